@@ -1,0 +1,80 @@
+"""Queue record → one issuance, or one late announcement."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from evercert.announcing import announce_late
+from evercert.aws.announcer import SNSAnnouncer
+from evercert.aws.clients import Clients
+from evercert.aws.inventory import DynamoDBInventory
+from evercert.aws.issuer_definitions import DynamoDBIssuers
+from evercert.aws.queue import SQSQueue, read
+from evercert.aws.seal import KMSSeal
+from evercert.aws.surroundings import RegisteredDestinations, Surroundings
+from evercert.deadline import Deadline
+from evercert.errors import EvercertError, Unexpected
+from evercert.issuance import Issuance, Ports, Report
+from evercert.issuers import ISSUERS
+from evercert.settings import IssuerSettings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger(service="issuer")
+LEVELS = {"warning": logger.warning, "critical": logger.error}
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Answers with the messages that should come back: unreadable ones, and those that met a bug."""
+    failures = []
+    for message in event["Records"]:
+        try:
+            report = _one(message["body"])
+        except Exception as error:  # noqa: BLE001 (one message must not take the others along)
+            known = error if isinstance(error, EvercertError) else Unexpected.of(error)
+            logger.error({"outcome": "undeliverable", "message_id": message["messageId"], "error": str(known)})
+            failures.append({"itemIdentifier": message["messageId"]})
+        else:
+            level = LEVELS.get(report.facts.get("severity", ""), logger.info)
+            level({"outcome": report.outcome, "certificate": report.certificate, **report.facts})
+    return {"batchItemFailures": failures}
+
+
+def _one(body: str) -> Report:
+    """Trouble with the table is no reason to keep the message: the due time stands, and brings it back."""
+    nudge = read(body)
+    ports, issuance = _wired()
+    try:
+        if nudge.outcome is not None:
+            return announce_late(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+        return issuance.run(nudge.certificate)
+    except EvercertError as error:
+        return Report(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
+
+
+def now() -> datetime:
+    """The one clock of this function."""
+    return datetime.now(UTC)
+
+
+@cache
+def _wired() -> tuple[Ports, Issuance]:
+    settings = IssuerSettings.of(os.environ)
+    deadline = Deadline(now)
+    clients = Clients(deadline)
+    ports = Ports(
+        inventory=DynamoDBInventory(clients.dynamodb, settings.table),
+        queue=SQSQueue(clients.sqs, settings.queue),
+        seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS),
+        destinations=RegisteredDestinations(Surroundings(settings.stack, clients)),
+        announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
+        clock=now,
+        deadline=deadline,
+    )
+    return ports, Issuance(ports, settings.lease)

@@ -1,0 +1,117 @@
+"""Builds a layer for the target: wheels only, so it needs neither Docker nor the target's interpreter.
+
+EVERCERT_TARGET says what to build for: `python3.13-arm64` (the default, as in template.yaml), `python3.12-x86_64`, or
+`host` for the interpreter at hand (the local stack runs functions with it).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+DEFAULT = "python3.13-arm64"
+WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
+LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
+# boto3 describes every AWS service; these are the ones evercert calls, and what botocore itself reads.
+SERVICES = {"cloudformation", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "sso", "sso-oidc", "signin", "sts"}
+
+
+class Target(NamedTuple):
+    """What the layer will run on; `architecture` None: this very interpreter."""
+
+    version: str
+    architecture: str | None
+
+
+def target(text: str) -> Target:
+    """Reads EVERCERT_TARGET; ends the build with one line when it is wrong."""
+    if text == "host":
+        return Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
+    match = re.fullmatch(r"python(3\.\d+)-(arm64|x86_64)", text)
+    if match is None:
+        sys.exit(f"EVERCERT_TARGET={text}: write host, or for example {DEFAULT}")
+    return Target(match[1], match[2])
+
+
+def install(destination: Path, wanted: Target) -> None:
+    """Third-party packages, as the lock file pins them by hash."""
+    if importlib.util.find_spec("pip") is None:
+        sys.exit(f"{sys.executable} has no pip; name a Python that has: PYTHON=/usr/bin/python3 sam build")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-compile", "--require-hashes", "--only-binary", ":all:", "--target", str(destination)]
+    if wanted.architecture is not None:
+        command += ["--python-version", wanted.version, "--implementation", "cp"]
+        for system in LINUX:
+            command += ["--platform", f"{system}_{WHEELS[wanted.architecture]}"]
+    subprocess.run([*command, "-r", str(HERE / "dependencies" / "requirements.txt")], check=True)
+    trim(destination)
+
+
+def trim(destination: Path) -> None:
+    """Takes away what a function never reads: other services' descriptions, scripts, examples."""
+    for service in (destination / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in SERVICES:
+            shutil.rmtree(service)
+    for extra in ("bin", "boto3/examples", "boto3/data"):
+        shutil.rmtree(destination / extra, ignore_errors=True)
+
+
+def copy(destination: Path) -> None:
+    """evercert itself, without the command line, whose packages are not in the layer."""
+    ignored = shutil.ignore_patterns("__pycache__", "cli")
+    shutil.copytree(HERE / "evercert" / "evercert", destination / "evercert", ignore=ignored)
+
+
+def compile_bytecode(destination: Path, wanted: Target) -> None:
+    """Checked by nothing at run time: zip tools change the times that Python would compare."""
+    interpreter = sys.executable if wanted.architecture is None else find_interpreter(wanted.version)
+    if interpreter is None:
+        print(
+            f"evercert: no Python {wanted.version} here, so the layer carries no bytecode: cold starts take about "
+            f"2.7 times as long. Install Python {wanted.version} and build again to mend that.",
+            file=sys.stderr,
+        )
+        return
+    command = [interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, "-s", str(destination), "-p", "/opt/python", str(destination)], check=True)
+
+
+def find_interpreter(version: str) -> str | None:
+    """An interpreter of that version that runs; a name on the PATH alone may be a placeholder."""
+    candidates = [sys.executable, shutil.which(f"python{version}")]
+    if uv := shutil.which("uv"):
+        found = subprocess.run([uv, "python", "find", version], capture_output=True, text=True, check=False)
+        candidates.append(found.stdout.strip())
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for candidate in filter(None, candidates):
+        answer = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
+        if answer.returncode == 0 and answer.stdout.strip() == version:
+            return candidate
+    return None
+
+
+def main() -> None:
+    """`build.py dependencies|evercert ARTIFACTS_DIR`."""
+    what, artifacts = sys.argv[1:]
+    wanted = target(os.environ.get("EVERCERT_TARGET", DEFAULT))
+    destination = Path(artifacts) / "python"
+    destination.mkdir(parents=True, exist_ok=True)
+    if what == "dependencies":
+        install(destination, wanted)
+    else:
+        copy(destination)
+    compile_bytecode(destination, wanted)
+    machine = wanted.architecture or platform.machine()
+    print(f"evercert: {what} layer built for Python {wanted.version} on {machine}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

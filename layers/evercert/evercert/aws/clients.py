@@ -1,0 +1,151 @@
+"""One session, one set of time limits, clients made on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_kms import KMSClient
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+
+    from evercert.deadline import Deadline
+
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS, BACKOFF_SECONDS = 1, 4, 3, 3
+CALL_LIMIT = timedelta(seconds=ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + BACKOFF_SECONDS)
+CONFIG = Config(
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+    user_agent_extra="evercert",
+)
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+_BUSY = {
+    "InternalServerError",
+    "InternalServiceError",
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "KMSInternalException",
+    "DependencyTimeoutException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "InvalidAccessKeyId",
+}
+_MISSING = {
+    "ResourceNotFoundException",
+    "NotFound",
+    "NotFoundException",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+    "DisabledException",
+    "KMSInvalidStateException",
+    "InvalidKeyUsageException",
+    "DecryptionFailure",
+    "EncryptionFailure",
+}
+
+
+class Clients:
+    """boto3 clients of one process; with a deadline, no call starts that could outlive it."""
+
+    def __init__(self, deadline: Deadline | None = None, session: boto3.Session | None = None) -> None:
+        self.session = session or boto3.Session()
+        if deadline is not None:
+            # Before the retry loop, so that the limit covers every attempt.
+            self.session.events.register(
+                "before-call",
+                lambda model, **_: deadline.require(CALL_LIMIT, f"{model.service_model.service_name}:{model.name}"),
+            )
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
+        """A new client with our time limits."""
+        return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The tables."""
+        return self.client("dynamodb")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """The queue."""
+        return self.client("sqs")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """The topic."""
+        return self.client("sns")  # type: ignore[no-any-return]
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        """The seal key."""
+        return self.client("kms")  # type: ignore[no-any-return]
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """The secrets."""
+        return self.client("secretsmanager")  # type: ignore[no-any-return]
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """The stack's outputs."""
+        return self.client("cloudformation")  # type: ignore[no-any-return]
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """The one border where AWS's errors become ours; `doing` begins the message: "store secret x"."""
+    try:
+        yield
+    except ClientError as error:
+        raise _translate(error, doing) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise Misconfigured(f"cannot {doing}: there are no AWS credentials; run `aws configure` or `aws sso login`") from error
+    except BotoCoreError as error:
+        raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
+
+
+def code(error: ClientError) -> str:
+    """The error code, by which alone callers may tell errors apart."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _translate(error: ClientError, doing: str) -> EvercertError:
+    name = code(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    said = foreign(str(error.response.get("Error", {}).get("Message", "")), 300)
+    what = f"cannot {doing}: {name}: {said}"
+    if name in _BUSY or "Throttl" in name or "LimitExceeded" in name or name in {"SlowDown", "TooManyRequestsException"}:
+        return Unavailable(what)
+    if name in _DENIED:
+        return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")
+    if name in _CREDENTIALS:
+        return Misconfigured(f"{what}; the AWS credentials are expired or wrong: sign in again")
+    if name in _MISSING:
+        return Misconfigured(what)
+    if status >= 500:  # noqa: PLR2004
+        return Unavailable(what)
+    return Rejected(what)

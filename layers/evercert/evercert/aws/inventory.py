@@ -1,0 +1,196 @@
+"""DynamoDB: records and outcomes, as the issuer writes them. Every write carries a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws import items
+from evercert.aws.clients import code, translated
+from evercert.aws.updates import Update
+from evercert.errors import ClaimLost, Unavailable
+from evercert.events import Outcome
+from evercert.ports import Changes, Held, Unclaimed, Unreadable
+from evercert.record import SCHEMA, Claim, Record
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+OWNED = frozenset(
+    "state revision outcomes facts request_hash issuer_hash served deliveries pending failures last_error retry_at "
+    "renew_at".split()
+)
+_CONFLICTS = 3  # tries of a transaction that meets another one
+
+
+class DynamoDBInventory:
+    """The table of certificates."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+        """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
+        update = Update({"claim": claim, **items.due(name, claim.until)})
+        update.require(
+            "attribute_exists(#pk) AND (attribute_not_exists(#schema) OR #schema <= :schema) AND "
+            "(attribute_not_exists(#claim) OR #claim.#until < :now OR #claim.#id = :mine)",
+            {":schema": SCHEMA, ":now": now, ":mine": claim.id},
+            "pk schema claim until id",
+        )
+        try:
+            with translated(f"claim certificate {name}"):
+                answer = self._update(name, update, ReturnValues="ALL_NEW")
+        except _ConditionFailed as failed:
+            return _why_unclaimed(failed.old)
+        item = items.plain(answer["Attributes"])
+        held = Held(name, claim, item.get("generation"), item.get("requested_at"))
+        return held, items.read_record(answer["Attributes"])
+
+    def update(self, held: Held, changes: Changes) -> None:
+        """Under the claim; repeating it changes nothing."""
+        with translated(f"write the record of {held.name}"):
+            try:
+                self._update(held.name, self._fenced(held, changes))
+            except _ConditionFailed as failed:
+                raise _lost(held) from failed
+
+    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+        """A small write of its own; the claim goes, whatever else moved."""
+        with translated(f"release certificate {held.name}"):
+            try:
+                self._update(held.name, self._final(held, changes, due_at, unmoved=True))
+            except _ConditionFailed as failed:
+                if not _still_ours(failed.old, held):
+                    raise _lost(held) from failed
+                try:
+                    self._update(held.name, self._final(held, changes, now, unmoved=False))
+                except _ConditionFailed as again:
+                    raise _lost(held) from again
+                return True
+        return False
+
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
+        """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
+        with translated(f"record the outcome of {held.name}"):
+            try:
+                self._transact(held.name, self._final(held, changes, due_at, unmoved=True), outcome)
+            except _ConditionFailed as failed:
+                if not _still_ours(failed.old, held):
+                    raise _lost(held) from failed
+                try:
+                    self._transact(held.name, self._final(held, changes, outcome.at, unmoved=False), outcome)
+                except _ConditionFailed as again:
+                    raise _lost(held) from again
+                return True
+        return False
+
+    def outcome(self, name: str, key: str) -> Outcome | None:
+        """Read consistently: the run that wrote it may have published it a moment ago."""
+        with translated(f"read an outcome of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name, key), ConsistentRead=True)
+        item = answer.get("Item")
+        return None if item is None or "published_at" in item else items.read_outcome(item)
+
+    def published(self, outcome: Outcome, at: datetime) -> None:
+        """Only now may it expire: an outcome that nobody heard of is kept."""
+        update = Update(
+            {"published_at": at, "expires_at": int((at + items.KEPT).timestamp()), **items.due(outcome.name, None)}
+        )
+        update.require("attribute_exists(#pk)", {}, "pk")
+        with translated(f"mark an outcome of {outcome.name} as published"):
+            try:
+                self._update(outcome.name, update, sort=outcome.key)
+            except _ConditionFailed:
+                return  # deleted by hand
+
+    def _fenced(self, held: Held, changes: Changes) -> Update:
+        strange = set(changes) - OWNED
+        if strange:
+            raise ValueError(f"not the issuer's to write: {', '.join(sorted(strange))}")
+        update = Update(items.indexed(changes, held.name))
+        update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
+        return update
+
+    def _final(self, held: Held, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
+        update = self._fenced(held, changes)
+        update.change({"claim": None, **items.due(held.name, due_at)})
+        if unmoved:
+            update.require_same("generation", held.generation)
+            update.require_same("requested_at", held.requested_at)
+        return update
+
+    def _update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        try:
+            return self._client.update_item(
+                TableName=self._table,
+                Key=items.key(name, sort),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **update.arguments(),
+                **more,
+            )
+        except ClientError as error:
+            if code(error) == "ConditionalCheckFailedException":
+                raise _ConditionFailed(error.response.get("Item")) from error
+            raise
+
+    def _transact(self, name: str, update: Update, outcome: Outcome) -> None:
+        writes: Any = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": items.key(name),
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                    **update.arguments(),
+                }
+            },
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": items.outcome_item(outcome),
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            },
+        ]
+        for _ in range(_CONFLICTS):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if code(error) != "TransactionCanceledException":
+                    raise
+                reasons = error.response.get("CancellationReasons", [])
+                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                    raise _ConditionFailed(reasons[0].get("Item")) from error
+                if not any(reason.get("Code") == "TransactionConflict" for reason in reasons):
+                    raise
+            else:
+                return
+        raise Unavailable(f"cannot record the outcome of {name}: another write got in the way {_CONFLICTS} times")
+
+
+class _ConditionFailed(Exception):  # noqa: N818 (not an error: an answer)
+    def __init__(self, old: Mapping[str, Any] | None) -> None:
+        super().__init__("condition failed")
+        self.old = old
+
+
+def _still_ours(old: Mapping[str, Any] | None, held: Held) -> bool:
+    if old is None:
+        return False
+    claim = items.plain(old).get("claim")
+    return isinstance(claim, dict) and claim.get("id") == held.claim.id
+
+
+def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
+    if old is None:
+        return Unclaimed.GONE
+    schema = items.plain(old).get("schema", SCHEMA)
+    return Unclaimed.BUSY if isinstance(schema, str) or schema <= SCHEMA else Unclaimed.NEWER
+
+
+def _lost(held: Held) -> ClaimLost:
+    return ClaimLost(f"the claim on {held.name} is no longer ours: it was taken over, or the certificate was deleted")

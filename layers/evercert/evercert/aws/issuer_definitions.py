@@ -1,0 +1,48 @@
+"""DynamoDB: the issuers that operators defined, in a table that the issuer can only read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from evercert.aws import items
+from evercert.aws.clients import translated
+from evercert.errors import Misconfigured
+from evercert.ports import OpenIssuer
+from evercert.register import Register, first_problem
+from evercert.spec import Component, digest
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDBIssuers:
+    """Opens an issuer by the name that specs use."""
+
+    def __init__(self, client: DynamoDBClient, table: str, register: Register) -> None:
+        self._client = client
+        self._table = table
+        self._register = register
+
+    def open(self, name: str) -> OpenIssuer:
+        """Reads the definition anew each time: an edit counts from the next run on."""
+        with translated(f"read issuer {name}"):
+            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": f"issuer#{name}"}}, ConsistentRead=True)
+        if "Item" not in answer:
+            raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
+        definition = read_definition(answer["Item"], name)
+        settings = self._register.settings(definition)
+        kind = self._register.load(definition.type)
+        return OpenIssuer(kind(settings), digest(kind.identity(settings)))
+
+
+def read_definition(item: items.Item, name: str) -> Component:
+    """The definition as it was applied; raises Misconfigured."""
+    try:
+        return Component.model_validate(json.loads(items.plain(item)["definition"]))
+    except ValidationError as error:
+        raise Misconfigured(f"the definition of issuer {name!r} does not parse: {first_problem(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Misconfigured(f"the definition of issuer {name!r} does not parse; apply it again") from error

@@ -1,0 +1,150 @@
+"""How records and outcomes lie in the table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import BaseModel, ValidationError
+
+from evercert.events import Outcome
+from evercert.instants import to_text
+from evercert.ports import Unreadable
+from evercert.record import SCHEMA, Facts, Record
+from evercert.register import first_problem
+from evercert.spec import canonical_json
+
+SHARDS = 16
+SK = "record"
+OUTBOX_DELAY = timedelta(minutes=1)  # the run that wrote an outcome publishes it itself; this is for when it dies
+KEPT = timedelta(days=400)
+_NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+Item = dict[str, Any]
+
+
+def pk(name: str) -> str:
+    """The partition of one certificate: its record and its outcomes."""
+    return f"certificate#{name}"
+
+
+def shard(name: str) -> str:
+    """Spreads an index over 16 partitions."""
+    return f"{hashlib.sha256(name.encode()).digest()[0] % SHARDS:02d}"
+
+
+def key(name: str, sort: str = SK) -> Item:
+    """The primary key, as the client wants it."""
+    return {"pk": {"S": pk(name)}, "sk": {"S": sort}}
+
+
+def attribute(value: object) -> Item:
+    """Any of our values as a DynamoDB attribute value."""
+    return _serialize(_plain(value))  # type: ignore[no-any-return]
+
+
+def plain(item: Mapping[str, Any]) -> Item:
+    """An item as Python values."""
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Changes of a record with the attributes that follow from them: the entry in the expiring index."""
+    facts = changes.get("facts")
+    if not isinstance(facts, Facts):
+        return dict(changes)
+    return {**changes, "not_after": facts.not_after, "expiry_shard": shard(name)}
+
+
+def due(name: str, moment: datetime | None) -> dict[str, Any]:
+    """The entry in the due index; without a moment it leaves the index."""
+    return {"due_at": moment, "due_shard": None if moment is None else shard(name)}
+
+
+def new_record(record: Record, due_at: datetime) -> Item:
+    """The item of a record that was never written before."""
+    values = {
+        "pk": pk(record.name),
+        "sk": SK,
+        "schema": SCHEMA,
+        "name": record.name,
+        "uid": record.uid,
+        "spec": canonical_json(record.spec.document()),
+        "generation": record.generation,
+        "state": record.state,
+        **due(record.name, due_at),
+    }
+    return {name: attribute(value) for name, value in values.items()}
+
+
+def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
+    """The record, or what is wrong with the item."""
+    values = plain(item)
+    name = str(values["pk"]).removeprefix("certificate#")
+    try:
+        fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
+        if isinstance(fields.get("spec"), str):
+            fields["spec"] = json.loads(fields["spec"])
+        record = Record.model_validate(fields)
+        if record.name != name or record.spec.name != name:
+            raise ValueError(f"its name is {record.spec.name!r}")
+    except ValidationError as error:
+        return _unreadable(values, name, first_problem(error))
+    except ValueError as error:
+        return _unreadable(values, name, str(error))
+    return record
+
+
+def outcome_item(outcome: Outcome) -> Item:
+    """An outcome that is still to be published."""
+    values = {
+        "pk": pk(outcome.name),
+        "sk": outcome.key,
+        "schema": SCHEMA,
+        "type": outcome.type,
+        "at": outcome.at,
+        "outcome": outcome.model_dump_json(),
+        **due(outcome.name, outcome.at + OUTBOX_DELAY),
+    }
+    return {name: attribute(value) for name, value in values.items()}
+
+
+def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
+    """The outcome, published or not; None when the item is none."""
+    try:
+        return Outcome.model_validate_json(plain(item)["outcome"])
+    except (ValidationError, KeyError):
+        return None
+
+
+def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
+    try:
+        uid = str(UUID(str(values.get("uid"))))
+    except ValueError:
+        uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
+    outcomes = values.get("outcomes")
+    return Unreadable(name, uid, int(outcomes) if isinstance(outcomes, int) else _count(outcomes), problem)
+
+
+def _count(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        return 0
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(value, datetime):
+        return to_text(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return value

@@ -1,0 +1,152 @@
+"""What was issued: its facts, and whether it is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from evercert.identifiers import Identifier, from_general_name
+from evercert.keys import PrivateKey, public_bytes
+from evercert.spec import Attributes
+
+AHEAD = timedelta(minutes=5)  # an issuer's clock may be this far ahead of ours
+LONGEST_CHAIN = 10
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A certificate and its issuers, leaf first."""
+
+    certificates: tuple[x509.Certificate, ...]
+
+    @classmethod
+    def from_pem(cls, pem: str) -> Chain:
+        """Reads concatenated PEM; raises ValueError when there is nothing to read, or more than ten certificates."""
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+        if len(certificates) > LONGEST_CHAIN:
+            raise ValueError(f"{len(certificates)} certificates in one chain")
+        return cls(tuple(certificates))
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The end-entity certificate."""
+        return self.certificates[0]
+
+    @property
+    def leaf_pem(self) -> str:
+        """The end-entity certificate alone."""
+        return to_pem([self.leaf])
+
+    @property
+    def pem(self) -> str:
+        """All of it."""
+        return to_pem(self.certificates)
+
+    @property
+    def issuers_pem(self) -> str:
+        """The certificates above the leaf, without self-issued ones: a peer must have its root already."""
+        return to_pem([c for c in self.certificates[1:] if c.issuer != c.subject])
+
+    @property
+    def top_pem(self) -> str:
+        """The last certificate: the root where the issuer sent it, the leaf itself where it is self-signed."""
+        return to_pem(self.certificates[-1:])
+
+    @property
+    def fullchain_pem(self) -> str:
+        """What a TLS server sends: the leaf and its issuers, no root."""
+        return self.leaf_pem + self.issuers_pem
+
+    @cached_property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        """The subject alternative names, sorted; kinds that evercert never asks for are left out."""
+        return tuple(sorted(name for name in map(from_general_name, _alternative_names(self.leaf)) if name is not None))
+
+    @property
+    def common_name(self) -> str | None:
+        """The subject's common name, if there is one."""
+        found = self.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(found[0].value) if found else None
+
+    @property
+    def serial_number(self) -> str:
+        """In hexadecimal, two digits a byte, as openssl prints it."""
+        digits = f"{self.leaf.serial_number:X}"
+        return digits if len(digits) % 2 == 0 else f"0{digits}"
+
+    @property
+    def fingerprint_sha256(self) -> str:
+        """SHA-256 of the DER leaf, in lower-case hexadecimal."""
+        return self.leaf.fingerprint(hashes.SHA256()).hex()
+
+
+@dataclass(frozen=True, repr=False)
+class Bundle:
+    """Chain and private key, as delivered."""
+
+    chain: Chain
+    private_key: PrivateKey
+
+
+def to_pem(certificates: Sequence[x509.Certificate]) -> str:
+    """PEM, one after the other; empty text for none."""
+    return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
+
+
+def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: datetime) -> list[str]:
+    """Every way in which this is not the certificate that was asked for; empty when it fits."""
+    leaf = chain.leaf
+    found = []
+    if public_bytes(leaf.public_key()) != public_key:
+        found.append("it is for another public key")
+    if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
+        asked = ", ".join(map(str, attributes.identifiers))
+        found.append(f"its names are {', '.join(map(str, chain.identifiers)) or 'none'}; asked for were {asked}")
+    if leaf.not_valid_before_utc > now + AHEAD:
+        found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
+    if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
+        found.append(f"it is not valid after {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
+    return found + _usage_misfits(leaf) + _chain_misfits(chain)
+
+
+def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        return list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return []
+
+
+def _strange_names(leaf: x509.Certificate) -> bool:
+    return any(from_general_name(name) is None for name in _alternative_names(leaf))
+
+
+def _usage_misfits(leaf: x509.Certificate) -> list[str]:
+    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: a TLS server's certificate, not a CA's."""
+    found = []
+    extensions = {type(extension.value): extension.value for extension in leaf.extensions}
+    constraints = extensions.get(x509.BasicConstraints)
+    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
+        found.append("it is a CA certificate")
+    usage = extensions.get(x509.KeyUsage)
+    if isinstance(usage, x509.KeyUsage) and not usage.digital_signature:
+        found.append("its key usage lacks digitalSignature")
+    extended = extensions.get(x509.ExtendedKeyUsage)
+    if isinstance(extended, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.SERVER_AUTH not in extended:
+        found.append("its extended key usage lacks serverAuth")
+    return found
+
+
+def _chain_misfits(chain: Chain) -> list[str]:
+    for below, above in zip(chain.certificates, chain.certificates[1:], strict=False):
+        try:
+            below.verify_directly_issued_by(above)
+        except (ValueError, TypeError, InvalidSignature):
+            return ["its chain is broken: one of its certificates was not issued by the next"]
+    return []

@@ -1,0 +1,69 @@
+"""What is due is put on the queue: a nudge for each, and a later due time in case the nudge is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from evercert.deadline import Clock
+from evercert.ports import Due, DueIndex, Nudge, Queue
+
+BATCH = 10
+CERTIFICATE = "certificate#"
+RECORD = "record"
+OUTCOME = "outcome#"
+
+
+@dataclass
+class Tick:
+    """What one run of the checker did; `left` counts entries it had read and left for the next tick."""
+
+    sent: int = 0
+    refused: int = 0
+    overtaken: int = 0
+    foreign: int = 0
+    left: int = 0
+
+
+def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, redispatch: timedelta) -> Tick:
+    """Nudges everything due, the longest overdue first, until `stop_at`.
+
+    An entry whose nudge the queue took comes back after `redispatch`, unless the issuer moves it first.
+    """
+    tick = Tick()
+    entries = index.due(clock())
+    while batch := list(islice(entries, BATCH)):
+        if clock() >= stop_at:
+            tick.left += len(batch)
+            break
+        _dispatch(batch, index, queue, tick=tick, until=clock() + redispatch)
+    return tick
+
+
+def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, until: datetime) -> None:
+    nudges = {due: nudge for due in batch if (nudge := nudge_for(due)) is not None}
+    taken = set(queue.send(list(nudges.values()))) if nudges else set()
+    for due in batch:
+        nudge = nudges.get(due)
+        if nudge is None:
+            tick.foreign += 1  # not ours to understand; put off like the others, so that it blocks nobody
+        elif nudge not in taken:
+            tick.refused += 1
+            continue
+        else:
+            tick.sent += 1
+        if not index.put_off(due, until):
+            tick.overtaken += 1
+
+
+def nudge_for(due: Due) -> Nudge | None:
+    """The message for this entry; None when its keys are none of ours."""
+    partition, sort = due.key
+    if not partition.startswith(CERTIFICATE):
+        return None
+    name = partition.removeprefix(CERTIFICATE)
+    if sort == RECORD:
+        return Nudge(name)
+    return Nudge(name, outcome=sort) if sort.startswith(OUTCOME) else None
+

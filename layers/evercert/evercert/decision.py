@@ -1,0 +1,97 @@
+"""Is issuance due, and why: a pure function of what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evercert.certificate import Chain
+from evercert.record import Facts, Pending, Record
+from evercert.renewal import Reason, renew_at
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before `until`; None: not before an edit or a request."""
+
+    until: datetime | None
+    given_up: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A new revision is due; `given_up` is one under way that nobody wants any more."""
+
+    reason: Reason
+    given_up: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A revision is under way and still wanted: go on where it stood."""
+
+    pending: Pending
+
+
+def decide(record: Record, issuer_hash: str, now: datetime) -> Wait | Start | Resume:
+    """What to do with this certificate now.
+
+    A hold (the back-off after a failure, the time an issuer asked us to wait) turns any answer into a Wait.
+    """
+    pending = record.pending
+    decision: Wait | Start | Resume
+    if pending is not None and _is_wanted(pending, record, issuer_hash, now):
+        decision, hold = Resume(pending), held_until(record, issuer_hash, pending)
+    elif (reason := due_reason(record, issuer_hash, now)) is not None:
+        decision, hold = Start(reason, pending), held_until(record, issuer_hash)
+    else:
+        return Wait(renewal_time(record), pending)
+    return decision if hold is None or now >= hold else Wait(hold)
+
+
+def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
+    """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
+    if record.facts is None:
+        return "missing"
+    if record.request_hash != record.spec.request_hash or not record.delivered(record.facts.revision):
+        return "spec-changed"
+    if record.issuer_hash != issuer_hash:
+        return "issuer-changed"
+    if record.requested_at is not None and record.requested_at != record.served:
+        return "requested"
+    renewal = renewal_time(record)
+    return "near-expiry" if renewal is not None and now >= renewal else None
+
+
+def held_until(record: Record, issuer_hash: str | None, pending: Pending | None = None) -> datetime | None:
+    """Until when nothing may be tried: what the issuer asked for, or the back-off after a failure.
+
+    The back-off counts only for the very wish that failed: an edit, a request or a mended issuer passes it.
+    """
+    holds = [pending.retry_at] if pending is not None else []
+    error = record.last_error
+    if error is not None and (error.generation, error.requested_at, error.issuer_hash) == (
+        record.generation,
+        record.requested_at,
+        issuer_hash,
+    ):
+        holds.append(record.retry_at)
+    return max((hold for hold in holds if hold is not None), default=None)
+
+
+def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> bool:
+    """It asks for what the spec and the issuer say now, and its certificate, if there is one, is not due itself."""
+    if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
+        return False
+    if pending.chain is None:
+        return True
+    return now < _renewal(Facts.of(Chain.from_pem(pending.chain), pending.revision), record)
+
+
+def renewal_time(record: Record) -> datetime | None:
+    """When the delivered certificate is to be renewed; None when there is none."""
+    return None if record.facts is None else _renewal(record.facts, record)
+
+
+def _renewal(facts: Facts, record: Record) -> datetime:
+    return renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)[0]

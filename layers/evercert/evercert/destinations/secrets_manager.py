@@ -1,0 +1,172 @@
+"""One secret per certificate: the bundle as one JSON value, so that no reader sees half of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from botocore.exceptions import ClientError
+from pydantic import StringConstraints, ValidationInfo, model_validator
+
+from evercert.aws.clients import code, translated
+from evercert.certificate import Bundle
+from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.ports import Delivered
+from evercert.spec import Model, Spec, canonical_json, digest
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+    from evercert.aws.surroundings import Surroundings
+
+LARGEST_SECRET = 65_536
+PREFIX = "evercert/certificates/"
+CREDENTIALS = "evercert/credentials/"
+STACK_TAG, CERTIFICATE_TAG = "evercert:stack", "evercert:certificate"
+_CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
+_REST = 2_500  # field names, facts, and the PEM of an RSA-2048 key
+
+
+class SecretsManager:
+    """Creates the secret, or puts a new version that becomes AWSCURRENT at once and whole."""
+
+    class Settings(Model):
+        """`secret`: its name; without it, `evercert/certificates/` and the certificate's name."""
+
+        secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
+
+        @model_validator(mode="before")
+        @classmethod
+        def _by_the_certificate(cls, values: object, info: ValidationInfo) -> object:
+            certificate = (info.context or {}).get("certificate")
+            if isinstance(values, dict) and "secret" not in values and certificate is not None:
+                return {**values, "secret": f"{PREFIX}{tag_value(certificate)}"}
+            return values
+
+        @model_validator(mode="after")
+        def _is_no_credential(self) -> SecretsManager.Settings:
+            if self.secret.startswith(CREDENTIALS):
+                raise ValueError(f"secrets under {CREDENTIALS} hold credentials, and no certificate")
+            return self
+
+        @property
+        def place(self) -> str:
+            """What two certificates must not share."""
+            return f"secret {self.secret}"
+
+    def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
+        self._secret = settings.secret
+        self._client: SecretsManagerClient = surroundings.clients.secretsmanager
+        self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
+
+    def check(self, spec: Spec) -> None:
+        """The value must fit into a secret, and only the names can make it too large."""
+        size = _estimate(spec)
+        if size > LARGEST_SECRET:
+            raise Rejected(
+                f"its {len(spec.attributes.identifiers)} names make a secret of about {size} bytes; "
+                f"Secrets Manager takes {LARGEST_SECRET}: split the certificate"
+            )
+
+    def deliver(self, bundle: Bundle) -> Delivered:
+        """Looks first: a version that is there already is not put again."""
+        text = canonical_json(value(bundle))
+        if len(text) > LARGEST_SECRET:
+            raise Rejected(f"the bundle has {len(text)} bytes; secret {self._secret} takes {LARGEST_SECRET}")
+        token = str(uuid5(NAMESPACE_URL, digest(value(bundle))))
+        found = self._describe()
+        if found is None:
+            created = self._create(text, token)
+            if created is not None:
+                return created
+            found = self._describe()
+        if found is None:
+            raise Unavailable(f"secret {self._secret} appears and disappears; trying again later")
+        self._require_ours(found)
+        return self._put(found, text, token)
+
+    def _describe(self) -> dict[str, Any] | None:
+        with translated(f"look at secret {self._secret}"):
+            try:
+                return dict(self._client.describe_secret(SecretId=self._secret))
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+
+    def _create(self, text: str, token: str) -> Delivered | None:
+        """None: somebody else, or our own lost first try, created it meanwhile."""
+        with translated(f"create secret {self._secret}"):
+            try:
+                answer = self._client.create_secret(
+                    Name=self._secret,
+                    ClientRequestToken=token,
+                    SecretString=text,
+                    Description="Certificate and private key, kept by evercert",
+                    Tags=[{"Key": key, "Value": value} for key, value in self._tags.items()],
+                )
+            except ClientError as error:
+                if code(error) == "ResourceExistsException":
+                    return None
+                raise
+        return Delivered(answer["ARN"], answer["VersionId"])
+
+    def _require_ours(self, found: dict[str, Any]) -> None:
+        tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
+        if tags.get(STACK_TAG) != self._tags[STACK_TAG]:
+            raise Misconfigured(
+                f"secret {self._secret} exists and was not made by this stack, so it is left alone; "
+                "name another secret, or delete that one"
+            )
+        if tags.get(CERTIFICATE_TAG) != self._tags[CERTIFICATE_TAG]:
+            raise Misconfigured(
+                f"secret {self._secret} holds certificate {tags.get(CERTIFICATE_TAG)}; two certificates cannot share it"
+            )
+        if "DeletedDate" in found:
+            raise Misconfigured(
+                f"secret {self._secret} is scheduled for deletion; "
+                f"run: aws secretsmanager restore-secret --secret-id {self._secret}"
+            )
+
+    def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
+        versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})
+        with translated(f"store a new version of secret {self._secret}"):
+            if "AWSCURRENT" in versions.get(token, []):
+                return Delivered(found["ARN"], token)
+            if token in versions:
+                # It was stored, and something moved the stage since. Putting it again would be ignored by AWS.
+                current = next((version for version, stages in versions.items() if "AWSCURRENT" in stages), None)
+                remove = {} if current is None else {"RemoveFromVersionId": current}
+                self._client.update_secret_version_stage(
+                    SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=token, **remove
+                )
+                return Delivered(found["ARN"], token)
+            answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
+        return Delivered(answer["ARN"], answer["VersionId"])
+
+
+def value(bundle: Bundle) -> dict[str, str]:
+    """The JSON of the secret; the names are those of Infisical's own sync, and a few more."""
+    chain = bundle.chain
+    return {
+        "certificate": chain.leaf_pem,
+        "private_key": bundle.private_key.pem(),
+        "certificate_chain": chain.issuers_pem,
+        "ca_certificate": chain.top_pem,
+        "fullchain": chain.fullchain_pem,
+        "serial_number": chain.serial_number,
+        "not_after": chain.leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "fingerprint_sha256": chain.fingerprint_sha256,
+    }
+
+
+def tag_value(name: str) -> str:
+    """A certificate's name where `*` is not allowed: `*.example.com` is `_wildcard.example.com`."""
+    return name.replace("*", "_wildcard")
+
+
+def _estimate(spec: Spec) -> int:
+    """Bytes of the secret: the leaf stands in it two or three times, in base64 with a line break every 64 letters."""
+    names = sum(len(str(name)) + 4 for name in spec.attributes.identifiers)
+    leaf = (1_200 + names) * 66 // 48
+    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST

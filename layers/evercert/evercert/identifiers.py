@@ -1,0 +1,119 @@
+"""The names a certificate can carry: DNS name, IP address, URI, e-mail address."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from pydantic import PlainSerializer, PlainValidator
+
+Kind = Literal["dns", "ip", "uri", "email"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+class Identifier(NamedTuple):
+    """One subject alternative name, in canonical form (RFC 5280 §4.2.1.6)."""
+
+    kind: Kind
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+    def general_name(self) -> x509.GeneralName:
+        """The same name as `cryptography` wants it."""
+        match self.kind:
+            case "dns":
+                return x509.DNSName(self.value)
+            case "ip":
+                return x509.IPAddress(ipaddress.ip_address(self.value))
+            case "uri":
+                return x509.UniformResourceIdentifier(self.value)
+            case "email":
+                return x509.RFC822Name(self.value)
+
+
+def parse(text: str) -> Identifier:
+    """`dns:www.example.com`, or the same without its kind where that is plain; raises ValueError.
+
+    Without a kind an address literal is `ip`, text with `://` is `uri`, text with `@` is `email`, the rest is `dns`.
+    """
+    kind, separator, value = text.partition(":")
+    if separator and kind in KINDS:
+        return _canonical(kind, value)
+    return _canonical(_guess(text), text)
+
+
+def from_general_name(name: x509.GeneralName) -> Identifier | None:
+    """A name found in a certificate; None for kinds that evercert never asks for."""
+    match name:
+        case x509.DNSName():
+            return Identifier("dns", name.value.lower())
+        case x509.IPAddress():
+            return Identifier("ip", str(name.value))
+        case x509.UniformResourceIdentifier():
+            return Identifier("uri", name.value)
+        case x509.RFC822Name():
+            return Identifier("email", name.value)
+    return None
+
+
+def _guess(text: str) -> Kind:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return "uri" if "://" in text else "email" if "@" in text else "dns"
+    return "ip"
+
+
+def _canonical(kind: Kind, value: str) -> Identifier:
+    if not value:
+        raise ValueError(f"an empty {kind} name")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"{value!r}: only printable ASCII without spaces; write an international name as its A-label (xn--…)")
+    match kind:
+        case "dns":
+            return Identifier("dns", _dns(value))
+        case "ip":
+            return Identifier("ip", str(ipaddress.ip_address(value)))
+        case "uri":
+            return Identifier("uri", _uri(value))
+        case "email":
+            local, _, domain = value.rpartition("@")
+            if not 0 < len(local) <= 64 or "@" in local:
+                raise ValueError(f"{value!r} is not an e-mail address")
+            return Identifier("email", f"{local}@{_dns(domain, wildcard=False)}")
+
+
+def _dns(value: str, *, wildcard: bool = True) -> str:
+    name = value.lower()
+    labels = name.split(".")
+    if wildcard and labels[0] == "*" and len(labels) > 2:
+        labels = labels[1:]
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
+    if all(label.isdigit() for label in labels):
+        raise ValueError(f"{value!r} is not a DNS name: it has only digits")
+    return name
+
+
+def _uri(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.scheme or not (parts.netloc or parts.path):
+        raise ValueError(f"{value!r} is not a URI with a scheme, such as spiffe://example.org/web")
+    return value
+
+
+def _validated(value: object) -> Identifier:
+    if isinstance(value, Identifier):
+        return value
+    if isinstance(value, str):
+        return parse(value)
+    raise ValueError("a name is text, such as dns:www.example.com or ip:192.0.2.1")
+
+
+Name = Annotated[Identifier, PlainValidator(_validated), PlainSerializer(str)]

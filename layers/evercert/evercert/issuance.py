@@ -1,0 +1,196 @@
+"""One certificate from claim to announcement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from evercert import conclusion
+from evercert.announcing import Report, announce
+from evercert.certificate import Chain
+from evercert.conclusion import Attempt, Conclusion
+from evercert.deadline import Clock, Deadline
+from evercert.decision import Resume, Start, Wait, decide, held_until, renewal_time
+from evercert.delivery import Deliveries
+from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
+from evercert.obtaining import Obtaining
+from evercert.ports import (
+    Announcer,
+    Destinations,
+    Held,
+    Inventory,
+    Issuers,
+    Nudge,
+    OpenIssuer,
+    Queue,
+    Seal,
+    Unclaimed,
+    Unreadable,
+)
+from evercert.record import Claim, Facts, Pending, Record
+
+LONGEST_NUDGE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything that one issuance needs from outside."""
+
+    inventory: Inventory
+    queue: Queue
+    seal: Seal
+    issuers: Issuers
+    destinations: Destinations
+    announcer: Announcer
+    clock: Clock
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """A run that ends without an outcome: what to write, and when to come back."""
+
+    word: str
+    changes: dict[str, Any]
+    due_at: datetime | None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Issuance:
+    """The use case behind one queue message; safe to run twice, at once, and after dying anywhere."""
+
+    def __init__(self, ports: Ports, lease: timedelta) -> None:
+        self._ports = ports
+        self._lease = lease
+        self._obtaining = Obtaining(ports.inventory, ports.seal, ports.clock)
+        self._deliveries = Deliveries(ports.inventory, ports.seal, ports.destinations)
+
+    def run(self, name: str) -> Report:
+        """Takes the certificate as far as one message can; raises only what the inventory raises."""
+        now = self._ports.clock()
+        claim = Claim(id=str(uuid4()), until=now + self._lease)
+        claimed = self._ports.inventory.claim(name, claim, now)
+        if isinstance(claimed, Unclaimed):
+            return Report(claimed, name)
+        self._ports.deadline.begin(claim.until)
+        try:
+            return self._held(*claimed)
+        except ClaimLost as error:
+            return Report("overtaken", name, {"message": str(error)})
+        except OutOfTime as error:
+            return Report("out-of-time", name, {"message": str(error)})
+        finally:
+            self._ports.deadline.end()
+
+    def _held(self, held: Held, found: Record | Unreadable) -> Report:
+        if isinstance(found, Unreadable):
+            return self._conclude(held, conclusion.unreadable(found, self._ports.clock()))
+        run = _Run(self._ports, self._obtaining, self._deliveries, held, found)
+        end = run.advance()
+        if isinstance(end, Conclusion):
+            return self._conclude(held, end)
+        return self._leave(held, end)
+
+    def _conclude(self, held: Held, end: Conclusion) -> Report:
+        moved = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
+        self._come_back(held, moved, None)
+        report = {"type": end.outcome.type, "severity": end.outcome.severity, **end.outcome.data}
+        problem = announce(end.outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
+        return Report(end.outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
+
+    def _leave(self, held: Held, end: WayOut) -> Report:
+        moved = self._ports.inventory.release(held, end.changes, end.due_at, self._ports.clock())
+        self._come_back(held, moved, end.due_at if end.word == "pending" else None)
+        return Report(end.word, held.name, {"due_at": end.due_at, **end.facts})
+
+    def _come_back(self, held: Held, moved: bool, wished: datetime | None) -> None:  # noqa: FBT001
+        """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds."""
+        now = self._ports.clock()
+        delay = timedelta(0) if moved else wished - now if wished is not None else None
+        if delay is None or delay > LONGEST_NUDGE:
+            return
+        try:
+            self._ports.queue.send_later(Nudge(held.name), max(delay, timedelta(0)))
+        except EvercertError:
+            return  # stored is stored: the checker brings it back
+
+
+@dataclass
+class _Run:
+    """One claimed certificate, and how far it has come in this run."""
+
+    ports: Ports
+    obtaining: Obtaining
+    deliveries: Deliveries
+    held: Held
+    record: Record
+    pending: Pending | None = None
+    issuer_hash: str | None = None
+
+    def advance(self) -> Conclusion | WayOut:
+        """The one place that turns whatever goes wrong into an outcome."""
+        self.pending = self.record.pending
+        try:
+            return self._steps()
+        except (ClaimLost, OutOfTime):
+            raise
+        except EvercertError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
+            return self._failed(Unexpected.of(error))
+
+    def _steps(self) -> Conclusion | WayOut:
+        now = self.ports.clock()
+        hold = held_until(self.record, None)
+        if hold is not None and now < hold:
+            return WayOut("waiting", {}, hold)  # the issuer could not even be opened, and nothing was mended since
+        opened = self.ports.issuers.open(self.record.spec.issuer)
+        self.issuer_hash = opened.identity_hash
+        match decide(self.record, opened.identity_hash, now):
+            case Wait(until, given_up):
+                return self._nothing_to_do(opened, until, given_up)
+            case Start(reason, given_up):
+                gave_up = None if given_up is None else self._give_up(given_up, opened)
+                self.pending = None
+                self.deliveries.check(self.record)
+                self.pending = self.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+            case Resume(pending):
+                self.pending = pending
+        return self._obtain(self.pending, opened)
+
+    def _nothing_to_do(self, opened: OpenIssuer, until: datetime | None, given_up: Pending | None) -> WayOut:
+        if given_up is None:
+            return WayOut("nothing-to-do", {"renew_at": renewal_time(self.record)}, until)
+        gave_up = self._give_up(given_up, opened)
+        return WayOut("nothing-to-do", {"pending": None, "state": "ready"}, until, {"gave_up": gave_up})
+
+    def _give_up(self, pending: Pending, opened: OpenIssuer) -> str:
+        """A revision that some destination already holds is in use, and is never taken back."""
+        if any(delivery.revision == pending.revision for delivery in self.record.deliveries.values()):
+            return f"revision {pending.revision} ({pending.reason}): left, it is in use"
+        return self.obtaining.give_up(pending, opened)
+
+    def _obtain(self, pending: Pending, opened: OpenIssuer) -> Conclusion | WayOut:
+        if pending.chain is None:
+            pending = self.obtaining.ask(self.record, pending, opened)
+            if pending.chain is None:
+                return WayOut("pending", {"pending": pending, "state": "pending"}, pending.retry_at)
+            self.ports.inventory.update(self.held, {"pending": pending})
+            self.pending = pending
+        return self._deliver(pending)
+
+    def _deliver(self, pending: Pending) -> Conclusion:
+        result = self.deliveries.run(self.held, self.record, pending)
+        attempt = self._attempt()
+        if result.taken == 0 and result.errors:
+            return conclusion.failed(attempt, next(iter(result.errors.values())), result.errors)
+        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision)
+        return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
+
+    def _failed(self, error: EvercertError) -> Conclusion:
+        return conclusion.failed(self._attempt(), error)
+
+    def _attempt(self) -> Attempt:
+        return Attempt(self.record, self.ports.clock(), self.pending, self.issuer_hash)

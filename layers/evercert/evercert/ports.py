@@ -1,0 +1,261 @@
+"""The contracts: what evercert needs from the outside world, and nothing about how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from evercert.certificate import Bundle, Chain
+from evercert.events import Outcome
+from evercert.keys import PrivateKey
+from evercert.record import Claim, Record
+from evercert.spec import Component, Spec
+
+
+@dataclass(frozen=True)
+class Due:
+    """One entry of the due index: a record, or (with `outcome`) an outcome that is not published yet."""
+
+    key: tuple[str, str]
+    shard: str
+    due_at: str
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """A hint that this certificate, or this outcome of it, wants attention; it may be lost, repeated or late."""
+
+    certificate: str
+    outcome: str | None = None
+
+
+class DueIndex(Protocol):
+    """What is due, cheaply."""
+
+    def due(self, now: datetime) -> Iterator[Due]:
+        """Everything whose time has come, the longest overdue first. Reads page by page, as far as it is asked."""
+
+    def put_off(self, due: Due, until: datetime) -> bool:
+        """Moves the due time on, only if it is still what was read; False if somebody was faster."""
+
+
+class Queue(Protocol):
+    """The way from the checker to the issuer."""
+
+    def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
+        """Sends at most ten; answers those that were taken."""
+
+    def send_later(self, nudge: Nudge, delay: timedelta) -> None:
+        """Sends one that arrives after about this delay, 15 minutes at the most."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A claimed item that is no record: `problem` says what does not parse."""
+
+    name: str
+    uid: str
+    outcomes: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a run saw when it claimed, as it is stored; every later write is bound to it."""
+
+    name: str
+    claim: Claim
+    generation: Any
+    requested_at: Any
+
+
+class Unclaimed(StrEnum):
+    """Why a certificate could not be claimed; none of them is an error."""
+
+    BUSY = "busy"  # another run holds it, and its due time brings it back
+    GONE = "gone"  # deleted since the nudge was sent
+    NEWER = "newer-schema"  # written by a newer evercert, and left alone
+
+
+Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None takes one away
+
+
+class Inventory(Protocol):
+    """Records and outcomes, as the issuer writes them. Each method raises Unavailable or Misconfigured."""
+
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+        """Takes the right to issue, and promises to come back when it ends."""
+
+    def update(self, held: Held, changes: Changes) -> None:
+        """Writes under the claim; raises ClaimLost when it is no longer ours."""
+
+    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+        """Writes and gives the claim back. If spec or request moved meanwhile, due is `now`, and the answer is True."""
+
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
+        """The same, together with the outcome: both or none."""
+
+    def outcome(self, name: str, key: str) -> Outcome | None:
+        """An outcome that is not published yet; None: it is, or there is none."""
+
+    def published(self, outcome: Outcome, at: datetime) -> None:
+        """Takes the outcome off the due index and lets it expire after 400 days."""
+
+
+class Seal(Protocol):
+    """Keeps a private key between two steps so that only the issuer can read it."""
+
+    def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
+        """The sealed key, as text."""
+
+    def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
+        """The inverse; raises Misconfigured when it was sealed for another certificate or revision, or changed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an issuer is asked for once; the same token means the same question."""
+
+    certificate: str
+    spec: Spec
+    csr: str
+    revision: int
+    token: str
+    now: datetime
+    handle: str | None = None
+
+
+@dataclass(frozen=True)
+class Issued:
+    """The answer of an issuer that is done."""
+
+    chain: Chain
+
+
+@dataclass(frozen=True)
+class PendingAnswer:
+    """The answer of an issuer that takes time: come back with `handle` at `retry_at`, give up after `deadline`."""
+
+    handle: str
+    retry_at: datetime
+    deadline: datetime
+
+
+class Issuer(Protocol):
+    """What obtains certificates; never sees a private key. Raises Rejected, Unavailable or Misconfigured."""
+
+    def issue(self, request: Request) -> Issued | PendingAnswer:
+        """Asks, or, with `request.handle`, asks how it stands."""
+
+
+@runtime_checkable
+class SelfIssuer(Protocol):
+    """The one kind of issuer that needs the subject's own key: the subject signs."""
+
+    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
+        """The certificate, signed by its own key."""
+
+
+@runtime_checkable
+class Revoker(Protocol):
+    """An issuer that can take back what it issued."""
+
+    def revoke(self, chain: Chain) -> None:
+        """Revokes the leaf; doing it twice is no error."""
+
+
+@runtime_checkable
+class Canceller(Protocol):
+    """An issuer that can forget what it was asked."""
+
+    def cancel(self, handle: str) -> None:
+        """Gives up a pending request; doing it twice is no error."""
+
+
+@dataclass(frozen=True)
+class OpenIssuer:
+    """An issuer, ready to be asked, and what it is: `identity_hash` changes with address, profile or CA."""
+
+    issuer: Issuer | SelfIssuer
+    identity_hash: str
+
+
+class Issuers(Protocol):
+    """The issuers that operators defined."""
+
+    def open(self, name: str) -> OpenIssuer:
+        """Raises Misconfigured when there is no such definition, or it is wrong."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Where the bundle is now."""
+
+    location: str
+    version: str
+
+
+class Destination(Protocol):
+    """Where bundles go. Raises Rejected, Unavailable or Misconfigured."""
+
+    def check(self, spec: Spec) -> None:
+        """Asks nobody; raises Rejected when it could never take what this spec asks for."""
+
+    def deliver(self, bundle: Bundle) -> Delivered:
+        """Stores the bundle whole; repeating it with the same bundle changes nothing."""
+
+
+class Destinations(Protocol):
+    """The kinds of destination there are."""
+
+    def open(self, component: Component, certificate: str) -> Destination:
+        """Raises Misconfigured when there is no such kind, or its settings are wrong."""
+
+
+class Announcer(Protocol):
+    """Tells subscribers."""
+
+    def announce(self, outcome: Outcome) -> None:
+        """Publishes the event; may be repeated, its id stays the same."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write of an operator: a new spec (`seen` is None), or another for the record that was seen."""
+
+    record: Record
+    seen: Record | None
+
+
+class Specs(Protocol):
+    """Records as operators write them: spec, generation, request; never what the issuer owns."""
+
+    def records(self) -> Iterable[Record | Unreadable]:
+        """All of them; reads the whole table."""
+
+    def record(self, name: str) -> Record | Unreadable | None:
+        """One of them."""
+
+    def write(self, changes: Sequence[Change], due_at: datetime) -> None:
+        """All or none of at most 100; raises Rejected when one was changed by somebody else meanwhile."""
+
+    def request(self, name: str, at: datetime) -> bool:
+        """Asks for a new certificate; False when there is no such record."""
+
+    def wake(self, name: str, at: datetime) -> None:
+        """Makes the record due at `at`, unless it is due sooner."""
+
+    def remove(self, record: Record) -> None:
+        """Deletes the record; its history stays, its secret is not touched."""
+
+    def history(self, name: str) -> list[Outcome]:
+        """Its outcomes, oldest first."""
+
+    def issuers(self) -> dict[str, Component]:
+        """The issuer definitions."""
+
+    def write_issuer(self, name: str, definition: Component) -> None:
+        """Stores a definition."""

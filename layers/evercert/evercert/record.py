@@ -1,0 +1,135 @@
+"""What is known of one certificate: its state, its revisions, what is under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from evercert.certificate import Chain
+from evercert.instants import Instant
+from evercert.renewal import Reason
+from evercert.spec import Spec
+
+SCHEMA = 1
+
+State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
+Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
+
+
+class Part(BaseModel):
+    """A frozen part of a record; unknown attributes are refused, so that a newer schema is never half read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Claim(Part):
+    """A short exclusive right to issue one revision."""
+
+    id: str
+    until: Instant
+
+
+class Facts(Part):
+    """The certificate that destinations hold now."""
+
+    revision: int
+    serial_number: str
+    not_before: Instant
+    not_after: Instant
+    fingerprint_sha256: str
+    common_name: str | None
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, chain: Chain, revision: int) -> Facts:
+        """The facts of this chain's leaf."""
+        return cls(
+            revision=revision,
+            serial_number=chain.serial_number,
+            not_before=chain.leaf.not_valid_before_utc,
+            not_after=chain.leaf.not_valid_after_utc,
+            fingerprint_sha256=chain.fingerprint_sha256,
+            common_name=chain.common_name,
+            names=tuple(map(str, chain.identifiers)),
+        )
+
+    @property
+    def lifetime(self) -> timedelta:
+        """From notBefore to notAfter."""
+        return self.not_after - self.not_before
+
+
+class Delivery(Part):
+    """The last revision that one destination took, and where it is."""
+
+    revision: int
+    location: str
+    version: str
+
+
+class Pending(Part):
+    """A revision under way: sealed, perhaps asked for, perhaps answered, not yet everywhere."""
+
+    revision: int
+    reason: Reason
+    generation: int
+    requested_at: Instant | None = None
+    request_hash: str
+    issuer_hash: str
+    sealed_key: str
+    csr: str
+    handle: str | None = None
+    retry_at: Instant | None = None
+    deadline: Instant | None = None
+    chain: str | None = None
+    gave_up: str | None = None
+
+
+class Failure(Part):
+    """Why the last try failed, and for which wish, so that another wish is tried at once."""
+
+    kind: str
+    message: str
+    at: Instant
+    generation: int
+    requested_at: Instant | None = None
+    issuer_hash: str | None = None
+
+
+class Record(Part):
+    """All of it; `spec`, `generation` and `requested_at` are the operator's, the rest is the issuer's."""
+
+    name: str
+    uid: Uid
+    spec: Spec
+    generation: int
+    requested_at: Instant | None = None
+    state: State = "new"
+    revision: int = 0
+    outcomes: int = 0
+    facts: Facts | None = None
+    request_hash: str | None = None
+    issuer_hash: str | None = None
+    served: Instant | None = None
+    deliveries: dict[str, Delivery] = {}
+    pending: Pending | None = None
+    failures: int = 0
+    last_error: Failure | None = None
+    retry_at: Instant | None = None
+    renew_at: Instant | None = None
+    claim: Claim | None = None
+    due_at: Instant | None = None
+
+    def token(self, revision: int) -> str:
+        """The idempotency token of one revision: the same for every try to obtain it."""
+        return str(uuid5(UUID(self.uid), f"revision#{revision}"))
+
+    def delivered(self, revision: int) -> bool:
+        """Whether every destination of the spec has this revision."""
+        return all(
+            (delivery := self.deliveries.get(destination.key)) is not None and delivery.revision == revision
+            for destination in self.spec.destinations
+        )

@@ -1,0 +1,58 @@
+"""When to renew, when to try again, and how urgent it is."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Literal
+
+from evercert.spec import RenewBefore
+
+Reason = Literal["missing", "spec-changed", "issuer-changed", "requested", "near-expiry"]
+Severity = Literal["info", "warning", "critical"]
+
+SHORT_LIFETIME = timedelta(days=10)
+STEPS = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360, 720))
+SHORTEST_STEP = timedelta(seconds=10)
+TRIES_LEFT = 8
+REJECTED_FOR = timedelta(days=1)
+
+
+def renew_at(not_before: datetime, not_after: datetime, wish: RenewBefore | None, uid: str) -> tuple[datetime, bool]:
+    """The moment to renew, and whether the wish had to be clamped to a third of the lifetime.
+
+    Without a wish: at two thirds of the lifetime (half, if it is under ten days), moved by up to 5 % of the lifetime
+    either way. The move is drawn from the uid, so that asking twice gives the same answer.
+    """
+    lifetime = not_after - not_before
+    if wish is None:
+        share = 1 / 2 if lifetime < SHORT_LIFETIME else 2 / 3
+        return not_before + lifetime * (share + 0.05 * _draw(uid, "renew")), False
+    earliest = not_before + lifetime / 3
+    wanted = not_after - wish.within(lifetime)
+    return max(wanted, earliest), wanted < earliest
+
+
+def back_off(failures: int, now: datetime, not_after: datetime | None, uid: str) -> datetime:
+    """When to try again after this many failures in a row (1 is the first).
+
+    5 min, 15 min, 1 h, 3 h, 6 h, 12 h, each ±20 %; shortened so that eight tries fit into what is left.
+    """
+    step = STEPS[min(failures, len(STEPS)) - 1] * (1 + 0.2 * _draw(uid, f"failure {failures}"))
+    if not_after is not None and not_after > now:
+        step = min(step, max((not_after - now) / TRIES_LEFT, SHORTEST_STEP))
+    return now + step
+
+
+def severity(now: datetime, renew: datetime | None, not_after: datetime | None) -> Severity:
+    """How bad a failure is now: by the share used of the time between `renew_at` and expiry."""
+    if renew is None or not_after is None or now >= not_after:
+        return "critical"
+    used = (now - renew) / (not_after - renew) if not_after > renew else 1.0
+    return "critical" if used >= 0.6 else "warning"  # noqa: PLR2004
+
+
+def _draw(uid: str, what: str) -> float:
+    """A number in [-1, 1) that looks random and is always the same for the same certificate and purpose."""
+    drawn = hashlib.sha256(f"{uid} {what}".encode()).digest()
+    return int.from_bytes(drawn[:4]) / 2**31 - 1
