@@ -65,7 +65,7 @@ def trim(destination: Path) -> None:
 
 
 def copy(destination: Path) -> None:
-    """evercert itself, without the command line, whose packages are not in the layer."""
+    """The package itself, without the command line, whose packages are not in the layer."""
     ignored = shutil.ignore_patterns("__pycache__", "cli")
     shutil.copytree(HERE / "evercert" / "evercert", destination / "evercert", ignore=ignored)
 

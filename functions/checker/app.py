@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
+
 from evercert.aws.clients import Clients
 from evercert.aws.due_index import DynamoDBDueIndex
 from evercert.aws.queue import SQSQueue

@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from evercert.announcing import announce_late
+
+from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
 from evercert.aws.inventory import DynamoDBInventory
@@ -18,7 +19,7 @@ from evercert.aws.seal import KMSSeal
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, Unexpected
-from evercert.issuance import Issuance, Ports, Report
+from evercert.issuance import Issuance, Ports
 from evercert.issuers import ISSUERS
 from evercert.settings import IssuerSettings
 
@@ -37,7 +38,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[di
             report = _one(message["body"])
         except Exception as error:  # noqa: BLE001 (one message must not take the others along)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
-            logger.error({"outcome": "undeliverable", "message_id": message["messageId"], "error": str(known)})
+            # No traceback: its text could hold a secret.
+            logger.error({"outcome": "undeliverable", "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
             failures.append({"itemIdentifier": message["messageId"]})
         else:
             level = LEVELS.get(report.facts.get("severity", ""), logger.info)

@@ -66,4 +66,3 @@ def nudge_for(due: Due) -> Nudge | None:
     if sort == RECORD:
         return Nudge(name)
     return Nudge(name, outcome=sort) if sort.startswith(OUTCOME) else None
-

@@ -48,7 +48,9 @@ def delivered(
     kind: EventType = "certificate.delivered"
     if first:
         kind = "certificate.issued" if record.facts is None else "certificate.renewed"
-    renewal, clamped = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
+    renewal, clamped = renew_at(
+        facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid
+    )
     changes: dict[str, Any] = {
         "facts": facts,
         "request_hash": pending.request_hash,
@@ -94,12 +96,13 @@ def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, Evercert
         "pending": kept,
         **_failure(attempt, error, retry),
     }
-    data = {
+    revision = pending.revision if pending is not None else record.revision
+    data: dict[str, Any] = {
         "name": record.name,
         "issuer": record.spec.issuer,
         "names": [str(name) for name in record.spec.attributes.identifiers],
         "reason": pending.reason if pending is not None else None,
-        "revision": pending.revision if pending is not None else record.revision,
+        "revision": revision,
         "kind": error.kind,
         "message": str(error)[:MESSAGE_LIMIT],
         "attempt": record.failures + 1,
@@ -108,7 +111,7 @@ def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, Evercert
         "undelivered": _undelivered(record, errors or {}),
     }
     level = severity(now, record.renew_at, not_after)
-    outcome = _outcome(attempt, "certificate.failed", level, data["revision"], data)
+    outcome = _outcome(attempt, "certificate.failed", level, revision, data)
     return Conclusion(changes | {"outcomes": outcome.number}, retry, outcome)
 
 
@@ -179,9 +182,7 @@ def _certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Del
         "not_before": to_text(facts.not_before),
         "not_after": to_text(facts.not_after),
         "fingerprint_sha256": facts.fingerprint_sha256,
-        "locations": [
-            {"location": d.location, "version": d.version} for d in held if d.revision == facts.revision
-        ],
+        "locations": [{"location": d.location, "version": d.version} for d in held if d.revision == facts.revision],
     }
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from cryptography import x509
 
 from evercert.certificate import Bundle, Chain
-from evercert.errors import ClaimLost, EvercertError, Misconfigured, OutOfTime, Rejected, SealBroken, Unavailable, Unexpected
+from evercert.errors import (
+    ClaimLost,
+    EvercertError,
+    Misconfigured,
+    OutOfTime,
+    Rejected,
+    SealBroken,
+    Unavailable,
+    Unexpected,
+)
 from evercert.keys import public_bytes
 from evercert.ports import Destinations, Held, Inventory, Seal
 from evercert.record import Delivery, Pending, Record

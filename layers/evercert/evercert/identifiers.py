@@ -12,6 +12,8 @@ from pydantic import PlainSerializer, PlainValidator
 
 Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
+LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -74,7 +76,9 @@ def _canonical(kind: Kind, value: str) -> Identifier:
     if not value:
         raise ValueError(f"an empty {kind} name")
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{value!r}: only printable ASCII without spaces; write an international name as its A-label (xn--…)")
+        raise ValueError(
+            f"{value!r}: only printable ASCII without spaces; write an international name as its A-label (xn--…)"
+        )
     match kind:
         case "dns":
             return Identifier("dns", _dns(value))
@@ -84,7 +88,7 @@ def _canonical(kind: Kind, value: str) -> Identifier:
             return Identifier("uri", _uri(value))
         case "email":
             local, _, domain = value.rpartition("@")
-            if not 0 < len(local) <= 64 or "@" in local:
+            if not 0 < len(local) <= LONGEST_LOCAL_PART or "@" in local:
                 raise ValueError(f"{value!r} is not an e-mail address")
             return Identifier("email", f"{local}@{_dns(domain, wildcard=False)}")
 
@@ -92,9 +96,9 @@ def _canonical(kind: Kind, value: str) -> Identifier:
 def _dns(value: str, *, wildcard: bool = True) -> str:
     name = value.lower()
     labels = name.split(".")
-    if wildcard and labels[0] == "*" and len(labels) > 2:
+    if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would be for everybody
         labels = labels[1:]
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > LONGEST_DNS_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
     if all(label.isdigit() for label in labels):
         raise ValueError(f"{value!r} is not a DNS name: it has only digits")

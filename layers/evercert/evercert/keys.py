@@ -34,7 +34,7 @@ class PrivateKey:
 
     @classmethod
     def from_der(cls, der: bytes) -> PrivateKey:
-        """The inverse of `der`; raises ValueError. The bytes are ours, so the slow RSA consistency check is left out."""
+        """The inverse of `der`; raises ValueError. The bytes are ours, so RSA's slow consistency check is left out."""
         key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise ValueError("neither an EC nor an RSA private key")

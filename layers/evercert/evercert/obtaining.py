@@ -100,9 +100,7 @@ class Obtaining:
             return f"{what}: left, the issuer refused: {error}"
         return f"{what}: left, the issuer can take nothing back"
 
-    def _answer(
-        self, request: Request, record: Record, pending: Pending, opened: OpenIssuer
-    ) -> Issued | PendingAnswer:
+    def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
             return opened.issuer.issue_with(request, private_key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -220,42 +220,3 @@ class Announcer(Protocol):
 
     def announce(self, outcome: Outcome) -> None:
         """Publishes the event; may be repeated, its id stays the same."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One write of an operator: a new spec (`seen` is None), or another for the record that was seen."""
-
-    record: Record
-    seen: Record | None
-
-
-class Specs(Protocol):
-    """Records as operators write them: spec, generation, request; never what the issuer owns."""
-
-    def records(self) -> Iterable[Record | Unreadable]:
-        """All of them; reads the whole table."""
-
-    def record(self, name: str) -> Record | Unreadable | None:
-        """One of them."""
-
-    def write(self, changes: Sequence[Change], due_at: datetime) -> None:
-        """All or none of at most 100; raises Rejected when one was changed by somebody else meanwhile."""
-
-    def request(self, name: str, at: datetime) -> bool:
-        """Asks for a new certificate; False when there is no such record."""
-
-    def wake(self, name: str, at: datetime) -> None:
-        """Makes the record due at `at`, unless it is due sooner."""
-
-    def remove(self, record: Record) -> None:
-        """Deletes the record; its history stays, its secret is not touched."""
-
-    def history(self, name: str) -> list[Outcome]:
-        """Its outcomes, oldest first."""
-
-    def issuers(self) -> dict[str, Component]:
-        """The issuer definitions."""
-
-    def write_issuer(self, name: str, definition: Component) -> None:
-        """Stores a definition."""

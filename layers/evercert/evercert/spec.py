@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -21,15 +23,31 @@ from pydantic import (
 
 from evercert import durations
 from evercert.durations import Duration
+from evercert.errors import foreign
 from evercert.identifiers import Identifier, Name, parse
 
-NAME_PATTERN = r"^[A-Za-z0-9._*-]{1,200}$"
+WHOLE = 100  # per cent
+LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
 
-CertificateName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-IssuerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
-LabelKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,63}$")]
-LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/@: -]{0,128}$")]
+
+def _text(pattern: str, rule: str) -> AfterValidator:
+    """Text of one form; the error says the rule instead of the pattern."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{foreign(value, 60)!r}: {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+CertificateName = Annotated[str, _text(r"[A-Za-z0-9._*-]{1,200}", "a name has 1 to 200 letters, digits and . _ * -")]
+IssuerName = Annotated[str, _text(r"[A-Za-z0-9._-]{1,100}", "an issuer's name has 1 to 100 letters, digits and . _ -")]
+LabelKey = Annotated[str, _text(r"[A-Za-z0-9._/-]{1,63}", "a label has 1 to 63 letters, digits and . _ / -")]
+LabelValue = Annotated[
+    str, _text(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
+]
 KeyAlgorithm = Literal["EC_prime256v1", "RSA_2048"]
 
 
@@ -53,7 +71,7 @@ class Component(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings, in the spelling of the document."""
+        """What only its type understands, in the spelling of the document."""
         return dict(self.model_extra or {})
 
     @property
@@ -69,7 +87,7 @@ class PrivateKeySpec(Model):
 
 
 def _common_name(value: str) -> str:
-    if not 0 < len(value) <= 64 or not value.isprintable():
+    if not 0 < len(value) <= LONGEST_COMMON_NAME or not value.isprintable():
         raise ValueError("a common name has 1 to 64 printable characters (RFC 5280, appendix A.1)")
     return value
 
@@ -92,10 +110,8 @@ class Attributes(Model):
         """Every subject alternative name, sorted and once each; the common name is one where it can be."""
         names = set(self.alt_names)
         if self.common_name is not None:
-            try:
+            with suppress(ValueError):  # "Payroll service" is a fine common name and no SAN
                 names.add(parse(self.common_name))
-            except ValueError:
-                pass  # "Payroll service" is a fine common name and no SAN
         return tuple(sorted(names))
 
     @model_validator(mode="after")
@@ -127,9 +143,9 @@ class RenewBefore:
         if not self.text.endswith("%"):
             return durations.parse(self.text)
         share = self.text[:-1]
-        if not share.isdecimal() or not 1 <= int(share) <= 99:
+        if not share.isdecimal() or not 1 <= int(share) < WHOLE:
             raise ValueError(f"{self.text!r} is not a share of the lifetime: 1% to 99%")
-        return lifetime * int(share) / 100
+        return lifetime * int(share) / WHOLE
 
 
 class Lifecycle(Model):

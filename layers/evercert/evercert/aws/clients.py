@@ -123,7 +123,9 @@ def translated(doing: str) -> Iterator[None]:
     except ClientError as error:
         raise _translate(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise Misconfigured(f"cannot {doing}: there are no AWS credentials; run `aws configure` or `aws sso login`") from error
+        raise Misconfigured(
+            f"cannot {doing}: there are no AWS credentials; run `aws configure` or `aws sso login`"
+        ) from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
 
@@ -138,7 +140,12 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     said = foreign(str(error.response.get("Error", {}).get("Message", "")), 300)
     what = f"cannot {doing}: {name}: {said}"
-    if name in _BUSY or "Throttl" in name or "LimitExceeded" in name or name in {"SlowDown", "TooManyRequestsException"}:
+    if (
+        name in _BUSY
+        or "Throttl" in name
+        or "LimitExceeded" in name
+        or name in {"SlowDown", "TooManyRequestsException"}
+    ):
         return Unavailable(what)
     if name in _DENIED:
         return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")

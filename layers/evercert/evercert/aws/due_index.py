@@ -76,5 +76,5 @@ class DynamoDBDueIndex:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-class _Overtaken(Exception):  # noqa: N818 (not an error: an answer)
+class _Overtaken(Exception):
     pass

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from evercert.aws import items
 from evercert.aws.clients import code, translated
+from evercert.aws.items import Item
 from evercert.aws.updates import Update
 from evercert.errors import ClaimLost, Unavailable
 from evercert.events import Outcome
@@ -20,8 +21,21 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 OWNED = frozenset(
-    "state revision outcomes facts request_hash issuer_hash served deliveries pending failures last_error retry_at "
-    "renew_at".split()
+    [
+        "state",
+        "revision",
+        "outcomes",
+        "facts",
+        "request_hash",
+        "issuer_hash",
+        "served",
+        "deliveries",
+        "pending",
+        "failures",
+        "last_error",
+        "retry_at",
+        "renew_at",
+    ]
 )
 _CONFLICTS = 3  # tries of a transaction that meets another one
 
@@ -135,7 +149,7 @@ class DynamoDBInventory:
             )
         except ClientError as error:
             if code(error) == "ConditionalCheckFailedException":
-                raise _ConditionFailed(error.response.get("Item")) from error
+                raise _ConditionFailed(cast("Item | None", error.response.get("Item"))) from error
             raise
 
     def _transact(self, name: str, update: Update, outcome: Outcome) -> None:
@@ -172,7 +186,7 @@ class DynamoDBInventory:
         raise Unavailable(f"cannot record the outcome of {name}: another write got in the way {_CONFLICTS} times")
 
 
-class _ConditionFailed(Exception):  # noqa: N818 (not an error: an answer)
+class _ConditionFailed(Exception):
     def __init__(self, old: Mapping[str, Any] | None) -> None:
         super().__init__("condition failed")
         self.old = old

@@ -29,7 +29,9 @@ class DynamoDBIssuers:
     def open(self, name: str) -> OpenIssuer:
         """Reads the definition anew each time: an edit counts from the next run on."""
         with translated(f"read issuer {name}"):
-            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": f"issuer#{name}"}}, ConsistentRead=True)
+            answer = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": f"issuer#{name}"}}, ConsistentRead=True
+            )
         if "Item" not in answer:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
         definition = read_definition(answer["Item"], name)

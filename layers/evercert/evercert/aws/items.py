@@ -47,7 +47,7 @@ def key(name: str, sort: str = SK) -> Item:
 
 def attribute(value: object) -> Item:
     """Any of our values as a DynamoDB attribute value."""
-    return _serialize(_plain(value))  # type: ignore[no-any-return]
+    return dict(_serialize(_plain(value)))
 
 
 def plain(item: Mapping[str, Any]) -> Item:
@@ -93,12 +93,12 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
         if isinstance(fields.get("spec"), str):
             fields["spec"] = json.loads(fields["spec"])
         record = Record.model_validate(fields)
-        if record.name != name or record.spec.name != name:
-            raise ValueError(f"its name is {record.spec.name!r}")
     except ValidationError as error:
         return _unreadable(values, name, first_problem(error))
-    except ValueError as error:
-        return _unreadable(values, name, str(error))
+    except ValueError:
+        return _unreadable(values, name, "its spec is not JSON")
+    if record.name != name or record.spec.name != name:
+        return _unreadable(values, name, f"its spec is for {record.spec.name!r}")
     return record
 
 

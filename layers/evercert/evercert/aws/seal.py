@@ -59,5 +59,5 @@ class KMSSeal:
         return {"evercert:stack": self._stack, "evercert:uid": uid, "evercert:revision": str(revision)}
 
 
-class _Invalid(Exception):  # noqa: N818 (not an error: an answer)
+class _Invalid(Exception):
     pass

@@ -59,7 +59,8 @@ class SecretsManager:
         self._client: SecretsManagerClient = surroundings.clients.secretsmanager
         self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
 
-    def check(self, spec: Spec) -> None:
+    @staticmethod
+    def check(spec: Spec) -> None:
         """The value must fit into a secret, and only the names can make it too large."""
         size = _estimate(spec)
         if size > LARGEST_SECRET:

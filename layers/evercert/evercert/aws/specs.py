@@ -1,0 +1,171 @@
+"""DynamoDB: specs, requests and issuer definitions, as operators write them. Every write carries a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws import items
+from evercert.aws.clients import code, translated
+from evercert.aws.issuer_definitions import read_definition
+from evercert.aws.updates import Update
+from evercert.errors import Misconfigured, Rejected
+from evercert.events import Outcome
+from evercert.ports import Unreadable
+from evercert.record import Record
+from evercert.spec import Component, canonical_json
+from evercert.specs import Change
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDBSpecs:
+    """Both tables of a stack, with the operator's own rights."""
+
+    def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
+        self._client = client
+        self._table = table
+        self._issuers_table = issuers_table
+
+    def records(self) -> Iterator[Record | Unreadable]:
+        """Reads every item of the table, outcomes too; for operators, never for the loop."""
+        with translated(f"read table {self._table}"):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="sk = :record AND begins_with(pk, :certificate)",
+                ExpressionAttributeValues={":record": {"S": items.SK}, ":certificate": {"S": items.pk("")}},
+            )
+            for page in pages:
+                yield from map(items.read_record, page["Items"])
+
+    def record(self, name: str) -> Record | Unreadable | None:
+        """Read consistently."""
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return items.read_record(answer["Item"]) if "Item" in answer else None
+
+    def write(self, changes: Sequence[Change], due_at: datetime) -> None:
+        """One transaction; every certificate in it is due at once."""
+        writes: Any = [self._write(change, due_at) for change in changes]
+        with translated("write specs"):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if code(error) != "TransactionCanceledException":
+                    raise
+                raise _overtaken(error, changes) from error
+
+    def request(self, name: str, at: datetime) -> bool:
+        """A request made twice within a millisecond is one."""
+        update = Update({"requested_at": at, **items.due(name, at)})
+        return self._update(name, update, "attribute_exists(#pk)", {}, "pk")
+
+    def wake(self, name: str, at: datetime) -> None:
+        """Leaves a certificate that is due sooner, or gone, as it is."""
+        condition = "attribute_exists(#pk) AND (attribute_not_exists(#due_at) OR #due_at > :at)"
+        self._update(name, Update(items.due(name, at)), condition, {":at": at}, "pk due_at")
+
+    def remove(self, record: Record) -> None:
+        """Only the very record that was seen: a name made anew meanwhile is another certificate."""
+        with translated(f"delete certificate {record.name}"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=items.key(record.name),
+                    ConditionExpression="attribute_not_exists(pk) OR uid = :uid",
+                    ExpressionAttributeValues={":uid": {"S": record.uid}},
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    raise Rejected(
+                        f"{record.name} was made anew by somebody else meanwhile; run the command again"
+                    ) from error
+                raise
+
+    def history(self, name: str) -> list[Outcome]:
+        """By time; those of a deleted certificate of the same name are there too."""
+        with translated(f"read the history of {name}"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :outcome)",
+                ExpressionAttributeValues={":pk": {"S": items.pk(name)}, ":outcome": {"S": "outcome#"}},
+            )
+            outcomes = [items.read_outcome(item) for page in pages for item in page["Items"]]
+        return sorted((o for o in outcomes if o is not None), key=lambda outcome: (outcome.at, outcome.number))
+
+    def issuers(self) -> dict[str, Component]:
+        """All definitions; one that does not parse is as good as none, and is written anew."""
+        found = {}
+        with translated(f"read table {self._issuers_table}"):
+            for page in self._client.get_paginator("scan").paginate(TableName=self._issuers_table):
+                for item in page["Items"]:
+                    name = item["pk"]["S"].removeprefix("issuer#")
+                    try:
+                        found[name] = read_definition(item, name)
+                    except Misconfigured:
+                        continue
+        return found
+
+    def write_issuer(self, name: str, definition: Component) -> None:
+        """Repeating it changes nothing."""
+        text = canonical_json(definition.model_dump(mode="json"))
+        with translated(f"write issuer {name}"):
+            try:
+                self._client.put_item(
+                    TableName=self._issuers_table,
+                    Item={"pk": {"S": f"issuer#{name}"}, "schema": {"N": "1"}, "definition": {"S": text}},
+                    ConditionExpression="attribute_not_exists(#schema) OR #schema = :known",
+                    ExpressionAttributeNames={"#schema": "schema"},
+                    ExpressionAttributeValues={":known": {"N": "1"}},
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    raise Rejected(f"issuer {name} was written by a newer evercert; use that one") from error
+                raise
+
+    def _write(self, change: Change, due_at: datetime) -> dict[str, Any]:
+        record, seen = change.record, change.seen
+        if not isinstance(seen, Record):
+            return {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": items.new_record(record, due_at),
+                    "ConditionExpression": "attribute_not_exists(pk)" if seen is None else "attribute_exists(pk)",
+                }
+            }
+        update = Update(
+            {
+                "spec": canonical_json(record.spec.document()),
+                "generation": record.generation,
+                **items.due(record.name, due_at),
+            }
+        )
+        update.require("#uid = :uid", {":uid": seen.uid}, "uid")
+        update.require_same("generation", seen.generation)
+        return {"Update": {"TableName": self._table, "Key": items.key(record.name), **update.arguments()}}
+
+    def _update(self, name: str, update: Update, condition: str, values: dict[str, Any], names: str) -> bool:
+        update.require(condition, values, names)
+        with translated(f"write the record of {name}"):
+            try:
+                self._client.update_item(TableName=self._table, Key=items.key(name), **update.arguments())
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+
+def _overtaken(error: ClientError, changes: Sequence[Change]) -> Rejected:
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    names = [
+        change.record.name for change, reason in zip(changes, reasons, strict=False) if reason.get("Code") != "None"
+    ]
+    return Rejected(
+        f"{', '.join(names) or 'a certificate'} was changed by somebody else meanwhile, and nothing of this part "
+        "was written; run the command again"
+    )

@@ -1,0 +1,109 @@
+"""Records, plans and outcomes as text for people; foreign text is cleaned before it gets here or here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evercert.applying import Plan
+from evercert.durations import to_text as span_text
+from evercert.errors import foreign
+from evercert.events import Outcome
+from evercert.instants import to_text
+from evercert.ports import Unreadable
+from evercert.record import Record
+
+STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
+MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
+
+
+def summary(record: Record | Unreadable) -> dict[str, Any]:
+    """One record in a few plain values; the same keys for every record."""
+    if isinstance(record, Unreadable):
+        return {"name": record.name, "state": "unreadable", "error": foreign(record.problem)}
+    facts, error = record.facts, record.last_error
+    return {
+        "name": record.name,
+        "state": record.state,
+        "issuer": record.spec.issuer,
+        "revision": record.revision,
+        "not_after": facts and to_text(facts.not_after),
+        "renew_at": record.renew_at and to_text(record.renew_at),
+        "next_look_at": record.due_at and to_text(record.due_at),
+        "error": error and foreign(error.message),
+    }
+
+
+def detail(record: Record) -> dict[str, Any]:
+    """One record whole; what is sealed stays out, because nobody can use it."""
+    values = record.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"spec", "claim"})
+    if record.pending is not None:
+        kept = {"revision", "reason", "generation", "handle", "retry_at", "deadline", "gave_up"}
+        values["pending"] = record.pending.model_dump(mode="json", include=kept, exclude_none=True)
+    return {**values, "spec": record.spec.document(), "busy": record.claim is not None}
+
+
+def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) -> None:
+    """The table of `list`."""
+    table = Table("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", box=None, pad_edge=False)
+    for row in records:
+        table.add_row(
+            foreign(row["name"]),
+            Text(row["state"], STYLES.get(row["state"], "")),
+            row.get("issuer") or "",
+            _in(row.get("not_after"), now),
+            _in(row.get("renew_at"), now),
+            Text(row.get("error") or "", "red"),
+        )
+    console.print(table)
+
+
+def history(console: Console, outcomes: Iterable[Outcome]) -> None:
+    """The table of `history`, oldest first."""
+    table = Table("TIME", "WHAT", "REVISION", "REASON", "FACTS", box=None, pad_edge=False)
+    for outcome in outcomes:
+        data = outcome.data
+        facts = data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}"
+        reason = data.get("reason") or data.get("kind") or ""
+        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(foreign(facts)))
+    console.print(table)
+
+
+def plan(console: Console, found: Plan) -> None:
+    """What `apply` does, in the order in which it does it."""
+    for name in found.issuers:
+        console.print(Text(f"~ issuer {name}", "yellow"))
+    for step in found.steps:
+        mark, style = MARKS[step.verb]
+        console.print(Text(f"{mark} certificate {step.name} ({step.verb})", style))
+        for key, before, after in step.differences:
+            console.print(Text(f"    {key}: {_plain(before)} → {_plain(after)}"))
+    if found.woken:
+        console.print(f"{len(found.woken)} more will be issued anew if their issuer became another, within the hour")
+    if found.unchanged:
+        console.print(f"{len(found.unchanged)} unchanged")
+
+
+def _plain(value: object) -> str:
+    return "(none)" if value is None else foreign(str(value), 200)
+
+
+def _in(moment: str | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    left = datetime.fromisoformat(moment) - now
+    if left.total_seconds() < 0:
+        return f"{_coarse(-left.total_seconds())} ago"
+    return f"in {_coarse(left.total_seconds())}"
+
+
+def _coarse(seconds: float) -> str:
+    from datetime import timedelta  # noqa: PLC0415
+
+    unit = 86_400 if seconds > 3 * 86_400 else 3_600 if seconds > 3 * 3_600 else 60 if seconds > 180 else 1  # noqa: PLR2004
+    return span_text(timedelta(seconds=int(seconds // unit) * unit))

@@ -1,0 +1,129 @@
+"""YAML with the line of every key, and with nothing in it that could harm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+import yaml
+
+from evercert.document import Path
+
+LARGEST = 1 << 20
+DEEPEST = 20
+MOST_ALIASES = 100
+MOST_NODES = 100_000
+
+
+class Unreadable(Exception):
+    """The file cannot be read as YAML; `line` counts from 1, 0 where there is none."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Source:
+    """The values of one file, and where they stand in it."""
+
+    file: str
+    data: Any
+    lines: dict[Path, int]
+
+    def line(self, path: Path) -> int:
+        """The line of the nearest thing that exists."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def load(file: str) -> Source:
+    """Reads one file; raises Unreadable."""
+    try:
+        raw = FilePath(file).read_bytes()
+    except OSError as error:
+        raise Unreadable(0, f"cannot be read: {error.strerror}") from error
+    if len(raw) > LARGEST:
+        raise Unreadable(0, f"has {len(raw)} bytes; a document has at most 1 MiB")
+    try:
+        text = raw.decode("utf-8-sig")
+        _check_events(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise Unreadable(1, "is empty")
+        _count(node, {}, ())
+        lines: dict[Path, int] = {}
+        _walk(node, (), lines)
+        return Source(file, _construct(node), lines)
+    except UnicodeDecodeError as error:
+        raise Unreadable(0, "is not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise Unreadable(0, "is not YAML: it holds a character that no text has") from error
+
+
+def _construct(node: yaml.Node) -> Any:  # noqa: ANN401
+    try:
+        return yaml.SafeLoader("").construct_document(node)
+    except (ValueError, OverflowError) as error:  # a date of the 30th of February, an endless number
+        raise Unreadable(_line(node), f"holds a value that cannot be: {error}") from error
+
+
+def _check_events(text: str) -> None:
+    """Depth and aliases, before anything recursive looks at the text."""
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise Unreadable(_line(event), f"is nested more than {DEEPEST} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            aliases += 1
+            if aliases > MOST_ALIASES:
+                raise Unreadable(_line(event), f"has more than {MOST_ALIASES} aliases")
+
+
+def _count(node: yaml.Node, counted: dict[int, int], above: tuple[int, ...]) -> int:
+    """How many nodes there are when every alias is followed: a few aliases of aliases make billions."""
+    if id(node) in above:
+        raise Unreadable(_line(node), "holds itself, by an alias")
+    if id(node) not in counted:
+        children = (
+            [part for pair in node.value for part in pair]
+            if isinstance(node, yaml.MappingNode)
+            else node.value
+            if isinstance(node, yaml.SequenceNode)
+            else []
+        )
+        counted[id(node)] = 1 + sum(_count(child, counted, (*above, id(node))) for child in children)
+    if counted[id(node)] > MOST_NODES:
+        raise Unreadable(_line(node), "grows beyond all measure when its aliases are followed")
+    return counted[id(node)]
+
+
+def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
+    lines.setdefault(path, _line(node))
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _walk(child, (*path, index), lines)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = _line(key)
+            if not isinstance(key, yaml.ScalarNode):
+                raise Unreadable(line, "has a key that is no text")
+            if key.value in seen:
+                raise Unreadable(line, f"has the key {key.value!r} twice; it stands in line {seen[key.value]} too")
+            seen[key.value] = line
+            lines.setdefault((*path, key.value), line)
+            _walk(value, (*path, key.value), lines)
+
+
+def _line(part: yaml.Node | yaml.Event) -> int:
+    return part.start_mark.line + 1 if part.start_mark is not None else 0
