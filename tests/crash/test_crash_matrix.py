@@ -1,0 +1,148 @@
+"""P1-P4: kill the process before or after any outbound call; it ends with one delivered, announced certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evercert.events import Outcome
+from evercert.instants import to_text
+from evercert.spec import Spec
+from tests.flaky import Flaky
+from tests.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.world import When, World, assert_pair
+
+
+FAILED = "certificate.failed"
+
+
+@dataclass
+class Scenario:
+    """What is wanted, what happens before the kill, and what must be there in the end."""
+
+    name: str
+    issuer: dict[str, Any]
+    destination: str = "secrets-manager"
+    script: list[str] = field(default_factory=list)
+    sticks: int = 0
+    issued_before: bool = False
+    revisions: int = 1
+    types: tuple[str, ...] = ("certificate.issued",)
+
+
+SCENARIOS = [
+    Scenario("issuance", {"type": "self-signed"}),
+    Scenario(
+        "renewal", {"type": "self-signed"}, issued_before=True, revisions=2, types=("certificate.issued", "certificate.renewed")
+    ),
+    Scenario("pending", {"type": "scripted"}, script=["pending", "pending"]),
+    Scenario(
+        "destination", {"type": "self-signed"}, destination="flaky", sticks=2,
+        types=("certificate.failed", "certificate.failed", "certificate.issued"),
+    ),
+]  # fmt: skip
+
+
+@dataclass
+class Stage:
+    """One scenario on one world, ready to run again and again."""
+
+    world: World
+    ca: ScriptedCA
+    address: str
+
+    def spec(self, scenario: Scenario) -> Spec:
+        return Spec.model_validate(
+            {
+                "name": "web",
+                "issuer": "main",
+                "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+                "destinations": [{"type": scenario.destination, "secret": self.world.secret}],
+            }
+        )
+
+    def begin(self, scenario: Scenario) -> None:
+        self.world.fresh()
+        self.ca.script, self.ca.issued, self.ca.asked = list(scenario.script), {}, []
+        Flaky.left = 0
+        issuer = scenario.issuer if scenario.issuer["type"] != "scripted" else {**scenario.issuer, "address": self.address}
+        self.world.want(self.spec(scenario), issuer)
+        if scenario.issued_before:
+            self.world.settle(self.world.settled)
+            renewal = self.world.record().renew_at
+            assert renewal is not None
+            self.world.clock.now = renewal
+        Flaky.left = scenario.sticks
+
+    def run(self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None) -> int:
+        """The whole scenario with one strike; answers how many calls there were."""
+        self.begin(scenario)
+        self.world.switch.arm(at, when, act)
+        self.world.settle(lambda: self.world.settled() and self.reached(scenario))
+        self.world.switch.listening = False
+        return self.world.switch.count
+
+    def reached(self, scenario: Scenario) -> bool:
+        record = self.world.specs.record("web")
+        return record is None or getattr(record, "revision", 0) >= scenario.revisions
+
+
+@pytest.fixture
+def stage(shared_world: World) -> Iterator[Stage]:
+    ca = ScriptedCA()
+    with ca.served() as address:
+        ScriptedIssuer.transport = shared_world.switch.transport()
+        yield Stage(shared_world, ca, address)
+        ScriptedIssuer.transport = None
+
+
+def assert_promises(stage: Stage, scenario: Scenario) -> None:
+    world = stage.world
+    record = world.record()
+    assert world.switch.after_death == []  # a dead process calls nobody
+    # P1: one delivered, recorded, announced certificate, and no claim left
+    assert (record.state, record.claim, record.pending) == ("ready", None, None)
+    assert record.facts is not None and record.delivered(record.revision)
+    assert record.due_at == record.renew_at
+    versions = world.versions()
+    assert versions["AWSCURRENT"]["serial_number"] == record.facts.serial_number
+    # P2: nothing was issued twice where the issuer can be asked, and no revision was taken twice
+    assert record.revision == record.facts.revision == scenario.revisions
+    assert len(stage.ca.issued) == (1 if scenario.issuer["type"] == "scripted" else 0)
+    # P3: every version that a reader can see is whole
+    for value in versions.values():
+        assert_pair(value)
+    if scenario.issued_before:
+        assert versions["AWSPREVIOUS"]["serial_number"] != versions["AWSCURRENT"]["serial_number"]
+        assert versions["AWSPREVIOUS"]["private_key"] != versions["AWSCURRENT"]["private_key"]
+    # P4: every outcome was announced, under one id however often
+    outcomes: list[Outcome] = world.specs.history("web")
+    types = [outcome.type for outcome in outcomes]
+    assert [kind for kind in types if kind != FAILED] == [kind for kind in scenario.types if kind != FAILED]
+    assert types.count(FAILED) <= scenario.types.count(FAILED)  # a run that dies may take its failure with it
+    received = {event["id"]: event for event in world.events()}
+    assert set(received) == {outcome.event_id for outcome in outcomes}
+    for outcome in outcomes:
+        assert received[outcome.event_id]["type"] == outcome.type
+        assert received[outcome.event_id]["time"] == to_text(outcome.at)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.timeout(600)
+def test_death_at_any_call_changes_nothing_in_the_end(stage: Stage, scenario: Scenario, capsys) -> None:
+    calls = stage.run(scenario, at=None)
+    assert_promises(stage, scenario)
+    points = [(at, when) for at in range(1, calls + 1) for when in ("before", "after")]
+    for at, when in points:
+        stage.run(scenario, at, when)
+        what = f"killed {when} call {at}: {stage.world.switch.calls[at - 1]}"
+        try:
+            assert_promises(stage, scenario)
+        except AssertionError as error:
+            raise AssertionError(what) from error
+    with capsys.disabled():
+        print(f"\ncrash matrix, {scenario.name}: {len(points)} kill points at {calls} calls, all promises kept")

@@ -1,0 +1,22 @@
+"""A destination that fails a few times and then works: Secrets Manager behind a door that sticks."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from evercert.certificate import Bundle
+from evercert.destinations.secrets_manager import SecretsManager
+from evercert.errors import Unavailable
+from evercert.ports import Delivered
+
+
+class Flaky(SecretsManager):
+    """Fails `left` more times, then delivers."""
+
+    left: ClassVar[int] = 0
+
+    def deliver(self, bundle: Bundle) -> Delivered:
+        if Flaky.left > 0:
+            Flaky.left -= 1
+            raise Unavailable("the door sticks")
+        return super().deliver(bundle)
