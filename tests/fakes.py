@@ -13,12 +13,13 @@ from evercert.aws import items
 from evercert.aws.inventory import OWNED
 from evercert.certificate import Bundle
 from evercert.deadline import Deadline
+from evercert.dispatch import Due, Nudge
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.issuance import Issuance, Ports
 from evercert.keys import PrivateKey
-from evercert.ports import Changes, Delivered, Due, Held, Nudge, OpenIssuer, Unclaimed, Unreadable
+from evercert.ports import Changes, Delivered, Held, OpenIssuer, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change
@@ -71,7 +72,9 @@ class FakeTable:
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
         moved = self._moved(held)
-        self._set(held.name, {**self._owned(changes, held), "claim": None, **items.due(held.name, now if moved else due_at)})
+        self._set(
+            held.name, {**self._owned(changes, held), "claim": None, **items.due(held.name, now if moved else due_at)}
+        )
         return moved
 
     def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:

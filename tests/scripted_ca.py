@@ -96,7 +96,10 @@ class ScriptedCA:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins)
             .not_valid_after(begins + LIFETIME)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("evil.example")]) if step == "wrong-name" else names, critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName("evil.example")]) if step == "wrong-name" else names,
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         root = (

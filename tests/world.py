@@ -21,7 +21,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evercert.announcing import Report, announce_late
-from evercert.aws import items
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
 from evercert.aws.due_index import DynamoDBDueIndex
@@ -149,7 +148,9 @@ class World:
 
     @staticmethod
     def _session(running: Emulator) -> boto3.Session:
-        session = boto3.Session(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+        session = boto3.Session(
+            CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+        )
         session.events.register(
             "before-parameter-build", lambda **_: None
         )  # a session of its own, not boto3's shared one
@@ -257,7 +258,9 @@ class World:
     def events(self) -> list[dict[str, Any]]:
         """Everything that the subscriber has received so far."""
         events = []
-        while messages := self.operator.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages"):
+        while messages := self.operator.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
             for message in messages:
                 events.append(json.loads(message["Body"]))
                 self.operator.sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
@@ -278,7 +281,9 @@ class World:
         nudge = read(body)
         try:
             if nudge.outcome is not None:
-                return announce_late(nudge.certificate, nudge.outcome, self.ports.inventory, self.ports.announcer, self.clock)
+                return announce_late(
+                    nudge.certificate, nudge.outcome, self.ports.inventory, self.ports.announcer, self.clock
+                )
             return self.issuance.run(nudge.certificate)
         except EvercertError as error:
             return Report(error.kind, nudge.certificate, {"message": str(error)})
@@ -311,10 +316,17 @@ class World:
 
     def _subscribe(self, mark: str) -> str:
         url = self.operator.sqs.create_queue(QueueName=f"inbox-{mark}")["QueueUrl"]
-        arn = self.operator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]}
+        arn = self.operator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}],
+        }
         self.operator.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-        self.operator.sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        self.operator.sns.subscribe(
+            TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+        )
         return url
 
 

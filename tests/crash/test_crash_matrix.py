@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from evercert.spec import Spec
 from tests.flaky import Flaky
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.world import When, World, assert_pair
-
 
 FAILED = "certificate.failed"
 
@@ -69,7 +67,9 @@ class Stage:
         self.world.fresh()
         self.ca.script, self.ca.issued, self.ca.asked = list(scenario.script), {}, []
         Flaky.left = 0
-        issuer = scenario.issuer if scenario.issuer["type"] != "scripted" else {**scenario.issuer, "address": self.address}
+        issuer = (
+            scenario.issuer if scenario.issuer["type"] != "scripted" else {**scenario.issuer, "address": self.address}
+        )
         self.world.want(self.spec(scenario), issuer)
         if scenario.issued_before:
             self.world.settle(self.world.settled)
@@ -78,7 +78,9 @@ class Stage:
             self.world.clock.now = renewal
         Flaky.left = scenario.sticks
 
-    def run(self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None) -> int:
+    def run(
+        self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None
+    ) -> int:
         """The whole scenario with one strike; answers how many calls there were."""
         self.begin(scenario)
         self.world.switch.arm(at, when, act)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
+from evercert.dispatch import Nudge, Queue
 from evercert.document import places
-from evercert.ports import Nudge, Queue, Unreadable
+from evercert.ports import Unreadable
 from evercert.record import Record
 from evercert.register import Register
 from evercert.spec import Component, Spec
@@ -88,8 +89,11 @@ def plan(wanted: Wanted, specs: Specs, destinations: Register) -> Plan:
     return result
 
 
-def carry_out(result: Plan, specs: Specs, queue: Queue, now: datetime, *, at_once: bool = False) -> None:
-    """Issuers first, then certificates; dying anywhere is mended by the same `apply` again."""
+def carry_out(result: Plan, specs: Specs, queue: Queue | None, now: datetime, *, at_once: bool = False) -> None:
+    """Issuers first, then certificates; dying anywhere is mended by the same `apply` again.
+
+    Without a queue nothing is nudged, and the schedule alone finds what is due.
+    """
     for name, definition in result.issuers.items():
         specs.write_issuer(name, definition)
     changes = [step.change for step in result.steps if step.change is not None]
@@ -100,7 +104,8 @@ def carry_out(result: Plan, specs: Specs, queue: Queue, now: datetime, *, at_onc
             specs.remove(step.record)
     for number, name in enumerate(sorted(result.woken)):
         specs.wake(name, now if at_once else now + SPREAD * number / len(result.woken))
-    nudge([change.record.name for change in changes] + (result.woken if at_once else []), queue)
+    if queue is not None:
+        nudge([change.record.name for change in changes] + (result.woken if at_once else []), queue)
 
 
 def nudge(names: Iterable[str], queue: Queue) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from evercert.deadline import Clock
-from evercert.ports import Due, DueIndex, Nudge, Queue
+from evercert.dispatch import Due, DueIndex, Nudge, Queue
 
 BATCH = 10
 CERTIFICATE = "certificate#"

@@ -14,6 +14,7 @@ from evercert.conclusion import Attempt, Conclusion
 from evercert.deadline import Clock, Deadline
 from evercert.decision import Resume, Start, Wait, decide, held_until, renewal_time
 from evercert.delivery import Deliveries
+from evercert.dispatch import Nudge, Queue
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.obtaining import Obtaining
 from evercert.ports import (
@@ -22,9 +23,7 @@ from evercert.ports import (
     Held,
     Inventory,
     Issuers,
-    Nudge,
     OpenIssuer,
-    Queue,
     Seal,
     Unclaimed,
     Unreadable,

@@ -1,10 +1,10 @@
-"""The contracts: what evercert needs from the outside world, and nothing about how."""
+"""The contracts of an issuance: what it needs from the outside world, and nothing about how."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,43 +13,6 @@ from evercert.events import Outcome
 from evercert.keys import PrivateKey
 from evercert.record import Claim, Record
 from evercert.spec import Component, Spec
-
-
-@dataclass(frozen=True)
-class Due:
-    """One entry of the due index: a record, or (with `outcome`) an outcome that is not published yet."""
-
-    key: tuple[str, str]
-    shard: str
-    due_at: str
-
-
-@dataclass(frozen=True)
-class Nudge:
-    """A hint that this certificate, or this outcome of it, wants attention; it may be lost, repeated or late."""
-
-    certificate: str
-    outcome: str | None = None
-
-
-class DueIndex(Protocol):
-    """What is due, cheaply."""
-
-    def due(self, now: datetime) -> Iterator[Due]:
-        """Everything whose time has come, the longest overdue first. Reads page by page, as far as it is asked."""
-
-    def put_off(self, due: Due, until: datetime) -> bool:
-        """Moves the due time on, only if it is still what was read; False if somebody was faster."""
-
-
-class Queue(Protocol):
-    """The way from the checker to the issuer."""
-
-    def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
-        """Sends at most ten; answers those that were taken."""
-
-    def send_later(self, nudge: Nudge, delay: timedelta) -> None:
-        """Sends one that arrives after about this delay, 15 minutes at the most."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from evercert.errors import Misconfigured
-from evercert.spec import Component
+
+if TYPE_CHECKING:
+    from evercert.spec import Component
 
 
 class Register:

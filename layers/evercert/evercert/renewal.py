@@ -27,9 +27,9 @@ def renew_at(not_before: datetime, not_after: datetime, wish: RenewBefore | None
     lifetime = not_after - not_before
     if wish is None:
         share = 1 / 2 if lifetime < SHORT_LIFETIME else 2 / 3
-        return not_before + lifetime * (share + 0.05 * _draw(uid, "renew")), False
-    earliest = not_before + lifetime / 3
-    wanted = not_after - wish.within(lifetime)
+        return _whole(not_before + lifetime * (share + 0.05 * _draw(uid, "renew"))), False
+    earliest = _whole(not_before + lifetime / 3)
+    wanted = _whole(not_after - wish.within(lifetime))
     return max(wanted, earliest), wanted < earliest
 
 
@@ -50,6 +50,11 @@ def severity(now: datetime, renew: datetime | None, not_after: datetime | None) 
         return "critical"
     used = (now - renew) / (not_after - renew) if not_after > renew else 1.0
     return "critical" if used >= 0.6 else "warning"  # noqa: PLR2004
+
+
+def _whole(moment: datetime) -> datetime:
+    """The next whole second: what is stored must not lie before what is computed again later."""
+    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _draw(uid: str, what: str) -> float:

@@ -44,6 +44,7 @@ _BUSY = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+_THROTTLED = ("Throttl", "LimitExceeded", "ThroughputExceeded", "SlowDown", "TooManyRequests")
 _CREDENTIALS = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -140,12 +141,7 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     said = foreign(str(error.response.get("Error", {}).get("Message", "")), 300)
     what = f"cannot {doing}: {name}: {said}"
-    if (
-        name in _BUSY
-        or "Throttl" in name
-        or "LimitExceeded" in name
-        or name in {"SlowDown", "TooManyRequestsException"}
-    ):
+    if name in _BUSY or any(word in name for word in _THROTTLED):
         return Unavailable(what)
     if name in _DENIED:
         return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
+from evercert.dispatch import Due
 from evercert.instants import to_text
-from evercert.ports import Due
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evercert.aws.clients import translated
+from evercert.dispatch import Nudge
 from evercert.errors import Rejected
-from evercert.ports import Nudge
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

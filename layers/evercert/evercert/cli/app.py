@@ -59,6 +59,7 @@ def apply(
     label: Annotated[list[str] | None, typer.Option(help="With --prune: only these (key=value, repeatable).")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     at_once: Annotated[bool, typer.Option("--now", help="Do not spread what an issuer's change wakes.")] = False,
+    no_nudge: Annotated[bool, typer.Option("--no-nudge", help="Leave everything to the schedule.")] = False,
     wait: Wait = False,
     timeout: Timeout = "10m",
     stack: Stack = "evercert",
@@ -80,7 +81,7 @@ def apply(
         _confirm(f"Delete {len(deleted)} certificates ({', '.join(deleted)})? Their secrets stay.")
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
-        carry_out(planned, connection.specs, connection.queue, now(), at_once=at_once)
+        carry_out(planned, connection.specs, None if no_nudge else connection.queue, now(), at_once=at_once)
     failed = bool(wait and changed and not dry_run) and not _wait(connection, changed, limit, quiet=as_json)
     if as_json:
         steps = [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in planned.steps]

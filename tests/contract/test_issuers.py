@@ -1,0 +1,81 @@
+"""One suite for issuers: every one of the register, and the scripted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from evercert.certificate import misfits
+from evercert.errors import Misconfigured
+from evercert.issuers import ISSUERS
+from evercert.keys import PrivateKey
+from evercert.ports import Issued, Request, SelfIssuer
+from evercert.register import Register
+from evercert.spec import Component
+from tests.fakes import START, spec
+from tests.scripted_ca import ScriptedCA, ScriptedIssuer
+
+EVERY = Register("issuer", {**ISSUERS.entries, "scripted": "tests.scripted_ca:ScriptedIssuer"})
+SETTINGS = {"self-signed": {}, "scripted": {"address": "https://ca.example"}}
+
+
+@pytest.fixture(autouse=True)
+def _ca() -> Iterator[None]:
+    ScriptedIssuer.transport = ScriptedCA().transport()
+    yield
+    ScriptedIssuer.transport = None
+
+
+def opened(kind: str):
+    settings = EVERY.settings(Component.model_validate({"type": kind, **SETTINGS[kind]}))
+    return EVERY.load(kind)(settings), settings
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY.entries))
+@pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"common-name": "www.example.com"},
+        {"alt-names": ["www.example.com"]},
+        {"common-name": "Payroll", "alt-names": ["*.example.com", "ip:192.0.2.1", "ip:2001:db8::1", "uri:spiffe://a/b", "email:a@example.com"]},
+    ],
+    ids=["common name", "no common name", "every kind of name"],
+)  # fmt: skip
+def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dict) -> None:
+    wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
+    key = PrivateKey.generate(wanted.private_key.algorithm)
+    request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
+    issuer, _ = opened(kind)
+    answer = issuer.issue_with(request, key) if isinstance(issuer, SelfIssuer) else issuer.issue(request)
+    assert isinstance(answer, Issued)
+    assert misfits(answer.chain, wanted.attributes, key.public_bytes(), START) == []
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY.entries))
+def test_its_identity_is_plain_and_stable(kind: str) -> None:
+    issuer, settings = opened(kind)
+    assert type(issuer).identity(settings) == type(issuer).identity(settings)
+    assert type(issuer).identity(settings)["type"] == kind
+
+
+def test_time_limits_make_no_other_issuer() -> None:
+    one = ScriptedIssuer.Settings(address="https://ca.example")
+    two = ScriptedIssuer.Settings(address="https://ca.example", deadline_minutes=5)
+    other = ScriptedIssuer.Settings(address="https://other.example")
+    assert ScriptedIssuer.identity(one) == ScriptedIssuer.identity(two) != ScriptedIssuer.identity(other)
+
+
+def test_a_definition_is_read_from_the_table_at_each_opening(world) -> None:
+    with pytest.raises(Misconfigured, match="issuer 'main' is not defined"):
+        world.ports.issuers.open("main")
+    world.specs.write_issuer("main", Component(type="self-signed"))
+    assert world.ports.issuers.open("main").identity_hash
+    world.specs.write_issuer("main", Component(type="self-singed"))
+    with pytest.raises(Misconfigured, match="did you mean 'self-signed'"):
+        world.ports.issuers.open("main")
+    client, table = world.operator.dynamodb, world.issuers_table
+    client.put_item(TableName=table, Item={"pk": {"S": "issuer#main"}, "definition": {"S": "no json"}})
+    with pytest.raises(Misconfigured, match="does not parse"):
+        world.ports.issuers.open("main")

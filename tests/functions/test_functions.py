@@ -1,0 +1,107 @@
+"""Each entry point with its file from events/: translation and wiring."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.fakes import spec
+from tests.functions.conftest import event
+from tests.world import World, assert_pair
+
+
+def want(world: World, **changes) -> None:
+    world.clock.now = datetime.now(UTC) - timedelta(seconds=1)
+    target = [{"type": "secrets-manager", "secret": world.secret}]
+    world.want(spec(destinations=target, **changes), {"type": "self-signed"})
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_checker_nudges_what_is_due(world: World, function, context, capsys) -> None:
+    want(world)
+    tick = function("checker").handler(event("schedule.json"), context)
+    assert tick == {"sent": 1, "refused": 0, "overtaken": 0, "foreign": 0, "left": 0}
+    (message,) = world._receive()
+    assert json.loads(message["Body"]) == {"certificate": "web"}
+    (line,) = lines(capsys)
+    assert line["message"]["outcome"] == "checked"
+
+
+def test_the_checker_stops_before_its_time_is_over(world: World, function, capsys) -> None:
+    from types import SimpleNamespace
+
+    want(world)
+    tick = function("checker").handler(event("schedule.json"), SimpleNamespace(get_remaining_time_in_millis=lambda: 0))
+    assert (tick["sent"], tick["left"]) == (0, 1)
+
+
+def test_the_issuer_issues_one_message_and_gives_the_unreadable_one_back(
+    world: World, function, context, capsys
+) -> None:
+    want(world)
+    answer = function("issuer").handler(event("issue.json"), context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da"}]}
+    assert_pair(world.versions()["AWSCURRENT"])
+    (cloud_event,) = world.events()
+    assert cloud_event["type"] == "certificate.issued"
+    issued, unreadable = lines(capsys)
+    assert (issued["level"], issued["message"]["outcome"]) == ("INFO", "certificate.issued")
+    assert (unreadable["level"], unreadable["message"]["outcome"]) == ("ERROR", "undeliverable")
+
+
+def test_every_id_in_the_answer_is_one_of_the_events(function, context, capsys) -> None:
+    """An id that SQS does not know counts as a failure of the whole batch on AWS, and as success on the emulator."""
+    sent = {**event("issue.json")}
+    for record in sent["Records"]:
+        record["body"] = "nonsense"
+    answer = function("issuer").handler(sent, context)
+    ids = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    assert ids == [record["messageId"] for record in sent["Records"]]
+    assert all(isinstance(i, str) and i for i in ids)
+
+
+def test_a_table_that_does_not_answer_is_no_reason_to_keep_the_message(function, context, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("CERTIFICATES_TABLE", "no-such-table")
+    sent = event("issue.json")
+    sent["Records"] = sent["Records"][:1]
+    assert function("issuer").handler(sent, context) == {"batchItemFailures": []}
+    (line,) = lines(capsys)
+    assert (line["level"], line["message"]["outcome"]) == ("WARNING", "misconfigured")
+
+
+@pytest.mark.parametrize(("name", "missing"), [("checker", "QUEUE_URL"), ("issuer", "SEAL_KEY")])
+def test_a_wrong_environment_names_the_variable(
+    function, context, monkeypatch, capsys, name: str, missing: str
+) -> None:
+    monkeypatch.delenv(missing)
+    module = function(name)
+    sent = {"checker": event("schedule.json"), "issuer": event("issue.json")}[name]
+    try:
+        module.handler(sent, context)
+    except Exception as error:  # noqa: BLE001
+        assert missing in str(error)
+    else:
+        assert missing in capsys.readouterr().out
+
+
+def test_importing_a_function_asks_nobody_and_reads_no_environment(function, monkeypatch) -> None:
+    for name in ("CERTIFICATES_TABLE", "QUEUE_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    assert function("checker").handler
+    assert function("issuer").handler
+
+
+def test_a_handler_is_at_most_forty_lines() -> None:
+    import ast
+
+    from tests.local_stack import ROOT
+
+    for path in (ROOT / "functions").glob("*/app.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 40, (path, node.name)

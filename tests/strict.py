@@ -1,0 +1,218 @@
+"""AWS clients in memory that enforce the rules which the emulator does not; each rule with its source.
+
+Sources: the service models that botocore ships ("model"), and the API references of the services ("API").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import uuid
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+ACCOUNT, REGION = "111122223333", "eu-central-1"
+
+
+def refuse(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
+    )
+
+
+class StrictSecretsManager:
+    """API, CreateSecret and PutSecretValue: token, size and name rules."""
+
+    LARGEST = 65_536  # API: SecretString, maximum length
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.writes: list[str] = []
+
+    def describe_secret(self, *, SecretId: str) -> dict[str, Any]:
+        secret = self._find(SecretId, "DescribeSecret")
+        answer = {
+            "ARN": secret["ARN"],
+            "Name": SecretId,
+            "Tags": secret["Tags"],
+            "VersionIdsToStages": {v: list(s) for v, s in secret["stages"].items() if s},
+        }
+        return {**answer, "DeletedDate": secret["deleted"]} if secret["deleted"] else answer
+
+    def create_secret(
+        self, *, Name: str, ClientRequestToken: str, SecretString: str, Description: str, Tags: list[Any]
+    ) -> dict[str, Any]:
+        self._check(ClientRequestToken, SecretString, "CreateSecret")
+        if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", Name):  # API: Name
+            raise refuse("ValidationException", "CreateSecret", "invalid name")
+        for tag in Tags:  # API: tag restrictions
+            if not re.fullmatch(r"[\w\s.:/=+@-]{0,256}", tag["Value"]):
+                raise refuse("InvalidParameterException", "CreateSecret", "invalid tag")
+        found = self.secrets.get(Name)
+        if found is not None:
+            # API: the same token and value again is the same request
+            if found["values"].get(ClientRequestToken) == SecretString:
+                return {"ARN": found["ARN"], "Name": Name, "VersionId": ClientRequestToken}
+            raise refuse("ResourceExistsException", "CreateSecret")
+        arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{Name}-AbCdEf"
+        self.secrets[Name] = {"ARN": arn, "Tags": Tags, "values": {}, "stages": {}, "deleted": None}
+        self._store(self.secrets[Name], ClientRequestToken, SecretString)
+        self.writes.append("create")
+        return {"ARN": arn, "Name": Name, "VersionId": ClientRequestToken}
+
+    def put_secret_value(self, *, SecretId: str, ClientRequestToken: str, SecretString: str) -> dict[str, Any]:
+        self._check(ClientRequestToken, SecretString, "PutSecretValue")
+        secret = self._find(SecretId, "PutSecretValue")
+        if secret["deleted"]:
+            raise refuse("InvalidRequestException", "PutSecretValue", "marked for deletion")
+        stored = secret["values"].get(ClientRequestToken)
+        if stored is not None and stored != SecretString:
+            # API: "you can't modify an existing version, you can only create new ones"
+            raise refuse("ResourceExistsException", "PutSecretValue")
+        if stored is None:
+            self._store(secret, ClientRequestToken, SecretString)
+            self.writes.append("put")
+        return {"ARN": secret["ARN"], "Name": SecretId, "VersionId": ClientRequestToken}
+
+    def update_secret_version_stage(
+        self, *, SecretId: str, VersionStage: str, MoveToVersionId: str, RemoveFromVersionId: str | None = None
+    ) -> dict[str, Any]:
+        secret = self._find(SecretId, "UpdateSecretVersionStage")
+        holder = next((v for v, stages in secret["stages"].items() if VersionStage in stages), None)
+        if holder is not None and holder != RemoveFromVersionId:
+            # API: "if the staging label is attached to a different version, you must specify RemoveFromVersionId"
+            raise refuse("InvalidParameterException", "UpdateSecretVersionStage")
+        self._make_current(secret, MoveToVersionId)
+        self.writes.append("stage")
+        return {"ARN": secret["ARN"], "Name": SecretId}
+
+    def get_secret_value(self, *, SecretId: str, VersionStage: str = "AWSCURRENT") -> dict[str, Any]:
+        secret = self._find(SecretId, "GetSecretValue")
+        version = next((v for v, stages in secret["stages"].items() if VersionStage in stages), None)
+        if version is None:
+            raise refuse("ResourceNotFoundException", "GetSecretValue")
+        return {"SecretString": secret["values"][version], "VersionId": version}
+
+    def delete_secret(self, *, SecretId: str) -> None:
+        self._find(SecretId, "DeleteSecret")["deleted"] = "2026-01-15"
+
+    def _find(self, name: str, operation: str) -> dict[str, Any]:
+        if name not in self.secrets:
+            raise refuse("ResourceNotFoundException", operation)
+        return self.secrets[name]
+
+    def _check(self, token: str, value: str, operation: str) -> None:
+        if not 32 <= len(token) <= 64:  # model: ClientRequestTokenType
+            raise refuse("ParamValidationError", operation, "token length")
+        if not 1 <= len(value.encode()) <= self.LARGEST:
+            raise refuse("ValidationException", operation, "secret length")
+
+    def _store(self, secret: dict[str, Any], version: str, value: str) -> None:
+        secret["values"][version] = value
+        self._make_current(secret, version)
+
+    @staticmethod
+    def _make_current(secret: dict[str, Any], version: str) -> None:
+        stages = secret["stages"]
+        current = next((v for v, held in stages.items() if "AWSCURRENT" in held), None)
+        if current == version:
+            return
+        for held in stages.values():
+            held.discard("AWSPREVIOUS")
+        if current is not None:
+            stages[current] = {"AWSPREVIOUS"}
+        stages[version] = {"AWSCURRENT"}
+
+
+class StrictSNS:
+    """API, Publish."""
+
+    def __init__(self) -> None:
+        self.published: list[dict[str, Any]] = []
+
+    def publish(
+        self, *, TopicArn: str, Subject: str, MessageStructure: str, Message: str, MessageAttributes: dict[str, Any]
+    ) -> dict[str, Any]:
+        if not (Subject.isascii() and Subject.isprintable() and 0 < len(Subject) < 100 and Subject[0].isalnum()):
+            raise refuse("InvalidParameter", "Publish", "Subject")  # API: Subject
+        bodies = json.loads(Message)
+        if MessageStructure != "json" or not isinstance(bodies.get("default"), str):
+            raise refuse("InvalidParameter", "Publish", "default")  # API: MessageStructure
+        if len(MessageAttributes) > 10:  # SNS guide: raw delivery to SQS discards the message
+            raise refuse("InvalidParameter", "Publish", "more than ten attributes")
+        for value in MessageAttributes.values():
+            if not value["StringValue"]:  # API: MessageAttributeValue must not be empty
+                raise refuse("ParameterValueInvalid", "Publish")
+            if value["DataType"] == "String.Array" and not isinstance(json.loads(value["StringValue"]), list):
+                raise refuse("ParameterValueInvalid", "Publish")
+        if len(Message.encode()) > 262_144:
+            raise refuse("InvalidParameter", "Publish", "size")
+        self.published.append(
+            {"TopicArn": TopicArn, "bodies": bodies, "attributes": MessageAttributes, "subject": Subject}
+        )
+        return {"MessageId": str(uuid.uuid4())}
+
+
+class StrictSQS:
+    """API, SendMessage and SendMessageBatch."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+        self.delays: list[int] = []
+        self.refused: set[str] = set()
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> dict[str, Any]:
+        if not isinstance(DelaySeconds, int) or not 0 <= DelaySeconds <= 900:  # API: DelaySeconds
+            raise refuse("InvalidParameterValue", "SendMessage")
+        self.bodies.append(MessageBody)
+        self.delays.append(DelaySeconds)
+        return {"MessageId": str(uuid.uuid4())}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        ids = [entry["Id"] for entry in Entries]
+        if not 1 <= len(ids) <= 10:  # API: TooManyEntriesInBatchRequest, EmptyBatchRequest
+            raise refuse("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "SendMessageBatch")
+        if len(set(ids)) != len(ids):
+            raise refuse("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "SendMessageBatch")
+        taken = [entry for entry in Entries if json.loads(entry["MessageBody"])["certificate"] not in self.refused]
+        self.bodies += [entry["MessageBody"] for entry in taken]
+        failed = [{"Id": entry["Id"], "Code": "InternalError"} for entry in Entries if entry not in taken]
+        return {"Successful": [{"Id": entry["Id"]} for entry in taken], "Failed": failed}
+
+
+class StrictKMS:
+    """API, Encrypt and Decrypt: 4,096 bytes, and an authenticated ciphertext bound to its context."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(32)
+        self.disabled = False
+
+    def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: dict[str, str]) -> dict[str, Any]:
+        self._usable("Encrypt")
+        if not 1 <= len(Plaintext) <= 4_096:  # API: Plaintext
+            raise refuse("ValidationException", "Encrypt")
+        nonce = os.urandom(16)
+        body = bytes(a ^ b for a, b in zip(Plaintext, self._stream(nonce, len(Plaintext)), strict=True))
+        return {"CiphertextBlob": nonce + self._tag(nonce + body, KeyId, EncryptionContext) + body}
+
+    def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: dict[str, str]) -> dict[str, Any]:
+        self._usable("Decrypt")
+        nonce, tag, body = CiphertextBlob[:16], CiphertextBlob[16:48], CiphertextBlob[48:]
+        if tag != self._tag(nonce + body, KeyId, EncryptionContext):
+            raise refuse("InvalidCiphertextException", "Decrypt")
+        return {"Plaintext": bytes(a ^ b for a, b in zip(body, self._stream(nonce, len(body)), strict=True))}
+
+    def _usable(self, operation: str) -> None:
+        if self.disabled:
+            raise refuse("DisabledException", operation)
+
+    def _stream(self, nonce: bytes, length: int) -> bytes:
+        return hashlib.shake_256(self._secret + nonce).digest(length)
+
+    def _tag(self, data: bytes, key: str, context: dict[str, str]) -> bytes:
+        return hashlib.sha256(
+            self._secret + key.encode() + json.dumps(context, sort_keys=True).encode() + data
+        ).digest()

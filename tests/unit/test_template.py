@@ -1,0 +1,163 @@
+"""What the template says and the emulator does not enforce."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evercert.aws.clients import CALL_LIMIT
+from tests.world import load_template
+
+TEMPLATE = load_template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+
+
+def of(kind: str) -> dict[str, Any]:
+    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] == kind}
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    found = []
+    for policy in RESOURCES[role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            found.append(statement["If"][1] if "If" in statement else statement)
+    return found
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
+
+
+@pytest.mark.parametrize("name", ["standard", "quick"])
+def test_timeout_lease_and_visibility_fit_together(name: str) -> None:
+    timing = {key: int(value) for key, value in TEMPLATE["Mappings"]["Timing"][name].items()}
+    assert timing["IssuerTimeout"] < timing["Lease"] < timing["Visibility"]
+    assert timing["Visibility"] >= 6 * timing["IssuerTimeout"]
+    assert timing["Redispatch"] > timing["Lease"]
+    # A call may start as long as its end lies within the claim: a good part of the function's time must be usable.
+    assert timing["Lease"] - CALL_LIMIT.total_seconds() >= timing["IssuerTimeout"]
+
+
+def test_data_survives_the_stack() -> None:
+    kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic", "AWS::Logs::LogGroup")
+    for kind in kinds:
+        assert of(kind), kind
+        for name, resource in of(kind).items():
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+    assert RESOURCES["DeadLetters"]["DeletionPolicy"] == "Retain"
+
+
+def test_tables_can_be_restored_and_are_encrypted_with_the_data_key() -> None:
+    for name, table in of("AWS::DynamoDB::Table").items():
+        properties = table["Properties"]
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
+        assert properties["SSESpecification"]["KMSMasterKeyId"] == {"GetAtt": "DataKey.Arn"}, name
+    assert RESOURCES["CertificatesTable"]["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
+
+
+def test_both_indexes_hold_keys_only() -> None:
+    indexes = RESOURCES["CertificatesTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert {index["IndexName"]: index["Projection"]["ProjectionType"] for index in indexes} == {
+        "due": "KEYS_ONLY",
+        "expiring": "KEYS_ONLY",
+    }
+
+
+@pytest.mark.parametrize("name", ["Queue", "DeadLetters", "Topic"])
+def test_queues_and_topic_are_encrypted_with_the_data_key(name: str) -> None:
+    assert RESOURCES[name]["Properties"]["KmsMasterKeyId"] == {"GetAtt": "DataKey.Arn"}
+
+
+def test_logs_expire_and_are_encrypted() -> None:
+    groups = of("AWS::Logs::LogGroup")
+    assert len(groups) == len(of("AWS::Serverless::Function"))
+    for group in groups.values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert group["Properties"]["KmsKeyId"] == {"GetAtt": "DataKey.Arn"}
+
+
+def test_no_snapstart_on_anything_that_makes_keys() -> None:
+    assert "SnapStart" not in str(TEMPLATE)
+
+
+def test_one_message_at_a_time_with_partial_answers_and_a_dead_letter_queue() -> None:
+    source = RESOURCES["IssuerFunction"]["Properties"]["Events"]["Nudge"]["Properties"]
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    redrive = RESOURCES["Queue"]["Properties"]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"GetAtt": "DeadLetters.Arn"}
+    assert redrive["maxReceiveCount"] >= 5
+
+
+def test_the_schedule_has_the_stacks_name_in_its_own() -> None:
+    tick = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
+    assert "${AWS::StackName}" in tick["Name"]["Sub"]
+    assert tick["ScheduleExpression"] == {"Ref": "Schedule"}
+    assert TEMPLATE["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
+
+
+@pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole"])
+def test_no_role_has_a_star_where_aws_allows_better(role: str) -> None:
+    for statement in statements(role):
+        for action in actions(statement):
+            service, _, name = action.partition(":")
+            assert name not in {"", "*"}, action
+            # SendMessage* and Publish*: the batch forms have no action of their own on AWS
+            assert "*" not in name or action in {"sqs:SendMessage*", "sns:Publish*"}, action
+            if service != "xray":
+                assert statement["Resource"] != "*", action
+
+
+def test_only_the_issuer_seals() -> None:
+    users = RESOURCES["SealKey"]["Properties"]["KeyPolicy"]["Statement"]
+    crypto = {"kms:Encrypt", "kms:Decrypt", "kms:*", "kms:ReEncrypt*", "kms:GenerateDataKey*"}
+    for statement in users:
+        if crypto & set(actions(statement)):
+            assert statement["Principal"] == {"AWS": {"GetAtt": "IssuerRole.Arn"}}
+            assert set(actions(statement)) == {"kms:Encrypt", "kms:Decrypt"}
+    for role in of("AWS::IAM::Role"):
+        assert "SealKey" not in str(statements(role)), role
+
+
+def test_the_issuer_cannot_read_a_certificate_back() -> None:
+    for statement in statements("IssuerRole"):
+        assert not {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"} & set(actions(statement))
+
+
+def test_secrets_are_written_only_with_our_tag() -> None:
+    for statement in statements("IssuerRole"):
+        names = set(actions(statement))
+        if names & {"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}:
+            assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"])
+        if "secretsmanager:CreateSecret" in names:
+            assert "aws:RequestTag/evercert:stack" in str(statement["Condition"])
+        if any(name.startswith("secretsmanager:") for name in names):
+            named = statement["Resource"] == {"Ref": "SecretArns"}
+            assert named or statement["Resource"]["Sub"].endswith(":secret:evercert/certificates/*")
+
+
+def test_the_checker_touches_no_issuer_no_topic_and_no_secret() -> None:
+    services = {action.partition(":")[0] for statement in statements("CheckerRole") for action in actions(statement)}
+    assert services == {"dynamodb", "sqs", "kms", "logs", "xray"}
+
+
+def test_the_topic_lets_nobody_publish_without_a_permission() -> None:
+    (policy,) = of("AWS::SNS::TopicPolicy").values()
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+        assert not any("Publish" in action or action.endswith("*") for action in actions(statement))
+
+
+def test_every_function_logs_to_its_own_group_and_has_two_layers() -> None:
+    shared = TEMPLATE["Globals"]["Function"]
+    assert shared["Layers"] == [{"Ref": "DependenciesLayer"}, {"Ref": "EvercertLayer"}]
+    assert shared["LoggingConfig"] == {"LogFormat": "JSON"}
+    for name, function in of("AWS::Serverless::Function").items():
+        assert function["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": f"{name.removesuffix('Function')}Logs"}
+
+
+def test_the_defaults_are_for_aws() -> None:
+    parameters = TEMPLATE["Parameters"]
+    assert (parameters["Runtime"]["Default"], parameters["Architecture"]["Default"]) == ("python3.13", "arm64")
+    assert parameters["Timing"]["Default"] == "standard"
