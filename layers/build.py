@@ -92,7 +92,10 @@ def find_interpreter(version: str) -> str | None:
         candidates.append(found.stdout.strip())
     question = "import sys; print('%d.%d' % sys.version_info[:2])"
     for candidate in filter(None, candidates):
-        answer = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
+        try:
+            answer = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
+        except OSError:
+            continue
         if answer.returncode == 0 and answer.stdout.strip() == version:
             return candidate
     return None

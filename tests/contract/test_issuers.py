@@ -62,7 +62,7 @@ def test_its_identity_is_plain_and_stable(kind: str) -> None:
 
 def test_time_limits_make_no_other_issuer() -> None:
     one = ScriptedIssuer.Settings(address="https://ca.example")
-    two = ScriptedIssuer.Settings(address="https://ca.example", deadline_minutes=5)
+    two = ScriptedIssuer.Settings.model_validate({"address": "https://ca.example", "deadline-minutes": 5})
     other = ScriptedIssuer.Settings(address="https://other.example")
     assert ScriptedIssuer.identity(one) == ScriptedIssuer.identity(two) != ScriptedIssuer.identity(other)
 

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from evercert.errors import foreign
 from evercert.identifiers import Identifier, from_general_name
 from evercert.keys import PrivateKey, public_bytes
 from evercert.spec import Attributes
@@ -104,11 +105,16 @@ def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: dateti
     """Every way in which this is not the certificate that was asked for; empty when it fits."""
     leaf = chain.leaf
     found = []
+    try:
+        _ = leaf.extensions
+    except ValueError:
+        return ["its extensions cannot be read"]
     if public_bytes(leaf.public_key()) != public_key:
         found.append("it is for another public key")
     if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
         asked = ", ".join(map(str, attributes.identifiers))
-        found.append(f"its names are {', '.join(map(str, chain.identifiers)) or 'none'}; asked for were {asked}")
+        got = foreign(", ".join(map(str, chain.identifiers)) or "none")
+        found.append(f"its names are {got}; asked for were {asked}")
     if leaf.not_valid_before_utc > now + AHEAD:
         found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
     if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
@@ -147,6 +153,9 @@ def _chain_misfits(chain: Chain) -> list[str]:
     for below, above in zip(chain.certificates, chain.certificates[1:], strict=False):
         try:
             below.verify_directly_issued_by(above)
-        except (ValueError, TypeError, InvalidSignature):
-            return ["its chain is broken: one of its certificates was not issued by the next"]
+            authority = above.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            authority = False
+        if not authority:  # RFC 5280 §6.1.4 (k): only a CA may issue
+            return ["its chain is broken: one of its certificates was not issued by the next, or that is no CA"]
     return []

@@ -78,7 +78,10 @@ def delivered(
         data["note"] = "renew-before-expiry asks for more than two thirds of the lifetime; renewed after one third"
     level: Severity = severity(now, renewal, facts.not_after) if errors else "info"
     outcome = _outcome(attempt, kind, level, facts.revision, data)
-    return Conclusion(changes | {"outcomes": outcome.number}, retry or renewal, outcome)
+    # A request that came after this one was issued wants another.
+    unserved = record.requested_at is not None and record.requested_at != pending.requested_at
+    due_at = now if unserved and not errors else retry or renewal
+    return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
 
 
 def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, EvercertError] | None = None) -> Conclusion:

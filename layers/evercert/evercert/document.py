@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +41,14 @@ class Kinds:
     destinations: Register
 
 
+_WORDS = {
+    "tuple_type": "write a list",
+    "model_type": "write a mapping",
+    "dict_type": "write a mapping",
+    "string_type": "write text; put it in quotes if it looks like a number or a date",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+}
 _PARTS: dict[Path, type[Model]] = {
     (): Document,
     ("certificates",): Spec,
@@ -55,15 +64,16 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
         return [Problem((), f"a document is a mapping with version: {VERSION}, issuers: and certificates:")]
     if data.get("version") in AGENT_VERSIONS:
         return [Problem(("version",), f"documents of the Infisical agent are not read yet; write version: {VERSION}")]
+    problems = [*_settings_problems(data, kinds)]
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
-        return [_problem(detail) for detail in error.errors(include_url=False)]
-    problems: list[Problem] = []
-    for name, definition in document.issuers.items():
-        problems += _settings_problems(kinds.issuers, definition, ("issuers", name))
-    specs = [_resolved(spec, kinds.destinations, number, problems) for number, spec in enumerate(document.certificates)]
-    return problems or document.model_copy(update={"certificates": tuple(specs)})
+        return _form_problems(error) + problems
+    if problems:
+        return problems
+    specs = [_resolved(spec, kinds.destinations) for spec in document.certificates]
+    refused = [problem for number, spec in enumerate(specs) for problem in _refusals(spec, number, kinds.destinations)]
+    return refused or document.model_copy(update={"certificates": tuple(specs)})
 
 
 def places(spec: Spec, destinations: Register) -> list[str]:
@@ -71,49 +81,80 @@ def places(spec: Spec, destinations: Register) -> list[str]:
     return [destinations.settings(component, certificate=spec.name).place for component in spec.destinations]
 
 
-def _resolved(spec: Spec, destinations: Register, number: int, problems: list[Problem]) -> Spec:
+def _resolved(spec: Spec, destinations: Register) -> Spec:
     """The spec with the settings that its destinations take by default, so that they never change under it."""
     components = []
-    for index, component in enumerate(spec.destinations):
-        place: Path = ("certificates", number, "destinations", index)
-        found = _settings_problems(destinations, component, place, certificate=spec.name)
-        if found:
-            problems += found
-            continue
+    for component in spec.destinations:
         settings = destinations.settings(component, certificate=spec.name)
         components.append(Component(type=component.type, **settings.model_dump(mode="json", by_alias=True)))
-        try:
-            destinations.load(component.type).check(spec)
-        except EvercertError as error:
-            problems.append(Problem(place, str(error)))
     return spec.model_copy(update={"destinations": tuple(components)})
 
 
-def _settings_problems(register: Register, component: Component, place: Path, **context: str) -> list[Problem]:
+def _refusals(spec: Spec, number: int, destinations: Register) -> Iterator[Problem]:
+    """What a destination could never take."""
+    for index, component in enumerate(spec.destinations):
+        try:
+            destinations.load(component.type).check(spec)
+        except EvercertError as error:
+            yield Problem(("certificates", number, "destinations", index), str(error))
+
+
+def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
+    """Mistakes in what only an issuer's or a destination's type understands, whatever else is wrong."""
+    issuers, certificates = data.get("issuers"), data.get("certificates")
+    for name, component in issuers.items() if isinstance(issuers, dict) else ():
+        yield from _component_problems(kinds.issuers, component, ("issuers", name), {})
+    for number, certificate in enumerate(certificates if isinstance(certificates, list) else ()):
+        targets = certificate.get("destinations") if isinstance(certificate, dict) else None
+        for index, component in enumerate(targets if isinstance(targets, list) else ()):
+            place = ("certificates", number, "destinations", index)
+            context = {"certificate": str(certificate.get("name"))}
+            yield from _component_problems(kinds.destinations, component, place, context)
+
+
+def _component_problems(register: Register, raw: object, place: Path, context: dict[str, str]) -> Iterator[Problem]:
+    try:
+        component = Component.model_validate(raw)
+    except ValidationError:
+        return  # a mistake of form, and told as such
     if component.type not in register.entries:
         hint = nearest(component.type, register.entries)
-        return [Problem((*place, "type"), f"there is no {register.what} type {component.type!r}{hint}")]
+        yield Problem((*place, "type"), f"there is no {register.what} type {component.type!r}{hint}")
+        return
     settings = register.load(component.type).Settings
     try:
         settings.model_validate(component.settings, context=context)
     except ValidationError as error:
-        return [_problem(detail, place, settings) for detail in error.errors(include_url=False)]
-    return []
+        for detail in error.errors(include_url=False):
+            yield _problem(detail, place, settings)
+
+
+def _form_problems(error: ValidationError) -> list[Problem]:
+    details = error.errors(include_url=False)
+    places = [detail["loc"] for detail in details]
+    return [
+        _problem(detail)
+        for detail in details
+        # A list whose items are wrong is not also too short.
+        if detail["type"] != "too_short" or not any(p[: len(detail["loc"])] == detail["loc"] != p for p in places)
+    ]
 
 
 def _problem(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
     path = (*place, *(part for part in detail["loc"] if part != "[key]"))
-    if detail["type"] == "extra_forbidden":
+    kind = detail["type"]
+    if kind == "extra_forbidden":
         known = model or _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
         keys = [field.alias or name for name, field in known.model_fields.items()] if known is not None else []
         hint = nearest(str(path[-1]), keys) if keys else ""
         return Problem(path, f"unknown key {foreign(str(path[-1]), 60)!r}{hint}")
-    if detail["type"] == "missing":
+    if kind == "missing":
         return Problem(path, f"the key {path[-1]!r} is missing")
-    if detail["type"] == "too_short":
-        return Problem(path, f"{_label(path)}: give at least {detail['ctx']['min_length']}")
-    message = foreign(detail["msg"].removeprefix("Value error, "))
-    return Problem(path, f"{_label(path)}: {message}" if path else message)
+    if kind == "invalid_key":
+        return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is no text; put it in quotes")
+    words = _WORDS.get(kind)
+    message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
+    return Problem(path, f"{_label(path)}: {foreign(message)}" if path else message)
 
 
 def _label(path: Path) -> str:

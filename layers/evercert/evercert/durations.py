@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 365 * 86_400}
-_PART = re.compile(r"(\d{1,9})([smhdwy])")
-_WHOLE = re.compile(r"(?:\d{1,9}[smhdwy])+")
+_PART = re.compile(r"([0-9]{1,9})([smhdwy])")
+_WHOLE = re.compile(r"(?:[0-9]{1,9}[smhdwy])+")
 LONGEST = timedelta(days=100 * 365)
 GRAMMAR = "a duration is a whole number and s, m (minutes), h, d, w or y, such as 90d or 1h30m"
 
@@ -19,10 +19,10 @@ def parse(text: str) -> timedelta:
     """`1h30m` as a timedelta; raises ValueError with the grammar. Longer than zero, at most 100 years."""
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: {GRAMMAR}")
-    span = timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(text)))
-    if not timedelta(0) < span <= LONGEST:
+    seconds = sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(text))
+    if not 0 < seconds <= LONGEST.total_seconds():
         raise ValueError(f"{text!r} is out of range: longer than zero, at most 100y")
-    return span
+    return timedelta(seconds=seconds)
 
 
 def to_text(span: timedelta) -> str:

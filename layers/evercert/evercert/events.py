@@ -15,6 +15,7 @@ from evercert.renewal import Severity
 EventType = Literal[
     "certificate.issued", "certificate.renewed", "certificate.delivered", "certificate.failed", "spec.rejected"
 ]
+LONGEST_VALUE = 4_000  # of one line of a mail
 SUBJECT_LIMIT = 99  # SNS: fewer than 100 ASCII characters, no line break
 _HEADLINES: dict[EventType, str] = {
     "certificate.issued": "issued",
@@ -77,9 +78,10 @@ class Outcome(BaseModel):
     @property
     def subject(self) -> str:
         """The subject line of a mail."""
-        line = f"evercert: {foreign(self.name)} {_HEADLINES[self.type]}"
-        ascii_line = line.encode("ascii", "replace").decode()
-        return ascii_line if len(ascii_line) <= SUBJECT_LIMIT else f"{ascii_line[: SUBJECT_LIMIT - 3]}..."
+        headline = _HEADLINES[self.type]
+        name = foreign(self.name).encode("ascii", "replace").decode()
+        room = SUBJECT_LIMIT - len(f"evercert:  {headline}")
+        return f"evercert: {name if len(name) <= room else f'{name[: room - 3]}...'} {headline}"
 
     def text(self) -> str:
         """The mail: one fact a line."""
@@ -92,5 +94,5 @@ class Outcome(BaseModel):
 
 def _readable(value: object) -> str:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        return foreign(", ".join(value), LONGEST_VALUE)
+    return foreign(value if isinstance(value, str) else json.dumps(value, sort_keys=True), LONGEST_VALUE)

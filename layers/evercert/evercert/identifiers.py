@@ -14,6 +14,7 @@ Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
+_LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -60,7 +61,8 @@ def from_general_name(name: x509.GeneralName) -> Identifier | None:
         case x509.UniformResourceIdentifier():
             return Identifier("uri", name.value)
         case x509.RFC822Name():
-            return Identifier("email", name.value)
+            local, _, domain = name.value.rpartition("@")
+            return Identifier("email", f"{local}@{domain.lower()}")  # RFC 5280 §7.5
     return None
 
 
@@ -83,12 +85,14 @@ def _canonical(kind: Kind, value: str) -> Identifier:
         case "dns":
             return Identifier("dns", _dns(value))
         case "ip":
+            if "%" in value:
+                raise ValueError(f"{value!r}: no certificate can hold the zone of an address")
             return Identifier("ip", str(ipaddress.ip_address(value)))
         case "uri":
             return Identifier("uri", _uri(value))
         case "email":
             local, _, domain = value.rpartition("@")
-            if not 0 < len(local) <= LONGEST_LOCAL_PART or "@" in local:
+            if not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
                 raise ValueError(f"{value!r} is not an e-mail address")
             return Identifier("email", f"{local}@{_dns(domain, wildcard=False)}")
 

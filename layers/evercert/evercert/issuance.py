@@ -94,7 +94,8 @@ class Issuance:
 
     def _conclude(self, held: Held, end: Conclusion) -> Report:
         moved = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
-        self._come_back(held, moved, None)
+        due_now = end.due_at is not None and end.due_at <= end.outcome.at
+        self._come_back(held, moved or due_now, None)
         report = {"type": end.outcome.type, "severity": end.outcome.severity, **end.outcome.data}
         problem = announce(end.outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
         return Report(end.outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
@@ -155,6 +156,9 @@ class _Run:
                 self.pending = None
                 self.deliveries.check(self.record)
                 self.pending = self.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+            case Resume(pending) if pending.chain is None:
+                # Not issued yet, so what is asked for now is served by it.
+                self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
             case Resume(pending):
                 self.pending = pending
         return self._obtain(self.pending, opened)

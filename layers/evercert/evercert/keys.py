@@ -6,6 +6,7 @@ import base64
 import hashlib
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
@@ -35,7 +36,10 @@ class PrivateKey:
     @classmethod
     def from_der(cls, der: bytes) -> PrivateKey:
         """The inverse of `der`; raises ValueError. The bytes are ours, so RSA's slow consistency check is left out."""
-        key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+        try:
+            key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("an encrypted key, or one of an unknown kind") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise ValueError("neither an EC nor an RSA private key")
         return cls(key)

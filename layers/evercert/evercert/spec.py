@@ -31,7 +31,7 @@ LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
 
 
-def _text(pattern: str, rule: str) -> AfterValidator:
+def text_of(pattern: str, rule: str) -> AfterValidator:
     """Text of one form; the error says the rule instead of the pattern."""
 
     def check(value: str) -> str:
@@ -42,11 +42,13 @@ def _text(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-CertificateName = Annotated[str, _text(r"[A-Za-z0-9._*-]{1,200}", "a name has 1 to 200 letters, digits and . _ * -")]
-IssuerName = Annotated[str, _text(r"[A-Za-z0-9._-]{1,100}", "an issuer's name has 1 to 100 letters, digits and . _ -")]
-LabelKey = Annotated[str, _text(r"[A-Za-z0-9._/-]{1,63}", "a label has 1 to 63 letters, digits and . _ / -")]
+CertificateName = Annotated[str, text_of(r"[A-Za-z0-9._*-]{1,200}", "a name has 1 to 200 letters, digits and . _ * -")]
+IssuerName = Annotated[
+    str, text_of(r"[A-Za-z0-9._-]{1,100}", "an issuer's name has 1 to 100 letters, digits and . _ -")
+]
+LabelKey = Annotated[str, text_of(r"[A-Za-z0-9._/-]{1,63}", "a label has 1 to 63 letters, digits and . _ / -")]
 LabelValue = Annotated[
-    str, _text(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
+    str, text_of(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
 ]
 KeyAlgorithm = Literal["EC_prime256v1", "RSA_2048"]
 
@@ -57,7 +59,6 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        populate_by_name=True,
         alias_generator=lambda field: field.replace("_", "-"),
     )
 
@@ -87,8 +88,8 @@ class PrivateKeySpec(Model):
 
 
 def _common_name(value: str) -> str:
-    if not 0 < len(value) <= LONGEST_COMMON_NAME or not value.isprintable():
-        raise ValueError("a common name has 1 to 64 printable characters (RFC 5280, appendix A.1)")
+    if not 0 < len(value.encode()) <= LONGEST_COMMON_NAME or not value.isprintable():
+        raise ValueError("a common name has 1 to 64 printable characters, fewer where they are not ASCII")
     return value
 
 
@@ -143,7 +144,7 @@ class RenewBefore:
         if not self.text.endswith("%"):
             return durations.parse(self.text)
         share = self.text[:-1]
-        if not share.isdecimal() or not 1 <= int(share) < WHOLE:
+        if not (share.isascii() and share.isdecimal()) or not 1 <= int(share) < WHOLE:
             raise ValueError(f"{self.text!r} is not a share of the lifetime: 1% to 99%")
         return lifetime * int(share) / WHOLE
 

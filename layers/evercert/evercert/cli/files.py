@@ -30,9 +30,9 @@ class Files:
         """Raises BadInput with everything that is wrong, in all files."""
         self._mistakes: list[str] = []
         self._read: list[tuple[Source, Document]] = []
-        self._where: dict[tuple[str, str], str] = {}
+        self._where: dict[tuple[str, str], tuple[Source, Path]] = {}
         self.notes: list[str] = []
-        for file in files:
+        for file in dict.fromkeys(files):
             self._load(file)
         self.issuers: dict[str, Component] = {}
         self.specs: list[Spec] = []
@@ -71,13 +71,13 @@ class Files:
             self._note(source, path, spec)
 
     def _once(self, source: Source, path: Path, what: str, name: str) -> None:
-        here = f"{source.file}:{source.line(path)}"
-        first = self._where.setdefault((what, name), here)
-        if first != here:
+        first, place = self._where.setdefault((what, name), (source, path))
+        if (first, place) != (source, path):
+            here, there = f"{source.file}:{source.line(path)}", f"{first.file}:{first.line(place)}"
             clause = (
                 f"{name} is written by two certificates" if what == "destination" else f"there are two {what}s {name!r}"
             )
-            self._mistakes.append(f"{here}: {clause}; the other one is at {first}")
+            self._mistakes.append(f"{here}: {clause}; the other one is at {there}")
 
     def _note(self, source: Source, path: Path, spec: Spec) -> None:
         wish, ttl = spec.lifecycle.renew_before_expiry, spec.attributes.ttl

@@ -14,6 +14,8 @@ LARGEST = 1 << 20
 DEEPEST = 20
 MOST_ALIASES = 100
 MOST_NODES = 100_000
+# What the library raises for an explicit tag whose text does not fit it, and for dates and numbers out of range.
+_NO_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, TypeError)
 
 
 class Unreadable(Exception):
@@ -53,7 +55,7 @@ def load(file: str) -> Source:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise Unreadable(1, "is empty")
-        _count(node, {}, ())
+        _measure(node, {}, ())
         lines: dict[Path, int] = {}
         _walk(node, (), lines)
         return Source(file, _construct(node), lines)
@@ -69,8 +71,20 @@ def load(file: str) -> Source:
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401
     try:
         return yaml.SafeLoader("").construct_document(node)
-    except (ValueError, OverflowError) as error:  # a date of the 30th of February, an endless number
-        raise Unreadable(_line(node), f"holds a value that cannot be: {error}") from error
+    except _NO_VALUE as error:
+        raise Unreadable(
+            _first_without_value(node), "holds a value that cannot be, such as the 30th of February"
+        ) from error
+
+
+def _first_without_value(node: yaml.Node) -> int:
+    """The line of the scalar that could not be read."""
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            yaml.SafeLoader("").construct_document(node)
+        except _NO_VALUE:
+            return _line(node)
+    return next((line for child in _children(node) if (line := _first_without_value(child))), 0)
 
 
 def _check_events(text: str) -> None:
@@ -89,22 +103,25 @@ def _check_events(text: str) -> None:
                 raise Unreadable(_line(event), f"has more than {MOST_ALIASES} aliases")
 
 
-def _count(node: yaml.Node, counted: dict[int, int], above: tuple[int, ...]) -> int:
-    """How many nodes there are when every alias is followed: a few aliases of aliases make billions."""
+def _measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
+    """How many nodes, and how deep, when every alias is followed: a few aliases of aliases make billions."""
     if id(node) in above:
         raise Unreadable(_line(node), "holds itself, by an alias")
-    if id(node) not in counted:
-        children = (
-            [part for pair in node.value for part in pair]
-            if isinstance(node, yaml.MappingNode)
-            else node.value
-            if isinstance(node, yaml.SequenceNode)
-            else []
-        )
-        counted[id(node)] = 1 + sum(_count(child, counted, (*above, id(node))) for child in children)
-    if counted[id(node)] > MOST_NODES:
-        raise Unreadable(_line(node), "grows beyond all measure when its aliases are followed")
-    return counted[id(node)]
+    if id(node) not in measured:
+        parts = [_measure(child, measured, (*above, id(node))) for child in _children(node)]
+        size, depth = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
+        if size > MOST_NODES:
+            raise Unreadable(_line(node), "grows beyond all measure when its aliases are followed")
+        if depth > DEEPEST + 1:
+            raise Unreadable(_line(node), f"is nested more than {DEEPEST} levels deep when its aliases are followed")
+        measured[id(node)] = size, depth
+    return measured[id(node)]
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
-from pydantic import StringConstraints, ValidationInfo, model_validator
+from pydantic import ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
 from evercert.certificate import Bundle
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.ports import Delivered
-from evercert.spec import Model, Spec, canonical_json, digest
+from evercert.spec import Model, Spec, canonical_json, digest, text_of
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -33,7 +33,9 @@ class SecretsManager:
     class Settings(Model):
         """`secret`: its name; without it, `evercert/certificates/` and the certificate's name."""
 
-        secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@-]{1,512}$")]
+        secret: Annotated[
+            str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "a secret has 1 to 512 letters, digits and / _ + = . @ -")
+        ]
 
         @model_validator(mode="before")
         @classmethod

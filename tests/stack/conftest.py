@@ -1,0 +1,177 @@
+"""The stack of template.yaml, deployed by SAM on an emulator that enforces IAM."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
+
+KILLER = Path(__file__).parent / "killer"
+CALLS = 13  # of one issuance by a self-signed issuer into one secret, from claim to published
+NAMES = [f"kill-{when}-{at}-x" for at in range(1, CALLS + 1) for when in ("before", "after")]
+
+
+class Stack:
+    """A deployed stack, and ways to look at it."""
+
+    def __init__(self, running: Emulator, outputs: dict[str, str]) -> None:
+        self.running = running
+        self.outputs = outputs
+        self.table = outputs["CertificatesTable"]
+
+    def client(self, service: str, **more: Any) -> Any:
+        """As root of the emulator."""
+        return boto3.client(service, **{**client_arguments(self.running), **more})
+
+    def resource(self, logical_id: str) -> str:
+        found = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        return next(r["PhysicalResourceId"] for r in found if r["LogicalResourceId"] == logical_id)
+
+    def role(self, name: str) -> dict[str, str]:
+        """Credentials of a role; unlike root's, they are verified and their permissions enforced."""
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+        found = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return {
+            "aws_access_key_id": found["AccessKeyId"],
+            "aws_secret_access_key": found["SecretAccessKey"],
+            "aws_session_token": found["SessionToken"],
+        }
+
+    def evercert(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The command, in a process of its own."""
+        values = {"PATH": "/usr/bin:/bin", "COLUMNS": "160", **self.running.environment, **environment}
+        command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
+        return subprocess.run(
+            command,
+            env={k: v for k, v in values.items() if v},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def subscribe(self, **policy: list[str]) -> Callable[[], list[dict[str, Any]]]:
+        """A queue with a filter policy; answers what it received so far."""
+        sqs = self.client("sqs")
+        url = sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+        sqs.set_queue_attributes(
+            QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})}
+        )
+        self.client("sns").subscribe(
+            TopicArn=self.outputs["Topic"],
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)},
+        )
+        received: list[dict[str, Any]] = []
+
+        def look() -> list[dict[str, Any]]:
+            while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+                for message in messages:
+                    received.append(json.loads(message["Body"]))
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return received
+
+        return look
+
+    def items(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The items of one certificate, or of all."""
+        found: list[dict[str, Any]] = []
+        for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
+            found += page["Items"]
+        return [item for item in found if name is None or item["pk"]["S"] == f"certificate#{name}"]
+
+    def secret(self, name: str, stage: str = "AWSCURRENT") -> dict[str, str]:
+        found = self.client("secretsmanager").get_secret_value(
+            SecretId=f"evercert/certificates/{name}", VersionStage=stage
+        )
+        return json.loads(found["SecretString"])
+
+    def logs(self, function: str) -> list[dict[str, Any]]:
+        """What the function said, line by line; the platform's own lines are left out."""
+        lines = []
+        for page in (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/evercert/{STACK}/{function}")
+        ):
+            lines += [json.loads(e["message"]) for e in page["events"] if e["message"].startswith("{")]
+        return lines
+
+
+def document(folder: Path, *names: str, **changes: Any) -> str:
+    """A file with one self-signed certificate for each name."""
+    certificates = [
+        {
+            "name": name,
+            "issuer": "development",
+            "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+            "destinations": [{"type": "secrets-manager"}],
+            **changes,
+        }
+        for name in names
+    ]
+    file = folder / f"{uuid.uuid4().hex[:8]}.yaml"
+    content = {
+        "version": "evercert/v1",
+        "issuers": {"development": {"type": "self-signed"}},
+        "certificates": certificates,
+    }
+    file.write_text(json.dumps(content))
+    return str(file)
+
+
+def until(condition: Callable[[], bool], seconds: float, every: float = 1.0) -> bool:
+    """Waits for something of the stack, with an end."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if condition():
+            return True
+        time.sleep(every)
+    return condition()
+
+
+@pytest.fixture(scope="session")
+def kills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the killer notes whom it killed."""
+    return tmp_path_factory.mktemp("kills")
+
+
+@pytest.fixture(scope="session")
+def stack(kills: Path) -> Iterator[Stack]:
+    with emulator({"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills)}) as running:
+        build()
+        yield Stack(running, deploy(running))
+
+
+@pytest.fixture(scope="session")
+def condemned(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], list[dict[str, Any]]]:
+    """Certificates whose issuer dies, one at each call; answers the events about them.
+
+    They take their time to come back, so they are begun first and looked at last.
+    """
+    received = stack.subscribe(certificate=NAMES)
+    applied = stack.evercert("apply", document(tmp_path_factory.mktemp("condemned"), *NAMES))
+    assert applied.returncode == 0, applied.stderr
+    return received
+
+
+@pytest.fixture(autouse=True)
+def _condemned_first(condemned: Callable[[], list[dict[str, Any]]]) -> None:
+    """Whatever is tested on the stack is tested while functions die around it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The crash test goes last: by then its certificates have come back."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/stack/test_crash"))

@@ -1,0 +1,57 @@
+"""Kills a function's process at a chosen call, as a crash of the machine would: nothing after it runs.
+
+Loaded by the interpreter of every function of the test stack (PYTHONPATH); nothing of it is in the layers. A certificate
+named `kill-before-3-…` dies before the third request after its claim has left, `kill-after-3-…` when the answer
+has come, once each: a file in EVERCERT_KILLS says that it happened.
+"""
+
+import http.client
+import os
+import re
+import signal
+from pathlib import Path
+
+_PLAN = re.compile(rb"certificate#(kill-(before|after)-(\d+)-[a-z0-9]+)")
+_kills = os.environ.get("EVERCERT_KILLS")
+
+
+class _Process:
+    """What this process is doing: the certificate it has claimed, and how many requests ago."""
+
+    name = when = ""
+    at = count = 0
+
+    def sent(self, data: bytes) -> None:
+        found = _PLAN.search(data)
+        if found and b"attribute_exists(#pk)" in data and b":schema" in data:  # the claim is call number 1
+            self.name, self.when, self.at, self.count = found[1].decode(), found[2].decode(), int(found[3]), 0
+        if self.name:
+            self.count += 1
+            self.strike("before")
+
+    def strike(self, when: str) -> None:
+        if self.when != when or self.count != self.at:
+            return
+        try:
+            (Path(_kills) / self.name).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if _kills and "SEAL_KEY" in os.environ:
+    _process = _Process()
+    _send, _getresponse = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
+
+    def send(self, data):
+        if isinstance(data, bytes) and not data.startswith((b"POST ", b"GET ")):
+            _process.sent(data)
+        return _send(self, data)
+
+    def getresponse(self):
+        answer = _getresponse(self)
+        _process.strike("after")
+        return answer
+
+    http.client.HTTPConnection.send = send
+    http.client.HTTPConnection.getresponse = getresponse

@@ -1,0 +1,135 @@
+"""The layer build: for the target, with an interpreter that runs, and without what no function reads."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(__file__).resolve().parents[2] / "layers" / "build.py"
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def build():
+    found = importlib.util.spec_from_file_location("layers_build", BUILD)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """A PATH of its own, and a way to put programs on it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def put(name, text):
+        program = tmp_path / name
+        program.write_text(text)
+        program.chmod(0o755)
+        return str(program)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("python3.13-arm64", ("3.13", "arm64")),
+        ("python3.12-x86_64", ("3.12", "x86_64")),
+        ("host", (HERE, None)),
+    ],
+)
+def test_reads_the_target(build, text, wanted):
+    assert tuple(build.target(text)) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "python3.13", "3.13-arm64", "python2.7-arm64", "python3.13-riscv", "python3.13-arm64\n"]
+)
+def test_ends_with_one_line_when_the_target_is_wrong(build, text):
+    with pytest.raises(SystemExit) as caught:
+        build.target(text)
+    assert caught.value.code == f"EVERCERT_TARGET={text}: write host, or for example python3.13-arm64"
+
+
+def test_the_default_target_is_one(build):
+    assert build.target(build.DEFAULT).architecture in build.WHEELS
+
+
+def test_the_interpreter_at_hand_is_taken_when_it_fits(build, on_path):
+    assert build.find_interpreter(HERE) == sys.executable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("#!/bin/sh\nexit 127\n", id="fails"),
+        pytest.param("#!/bin/sh\necho 3.98\n", id="is another version"),
+        pytest.param("#!/bin/sh\necho 3.99\nexit 1\n", id="answers and fails"),
+        pytest.param("#!/no/such/interpreter\n", id="cannot be started"),
+    ],
+)
+def test_a_placeholder_on_the_path_is_no_interpreter(build, on_path, text):
+    on_path("python3.99", text)
+    assert build.find_interpreter("3.99") is None
+
+
+def test_no_interpreter_is_found_where_there_is_none(build, on_path):
+    assert build.find_interpreter("3.99") is None
+
+
+def test_an_interpreter_on_the_path_is_found(build, on_path):
+    wanted = on_path("python3.99", "#!/bin/sh\necho 3.99\n")
+    assert build.find_interpreter("3.99") == wanted
+
+
+def test_an_interpreter_that_uv_keeps_is_found_behind_a_placeholder(build, on_path):
+    on_path("python3.99", "#!/bin/sh\nexit 127\n")
+    kept = on_path("kept", "#!/bin/sh\necho 3.99\n")
+    on_path("uv", f'#!/bin/sh\n[ "$*" = "python find 3.99" ] && echo {kept}\n')
+    assert build.find_interpreter("3.99") == kept
+
+
+def test_a_uv_that_knows_none_is_no_error(build, on_path):
+    on_path("uv", "#!/bin/sh\necho no interpreter >&2\nexit 2\n")
+    assert build.find_interpreter("3.99") is None
+
+
+def test_without_an_interpreter_the_build_says_what_it_costs(build, on_path, tmp_path, capsys):
+    (tmp_path / "module.py").write_text("x = 1\n")
+    build.compile_bytecode(tmp_path, build.Target("3.99", "arm64"))
+    assert "no Python 3.99 here" in capsys.readouterr().err
+    assert list(tmp_path.rglob("*.pyc")) == []
+
+
+def test_bytecode_is_checked_by_nothing_at_run_time(build, tmp_path):
+    (tmp_path / "module.py").write_text("x = 1\n")
+    build.compile_bytecode(tmp_path, build.Target(HERE, None))
+    (compiled,) = tmp_path.rglob("*.pyc")
+    assert int.from_bytes(compiled.read_bytes()[4:8], "little") == 0b01  # PEP 552: hash-based, not checked
+
+
+def test_only_the_descriptions_that_are_read_stay(build, tmp_path):
+    data = tmp_path / "botocore" / "data"
+    for service in (*build.SERVICES, "ec2", "s3"):
+        (data / service / "2015-01-01").mkdir(parents=True)
+    (data / "endpoints.json").write_text("{}")
+    for extra in ("bin", "boto3/examples", "boto3/data", "boto3/session"):
+        (tmp_path / extra).mkdir(parents=True)
+    build.trim(tmp_path)
+    assert {path.name for path in data.iterdir()} == build.SERVICES | {"endpoints.json"}
+    assert [path.name for path in (tmp_path / "boto3").iterdir()] == ["session"]
+    assert not (tmp_path / "bin").exists()
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "kms", "secretsmanager", "sns", "sqs", "sts"])
+def test_what_the_functions_call_stays(build, service):
+    assert service in build.SERVICES
+
+
+def test_the_layer_holds_the_package_without_the_command_line(build, tmp_path):
+    build.copy(tmp_path)
+    assert (tmp_path / "evercert" / "issuance.py").is_file()
+    assert not (tmp_path / "evercert" / "cli").exists()
+    assert list(tmp_path.rglob("__pycache__")) == []

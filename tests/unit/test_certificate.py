@@ -1,0 +1,251 @@
+"""Certificates: their facts, their chain, and every way in which one is not what was asked for."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+
+from evercert.certificate import Chain, misfits, to_pem
+from evercert.identifiers import parse
+from evercert.keys import public_bytes
+from evercert.spec import Attributes
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+ASKED = Attributes.model_validate({"common-name": "www.example.com", "alt-names": ["ip:192.0.2.10"], "ttl": "90d"})
+SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+
+
+@cache
+def key(whose):
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def usage(**wanted):
+    bits = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+    bits += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+    return x509.KeyUsage(**{bit: wanted.get(bit, False) for bit in bits})
+
+
+def name(common_name):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
+
+
+def certificate(subject, issuer, *extensions, begins=NOW, ends=NOW + timedelta(days=90), serial=0x0ABC, signer=None):
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key(subject).public_key())
+        .serial_number(serial)
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key(signer or issuer), hashes.SHA256())
+
+
+def authority(subject, issuer):
+    return certificate(subject, issuer, x509.BasicConstraints(ca=True, path_length=None), usage(key_cert_sign=True))
+
+
+def leaf(*others, names=("dns:www.example.com", "ip:192.0.2.10"), plain=False, **dates):
+    """The leaf that was asked for, except for what the test says."""
+    found = x509.SubjectAlternativeName([parse(text).general_name() for text in names])
+    usual = [] if plain else [x509.BasicConstraints(ca=False, path_length=None), usage(digital_signature=True), SERVER]
+    kinds = {type(other) for other in others}
+    return certificate(
+        "www.example.com", "Issuing", *[e for e in (*usual, found) if type(e) not in kinds], *others, **dates
+    )
+
+
+ROOT, ISSUING = authority("Root", "Root"), authority("Issuing", "Root")
+PUBLIC_KEY = public_bytes(key("www.example.com").public_key())
+
+
+def fit(*certificates, asked=ASKED, public_key=PUBLIC_KEY, now=NOW):
+    return misfits(Chain(certificates), asked, public_key, now)
+
+
+@pytest.mark.parametrize(
+    "certificates",
+    [
+        pytest.param((leaf(),), id="leaf alone"),
+        pytest.param((leaf(), ISSUING), id="with its issuer"),
+        pytest.param((leaf(), ISSUING, ROOT), id="with its root"),
+        pytest.param((leaf(plain=True), ISSUING), id="no usage said"),
+        pytest.param(
+            (leaf(names=("ip:192.0.2.10", "dns:WWW.example.com")), ISSUING), id="names in another order and case"
+        ),
+        pytest.param((leaf(begins=NOW + timedelta(minutes=5)), ISSUING), id="an issuer's clock five minutes ahead"),
+        pytest.param((leaf(ends=NOW + timedelta(days=7)), ISSUING), id="a shorter life than was asked for"),
+    ],
+)
+def test_what_was_asked_for_fits(certificates):
+    assert fit(*certificates) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        pytest.param(leaf(usage(key_encipherment=True)), "its key usage lacks digitalSignature", id="key usage"),
+        pytest.param(
+            leaf(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])),
+            "its extended key usage lacks serverAuth",
+            id="extended key usage",
+        ),
+        pytest.param(leaf(x509.BasicConstraints(ca=True, path_length=0)), "it is a CA certificate", id="a CA"),
+        pytest.param(
+            leaf(begins=NOW + timedelta(minutes=5, seconds=1)),
+            "it is not valid before 2026-01-15 12:05:01Z",
+            id="not yet",
+        ),
+        pytest.param(
+            leaf(begins=NOW - timedelta(days=2), ends=NOW), "it is not valid after 2026-01-15 12:00:00Z", id="expired"
+        ),
+        pytest.param(
+            leaf(begins=NOW + timedelta(minutes=5), ends=NOW + timedelta(minutes=5)),
+            "it is not valid after 2026-01-15 12:05:00Z",
+            id="never valid",
+        ),
+        pytest.param(
+            leaf(names=("dns:www.example.com",)),
+            "its names are dns:www.example.com; asked for were dns:www.example.com, ip:192.0.2.10",
+            id="a name short",
+        ),
+        pytest.param(
+            leaf(names=("dns:www.example.com", "ip:192.0.2.10", "dns:evil.example")),
+            "its names are dns:evil.example, dns:www.example.com, ip:192.0.2.10; "
+            "asked for were dns:www.example.com, ip:192.0.2.10",
+            id="a name too many",
+        ),
+    ],
+)
+def test_each_misfit_of_the_leaf_is_told_alone(wrong, told):
+    assert fit(wrong, ISSUING) == [told]
+
+
+def test_a_certificate_for_another_key_does_not_fit():
+    assert fit(leaf(), ISSUING, public_key=public_bytes(key("Root").public_key())) == ["it is for another public key"]
+
+
+def test_a_certificate_without_alternative_names_does_not_fit():
+    bare = certificate("www.example.com", "Issuing", usage(digital_signature=True))
+    assert fit(bare) == ["its names are none; asked for were dns:www.example.com, ip:192.0.2.10"]
+
+
+def test_a_name_of_a_kind_that_was_never_asked_for_does_not_fit():
+    names = [parse(text).general_name() for text in ("dns:www.example.com", "ip:192.0.2.10")]
+    strange = leaf(x509.SubjectAlternativeName([*names, x509.DirectoryName(name("Admin"))]))
+    assert [problem for problem in fit(strange) if "names" in problem] == fit(strange) != []
+
+
+def test_the_host_of_a_mail_address_is_compared_without_case():
+    """RFC 5280 §7.5."""
+    asked = Attributes.model_validate({"alt-names": ["ops@example.com"]})
+    answered = leaf(x509.SubjectAlternativeName([x509.RFC822Name("ops@EXAMPLE.com")]))
+    assert fit(answered, ISSUING, asked=asked) == []
+
+
+def test_alternative_names_that_do_not_parse_do_not_fit():
+    garbage = certificate(
+        "www.example.com", "Issuing", x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x03abc")
+    )
+    assert fit(garbage) != []
+
+
+@pytest.mark.parametrize(
+    "certificates",
+    [
+        pytest.param((leaf(), ROOT), id="issuer left out"),
+        pytest.param((leaf(), ROOT, ISSUING), id="wrong order"),
+        pytest.param((leaf(), ISSUING, leaf()), id="something else on top"),
+        pytest.param((leaf(signer="Root"), ISSUING), id="signed by another key of that name"),
+        pytest.param(
+            (leaf(), certificate("Issuing", "Root", x509.BasicConstraints(ca=False, path_length=None)), ROOT),
+            id="issued by what is no CA",
+        ),
+    ],
+)
+def test_a_broken_chain_does_not_fit(certificates):
+    assert [problem for problem in fit(*certificates) if "chain" in problem] == fit(*certificates) != []
+
+
+def test_every_misfit_is_told_at_once():
+    wrong = certificate(
+        "www.example.com",
+        "Issuing",
+        x509.BasicConstraints(ca=True, path_length=0),
+        usage(),
+        begins=NOW + timedelta(days=1),
+    )
+    assert len(fit(wrong, ROOT, public_key=b"another")) == 6
+
+
+def test_a_misfit_shows_no_control_characters():
+    hostile = leaf(x509.SubjectAlternativeName([x509.DNSName("a\x1b[2J\nb")]))
+    assert all(problem.isprintable() for problem in fit(hostile, ISSUING))
+
+
+def test_tells_the_facts_as_openssl_does():
+    chain = Chain((leaf(), ISSUING))
+    assert chain.serial_number == "0ABC"
+    assert chain.common_name == "www.example.com"
+    assert chain.identifiers == (parse("www.example.com"), parse("192.0.2.10"))
+    assert chain.fingerprint_sha256 == leaf_fingerprint(chain)
+    assert Chain((leaf(serial=0x1ABCD),)).serial_number == "01ABCD"
+
+
+def leaf_fingerprint(chain):
+    return chain.leaf.fingerprint(hashes.SHA256()).hex()
+
+
+def test_a_certificate_may_have_no_common_name():
+    assert Chain((certificate("", "Issuing"),)).common_name is None
+    assert Chain((certificate("", "Issuing"),)).identifiers == ()
+
+
+def test_what_a_server_sends_is_the_leaf_and_its_issuers_without_the_root():
+    chain = Chain((found := leaf(), ISSUING, ROOT))
+    assert chain.leaf_pem == to_pem([found])
+    assert chain.issuers_pem == to_pem([ISSUING])
+    assert chain.fullchain_pem == to_pem([found, ISSUING])
+    assert chain.top_pem == to_pem([ROOT])
+    assert chain.pem == to_pem([found, ISSUING, ROOT])
+
+
+def test_the_root_is_found_by_looking_and_not_by_its_place():
+    chain = Chain((found := leaf(), ROOT, ISSUING))
+    assert chain.issuers_pem == to_pem([ISSUING])
+    assert Chain((found,)).issuers_pem == ""
+    assert Chain((found, ISSUING)).issuers_pem == to_pem([ISSUING])
+
+
+def test_reads_the_pem_that_it_wrote_and_words_around_it():
+    chain = Chain((leaf(), ISSUING, ROOT))
+    assert Chain.from_pem(chain.pem) == chain
+    assert Chain.from_pem(f"subject=CN = www\r\n{chain.pem}") == chain
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "",
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        to_pem([ROOT] * 11),
+        "\ud800",
+    ],
+    ids=["empty", "words", "garbage", "eleven", "no text"],
+)
+def test_refuses_what_is_no_chain(pem):
+    with pytest.raises(ValueError):
+        Chain.from_pem(pem)
+
+
+def test_takes_a_chain_of_ten():
+    assert len(Chain.from_pem(to_pem([ROOT] * 10)).certificates) == 10

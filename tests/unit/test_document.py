@@ -1,0 +1,305 @@
+"""Documents: a good one is filled in, and everything that is wrong with a bad one is told with its place."""
+
+import copy
+
+import pytest
+
+from evercert.destinations import DESTINATIONS
+from evercert.document import Document, Kinds, Problem, places, read
+from evercert.issuers import ISSUERS
+
+KINDS = Kinds(ISSUERS, DESTINATIONS)
+GOOD = {
+    "version": "evercert/v1",
+    "issuers": {"development": {"type": "self-signed"}},
+    "certificates": [
+        {
+            "name": "web",
+            "issuer": "development",
+            "attributes": {"common-name": "www.example.com", "alt-names": ["example.com"], "ttl": "90d"},
+            "private-key": {"algorithm": "EC_prime256v1"},
+            "lifecycle": {"renew-before-expiry": "30d"},
+            "destinations": [{"type": "secrets-manager"}],
+            "labels": {"team": "web"},
+        }
+    ],
+}
+WEB = ("certificates", 0)
+
+
+def changed(path, value):
+    """The good document with one value put, or (with `...`) taken away."""
+    data = copy.deepcopy(GOOD)
+    part = data
+    for step in path[:-1]:
+        part = part[step]
+    if value is ...:
+        del part[path[-1]]
+    else:
+        part[path[-1]] = value
+    return data
+
+
+def problems(path, value):
+    found = read(changed(path, value), KINDS)
+    assert isinstance(found, list)
+    return found
+
+
+def test_reads_a_document():
+    document = read(GOOD, KINDS)
+    assert isinstance(document, Document)
+    assert document.issuers["development"].type == "self-signed"
+    assert [spec.name for spec in document.certificates] == ["web"]
+
+
+def test_fills_in_the_settings_of_destinations_so_that_they_never_change_under_a_certificate():
+    (spec,) = read(GOOD, KINDS).certificates
+    assert spec.destinations[0].settings == {"secret": "evercert/certificates/web"}
+    assert places(spec, DESTINATIONS) == ["secret evercert/certificates/web"]
+
+
+def test_the_star_of_a_wildcard_is_no_letter_of_a_secret():
+    (spec,) = read(changed((*WEB, "name"), "*.example.com"), KINDS).certificates
+    assert places(spec, DESTINATIONS) == ["secret evercert/certificates/_wildcard.example.com"]
+
+
+def test_what_was_read_and_stored_reads_the_same_again():
+    (spec,) = read(GOOD, KINDS).certificates
+    again = read({"version": "evercert/v1", "certificates": [spec.document()]}, KINDS)
+    assert again.certificates == (spec,)
+
+
+@pytest.mark.parametrize("data", [None, [], "version: evercert/v1", 5], ids=repr)
+def test_what_is_no_mapping_is_told_what_a_document_is(data):
+    (problem,) = read(data, KINDS)
+    assert problem == Problem((), "a document is a mapping with version: evercert/v1, issuers: and certificates:")
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_document_of_the_agent_is_refused_in_one_line_whatever_else_it_holds(version):
+    agent = {
+        "version": version,
+        "infisical": {"address": "https://app.infisical.com"},
+        "certificates": [{"project-slug": "x"}],
+    }
+    (problem,) = read(agent, KINDS)
+    assert problem.path == ("version",)
+    assert "Infisical agent" in problem.message
+    assert problem.message.endswith("write version: evercert/v1")
+
+
+@pytest.mark.parametrize("version", ["evercert/v2", "V1", 1, None], ids=repr)
+def test_another_version_is_told_the_one_there_is(version):
+    (problem,) = problems(("version",), version)
+    assert problem == Problem(("version",), "version: Input should be 'evercert/v1'")
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        pytest.param(("certificate",), "certificates", id="top"),
+        pytest.param((*WEB, "atributes"), "attributes", id="certificate"),
+        pytest.param((*WEB, "attributes", "comon-name"), "common-name", id="attributes"),
+        pytest.param((*WEB, "attributes", "altnames"), "alt-names", id="missing hyphen"),
+        pytest.param((*WEB, "lifecycle", "renew-before"), "renew-before-expiry", id="lifecycle"),
+        pytest.param((*WEB, "private-key", "algoritm"), "algorithm", id="private key"),
+        pytest.param((*WEB, "destinations", 0, "secrt"), "secret", id="destination"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_nearest_known_one(path, known):
+    (problem,) = problems(path, {})
+    assert problem == Problem(path, f"unknown key {path[-1]!r}; did you mean {known!r}?")
+
+
+def test_an_unknown_key_unlike_all_others_is_told_with_what_there_is():
+    (problem,) = problems((*WEB, "private-key", "xyz"), "1")
+    assert problem.message == "unknown key 'xyz' (known: algorithm)"
+
+
+def test_a_key_in_snake_case_is_told_the_right_spelling():
+    data = changed((*WEB, "attributes", "common-name"), ...)
+    data["certificates"][0]["attributes"]["common_name"] = "www.example.com"
+    found = read(data, KINDS)
+    assert isinstance(found, list)
+    assert found[0].message == "unknown key 'common_name'; did you mean 'common-name'?"
+
+
+def test_an_unknown_key_is_shown_without_its_control_characters():
+    (problem,) = problems((*WEB, "x\x1b[2J\n" + "y" * 200), "1")
+    assert problem.message.isprintable()
+    assert len(problem.message) < 250
+
+
+def test_a_key_that_is_no_text_is_told_at_its_certificate():
+    (problem,) = problems((*WEB, 1), "x")
+    assert problem.path[:2] == WEB
+    assert "certificates[1]" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        pytest.param(("version",), "version", id="version"),
+        pytest.param((*WEB, "name"), "name", id="name"),
+        pytest.param((*WEB, "issuer"), "issuer", id="issuer"),
+        pytest.param((*WEB, "attributes"), "attributes", id="attributes"),
+        pytest.param((*WEB, "destinations"), "destinations", id="destinations"),
+        pytest.param((*WEB, "destinations", 0, "type"), "type", id="type of a destination"),
+        pytest.param(("issuers", "development", "type"), "type", id="type of an issuer"),
+    ],
+)
+def test_a_missing_key_is_told_once(path, missing):
+    assert problems(path, ...) == [Problem(path, f"the key {missing!r} is missing")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        pytest.param((*WEB, "name"), "we b", "name: 'we b': a name has 1 to 200 letters", id="name"),
+        pytest.param((*WEB, "issuer"), "a/b", "issuer: 'a/b': an issuer's name has", id="issuer name"),
+        pytest.param((*WEB, "attributes", "ttl"), "90", "ttl: '90' is not a duration: a duration is", id="ttl"),
+        pytest.param((*WEB, "attributes", "ttl"), 90, "ttl: not a duration: a duration is", id="ttl as a number"),
+        pytest.param((*WEB, "attributes", "ttl"), "101y", "ttl: '101y' is out of range", id="long ttl"),
+        pytest.param((*WEB, "attributes", "ttl"), "999999999y", "ttl: '999999999y' is out of range", id="endless ttl"),
+        pytest.param(
+            (*WEB, "lifecycle", "renew-before-expiry"),
+            "100%",
+            "renew-before-expiry: '100%' is not a share of the lifetime: 1% to 99%",
+            id="share",
+        ),
+        pytest.param(
+            (*WEB, "private-key", "algorithm"),
+            "RSA_1024",
+            "algorithm: Input should be 'EC_prime256v1' or 'RSA_2048'",
+            id="algorithm",
+        ),
+        pytest.param((*WEB, "destinations"), [], "destinations: give at least 1", id="no destination"),
+        pytest.param(
+            (*WEB, "destinations", 0, "secret"), "evercert/credentials/x", "secret", id="secret of a credential"
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
+    (problem,) = problems(path, value)
+    assert problem.path == path[: len(problem.path)]
+    assert told in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("", "an empty dns name", id="empty"),
+        pytest.param("ip:", "an empty ip name", id="empty address"),
+        pytest.param("ip:1.2.3", "'1.2.3' does not appear to be an IPv4 or IPv6 address", id="address"),
+        pytest.param("uri:nothing", "'nothing' is not a URI with a scheme", id="URI"),
+        pytest.param("email:nobody", "'nobody' is not an e-mail address", id="e-mail"),
+        pytest.param("*.com", "'*.com' is not a DNS name", id="wildcard"),
+        pytest.param("bücher.example", "write an international name as its A-label", id="international"),
+        pytest.param(443, "a name is text", id="number"),
+        pytest.param(None, "a name is text", id="nothing"),
+    ],
+)
+def test_a_malformed_alternative_name_is_told_with_its_place_in_the_list(name, told):
+    (problem,) = problems((*WEB, "attributes", "alt-names"), ["ok.example", name])
+    assert problem.path == (*WEB, "attributes", "alt-names", 1)
+    assert problem.message.startswith("alt-names[1]: ")
+    assert told in problem.message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        pytest.param(("certificates",), {"name": "web"}, "list", id="certificates as a mapping"),
+        pytest.param((*WEB, "attributes", "alt-names"), "a.example", "list", id="alt-names as text"),
+        pytest.param((*WEB, "destinations"), "secrets-manager", "list", id="destinations as text"),
+        pytest.param((*WEB, "labels"), ["team"], "dictionary|mapping", id="labels as a list"),
+        pytest.param((*WEB, "attributes"), "www.example.com", "dictionary|mapping", id="attributes as text"),
+        pytest.param((*WEB, "name"), 5, "string|text", id="name as a number"),
+        pytest.param((*WEB, "labels", "team"), 5, "string|text", id="label as a number"),
+        pytest.param(WEB, "web", "dictionary|mapping", id="certificate as text"),
+        pytest.param(("issuers", "development"), "self-signed", "dictionary|mapping", id="issuer as text"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_what_belongs_there(path, value, wanted):
+    (problem,) = problems(path, value)
+    assert problem.path == path
+    assert any(word in problem.message for word in wanted.split("|")), problem.message
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        (
+            (*WEB, "destinations", 0, "type"),
+            "secret-manager",
+            "there is no destination type 'secret-manager'; did you mean 'secrets-manager'?",
+        ),
+        (
+            ("issuers", "development", "type"),
+            "self-signd",
+            "there is no issuer type 'self-signd'; did you mean 'self-signed'?",
+        ),
+        (("issuers", "development", "type"), "vault", "there is no issuer type 'vault' (known: self-signed)"),
+    ],
+    ids=["destination", "issuer", "unlike all others"],
+)
+def test_an_unknown_type_is_told_with_the_nearest_known_one(path, kind, told):
+    assert problems(path, kind) == [Problem(path, told)]
+
+
+def test_a_setting_that_an_issuer_does_not_have_is_told():
+    (problem,) = problems(("issuers", "development", "profile"), "x")
+    assert problem.path == ("issuers", "development", "profile")
+    assert problem.message.startswith("unknown key 'profile'")
+
+
+def test_a_bad_issuer_name_is_told_with_the_rule():
+    (problem,) = problems(("issuers", "a b"), {"type": "self-signed"})
+    assert problem.path == ("issuers", "a b")
+    assert "an issuer's name has 1 to 100 letters" in problem.message
+
+
+def test_to_renew_before_the_certificate_begins_is_refused():
+    (problem,) = problems((*WEB, "lifecycle", "renew-before-expiry"), "90d")
+    assert problem.path[:2] == WEB
+    assert "lifecycle.renew-before-expiry (90d) must be shorter than attributes.ttl" in problem.message
+
+
+def test_a_certificate_for_no_name_is_refused():
+    (problem,) = problems((*WEB, "attributes"), {"common-name": "Payroll service"})
+    assert problem.path == (*WEB, "attributes")
+    assert "give at least one name" in problem.message
+
+
+def test_more_names_than_fit_into_a_secret_are_refused_before_anything_is_issued():
+    names = [f"host-{number}.example.com" for number in range(3_000)]
+    (problem,) = problems((*WEB, "attributes", "alt-names"), names)
+    assert problem.path == (*WEB, "destinations", 0)
+    assert "its 3001 names make a secret of about" in problem.message
+    assert problem.message.endswith("Secrets Manager takes 65536: split the certificate")
+
+
+def test_a_hundred_names_fit_into_a_secret():
+    names = [f"host-{number}.example.com" for number in range(100)]
+    assert isinstance(read(changed((*WEB, "attributes", "alt-names"), names), KINDS), Document)
+
+
+def test_every_mistake_is_told():
+    data = changed((*WEB, "attributes", "ttl"), "soon")
+    data["certificates"].append({"name": "x y", "issuer": "development", "attributs": {}})
+    paths = {problem.path for problem in read(data, KINDS)}
+    assert paths >= {(*WEB, "attributes", "ttl"), ("certificates", 1, "name"), ("certificates", 1, "attributs")}
+
+
+def test_a_mistake_in_the_form_hides_no_mistake_in_the_settings_of_another_part():
+    data = changed((*WEB, "attributes", "ttl"), "soon")
+    data["issuers"]["development"]["type"] = "self-signd"
+    paths = {problem.path for problem in read(data, KINDS)}
+    assert paths == {(*WEB, "attributes", "ttl"), ("issuers", "development", "type")}
+
+
+def test_reading_changes_nothing_in_what_it_reads():
+    data = copy.deepcopy(GOOD)
+    read(data, KINDS)
+    assert data == GOOD

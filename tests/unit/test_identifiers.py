@@ -1,0 +1,174 @@
+"""Names: guessed where plain, canonical, and the same after a trip through a certificate."""
+
+import ipaddress
+
+import pytest
+from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from evercert.identifiers import Identifier, Name, from_general_name, parse
+
+LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+HOST = st.lists(LABEL, min_size=1, max_size=5).map(".".join)
+PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        pytest.param("www.example.com", "dns:www.example.com", id="host"),
+        pytest.param("dns:WWW.Example.COM", "dns:www.example.com", id="case"),
+        pytest.param("*.example.com", "dns:*.example.com", id="wildcard"),
+        pytest.param("_acme.example.com", "dns:_acme.example.com", id="underscore"),
+        pytest.param("localhost", "dns:localhost", id="one label"),
+        pytest.param("192.0.2.1", "ip:192.0.2.1", id="IPv4"),
+        pytest.param("2001:DB8:0::1", "ip:2001:db8::1", id="IPv6"),
+        pytest.param("spiffe://example.org/Web", "uri:spiffe://example.org/Web", id="URI"),
+        pytest.param("Ops@Example.COM", "email:Ops@example.com", id="e-mail keeps the case of its local part"),
+        pytest.param("uri:urn:uuid:0", "uri:urn:uuid:0", id="kind given"),
+    ],
+)
+def test_reads_a_name_with_or_without_its_kind(text, canonical):
+    name = parse(text)
+    assert str(name) == canonical
+    assert parse(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "dns:",
+        "a..b",
+        "example.com.",
+        "-a.com",
+        "a_-.com",
+        "w ww.com",
+        "bücher.example",
+        "a" * 64,
+        "a." * 126 + "ab",
+    ],
+    ids=[
+        "empty",
+        "kind only",
+        "empty label",
+        "root dot",
+        "-first",
+        "-last",
+        "space",
+        "unicode",
+        "label 64",
+        "length 254",
+    ],
+)
+def test_refuses_what_is_no_dns_name(text):
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["*.com", "*", "www.*.com", "w*.example.com", "*.*.example.com", "a@*.example.com"])
+def test_a_wildcard_is_one_whole_first_label_and_never_of_a_top_level_domain(text):
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["uri:http://a b", "uri:http://bücher.example", "ö@example.com", "uri:urn:a\x00b", "a@b\n"]
+)
+def test_refuses_all_but_printable_ascii_in_every_kind(text):
+    with pytest.raises(ValueError, match="only printable ASCII without spaces"):
+        parse(text)
+
+
+@pytest.mark.parametrize("kind", ["dns", "ip", "uri", "email"])
+def test_an_empty_name_is_told_as_such(kind):
+    with pytest.raises(ValueError, match=f"an empty {kind} name"):
+        parse(f"{kind}:")
+
+
+@pytest.mark.parametrize("text", ["999.1.1.1", "1.2.3", "ip:192.0.2.0/24", "ip:localhost", "ip:", "ip:::1::"])
+def test_refuses_what_only_looks_like_an_address(text):
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+def test_refuses_an_address_with_a_zone_which_no_certificate_can_hold():
+    with pytest.raises(ValueError):
+        parse("fe80::1%eth0")
+
+
+@pytest.mark.parametrize("text", ["uri:/path", "uri:https://", "https://", "uri:x", "http://[bad", "uri:"])
+def test_refuses_what_is_no_uri(text):
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["@example.com", "a@", "a@b@c.com", "email:a", "a" * 65 + "@example.com", "a@-b.com"])
+def test_refuses_what_is_no_mail_address(text):
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+def test_a_name_at_the_limits_passes():
+    longest = ".".join(["a" * 63] * 3 + ["b" * 61])
+    assert len(longest) == 253
+    assert parse(longest).value == longest
+    assert parse("a" * 64 + "@example.com").kind == "email"
+    assert parse("a@b").value == "a@b"
+
+
+@settings(database=None, derandomize=True, max_examples=60)
+@given(HOST, st.booleans())
+def test_a_dns_name_comes_back_from_a_certificate(host, wildcard):
+    name = parse(f"dns:{'*.a.' if wildcard else ''}{host}")
+    assert from_general_name(name.general_name()) == name
+
+
+@settings(database=None, derandomize=True, max_examples=60)
+@given(st.ip_addresses())
+def test_an_address_comes_back_from_a_certificate(address):
+    name = parse(str(address))
+    assert ipaddress.ip_address(name.value) == address
+    assert from_general_name(name.general_name()) == name
+
+
+@settings(database=None, derandomize=True, max_examples=100)
+@given(st.one_of(PRINTABLE, PRINTABLE.map("uri:{}".format), PRINTABLE.map("{}@example.com".format)))
+def test_whatever_is_accepted_can_stand_in_a_certificate(text):
+    try:
+        name = parse(text)
+    except ValueError:
+        return
+    assert from_general_name(name.general_name()) == name
+
+
+@pytest.mark.parametrize("text", ["a(b@example.com", "a)b@example.com", "a,b@example.com", "<a@example.com"])
+def test_refuses_a_mail_address_whose_local_part_would_need_quotes(text):
+    """RFC 5321 §4.1.2: a dot-string has none of these, and `cryptography` refuses some of them later."""
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+def test_names_found_in_a_certificate_are_canonical():
+    assert from_general_name(x509.DNSName("WWW.Example.COM")) == parse("www.example.com")
+    assert from_general_name(x509.RFC822Name("Ops@Example.COM")) == parse("Ops@example.com")  # RFC 5280 §7.5
+
+
+@pytest.mark.parametrize(
+    "name",
+    [x509.DirectoryName(x509.Name([])), x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))],
+    ids=["directory name", "registered id"],
+)
+def test_kinds_that_are_never_asked_for_are_none_of_ours(name):
+    assert from_general_name(name) is None
+
+
+def test_a_field_takes_text_and_is_stored_as_text():
+    adapter = TypeAdapter(Name)
+    assert adapter.validate_python("ip:192.0.2.1") == Identifier("ip", "192.0.2.1")
+    assert adapter.validate_python(Identifier("dns", "a.example")) == Identifier("dns", "a.example")
+    assert adapter.dump_python(Identifier("dns", "a.example"), mode="json") == "dns:a.example"
+    with pytest.raises(ValidationError, match="a name is text"):
+        adapter.validate_python(443)

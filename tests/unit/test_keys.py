@@ -1,0 +1,243 @@
+"""Private keys: whole where they are wanted, and invisible everywhere else."""
+
+import base64
+import copy
+import dataclasses
+import json
+import logging
+import pickle
+import traceback
+from functools import cache
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from pydantic import ValidationError
+
+from evercert.certificate import Bundle, Chain
+from evercert.keys import SEALABLE_BYTES, PrivateKey, public_bytes
+from evercert.spec import Attributes
+
+ALGORITHMS = ["EC_prime256v1", "RSA_2048"]
+DER = serialization.Encoding.DER
+PKCS8 = serialization.PrivateFormat.PKCS8
+
+
+@pytest.fixture(scope="module", params=ALGORITHMS)
+def key(request):
+    return PrivateKey.generate(request.param)
+
+
+def attributes(**values):
+    return Attributes.model_validate({name.replace("_", "-"): value for name, value in values.items()})
+
+
+@cache
+def key_material(private_key):
+    """Every part of the key that must not be seen, in the forms in which it could leak."""
+    numbers = serialization.load_der_private_key(private_key.der(), None).private_numbers()
+    secrets = (
+        [numbers.private_value]
+        if isinstance(numbers, ec.EllipticCurvePrivateNumbers)
+        else [numbers.d, numbers.p, numbers.q]
+    )
+    der = private_key.der()
+    body = [line for line in private_key.pem().splitlines() if "-----" not in line]
+    return [
+        "-----BEGIN",
+        *body,
+        base64.b64encode(der).decode()[:48],
+        der.hex(),
+        repr(der)[2:60],
+        *map(str, secrets),
+        *(f"{secret:x}" for secret in secrets),
+    ]
+
+
+def assert_shows_nothing(text, private_key):
+    folded = text.lower()
+    assert [part for part in key_material(private_key) if part.lower() in folded] == []
+
+
+def test_the_check_for_leaks_finds_a_leak(key):
+    for leak in (key.pem(), key.der().hex(), repr(key.der()), repr(vars_of(key))):
+        with pytest.raises(AssertionError):
+            assert_shows_nothing(leak, key)
+
+
+def vars_of(private_key):
+    numbers = serialization.load_der_private_key(private_key.der(), None).private_numbers()
+    return getattr(numbers, "private_value", None) or numbers.d
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        str,
+        repr,
+        "{}".format,
+        "{!r}".format,
+        "{!a}".format,
+        "%s".__mod__,
+        lambda value: f"{value}",
+        lambda value: repr([value]),
+    ],
+    ids=["str", "repr", "format", "format !r", "format !a", "per cent", "f-string", "in a list"],
+)
+def test_printing_or_formatting_shows_no_key(key, show):
+    for value in (key, Bundle(Chain(()), key)):
+        assert_shows_nothing(show(value), key)
+
+
+def test_a_key_can_be_told_from_another_by_what_it_prints(key):
+    assert repr(key) == repr(PrivateKey.from_der(key.der()))
+    assert repr(key) != repr(PrivateKey.generate("EC_prime256v1"))
+
+
+def test_a_dataclass_that_holds_a_key_prints_none(key):
+    holder = dataclasses.make_dataclass("Holder", [("bundle", object), ("private_key", object)])
+    assert_shows_nothing(repr(holder(Bundle(Chain(()), key), key)), key)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [pickle.dumps, copy.copy, copy.deepcopy, json.dumps],
+    ids=["pickle", "copy", "deepcopy", "json"],
+)
+def test_a_key_does_not_leave_by_a_serializer(key, take):
+    with pytest.raises(TypeError) as caught:
+        take(key)
+    assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
+
+
+def test_a_bundle_does_not_leave_by_a_serializer(key):
+    bundle = Bundle(Chain(()), key)
+    for take in (pickle.dumps, dataclasses.asdict, json.dumps):
+        with pytest.raises(TypeError) as caught:
+            take(bundle)
+        assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
+    assert_shows_nothing(json.dumps({"bundle": bundle}, default=str), key)
+
+
+def test_a_key_has_no_attributes_to_dump(key):
+    with pytest.raises(TypeError):
+        vars(key)
+    with pytest.raises(AttributeError):
+        key.note = "x"
+
+
+def test_a_traceback_with_its_local_variables_shows_no_key(key):
+    def fail(private_key, bundle):
+        raise RuntimeError(f"could not use {private_key} of {bundle!r}")
+
+    with pytest.raises(RuntimeError) as caught:
+        fail(key, Bundle(Chain(()), key))
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert_shows_nothing("".join(told.format()), key)
+
+
+def test_a_log_line_shows_no_key(key, caplog):
+    logging.getLogger("test").error("lost %s and %r", key, {"bundle": Bundle(Chain(()), key)})
+    assert "lost <PrivateKey" in caplog.text
+    assert_shows_nothing(caplog.text, key)
+
+
+def test_a_broken_key_is_refused_without_showing_it(key):
+    with pytest.raises(ValueError) as caught:
+        PrivateKey.from_der(key.der()[:-20])
+    assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
+
+
+def test_makes_the_kind_of_key_that_was_asked_for():
+    made = {name: serialization.load_der_private_key(PrivateKey.generate(name).der(), None) for name in ALGORITHMS}
+    assert made["EC_prime256v1"].curve.name == "secp256r1"
+    assert (made["RSA_2048"].key_size, made["RSA_2048"].public_key().public_numbers().e) == (2048, 65_537)
+
+
+def test_no_key_is_made_twice():
+    assert PrivateKey.generate("EC_prime256v1").der() != PrivateKey.generate("EC_prime256v1").der()
+
+
+def test_a_key_comes_back_from_its_der(key):
+    again = PrivateKey.from_der(key.der())
+    assert (again.der(), again.pem(), again.public_bytes()) == (key.der(), key.pem(), key.public_bytes())
+
+
+def test_a_key_fits_into_one_call_of_kms(key):
+    assert len(key.der()) <= SEALABLE_BYTES == 4096
+
+
+def test_the_pem_is_unencrypted_pkcs8_of_the_same_key(key):
+    assert key.pem().startswith("-----BEGIN PRIVATE KEY-----\n")
+    read = serialization.load_pem_private_key(key.pem().encode(), None)
+    assert public_bytes(read.public_key()) == key.public_bytes()
+
+
+@pytest.mark.parametrize(
+    "der",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"not a key", id="no DER"),
+        pytest.param(
+            ed25519.Ed25519PrivateKey.generate().private_bytes(DER, PKCS8, serialization.NoEncryption()), id="Ed25519"
+        ),
+        pytest.param(
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                DER, PKCS8, serialization.BestAvailableEncryption(b"x")
+            ),
+            id="encrypted",
+        ),
+    ],
+)
+def test_refuses_what_is_no_key_of_ours(der):
+    with pytest.raises(ValueError):
+        PrivateKey.from_der(der)
+
+
+def test_a_csr_asks_for_exactly_these_names(key):
+    asked = attributes(
+        common_name="www.example.com",
+        alt_names=["*.example.com", "ip:2001:db8::1", "uri:spiffe://example.org/web", "ops@example.com"],
+    )
+    csr = x509.load_pem_x509_csr(key.sign_csr(asked).encode())
+    assert csr.is_signature_valid
+    assert public_bytes(csr.public_key()) == key.public_bytes()
+    assert csr.subject.rfc4514_string() == "CN=www.example.com"
+    assert csr.signature_hash_algorithm.name == "sha256"
+    names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert list(names.value) == [name.general_name() for name in asked.identifiers]
+    assert len(list(names.value)) == 5
+    assert not names.critical
+
+
+def test_the_names_of_a_csr_without_subject_are_critical(key):
+    """RFC 5280 §4.2.1.6."""
+    csr = x509.load_pem_x509_csr(key.sign_csr(attributes(alt_names=["a.example"])).encode())
+    assert list(csr.subject) == []
+    assert csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
+
+
+def signed_common_name(asked):
+    csr = x509.load_pem_x509_csr(PrivateKey.generate("EC_prime256v1").sign_csr(asked).encode())
+    return csr.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+
+
+@pytest.mark.parametrize("common_name", ["x" * 64, "ä" * 32], ids=["64 letters", "64 bytes"])
+def test_the_longest_common_name_can_be_signed(common_name):
+    assert signed_common_name(attributes(common_name=common_name, alt_names=["a.example"])) == common_name
+
+
+@pytest.mark.parametrize("common_name", ["ä" * 40, "証" * 64], ids=["80 bytes", "192 bytes"])
+def test_a_common_name_that_cannot_be_signed_is_refused_with_the_spec(common_name):
+    try:
+        asked = attributes(common_name=common_name, alt_names=["a.example"])
+    except ValidationError:
+        return
+    assert signed_common_name(asked) == common_name
+
+
+def test_public_keys_of_one_private_key_are_the_same_bytes():
+    private = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    der = private.private_bytes(DER, PKCS8, serialization.NoEncryption())
+    assert PrivateKey.from_der(der).public_bytes() == public_bytes(private.public_key())

@@ -1,0 +1,158 @@
+"""When to renew, when to try again, how urgent it is: from the certificate's own dates."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evercert.renewal import back_off, renew_at, severity
+from evercert.spec import RenewBefore
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+UID = "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d"
+UIDS = [str(uuid.UUID(int=number)) for number in range(300)]
+STEPS = [
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+]
+
+
+def shares(lifetime):
+    return [(renew_at(BEGIN, BEGIN + lifetime, None, uid)[0] - BEGIN) / lifetime for uid in UIDS]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "share"),
+    [
+        pytest.param(timedelta(days=90), 2 / 3, id="90 days"),
+        pytest.param(timedelta(days=10), 2 / 3, id="10 days"),
+        pytest.param(timedelta(days=10) - timedelta(seconds=1), 1 / 2, id="just under 10 days"),
+        pytest.param(timedelta(minutes=2), 1 / 2, id="2 minutes"),
+    ],
+)
+def test_renews_at_two_thirds_of_the_lifetime_or_at_half_of_a_short_one(lifetime, share):
+    drawn = shares(lifetime)
+    assert all(abs(found - share) <= 0.0501 for found in drawn)
+    assert abs(sum(drawn) / len(drawn) - share) < 0.005
+
+
+def test_renewals_of_one_day_are_spread_over_a_tenth_of_the_lifetime():
+    drawn = shares(timedelta(days=90))
+    assert max(drawn) - min(drawn) > 0.09
+    assert len(set(drawn)) > 290
+
+
+def test_without_a_wish_there_is_nothing_to_clamp():
+    assert renew_at(BEGIN, BEGIN + timedelta(days=90), None, UID)[1] is False
+
+
+def test_asking_twice_gives_the_same_moment():
+    assert renew_at(BEGIN, BEGIN + timedelta(days=90), None, UID) == renew_at(
+        BEGIN, BEGIN + timedelta(days=90), None, UID
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "at", "clamped"),
+    [
+        pytest.param("30d", timedelta(days=60), False, id="as wished"),
+        pytest.param("33%", timedelta(days=90) * 0.67, False, id="a share"),
+        pytest.param("60d", timedelta(days=30), False, id="exactly a third is left alone"),
+        pytest.param("61d", timedelta(days=30), True, id="too early"),
+        pytest.param("99%", timedelta(days=30), True, id="too large a share"),
+        pytest.param("1y", timedelta(days=30), True, id="longer than the certificate"),
+        pytest.param("1s", timedelta(days=90) - timedelta(seconds=1), False, id="at the last moment"),
+    ],
+)
+def test_a_wish_is_kept_but_never_before_a_third_of_the_real_lifetime(wish, at, clamped):
+    assert renew_at(BEGIN, BEGIN + timedelta(days=90), RenewBefore.parse(wish), UID) == (BEGIN + at, clamped)
+
+
+@settings(database=None, derandomize=True, max_examples=100)
+@given(
+    st.timedeltas(timedelta(minutes=1), timedelta(days=36_500)),
+    st.sampled_from([None, "1s", "1m", "30d", "1%", "66%", "99%", "100y"]),
+    st.uuids(),
+)
+def test_no_certificate_is_renewed_in_its_first_third_or_after_its_end(lifetime, wish, uid):
+    moment, _ = renew_at(BEGIN, BEGIN + lifetime, wish and RenewBefore.parse(wish), str(uid))
+    assert BEGIN + lifetime / 3 <= moment < BEGIN + lifetime
+    assert moment.microsecond == 0  # what is stored is what is computed again later
+
+
+@pytest.mark.parametrize("failures", range(1, 9))
+def test_waits_longer_after_each_failure_up_to_twelve_hours(failures):
+    step = STEPS[min(failures, 6) - 1]
+    waits = [back_off(failures, BEGIN, None, uid) - BEGIN for uid in UIDS]
+    assert all(0.8 * step <= wait <= 1.2 * step for wait in waits)
+    assert max(waits) - min(waits) > 0.3 * step
+
+
+def test_two_failures_of_one_certificate_draw_differently():
+    fractions = {(back_off(n, BEGIN, None, UID) - BEGIN) / STEPS[n - 1] for n in range(1, 7)}
+    assert len(fractions) == 6
+
+
+@pytest.mark.parametrize(
+    "left", [timedelta(minutes=2), timedelta(hours=1), timedelta(hours=20), timedelta(days=3)], ids=str
+)
+def test_at_least_eight_tries_fit_into_what_is_left(left):
+    now = tried = BEGIN
+    for failures in range(1, 9):
+        now = back_off(failures, now, BEGIN + left, UID)
+        assert now > tried
+        tried = now
+    assert now <= BEGIN + left
+
+
+def test_a_try_takes_an_eighth_of_what_is_left_where_the_usual_step_is_longer():
+    assert back_off(6, BEGIN, BEGIN + timedelta(hours=8), UID) == BEGIN + timedelta(hours=1)
+
+
+def test_tries_never_come_faster_than_every_ten_seconds():
+    assert back_off(3, BEGIN, BEGIN + timedelta(seconds=5), UID) == BEGIN + timedelta(seconds=10)
+
+
+def test_after_expiry_the_steps_are_the_usual_ones():
+    for end in (BEGIN, BEGIN - timedelta(days=1)):
+        assert back_off(6, BEGIN, end, UID) == back_off(6, BEGIN, None, UID)
+
+
+@pytest.mark.parametrize(
+    ("day", "level"),
+    [
+        pytest.param(0, "warning", id="before renewal was due"),
+        pytest.param(60, "warning", id="just due"),
+        pytest.param(77, "warning", id="some slack used"),
+        pytest.param(78, "critical", id="60 % of the slack used"),
+        pytest.param(89, "critical", id="nearly over"),
+        pytest.param(90, "critical", id="expired"),
+        pytest.param(200, "critical", id="long expired"),
+    ],
+)
+def test_a_failure_is_as_severe_as_the_slack_that_it_has_used(day, level):
+    renew, end = BEGIN + timedelta(days=60), BEGIN + timedelta(days=90)
+    assert severity(BEGIN + timedelta(days=day), renew, end) == level
+
+
+@pytest.mark.parametrize(("renew", "end"), [(None, None), (BEGIN, None), (None, BEGIN + timedelta(days=9))])
+def test_a_failure_without_any_certificate_is_critical(renew, end):
+    assert severity(BEGIN, renew, end) == "critical"
+
+
+def test_a_certificate_without_slack_is_critical_at_once():
+    assert severity(BEGIN, BEGIN + timedelta(days=2), BEGIN + timedelta(days=1)) == "critical"
+
+
+def test_severity_only_grows():
+    renew, end = BEGIN + timedelta(days=60), BEGIN + timedelta(days=90)
+    levels = [severity(BEGIN + timedelta(hours=h), renew, end) for h in range(0, 24 * 100, 7)]
+    rank = ["info", "warning", "critical"]
+    assert all(rank.index(one) <= rank.index(next_one) for one, next_one in pairwise(levels))

@@ -1,0 +1,191 @@
+"""The self-signed issuer: a proper end-entity certificate, and one that TLS peers take."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
+
+from evercert.certificate import misfits
+from evercert.issuers import ISSUERS
+from evercert.issuers.self_signed import SelfSigned
+from evercert.keys import PrivateKey
+from evercert.ports import Request, Revoker, SelfIssuer
+from evercert.spec import Spec
+
+NOW = datetime(2026, 1, 15, 12, 0, 0, 123_456, tzinfo=UTC)
+ALGORITHMS = ["EC_prime256v1", "RSA_2048"]
+
+
+def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
+    """A new key, its CSR, and the chain that the issuer answers with."""
+    spec = Spec.model_validate(
+        {
+            "name": name,
+            "issuer": "development",
+            "attributes": attributes or {"common-name": "www.example.com"},
+            "private-key": {"algorithm": algorithm},
+            "destinations": [{"type": "secrets-manager"}],
+        }
+    )
+    private_key = PrivateKey.generate(algorithm)
+    request = Request(
+        certificate=name, spec=spec, csr=private_key.sign_csr(spec.attributes), revision=1, token="t", now=now
+    )
+    return spec, private_key, SelfSigned(SelfSigned.Settings()).issue_with(request, private_key).chain
+
+
+def assert_is_leaf(certificate: x509.Certificate, names: list[x509.GeneralName], lifetime: timedelta) -> None:
+    """What RFC 5280 asks of an end-entity certificate, and TLS of a server's."""
+    assert certificate.version == x509.Version.v3  # §4.1.2.1
+    assert 0 < certificate.serial_number < 1 << 159  # §4.1.2.2: positive, at most 20 octets
+    assert list(certificate.issuer)  # §4.1.2.4: not empty
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    assert (begins.microsecond, ends.microsecond) == (0, 0)  # §4.1.2.5: no fractions of a second
+    assert ends - begins == lifetime
+    oids = [extension.oid for extension in certificate.extensions]
+    assert len(oids) == len(set(oids))  # §4.2: each extension once
+
+    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)  # §4.2.1.9
+    assert (constraints.value.ca, constraints.value.path_length) == (False, None)
+    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)  # §4.2.1.3
+    assert usage.critical
+    assert usage.value.digital_signature
+    assert usage.value.key_encipherment == isinstance(certificate.public_key(), rsa.RSAPublicKey)  # RFC 5480 §3
+    others = (usage.value.key_cert_sign, usage.value.crl_sign, usage.value.key_agreement)
+    assert not any((*others, usage.value.content_commitment, usage.value.data_encipherment))
+    extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)  # §4.2.1.12
+    assert ExtendedKeyUsageOID.SERVER_AUTH in extended.value
+    assert ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in extended.value
+
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)  # §4.2.1.6
+    assert set(found.value) == set(names)
+    assert len(list(found.value)) == len(names)
+    assert found.critical == (not list(certificate.subject))
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)  # §4.2.1.2
+    assert identifier.value == x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+    assert not identifier.critical
+
+
+def shake_hands(chain, private_key, folder, *, hostname, trusted):
+    """A TLS handshake in memory; returns the DER certificate that the client saw."""
+    (folder / "chain.pem").write_text(chain.fullchain_pem)
+    (folder / "key.pem").write_text(private_key.pem())
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    asking = ssl.create_default_context(cadata=trusted)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    client = asking.wrap_bio(to_client, to_server, server_hostname=hostname)
+    waiting = [client, server]
+    for _ in range(10):
+        for side in list(waiting):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            waiting.remove(side)
+        if not waiting:
+            return client.getpeercert(binary_form=True)
+    raise AssertionError("the handshake does not end")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_issues_an_end_entity_certificate(algorithm):
+    alternatives = ["example.com", "*.example.com", "ip:192.0.2.10", "uri:spiffe://example.org/web", "ops@example.com"]
+    spec, _, chain = issue(
+        algorithm=algorithm, **{"common-name": "www.example.com", "alt-names": alternatives, "ttl": "30d"}
+    )
+    assert_is_leaf(chain.leaf, [name.general_name() for name in spec.attributes.identifiers], timedelta(days=30))
+    assert len(spec.attributes.identifiers) == 6
+    assert chain.leaf.subject.rfc4514_string() == "CN=www.example.com"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_certificate_is_signed_by_its_own_key(algorithm):
+    _, _, chain = issue(algorithm=algorithm)
+    assert len(chain.certificates) == 1
+    chain.leaf.verify_directly_issued_by(chain.leaf)
+    signature = {
+        "EC_prime256v1": SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        "RSA_2048": SignatureAlgorithmOID.RSA_WITH_SHA256,
+    }
+    assert chain.leaf.signature_algorithm_oid == signature[algorithm]
+    assert chain.fullchain_pem == chain.leaf_pem == chain.top_pem
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"common-name": "www.example.com"},
+        {"alt-names": ["ip:2001:db8::1"]},
+        {"common-name": "Payroll service", "alt-names": ["a.example"], "ttl": "1m"},
+        {"common-name": "www.example.com", "ttl": "65s"},
+        {"common-name": "www.example.com", "ttl": "50y"},
+    ],
+    ids=["plain", "address only", "name that is no host", "odd short ttl", "beyond 2050"],
+)
+def test_what_it_issues_is_what_was_asked_for(attributes):
+    spec, private_key, chain = issue(**attributes)
+    assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
+    ttl = spec.attributes.ttl or timedelta(days=90)
+    assert_is_leaf(chain.leaf, [name.general_name() for name in spec.attributes.identifiers], ttl)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "backdated"),
+    [("90d", timedelta(minutes=5)), ("50m", timedelta(minutes=5)), ("1m", timedelta(seconds=6))],
+)
+def test_begins_a_little_earlier_for_peers_whose_clock_is_behind(ttl, backdated):
+    _, _, chain = issue(**{"common-name": "www.example.com", "ttl": ttl})
+    assert chain.leaf.not_valid_before_utc == NOW.replace(microsecond=0) - backdated
+
+
+def test_names_its_issuer_even_where_no_subject_was_asked_for():
+    _, _, chain = issue(name="x" * 200, **{"alt-names": ["a.example"]})
+    assert chain.leaf.issuer == chain.leaf.subject
+    assert chain.common_name == "x" * 64
+
+
+def test_no_serial_number_is_used_twice():
+    assert issue()[2].serial_number != issue()[2].serial_number
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("hostname", ["www.example.com", "a.wild.example.com", "192.0.2.10"])
+def test_a_client_that_pins_it_shakes_hands(algorithm, hostname, tmp_path):
+    names = ["*.wild.example.com", "ip:192.0.2.10"]
+    asked = {"common-name": "www.example.com", "alt-names": names, "ttl": "1h"}
+    _, private_key, chain = issue(datetime.now(UTC), algorithm=algorithm, **asked)
+    seen = shake_hands(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
+    assert x509.load_der_x509_certificate(seen) == chain.leaf
+
+
+@pytest.mark.parametrize(
+    ("hostname", "late"),
+    [
+        ("mail.example.com", timedelta(0)),
+        ("www.example.com", timedelta(hours=2)),
+        ("www.example.com", timedelta(hours=-2)),
+    ],
+    ids=["another host", "expired", "not yet valid"],
+)
+def test_a_client_refuses_the_wrong_name_or_time(hostname, late, tmp_path):
+    _, private_key, chain = issue(datetime.now(UTC) - late, **{"common-name": "www.example.com", "ttl": "1h"})
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
+
+
+def test_a_client_that_pins_another_one_refuses_it(tmp_path):
+    _, private_key, chain = issue(datetime.now(UTC))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(chain, private_key, tmp_path, hostname="www.example.com", trusted=issue(datetime.now(UTC))[2].pem)
+
+
+def test_it_signs_with_the_subjects_key_and_can_revoke_nothing():
+    issuer = ISSUERS.load("self-signed")(SelfSigned.Settings())
+    assert isinstance(issuer, SelfIssuer)
+    assert not isinstance(issuer, Revoker)
+    assert issuer.identity(issuer.settings) == {"type": "self-signed"}

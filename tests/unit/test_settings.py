@@ -1,0 +1,54 @@
+"""Environment variables: all of them, in range, or one line that names the wrong one."""
+
+from datetime import timedelta
+
+import pytest
+
+from evercert.errors import Misconfigured
+from evercert.settings import CheckerSettings, IssuerSettings
+
+CHECKER = {"CERTIFICATES_TABLE": "certificates", "QUEUE_URL": "https://queue", "REDISPATCH_SECONDS": "600"}
+ISSUER = {
+    "CERTIFICATES_TABLE": "certificates",
+    "ISSUERS_TABLE": "issuers",
+    "QUEUE_URL": "https://queue",
+    "TOPIC_ARN": "arn:topic",
+    "SEAL_KEY": "arn:key",
+    "STACK_NAME": "evercert",
+    "STACK_ID": "arn:stack",
+    "LEASE_SECONDS": "90",
+}
+
+
+def test_reads_the_checkers_environment_and_ignores_the_rest_of_it():
+    found = CheckerSettings.of({**CHECKER, "PATH": "/bin"})
+    assert (found.table, found.queue, found.redispatch) == ("certificates", "https://queue", timedelta(minutes=10))
+
+
+def test_reads_the_issuers_environment():
+    found = IssuerSettings.of(ISSUER)
+    assert (found.issuers_table, found.topic, found.seal_key) == ("issuers", "arn:topic", "arn:key")
+    assert (found.stack, found.stack_id, found.lease) == ("evercert", "arn:stack", timedelta(seconds=90))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complete", "variable"),
+    [(CheckerSettings, CHECKER, name) for name in CHECKER] + [(IssuerSettings, ISSUER, name) for name in ISSUER],
+)
+def test_names_the_variable_that_is_missing_or_empty(settings, complete, variable):
+    without = {name: value for name, value in complete.items() if name != variable}
+    for environment in (without, {**complete, variable: ""}):
+        with pytest.raises(Misconfigured, match=f"environment is wrong: {variable}"):
+            settings.of(environment)
+
+
+@pytest.mark.parametrize("seconds", ["29", "43201", "-1", "1.5", "ten", "nan"])
+def test_refuses_a_redispatch_time_out_of_range(seconds):
+    with pytest.raises(Misconfigured, match="REDISPATCH_SECONDS"):
+        CheckerSettings.of({**CHECKER, "REDISPATCH_SECONDS": seconds})
+
+
+@pytest.mark.parametrize("seconds", ["9", "901"])
+def test_refuses_a_lease_that_no_function_has(seconds):
+    with pytest.raises(Misconfigured, match="LEASE_SECONDS"):
+        IssuerSettings.of({**ISSUER, "LEASE_SECONDS": seconds})

@@ -1,0 +1,239 @@
+"""Specs: what is checked in one certificate, and what makes it another request."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from evercert.identifiers import parse
+from evercert.spec import Attributes, Component, Lifecycle, RenewBefore, Spec, canonical_json, digest
+
+WEB = {
+    "name": "web",
+    "issuer": "development",
+    "attributes": {"common-name": "www.example.com", "alt-names": ["example.com", "ip:192.0.2.10"], "ttl": "90d"},
+    "private-key": {"algorithm": "RSA_2048"},
+    "lifecycle": {"renew-before-expiry": "30d"},
+    "destinations": [{"type": "secrets-manager", "secret": "evercert/certificates/web"}],
+    "labels": {"team": "web"},
+}
+
+
+def spec(**changes):
+    return Spec.model_validate({**WEB, **changes})
+
+
+def problem(**changes):
+    with pytest.raises(ValidationError) as caught:
+        spec(**changes)
+    return str(caught.value)
+
+
+def test_a_stored_spec_reads_back_the_same():
+    assert Spec.model_validate(json.loads(json.dumps(spec().document()))) == spec()
+
+
+def test_a_document_leaves_defaults_out():
+    plain = Spec.model_validate(
+        {"name": "a", "issuer": "i", "attributes": {"common-name": "a.example"}, "destinations": [{"type": "x"}]}
+    )
+    assert set(plain.document()) == {"name", "issuer", "attributes", "destinations"}
+
+
+def test_a_key_is_a_p256_key_unless_the_spec_says_otherwise():
+    minimal = {key: value for key, value in WEB.items() if key != "private-key"}
+    assert Spec.model_validate(minimal).private_key.algorithm == "EC_prime256v1"
+
+
+@pytest.mark.parametrize("name", ["a", "*.example.com", "A_b-c.9", "x" * 200])
+def test_takes_a_certificate_name_of_the_allowed_letters(name):
+    assert spec(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "a b", "a/b", "ä", "a\n"], ids=repr)
+def test_refuses_another_certificate_name_with_the_rule(name):
+    assert "a name has 1 to 200 letters, digits and . _ * -" in problem(name=name)
+
+
+def test_a_refused_name_is_told_without_its_control_characters():
+    assert "\x1b" not in problem(name="web\x1b[2J")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        pytest.param({"": "x"}, "a label has", id="empty key"),
+        pytest.param({"a=b": "x"}, "a label has", id="equals sign in the key"),
+        pytest.param({"a": "x\ny"}, "a label's value has", id="newline in the value"),
+        pytest.param({"a": "x" * 129}, "a label's value has", id="long value"),
+        pytest.param({f"k{n}": "x" for n in range(21)}, "20", id="more than 20"),
+        pytest.param({"a": 5}, "string", id="a number"),
+    ],
+)
+def test_refuses_labels_that_no_filter_could_use(labels, told):
+    assert told in problem(labels=labels)
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_a_certificate_has_one_to_ten_destinations(count):
+    assert "destinations" in problem(destinations=[{"type": "x"}] * count)
+
+
+def test_refuses_a_key_it_does_not_know():
+    assert "Extra inputs" in problem(colour="blue")
+
+
+@pytest.mark.parametrize("common_name", ["", "a" * 65, "a\nb", "a\x00b"], ids=["empty", "65", "newline", "NUL"])
+def test_refuses_a_common_name_that_no_certificate_can_hold(common_name):
+    with pytest.raises(ValidationError, match="1 to 64 printable"):
+        Attributes.model_validate({"common-name": common_name, "alt-names": ["a.example"]})
+
+
+@pytest.mark.parametrize("common_name", ["a", "x" * 64, "Payroll service"])
+def test_takes_every_other_common_name(common_name):
+    attributes = Attributes.model_validate({"common-name": common_name, "alt-names": ["a.example"]})
+    assert attributes.common_name == common_name
+
+
+def test_the_common_name_is_also_an_alternative_name():
+    assert spec().attributes.identifiers == (
+        parse("dns:example.com"),
+        parse("dns:www.example.com"),
+        parse("ip:192.0.2.10"),
+    )
+
+
+def test_a_name_given_twice_counts_once():
+    attributes = Attributes.model_validate({"common-name": "A.example", "alt-names": ["a.example", "dns:a.EXAMPLE"]})
+    assert attributes.identifiers == (parse("a.example"),)
+
+
+def test_a_common_name_that_is_no_name_stays_out_of_the_alternative_names():
+    attributes = Attributes.model_validate({"common-name": "Payroll service", "alt-names": ["a.example"]})
+    assert attributes.identifiers == (parse("a.example"),)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"common-name": "Payroll service"}, {"alt-names": []}], ids=repr)
+def test_refuses_a_certificate_for_no_name(attributes):
+    assert "give at least one name" in problem(attributes=attributes)
+
+
+@pytest.mark.parametrize("ttl", ["59s", "0s", "101y", "90", 90], ids=repr)
+def test_refuses_a_ttl_that_no_certificate_has(ttl):
+    assert "attributes.ttl\n" in problem(attributes={"common-name": "a.example", "ttl": ttl}, lifecycle={})
+
+
+def test_a_ttl_under_a_minute_is_told_the_shortest():
+    assert "the shortest ttl is 1m" in problem(attributes={"common-name": "a.example", "ttl": "59s"}, lifecycle={})
+
+
+def test_takes_the_shortest_ttl():
+    assert spec(attributes={"common-name": "a.example", "ttl": "60s"}, lifecycle={}).attributes.ttl == timedelta(
+        minutes=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "span"),
+    [("30d", timedelta(days=30)), ("33%", timedelta(days=33)), ("1%", timedelta(days=1)), ("99%", timedelta(days=99))],
+)
+def test_renewal_is_wished_as_a_span_or_as_a_share(wish, span):
+    assert RenewBefore.parse(wish).within(timedelta(days=100)) == span
+
+
+@pytest.mark.parametrize("wish", ["0%", "100%", "-5%", "3.3%", "%", "٣%", "soon", "0d", "", 30], ids=repr)
+def test_refuses_a_wish_that_means_nothing(wish):
+    with pytest.raises(ValueError):
+        RenewBefore.parse(wish)
+    with pytest.raises(ValidationError, match=r"renew-before-expiry"):
+        Lifecycle.model_validate({"renew-before-expiry": wish})
+
+
+@pytest.mark.parametrize(
+    ("ttl", "wish"), [("30d", "30d"), ("24h", "1d"), ("1h", "61m")], ids=["equal", "equal in words", "longer"]
+)
+def test_refuses_to_renew_before_the_certificate_begins(ttl, wish):
+    told = problem(attributes={"common-name": "a.example", "ttl": ttl}, lifecycle={"renew-before-expiry": wish})
+    assert f"lifecycle.renew-before-expiry ({wish}) must be shorter than attributes.ttl" in told
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"labels": {}}, id="labels"),
+        pytest.param({"lifecycle": {}}, id="lifecycle"),
+        pytest.param({"destinations": [{"type": "acm"}]}, id="destinations"),
+        pytest.param({"name": "other"}, id="name of the record"),
+        pytest.param(
+            {
+                "attributes": {
+                    "common-name": "www.example.com",
+                    "alt-names": ["192.0.2.10", "EXAMPLE.com", "www.example.com"],
+                    "ttl": "2160h",
+                }
+            },
+            id="the same in other words",
+        ),
+    ],
+)
+def test_asks_for_no_other_certificate_when_this_changes(changes):
+    assert spec(**changes).request_hash == spec().request_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"issuer": "other"}, id="issuer"),
+        pytest.param({"private-key": {"algorithm": "EC_prime256v1"}}, id="key algorithm"),
+        pytest.param({"attributes": WEB["attributes"] | {"ttl": "91d"}}, id="ttl"),
+        pytest.param({"attributes": WEB["attributes"] | {"alt-names": ["example.com"]}}, id="names"),
+        pytest.param({"attributes": WEB["attributes"] | {"common-name": "example.com"}}, id="common name"),
+    ],
+)
+def test_asks_for_another_certificate_when_this_changes(changes):
+    assert spec(**changes).request_hash != spec().request_hash
+
+
+def test_a_component_keeps_its_key_when_its_settings_are_written_in_another_order():
+    one = Component.model_validate({"type": "x", "a": 1, "b": 2})
+    assert one.key == Component.model_validate({"b": 2, "a": 1, "type": "x"}).key
+    assert one.key != Component.model_validate({"type": "x", "a": 1, "b": 3}).key
+    assert one.key != Component.model_validate({"type": "y", "a": 1, "b": 2}).key
+    assert one.settings == {"a": 1, "b": 2}
+
+
+def test_the_key_of_a_component_never_changes_from_release_to_release():
+    """Records name their deliveries by it: another key would deliver every certificate again."""
+    assert (
+        Component.model_validate({"type": "secrets-manager", "secret": "web"}).key == "secrets-manager-718dc34de74a49ba"
+    )
+
+
+@pytest.mark.parametrize("part", ["name", "attributes", "labels"])
+def test_a_spec_stays_as_it_was_checked(part):
+    with pytest.raises(ValidationError):
+        setattr(spec(), part, None)
+
+
+@pytest.mark.parametrize("kind", ["", "X", "a b", "a" * 41, "a\n", None, 5], ids=repr)
+def test_a_component_has_a_plain_type(kind):
+    with pytest.raises(ValidationError):
+        Component.model_validate({"type": kind})
+
+
+@settings(database=None, derandomize=True, max_examples=40)
+@given(st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.text(max_size=5), st.none()), max_size=5))
+def test_one_value_has_one_canonical_text(value):
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert text == canonical_json(dict(reversed(value.items())))
+    assert text.isascii()
+
+
+def test_a_digest_never_changes_from_release_to_release():
+    """Stored hashes are compared with it: another value would renew every certificate there is."""
+    assert canonical_json({"b": 1, "a": "ä"}) == '{"a":"\\u00e4","b":1}'
+    assert digest({"b": 1, "a": "ä"}) == "78892fb919682f85e08161f2cd8e0e904520a093cd75421077a1c865e59e90c6"
