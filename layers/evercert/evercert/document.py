@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from evercert.errors import EvercertError, foreign
 from evercert.register import Register, nearest
-from evercert.spec import Attributes, Component, IssuerName, Lifecycle, Model, PrivateKeySpec, Spec
+from evercert.spec import NAME_PATTERN, Attributes, Component, IssuerName, Lifecycle, Model, PrivateKeySpec, Spec
 
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")
@@ -108,7 +109,9 @@ def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
         targets = certificate.get("destinations") if isinstance(certificate, dict) else None
         for index, component in enumerate(targets if isinstance(targets, list) else ()):
             place = ("certificates", number, "destinations", index)
-            context = {"certificate": str(certificate.get("name"))}
+            name = str(certificate.get("name"))
+            # A default that follows from a bad name would only be told as a second mistake.
+            context = {"certificate": name if re.fullmatch(NAME_PATTERN, name) else "unnamed"}
             yield from _component_problems(kinds.destinations, component, place, context)
 
 

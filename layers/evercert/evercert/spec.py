@@ -26,6 +26,7 @@ from evercert.durations import Duration
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, Name, parse
 
+NAME_PATTERN = r"[A-Za-z0-9._*-]{1,200}"
 WHOLE = 100  # per cent
 LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
@@ -42,7 +43,7 @@ def text_of(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-CertificateName = Annotated[str, text_of(r"[A-Za-z0-9._*-]{1,200}", "a name has 1 to 200 letters, digits and . _ * -")]
+CertificateName = Annotated[str, text_of(NAME_PATTERN, "a name has 1 to 200 letters, digits and . _ * -")]
 IssuerName = Annotated[
     str, text_of(r"[A-Za-z0-9._-]{1,100}", "an issuer's name has 1 to 100 letters, digits and . _ -")
 ]
