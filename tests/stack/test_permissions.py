@@ -116,5 +116,5 @@ def test_the_checker_announces_nothing_and_receives_nothing(stack: Stack, checke
 
 def test_neither_role_can_become_another(stack: Stack, checker, issuer) -> None:
     arn = f"arn:aws:iam::000000000000:role/{stack.resource('IssuerRole')}"
-    assert denied(lambda: checker("sts").assume_role(RoleArn=arn, RoleSessionName="x"))
-    assert denied(lambda: issuer("sts").assume_role(RoleArn=arn, RoleSessionName="x"))
+    assert denied(lambda: checker("sts").assume_role(RoleArn=arn, RoleSessionName="test"))
+    assert denied(lambda: issuer("sts").assume_role(RoleArn=arn, RoleSessionName="test"))

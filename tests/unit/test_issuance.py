@@ -587,3 +587,44 @@ def test_out_of_time_is_no_failure(bench: Bench) -> None:
     bench.destinations.open(spec().destinations[0], "web").errors = [OutOfTime("too late")]
     assert bench.run() == "out-of-time"
     assert announced(bench) == []
+
+
+# -- requests beside what is under way --------------------------------------------------------------------------------
+def test_a_request_is_served_by_what_is_asked_for_after_it(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["unavailable"]
+    bench.want(spec())
+    bench.run()
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.issued"
+    assert bench.record().served == bench.record().requested_at
+    assert len(ca.issued) == 1
+
+
+def test_a_request_after_issuance_is_served_after_the_late_delivery(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.issued"
+    assert bench.record().due_at == bench.clock()
+    assert [nudge.certificate for nudge, _ in bench.queue.later] == ["web"]
+    assert bench.run() == "certificate.renewed"
+    assert bench.record().served == bench.record().requested_at
+    assert bench.record().due_at == bench.record().renew_at
+
+
+def test_a_key_that_is_not_the_one_of_the_request_is_never_delivered(bench: Bench, ca: ScriptedCA) -> None:
+    """Whatever opens the seal, certificate and key go out together or not at all (P3)."""
+    from evercert.keys import PrivateKey
+
+    bench.want(spec())
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    other = bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.record().uid, 1)
+    bench.table.items[items.pk("web"), "record"]["pending"]["M"]["sealed_key"] = {"S": other}
+    bench.clock.now = bench.record().retry_at
+    assert bench.run() == "certificate.failed"
+    assert bench.destinations.known["here"].deliveries == 0
+    assert "is not the one that was sealed" in bench.record().last_error.message

@@ -1,0 +1,103 @@
+"""Takes each safeguard away, one at a time, and asks whether a test notices.
+
+A mutant that survives is a safeguard that nobody would miss: exit code 1. The list stands in docs/promises.md too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.local_stack import ROOT
+
+PACKAGE = ROOT / "layers" / "evercert" / "evercert"
+INVENTORY = "tests/contract/test_inventory.py"
+ISSUANCE = "tests/unit/test_issuance.py"
+SECRETS = "tests/contract/test_secrets_manager.py"
+CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One safeguard, the text that makes it, the text without it, and the tests that must fail."""
+
+    name: str
+    file: str
+    with_it: str
+    without: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant("claim condition", "aws/inventory.py", "(attribute_not_exists(#claim) OR", "(attribute_exists(#pk) OR", INVENTORY),
+    Mutant("fence", "aws/inventory.py", '"#claim.#id = :mine"', '"attribute_exists(#claim) OR #claim.#id = :mine"', INVENTORY),
+    Mutant("saved chain", "issuance.py", 'self.ports.inventory.update(self.held, {"pending": pending})', "pass", ISSUANCE),
+    Mutant("generation check", "aws/inventory.py", 'update.require_same("generation", held.generation)', "pass", INVENTORY),
+    Mutant("request check", "aws/inventory.py", 'update.require_same("requested_at", held.requested_at)', "pass", INVENTORY),
+    Mutant("now ≥ retry_at", "decision.py", "if hold is None or now >= hold else Wait(hold)", "", ISSUANCE),
+    Mutant("content token", "destinations/secrets_manager.py", "digest(value(bundle))))", "self._secret))", SECRETS),
+    Mutant(
+        "outcome in the transaction", "aws/inventory.py",
+        "self._client.transact_write_items(TransactItems=writes)",
+        "[self._client.transact_write_items(TransactItems=[write]) for write in writes]", CRASH,
+    ),
+    Mutant(
+        "seal before ask", "obtaining.py",
+        'self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})', "pass", ISSUANCE,
+    ),
+    Mutant(
+        "conditional due_at", "aws/due_index.py", '"due_at = :seen"', '"attribute_not_exists(pk) OR due_at <> :until OR due_at = :seen"',
+        "tests/contract/test_due_index.py",
+    ),
+    Mutant("issuer's attributes only", "aws/inventory.py", "strange = set(changes) - OWNED", "strange = set()", INVENTORY),
+    Mutant("newer schema left alone", "aws/inventory.py", "#schema <= :schema)", "#schema <> :schema OR #schema = :schema)", INVENTORY),
+    Mutant("deadline", "aws/clients.py", "deadline.require(CALL_LIMIT,", "str((CALL_LIMIT,)) or print(", "tests/contract/test_clients.py"),
+    Mutant("fit", "obtaining.py", "if not problems:", "if True:", ISSUANCE),
+    Mutant("misfit revoked", "obtaining.py", "opened.issuer.revoke(chain)\n", "pass\n", ISSUANCE),
+    Mutant("what is in use is not revoked", "issuance.py", "if any(delivery.revision", "if False and any(delivery.revision", ISSUANCE),
+    Mutant("first deadline of a pending request", "obtaining.py", "pending.deadline or answer.deadline", "answer.deadline", ISSUANCE),
+    Mutant("one failing destination stops nobody", "delivery.py", "result.errors[component.key] = Unexpected.of(error)", "raise", ISSUANCE),
+    Mutant("unserved request", "conclusion.py", "due_at = now if unserved and not errors else", "due_at =", ISSUANCE),
+    Mutant(
+        "sealed key is the one of the CSR", "delivery.py", "if private_key.public_bytes() != asked:", "if False:", ISSUANCE,
+    ),
+    Mutant("only our secret", "destinations/secrets_manager.py", "self._require_ours(found)\n", "pass\n", SECRETS),
+    Mutant("look before put", "destinations/secrets_manager.py", 'if "AWSCURRENT" in versions.get(token, []):', "if False:", SECRETS),
+    Mutant("published only when announced", "announcing.py", "announcer.announce(outcome)\n", "pass\n", "tests/unit/test_announcing.py"),
+    Mutant("a bug's text stays secret", "errors.py", "{type(error).__name__}{place}", "{error!r}{place}", ISSUANCE),
+]  # fmt: skip
+
+
+def notices(mutant: Mutant) -> bool:
+    """Whether the tests fail without the safeguard."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "evercert"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        file = copy / mutant.file
+        file.write_text(file.read_text().replace(mutant.with_it, mutant.without))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", mutant.tests]
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):  # 1: tests failed; anything else: they did not run
+        sys.exit(f"{mutant.name}: the tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 1
+
+
+def main() -> int:
+    """Prints one line for each mutant."""
+    survivors = []
+    for number, mutant in enumerate(MUTANTS, 1):
+        noticed = notices(mutant)
+        print(f"{number:2d}/{len(MUTANTS)}  {'noticed ' if noticed else 'SURVIVED'}  {mutant.name}", flush=True)
+        survivors += [] if noticed else [mutant.name]
+    print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants noticed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
