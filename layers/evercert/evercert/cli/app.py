@@ -45,7 +45,8 @@ def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT0
         )
         return
     _notes(found)
-    out.print(f"{len(found.specs)} certificates and {len(found.issuers)} issuers are well-formed")
+    counts = (_counted(len(found.specs), "certificate"), _counted(len(found.issuers), "issuer"))
+    out.print(f"well-formed: {' and '.join(counts)}")
 
 
 @app.command()
@@ -78,7 +79,7 @@ def apply(
         show.plan(out, planned)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     if deleted and not dry_run and not yes:
-        _confirm(f"Delete {len(deleted)} certificates ({', '.join(deleted)})? Their secrets stay.")
+        _confirm(f"Delete {_counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay.")
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
         carry_out(planned, connection.specs, None if no_nudge else connection.queue, now(), at_once=at_once)
@@ -194,6 +195,10 @@ def _record(connection: Connection, name: str) -> Record:
 
 def _unknown(name: str) -> str:
     return f"there is no certificate {name!r}; `evercert list` shows those there are"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _labels(given: list[str] | None, *, prune: bool) -> dict[str, str] | None:

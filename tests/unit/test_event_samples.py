@@ -1,0 +1,64 @@
+"""docs/events.md, the samples in events/ and what is really announced say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from evercert.errors import Unavailable
+from evercert.events import Outcome
+from evercert.issuers.self_signed import SelfSigned
+from evercert.ports import OpenIssuer
+from tests.fakes import Bench, spec
+from tests.local_stack import ROOT
+
+PAGE = (ROOT / "docs" / "events.md").read_text()
+DATA = PAGE.split("## `data`")[1]
+DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+SAMPLES = {"certificate.renewed": "certificate_renewed.json", "certificate.failed": "certificate_failed.json"}
+
+
+def announced() -> dict[str, Outcome]:
+    """One real outcome of every type."""
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec(to=("here", "there"), labels={"team": "web"}, lifecycle={"renew-before-expiry": "85d"}))
+    there = bench.destinations.open(spec(to=("there",)).destinations[0], "web")
+    there.errors = [Unavailable("closed"), Unavailable("closed")]
+    for _ in range(3):  # issued, failed, delivered
+        bench.run()
+        bench.clock.now = bench.record().due_at
+    bench.run()  # renewed
+    bench.want(spec("broken"))
+    bench.table.items["certificate#broken", "record"]["spec"] = {"S": "{}"}
+    bench.run("broken")
+    return {outcome.type: outcome for outcome in bench.announcer.announced}
+
+
+def test_every_type_that_is_sent_is_documented_as_such() -> None:
+    sent = {
+        name for line in PAGE.splitlines() if line.endswith("| sent |") for name in re.findall(r"`([\w.]+)`", line)[:1]
+    }
+    assert set(announced()) == sent
+
+
+def test_every_key_that_is_sent_is_documented() -> None:
+    for outcome in announced().values():
+        assert set(outcome.data) <= DOCUMENTED, outcome.type
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_is_what_is_really_sent(kind: str) -> None:
+    sample = json.loads((ROOT / "events" / SAMPLES[kind]).read_text())
+    event = json.loads(
+        json.dumps(announced()[kind].cloud_event("arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"))
+    )
+    assert sample.keys() == event.keys()
+    assert sample["data"].keys() <= DOCUMENTED
+    for key, value in sample["data"].items():
+        if key in event["data"]:
+            assert type(value) is type(event["data"][key]), key
+    assert {"name", "issuer", "revision", "reason"} <= sample["data"].keys()
+    assert sample["type"] == kind
