@@ -76,8 +76,7 @@ def compile_bytecode(destination: Path, wanted: Target) -> None:
     if interpreter is None:
         print(
             f"evercert: no Python {wanted.version} here, so the layer carries no bytecode: cold starts take about "
-            f"2.7 times as long. Install Python {wanted.version} and build again to mend that.",
-            file=sys.stderr,
+            f"2.7 times as long. Install Python {wanted.version} and build again to mend that."
         )
         return
     command = [interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
@@ -113,7 +112,7 @@ def main() -> None:
         copy(destination)
     compile_bytecode(destination, wanted)
     machine = wanted.architecture or platform.machine()
-    print(f"evercert: {what} layer built for Python {wanted.version} on {machine}", file=sys.stderr)
+    print(f"evercert: {what} layer built for Python {wanted.version} on {machine}")
 
 
 if __name__ == "__main__":
