@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import boto3
@@ -42,11 +42,10 @@ from evercert.record import Record
 from evercert.register import Register
 from evercert.spec import Component, Spec
 from evercert.specs import Change
+from tests.fakes import LEASE, START, HandClock
 from tests.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 from tests.scripted_ca import ScriptedIssuer
 
-START = datetime(2026, 1, 15, 12, tzinfo=UTC)
-LEASE = timedelta(seconds=90)
 REDISPATCH = timedelta(seconds=600)
 STACK = "world"
 TEST_ISSUERS = Register("issuer", {**ISSUERS.entries, "scripted": "tests.scripted_ca:ScriptedIssuer"})
@@ -122,16 +121,6 @@ class KillSwitch:
         return Transport()
 
 
-@dataclass
-class HandClock:
-    """A clock that only tests move."""
-
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 class World:
     """Everything that one run of a scenario needs; `fresh` gives it new tables, queue and topic."""
 
@@ -151,9 +140,6 @@ class World:
         session = boto3.Session(
             CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION
         )
-        session.events.register(
-            "before-parameter-build", lambda **_: None
-        )  # a session of its own, not boto3's shared one
         create = session.client
         session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
         return session

@@ -99,7 +99,7 @@ def test_a_uv_that_knows_none_is_no_error(build, on_path):
 def test_without_an_interpreter_the_build_says_what_it_costs(build, on_path, tmp_path, capsys):
     (tmp_path / "module.py").write_text("x = 1\n")
     build.compile_bytecode(tmp_path, build.Target("3.99", "arm64"))
-    assert "no Python 3.99 here" in capsys.readouterr().err
+    assert "no Python 3.99 here" in capsys.readouterr().out
     assert list(tmp_path.rglob("*.pyc")) == []
 
 
