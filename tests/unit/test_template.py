@@ -161,3 +161,8 @@ def test_the_defaults_are_for_aws() -> None:
     parameters = TEMPLATE["Parameters"]
     assert (parameters["Runtime"]["Default"], parameters["Architecture"]["Default"]) == ("python3.13", "arm64")
     assert parameters["Timing"]["Default"] == "standard"
+
+
+def test_a_new_layer_alone_reaches_the_functions() -> None:
+    """With an alias it would not: SAM publishes no version for it (docs/decisions/0005-no-alias.md)."""
+    assert "AutoPublishAlias" not in str(TEMPLATE)
