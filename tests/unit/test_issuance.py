@@ -328,7 +328,7 @@ def test_an_early_message_asks_nobody(bench: Bench, ca: ScriptedCA) -> None:
     bench.want(spec())
     bench.run()
     bench.clock.advance(seconds=119)
-    assert bench.run() == "nothing-to-do"
+    assert bench.run() == "waiting"
     assert len(ca.asked) == 1
     assert bench.record().due_at == bench.record().pending.retry_at
     bench.clock.advance(seconds=1)
@@ -451,7 +451,7 @@ def test_the_back_off_holds_a_repeated_message(bench: Bench, ca: ScriptedCA) -> 
     bench.want(spec())
     bench.run()
     bench.clock.advance(seconds=30)
-    assert bench.run() == "nothing-to-do"
+    assert bench.run() == "waiting"
     assert len(ca.asked) == 1
     assert bench.record().due_at == bench.record().retry_at
 
@@ -478,7 +478,7 @@ def test_a_failed_request_does_not_pass_the_back_off_twice(bench: Bench, ca: Scr
     bench.clock.advance(seconds=30)
     bench.table.request("web", bench.clock())
     assert bench.run() == "certificate.failed"
-    assert bench.run() == "nothing-to-do"
+    assert bench.run() == "waiting"
     assert len(ca.asked) == 2
 
 
@@ -628,3 +628,37 @@ def test_a_key_that_is_not_the_one_of_the_request_is_never_delivered(bench: Benc
     assert bench.run() == "certificate.failed"
     assert bench.destinations.known["here"].deliveries == 0
     assert "is not the one that was sealed" in bench.record().last_error.message
+
+
+def test_a_reverted_edit_ends_its_failure(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    bench.run()
+    ca.script = ["reject"]
+    bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
+    assert bench.run() == "certificate.failed"
+    bench.edit(spec())
+    assert bench.run() == "nothing-to-do"
+    record = bench.record()
+    assert (record.state, record.failures, record.last_error, record.retry_at) == ("ready", 0, None, None)
+    assert record.due_at == record.renew_at
+
+
+def test_a_delivery_that_a_dead_run_left_unsaid_is_told_even_if_another_destination_fails(
+    bench: Bench, ca: ScriptedCA
+) -> None:
+    """Died after the first destination was written down; in the next run the second one fails."""
+    bench.want(spec(to=("here", "there")))
+
+    class Dies(BaseException):
+        pass
+
+    there = bench.destinations.open(spec(to=("there",)).destinations[0], "web")
+    there.errors = [Dies(), Unavailable("closed")]
+    with pytest.raises(Dies):
+        bench.run()
+    bench.clock.advance(seconds=91)
+    assert bench.run() == "certificate.issued"
+    record = bench.record()
+    assert record.facts is not None
+    assert (record.state, record.revision) == ("undelivered", 1)
+    assert len(ca.issued) == 1

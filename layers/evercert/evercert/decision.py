@@ -11,11 +11,18 @@ from evercert.renewal import Reason, renew_at
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Nothing to do before `until`; None: not before an edit or a request."""
+class Idle:
+    """All is as it should be until the renewal; `given_up` is a revision under way that nobody wants any more."""
 
     until: datetime | None
     given_up: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something is due, and may not be tried before `until`."""
+
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -33,19 +40,19 @@ class Resume:
     pending: Pending
 
 
-def decide(record: Record, issuer_hash: str, now: datetime) -> Wait | Start | Resume:
+def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Start | Resume:
     """What to do with this certificate now.
 
     A hold (the back-off after a failure, the time an issuer asked us to wait) turns any answer into a Wait.
     """
     pending = record.pending
-    decision: Wait | Start | Resume
+    decision: Start | Resume
     if pending is not None and _is_wanted(pending, record, issuer_hash, now):
         decision, hold = Resume(pending), held_until(record, issuer_hash, pending)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
         decision, hold = Start(reason, pending), held_until(record, issuer_hash)
     else:
-        return Wait(renewal_time(record), pending)
+        return Idle(renewal_time(record), pending)
     return decision if hold is None or now >= hold else Wait(hold)
 
 

@@ -12,8 +12,8 @@ from evercert.announcing import Report, announce
 from evercert.certificate import Chain
 from evercert.conclusion import Attempt, Conclusion
 from evercert.deadline import Clock, Deadline
-from evercert.decision import Resume, Start, Wait, decide, held_until, renewal_time
-from evercert.delivery import Deliveries
+from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
+from evercert.delivery import Deliveries, Result
 from evercert.dispatch import Nudge, Queue
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.obtaining import Obtaining
@@ -149,7 +149,9 @@ class _Run:
         opened = self.ports.issuers.open(self.record.spec.issuer)
         self.issuer_hash = opened.identity_hash
         match decide(self.record, opened.identity_hash, now):
-            case Wait(until, given_up):
+            case Wait(until):
+                return WayOut("waiting", {}, until)
+            case Idle(until, given_up):
                 return self._nothing_to_do(opened, until, given_up)
             case Start(reason, given_up):
                 gave_up = None if given_up is None else self._give_up(given_up, opened)
@@ -164,10 +166,10 @@ class _Run:
         return self._obtain(self.pending, opened)
 
     def _nothing_to_do(self, opened: OpenIssuer, until: datetime | None, given_up: Pending | None) -> WayOut:
-        if given_up is None:
-            return WayOut("nothing-to-do", {"renew_at": renewal_time(self.record)}, until)
-        gave_up = self._give_up(given_up, opened)
-        return WayOut("nothing-to-do", {"pending": None, "state": "ready"}, until, {"gave_up": gave_up})
+        """Also the end of a failure whose cause was taken back, such as an edit that was reverted."""
+        gave_up = None if given_up is None else self._give_up(given_up, opened)
+        well = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
+        return WayOut("nothing-to-do", {**well, "renew_at": until}, until, {"gave_up": gave_up} if gave_up else {})
 
     def _give_up(self, pending: Pending, opened: OpenIssuer) -> str:
         """A revision that some destination already holds is in use, and is never taken back."""
@@ -187,10 +189,16 @@ class _Run:
     def _deliver(self, pending: Pending) -> Conclusion:
         result = self.deliveries.run(self.held, self.record, pending)
         attempt = self._attempt()
-        if result.taken == 0 and result.errors:
+        if result.errors and not self._is_news(result, pending):
             return conclusion.failed(attempt, next(iter(result.errors.values())), result.errors)
         facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision)
         return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
+
+    def _is_news(self, result: Result, pending: Pending) -> bool:
+        """A destination took it in this run, or in one that died before it could say so."""
+        facts = self.record.facts
+        unsaid = facts is None or facts.revision != pending.revision
+        return result.taken > 0 or (unsaid and any(d.revision == pending.revision for d in result.deliveries.values()))
 
     def _failed(self, error: EvercertError) -> Conclusion:
         return conclusion.failed(self._attempt(), error)
