@@ -59,10 +59,12 @@ class FakeTable:
         if not isinstance(values.get("schema", SCHEMA), str) and values.get("schema", SCHEMA) > SCHEMA:
             return Unclaimed.NEWER
         held = values.get("claim")
-        if held is not None and held["id"] != claim.id and not held["until"] < to_text(now):
+        until = held.get("until") if isinstance(held, dict) else None
+        if isinstance(until, str) and held.get("id") != claim.id and not until < to_text(now):
             return Unclaimed.BUSY
         self._set(name, {"claim": claim, **items.due(name, claim.until)})
-        return Held(name, claim, values.get("generation"), values.get("requested_at")), items.read_record(item)
+        seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        return Held(name, claim, *seen), items.read_record(item)
 
     def update(self, held: Held, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
@@ -87,7 +89,12 @@ class FakeTable:
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         item = self.items.get((items.pk(name), key))
-        return None if item is None or "published_at" in item else items.read_outcome(item)
+        if item is None or "published_at" in item:
+            return None
+        outcome = items.read_outcome(item)
+        if outcome is None:
+            raise Misconfigured(f"{key} of {name} is no outcome")
+        return outcome
 
     def published(self, outcome: Outcome, at: datetime) -> None:
         self.log.append("published")
@@ -145,10 +152,11 @@ class FakeTable:
         self._set(name, {"requested_at": at, **items.due(name, at)})
         return True
 
-    def wake(self, name: str, at: datetime) -> None:
+    def wake(self, name: str, at: datetime, now: datetime) -> None:
         item = self.items.get((items.pk(name), items.SK))
-        if item is not None and item.get("due_at", {"S": "~"})["S"] > to_text(at):
-            self._set(name, items.due(name, at))
+        if item is not None:
+            sooner = item.get("due_at", {"S": "~"})["S"] <= to_text(at)
+            self._set(name, {"woken_at": now, **({} if sooner else items.due(name, at))})
 
     def remove(self, record: Record) -> None:
         item = self.items.get((items.pk(record.name), items.SK))
@@ -189,7 +197,8 @@ class FakeTable:
 
     def _moved(self, held: Held) -> bool:
         values = self._require_ours(held)
-        return (values.get("generation"), values.get("requested_at")) != (held.generation, held.requested_at)
+        now = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        return now != (held.generation, held.requested_at, held.woken_at)
 
 
 @dataclass

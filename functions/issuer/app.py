@@ -18,7 +18,7 @@ from evercert.aws.queue import SQSQueue, read
 from evercert.aws.seal import KMSSeal
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.deadline import Deadline
-from evercert.errors import EvercertError, Unexpected
+from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
 from evercert.issuance import Issuance, Ports
 from evercert.issuers import ISSUERS
 from evercert.settings import IssuerSettings
@@ -48,14 +48,17 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[di
 
 
 def _one(body: str) -> Report:
-    """Trouble with the table is no reason to keep the message: the due time stands, and brings it back."""
+    """Trouble with the table is no reason to keep the message: the due time stands, and brings it back.
+
+    What the table refuses as malformed is a bug, and goes the way of bugs.
+    """
     nudge = read(body)
     ports, issuance = _wired()
     try:
         if nudge.outcome is not None:
             return announce_late(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
         return issuance.run(nudge.certificate)
-    except EvercertError as error:
+    except (Unavailable, Misconfigured) as error:
         return Report(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
 
 

@@ -12,12 +12,13 @@ import pytest
 from evercert.aws import items
 from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.specs import DynamoDBSpecs
-from evercert.errors import ClaimLost, Rejected
+from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
 from evercert.events import Outcome
 from evercert.ports import Held, Inventory, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Record
 from evercert.specs import Change, Specs
 from tests.fakes import START, FakeTable, spec
+from tests.strict import refuse
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
@@ -124,6 +125,25 @@ def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
+    [("schema", {"S": "one"}), ("claim", {"S": "mine"}), ("claim", {"M": {}}), ("claim", {"M": {"until": {"N": "9"}}})],
+    ids=["schema", "claim as text", "empty claim", "end as a number"],
+)
+def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, attribute: str, value: dict) -> None:
+    """A comparison with another type is never true, and the record would be busy for ever."""
+    table.put({**table.item("web", items.SK), attribute: value})
+    held, _ = table.claim()
+    table.inventory.release(held, {}, None, START)
+    assert table.specs.record("web").claim is None
+
+
+def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None:
+    table.put({"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#x"}, "outcome": {"S": '{"of": "the future"}'}})
+    with pytest.raises(Misconfigured, match="is no outcome"):
+        table.inventory.outcome("web", "outcome#x")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
     [
         ("spec", {"S": "{}"}),
         ("spec", {"S": "not json"}),
@@ -206,14 +226,16 @@ def test_without_a_next_time_it_leaves_the_due_index(table: Table, web: Record, 
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
-@pytest.mark.parametrize("what", ["edit", "request"])
+@pytest.mark.parametrize("what", ["edit", "request", "wake"])
 def test_what_moved_during_the_run_is_due_now(table: Table, web: Record, how: str, what: str) -> None:
     held, record = table.claim()
     if what == "edit":
         changed = record.model_copy(update={"generation": 2})
         table.specs.write([Change(changed, record)], START)
-    else:
+    elif what == "request":
         table.specs.request("web", START + timedelta(seconds=1))
+    else:
+        table.specs.wake("web", START + timedelta(hours=1), START + timedelta(seconds=1))
     assert finish(table, how, held, START + timedelta(days=30)) is True
     after = table.specs.record("web")
     assert (after.claim, after.due_at) == (None, START + timedelta(seconds=5))
@@ -283,11 +305,11 @@ def test_an_edit_leaves_what_the_issuer_wrote(table: Table, web: Record) -> None
 
 
 def test_waking_never_makes_later(table: Table, web: Record) -> None:
-    table.specs.wake("web", START + timedelta(hours=1))
+    table.specs.wake("web", START + timedelta(hours=1), START)
     assert table.specs.record("web").due_at == START
-    table.specs.wake("web", START - timedelta(hours=1))
+    table.specs.wake("web", START - timedelta(hours=1), START)
     assert table.specs.record("web").due_at == START - timedelta(hours=1)
-    table.specs.wake("nobody", START)
+    table.specs.wake("nobody", START, START)
     assert table.item("nobody", items.SK) is None
 
 
@@ -320,3 +342,48 @@ def test_issuer_definitions_are_kept(table: Table) -> None:
     table.specs.write_issuer("main", definition)
     table.specs.write_issuer("main", definition)
     assert table.specs.issuers() == {"main": definition}
+
+
+# -- what the emulator never does -------------------------------------------------------------------------------------
+class Conflicting:
+    """A DynamoDB client whose writes meet an operator's transaction a few times (API: TransactionConflictException)."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def _conflict(self, code: str, **more: Any) -> None:
+        if self.left > 0:
+            self.left -= 1
+            error = refuse(code, "Write")
+            error.response.update(more)
+            raise error
+
+    def update_item(self, **_: Any) -> dict[str, Any]:
+        self._conflict("TransactionConflictException")
+        return {}
+
+    def transact_write_items(self, **_: Any) -> dict[str, Any]:
+        self._conflict(
+            "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": "TransactionConflict"}]
+        )
+        return {}
+
+
+@pytest.mark.parametrize("times", [0, 2, 3])
+@pytest.mark.parametrize("how", ["update", "conclude", "write"])
+def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times: int, how: str) -> None:
+    client = Conflicting(times)
+    held = Held("web", Claim(id="mine", until=START), 1, None, None)
+    inventory, specs = DynamoDBInventory(client, "t"), DynamoDBSpecs(client, "t", "i")
+    record = Record(name="web", uid=UID, spec=spec(), generation=1)
+    calls: dict[str, Callable[[], Any]] = {
+        "update": lambda: inventory.update(held, {"revision": 1}),
+        "conclude": lambda: inventory.conclude(held, {"outcomes": 1}, None, outcome()),
+        "write": lambda: specs.write([Change(record, None)], START),
+    }
+    if times < 3:
+        calls[how]()
+        assert client.left == 0
+    else:
+        with pytest.raises(Unavailable, match="got in the way"):
+            calls[how]()

@@ -119,7 +119,7 @@ def test_two_certificates_in_one_secret_are_refused_over_two_applies(stack: Stac
     one_line(
         stack.evercert("apply", document(tmp_path, two, destinations=target)),
         2,
-        f"secret {secret} is already written by",
+        f"secret {secret} belongs to certificate",
         one,
     )
     assert stack.items(two) == []

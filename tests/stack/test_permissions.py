@@ -71,6 +71,14 @@ def test_the_issuer_writes_only_secrets_with_our_tag(stack: Stack, issuer) -> No
     issuer("secretsmanager").put_secret_value(SecretId=mine, SecretString="y")
 
 
+def test_the_issuer_does_not_make_another_stacks_secret_its_own(stack: Stack, issuer) -> None:
+    name = f"evercert/certificates/{uuid.uuid4().hex}"
+    theirs = [{"Key": "evercert:stack", "Value": "another"}]
+    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=theirs)
+    assert denied(lambda: issuer("secretsmanager").tag_resource(SecretId=name, Tags=OURS))
+    assert denied(lambda: issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="mine"))
+
+
 @pytest.mark.parametrize("name", ["production/database", "evercert/credentials/infisical", "evercert/certificatesX/a"])
 def test_the_issuer_touches_no_secret_elsewhere(stack: Stack, issuer, name: str) -> None:
     name = f"{name}-{uuid.uuid4().hex[:6]}"

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from evercert.applying import Plan, Wanted, carry_out, plan
-from evercert.destinations import DESTINATIONS
-from evercert.errors import Rejected
+from evercert.cli.files import KINDS
+from evercert.errors import Misconfigured, Rejected
 from evercert.ports import Unreadable
-from evercert.record import Record
+from evercert.record import Facts, Failure, Record
 from evercert.spec import Component, Spec
+from evercert.specs import Change
 from tests.fakes import START, FakeQueue, FakeTable
 
 ISSUERS = {"main": Component(type="self-signed")}
@@ -30,7 +31,7 @@ def web(name: str = "web", secret: str | None = None, **attributes: object) -> S
 
 
 def planned(table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS) -> Plan:
-    return plan(Wanted(issuers, list(specs), prune), table, DESTINATIONS)
+    return plan(Wanted(issuers, list(specs), prune), table, KINDS)
 
 
 def applied(
@@ -95,12 +96,33 @@ def test_prune_deletes_only_what_has_the_label_and_no_file_names(table: FakeTabl
 def test_two_certificates_in_one_secret_conflict_across_applies(table: FakeTable) -> None:
     applied(table, web("a", secret="shared"))
     result = planned(table, web("b", secret="shared"))
-    assert result.conflicts == ["b: secret shared is already written by certificate a of this stack"]
+    assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
 
 
-def test_a_secret_may_move_from_a_pruned_certificate_to_a_new_one(table: FakeTable) -> None:
+def test_the_secret_of_a_deleted_certificate_stays_its_own(table: FakeTable) -> None:
+    """It carries the old name in a tag, and delivery would refuse it for ever."""
     applied(table, web("a", secret="shared"))
-    assert planned(table, web("b", secret="shared"), prune={"team": "web"}).conflicts == []
+    result = planned(table, web("b", secret="shared"), prune={"team": "web"})
+    assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
+
+
+def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table: FakeTable) -> None:
+    strange = web("strange").model_copy(update={"destinations": (Component(type="future"),)})
+    table.write(
+        [Change(Record(name="strange", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=strange, generation=1), None)],
+        START,
+    )
+    result = planned(table, web())
+    assert [step.name for step in result.steps] == ["web"]
+    assert "strange, in the stack: there is no destination type 'future'" in result.notes[0]
+
+
+def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeTable) -> None:
+    applied(table, web())
+    table.items["certificate#web", "record"]["schema"] = {"N": "2"}
+    result = planned(table, web(ttl="30d"))
+    assert result.conflicts == ["web: its record was written by a newer evercert (schema 2); use that one"]
+    assert result.steps == []
 
 
 def test_an_undefined_issuer_is_a_conflict(table: FakeTable) -> None:
@@ -119,24 +141,61 @@ def test_a_record_that_does_not_parse_is_repaired(table: FakeTable) -> None:
     assert isinstance(table.record("web"), Record)
 
 
-def test_a_changed_issuer_wakes_its_certificates_spread_over_an_hour(table: FakeTable) -> None:
-    applied(table, *(web(f"c{n}") for n in range(4)))
-    for n in range(4):
-        table.wake(f"c{n}", START)
-        table._set(f"c{n}", {"due_at": START + timedelta(days=9)})
-    queue = applied(table, issuers={"main": Component.model_validate({"type": "self-signed", "x": 1})})
-    dues = sorted(table.record(f"c{n}").due_at - START for n in range(4))
-    assert dues == [timedelta(minutes=15 * n) for n in range(4)]
+def issued(table: FakeTable, *names: str, issuer_hash: str = "another issuer's") -> None:
+    """As after a run: delivered, by an issuer with this identity, due in nine days."""
+    facts = Facts(
+        revision=1, serial_number="01", not_before=START, not_after=START + timedelta(days=9), fingerprint_sha256="x",
+        common_name=None, names=(),
+    )  # fmt: skip
+    for name in names:
+        table._set(name, {"facts": facts, "issuer_hash": issuer_hash, "due_at": START + timedelta(days=9)})
+
+
+def test_certificates_of_another_issuer_are_woken_spread_over_an_hour(table: FakeTable) -> None:
+    names = [f"c{n}" for n in range(4)]
+    applied(table, *map(web, names))
+    issued(table, *names)
+    queue = applied(table)
+    assert [table.record(name).due_at - START for name in names] == [timedelta(minutes=15 * n) for n in range(4)]
     assert queue.sent == []
 
 
-def test_with_now_a_changed_issuer_wakes_them_at_once(table: FakeTable) -> None:
+def test_an_interrupted_wake_is_finished_by_the_next_apply(table: FakeTable) -> None:
+    """What wakes a certificate is its own record, not that this very apply changes the definition."""
+    applied(table, web("a"))
+    issued(table, "a")
+    table.write_issuer("main", ISSUERS["main"])
+    assert planned(table).woken == ["a"]
+
+
+def test_what_its_issuer_is_already_is_not_woken(table: FakeTable) -> None:
+    applied(table, web("a"))
+    issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
+    assert planned(table).woken == []
+
+
+def test_what_failed_for_want_of_its_issuer_is_woken_first(table: FakeTable) -> None:
     applied(table, web("a"), web("b"))
-    for name in ("a", "b"):
-        table._set(name, {"due_at": START + timedelta(days=9)})
-    queue = applied(table, issuers={"main": Component.model_validate({"type": "self-signed", "x": 1})}, at_once=True)
+    issued(table, "a")
+    failure = Failure(kind="misconfigured", message="issuer 'main' is not defined", at=START, generation=1)
+    table._set("b", {"last_error": failure, "due_at": START + timedelta(hours=9)})
+    applied(table)
+    assert table.record("b").due_at == START
+
+
+def test_with_now_they_are_woken_and_nudged_at_once(table: FakeTable) -> None:
+    applied(table, web("a"), web("b"))
+    issued(table, "a", "b")
+    queue = applied(table, at_once=True)
     assert {table.record(name).due_at for name in ("a", "b")} == {START}
     assert sorted(nudge.certificate for nudge in queue.sent) == ["a", "b"]
+
+
+def test_a_queue_that_refuses_is_told_and_loses_nothing(table: FakeTable) -> None:
+    queue = FakeQueue(error=Misconfigured("no permission"))
+    error = carry_out(planned(table, web()), table, queue, START)
+    assert str(error) == "no permission"
+    assert table.record("web").due_at == START
 
 
 def test_a_change_by_somebody_else_meanwhile_is_refused(table: FakeTable) -> None:

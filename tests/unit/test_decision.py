@@ -59,6 +59,7 @@ def pending(**changes):
         "revision": 4,
         "reason": "near-expiry",
         "generation": 2,
+        "issuer": "main",
         "request_hash": SPEC.request_hash,
         "issuer_hash": ISSUER,
         "sealed_key": "sealed",

@@ -87,6 +87,14 @@ def test_a_wish_for_a_too_early_renewal_is_clamped_and_said(bench: Bench) -> Non
     assert "one third" in bench.announcer.announced[-1].data["note"]
 
 
+def test_a_certificate_without_a_common_name_renews_like_any_other(bench: Bench) -> None:
+    """What is not there is not stored, and must not be missed when the record is read again."""
+    bench.want(spec(attributes={"alt-names": ["www.example.com", "uri:spiffe://example.org/web"]}))
+    assert bench.run() == "certificate.issued"
+    bench.clock.now = bench.record().renew_at
+    assert bench.run() == "certificate.renewed"
+
+
 def test_a_request_is_served_once(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
@@ -488,9 +496,6 @@ def test_an_undefined_issuer_is_said_once_until_it_is_mended(bench: Bench) -> No
     assert bench.run() == "certificate.failed"
     assert bench.run() == "waiting"
     assert announced(bench) == ["certificate.failed"]
-    bench.issuers.known["main"] = SELF_SIGNED
-    bench.clock.now = bench.record().retry_at
-    assert bench.run() == "certificate.issued"
 
 
 def test_the_issuers_wish_to_wait_longer_is_granted(bench: Bench) -> None:
@@ -662,3 +667,141 @@ def test_a_delivery_that_a_dead_run_left_unsaid_is_told_even_if_another_destinat
     assert record.facts is not None
     assert (record.state, record.revision) == ("undelivered", 1)
     assert len(ca.issued) == 1
+
+
+# -- issuers that will not take back, and clocks of others --------------------------------------------------------------
+class Stubborn:
+    """An issuer that answers as it is told, and lets nothing be taken back."""
+
+    def __init__(self, ca: ScriptedCA, answer=None) -> None:
+        self.inner = ScriptedIssuer(ScriptedIssuer.Settings(address="https://ca.example"))
+        self.answer = answer
+
+    def issue(self, request):
+        return self.inner.issue(request) if self.answer is None else self.answer(request)
+
+    def revoke(self, chain):
+        raise Misconfigured("no right to revoke")
+
+    def cancel(self, handle):
+        raise Unavailable("no answer")
+
+
+def test_a_cancellation_that_fails_keeps_nothing_waiting(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["pending"]
+    bench.issuers.known["main"] = OpenIssuer(Stubborn(ca), "stubborn")
+    bench.want(spec())
+    bench.run()
+    bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
+    assert bench.run() == "certificate.issued"
+    assert "could not be taken back: no answer" in bench.announcer.announced[-1].data["gave_up"]
+
+
+def test_a_revocation_that_fails_hides_no_misfit(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["wrong-name"]
+    bench.issuers.known["main"] = OpenIssuer(Stubborn(ca), "stubborn")
+    bench.want(spec())
+    assert bench.run() == "certificate.failed"
+    error = bench.record().last_error
+    assert error.kind == "rejected"
+    assert "its names are dns:evil.example" in error.message
+    assert "could not be revoked: no right to revoke" in error.message
+    assert bench.record().pending is None
+
+
+@pytest.mark.parametrize(
+    ("retry", "deadline", "due"),
+    [
+        (timedelta(0), timedelta(hours=1), timedelta(seconds=5)),
+        (-timedelta(days=1), timedelta(hours=1), timedelta(seconds=5)),
+        (timedelta(days=3650), timedelta(hours=1), timedelta(hours=1)),
+        (timedelta(days=3650), timedelta(days=3650), timedelta(days=30)),
+    ],
+    ids=["at once", "yesterday", "after the deadline", "in ten years"],
+)
+def test_no_issuer_sets_our_pace_alone(bench: Bench, ca: ScriptedCA, retry, deadline, due) -> None:
+    from evercert.ports import PendingAnswer
+
+    answer = lambda request: PendingAnswer("handle", request.now + retry, request.now + deadline)  # noqa: E731
+    bench.issuers.known["main"] = OpenIssuer(Stubborn(ca, answer), "stubborn")
+    bench.want(spec())
+    assert bench.run() == "pending"
+    assert bench.record().due_at == bench.clock() + due
+
+
+def test_a_wish_to_wait_for_years_is_cut_to_a_day(bench: Bench, ca: ScriptedCA) -> None:
+    def answer(request):
+        raise Unavailable("rate limited", retry_after=timedelta(days=3650))
+
+    bench.issuers.known["main"] = OpenIssuer(Stubborn(ca, answer), "stubborn")
+    bench.want(spec())
+    bench.run()
+    assert bench.record().retry_at == bench.clock() + timedelta(days=1)
+
+
+def test_a_former_issuer_that_is_still_there_is_asked_to_cancel(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["pending"]
+    bench.want(spec())
+    bench.run()
+    bench.issuers.known["other"] = SELF_SIGNED
+    bench.edit(spec(issuer="other"))
+    assert bench.run() == "certificate.issued"
+    assert len(ca.cancelled) == 1
+
+
+def test_a_former_issuer_that_is_gone_is_said(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["pending"]
+    bench.want(spec())
+    bench.run()
+    del bench.issuers.known["main"]
+    bench.issuers.known["other"] = SELF_SIGNED
+    bench.edit(spec(issuer="other"))
+    assert bench.run() == "certificate.issued"
+    assert "issuer main is no longer what it was" in bench.announcer.announced[-1].data["gave_up"]
+
+
+def test_a_mended_issuer_passes_the_back_off_of_its_absence(bench: Bench) -> None:
+    bench.issuers.known.clear()
+    bench.want(spec())
+    bench.run()
+    bench.clock.advance(seconds=30)
+    bench.issuers.known["main"] = SELF_SIGNED
+    assert bench.run() == "certificate.issued"
+
+
+def test_a_destination_that_will_never_take_it_does_not_delay_the_others(bench: Bench) -> None:
+    bench.want(spec(to=("never", "later", "here")))
+    bench.destinations.open(spec(to=("never",)).destinations[0], "web").errors = [Rejected("no")]
+    bench.destinations.open(spec(to=("later",)).destinations[0], "web").errors = [Unavailable("closed")]
+    assert bench.run() == "certificate.issued"
+    assert bench.record().retry_at - bench.clock() < timedelta(minutes=7)
+
+
+def test_an_issuer_edited_during_the_run_is_taken_up_at_once(bench: Bench) -> None:
+    bench.want(spec())
+
+    class Meanwhile:
+        def issue_with(self, request, private_key):
+            bench.table.wake("web", bench.clock() + timedelta(hours=1), bench.clock())
+            return SELF_SIGNED.issuer.issue_with(request, private_key)
+
+    bench.issuers.known["main"] = OpenIssuer(Meanwhile(), "self-signed")
+    bench.run()
+    assert bench.record().due_at == bench.clock()
+
+
+def test_a_certificate_that_cannot_be_read_is_a_misfit(bench: Bench, ca: ScriptedCA) -> None:
+    """Two SAN extensions: a certificate that `cryptography` reads, but whose extensions it refuses."""
+    from evercert.certificate import misfits
+
+    class Leaf:
+        @property
+        def extensions(self):
+            raise ValueError("duplicate extension")
+
+    class Broken:
+        leaf = Leaf()
+
+    assert misfits(Broken(), spec().attributes, b"", bench.clock()) == [
+        "its extensions or its public key cannot be read"
+    ]

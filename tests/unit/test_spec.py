@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from evercert.canonical import canonical_json, digest
 from evercert.identifiers import parse
-from evercert.spec import Attributes, Component, Lifecycle, RenewBefore, Spec, canonical_json, digest
+from evercert.spec import Attributes, Component, Lifecycle, RenewBefore, Spec
 
 WEB = {
     "name": "web",

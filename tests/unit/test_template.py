@@ -41,12 +41,22 @@ def test_timeout_lease_and_visibility_fit_together(name: str) -> None:
 
 
 def test_data_survives_the_stack() -> None:
-    kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic", "AWS::Logs::LogGroup")
+    kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic")
     for kind in kinds:
         assert of(kind), kind
         for name, resource in of(kind).items():
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
-    assert RESOURCES["DeadLetters"]["DeletionPolicy"] == "Retain"
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (
+                "RetainExceptOnCreate",
+                "Retain",
+            ), name
+    assert RESOURCES["DeadLetters"]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_what_has_a_name_of_ours_goes_with_the_stack() -> None:
+    """A log group that stayed would keep the stack from being deployed again under its name."""
+    for name, resource in RESOURCES.items():
+        named = {"LogGroupName", "TableName", "QueueName", "TopicName", "RoleName"} & set(resource["Properties"])
+        assert not (named and "DeletionPolicy" in resource), name
 
 
 def test_tables_can_be_restored_and_are_encrypted_with_the_data_key() -> None:
@@ -131,8 +141,12 @@ def test_secrets_are_written_only_with_our_tag() -> None:
         names = set(actions(statement))
         if names & {"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}:
             assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"])
-        if "secretsmanager:CreateSecret" in names:
+        if names & {"secretsmanager:CreateSecret", "secretsmanager:TagResource"}:
             assert "aws:RequestTag/evercert:stack" in str(statement["Condition"])
+        if "secretsmanager:TagResource" in names:  # else the role could make another stack's secret its own
+            assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"]["StringEqualsIfExists"])
+        if "sts:AssumeRole" in names:
+            assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::StackId"}}}
         if any(name.startswith("secretsmanager:") for name in names):
             named = statement["Resource"] == {"Ref": "SecretArns"}
             assert named or statement["Resource"]["Sub"].endswith(":secret:evercert/certificates/*")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from evercert.dispatch import Nudge, Queue
-from evercert.document import places
+from evercert.document import Kinds, places
+from evercert.errors import EvercertError, Misconfigured
 from evercert.ports import Unreadable
 from evercert.record import Record
 from evercert.register import Register
@@ -42,11 +43,12 @@ class Plan:
     unchanged: list[str] = field(default_factory=list)
     woken: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Nothing to do."""
-        return not self.issuers and not self.steps
+        return not self.issuers and not self.steps and not self.woken
 
 
 @dataclass(frozen=True)
@@ -58,41 +60,42 @@ class Wanted:
     prune: Mapping[str, str] | None = None
 
 
-def plan(wanted: Wanted, specs: Specs, destinations: Register) -> Plan:
+def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
     """Reads the whole table once, and writes nothing."""
     defined = specs.issuers()
     current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
-    names = {spec.name for spec in wanted.specs}
-    known = {**defined, **wanted.issuers}
     for spec in wanted.specs:
-        if spec.issuer not in known:
+        if spec.issuer not in {**defined, **wanted.issuers}:
             result.conflicts.append(
                 f"{spec.name}: issuer {spec.issuer!r} is defined neither in the files nor in the stack"
             )
-        step = _step(spec, current.get(spec.name))
-        if step is None:
+        found = current.get(spec.name)
+        if isinstance(found, Unreadable) and found.newer:
+            result.conflicts.append(f"{spec.name}: its record was {found.problem}; use that one")
+        elif (step := _step(spec, found)) is None:
             result.unchanged.append(spec.name)
         else:
             result.steps.append(step)
+    names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
         gone = [r for r in others if wanted.prune.items() <= r.spec.labels.items()]
         result.steps += [Step("delete", r.name, [], record=r) for r in gone]
-        others = [r for r in others if r not in gone]
-    result.conflicts += _shared_places(wanted.specs, others, destinations)
-    result.woken = [
-        r.name
-        for r in current.values()
-        if isinstance(r, Record) and r.spec.issuer in result.issuers and r.name not in names
-    ] + [name for name in result.unchanged if _spec(wanted, name).issuer in result.issuers]
+    _find_shared_places(result, wanted.specs, others, kinds.destinations)
+    changing = {step.name for step in result.steps}
+    stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
+    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers)
     return result
 
 
-def carry_out(result: Plan, specs: Specs, queue: Queue | None, now: datetime, *, at_once: bool = False) -> None:
+def carry_out(
+    result: Plan, specs: Specs, queue: Queue | None, now: datetime, *, at_once: bool = False
+) -> EvercertError | None:
     """Issuers first, then certificates; dying anywhere is mended by the same `apply` again.
 
-    Without a queue nothing is nudged, and the schedule alone finds what is due.
+    Without a queue nothing is nudged, and the schedule alone finds what is due; the same if the queue refuses, and the
+    answer says why.
     """
     for name, definition in result.issuers.items():
         specs.write_issuer(name, definition)
@@ -102,21 +105,38 @@ def carry_out(result: Plan, specs: Specs, queue: Queue | None, now: datetime, *,
     for step in result.steps:
         if step.record is not None:
             specs.remove(step.record)
-    for number, name in enumerate(sorted(result.woken)):
-        specs.wake(name, now if at_once else now + SPREAD * number / len(result.woken))
-    if queue is not None:
-        nudge([change.record.name for change in changes] + (result.woken if at_once else []), queue)
+    for number, name in enumerate(result.woken):
+        specs.wake(name, now if at_once else now + SPREAD * number / len(result.woken), now)
+    if queue is None:
+        return None
+    return nudge([change.record.name for change in changes] + (result.woken if at_once else []), queue)
 
 
-def nudge(names: Iterable[str], queue: Queue) -> None:
+def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
     """Saves the wait for the next tick; what the queue does not take comes with it."""
     nudges = [Nudge(name) for name in names]
-    for start in range(0, len(nudges), NUDGES):
-        queue.send(nudges[start : start + NUDGES])
+    try:
+        for start in range(0, len(nudges), NUDGES):
+            queue.send(nudges[start : start + NUDGES])
+    except EvercertError as error:
+        return error
+    return None
 
 
-def _spec(wanted: Wanted, name: str) -> Spec:
-    return next(spec for spec in wanted.specs if spec.name == name)
+def _to_wake(records: Iterable[Record], issuers: Mapping[str, Component], register: Register) -> list[str]:
+    """Those whose last certificate, or last failure, was of another issuer than the one that is defined now.
+
+    Judged by what each record says, not by what this `apply` writes: an interrupted one is finished by the next.
+    Without a certificate first; their order, and so their moments, stay the same from one `apply` to the next.
+    """
+    hashes = {name: register.identity_hash(definition) for name, definition in issuers.items()}
+    found = []
+    for record in records:
+        wanted = hashes.get(record.spec.issuer)
+        failed = record.last_error is not None and record.last_error.issuer_hash != wanted
+        if wanted is not None and (record.issuer_hash != wanted if record.facts is not None else failed):
+            found.append((record.facts is not None, record.name))
+    return [name for _, name in sorted(found)]
 
 
 def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
@@ -142,11 +162,16 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _shared_places(specs: Sequence[Spec], others: Sequence[Record], destinations: Register) -> list[str]:
-    """Two certificates in one secret would overwrite each other for ever."""
-    taken = {place: record.name for record in others for place in places(record.spec, destinations)}
-    return [
-        f"{spec.name}: {place} is already written by certificate {taken[place]} of this stack"
+def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Register) -> None:
+    """Two certificates in one secret would overwrite each other for ever; a deleted one leaves its secret behind."""
+    taken: dict[str, str] = {}
+    for record in others:
+        try:
+            taken |= dict.fromkeys(places(record.spec, destinations), record.name)
+        except Misconfigured as error:
+            result.notes.append(f"{record.name}, in the stack: {error}; it is not compared with the files")
+    result.conflicts += [
+        f"{spec.name}: {place} belongs to certificate {taken[place]} of this stack"
         for spec in specs
         for place in places(spec, destinations)
         if place in taken

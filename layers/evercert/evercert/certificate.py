@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -106,10 +106,10 @@ def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: dateti
     leaf = chain.leaf
     found = []
     try:
-        _ = leaf.extensions
-    except ValueError:
-        return ["its extensions cannot be read"]
-    if public_bytes(leaf.public_key()) != public_key:
+        _, found_key = leaf.extensions, public_bytes(leaf.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return ["its extensions or its public key cannot be read"]
+    if found_key != public_key:
         found.append("it is for another public key")
     if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
         asked = ", ".join(map(str, attributes.identifiers))

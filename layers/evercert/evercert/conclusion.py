@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from evercert.errors import EvercertError, Rejected, Unavailable
@@ -16,6 +16,7 @@ from evercert.renewal import REJECTED_FOR, Severity, back_off, renew_at, severit
 from evercert.spec import Component
 
 MESSAGE_LIMIT = 1_000
+LONGEST_RETRY_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ def delivered(
         "renew_at": renewal,
     }
     if errors:
-        worst = next(iter(errors.values()))
-        retry = _retry_at(attempt, worst, facts.not_after)
-        changes |= {"state": "undelivered", **_failure(attempt, worst, retry)}
+        error = leading(errors)
+        retry = _retry_at(attempt, error, facts.not_after)
+        changes |= {"state": "undelivered", **_failure(attempt, error, retry)}
     else:
         retry = None
         changes |= {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
@@ -118,6 +119,11 @@ def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, Evercert
     return Conclusion(changes | {"outcomes": outcome.number}, retry, outcome)
 
 
+def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
+    """The error that decides when to come back: one destination that will never take it must not delay the others."""
+    return min(errors.values(), key=lambda error: isinstance(error, Rejected))
+
+
 def unreadable(item: Unreadable, now: datetime) -> Conclusion:
     """The item is no record: said once; it is due again only when an operator writes it."""
     message = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
@@ -156,7 +162,7 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
         return attempt.now + REJECTED_FOR
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
     if isinstance(error, Unavailable) and error.retry_after is not None:
-        return max(retry, attempt.now + error.retry_after)
+        return max(retry, attempt.now + min(error.retry_after, LONGEST_RETRY_AFTER))
     return retry
 
 

@@ -15,7 +15,7 @@ from evercert.deadline import Clock, Deadline
 from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
 from evercert.delivery import Deliveries, Result
 from evercert.dispatch import Nudge, Queue
-from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
+from evercert.errors import ClaimLost, EvercertError, Misconfigured, OutOfTime, Rejected, Unavailable, Unexpected
 from evercert.obtaining import Obtaining
 from evercert.ports import (
     Announcer,
@@ -143,10 +143,13 @@ class _Run:
 
     def _steps(self) -> Conclusion | WayOut:
         now = self.ports.clock()
-        hold = held_until(self.record, None)
-        if hold is not None and now < hold:
-            return WayOut("waiting", {}, hold)  # the issuer could not even be opened, and nothing was mended since
-        opened = self.ports.issuers.open(self.record.spec.issuer)
+        try:
+            opened = self.ports.issuers.open(self.record.spec.issuer)
+        except (Rejected, Unavailable, Misconfigured):
+            hold = held_until(self.record, None)
+            if hold is not None and now < hold:
+                return WayOut("waiting", {}, hold)  # still not to be opened, and that was said already
+            raise
         self.issuer_hash = opened.identity_hash
         match decide(self.record, opened.identity_hash, now):
             case Wait(until):
@@ -175,7 +178,17 @@ class _Run:
         """A revision that some destination already holds is in use, and is never taken back."""
         if any(delivery.revision == pending.revision for delivery in self.record.deliveries.values()):
             return f"revision {pending.revision} ({pending.reason}): left, it is in use"
-        return self.obtaining.give_up(pending, opened)
+        return self.obtaining.give_up(pending, self._asked(pending, opened))
+
+    def _asked(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
+        """The issuer that was asked for this revision, if it is still there as it was."""
+        if pending.issuer_hash == opened.identity_hash:
+            return opened
+        try:
+            former = self.ports.issuers.open(pending.issuer)
+        except (Rejected, Unavailable, Misconfigured):
+            return None
+        return former if former.identity_hash == pending.issuer_hash else None
 
     def _obtain(self, pending: Pending, opened: OpenIssuer) -> Conclusion | WayOut:
         if pending.chain is None:
@@ -190,7 +203,7 @@ class _Run:
         result = self.deliveries.run(self.held, self.record, pending)
         attempt = self._attempt()
         if result.errors and not self._is_news(result, pending):
-            return conclusion.failed(attempt, next(iter(result.errors.values())), result.errors)
+            return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
         facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision)
         return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
 

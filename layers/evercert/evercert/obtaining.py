@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from evercert.certificate import Chain, misfits
 from evercert.deadline import Clock
-from evercert.errors import EvercertError, GaveUp, Rejected
+from evercert.errors import GaveUp, Misconfigured, Rejected, Unavailable
 from evercert.instants import to_text
 from evercert.keys import PrivateKey, public_bytes
 from evercert.ports import (
@@ -26,6 +26,9 @@ from evercert.ports import (
 )
 from evercert.record import Pending, Record
 from evercert.renewal import Reason
+
+LONGEST_PENDING = timedelta(days=30)
+SHORTEST_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Obtaining:
             reason=reason,
             generation=record.generation,
             requested_at=record.requested_at,
+            issuer=record.spec.issuer,
             request_hash=record.spec.request_hash,
             issuer_hash=opened.identity_hash,
             sealed_key=self.seal.close(private_key, record.uid, revision),
@@ -74,21 +78,22 @@ class Obtaining:
         )
         answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
-            return pending.model_copy(
-                update={
-                    "handle": answer.handle,
-                    "retry_at": answer.retry_at,
-                    "deadline": pending.deadline or answer.deadline,
-                }
-            )
+            # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
+            deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)
+            retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
+            return pending.model_copy(update={"handle": answer.handle, "retry_at": retry_at, "deadline": deadline})
         self._check(record, pending, answer.chain, opened)
         return pending.model_copy(update={"chain": answer.chain.pem, "retry_at": None})
 
-    def give_up(self, pending: Pending, opened: OpenIssuer) -> str:
-        """Takes back what nobody wants any more, where the issuer can; says what was done, for the history."""
+    def give_up(self, pending: Pending, asked: OpenIssuer | None) -> str:
+        """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.
+
+        A refusal is said and no more: what is wanted now must not wait for it.
+        """
         what = f"revision {pending.revision} ({pending.reason})"
-        if pending.issuer_hash != opened.identity_hash:
-            return f"{what}: left, its issuer is no longer defined"
+        if asked is None:
+            return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
+        opened = asked
         try:
             if pending.chain is not None and isinstance(opened.issuer, Revoker):
                 opened.issuer.revoke(Chain.from_pem(pending.chain))
@@ -96,8 +101,8 @@ class Obtaining:
             if pending.chain is None and pending.handle is not None and isinstance(opened.issuer, Canceller):
                 opened.issuer.cancel(pending.handle)
                 return f"{what}: cancelled"
-        except Rejected as error:
-            return f"{what}: left, the issuer refused: {error}"
+        except (Rejected, Unavailable, Misconfigured) as error:
+            return f"{what}: left, it could not be taken back: {error}"
         return f"{what}: left, the issuer can take nothing back"
 
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
@@ -115,10 +120,8 @@ class Obtaining:
             try:
                 opened.issuer.revoke(chain)
                 done = "it was revoked"
-            except EvercertError as error:
-                if not isinstance(error, Rejected):
-                    raise
-                done = f"it was not revoked: {error}"
+            except (Rejected, Unavailable, Misconfigured) as error:
+                done = f"it could not be revoked: {error}"
         raise Rejected(
             f"issuer {record.spec.issuer} answered with a certificate that does not fit: {'; '.join(problems)}; {done}"
         )

@@ -23,6 +23,7 @@ class Unreadable:
     uid: str
     outcomes: int
     problem: str
+    newer: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Held:
     claim: Claim
     generation: Any
     requested_at: Any
+    woken_at: Any
 
 
 class Unclaimed(StrEnum):
@@ -56,13 +58,13 @@ class Inventory(Protocol):
         """Writes under the claim; raises ClaimLost when it is no longer ours."""
 
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
-        """Writes and gives the claim back. If spec or request moved meanwhile, due is `now`, and the answer is True."""
+        """Writes and gives the claim back. If spec, request or issuer moved meanwhile: due `now`, and True."""
 
     def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
         """The same, together with the outcome: both or none."""
 
     def outcome(self, name: str, key: str) -> Outcome | None:
-        """An outcome that is not published yet; None: it is, or there is none."""
+        """An outcome that is not published yet; None: it is, or there is none. Raises Misconfigured if it is none."""
 
     def published(self, outcome: Outcome, at: datetime) -> None:
         """Takes the outcome off the due index and lets it expire after 400 days."""

@@ -40,7 +40,7 @@ class Facts(Part):
     not_before: Instant
     not_after: Instant
     fingerprint_sha256: str
-    common_name: str | None
+    common_name: str | None = None
     names: tuple[str, ...]
 
     @classmethod
@@ -77,6 +77,7 @@ class Pending(Part):
     reason: Reason
     generation: int
     requested_at: Instant | None = None
+    issuer: str
     request_hash: str
     issuer_hash: str
     sealed_key: str
@@ -100,13 +101,14 @@ class Failure(Part):
 
 
 class Record(Part):
-    """All of it; `spec`, `generation` and `requested_at` are the operator's, the rest is the issuer's."""
+    """All of it; `spec`, `generation`, `requested_at` and `woken_at` are the operator's, the rest is the issuer's."""
 
     name: str
     uid: Uid
     spec: Spec
     generation: int
     requested_at: Instant | None = None
+    woken_at: Instant | None = None
     state: State = "new"
     revision: int = 0
     outcomes: int = 0

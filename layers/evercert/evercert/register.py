@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from evercert.canonical import digest
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Register:
         except ValidationError as error:
             raise Misconfigured(f"{self.what} of type {component.type}: {first_problem(error)}") from error
 
+    def identity_hash(self, component: Component) -> str:
+        """What tells one issuer from another; time limits are not in it. Raises Misconfigured."""
+        settings = self.settings(component)
+        return digest(self.load(component.type).identity(settings))
+
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """`; did you mean …?`, or what is known, for the end of a message."""
@@ -44,7 +50,10 @@ def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def first_problem(error: ValidationError) -> str:
-    """One line for the first thing that is wrong, with its place; never the value, which may be a secret."""
+    """One line for the first thing that is wrong, with its place. Never the input: it may be a secret.
+
+    Rules of our own may quote what they refuse; a setting that is a secret has none but pydantic's.
+    """
     problem = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     return f"{place}: {problem['msg']}" if place else str(problem["msg"])

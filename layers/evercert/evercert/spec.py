@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from pydantic import (
 )
 
 from evercert import durations
+from evercert.canonical import digest
 from evercert.durations import Duration
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, Name, parse
@@ -191,13 +190,3 @@ class Spec(Model):
             "private-key": self.private_key.model_dump(mode="json"),
         }
         return digest(wanted)
-
-
-def digest(value: object) -> str:
-    """SHA-256 of the canonical JSON of plain values, in hexadecimal."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def canonical_json(value: object) -> str:
-    """One text for one value: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -36,8 +36,8 @@ class Specs(Protocol):
     def request(self, name: str, at: datetime) -> bool:
         """Asks for a new certificate; False when there is no such record."""
 
-    def wake(self, name: str, at: datetime) -> None:
-        """Makes the record due at `at`, unless it is due sooner."""
+    def wake(self, name: str, at: datetime, now: datetime) -> None:
+        """Makes the record due at `at`, unless it is due sooner; a run under way comes back at once."""
 
     def remove(self, record: Record) -> None:
         """Deletes the record; its history stays, its secret is not touched."""

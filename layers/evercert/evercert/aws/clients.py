@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
 
@@ -55,6 +64,8 @@ _CREDENTIALS = {
     "MissingAuthenticationToken",
     "InvalidAccessKeyId",
 }
+# The one kind of refusal that the same content meets again; whatever we do not know is for a person to look at.
+_CONTENT = {"ValidationException", "InvalidParameterException", "InvalidParameter", "InvalidParameterValue"}
 _MISSING = {
     "ResourceNotFoundException",
     "NotFound",
@@ -127,6 +138,13 @@ def translated(doing: str) -> Iterator[None]:
         raise Misconfigured(
             f"cannot {doing}: there are no AWS credentials; run `aws configure` or `aws sso login`"
         ) from error
+    except (
+        CredentialRetrievalError,
+        SSOTokenLoadError,
+        TokenRetrievalError,
+        UnauthorizedSSOTokenError,
+    ) as error:
+        raise Misconfigured(f"cannot {doing}: the AWS credentials are expired or gone: sign in again") from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
 
@@ -151,4 +169,4 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
         return Misconfigured(what)
     if status >= 500:  # noqa: PLR2004
         return Unavailable(what)
-    return Rejected(what)
+    return Rejected(what) if name in _CONTENT else Misconfigured(what)

@@ -12,7 +12,7 @@ from evercert.aws import items
 from evercert.aws.clients import code, translated
 from evercert.aws.items import Item
 from evercert.aws.updates import Update
-from evercert.errors import ClaimLost, Unavailable
+from evercert.errors import ClaimLost, Misconfigured, Unavailable
 from evercert.events import Outcome
 from evercert.ports import Changes, Held, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Record
@@ -51,9 +51,10 @@ class DynamoDBInventory:
         """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
         update.require(
-            "attribute_exists(#pk) AND (attribute_not_exists(#schema) OR #schema <= :schema) AND "
-            "(attribute_not_exists(#claim) OR #claim.#until < :now OR #claim.#id = :mine)",
-            {":schema": SCHEMA, ":now": now, ":mine": claim.id},
+            # What has another type was made by hand: it is claimed, to be rejected where everybody sees it.
+            "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
+            "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#id = :mine)",
+            {":schema": SCHEMA, ":now": now, ":mine": claim.id, ":number": "N", ":text": "S"},
             "pk schema claim until id",
         )
         try:
@@ -62,7 +63,7 @@ class DynamoDBInventory:
         except _ConditionFailed as failed:
             return _why_unclaimed(failed.old)
         item = items.plain(answer["Attributes"])
-        held = Held(name, claim, item.get("generation"), item.get("requested_at"))
+        held = Held(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
         return held, items.read_record(answer["Attributes"])
 
     def update(self, held: Held, changes: Changes) -> None:
@@ -108,7 +109,12 @@ class DynamoDBInventory:
         with translated(f"read an outcome of {name}"):
             answer = self._client.get_item(TableName=self._table, Key=items.key(name, key), ConsistentRead=True)
         item = answer.get("Item")
-        return None if item is None or "published_at" in item else items.read_outcome(item)
+        if item is None or "published_at" in item:
+            return None
+        outcome = items.read_outcome(item)
+        if outcome is None:
+            raise Misconfigured(f"{key} of {name} is no outcome: written by a newer evercert, or by hand")
+        return outcome
 
     def published(self, outcome: Outcome, at: datetime) -> None:
         """Only now may it expire: an outcome that nobody heard of is kept."""
@@ -136,21 +142,25 @@ class DynamoDBInventory:
         if unmoved:
             update.require_same("generation", held.generation)
             update.require_same("requested_at", held.requested_at)
+            update.require_same("woken_at", held.woken_at)
         return update
 
     def _update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        try:
-            return self._client.update_item(
-                TableName=self._table,
-                Key=items.key(name, sort),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **update.arguments(),
-                **more,
-            )
-        except ClientError as error:
-            if code(error) == "ConditionalCheckFailedException":
-                raise _ConditionFailed(cast("Item | None", error.response.get("Item"))) from error
-            raise
+        for _ in range(_CONFLICTS):
+            try:
+                return self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key(name, sort),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **update.arguments(),
+                    **more,
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    raise _ConditionFailed(cast("Item | None", error.response.get("Item"))) from error
+                if code(error) != "TransactionConflictException":
+                    raise
+        raise _conflict(name)
 
     def _transact(self, name: str, update: Update, outcome: Outcome) -> None:
         writes: Any = [
@@ -183,7 +193,7 @@ class DynamoDBInventory:
                     raise
             else:
                 return
-        raise Unavailable(f"cannot record the outcome of {name}: another write got in the way {_CONFLICTS} times")
+        raise _conflict(name)
 
 
 class _ConditionFailed(Exception):
@@ -203,7 +213,11 @@ def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
     if old is None:
         return Unclaimed.GONE
     schema = items.plain(old).get("schema", SCHEMA)
-    return Unclaimed.BUSY if isinstance(schema, str) or schema <= SCHEMA else Unclaimed.NEWER
+    return Unclaimed.NEWER if schema > SCHEMA else Unclaimed.BUSY
+
+
+def _conflict(name: str) -> Unavailable:
+    return Unavailable(f"cannot write the record of {name}: another write got in the way {_CONFLICTS} times")
 
 
 def _lost(held: Held) -> ClaimLost:

@@ -12,7 +12,7 @@ from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
 from evercert.ports import OpenIssuer
 from evercert.register import Register, first_problem
-from evercert.spec import Component, digest
+from evercert.spec import Component
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -35,9 +35,8 @@ class DynamoDBIssuers:
         if "Item" not in answer:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
         definition = read_definition(answer["Item"], name)
-        settings = self._register.settings(definition)
-        kind = self._register.load(definition.type)
-        return OpenIssuer(kind(settings), digest(kind.identity(settings)))
+        issuer = self._register.load(definition.type)(self._register.settings(definition))
+        return OpenIssuer(issuer, self._register.identity_hash(definition))
 
 
 def read_definition(item: items.Item, name: str) -> Component:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -12,12 +13,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ValidationError
 
+from evercert.canonical import canonical_json
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
 from evercert.record import SCHEMA, Facts, Record
 from evercert.register import first_problem
-from evercert.spec import canonical_json
 
 SHARDS = 16
 SK = "record"
@@ -88,6 +89,9 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
     """The record, or what is wrong with the item."""
     values = plain(item)
     name = str(values["pk"]).removeprefix("certificate#")
+    schema = values.get("schema", SCHEMA)
+    if not isinstance(schema, str) and schema > SCHEMA:
+        return replace(_unreadable(values, name, f"written by a newer evercert (schema {schema})"), newer=True)
     try:
         fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
         if isinstance(fields.get("spec"), str):

@@ -12,15 +12,19 @@ from evercert.aws import items
 from evercert.aws.clients import code, translated
 from evercert.aws.issuer_definitions import read_definition
 from evercert.aws.updates import Update
-from evercert.errors import Misconfigured, Rejected
+from evercert.canonical import canonical_json
+from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.events import Outcome
 from evercert.ports import Unreadable
-from evercert.record import Record
-from evercert.spec import Component, canonical_json
+from evercert.record import SCHEMA, Record
+from evercert.spec import Component
 from evercert.specs import Change
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+_KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
+_CONFLICTS = 3  # tries of a transaction that meets another one
 
 
 class DynamoDBSpecs:
@@ -51,23 +55,29 @@ class DynamoDBSpecs:
     def write(self, changes: Sequence[Change], due_at: datetime) -> None:
         """One transaction; every certificate in it is due at once."""
         writes: Any = [self._write(change, due_at) for change in changes]
-        with translated("write specs"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if code(error) != "TransactionCanceledException":
-                    raise
-                raise _overtaken(error, changes) from error
+        for _ in range(_CONFLICTS):
+            with translated("write specs"):
+                try:
+                    self._client.transact_write_items(TransactItems=writes)
+                except ClientError as error:
+                    if code(error) != "TransactionCanceledException":
+                        raise
+                    _check_cancellation(error, changes)
+                else:
+                    return
+        raise Unavailable("cannot write specs: other writes got in the way; run the command again")
 
     def request(self, name: str, at: datetime) -> bool:
         """A request made twice within a millisecond is one."""
         update = Update({"requested_at": at, **items.due(name, at)})
         return self._update(name, update, "attribute_exists(#pk)", {}, "pk")
 
-    def wake(self, name: str, at: datetime) -> None:
-        """Leaves a certificate that is due sooner, or gone, as it is."""
+    def wake(self, name: str, at: datetime, now: datetime) -> None:
+        """A run that is under way notices by `woken_at`, as it notices an edit by the generation."""
         condition = "attribute_exists(#pk) AND (attribute_not_exists(#due_at) OR #due_at > :at)"
-        self._update(name, Update(items.due(name, at)), condition, {":at": at}, "pk due_at")
+        woken = {"woken_at": now}
+        if not self._update(name, Update({**woken, **items.due(name, at)}), condition, {":at": at}, "pk due_at"):
+            self._update(name, Update(woken), "attribute_exists(#pk)", {}, "pk")
 
     def remove(self, record: Record) -> None:
         """Only the very record that was seen: a name made anew meanwhile is another certificate."""
@@ -129,14 +139,15 @@ class DynamoDBSpecs:
 
     def _write(self, change: Change, due_at: datetime) -> dict[str, Any]:
         record, seen = change.record, change.seen
-        if not isinstance(seen, Record):
-            return {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": items.new_record(record, due_at),
-                    "ConditionExpression": "attribute_not_exists(pk)" if seen is None else "attribute_exists(pk)",
-                }
-            }
+        if seen is None:
+            put = {"TableName": self._table, "Item": items.new_record(record, due_at)}
+            return {"Put": {**put, "ConditionExpression": "attribute_not_exists(pk)"}}
+        if isinstance(seen, Unreadable):
+            put = {"TableName": self._table, "Item": items.new_record(record, due_at)}
+            names, values = {"#schema": "schema"}, {":schema": {"N": str(SCHEMA)}, ":number": {"S": "N"}}
+            condition = "attribute_exists(pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema)"
+            named = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+            return {"Put": {**put, "ConditionExpression": condition, **named}}
         update = Update(
             {
                 "spec": canonical_json(record.spec.document()),
@@ -146,6 +157,7 @@ class DynamoDBSpecs:
         )
         update.require("#uid = :uid", {":uid": seen.uid}, "uid")
         update.require_same("generation", seen.generation)
+        update.require("NOT attribute_type(#schema, :number) OR #schema <= :schema", _KNOWN_SCHEMA, "schema")
         return {"Update": {"TableName": self._table, "Key": items.key(record.name), **update.arguments()}}
 
     def _update(self, name: str, update: Update, condition: str, values: dict[str, Any], names: str) -> bool:
@@ -160,12 +172,15 @@ class DynamoDBSpecs:
         return True
 
 
-def _overtaken(error: ClientError, changes: Sequence[Change]) -> Rejected:
+def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
+    """Returns when the transaction only met another one, and can be tried again."""
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    names = [
-        change.record.name for change, reason in zip(changes, reasons, strict=False) if reason.get("Code") != "None"
-    ]
-    return Rejected(
-        f"{', '.join(names) or 'a certificate'} was changed by somebody else meanwhile, and nothing of this part "
-        "was written; run the command again"
-    )
+    codes = [reason.get("Code") for reason in reasons]
+    names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
+    if names:
+        raise Rejected(
+            f"{', '.join(names)} was changed by somebody else meanwhile, and nothing of this part was written; "
+            "run the command again"
+        ) from error
+    if "TransactionConflict" not in codes:
+        raise error

@@ -14,9 +14,8 @@ from evercert import __version__, durations
 from evercert.applying import carry_out, nudge, plan
 from evercert.cli import show
 from evercert.cli.connection import Connection, connect, now
-from evercert.cli.files import BadInput, Files
+from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.waiting import wait_for
-from evercert.destinations import DESTINATIONS
 from evercert.errors import EvercertError
 from evercert.ports import Unreadable
 from evercert.record import Record
@@ -44,7 +43,7 @@ def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT0
             {"certificates": [spec.name for spec in found.specs], "issuers": list(found.issuers), "notes": found.notes}
         )
         return
-    _notes(found)
+    _notes(found.notes)
     counts = (_counted(len(found.specs), "certificate"), _counted(len(found.issuers), "issuer"))
     out.print(f"well-formed: {' and '.join(counts)}")
 
@@ -71,10 +70,10 @@ def apply(
     found, limit = Files(files), _span(timeout)
     labels = _labels(label, prune=prune)
     connection = connect(stack, region)
-    planned = plan(found.wanted(labels), connection.specs, DESTINATIONS)
+    planned = plan(found.wanted(labels), connection.specs, KINDS)
     if planned.conflicts:
         raise BadInput(planned.conflicts)
-    _notes(found)
+    _notes(found.notes + planned.notes)
     if not as_json:
         show.plan(out, planned)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
@@ -82,7 +81,8 @@ def apply(
         _confirm(f"Delete {_counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay.")
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
-        carry_out(planned, connection.specs, None if no_nudge else connection.queue, now(), at_once=at_once)
+        queue = None if no_nudge else connection.queue
+        _unnudged(carry_out(planned, connection.specs, queue, now(), at_once=at_once))
     failed = bool(wait and changed and not dry_run) and not _wait(connection, changed, limit, quiet=as_json)
     if as_json:
         steps = [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in planned.steps]
@@ -133,7 +133,7 @@ def renew(
     _record(connection, name)
     if not connection.specs.request(name, now()):
         raise BadInput([_unknown(name)])
-    nudge([name], connection.queue)
+    _unnudged(nudge([name], connection.queue))
     if wait and not _wait(connection, [name], limit):
         raise typer.Exit(FAILED)
     if not wait:
@@ -225,8 +225,14 @@ def _confirm(question: str) -> None:
     typer.confirm(question, abort=True)
 
 
-def _notes(found: Files) -> None:
-    for note in found.notes:
+def _unnudged(error: EvercertError | None) -> None:
+    """What is written is written: the schedule does what the nudge would have done sooner."""
+    if error is not None:
+        _notes([f"{error}; the next tick of the schedule finds it"])
+
+
+def _notes(notes: list[str]) -> None:
+    for note in notes:
         err.print(f"note: {note}", markup=False)
 
 

@@ -84,7 +84,9 @@ def plan(console: Console, found: Plan) -> None:
         for key, before, after in step.differences:
             console.print(Text(f"    {key}: {_plain(before)} → {_plain(after)}"))
     if found.woken:
-        console.print(f"{len(found.woken)} more will be issued anew if their issuer became another, within the hour")
+        console.print(f"{len(found.woken)} more will be issued anew within the hour, by what their issuer is now")
+    if found.empty:
+        console.print("nothing to change")
     if found.unchanged:
         console.print(f"{len(found.unchanged)} unchanged")
 

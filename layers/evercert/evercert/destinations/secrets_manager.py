@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
+from evercert.canonical import canonical_json, digest
 from evercert.certificate import Bundle
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.ports import Delivered
-from evercert.spec import Model, Spec, canonical_json, digest, text_of
+from evercert.spec import Model, Spec, text_of
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -121,7 +122,7 @@ class SecretsManager:
                 f"secret {self._secret} exists and was not made by this stack, so it is left alone; "
                 "name another secret, or delete that one"
             )
-        if tags.get(CERTIFICATE_TAG) != self._tags[CERTIFICATE_TAG]:
+        if tags.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
             raise Misconfigured(
                 f"secret {self._secret} holds certificate {tags.get(CERTIFICATE_TAG)}; two certificates cannot share it"
             )
