@@ -7,10 +7,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from evercert.aws import items
-from evercert.aws.inventory import OWNED
+from evercert.aws.inventory import LONGEST_LEASE, OWNED
 from evercert.certificate import Bundle
 from evercert.deadline import Deadline
 from evercert.dispatch import Due, Nudge
@@ -56,11 +57,13 @@ class FakeTable:
         if item is None:
             return Unclaimed.GONE
         values = items.plain(item)
-        if not isinstance(values.get("schema", SCHEMA), str) and values.get("schema", SCHEMA) > SCHEMA:
+        schema = values.get("schema", SCHEMA)
+        if isinstance(schema, Decimal) and schema > SCHEMA:
             return Unclaimed.NEWER
         held = values.get("claim")
         until = held.get("until") if isinstance(held, dict) else None
-        if isinstance(until, str) and held.get("id") != claim.id and not until < to_text(now):
+        mine = isinstance(held, dict) and held.get("id") == claim.id
+        if isinstance(until, str) and not mine and to_text(now) <= until <= to_text(now + LONGEST_LEASE):
             return Unclaimed.BUSY
         self._set(name, {"claim": claim, **items.due(name, claim.until)})
         seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))

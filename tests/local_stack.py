@@ -180,7 +180,8 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """Keeps a local stack running until it is interrupted."""
+    """Keeps a local stack running until it is interrupted or terminated."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with emulator() as running:
             print("building and deploying (about 20 seconds) …", flush=True)

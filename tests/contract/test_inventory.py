@@ -125,8 +125,15 @@ def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("schema", {"S": "one"}), ("claim", {"S": "mine"}), ("claim", {"M": {}}), ("claim", {"M": {"until": {"N": "9"}}})],
-    ids=["schema", "claim as text", "empty claim", "end as a number"],
+    [
+        ("schema", {"S": "one"}),
+        ("claim", {"S": "mine"}),
+        ("claim", {"M": {}}),
+        ("claim", {"M": {"until": {"N": "9"}}}),
+        ("claim", {"M": {"id": {"S": "x"}, "until": {"S": "9999-01-01T00:00:00.000Z"}}}),
+        ("claim", {"NULL": True}),
+    ],
+    ids=["schema", "claim as text", "empty claim", "end as a number", "endless", "null"],
 )
 def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, attribute: str, value: dict) -> None:
     """A comparison with another type is never true, and the record would be busy for ever."""
@@ -134,6 +141,14 @@ def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, att
     held, _ = table.claim()
     table.inventory.release(held, {}, None, START)
     assert table.specs.record("web").claim is None
+
+
+@pytest.mark.parametrize("attribute", ["requested_at", "woken_at"])
+def test_null_by_hand_is_as_good_as_nothing(table: Table, web: Record, attribute: str) -> None:
+    """Else the final write would find it moved, every time, and come back at once, for ever."""
+    table.put({**table.item("web", items.SK), attribute: {"NULL": True}})
+    held, _ = table.claim()
+    assert table.inventory.release(held, {}, START + timedelta(days=1), START) is False
 
 
 def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -81,9 +82,8 @@ def test_a_wish_for_a_too_early_renewal_is_clamped_and_said(bench: Bench) -> Non
     bench.want(wanted)
     bench.run()
     record = bench.record()
-    assert (
-        timedelta(0) <= record.renew_at - (record.facts.not_before + record.facts.lifetime / 3) < timedelta(seconds=1)
-    )
+    third = record.facts.not_before + record.facts.lifetime / 3
+    assert timedelta(0) <= record.renew_at - third < timedelta(minutes=5)
     assert "one third" in bench.announcer.announced[-1].data["note"]
 
 
@@ -805,3 +805,68 @@ def test_a_certificate_that_cannot_be_read_is_a_misfit(bench: Bench, ca: Scripte
     assert misfits(Broken(), spec().attributes, b"", bench.clock()) == [
         "its extensions or its public key cannot be read"
     ]
+
+
+# -- a certificate that comes late, and hands that spoil a record ------------------------------------------------------
+def test_a_certificate_that_is_old_when_it_comes_is_not_renewed_at_once_and_again(bench: Bench) -> None:
+    """An issuer that hands out what it issued long ago: past its own renewal time on the first day."""
+
+    class Cached:
+        def issue_with(self, request, private_key):
+            return SELF_SIGNED.issuer.issue_with(replace(request, now=request.now - timedelta(days=70)), private_key)
+
+    bench.issuers.known["main"] = OpenIssuer(Cached(), "cached")
+    bench.want(spec())
+    assert bench.run() == "certificate.issued"
+    record = bench.record()
+    assert record.due_at == record.renew_at
+    assert timedelta(days=6) < record.renew_at - bench.clock() < timedelta(days=7)
+    assert bench.run() == "nothing-to-do"
+
+
+def test_a_lowered_count_takes_no_revision_twice(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    bench.run()
+    bench.table.items[items.pk("web"), "record"].pop("revision")
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.renewed"
+    assert bench.record().facts.revision == 2
+    held = bench.destinations.known["here"].bundle.chain
+    assert held.serial_number == bench.record().facts.serial_number
+
+
+def test_one_broken_destination_keeps_a_requested_certificate_from_nobody(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec(to=("here", "broken")))
+    bench.destinations.open(spec(to=("broken",)).destinations[0], "web").errors = [Unavailable("closed")] * 9
+    bench.run()
+    first = bench.destinations.known["here"].bundle.chain.serial_number
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.renewed"
+    assert bench.announcer.announced[-1].data["reason"] == "requested"
+    assert bench.destinations.known["here"].bundle.chain.serial_number != first
+    assert bench.record().served == bench.record().requested_at
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("failures", {"N": "-10"}),
+        ("outcomes", {"N": "9" * 38}),
+        ("uid", {"S": "-" * 36}),
+        ("spec", {"S": "[" * 100_000}),
+        ("schema", {"M": {}}),
+        ("generation", {"NULL": True}),
+    ],
+)
+def test_a_spoiled_record_is_rejected_once_and_leaves_the_due_index(bench: Bench, attribute: str, value: dict) -> None:
+    bench.want(spec())
+    bench.table.items[items.pk("web"), "record"][attribute] = value
+    first = bench.run()
+    if attribute == "schema":  # nobody needs it to be a number
+        assert first == "certificate.issued"
+        return
+    assert first == "spec.rejected"
+    assert "due_at" not in bench.table.items[items.pk("web"), "record"]
+    assert bench.queue.later == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from evercert.decision import renewal_of
 from evercert.errors import EvercertError, Rejected, Unavailable
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
@@ -49,9 +50,8 @@ def delivered(
     kind: EventType = "certificate.delivered"
     if first:
         kind = "certificate.issued" if record.facts is None else "certificate.renewed"
-    renewal, clamped = renew_at(
-        facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid
-    )
+    wish = record.spec.lifecycle.renew_before_expiry
+    renewal, clamped = renewal_of(facts, record), renew_at(facts.not_before, facts.not_after, wish, record.uid)[1]
     changes: dict[str, Any] = {
         "facts": facts,
         "request_hash": pending.request_hash,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evercert.certificate import Chain
 from evercert.record import Facts, Pending, Record
-from evercert.renewal import Reason, renew_at
+from evercert.renewal import Reason, earliest_renewal, renew_at
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
     if record.facts is None:
         return "missing"
-    if record.request_hash != record.spec.request_hash or not record.delivered(record.facts.revision):
+    added = record.pending is None and not record.delivered(record.facts.revision)
+    if record.request_hash != record.spec.request_hash or added:
         return "spec-changed"
     if record.issuer_hash != issuer_hash:
         return "issuer-changed"
@@ -92,13 +93,18 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
         return False
     if pending.chain is None:
         return True
-    return now < _renewal(Facts.of(Chain.from_pem(pending.chain), pending.revision), record)
+    in_use = record.facts is not None and record.facts.revision == pending.revision
+    if in_use and record.requested_at not in (None, pending.requested_at):
+        return False  # a new one was asked for, and one broken destination must not keep it from the others
+    return now < renewal_of(Facts.of(Chain.from_pem(pending.chain), pending.revision), record)
 
 
 def renewal_time(record: Record) -> datetime | None:
     """When the delivered certificate is to be renewed; None when there is none."""
-    return None if record.facts is None else _renewal(record.facts, record)
+    return None if record.facts is None else renewal_of(record.facts, record)
 
 
-def _renewal(facts: Facts, record: Record) -> datetime:
-    return renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)[0]
+def renewal_of(facts: Facts, record: Record) -> datetime:
+    """When a certificate with these facts is to be renewed."""
+    wanted, _ = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
+    return wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))

@@ -109,9 +109,9 @@ def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
         targets = certificate.get("destinations") if isinstance(certificate, dict) else None
         for index, component in enumerate(targets if isinstance(targets, list) else ()):
             place = ("certificates", number, "destinations", index)
-            name = str(certificate.get("name"))
+            name = certificate.get("name")
             # A default that follows from a bad name would only be told as a second mistake.
-            context = {"certificate": name if re.fullmatch(NAME_PATTERN, name) else "unnamed"}
+            context = {"certificate": name if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) else "unnamed"}
             yield from _component_problems(kinds.destinations, component, place, context)
 
 

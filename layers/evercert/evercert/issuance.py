@@ -204,7 +204,7 @@ class _Run:
         attempt = self._attempt()
         if result.errors and not self._is_news(result, pending):
             return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
-        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision)
+        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, attempt.now)
         return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
 
     def _is_news(self, result: Result, pending: Pending) -> bool:

@@ -42,7 +42,7 @@ class Obtaining:
     def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
         """A new private key, sealed and stored before the issuer hears of it."""
         private_key = PrivateKey.generate(record.spec.private_key.algorithm)
-        revision = record.revision + 1
+        revision = record.next_revision
         pending = Pending(
             revision=revision,
             reason=reason,

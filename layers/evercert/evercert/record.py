@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from evercert.certificate import Chain
 from evercert.instants import Instant
@@ -16,7 +16,8 @@ from evercert.spec import Spec
 SCHEMA = 1
 
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
-Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
+Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Count = Annotated[int, Field(ge=0, le=99_999_999)]  # as many digits as an outcome's key has room for
 
 
 class Part(BaseModel):
@@ -42,9 +43,10 @@ class Facts(Part):
     fingerprint_sha256: str
     common_name: str | None = None
     names: tuple[str, ...]
+    obtained_at: Instant | None = None
 
     @classmethod
-    def of(cls, chain: Chain, revision: int) -> Facts:
+    def of(cls, chain: Chain, revision: int, obtained_at: datetime | None = None) -> Facts:
         """The facts of this chain's leaf."""
         return cls(
             revision=revision,
@@ -54,6 +56,7 @@ class Facts(Part):
             fingerprint_sha256=chain.fingerprint_sha256,
             common_name=chain.common_name,
             names=tuple(map(str, chain.identifiers)),
+            obtained_at=obtained_at,
         )
 
     @property
@@ -110,20 +113,26 @@ class Record(Part):
     requested_at: Instant | None = None
     woken_at: Instant | None = None
     state: State = "new"
-    revision: int = 0
-    outcomes: int = 0
+    revision: Count = 0
+    outcomes: Count = 0
     facts: Facts | None = None
     request_hash: str | None = None
     issuer_hash: str | None = None
     served: Instant | None = None
     deliveries: dict[str, Delivery] = {}
     pending: Pending | None = None
-    failures: int = 0
+    failures: Count = 0
     last_error: Failure | None = None
     retry_at: Instant | None = None
     renew_at: Instant | None = None
     claim: Claim | None = None
     due_at: Instant | None = None
+
+    @property
+    def next_revision(self) -> int:
+        """Higher than any that is known, even if somebody lowered the count."""
+        known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
+        return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
 
     def token(self, revision: int) -> str:
         """The idempotency token of one revision: the same for every try to obtain it."""

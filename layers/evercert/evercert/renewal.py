@@ -18,6 +18,11 @@ TRIES_LEFT = 8
 REJECTED_FOR = timedelta(days=1)
 
 
+def earliest_renewal(obtained_at: datetime, not_after: datetime) -> datetime:
+    """A third of what was left when it came: a certificate that came late must not be renewed at once, and again."""
+    return _whole(obtained_at + (not_after - obtained_at) / 3)
+
+
 def renew_at(not_before: datetime, not_after: datetime, wish: RenewBefore | None, uid: str) -> tuple[datetime, bool]:
     """The moment to renew, and whether the wish had to be clamped to a third of the lifetime.
 

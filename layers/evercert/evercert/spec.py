@@ -144,7 +144,7 @@ class RenewBefore:
         if not self.text.endswith("%"):
             return durations.parse(self.text)
         share = self.text[:-1]
-        if not (share.isascii() and share.isdecimal()) or not 1 <= int(share) < WHOLE:
+        if not re.fullmatch(r"[0-9]{1,2}", share) or not 1 <= int(share) < WHOLE:
             raise ValueError(f"{self.text!r} is not a share of the lifetime: 1% to 99%")
         return lifetime * int(share) / WHOLE
 

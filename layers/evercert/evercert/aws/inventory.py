@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -37,6 +37,7 @@ OWNED = frozenset(
         "renew_at",
     ]
 )
+LONGEST_LEASE = timedelta(hours=1)  # a claim that ends later was not made by us
 _CONFLICTS = 3  # tries of a transaction that meets another one
 
 
@@ -53,8 +54,16 @@ class DynamoDBInventory:
         update.require(
             # What has another type was made by hand: it is claimed, to be rejected where everybody sees it.
             "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
-            "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#id = :mine)",
-            {":schema": SCHEMA, ":now": now, ":mine": claim.id, ":number": "N", ":text": "S"},
+            "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
+            "#claim.#id = :mine)",
+            {
+                ":schema": SCHEMA,
+                ":now": now,
+                ":never": now + LONGEST_LEASE,
+                ":mine": claim.id,
+                ":number": "N",
+                ":text": "S",
+            },
             "pk schema claim until id",
         )
         try:
@@ -112,7 +121,7 @@ class DynamoDBInventory:
         if item is None or "published_at" in item:
             return None
         outcome = items.read_outcome(item)
-        if outcome is None:
+        if outcome is None or (outcome.name, outcome.key) != (name, key):
             raise Misconfigured(f"{key} of {name} is no outcome: written by a newer evercert, or by hand")
         return outcome
 

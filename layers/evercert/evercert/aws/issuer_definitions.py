@@ -45,5 +45,5 @@ def read_definition(item: items.Item, name: str) -> Component:
         return Component.model_validate(json.loads(items.plain(item)["definition"]))
     except ValidationError as error:
         raise Misconfigured(f"the definition of issuer {name!r} does not parse: {first_problem(error)}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Misconfigured(f"the definition of issuer {name!r} does not parse; apply it again") from error

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -90,7 +91,7 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
     values = plain(item)
     name = str(values["pk"]).removeprefix("certificate#")
     schema = values.get("schema", SCHEMA)
-    if not isinstance(schema, str) and schema > SCHEMA:
+    if isinstance(schema, Decimal) and schema > SCHEMA:
         return replace(_unreadable(values, name, f"written by a newer evercert (schema {schema})"), newer=True)
     try:
         fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
@@ -99,7 +100,7 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
         record = Record.model_validate(fields)
     except ValidationError as error:
         return _unreadable(values, name, first_problem(error))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _unreadable(values, name, "its spec is not JSON")
     if record.name != name or record.spec.name != name:
         return _unreadable(values, name, f"its spec is for {record.spec.name!r}")
@@ -133,13 +134,13 @@ def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
         uid = str(UUID(str(values.get("uid"))))
     except ValueError:
         uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
-    outcomes = values.get("outcomes")
-    return Unreadable(name, uid, int(outcomes) if isinstance(outcomes, int) else _count(outcomes), problem)
+    return Unreadable(name, uid, _count(values.get("outcomes")), problem)
 
 
 def _count(value: object) -> int:
+    """What hands have left of a counter, within what an outcome's key has room for."""
     try:
-        return int(str(value))
+        return min(max(int(str(value)), 0), 99_999_990)
     except ValueError:
         return 0
 

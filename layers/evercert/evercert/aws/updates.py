@@ -28,9 +28,10 @@ class Update:
         self._values.update({name: items.attribute(value) for name, value in values.items()})
 
     def require_same(self, name: str, value: object) -> None:
-        """The attribute still is what was seen; None: it still is not there."""
+        """The attribute still is what was seen; None: it still is not there, or NULL by somebody's hand."""
         if value is None:
-            self.require(f"attribute_not_exists(#{name})", {}, name)
+            condition = f"attribute_not_exists(#{name}) OR attribute_type(#{name}, :null)"
+            self.require(condition, {":null": "NULL"}, name)
         else:
             self.require(f"#{name} = :seen_{name}", {f":seen_{name}": value}, name)
 

@@ -1,7 +1,8 @@
-"""The commands. Exit codes: 0 done, 1 failed, 2 the input is wrong."""
+"""The commands. Exit codes: 0 done, 1 failed, 2 the input is wrong, 130 interrupted."""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import timedelta
@@ -10,9 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evercert import __version__, durations
+from evercert import __version__
 from evercert.applying import carry_out, nudge, plan
-from evercert.cli import show
+from evercert.cli import arguments, show
 from evercert.cli.connection import Connection, connect, now
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.waiting import wait_for
@@ -20,9 +21,10 @@ from evercert.errors import EvercertError
 from evercert.ports import Unreadable
 from evercert.record import Record
 
-FAILED, BAD_INPUT = 1, 2
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-out = Console(highlight=False, soft_wrap=True)
+UNCUT = None if sys.stdout.isatty() else 10_000  # what reads a pipe wants whole names
+out = Console(highlight=False, soft_wrap=True, width=UNCUT)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FileArguments = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (evercert/v1).")]
@@ -44,7 +46,7 @@ def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT0
         )
         return
     _notes(found.notes)
-    counts = (_counted(len(found.specs), "certificate"), _counted(len(found.issuers), "issuer"))
+    counts = (arguments.counted(len(found.specs), "certificate"), arguments.counted(len(found.issuers), "issuer"))
     out.print(f"well-formed: {' and '.join(counts)}")
 
 
@@ -67,8 +69,8 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Make the stack want what the documents say; what they do not name stays as it is."""
-    found, limit = Files(files), _span(timeout)
-    labels = _labels(label, prune=prune)
+    found, limit = Files(files), arguments.span(timeout)
+    labels = arguments.labels(label, prune=prune)
     connection = connect(stack, region)
     planned = plan(found.wanted(labels), connection.specs, KINDS)
     if planned.conflicts:
@@ -78,7 +80,9 @@ def apply(
         show.plan(out, planned)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     if deleted and not dry_run and not yes:
-        _confirm(f"Delete {_counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay.")
+        arguments.confirm(
+            f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay."
+        )
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
         queue = None if no_nudge else connection.queue
@@ -129,7 +133,7 @@ def renew(
     region: Region = None,
 ) -> None:
     """Ask for a new certificate now; it passes any back-off."""
-    limit, connection = _span(timeout), connect(stack, region)
+    limit, connection = arguments.span(timeout), connect(stack, region)
     _record(connection, name)
     if not connection.specs.request(name, now()):
         raise BadInput([_unknown(name)])
@@ -144,7 +148,7 @@ def renew(
 def history(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Every outcome of one certificate, oldest first."""
     connection = connect(stack, region)
-    outcomes = connection.specs.history(name)
+    outcomes = connection.specs.history(arguments.name(name))
     if not outcomes and connection.specs.record(name) is None:
         raise BadInput([_unknown(name)])
     if as_json:
@@ -161,6 +165,9 @@ def version() -> None:
 
 def run() -> None:
     """The whole program: no error of ours ends in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no arrows is no reason to fail
     try:
         app()
     except BadInput as error:
@@ -171,21 +178,28 @@ def run() -> None:
         err.print(f"evercert: {error}", markup=False)
         sys.exit(FAILED)
     except BrokenPipeError:
+        sys.stdout = None  # nobody reads: nothing is left to be flushed
         sys.exit(FAILED)
+    except OSError as error:
+        sys.exit(f"evercert: {error.strerror or type(error).__name__}")
 
 
 def _wait(connection: Connection, names: list[str], limit: timedelta, *, quiet: bool = False) -> bool:
     """Shows each certificate as it gets there; False if one failed or the time is over."""
     fine = True
-    for name, ending, good in wait_for(connection.specs, names, limit):
-        fine &= good
-        if not quiet or not good:
-            (out if good else err).print(f"{name}: {ending}", markup=False)
+    try:
+        for name, ending, good in wait_for(connection.specs, names, limit):
+            fine &= good
+            if not quiet or not good:
+                (out if good else err).print(f"{name}: {ending}", markup=False)
+    except KeyboardInterrupt:
+        _notes(["no longer waiting; what is written stays, and the stack goes on without this command"])
+        raise typer.Exit(INTERRUPTED) from None
     return fine
 
 
 def _record(connection: Connection, name: str) -> Record:
-    record = connection.specs.record(name)
+    record = connection.specs.record(arguments.name(name))
     if record is None:
         raise BadInput([_unknown(name)])
     if isinstance(record, Unreadable):
@@ -195,34 +209,6 @@ def _record(connection: Connection, name: str) -> Record:
 
 def _unknown(name: str) -> str:
     return f"there is no certificate {name!r}; `evercert list` shows those there are"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _labels(given: list[str] | None, *, prune: bool) -> dict[str, str] | None:
-    if prune != bool(given):
-        raise BadInput(["--prune and --label go together: --prune --label team=web"])
-    if given is None or not prune:
-        return None
-    wrong = [label for label in given if "=" not in label]
-    if wrong:
-        raise BadInput([f"--label {wrong[0]}: write key=value"])
-    return dict(label.split("=", 1) for label in given)
-
-
-def _span(text: str) -> timedelta:
-    try:
-        return durations.parse(text)
-    except ValueError as error:
-        raise BadInput([f"--timeout: {error}"]) from error
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise BadInput(["nobody is there to confirm the deletion; add --yes"])
-    typer.confirm(question, abort=True)
 
 
 def _unnudged(error: EvercertError | None) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import boto3
-from botocore.exceptions import ClientError, HTTPClientError, NoRegionError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from evercert.aws.clients import Clients, code, translated
 from evercert.aws.queue import SQSQueue
 from evercert.aws.specs import DynamoDBSpecs
-from evercert.errors import Misconfigured
+from evercert.errors import Misconfigured, foreign
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ def now() -> datetime:
 
 def connect(stack: str, region: str | None) -> Connection:
     """Finds the resources by the stack's outputs; raises Misconfigured with what to run."""
+    if not stack:
+        raise Misconfigured("the stack has no name: give --stack, or set EVERCERT_STACK")
     try:
         clients = Clients(session=boto3.Session(region_name=region))
         outputs = _outputs(clients, stack)
@@ -38,6 +40,8 @@ def connect(stack: str, region: str | None) -> Connection:
         raise Misconfigured("no AWS region: give --region, or set AWS_REGION") from error
     except ProfileNotFound as error:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
+    except (BotoCoreError, ValueError) as error:
+        raise Misconfigured(f"the AWS settings of this machine are wrong: {foreign(str(error))}") from error
     try:
         specs = DynamoDBSpecs(clients.dynamodb, outputs["CertificatesTable"], outputs["IssuersTable"])
         return Connection(specs, SQSQueue(clients.sqs, outputs["Queue"]))

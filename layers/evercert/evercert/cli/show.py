@@ -53,9 +53,9 @@ def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) 
     table = Table("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", box=None, pad_edge=False)
     for row in records:
         table.add_row(
-            foreign(row["name"]),
+            Text(foreign(row["name"])),
             Text(row["state"], STYLES.get(row["state"], "")),
-            row.get("issuer") or "",
+            Text(row.get("issuer") or ""),
             _in(row.get("not_after"), now),
             _in(row.get("renew_at"), now),
             Text(row.get("error") or "", "red"),
@@ -68,8 +68,8 @@ def history(console: Console, outcomes: Iterable[Outcome]) -> None:
     table = Table("TIME", "WHAT", "REVISION", "REASON", "FACTS", box=None, pad_edge=False)
     for outcome in outcomes:
         data = outcome.data
-        facts = data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}"
-        reason = data.get("reason") or data.get("kind") or ""
+        facts = str(data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}")
+        reason = Text(foreign(str(data.get("reason") or data.get("kind") or "")))
         table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(foreign(facts)))
     console.print(table)
 
