@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from evercert.record import Record
-from evercert.spec import Spec
+from evercert.spec import Component, Spec
 from tests.crash.test_crash_matrix import Scenario, Stage, assert_promises, stage
-from tests.world import assert_pair
+from tests.world import TEST_ISSUERS, assert_pair
 
 __all__ = ["stage"]
 ISSUANCE = Scenario("issuance", {"type": "self-signed"})
@@ -55,6 +57,23 @@ def test_a_request_at_any_call_is_served(stage: Stage, scenario: Scenario) -> No
         assert record.requested_at is not None
         assert record.served == record.requested_at, at
         assert record.state == "ready", at
+
+
+def test_an_edit_of_the_issuer_at_any_call_ends_with_a_certificate_of_the_new_one(stage: Stage) -> None:
+    calls = stage.run(ISSUANCE, at=None)
+    scripted = Component.model_validate({"type": "scripted", "address": stage.address})
+
+    def edit() -> None:
+        world = stage.world
+        world.specs.write_issuer("main", scripted)
+        world.specs.wake("web", world.clock() + timedelta(hours=1), world.clock())
+
+    for at in range(1, calls + 1):
+        stage.run(ISSUANCE, at, act=edit)
+        wanted = TEST_ISSUERS.identity_hash(scripted)
+        stage.world.settle(lambda wanted=wanted: stage.world.settled() and stage.world.record().issuer_hash == wanted)
+        assert len(stage.ca.issued) == 1, at
+        assert_pair(stage.world.versions()["AWSCURRENT"])
 
 
 def test_a_name_made_anew_is_another_certificate(stage: Stage) -> None:

@@ -32,6 +32,9 @@ def test_apply_waits_for_a_delivered_certificate_and_shows_it(stack: Stack, tmp_
     shown = json.loads(stack.evercert("show", name, "--json").stdout)
     assert int(shown["facts"]["serial_number"], 16) == leaf.serial_number
     assert "sealed" not in json.dumps(shown)
+    text = stack.evercert("show", name).stdout
+    assert f":secret:evercert/certificates/{name}" in text  # and no emoji in the middle of the ARN
+    assert shown["facts"]["serial_number"] in stack.evercert("history", name).stdout  # whole, in a pipe
     (outcome,) = json.loads(stack.evercert("history", name, "--json").stdout)
     assert outcome["type"] == "certificate.issued"
     assert until(lambda: len(received()) > 0, 20)

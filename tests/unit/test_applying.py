@@ -207,21 +207,51 @@ def test_a_change_by_somebody_else_meanwhile_is_refused(table: FakeTable) -> Non
     assert table.record("web").spec == web(ttl="60d")
 
 
-def test_an_interrupted_apply_is_finished_by_repeating_it(table: FakeTable) -> None:
-    specs = [web(f"c{n:03d}") for n in range(150)]
+class Dying(FakeTable):
+    """Dies before its n-th write, as a laptop that is closed does."""
 
-    class Dying(FakeTable):
-        writes = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
 
-        def write(self, changes, due_at):
-            self.writes += 1
-            if self.writes == 2:
+    def _write(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
                 raise KeyboardInterrupt
-            super().write(changes, due_at)
 
-    dying = Dying()
-    with pytest.raises(KeyboardInterrupt):
-        applied(dying, *specs)
-    assert len(dying.records()) == 100
-    applied(dying, *specs)
-    assert len(dying.records()) == 150
+    def write(self, changes, due_at):
+        self._write()
+        super().write(changes, due_at)
+
+    def write_issuer(self, name, definition):
+        self._write()
+        super().write_issuer(name, definition)
+
+    def wake(self, name, at, now):
+        self._write()
+        super().wake(name, at, now)
+
+    def remove(self, record):
+        self._write()
+        super().remove(record)
+
+
+@pytest.mark.parametrize("left", range(8))
+def test_an_apply_that_dies_at_any_write_is_finished_by_repeating_it(left: int) -> None:
+    table = Dying()
+    applied(table, web("old"), web("woken"), web("other"))
+    issued(table, "woken", "other")
+    new = [web(f"c{n:03d}") for n in range(150)]
+    arguments = {"prune": {"team": "web"}}
+    table.left = left
+    try:
+        applied(table, *new, web("woken"), web("other"), **arguments)
+    except KeyboardInterrupt:
+        table.left = None
+        applied(table, *new, web("woken"), web("other"), **arguments)
+    table.left = None
+    assert {record.name for record in table.records()} == {"woken", "other", *(spec.name for spec in new)}
+    assert {table.record(name).due_at - START for name in ("other", "woken")} <= {timedelta(0), timedelta(minutes=30)}
+    again = planned(table, *new, web("woken"), web("other"), **arguments)
+    assert again.steps == []

@@ -24,8 +24,9 @@ from evercert.record import Record
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 UNCUT = None if sys.stdout.isatty() else 10_000  # what reads a pipe wants whole names
-out = Console(highlight=False, soft_wrap=True, width=UNCUT)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Nothing that is printed is ours to style: `arn:…:secret:…` is no emoji, and `[web]` no markup.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=UNCUT)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 FileArguments = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (evercert/v1).")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The certificate's name.")]
@@ -120,7 +121,7 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         return
     for key, value in show.detail(record).items():
         text = value if isinstance(value, str) else json.dumps(value, indent=2)
-        out.print(f"{key.replace('_', ' ')}: {text}", markup=False)
+        out.print(f"{key.replace('_', ' ')}: {text}")
 
 
 @app.command()
@@ -141,7 +142,7 @@ def renew(
     if wait and not _wait(connection, [name], limit):
         raise typer.Exit(FAILED)
     if not wait:
-        out.print(f"asked for; watch it with: evercert history {name}", markup=False)
+        out.print(f"asked for; watch it with: evercert history {name}")
 
 
 @app.command()
@@ -172,10 +173,10 @@ def run() -> None:
         app()
     except BadInput as error:
         for line in error.lines:
-            err.print(f"evercert: {line}", markup=False)
+            err.print(f"evercert: {line}")
         sys.exit(BAD_INPUT)
     except EvercertError as error:
-        err.print(f"evercert: {error}", markup=False)
+        err.print(f"evercert: {error}")
         sys.exit(FAILED)
     except BrokenPipeError:
         sys.stdout = None  # nobody reads: nothing is left to be flushed
@@ -191,7 +192,7 @@ def _wait(connection: Connection, names: list[str], limit: timedelta, *, quiet: 
         for name, ending, good in wait_for(connection.specs, names, limit):
             fine &= good
             if not quiet or not good:
-                (out if good else err).print(f"{name}: {ending}", markup=False)
+                (out if good else err).print(f"{name}: {ending}")
     except KeyboardInterrupt:
         _notes(["no longer waiting; what is written stays, and the stack goes on without this command"])
         raise typer.Exit(INTERRUPTED) from None
@@ -219,7 +220,7 @@ def _unnudged(error: EvercertError | None) -> None:
 
 def _notes(notes: list[str]) -> None:
     for note in notes:
-        err.print(f"note: {note}", markup=False)
+        err.print(f"note: {note}")
 
 
 def _json(value: Any) -> None:  # noqa: ANN401

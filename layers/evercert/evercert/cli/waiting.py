@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 def wait_for(specs: DynamoDBSpecs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
     """Name, how it ended, and whether that is good; each once, as it happens. Shows a spinner on a terminal."""
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
-    with Console(stderr=True).status("") as status:
+    with Console(stderr=True, markup=False, emoji=False).status("") as status:
         while left:
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
