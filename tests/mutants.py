@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant("longest retry-after", "conclusion.py", "min(error.retry_after, LONGEST_RETRY_AFTER)", "error.retry_after", ISSUANCE),
     Mutant("write meets a transaction", "aws/inventory.py", 'if code(error) != "TransactionConflictException":', "if True:", INVENTORY),
     Mutant("one failing destination stops nobody", "delivery.py", "result.errors[component.key] = Unexpected.of(error)", "raise", ISSUANCE),
-    Mutant("unserved request", "conclusion.py", "due_at = now if unserved and not errors else", "due_at =", ISSUANCE),
+    Mutant("unserved request", "conclusion.py", "due_at = now if unserved else", "due_at =", ISSUANCE),
     Mutant(
         "sealed key is the one of the CSR", "delivery.py", "if private_key.public_bytes() != asked:", "if False:", ISSUANCE,
     ),

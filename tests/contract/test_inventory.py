@@ -139,6 +139,7 @@ def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, att
     """A comparison with another type is never true, and the record would be busy for ever."""
     table.put({**table.item("web", items.SK), attribute: value})
     held, _ = table.claim()
+    assert table.inventory.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
     table.inventory.release(held, {}, None, START)
     assert table.specs.record("web").claim is None
 

@@ -10,7 +10,7 @@ from evercert.applying import Plan, Wanted, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.errors import Misconfigured, Rejected
 from evercert.ports import Unreadable
-from evercert.record import Facts, Failure, Record
+from evercert.record import Facts, Failure, Pending, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change
 from tests.fakes import START, FakeQueue, FakeTable
@@ -181,6 +181,24 @@ def test_what_failed_for_want_of_its_issuer_is_woken_first(table: FakeTable) -> 
     table._set("b", {"last_error": failure, "due_at": START + timedelta(hours=9)})
     applied(table)
     assert table.record("b").due_at == START
+
+
+def test_what_waits_for_another_issuer_is_woken(table: FakeTable) -> None:
+    applied(table, web("a"))
+    under_way = Pending(
+        revision=1, reason="missing", generation=1, issuer="main", request_hash="x", issuer_hash="another issuer's",
+        sealed_key="x", csr="x", handle="h", retry_at=START + timedelta(days=20),
+    )  # fmt: skip
+    table._set("a", {"pending": under_way, "due_at": START + timedelta(days=20)})
+    assert planned(table).woken == ["a"]
+
+
+def test_what_failed_at_another_issuer_is_woken_even_if_its_certificate_is_of_this_one(table: FakeTable) -> None:
+    applied(table, web("a"))
+    issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
+    failure = Failure(kind="rejected", message="no", at=START, generation=1, issuer_hash="another issuer's")
+    table._set("a", {"last_error": failure})
+    assert planned(table).woken == ["a"]
 
 
 def test_with_now_they_are_woken_and_nudged_at_once(table: FakeTable) -> None:

@@ -870,3 +870,85 @@ def test_a_spoiled_record_is_rejected_once_and_leaves_the_due_index(bench: Bench
     assert first == "spec.rejected"
     assert "due_at" not in bench.table.items[items.pk("web"), "record"]
     assert bench.queue.later == []
+
+
+# -- several destinations, and what must not be forgotten ---------------------------------------------------------------
+def broken(bench: Bench, name: str, *errors: Exception) -> None:
+    bench.destinations.open(spec(to=(name,)).destinations[0], "web").errors = list(errors)
+
+
+def test_an_added_destination_is_not_forgotten_with_a_reverted_edit(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec(to=("a",)))
+    bench.run()
+    ca.script = ["pending"]
+    bench.edit(spec(to=("a", "b"), attributes={"common-name": "www.example.com", "ttl": "60d"}))
+    assert bench.run() == "pending"
+    bench.edit(spec(to=("a", "b")))
+    assert bench.run() == "certificate.renewed"
+    assert bench.destinations.known["b"].deliveries == 1
+    assert bench.record().state == "ready"
+
+
+class Aged:
+    """Hands out certificates that are seventy days old."""
+
+    def issue_with(self, request, private_key):
+        return SELF_SIGNED.issuer.issue_with(replace(request, now=request.now - timedelta(days=70)), private_key)
+
+
+def test_an_old_certificate_is_delivered_late_and_not_issued_again(bench: Bench) -> None:
+    bench.issuers.known["main"] = OpenIssuer(Aged(), "aged")
+    bench.want(spec())
+    broken(bench, "here", Unavailable("closed"), Unavailable("closed"))
+    for _ in range(2):
+        assert bench.run() == "certificate.failed"
+        bench.clock.now = bench.record().due_at
+    assert bench.run() == "certificate.issued"
+    assert bench.record().revision == 1
+
+
+def test_a_late_delivery_does_not_put_the_renewal_off(bench: Bench) -> None:
+    bench.want(spec(to=("a", "b"), lifecycle={"renew-before-expiry": "15d"}))
+    broken(bench, "b", Unavailable("closed"))
+    bench.run()
+    renewal = bench.record().renew_at
+    bench.clock.advance(days=70)
+    assert bench.run() == "certificate.delivered"
+    assert bench.record().renew_at == renewal
+
+
+def test_removing_the_destination_that_failed_announces_nothing(bench: Bench) -> None:
+    bench.want(spec(to=("a", "b")))
+    broken(bench, "b", Unavailable("closed"))
+    bench.run()
+    bench.edit(spec(to=("a",)))
+    assert bench.run() == "nothing-to-do"
+    record = bench.record()
+    assert (record.state, record.pending, record.last_error) == ("ready", None, None)
+    assert record.due_at == record.renew_at
+    assert announced(bench) == ["certificate.issued"]
+
+
+def test_a_request_is_not_held_by_a_destination_that_refused_the_one_before(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec(to=("a", "b")))
+    broken(bench, "a", Unavailable("closed"))
+    broken(bench, "b", Unavailable("closed"), Rejected("never"), Rejected("never"))
+    assert bench.run() == "certificate.failed"
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.issued"
+    assert bench.record().due_at == bench.clock()
+    assert bench.run() == "certificate.renewed"
+    assert bench.record().served == bench.record().requested_at
+
+
+def test_a_destination_that_refuses_does_not_let_the_others_expire(bench: Bench) -> None:
+    """A rejection waits a day; a certificate of twelve hours does not."""
+    bench.want(spec(to=("a", "b"), attributes={"common-name": "www.example.com", "ttl": "12h"}))
+    broken(bench, "b", *[Rejected("never")] * 9)
+    assert bench.run() == "certificate.issued"
+    assert bench.record().due_at == bench.record().renew_at
+    bench.clock.now = bench.record().due_at
+    assert bench.run() == "certificate.renewed"
+    assert bench.announcer.announced[-1].data["reason"] == "near-expiry"
+    assert bench.destinations.known["a"].deliveries == 2

@@ -124,7 +124,7 @@ def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
 
 
 def _to_wake(records: Iterable[Record], issuers: Mapping[str, Component], register: Register) -> list[str]:
-    """Those whose last certificate, or last failure, was of another issuer than the one that is defined now.
+    """Those whose certificate, failure or revision under way is of another issuer than the one that is defined now.
 
     Judged by what each record says, not by what this `apply` writes: an interrupted one is finished by the next.
     Without a certificate first; their order, and so their moments, stay the same from one `apply` to the next.
@@ -133,8 +133,10 @@ def _to_wake(records: Iterable[Record], issuers: Mapping[str, Component], regist
     found = []
     for record in records:
         wanted = hashes.get(record.spec.issuer)
+        stale = record.facts is not None and record.issuer_hash != wanted
         failed = record.last_error is not None and record.last_error.issuer_hash != wanted
-        if wanted is not None and (record.issuer_hash != wanted if record.facts is not None else failed):
+        asked = record.pending is not None and record.pending.issuer_hash != wanted
+        if wanted is not None and (stale or failed or asked):
             found.append((record.facts is not None, record.name))
     return [name for _, name in sorted(found)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from evercert.decision import renewal_of
+from evercert.decision import renewal_of, renewal_time
 from evercert.errors import EvercertError, Rejected, Unavailable
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
@@ -63,7 +63,10 @@ def delivered(
     if errors:
         error = leading(errors)
         retry = _retry_at(attempt, error, facts.not_after)
-        changes |= {"state": "undelivered", **_failure(attempt, error, retry)}
+        failure = _failure(attempt, error, retry)
+        # What failed is the wish that this revision was for; a request that came after it is not held by it.
+        failure["last_error"] = failure["last_error"].model_copy(update={"requested_at": pending.requested_at})
+        changes |= {"state": "undelivered", **failure}
     else:
         retry = None
         changes |= {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
@@ -81,7 +84,7 @@ def delivered(
     outcome = _outcome(attempt, kind, level, facts.revision, data)
     # A request that came after this one was issued wants another.
     unserved = record.requested_at is not None and record.requested_at != pending.requested_at
-    due_at = now if unserved and not errors else retry or renewal
+    due_at = now if unserved else min(retry or renewal, renewal)
     return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
 
 
@@ -116,7 +119,9 @@ def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, Evercert
     }
     level = severity(now, record.renew_at, not_after)
     outcome = _outcome(attempt, "certificate.failed", level, revision, data)
-    return Conclusion(changes | {"outcomes": outcome.number}, retry, outcome)
+    renewal = renewal_time(record)
+    due_at = min(retry, renewal) if renewal is not None and renewal > now else retry
+    return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
 
 
 def leading(errors: Mapping[str, EvercertError]) -> EvercertError:

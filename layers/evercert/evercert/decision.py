@@ -51,6 +51,8 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
         decision, hold = Resume(pending), held_until(record, issuer_hash, pending)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
         decision, hold = Start(reason, pending), held_until(record, issuer_hash)
+        if reason == "near-expiry" and _failed_before_its_renewal(record):
+            hold = None
     else:
         return Idle(renewal_time(record), pending)
     return decision if hold is None or now >= hold else Wait(hold)
@@ -68,7 +70,9 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     if record.requested_at is not None and record.requested_at != record.served:
         return "requested"
     renewal = renewal_time(record)
-    return "near-expiry" if renewal is not None and now >= renewal else None
+    if renewal is not None and now >= renewal:
+        return "near-expiry"
+    return None if record.delivered(record.facts.revision) else "spec-changed"
 
 
 def held_until(record: Record, issuer_hash: str | None, pending: Pending | None = None) -> datetime | None:
@@ -96,7 +100,14 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
     in_use = record.facts is not None and record.facts.revision == pending.revision
     if in_use and record.requested_at not in (None, pending.requested_at):
         return False  # a new one was asked for, and one broken destination must not keep it from the others
-    return now < renewal_of(Facts.of(Chain.from_pem(pending.chain), pending.revision), record)
+    facts = Facts.of(Chain.from_pem(pending.chain), pending.revision, pending.obtained_at)
+    return now < renewal_of(facts, record)
+
+
+def _failed_before_its_renewal(record: Record) -> bool:
+    """The failure was of something else, such as one destination, and must not keep the renewal from the others."""
+    renewal, error = renewal_time(record), record.last_error
+    return renewal is not None and error is not None and error.at < renewal
 
 
 def renewal_time(record: Record) -> datetime | None:

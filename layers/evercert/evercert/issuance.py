@@ -12,7 +12,7 @@ from evercert.announcing import Report, announce
 from evercert.certificate import Chain
 from evercert.conclusion import Attempt, Conclusion
 from evercert.deadline import Clock, Deadline
-from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
+from evercert.decision import Idle, Resume, Start, Wait, decide, held_until, renewal_time
 from evercert.delivery import Deliveries, Result
 from evercert.dispatch import Nudge, Queue
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, OutOfTime, Rejected, Unavailable, Unexpected
@@ -171,8 +171,11 @@ class _Run:
     def _nothing_to_do(self, opened: OpenIssuer, until: datetime | None, given_up: Pending | None) -> WayOut:
         """Also the end of a failure whose cause was taken back, such as an edit that was reverted."""
         gave_up = None if given_up is None else self._give_up(given_up, opened)
+        return self._well(until, {"gave_up": gave_up} if gave_up else {})
+
+    def _well(self, until: datetime | None, facts: dict[str, Any] | None = None) -> WayOut:
         well = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
-        return WayOut("nothing-to-do", {**well, "renew_at": until}, until, {"gave_up": gave_up} if gave_up else {})
+        return WayOut("nothing-to-do", {**well, "renew_at": until}, until, facts or {})
 
     def _give_up(self, pending: Pending, opened: OpenIssuer) -> str:
         """A revision that some destination already holds is in use, and is never taken back."""
@@ -199,12 +202,14 @@ class _Run:
             self.pending = pending
         return self._deliver(pending)
 
-    def _deliver(self, pending: Pending) -> Conclusion:
+    def _deliver(self, pending: Pending) -> Conclusion | WayOut:
         result = self.deliveries.run(self.held, self.record, pending)
         attempt = self._attempt()
         if result.errors and not self._is_news(result, pending):
             return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
-        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, attempt.now)
+        if result.taken == 0 and not self._is_news(result, pending):
+            return self._well(renewal_time(self.record))  # what had failed is no longer wanted
+        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
         return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
 
     def _is_news(self, result: Result, pending: Pending) -> bool:

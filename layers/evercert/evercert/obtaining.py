@@ -83,7 +83,7 @@ class Obtaining:
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
             return pending.model_copy(update={"handle": answer.handle, "retry_at": retry_at, "deadline": deadline})
         self._check(record, pending, answer.chain, opened)
-        return pending.model_copy(update={"chain": answer.chain.pem, "retry_at": None})
+        return pending.model_copy(update={"chain": answer.chain.pem, "obtained_at": now, "retry_at": None})
 
     def give_up(self, pending: Pending, asked: OpenIssuer | None) -> str:
         """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.

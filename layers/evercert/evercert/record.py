@@ -89,6 +89,7 @@ class Pending(Part):
     retry_at: Instant | None = None
     deadline: Instant | None = None
     chain: str | None = None
+    obtained_at: Instant | None = None
     gave_up: str | None = None
 
 

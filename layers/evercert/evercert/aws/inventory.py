@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -222,7 +223,7 @@ def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
     if old is None:
         return Unclaimed.GONE
     schema = items.plain(old).get("schema", SCHEMA)
-    return Unclaimed.NEWER if schema > SCHEMA else Unclaimed.BUSY
+    return Unclaimed.NEWER if isinstance(schema, Decimal) and schema > SCHEMA else Unclaimed.BUSY
 
 
 def _conflict(name: str) -> Unavailable:
