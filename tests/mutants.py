@@ -57,7 +57,7 @@ MUTANTS = [
     ),
     Mutant("issuer's attributes only", "aws/inventory.py", "strange = set(changes) - OWNED", "strange = set()", INVENTORY),
     Mutant("newer schema left alone", "aws/inventory.py", "OR #schema <= :schema)", "OR #schema <> :schema OR #schema = :schema)", INVENTORY),
-    Mutant("deadline", "aws/clients.py", "deadline.require(CALL_LIMIT,", "str((CALL_LIMIT,)) or print(", "tests/contract/test_clients.py"),
+    Mutant("deadline", "aws/clients.py", '"before-call",', '"never",', "tests/contract/test_clients.py"),
     Mutant("fit", "obtaining.py", "if not problems:", "if True:", ISSUANCE),
     Mutant("misfit revoked", "obtaining.py", "opened.issuer.revoke(chain)\n", "pass\n", ISSUANCE),
     Mutant("what is in use is not revoked", "issuance.py", "if any(delivery.revision", "if False and any(delivery.revision", ISSUANCE),

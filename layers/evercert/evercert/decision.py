@@ -72,6 +72,7 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     renewal = renewal_time(record)
     if renewal is not None and now >= renewal:
         return "near-expiry"
+    # With a revision under way the other reasons go first: it may have been for one of them, and given up.
     return None if record.delivered(record.facts.revision) else "spec-changed"
 
 

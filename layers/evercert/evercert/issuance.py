@@ -94,22 +94,21 @@ class Issuance:
 
     def _conclude(self, held: Held, end: Conclusion) -> Report:
         moved = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
-        due_now = end.due_at is not None and end.due_at <= end.outcome.at
-        self._come_back(held, moved or due_now, None)
+        due_now = moved or (end.due_at is not None and end.due_at <= end.outcome.at)
+        self._come_back(held, end.outcome.at if due_now else None)
         report = {"type": end.outcome.type, "severity": end.outcome.severity, **end.outcome.data}
         problem = announce(end.outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
         return Report(end.outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
     def _leave(self, held: Held, end: WayOut) -> Report:
-        moved = self._ports.inventory.release(held, end.changes, end.due_at, self._ports.clock())
-        self._come_back(held, moved, end.due_at if end.word == "pending" else None)
+        now = self._ports.clock()
+        moved = self._ports.inventory.release(held, end.changes, end.due_at, now)
+        self._come_back(held, now if moved else end.due_at if end.word == "pending" else None)
         return Report(end.word, held.name, {"due_at": end.due_at, **end.facts})
 
-    def _come_back(self, held: Held, moved: bool, wished: datetime | None) -> None:  # noqa: FBT001
+    def _come_back(self, held: Held, at: datetime | None) -> None:
         """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds."""
-        now = self._ports.clock()
-        delay = timedelta(0) if moved else wished - now if wished is not None else None
-        if delay is None or delay > LONGEST_NUDGE:
+        if at is None or (delay := at - self._ports.clock()) > LONGEST_NUDGE:
             return
         try:
             self._ports.queue.send_later(Nudge(held.name), max(delay, timedelta(0)))
@@ -205,9 +204,9 @@ class _Run:
     def _deliver(self, pending: Pending) -> Conclusion | WayOut:
         result = self.deliveries.run(self.held, self.record, pending)
         attempt = self._attempt()
-        if result.errors and not self._is_news(result, pending):
-            return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
-        if result.taken == 0 and not self._is_news(result, pending):
+        if not self._is_news(result, pending):
+            if result.errors:
+                return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
             return self._well(renewal_time(self.record))  # what had failed is no longer wanted
         facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
         return conclusion.delivered(attempt, facts, result.deliveries, result.errors)

@@ -59,14 +59,14 @@ class Obtaining:
         return pending
 
     def ask(self, record: Record, pending: Pending, opened: OpenIssuer) -> Pending:
-        """Asks the issuer; the answer is a saved-to-be chain, or a handle and a time to come back.
+        """Asks the issuer; the answer is a chain that is still to be saved, or a handle and a time to come back.
 
         Raises what the issuer raises, GaveUp after its deadline, Rejected for a certificate that does not fit.
         """
         now = self.clock()
         if pending.deadline is not None and now > pending.deadline:
-            self.give_up(pending, opened)
-            raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}")
+            done = self.give_up(pending, opened)
+            raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
         request = Request(
             certificate=record.name,
             spec=record.spec,
@@ -93,13 +93,12 @@ class Obtaining:
         what = f"revision {pending.revision} ({pending.reason})"
         if asked is None:
             return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
-        opened = asked
         try:
-            if pending.chain is not None and isinstance(opened.issuer, Revoker):
-                opened.issuer.revoke(Chain.from_pem(pending.chain))
+            if pending.chain is not None and isinstance(asked.issuer, Revoker):
+                asked.issuer.revoke(Chain.from_pem(pending.chain))
                 return f"{what}: revoked"
-            if pending.chain is None and pending.handle is not None and isinstance(opened.issuer, Canceller):
-                opened.issuer.cancel(pending.handle)
+            if pending.chain is None and pending.handle is not None and isinstance(asked.issuer, Canceller):
+                asked.issuer.cancel(pending.handle)
                 return f"{what}: cancelled"
         except (Rejected, Unavailable, Misconfigured) as error:
             return f"{what}: left, it could not be taken back: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -87,32 +87,14 @@ class DynamoDBInventory:
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """A small write of its own; the claim goes, whatever else moved."""
         with translated(f"release certificate {held.name}"):
-            try:
-                self._update(held.name, self._final(held, changes, due_at, unmoved=True))
-            except _ConditionFailed as failed:
-                if not _still_ours(failed.old, held):
-                    raise _lost(held) from failed
-                try:
-                    self._update(held.name, self._final(held, changes, now, unmoved=False))
-                except _ConditionFailed as again:
-                    raise _lost(held) from again
-                return True
-        return False
+            return self._end(held, changes, due_at, now, lambda update: self._update(held.name, update))
 
     def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
         """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
         with translated(f"record the outcome of {held.name}"):
-            try:
-                self._transact(held.name, self._final(held, changes, due_at, unmoved=True), outcome)
-            except _ConditionFailed as failed:
-                if not _still_ours(failed.old, held):
-                    raise _lost(held) from failed
-                try:
-                    self._transact(held.name, self._final(held, changes, outcome.at, unmoved=False), outcome)
-                except _ConditionFailed as again:
-                    raise _lost(held) from again
-                return True
-        return False
+            return self._end(
+                held, changes, due_at, outcome.at, lambda update: self._transact(held.name, update, outcome)
+            )
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         """Read consistently: the run that wrote it may have published it a moment ago."""
@@ -145,6 +127,23 @@ class DynamoDBInventory:
         update = Update(items.indexed(changes, held.name))
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
+
+    def _end(
+        self, held: Held, changes: Changes, due_at: datetime | None, now: datetime, write: Callable[[Update], object]
+    ) -> bool:
+        """The last write of a run; again, and due now, if what the run saw has moved meanwhile."""
+        try:
+            write(self._final(held, changes, due_at, unmoved=True))
+        except _ConditionFailed as failed:
+            if not _still_ours(failed.old, held):
+                raise _lost(held) from failed
+        else:
+            return False
+        try:
+            write(self._final(held, changes, now, unmoved=False))
+        except _ConditionFailed as failed:
+            raise _lost(held) from failed
+        return True
 
     def _final(self, held: Held, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
         update = self._fenced(held, changes)
