@@ -7,14 +7,14 @@ from datetime import datetime
 
 from evercert.certificate import Chain
 from evercert.record import Facts, Pending, Record
-from evercert.renewal import Reason, earliest_renewal, renew_at
+from evercert.renewal import Reason
+from evercert.timers import renewal_of, renewal_time
 
 
 @dataclass(frozen=True)
 class Idle:
-    """All is as it should be until the renewal; `given_up` is a revision under way that nobody wants any more."""
+    """All is as it should be, as far as the record says; `given_up` is a revision that nobody wants any more."""
 
-    until: datetime | None
     given_up: Pending | None = None
 
 
@@ -54,7 +54,7 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
         if reason == "near-expiry" and _failed_before_its_renewal(record):
             hold = None
     else:
-        return Idle(renewal_time(record), pending)
+        return Idle(pending)
     return decision if hold is None or now >= hold else Wait(hold)
 
 
@@ -69,9 +69,14 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
         return "issuer-changed"
     if record.requested_at is not None and record.requested_at != record.served:
         return "requested"
+    found = record.finding.reason if record.finding and record.finding.revision == record.facts.revision else None
+    if found == "revoked":
+        return found
     renewal = renewal_time(record)
     if renewal is not None and now >= renewal:
         return "near-expiry"
+    if found is not None:
+        return found
     # With a revision under way the other reasons go first: it may have been for one of them, and given up.
     return None if record.delivered(record.facts.revision) else "spec-changed"
 
@@ -98,25 +103,16 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
         return False
     if pending.chain is None:
         return True
+    if record.finding is not None and record.finding.revision == pending.revision:
+        return False  # some destination lost it, or its issuer revoked it
     in_use = record.facts is not None and record.facts.revision == pending.revision
     if in_use and record.requested_at not in (None, pending.requested_at):
         return False  # a new one was asked for, and one broken destination must not keep it from the others
     facts = Facts.of(Chain.from_pem(pending.chain), pending.revision, pending.obtained_at)
-    return now < renewal_of(facts, record)
+    return now < (renewal_of(facts, record) if record.spec.renews else facts.not_after)
 
 
 def _failed_before_its_renewal(record: Record) -> bool:
     """The failure was of something else, such as one destination, and must not keep the renewal from the others."""
     renewal, error = renewal_time(record), record.last_error
     return renewal is not None and error is not None and error.at < renewal
-
-
-def renewal_time(record: Record) -> datetime | None:
-    """When the delivered certificate is to be renewed; None when there is none."""
-    return None if record.facts is None else renewal_of(record.facts, record)
-
-
-def renewal_of(facts: Facts, record: Record) -> datetime:
-    """When a certificate with these facts is to be renewed."""
-    wanted, _ = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
-    return wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))

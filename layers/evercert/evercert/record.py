@@ -66,11 +66,41 @@ class Facts(Part):
 
 
 class Delivery(Part):
-    """The last revision that one destination took, and where it is."""
+    """What one destination has, and how far a delivery there has come.
 
+    `revision` 0: it has nothing yet. `intended_at`: a first delivery was begun then, and its answer may be lost.
+    `turn`: when its next write may go out.
+    """
+
+    revision: int = 0
+    location: str = ""
+    version: str = ""
+    intended_at: Instant | None = None
+    turn: Instant | None = None
+
+
+class Finding(Part):
+    """What a status check found wrong with one revision, so that a new one is due."""
+
+    reason: Literal["revoked", "drifted"]
     revision: int
-    location: str
-    version: str
+
+
+class Streak(Part):
+    """Issuances in a row that nobody asked for, and the last one's lifetime in seconds; an edit or request ends it."""
+
+    times: tuple[Instant, ...]
+    lifetime: int
+    generation: int
+    requested_at: Instant | None = None
+
+
+class KeptKey(Part):
+    """The sealed private key that every revision uses, where the spec says `rotate: never`."""
+
+    sealed_key: str
+    revision: int
+    algorithm: str
 
 
 class Pending(Part):
@@ -83,7 +113,7 @@ class Pending(Part):
     issuer: str
     request_hash: str
     issuer_hash: str
-    sealed_key: str
+    sealed_key: str | None = None  # None: the user has the key, and gave a CSR
     csr: str
     handle: str | None = None
     retry_at: Instant | None = None
@@ -105,13 +135,17 @@ class Failure(Part):
 
 
 class Record(Part):
-    """All of it; `spec`, `generation`, `requested_at` and `woken_at` are the operator's, the rest is the issuer's."""
+    """All of it.
+
+    `spec`, `generation`, `requested_at`, `request_reason` and `woken_at` are the operator's, the rest is the issuer's.
+    """
 
     name: str
     uid: Uid
     spec: Spec
     generation: int
     requested_at: Instant | None = None
+    request_reason: str | None = None
     woken_at: Instant | None = None
     state: State = "new"
     revision: Count = 0
@@ -126,6 +160,12 @@ class Record(Part):
     last_error: Failure | None = None
     retry_at: Instant | None = None
     renew_at: Instant | None = None
+    check_at: Instant | None = None
+    warned: Count = 0
+    finding: Finding | None = None
+    streak: Streak | None = None
+    kept_key: KeptKey | None = None
+    resting: bool = False
     claim: Claim | None = None
     due_at: Instant | None = None
 
