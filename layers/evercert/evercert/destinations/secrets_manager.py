@@ -154,7 +154,7 @@ def value(bundle: Bundle) -> dict[str, str]:
     chain = bundle.chain
     return {
         "certificate": chain.leaf_pem,
-        "private_key": bundle.private_key.pem(),
+        **({} if bundle.private_key is None else {"private_key": bundle.private_key.pem()}),
         "certificate_chain": chain.issuers_pem,
         "ca_certificate": chain.top_pem,
         "fullchain": chain.fullchain_pem,
