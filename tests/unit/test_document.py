@@ -114,7 +114,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(path, known):
 
 def test_an_unknown_key_unlike_all_others_is_told_with_what_there_is():
     (problem,) = problems((*WEB, "private-key", "xyz"), "1")
-    assert problem.message == "unknown key 'xyz' (known: algorithm)"
+    assert problem.message == "unknown key 'xyz' (known: algorithm, rotate)"
 
 
 def test_a_key_in_snake_case_is_told_the_right_spelling():
@@ -171,7 +171,8 @@ def test_a_missing_key_is_told_once(path, missing):
         pytest.param(
             (*WEB, "private-key", "algorithm"),
             "RSA_1024",
-            "algorithm: Input should be 'EC_prime256v1' or 'RSA_2048'",
+            "algorithm: Input should be 'EC_prime256v1', 'EC_secp384r1', 'EC_secp521r1', 'RSA_2048', 'RSA_3072', "
+            "'RSA_4096' or 'Ed25519'",
             id="algorithm",
         ),
         pytest.param((*WEB, "destinations"), [], "destinations: give at least 1", id="no destination"),
@@ -195,7 +196,10 @@ def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
         pytest.param("uri:nothing", "'nothing' is not a URI with a scheme", id="URI"),
         pytest.param("email:nobody", "'nobody' is not an e-mail address", id="e-mail"),
         pytest.param("*.com", "'*.com' is not a DNS name", id="wildcard"),
-        pytest.param("bücher.example", "write an international name as its A-label", id="international"),
+        pytest.param("☃.example", "is no international name: Codepoint U+2603", id="international"),
+        pytest.param(
+            "uri:http://bücher.example", "write an international host as its A-label", id="URI in another script"
+        ),
         pytest.param(443, "a name is text", id="number"),
         pytest.param(None, "a name is text", id="nothing"),
     ],
