@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import cache
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -12,15 +13,18 @@ from aws_lambda_powertools import Logger
 from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
+from evercert.aws.gates import DynamoDBGates
 from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.issuer_definitions import DynamoDBIssuers
+from evercert.aws.pace import DynamoDBPace
 from evercert.aws.queue import SQSQueue, read
 from evercert.aws.seal import KMSSeal
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
-from evercert.issuance import Issuance, Ports
+from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
+from evercert.ports import Ports
 from evercert.settings import IssuerSettings
 
 if TYPE_CHECKING:
@@ -77,9 +81,14 @@ def _wired() -> tuple[Ports, Issuance]:
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS),
-        destinations=RegisteredDestinations(Surroundings(settings.stack, clients)),
+        destinations=RegisteredDestinations(
+            Surroundings(settings.stack, settings.stack_id, clients, settings.import_quota)
+        ),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
+        pace=DynamoDBPace(clients.dynamodb, settings.table),
+        gates=DynamoDBGates(clients.dynamodb, settings.table),
         clock=now,
+        sleep=lambda span: sleep(span.total_seconds()),
         deadline=deadline,
     )
     return ports, Issuance(ports, settings.lease)

@@ -13,7 +13,7 @@ from evercert.instants import to_text
 from evercert.ports import Gate, Gates
 from evercert.renewal import spread
 
-STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 240, 480, 900))
+STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300))
 PROBE = timedelta(minutes=1)  # how long one run may take to find out whether the service is back
 
 

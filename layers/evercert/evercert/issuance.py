@@ -30,7 +30,7 @@ from evercert.ports import (
 )
 from evercert.record import Claim, Facts, Pending, Record
 from evercert.renewal import spread
-from evercert.timers import check_due, next_check, next_due, warnings_due
+from evercert.timers import check_due, next_check, next_due, renewal_time, warnings_due
 
 LONGEST_NUDGE = timedelta(minutes=15)
 PAUSED_LOOK = timedelta(minutes=15)
@@ -207,7 +207,9 @@ class _Run:
     def _well(self, facts: dict[str, Any], check_at: datetime | None = None) -> WayOut:
         """`check_at`: the status was looked at, and will be again then; else a check that is due is not forgotten."""
         now = self.ports.clock()
-        changes = AT_REST | ({} if check_at is None else {"check_at": check_at})
+        changes = AT_REST | {"renew_at": renewal_time(self.record)}
+        if check_at is not None:
+            changes["check_at"] = check_at
         word = "nothing-to-do" if check_at is None else "checked"
         after = self.record.model_copy(update=changes)
         return WayOut(word, changes, next_due(after, now, now if check_due(after, now) else None), facts)

@@ -24,6 +24,7 @@ from evercert import durations
 from evercert.algorithms import KeyAlgorithm
 from evercert.attributes import Attributes
 from evercert.canonical import digest
+from evercert.durations import Duration
 from evercert.errors import foreign
 from evercert.model import Model, Place, misplaced, text_of
 from evercert.subject import wanted
@@ -48,6 +49,7 @@ __all__ = [
 
 NAME_PATTERN = r"[A-Za-z0-9._*-]{1,200}"
 WHOLE = 100  # per cent
+SHORTEST_CHECK, LONGEST_CHECK = timedelta(minutes=5), timedelta(days=90)
 
 CertificateName = Annotated[str, text_of(NAME_PATTERN, "a name has 1 to 200 letters, digits and . _ * -")]
 IssuerName = Annotated[
@@ -111,12 +113,19 @@ class RenewBefore:
         return lifetime * int(share) / WHOLE
 
 
+def _check_interval(value: timedelta) -> timedelta:
+    if not SHORTEST_CHECK <= value <= LONGEST_CHECK:
+        raise ValueError("the status is checked every 5m at the most, and every 90d at the least")
+    return value
+
+
 class Lifecycle(Model):
-    """When to renew; without `renew-before-expiry` evercert chooses (`renewal.py`)."""
+    """When to renew (without `renew-before-expiry` evercert chooses, `renewal.py`), and how often to look after it."""
 
     renew_before_expiry: (
         Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda wish: wish.text)] | None
     ) = None
+    status_check_interval: Annotated[Duration, AfterValidator(_check_interval)] = timedelta(days=1)
 
 
 class Spec(Model):
