@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Self
@@ -15,12 +16,17 @@ from evercert.usages import ExtendedKeyUsages, KeyUsages
 
 LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
+_HOST = re.compile(
+    r"[^\s@:/,.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s@:/,.\u3002\uff0e\uff61]+)+"
+)  # UTS 46 §2.3
 
 
 def _common_name(value: str) -> str:
-    if not value.isascii() and "." in value:
-        with suppress(ValueError):  # "Dr. Müller" is a fine common name, and no DNS name
-            value = to_a_labels(value)
+    # "Müller" and "Dr. Müller" are fine common names; what looks like a host has to be one, or no client would find it.
+    if not value.isascii() and _HOST.fullmatch(value):
+        value = to_a_labels(value)
+    elif value.lower().startswith("xn--") or ".xn--" in value.lower():
+        parse(f"dns:{value}")
     if not 0 < len(value.encode()) <= LONGEST_COMMON_NAME or not value.isprintable():
         raise ValueError("a common name has 1 to 64 printable characters, fewer where they are not ASCII")
     return value

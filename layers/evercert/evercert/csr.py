@@ -60,7 +60,8 @@ def read(text: str) -> Supplied:
     try:
         attributes = Attributes.model_validate({**_subject(csr.subject), **_extensions(extensions)})
     except ValidationError as error:
-        raise ValueError(f"it asks for what evercert does not: {first_problem(error)}") from error
+        problem = first_problem(error).replace("Value error, ", "")
+        raise ValueError(f"it asks for what evercert does not: {foreign(problem)}") from error
     return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
 
 

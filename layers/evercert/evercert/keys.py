@@ -18,7 +18,7 @@ from evercert.usages import extended_key_usage, key_usage
 __all__ = ["SEALABLE_BYTES", "PrivateKey", "algorithm_of", "alternative_names", "family", "public_bytes", "subject"]
 
 SEALABLE_BYTES = 4_096  # what KMS encrypts in one call
-# A hash as strong as the curve (RFC 5480 §4); Ed25519 hashes by itself (RFC 8410 §3).
+# A hash as strong as the curve, as TLS pairs them (RFC 8446 §4.2.3); Ed25519 hashes by itself (RFC 8032 §5.1).
 _HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
     "EC_prime256v1": hashes.SHA256(),
     "EC_secp384r1": hashes.SHA384(),

@@ -24,7 +24,7 @@ OIDS: dict[str, x509.ObjectIdentifier] = {
 def wanted(attributes: Attributes) -> dict[str, tuple[str, ...]]:
     """What was asked for, by field, in the order of a name; empty when only alternative names are wanted.
 
-    Domain components are written as in a host name, and stand in a name the other way round (RFC 2247 §2).
+    Domain components are written as in a host name, and stand in a name the other way round (RFC 2247).
     """
     found: dict[str, tuple[str, ...]] = {}
     for field in OIDS:
@@ -51,7 +51,7 @@ def values_of(name: x509.Name, field: str) -> tuple[str, ...]:
 def differences(name: x509.Name, attributes: Attributes) -> list[str]:
     """The fields that were asked for and are not there, or are not the same.
 
-    Not the common name: many CAs leave it out, and the alternative names are what counts (RFC 9525 §2).
+    Not the common name: many CAs leave it out, and the alternative names are what counts (RFC 9525).
     """
     return [
         field.replace("_", "-")

@@ -52,7 +52,7 @@ _IMPOSSIBLE: dict[Family, tuple[frozenset[KeyUsage], str]] = {
     ),
     "Ed25519": (
         frozenset(KEY_USAGES) - {"digital_signature", "non_repudiation"},
-        "an Ed25519 key only signs (RFC 8410 §5, RFC 9295 §3)",
+        "an Ed25519 key only signs (RFC 8410 §5, RFC 9295)",
     ),
 }
 _NEEDS_AGREEMENT: tuple[KeyUsage, ...] = ("encipher_only", "decipher_only")
