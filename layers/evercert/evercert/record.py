@@ -112,6 +112,7 @@ class Record(Part):
     spec: Spec
     generation: int
     requested_at: Instant | None = None
+    request_reason: str | None = None
     woken_at: Instant | None = None
     state: State = "new"
     revision: Count = 0
