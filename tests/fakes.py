@@ -24,7 +24,7 @@ from evercert.keys import PrivateKey
 from evercert.ports import Changes, Gate, Held, OpenIssuer, Ports, Turn, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Delivery, Record
 from evercert.spec import Component, Spec
-from evercert.specs import Change
+from evercert.specs import Change, Pause
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -49,6 +49,7 @@ class FakeTable:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.definitions: dict[str, Component] = {}
+        self.paused: dict[str | None, Pause] = {}
         self.log: list[str] = []
 
     # -- the issuer's side ------------------------------------------------------------------------------------------
@@ -156,21 +157,31 @@ class FakeTable:
             else:
                 self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
 
-    def request(self, name: str, at: datetime) -> bool:
-        if (items.pk(name), items.SK) not in self.items:
-            return False
-        self._set(name, {"requested_at": at, **items.due(name, at)})
-        return True
+    def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
+        wish = {"requested_at": at, "request_reason": reason}
+        if due_at is not None and due_at > at:
+            return self._wish(name, wish, due_at, at)
+        found = (items.pk(name), items.SK) in self.items
+        if found:
+            self._set(name, {**wish, **items.due(name, at)})
+        return found
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
-        item = self.items.get((items.pk(name), items.SK))
-        if item is not None:
-            sooner = item.get("due_at", {"S": "~"})["S"] <= to_text(at)
-            self._set(name, {"woken_at": now, **({} if sooner else items.due(name, at))})
+        self._wish(name, {"woken_at": now}, at, now)
 
-    def remove(self, record: Record) -> None:
+    def _wish(self, name: str, wish: Changes, at: datetime, now: datetime) -> bool:
+        item = self.items.get((items.pk(name), items.SK))
+        if item is None:
+            return False
+        sooner = item.get("due_at", {}).get("S", "~") <= to_text(at)
+        due = {} if sooner and "due_shard" in item else items.due(name, now if sooner else at)
+        self._set(name, {**wish, **due})
+        return True
+
+    def remove(self, record: Record | Unreadable) -> None:
         item = self.items.get((items.pk(record.name), items.SK))
-        if item is not None and item["uid"]["S"] != record.uid:
+        spoiled = isinstance(record, Unreadable) and item is not None and "S" not in item.get("uid", {})
+        if item is not None and not spoiled and item["uid"] != {"S": record.uid}:
             raise Rejected(f"{record.name} was made anew by somebody else meanwhile")
         self.items.pop((items.pk(record.name), items.SK), None)
 
@@ -183,6 +194,15 @@ class FakeTable:
 
     def write_issuer(self, name: str, definition: Component) -> None:
         self.definitions[name] = definition
+
+    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
+        return self.paused.setdefault(issuer, pause := Pause(at, reason)) is pause
+
+    def resume(self, issuer: str | None) -> bool:
+        return self.paused.pop(issuer, None) is not None
+
+    def pauses(self) -> dict[str | None, Pause]:
+        return dict(self.paused)
 
     # -- how it is kept ---------------------------------------------------------------------------------------------
     def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:

@@ -16,7 +16,7 @@ from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
 from evercert.events import Outcome
 from evercert.ports import Held, Inventory, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Record
-from evercert.specs import Change, Specs
+from evercert.specs import Change, Pause, Specs
 from tests.fakes import START, FakeTable, spec
 from tests.strict import refuse
 
@@ -336,6 +336,71 @@ def test_a_request_for_nobody_is_refused(table: Table) -> None:
     assert table.item("nobody", items.SK) is None
 
 
+def test_a_request_says_when_why_and_until_when(table: Table, web: Record) -> None:
+    table.inventory.release(table.claim()[0], {}, START + timedelta(days=60), START)
+    assert table.specs.request("web", START, START + timedelta(hours=1), "rotated the CA")
+    record = table.specs.record("web")
+    assert (record.requested_at, record.request_reason) == (START, "rotated the CA")
+    assert record.due_at == START + timedelta(hours=1)
+    assert table.specs.request("web", START + timedelta(seconds=1))
+    record = table.specs.record("web")
+    assert (record.requested_at, record.request_reason) == (START + timedelta(seconds=1), None)
+    assert record.due_at == START + timedelta(seconds=1)
+
+
+def test_a_request_never_makes_later(table: Table, web: Record) -> None:
+    assert table.specs.request("web", START, START + timedelta(hours=1))
+    assert (table.specs.record("web").requested_at, table.specs.record("web").due_at) == (START, START)
+
+
+@pytest.mark.parametrize("lost", ["due_at", "due_shard"])
+def test_a_request_brings_back_what_no_index_holds(table: Table, web: Record, lost: str) -> None:
+    item = table.item("web", items.SK)
+    table.put({name: value for name, value in item.items() if name != lost})
+    assert table.specs.request("web", START, START + timedelta(hours=2))
+    assert {"due_at", "due_shard"} <= table.item("web", items.SK).keys()
+    assert table.specs.record("web").due_at == START + timedelta(hours=2 if lost == "due_at" else 0)
+
+
+class _Moving:
+    """A client whose condition fails twice: a run ended between the two looks, and moved the due time."""
+
+    def __init__(self, exists: bool) -> None:
+        self.exists = exists
+        self.updates: list[dict[str, Any]] = []
+
+    def update_item(self, **update: Any) -> dict[str, Any]:
+        self.updates.append(update)
+        if len(self.updates) < 3 or not self.exists:
+            raise refuse("ConditionalCheckFailedException", "UpdateItem")
+        return {}
+
+
+def test_a_request_that_meets_the_end_of_a_run_is_due_at_once() -> None:
+    client = _Moving(exists=True)
+    specs = DynamoDBSpecs(client, "t", "i")  # type: ignore[arg-type]
+    assert specs.request("web", START, START + timedelta(hours=1), "why")
+    values = list(client.updates[2]["ExpressionAttributeValues"].values())
+    assert values.count(items.attribute(START)) == 2  # requested and due
+    nobody = DynamoDBSpecs(_Moving(exists=False), "t", "i")  # type: ignore[arg-type]
+    assert nobody.request("web", START, START + timedelta(hours=1)) is False
+
+
+def test_what_cannot_be_read_can_be_removed(table: Table, web: Record) -> None:
+    table.put({**table.item("web", items.SK), "uid": {"N": "1"}, "spec": {"S": "{"}})
+    unreadable = table.specs.record("web")
+    assert isinstance(unreadable, Unreadable)
+    table.specs.remove(unreadable)
+    assert table.specs.record("web") is None
+
+
+def test_what_was_made_anew_is_not_removed_as_unreadable(table: Table, web: Record) -> None:
+    seen = Unreadable("web", UID.replace("8", "9"), 0, "does not parse")
+    with pytest.raises(Rejected):
+        table.specs.remove(seen)
+    assert table.specs.record("web") is not None
+
+
 def test_only_the_record_that_was_seen_is_removed(table: Table, web: Record) -> None:
     with pytest.raises(Rejected):
         table.specs.remove(web.model_copy(update={"uid": UID.replace("8", "9")}))
@@ -360,6 +425,30 @@ def test_issuer_definitions_are_kept(table: Table) -> None:
     table.specs.write_issuer("main", definition)
     table.specs.write_issuer("main", definition)
     assert table.specs.issuers() == {"main": definition}
+
+
+@pytest.mark.parametrize("issuer", [None, "main", "stack"])
+def test_a_pause_stands_until_it_is_taken_away(table: Table, issuer: str | None) -> None:
+    assert table.specs.pause(issuer, START, "the CA moves") is True
+    assert table.specs.pause(issuer, START + timedelta(hours=1), "again") is False
+    assert table.specs.pauses() == {issuer: Pause(START, "the CA moves")}
+    assert table.specs.issuers() == {}
+    assert table.specs.resume(issuer) is True
+    assert table.specs.resume(issuer) is False
+    assert table.specs.pauses() == {}
+
+
+def test_the_pauses_of_an_issuer_and_of_the_stack_are_two(table: Table) -> None:
+    table.specs.pause(None, START)
+    table.specs.pause("main", START)
+    table.specs.resume("main")
+    assert table.specs.pauses() == {None: Pause(START)}
+
+
+def test_a_pause_by_hand_counts(world) -> None:
+    client = world.operator.dynamodb
+    client.put_item(TableName=world.issuers_table, Item={"pk": {"S": "pause#stack"}, "paused_at": {"N": "1"}})
+    assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses() == {None: Pause(None)}
 
 
 # -- what the emulator never does -------------------------------------------------------------------------------------

@@ -21,6 +21,14 @@ class Change:
     seen: Record | Unreadable | None
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A flag by which nothing is issued; `since` is None when it was set by hand, without a moment."""
+
+    since: datetime | None
+    reason: str | None = None
+
+
 class Specs(Protocol):
     """Records as operators write them: spec, generation, request; never what the issuer owns."""
 
@@ -33,13 +41,13 @@ class Specs(Protocol):
     def write(self, changes: Sequence[Change], due_at: datetime) -> None:
         """All or none of at most 100; raises Rejected when one was changed by somebody else meanwhile."""
 
-    def request(self, name: str, at: datetime) -> bool:
-        """Asks for a new certificate; False when there is no such record."""
+    def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
+        """Asks for a new certificate by `due_at` (at once without it); False when there is no such record."""
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """Makes the record due at `at`, unless it is due sooner; a run under way comes back at once."""
 
-    def remove(self, record: Record) -> None:
+    def remove(self, record: Record | Unreadable) -> None:
         """Deletes the record; its history stays, its secret is not touched."""
 
     def history(self, name: str) -> list[Outcome]:
@@ -50,3 +58,12 @@ class Specs(Protocol):
 
     def write_issuer(self, name: str, definition: Component) -> None:
         """Stores a definition."""
+
+    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
+        """Nothing of this issuer, or of the whole stack, is issued from now on; False when it was paused already."""
+
+    def resume(self, issuer: str | None) -> bool:
+        """Takes the flag away; False when there was none."""
+
+    def pauses(self) -> dict[str | None, Pause]:
+        """What is paused, by issuer; None: the whole stack."""

@@ -1,4 +1,4 @@
-"""DynamoDB: specs, requests and issuer definitions, as operators write them. Every write carries a condition."""
+"""DynamoDB: specs and requests, as operators write them. Every write carries a condition."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from botocore.exceptions import ClientError
 
 from evercert.aws import items
 from evercert.aws.clients import code, translated
-from evercert.aws.issuer_definitions import read_definition
+from evercert.aws.operating import DynamoDBOperating
 from evercert.aws.updates import Update
 from evercert.canonical import canonical_json
-from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.errors import Rejected, Unavailable
 from evercert.events import Outcome
 from evercert.ports import Unreadable
 from evercert.record import SCHEMA, Record
-from evercert.spec import Component
 from evercert.specs import Change
 
 if TYPE_CHECKING:
@@ -27,13 +26,12 @@ _KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
 _CONFLICTS = 3  # tries of a transaction that meets another one
 
 
-class DynamoDBSpecs:
+class DynamoDBSpecs(DynamoDBOperating):
     """Both tables of a stack, with the operator's own rights."""
 
     def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
-        self._client = client
+        super().__init__(client, issuers_table)
         self._table = table
-        self._issuers_table = issuers_table
 
     def records(self) -> Iterator[Record | Unreadable]:
         """Reads every item of the table, outcomes too; for operators, never for the loop."""
@@ -67,27 +65,41 @@ class DynamoDBSpecs:
                     return
         raise Unavailable("cannot write specs: other writes got in the way; run the command again")
 
-    def request(self, name: str, at: datetime) -> bool:
-        """A request made twice within a millisecond is one."""
-        update = Update({"requested_at": at, **items.due(name, at)})
-        return self._update(name, update, "attribute_exists(#pk)", {}, "pk")
+    def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
+        """A request made twice within a millisecond is one; a later one takes the reason of an earlier one away."""
+        wish = {"requested_at": at, "request_reason": reason}
+        if due_at is None or due_at <= at:
+            return self._update(name, Update({**wish, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
+        return self._wish(name, wish, due_at, at)
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """A run that is under way notices by `woken_at`, as it notices an edit by the generation."""
-        condition = "attribute_exists(#pk) AND (attribute_not_exists(#due_at) OR #due_at > :at)"
-        woken = {"woken_at": now}
-        if not self._update(name, Update({**woken, **items.due(name, at)}), condition, {":at": at}, "pk due_at"):
-            self._update(name, Update(woken), "attribute_exists(#pk)", {}, "pk")
+        self._wish(name, {"woken_at": now}, at, now)
 
-    def remove(self, record: Record) -> None:
+    def _wish(self, name: str, wish: dict[str, Any], at: datetime, now: datetime) -> bool:
+        """The wish, due by `at` and never later than it was; False when there is no such record.
+
+        A run that ends between the two looks moves the due time out of both; then it is due at once.
+        """
+        later = "attribute_exists(#pk) AND (NOT attribute_type(#due_at, :text) OR #due_at > :at)"
+        if self._update(name, Update({**wish, **items.due(name, at)}), later, {":at": at, ":text": "S"}, "pk due_at"):
+            return True
+        sooner = "attribute_exists(#pk) AND attribute_exists(#due_shard) AND #due_at <= :at"
+        if self._update(name, Update(wish), sooner, {":at": at}, "pk due_at due_shard"):
+            return True
+        return self._update(name, Update({**wish, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
+
+    def remove(self, record: Record | Unreadable) -> None:
         """Only the very record that was seen: a name made anew meanwhile is another certificate."""
+        unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
+        text = {":text": {"S": "S"}} if unreadable else {}
         with translated(f"delete certificate {record.name}"):
             try:
                 self._client.delete_item(
                     TableName=self._table,
                     Key=items.key(record.name),
-                    ConditionExpression="attribute_not_exists(pk) OR uid = :uid",
-                    ExpressionAttributeValues={":uid": {"S": record.uid}},
+                    ConditionExpression=f"attribute_not_exists(pk) OR uid = :uid{unreadable}",
+                    ExpressionAttributeValues={":uid": {"S": record.uid}, **text},
                 )
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
@@ -106,36 +118,6 @@ class DynamoDBSpecs:
             )
             outcomes = [items.read_outcome(item) for page in pages for item in page["Items"]]
         return sorted((o for o in outcomes if o is not None), key=lambda outcome: (outcome.at, outcome.number))
-
-    def issuers(self) -> dict[str, Component]:
-        """All definitions; one that does not parse is as good as none, and is written anew."""
-        found = {}
-        with translated(f"read table {self._issuers_table}"):
-            for page in self._client.get_paginator("scan").paginate(TableName=self._issuers_table):
-                for item in page["Items"]:
-                    name = item["pk"]["S"].removeprefix("issuer#")
-                    try:
-                        found[name] = read_definition(item, name)
-                    except Misconfigured:
-                        continue
-        return found
-
-    def write_issuer(self, name: str, definition: Component) -> None:
-        """Repeating it changes nothing."""
-        text = canonical_json(definition.model_dump(mode="json"))
-        with translated(f"write issuer {name}"):
-            try:
-                self._client.put_item(
-                    TableName=self._issuers_table,
-                    Item={"pk": {"S": f"issuer#{name}"}, "schema": {"N": "1"}, "definition": {"S": text}},
-                    ConditionExpression="attribute_not_exists(#schema) OR #schema = :known",
-                    ExpressionAttributeNames={"#schema": "schema"},
-                    ExpressionAttributeValues={":known": {"N": "1"}},
-                )
-            except ClientError as error:
-                if code(error) == "ConditionalCheckFailedException":
-                    raise Rejected(f"issuer {name} was written by a newer evercert; use that one") from error
-                raise
 
     def _write(self, change: Change, due_at: datetime) -> dict[str, Any]:
         record, seen = change.record, change.seen

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import get_args
 
 import typer
 
 from evercert import durations
 from evercert.cli.files import BadInput
 from evercert.errors import foreign
+from evercert.record import State
+from evercert.renewing import SPREAD
 from evercert.spec import NAME_PATTERN
+from evercert.specs import Pause
+
+STATES = (*get_args(State), "unreadable")
 
 
 def name(text: str) -> str:
@@ -21,24 +28,57 @@ def name(text: str) -> str:
     return text
 
 
-def span(text: str) -> timedelta:
-    """What `--timeout` says."""
+def span(text: str, option: str = "--timeout") -> timedelta:
+    """What `--timeout` and its like say."""
     try:
         return durations.parse(text)
     except ValueError as error:
-        raise BadInput([f"--timeout: {error}"]) from error
+        raise BadInput([f"{option}: {error}"]) from error
 
 
-def labels(given: list[str] | None, *, prune: bool) -> dict[str, str] | None:
+def spread(over: str | None, *, many: bool, at_once: bool) -> timedelta:
+    """What `--over` and `--now` say together."""
+    if over is not None and at_once:
+        raise BadInput(["--over and --now contradict each other: give one of them"])
+    if over is not None:
+        return span(over, "--over")
+    return SPREAD if many and not at_once else timedelta()
+
+
+def prune_labels(given: list[str] | None, *, prune: bool) -> dict[str, str] | None:
     """What `--label` says, for `--prune` alone."""
     if prune != bool(given):
         raise BadInput(["--prune and --label go together: --prune --label team=web"])
-    if given is None or not prune:
-        return None
+    return labels(given) if given and prune else None
+
+
+def labels(given: Sequence[str]) -> dict[str, str]:
+    """`key=value`, each of them."""
     wrong = [label for label in given if "=" not in label]
     if wrong:
-        raise BadInput([f"--label {wrong[0]}: write key=value"])
+        raise BadInput([f"--label {foreign(wrong[0], 60)}: write key=value"])
     return dict(label.split("=", 1) for label in given)
+
+
+def states(given: Sequence[str]) -> list[str]:
+    """What `--state` says."""
+    wrong = [state for state in given if state not in STATES]
+    if wrong:
+        raise BadInput([f"--state {foreign(wrong[0], 60)}: one of {', '.join(STATES)}"])
+    return list(given)
+
+
+def paused(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]:
+    """Each flag in words, and the command that takes it away; the whole stack first."""
+    found = []
+    for issuer, pause in sorted(pauses.items(), key=lambda entry: entry[0] or ""):
+        since = f" since {pause.since:%Y-%m-%d %H:%M}Z" if pause.since is not None else ""
+        why = f" ({foreign(pause.reason)})" if pause.reason else ""
+        what, option = "the stack", ""
+        if issuer is not None:
+            what, option = f"issuer {foreign(issuer)}", f" --issuer {foreign(issuer)}"
+        found.append((f"{what} is paused{since}{why}", f"evercert resume{option}"))
+    return found
 
 
 def counted(number: int, what: str) -> str:
@@ -49,6 +89,6 @@ def counted(number: int, what: str) -> str:
 def confirm(question: str) -> None:
     """Asks on standard error; nobody there to answer is a mistake."""
     if not sys.stdin.isatty():
-        raise BadInput(["nobody is there to confirm the deletion; add --yes"])
+        raise BadInput(["nobody is there to confirm it; add --yes"])
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError, ProfileNotFound
@@ -20,13 +21,19 @@ from evercert.errors import Misconfigured, foreign
 class Connection:
     """One deployed stack, with the operator's own rights."""
 
+    name: str
+    id: str
+    status: str
+    clients: Clients
+    outputs: Mapping[str, str]
     specs: DynamoDBSpecs
     queue: SQSQueue
 
-
-def now() -> datetime:
-    """The clock of the command line."""
-    return datetime.now(UTC)
+    def output(self, key: str) -> str:
+        """Raises Misconfigured when the stack has none of that name."""
+        if key not in self.outputs:
+            raise _incomplete(self.name, key)
+        return self.outputs[key]
 
 
 def connect(stack: str, region: str | None) -> Connection:
@@ -35,27 +42,37 @@ def connect(stack: str, region: str | None) -> Connection:
         raise Misconfigured("the stack has no name: give --stack, or set EVERCERT_STACK")
     try:
         clients = Clients(session=boto3.Session(region_name=region))
-        outputs = _outputs(clients, stack)
+        found = _stack(clients, stack)
     except NoRegionError as error:
         raise Misconfigured("no AWS region: give --region, or set AWS_REGION") from error
     except ProfileNotFound as error:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(f"the AWS settings of this machine are wrong: {foreign(str(error))}") from error
-    try:
-        specs = DynamoDBSpecs(clients.dynamodb, outputs["CertificatesTable"], outputs["IssuersTable"])
-        return Connection(specs, SQSQueue(clients.sqs, outputs["Queue"]))
-    except KeyError as error:
-        raise Misconfigured(
-            f"stack {stack} has no output {error}: it is no evercert stack, or is still being deployed"
-        ) from error
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    for key in ("CertificatesTable", "IssuersTable", "Queue"):
+        if key not in outputs:
+            raise _incomplete(stack, key)
+    return Connection(
+        name=stack,
+        id=str(found["StackId"]),
+        status=str(found["StackStatus"]),
+        clients=clients,
+        outputs=outputs,
+        specs=DynamoDBSpecs(clients.dynamodb, outputs["CertificatesTable"], outputs["IssuersTable"]),
+        queue=SQSQueue(clients.sqs, outputs["Queue"]),
+    )
 
 
-def _outputs(clients: Clients, stack: str) -> dict[str, str]:
+def _incomplete(stack: str, key: str) -> Misconfigured:
+    return Misconfigured(f"stack {stack} has no output {key!r}: it is no evercert stack, or is still being deployed")
+
+
+def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
     where = clients.cloudformation.meta.region_name
     with translated(f"find stack {stack} in {where}"):
         try:
-            stacks = clients.cloudformation.describe_stacks(StackName=stack)["Stacks"]
+            return clients.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
         except ClientError as error:
             if code(error) == "ValidationError":
                 raise Misconfigured(
@@ -71,4 +88,3 @@ def _outputs(clients: Clients, stack: str) -> dict[str, str]:
             if address is None:
                 mend = f"AWS does not answer in {where}: check the network and the region"
             raise Misconfigured(mend) from error
-    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +17,15 @@ from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
 from evercert.record import Record
+from evercert.specs import Pause
+
+if TYPE_CHECKING:
+    from evercert.cli.checks import Check
 
 STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
+CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "yellow"}
+GOOD_EVENTS = (".issued", ".renewed", ".delivered")
+BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
 MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
 
 
@@ -72,6 +79,49 @@ def history(console: Console, outcomes: Iterable[Outcome]) -> None:
         reason = Text(foreign(str(data.get("reason") or data.get("kind") or "")))
         table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(foreign(facts)))
     console.print(table)
+
+
+def event(body: Mapping[str, Any]) -> Text:
+    """One line of `events`."""
+    found = body.get("data")
+    data: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    facts = data.get("message") or ""
+    if not facts and "serial_number" in data:
+        facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
+    what = foreign(str(body.get("type")), 60)
+    style = "red" if what.endswith(BAD_EVENTS) else "green" if what.endswith(GOOD_EVENTS) else "yellow"
+    when, whose = foreign(str(body.get("time")), 24), foreign(str(body.get("subject")))
+    return Text.assemble(f"{when}  ", (f"{what:<21}", style), f"  {whose}  {foreign(str(facts))}")
+
+
+def tested(console: Console, types: Iterable[str], missing: Iterable[str]) -> None:
+    """What `events --test` found."""
+    lost = set(missing)
+    for kind in sorted(types):
+        console.print(
+            Text(f"{kind:<22} {'did not come back' if kind in lost else 'came back'}", "red" * (kind in lost))
+        )
+    if not lost:
+        console.print("every confirmed subscriber of the topic was sent the same")
+
+
+def checks(console: Console, found: Iterable[Check]) -> None:
+    """The table of `doctor`; below each trouble what would mend it."""
+    table = Table("CHECK", "STATUS", "FOUND", box=None, pad_edge=False)
+    for check in found:
+        row = Text(check.found)
+        if check.mend:
+            row.append(f"\n→ {check.mend}")
+        table.add_row(Text(check.name), Text(check.status, CHECK_STYLES[check.status]), row)
+    console.print(table)
+
+
+def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
+    """For scripts; no issuer: the whole stack."""
+    return [
+        {"issuer": issuer, "since": pause.since and to_text(pause.since), "reason": pause.reason}
+        for issuer, pause in sorted(found.items(), key=lambda entry: entry[0] or "")
+    ]
 
 
 def plan(console: Console, found: Plan) -> None:

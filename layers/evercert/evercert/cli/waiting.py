@@ -8,15 +8,15 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from evercert.aws.specs import DynamoDBSpecs
 from evercert.errors import foreign
 from evercert.ports import Unreadable
 from evercert.record import Record
+from evercert.specs import Specs
 
 POLL_SECONDS = 1.0
 
 
-def wait_for(specs: DynamoDBSpecs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
+def wait_for(specs: Specs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
     """Name, how it ended, and whether that is good; each once, as it happens. Shows a spinner on a terminal."""
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
     with Console(stderr=True, markup=False, emoji=False).status("") as status:

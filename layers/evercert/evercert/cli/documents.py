@@ -1,0 +1,75 @@
+"""The commands about documents: `validate` and `apply`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evercert.applying import carry_out, plan
+from evercert.cli import arguments, show, terminal
+from evercert.cli.files import KINDS, BadInput, Files
+from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
+
+FileArguments = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (evercert/v1).")]
+
+
+def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT002
+    """Check documents, without asking anybody."""
+    found = Files(files)
+    if as_json:
+        terminal.print_json(
+            {"certificates": [spec.name for spec in found.specs], "issuers": list(found.issuers), "notes": found.notes}
+        )
+        return
+    terminal.notes(found.notes)
+    counts = (arguments.counted(len(found.specs), "certificate"), arguments.counted(len(found.issuers), "issuer"))
+    terminal.out.print(f"well-formed: {' and '.join(counts)}")
+
+
+def apply(
+    files: FileArguments,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and stop.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete certificates with --label that no file names.")
+    ] = False,
+    label: Annotated[list[str] | None, typer.Option(help="With --prune: only these (key=value, repeatable).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    at_once: Annotated[bool, typer.Option("--now", help="Do not spread what an issuer's change wakes.")] = False,
+    no_nudge: Annotated[bool, typer.Option("--no-nudge", help="Leave everything to the schedule.")] = False,
+    wait: Wait = False,
+    timeout: Timeout = "10m",
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Make the stack want what the documents say; what they do not name stays as it is."""
+    found, limit = Files(files), arguments.span(timeout)
+    labels = arguments.prune_labels(label, prune=prune)
+    connection = terminal.connect(stack, region)
+    planned = plan(found.wanted(labels), connection.specs, KINDS)
+    if planned.conflicts:
+        raise BadInput(planned.conflicts)
+    terminal.notes(found.notes + planned.notes)
+    if not as_json:
+        show.plan(terminal.out, planned)
+    deleted = [step.name for step in planned.steps if step.verb == "delete"]
+    if deleted and not dry_run and not yes:
+        arguments.confirm(
+            f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay."
+        )
+    changed = [step.name for step in planned.steps if step.verb != "delete"]
+    if not dry_run:
+        queue = None if no_nudge else connection.queue
+        terminal.unnudged(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
+    failed = bool(wait and changed and not dry_run) and not terminal.wait(connection, changed, limit, quiet=as_json)
+    if as_json:
+        steps = [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in planned.steps]
+        terminal.print_json(
+            {"issuers": list(planned.issuers), "steps": steps, "unchanged": planned.unchanged, "written": not dry_run}
+        )
+    elif dry_run:
+        terminal.out.print("nothing was written (--dry-run)")
+    if failed:
+        raise typer.Exit(terminal.FAILED)
