@@ -77,7 +77,8 @@ def delivered(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
     # A request that came after this one was issued wants another.
     unserved = record.requested_at is not None and record.requested_at != pending.requested_at
     retry = min(filter(None, (changes["retry_at"], next_turn(result.later))), default=None)
-    return conclude(attempt, kind, level, facts.revision, data, changes, now if unserved else retry)
+    retry = now if unserved else retry
+    return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
 
 
 def failed(attempt: Attempt, error: EvercertError, result: Result | None = None) -> Conclusion:
@@ -108,7 +109,8 @@ def failed(attempt: Attempt, error: EvercertError, result: Result | None = None)
     if result is not None:
         retry = min(retry, next_turn(result.later) or retry)
     level = severity(now, record.renew_at, not_after)
-    return conclude(attempt, "certificate.failed", level, revision, data, changes, retry)
+    kind: EventType = "certificate.failed"
+    return conclude(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
 
 
 def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
@@ -137,6 +139,7 @@ def conclude(
     attempt: Attempt,
     kind: EventType,
     level: Severity,
+    *,
     revision: int,
     data: dict[str, Any],
     changes: dict[str, Any],

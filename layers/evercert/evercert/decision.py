@@ -60,25 +60,22 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
 
 def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
     """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
-    if record.facts is None:
+    facts, renewal = record.facts, renewal_time(record)
+    if facts is None:
         return "missing"
-    added = record.pending is None and not record.delivered(record.facts.revision)
-    if record.request_hash != record.spec.request_hash or added:
-        return "spec-changed"
-    if record.issuer_hash != issuer_hash:
-        return "issuer-changed"
-    if record.requested_at is not None and record.requested_at != record.served:
-        return "requested"
-    found = record.finding.reason if record.finding and record.finding.revision == record.facts.revision else None
-    if found == "revoked":
-        return found
-    renewal = renewal_time(record)
-    if renewal is not None and now >= renewal:
-        return "near-expiry"
-    if found is not None:
-        return found
-    # With a revision under way the other reasons go first: it may have been for one of them, and given up.
-    return None if record.delivered(record.facts.revision) else "spec-changed"
+    found = record.finding.reason if record.finding is not None and record.finding.revision == facts.revision else None
+    lacking = not record.delivered(facts.revision)
+    rules: tuple[tuple[Reason, bool], ...] = (
+        ("spec-changed", record.request_hash != record.spec.request_hash or (lacking and record.pending is None)),
+        ("issuer-changed", record.issuer_hash != issuer_hash),
+        ("requested", record.requested_at is not None and record.requested_at != record.served),
+        ("revoked", found == "revoked"),
+        ("near-expiry", renewal is not None and now >= renewal),
+        ("drifted", found == "drifted"),
+        # With a revision under way the other reasons go first: it may have been for one of them, and given up.
+        ("spec-changed", lacking),
+    )
+    return next((reason for reason, holds in rules if holds), None)
 
 
 def held_until(record: Record, issuer_hash: str | None, pending: Pending | None = None) -> datetime | None:

@@ -11,7 +11,7 @@ from cryptography import x509
 from evercert.breaker import Breaker
 from evercert.certificate import Bundle, Chain
 from evercert.deadline import Clock
-from evercert.destination import Creator, Destinations, Paced, Preflight
+from evercert.destination import Creator, Destination, Destinations, Paced, Preflight
 from evercert.errors import (
     ClaimLost,
     EvercertError,
@@ -25,7 +25,7 @@ from evercert.errors import (
     Unexpected,
 )
 from evercert.keys import public_bytes
-from evercert.ports import Held, Inventory, Pace, Seal, Turn
+from evercert.ports import Held, Inventory, Pace, Seal
 from evercert.record import Delivery, Pending, Record
 from evercert.spec import Component
 
@@ -85,74 +85,23 @@ class Deliveries:
 
     def run(self, held: Held, record: Record, pending: Pending) -> Result:
         """Delivers to those that lack the revision, and writes down each delivery under the claim."""
-        bundle = self._bundle(record, pending)
-        result = Result(dict(record.deliveries))
+        this = _Round(
+            self, held, record, self._bundle(record, pending), pending.revision, Result(dict(record.deliveries))
+        )
         for component in record.spec.destinations:
-            if result.deliveries.get(component.key, Delivery()).revision == pending.revision:
+            if this.here(component).revision == pending.revision:
                 continue
             try:
-                self._deliver(held, record, component, bundle, pending.revision, result)
+                this.deliver(component)
             except (ClaimLost, OutOfTime):
                 raise
             except NotYet as later:
-                result.later[component.key] = later
+                this.result.later[component.key] = later
             except (Rejected, Unavailable, Misconfigured) as error:
-                result.errors[component.key] = error
+                this.result.errors[component.key] = error
             except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
-                result.errors[component.key] = Unexpected.of(error)
-        return result
-
-    def _deliver(
-        self, held: Held, record: Record, component: Component, bundle: Bundle, revision: int, result: Result
-    ) -> None:
-        def note(here: Delivery) -> Delivery:
-            result.deliveries[component.key] = here
-            self.inventory.update(held, {"deliveries": result.deliveries})
-            return here
-
-        here = result.deliveries.get(component.key, Delivery())
-        destination = self.destinations.open(component, record.name)
-        gate = self.breaker.admit(destination.service, record.uid)
-        if isinstance(destination, Paced):
-            here = self._await_turn(destination.service, destination.quota, here, result, note)
-        with self.breaker.watch(gate):
-            if isinstance(destination, Creator) and not here.location:
-                here = self._intend(destination, here, note)
-            try:
-                delivered = destination.deliver(bundle, here)
-            except Gone:
-                here = note(Delivery())
-                if isinstance(destination, Creator):
-                    here = self._intend(destination, here, note)
-                delivered = destination.deliver(bundle, here)
-        result.taken += 1
-        note(Delivery(revision=revision, location=delivered.location, version=delivered.version))
-
-    def _await_turn(
-        self, service: str, quota: int, here: Delivery, result: Result, note: Callable[[Delivery], Delivery]
-    ) -> Delivery:
-        """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
-        now = self.clock()
-        if here.turn is None or not now - TURN_KEPT <= here.turn <= now + FARTHEST_TURN:
-            turn: Turn = self.pace.take(service, now)
-            result.used[service] = turn.used, quota
-            here = here.model_copy(update={"turn": turn.at})
-        if here.turn is not None and (wait := here.turn - now) > timedelta(0):
-            if wait > LONGEST_SLEEP:
-                note(here)
-                raise NotYet(f"{service} takes one write a second, and others come first", here.turn)
-            self.sleep(wait)
-        return here
-
-    def _intend(self, destination: Creator, here: Delivery, note: Callable[[Delivery], Delivery]) -> Delivery:
-        """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
-        now = self.clock()
-        if here.intended_at is not None and here.intended_at <= now:
-            if now < (settled := here.intended_at + INTENT_SETTLES):
-                raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
-            if (found := destination.find(here.intended_at)) is not None:
-                return note(here.model_copy(update={"location": found, "intended_at": None}))
-        return note(here.model_copy(update={"intended_at": now}))
+                this.result.errors[component.key] = Unexpected.of(error)
+        return this.result
 
     def _bundle(self, record: Record, pending: Pending) -> Bundle:
         if pending.chain is None:
@@ -165,6 +114,67 @@ class Deliveries:
         if private_key.public_bytes() != asked:
             raise SealBroken(f"the sealed private key of revision {pending.revision} is not the one that was sealed")
         return Bundle(chain, private_key)
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One revision on its way to those that lack it."""
+
+    by: Deliveries
+    held: Held
+    record: Record
+    bundle: Bundle
+    revision: int
+    result: Result
+
+    def here(self, component: Component) -> Delivery:
+        return self.result.deliveries.get(component.key, Delivery())
+
+    def note(self, component: Component, here: Delivery) -> Delivery:
+        self.result.deliveries[component.key] = here
+        self.by.inventory.update(self.held, {"deliveries": self.result.deliveries})
+        return here
+
+    def deliver(self, component: Component) -> None:
+        destination = self.by.destinations.open(component, self.record.name)
+        gate = self.by.breaker.admit(destination.service, self.record.uid)
+        if isinstance(destination, Paced):
+            self._await_turn(component, destination.service, destination.quota)
+        with self.by.breaker.watch(gate):
+            try:
+                delivered = destination.deliver(self.bundle, self._begun(component, destination))
+            except Gone:
+                self.note(component, Delivery())
+                delivered = destination.deliver(self.bundle, self._begun(component, destination))
+        self.result.taken += 1
+        done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
+        self.note(component, done)
+
+    def _await_turn(self, component: Component, service: str, quota: int) -> None:
+        """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
+        here, now = self.here(component), self.by.clock()
+        at = here.turn
+        if at is None or not now - TURN_KEPT <= at <= now + FARTHEST_TURN:
+            turn = self.by.pace.take(service, now)
+            self.result.used[service] = turn.used, quota
+            at = turn.at
+        if at - now > LONGEST_SLEEP:
+            self.note(component, here.model_copy(update={"turn": at}))
+            raise NotYet(f"{service} takes one write a second, and others come first", at)
+        if at > now:
+            self.by.sleep(at - now)
+
+    def _begun(self, component: Component, destination: Destination) -> Delivery:
+        """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
+        here, now = self.here(component), self.by.clock()
+        if here.location or not isinstance(destination, Creator):
+            return here
+        if here.intended_at is not None and here.intended_at <= now:
+            if now < (settled := here.intended_at + INTENT_SETTLES):
+                raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
+            if (found := destination.find(here.intended_at)) is not None:
+                return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
+        return self.note(component, here.model_copy(update={"intended_at": now}))
 
 
 def next_turn(later: dict[str, NotYet]) -> datetime | None:

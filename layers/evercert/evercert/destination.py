@@ -42,7 +42,7 @@ class Destination(Protocol):
         """Asks nobody; raises Rejected when it could never take what this spec asks for."""
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
-        """Stores the bundle whole, at `here` if there is something; repeating it with the same bundle changes nothing."""
+        """Stores the bundle whole, at `here` if there is something; repeating it with the same one changes nothing."""
 
     def examine(self, here: Delivery) -> Drift | None:
         """Whether it still holds what it took; mends what needs no new certificate."""

@@ -5,18 +5,26 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-from evercert import conclusion, notices
+from evercert import conclusion
 from evercert.announcing import Report, announce
 from evercert.breaker import Breaker
 from evercert.certificate import Chain
-from evercert.conclusion import AT_REST, Attempt, Conclusion, WayOut
+from evercert.conclusion import Attempt, Conclusion, WayOut
 from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
 from evercert.delivery import Deliveries, Result, next_turn
 from evercert.dispatch import Nudge
-from evercert.errors import ClaimLost, EvercertError, Misconfigured, NotYet, OutOfTime, Rejected, Unavailable, Unexpected
+from evercert.errors import (
+    ClaimLost,
+    EvercertError,
+    Misconfigured,
+    NotYet,
+    OutOfTime,
+    Rejected,
+    Unavailable,
+    Unexpected,
+)
 from evercert.observing import StatusCheck
 from evercert.obtaining import Obtaining, require_no_loop, streak
 from evercert.ports import (
@@ -30,11 +38,11 @@ from evercert.ports import (
 )
 from evercert.record import Claim, Facts, Pending, Record
 from evercert.renewal import spread
-from evercert.timers import check_due, next_check, next_due, renewal_time, warnings_due
+from evercert.timers import next_due
+from evercert.upkeep import Upkeep, wait, well
 
 LONGEST_NUDGE = timedelta(minutes=15)
 PAUSED_LOOK = timedelta(minutes=15)
-CHECK_AGAIN = timedelta(minutes=15)
 
 
 class Steps:
@@ -46,7 +54,7 @@ class Steps:
         self.deliveries = Deliveries(
             ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
         )
-        self.status = StatusCheck(ports.destinations, self.breaker)
+        self.upkeep = Upkeep(StatusCheck(ports.destinations, self.breaker))
 
 
 class Issuance:
@@ -125,7 +133,7 @@ class _Run:
         except (ClaimLost, OutOfTime):
             raise
         except NotYet as later:
-            return self._wait("put-off", later.until, {"message": str(later)})
+            return wait(self._attempt(), "put-off", later.until, {"message": str(later)})
         except EvercertError as error:
             return self._failed(error)
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
@@ -138,21 +146,27 @@ class _Run:
         except (Rejected, Unavailable, Misconfigured):
             hold = held_until(self.record, None)
             if hold is not None and now < hold:
-                return self._wait("waiting", hold)  # still not to be opened, and that was said already
+                return wait(self._attempt(), "waiting", hold)  # still not to be opened, and that was said already
             raise
         self.issuer_hash = opened.identity_hash
         decision = decide(self.record, opened.identity_hash, now)
+        if isinstance(decision, Wait):
+            return wait(self._attempt(), "waiting", decision.until)
+        if opened.paused:
+            look = now + PAUSED_LOOK - spread(self.record.uid, str(now), PAUSED_LOOK / 3)
+            return wait(self._attempt(), "paused", look)
+        return self._act(decision, opened, now)
+
+    def _act(self, decision: Idle | Start | Resume, opened: OpenIssuer, now: datetime) -> Conclusion | WayOut:
         match decision:
-            case Wait(until):
-                return self._wait("waiting", until)
-            case _ if opened.paused:
-                return self._wait("paused", now + PAUSED_LOOK - spread(self.record.uid, str(now), PAUSED_LOOK / 3))
-            case Idle(given_up):
-                return self._at_rest(opened, given_up, now)
+            case Idle(None):
+                return self.steps.upkeep.run(self._attempt(), opened)
+            case Idle(given_up):  # also the end of a failure whose cause was taken back, such as an edit
+                return well(self._attempt(), {"gave_up": self._give_up(given_up, opened)})
             case Start(reason, given_up):
                 require_no_loop(self.record, reason, now)
                 gate = self._admitted(opened)
-                gave_up = given_up and self.steps.obtaining.give_up(self.record, given_up, opened)
+                gave_up = self._give_up(given_up, opened)
                 self.pending = None
                 self.steps.deliveries.check(self.record)
                 self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
@@ -165,54 +179,14 @@ class _Run:
                 self.pending = pending
                 return self._deliver(pending)
 
+    def _give_up(self, pending: Pending | None, opened: OpenIssuer) -> str | None:
+        return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened)
+
     def _admitted(self, opened: OpenIssuer) -> Gate | None:
         """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""
         if isinstance(opened.issuer, SelfIssuer):
             return None
         return self.steps.breaker.admit(f"issuer {self.record.spec.issuer}", self.record.uid)
-
-    def _wait(self, word: str, until: datetime, facts: dict[str, Any] | None = None) -> Conclusion | WayOut:
-        """Nothing to be done before `until`, but perhaps something to be said."""
-        now, known = self.ports.clock(), self.record.facts
-        if known is not None and warnings_due(self.record, now) > self.record.warned:
-            return notices.warned(self._attempt(), known, until)
-        return WayOut(word, {"state": "paused"} if word == "paused" else {}, next_due(self.record, now, until), facts or {})
-
-    def _at_rest(self, opened: OpenIssuer, given_up: Pending | None, now: datetime) -> Conclusion | WayOut:
-        """Also the end of a failure whose cause was taken back, such as an edit that was reverted."""
-        record, known = self.record, self.record.facts
-        if given_up is None and known is not None:
-            if warnings_due(record, now) > record.warned:
-                return notices.warned(self._attempt(), known, now if check_due(record, now) else None)
-            if check_due(record, now):
-                return self._checked(opened, known, now)
-        gave_up = given_up and self.steps.obtaining.give_up(record, given_up, opened)
-        return self._well({"gave_up": gave_up} if gave_up else {})
-
-    def _checked(self, opened: OpenIssuer, known: Facts, now: datetime) -> Conclusion | WayOut:
-        hold = held_until(self.record, opened.identity_hash)
-        if hold is not None and now < hold:
-            return self._wait("waiting", hold)
-        seen = self.steps.status.run(self.record, known, opened)
-        if seen.revoked or seen.drifts:
-            return notices.found(self._attempt(), known, seen)
-        for error in seen.errors:
-            if not isinstance(error, Unavailable | NotYet):
-                return self._failed(error)
-        if seen.errors:  # nobody to be blamed for; asked again before long
-            check_at = min(next_check(self.record, now), now + CHECK_AGAIN)
-            return self._well({"message": str(seen.errors[0])}, check_at)
-        return self._well({}, next_check(self.record, now))
-
-    def _well(self, facts: dict[str, Any], check_at: datetime | None = None) -> WayOut:
-        """`check_at`: the status was looked at, and will be again then; else a check that is due is not forgotten."""
-        now = self.ports.clock()
-        changes = AT_REST | {"renew_at": renewal_time(self.record)}
-        if check_at is not None:
-            changes["check_at"] = check_at
-        word = "nothing-to-do" if check_at is None else "checked"
-        after = self.record.model_copy(update=changes)
-        return WayOut(word, changes, next_due(after, now, now if check_due(after, now) else None), facts)
 
     def _obtain(self, pending: Pending, opened: OpenIssuer, gate: Gate | None) -> Conclusion | WayOut:
         with nullcontext() if gate is None else self.steps.breaker.watch(gate):
@@ -233,8 +207,8 @@ class _Run:
         if result.errors:
             return conclusion.failed(self._attempt(), conclusion.leading(result.errors), result)
         if (turn := next_turn(result.later)) is not None:
-            return self._wait("waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
-        return self._well({})  # what had failed is no longer wanted
+            return wait(self._attempt(), "waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
+        return well(self._attempt(), {})  # what had failed is no longer wanted
 
     def _is_news(self, result: Result, pending: Pending) -> bool:
         """A destination took it in this run, or in one that died before it could say so."""

@@ -30,7 +30,8 @@ def warned(attempt: Attempt, facts: Facts, until: datetime | None) -> Conclusion
         "message": _why_still_there(record.spec.renews, None if error is None else error.message),
         "renew_at": record.renew_at and to_text(record.renew_at),
     }
-    return conclude(attempt, kind, level, facts.revision, data, {"warned": number}, until)
+    changes = {"warned": number}
+    return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=until)
 
 
 def found(attempt: Attempt, facts: Facts, seen: Observation) -> Conclusion:
@@ -45,13 +46,19 @@ def found(attempt: Attempt, facts: Facts, seen: Observation) -> Conclusion:
         changes["check_at"] = next_check(record, now)
     kind: EventType = "certificate.revoked" if seen.revoked else "certificate.drifted"
     problems = [
-        {"destination": label(component), "problem": drift.problem, "repaired": drift.repaired or "a new certificate is due"}
+        {
+            "destination": label(component),
+            "problem": drift.problem,
+            "repaired": drift.repaired or "a new certificate is due",
+        }
         for component, drift in seen.drifts.values()
     ]
     data = certificate_data(record, facts, record.deliveries) | {"drifted": problems}
     if seen.revoked:
         data["message"] = f"issuer {record.spec.issuer} says that it was revoked; a new certificate is due"
-    return conclude(attempt, kind, "critical" if seen.lost else "warning", facts.revision, data, changes, now if seen.lost else None)
+    level: Severity = "critical" if seen.lost else "warning"
+    retry = now if seen.lost else None
+    return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
 
 
 def _why_still_there(renews: bool, error: str | None) -> str:  # noqa: FBT001

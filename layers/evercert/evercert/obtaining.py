@@ -42,7 +42,7 @@ class Obtaining:
     clock: Clock
 
     def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
-        """A new private key (or the kept one), sealed and stored before the issuer hears of it; or the user's own CSR."""
+        """A new private key (or the kept one), or the user's CSR: sealed and stored before the issuer hears of it."""
         revision = record.next_revision
         sealed_key, csr = None, record.spec.csr
         if csr is None:
@@ -138,7 +138,9 @@ class Obtaining:
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
             if pending.sealed_key is None:
-                raise Rejected(f"issuer {record.spec.issuer} signs with the subject's own key, and a csr comes without it")
+                raise Rejected(
+                    f"issuer {record.spec.issuer} signs with the subject's own key, and a csr comes without it"
+                )
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)

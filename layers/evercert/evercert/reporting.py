@@ -49,9 +49,9 @@ def previous(facts: Facts | None) -> dict[str, Any] | None:
 
 def undelivered(record: Record, result: Result) -> list[dict[str, str]]:
     """Which destinations lack the revision, and why."""
-    open_ends: dict[str, EvercertError] = {**result.errors, **result.later}
+    why: dict[str, EvercertError] = {**result.errors, **result.later}
     return [
-        {"destination": label(component), "kind": open_ends[component.key].kind, "message": str(open_ends[component.key])}
+        {"destination": label(component), "kind": why[component.key].kind, "message": str(why[component.key])}
         for component in record.spec.destinations
-        if component.key in open_ends
+        if component.key in why
     ]

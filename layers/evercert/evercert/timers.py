@@ -35,7 +35,7 @@ def warnings_due(record: Record, now: datetime) -> int:
 
 
 def next_check(record: Record, now: datetime) -> datetime:
-    """When to ask issuer and destinations again; a fleet that was applied at once is spread over a tenth of the time."""
+    """When to ask issuer and destinations again; what was applied at once is spread over a tenth of the time."""
     interval = record.spec.lifecycle.status_check_interval
     return now + interval - spread(record.uid, f"check {now.date()}", interval / 10)
 

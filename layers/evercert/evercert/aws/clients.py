@@ -21,7 +21,6 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-
 from botocore.session import get_session
 
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
@@ -103,7 +102,7 @@ class Clients:
         return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
-        """The same in another region, and with `refresh` in another role, whose credentials it gets when it needs some."""
+        """The same in another region, and with `refresh` in another role, asked for credentials as they are needed."""
         if refresh is None:
             return Clients(self._deadline, boto3.Session(region_name=region))
         session = get_session()

@@ -67,7 +67,11 @@ class Writes:
 
     def _transact(self, update: Update, outcome: Outcome) -> bool:
         """False: there is an outcome of this number."""
-        record = {"TableName": self._table, "Key": items.key(outcome.name), "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        record = {
+            "TableName": self._table,
+            "Key": items.key(outcome.name),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
         condition = "attribute_not_exists(pk)"
         writes: Any = [
             {"Update": {**record, **update.arguments()}},
@@ -79,7 +83,7 @@ class Writes:
             except ClientError as error:
                 if code(error) != "TransactionCanceledException":
                     raise
-                reasons: list[Any] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+                reasons: list[Any] = error.response.get("CancellationReasons", [])
                 refused = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
                 if refused == [False, True]:
                     return False

@@ -140,7 +140,7 @@ class ACM:
                     raise self._gone(arn) from error
                 if code(error) == "LimitExceededException":
                     raise Misconfigured(
-                        f"{self.service} takes no more imports; ask AWS for a higher quota, or delete certificates there"
+                        f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"
                     ) from error
                 raise
 
@@ -153,7 +153,9 @@ class ACM:
                 f"to hand it over run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
             )
         if found.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
-            raise Misconfigured(f"ACM certificate {arn} holds certificate {found[CERTIFICATE_TAG]}; two cannot share it")
+            raise Misconfigured(
+                f"ACM certificate {arn} holds certificate {found[CERTIFICATE_TAG]}; two cannot share it"
+            )
 
     def _imported(self, since: datetime) -> Iterator[str]:
         """ARNs, newest first. Without `Includes.keyTypes` ACM lists RSA alone."""
@@ -161,7 +163,7 @@ class ACM:
         for _ in range(MOST_PAGES):
             with translated("list the certificates in ACM"):
                 page = self._client.list_certificates(
-                    Includes={"keyTypes": [*rules.KEY_TYPES]},
+                    Includes={"keyTypes": rules.KEY_TYPES},
                     MaxItems=PAGE,
                     SortBy="CREATED_AT",
                     SortOrder="DESCENDING",

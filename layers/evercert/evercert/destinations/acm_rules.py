@@ -5,7 +5,8 @@ ACM's user guide, "Prerequisites for importing certificates" and "Reimporting a 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -16,7 +17,12 @@ from evercert.identifiers import Identifier
 from evercert.spec import Spec
 from evercert.usages import extended_key_usages_of, key_usages_of
 
-KEY_TYPES = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_1024")
+if TYPE_CHECKING:
+    from types_boto3_acm.literals import KeyAlgorithmType
+
+KEY_TYPES: Sequence[KeyAlgorithmType] = (
+    "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_1024"
+)  # fmt: skip
 LARGEST_CERTIFICATE = 32_768
 _MAY_GO = {"key_encipherment"}  # from an EC certificate
 _MAY_GO_EXTENDED = {"client_auth"}
@@ -68,7 +74,7 @@ def require_family(chain: Chain) -> None:
     issuer = algorithm_of(above[0].public_key())
     if leaf is not None and issuer is not None and family(leaf) != family(issuer):
         raise Rejected(
-            f"ACM takes a certificate only with a key of its issuer's family: the key is {leaf}, the issuer's {issuer}; "
+            f"ACM wants key and issuer of one family: the key is {leaf}, the issuer's {issuer}; "
             f"ask for a private-key.algorithm of family {family(issuer)}"
         )
 
@@ -82,7 +88,9 @@ def _require(
 ) -> None:
     has = algorithm_of(held.public_key())
     if has != algorithm:
-        raise Rejected(f"ACM does not change key type or size on re-import: it holds {has}, this is {algorithm}; {NEW_ARN}")
+        raise Rejected(
+            f"ACM does not change key type or size on re-import: it holds {has}, this is {algorithm}; {NEW_ARN}"
+        )
     if not set(names) & set(Chain((held,)).identifiers):
         raise Rejected(f"ACM does not take away all names on re-import; {NEW_ARN}")
     may_go = _MAY_GO if has is not None and family(has) == "EC" else set()

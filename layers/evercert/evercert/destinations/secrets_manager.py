@@ -12,7 +12,7 @@ from evercert.aws.clients import code, translated
 from evercert.canonical import canonical_json, digest
 from evercert.certificate import Bundle
 from evercert.destination import Delivered, Drift
-from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
+from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from evercert.aws.surroundings import Surroundings
 
 LARGEST_SECRET = 65_536
-PREFIX = "evercert/certificates/"
-CREDENTIALS = "evercert/credentials/"
 _CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
 _REST = 2_500  # field names, facts, and the PEM of an RSA-2048 key
 
