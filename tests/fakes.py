@@ -15,7 +15,7 @@ from evercert.aws.inventory import LONGEST_LEASE, OWNED
 from evercert.certificate import Bundle
 from evercert.deadline import Deadline
 from evercert.destination import Delivered, Drift
-from evercert.dispatch import Due, Nudge
+from evercert.dispatch import Due, Expiring, Nudge
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
 from evercert.events import Outcome
 from evercert.instants import to_text
@@ -71,6 +71,9 @@ class FakeTable:
         seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
         return Held(name, claim, *seen), items.read_record(item)
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        return self.record(name)
+
     def update(self, held: Held, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
@@ -122,6 +125,10 @@ class FakeTable:
             if "due_shard" in item and item.get("due_at", {}).get("S", "~") <= to_text(now)
         ]
         return iter(sorted(found, key=lambda due: due.due_at))
+
+    def expiring(self, page: int) -> Iterator[Expiring]:
+        found = [Expiring(key, item["not_after"]["S"]) for key, item in self.items.items() if "expiry_shard" in item]
+        return iter(sorted(found, key=lambda expiring: expiring.not_after))
 
     def put_off(self, due: Due, until: datetime) -> bool:
         item = self.items.get(due.key)

@@ -8,7 +8,7 @@ from functools import cache
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 
 from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
@@ -22,8 +22,10 @@ from evercert.aws.seal import KMSSeal
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
+from evercert.examining import examine
 from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
+from evercert.measures import of_report
 from evercert.ports import Ports
 from evercert.settings import IssuerSettings
 
@@ -34,8 +36,13 @@ logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[dict[str, str]]]:
-    """Answers with the messages that should come back: unreadable ones, and those that met a bug."""
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answers with the messages that should come back: unreadable ones, and those that met a bug.
+
+    `{"examine": [NAME, …]}`, which only an operator can send, is answered with what would keep it from its work.
+    """
+    if "examine" in event:
+        return examine(list(map(str, event["examine"])), _wired()[0])
     failures = []
     for message in event["Records"]:
         try:
@@ -48,7 +55,19 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[di
         else:
             level = LEVELS.get(report.facts.get("severity", ""), logger.info)
             level({"outcome": report.outcome, "certificate": report.certificate, **report.facts})
+            _count(report)
     return {"batchItemFailures": failures}
+
+
+def _count(report: Report) -> None:
+    """Metrics of what happened, if something did; no certificate is a dimension, which would cost more than all else."""
+    for name, unit, value, more in of_report(report):
+        metrics = Metrics(namespace="evercert", service="issuer")
+        metrics.add_dimension("stack", os.environ["STACK_NAME"])
+        for dimension, word in more.items():
+            metrics.add_dimension(dimension, word)
+        metrics.add_metric(name, unit, value)
+        metrics.flush_metrics()
 
 
 def _one(body: str) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ class Conclusion:
     changes: dict[str, Any]
     due_at: datetime | None
     outcome: Outcome
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def delivered(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
     unserved = record.requested_at is not None and record.requested_at != pending.requested_at
     retry = min(filter(None, (changes["retry_at"], next_turn(result.later))), default=None)
     retry = now if unserved else retry
-    return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
+    end = conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
+    return replace(end, measured=result.measured)
 
 
 def failed(attempt: Attempt, error: EvercertError, result: Result | None = None) -> Conclusion:

@@ -55,6 +55,12 @@ class Result:
             if used >= quota * QUOTA_WARNING
         ]
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """The fullest quota that was met, for a metric."""
+        shares = [100 * used / quota for used, quota in self.used.values()]
+        return {"imports_used_percent": max(shares)} if shares else {}
+
 
 @dataclass(frozen=True)
 class Deliveries:

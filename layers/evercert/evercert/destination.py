@@ -57,6 +57,14 @@ class Preflight(Protocol):
 
 
 @runtime_checkable
+class Inspectable(Protocol):
+    """A destination that can be looked at without changing anything, for an operator who asks."""
+
+    def inspect(self, here: Delivery) -> None:
+        """Raises Misconfigured or Unavailable when it could not deliver now."""
+
+
+@runtime_checkable
 class Creator(Protocol):
     """A destination whose first delivery makes a new thing every time it is tried."""
 

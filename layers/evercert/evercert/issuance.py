@@ -94,7 +94,7 @@ class Issuance:
         moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
         self._come_back(held, outcome.at if due_now else None)
-        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data}
+        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.measured}
         problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
         return Report(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 

@@ -57,6 +57,9 @@ class Inventory(Protocol):
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
         """Takes the right to issue, and promises to come back when it ends."""
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        """The record as it is, claimed or not; None: there is none."""
+
     def update(self, held: Held, changes: Changes) -> None:
         """Writes under the claim; raises ClaimLost when it is no longer ours."""
 

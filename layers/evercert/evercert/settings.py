@@ -29,6 +29,7 @@ class CheckerSettings(_Settings):
 
     table: str = Field(alias="CERTIFICATES_TABLE", min_length=1)
     queue: str = Field(alias="QUEUE_URL", min_length=1)
+    stack: str = Field(alias="STACK_NAME", min_length=1)
     redispatch_seconds: int = Field(alias="REDISPATCH_SECONDS", ge=30, le=43_200)
 
     @property

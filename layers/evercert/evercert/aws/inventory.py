@@ -79,6 +79,12 @@ class DynamoDBInventory:
         held = Held(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
         return held, items.read_record(answer["Attributes"])
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        """Read consistently."""
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return items.read_record(answer["Item"]) if "Item" in answer else None
+
     def update(self, held: Held, changes: Changes) -> None:
         """Under the claim; repeating it changes nothing."""
         with translated(f"write the record of {held.name}"):

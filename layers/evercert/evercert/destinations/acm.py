@@ -98,6 +98,16 @@ class ACM:
         found = Chain((held,)).serial_number
         return None if found == here.version else Drift(f"ACM certificate {here.location} has serial number {found}")
 
+    def inspect(self, here: Delivery) -> None:
+        """Whether it is there, and ours; without an ARN, whether ACM answers at all."""
+        arn = self._arn or here.location
+        if not arn:
+            next(self._imported(since=None), None)
+        elif self._held(arn) is None:
+            raise self._gone(arn)
+        else:
+            self._require_ours(arn)
+
     def find(self, since: datetime) -> str | None:
         """The newest import with our tags that is not older than `since`."""
         for arn in self._imported(since - CLOCKS_APART):
@@ -157,7 +167,7 @@ class ACM:
                 f"ACM certificate {arn} holds certificate {found[CERTIFICATE_TAG]}; two cannot share it"
             )
 
-    def _imported(self, since: datetime) -> Iterator[str]:
+    def _imported(self, since: datetime | None) -> Iterator[str]:
         """ARNs, newest first. Without `Includes.keyTypes` ACM lists RSA alone."""
         start: dict[str, str] = {}
         for _ in range(MOST_PAGES):
@@ -171,7 +181,7 @@ class ACM:
                 )
             for summary in page["CertificateSummaryList"]:
                 made = summary.get("CreatedAt")
-                if made is not None and made < since:
+                if made is not None and since is not None and made < since:
                     return
                 if summary.get("Type", "IMPORTED") == "IMPORTED":
                     yield summary["CertificateArn"]

@@ -108,6 +108,11 @@ class SecretsManager:
         self._make_current(found, here.version)
         return Drift(f"secret {self._secret} had another value", repaired="our version was made current again")
 
+    def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a secret is found by its name)
+        """Whether it is there, and ours; one that is not there can be made."""
+        if (found := self._describe()) is not None:
+            self._require_ours(found)
+
     def _restore(self) -> None:
         """Somebody scheduled it for deletion, and the spec still wants it."""
         with translated(f"restore secret {self._secret}, which is scheduled for deletion,"):
