@@ -62,9 +62,10 @@ def test_a_domain_component_is_one_label(value):
     assert "a domain component is one label" in problem(domain_components=[value])
 
 
-def test_there_are_at_most_fifty_domain_components():
-    assert len(attributes(domain_components=["a"] * 50).domain_components) == 50
-    assert "50" in problem(domain_components=["a"] * 51)
+def test_all_domain_components_together_are_a_dns_name():
+    longest = ["a" * 63] * 3 + ["b" * 61]
+    assert attributes(domain_components=longest).domain_components == tuple(longest)
+    assert "a DNS name, of at most 253 characters" in problem(domain_components=[*longest[:3], "b" * 62])
 
 
 @pytest.mark.parametrize(

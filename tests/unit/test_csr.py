@@ -104,11 +104,26 @@ def test_refuses_a_key_of_a_kind_without_hash():
     assert "its key is none of" in refusal(csr(key=ed448.Ed448PrivateKey.generate(), hash_=None))
 
 
-def test_refuses_a_csr_that_was_changed_after_it_was_signed():
+EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # OIDs as they stand in DER
+ECDSA_WITH_SHA256 = bytes.fromhex("06082a8648ce3d040302")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        pytest.param(b"WWW.Example", b"WWW.Exomple", "its signature is not valid", id="name"),
+        pytest.param(EC_PUBLIC_KEY, EC_PUBLIC_KEY[:-1] + b"\x7f", "its key is none of", id="kind of key"),
+        pytest.param(
+            ECDSA_WITH_SHA256, ECDSA_WITH_SHA256[:-1] + b"\x7f", "its signature is not one with", id="kind of signature"
+        ),
+    ],
+)
+def test_refuses_a_csr_that_was_changed_after_it_was_signed(right, wrong, told):
     der = x509.load_pem_x509_csr(csr().encode()).public_bytes(serialization.Encoding.DER)
-    forged = base64.encodebytes(der.replace(b"WWW.Example", b"WWW.Exomple")).decode()
+    assert right in der
+    forged = base64.encodebytes(der.replace(right, wrong)).decode()
     text = f"-----BEGIN CERTIFICATE REQUEST-----\n{forged}-----END CERTIFICATE REQUEST-----\n"
-    assert "its signature is not valid" in refusal(text)
+    assert told in refusal(text)
 
 
 def test_refuses_a_weak_signature():
