@@ -7,10 +7,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
-from evercert.identifiers import Identifier, Name, parse, to_a_labels
+from evercert.identifiers import LONGEST_DNS_NAME, Identifier, Name, parse, to_a_labels
 from evercert.model import Model, text_of
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
@@ -61,6 +61,12 @@ DomainComponent = Annotated[
 ]
 
 
+def _domain(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(".".join(value)) > LONGEST_DNS_NAME:
+        raise ValueError(f"all domain components together are a DNS name, of at most {LONGEST_DNS_NAME} characters")
+    return value
+
+
 class Attributes(Model):
     """What stands in the certificate."""
 
@@ -72,7 +78,7 @@ class Attributes(Model):
     locality: Text128 | None = None
     street_address: Text128 | None = None
     postal_code: PostalCode | None = None
-    domain_components: Annotated[tuple[DomainComponent, ...], Field(max_length=50)] = ()
+    domain_components: Annotated[tuple[DomainComponent, ...], AfterValidator(_domain)] = ()
     alt_names: tuple[Name, ...] = ()
     key_usages: KeyUsages = ()
     extended_key_usages: ExtendedKeyUsages = ()

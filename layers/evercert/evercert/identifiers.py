@@ -67,6 +67,8 @@ def to_a_labels(name: str) -> str:
         labels = [label if label.isascii() else idna.alabel(label).decode() for label in labels]
     except idna.IDNAError as error:
         raise ValueError(f"{name!r} is no international name: {foreign(str(error))}") from error
+    if "*" in labels:
+        raise ValueError(f"{name!r} is no international name: write the star of a wildcard in ASCII")
     return _dns(f"{wildcard}{'.'.join(labels)}")
 
 
