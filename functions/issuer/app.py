@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def _count(report: Report) -> None:
-    """Metrics of what happened, if something did; no certificate is a dimension, which would cost more than all else."""
+    """Metrics of what happened, if something did; a certificate is no dimension: that would cost more than all else."""
     for name, unit, value, more in of_report(report):
         metrics = Metrics(namespace="evercert", service="issuer")
         metrics.add_dimension("stack", os.environ["STACK_NAME"])

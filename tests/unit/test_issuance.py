@@ -326,7 +326,7 @@ def test_pending_is_stored_nudged_and_silent(bench: Bench, ca: ScriptedCA) -> No
     record = bench.record()
     assert record.state == "pending"
     assert record.claim is None
-    assert record.pending.handle == f"handle-{record.token(1)}"
+    assert record.pending.handle == f"handle-{record.token(1, record.pending.csr)}"
     assert record.due_at == record.pending.retry_at
     ((nudge, delay),) = bench.queue.later
     assert (nudge.certificate, delay) == ("web", timedelta(minutes=2))
@@ -354,7 +354,7 @@ def test_a_pending_request_ends_at_its_first_deadline(bench: Bench, ca: Scripted
         bench.clock.now = bench.record().due_at
         last = bench.run()
     assert last == "certificate.failed"
-    assert ca.cancelled == [f"handle-{bench.record().token(1)}"]
+    assert ca.cancelled == [f"handle-{ca.asked[0]}"]
     assert bench.record().pending is None
     assert "did not finish by" in bench.record().last_error.message
 
@@ -365,7 +365,7 @@ def test_an_edit_gives_up_what_is_pending_and_cancels_it(bench: Bench, ca: Scrip
     bench.run()
     bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
     assert bench.run() == "certificate.issued"
-    assert ca.cancelled == [f"handle-{bench.record().token(1)}"]
+    assert ca.cancelled == [f"handle-{ca.asked[0]}"]
     assert bench.announcer.announced[-1].data["gave_up"] == "revision 1 (missing): cancelled"
     assert bench.record().facts.names == ("dns:other.example.com",)
 

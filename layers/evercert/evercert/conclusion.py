@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from evercert.delivery import Result, next_turn
 from evercert.errors import EvercertError, Rejected, Unavailable
@@ -32,11 +32,14 @@ class Conclusion:
     measured: dict[str, float] = field(default_factory=dict)
 
 
+Word = Literal["nothing-to-do", "checked", "waiting", "put-off", "paused", "pending"]
+
+
 @dataclass(frozen=True)
 class WayOut:
     """A run that ends without an outcome: what to write, and when to come back."""
 
-    word: str
+    word: Word
     changes: dict[str, Any]
     due_at: datetime | None
     facts: dict[str, Any] = field(default_factory=dict)

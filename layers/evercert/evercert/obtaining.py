@@ -78,7 +78,7 @@ class Obtaining:
             spec=record.spec,
             csr=pending.csr,
             revision=pending.revision,
-            token=record.token(pending.revision),
+            token=record.token(pending.revision, pending.csr),
             now=now,
             handle=pending.handle,
         )

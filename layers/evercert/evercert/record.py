@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from evercert.canonical import digest
 from evercert.certificate import Chain
 from evercert.instants import Instant
 from evercert.renewal import Reason
@@ -175,9 +176,12 @@ class Record(Part):
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
         return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
 
-    def token(self, revision: int) -> str:
-        """The idempotency token of one revision: the same for every try to obtain it."""
-        return str(uuid5(UUID(self.uid), f"revision#{revision}"))
+    def token(self, revision: int, csr: str) -> str:
+        """The idempotency token of one revision: the same for every try to obtain it.
+
+        The CSR is in it because a restored record counts revisions anew, and its next one has another key.
+        """
+        return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(csr)}"))
 
     def delivered(self, revision: int) -> bool:
         """Whether every destination of the spec has this revision."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evercert import notices
-from evercert.conclusion import AT_REST, Attempt, Conclusion, WayOut, failed
+from evercert.conclusion import AT_REST, Attempt, Conclusion, WayOut, Word, failed
 from evercert.decision import held_until
 from evercert.errors import NotYet, Unavailable
 from evercert.observing import StatusCheck
@@ -52,7 +52,7 @@ class Upkeep:
         return well(attempt, {"message": str(seen.errors[0])}, min(check_at, attempt.now + CHECK_AGAIN))
 
 
-def wait(attempt: Attempt, word: str, until: datetime, facts: dict[str, Any] | None = None) -> Conclusion | WayOut:
+def wait(attempt: Attempt, word: Word, until: datetime, facts: dict[str, Any] | None = None) -> Conclusion | WayOut:
     """Nothing to be done before `until`, but perhaps something to be said."""
     record, now = attempt.record, attempt.now
     if record.facts is not None and warnings_due(record, now) > record.warned:
@@ -67,5 +67,5 @@ def well(attempt: Attempt, facts: dict[str, Any], check_at: datetime | None = No
         changes["check_at"] = check_at
     after = attempt.record.model_copy(update=changes)
     retry = attempt.now if check_due(after, attempt.now) else None  # else a check that is due would be forgotten
-    word = "nothing-to-do" if check_at is None else "checked"
+    word: Word = "nothing-to-do" if check_at is None else "checked"
     return WayOut(word, changes, next_due(after, attempt.now, retry), facts)
