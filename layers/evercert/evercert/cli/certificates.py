@@ -165,7 +165,9 @@ def _ask(connection: Connection, names: list[str], spread: timedelta, reason: st
     asked: list[str] = []
     asks = renewing.ask(names, connection.specs, terminal.now(), spread, renewing.cleaned(reason))
     try:
-        for name in track(asks, "asking", len(names), console=terminal.err, transient=True):
+        for name in track(
+            asks, "asking", len(names), console=terminal.err, transient=True, disable=not terminal.err.is_terminal
+        ):
             asked.append(name)  # noqa: PERF402 (what was asked for before an interruption counts)
     except KeyboardInterrupt:
         terminal.notes([f"{len(asked)} of {len(names)} asked for; the same command goes on with the others"])
