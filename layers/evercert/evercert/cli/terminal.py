@@ -103,5 +103,6 @@ def notes(lines: Sequence[str]) -> None:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
-    """The answer for scripts."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    """The answer for scripts; what a terminal could take for a command is escaped, as JSON allows."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))  # noqa: T201
