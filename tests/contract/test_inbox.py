@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from evercert.aws.clients import Clients
+from evercert.cli import following
 from evercert.cli.inbox import BEAT, PREFIX, STALE, Inbox
 from evercert.errors import EvercertError
 from evercert.instants import to_text
@@ -175,3 +177,18 @@ def test_clearing_away_that_is_refused_keeps_nobody_from_listening(world: World)
     inbox._sns = Trouble(inbox._sns, "get_paginator")
     (problem,) = inbox.clear_away()
     assert "look for left subscriptions" in problem
+
+
+def test_nothing_stays_after_the_command_whatever_ends_it(world: World) -> None:
+    connection: Any = SimpleNamespace(
+        clients=Clients(session=world.operator.session), name="evercert", output=lambda _: world.topic
+    )
+
+    def listen() -> None:
+        with following.inbox(connection, threading.Event()):
+            assert [len(found) for found in left(world)] == [1, 1]
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        listen()
+    assert left(world) == ([], [])

@@ -182,7 +182,7 @@ def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> 
     done = stack.evercert("renew", "--issuer", issuer, "--yes", "--over", "1h", "--reason", "CA\x1b[2J moves")
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 certificates asked for" in done.stdout
-    assert until(lambda: shown(stack, soonest)["revision"] == 2, 30)
+    assert until(lambda: shown(stack, soonest)["revision"] == 2, 120)
     waiting = [shown(stack, name) for name in (soon, late)]
     assert [record["request_reason"] for record in waiting] == ["CA [2J moves"] * 2
     asked = datetime.fromisoformat(waiting[0]["requested_at"])
@@ -192,7 +192,7 @@ def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> 
     again = json.loads(stack.evercert("renew", "--issuer", issuer, "--dry-run", "--json").stdout)
     assert (again["certificates"], sorted(again["asked_already"])) == ([soonest], sorted([soon, late]))
     assert stack.evercert("renew", "--issuer", issuer, "--yes", "--now").returncode == 0
-    assert until(lambda: [shown(stack, name)["revision"] for name in (soonest, soon, late)] == [3, 2, 2], 30)
+    assert until(lambda: [shown(stack, name)["revision"] for name in (soonest, soon, late)] == [3, 2, 2], 120)
 
 
 def test_renew_wants_to_know_whom(stack: Stack) -> None:
@@ -251,7 +251,7 @@ def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None
     done = stack.evercert("adopt", name, title, "--yes")
     assert done.returncode == 0, done.stderr
     assert f"certificate {name} names it already, and is looked at now" in done.stdout
-    assert until(lambda: shown(stack, name)["state"] == "ready", 30)
+    assert until(lambda: shown(stack, name)["state"] == "ready", 120)
     assert stack.secret(f"{name}-elsewhere")["certificate"]
 
 

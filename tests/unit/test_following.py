@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from evercert.cli import following, show
+from evercert.cli.files import BadInput
 from evercert.cli.following import Event, Filter
 from evercert.events import EventType
 
@@ -58,6 +59,12 @@ def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
 def test_what_has_no_attributes_passes_no_filter() -> None:
     assert not Filter(["web"], [], [], {}).takes(Event({}))
     assert not Filter([], [], [], {"team": "web"}).takes(Event({}))
+
+
+def test_a_type_that_is_none_is_refused_with_those_there_are() -> None:
+    assert following.types(["certificate.failed"]) == ["certificate.failed"]
+    with pytest.raises(BadInput, match=r"--type certificate.faild: one of certificate"):
+        following.types(["certificate.faild"])
 
 
 def test_an_event_that_comes_twice_is_shown_once() -> None:

@@ -42,7 +42,7 @@ def list_(
     """Every certificate, and how it is."""
     states, labels = arguments.states(state or []), arguments.labels(label or [])
     connection = terminal.connect(stack, region)
-    rows = _rows(connection.specs.records(), states, labels)
+    rows = _rows(terminal.records(connection), states, labels)
     rows.sort(key=lambda row: (sort == "expiry" and str(row.get("not_after") or "~"), str(row["name"])))
     if as_json:
         terminal.print_json(rows)
@@ -155,7 +155,7 @@ def _chosen(connection: Connection, name: str | None, issuer: str | None) -> ren
     if name is not None:
         terminal.readable(connection, name)
         return renewing.Renewal([name])
-    found = renewing.choose(connection.specs.records(), issuer)
+    found = renewing.choose(terminal.records(connection), issuer)
     if issuer is not None and not (found.names or found.asked):
         raise BadInput([f"no certificate is of issuer {issuer!r}; `evercert list` shows whose they are"])
     return found

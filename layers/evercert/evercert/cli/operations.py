@@ -131,7 +131,9 @@ def events(
     if test and (certificate or kind or issuer or label):
         raise BadInput(["--test shows what it published itself: give no filter with it"])
     span = None if limit is None else arguments.span(limit, "--for")
-    wanted = following.Filter(certificate or [], kind or [], issuer or [], arguments.labels(label or []))
+    wanted = following.Filter(
+        certificate or [], following.types(kind or []), issuer or [], arguments.labels(label or [])
+    )
     connection = terminal.connect(stack, region)
     with following.interruptible() as stop, following.inbox(connection, stop) as box:
         if not test:
@@ -139,7 +141,8 @@ def events(
             for event in following.follow(box, wanted, span):
                 terminal.out.print(json.dumps(event.body) if as_json else show.event(event.body))
         else:
-            missing = following.test(box, connection, span or TEST_LIMIT)
+            with terminal.err.status(f"waiting for {len(following.TYPES)} events"):
+                missing = following.test(box, connection, span or TEST_LIMIT)
     if test and not stop.is_set():
         if as_json:
             terminal.print_json({"came_back": sorted(following.TYPES - set(missing)), "missing": sorted(missing)})

@@ -64,6 +64,12 @@ def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quie
     return fine
 
 
+def records(connection: Connection) -> list[Record | Unreadable]:
+    """All of them; a large table takes its time."""
+    with err.status("reading the table"):
+        return list(connection.specs.records())
+
+
 def readable(connection: Connection, name: str) -> Record:
     """The record of that name; raises BadInput without one that can be read."""
     record = connection.specs.record(arguments.name(name))
