@@ -14,14 +14,15 @@ from evercert.aws import items
 from evercert.aws.inventory import LONGEST_LEASE, OWNED
 from evercert.certificate import Bundle
 from evercert.deadline import Deadline
-from evercert.dispatch import Due, Nudge
+from evercert.destination import Delivered, Drift
+from evercert.dispatch import Due, Expiring, Nudge
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
 from evercert.events import Outcome
 from evercert.instants import to_text
-from evercert.issuance import Issuance, Ports
+from evercert.issuance import Issuance
 from evercert.keys import PrivateKey
-from evercert.ports import Changes, Delivered, Held, OpenIssuer, Unclaimed, Unreadable
-from evercert.record import SCHEMA, Claim, Record
+from evercert.ports import Changes, Gate, Held, OpenIssuer, Ports, Turn, Unclaimed, Unreadable
+from evercert.record import SCHEMA, Claim, Delivery, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change, Pause
 
@@ -70,6 +71,9 @@ class FakeTable:
         seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
         return Held(name, claim, *seen), items.read_record(item)
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        return self.record(name)
+
     def update(self, held: Held, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
@@ -78,18 +82,24 @@ class FakeTable:
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
         moved = self._moved(held)
-        self._set(
-            held.name, {**self._owned(changes, held), "claim": None, **items.due(held.name, now if moved else due_at)}
-        )
+        self._end(held, self._owned(changes, held), now if moved else due_at)
         return moved
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
+    def _end(self, held: Held, changes: Changes, due: datetime | None) -> None:
+        resting = True if due is None else None
+        self._set(held.name, {**changes, "claim": None, "resting": resting, **items.due(held.name, due)})
+
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
-        due = outcome.at if moved else due_at
-        self._set(held.name, {**self._owned(changes, held), "claim": None, **items.due(held.name, due)})
-        self.items[items.pk(held.name), outcome.key] = items.outcome_item(outcome)
-        return moved
+        for step in range(10):
+            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+            if (items.pk(held.name), numbered.key) not in self.items:
+                break
+        changes = {**self._owned(changes, held), "outcomes": numbered.number}
+        self._end(held, changes, outcome.at if moved else due_at)
+        self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
+        return moved, numbered
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         item = self.items.get((items.pk(name), key))
@@ -115,6 +125,10 @@ class FakeTable:
             if "due_shard" in item and item.get("due_at", {}).get("S", "~") <= to_text(now)
         ]
         return iter(sorted(found, key=lambda due: due.due_at))
+
+    def expiring(self, page: int) -> Iterator[Expiring]:
+        found = [Expiring(key, item["not_after"]["S"]) for key, item in self.items.items() if "expiry_shard" in item]
+        return iter(sorted(found, key=lambda expiring: expiring.not_after))
 
     def put_off(self, due: Due, until: datetime) -> bool:
         item = self.items.get(due.key)
@@ -299,12 +313,23 @@ class FakeDestination:
     deliveries: int = 0
     errors: list[Exception] = field(default_factory=list)
     refuses: EvercertError | None = None
+    drift: Drift | None = None
+
+    @property
+    def service(self) -> str:
+        return f"fake {self.name}"
 
     def check(self, spec: Spec) -> None:
         if self.refuses is not None:
             raise self.refuses
 
-    def deliver(self, bundle: Bundle) -> Delivered:
+    def examine(self, here: Delivery) -> Drift | None:
+        if self.errors:
+            raise self.errors.pop(0)
+        drift, self.drift = self.drift, None
+        return drift
+
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
         if self.errors:
             raise self.errors.pop(0)
         if self.bundle is None or self.bundle.chain != bundle.chain:
@@ -339,6 +364,39 @@ class FakeAnnouncer:
         self.announced.append(outcome)
 
 
+@dataclass
+class FakePace:
+    """A turn a second, as the table hands them out."""
+
+    taken: dict[str, list[datetime]] = field(default_factory=dict)
+
+    def take(self, service: str, now: datetime) -> Turn:
+        before = self.taken.setdefault(service, [])
+        at = max([now, *(turn + timedelta(seconds=1) for turn in before[-1:] if turn <= now + timedelta(hours=6))])
+        before.append(at)
+        return Turn(at, sum(turn > now - timedelta(days=365) for turn in before))
+
+
+@dataclass
+class FakeGates:
+    """Breakers in a dictionary."""
+
+    known: dict[str, Gate] = field(default_factory=dict)
+
+    def read(self, service: str) -> Gate:
+        return self.known.get(service, Gate(service))
+
+    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+        if self.read(gate.service).shut_until != gate.shut_until:
+            return False
+        self.known[gate.service] = Gate(gate.service, failures, until)
+        return True
+
+    def clear(self, gate: Gate) -> None:
+        if self.read(gate.service).shut_until == gate.shut_until:
+            self.known.pop(gate.service, None)
+
+
 class Bench:
     """The issuance use case on fakes, with handles on each of them."""
 
@@ -350,6 +408,8 @@ class Bench:
         self.issuers = FakeIssuers()
         self.destinations = FakeDestinations()
         self.announcer = FakeAnnouncer()
+        self.pace = FakePace()
+        self.gates = FakeGates()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             inventory=self.table,
@@ -358,7 +418,10 @@ class Bench:
             issuers=self.issuers,
             destinations=self.destinations,
             announcer=self.announcer,
+            pace=self.pace,
+            gates=self.gates,
             clock=self.clock,
+            sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,
         )
         self.issuance = Issuance(self.ports, LEASE)

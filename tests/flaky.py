@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from evercert.certificate import Bundle
+from evercert.destination import Delivered
 from evercert.destinations.secrets_manager import SecretsManager
 from evercert.errors import Unavailable
-from evercert.ports import Delivered
+from evercert.record import Delivery
 
 
 class Flaky(SecretsManager):
@@ -15,8 +16,8 @@ class Flaky(SecretsManager):
 
     left: ClassVar[int] = 0
 
-    def deliver(self, bundle: Bundle) -> Delivered:
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
         if Flaky.left > 0:
             Flaky.left -= 1
             raise Unavailable("the door sticks")
-        return super().deliver(bundle)
+        return super().deliver(bundle, here)

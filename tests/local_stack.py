@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv" / "local-stack"
+LAUNCHER = ROOT / "tests" / "emulator.py"
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
 STACK = "evercert"
@@ -83,7 +84,8 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     }
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
-            [tool("python"), "-m", "ministack"],
+            # -P: the folder of the tests is not on the emulator's path
+            [tool("python"), "-P", LAUNCHER],
             env=environment,
             stdout=log,
             stderr=log,

@@ -81,6 +81,10 @@ class StrictSecretsManager:
         self, *, SecretId: str, VersionStage: str, MoveToVersionId: str, RemoveFromVersionId: str | None = None
     ) -> dict[str, Any]:
         secret = self._find(SecretId, "UpdateSecretVersionStage")
+        if secret["deleted"]:  # API: "the secret is scheduled for deletion"
+            raise refuse("InvalidRequestException", "UpdateSecretVersionStage", "marked for deletion")
+        if MoveToVersionId not in secret["values"]:
+            raise refuse("ResourceNotFoundException", "UpdateSecretVersionStage")
         holder = next((v for v, stages in secret["stages"].items() if VersionStage in stages), None)
         if holder is not None and holder != RemoveFromVersionId:
             # API: "if the staging label is attached to a different version, you must specify RemoveFromVersionId"
@@ -98,6 +102,12 @@ class StrictSecretsManager:
 
     def delete_secret(self, *, SecretId: str) -> None:
         self._find(SecretId, "DeleteSecret")["deleted"] = "2026-01-15"
+
+    def restore_secret(self, *, SecretId: str) -> dict[str, Any]:
+        secret = self._find(SecretId, "RestoreSecret")
+        secret["deleted"] = None
+        self.writes.append("restore")
+        return {"ARN": secret["ARN"], "Name": SecretId}
 
     def _find(self, name: str, operation: str) -> dict[str, Any]:
         if name not in self.secrets:

@@ -24,8 +24,10 @@ from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
 from evercert.aws.due_index import DynamoDBDueIndex
+from evercert.aws.gates import DynamoDBGates
 from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.issuer_definitions import DynamoDBIssuers
+from evercert.aws.pace import DynamoDBPace
 from evercert.aws.queue import SQSQueue, read
 from evercert.aws.seal import KMSSeal
 from evercert.aws.specs import DynamoDBSpecs
@@ -35,9 +37,10 @@ from evercert.deadline import Deadline
 from evercert.destinations import DESTINATIONS
 from evercert.errors import EvercertError
 from evercert.instants import from_text
-from evercert.issuance import Issuance, Ports
+from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
 from evercert.keys import public_bytes
+from evercert.ports import Ports
 from evercert.record import Record
 from evercert.register import Register
 from evercert.spec import Component, Spec
@@ -48,6 +51,7 @@ from tests.scripted_ca import ScriptedIssuer
 
 REDISPATCH = timedelta(seconds=600)
 STACK = "world"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:000000000000:stack/{STACK}/1"
 TEST_ISSUERS = Register("issuer", {**ISSUERS.entries, "scripted": "tests.scripted_ca:ScriptedIssuer"})
 TEST_DESTINATIONS = Register("destination", {**DESTINATIONS.entries, "flaky": "tests.flaky:Flaky"})
 When = Literal["before", "after"]
@@ -161,9 +165,12 @@ class World:
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
             issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS),
-            destinations=RegisteredDestinations(Surroundings(STACK, self.clients), TEST_DESTINATIONS),
-            announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK),
+            destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
+            announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
+            pace=DynamoDBPace(self.clients.dynamodb, self.table),
+            gates=DynamoDBGates(self.clients.dynamodb, self.table),
             clock=self.clock,
+            sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,
         )
         self.issuance = Issuance(self.ports, LEASE)

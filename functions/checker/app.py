@@ -1,4 +1,4 @@
-"""Schedule → certificates that are due → queue."""
+"""Schedule → certificates that are due → queue; and once a day, the sweep."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 
 from evercert.aws.clients import Clients
 from evercert.aws.due_index import DynamoDBDueIndex
 from evercert.aws.queue import SQSQueue
+from evercert.aws.sweep import DynamoDBPages
 from evercert.checking import check
+from evercert.measures import of_tick
 from evercert.settings import CheckerSettings
+from evercert.sweeping import sweep
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -23,13 +26,23 @@ logger = Logger(service="checker")
 SHARE = 0.8  # of the time that is left; the rest of the work waits for the next tick
 
 
-def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """One tick; answers its counts. Raises what the index or the queue raises: the next tick tries again."""
-    settings, index, queue = _wired()
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One tick, or one part of the sweep; answers its counts. Raises what AWS does: the next one goes on."""
+    settings, index, queue, pages = _wired()
     stop_at = now() + timedelta(milliseconds=context.get_remaining_time_in_millis() * SHARE)
-    tick = asdict(check(index, queue, clock=now, stop_at=stop_at, redispatch=settings.redispatch))
-    logger.info({"outcome": "checked", **tick})
-    return tick
+    if event.get("task") == "sweep":
+        counts = asdict(sweep(pages, clock=now, stop_at=stop_at))
+        logger.info({"outcome": "swept", **counts})
+        return counts
+    tick = check(index, queue, clock=now, stop_at=stop_at, redispatch=settings.redispatch)
+    soonest = next((entry.not_after for entry in index.expiring(page=1)), None)
+    logger.info({"outcome": "checked", **asdict(tick), "soonest_expiry": soonest})
+    metrics = Metrics(namespace="evercert", service="checker")
+    metrics.add_dimension("stack", settings.stack)
+    for name, unit, value in of_tick(tick, soonest, now()):
+        metrics.add_metric(name, unit, value)
+    metrics.flush_metrics()
+    return asdict(tick)
 
 
 def now() -> datetime:
@@ -38,7 +51,8 @@ def now() -> datetime:
 
 
 @cache
-def _wired() -> tuple[CheckerSettings, DynamoDBDueIndex, SQSQueue]:
+def _wired() -> tuple[CheckerSettings, DynamoDBDueIndex, SQSQueue, DynamoDBPages]:
     settings = CheckerSettings.of(os.environ)
     clients = Clients()
-    return settings, DynamoDBDueIndex(clients.dynamodb, settings.table), SQSQueue(clients.sqs, settings.queue)
+    index, pages = DynamoDBDueIndex(clients.dynamodb, settings.table), DynamoDBPages(clients.dynamodb, settings.table)
+    return settings, index, SQSQueue(clients.sqs, settings.queue), pages

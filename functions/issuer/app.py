@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import cache
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 
 from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
+from evercert.aws.gates import DynamoDBGates
 from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.issuer_definitions import DynamoDBIssuers
+from evercert.aws.pace import DynamoDBPace
 from evercert.aws.queue import SQSQueue, read
 from evercert.aws.seal import KMSSeal
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
-from evercert.issuance import Issuance, Ports
+from evercert.examining import examine
+from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
+from evercert.measures import of_report
+from evercert.ports import Ports
 from evercert.settings import IssuerSettings
 
 if TYPE_CHECKING:
@@ -30,8 +36,13 @@ logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[dict[str, str]]]:
-    """Answers with the messages that should come back: unreadable ones, and those that met a bug."""
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answers with the messages that should come back: unreadable ones, and those that met a bug.
+
+    `{"examine": [NAME, …]}`, which only an operator can send, is answered with what would keep it from its work.
+    """
+    if "examine" in event:
+        return examine(list(map(str, event["examine"])), _wired()[0])
     failures = []
     for message in event["Records"]:
         try:
@@ -44,7 +55,19 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[di
         else:
             level = LEVELS.get(report.facts.get("severity", ""), logger.info)
             level({"outcome": report.outcome, "certificate": report.certificate, **report.facts})
+            _count(report)
     return {"batchItemFailures": failures}
+
+
+def _count(report: Report) -> None:
+    """Metrics of what happened, if something did; a certificate is no dimension: that would cost more than all else."""
+    for name, unit, value, more in of_report(report):
+        metrics = Metrics(namespace="evercert", service="issuer")
+        metrics.add_dimension("stack", os.environ["STACK_NAME"])
+        for dimension, word in more.items():
+            metrics.add_dimension(dimension, word)
+        metrics.add_metric(name, unit, value)
+        metrics.flush_metrics()
 
 
 def _one(body: str) -> Report:
@@ -77,9 +100,14 @@ def _wired() -> tuple[Ports, Issuance]:
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS),
-        destinations=RegisteredDestinations(Surroundings(settings.stack, clients)),
+        destinations=RegisteredDestinations(
+            Surroundings(settings.stack, settings.stack_id, clients, settings.import_quota)
+        ),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
+        pace=DynamoDBPace(clients.dynamodb, settings.table),
+        gates=DynamoDBGates(clients.dynamodb, settings.table),
         clock=now,
+        sleep=lambda span: sleep(span.total_seconds()),
         deadline=deadline,
     )
     return ports, Issuance(ports, settings.lease)

@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.aws import items
 from evercert.aws.due_index import PAGE, DynamoDBDueIndex
 from evercert.aws.specs import DynamoDBSpecs
-from evercert.dispatch import Due
+from evercert.dispatch import Due, shard
 from evercert.instants import to_text
 from evercert.record import Record
 from evercert.specs import Change
@@ -42,7 +41,7 @@ def test_only_what_is_due_the_longest_overdue_first_over_all_shards(both) -> Non
     for name, moment in moments.items():
         add(specs, name, moment)
     add(specs, "later", START + timedelta(milliseconds=1))
-    assert len({items.shard(name) for name in moments}) > 8
+    assert len({shard(name) for name in moments}) > 8
     found = names(index, START)
     assert sorted(found) == sorted(moments)
     assert [moments[name] for name in found] == sorted(moments.values())
@@ -50,7 +49,7 @@ def test_only_what_is_due_the_longest_overdue_first_over_all_shards(both) -> Non
 
 def test_more_than_a_page_of_one_shard_is_found_whole(both) -> None:
     index, specs = both
-    same = [name for number in range(5000) if items.shard(name := f"n{number}") == "03"][: PAGE + 20]
+    same = [name for number in range(5000) if shard(name := f"n{number}") == "03"][: PAGE + 20]
     for name in same:
         add(specs, name, START)
     assert sorted(names(index, START)) == sorted(same)
@@ -89,13 +88,7 @@ def test_an_idle_tick_reads_sixteen_empty_pages_and_no_more(world) -> None:
     assert world.switch.calls == ["before-send.dynamodb.Query"] * 16
 
 
-def test_the_adapter_and_the_items_agree_on_the_number_of_shards() -> None:
-    from evercert.aws import due_index
-
-    assert due_index.SHARDS == items.SHARDS
-
-
 def test_a_due_entry_carries_what_was_read(both) -> None:
     index, specs = both
     add(specs, "web", START)
-    assert list(index.due(START)) == [Due(("certificate#web", "record"), items.shard("web"), to_text(START))]
+    assert list(index.due(START)) == [Due(("certificate#web", "record"), shard("web"), to_text(START))]

@@ -219,7 +219,9 @@ def finish(table: Table, how: str, held: Held, due_at) -> bool:
     if how == "release":
         return table.inventory.release(held, {"state": "ready"}, due_at, START + timedelta(seconds=5))
     made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
-    return table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, due_at, made)
+    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, due_at, made)
+    assert stored == made
+    return moved
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])

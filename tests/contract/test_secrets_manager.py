@@ -12,15 +12,20 @@ import pytest
 
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
 from evercert.certificate import Bundle
-from evercert.destinations.secrets_manager import SecretsManager, tag_value, value
+from evercert.destination import Destination
+from evercert.destinations.account import tag_value
+from evercert.destinations.secrets_manager import SecretsManager, value
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Destination, Request
+from evercert.ports import Request
+from evercert.record import Delivery
 from evercert.spec import Component
 from tests.fakes import START, spec
 from tests.strict import StrictSecretsManager
-from tests.world import assert_pair
+from tests.world import STACK_ID, assert_pair
+
+NOTHING = Delivery()
 
 
 def bundle(name: str = "web") -> Bundle:
@@ -55,7 +60,7 @@ def vault(request: pytest.FixtureRequest) -> Vault:
         client, secret = world.operator.secretsmanager, world.secret
 
     def opened(certificate: str = "web", stack: str = "stack") -> Destination:
-        surroundings = Surroundings(stack, SimpleNamespace(secretsmanager=client))
+        surroundings = Surroundings(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
         component = Component.model_validate({"type": "secrets-manager", "secret": secret})
         return RegisteredDestinations(surroundings).open(component, certificate)
 
@@ -63,7 +68,7 @@ def vault(request: pytest.FixtureRequest) -> Vault:
 
 
 def test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle(vault: Vault) -> None:
-    delivered = vault.open().deliver(bundle())
+    delivered = vault.open().deliver(bundle(), NOTHING)
     found = vault.client.describe_secret(SecretId=vault.secret)
     assert delivered.location == found["ARN"]
     assert {(tag["Key"], tag["Value"]) for tag in found["Tags"]} == {
@@ -79,8 +84,8 @@ def test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle(vault:
 
 def test_the_next_delivery_becomes_current_and_keeps_the_previous_readable(vault: Vault) -> None:
     first, second = bundle(), bundle()
-    vault.open().deliver(first)
-    delivered = vault.open().deliver(second)
+    vault.open().deliver(first, NOTHING)
+    delivered = vault.open().deliver(second, NOTHING)
     values = vault.values()
     assert values["AWSCURRENT"]["serial_number"] == second.chain.serial_number
     assert values["AWSPREVIOUS"]["serial_number"] == first.chain.serial_number
@@ -88,24 +93,24 @@ def test_the_next_delivery_becomes_current_and_keeps_the_previous_readable(vault
 
 
 def test_a_repeated_delivery_changes_nothing(vault: Vault) -> None:
-    vault.open().deliver(bundle())
+    vault.open().deliver(bundle(), NOTHING)
     second = bundle()
-    once = vault.open().deliver(second)
+    once = vault.open().deliver(second, NOTHING)
     before = vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"]
-    assert vault.open().deliver(second) == once
+    assert vault.open().deliver(second, NOTHING) == once
     assert vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"] == before
 
 
 def test_a_version_that_lost_the_current_stage_gets_it_back(vault: Vault) -> None:
-    vault.open().deliver(bundle())
+    vault.open().deliver(bundle(), NOTHING)
     second = bundle()
-    version = vault.open().deliver(second).version
+    version = vault.open().deliver(second, NOTHING).version
     stages = vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"]
     previous = next(v for v, held in stages.items() if "AWSPREVIOUS" in held)
     vault.client.update_secret_version_stage(
         SecretId=vault.secret, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=version
     )
-    vault.open().deliver(second)
+    vault.open().deliver(second, NOTHING)
     assert vault.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
 
 
@@ -118,18 +123,68 @@ def test_a_version_that_lost_the_current_stage_gets_it_back(vault: Vault) -> Non
     ids=["another stack's", "another certificate's"],
 )
 def test_somebody_elses_secret_is_left_alone(vault: Vault, other: dict, says: str) -> None:
-    vault.open(**other).deliver(bundle())
+    vault.open(**other).deliver(bundle(), NOTHING)
     before = vault.values()
     with pytest.raises(Misconfigured, match=says):
-        vault.open().deliver(bundle())
+        vault.open().deliver(bundle(), NOTHING)
     assert vault.values() == before
 
 
-def test_a_secret_that_is_being_deleted_says_how_to_restore_it(vault: Vault) -> None:
-    vault.open().deliver(bundle())
+def test_a_secret_that_is_being_deleted_is_restored_for_what_is_delivered(vault: Vault) -> None:
+    vault.open().deliver(bundle(), NOTHING)
     vault.client.delete_secret(SecretId=vault.secret)
-    with pytest.raises(Misconfigured, match="aws secretsmanager restore-secret --secret-id"):
-        vault.open().deliver(bundle())
+    delivered = vault.open().deliver(second := bundle(), NOTHING)
+    assert vault.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
+    assert delivered.version
+
+
+def test_what_was_delivered_has_not_drifted(vault: Vault) -> None:
+    delivered = vault.open().deliver(bundle(), NOTHING)
+    before = vault.values()
+    assert vault.open().examine(Delivery(revision=1, **vars(delivered))) is None
+    assert vault.values() == before
+
+
+def test_a_value_put_by_hand_is_moved_away_and_ours_is_current_again(vault: Vault) -> None:
+    made = bundle()
+    here = Delivery(revision=1, **vars(vault.open().deliver(made, NOTHING)))
+    vault.client.put_secret_value(SecretId=vault.secret, ClientRequestToken="h" * 36, SecretString='{"by": "hand"}')
+    drift = vault.open().examine(here)
+    assert drift is not None
+    assert drift.repaired == "our version was made current again"
+    assert vault.values()["AWSCURRENT"]["serial_number"] == made.chain.serial_number
+    assert vault.open().examine(here) is None
+
+
+def test_a_version_that_is_gone_takes_a_new_certificate(vault: Vault) -> None:
+    here = Delivery(revision=1, **vars(vault.open().deliver(bundle(), NOTHING)))
+    drift = vault.open().examine(here.model_copy(update={"version": "gone" * 9}))
+    assert drift is not None
+    assert (drift.repaired, drift.gone) == (None, False)
+
+
+def test_a_secret_that_was_scheduled_for_deletion_is_restored_and_takes_a_new_certificate(vault: Vault) -> None:
+    here = Delivery(revision=1, **vars(vault.open().deliver(bundle(), NOTHING)))
+    vault.client.delete_secret(SecretId=vault.secret)
+    drift = vault.open().examine(here)
+    assert drift is not None
+    assert "it was restored" in drift.problem
+    assert drift.repaired is None
+    assert "DeletedDate" not in vault.client.describe_secret(SecretId=vault.secret)
+
+
+def test_a_secret_that_was_deleted_has_no_place_any_more(vault: Vault) -> None:
+    drift = vault.open().examine(Delivery(revision=1, location="arn", version="v"))
+    assert drift is not None
+    assert drift.gone
+
+
+def test_somebody_elses_secret_under_the_name_is_examined_and_left_alone(vault: Vault) -> None:
+    vault.open(stack="other").deliver(bundle(), NOTHING)
+    before = vault.values()
+    with pytest.raises(Misconfigured, match="was not made by this stack"):
+        vault.open().examine(Delivery(revision=1, location="arn", version="v"))
+    assert vault.values() == before
 
 
 # -- rules that only the double enforces ------------------------------------------------------------------------------
@@ -137,7 +192,7 @@ def strict() -> tuple[StrictSecretsManager, Callable[[], Destination]]:
     client = StrictSecretsManager()
     settings = SecretsManager.Settings(secret="evercert/certificates/web")
     return client, lambda: SecretsManager(
-        settings, "web", Surroundings("stack", SimpleNamespace(secretsmanager=client))
+        settings, "web", Surroundings("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
     )
 
 
@@ -146,17 +201,17 @@ def test_no_two_values_share_a_token_and_one_value_has_one() -> None:
     client, opened = strict()
     bundles = [bundle() for _ in range(3)]
     for made in bundles:
-        opened().deliver(made)
+        opened().deliver(made, NOTHING)
     assert len(client.secrets["evercert/certificates/web"]["values"]) == 3
-    opened().deliver(bundles[-1])
+    opened().deliver(bundles[-1], NOTHING)
     assert client.writes == ["create", "put", "put"]
 
 
 def test_a_late_duplicate_of_the_creation_is_no_error() -> None:
     _, opened = strict()
     made = bundle()
-    first = opened().deliver(made)
-    assert opened().deliver(made) == first
+    first = opened().deliver(made, NOTHING)
+    assert opened().deliver(made, NOTHING) == first
 
 
 def test_a_bundle_larger_than_a_secret_is_refused_before_aws_hears_of_it() -> None:
@@ -168,7 +223,7 @@ def test_a_bundle_larger_than_a_secret_is_refused_before_aws_hears_of_it() -> No
         fingerprint_sha256="0",
     ), made.private_key)  # fmt: skip
     with pytest.raises(Rejected, match="65536"):
-        opened().deliver(huge)
+        opened().deliver(huge, NOTHING)
     assert client.writes == []
 
 

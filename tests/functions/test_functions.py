@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from evercert.aws import items
+from evercert.instants import to_text
 from tests.fakes import spec
 from tests.functions.conftest import event
-from tests.world import World, assert_pair
+from tests.world import STACK, World, assert_pair
 
 
 def want(world: World, **changes) -> None:
@@ -25,11 +27,41 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
 def test_the_checker_nudges_what_is_due(world: World, function, context, capsys) -> None:
     want(world)
     tick = function("checker").handler(event("schedule.json"), context)
-    assert tick == {"sent": 1, "refused": 0, "overtaken": 0, "foreign": 0, "left": 0}
+    assert tick == {
+        "sent": 1, "refused": 0, "overtaken": 0, "foreign": 0, "left": 0, "oldest_due": to_text(world.clock())
+    }  # fmt: skip
     (message,) = world._receive()
     assert json.loads(message["Body"]) == {"certificate": "web"}
-    (line,) = lines(capsys)
+    line, metrics = lines(capsys)
     assert line["message"]["outcome"] == "checked"
+    assert (metrics["service"], metrics["stack"], metrics["Ticks"], metrics["CertificatesDue"]) == (
+        "checker",
+        STACK,
+        [1],
+        [1],
+    )
+    assert "SoonestExpiryDays" not in metrics  # nothing is delivered yet
+
+
+def test_the_checker_tells_when_the_first_certificate_expires(world: World, function, context, capsys) -> None:
+    want(world)
+    world.settle(world.settled)
+    function("checker").handler(event("schedule.json"), context)
+    line, metrics = lines(capsys)
+    assert line["message"]["soonest_expiry"] == to_text(world.record().facts.not_after)
+    left = (world.record().facts.not_after - datetime.now(UTC)) / timedelta(days=1)
+    assert metrics["SoonestExpiryDays"][0] == pytest.approx(left, abs=0.01)
+
+
+def test_the_checker_sweeps_once_a_day_and_mends_what_no_index_holds(world: World, function, context, capsys) -> None:
+    want(world)
+    remove = {"UpdateExpression": "REMOVE due_at, due_shard"}
+    world.operator.dynamodb.update_item(TableName=world.table, Key=items.key("web"), **remove)
+    checker = function("checker").handler
+    assert checker({"task": "sweep"}, context) == {"seen": 1, "mended": 1, "finished": True}
+    assert checker({"task": "sweep"}, context) == {"seen": 0, "mended": 0, "finished": True}
+    assert world.record().due_at is not None
+    assert [line["message"]["outcome"] for line in lines(capsys)] == ["swept", "swept"]
 
 
 def test_the_checker_stops_before_its_time_is_over(world: World, function, capsys) -> None:
@@ -49,7 +81,8 @@ def test_the_issuer_issues_one_message_and_gives_the_unreadable_one_back(
     assert_pair(world.versions()["AWSCURRENT"])
     (cloud_event,) = world.events()
     assert cloud_event["type"] == "certificate.issued"
-    issued, unreadable = lines(capsys)
+    issued, metrics, unreadable = lines(capsys)
+    assert (metrics["service"], metrics["stack"], metrics["CertificatesIssued"]) == ("issuer", STACK, [1])
     assert (issued["level"], issued["message"]["outcome"]) == ("INFO", "certificate.issued")
     assert (unreadable["level"], unreadable["message"]["outcome"]) == ("ERROR", "undeliverable")
 

@@ -14,18 +14,22 @@ from tests.stack.conftest import Stack
 
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
 OURS = [{"Key": "evercert:stack", "Value": STACK}]
+THEIRS = [{"Key": "evercert:stack", "Value": "another"}]
+LISTED, UNLISTED = "us-east-1", "us-west-2"  # in DestinationRegions of the local profile, and not
+CONTEXT = {"evercert:stack": STACK, "evercert:uid": "u", "evercert:revision": "1"}
+PEM = {"Certificate": b"c", "PrivateKey": b"k"}  # the emulator's ACM never looks inside
 
 
 @pytest.fixture(scope="session")
-def checker(stack: Stack) -> Callable[[str], Any]:
+def checker(stack: Stack) -> Callable[..., Any]:
     credentials = stack.role(stack.resource("CheckerRole"))
-    return lambda service: stack.client(service, **credentials)
+    return lambda service, **more: stack.client(service, **credentials, **more)
 
 
 @pytest.fixture(scope="session")
-def issuer(stack: Stack) -> Callable[[str], Any]:
+def issuer(stack: Stack) -> Callable[..., Any]:
     credentials = stack.role(stack.resource("IssuerRole"))
-    return lambda service: stack.client(service, **credentials)
+    return lambda service, **more: stack.client(service, **credentials, **more)
 
 
 def denied(call: Callable[[], Any]) -> bool:
@@ -41,15 +45,22 @@ def denied(call: Callable[[], Any]) -> bool:
 @pytest.fixture
 def sealed(stack: Stack, issuer: Callable[[str], Any]) -> tuple[str, bytes]:
     key = stack.resource("SealKey")
-    blob = issuer("kms").encrypt(KeyId=key, Plaintext=b"key", EncryptionContext={"a": "b"})["CiphertextBlob"]
+    blob = issuer("kms").encrypt(KeyId=key, Plaintext=b"key", EncryptionContext=CONTEXT)["CiphertextBlob"]
     return key, blob
 
 
 def test_only_the_issuer_opens_the_seal(checker, issuer, sealed: tuple[str, bytes]) -> None:
     key, blob = sealed
-    assert denied(lambda: checker("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext={"a": "b"}))
-    assert denied(lambda: checker("kms").encrypt(KeyId=key, Plaintext=b"x"))
-    assert issuer("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext={"a": "b"})["Plaintext"] == b"key"
+    assert denied(lambda: checker("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext=CONTEXT))
+    assert denied(lambda: checker("kms").encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=CONTEXT))
+    assert issuer("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext=CONTEXT)["Plaintext"] == b"key"
+
+
+@pytest.mark.parametrize("context", [{}, {"evercert:uid": "u"}, {**CONTEXT, "evercert:stack": "another"}])
+def test_the_seal_is_for_this_stack_only(issuer, sealed: tuple[str, bytes], context: dict[str, str]) -> None:
+    key, blob = sealed
+    assert denied(lambda: issuer("kms").encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context))
+    assert denied(lambda: issuer("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext=context))
 
 
 def test_the_issuer_never_reads_a_certificate_back(stack: Stack, issuer) -> None:
@@ -61,10 +72,9 @@ def test_the_issuer_never_reads_a_certificate_back(stack: Stack, issuer) -> None
 
 def test_the_issuer_writes_only_secrets_with_our_tag(stack: Stack, issuer) -> None:
     name = f"evercert/certificates/{uuid.uuid4().hex}"
-    theirs = [{"Key": "evercert:stack", "Value": "another"}]
     assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x"))
-    assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x", Tags=theirs))
-    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=theirs)
+    assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x", Tags=THEIRS))
+    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=THEIRS)
     assert denied(lambda: issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="mine"))
     mine = f"evercert/certificates/{uuid.uuid4().hex}"
     issuer("secretsmanager").create_secret(Name=mine, SecretString="x", Tags=OURS)
@@ -73,10 +83,26 @@ def test_the_issuer_writes_only_secrets_with_our_tag(stack: Stack, issuer) -> No
 
 def test_the_issuer_does_not_make_another_stacks_secret_its_own(stack: Stack, issuer) -> None:
     name = f"evercert/certificates/{uuid.uuid4().hex}"
-    theirs = [{"Key": "evercert:stack", "Value": "another"}]
-    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=theirs)
+    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=THEIRS)
     assert denied(lambda: issuer("secretsmanager").tag_resource(SecretId=name, Tags=OURS))
     assert denied(lambda: issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="mine"))
+
+
+def test_the_issuer_takes_back_only_its_own_secret_from_deletion(stack: Stack, issuer) -> None:
+    for tags, refused in ((OURS, False), (THEIRS, True), ([], True)):
+        name = f"evercert/certificates/{uuid.uuid4().hex}"
+        stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=tags)
+        stack.client("secretsmanager").delete_secret(SecretId=name)
+        assert denied(lambda name=name: issuer("secretsmanager").restore_secret(SecretId=name)) is refused
+
+
+def test_secrets_go_to_listed_regions_only(issuer) -> None:
+    secret = {"Name": f"evercert/certificates/{uuid.uuid4().hex}", "SecretString": "x", "Tags": OURS}
+    issuer("secretsmanager", region_name=LISTED).create_secret(**secret)
+    issuer("secretsmanager", region_name=LISTED).put_secret_value(SecretId=secret["Name"], SecretString="y")
+    elsewhere = issuer("secretsmanager", region_name=UNLISTED)
+    assert denied(lambda: elsewhere.create_secret(**secret))
+    assert denied(lambda: elsewhere.describe_secret(SecretId=secret["Name"]))
 
 
 @pytest.mark.parametrize("name", ["production/database", "evercert/credentials/infisical", "evercert/certificatesX/a"])
@@ -90,9 +116,64 @@ def test_the_issuer_touches_no_secret_elsewhere(stack: Stack, issuer, name: str)
     assert denied(lambda: secrets.create_secret(Name=f"{name}-2", SecretString="x", Tags=OURS))
 
 
+def imported(client: Any, *tags: dict[str, str]) -> str:
+    return client.import_certificate(**PEM, **({"Tags": list(tags)} if tags else {}))["CertificateArn"]
+
+
+def test_a_certificate_is_first_imported_with_our_tag_only(issuer) -> None:
+    acm = issuer("acm")
+    assert denied(lambda: imported(acm))
+    assert denied(lambda: imported(acm, *THEIRS))
+    assert denied(lambda: imported(acm, {"Key": "owner", "Value": STACK}))
+    imported(acm, *OURS)
+
+
+def test_only_a_certificate_with_our_tag_is_imported_again(stack: Stack, issuer) -> None:
+    acm, root = issuer("acm"), stack.client("acm")
+    arn = imported(acm, *OURS)
+    acm.import_certificate(CertificateArn=arn, **{**PEM, "Certificate": b"next"})
+    assert acm.get_certificate(CertificateArn=arn)["Certificate"] == "next"
+    for foreign in (imported(root), imported(root, *THEIRS)):
+        assert denied(lambda foreign=foreign: acm.import_certificate(CertificateArn=foreign, **PEM))
+
+
+def test_a_foreign_certificate_is_not_imported_over_by_giving_it_our_tag(stack: Stack, issuer) -> None:
+    """Another stack's is refused by IAM; one without a tag by ACM itself, which takes no tags on a re-import."""
+    acm, root = issuer("acm"), stack.client("acm")
+    theirs, nobodys = imported(root, *THEIRS), imported(root)
+    assert denied(lambda: acm.import_certificate(CertificateArn=theirs, Tags=OURS, **PEM))
+    assert denied(lambda: acm.add_tags_to_certificate(CertificateArn=theirs, Tags=OURS))
+    with pytest.raises(ClientError, match="ValidationException"):
+        acm.import_certificate(CertificateArn=nobodys, Tags=OURS, **PEM)
+
+
+def test_certificates_go_to_listed_regions_only(stack: Stack, issuer) -> None:
+    arn = imported(issuer("acm", region_name=LISTED), *OURS)
+    issuer("acm", region_name=LISTED).import_certificate(CertificateArn=arn, **PEM)
+    elsewhere = issuer("acm", region_name=UNLISTED)
+    ours = imported(stack.client("acm", region_name=UNLISTED), *OURS)
+    assert denied(lambda: imported(elsewhere, *OURS))
+    assert denied(lambda: elsewhere.import_certificate(CertificateArn=ours, **PEM))
+    assert denied(lambda: elsewhere.describe_certificate(CertificateArn=ours))
+    assert denied(elsewhere.list_certificates)
+
+
+def test_the_issuer_looks_at_certificates_and_does_nothing_else_to_them(issuer) -> None:
+    acm = issuer("acm")
+    arn = imported(acm, *OURS)
+    acm.describe_certificate(CertificateArn=arn)
+    assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == OURS
+    acm.list_certificates()
+    assert denied(lambda: acm.delete_certificate(CertificateArn=arn))
+    assert denied(lambda: acm.export_certificate(CertificateArn=arn, Passphrase=b"long enough"))
+    assert denied(lambda: acm.remove_tags_from_certificate(CertificateArn=arn, Tags=OURS))
+    assert denied(lambda: acm.request_certificate(DomainName="www.example.com", Tags=OURS))
+
+
 def test_the_issuer_reads_issuers_and_writes_none(stack: Stack, issuer) -> None:
     table = stack.outputs["IssuersTable"]
     issuer("dynamodb").get_item(TableName=table, Key={"pk": {"S": "issuer#x"}})
+    issuer("dynamodb").batch_get_item(RequestItems={table: {"Keys": [{"pk": {"S": "issuer#x"}}]}})
     assert denied(lambda: issuer("dynamodb").put_item(TableName=table, Item={"pk": {"S": "issuer#x"}}))
     assert denied(lambda: issuer("dynamodb").scan(TableName=table))
 
@@ -103,16 +184,18 @@ def test_the_issuer_scans_and_deletes_nothing(stack: Stack, issuer) -> None:
     assert denied(lambda: issuer("dynamodb").delete_item(TableName=stack.table, Key=key))
 
 
-def test_the_checker_reads_the_due_index_and_no_record(stack: Stack, checker) -> None:
-    query = {
-        "KeyConditionExpression": "due_shard = :s",
-        "ExpressionAttributeValues": {":s": {"S": "00"}},
-        "TableName": stack.table,
-    }
-    checker("dynamodb").query(IndexName="due", **query)
+@pytest.mark.parametrize(("index", "shard"), [("due", "due_shard"), ("expiring", "expiry_shard")])
+def test_the_checker_reads_the_indexes(stack: Stack, checker, index: str, shard: str) -> None:
+    query = {"KeyConditionExpression": f"{shard} = :s", "ExpressionAttributeValues": {":s": {"S": "00"}}}
+    checker("dynamodb").query(TableName=stack.table, IndexName=index, **query)
+
+
+def test_the_checker_sweeps_and_fetches_replaces_and_deletes_no_record(stack: Stack, checker) -> None:
+    """The sweep may see what no index holds; a private key in a record is sealed, and the checker opens no seal."""
+    checker("dynamodb").scan(TableName=stack.table)
     key = {"pk": {"S": "certificate#x"}, "sk": {"S": "record"}}
     assert denied(lambda: checker("dynamodb").get_item(TableName=stack.table, Key=key))
-    assert denied(lambda: checker("dynamodb").scan(TableName=stack.table))
+    assert denied(lambda: checker("dynamodb").put_item(TableName=stack.table, Item=key))
     assert denied(lambda: checker("dynamodb").delete_item(TableName=stack.table, Key=key))
 
 
@@ -120,6 +203,14 @@ def test_the_checker_announces_nothing_and_receives_nothing(stack: Stack, checke
     assert denied(lambda: checker("sns").publish(TopicArn=stack.outputs["Topic"], Message="x"))
     assert denied(lambda: checker("sqs").receive_message(QueueUrl=stack.outputs["Queue"]))
     assert denied(lambda: checker("secretsmanager").list_secrets())
+    assert denied(lambda: checker("acm").list_certificates())
+
+
+def test_the_checker_reads_whether_an_issuer_is_paused_and_writes_none(stack: Stack, checker) -> None:
+    table, key = stack.outputs["IssuersTable"], {"pk": {"S": "issuer#x"}}
+    checker("dynamodb").get_item(TableName=table, Key=key)
+    assert denied(lambda: checker("dynamodb").put_item(TableName=table, Item=key))
+    assert denied(lambda: checker("dynamodb").scan(TableName=table))
 
 
 def test_neither_role_can_become_another(stack: Stack, checker, issuer) -> None:

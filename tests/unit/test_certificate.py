@@ -129,6 +129,123 @@ def test_each_misfit_of_the_leaf_is_told_alone(wrong, told):
     assert fit(wrong, ISSUING) == [told]
 
 
+def asking(**more):
+    return Attributes.model_validate({"common-name": "www.example.com", "alt-names": ["ip:192.0.2.10"], **more})
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "told"),
+    [
+        pytest.param(
+            {"key-usages": ["key_agreement", "digital_signature"]},
+            leaf(usage(digital_signature=True)),
+            "its key usage lacks keyAgreement",
+            id="a key usage short",
+        ),
+        pytest.param(
+            {"key-usages": ["digital_signature", "non_repudiation"]},
+            leaf(plain=True),
+            "its key usage lacks digitalSignature, nonRepudiation",
+            id="no key usage at all",
+        ),
+        pytest.param(
+            {"extended-key-usages": ["client_auth", "ocsp_signing"]},
+            leaf(),
+            "its extended key usage lacks clientAuth, OCSPSigning",
+            id="other purposes",
+        ),
+        pytest.param(
+            {"extended-key-usages": ["code_signing"]},
+            leaf(plain=True),
+            "its extended key usage lacks codeSigning",
+            id="no purpose at all",
+        ),
+    ],
+)
+def test_a_usage_that_was_asked_for_has_to_be_there(asked, answered, told):
+    assert fit(answered, ISSUING, asked=asking(**asked)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        pytest.param(
+            {"key-usages": ["key_agreement"]}, leaf(usage(key_agreement=True)), id="no digitalSignature wanted"
+        ),
+        pytest.param(
+            {"key-usages": ["digital_signature"]},
+            leaf(usage(digital_signature=True, key_encipherment=True)),
+            id="more usages than wanted",
+        ),
+        pytest.param(
+            {"extended-key-usages": ["client_auth"]},
+            leaf(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])),
+            id="no server wanted",
+        ),
+        pytest.param(
+            {"extended-key-usages": ["client_auth"]},
+            leaf(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])),
+            id="more purposes than wanted",
+        ),
+    ],
+)
+def test_the_usages_that_were_asked_for_are_enough(asked, answered):
+    assert fit(answered, ISSUING, asked=asking(**asked)) == []
+
+
+SUBJECT = {"organization": "Muster GmbH", "organizational-unit": "Web", "domain-components": ["example", "com"]}
+
+
+def named(*parts):
+    """The leaf that was asked for, with another subject."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(oid, value) for oid, value in parts]))
+        .issuer_name(name("Issuing"))
+        .public_key(key("www.example.com").public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=90))
+        .add_extension(leaf().extensions.get_extension_for_class(x509.SubjectAlternativeName).value, critical=False)
+    )
+    return builder.sign(key("Issuing"), hashes.SHA256())
+
+
+DC, ORG, OU, CN = (
+    NameOID.DOMAIN_COMPONENT, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.COMMON_NAME,
+)  # fmt: skip
+MUSTER = ((DC, "com"), (DC, "example"), (ORG, "Muster GmbH"), (OU, "Web"))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((*MUSTER, (CN, "www.example.com")), id="as asked"),
+        pytest.param(MUSTER, id="without its common name"),
+        pytest.param((*reversed(MUSTER[2:]), *MUSTER[:2]), id="in another order"),
+        pytest.param((*MUSTER[:2], (ORG, "MUSTER  gmbh"), (OU, "Web")), id="in another case"),
+        pytest.param((*MUSTER, (NameOID.COUNTRY_NAME, "DE")), id="with more than was asked for"),
+    ],
+)
+def test_the_subject_that_was_asked_for_fits(parts):
+    assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "wrong"),
+    [
+        pytest.param((), "domain-components, organization, organizational-unit", id="nothing"),
+        pytest.param((*MUSTER[:2], MUSTER[3]), "organization", id="a part short"),
+        pytest.param((*MUSTER[:3], (OU, "Mail")), "organizational-unit", id="another value"),
+        pytest.param((*MUSTER, (ORG, "Other")), "organization", id="a second value"),
+        pytest.param((MUSTER[1], MUSTER[0], *MUSTER[2:]), "domain-components", id="the wrong way round"),
+    ],
+)
+def test_a_subject_that_is_not_the_one_asked_for_does_not_fit(parts, wrong):
+    told = f"its subject has another {wrong} than was asked for, or none"
+    assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == [told]
+
+
 def test_a_certificate_for_another_key_does_not_fit():
     assert fit(leaf(), ISSUING, public_key=public_bytes(key("Root").public_key())) == ["it is for another public key"]
 

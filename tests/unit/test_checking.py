@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from evercert.checking import Tick, check
+from evercert.checking import PLENTY, Tick, check
 from evercert.dispatch import Due, Nudge
 from evercert.errors import Unavailable
 from evercert.instants import to_text
@@ -18,8 +19,9 @@ REDISPATCH = timedelta(minutes=10)
 
 
 def tick(table: FakeTable, queue: FakeQueue, clock: HandClock, seconds: float = 48) -> Tick:
+    """What it did; the oldest due time has tests of its own."""
     stop_at = clock() + timedelta(seconds=seconds)
-    return check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
+    return replace(check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH), oldest_due=None)
 
 
 def wanted(table: FakeTable, *names: str, minutes: float = -1) -> None:
@@ -151,3 +153,23 @@ def test_what_is_not_ours_is_counted_and_blocks_nobody(
 def test_a_due_entry_is_a_value() -> None:
     """It is kept in a dictionary by the checker."""
     assert len({Due(("a", "b"), "00", "x"), Due(("a", "b"), "00", "x")}) == 1
+
+
+def test_a_tick_tells_how_late_the_oldest_entry_is(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    wanted(table, "a", "b", minutes=-30)
+    stop_at = clock() + timedelta(seconds=48)
+    done = check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
+    assert done.oldest_due == to_text(START - timedelta(minutes=30))
+    done = check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
+    assert done.oldest_due is None
+
+
+def test_of_a_backlog_what_expires_first_goes_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    names = [f"web-{number:04d}" for number in range(PLENTY + 100)]
+    wanted(table, *names, minutes=-60)
+    for number, name in enumerate(reversed(names[100:])):  # the first hundred have no certificate yet
+        item = table.items[f"certificate#{name}", "record"]
+        item["expiry_shard"], item["not_after"] = {"S": "00"}, {"S": to_text(START + timedelta(minutes=number))}
+    tick(table, queue, clock)
+    sent = [nudge.certificate for nudge in queue.sent]
+    assert sent == [*reversed(names[100:]), *names[:100]]

@@ -4,9 +4,11 @@ import copy
 
 import pytest
 
+from evercert.attributes import Attributes
 from evercert.destinations import DESTINATIONS
 from evercert.document import Document, Kinds, Problem, places, read
 from evercert.issuers import ISSUERS
+from evercert.keys import PrivateKey
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
 GOOD = {
@@ -104,6 +106,9 @@ def test_another_version_is_told_the_one_there_is(version):
         pytest.param((*WEB, "attributes", "altnames"), "alt-names", id="missing hyphen"),
         pytest.param((*WEB, "lifecycle", "renew-before"), "renew-before-expiry", id="lifecycle"),
         pytest.param((*WEB, "private-key", "algoritm"), "algorithm", id="private key"),
+        pytest.param((*WEB, "attributes", "organisation"), "organization", id="subject"),
+        pytest.param((*WEB, "attributes", "keyusages"), "key-usages", id="usages"),
+        pytest.param((*WEB, "cst"), "csr", id="CSR"),
         pytest.param((*WEB, "destinations", 0, "secrt"), "secret", id="destination"),
     ],
 )
@@ -114,7 +119,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(path, known):
 
 def test_an_unknown_key_unlike_all_others_is_told_with_what_there_is():
     (problem,) = problems((*WEB, "private-key", "xyz"), "1")
-    assert problem.message == "unknown key 'xyz' (known: algorithm)"
+    assert problem.message == "unknown key 'xyz' (known: algorithm, rotate)"
 
 
 def test_a_key_in_snake_case_is_told_the_right_spelling():
@@ -171,7 +176,8 @@ def test_a_missing_key_is_told_once(path, missing):
         pytest.param(
             (*WEB, "private-key", "algorithm"),
             "RSA_1024",
-            "algorithm: Input should be 'EC_prime256v1' or 'RSA_2048'",
+            "algorithm: Input should be 'EC_prime256v1', 'EC_secp384r1', 'EC_secp521r1', 'RSA_2048', 'RSA_3072', "
+            "'RSA_4096' or 'Ed25519'",
             id="algorithm",
         ),
         pytest.param((*WEB, "destinations"), [], "destinations: give at least 1", id="no destination"),
@@ -195,7 +201,10 @@ def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
         pytest.param("uri:nothing", "'nothing' is not a URI with a scheme", id="URI"),
         pytest.param("email:nobody", "'nobody' is not an e-mail address", id="e-mail"),
         pytest.param("*.com", "'*.com' is not a DNS name", id="wildcard"),
-        pytest.param("bücher.example", "write an international name as its A-label", id="international"),
+        pytest.param("☃.example", "is no international name: Codepoint U+2603", id="international"),
+        pytest.param(
+            "uri:http://bücher.example", "write an international host as its A-label", id="URI in another script"
+        ),
         pytest.param(443, "a name is text", id="number"),
         pytest.param(None, "a name is text", id="nothing"),
     ],
@@ -283,6 +292,63 @@ def test_more_names_than_fit_into_a_secret_are_refused_before_anything_is_issued
 def test_a_hundred_names_fit_into_a_secret():
     names = [f"host-{number}.example.com" for number in range(100)]
     assert isinstance(read(changed((*WEB, "attributes", "alt-names"), names), KINDS), Document)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place", "told"),
+    [
+        pytest.param("organization", "x" * 65, ("organization",), "organization: 1 to 64 printable characters", id="length"),
+        pytest.param("country", "DEU", ("country",), "country: 'DEU': a country is two letters (ISO 3166), such as DE", id="country"),
+        pytest.param("country", False, ("country",), "country: write text; put it in quotes", id="Norway in YAML"),
+        pytest.param("domain-components", "a", ("domain-components",), "domain-components: write a list", id="no list"),
+        pytest.param("key-usages", ["crl_sign"], ("key-usages", 0), "key-usages[0]: crl_sign: only a CA", id="usage of a CA"),
+        pytest.param("key-usages", ["digital-sign"], ("key-usages", 0), "did you mean 'digital_signature'?", id="unknown usage"),
+        pytest.param("key-usages", ["key-encipherment"], ("key-usages",), "key-usages: key_encipherment with EC_prime256v1: an EC key", id="usage of another key"),
+        pytest.param("extended-key-usages", ["any_purpose"], ("extended-key-usages", 0), "extended-key-usages[0]: any_purpose: name", id="any purpose"),
+    ],
+)  # fmt: skip
+def test_a_wrong_part_of_subject_or_usages_is_told_with_its_place_and_the_rule(key, value, place, told):
+    (problem,) = problems((*WEB, "attributes", key), value)
+    assert problem.path == (*WEB, "attributes", *place)
+    assert told in problem.message
+
+
+def test_a_key_that_rotates_now_and_then_is_told_what_there_is():
+    (problem,) = problems((*WEB, "private-key", "rotate"), "sometimes")
+    assert problem == Problem((*WEB, "private-key", "rotate"), "rotate: Input should be 'always' or 'never'")
+
+
+def with_csr(**beside):
+    """The good document with a CSR in the place of its attributes."""
+    asked = Attributes.model_validate({"common-name": "www.example.com", "organization": "Muster"})
+    data = copy.deepcopy(GOOD)
+    (certificate,) = data["certificates"]
+    del certificate["attributes"], certificate["private-key"]
+    certificate |= {"csr": PrivateKey.generate("Ed25519").sign_csr(asked), **beside}
+    return data
+
+
+def test_a_document_with_a_csr_needs_no_attributes():
+    (spec,) = read(with_csr(), KINDS).certificates
+    assert (spec.attributes.organization, spec.private_key.algorithm) == ("Muster", "Ed25519")
+    again = read({"version": "evercert/v1", "certificates": [spec.document()]}, KINDS)
+    assert again.certificates == (spec,)
+
+
+@pytest.mark.parametrize(
+    ("beside", "place", "told"),
+    [
+        ({"csr": "request.pem"}, ("csr",), "csr: has 0 PEM blocks"),
+        ({"csr": 5}, ("csr",), "csr: write text"),
+        ({"attributes": {"organization": "X"}}, ("attributes", "organization"), "organization: the CSR has Muster; leave"),
+        ({"private-key": {"algorithm": "RSA_2048"}}, ("private-key", "algorithm"), "algorithm: the CSR has Ed25519; leave"),
+        ({"attributes": "x"}, ("attributes",), "attributes: write a mapping"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_or_beside_a_csr_is_told_with_its_place(beside, place, told):
+    found = read(with_csr(**beside), KINDS)
+    (problem,) = [problem for problem in found if problem.path == (*WEB, *place)]
+    assert told in problem.message
 
 
 def test_every_mistake_is_told():

@@ -7,17 +7,27 @@ import re
 
 import pytest
 
+from evercert.destination import Drift
 from evercert.errors import Unavailable
 from evercert.events import Outcome
 from evercert.issuers.self_signed import SelfSigned
 from evercert.ports import OpenIssuer
+from evercert.record import Facts
+from evercert.timers import renewal_time
 from tests.fakes import Bench, spec
 from tests.local_stack import ROOT
 
 PAGE = (ROOT / "docs" / "events.md").read_text()
 DATA = PAGE.split("## `data`")[1]
 DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-SAMPLES = {"certificate.renewed": "certificate_renewed.json", "certificate.failed": "certificate_failed.json"}
+SAMPLES = {f"certificate.{word}": f"certificate_{word}.json" for word in ("renewed", "failed", "expiring", "drifted")}
+
+
+class Revoked(SelfSigned):
+    """Says of every certificate that it was revoked."""
+
+    def revoked(self, facts: Facts) -> bool:
+        return True
 
 
 def announced() -> dict[str, Outcome]:
@@ -30,7 +40,18 @@ def announced() -> dict[str, Outcome]:
     for _ in range(3):  # issued, failed, delivered
         bench.run()
         bench.clock.now = bench.record().due_at
+    there.drift = Drift("it holds something else", repaired="put right")
+    bench.run()  # drifted
+    bench.issuers.known["main"] = OpenIssuer(Revoked(SelfSigned.Settings()), "self-signed")
+    bench.clock.now = bench.record().due_at
+    bench.run()  # revoked
     bench.run()  # renewed
+    bench.issuers.error = Unavailable("closed")
+    for share in (0.3, 0.7, 1):  # expiring twice, expired
+        facts, renewal = bench.record().facts, renewal_time(bench.record())
+        bench.clock.now = renewal + (facts.not_after - renewal) * share
+        bench.run()
+        bench.run()
     bench.want(spec("broken"))
     bench.table.items["certificate#broken", "record"]["spec"] = {"S": "{}"}
     bench.run("broken")
@@ -60,5 +81,5 @@ def test_a_sample_is_what_is_really_sent(kind: str) -> None:
     for key, value in sample["data"].items():
         if key in event["data"]:
             assert type(value) is type(event["data"][key]), key
-    assert {"name", "issuer", "revision", "reason"} <= sample["data"].keys()
+    assert {"name", "issuer", "revision"} <= sample["data"].keys()
     assert sample["type"] == kind

@@ -222,6 +222,23 @@ def test_notes_where_a_wildcard_is_stored(write):
     assert Files(write(text)).notes == ["*.example.com is stored in secret evercert/certificates/_wildcard.example.com"]
 
 
+def test_notes_international_names_as_they_stand_in_the_certificate(write):
+    names = 'ttl: 90d\n      alt-names:\n      - plain.example\n      - "*.Bücher.example"\n      - dns:straße.example\n      - ops@ö.example'
+    text = certificate(host="bücher.example").replace("ttl: 90d", names)
+    assert Files(write(document(text))).notes == [
+        "1.yaml:6: web: bücher.example is xn--bcher-kva.example in the certificate",
+        "1.yaml:10: web: *.Bücher.example is *.xn--bcher-kva.example in the certificate",
+        "1.yaml:11: web: straße.example is xn--strae-oqa.example in the certificate",
+        "1.yaml:12: web: ops@ö.example is ops@xn--nda.example in the certificate",
+    ]
+
+
+@pytest.mark.parametrize("host", ["Müller & Söhne", "Müller"])
+def test_says_nothing_of_a_common_name_that_stays_as_it_is(write, host):
+    text = certificate(host=host).replace("ttl: 90d", "alt-names: [xn--bcher-kva.example]")
+    assert Files(write(document(text))).notes == []
+
+
 def test_notes_a_renewal_that_will_be_clamped(write):
     (note,) = Files(write(document(certificate(renew="70%")))).notes
     assert note.startswith("1.yaml:8: web: renew-before-expiry 70% is more than two thirds of the lifetime")

@@ -1,6 +1,8 @@
 """Names: guessed where plain, canonical, and the same after a trip through a certificate."""
 
 import ipaddress
+import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -46,7 +48,6 @@ def test_reads_a_name_with_or_without_its_kind(text, canonical):
         "-a.com",
         "a_-.com",
         "w ww.com",
-        "bücher.example",
         "a" * 64,
         "a." * 126 + "ab",
     ],
@@ -58,7 +59,6 @@ def test_reads_a_name_with_or_without_its_kind(text, canonical):
         "-first",
         "-last",
         "space",
-        "unicode",
         "label 64",
         "length 254",
     ],
@@ -66,6 +66,70 @@ def test_reads_a_name_with_or_without_its_kind(text, canonical):
 def test_refuses_what_is_no_dns_name(text):
     with pytest.raises(ValueError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        pytest.param("bücher.example", "dns:xn--bcher-kva.example", id="one label"),
+        pytest.param("BÜCHER.Example", "dns:xn--bcher-kva.example", id="case"),
+        pytest.param("bu\u0308cher.example", "dns:xn--bcher-kva.example", id="in two characters"),
+        pytest.param("*.bücher.example", "dns:*.xn--bcher-kva.example", id="wildcard"),
+        pytest.param("_acme.bücher.example", "dns:_acme.xn--bcher-kva.example", id="underscore"),
+        pytest.param("straße.example", "dns:xn--strae-oqa.example", id="sharp s, kept as in IDNA2008"),
+        pytest.param("例え.テスト", "dns:xn--r8jz45g.xn--zckzah", id="every label"),
+        pytest.param("例え\u3002テスト", "dns:xn--r8jz45g.xn--zckzah", id="ideographic full stop"),
+        pytest.param("उदाहरण.परीक्षा", "dns:xn--p1b6ci4b4b3a.xn--11b5bs3a9aj6g", id="combining vowels"),
+        pytest.param("Ops@bücher.example", "email:Ops@xn--bcher-kva.example", id="host of a mail address"),
+    ],
+)  # fmt: skip
+def test_an_international_name_stands_as_its_a_labels(text, canonical):
+    """RFC 5890 §2.3.2.1, RFC 5280 §7.2."""
+    assert str(parse(text)) == canonical
+    assert parse(canonical) == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("☃.example", "U+2603", id="symbol"),
+        pytest.param("a\u202eö.example", "U+202E", id="direction override"),
+        pytest.param("ö-.example", "hyphen", id="-last"),
+        pytest.param("ö" * 60 + ".example", "long", id="too long as an A-label"),
+        pytest.param("ö..example", "is not a DNS name", id="empty label"),
+        pytest.param("ö.example.", "is not a DNS name", id="root dot"),
+        pytest.param("w ö.example", "is no international name", id="space"),
+        pytest.param("\uff41\uff0fö.example", "is no international name", id="slash in full width"),
+        pytest.param("\uff0a.bücher.example", "write the star", id="wildcard in full width"),
+        pytest.param("\uff11.\uff12.\uff13.\uff14", "it has only digits", id="digits in full width"),
+    ],
+)
+def test_refuses_what_idna_refuses_with_its_reason(text, told):
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert told in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "xn---bbk.example",
+        "xn--0.example",
+        "xn--a.example",
+        "a@xn--a.example",
+        "*.xn--a.example",
+    ],
+)
+def test_an_a_label_that_is_given_has_to_be_one(text):
+    with pytest.raises(ValueError, match="is not an A-label of IDNA2008"):
+        parse(text)
+
+
+def test_plain_names_load_no_tables_of_international_ones():
+    code = "import sys; from evercert.identifiers import parse; parse('www.example.com'); print('idna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("text", ["*.com", "*", "www.*.com", "w*.example.com", "*.*.example.com", "a@*.example.com"])

@@ -12,14 +12,15 @@ from functools import cache
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 
+from evercert.algorithms import ALGORITHMS
 from evercert.certificate import Bundle, Chain
-from evercert.keys import SEALABLE_BYTES, PrivateKey, public_bytes
+from evercert.keys import SEALABLE_BYTES, PrivateKey, algorithm_of, family, public_bytes
 from evercert.spec import Attributes
 
-ALGORITHMS = ["EC_prime256v1", "RSA_2048"]
 DER = serialization.Encoding.DER
 PKCS8 = serialization.PrivateFormat.PKCS8
 
@@ -36,12 +37,13 @@ def attributes(**values):
 @cache
 def key_material(private_key):
     """Every part of the key that must not be seen, in the forms in which it could leak."""
-    numbers = serialization.load_der_private_key(private_key.der(), None).private_numbers()
-    secrets = (
-        [numbers.private_value]
-        if isinstance(numbers, ec.EllipticCurvePrivateNumbers)
-        else [numbers.d, numbers.p, numbers.q]
-    )
+    inside = serialization.load_der_private_key(private_key.der(), None)
+    if isinstance(inside, ed25519.Ed25519PrivateKey):
+        secrets = [int.from_bytes(inside.private_bytes_raw())]
+    else:
+        numbers = inside.private_numbers()
+        curve = isinstance(numbers, ec.EllipticCurvePrivateNumbers)
+        secrets = [numbers.private_value] if curve else [numbers.d, numbers.p, numbers.q]
     der = private_key.der()
     body = [line for line in private_key.pem().splitlines() if "-----" not in line]
     return [
@@ -67,7 +69,10 @@ def test_the_check_for_leaks_finds_a_leak(key):
 
 
 def vars_of(private_key):
-    numbers = serialization.load_der_private_key(private_key.der(), None).private_numbers()
+    inside = serialization.load_der_private_key(private_key.der(), None)
+    if isinstance(inside, ed25519.Ed25519PrivateKey):
+        return int.from_bytes(inside.private_bytes_raw())
+    numbers = inside.private_numbers()
     return getattr(numbers, "private_value", None) or numbers.d
 
 
@@ -149,10 +154,68 @@ def test_a_broken_key_is_refused_without_showing_it(key):
     assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
 
 
-def test_makes_the_kind_of_key_that_was_asked_for():
-    made = {name: serialization.load_der_private_key(PrivateKey.generate(name).der(), None) for name in ALGORITHMS}
-    assert made["EC_prime256v1"].curve.name == "secp256r1"
-    assert (made["RSA_2048"].key_size, made["RSA_2048"].public_key().public_numbers().e) == (2048, 65_537)
+def inside(private_key):
+    return serialization.load_der_private_key(private_key.der(), None)
+
+
+def test_makes_the_kind_of_key_that_was_asked_for(key):
+    assert key.algorithm in ALGORITHMS
+    found = inside(key)
+    match key.algorithm:
+        case "EC_prime256v1":
+            assert found.curve.name == "secp256r1"
+        case "EC_secp384r1":
+            assert found.curve.name == "secp384r1"
+        case "EC_secp521r1":
+            assert found.curve.name == "secp521r1"
+        case "Ed25519":
+            assert isinstance(found, ed25519.Ed25519PrivateKey)
+        case algorithm:
+            assert algorithm == f"RSA_{found.key_size}"
+            assert found.public_key().public_numbers().e == 65_537
+
+
+def test_its_kind_is_told_by_the_public_key_alone(key):
+    assert algorithm_of(inside(key).public_key()) == key.algorithm == PrivateKey.from_der(key.der()).algorithm
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        pytest.param(lambda: ec.generate_private_key(ec.SECP224R1()), id="P-224"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP256K1()), id="a curve of other uses"),
+        pytest.param(lambda: rsa.generate_private_key(public_exponent=65_537, key_size=1024), id="RSA 1024"),
+        pytest.param(ed448.Ed448PrivateKey.generate, id="Ed448"),
+    ],
+)
+def test_a_kind_that_is_never_made_is_none_of_ours(private):
+    made = private()
+    assert algorithm_of(made.public_key()) is None
+    with pytest.raises(ValueError):
+        PrivateKey.from_der(made.private_bytes(DER, PKCS8, serialization.NoEncryption()))
+
+
+def test_what_is_no_key_is_of_no_kind():
+    assert algorithm_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [
+        ("EC_prime256v1", "EC"), ("EC_secp384r1", "EC"), ("EC_secp521r1", "EC"),
+        ("RSA_2048", "RSA"), ("RSA_3072", "RSA"), ("RSA_4096", "RSA"), ("Ed25519", "Ed25519"),
+    ],
+)  # fmt: skip
+def test_a_kind_belongs_to_a_family(algorithm, kind):
+    assert family(algorithm) == kind
+
+
+def test_signs_with_a_hash_as_strong_as_the_key(key):
+    csr = x509.load_pem_x509_csr(key.sign_csr(attributes(common_name="a.example")).encode())
+    strong = {"EC_secp384r1": "sha384", "EC_secp521r1": "sha512", "Ed25519": None}
+    used = csr.signature_hash_algorithm
+    assert (used and used.name) == strong.get(key.algorithm, "sha256")
+    assert csr.is_signature_valid
 
 
 def test_no_key_is_made_twice():
@@ -180,7 +243,7 @@ def test_the_pem_is_unencrypted_pkcs8_of_the_same_key(key):
         pytest.param(b"", id="nothing"),
         pytest.param(b"not a key", id="no DER"),
         pytest.param(
-            ed25519.Ed25519PrivateKey.generate().private_bytes(DER, PKCS8, serialization.NoEncryption()), id="Ed25519"
+            ed448.Ed448PrivateKey.generate().private_bytes(DER, PKCS8, serialization.NoEncryption()), id="Ed448"
         ),
         pytest.param(
             ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -204,7 +267,6 @@ def test_a_csr_asks_for_exactly_these_names(key):
     assert csr.is_signature_valid
     assert public_bytes(csr.public_key()) == key.public_bytes()
     assert csr.subject.rfc4514_string() == "CN=www.example.com"
-    assert csr.signature_hash_algorithm.name == "sha256"
     names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     assert list(names.value) == [name.general_name() for name in asked.identifiers]
     assert len(list(names.value)) == 5
@@ -216,6 +278,29 @@ def test_the_names_of_a_csr_without_subject_are_critical(key):
     csr = x509.load_pem_x509_csr(key.sign_csr(attributes(alt_names=["a.example"])).encode())
     assert list(csr.subject) == []
     assert csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
+
+
+def test_the_names_of_a_csr_with_any_subject_are_not_critical():
+    key = PrivateKey.generate("Ed25519")
+    csr = x509.load_pem_x509_csr(key.sign_csr(attributes(alt_names=["a.example"], organization="A")).encode())
+    assert not csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
+
+
+def test_a_csr_asks_for_the_usages_that_were_asked_for_and_for_no_others():
+    key = PrivateKey.generate("Ed25519")
+    usages = {"key_usages": ["digital_signature", "non_repudiation"], "extended_key_usages": ["client_auth"]}
+    csr = x509.load_pem_x509_csr(key.sign_csr(attributes(common_name="a.example", **usages)).encode())
+    usage = csr.extensions.get_extension_for_class(x509.KeyUsage)
+    assert usage.critical
+    assert (usage.value.digital_signature, usage.value.content_commitment) == (True, True)
+    assert not (usage.value.key_encipherment or usage.value.key_agreement or usage.value.data_encipherment)
+    purposes = csr.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert list(purposes.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
+def test_a_csr_without_wishes_leaves_the_usages_to_the_issuer():
+    csr = x509.load_pem_x509_csr(PrivateKey.generate("Ed25519").sign_csr(attributes(common_name="a.example")).encode())
+    assert [type(extension.value) for extension in csr.extensions] == [x509.SubjectAlternativeName]
 
 
 def signed_common_name(asked):

@@ -1,22 +1,32 @@
 """The self-signed issuer: a proper end-entity certificate, and one that TLS peers take."""
 
+import shutil
 import ssl
+import subprocess
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
+from evercert.algorithms import ALGORITHMS
 from evercert.certificate import misfits
 from evercert.issuers import ISSUERS
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
 from evercert.ports import Request, Revoker, SelfIssuer
 from evercert.spec import Spec
+from evercert.usages import OIDS, key_usages_of
 
 NOW = datetime(2026, 1, 15, 12, 0, 0, 123_456, tzinfo=UTC)
-ALGORITHMS = ["EC_prime256v1", "RSA_2048"]
+
+
+@cache
+def key_of(algorithm):
+    """One of each: what is issued says nothing about how fresh its key is, and RSA takes its time."""
+    return PrivateKey.generate(algorithm)
 
 
 def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
@@ -30,7 +40,7 @@ def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
             "destinations": [{"type": "secrets-manager"}],
         }
     )
-    private_key = PrivateKey.generate(algorithm)
+    private_key = key_of(algorithm)
     request = Request(
         certificate=name, spec=spec, csr=private_key.sign_csr(spec.attributes), revision=1, token="t", now=now
     )
@@ -110,7 +120,12 @@ def test_the_certificate_is_signed_by_its_own_key(algorithm):
     chain.leaf.verify_directly_issued_by(chain.leaf)
     signature = {
         "EC_prime256v1": SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        "EC_secp384r1": SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        "EC_secp521r1": SignatureAlgorithmOID.ECDSA_WITH_SHA512,
         "RSA_2048": SignatureAlgorithmOID.RSA_WITH_SHA256,
+        "RSA_3072": SignatureAlgorithmOID.RSA_WITH_SHA256,
+        "RSA_4096": SignatureAlgorithmOID.RSA_WITH_SHA256,
+        "Ed25519": SignatureAlgorithmOID.ED25519,
     }
     assert chain.leaf.signature_algorithm_oid == signature[algorithm]
     assert chain.fullchain_pem == chain.leaf_pem == chain.top_pem
@@ -189,3 +204,63 @@ def test_it_signs_with_the_subjects_key_and_can_revoke_nothing():
     assert isinstance(issuer, SelfIssuer)
     assert not isinstance(issuer, Revoker)
     assert issuer.identity(issuer.settings) == {"type": "self-signed"}
+
+
+WHOLE = {
+    "common-name": "www.example.com",
+    "organization": "Muster & Söhne, Inc.",
+    "organizational-unit": "Web",
+    "country": "DE",
+    "state": "Hessen",
+    "locality": "Frankfurt",
+    "street-address": "Mainkai 1",
+    "postal-code": "60311",
+    "domain-components": ["example", "com"],
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_whole_subject_stands_in_it_from_the_widest_to_the_narrowest(algorithm):
+    spec, private_key, chain = issue(algorithm=algorithm, **WHOLE)
+    assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
+    assert chain.leaf.issuer == chain.leaf.subject
+    assert [attribute.rfc4514_string() for attribute in chain.leaf.subject] == [
+        "DC=com", "DC=example", "C=DE", "ST=Hessen", "L=Frankfurt", "2.5.4.17=60311", "STREET=Mainkai 1",
+        "O=Muster & Söhne\\, Inc.", "OU=Web", "CN=www.example.com",
+    ]  # fmt: skip
+
+
+def test_a_subject_without_common_name_is_its_issuer_as_it_stands():
+    _, _, chain = issue(**{"organization": "Muster", "alt-names": ["a.example"]})
+    assert chain.leaf.issuer.rfc4514_string() == chain.leaf.subject.rfc4514_string() == "O=Muster"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "usages", "purposes"),
+    [
+        ("EC_prime256v1", ["key_agreement", "encipher_only"], ["client_auth"]),
+        ("EC_secp384r1", ["digital-signature", "key-agreement"], ["server-auth"]),
+        ("RSA_2048", ["key_encipherment", "data_encipherment"], ["email_protection"]),
+        ("Ed25519", ["non_repudiation"], ["code_signing", "time_stamping"]),
+    ],
+)
+def test_the_usages_that_were_asked_for_stand_in_it_and_no_others(algorithm, usages, purposes):
+    wanted = {"common-name": "a.example", "key-usages": usages, "extended-key-usages": purposes}
+    spec, private_key, chain = issue(algorithm=algorithm, **wanted)
+    assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
+    usage = chain.leaf.extensions.get_extension_for_class(x509.KeyUsage)
+    assert usage.critical
+    assert set(key_usages_of(usage.value)) == {word.replace("-", "_") for word in usages}
+    extended = chain.leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(extended) == {OIDS[word.replace("-", "_")] for word in purposes}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_openssl_reads_it(algorithm):
+    _, _, chain = issue(datetime.now(UTC), algorithm=algorithm, **WHOLE)
+    command = ["openssl", "x509", "-noout", "-text", "-nameopt", "RFC2253,-esc_msb"]
+    done = subprocess.run(command, input=chain.leaf_pem, capture_output=True, text=True, check=True)
+    assert "O=Muster & Söhne\\, Inc." in done.stdout
+    assert "X509v3 Key Usage: critical" in done.stdout
+    assert "TLS Web Server Authentication, TLS Web Client Authentication" in done.stdout

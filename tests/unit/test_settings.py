@@ -7,7 +7,12 @@ import pytest
 from evercert.errors import Misconfigured
 from evercert.settings import CheckerSettings, IssuerSettings
 
-CHECKER = {"CERTIFICATES_TABLE": "certificates", "QUEUE_URL": "https://queue", "REDISPATCH_SECONDS": "600"}
+CHECKER = {
+    "CERTIFICATES_TABLE": "certificates",
+    "QUEUE_URL": "https://queue",
+    "STACK_NAME": "evercert",
+    "REDISPATCH_SECONDS": "600",
+}
 ISSUER = {
     "CERTIFICATES_TABLE": "certificates",
     "ISSUERS_TABLE": "issuers",

@@ -1,16 +1,24 @@
 """Specs: what is checked in one certificate, and what makes it another request."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evercert.canonical import canonical_json, digest
+from evercert.certificate import misfits
 from evercert.identifiers import parse
+from evercert.issuers.self_signed import SelfSigned
+from evercert.keys import PrivateKey
+from evercert.ports import Request
 from evercert.spec import Attributes, Component, Lifecycle, RenewBefore, Spec
+from evercert.usages import key_usage
 
 WEB = {
     "name": "web",
@@ -196,6 +204,191 @@ def test_asks_for_no_other_certificate_when_this_changes(changes):
 )
 def test_asks_for_another_certificate_when_this_changes(changes):
     assert spec(**changes).request_hash != spec().request_hash
+
+
+def test_the_hash_of_a_request_never_changes_from_release_to_release():
+    """Records hold it: another one would renew every certificate there is."""
+    assert spec().request_hash == "1892b2290c4545a24ad5f64460a3f45fd0bbe664d4c9d8d520c407e10092c3e7"
+    plain = {"name": "a", "issuer": "i", "attributes": {"common-name": "a.example"}, "destinations": [{"type": "x"}]}
+    expected = "702be59c0d97a6ec9e5979404ec66ac1d14d16fca20d950526bcaae07ecda89d"
+    assert Spec.model_validate(plain).request_hash == expected
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"organization": "Muster"}, {"organizational-unit": "Muster"}, {"country": "DE"}, {"state": "Muster"},
+        {"locality": "Muster"}, {"street-address": "Muster"}, {"postal-code": "1"}, {"domain-components": ["a"]},
+        {"key-usages": ["digital_signature"]}, {"extended-key-usages": ["server_auth"]},
+    ],
+    ids=lambda more: next(iter(more)),
+)  # fmt: skip
+def test_whatever_stands_in_the_certificate_makes_another_request(more):
+    changed = spec(attributes=WEB["attributes"] | more)
+    assert changed.request_hash != spec().request_hash
+    assert Spec.model_validate(json.loads(json.dumps(changed.document()))) == changed
+
+
+def test_equal_usages_in_other_words_make_no_other_request():
+    one, other = ["digital_signature", "key_encipherment"], ["key-encipherment", "digital-signature"]
+    assert (
+        spec(attributes=WEB["attributes"] | {"key-usages": one}).request_hash
+        == spec(attributes=WEB["attributes"] | {"key-usages": other}).request_hash
+    )
+
+
+def test_whether_the_key_rotates_makes_no_other_request():
+    never = spec(**{"private-key": {"algorithm": "RSA_2048", "rotate": "never"}})
+    assert never.private_key.rotate == "never"
+    assert spec().private_key.rotate == "always"
+    assert never.request_hash == spec().request_hash
+    assert Spec.model_validate(never.document()) == never
+
+
+def test_a_usage_that_its_key_cannot_have_is_told_with_the_rule_at_its_place():
+    with pytest.raises(ValidationError) as caught:
+        spec(**{"attributes": {"common-name": "a.example", "key-usages": ["key_encipherment"]}, "private-key": {}})
+    (told,) = caught.value.errors()
+    assert told["loc"] == ("attributes", "key-usages")
+    assert "an EC key encrypts nothing (RFC 5480 §3" in told["msg"]
+
+
+ASKED = {
+    "common-name": "www.example.com",
+    "organization": "Muster",
+    "alt-names": ["dns:example.com"],
+    "key-usages": ["digital_signature"],
+    "extended-key-usages": ["client_auth"],
+}
+KEY = PrivateKey.generate("EC_secp384r1")
+CSR = KEY.sign_csr(Attributes.model_validate(ASKED))
+
+
+def supplied(**changes):
+    bare = {"name": "web", "issuer": "development", "destinations": [{"type": "x"}], "csr": CSR}
+    return Spec.model_validate({**bare, **changes})
+
+
+def test_a_csr_says_all_that_need_be_said():
+    wanted = supplied()
+    assert wanted.csr == CSR
+    assert wanted.private_key.algorithm == "EC_secp384r1"
+    assert wanted.attributes.common_name == "www.example.com"
+    assert wanted.attributes.organization == "Muster"
+    assert [str(name) for name in wanted.attributes.identifiers] == ["dns:example.com", "dns:www.example.com"]
+    assert wanted.attributes.key_usages == ("digital_signature",)
+    assert wanted.attributes.extended_key_usages == ("client_auth",)
+    assert misfits_of(wanted) == []
+
+
+def misfits_of(wanted):
+    """The certificate that is issued for the CSR is the one that the spec asks for."""
+    name = "web"
+    request = Request(name, wanted, wanted.csr, 1, "t", datetime(2026, 1, 15, tzinfo=UTC))
+    chain = SelfSigned(SelfSigned.Settings()).issue_with(request, KEY).chain
+    return misfits(chain, wanted.attributes, KEY.public_bytes(), request.now)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="alone"),
+        pytest.param({"attributes": {"ttl": "30d"}}, id="with a ttl"),
+        pytest.param({"attributes": ASKED, "private-key": {"algorithm": "EC_secp384r1"}}, id="with all of it again"),
+        pytest.param({"attributes": {"alt-names": ["example.com", "www.example.com"]}}, id="names in other words"),
+        pytest.param({"private-key": {"rotate": "never"}}, id="for good"),
+    ],
+)
+def test_a_spec_with_a_csr_reads_back_the_same(changes):
+    wanted = supplied(**changes)
+    assert Spec.model_validate(json.loads(json.dumps(wanted.document()))) == wanted
+    assert wanted.request_hash == supplied(**changes).request_hash
+
+
+@pytest.mark.parametrize(
+    ("beside", "place", "told"),
+    [
+        ({"common-name": "other.example"}, "common-name", "the CSR has www.example.com;"),
+        ({"organization": "Other"}, "organization", "the CSR has Muster;"),
+        ({"country": "DE"}, "country", "the CSR has none;"),
+        ({"alt-names": ["other.example"]}, "alt-names", "the CSR has dns:example.com, dns:www.example.com;"),
+        ({"key-usages": ["key_agreement"]}, "key-usages", "the CSR has digital_signature;"),
+        ({"extended-key-usages": ["server_auth"]}, "extended-key-usages", "the CSR has client_auth;"),
+    ],
+)
+def test_what_is_written_beside_a_csr_has_to_say_the_same(beside, place, told):
+    with pytest.raises(ValidationError) as caught:
+        supplied(attributes=beside)
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("attributes", place)
+    assert problem["msg"].startswith(told)
+    assert problem["msg"].endswith("leave it out here, or make the CSR anew")
+
+
+def test_another_key_algorithm_beside_a_csr_is_told_at_its_place():
+    with pytest.raises(ValidationError) as caught:
+        supplied(**{"private-key": {"algorithm": "RSA_2048"}})
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("private-key", "algorithm")
+    assert "the CSR has EC_secp384r1" in problem["msg"]
+
+
+def test_everything_that_differs_from_the_csr_is_told_at_once():
+    with pytest.raises(ValidationError) as caught:
+        supplied(attributes={"organization": "Other", "country": "DE"}, **{"private-key": {"algorithm": "RSA_2048"}})
+    assert len(caught.value.errors()) == 3
+
+
+def test_a_mistake_beside_a_csr_is_told_as_ever():
+    with pytest.raises(ValidationError) as caught:
+        supplied(attributes={"ttl": "1s", "comon-name": "x"})
+    assert {error["loc"] for error in caught.value.errors()} == {("attributes", "ttl"), ("attributes", "comon-name")}
+
+
+@pytest.mark.parametrize("text", ["dear reader", CSR * 2, KEY.pem() + CSR], ids=["words", "two", "with its key"])
+def test_a_csr_that_is_none_is_told_at_its_place_and_without_its_text(text):
+    with pytest.raises(ValidationError) as caught:
+        supplied(csr=text)
+    (problem,) = caught.value.errors()
+    assert problem["loc"] == ("csr",)
+    assert not [line for line in text.splitlines() if "-----" not in line and line in str(caught.value)]
+
+
+def test_a_usage_in_a_csr_that_its_key_cannot_have_is_told_at_the_csr():
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=True)
+    builder = builder.add_extension(key_usage(["key_encipherment"]), critical=True)
+    signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    with pytest.raises(ValidationError) as caught:
+        supplied(csr=signed.public_bytes(serialization.Encoding.PEM).decode())
+    assert [error["loc"] for error in caught.value.errors()] == [("csr",)]
+
+
+def test_another_csr_for_the_same_names_is_another_request():
+    other = PrivateKey.generate("EC_secp384r1").sign_csr(Attributes.model_validate(ASKED))
+    assert supplied(csr=other).attributes == supplied().attributes
+    assert supplied(csr=other).request_hash != supplied().request_hash
+    assert (
+        supplied().request_hash != spec(attributes=ASKED, **{"private-key": {"algorithm": "EC_secp384r1"}}).request_hash
+    )
+
+
+def test_words_around_a_csr_make_no_other_request():
+    assert supplied(csr=f"from: ops\n\n{CSR}").request_hash == supplied().request_hash
+
+
+@pytest.mark.parametrize(
+    ("wanted", "renews"),
+    [
+        (spec(), True),
+        (spec(**{"private-key": {"algorithm": "RSA_2048", "rotate": "never"}}), True),
+        (supplied(), False),
+        (supplied(**{"private-key": {"rotate": "never"}}), True),
+    ],
+    ids=["a new key each time", "the same key", "a CSR", "a CSR for good"],
+)
+def test_a_csr_is_used_once_unless_its_key_is_never_to_change(wanted, renews):
+    assert wanted.renews is renews
 
 
 def test_a_component_keeps_its_key_when_its_settings_are_written_in_another_order():

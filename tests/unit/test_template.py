@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from evercert.aws.clients import CALL_LIMIT
 from tests.world import load_template
 
 TEMPLATE = load_template()
+STACK_NAME = {"Ref": "AWS::StackName"}
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
@@ -23,6 +25,10 @@ def statements(role: str) -> list[dict[str, Any]]:
         for statement in policy["PolicyDocument"]["Statement"]:
             found.append(statement["If"][1] if "If" in statement else statement)
     return found
+
+
+def allowed(role: str) -> list[dict[str, Any]]:
+    return [statement for statement in statements(role) if statement["Effect"] == "Allow"]
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
@@ -110,13 +116,13 @@ def test_the_schedule_has_the_stacks_name_in_its_own() -> None:
 
 @pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole"])
 def test_no_role_has_a_star_where_aws_allows_better(role: str) -> None:
-    for statement in statements(role):
+    for statement in allowed(role):
         for action in actions(statement):
             service, _, name = action.partition(":")
             assert name not in {"", "*"}, action
             # SendMessage* and Publish*: the batch forms have no action of their own on AWS
             assert "*" not in name or action in {"sqs:SendMessage*", "sns:Publish*"}, action
-            if service != "xray":
+            if service != "xray" and action != "acm:ListCertificates":  # these know no resources
                 assert statement["Resource"] != "*", action
 
 
@@ -127,20 +133,25 @@ def test_only_the_issuer_seals() -> None:
         if crypto & set(actions(statement)):
             assert statement["Principal"] == {"AWS": {"GetAtt": "IssuerRole.Arn"}}
             assert set(actions(statement)) == {"kms:Encrypt", "kms:Decrypt"}
+            assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:evercert:stack": STACK_NAME}}
     for role in of("AWS::IAM::Role"):
         assert "SealKey" not in str(statements(role)), role
 
 
 def test_the_issuer_cannot_read_a_certificate_back() -> None:
-    for statement in statements("IssuerRole"):
+    for statement in allowed("IssuerRole"):
         assert not {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"} & set(actions(statement))
 
 
 def test_secrets_are_written_only_with_our_tag() -> None:
-    for statement in statements("IssuerRole"):
+    for statement in allowed("IssuerRole"):
         names = set(actions(statement))
-        if names & {"secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"}:
-            assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"])
+        if names & {
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+            "secretsmanager:RestoreSecret",
+        }:
+            assert statement["Condition"]["StringEquals"]["aws:ResourceTag/evercert:stack"] == STACK_NAME
         if names & {"secretsmanager:CreateSecret", "secretsmanager:TagResource"}:
             assert "aws:RequestTag/evercert:stack" in str(statement["Condition"])
         if "secretsmanager:TagResource" in names:  # else the role could make another stack's secret its own
@@ -152,8 +163,42 @@ def test_secrets_are_written_only_with_our_tag() -> None:
             assert named or statement["Resource"]["Sub"].endswith(":secret:evercert/certificates/*")
 
 
+def test_certificates_are_imported_only_with_our_tag() -> None:
+    for statement in allowed("IssuerRole"):
+        names = {name for name in actions(statement) if name.startswith("acm:")}
+        if not names & {"acm:ImportCertificate", "acm:AddTagsToCertificate"}:
+            looks = {"acm:GetCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate"}
+            assert names <= looks | {"acm:ListCertificates"}
+            continue
+        equal = statement["Condition"]["StringEquals"]
+        tags = {key: value for key, value in equal.items() if "Tag/" in key}
+        if "acm:AddTagsToCertificate" in names:
+            assert tags == {"aws:RequestTag/evercert:stack": STACK_NAME}
+            # else the role could make another stack's certificate its own
+            assert statement["Condition"]["StringEqualsIfExists"] == {"aws:ResourceTag/evercert:stack": STACK_NAME}
+        else:
+            assert tags in (
+                {"aws:RequestTag/evercert:stack": STACK_NAME},
+                {"aws:ResourceTag/evercert:stack": STACK_NAME},
+            )
+        assert statement["Resource"] == {"Sub": "arn:${AWS::Partition}:acm:*:${AWS::AccountId}:certificate/*"}
+
+
+def test_secrets_and_certificates_stay_in_the_listed_regions() -> None:
+    listed = {"Sub": ["${AWS::Region},${More}", {"More": {"Join": [",", {"Ref": "DestinationRegions"}]}}]}
+    regions = {"If": ["HasDestinationRegions", {"Split": [",", listed]}, {"Ref": "AWS::Region"}]}
+    (refusal,) = [statement for statement in statements("IssuerRole") if statement["Effect"] == "Deny"]
+    services = {action.removesuffix(":*") for action in refusal["Action"]}
+    assert refusal["Condition"] == {"StringNotEquals": {"aws:RequestedRegion": regions}}
+    assert refusal["Resource"] == "*"
+    for statement in allowed("IssuerRole"):
+        if not services & {action.partition(":")[0] for action in actions(statement)}:
+            assert ":*:" not in str(statement["Resource"]), statement
+    assert services == {"secretsmanager", "acm"}
+
+
 def test_the_checker_touches_no_issuer_no_topic_and_no_secret() -> None:
-    services = {action.partition(":")[0] for statement in statements("CheckerRole") for action in actions(statement)}
+    services = {action.partition(":")[0] for statement in allowed("CheckerRole") for action in actions(statement)}
     assert services == {"dynamodb", "sqs", "kms", "logs", "xray"}
 
 
@@ -161,6 +206,41 @@ def test_the_topic_lets_nobody_publish_without_a_permission() -> None:
     (policy,) = of("AWS::SNS::TopicPolicy").values()
     for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
         assert not any("Publish" in action or action.endswith("*") for action in actions(statement))
+
+
+def test_a_restored_table_takes_the_place_of_the_stacks_own_everywhere() -> None:
+    """Whatever is not on this list still names the table that was lost."""
+    name = {"If": ["HasRestoredTable", {"Ref": "RestoredTable"}, {"Ref": "CertificatesTable"}]}
+    arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}"
+    assert TEMPLATE["Outputs"]["CertificatesTable"]["Value"] == name
+    for function in of("AWS::Serverless::Function").values():
+        assert function["Properties"]["Environment"]["Variables"]["CERTIFICATES_TABLE"] == name
+    resources = [
+        resource
+        for role in of("AWS::IAM::Role")
+        for statement in allowed(role)
+        if any(action.startswith("dynamodb:") for action in actions(statement))
+        for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
+        if resource != {"GetAtt": "IssuersTable.Arn"}
+    ]
+    wanted = [f"{arn}/index/due", f"{arn}/index/expiring", arn, arn]
+    assert resources == [{"Sub": [text, {"Table": name}]} for text in wanted]
+
+
+def test_the_sweep_is_a_task_of_the_checker_and_has_a_schedule_of_its_own() -> None:
+    sweep = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Sweep"]["Properties"]
+    assert "${AWS::StackName}" in sweep["Name"]["Sub"]
+    assert sweep["ScheduleExpression"] == {"Ref": "SweepSchedule"}
+    assert json.loads(sweep["Input"]) == {"task": "sweep"}
+    assert sweep["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    assert "Input" not in RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
+
+
+def test_no_role_grows_beyond_what_iam_takes() -> None:
+    """10,240 characters without white space for all inline policies of a role; ARNs grow when references are filled in."""
+    for role in of("AWS::IAM::Role"):
+        text = json.dumps([RESOURCES[role]["Properties"]["Policies"]], separators=(",", ":"))
+        assert len(text) < 8000, role
 
 
 def test_every_function_logs_to_its_own_group_and_has_two_layers() -> None:

@@ -10,12 +10,14 @@ from functools import cached_property
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
+from evercert.attributes import Attributes
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, from_general_name
 from evercert.keys import PrivateKey, public_bytes
-from evercert.spec import Attributes
+from evercert.subject import differences
+from evercert.usages import extended_key_usages_of, in_the_standard, key_usages_of
 
 AHEAD = timedelta(minutes=5)  # an issuer's clock may be this far ahead of ours
 LONGEST_CHAIN = 10
@@ -93,7 +95,7 @@ class Bundle:
     """Chain and private key, as delivered."""
 
     chain: Chain
-    private_key: PrivateKey
+    private_key: PrivateKey | None  # None where the user supplied the CSR, and has the key
 
 
 def to_pem(certificates: Sequence[x509.Certificate]) -> str:
@@ -115,11 +117,13 @@ def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: dateti
         asked = ", ".join(map(str, attributes.identifiers))
         got = foreign(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; asked for were {asked}")
+    if wrong := differences(leaf.subject, attributes):
+        found.append(f"its subject has another {', '.join(wrong)} than was asked for, or none")
     if leaf.not_valid_before_utc > now + AHEAD:
         found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
     if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
         found.append(f"it is not valid after {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
-    return found + _usage_misfits(leaf) + _chain_misfits(chain)
+    return found + _usage_misfits(leaf, attributes) + _chain_misfits(chain)
 
 
 def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
@@ -133,20 +137,30 @@ def _strange_names(leaf: x509.Certificate) -> bool:
     return any(from_general_name(name) is None for name in _alternative_names(leaf))
 
 
-def _usage_misfits(leaf: x509.Certificate) -> list[str]:
-    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: a TLS server's certificate, not a CA's."""
+def _usage_misfits(leaf: x509.Certificate, attributes: Attributes) -> list[str]:
+    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: what was asked for, else a TLS server's certificate; never a CA's.
+
+    An extension that is absent allows every usage, which is enough only where none was asked for.
+    """
     found = []
     extensions = {type(extension.value): extension.value for extension in leaf.extensions}
     constraints = extensions.get(x509.BasicConstraints)
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
         found.append("it is a CA certificate")
     usage = extensions.get(x509.KeyUsage)
-    if isinstance(usage, x509.KeyUsage) and not usage.digital_signature:
-        found.append("its key usage lacks digitalSignature")
+    if isinstance(usage, x509.KeyUsage) or attributes.key_usages:
+        there = key_usages_of(usage) if isinstance(usage, x509.KeyUsage) else ()
+        found += _lacking("key usage", attributes.key_usages or ("digital_signature",), there)
     extended = extensions.get(x509.ExtendedKeyUsage)
-    if isinstance(extended, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.SERVER_AUTH not in extended:
-        found.append("its extended key usage lacks serverAuth")
+    if isinstance(extended, x509.ExtendedKeyUsage) or attributes.extended_key_usages:
+        present = extended_key_usages_of(extended) if isinstance(extended, x509.ExtendedKeyUsage) else ()
+        found += _lacking("extended key usage", attributes.extended_key_usages or ("server_auth",), present)
     return found
+
+
+def _lacking(what: str, asked: tuple[str, ...], there: tuple[str, ...]) -> list[str]:
+    missing = [in_the_standard(usage) for usage in asked if usage not in there]
+    return [f"its {what} lacks {', '.join(missing)}"] if missing else []
 
 
 def _chain_misfits(chain: Chain) -> list[str]:

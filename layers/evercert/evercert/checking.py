@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 from evercert.deadline import Clock
-from evercert.dispatch import Due, DueIndex, Nudge, Queue
+from evercert.dispatch import CERTIFICATE, OUTCOME, RECORD, Due, DueIndex, Nudge, Queue
 
 BATCH = 10
-CERTIFICATE = "certificate#"
-RECORD = "record"
-OUTCOME = "outcome#"
+PLENTY = 1_000  # so many are sent in one tick, in whatever order
+MOST = 20_000  # of a backlog are put in order; what is left then is for a later tick
 
 
 @dataclass
@@ -24,21 +24,35 @@ class Tick:
     overtaken: int = 0
     foreign: int = 0
     left: int = 0
+    oldest_due: str | None = None
 
 
 def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, redispatch: timedelta) -> Tick:
-    """Nudges everything due, the longest overdue first, until `stop_at`.
+    """Nudges everything due, until `stop_at`: the longest overdue first, of a backlog what expires first.
 
     An entry whose nudge the queue took comes back after `redispatch`, unless the issuer moves it first.
     """
     tick = Tick()
-    entries = index.due(clock())
-    while batch := list(islice(entries, BATCH)):
+    due = _in_order(index, clock(), tick)
+    while batch := list(islice(due, BATCH)):
         if clock() >= stop_at:
-            tick.left += len(batch)
+            tick.left = len(batch) + sum(1 for _ in due)
             break
         _dispatch(batch, index, queue, tick=tick, until=clock() + redispatch)
     return tick
+
+
+def _in_order(index: DueIndex, now: datetime, tick: Tick) -> Iterable[Due]:
+    entries = index.due(now)
+    due = list(islice(entries, PLENTY))
+    if due:
+        tick.oldest_due = due[0].due_at
+    if len(due) < PLENTY:
+        return iter(due)
+    due += islice(entries, MOST - PLENTY)
+    # Those that the expiring index does not name so early have time, or have no certificate that could expire.
+    rank = {expiring.key: number for number, expiring in enumerate(islice(index.expiring(PLENTY), MOST))}
+    return iter(sorted(due, key=lambda entry: rank.get(entry.key, MOST)))
 
 
 def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, until: datetime) -> None:

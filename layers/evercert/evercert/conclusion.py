@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from evercert.decision import renewal_of, renewal_time
+from evercert.delivery import Result, next_turn
 from evercert.errors import EvercertError, Rejected, Unavailable
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
-from evercert.record import Delivery, Facts, Failure, Pending, Record, State
+from evercert.record import Facts, Failure, KeptKey, Pending, Record, State
 from evercert.renewal import REJECTED_FOR, Severity, back_off, renew_at, severity
-from evercert.spec import Component
+from evercert.reporting import certificate_data, previous, undelivered
+from evercert.timers import next_check, next_due, renewal_of
 
 MESSAGE_LIMIT = 1_000
 LONGEST_RETRY_AFTER = timedelta(days=1)
+AT_REST = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,20 @@ class Conclusion:
     changes: dict[str, Any]
     due_at: datetime | None
     outcome: Outcome
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+Word = Literal["nothing-to-do", "checked", "waiting", "put-off", "paused", "pending"]
+
+
+@dataclass(frozen=True)
+class WayOut:
+    """A run that ends without an outcome: what to write, and when to come back."""
+
+    word: Word
+    changes: dict[str, Any]
+    due_at: datetime | None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,10 +55,8 @@ class Attempt:
     issuer_hash: str | None = None
 
 
-def delivered(
-    attempt: Attempt, facts: Facts, deliveries: Mapping[str, Delivery], errors: Mapping[str, EvercertError]
-) -> Conclusion:
-    """At least one destination took the revision in this run; `errors` has those that did not, by key."""
+def delivered(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
+    """At least one destination took the revision in this run; `result` has those that did not."""
     record, pending, now = attempt.record, attempt.pending, attempt.now
     if pending is None:
         raise ValueError("nothing was delivered without a revision under way")
@@ -50,59 +64,39 @@ def delivered(
     kind: EventType = "certificate.delivered"
     if first:
         kind = "certificate.issued" if record.facts is None else "certificate.renewed"
-    wish = record.spec.lifecycle.renew_before_expiry
-    renewal, clamped = renewal_of(facts, record), renew_at(facts.not_before, facts.not_after, wish, record.uid)[1]
-    changes: dict[str, Any] = {
-        "facts": facts,
-        "request_hash": pending.request_hash,
-        "issuer_hash": pending.issuer_hash,
-        "served": pending.requested_at,
-        "deliveries": deliveries,
-        "renew_at": renewal,
-    }
-    if errors:
-        error = leading(errors)
-        retry = _retry_at(attempt, error, facts.not_after)
-        failure = _failure(attempt, error, retry)
-        # What failed is the wish that this revision was for; a request that came after it is not held by it.
-        failure["last_error"] = failure["last_error"].model_copy(update={"requested_at": pending.requested_at})
-        changes |= {"state": "undelivered", **failure}
-    else:
-        retry = None
-        changes |= {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
-    data = _certificate_data(record, facts, deliveries) | {
+    renewal = renewal_of(facts, record) if record.spec.renews else None
+    changes = _delivered_changes(attempt, pending, facts, result) | {"renew_at": renewal}
+    data = certificate_data(record, facts, result.deliveries) | {
         "reason": pending.reason,
-        "renew_at": to_text(renewal),
-        "previous": _previous(record.facts) if first else None,
+        "request": record.request_reason if pending.reason == "requested" else None,
+        "renew_at": renewal and to_text(renewal),
+        "previous": previous(record.facts) if first else None,
         "gave_up": pending.gave_up,
-        "undelivered": _undelivered(record, errors),
-        "next_attempt": retry and to_text(retry),
+        "undelivered": undelivered(record, result),
+        "next_attempt": changes["retry_at"] and to_text(changes["retry_at"]),
+        "warnings": result.warnings,
+        "note": _clamped(record, facts),
     }
-    if clamped:
-        data["note"] = "renew-before-expiry asks for more than two thirds of the lifetime; renewed after one third"
-    level: Severity = severity(now, renewal, facts.not_after) if errors else "info"
-    outcome = _outcome(attempt, kind, level, facts.revision, data)
+    level: Severity = severity(now, renewal, facts.not_after) if result.errors else "info"
     # A request that came after this one was issued wants another.
     unserved = record.requested_at is not None and record.requested_at != pending.requested_at
-    due_at = now if unserved else min(retry or renewal, renewal)
-    return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
+    retry = min(filter(None, (changes["retry_at"], next_turn(result.later))), default=None)
+    retry = now if unserved else retry
+    end = conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
+    return replace(end, measured=result.measured)
 
 
-def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, EvercertError] | None = None) -> Conclusion:
+def failed(attempt: Attempt, error: EvercertError, result: Result | None = None) -> Conclusion:
     """Nothing new was delivered anywhere."""
     record, pending, now = attempt.record, attempt.pending, attempt.now
     facts = record.facts
     not_after = facts.not_after if facts is not None else None
     retry = _retry_at(attempt, error, not_after)
     # What a destination refuses stays under way: it can still be delivered. What the issuer refuses is over.
-    kept = None if error.abandons and not errors else pending
+    kept = None if error.abandons and result is None else pending
     partly = facts is not None and kept is not None and facts.revision == kept.revision
-    state: State = "stopped" if isinstance(error, Rejected) else "undelivered" if partly else "failing"
-    changes: dict[str, Any] = {
-        "state": state,
-        "pending": kept,
-        **_failure(attempt, error, retry),
-    }
+    state: State = "stopped" if error.stops else "undelivered" if partly else "failing"
+    changes: dict[str, Any] = {"state": state, "pending": kept, **_failure(attempt, error, retry)}
     revision = pending.revision if pending is not None else record.revision
     data: dict[str, Any] = {
         "name": record.name,
@@ -115,13 +109,13 @@ def failed(attempt: Attempt, error: EvercertError, errors: Mapping[str, Evercert
         "attempt": record.failures + 1,
         "next_attempt": to_text(retry),
         "not_after": not_after and to_text(not_after),
-        "undelivered": _undelivered(record, errors or {}),
+        "undelivered": [] if result is None else undelivered(record, result),
     }
+    if result is not None:
+        retry = min(retry, next_turn(result.later) or retry)
     level = severity(now, record.renew_at, not_after)
-    outcome = _outcome(attempt, "certificate.failed", level, revision, data)
-    renewal = renewal_time(record)
-    due_at = min(retry, renewal) if renewal is not None and renewal > now else retry
-    return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
+    kind: EventType = "certificate.failed"
+    return conclude(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
 
 
 def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
@@ -146,9 +140,19 @@ def unreadable(item: Unreadable, now: datetime) -> Conclusion:
     return Conclusion({"state": "stopped", "outcomes": outcome.number}, None, outcome)
 
 
-def _outcome(attempt: Attempt, kind: EventType, level: Severity, revision: int, data: dict[str, Any]) -> Outcome:
+def conclude(
+    attempt: Attempt,
+    kind: EventType,
+    level: Severity,
+    *,
+    revision: int,
+    data: dict[str, Any],
+    changes: dict[str, Any],
+    retry: datetime | None,
+) -> Conclusion:
+    """The outcome, and the earliest of the timers that the record has after the changes."""
     record = attempt.record
-    return Outcome(
+    outcome = Outcome(
         name=record.name,
         uid=record.uid,
         revision=revision,
@@ -160,10 +164,49 @@ def _outcome(attempt: Attempt, kind: EventType, level: Severity, revision: int, 
         labels=record.spec.labels,
         data={key: value for key, value in data.items() if value is not None and value != []},
     )
+    due_at = next_due(record.model_copy(update=changes), attempt.now, retry)
+    return Conclusion(changes | {"outcomes": outcome.number}, due_at, outcome)
+
+
+def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result: Result) -> dict[str, Any]:
+    record = attempt.record
+    kept = None
+    if record.spec.private_key.rotate == "never" and pending.sealed_key is not None:
+        algorithm = record.spec.private_key.algorithm
+        kept = KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=algorithm)
+    changes: dict[str, Any] = {
+        "facts": facts,
+        "request_hash": pending.request_hash,
+        "issuer_hash": pending.issuer_hash,
+        "served": pending.requested_at,
+        "deliveries": result.deliveries,
+        "check_at": next_check(record, attempt.now),
+        "finding": None,
+        "kept_key": kept,
+        **AT_REST,
+    }
+    if record.facts is None or record.facts.revision != facts.revision:
+        changes["warned"] = 0
+    if result.errors:
+        error = leading(result.errors)
+        failure = _failure(attempt, error, _retry_at(attempt, error, facts.not_after))
+        # What failed is the wish that this revision was for; a request that came after it is not held by it.
+        failure["last_error"] = failure["last_error"].model_copy(update={"requested_at": pending.requested_at})
+        changes |= failure
+    if result.errors or result.later:
+        changes |= {"state": "undelivered", "pending": pending}
+    return changes
+
+
+def _clamped(record: Record, facts: Facts) -> str | None:
+    wish = record.spec.lifecycle.renew_before_expiry
+    if not renew_at(facts.not_before, facts.not_after, wish, record.uid)[1]:
+        return None
+    return "renew-before-expiry asks for more than two thirds of the lifetime; renewed after one third"
 
 
 def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None) -> datetime:
-    if isinstance(error, Rejected):
+    if error.stops:
         return attempt.now + REJECTED_FOR
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
     if isinstance(error, Unavailable) and error.retry_after is not None:
@@ -182,43 +225,3 @@ def _failure(attempt: Attempt, error: EvercertError, retry: datetime) -> dict[st
         issuer_hash=attempt.issuer_hash,
     )
     return {"failures": record.failures + 1, "last_error": failure, "retry_at": retry}
-
-
-def _certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Delivery]) -> dict[str, Any]:
-    held = [d for d in map(deliveries.get, (c.key for c in record.spec.destinations)) if d is not None]
-    return {
-        "name": record.name,
-        "common_name": facts.common_name,
-        "names": list(facts.names),
-        "issuer": record.spec.issuer,
-        "revision": facts.revision,
-        "serial_number": facts.serial_number,
-        "not_before": to_text(facts.not_before),
-        "not_after": to_text(facts.not_after),
-        "fingerprint_sha256": facts.fingerprint_sha256,
-        "locations": [{"location": d.location, "version": d.version} for d in held if d.revision == facts.revision],
-    }
-
-
-def _previous(facts: Facts | None) -> dict[str, Any] | None:
-    if facts is None:
-        return None
-    return {
-        "revision": facts.revision,
-        "serial_number": facts.serial_number,
-        "not_after": to_text(facts.not_after),
-        "fingerprint_sha256": facts.fingerprint_sha256,
-    }
-
-
-def _undelivered(record: Record, errors: Mapping[str, EvercertError]) -> list[dict[str, str]]:
-    return [
-        {"destination": _label(component), "kind": errors[component.key].kind, "message": str(errors[component.key])}
-        for component in record.spec.destinations
-        if component.key in errors
-    ]
-
-
-def _label(component: Component) -> str:
-    settings = " ".join(f"{key}={value}" for key, value in sorted(component.settings.items()))
-    return f"{component.type} {settings}".strip()

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from evercert.certificate import Chain
 from evercert.record import Facts, Pending, Record
-from evercert.renewal import Reason, earliest_renewal, renew_at
+from evercert.renewal import Reason
+from evercert.timers import renewal_of, renewal_time
 
 
 @dataclass(frozen=True)
 class Idle:
-    """All is as it should be until the renewal; `given_up` is a revision under way that nobody wants any more."""
+    """All is as it should be, as far as the record says; `given_up` is a revision that nobody wants any more."""
 
-    until: datetime | None
     given_up: Pending | None = None
 
 
@@ -54,26 +54,28 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
         if reason == "near-expiry" and _failed_before_its_renewal(record):
             hold = None
     else:
-        return Idle(renewal_time(record), pending)
+        return Idle(pending)
     return decision if hold is None or now >= hold else Wait(hold)
 
 
 def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
     """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
-    if record.facts is None:
+    facts, renewal = record.facts, renewal_time(record)
+    if facts is None:
         return "missing"
-    added = record.pending is None and not record.delivered(record.facts.revision)
-    if record.request_hash != record.spec.request_hash or added:
-        return "spec-changed"
-    if record.issuer_hash != issuer_hash:
-        return "issuer-changed"
-    if record.requested_at is not None and record.requested_at != record.served:
-        return "requested"
-    renewal = renewal_time(record)
-    if renewal is not None and now >= renewal:
-        return "near-expiry"
-    # With a revision under way the other reasons go first: it may have been for one of them, and given up.
-    return None if record.delivered(record.facts.revision) else "spec-changed"
+    found = record.finding.reason if record.finding is not None and record.finding.revision == facts.revision else None
+    lacking = not record.delivered(facts.revision)
+    rules: tuple[tuple[Reason, bool], ...] = (
+        ("spec-changed", record.request_hash != record.spec.request_hash or (lacking and record.pending is None)),
+        ("issuer-changed", record.issuer_hash != issuer_hash),
+        ("requested", record.requested_at is not None and record.requested_at != record.served),
+        ("revoked", found == "revoked"),
+        ("near-expiry", renewal is not None and now >= renewal),
+        ("drifted", found == "drifted"),
+        # With a revision under way the other reasons go first: it may have been for one of them, and given up.
+        ("spec-changed", lacking),
+    )
+    return next((reason for reason, holds in rules if holds), None)
 
 
 def held_until(record: Record, issuer_hash: str | None, pending: Pending | None = None) -> datetime | None:
@@ -98,25 +100,16 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
         return False
     if pending.chain is None:
         return True
+    if record.finding is not None and record.finding.revision == pending.revision:
+        return False  # some destination lost it, or its issuer revoked it
     in_use = record.facts is not None and record.facts.revision == pending.revision
     if in_use and record.requested_at not in (None, pending.requested_at):
         return False  # a new one was asked for, and one broken destination must not keep it from the others
     facts = Facts.of(Chain.from_pem(pending.chain), pending.revision, pending.obtained_at)
-    return now < renewal_of(facts, record)
+    return now < (renewal_of(facts, record) if record.spec.renews else facts.not_after)
 
 
 def _failed_before_its_renewal(record: Record) -> bool:
     """The failure was of something else, such as one destination, and must not keep the renewal from the others."""
     renewal, error = renewal_time(record), record.last_error
     return renewal is not None and error is not None and error.at < renewal
-
-
-def renewal_time(record: Record) -> datetime | None:
-    """When the delivered certificate is to be renewed; None when there is none."""
-    return None if record.facts is None else renewal_of(record.facts, record)
-
-
-def renewal_of(facts: Facts, record: Record) -> datetime:
-    """When a certificate with these facts is to be renewed."""
-    wanted, _ = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
-    return wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))

@@ -87,7 +87,9 @@ def _resolved(spec: Spec, destinations: Register) -> Spec:
     components = []
     for component in spec.destinations:
         settings = destinations.settings(component, certificate=spec.name)
-        components.append(Component(type=component.type, **settings.model_dump(mode="json", by_alias=True)))
+        components.append(
+            Component(type=component.type, **settings.model_dump(mode="json", by_alias=True, exclude_none=True))
+        )
     return spec.model_copy(update={"destinations": tuple(components)})
 
 

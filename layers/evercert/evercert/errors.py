@@ -3,10 +3,13 @@
 EvercertError
 ├── Rejected        the spec, CSR or policy will never pass      → record, announce, stop until it is edited
 ├── Unavailable     throttled, timed out, 5xx                    → record, announce, come back
-│   └── GaveUp      it took longer than it may                   → the same, with a new revision
+│   ├── GaveUp      it took longer than it may                   → the same, with a new revision
+│   └── Gone        what a destination held is no more           → deliver there as for the first time
 ├── Misconfigured   our secret, permission or setting is wrong   → record, announce, come back; an operator must act
-│   └── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
+│   ├── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
+│   └── Looping     issued again and again without anybody asking → stop until it is edited or asked for
 ├── Unexpected      a bug of ours                                → record, announce, come back; a developer must act
+├── NotYet          its turn comes later                         → come back then; nothing failed
 ├── ClaimLost       somebody else has taken the certificate over → stop, write nothing more
 └── OutOfTime       the next call could outlive our claim        → stop, the claim's own due time brings it back
 """
@@ -14,7 +17,7 @@ EvercertError
 from __future__ import annotations
 
 import traceback
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,6 +38,7 @@ class EvercertError(Exception):
 
     kind: ClassVar[str] = "error"
     abandons: ClassVar[bool] = False  # whether the revision under way is lost with it
+    stops: ClassVar[bool] = False  # whether only an edit, a request or a day makes another try worth while
 
 
 class Rejected(EvercertError):
@@ -42,6 +46,7 @@ class Rejected(EvercertError):
 
     kind = "rejected"
     abandons = True
+    stops = True
 
 
 class Unavailable(EvercertError):
@@ -60,6 +65,10 @@ class GaveUp(Unavailable):
     abandons = True
 
 
+class Gone(Unavailable):
+    """The place that a destination had for this certificate was deleted."""
+
+
 class Misconfigured(EvercertError):
     """A permission, a secret or a setting of ours is wrong, and a person has to mend it."""
 
@@ -70,6 +79,12 @@ class SealBroken(Misconfigured):
     """What was sealed does not open, or is not what was sealed: that private key is lost."""
 
     abandons = True
+
+
+class Looping(Misconfigured):
+    """The same certificate was issued again and again; the next one would be one more."""
+
+    stops = True
 
 
 class Unexpected(EvercertError):
@@ -83,6 +98,16 @@ class Unexpected(EvercertError):
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         return cls(f"a bug in evercert: {type(error).__name__}{place}; please report it with this line")
+
+
+class NotYet(EvercertError):
+    """Somebody's pace, or an outage, says when to come back; nothing was tried, and nothing failed."""
+
+    kind = "not-yet"
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class ClaimLost(EvercertError):

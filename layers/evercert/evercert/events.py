@@ -13,7 +13,15 @@ from evercert.instants import Instant, to_text
 from evercert.renewal import Severity
 
 EventType = Literal[
-    "certificate.issued", "certificate.renewed", "certificate.delivered", "certificate.failed", "spec.rejected"
+    "certificate.issued",
+    "certificate.renewed",
+    "certificate.delivered",
+    "certificate.failed",
+    "certificate.expiring",
+    "certificate.expired",
+    "certificate.revoked",
+    "certificate.drifted",
+    "spec.rejected",
 ]
 LONGEST_VALUE = 4_000  # of one line of a mail
 SUBJECT_LIMIT = 99  # SNS: fewer than 100 ASCII characters, no line break
@@ -22,6 +30,10 @@ _HEADLINES: dict[EventType, str] = {
     "certificate.renewed": "renewed",
     "certificate.delivered": "delivered late",
     "certificate.failed": "FAILED",
+    "certificate.expiring": "EXPIRES SOON",
+    "certificate.expired": "EXPIRED",
+    "certificate.revoked": "was REVOKED",
+    "certificate.drifted": "drifted",
     "spec.rejected": "spec REJECTED",
 }
 

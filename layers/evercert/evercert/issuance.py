@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from evercert import conclusion
 from evercert.announcing import Report, announce
+from evercert.breaker import Breaker
 from evercert.certificate import Chain
-from evercert.conclusion import Attempt, Conclusion
-from evercert.deadline import Clock, Deadline
-from evercert.decision import Idle, Resume, Start, Wait, decide, held_until, renewal_time
-from evercert.delivery import Deliveries, Result
-from evercert.dispatch import Nudge, Queue
-from evercert.errors import ClaimLost, EvercertError, Misconfigured, OutOfTime, Rejected, Unavailable, Unexpected
-from evercert.obtaining import Obtaining
+from evercert.conclusion import Attempt, Conclusion, WayOut
+from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
+from evercert.delivery import Deliveries, Result, next_turn
+from evercert.dispatch import Nudge
+from evercert.errors import (
+    ClaimLost,
+    EvercertError,
+    Misconfigured,
+    NotYet,
+    OutOfTime,
+    Rejected,
+    Unavailable,
+    Unexpected,
+)
+from evercert.observing import StatusCheck
+from evercert.obtaining import Obtaining, require_no_loop, streak
 from evercert.ports import (
-    Announcer,
-    Destinations,
+    Gate,
     Held,
-    Inventory,
-    Issuers,
     OpenIssuer,
-    Seal,
+    Ports,
+    SelfIssuer,
     Unclaimed,
     Unreadable,
 )
 from evercert.record import Claim, Facts, Pending, Record
+from evercert.renewal import spread
+from evercert.timers import next_due
+from evercert.upkeep import Upkeep, wait, well
 
 LONGEST_NUDGE = timedelta(minutes=15)
+PAUSED_LOOK = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Everything that one issuance needs from outside."""
+class Steps:
+    """What a run is made of, put together once."""
 
-    inventory: Inventory
-    queue: Queue
-    seal: Seal
-    issuers: Issuers
-    destinations: Destinations
-    announcer: Announcer
-    clock: Clock
-    deadline: Deadline
-
-
-@dataclass(frozen=True)
-class WayOut:
-    """A run that ends without an outcome: what to write, and when to come back."""
-
-    word: str
-    changes: dict[str, Any]
-    due_at: datetime | None
-    facts: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, ports: Ports) -> None:
+        self.breaker = Breaker(ports.gates, ports.clock)
+        self.obtaining = Obtaining(ports.inventory, ports.seal, ports.issuers, ports.clock)
+        self.deliveries = Deliveries(
+            ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
+        )
+        self.upkeep = Upkeep(StatusCheck(ports.destinations, self.breaker))
 
 
 class Issuance:
@@ -63,8 +63,7 @@ class Issuance:
     def __init__(self, ports: Ports, lease: timedelta) -> None:
         self._ports = ports
         self._lease = lease
-        self._obtaining = Obtaining(ports.inventory, ports.seal, ports.clock)
-        self._deliveries = Deliveries(ports.inventory, ports.seal, ports.destinations)
+        self._steps = Steps(ports)
 
     def run(self, name: str) -> Report:
         """Takes the certificate as far as one message can; raises only what the inventory raises."""
@@ -86,19 +85,18 @@ class Issuance:
     def _held(self, held: Held, found: Record | Unreadable) -> Report:
         if isinstance(found, Unreadable):
             return self._conclude(held, conclusion.unreadable(found, self._ports.clock()))
-        run = _Run(self._ports, self._obtaining, self._deliveries, held, found)
-        end = run.advance()
+        end = _Run(self._ports, self._steps, held, found).advance()
         if isinstance(end, Conclusion):
             return self._conclude(held, end)
         return self._leave(held, end)
 
     def _conclude(self, held: Held, end: Conclusion) -> Report:
-        moved = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
-        due_now = moved or (end.due_at is not None and end.due_at <= end.outcome.at)
-        self._come_back(held, end.outcome.at if due_now else None)
-        report = {"type": end.outcome.type, "severity": end.outcome.severity, **end.outcome.data}
-        problem = announce(end.outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
-        return Report(end.outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
+        moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
+        due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
+        self._come_back(held, outcome.at if due_now else None)
+        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.measured}
+        problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
+        return Report(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
     def _leave(self, held: Held, end: WayOut) -> Report:
         now = self._ports.clock()
@@ -121,8 +119,7 @@ class _Run:
     """One claimed certificate, and how far it has come in this run."""
 
     ports: Ports
-    obtaining: Obtaining
-    deliveries: Deliveries
+    steps: Steps
     held: Held
     record: Record
     pending: Pending | None = None
@@ -132,84 +129,86 @@ class _Run:
         """The one place that turns whatever goes wrong into an outcome."""
         self.pending = self.record.pending
         try:
-            return self._steps()
+            return self._decided()
         except (ClaimLost, OutOfTime):
             raise
+        except NotYet as later:
+            return wait(self._attempt(), "put-off", later.until, {"message": str(later)})
         except EvercertError as error:
             return self._failed(error)
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
             return self._failed(Unexpected.of(error))
 
-    def _steps(self) -> Conclusion | WayOut:
+    def _decided(self) -> Conclusion | WayOut:
         now = self.ports.clock()
         try:
             opened = self.ports.issuers.open(self.record.spec.issuer)
         except (Rejected, Unavailable, Misconfigured):
             hold = held_until(self.record, None)
             if hold is not None and now < hold:
-                return WayOut("waiting", {}, hold)  # still not to be opened, and that was said already
+                return wait(self._attempt(), "waiting", hold)  # still not to be opened, and that was said already
             raise
         self.issuer_hash = opened.identity_hash
-        match decide(self.record, opened.identity_hash, now):
-            case Wait(until):
-                return WayOut("waiting", {}, until)
-            case Idle(until, given_up):
-                return self._nothing_to_do(opened, until, given_up)
+        decision = decide(self.record, opened.identity_hash, now)
+        if isinstance(decision, Wait):
+            return wait(self._attempt(), "waiting", decision.until)
+        if opened.paused:
+            look = now + PAUSED_LOOK - spread(self.record.uid, str(now), PAUSED_LOOK / 3)
+            return wait(self._attempt(), "paused", look)
+        return self._act(decision, opened, now)
+
+    def _act(self, decision: Idle | Start | Resume, opened: OpenIssuer, now: datetime) -> Conclusion | WayOut:
+        match decision:
+            case Idle(None):
+                return self.steps.upkeep.run(self._attempt(), opened)
+            case Idle(given_up):  # also the end of a failure whose cause was taken back, such as an edit
+                return well(self._attempt(), {"gave_up": self._give_up(given_up, opened)})
             case Start(reason, given_up):
-                gave_up = None if given_up is None else self._give_up(given_up, opened)
+                require_no_loop(self.record, reason, now)
+                gate = self._admitted(opened)
+                gave_up = self._give_up(given_up, opened)
                 self.pending = None
-                self.deliveries.check(self.record)
-                self.pending = self.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+                self.steps.deliveries.check(self.record)
+                self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+                return self._obtain(self.pending, opened, gate)
             case Resume(pending) if pending.chain is None:
                 # Not issued yet, so what is asked for now is served by it.
                 self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
+                return self._obtain(self.pending, opened, self._admitted(opened))
             case Resume(pending):
                 self.pending = pending
-        return self._obtain(self.pending, opened)
+                return self._deliver(pending)
 
-    def _nothing_to_do(self, opened: OpenIssuer, until: datetime | None, given_up: Pending | None) -> WayOut:
-        """Also the end of a failure whose cause was taken back, such as an edit that was reverted."""
-        gave_up = None if given_up is None else self._give_up(given_up, opened)
-        return self._well(until, {"gave_up": gave_up} if gave_up else {})
+    def _give_up(self, pending: Pending | None, opened: OpenIssuer) -> str | None:
+        return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened)
 
-    def _well(self, until: datetime | None, facts: dict[str, Any] | None = None) -> WayOut:
-        well = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
-        return WayOut("nothing-to-do", {**well, "renew_at": until}, until, facts or {})
-
-    def _give_up(self, pending: Pending, opened: OpenIssuer) -> str:
-        """A revision that some destination already holds is in use, and is never taken back."""
-        if any(delivery.revision == pending.revision for delivery in self.record.deliveries.values()):
-            return f"revision {pending.revision} ({pending.reason}): left, it is in use"
-        return self.obtaining.give_up(pending, self._asked(pending, opened))
-
-    def _asked(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
-        """The issuer that was asked for this revision, if it is still there as it was."""
-        if pending.issuer_hash == opened.identity_hash:
-            return opened
-        try:
-            former = self.ports.issuers.open(pending.issuer)
-        except (Rejected, Unavailable, Misconfigured):
+    def _admitted(self, opened: OpenIssuer) -> Gate | None:
+        """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""
+        if isinstance(opened.issuer, SelfIssuer):
             return None
-        return former if former.identity_hash == pending.issuer_hash else None
+        return self.steps.breaker.admit(f"issuer {self.record.spec.issuer}", self.record.uid)
 
-    def _obtain(self, pending: Pending, opened: OpenIssuer) -> Conclusion | WayOut:
+    def _obtain(self, pending: Pending, opened: OpenIssuer, gate: Gate | None) -> Conclusion | WayOut:
+        with nullcontext() if gate is None else self.steps.breaker.watch(gate):
+            pending = self.steps.obtaining.ask(self.record, pending, opened)
         if pending.chain is None:
-            pending = self.obtaining.ask(self.record, pending, opened)
-            if pending.chain is None:
-                return WayOut("pending", {"pending": pending, "state": "pending"}, pending.retry_at)
-            self.ports.inventory.update(self.held, {"pending": pending})
-            self.pending = pending
+            changes = {"pending": pending, "state": "pending"}
+            return WayOut("pending", changes, next_due(self.record, self.ports.clock(), pending.retry_at))
+        run = streak(self.record, pending, Chain.from_pem(pending.chain), self.ports.clock())
+        self.ports.inventory.update(self.held, {"pending": pending, "streak": run})
+        self.pending = pending
         return self._deliver(pending)
 
     def _deliver(self, pending: Pending) -> Conclusion | WayOut:
-        result = self.deliveries.run(self.held, self.record, pending)
-        attempt = self._attempt()
-        if not self._is_news(result, pending):
-            if result.errors:
-                return conclusion.failed(attempt, conclusion.leading(result.errors), result.errors)
-            return self._well(renewal_time(self.record))  # what had failed is no longer wanted
-        facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
-        return conclusion.delivered(attempt, facts, result.deliveries, result.errors)
+        result = self.steps.deliveries.run(self.held, self.record, pending)
+        if self._is_news(result, pending):
+            facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
+            return conclusion.delivered(self._attempt(), facts, result)
+        if result.errors:
+            return conclusion.failed(self._attempt(), conclusion.leading(result.errors), result)
+        if (turn := next_turn(result.later)) is not None:
+            return wait(self._attempt(), "waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
+        return well(self._attempt(), {})  # what had failed is no longer wanted
 
     def _is_news(self, result: Result, pending: Pending) -> bool:
         """A destination took it in this run, or in one that died before it could say so."""

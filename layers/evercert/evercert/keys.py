@@ -8,30 +8,52 @@ import hashlib
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from evercert.spec import Attributes, KeyAlgorithm
+from evercert.algorithms import CURVES, KeyAlgorithm, algorithm_of, family
+from evercert.attributes import Attributes
+from evercert.subject import name_of
+from evercert.usages import extended_key_usage, key_usage
+
+__all__ = ["SEALABLE_BYTES", "PrivateKey", "algorithm_of", "alternative_names", "family", "public_bytes", "subject"]
 
 SEALABLE_BYTES = 4_096  # what KMS encrypts in one call
+# A hash as strong as the curve, as TLS pairs them (RFC 8446 §4.2.3); Ed25519 hashes by itself (RFC 8032 §5.1).
+_HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
+    "EC_prime256v1": hashes.SHA256(),
+    "EC_secp384r1": hashes.SHA384(),
+    "EC_secp521r1": hashes.SHA512(),
+    "RSA_2048": hashes.SHA256(),
+    "RSA_3072": hashes.SHA256(),
+    "RSA_4096": hashes.SHA256(),
+    "Ed25519": None,
+}
 
 
 class PrivateKey:
     """The private key of one revision; printing, formatting or pickling it shows no key."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_algorithm", "_key")
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> None:
+        """Raises ValueError for a size or a curve that evercert does not make."""
+        algorithm = algorithm_of(key.public_key())
+        if algorithm is None:
+            raise ValueError("a private key of a size or a curve that evercert does not make")
+        self._algorithm: KeyAlgorithm = algorithm
         self._key = key
 
     @classmethod
     def generate(cls, algorithm: KeyAlgorithm) -> PrivateKey:
         """A new random key."""
-        match algorithm:
-            case "EC_prime256v1":
-                return cls(ec.generate_private_key(ec.SECP256R1()))
-            case "RSA_2048":
-                return cls(rsa.generate_private_key(public_exponent=65_537, key_size=2_048))
+        match family(algorithm):
+            case "EC":
+                return cls(ec.generate_private_key(CURVES[algorithm]()))
+            case "RSA":
+                size = int(algorithm.removeprefix("RSA_"))
+                return cls(rsa.generate_private_key(public_exponent=65_537, key_size=size))
+            case "Ed25519":
+                return cls(ed25519.Ed25519PrivateKey.generate())
 
     @classmethod
     def from_der(cls, der: bytes) -> PrivateKey:
@@ -40,9 +62,14 @@ class PrivateKey:
             key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         except (TypeError, UnsupportedAlgorithm) as error:
             raise ValueError("an encrypted key, or one of an unknown kind") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-            raise ValueError("neither an EC nor an RSA private key")
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise ValueError("neither an EC, nor an RSA, nor an Ed25519 private key")
         return cls(key)
+
+    @property
+    def algorithm(self) -> KeyAlgorithm:
+        """What kind of key it is."""
+        return self._algorithm
 
     def der(self) -> bytes:
         """PKCS #8, unencrypted: for sealing only."""
@@ -61,19 +88,23 @@ class PrivateKey:
         return public_bytes(self._key.public_key())
 
     def sign_csr(self, attributes: Attributes) -> str:
-        """A PKCS #10 request (RFC 2986) for these names, as PEM."""
-        return (
+        """A PKCS #10 request (RFC 2986) for this subject, these names and these usages, as PEM."""
+        name = subject(attributes)
+        builder = (
             x509.CertificateSigningRequestBuilder()
-            .subject_name(subject(attributes))
-            .add_extension(alternative_names(attributes), critical=attributes.common_name is None)
-            .sign(self._key, hashes.SHA256())
-            .public_bytes(serialization.Encoding.PEM)
-            .decode()
+            .subject_name(name)
+            .add_extension(alternative_names(attributes), critical=not name.rdns)
         )
+        if attributes.key_usages:
+            builder = builder.add_extension(key_usage(attributes.key_usages), critical=True)
+        if attributes.extended_key_usages:
+            builder = builder.add_extension(extended_key_usage(attributes.extended_key_usages), critical=False)
+        signed = builder.sign(self._key, _HASHES[self._algorithm])
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
 
     def sign_certificate(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        """The certificate, signed by this key with SHA-256."""
-        return builder.sign(self._key, hashes.SHA256())
+        """The certificate, signed by this key with the hash that belongs to it."""
+        return builder.sign(self._key, _HASHES[self._algorithm])
 
     def __repr__(self) -> str:
         fingerprint = base64.b64encode(hashlib.sha256(self.public_bytes()).digest()).decode()
@@ -94,9 +125,7 @@ def public_bytes(key: object) -> bytes:
 
 def subject(attributes: Attributes) -> x509.Name:
     """The subject name (RFC 5280 §4.1.2.6); empty when only alternative names are wanted."""
-    if attributes.common_name is None:
-        return x509.Name([])
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, attributes.common_name)])
+    return name_of(attributes)
 
 
 def alternative_names(attributes: Attributes) -> x509.SubjectAlternativeName:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from evercert.certificate import Chain, misfits
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Misconfigured, Rejected, Unavailable
+from evercert.errors import GaveUp, Looping, Misconfigured, Rejected, SealBroken, Unavailable
 from evercert.instants import to_text
 from evercert.keys import PrivateKey, public_bytes
 from evercert.ports import (
@@ -17,6 +17,7 @@ from evercert.ports import (
     Held,
     Inventory,
     Issued,
+    Issuers,
     OpenIssuer,
     PendingAnswer,
     Request,
@@ -24,7 +25,7 @@ from evercert.ports import (
     Seal,
     SelfIssuer,
 )
-from evercert.record import Pending, Record
+from evercert.record import Pending, Record, Streak
 from evercert.renewal import Reason
 
 LONGEST_PENDING = timedelta(days=30)
@@ -37,12 +38,17 @@ class Obtaining:
 
     inventory: Inventory
     seal: Seal
+    issuers: Issuers
     clock: Clock
 
     def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
-        """A new private key, sealed and stored before the issuer hears of it."""
-        private_key = PrivateKey.generate(record.spec.private_key.algorithm)
+        """A new private key (or the kept one), or the user's CSR: sealed and stored before the issuer hears of it."""
         revision = record.next_revision
+        sealed_key, csr = None, record.spec.csr
+        if csr is None:
+            private_key = self._private_key(record)
+            sealed_key = self.seal.close(private_key, record.uid, revision)
+            csr = private_key.sign_csr(record.spec.attributes)
         pending = Pending(
             revision=revision,
             reason=reason,
@@ -51,8 +57,8 @@ class Obtaining:
             issuer=record.spec.issuer,
             request_hash=record.spec.request_hash,
             issuer_hash=opened.identity_hash,
-            sealed_key=self.seal.close(private_key, record.uid, revision),
-            csr=private_key.sign_csr(record.spec.attributes),
+            sealed_key=sealed_key,
+            csr=csr,
             gave_up=gave_up,
         )
         self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
@@ -65,14 +71,14 @@ class Obtaining:
         """
         now = self.clock()
         if pending.deadline is not None and now > pending.deadline:
-            done = self.give_up(pending, opened)
+            done = self.give_up(record, pending, opened)
             raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
         request = Request(
             certificate=record.name,
             spec=record.spec,
             csr=pending.csr,
             revision=pending.revision,
-            token=record.token(pending.revision),
+            token=record.token(pending.revision, pending.csr),
             now=now,
             handle=pending.handle,
         )
@@ -85,12 +91,15 @@ class Obtaining:
         self._check(record, pending, answer.chain, opened)
         return pending.model_copy(update={"chain": answer.chain.pem, "obtained_at": now, "retry_at": None})
 
-    def give_up(self, pending: Pending, asked: OpenIssuer | None) -> str:
+    def give_up(self, record: Record, pending: Pending, opened: OpenIssuer) -> str:
         """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.
 
         A refusal is said and no more: what is wanted now must not wait for it.
         """
         what = f"revision {pending.revision} ({pending.reason})"
+        if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
+            return f"{what}: left, it is in use"
+        asked = self._asked(pending, opened)
         if asked is None:
             return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
         try:
@@ -104,8 +113,34 @@ class Obtaining:
             return f"{what}: left, it could not be taken back: {error}"
         return f"{what}: left, the issuer can take nothing back"
 
+    def _asked(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
+        """The issuer that was asked for this revision, if it is still there as it was."""
+        if pending.issuer_hash == opened.identity_hash:
+            return opened
+        try:
+            former = self.issuers.open(pending.issuer)
+        except (Rejected, Unavailable, Misconfigured):
+            return None
+        return former if former.identity_hash == pending.issuer_hash else None
+
+    def _private_key(self, record: Record) -> PrivateKey:
+        wanted, kept = record.spec.private_key, record.kept_key
+        if wanted.rotate == "never" and kept is not None and kept.algorithm == wanted.algorithm:
+            try:
+                return self.seal.open(kept.sealed_key, record.uid, kept.revision)
+            except SealBroken as error:
+                raise Misconfigured(
+                    f"its private key is to be kept (rotate: never), and does not open: {error}; for a new one "
+                    "apply it with rotate: always"
+                ) from error
+        return PrivateKey.generate(wanted.algorithm)
+
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
+            if pending.sealed_key is None:
+                raise Rejected(
+                    f"issuer {record.spec.issuer} signs with the subject's own key, and a csr comes without it"
+                )
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)
@@ -130,3 +165,37 @@ def fit(record: Record, pending: Pending, chain: Chain, now: datetime) -> list[s
     """The misfits between what was asked for and what came."""
     public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
     return misfits(chain, record.spec.attributes, public_key, now)
+
+
+UNASKED = frozenset(["missing", "near-expiry", "drifted"])
+MOST_UNASKED = 5
+
+
+def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Streak:
+    """The issuances in a row that nobody asked for, this one included."""
+    span = chain.leaf.not_valid_after_utc - chain.leaf.not_valid_before_utc
+    before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
+    return Streak(
+        times=(*before, now)[-MOST_UNASKED:],
+        lifetime=int(span.total_seconds()),
+        generation=record.generation,
+        requested_at=record.requested_at,
+    )
+
+
+def require_no_loop(record: Record, reason: Reason, now: datetime) -> None:
+    """Raises Looping when the next issuance would be the sixth within one lifetime that nobody asked for."""
+    if record.streak is None or reason not in UNASKED or not _goes_on(record):
+        return
+    times, lifetime = record.streak.times, timedelta(seconds=record.streak.lifetime)
+    if len(times) == MOST_UNASKED and timedelta(0) <= now - times[0] < lifetime:
+        raise Looping(
+            f"it was issued {MOST_UNASKED} times within one lifetime, and is to be issued again ({reason}): "
+            f"mend what loses it, then run: evercert renew {record.name}"
+        )
+
+
+def _goes_on(record: Record) -> bool:
+    """Neither an edit nor a request has come since."""
+    streak = record.streak
+    return streak is not None and (streak.generation, streak.requested_at) == (record.generation, record.requested_at)

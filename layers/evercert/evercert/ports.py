@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from evercert.certificate import Bundle, Chain
+from evercert.certificate import Chain
+from evercert.deadline import Clock, Deadline
+from evercert.destination import Destinations
+from evercert.dispatch import Queue
 from evercert.events import Outcome
 from evercert.keys import PrivateKey
-from evercert.record import Claim, Record
-from evercert.spec import Component, Spec
+from evercert.record import Claim, Facts, Record
+from evercert.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,17 @@ class Inventory(Protocol):
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
         """Takes the right to issue, and promises to come back when it ends."""
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        """The record as it is, claimed or not; None: there is none."""
+
     def update(self, held: Held, changes: Changes) -> None:
         """Writes under the claim; raises ClaimLost when it is no longer ours."""
 
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """Writes and gives the claim back. If spec, request or issuer moved meanwhile: due `now`, and True."""
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
-        """The same, together with the outcome: both or none."""
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+        """The same, together with the outcome: both or none; answers it as it was numbered."""
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         """An outcome that is not published yet; None: it is, or there is none. Raises Misconfigured if it is none."""
@@ -140,12 +146,21 @@ class Canceller(Protocol):
         """Gives up a pending request; doing it twice is no error."""
 
 
+@runtime_checkable
+class StatusChecker(Protocol):
+    """An issuer that can be asked how a certificate of its own is."""
+
+    def revoked(self, facts: Facts) -> bool:
+        """Whether it was revoked; raises as `issue` does."""
+
+
 @dataclass(frozen=True)
 class OpenIssuer:
     """An issuer, ready to be asked, and what it is: `identity_hash` changes with address, profile or CA."""
 
     issuer: Issuer | SelfIssuer
     identity_hash: str
+    paused: bool = False  # by an operator: it, or the whole stack
 
 
 class Issuers(Protocol):
@@ -156,28 +171,40 @@ class Issuers(Protocol):
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """Where the bundle is now."""
+class Turn:
+    """When a write may go out, and how many there were in the last 365 days."""
 
-    location: str
-    version: str
-
-
-class Destination(Protocol):
-    """Where bundles go. Raises Rejected, Unavailable or Misconfigured."""
-
-    def check(self, spec: Spec) -> None:
-        """Asks nobody; raises Rejected when it could never take what this spec asks for."""
-
-    def deliver(self, bundle: Bundle) -> Delivered:
-        """Stores the bundle whole; repeating it with the same bundle changes nothing."""
+    at: datetime
+    used: int
 
 
-class Destinations(Protocol):
-    """The kinds of destination there are."""
+class Pace(Protocol):
+    """Hands out turns, one a second for each service, to all runs together."""
 
-    def open(self, component: Component, certificate: str) -> Destination:
-        """Raises Misconfigured when there is no such kind, or its settings are wrong."""
+    def take(self, service: str, now: datetime) -> Turn:
+        """The next free turn; it is gone even if nobody uses it."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How a service does: so many failures in a row, of whatever run, and shut until then."""
+
+    service: str
+    failures: int = 0
+    shut_until: datetime | None = None
+
+
+class Gates(Protocol):
+    """The breakers, as they are stored; each write is bound to what was read."""
+
+    def read(self, service: str) -> Gate:
+        """A service that nobody complained of is open."""
+
+    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+        """Nobody calls before `until`; False if somebody else wrote meanwhile."""
+
+    def clear(self, gate: Gate) -> None:
+        """The service answers again."""
 
 
 class Announcer(Protocol):
@@ -185,3 +212,20 @@ class Announcer(Protocol):
 
     def announce(self, outcome: Outcome) -> None:
         """Publishes the event; may be repeated, its id stays the same."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything that one issuance needs from outside."""
+
+    inventory: Inventory
+    queue: Queue
+    seal: Seal
+    issuers: Issuers
+    destinations: Destinations
+    announcer: Announcer
+    pace: Pace
+    gates: Gates
+    clock: Clock
+    sleep: Callable[[timedelta], None]
+    deadline: Deadline

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from evercert.canonical import digest
 from evercert.certificate import Chain
 from evercert.instants import Instant
 from evercert.renewal import Reason
@@ -66,11 +67,41 @@ class Facts(Part):
 
 
 class Delivery(Part):
-    """The last revision that one destination took, and where it is."""
+    """What one destination has, and how far a delivery there has come.
 
+    `revision` 0: it has nothing yet. `intended_at`: a first delivery was begun then, and its answer may be lost.
+    `turn`: when its next write may go out.
+    """
+
+    revision: int = 0
+    location: str = ""
+    version: str = ""
+    intended_at: Instant | None = None
+    turn: Instant | None = None
+
+
+class Finding(Part):
+    """What a status check found wrong with one revision, so that a new one is due."""
+
+    reason: Literal["revoked", "drifted"]
     revision: int
-    location: str
-    version: str
+
+
+class Streak(Part):
+    """Issuances in a row that nobody asked for, and the last one's lifetime in seconds; an edit or request ends it."""
+
+    times: tuple[Instant, ...]
+    lifetime: int
+    generation: int
+    requested_at: Instant | None = None
+
+
+class KeptKey(Part):
+    """The sealed private key that every revision uses, where the spec says `rotate: never`."""
+
+    sealed_key: str
+    revision: int
+    algorithm: str
 
 
 class Pending(Part):
@@ -83,7 +114,7 @@ class Pending(Part):
     issuer: str
     request_hash: str
     issuer_hash: str
-    sealed_key: str
+    sealed_key: str | None = None  # None: the user has the key, and gave a CSR
     csr: str
     handle: str | None = None
     retry_at: Instant | None = None
@@ -105,7 +136,10 @@ class Failure(Part):
 
 
 class Record(Part):
-    """All of it; `spec`, `generation`, `requested_at` and `woken_at` are the operator's, the rest is the issuer's."""
+    """All of it.
+
+    `spec`, `generation`, `requested_at`, `request_reason` and `woken_at` are the operator's, the rest is the issuer's.
+    """
 
     name: str
     uid: Uid
@@ -127,6 +161,12 @@ class Record(Part):
     last_error: Failure | None = None
     retry_at: Instant | None = None
     renew_at: Instant | None = None
+    check_at: Instant | None = None
+    warned: Count = 0
+    finding: Finding | None = None
+    streak: Streak | None = None
+    kept_key: KeptKey | None = None
+    resting: bool = False
     claim: Claim | None = None
     due_at: Instant | None = None
 
@@ -136,9 +176,12 @@ class Record(Part):
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
         return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
 
-    def token(self, revision: int) -> str:
-        """The idempotency token of one revision: the same for every try to obtain it."""
-        return str(uuid5(UUID(self.uid), f"revision#{revision}"))
+    def token(self, revision: int, csr: str) -> str:
+        """The idempotency token of one revision: the same for every try to obtain it.
+
+        The CSR is in it because a restored record counts revisions anew, and its next one has another key.
+        """
+        return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(csr)}"))
 
     def delivered(self, revision: int) -> bool:
         """Whether every destination of the spec has this revision."""

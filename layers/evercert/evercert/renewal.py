@@ -8,7 +8,7 @@ from typing import Literal
 
 from evercert.spec import RenewBefore
 
-Reason = Literal["missing", "spec-changed", "issuer-changed", "requested", "near-expiry"]
+Reason = Literal["missing", "spec-changed", "issuer-changed", "requested", "revoked", "near-expiry", "drifted"]
 Severity = Literal["info", "warning", "critical"]
 
 SHORT_LIFETIME = timedelta(days=10)
@@ -16,6 +16,7 @@ STEPS = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360, 720))
 SHORTEST_STEP = timedelta(seconds=10)
 TRIES_LEFT = 8
 REJECTED_FOR = timedelta(days=1)
+WARNINGS = (0.25, 0.6, 1.0)  # shares of the time between the renewal and the expiry; the last one is the expiry itself
 
 
 def earliest_renewal(obtained_at: datetime, not_after: datetime) -> datetime:
@@ -49,12 +50,23 @@ def back_off(failures: int, now: datetime, not_after: datetime | None, uid: str)
     return now + step
 
 
+def warnings(renew: datetime, not_after: datetime) -> list[datetime]:
+    """When to warn of a certificate that should have been renewed: twice before its expiry, and at it."""
+    left = max(not_after - renew, timedelta(0))
+    return [_whole(not_after - left * (1 - share)) for share in WARNINGS]
+
+
 def severity(now: datetime, renew: datetime | None, not_after: datetime | None) -> Severity:
     """How bad a failure is now: by the share used of the time between `renew_at` and expiry."""
     if renew is None or not_after is None or now >= not_after:
         return "critical"
     used = (now - renew) / (not_after - renew) if not_after > renew else 1.0
-    return "critical" if used >= 0.6 else "warning"  # noqa: PLR2004
+    return "critical" if used >= WARNINGS[1] else "warning"
+
+
+def spread(uid: str, what: str, window: timedelta) -> timedelta:
+    """A share of the window that differs from certificate to certificate, and stays the same for each."""
+    return window * ((_draw(uid, what) + 1) / 2)
 
 
 def _whole(moment: datetime) -> datetime:

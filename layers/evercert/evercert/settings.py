@@ -29,6 +29,7 @@ class CheckerSettings(_Settings):
 
     table: str = Field(alias="CERTIFICATES_TABLE", min_length=1)
     queue: str = Field(alias="QUEUE_URL", min_length=1)
+    stack: str = Field(alias="STACK_NAME", min_length=1)
     redispatch_seconds: int = Field(alias="REDISPATCH_SECONDS", ge=30, le=43_200)
 
     @property
@@ -47,6 +48,7 @@ class IssuerSettings(_Settings):
     seal_key: str = Field(alias="SEAL_KEY", min_length=1)
     stack: str = Field(alias="STACK_NAME", min_length=1)
     stack_id: str = Field(alias="STACK_ID", min_length=1)
+    import_quota: int = Field(alias="ACM_IMPORT_QUOTA", default=5_000, ge=1)
     lease_seconds: int = Field(alias="LEASE_SECONDS", ge=10, le=900)
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -19,28 +19,37 @@ from pydantic import (
     model_validator,
 )
 
+from evercert import csr as csrs
 from evercert import durations
+from evercert.algorithms import KeyAlgorithm
+from evercert.attributes import Attributes
 from evercert.canonical import digest
 from evercert.durations import Duration
 from evercert.errors import foreign
-from evercert.identifiers import Identifier, Name, parse
+from evercert.model import Model, Place, misplaced, text_of
+from evercert.subject import wanted
+from evercert.usages import impossible
+
+__all__ = [
+    "NAME_PATTERN",
+    "Attributes",
+    "CertificateName",
+    "Component",
+    "IssuerName",
+    "KeyAlgorithm",
+    "LabelKey",
+    "LabelValue",
+    "Lifecycle",
+    "Model",
+    "PrivateKeySpec",
+    "RenewBefore",
+    "Spec",
+    "text_of",
+]
 
 NAME_PATTERN = r"[A-Za-z0-9._*-]{1,200}"
 WHOLE = 100  # per cent
-LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
-SHORTEST_TTL = timedelta(minutes=1)
-
-
-def text_of(pattern: str, rule: str) -> AfterValidator:
-    """Text of one form; the error says the rule instead of the pattern."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"{foreign(value, 60)!r}: {rule}")
-        return value
-
-    return AfterValidator(check)
-
+SHORTEST_CHECK, LONGEST_CHECK = timedelta(minutes=5), timedelta(days=90)
 
 CertificateName = Annotated[str, text_of(NAME_PATTERN, "a name has 1 to 200 letters, digits and . _ * -")]
 IssuerName = Annotated[
@@ -50,17 +59,13 @@ LabelKey = Annotated[str, text_of(r"[A-Za-z0-9._/-]{1,63}", "a label has 1 to 63
 LabelValue = Annotated[
     str, text_of(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
 ]
-KeyAlgorithm = Literal["EC_prime256v1", "RSA_2048"]
 
 
-class Model(BaseModel):
-    """A frozen part of a document: kebab-case keys, and no key that we do not know."""
+class PrivateKeySpec(Model):
+    """What kind of private key the certificate gets, and whether every revision gets a new one."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda field: field.replace("_", "-"),
-    )
+    algorithm: KeyAlgorithm = "EC_prime256v1"
+    rotate: Literal["always", "never"] = "always"
 
 
 class Component(BaseModel):
@@ -79,47 +84,6 @@ class Component(BaseModel):
     def key(self) -> str:
         """A name that stays the same while type and settings do, wherever it stands in the document."""
         return f"{self.type}-{digest(self.settings)[:16]}"
-
-
-class PrivateKeySpec(Model):
-    """What kind of private key the certificate gets; a new one for every revision."""
-
-    algorithm: KeyAlgorithm = "EC_prime256v1"
-
-
-def _common_name(value: str) -> str:
-    if not 0 < len(value.encode()) <= LONGEST_COMMON_NAME or not value.isprintable():
-        raise ValueError("a common name has 1 to 64 printable characters, fewer where they are not ASCII")
-    return value
-
-
-def _ttl(value: timedelta) -> timedelta:
-    if value < SHORTEST_TTL:
-        raise ValueError("the shortest ttl is 1m")
-    return value
-
-
-class Attributes(Model):
-    """What stands in the certificate."""
-
-    common_name: Annotated[str, AfterValidator(_common_name)] | None = None
-    alt_names: tuple[Name, ...] = ()
-    ttl: Annotated[Duration, AfterValidator(_ttl)] | None = None
-
-    @property
-    def identifiers(self) -> tuple[Identifier, ...]:
-        """Every subject alternative name, sorted and once each; the common name is one where it can be."""
-        names = set(self.alt_names)
-        if self.common_name is not None:
-            with suppress(ValueError):  # "Payroll service" is a fine common name and no SAN
-                names.add(parse(self.common_name))
-        return tuple(sorted(names))
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not self.identifiers:
-            raise ValueError("give at least one name: a common-name that is a DNS name, or alt-names")
-        return self
 
 
 @dataclass(frozen=True)
@@ -149,12 +113,19 @@ class RenewBefore:
         return lifetime * int(share) / WHOLE
 
 
+def _check_interval(value: timedelta) -> timedelta:
+    if not SHORTEST_CHECK <= value <= LONGEST_CHECK:
+        raise ValueError("the status is checked every 5m at the most, and every 90d at the least")
+    return value
+
+
 class Lifecycle(Model):
-    """When to renew; without `renew-before-expiry` evercert chooses (`renewal.py`)."""
+    """When to renew (without `renew-before-expiry` evercert chooses, `renewal.py`), and how often to look after it."""
 
     renew_before_expiry: (
         Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda wish: wish.text)] | None
     ) = None
+    status_check_interval: Annotated[Duration, AfterValidator(_check_interval)] = timedelta(days=1)
 
 
 class Spec(Model):
@@ -162,11 +133,42 @@ class Spec(Model):
 
     name: CertificateName
     issuer: IssuerName
+    csr: Annotated[str, AfterValidator(lambda text: csrs.read(text).pem)] | None = None
     attributes: Attributes
     private_key: PrivateKeySpec = PrivateKeySpec()
     lifecycle: Lifecycle = Lifecycle()
     destinations: Annotated[tuple[Component, ...], Field(min_length=1, max_length=10)]
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20)] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_from_the_csr(cls, data: object) -> object:
+        """What a CSR asks for need not be written a second time."""
+        if not isinstance(data, dict) or not isinstance(data.get("csr"), str):
+            return data
+        try:
+            asked = csrs.read(data["csr"])
+        except ValueError as error:
+            raise misplaced({("csr",): str(error)}) from None
+        found = {
+            "attributes": asked.attributes.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            "private-key": {"algorithm": asked.algorithm},
+        }
+        beside = {key: data.get(key) for key in found}
+        whole = {key: {**found[key], **given} for key, given in beside.items() if isinstance(given, dict)}
+        return {**found, **data, **whole}
+
+    @model_validator(mode="after")
+    def _asks_for_what_the_csr_asks_for(self) -> Self:
+        if self.csr is not None and (problems := _beside(csrs.read(self.csr), self)):
+            raise misplaced(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _key_can_be_used_so(self) -> Self:
+        if problem := impossible(self.attributes.key_usages, self.private_key.algorithm):
+            raise misplaced({("csr",) if self.csr is not None else ("attributes", "key-usages"): problem})
+        return self
 
     @model_validator(mode="after")
     def _renews_within_its_lifetime(self) -> Self:
@@ -180,13 +182,49 @@ class Spec(Model):
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
+    def renews(self) -> bool:
+        """Whether it is renewed by itself: a supplied CSR is used once, unless its key is never to change."""
+        return self.csr is None or self.private_key.rotate == "never"
+
+    @property
     def request_hash(self) -> str:
-        """Changes when another certificate is wanted; not by labels, lifecycle or destinations."""
-        wanted = {
-            "issuer": self.issuer,
-            "common-name": self.attributes.common_name,
-            "names": [str(name) for name in self.attributes.identifiers],
-            "ttl": self.attributes.ttl and int(self.attributes.ttl.total_seconds()),
-            "private-key": self.private_key.model_dump(mode="json"),
+        """Changes when another certificate is wanted; not by labels, lifecycle or destinations.
+
+        What came later than the first release is in it only where it is set: stored hashes must go on to fit.
+        """
+        attributes = self.attributes
+        later = {
+            "subject": {field: values for field, values in wanted(attributes).items() if field != "common_name"},
+            "key-usages": attributes.key_usages,
+            "extended-key-usages": attributes.extended_key_usages,
+            "csr": self.csr and hashlib.sha256(self.csr.encode()).hexdigest(),
         }
-        return digest(wanted)
+        return digest(
+            {
+                "issuer": self.issuer,
+                "common-name": attributes.common_name,
+                "names": [str(name) for name in attributes.identifiers],
+                "ttl": attributes.ttl and int(attributes.ttl.total_seconds()),
+                "private-key": {"algorithm": self.private_key.algorithm},
+                **{key: value for key, value in later.items() if value},
+            }
+        )
+
+
+def _beside(asked: csrs.Supplied, spec: Spec) -> dict[Place, str]:
+    """What is written beside a CSR and says something else, by its place."""
+    problems: dict[Place, str] = {}
+    for field in Attributes.model_fields:
+        # The common name is among the alternative names whether or not it is repeated there.
+        name = "identifiers" if field == "alt_names" else field
+        there, here = getattr(asked.attributes, name), getattr(spec.attributes, name)
+        if field != "ttl" and there != here and not (field == "alt_names" and problems):
+            problems["attributes", field.replace("_", "-")] = _says(there)
+    if spec.private_key.algorithm != asked.algorithm:
+        problems["private-key", "algorithm"] = _says(asked.algorithm)
+    return problems
+
+
+def _says(there: object) -> str:
+    text = ", ".join(map(str, there)) if isinstance(there, tuple) else str(there or "")
+    return f"the CSR has {foreign(text, 120) or 'none'}; leave it out here, or make the CSR anew"

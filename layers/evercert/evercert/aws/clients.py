@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -20,16 +21,19 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.session import get_session
 
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
 
 if TYPE_CHECKING:
+    from types_boto3_acm import ACMClient
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kms import KMSClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
+    from types_boto3_sts import STSClient
 
     from evercert.deadline import Deadline
 
@@ -85,6 +89,7 @@ class Clients:
 
     def __init__(self, deadline: Deadline | None = None, session: boto3.Session | None = None) -> None:
         self.session = session or boto3.Session()
+        self._deadline = deadline
         if deadline is not None:
             # Before the retry loop, so that the limit covers every attempt.
             self.session.events.register(
@@ -95,6 +100,15 @@ class Clients:
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
         """A new client with our time limits."""
         return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]
+
+    def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
+        """The same in another region, and with `refresh` in another role, asked for credentials as they are needed."""
+        if refresh is None:
+            return Clients(self._deadline, boto3.Session(region_name=region))
+        session = get_session()
+        # botocore has no public way to hand over credentials that renew themselves
+        session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")  # type: ignore[attr-defined]  # noqa: SLF001
+        return Clients(self._deadline, boto3.Session(region_name=region, botocore_session=session))
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -120,6 +134,16 @@ class Clients:
     def secretsmanager(self) -> SecretsManagerClient:
         """The secrets."""
         return self.client("secretsmanager")  # type: ignore[no-any-return]
+
+    @cached_property
+    def acm(self) -> ACMClient:
+        """The imported certificates."""
+        return self.client("acm")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Roles elsewhere."""
+        return self.client("sts")  # type: ignore[no-any-return]
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

@@ -1,4 +1,4 @@
-"""DynamoDB: what is due, read from the sparse index, never by a scan."""
+"""DynamoDB: what is due and what expires, read from the two indexes, never by a scan."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
-from evercert.dispatch import Due
+from evercert.dispatch import SHARDS, Due, Expiring
 from evercert.instants import to_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-INDEX = "due"
-SHARDS = 16
 PAGE = 100
 
 
@@ -30,8 +28,26 @@ class DynamoDBDueIndex:
 
     def due(self, now: datetime) -> Iterator[Due]:
         """Merged from all shards, each sorted by the index."""
-        shards = [self._shard(f"{number:02d}", to_text(now)) for number in range(SHARDS)]
+        values = {":now": {"S": to_text(now)}}
+        shards = [
+            (
+                Due((item["pk"]["S"], item["sk"]["S"]), item["due_shard"]["S"], item["due_at"]["S"])
+                for item in self._shard(number, "due", "due_shard = :shard AND due_at <= :now", values, PAGE)
+            )
+            for number in range(SHARDS)
+        ]
         return heapq.merge(*shards, key=lambda due: due.due_at)
+
+    def expiring(self, page: int) -> Iterator[Expiring]:
+        """The same of the other index."""
+        shards = [
+            (
+                Expiring((item["pk"]["S"], item["sk"]["S"]), item["not_after"]["S"])
+                for item in self._shard(number, "expiring", "expiry_shard = :shard", {}, page)
+            )
+            for number in range(SHARDS)
+        ]
+        return heapq.merge(*shards, key=lambda expiring: expiring.not_after)
 
     def put_off(self, due: Due, until: datetime) -> bool:
         """The index is eventually consistent: without the condition, a stale entry would undo a newer due time."""
@@ -57,23 +73,24 @@ class DynamoDBDueIndex:
                 raise _Overtaken from error
             raise
 
-    def _shard(self, shard: str, now: str) -> Iterator[Due]:
+    def _shard(
+        self, number: int, index: str, condition: str, values: dict[str, Any], page: int
+    ) -> Iterator[dict[str, Any]]:
         start: dict[str, Any] = {}
         while True:
-            with translated("read the due index"):
-                page = self._client.query(
+            with translated(f"read the {index} index"):
+                answer = self._client.query(
                     TableName=self._table,
-                    IndexName=INDEX,
-                    KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                    ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": now}},
-                    Limit=PAGE,
+                    IndexName=index,
+                    KeyConditionExpression=condition,
+                    ExpressionAttributeValues={**values, ":shard": {"S": f"{number:02d}"}},
+                    Limit=page,
                     **start,
                 )
-            for item in page["Items"]:
-                yield Due((item["pk"]["S"], item["sk"]["S"]), shard, item["due_at"]["S"])
-            if "LastEvaluatedKey" not in page:
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
                 return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
 class _Overtaken(Exception):

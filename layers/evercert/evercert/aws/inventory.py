@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from evercert.aws import items
-from evercert.aws.clients import code, translated
-from evercert.aws.items import Item
+from evercert.aws.clients import translated
 from evercert.aws.updates import Update
-from evercert.errors import ClaimLost, Misconfigured, Unavailable
+from evercert.aws.writes import ConditionFailed, Writes
+from evercert.errors import ClaimLost, Misconfigured
 from evercert.events import Outcome
 from evercert.ports import Changes, Held, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Record
@@ -36,10 +34,14 @@ OWNED = frozenset(
         "last_error",
         "retry_at",
         "renew_at",
+        "check_at",
+        "warned",
+        "finding",
+        "streak",
+        "kept_key",
     ]
 )
 LONGEST_LEASE = timedelta(hours=1)  # a claim that ends later was not made by us
-_CONFLICTS = 3  # tries of a transaction that meets another one
 
 
 class DynamoDBInventory:
@@ -48,6 +50,7 @@ class DynamoDBInventory:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
+        self._writes = Writes(client, table)
 
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
         """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
@@ -69,32 +72,40 @@ class DynamoDBInventory:
         )
         try:
             with translated(f"claim certificate {name}"):
-                answer = self._update(name, update, ReturnValues="ALL_NEW")
-        except _ConditionFailed as failed:
+                answer = self._writes.update(name, update, ReturnValues="ALL_NEW")
+        except ConditionFailed as failed:
             return _why_unclaimed(failed.old)
         item = items.plain(answer["Attributes"])
         held = Held(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
         return held, items.read_record(answer["Attributes"])
 
+    def look(self, name: str) -> Record | Unreadable | None:
+        """Read consistently."""
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return items.read_record(answer["Item"]) if "Item" in answer else None
+
     def update(self, held: Held, changes: Changes) -> None:
         """Under the claim; repeating it changes nothing."""
         with translated(f"write the record of {held.name}"):
             try:
-                self._update(held.name, self._fenced(held, changes))
-            except _ConditionFailed as failed:
+                self._writes.update(held.name, self._fenced(held, changes))
+            except ConditionFailed as failed:
                 raise _lost(held) from failed
 
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """A small write of its own; the claim goes, whatever else moved."""
         with translated(f"release certificate {held.name}"):
-            return self._end(held, changes, due_at, now, lambda update: self._update(held.name, update))
+            return self._end(held, changes, due_at, now, lambda update: self._writes.update(held.name, update))
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> bool:
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
         """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
+        stored: list[Outcome] = []
         with translated(f"record the outcome of {held.name}"):
-            return self._end(
-                held, changes, due_at, outcome.at, lambda update: self._transact(held.name, update, outcome)
+            moved = self._end(
+                held, changes, due_at, outcome.at, lambda update: stored.append(self._writes.conclude(update, outcome))
             )
+        return moved, stored[-1]
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         """Read consistently: the run that wrote it may have published it a moment ago."""
@@ -116,8 +127,8 @@ class DynamoDBInventory:
         update.require("attribute_exists(#pk)", {}, "pk")
         with translated(f"mark an outcome of {outcome.name} as published"):
             try:
-                self._update(outcome.name, update, sort=outcome.key)
-            except _ConditionFailed:
+                self._writes.update(outcome.name, update, sort=outcome.key)
+            except ConditionFailed:
                 return  # deleted by hand
 
     def _fenced(self, held: Held, changes: Changes) -> Update:
@@ -134,81 +145,26 @@ class DynamoDBInventory:
         """The last write of a run; again, and due now, if what the run saw has moved meanwhile."""
         try:
             write(self._final(held, changes, due_at, unmoved=True))
-        except _ConditionFailed as failed:
+        except ConditionFailed as failed:
             if not _still_ours(failed.old, held):
                 raise _lost(held) from failed
         else:
             return False
         try:
             write(self._final(held, changes, now, unmoved=False))
-        except _ConditionFailed as failed:
+        except ConditionFailed as failed:
             raise _lost(held) from failed
         return True
 
     def _final(self, held: Held, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
         update = self._fenced(held, changes)
-        update.change({"claim": None, **items.due(held.name, due_at)})
+        # Without a due time it rests, and the sweep leaves it alone.
+        update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
         if unmoved:
             update.require_same("generation", held.generation)
             update.require_same("requested_at", held.requested_at)
             update.require_same("woken_at", held.woken_at)
         return update
-
-    def _update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        for _ in range(_CONFLICTS):
-            try:
-                return self._client.update_item(
-                    TableName=self._table,
-                    Key=items.key(name, sort),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **update.arguments(),
-                    **more,
-                )
-            except ClientError as error:
-                if code(error) == "ConditionalCheckFailedException":
-                    raise _ConditionFailed(cast("Item | None", error.response.get("Item"))) from error
-                if code(error) != "TransactionConflictException":
-                    raise
-        raise _conflict(name)
-
-    def _transact(self, name: str, update: Update, outcome: Outcome) -> None:
-        writes: Any = [
-            {
-                "Update": {
-                    "TableName": self._table,
-                    "Key": items.key(name),
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                    **update.arguments(),
-                }
-            },
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": items.outcome_item(outcome),
-                    "ConditionExpression": "attribute_not_exists(pk)",
-                }
-            },
-        ]
-        for _ in range(_CONFLICTS):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if code(error) != "TransactionCanceledException":
-                    raise
-                reasons = error.response.get("CancellationReasons", [])
-                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                    raise _ConditionFailed(reasons[0].get("Item")) from error
-                if not any(reason.get("Code") == "TransactionConflict" for reason in reasons):
-                    raise
-            else:
-                return
-        raise _conflict(name)
-
-
-class _ConditionFailed(Exception):
-    def __init__(self, old: Mapping[str, Any] | None) -> None:
-        super().__init__("condition failed")
-        self.old = old
 
 
 def _still_ours(old: Mapping[str, Any] | None, held: Held) -> bool:
@@ -223,10 +179,6 @@ def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
         return Unclaimed.GONE
     schema = items.plain(old).get("schema", SCHEMA)
     return Unclaimed.NEWER if isinstance(schema, Decimal) and schema > SCHEMA else Unclaimed.BUSY
-
-
-def _conflict(name: str) -> Unavailable:
-    return Unavailable(f"cannot write the record of {name}: another write got in the way {_CONFLICTS} times")
 
 
 def _lost(held: Held) -> ClaimLost:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from evercert.aws import items
 from evercert.aws.clients import translated
-from evercert.errors import Misconfigured
+from evercert.errors import Misconfigured, Unavailable
 from evercert.ports import OpenIssuer
 from evercert.register import Register, first_problem
 from evercert.spec import Component
@@ -27,16 +27,22 @@ class DynamoDBIssuers:
         self._register = register
 
     def open(self, name: str) -> OpenIssuer:
-        """Reads the definition anew each time: an edit counts from the next run on."""
-        with translated(f"read issuer {name}"):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": f"issuer#{name}"}}, ConsistentRead=True
-            )
-        if "Item" not in answer:
+        """Reads the definition anew each time, with the operators' pauses: an edit counts from the next run on."""
+        found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
+        if f"issuer#{name}" not in found:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
-        definition = read_definition(answer["Item"], name)
+        definition = read_definition(found[f"issuer#{name}"], name)
         issuer = self._register.load(definition.type)(self._register.settings(definition))
-        return OpenIssuer(issuer, self._register.identity_hash(definition))
+        return OpenIssuer(issuer, self._register.identity_hash(definition), paused=len(found) > 1)
+
+    def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
+        """All three in one call."""
+        wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
+        with translated(f"read issuer {name}"):
+            answer = self._client.batch_get_item(RequestItems=wanted)
+        if answer.get("UnprocessedKeys"):
+            raise Unavailable(f"cannot read issuer {name}: the table {self._table} is busy")
+        return {item["pk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
 
 
 def read_definition(item: items.Item, name: str) -> Component:

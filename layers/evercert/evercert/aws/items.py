@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,14 +14,14 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ValidationError
 
 from evercert.canonical import canonical_json
+from evercert.dispatch import CERTIFICATE, RECORD, shard
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
 from evercert.record import SCHEMA, Facts, Record
 from evercert.register import first_problem
 
-SHARDS = 16
-SK = "record"
+SK = RECORD
 OUTBOX_DELAY = timedelta(minutes=1)  # the run that wrote an outcome publishes it itself; this is for when it dies
 KEPT = timedelta(days=400)
 _NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
@@ -34,12 +33,7 @@ Item = dict[str, Any]
 
 def pk(name: str) -> str:
     """The partition of one certificate: its record and its outcomes."""
-    return f"certificate#{name}"
-
-
-def shard(name: str) -> str:
-    """Spreads an index over 16 partitions."""
-    return f"{hashlib.sha256(name.encode()).digest()[0] % SHARDS:02d}"
+    return f"{CERTIFICATE}{name}"
 
 
 def key(name: str, sort: str = SK) -> Item:
@@ -89,7 +83,7 @@ def new_record(record: Record, due_at: datetime) -> Item:
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
     """The record, or what is wrong with the item."""
     values = plain(item)
-    name = str(values["pk"]).removeprefix("certificate#")
+    name = str(values["pk"]).removeprefix(CERTIFICATE)
     schema = values.get("schema", SCHEMA)
     if isinstance(schema, Decimal) and schema > SCHEMA:
         return replace(_unreadable(values, name, f"written by a newer evercert (schema {schema})"), newer=True)

@@ -1,25 +1,66 @@
-"""What destinations are given: the stack's name and AWS clients."""
+"""What destinations are given: the stack, and AWS clients of the account and region that they name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evercert.aws.clients import translated
 from evercert.destinations import DESTINATIONS
 
 if TYPE_CHECKING:
     from evercert.aws.clients import Clients
-    from evercert.ports import Destination
+    from evercert.destination import Destination
     from evercert.register import Register
     from evercert.spec import Component
+
+LONGEST_SESSION_NAME = 64
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The world around one stack."""
+    """The world around one stack; clients of other accounts and regions are made once, when they are needed."""
 
     stack: str
+    stack_id: str  # its ARN; what roles elsewhere want as external id
     clients: Clients
+    import_quota: int = 5_000
+    _elsewhere: dict[tuple[str | None, str], Clients] = field(default_factory=dict)
+
+    def clients_of(self, role: str | None, region: str | None) -> Clients:
+        """Asks nobody; a role that cannot be assumed is Misconfigured at the first call."""
+        where = role, region or self._home[0]
+        if where == (None, self._home[0]):
+            return self.clients
+        if where not in self._elsewhere:
+            refresh = None if role is None else lambda: self._credentials(role)
+            self._elsewhere[where] = self.clients.elsewhere(where[1], refresh)
+        return self._elsewhere[where]
+
+    def place(self, role: str | None, region: str | None) -> str:
+        """Account and region, for people and for what is kept of a service."""
+        home_region, home_account = self._home
+        return f"{home_account if role is None else role.split(':')[4]} {region or home_region}"
+
+    @property
+    def _home(self) -> tuple[str, str]:
+        _, _, _, region, account, *_ = self.stack_id.split(":")
+        return region, account
+
+    def _credentials(self, role: str) -> dict[str, str]:
+        with translated(f"assume role {role} (it must trust the issuer's role, with the stack's id as external id)"):
+            found = self.clients.sts.assume_role(
+                RoleArn=role,
+                RoleSessionName=f"evercert-{self.stack}"[:LONGEST_SESSION_NAME],
+                ExternalId=self.stack_id,
+                DurationSeconds=3_600,
+            )["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
 
 
 @dataclass(frozen=True)

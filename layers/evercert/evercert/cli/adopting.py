@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import CONFIG, translated
 from evercert.cli.files import BadInput
-from evercert.destinations.secrets_manager import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, tag_value
+from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, tag_value
 from evercert.errors import foreign
 from evercert.record import Record
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from evercert.applying import Wanted
 from evercert.cli.source import Source, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.document import Document, Kinds, Path, places, read
+from evercert.errors import foreign
 from evercert.issuers import ISSUERS
 from evercert.spec import Component, Spec
 
@@ -87,5 +89,23 @@ class Files:
                 f"{source.file}:{line}: {spec.name}: renew-before-expiry {wish.text} is more than two thirds of the "
                 "lifetime; it will be renewed after one third"
             )
+        for place, text, name in _international(source.data, path, spec):
+            where = f"{source.file}:{source.line(place)}: {spec.name}"
+            self.notes.append(f"{where}: {foreign(text)} is {name} in the certificate")
         if "*" in spec.name:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
+
+
+def _international(data: Any, path: Path, spec: Spec) -> Iterator[tuple[Path, str, str]]:  # noqa: ANN401 (as read)
+    """Names that stand in the certificate in other letters than in the document: where, as written, as issued."""
+    path = (*path, "attributes")
+    written = data[path[0]][path[1]].get("attributes") or {}
+    if (
+        not (common_name := written.get("common-name") or "").isascii()
+        and (spec.attributes.common_name or "").isascii()
+    ):
+        yield (*path, "common-name"), common_name, spec.attributes.common_name or ""
+    for index, text in enumerate(written.get("alt-names") or ()):
+        if not text.isascii():
+            name = spec.attributes.alt_names[index]
+            yield (*path, "alt-names", index), text.removeprefix(f"{name.kind}:"), name.value

@@ -5,6 +5,7 @@ from evercert.register import Register
 DESTINATIONS = Register(
     "destination",
     {
+        "acm": "evercert.destinations.acm:ACM",
         "secrets-manager": "evercert.destinations.secrets_manager:SecretsManager",
     },
 )

@@ -11,9 +11,11 @@ from pydantic import ValidationInfo, model_validator
 from evercert.aws.clients import code, translated
 from evercert.canonical import canonical_json, digest
 from evercert.certificate import Bundle
+from evercert.destination import Delivered, Drift
+from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
 from evercert.errors import Misconfigured, Rejected, Unavailable
-from evercert.ports import Delivered
-from evercert.spec import Model, Spec, text_of
+from evercert.record import Delivery
+from evercert.spec import Spec, text_of
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from evercert.aws.surroundings import Surroundings
 
 LARGEST_SECRET = 65_536
-PREFIX = "evercert/certificates/"
-CREDENTIALS = "evercert/credentials/"
-STACK_TAG, CERTIFICATE_TAG = "evercert:stack", "evercert:certificate"
 _CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
 _REST = 2_500  # field names, facts, and the PEM of an RSA-2048 key
 
@@ -31,7 +30,7 @@ _REST = 2_500  # field names, facts, and the PEM of an RSA-2048 key
 class SecretsManager:
     """Creates the secret, or puts a new version that becomes AWSCURRENT at once and whole."""
 
-    class Settings(Model):
+    class Settings(InAccount):
         """`secret`: its name; without it, `evercert/certificates/` and the certificate's name."""
 
         secret: Annotated[
@@ -55,11 +54,12 @@ class SecretsManager:
         @property
         def place(self) -> str:
             """What two certificates must not share."""
-            return f"secret {self.secret}"
+            return f"secret {self.secret}{self.elsewhere}"
 
     def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
         self._secret = settings.secret
-        self._client: SecretsManagerClient = surroundings.clients.secretsmanager
+        self._client: SecretsManagerClient = surroundings.clients_of(settings.role, settings.region).secretsmanager
+        self.service = f"secrets-manager {surroundings.place(settings.role, settings.region)}"
         self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
 
     @staticmethod
@@ -72,7 +72,7 @@ class SecretsManager:
                 f"Secrets Manager takes {LARGEST_SECRET}: split the certificate"
             )
 
-    def deliver(self, bundle: Bundle) -> Delivered:
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:  # noqa: ARG002 (a secret is found by its name)
         """Looks first: a version that is there already is not put again."""
         text = canonical_json(value(bundle))
         if len(text) > LARGEST_SECRET:
@@ -87,7 +87,36 @@ class SecretsManager:
         if found is None:
             raise Unavailable(f"secret {self._secret} appears and disappears; trying again later")
         self._require_ours(found)
+        if "DeletedDate" in found:
+            self._restore()
         return self._put(found, text, token)
+
+    def examine(self, here: Delivery) -> Drift | None:
+        """By its stages alone: the issuer never reads a certificate back. Moves AWSCURRENT back where it can."""
+        found = self._describe()
+        if found is None:
+            return Drift(f"secret {self._secret} was deleted", gone=True)
+        self._require_ours(found)
+        if "DeletedDate" in found:
+            self._restore()
+            return Drift(f"secret {self._secret} was scheduled for deletion; it was restored")
+        stages = found.get("VersionIdsToStages", {}).get(here.version)
+        if stages is None:
+            return Drift(f"version {here.version} of secret {self._secret} is gone")
+        if "AWSCURRENT" in stages:
+            return None
+        self._make_current(found, here.version)
+        return Drift(f"secret {self._secret} had another value", repaired="our version was made current again")
+
+    def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a secret is found by its name)
+        """Whether it is there, and ours; one that is not there can be made."""
+        if (found := self._describe()) is not None:
+            self._require_ours(found)
+
+    def _restore(self) -> None:
+        """Somebody scheduled it for deletion, and the spec still wants it."""
+        with translated(f"restore secret {self._secret}, which is scheduled for deletion,"):
+            self._client.restore_secret(SecretId=self._secret)
 
     def _describe(self) -> dict[str, Any] | None:
         with translated(f"look at secret {self._secret}"):
@@ -126,11 +155,6 @@ class SecretsManager:
             raise Misconfigured(
                 f"secret {self._secret} holds certificate {tags.get(CERTIFICATE_TAG)}; two certificates cannot share it"
             )
-        if "DeletedDate" in found:
-            raise Misconfigured(
-                f"secret {self._secret} is scheduled for deletion; "
-                f"run: aws secretsmanager restore-secret --secret-id {self._secret}"
-            )
 
     def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
         versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})
@@ -139,14 +163,19 @@ class SecretsManager:
                 return Delivered(found["ARN"], token)
             if token in versions:
                 # It was stored, and something moved the stage since. Putting it again would be ignored by AWS.
-                current = next((version for version, stages in versions.items() if "AWSCURRENT" in stages), None)
-                remove = {} if current is None else {"RemoveFromVersionId": current}
-                self._client.update_secret_version_stage(
-                    SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=token, **remove
-                )
+                self._make_current(found, token)
                 return Delivered(found["ARN"], token)
             answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
         return Delivered(answer["ARN"], answer["VersionId"])
+
+    def _make_current(self, found: dict[str, Any], version: str) -> None:
+        stages: dict[str, list[str]] = found.get("VersionIdsToStages", {})
+        current = next((other for other, held in stages.items() if "AWSCURRENT" in held), None)
+        remove = {} if current is None else {"RemoveFromVersionId": current}
+        with translated(f"make our version of secret {self._secret} current again"):
+            self._client.update_secret_version_stage(
+                SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=version, **remove
+            )
 
 
 def value(bundle: Bundle) -> dict[str, str]:
@@ -154,7 +183,7 @@ def value(bundle: Bundle) -> dict[str, str]:
     chain = bundle.chain
     return {
         "certificate": chain.leaf_pem,
-        "private_key": bundle.private_key.pem(),
+        **({} if bundle.private_key is None else {"private_key": bundle.private_key.pem()}),
         "certificate_chain": chain.issuers_pem,
         "ca_certificate": chain.top_pem,
         "fullchain": chain.fullchain_pem,
@@ -162,11 +191,6 @@ def value(bundle: Bundle) -> dict[str, str]:
         "not_after": chain.leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "fingerprint_sha256": chain.fingerprint_sha256,
     }
-
-
-def tag_value(name: str) -> str:
-    """A certificate's name where `*` is not allowed: `*.example.com` is `_wildcard.example.com`."""
-    return name.replace("*", "_wildcard")
 
 
 def _estimate(spec: Spec) -> int:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from evercert.algorithms import Family
 from evercert.certificate import Chain
-from evercert.keys import PrivateKey, alternative_names, subject
+from evercert.keys import PrivateKey, alternative_names, family, subject
 from evercert.ports import Issued, Request
 from evercert.spec import Model
+from evercert.usages import KeyUsage, extended_key_usage, key_usage
 
 DEFAULT_TTL = timedelta(days=90)
 MOST_BACKDATED = timedelta(minutes=5)
+# What TLS uses a key of the family for; RSA also takes the key exchange of TLS 1.2 and older.
+_USUAL: dict[Family, tuple[KeyUsage, ...]] = {
+    "RSA": ("digital_signature", "key_encipherment"),
+    "EC": ("digital_signature",),
+    "Ed25519": ("digital_signature",),
+}
 
 
 class SelfSigned:
@@ -37,7 +44,7 @@ class SelfSigned:
         # Peers' clocks may be behind ours; a tenth of a short lifetime is all that it can spare.
         begins = request.now.replace(microsecond=0) - min(MOST_BACKDATED, ttl / 10)
         name = subject(attributes)
-        if attributes.common_name is None:
+        if not name.rdns:
             # RFC 5280 §4.1.2.4: the issuer name must not be empty, and here the subject is the issuer.
             name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, request.certificate[:64])])
         public_key = x509.load_pem_x509_csr(request.csr.encode()).public_key()
@@ -50,26 +57,11 @@ class SelfSigned:
             .not_valid_before(begins)
             .not_valid_after(begins + ttl)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(rsa=request.spec.private_key.algorithm.startswith("RSA")), critical=True)
+            .add_extension(key_usage(attributes.key_usages or _USUAL[family(private_key.algorithm)]), critical=True)
             .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-                critical=False,
+                extended_key_usage(attributes.extended_key_usages or ("server_auth", "client_auth")), critical=False
             )
             .add_extension(alternative_names(attributes), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         )
         return Issued(Chain((private_key.sign_certificate(builder),)))
-
-
-def _usage(*, rsa: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=rsa,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )

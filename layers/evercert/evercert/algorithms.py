@@ -1,0 +1,37 @@
+"""Kinds of keys: what they are called, and what belongs to each of them."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+KeyAlgorithm = Literal["EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_2048", "RSA_3072", "RSA_4096", "Ed25519"]
+Family = Literal["RSA", "EC", "Ed25519"]
+ALGORITHMS: tuple[KeyAlgorithm, ...] = get_args(KeyAlgorithm)
+CURVES: dict[str, type[ec.EllipticCurve]] = {
+    "EC_prime256v1": ec.SECP256R1,
+    "EC_secp384r1": ec.SECP384R1,
+    "EC_secp521r1": ec.SECP521R1,
+}
+
+
+def family(algorithm: KeyAlgorithm) -> Family:
+    """Which kind of signature it makes; a CA and its certificates are of one family where AWS takes them in."""
+    if algorithm == "Ed25519":
+        return "Ed25519"
+    return "RSA" if algorithm.startswith("RSA") else "EC"
+
+
+def algorithm_of(public_key: object) -> KeyAlgorithm | None:
+    """What kind of key this is; None for one that evercert neither makes nor certifies."""
+    match public_key:
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+        case rsa.RSAPublicKey():
+            name = f"RSA_{public_key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            name = next((name for name, curve in CURVES.items() if isinstance(public_key.curve, curve)), "")
+        case _:
+            return None
+    return next((known for known in ALGORITHMS if known == name), None)

@@ -1,0 +1,195 @@
+"""An ACM certificate under one ARN: imported once, and imported again under that ARN at every renewal.
+
+The rules are those of ACM's user guide, "Importing certificates" and "Reimporting a certificate".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from botocore.exceptions import ClientError
+from cryptography import x509
+
+from evercert.aws.clients import code, translated
+from evercert.certificate import Bundle, Chain
+from evercert.destination import Delivered, Drift
+from evercert.destinations import acm_rules as rules
+from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
+from evercert.errors import Gone, Misconfigured, Rejected
+from evercert.record import Delivery
+from evercert.spec import Spec, text_of
+
+if TYPE_CHECKING:
+    from types_boto3_acm import ACMClient
+
+    from evercert.aws.surroundings import Surroundings
+
+MOST_PAGES, PAGE = 5, 1_000
+CLOCKS_APART = timedelta(minutes=5)
+
+
+class ACM:
+    """Its first import makes a new certificate each time; the record's intent and `find` keep it at one."""
+
+    class Settings(InAccount):
+        """`arn`: an adopted certificate. `name`: its `Name` tag; another name is another import, under another ARN."""
+
+        arn: (
+            Annotated[
+                str,
+                text_of(
+                    r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]{1,64}",
+                    "write the ARN of a certificate in ACM",
+                ),
+            ]
+            | None
+        ) = None
+        name: Annotated[str, text_of(r"[A-Za-z0-9 ._:/=+@-]{1,128}", "a name has 1 to 128 letters")] | None = None
+
+        @property
+        def place(self) -> str:
+            """What two certificates must not share; without an ARN each has its own."""
+            return f"acm {self.arn or 'import'}{self.elsewhere}"
+
+    def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
+        region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
+        self._arn = settings.arn
+        self._client: ACMClient = surroundings.clients_of(settings.role, region).acm
+        self.service = f"acm {surroundings.place(settings.role, region)}"
+        self.quota = surroundings.import_quota
+        self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
+        self._more = {} if settings.name is None else {"Name": settings.name}
+
+    @staticmethod
+    def check(spec: Spec) -> None:
+        """What ACM takes at all."""
+        rules.require_importable(spec)
+
+    def preflight(self, spec: Spec, here: Delivery) -> None:
+        """What may replace the certificate that is there now."""
+        held = self._held(self._arn or here.location)
+        if held is not None:
+            rules.require_replaceable(held, spec)
+
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
+        """Looks first: what is there already is not imported again, because imports are few."""
+        if bundle.private_key is None:
+            raise Rejected("ACM takes no certificate without its private key, and a csr comes without it")
+        rules.require_family(bundle.chain)
+        arn = self._arn or here.location or None
+        if arn is not None:
+            held = self._held(arn)
+            if held is None:
+                raise self._gone(arn)
+            if held == bundle.chain.leaf:
+                return Delivered(arn, bundle.chain.serial_number)
+            rules.require_allowed(held, bundle.chain.leaf)
+            if self._arn is not None:
+                self._require_ours(arn)
+        return Delivered(self._import(bundle, arn), bundle.chain.serial_number)
+
+    def examine(self, here: Delivery) -> Drift | None:
+        """By serial number; what was imported by somebody else cannot be taken back, only replaced."""
+        held = self._held(here.location)
+        if held is None:
+            return Drift(f"ACM certificate {here.location} was deleted", gone=self._arn is None)
+        found = Chain((held,)).serial_number
+        return None if found == here.version else Drift(f"ACM certificate {here.location} has serial number {found}")
+
+    def inspect(self, here: Delivery) -> None:
+        """Whether it is there, and ours; without an ARN, whether ACM answers at all."""
+        arn = self._arn or here.location
+        if not arn:
+            next(self._imported(since=None), None)
+        elif self._held(arn) is None:
+            raise self._gone(arn)
+        else:
+            self._require_ours(arn)
+
+    def find(self, since: datetime) -> str | None:
+        """The newest import with our tags that is not older than `since`."""
+        for arn in self._imported(since - CLOCKS_APART):
+            if self._tags.items() <= self._tags_of(arn).items():
+                return arn
+        return None
+
+    def _held(self, arn: str) -> x509.Certificate | None:
+        """The leaf as it was imported; None when the certificate was deleted."""
+        with translated(f"look at ACM certificate {arn}"):
+            try:
+                pem = self._client.get_certificate(CertificateArn=arn)["Certificate"]
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+        return x509.load_pem_x509_certificate(pem.encode())
+
+    def _gone(self, arn: str) -> Gone | Misconfigured:
+        if self._arn is None:
+            return Gone(f"ACM certificate {arn} was deleted")
+        return Misconfigured(f"ACM certificate {arn} does not exist; take `arn` out of the document for a new import")
+
+    def _import(self, bundle: Bundle, arn: str | None) -> str:
+        chain, private_key = bundle.chain, bundle.private_key
+        if private_key is None:
+            raise ValueError("checked before")
+        arguments: Any = {"Certificate": chain.leaf_pem.encode(), "PrivateKey": private_key.pem().encode()}
+        if chain.certificates[1:]:
+            arguments["CertificateChain"] = (chain.issuers_pem or chain.top_pem).encode()
+        if arn is None:  # tags are for the first import alone
+            arguments["Tags"] = [{"Key": key, "Value": value} for key, value in {**self._tags, **self._more}.items()]
+        else:
+            arguments["CertificateArn"] = arn
+        with translated(f"import into ACM{'' if arn is None else f' certificate {arn}'}"):
+            try:
+                return self._client.import_certificate(**arguments)["CertificateArn"]
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException" and arn is not None:
+                    raise self._gone(arn) from error
+                if code(error) == "LimitExceededException":
+                    raise Misconfigured(
+                        f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"
+                    ) from error
+                raise
+
+    def _require_ours(self, arn: str) -> None:
+        """IAM refuses it too; this says why."""
+        found = self._tags_of(arn)
+        if found.get(STACK_TAG) != self._tags[STACK_TAG]:
+            raise Misconfigured(
+                f"ACM certificate {arn} does not belong to this stack; "
+                f"to hand it over run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
+            )
+        if found.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
+            raise Misconfigured(
+                f"ACM certificate {arn} holds certificate {found[CERTIFICATE_TAG]}; two cannot share it"
+            )
+
+    def _imported(self, since: datetime | None) -> Iterator[str]:
+        """ARNs, newest first. Without `Includes.keyTypes` ACM lists RSA alone."""
+        start: dict[str, str] = {}
+        for _ in range(MOST_PAGES):
+            with translated("list the certificates in ACM"):
+                page = self._client.list_certificates(
+                    Includes={"keyTypes": rules.KEY_TYPES},
+                    MaxItems=PAGE,
+                    SortBy="CREATED_AT",
+                    SortOrder="DESCENDING",
+                    **start,  # type: ignore[arg-type]
+                )
+            for summary in page["CertificateSummaryList"]:
+                made = summary.get("CreatedAt")
+                if made is not None and since is not None and made < since:
+                    return
+                if summary.get("Type", "IMPORTED") == "IMPORTED":
+                    yield summary["CertificateArn"]
+            if not page.get("NextToken"):
+                return
+            start = {"NextToken": page["NextToken"]}
+
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        with translated(f"read the tags of ACM certificate {arn}"):
+            found = self._client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
+        return {tag["Key"]: tag.get("Value", "") for tag in found}

@@ -1,0 +1,61 @@
+"""The status check: is the certificate still valid, and do its destinations still hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from evercert.breaker import Breaker
+from evercert.destination import Destinations, Drift
+from evercert.errors import EvercertError, Misconfigured, NotYet, Rejected, Unavailable
+from evercert.ports import OpenIssuer, StatusChecker
+from evercert.record import Facts, Record
+from evercert.spec import Component
+
+
+@dataclass
+class Observation:
+    """What was seen; `errors` are of those that could not be asked."""
+
+    revoked: bool = False
+    drifts: dict[str, tuple[Component, Drift]] = field(default_factory=dict)
+    errors: list[EvercertError] = field(default_factory=list)
+
+    @property
+    def lost(self) -> bool:
+        """Only a new certificate mends it."""
+        return self.revoked or any(drift.repaired is None for _, drift in self.drifts.values())
+
+
+@dataclass(frozen=True)
+class StatusCheck:
+    """Asks the issuer and every destination, whatever the others answer."""
+
+    destinations: Destinations
+    breaker: Breaker
+
+    def run(self, record: Record, facts: Facts, opened: OpenIssuer) -> Observation:
+        """Repairs what can be repaired without a new certificate; raises nothing that a service answers."""
+        seen = Observation()
+        try:
+            if isinstance(opened.issuer, StatusChecker):
+                with self.breaker.watch(self.breaker.admit(f"issuer {record.spec.issuer}", record.uid)):
+                    seen.revoked = opened.issuer.revoked(facts)
+        except (Rejected, Unavailable, Misconfigured, NotYet) as error:
+            seen.errors.append(error)
+        for component in record.spec.destinations:
+            try:
+                drift = self._examine(record, component, facts)
+            except (Rejected, Unavailable, Misconfigured, NotYet) as error:
+                seen.errors.append(error)
+                continue
+            if drift is not None:
+                seen.drifts[component.key] = component, drift
+        return seen
+
+    def _examine(self, record: Record, component: Component, facts: Facts) -> Drift | None:
+        here = record.deliveries.get(component.key)
+        if here is None or here.revision != facts.revision:
+            return None  # it lacks the revision, and that is known
+        destination = self.destinations.open(component, record.name)
+        with self.breaker.watch(self.breaker.admit(destination.service, record.uid)):
+            return destination.examine(here)

@@ -1,0 +1,71 @@
+"""What is done for a certificate that nothing has to be done for: warn of its expiry, look after its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from evercert import notices
+from evercert.conclusion import AT_REST, Attempt, Conclusion, WayOut, Word, failed
+from evercert.decision import held_until
+from evercert.errors import NotYet, Unavailable
+from evercert.observing import StatusCheck
+from evercert.ports import OpenIssuer
+from evercert.record import Facts
+from evercert.timers import check_due, next_check, next_due, renewal_time, warnings_due
+
+CHECK_AGAIN = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One step a run: a warning that is due, else the status check, else nothing."""
+
+    status: StatusCheck
+
+    def run(self, attempt: Attempt, opened: OpenIssuer) -> Conclusion | WayOut:
+        """Raises nothing that a service answers."""
+        record, now = attempt.record, attempt.now
+        if record.facts is None:
+            return well(attempt, {})
+        if warnings_due(record, now) > record.warned:
+            return notices.warned(attempt, record.facts, now if check_due(record, now) else None)
+        if not check_due(record, now):
+            return well(attempt, {})
+        hold = held_until(record, attempt.issuer_hash)
+        if hold is not None and now < hold:
+            return wait(attempt, "waiting", hold)
+        return self._check(attempt, record.facts, opened)
+
+    def _check(self, attempt: Attempt, facts: Facts, opened: OpenIssuer) -> Conclusion | WayOut:
+        seen = self.status.run(attempt.record, facts, opened)
+        if seen.revoked or seen.drifts:
+            return notices.found(attempt, facts, seen)
+        for error in seen.errors:
+            if not isinstance(error, Unavailable | NotYet):
+                return failed(attempt, error)
+        check_at = next_check(attempt.record, attempt.now)
+        if not seen.errors:
+            return well(attempt, {}, check_at)
+        # Nobody is to blame, and the certificate is as it was; asked again before long.
+        return well(attempt, {"message": str(seen.errors[0])}, min(check_at, attempt.now + CHECK_AGAIN))
+
+
+def wait(attempt: Attempt, word: Word, until: datetime, facts: dict[str, Any] | None = None) -> Conclusion | WayOut:
+    """Nothing to be done before `until`, but perhaps something to be said."""
+    record, now = attempt.record, attempt.now
+    if record.facts is not None and warnings_due(record, now) > record.warned:
+        return notices.warned(attempt, record.facts, until)
+    return WayOut(word, {"state": "paused"} if word == "paused" else {}, next_due(record, now, until), facts or {})
+
+
+def well(attempt: Attempt, facts: dict[str, Any], check_at: datetime | None = None) -> WayOut:
+    """All is as it should be; `check_at`: the status was looked at, and will be again then."""
+    changes = AT_REST | {"renew_at": renewal_time(attempt.record)}
+    if check_at is not None:
+        changes["check_at"] = check_at
+    after = attempt.record.model_copy(update=changes)
+    retry = attempt.now if check_due(after, attempt.now) else None  # else a check that is due would be forgotten
+    word: Word = "nothing-to-do" if check_at is None else "checked"
+    return WayOut(word, changes, next_due(after, attempt.now, retry), facts)

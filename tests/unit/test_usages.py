@@ -1,0 +1,105 @@
+"""Usages: words of a document, bits of a certificate, and what no key of a kind can do."""
+
+import pytest
+from cryptography import x509
+from pydantic import TypeAdapter, ValidationError
+
+from evercert.algorithms import ALGORITHMS, family
+from evercert.usages import (
+    EXTENDED_KEY_USAGES,
+    KEY_USAGES,
+    ExtendedKeyUsages,
+    KeyUsages,
+    extended_key_usage,
+    extended_key_usages_of,
+    impossible,
+    in_the_standard,
+    key_usage,
+    key_usages_of,
+)
+
+KEY, EXTENDED = TypeAdapter(KeyUsages), TypeAdapter(ExtendedKeyUsages)
+
+
+@pytest.mark.parametrize("words", [["key-agreement", "digital_signature"], ["digital_signature", "key_agreement"] * 2])
+def test_equal_wishes_are_equal_however_they_are_written(words):
+    assert KEY.validate_python(words) == ("digital_signature", "key_agreement")
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "told"),
+    [
+        (KEY, "key_cert_sign", "evercert asks for no CA certificates"),
+        (KEY, "crl-sign", "evercert asks for no CA certificates"),
+        (EXTENDED, "any_purpose", "name the purposes"),
+        (KEY, "digital-signatur", "did you mean 'digital_signature'?"),
+        (EXTENDED, "serverAuth", "did you mean 'server_auth'?"),
+        (EXTENDED, "digital_signature", "is no usage that evercert asks for"),
+        (KEY, "x\x1b[2J", "is no usage that evercert asks for"),
+        (KEY, 5, "Input should be"),
+    ],
+)  # fmt: skip
+def test_refuses_another_word_with_the_reason(kind, word, told):
+    with pytest.raises(ValidationError) as caught:
+        kind.validate_python([word])
+    (problem,) = caught.value.errors()
+    assert told in problem["msg"]
+    assert problem["msg"].isprintable()
+    assert problem["loc"][0] == 0
+
+
+ALLOWED = {  # RFC 3279 §2.3.1; RFC 5480 §3 and RFC 8813 §3; RFC 8410 §5
+    "RSA": {"digital_signature", "non_repudiation", "key_encipherment", "data_encipherment"},
+    "EC": {"digital_signature", "non_repudiation", "key_agreement", "encipher_only", "decipher_only"},
+    "Ed25519": {"digital_signature", "non_repudiation"},
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_can_do_what_its_standard_says_and_nothing_else(algorithm):
+    possible = {usage for usage in KEY_USAGES if impossible([usage, "digital_signature"], algorithm) is None}
+    needs = {"encipher_only", "decipher_only"}
+    assert possible == ALLOWED[family(algorithm)] - needs
+    with_agreement = {usage for usage in needs if impossible([usage, "key_agreement"], algorithm) is None}
+    assert with_agreement == ALLOWED[family(algorithm)] & needs
+
+
+@pytest.mark.parametrize(
+    ("usages", "algorithm", "told"),
+    [
+        (["key_encipherment"], "EC_prime256v1", "key_encipherment with EC_prime256v1: an EC key encrypts nothing (RFC 5480 §3"),
+        (["digital_signature", "key_agreement"], "RSA_2048", "key_agreement with RSA_2048: an RSA key"),
+        (["key_agreement", "key_encipherment"], "Ed25519", "key_agreement, key_encipherment with Ed25519: an Ed25519 key only signs (RFC 8410 §5"),
+        (["encipher_only"], "EC_secp384r1", "encipher_only: means nothing without key_agreement (RFC 5280 §4.2.1.3)"),
+    ],
+)  # fmt: skip
+def test_the_rule_is_told_with_its_source(usages, algorithm, told):
+    assert impossible(usages, algorithm).startswith(told)
+
+
+@pytest.mark.parametrize("usage", [*KEY_USAGES])
+def test_each_key_usage_is_one_bit_that_reads_back(usage):
+    asked = ("key_agreement", usage) if usage in ("encipher_only", "decipher_only") else (usage,)
+    assert key_usages_of(key_usage(asked)) == asked
+
+
+def test_the_bits_of_a_ca_are_never_set():
+    extension = key_usage(KEY_USAGES)
+    assert not extension.key_cert_sign
+    assert not extension.crl_sign
+
+
+def test_each_purpose_reads_back_and_others_are_left_out():
+    assert extended_key_usages_of(extended_key_usage(EXTENDED_KEY_USAGES)) == EXTENDED_KEY_USAGES
+    assert extended_key_usages_of(x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])) == ()
+
+
+@pytest.mark.parametrize(
+    ("usage", "word"),
+    [
+        ("digital_signature", "digitalSignature"), ("non_repudiation", "nonRepudiation"), ("server_auth", "serverAuth"),
+        ("email_protection", "emailProtection"), ("ocsp_signing", "OCSPSigning"),
+    ],
+)  # fmt: skip
+def test_a_certificate_is_told_of_in_the_words_of_the_standard(usage, word):
+    assert in_the_standard(usage) == word
