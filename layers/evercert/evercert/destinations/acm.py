@@ -17,7 +17,7 @@ from evercert.certificate import Bundle, Chain
 from evercert.destination import Delivered, Drift
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
-from evercert.errors import Gone, Misconfigured, Rejected
+from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
 
@@ -148,6 +148,8 @@ class ACM:
             except ClientError as error:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
+                if code(error) == "ConflictException":
+                    raise Unavailable(f"cannot import into ACM: somebody else changes {arn or 'it'} now") from error
                 if code(error) == "LimitExceededException":
                     raise Misconfigured(
                         f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"
