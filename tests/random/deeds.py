@@ -1,0 +1,240 @@
+"""The steps of a schedule: plain values, drawn from a seed, that mean something in any state of the world."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from evercert.dispatch import Nudge
+from evercert.errors import Misconfigured, Unavailable
+from evercert.spec import Spec
+from tests.random import hands
+from tests.random.processes import Killed, NoAnswer, Strike
+from tests.random.universe import NAMES, Message, Universe
+
+Step = tuple[Any, ...]
+ISSUERS = ("self", "ca", "other-ca")
+SCRIPT = ("pending", "reject", "unavailable", "misconfigured", "hang", "wrong-key", "wrong-name", "expired", "garbage")
+SPANS = (5, 60, 95, 400, 3_600, 6 * 3_600, 86_400, 3 * 86_400, 30 * 86_400, 100 * 86_400, -2, -60, -600, -7_200)
+SERVICES = ("secretsmanager", "acm", "ca", "kms")
+HOW = ("denied", "throttled", "invalid", "hangs", "swallows")
+
+
+def document(name: str) -> dict[str, Any]:
+    """The first one; `edited` changes its keys."""
+    return {"name": name, "issuer": "self" if name == "api" else "ca", "names": 0, "ttl": "90d", "places": 1}
+
+
+def spec_of(asked: dict[str, Any]) -> Spec:
+    """An operator who knows ACM's rules gives it another name where it could not take the new certificate."""
+    algorithm = asked.get("algorithm", "EC_prime256v1")
+    acm = asked.get("acm") or f"{asked['issuer']} {algorithm}"
+    places = [
+        {"type": "secrets-manager"},
+        {"type": "secrets-manager", "secret": f"evercert/certificates/{asked['name']}-copy"},
+        {"type": "acm", "name": acm},
+    ]
+    names = [f"n{number}.example.com" for number in range(asked["names"])]
+    lifecycle = {"status-check-interval": asked.get("interval", "1d")}
+    if "renew" in asked:
+        lifecycle["renew-before-expiry"] = asked["renew"]
+    return Spec.model_validate(
+        {
+            "name": asked["name"],
+            "issuer": asked["issuer"],
+            "attributes": {"common-name": "www.example.com", "alt-names": names, "ttl": asked["ttl"]},
+            "private-key": {"algorithm": algorithm, "rotate": asked.get("rotate", "always")},
+            "lifecycle": lifecycle,
+            "destinations": [place for bit, place in enumerate(places) if asked["places"] >> bit & 1],
+            "labels": {"team": asked["label"]} if "label" in asked else {},
+        }
+    )
+
+
+def _edit(rng: random.Random) -> Step:
+    changes = (
+        ("names", rng.randrange(4)), ("label", rng.choice("abc")), ("interval", rng.choice(["12h", "1d"])),
+        ("renew", rng.choice(["20%", "50%", "90%", "10d"])), ("ttl", rng.choice(["90d", "30d"])),
+        ("places", rng.randrange(1, 8)), ("places", rng.randrange(1, 8)), ("issuer", rng.choice(ISSUERS)),
+        ("rotate", rng.choice(["never", "always"])), ("algorithm", rng.choice(["EC_prime256v1", "EC_secp384r1"])),
+        ("acm", rng.choice([None, "fixed"])),
+    )  # fmt: skip
+    return ("edit", rng.choice(NAMES), *rng.choice(changes))
+
+
+# What can also happen at a call of somebody else's.
+_ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
+    (6, _edit),
+    (2, lambda rng: ("delete", rng.choice(NAMES))),
+    (3, lambda rng: ("create", rng.choice(NAMES))),
+    (2, lambda rng: ("remake", rng.choice(NAMES))),
+    (4, lambda rng: ("request", rng.choice(NAMES))),
+    (1, lambda _: ("request-all",)),
+    (2, lambda rng: ("pause", rng.choice([None, *ISSUERS]))),
+    (3, lambda rng: ("resume", rng.choice([None, *ISSUERS]))),
+    (2, lambda rng: ("issuer-edit", rng.choice(ISSUERS))),
+    (5, lambda rng: ("clock", rng.choice(SPANS))),
+    (5, lambda rng: ("run", rng.choice(NAMES))),
+    (3, lambda _: ("tick",)),
+    (3, lambda rng: ("message", rng.randrange(8))),
+    (4, lambda rng: ("break", rng.choice(SERVICES), rng.choice(HOW))),
+    (4, lambda _: ("mend",)),
+    (2, lambda rng: ("trouble", rng.choice(["queue", "sns", "issuers"]), rng.choice(["unavailable", "misconfigured"]))),
+    (3, lambda rng: ("script", *rng.choices(SCRIPT, k=rng.randrange(1, 4)))),
+    (2, lambda rng: ("script", *["pending"] * rng.randrange(1, 4))),
+    (1, lambda rng: ("revoke", rng.choice(NAMES))),
+    (4, lambda rng: ("hand", rng.choice(NAMES), rng.choice(hands.DEEDS))),
+)
+
+
+def _aside(rng: random.Random) -> Step:
+    return rng.choices([draw for _, draw in _ASIDE], [weight for weight, _ in _ASIDE])[0](rng)
+
+
+def _struck(rng: random.Random) -> Step:
+    act = rng.choice([("kill",), ("kill",), ("lost",), ("stall", rng.choice([20, 95, 700])), "aside", "aside"])
+    victim = rng.choice([("run", rng.choice(NAMES)), ("run", rng.choice(NAMES)), ("message", rng.randrange(4)), ("tick",)])
+    at = rng.randrange(1, 26) if victim[0] != "tick" else rng.randrange(1, 6)
+    return ("struck", victim, at, rng.choice(["before", "after"]), _aside(rng) if act == "aside" else act)
+
+
+def draw(rng: random.Random) -> Step:
+    """One step: mostly the loop going on, and things in its way."""
+    kind = rng.random()
+    if kind < 0.3:
+        return ("work",)
+    if kind < 0.36:
+        return rng.choice([("duplicate", rng.randrange(8)), ("lose", rng.randrange(8)), ("messages",)])
+    return _struck(rng) if kind < 0.6 else _aside(rng)
+
+
+def perform(world: Universe, step: Step) -> None:
+    """Does one step; one that means nothing now does nothing."""
+    match step:
+        case ("work",):
+            world.clock.now = max(world.clock.now, world.next_due() or world.clock.now)
+            world.tick()
+            world.deliver_arrived()
+        case ("tick",):
+            world.tick()
+        case ("messages",):
+            world.deliver_arrived()
+        case ("run", name):
+            world.issue(Nudge(name))
+        case ("clock", seconds):
+            world.clock.advance(seconds=seconds)
+        case ("message" | "duplicate" | "lose" as verb, number):
+            if world.messages:
+                _message(world, verb, world.messages[number % len(world.messages)])
+        case ("struck", victim, at, when, act):
+            _strike(world, victim, Strike(at, when, lambda: _act(world, act, victim)))
+        case ("hand", name, deed):
+            hands.perform(world, name, deed)
+        case _:
+            _operate(world, step)
+
+
+def _message(world: Universe, verb: str, message: Message) -> None:
+    if verb == "message":
+        world.deliver(message)
+    elif verb == "lose":
+        world.messages.remove(message)
+    else:
+        world.messages.append(Message(message.nudge, message.arrives))
+
+
+def _strike(world: Universe, victim: Step, strike: Strike) -> None:
+    match victim:
+        case ("run", name):
+            world.issue(Nudge(name), strike)
+        case ("tick",):
+            world.tick(strike)
+        case ("message", number) if world.messages:
+            world.deliver(world.messages[number % len(world.messages)], strike)
+
+
+def _act(world: Universe, act: Step, victim: Step) -> None:
+    match act:
+        case ("kill",):
+            raise Killed
+        case ("lost",):
+            world.struck += 1
+            raise NoAnswer
+        case ("stall", seconds):
+            world.struck += 1
+            world.touched |= set(NAMES)  # a call that was frozen past its claim can land after the next run's
+            world.clock.advance(seconds=seconds)
+        case _:
+            if act[0] == "clock":
+                world.struck += 1
+                world.touched |= set(NAMES)
+            perform(world, act)
+
+
+def _operate(world: Universe, step: Step) -> None:
+    match step:
+        case ("edit", name, key, value):
+            world.documents[name] = {**world.documents[name], key: value}
+            world.edit(spec_of(world.documents[name]))
+        case ("delete", name):
+            world.delete(name)
+        case ("create" | "remake", name):
+            if step[0] == "remake":
+                world.delete(name)
+            if world.record(name) is None:
+                world.create(spec_of(world.documents[name]))
+        case ("request", name):
+            world.request(name)
+        case ("request-all",):
+            for name in NAMES:
+                world.request(name)
+        case ("pause", issuer):
+            world.definitions.paused.add(issuer)
+        case ("resume", issuer):
+            world.definitions.paused.discard(issuer)
+        case ("issuer-edit", issuer):
+            world.definitions.editions[issuer] += 1
+            world.wake_all()
+        case ("break", service, how):
+            world.board.faults[service] = how
+        case ("mend",):
+            mend(world)
+        case ("trouble", where, kind):
+            error = Unavailable("no answer") if kind == "unavailable" else Misconfigured("no permission")
+            if where == "issuers":
+                world.definitions.trouble = kind
+            else:
+                (world.queue if where == "queue" else world.announcer).error = error
+        case ("script", *script):
+            world.definitions.ca.script += script
+        case ("revoke", name):
+            record = world.record(name)
+            if record is not None and record.facts is not None:
+                world.disturb(name)
+                world.definitions.ca.revoked.append(record.facts.serial_number)
+
+
+def mend(world: Universe) -> None:
+    """Every service works again."""
+    world.board.faults.clear()
+    world.definitions.trouble = world.queue.error = world.announcer.error = None
+
+
+def begin(seed: int) -> Universe:
+    """Two certificates, applied a moment ago."""
+    world = Universe(seed)
+    world.documents = {name: document(name) for name in NAMES}
+    for name in NAMES:
+        world.create(spec_of(world.documents[name]))
+    return world
+
+
+def schedule(seed: int, length: int) -> list[Step]:
+    """The steps of one seed."""
+    rng = random.Random(seed)
+    return [draw(rng) for _ in range(length)]
+
+
+HEALING = timedelta(hours=60)  # a refusal is tried again after a day, and the status is looked at a day later
