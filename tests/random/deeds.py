@@ -22,9 +22,10 @@ SERVICES = ("secretsmanager", "acm", "ca", "kms")
 HOW = ("denied", "throttled", "invalid", "hangs", "swallows")
 
 
-def document(name: str) -> dict[str, Any]:
-    """The first one; `edited` changes its keys."""
-    return {"name": name, "issuer": "self" if name == "api" else "ca", "names": 0, "ttl": "90d", "places": 1}
+def document(name: str, rng: random.Random) -> dict[str, Any]:
+    """The first one; edits change its keys."""
+    issuer = "self" if name == "api" else "ca"
+    return {"name": name, "issuer": issuer, "names": 0, "ttl": "90d", "places": rng.choice([1, 1, 3, 4, 5, 7])}
 
 
 def spec_of(asked: dict[str, Any]) -> Spec:
@@ -37,7 +38,7 @@ def spec_of(asked: dict[str, Any]) -> Spec:
         {"type": "acm", "name": acm},
     ]
     names = [f"n{number}.example.com" for number in range(asked["names"])]
-    lifecycle = {"status-check-interval": asked.get("interval", "1d")}
+    lifecycle = {"status-check-interval": asked.get("interval", "5d")}
     if "renew" in asked:
         lifecycle["renew-before-expiry"] = asked["renew"]
     return Spec.model_validate(
@@ -55,7 +56,7 @@ def spec_of(asked: dict[str, Any]) -> Spec:
 
 def _edit(rng: random.Random) -> Step:
     changes = (
-        ("names", rng.randrange(4)), ("label", rng.choice("abc")), ("interval", rng.choice(["12h", "1d"])),
+        ("names", rng.randrange(4)), ("label", rng.choice("abc")), ("interval", rng.choice(["1d", "5d"])),
         ("renew", rng.choice(["20%", "50%", "90%", "10d"])), ("ttl", rng.choice(["90d", "30d"])),
         ("places", rng.randrange(1, 8)), ("places", rng.randrange(1, 8)), ("issuer", rng.choice(ISSUERS)),
         ("rotate", rng.choice(["never", "always"])), ("algorithm", rng.choice(["EC_prime256v1", "EC_secp384r1"])),
@@ -72,8 +73,8 @@ _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (2, lambda rng: ("remake", rng.choice(NAMES))),
     (4, lambda rng: ("request", rng.choice(NAMES))),
     (1, lambda _: ("request-all",)),
-    (2, lambda rng: ("pause", rng.choice([None, *ISSUERS]))),
-    (3, lambda rng: ("resume", rng.choice([None, *ISSUERS]))),
+    (1, lambda rng: ("pause", rng.choice([None, *ISSUERS]))),
+    (3, lambda _: ("resume",)),
     (2, lambda rng: ("issuer-edit", rng.choice(ISSUERS))),
     (5, lambda rng: ("clock", rng.choice(SPANS))),
     (5, lambda rng: ("run", rng.choice(NAMES))),
@@ -95,8 +96,9 @@ def _aside(rng: random.Random) -> Step:
 
 def _struck(rng: random.Random) -> Step:
     act = rng.choice([("kill",), ("kill",), ("lost",), ("stall", rng.choice([20, 95, 700])), "aside", "aside"])
-    victim = rng.choice([("run", rng.choice(NAMES)), ("run", rng.choice(NAMES)), ("message", rng.randrange(4)), ("tick",)])
-    at = rng.randrange(1, 26) if victim[0] != "tick" else rng.randrange(1, 6)
+    run, message = ("run", rng.choice(NAMES)), ("message", rng.randrange(4))
+    victim = rng.choice([("due",), ("due",), ("due",), run, message, ("tick",)])
+    at = rng.randrange(1, 22) if victim[0] != "tick" else rng.randrange(1, 6)
     return ("struck", victim, at, rng.choice(["before", "after"]), _aside(rng) if act == "aside" else act)
 
 
@@ -104,7 +106,7 @@ def draw(rng: random.Random) -> Step:
     """One step: mostly the loop going on, and things in its way."""
     kind = rng.random()
     if kind < 0.3:
-        return ("work",)
+        return ("work",) if kind > 0.05 else ("renewal",)
     if kind < 0.36:
         return rng.choice([("duplicate", rng.randrange(8)), ("lose", rng.randrange(8)), ("messages",)])
     return _struck(rng) if kind < 0.6 else _aside(rng)
@@ -113,8 +115,10 @@ def draw(rng: random.Random) -> Step:
 def perform(world: Universe, step: Step) -> None:
     """Does one step; one that means nothing now does nothing."""
     match step:
-        case ("work",):
-            world.clock.now = max(world.clock.now, world.next_due() or world.clock.now)
+        case ("work" | "renewal",):
+            renewals = [record.renew_at for record in world.records() if record.renew_at is not None]
+            soon = min(renewals, default=None) if step == ("renewal",) else world.next_due()
+            world.clock.now = max(world.clock.now, soon or world.clock.now)
             world.tick()
             world.deliver_arrived()
         case ("tick",):
@@ -129,7 +133,7 @@ def perform(world: Universe, step: Step) -> None:
             if world.messages:
                 _message(world, verb, world.messages[number % len(world.messages)])
         case ("struck", victim, at, when, act):
-            _strike(world, victim, Strike(at, when, lambda: _act(world, act, victim)))
+            _strike(world, victim, Strike(at, when, lambda: _act(world, act)))
         case ("hand", name, deed):
             hands.perform(world, name, deed)
         case _:
@@ -149,13 +153,18 @@ def _strike(world: Universe, victim: Step, strike: Strike) -> None:
     match victim:
         case ("run", name):
             world.issue(Nudge(name), strike)
+        case ("due",) if world.records():
+            first = min(world.records(), key=lambda record: record.due_at or world.clock())
+            world.clock.now = max(world.clock(), first.due_at or world.clock())
+            world.issue(Nudge(first.name), strike)
         case ("tick",):
             world.tick(strike)
         case ("message", number) if world.messages:
             world.deliver(world.messages[number % len(world.messages)], strike)
 
 
-def _act(world: Universe, act: Step, victim: Step) -> None:
+def _act(world: Universe, act: Step) -> None:
+    world.hits[act[0]] += 1
     match act:
         case ("kill",):
             raise Killed
@@ -192,8 +201,8 @@ def _operate(world: Universe, step: Step) -> None:
                 world.request(name)
         case ("pause", issuer):
             world.definitions.paused.add(issuer)
-        case ("resume", issuer):
-            world.definitions.paused.discard(issuer)
+        case ("resume",):
+            world.definitions.paused.clear()
         case ("issuer-edit", issuer):
             world.definitions.editions[issuer] += 1
             world.wake_all()
@@ -225,7 +234,8 @@ def mend(world: Universe) -> None:
 def begin(seed: int) -> Universe:
     """Two certificates, applied a moment ago."""
     world = Universe(seed)
-    world.documents = {name: document(name) for name in NAMES}
+    rng = random.Random(f"documents of {seed}")
+    world.documents = {name: document(name, rng) for name in NAMES}
     for name in NAMES:
         world.create(spec_of(world.documents[name]))
     return world
@@ -237,4 +247,4 @@ def schedule(seed: int, length: int) -> list[Step]:
     return [draw(rng) for _ in range(length)]
 
 
-HEALING = timedelta(hours=60)  # a refusal is tried again after a day, and the status is looked at a day later
+HEALING = timedelta(days=7)  # a refusal is tried again after a day, and the status is looked at five days later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -68,6 +69,7 @@ class Universe:
         self.disturbed: set[tuple[str, int]] = set()  # revisions that an operator or a hand got in the way of
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
+        self.hits: Counter[str] = Counter()  # what happened at a call of somebody else's
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
         clients = SimpleNamespace(

@@ -69,9 +69,11 @@ def _come_to_terms(world: Universe, name: str) -> None:
     record = world.record(name)
     if record is None:
         return
-    world.documents[name] = {**world.documents[name], "acm": f"healed {record.generation}"}
-    world.edit(spec_of(world.documents[name]))
-    if record.state == "stopped" and record.last_error is not None and record.last_error.kind == "misconfigured":
+    error = record.last_error
+    if error is not None and "on re-import" in error.message:
+        world.documents[name] = {**world.documents[name], "acm": f"healed {record.generation}"}
+        world.edit(spec_of(world.documents[name]))
+    if error is not None and "within one lifetime" in error.message:
         world.request(name)
 
 
