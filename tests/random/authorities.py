@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,6 @@ from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
 from evercert.ports import Issued, OpenIssuer, Request
 from evercert.record import Facts
-from tests.fakes import HandClock
 from tests.random.processes import Board, transport
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
@@ -21,11 +21,17 @@ ADDRESS = "https://ca.example"
 
 
 class TalkingCA(ScriptedCA):
-    """Tells what it has revoked."""
+    """Tells what it has revoked, and tells `heard` of every question."""
+
+    def __init__(self, heard: Callable[[str], None]) -> None:
+        super().__init__()
+        self.heard = heard
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if path == "/status":
             return 200, {"revoked": body["serial_number"] in self.revoked}
+        if path == "/issue":
+            self.heard(body["token"])
         return super().answer(path, body)
 
 
@@ -51,8 +57,8 @@ class CountedSelfSigned(SelfSigned):
 class Definitions:
     """The issuers that operators defined; an edit makes another issuer of one."""
 
-    def __init__(self, board: Board, clock: HandClock) -> None:
-        self.ca = TalkingCA()
+    def __init__(self, board: Board, heard: Callable[[str], None]) -> None:
+        self.ca = TalkingCA(heard)
         self.self_signed = CountedSelfSigned()
         settings = CheckedIssuer.Settings(address=ADDRESS)
         client = _client(settings, transport(board, self.ca.transport()))
@@ -60,7 +66,6 @@ class Definitions:
         self.editions = dict.fromkeys(self.known, 1)
         self.paused: set[str | None] = set()
         self.trouble: str | None = None
-        self.clock = clock
 
     def open(self, name: str) -> OpenIssuer:
         if self.trouble == "unavailable":

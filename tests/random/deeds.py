@@ -95,7 +95,8 @@ def _aside(rng: random.Random) -> Step:
 
 
 def _struck(rng: random.Random) -> Step:
-    act = rng.choice([("kill",), ("kill",), ("lost",), ("stall", rng.choice([20, 95, 700])), "aside", "aside"])
+    stall, rival = ("stall", rng.choice([20, 95, 700])), ("rival",)
+    act = rng.choice([("kill",), ("kill",), ("lost",), stall, rival, "aside", "aside"])
     run, message = ("run", rng.choice(NAMES)), ("message", rng.randrange(4))
     victim = rng.choice([("due",), ("due",), ("due",), run, message, ("tick",)])
     at = rng.randrange(1, 22) if victim[0] != "tick" else rng.randrange(1, 6)
@@ -129,6 +130,7 @@ def perform(world: Universe, step: Step) -> None:
             world.issue(Nudge(name))
         case ("clock", seconds):
             world.clock.advance(seconds=seconds)
+            world.went_back |= seconds < 0
         case ("message" | "duplicate" | "lose" as verb, number):
             if world.messages:
                 _message(world, verb, world.messages[number % len(world.messages)])
@@ -175,6 +177,9 @@ def _act(world: Universe, act: Step) -> None:
             world.struck += 1
             world.touched |= set(NAMES)  # a call that was frozen past its claim can land after the next run's
             world.clock.advance(seconds=seconds)
+        case ("rival",):
+            for name in NAMES:
+                world.issue(Nudge(name))
         case _:
             if act[0] == "clock":
                 world.struck += 1

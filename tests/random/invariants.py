@@ -13,7 +13,7 @@ from evercert.events import Outcome
 from evercert.instants import from_text
 from evercert.record import Record
 from tests.fakes import LEASE
-from tests.random.universe import NAMES, Universe
+from tests.random.universe import NAMES, REDISPATCH, Universe
 from tests.world import assert_pair
 
 
@@ -31,19 +31,22 @@ class Watch:
     delivered: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
     overdue: set[tuple[str, int]] = field(default_factory=set)  # given up because their own time was over
+    generations: dict[str, int] = field(default_factory=dict)
     never_rotated: set[str] = field(default_factory=set)
 
     def look(self) -> None:
         """Raises AssertionError for the first promise that does not hold."""
         world = self.world
         self.latest = max(self.latest or world.clock(), world.clock())
-        assert world.board.after_death == [], "a dead process made a call"
+        # P1, P2, P8: no call of the dead, none after the claim, no claim taken while it is held, no hurry
+        assert world.board.violations == []
         self._pairs()
         for name in NAMES:
             item = world.table.items.get((items.pk(name), items.SK))
             if item is not None:
                 self._record(name, item)
         self._outcomes()
+        self.generations = {record.uid: record.generation for record in world.records()}
         self._secrets_stay_secret()
 
     # -- P3: no reader ever sees a certificate beside a key that is not its own ----------------------------------------
@@ -78,11 +81,12 @@ class Watch:
             assert known == record.facts.serial_number, "two certificates share a revision"
         self.delivered |= {(record.uid, d.revision) for d in record.deliveries.values() if d.revision}
         self._pending(record)
+        self._wishes(record)
         self._sealed(record, item)
         self._in_place(record)
 
     def _pending(self, record: Record) -> None:
-        now, pending = self.world.clock(), record.pending
+        pending = record.pending
         before = self.under_way.pop(record.uid, None)
         if before is not None and (pending is None or pending.revision != before[0]):
             chain = self.saved.get((record.uid, before[0]))
@@ -98,7 +102,23 @@ class Watch:
             self.under_way[record.uid] = pending.revision, pending.deadline
             if pending.chain is not None:
                 self.saved[record.uid, pending.revision] = Chain.from_pem(pending.chain)
-            assert pending.deadline is None or pending.deadline > now or True
+
+    def _wishes(self, record: Record) -> None:
+        """P1: an edit or a request that came during a run is not forgotten until some later timer."""
+        if record.claim is not None or record.state != "ready" or record.facts is None:
+            return
+        served = record.requested_at in (None, record.served) and record.request_hash == record.spec.request_hash
+        if not served or not record.delivered(record.facts.revision):
+            assert record.due_at is not None and record.due_at <= self.latest + REDISPATCH, "a wish was forgotten"
+
+    def _complete(self, outcome: Outcome) -> None:
+        """P5: a destination has the revision, or the outcome says why not."""
+        record = self.world.record(outcome.name)
+        if record is None or self.generations.get(record.uid) != record.generation or record.uid != outcome.uid or "locations" not in outcome.data:
+            return
+        if outcome.type in {"certificate.issued", "certificate.renewed", "certificate.delivered"}:
+            told = len(outcome.data["locations"]) + len(outcome.data.get("undelivered", []))
+            assert told == len(record.spec.destinations), f"a destination was passed over: {outcome.data}"
 
     def _sealed(self, record: Record, item: dict[str, Any]) -> None:
         """P6: even sealed, a key stays in the table only while it is needed."""
@@ -146,6 +166,7 @@ class Watch:
                 outcome = Outcome.model_validate_json(text)
                 assert outcome.data.get("kind") != "unexpected", outcome.data
                 self.outcomes[key] = text
+                self._complete(outcome)
             _, uid, _, number = key[1].split("#")
             assert int(number) not in numbers.setdefault(uid, set()), f"{key}: its number is taken"
             numbers[uid].add(int(number))

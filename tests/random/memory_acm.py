@@ -32,7 +32,7 @@ class MemoryACM:
 
     def __init__(self, clock: HandClock) -> None:
         self.held: dict[str, Imported] = {}
-        self.first_imports: list[str] = []  # the certificate's tag, for each new ARN
+        self.first_imports: list[tuple[str, str]] = []  # certificate and `Name`, for each new ARN
         self.clock = clock
 
     def import_certificate(
@@ -54,7 +54,7 @@ class MemoryACM:
             arn = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/{uuid.uuid4()}"
             tags = {tag["Key"]: tag["Value"] for tag in Tags or []}
             self.held[arn] = Imported(Certificate.decode(), PrivateKey.decode(), tags, self.clock())
-            self.first_imports.append(tags["evercert:certificate"])
+            self.first_imports.append((tags["evercert:certificate"], tags["Name"]))
             return {"CertificateArn": arn}
         if Tags:
             raise refuse("ValidationException", "ImportCertificate", "tags are for the first import")

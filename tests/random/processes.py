@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import httpx
@@ -14,7 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 from evercert.aws.clients import CALL_LIMIT
 from evercert.deadline import Deadline
 from evercert.errors import Unavailable
-from tests.fakes import HandClock
+from tests.fakes import LEASE, HandClock
 from tests.strict import refuse
 
 When = Literal["before", "after"]
@@ -49,6 +49,7 @@ class Process:
     strike: Strike | None = None
     calls: list[str] = field(default_factory=list)
     dead: bool = False
+    claims: datetime | None = None  # the moment it claimed a certificate
 
     def meet(self, when: When) -> None:
         strike = self.strike
@@ -68,7 +69,7 @@ class Board:
         self.clock = clock
         self.running: list[Process] = []
         self.faults: dict[str, str] = {}  # service → one of ERRORS, or "hangs", or "swallows"
-        self.after_death: list[str] = []
+        self.violations: list[str] = []
 
     @contextmanager
     def process(self, strike: Strike | None) -> Iterator[Process]:
@@ -84,9 +85,13 @@ class Board:
             return function()
         process = self.running[-1]
         if process.dead:
-            self.after_death.append(what)
+            self.violations.append(f"a dead process called {what}")
             raise Killed
         process.deadline.require(CALL_LIMIT, what)
+        if what == "inventory.claim":
+            process.claims = self.clock()
+        elif process.claims is not None and self.clock() > process.claims + LEASE:
+            self.violations.append(f"{what} began after the claim had ended")
         process.calls.append(what)
         try:
             process.meet("before")

@@ -61,7 +61,7 @@ class Universe:
         self.board = Board(self.clock)
         self.table, self.queue, self.announcer = FakeTable(), FakeQueue(), FakeAnnouncer()
         self.secrets, self.acm, self.kms = StrictSecretsManager(), MemoryACM(self.clock), WatchedKMS()
-        self.definitions = Definitions(self.board, self.clock)
+        self.definitions = Definitions(self.board, self.asked)
         self.messages: list[Message] = []
         self.reports: list[Report] = []
         self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
@@ -70,6 +70,7 @@ class Universe:
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
         self.hits: Counter[str] = Counter()  # what happened at a call of somebody else's
+        self.went_back = False  # a clock that does hides what was begun in its future
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
         clients = SimpleNamespace(
@@ -103,7 +104,7 @@ class Universe:
 
     def issue(self, nudge: Nudge, strike: Strike | None = None) -> bool:
         """The issuer's function; whether it came back alive."""
-        alive = True
+        alive, began, before = True, self.clock(), self.record(nudge.certificate)
         with self.board.process(strike) as process:
             ports = replace(self.ports, deadline=process.deadline)
             try:
@@ -115,6 +116,10 @@ class Universe:
                 self.struck += 1
                 alive, report = False, Report("killed", nudge.certificate, {"calls": process.calls[-3:]})
             self.struck += report.outcome in {"overtaken", "out-of-time"}
+        after = self.record(nudge.certificate)
+        same = before is not None and after is not None and before.uid == after.uid
+        if report.outcome == "overtaken" and same and self.clock() - began < LEASE:
+            self.board.violations.append(f"{nudge.certificate} was taken over while it was held")
         self.reports.append(report)
         self._collect()
         return alive
@@ -157,6 +162,15 @@ class Universe:
 
         moments = [from_text(item["due_at"]["S"]) for item in self.table.items.values() if "due_at" in item]
         return min(moments, default=None)
+
+    def asked(self, token: str) -> None:
+        """The CA hears of a revision; what the record says of waiting must be over."""
+        for record in self.records():
+            pending = record.pending
+            if pending is None or record.token(pending.revision) != token or self.went_back:
+                continue
+            if pending.retry_at is not None and self.clock() < pending.retry_at:
+                self.board.violations.append(f"the CA was asked before {pending.retry_at}")
 
     # -- the operators ----------------------------------------------------------------------------------------------
     def create(self, spec: Spec) -> None:

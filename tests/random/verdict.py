@@ -99,23 +99,25 @@ def judge(world: Universe, watch: Watch) -> Figures:
         for component in record.spec.destinations:
             at = watch.serial_at(component.type, record.deliveries[component.key].location)
             assert at == record.facts.serial_number, f"{record.name} at {component.key}: {at}"
-    _announced(world)
+    _announced(world, watch)
+    _imported(world)
     figures = Figures(1, runs=len(world.reports), outcomes=len(watch.outcomes), strikes=world.struck)
     _waste(world, watch, figures)
     return figures
 
 
-def _announced(world: Universe) -> None:
+def _announced(world: Universe, watch: Watch) -> None:
     """P4, and a history that makes sense: issued once, then renewed, and nothing delivered late that was not begun."""
     heard = {outcome.event_id for outcome in world.announcer.announced}
     by_uid: dict[str, list[Outcome]] = {}
+    alive = {record.uid for record in world.records()}
     for name in NAMES:
         for outcome in world.table.history(name):
             assert outcome.event_id in heard, f"nobody heard of {outcome.key}"
             by_uid.setdefault(outcome.uid, []).append(outcome)
     for (_, key), item in world.table.items.items():
         assert not key.startswith("outcome#") or "published_at" in item, f"{key} is still to be announced"
-    for outcomes in by_uid.values():
+    for uid, outcomes in by_uid.items():
         outcomes.sort(key=lambda outcome: outcome.number)
         begun = [(o.type, o.revision) for o in outcomes if o.type in BEGINNINGS]
         assert [kind for kind, _ in begun].count("certificate.issued") <= 1, begun
@@ -123,6 +125,17 @@ def _announced(world: Universe) -> None:
         assert [revision for _, revision in begun] == sorted({revision for _, revision in begun}), begun
         revisions = {revision for _, revision in begun}
         assert {o.revision for o in outcomes if o.type == "certificate.delivered"} <= revisions
+        unsaid = {which for which in watch.delivered if which[0] == uid} - {(uid, revision) for revision in revisions}
+        assert uid not in alive or unsaid <= world.disturbed | watch.overdue, f"delivered, and nobody was told: {unsaid}"
+
+
+def _imported(world: Universe) -> None:
+    """P2, in ACM: one ARN for each certificate and `Name`, whatever answers were lost."""
+    if world.went_back:
+        return
+    for (name, tag), times in Counter(world.acm.first_imports).items():
+        if name not in world.touched:
+            assert times <= list(world.uids.values()).count(name), f"{name} was imported {times} times as {tag!r}"
 
 
 def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
