@@ -11,9 +11,10 @@ from evercert.aws import items
 from evercert.certificate import Chain
 from evercert.events import Outcome
 from evercert.instants import from_text
+from evercert.issuance import PAUSED_LOOK
 from evercert.record import Record
 from tests.fakes import LEASE
-from tests.random.universe import NAMES, REDISPATCH, Universe
+from tests.random.universe import NAMES, Universe
 from tests.world import assert_pair
 
 
@@ -27,7 +28,6 @@ class Watch:
     serials: dict[tuple[str, int], str] = field(default_factory=dict)
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)  # values that were found to be pairs
-    saved: dict[tuple[str, int], Chain] = field(default_factory=dict)
     delivered: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
     overdue: set[tuple[str, int]] = field(default_factory=set)  # given up because their own time was over
@@ -89,19 +89,16 @@ class Watch:
         pending = record.pending
         before = self.under_way.pop(record.uid, None)
         if before is not None and (pending is None or pending.revision != before[0]):
-            chain = self.saved.get((record.uid, before[0]))
-            if chain is not None:
-                leaf = chain.leaf
+            signed = self.world.definitions.ca.issued.get(record.token(before[0]))
+            late = before[1] is not None and self.latest > before[1]
+            if signed is not None:
+                leaf = Chain.from_pem(signed).leaf
                 third = (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 3
-                late = self.latest >= leaf.not_valid_before_utc + third
-            else:
-                late = before[1] is not None and self.latest > before[1]
+                late = late or self.latest >= leaf.not_valid_before_utc + third
             if late:
                 self.overdue.add((record.uid, before[0]))
         if pending is not None:
             self.under_way[record.uid] = pending.revision, pending.deadline
-            if pending.chain is not None:
-                self.saved[record.uid, pending.revision] = Chain.from_pem(pending.chain)
 
     def _wishes(self, record: Record) -> None:
         """P1: an edit or a request that came during a run is not forgotten until some later timer."""
@@ -109,7 +106,7 @@ class Watch:
             return
         served = record.requested_at in (None, record.served) and record.request_hash == record.spec.request_hash
         if not served or not record.delivered(record.facts.revision):
-            assert record.due_at is not None and record.due_at <= self.latest + REDISPATCH, "a wish was forgotten"
+            assert record.due_at is not None and record.due_at <= self.latest + PAUSED_LOOK, "a wish was forgotten"
 
     def _complete(self, outcome: Outcome) -> None:
         """P5: a destination has the revision, or the outcome says why not."""
