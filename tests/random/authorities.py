@@ -18,6 +18,7 @@ from tests.random.processes import Board, transport
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
 ADDRESS = "https://ca.example"
+ISSUERS = ("self", "ca", "other-ca")
 
 
 class TalkingCA(ScriptedCA):
@@ -62,7 +63,7 @@ class Definitions:
         self.self_signed = CountedSelfSigned()
         settings = CheckedIssuer.Settings(address=ADDRESS)
         client = _client(settings, transport(board, self.ca.transport()))
-        self.known = {"self": self.self_signed, "ca": client, "other-ca": client}
+        self.known = dict(zip(ISSUERS, (self.self_signed, client, client), strict=True))
         self.editions = dict.fromkeys(self.known, 1)
         self.paused: set[str | None] = set()
         self.trouble: str | None = None

@@ -53,7 +53,12 @@ def _reimport(world: Universe, arn: str) -> None:
     before = x509.load_pem_x509_certificate(held.certificate.encode())
     key = PrivateKey.generate(algorithm_of(before.public_key()) or "EC_prime256v1")
     spec = Spec.model_validate(
-        {"name": "hand", "issuer": "hand", "attributes": {"common-name": "www.example.com"}, "destinations": [{"type": "acm"}]}
+        {
+            "name": "hand",
+            "issuer": "hand",
+            "attributes": {"common-name": "www.example.com"},
+            "destinations": [{"type": "acm"}],
+        }
     )
     csr = key.sign_csr(spec.attributes)
     if not any(isinstance(e.value, x509.KeyUsage) for e in before.extensions):

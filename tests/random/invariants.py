@@ -54,20 +54,25 @@ class Watch:
         for secret in self.world.secrets.secrets.values():
             for text in secret["values"].values():
                 if text not in self.whole and text not in self.world.hand_made:
-                    assert_pair(json.loads(text))
-                    self.whole.add(text)
+                    self._pair(text, json.loads(text))
         for held in self.world.acm.held.values():
             text = held.certificate + held.private_key
             if text not in self.whole:
                 chain = Chain.from_pem(held.certificate)
                 fields = {"certificate": held.certificate, "private_key": held.private_key}
-                assert_pair({**fields, "fullchain": held.certificate, "serial_number": chain.serial_number})
-                self.whole.add(text)
+                self._pair(text, {**fields, "fullchain": held.certificate, "serial_number": chain.serial_number})
+
+    def _pair(self, text: str, value: dict[str, str]) -> None:
+        try:
+            assert_pair(value)
+        except AssertionError as error:
+            raise AssertionError("a certificate is beside what is not its own") from error
+        self.whole.add(text)
 
     # -- the record --------------------------------------------------------------------------------------------------
     def _record(self, name: str, item: dict[str, Any]) -> None:
-        record = items.read_record(item)
-        assert isinstance(record, Record), record
+        record = self.world.record(name)
+        assert record is not None
         # P1: nothing is lost: whatever happens, there is a moment at which it is looked at again
         assert item.get("due_shard") == {"S": items.shard(name)} and "due_at" in item, f"{name} will never be due"
         # P8: every wait has an end that is stored
@@ -111,7 +116,12 @@ class Watch:
     def _complete(self, outcome: Outcome) -> None:
         """P5: a destination has the revision, or the outcome says why not."""
         record = self.world.record(outcome.name)
-        if record is None or self.generations.get(record.uid) != record.generation or record.uid != outcome.uid or "locations" not in outcome.data:
+        if (
+            record is None
+            or self.generations.get(record.uid) != record.generation
+            or record.uid != outcome.uid
+            or "locations" not in outcome.data
+        ):
             return
         if outcome.type in {"certificate.issued", "certificate.renewed", "certificate.delivered"}:
             told = len(outcome.data["locations"]) + len(outcome.data.get("undelivered", []))

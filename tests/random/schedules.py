@@ -1,7 +1,7 @@
 """Runs random schedules, each of them known by one number, and cuts one that fails down to the steps that matter.
 
-    python -m tests.random.schedules --schedules 10000
-    python -m tests.random.schedules --only 4711
+python -m tests.random.schedules --schedules 10000
+python -m tests.random.schedules --only 4711
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from tests.random.deeds import Step, begin, perform, schedule
+from tests.random.deeds import begin, perform, schedule
 from tests.random.invariants import Watch
+from tests.random.operators import Step
 from tests.random.verdict import Figures, heal, judge
 
 SHORTEST, LONGEST = 30, 45  # steps
@@ -57,7 +58,7 @@ def play(seed: int, steps: Sequence[Step]) -> Figures:
 def problem_of(seed: int, steps: Sequence[Step]) -> str | None:
     try:
         play(seed, steps)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is what we look for)
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return None
 
@@ -87,7 +88,7 @@ def batch(seeds: Sequence[int]) -> tuple[Figures, list[Failure]]:
         steps = steps_of(seed)
         try:
             total.add(play(seed, steps))
-        except Exception:  # whatever it is, it is what we look for
+        except Exception:  # noqa: BLE001 (told below)
             failures.append(shortened(seed, steps))
         if len(failures) == MOST_TOLD:
             break

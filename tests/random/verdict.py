@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 
 from evercert.events import Outcome
 from evercert.record import Record
-from tests.random.deeds import HEALING, mend, spec_of
 from tests.random.invariants import Watch
+from tests.random.operators import HEALING, mend, spec_of
 from tests.random.universe import NAMES, Universe
 
 MOST_ROUNDS = 250
@@ -126,7 +126,9 @@ def _announced(world: Universe, watch: Watch) -> None:
         revisions = {revision for _, revision in begun}
         assert {o.revision for o in outcomes if o.type == "certificate.delivered"} <= revisions
         unsaid = {which for which in watch.delivered if which[0] == uid} - {(uid, revision) for revision in revisions}
-        assert uid not in alive or unsaid <= world.disturbed | watch.overdue, f"delivered, and nobody was told: {unsaid}"
+        assert uid not in alive or unsaid <= world.disturbed | watch.overdue, (
+            f"delivered, and nobody was told: {unsaid}"
+        )
 
 
 def _imported(world: Universe) -> None:
@@ -143,7 +145,9 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
     ca, own = world.definitions.ca, world.definitions.self_signed
     alive = {record.uid for record in world.records()}
     tokens = {
-        token(uid, revision): (uid, revision) for uid in world.uids for revision in range(1, watch.revisions.get(uid, 0) + 9)
+        token(uid, revision): (uid, revision)
+        for uid in world.uids
+        for revision in range(1, watch.revisions.get(uid, 0) + 9)
     }
     wasted = []
     for signed in ca.issued:

@@ -35,7 +35,9 @@ class Forgetful:
         self._table.update(held, changes)
 
 
-@pytest.mark.parametrize("error", [Unavailable("no answer"), Misconfigured("no permission")], ids=lambda error: error.kind)
+@pytest.mark.parametrize(
+    "error", [Unavailable("no answer"), Misconfigured("no permission")], ids=lambda error: error.kind
+)
 def test_trouble_with_the_table_is_not_told_of_a_destination_that_took_it(bench: Bench, error: EvercertError) -> None:
     bench.want(spec(to=("here", "there")))
     ports = replace(bench.ports, inventory=Forgetful(bench.table, error))

@@ -155,7 +155,7 @@ class _Round:
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
         self.result.taken += 1
         done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
-        with suppress(Unavailable, Misconfigured):  # the table's trouble, not this destination's; the last write says it
+        with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
             self.note(component, done)
 
     def _await_turn(self, component: Component, service: str, quota: int) -> None:
