@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from evercert.dispatch import Nudge
 from tests.random import hands, operators
-from tests.random.processes import Killed, NoAnswer, Strike
 from tests.random.authorities import ISSUERS
 from tests.random.operators import Step, document, spec_of
+from tests.random.processes import Killed, NoAnswer, Strike
 from tests.random.universe import NAMES, Message, Universe
 
 SCRIPT = ("pending", "reject", "unavailable", "misconfigured", "hang", "wrong-key", "wrong-name", "expired", "garbage")
