@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from tests.random.deeds import begin, perform, schedule
 from tests.random.invariants import Watch
@@ -101,7 +102,7 @@ def run(first: int, count: int, workers: int | None = None) -> tuple[Figures, li
     size = max(1, min(50, count // workers))
     batches = [range(start, min(start + size, first + count)) for start in range(first, first + count, size)]
     total, failures = Figures(), []
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:  # a forked child shares the parent's locks
         for figures, failed in pool.map(batch, batches):
             total.add(figures)
             failures += failed
