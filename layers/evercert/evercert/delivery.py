@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -156,7 +157,8 @@ class _Round:
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
         self.result.taken += 1
         done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
-        self.note(component, done)
+        with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
+            self.note(component, done)
 
     def _await_turn(self, component: Component, service: str, quota: int) -> None:
         """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
