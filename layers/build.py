@@ -21,7 +21,19 @@ DEFAULT = "python3.13-arm64"
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 # boto3 describes every AWS service; these are the ones evercert calls, and what botocore itself reads.
-SERVICES = {"cloudformation", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "sso", "sso-oidc", "signin", "sts"}
+SERVICES = {
+    "acm",
+    "cloudformation",
+    "dynamodb",
+    "kms",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "sso",
+    "sso-oidc",
+    "signin",
+    "sts",
+}
 
 
 class Target(NamedTuple):

@@ -54,13 +54,16 @@ class Demo:
             self.evercert("apply", DOCUMENT, "--no-nudge")
         with self.phase("the schedule issues"):
             issued = self.next_event("certificate.issued")
-        with self.phase("what is in the secret"):
+        with self.phase("what is in the secret, and in ACM"):
             first = self.secret("AWSCURRENT")
             check_with_openssl(first, issued)
+            arn = self.in_acm(first, issued)
         with self.phase("the schedule renews"):
             renewed = self.next_event("certificate.renewed")
-        with self.phase("what is in the secret now"):
+        with self.phase("what is in the secret now, and in ACM"):
             self.compare(first, issued, renewed)
+            require(self.in_acm(self.secret("AWSCURRENT"), renewed) == arn, "the renewed certificate has another ARN")
+            say("same ARN in ACM: yes")
         with self.phase("evercert list, and evercert history web"):
             self.evercert("list")
             self.evercert("history", "web")
@@ -70,6 +73,7 @@ class Demo:
         arguments = client_arguments(self.running)
         self.sqs = boto3.client("sqs", **arguments)
         self.secrets = boto3.client("secretsmanager", **arguments)
+        self.acm = boto3.client("acm", **arguments)
         self.inbox = self.sqs.create_queue(QueueName="demo-subscriber")["QueueUrl"]
         asked = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
         arn, topic = asked["Attributes"]["QueueArn"], self.outputs["Topic"]
@@ -118,6 +122,15 @@ class Demo:
         value: dict[str, Any] = json.loads(found["SecretString"])
         say(f"{stage}: version {found['VersionId']}, serial {value['serial_number']}, until {value['not_after']}")
         return {**value, "arn": found["ARN"], "version": found["VersionId"]}
+
+    def in_acm(self, value: dict[str, Any], event: dict[str, Any]) -> str:
+        """The ARN that the event names; the certificate there is the one in the secret."""
+        (arn,) = (part["location"] for part in event["data"]["locations"] if ":acm:" in part["location"])
+        pem = self.acm.get_certificate(CertificateArn=arn)["Certificate"]
+        serial = openssl("x509", "-noout", "-serial", given=pem).strip()
+        say(f"{arn}: {serial}")
+        require(serial == f"serial={value['serial_number']}", "ACM holds another certificate than the secret")
+        return arn
 
     def compare(self, first: dict[str, Any], issued: dict[str, Any], renewed: dict[str, Any]) -> None:
         current, previous = self.secret("AWSCURRENT"), self.secret("AWSPREVIOUS")

@@ -62,6 +62,12 @@ class Stack:
         self.said += [done.stdout, done.stderr]
         return done
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command, still running; whoever starts it ends it."""
+        values = {"PATH": "/usr/bin:/bin", **self.running.environment}
+        command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
+        return subprocess.Popen(command, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def subscribe(self, **policy: list[str]) -> Callable[[], list[dict[str, Any]]]:
         """A queue with a filter policy; answers what it received so far."""
         sqs = self.client("sqs")
