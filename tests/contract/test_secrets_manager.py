@@ -260,3 +260,13 @@ def test_a_wildcard_is_written_out_in_names_and_tags(name: str, secret: str) -> 
 def test_a_credential_is_no_destination() -> None:
     with pytest.raises(ValueError, match="hold credentials"):
         SecretsManager.Settings(secret="evercert/credentials/infisical")
+
+
+@pytest.mark.parametrize("name", ["evercert/certificates/../x", "./x", "a/.", ".."])
+def test_a_name_is_no_way_to_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match="between its slashes"):
+        SecretsManager.Settings(secret=name)
+
+
+def test_dots_within_a_name_are_fine() -> None:
+    assert SecretsManager.Settings(secret="evercert/certificates/www..example.com.").secret.endswith(".com.")
