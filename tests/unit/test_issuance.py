@@ -605,6 +605,14 @@ def test_an_item_that_is_broken_in_another_way_or_asked_for_is_rejected_again(be
     assert bench.run() == "nothing-to-do"
 
 
+def test_an_item_with_a_name_that_moves_a_cursor_is_told_without_it(bench: Bench) -> None:
+    bench.want(spec())
+    item = dict(bench.table.items[items.pk("web"), "record"])
+    bench.table.items[items.pk("\x1b[2J\n"), "record"] = {**item, "pk": {"S": items.pk("\x1b[2J\n")}}
+    assert bench.issuance.run("\x1b[2J\n").outcome == "spec.rejected"
+    assert bench.announcer.announced[0].data["message"].isprintable()
+
+
 def test_an_item_that_was_rejected_and_mended_by_hand_is_issued(bench: Bench) -> None:
     bench.want(spec())
     item = bench.table.items[items.pk("web"), "record"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from evercert.delivery import Result, next_turn
-from evercert.errors import EvercertError, Rejected, Unavailable
+from evercert.errors import EvercertError, Rejected, Unavailable, foreign
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
@@ -126,7 +126,7 @@ def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
 def unreadable(item: Unreadable, now: datetime) -> Conclusion | WayOut:
     """The item is no record: said once, however often it is nudged; it is due again only when an operator writes it."""
     text = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
-    message = text[:MESSAGE_LIMIT]
+    message = foreign(text, MESSAGE_LIMIT)  # the name and the item are as hands have made them
     if item.said == message:
         return WayOut("nothing-to-do", {}, None)
     outcome = Outcome(
