@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ PACKAGE = ROOT / "layers" / "evercert" / "evercert"
 INVENTORY = "tests/contract/test_inventory.py"
 ISSUANCE = "tests/unit/test_issuance.py"
 SECRETS = "tests/contract/test_secrets_manager.py"
+UPKEEP, KEYS_KEPT = "tests/unit/test_upkeep.py", "tests/unit/test_keys_kept.py"
+SPEC, CSR = "tests/unit/test_spec.py", "tests/unit/test_csr.py"
+SWEEP = "tests/contract/test_sweep.py"
 CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
 
 
@@ -76,6 +80,38 @@ MUTANTS = [
     Mutant("look before put", "destinations/secrets_manager.py", 'if "AWSCURRENT" in versions.get(token, []):', "if False:", SECRETS),
     Mutant("published only when announced", "announcing.py", "announcer.announce(outcome)\n", "pass\n", "tests/unit/test_announcing.py"),
     Mutant("a bug's text stays secret", "errors.py", "{type(error).__name__}{place}", "{error!r}{place}", ISSUANCE),
+    Mutant("what is seen at a check is said", "upkeep.py", "if seen.revoked or seen.drifts:", "if False:", UPKEEP),
+    Mutant("what is lost is issued anew", "notices.py", 'changes["finding"] = Finding(', 'changes["finding"] = None and Finding(', UPKEEP),
+    Mutant("a warning once", "notices.py", 'changes = {"warned": number}', "changes = {}", UPKEEP),
+    Mutant("pause", "issuance.py", "if opened.paused:", "if False:", UPKEEP),
+    Mutant("a check that is due is not forgotten", "upkeep.py", "attempt.now if check_due(after, attempt.now) else None", "None", UPKEEP),
+    Mutant("loop guard", "obtaining.py", "if len(times) == MOST_UNASKED and", "if False and", KEYS_KEPT),
+    Mutant("a kept key stays", "obtaining.py", 'if wanted.rotate == "never" and kept', "if False and kept", KEYS_KEPT),
+    Mutant("the token is the key's", "record.py", "{revision}#{digest(csr)}", "{revision}", KEYS_KEPT),
+    Mutant("an outcome's number is free", "aws/writes.py", "if refused == [False, True]:", "if False:", INVENTORY),
+    Mutant("what rests says so", "aws/inventory.py", '"resting": True if due_at is None else None', '"resting": None', SWEEP),
+    Mutant("the sweep is bound to what it saw", "aws/sweep.py", 'conditions.append(f"attribute_not_exists({name})")', "pass", SWEEP),
+    Mutant("a backlog by expiry", "checking.py", "rank.get(entry.key, MOST)", "0", "tests/unit/test_checking.py"),
+    Mutant("CSR signature", "csr.py", "valid = sound and csr.is_signature_valid", "valid = sound", CSR),
+    Mutant("private key in place of a CSR", "csr.py", 'if "PRIVATE KEY-----" in text:', "if False:", CSR),
+    Mutant("no CA by CSR", "csr.py", "if constraints.ca:", "if False:", CSR),
+    Mutant("unknown critical extension", "csr.py", "if extension.critical:", "if False:", CSR),
+    Mutant("beside the CSR", "spec.py", "(problems := _beside(csrs.read(self.csr), self))", "(problems := {})", SPEC),
+    Mutant("usage the key can have", "spec.py", "if problem := impossible(self.attributes.key_usages, self.private_key.algorithm):", "if problem := None:", SPEC),
+    Mutant("stored hashes go on to fit", "spec.py", "**{key: value for key, value in later.items() if value},", "**later,", SPEC),
+    Mutant("CSR in the hash", "spec.py", '"csr": self.csr and hashlib.sha256(self.csr.encode()).hexdigest(),', '"csr": None,', SPEC),
+    Mutant("a CSR is used once", "spec.py", 'return self.csr is None or self.private_key.rotate == "never"', "return True", SPEC),
+    Mutant("subject fits", "certificate.py", "if wrong := differences(leaf.subject, attributes):", "if wrong := []:", "tests/unit/test_certificate.py"),
+    Mutant("asked usages fit", "certificate.py", "if isinstance(usage, x509.KeyUsage) or attributes.key_usages:", "if isinstance(usage, x509.KeyUsage):", "tests/unit/test_certificate.py"),
+    Mutant("given A-labels", "identifiers.py", "if label.startswith(_ACE_PREFIX):", "if False:", "tests/unit/test_identifiers.py"),
+    Mutant("no wildcard by mapping", "identifiers.py", 'if "*" in labels:', "if False:", "tests/unit/test_identifiers.py"),
+    Mutant("a wish never makes later", "aws/specs.py", 'OR #due_at > :at)"', 'OR #due_at <> :at)"', INVENTORY),
+    Mutant("a pause stands", "aws/operating.py", 'ConditionExpression="attribute_not_exists(pk)"', 'ConditionExpression="attribute_not_exists(nothing)"', INVENTORY),
+    Mutant("unserved requests are left alone", "renewing.py", "if record.requested_at is None or record.requested_at == record.served:", "if record.requested_at is None or record.requested_at:", "tests/unit/test_renewing.py"),
+    Mutant("nobody else's is adopted", "cli/adopting.py", "if found.get(key, wanted[key]) != wanted[key]:", 'if key == "nothing":', "tests/unit/test_adopting.py"),
+    Mutant("only imported certificates are adopted", "cli/adopting.py", 'if certificate.get("Type") != "IMPORTED":', 'if "Type" not in certificate:', "tests/unit/test_adopting.py"),
+    Mutant("the temporary queue goes", "cli/following.py", "terminal.notes(box.close())", "pass", "tests/contract/test_inbox.py"),
+    Mutant("only stale queues are cleared away", "cli/inbox.py", "if url is not None and not self._is_stale(url):", 'if url is not None and url == "":', "tests/contract/test_inbox.py"),
 ]  # fmt: skip
 
 
@@ -101,10 +137,10 @@ def main() -> int:
     if subprocess.run([sys.executable, "-m", "pytest", "-q", "--no-header", *suites], cwd=ROOT, check=False).returncode:
         sys.exit("the tests fail as it is; mend that first")
     survivors = []
-    for number, mutant in enumerate(MUTANTS, 1):
-        noticed = notices(mutant)
-        print(f"{number:2d}/{len(MUTANTS)}  {'noticed ' if noticed else 'SURVIVED'}  {mutant.name}", flush=True)
-        survivors += [] if noticed else [mutant.name]
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        for number, (mutant, noticed) in enumerate(zip(MUTANTS, workers.map(notices, MUTANTS), strict=True), 1):
+            print(f"{number:2d}/{len(MUTANTS)}  {'noticed ' if noticed else 'SURVIVED'}  {mutant.name}", flush=True)
+            survivors += [] if noticed else [mutant.name]
     print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants noticed")
     return 1 if survivors else 0
 

@@ -202,7 +202,7 @@ def test_after_a_restore_everything_continues(fleet: Fleet, capsys: pytest.Captu
     world.events()
 
     world.move_to(fleet.restore())
-    world.clock.advance(hours=1)
+    world.clock.advance(minutes=30)
     assert swept(world).mended == 2
     fleet.silent.script = []  # it answers again
     world.specs.write_issuer("nobody", Component.model_validate(MENDED))

@@ -171,7 +171,7 @@ def test_every_key_that_a_secret_holds_is_looked_for(stack: Stack, keys: Path, s
         lambda key: json.dumps({"message": key.pem()}),
         lambda key: json.dumps(json.dumps(key.pem())),
         lambda key: repr(key.pem()),
-        lambda key: key.pem().splitlines()[1],
+        lambda key: key.pem().splitlines()[2],
         lambda key: base64.b64encode(key.der()).decode(),
         lambda key: base64.urlsafe_b64encode(b"x" + key.der()).decode(),
         lambda key: base64.encodebytes(b"xy" + key.der()).decode(),

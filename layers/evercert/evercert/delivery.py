@@ -143,6 +143,8 @@ class _Round:
 
     def deliver(self, component: Component) -> None:
         destination = self.by.destinations.open(component, self.record.name)
+        if isinstance(destination, Creator):
+            self._require_settled(component)
         gate = self.by.breaker.admit(destination.service, self.record.uid)
         if isinstance(destination, Paced):
             self._await_turn(component, destination.service, destination.quota)
@@ -170,16 +172,22 @@ class _Round:
         if at > now:
             self.by.sleep(at - now)
 
+    def _require_settled(self, component: Component) -> None:
+        """Before a turn is taken for nothing: turns are few, and counted."""
+        here, now = self.here(component), self.by.clock()
+        if here.location or here.intended_at is None or here.intended_at > now:
+            return
+        if now < (settled := here.intended_at + INTENT_SETTLES):
+            raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
+
     def _begun(self, component: Component, destination: Destination) -> Delivery:
         """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
         here, now = self.here(component), self.by.clock()
         if here.location or not isinstance(destination, Creator):
             return here
-        if here.intended_at is not None and here.intended_at <= now:
-            if now < (settled := here.intended_at + INTENT_SETTLES):
-                raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
-            if (found := destination.find(here.intended_at)) is not None:
-                return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
+        begun = here.intended_at
+        if begun is not None and begun <= now and (found := destination.find(begun)) is not None:
+            return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.note(component, here.model_copy(update={"intended_at": now}))
 
 
