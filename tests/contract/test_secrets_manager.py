@@ -287,3 +287,13 @@ def test_a_bundle_without_a_private_key_is_stored_without_one(vault: Vault) -> N
     stored = vault.values()["AWSCURRENT"]
     assert "private_key" not in stored
     assert stored["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.parametrize("name", ["evercert/certificates/../x", "./x", "a/.", ".."])
+def test_a_name_is_no_way_to_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match="between its slashes"):
+        SecretsManager.Settings(secret=name)
+
+
+def test_dots_within_a_name_are_fine() -> None:
+    assert SecretsManager.Settings(secret="evercert/certificates/www..example.com.").secret.endswith(".com.")

@@ -50,8 +50,13 @@ class ACM:
 
         @property
         def place(self) -> str:
-            """What two certificates must not share; without an ARN each has its own."""
-            return f"acm {self.arn or 'import'}{self.elsewhere}"
+            """What two certificates must not share."""
+            return f"acm {self.arn or self.name or 'import'}{self.elsewhere}"
+
+        @property
+        def own(self) -> bool:
+            """Without an ARN each certificate gets one of its own."""
+            return self.arn is None
 
     def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region

@@ -50,6 +50,9 @@ class SecretsManager:
         def _is_no_credential(self) -> SecretsManager.Settings:
             if self.secret.startswith(CREDENTIALS):
                 raise ValueError(f"secrets under {CREDENTIALS} hold credentials, and no certificate")
+            # Secrets Manager takes dots as they are written; what mounts secrets as files does not.
+            if {".", ".."} & set(self.secret.split("/")):
+                raise ValueError("a secret's name has no . and no .. between its slashes")
             return self
 
         @property
