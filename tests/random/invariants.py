@@ -28,6 +28,7 @@ class Watch:
     serials: dict[tuple[str, int], str] = field(default_factory=dict)
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)  # values that were found to be pairs
+    saved: dict[tuple[str, int], str] = field(default_factory=dict)
     delivered: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
     overdue: set[tuple[str, int]] = field(default_factory=set)  # given up because their own time was over
@@ -94,7 +95,9 @@ class Watch:
         pending = record.pending
         before = self.under_way.pop(record.uid, None)
         if before is not None and (pending is None or pending.revision != before[0]):
-            signed = self.world.definitions.ca.issued.get(record.token(before[0]))
+            signed = self.world.definitions.ca.issued.get(record.token(before[0])) or self.saved.get(
+                (record.uid, before[0])
+            )
             late = before[1] is not None and self.latest > before[1]
             if signed is not None:
                 leaf = Chain.from_pem(signed).leaf
@@ -104,6 +107,8 @@ class Watch:
                 self.overdue.add((record.uid, before[0]))
         if pending is not None:
             self.under_way[record.uid] = pending.revision, pending.deadline
+            if pending.chain is not None:
+                self.saved[record.uid, pending.revision] = pending.chain
 
     def _wishes(self, record: Record) -> None:
         """P1: an edit or a request that came during a run is not forgotten until some later timer."""

@@ -52,6 +52,8 @@ def heal(world: Universe, watch: Watch) -> None:
         watch.look()
         world.deliver_arrived()
         watch.look()
+        for name in NAMES:
+            _come_to_terms(world, name)
         calm = all(map(settled, world.records()))
         if calm and world.clock() >= ends:
             return
@@ -67,13 +69,13 @@ def heal(world: Universe, watch: Watch) -> None:
 def _come_to_terms(world: Universe, name: str) -> None:
     """The operator mends what only an operator can: a rule of ACM, a loop that was stopped."""
     record = world.record(name)
-    if record is None:
+    if record is None or record.claim is not None or (record.pending is None and record.state == "ready"):
         return
     error = record.last_error
-    if error is not None and "on re-import" in error.message:
+    if error is not None and "on re-import" in error.message and error.generation == record.generation:
         world.documents[name] = {**world.documents[name], "acm": f"healed {record.generation}"}
         world.edit(spec_of(world.documents[name]))
-    if error is not None and "within one lifetime" in error.message:
+    if error is not None and "within one lifetime" in error.message and error.requested_at == record.requested_at:
         world.request(name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evercert.errors import EvercertError, Misconfigured, Unavailable
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
 from evercert.issuance import Issuance
 from evercert.issuers.self_signed import SelfSigned
 from evercert.ports import Changes, Held, OpenIssuer
@@ -48,3 +48,18 @@ def test_trouble_with_the_table_is_not_told_of_a_destination_that_took_it(bench:
     record = bench.record()
     assert (record.state, record.pending, record.failures) == ("ready", None, 0)
     assert record.delivered(1)
+
+
+def test_a_seal_that_refuses_to_open_does_not_throw_away_what_was_issued(bench: Bench) -> None:
+    """A refusal of KMS, after the chain was saved, is no refusal of the issuer."""
+    bench.want(spec(to=("here",)))
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("busy")]
+    assert bench.run() == "certificate.failed"
+    bench.clock.now = bench.record().retry_at
+    bench.seal.error = Rejected("KMS refuses")
+    assert bench.run() == "certificate.failed"
+    assert bench.record().pending is not None
+    bench.seal.error = None
+    bench.clock.now = bench.record().retry_at
+    assert bench.run() == "certificate.issued"
+    assert bench.record().facts.revision == 1

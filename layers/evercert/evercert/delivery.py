@@ -116,7 +116,10 @@ class Deliveries:
         chain = Chain.from_pem(pending.chain)
         if pending.sealed_key is None:
             return Bundle(chain, None)
-        private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        try:
+            private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        except Rejected as error:  # by KMS, not by the issuer: what was issued is still good
+            raise Misconfigured(str(error)) from error
         asked = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
         if private_key.public_bytes() != asked:
             raise SealBroken(f"the sealed private key of revision {pending.revision} is not the one that was sealed")
