@@ -139,6 +139,8 @@ MUTANTS = [
     Mutant("gone is a first delivery again", "delivery.py", "            except Gone:", "            except ClaimLost:", DELIVERY),
     Mutant("asked before issuing", "delivery.py", "destination.preflight(record.spec, here)", "pass", DELIVERY),
     Mutant("a turn of a wrong clock", "delivery.py", "<= at <= now + FARTHEST_TURN:", "<= at:", DELIVERY),
+    Mutant("the table's trouble is its own", "delivery.py", "with suppress(Unavailable, Misconfigured):", "with suppress():", "tests/unit/test_found_by_schedules.py"),
+    Mutant("a refusing seal loses nothing", "delivery.py", "raise Misconfigured(str(error)) from error", "raise", "tests/unit/test_found_by_schedules.py"),
 ]  # fmt: skip
 
 

@@ -95,9 +95,8 @@ class Watch:
         pending = record.pending
         before = self.under_way.pop(record.uid, None)
         if before is not None and (pending is None or pending.revision != before[0]):
-            signed = self.world.definitions.ca.issued.get(record.token(before[0])) or self.saved.get(
-                (record.uid, before[0])
-            )
+            token = record.token(before[0], before[2])
+            signed = self.world.definitions.ca.issued.get(token) or self.saved.get((record.uid, before[0]))
             late = before[1] is not None and self.latest > before[1]
             if signed is not None:
                 leaf = Chain.from_pem(signed).leaf
@@ -106,7 +105,7 @@ class Watch:
             if late:
                 self.overdue.add((record.uid, before[0]))
         if pending is not None:
-            self.under_way[record.uid] = pending.revision, pending.deadline
+            self.under_way[record.uid] = pending.revision, pending.deadline, pending.csr
             if pending.chain is not None:
                 self.saved[record.uid, pending.revision] = pending.chain
 

@@ -14,7 +14,7 @@ from tests.random.deeds import begin, perform
 from tests.random.invariants import Watch
 from tests.random.schedules import run, shortened, steps_of, told
 from tests.random.universe import Universe
-from tests.random.verdict import heal, judge, token
+from tests.random.verdict import heal, judge
 
 SCHEDULES = int(os.environ.get("SCHEDULES", "500"))
 
@@ -149,7 +149,8 @@ def test_waste_is_counted() -> None:
     heal(world, watch)
     assert judge(world, watch).signed_by_ca == 1
     (uid,) = [record.uid for record in world.records() if record.name == "web"]
-    world.definitions.ca.issued[token(uid, 2)] = next(iter(world.definitions.ca.issued.values()))
+    world.tokens["another"] = uid, 2
+    world.definitions.ca.issued["another"] = next(iter(world.definitions.ca.issued.values()))
     with pytest.raises(AssertionError, match="issued for nobody"):
         judge(world, watch)
 

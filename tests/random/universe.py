@@ -68,6 +68,7 @@ class Universe:
         self._known: dict[str, tuple[str, Record]] = {}
         self.reports: list[Report] = []
         self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
+        self.tokens: dict[str, tuple[str, int]] = {}  # what the CA was asked with, and for which revision
         self.documents: dict[str, dict[str, Any]] = {}
         self.disturbed: set[tuple[str, int]] = set()  # revisions that an operator or a hand got in the way of
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
@@ -174,7 +175,10 @@ class Universe:
         """The CA hears of a revision; what the record says of waiting must be over."""
         for record in self.records():
             pending = record.pending
-            if pending is None or record.token(pending.revision) != token or self.went_back:
+            if pending is None or record.token(pending.revision, pending.csr) != token:
+                continue
+            self.tokens[token] = record.uid, pending.revision
+            if self.went_back:
                 continue
             if pending.retry_at is not None and self.clock() < pending.retry_at:
                 self.board.violations.append(f"the CA was asked before {pending.retry_at}")

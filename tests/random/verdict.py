@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID, uuid5
 
 from evercert.events import Outcome
 from evercert.record import Record
@@ -146,14 +145,9 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
     """P2: where the CA remembers tokens, what it signed was delivered, or given up for a reason."""
     ca, own = world.definitions.ca, world.definitions.self_signed
     alive = {record.uid for record in world.records()}
-    tokens = {
-        token(uid, revision): (uid, revision)
-        for uid in world.uids
-        for revision in range(1, watch.revisions.get(uid, 0) + 9)
-    }
     wasted = []
     for signed in ca.issued:
-        uid, revision = which = tokens[signed]
+        uid, revision = which = world.tokens.get(signed, ("a deleted record", 0))
         figures.signed_by_ca += 1
         if which in watch.delivered:
             figures.delivered_of_ca += 1
@@ -167,7 +161,3 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
     figures.self_signed = own.signed.total()
     figures.self_signed_twice = again.total()
     assert again.total() <= world.struck, f"{again.total()} more than there were strikes: {world.struck}"
-
-
-def token(uid: str, revision: int) -> str:
-    return str(uuid5(UUID(uid), f"revision#{revision}"))
