@@ -35,7 +35,7 @@ demo: setup ## a certificate issued and renewed by the schedule of a local stack
 	@$(BIN)/python -m tests.demo
 
 test: setup ## every test, the deployed local stack included
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m tests.everything
 
 check: setup ## lint, format, types, template, locks
 	@$(BIN)/ruff check --quiet .

@@ -163,6 +163,18 @@ def test_a_check_that_is_refused_is_announced_and_backs_off_and_ends_when_it_is_
     assert (bench.record().state, bench.record().failures) == ("ready", 0)
 
 
+def test_a_check_that_fell_together_with_something_else_is_not_forgotten(bench: Bench) -> None:
+    before = at_rest(bench)
+    bench.edit(spec(attributes={"common-name": "other.example.com"}))
+    here(bench).errors = [Misconfigured("closed")]
+    assert bench.run() == "certificate.failed"  # issued, and not delivered
+    bench.clock.now = before.check_at + timedelta(hours=1)
+    bench.edit(spec())
+    assert bench.run() == "nothing-to-do"  # what was issued for the edit is given up
+    assert bench.record().due_at == bench.clock()
+    assert bench.run() == "checked"
+
+
 # -- warnings ---------------------------------------------------------------------------------------------------------
 def test_warnings_come_at_a_quarter_at_sixty_per_cent_and_at_the_end() -> None:
     begin = datetime(2026, 1, 1)

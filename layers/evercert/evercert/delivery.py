@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -115,7 +116,10 @@ class Deliveries:
         chain = Chain.from_pem(pending.chain)
         if pending.sealed_key is None:
             return Bundle(chain, None)
-        private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        try:
+            private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        except Rejected as error:  # by KMS, not by the issuer: what was issued is still good
+            raise Misconfigured(str(error)) from error
         asked = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
         if private_key.public_bytes() != asked:
             raise SealBroken(f"the sealed private key of revision {pending.revision} is not the one that was sealed")
@@ -156,7 +160,8 @@ class _Round:
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
         self.result.taken += 1
         done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
-        self.note(component, done)
+        with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
+            self.note(component, done)
 
     def _await_turn(self, component: Component, service: str, quota: int) -> None:
         """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
