@@ -1,4 +1,4 @@
-"""P5 on the deployed stack: a hundred certificates, twenty of them broken in different ways."""
+"""P5 on the deployed stack: eighty certificates behind twenty and more that are broken in different ways."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def mark() -> str:
 
 @pytest.fixture(scope="module")
 def broken(stack: Stack, mark: str) -> dict[str, Broken]:
-    """Twenty ways, and the foreign things that some of them name."""
+    """Every way, and the foreign things that some of them name."""
     secrets, acm, issuers = stack.client("secretsmanager"), stack.client("acm"), stack.outputs["IssuersTable"]
     unasked, theirs = f"evercert/certificates/unasked-{mark}", f"evercert/certificates/theirs-{mark}"
     secrets.create_secret(Name=unasked, SecretString="x")
