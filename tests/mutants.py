@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant("only our certificate in ACM", "destinations/acm.py", "if found.get(STACK_TAG) != self._tags[STACK_TAG]:", "if False:", ACM),
     Mutant("look before import", "destinations/acm.py", "if held == bundle.chain.leaf:", "if False:", ACM),
     Mutant("every kind of key is listed", "destinations/acm.py", 'Includes={"keyTypes": rules.KEY_TYPES},', "Includes={},", ACM),
-    Mutant("found only by our tags", "destinations/acm.py", "if self._tags.items() <= self._tags_of(arn).items():", "if True:", ACM),
+    Mutant("found only by our tags", "destinations/acm.py", "if self._tags.items() <= found.items() and", "if", ACM),
     Mutant("re-import rules before the import", "destinations/acm.py", "rules.require_allowed(held, bundle.chain.leaf)", "pass", ACM),
     Mutant("one family of keys", "destinations/acm.py", "rules.require_family(bundle.chain)", "pass", ACM),
     Mutant("no turn twice", "aws/pace.py", "next_free <= :now OR next_free > :never", "next_free <= :now OR next_free > :now", PACE),
@@ -141,6 +141,11 @@ MUTANTS = [
     Mutant("a turn of a wrong clock", "delivery.py", "<= at <= now + FARTHEST_TURN:", "<= at:", DELIVERY),
     Mutant("the table's trouble is its own", "delivery.py", "with suppress(Unavailable, Misconfigured):", "with suppress():", "tests/unit/test_found_by_schedules.py"),
     Mutant("a refusing seal loses nothing", "delivery.py", "raise Misconfigured(str(error)) from error", "raise", "tests/unit/test_found_by_schedules.py"),
+    Mutant("an item that does not parse is said once", "conclusion.py", "if item.said == message:", "if False:", ISSUANCE),
+    Mutant("a strange name reaches the topic", "events.py", 'foreign(self.name) or "?"', "self.name", "tests/unit/test_events.py"),
+    Mutant("certificates share no place in ACM", "destinations/acm.py", "return self.arn is None\n", "return False\n", "tests/unit/test_document.py"),
+    Mutant("no path in a secret's name", "destinations/secrets_manager.py", 'if {".", ".."} & set(self.secret.split("/")):', "if False:", SECRETS),
+    Mutant("doctor shows no unknown settings", "examining.py", "label(component) if known else component.type", "label(component)", "tests/unit/test_examining.py"),
 ]  # fmt: skip
 
 

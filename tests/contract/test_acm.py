@@ -193,6 +193,14 @@ def test_an_import_whose_answer_was_lost_is_found(shelf: Shelf, algorithm: str) 
     assert shelf.open().find(begun) == here.location
 
 
+def test_of_two_imports_each_finds_its_own(shelf: Shelf) -> None:
+    begun = shelf.now()
+    plain = shelf.open().deliver(bundle(), NOTHING).location
+    named = shelf.open(name="second").deliver(bundle(), NOTHING).location
+    assert shelf.open().find(begun) == plain != named
+    assert shelf.open(name="second").find(begun) == named
+
+
 def test_what_is_not_ours_is_not_found(shelf: Shelf) -> None:
     begun = shelf.now()
     shelf.by_hand(bundle())

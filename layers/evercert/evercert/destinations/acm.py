@@ -116,7 +116,8 @@ class ACM:
     def find(self, since: datetime) -> str | None:
         """The newest import with our tags that is not older than `since`."""
         for arn in self._imported(since - CLOCKS_APART):
-            if self._tags.items() <= self._tags_of(arn).items():
+            found = self._tags_of(arn)
+            if self._tags.items() <= found.items() and found.get("Name") == self._more.get("Name"):
                 return arn
         return None
 
