@@ -9,7 +9,8 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from evercert.errors import foreign
-from evercert.instants import Instant, to_text
+from evercert.instants import to_text
+from evercert.model import Instant
 from evercert.renewal import Severity
 
 EventType = Literal[

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from evercert.canonical import digest
 from evercert.certificate import Chain
-from evercert.instants import Instant
+from evercert.model import Instant
 from evercert.renewal import Reason
 from evercert.spec import Spec
 
