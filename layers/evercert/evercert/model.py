@@ -21,6 +21,7 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        defer_build=True,  # at first use: most runs need few of the models
         alias_generator=lambda field: field.replace("_", "-"),
     )
 
