@@ -15,7 +15,7 @@ from statistics import median
 
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
 from tests.local_stack import ROOT, Emulator, tool
-from tests.world import STACK, STACK_ID, World
+from tests.world import STACK, STACK_ID, World, load_template
 
 TIMES = 15
 CHECKER, ISSUER = 1.25, 1.8
@@ -124,6 +124,7 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": os.pathsep.join(str(layer / "python") for layer in layers),
         **running.environment,
+        **_constants("IssuerFunction"),
         "CERTIFICATES_TABLE": world.table,
         "ISSUERS_TABLE": world.issuers_table,
         "QUEUE_URL": world.queue_url,
@@ -134,6 +135,12 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "LEASE_SECONDS": "90",
         "REDISPATCH_SECONDS": "600",
     }
+
+
+def _constants(function: str) -> dict[str, str]:
+    """What the template gives a function, whatever the stack."""
+    variables = load_template()["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return {name: value for name, value in variables.items() if isinstance(value, str)}
 
 
 def _built(folder: Path, what: str, target: str | None) -> Path:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from evercert.aws import items
@@ -122,7 +123,7 @@ def _backlog(world: World) -> tuple[list[Figure], list[str]]:
         tick = check(world.index, seen, clock=_clock, stop_at=stop_at, redispatch=timedelta(hours=1))
         ticks.append((tick, time.monotonic() - began, len(seen.names) - before))
     order = [expiries[name] for name in seen.names]
-    inversions = sum(later < earlier for earlier, later in zip(order, order[1:], strict=False))
+    inversions = sum(later < earlier for earlier, later in pairwise(order))
     longest = max(seconds for _, seconds, _ in ticks)
     whole = len(set(seen.names)) == len(seen.names) == BACKLOG
     figures = [

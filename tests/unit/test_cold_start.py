@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.local_stack import ROOT
+from tests.world import load_template
 
 PACKAGE = ROOT / "layers" / "evercert"
 
@@ -34,3 +35,8 @@ def test_the_checker_loads_no_pydantic() -> None:
 
 def test_the_help_for_misspelt_words_is_loaded_when_a_word_is_misspelt() -> None:
     assert "difflib" not in loaded("issuer")
+
+
+def test_pydantic_searches_no_package_for_plugins() -> None:
+    variables = load_template()["Resources"]["IssuerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["PYDANTIC_DISABLE_PLUGINS"] == "__all__"
