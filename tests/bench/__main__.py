@@ -34,12 +34,11 @@ def main(wanted: list[str]) -> int:
     try:
         for name, part in _taken(wanted or list(PARTS)):
             print(f"\n== {name} ({time.monotonic() - began:.0f} s)\n{part.text()}", flush=True)
-            PAGE.write_text(replaced(PAGE.read_text(), name, part.text()))
+            PAGE.write_text(replaced(PAGE.read_text(), name, f"{part.text()}\n\n{_machine()}"))
             missed += sum(figure.met is False for figure in part.figures)
     except NotRunning as error:
         print(error, file=sys.stderr)
         return 1
-    PAGE.write_text(replaced(PAGE.read_text(), "machine", _machine(time.monotonic() - began, wanted)))
     print(f"\n{missed} targets not met; written to {PAGE.relative_to(ROOT)} after {time.monotonic() - began:.0f} s")
     return 0
 
@@ -84,12 +83,11 @@ def _waste() -> Part:
     )
 
 
-def _machine(seconds: float, wanted: list[str]) -> str:
-    what = "all" if not wanted else ", ".join(wanted)
+def _machine() -> str:
+    """Below each part, because parts can be taken one by one."""
     return (
-        f"Taken on {datetime.now(UTC):%Y-%m-%d} ({what}, in {seconds / 60:.0f} minutes) on {platform.system()} "
-        f"{platform.machine()} with {os.cpu_count()} processors, CPython {platform.python_version()}; "
-        f"load when it ended: {os.getloadavg()[0]:.1f}."
+        f"Taken on {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f}."
     )
 
 

@@ -9,7 +9,7 @@ from tests.bench.__main__ import PAGE, PARTS
 from tests.bench.figures import Figure, Part, p95, replaced, table
 
 
-@pytest.mark.parametrize("name", [*PARTS, "costs", "machine"])
+@pytest.mark.parametrize("name", [*PARTS, "costs"])
 def test_the_page_has_a_block_for_every_part(name: str) -> None:
     assert replaced(PAGE.read_text(), name, "anew") != PAGE.read_text()
 
