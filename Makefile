@@ -35,7 +35,7 @@ demo: setup ## a certificate issued and renewed by the schedule of a local stack
 	@$(BIN)/python -m tests.demo
 
 test: setup ## every test, the deployed local stack included
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m tests.everything
 
 check: setup ## lint, format, types, template, locks
 	@$(BIN)/ruff check --quiet .
@@ -52,6 +52,9 @@ mutants: setup ## each safeguard taken away; a test must notice
 bench: setup ## the figures of docs/benchmarks.md, taken anew in this run
 	@$(BIN)/python -m tests.bench
 
+random: setup ## 10,000 random schedules, every promise after every step
+	@$(BIN)/python -m tests.random.schedules --schedules 10000
+
 local: setup ## the local stack, kept running
 	@$(BIN)/python -m tests.local_stack
 
@@ -64,4 +67,4 @@ deploy: ## to AWS, with your credentials
 clean: ## all that was built or set up here
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup demo test check mutants bench local lock deploy clean
+.PHONY: help setup demo test check mutants random bench local lock deploy clean

@@ -183,6 +183,7 @@ def _free_port() -> int:
 
 def main() -> None:
     """Keeps a local stack running until it is interrupted or terminated."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a script it would be ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with emulator() as running:

@@ -88,7 +88,7 @@ class ScriptedCA:
         begins = now - 2 * LIFETIME if step == "expired" else now - timedelta(minutes=1)
         other = ec.generate_private_key(ec.SECP256R1()).public_key()
         names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        leaf = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(csr.subject)
             .issuer_name(self._name)
@@ -100,8 +100,11 @@ class ScriptedCA:
                 x509.SubjectAlternativeName([x509.DNSName("evil.example")]) if step == "wrong-name" else names,
                 critical=False,
             )
-            .sign(self._key, hashes.SHA256())
         )
+        for extension in csr.extensions:
+            if isinstance(extension.value, x509.KeyUsage | x509.ExtendedKeyUsage):
+                builder = builder.add_extension(extension.value, extension.critical)
+        leaf = builder.sign(self._key, hashes.SHA256())
         root = (
             x509.CertificateBuilder()
             .subject_name(self._name)

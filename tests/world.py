@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -178,6 +178,20 @@ class World:
         self.specs = DynamoDBSpecs(self.operator.dynamodb, self.table, self.issuers_table)
         self.reports: list[Report] = []
         self.switch.after_death.clear()
+
+    def move_to(self, table: str) -> None:
+        """The same stack with another table of certificates, as `RestoredTable` makes it."""
+        dynamodb = self.clients.dynamodb
+        self.table = table
+        self.ports = replace(
+            self.ports,
+            inventory=DynamoDBInventory(dynamodb, table),
+            pace=DynamoDBPace(dynamodb, table),
+            gates=DynamoDBGates(dynamodb, table),
+        )
+        self.issuance = Issuance(self.ports, LEASE)
+        self.index = DynamoDBDueIndex(dynamodb, table)
+        self.specs = DynamoDBSpecs(self.operator.dynamodb, table, self.issuers_table)
 
     def want(self, spec: Spec, issuer: dict[str, Any]) -> Record:
         """What `apply` does."""

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from evercert.aws.due_index import PAGE, DynamoDBDueIndex
+from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.specs import DynamoDBSpecs
 from evercert.dispatch import Due, shard
 from evercert.instants import to_text
-from evercert.record import Record
+from evercert.record import Claim, Record
 from evercert.specs import Change
-from tests.fakes import START, FakeTable, spec
+from tests.fakes import LEASE, START, FakeTable, spec
+from tests.unit.test_decision import FACTS
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -24,6 +26,10 @@ def both(request: pytest.FixtureRequest):
     world = request.getfixturevalue("world")
     client = world.operator.dynamodb
     return DynamoDBDueIndex(client, world.table), DynamoDBSpecs(client, world.table, world.issuers_table)
+
+
+def specs_inventory(specs):
+    return specs if isinstance(specs, FakeTable) else DynamoDBInventory(specs._client, specs._table)
 
 
 def add(specs, name: str, due_at) -> None:
@@ -92,3 +98,23 @@ def test_a_due_entry_carries_what_was_read(both) -> None:
     index, specs = both
     add(specs, "web", START)
     assert list(index.due(START)) == [Due(("certificate#web", "record"), shard("web"), to_text(START))]
+
+
+def test_what_expires_first_comes_first_whatever_its_shard(both) -> None:
+    index, specs = both
+    names = [f"web-{number}" for number in range(40)]
+    for number, name in enumerate(names):
+        add(specs, name, START)
+        held, _ = specs_inventory(specs).claim(name, Claim(id="mine", until=START + LEASE), START)
+        facts = FACTS.model_copy(update={"not_after": START + timedelta(days=100 - number)})
+        specs_inventory(specs).release(held, {"facts": facts}, START, START)
+    for page in (1, 100):
+        found = list(index.expiring(page))
+        assert [entry.key[0] for entry in found] == [f"certificate#{name}" for name in reversed(names)]
+    assert next(index.expiring(1)).not_after == to_text(START + timedelta(days=61))
+
+
+def test_what_is_not_delivered_expires_never(both) -> None:
+    index, specs = both
+    add(specs, "web", START)
+    assert list(index.expiring(1)) == []

@@ -494,3 +494,33 @@ def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times
     else:
         with pytest.raises(Unavailable, match="got in the way"):
             calls[how]()
+
+
+def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(table: Table, web: Record) -> None:
+    """A restored copy may be older than the outcomes beside it."""
+    for number in (1, 2, 3):
+        made = outcome().model_copy(update={"number": number})
+        table.put({**items.outcome_item(made)})
+    held, _ = table.claim()
+    made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
+    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, START, made)
+    assert (moved, stored.number) == (False, 4)
+    assert table.specs.record("web").outcomes == 4
+    assert table.item("web", stored.key) is not None
+
+
+def test_a_record_at_rest_says_so_and_one_that_is_due_does_not(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    table.inventory.release(held, {}, None, START)
+    assert table.specs.record("web").resting is True
+    table.specs.request("web", START)
+    held, _ = table.claim()
+    table.inventory.release(held, {}, START + timedelta(days=1), START)
+    assert table.specs.record("web").resting is False
+
+
+def test_a_look_changes_nothing(table: Table, web: Record) -> None:
+    before = table.item("web", items.SK)
+    assert table.inventory.look("web") == table.specs.record("web")
+    assert table.inventory.look("nobody") is None
+    assert table.item("web", items.SK) == before

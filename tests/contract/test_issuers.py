@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from evercert.algorithms import ALGORITHMS
 from evercert.certificate import misfits
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
@@ -33,15 +34,20 @@ def opened(kind: str):
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))
-@pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(
     "attributes",
     [
         {"common-name": "www.example.com"},
         {"alt-names": ["www.example.com"]},
         {"common-name": "Payroll", "alt-names": ["*.example.com", "ip:192.0.2.1", "ip:2001:db8::1", "uri:spiffe://a/b", "email:a@example.com"]},
+        {
+            "common-name": "www.example.com", "organization": "Example", "organizational-unit": "Web", "country": "DE", "state": "Hessen",
+            "locality": "Frankfurt", "street-address": "Am Main 1", "postal-code": "60311", "domain-components": ["example", "com"],
+        },
+        {"common-name": "www.example.com", "key-usages": ["digital_signature", "non_repudiation"], "extended-key-usages": ["client_auth"]},
     ],
-    ids=["common name", "no common name", "every kind of name"],
+    ids=["common name", "no common name", "every kind of name", "full subject", "usages"],
 )  # fmt: skip
 def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dict) -> None:
     wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
@@ -72,6 +78,11 @@ def test_a_definition_is_read_from_the_table_at_each_opening(world) -> None:
         world.ports.issuers.open("main")
     world.specs.write_issuer("main", Component(type="self-signed"))
     assert world.ports.issuers.open("main").identity_hash
+    for issuer in (None, "main"):
+        assert world.specs.pause(issuer, START)
+        assert world.ports.issuers.open("main").paused is True
+        assert world.specs.resume(issuer)
+        assert world.ports.issuers.open("main").paused is False
     world.specs.write_issuer("main", Component(type="self-singed"))
     with pytest.raises(Misconfigured, match="did you mean 'self-signed'"):
         world.ports.issuers.open("main")

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from evercert.algorithms import ALGORITHMS
 from evercert.aws.surroundings import RegisteredDestinations, Surroundings
+from evercert.canonical import canonical_json
 from evercert.certificate import Bundle
 from evercert.destination import Destination
 from evercert.destinations.account import tag_value
-from evercert.destinations.secrets_manager import SecretsManager, value
+from evercert.destinations.secrets_manager import SecretsManager, _estimate, value
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
@@ -260,3 +262,38 @@ def test_a_wildcard_is_written_out_in_names_and_tags(name: str, secret: str) -> 
 def test_a_credential_is_no_destination() -> None:
     with pytest.raises(ValueError, match="hold credentials"):
         SecretsManager.Settings(secret="evercert/credentials/infisical")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_is_estimated_before_issuing_is_never_less_than_what_is_stored(algorithm: str) -> None:
+    full = {
+        "organization": "O" * 64,
+        "organizational-unit": "U" * 64,
+        "street-address": "S" * 100,
+        "locality": "L" * 100,
+    }
+    names = [f"{'n' * 40}{number}.example.com" for number in range(100)]
+    for attributes in ({"alt-names": names}, {"common-name": "www.example.com", **full, "alt-names": names[:1]}):
+        wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
+        key = PrivateKey.generate(wanted.private_key.algorithm)
+        request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
+        issued = SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain
+        stored = len(canonical_json(value(Bundle(issued, key))))
+        assert stored <= _estimate(wanted) <= stored + 25_000
+
+
+def test_a_bundle_without_a_private_key_is_stored_without_one(vault: Vault) -> None:
+    vault.open().deliver(Bundle(bundle().chain, None), NOTHING)
+    stored = vault.values()["AWSCURRENT"]
+    assert "private_key" not in stored
+    assert stored["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.parametrize("name", ["evercert/certificates/../x", "./x", "a/.", ".."])
+def test_a_name_is_no_way_to_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match="between its slashes"):
+        SecretsManager.Settings(secret=name)
+
+
+def test_dots_within_a_name_are_fine() -> None:
+    assert SecretsManager.Settings(secret="evercert/certificates/www..example.com.").secret.endswith(".com.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evercert.destinations.acm_rules import KEY_TYPES
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.spec import Spec
@@ -24,7 +25,7 @@ class Scenario:
 
     name: str
     issuer: dict[str, Any]
-    destination: str = "secrets-manager"
+    destinations: tuple[str, ...] = ("secrets-manager",)
     script: list[str] = field(default_factory=list)
     sticks: int = 0
     issued_before: bool = False
@@ -39,8 +40,13 @@ SCENARIOS = [
     ),
     Scenario("pending", {"type": "scripted"}, script=["pending", "pending"]),
     Scenario(
-        "destination", {"type": "self-signed"}, destination="flaky", sticks=2,
+        "destination", {"type": "self-signed"}, destinations=("flaky",), sticks=2,
         types=("certificate.failed", "certificate.failed", "certificate.issued"),
+    ),
+    Scenario("acm", {"type": "self-signed"}, destinations=("secrets-manager", "acm")),
+    Scenario(
+        "acm renewal", {"type": "self-signed"}, destinations=("secrets-manager", "acm"), issued_before=True, revisions=2,
+        types=("certificate.issued", "certificate.renewed"),
     ),
 ]  # fmt: skip
 
@@ -59,12 +65,17 @@ class Stage:
                 "name": "web",
                 "issuer": "main",
                 "attributes": {"common-name": "www.example.com", "ttl": "90d"},
-                "destinations": [{"type": scenario.destination, "secret": self.world.secret}],
+                "destinations": [self.destination(kind) for kind in scenario.destinations],
             }
         )
 
+    def destination(self, kind: str) -> dict[str, str]:
+        return {"type": kind} if kind == "acm" else {"type": kind, "secret": self.world.secret}
+
     def begin(self, scenario: Scenario) -> None:
         self.world.fresh()
+        for arn in self.imported():
+            self.world.operator.acm.delete_certificate(CertificateArn=arn)
         self.ca.script, self.ca.issued, self.ca.asked = list(scenario.script), {}, []
         Flaky.left = 0
         issuer = (
@@ -88,6 +99,10 @@ class Stage:
         self.world.switch.listening = False
         return self.world.switch.count
 
+    def imported(self) -> list[str]:
+        found = self.world.operator.acm.list_certificates(Includes={"keyTypes": [*KEY_TYPES]})
+        return [summary["CertificateArn"] for summary in found["CertificateSummaryList"]]
+
     def reached(self, scenario: Scenario) -> bool:
         record = self.world.specs.record("web")
         return record is None or getattr(record, "revision", 0) >= scenario.revisions
@@ -109,7 +124,7 @@ def assert_promises(stage: Stage, scenario: Scenario) -> None:
     # P1: one delivered, recorded, announced certificate, and no claim left
     assert (record.state, record.claim, record.pending) == ("ready", None, None)
     assert record.facts is not None and record.delivered(record.revision)
-    assert record.due_at == record.renew_at
+    assert record.due_at == record.check_at
     versions = world.versions()
     assert versions["AWSCURRENT"]["serial_number"] == record.facts.serial_number
     # P2: nothing was issued twice where the issuer can be asked, and no revision was taken twice
@@ -121,6 +136,11 @@ def assert_promises(stage: Stage, scenario: Scenario) -> None:
     if scenario.issued_before:
         assert versions["AWSPREVIOUS"]["serial_number"] != versions["AWSCURRENT"]["serial_number"]
         assert versions["AWSPREVIOUS"]["private_key"] != versions["AWSCURRENT"]["private_key"]
+    if "acm" in scenario.destinations:  # one certificate under one ARN, wherever the first import was cut off
+        (arn,) = stage.imported()
+        assert arn in {delivery.location for delivery in record.deliveries.values()}
+        pem = world.operator.acm.get_certificate(CertificateArn=arn)["Certificate"]
+        assert pem == versions["AWSCURRENT"]["certificate"]
     # P4: every outcome was announced, under one id however often
     outcomes: list[Outcome] = world.specs.history("web")
     types = [outcome.type for outcome in outcomes]

@@ -138,3 +138,41 @@ def test_a_handler_is_at_most_forty_lines() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 40, (path, node.name)
+
+
+# -- what an operator asks --------------------------------------------------------------------------------------------
+def test_the_issuer_says_what_would_keep_it_from_its_work_and_changes_nothing(
+    world: World, function, context, capsys
+) -> None:
+    want(world)
+    before = world.items()
+    answer = function("issuer").handler({"examine": ["web", "nobody"]}, context)
+    assert answer == {
+        "seal": None,
+        "issuers": {"main": None},
+        "certificates": {"web": [], "nobody": ["there is no such certificate"]},
+    }
+    assert world.items() == before
+    assert json.dumps(answer)
+
+
+def test_a_problem_of_one_certificate_is_told_beside_the_others(world: World, function, context, monkeypatch) -> None:
+    want(world)
+    world.operator.secretsmanager.create_secret(Name=world.secret, SecretString="theirs")
+    monkeypatch.setenv("SEAL_KEY", "no-such-key")
+    world.operator.dynamodb.delete_item(TableName=world.issuers_table, Key={"pk": {"S": "issuer#main"}})
+    answer = function("issuer").handler({"examine": ["web"]}, context)
+    assert "no-such-key" in answer["seal"] or "seal a private key" in answer["seal"]
+    assert "is not defined" in answer["issuers"]["main"]
+    assert "was not made by this stack" in answer["certificates"]["web"][0]
+
+
+def test_a_failure_is_counted_by_its_kind(world: World, function, context, capsys) -> None:
+    want(world)
+    world.operator.secretsmanager.create_secret(Name=world.secret, SecretString="theirs")
+    sent = event("issue.json")
+    sent["Records"] = sent["Records"][:1]
+    function("issuer").handler(sent, context)
+    failed, metrics = lines(capsys)
+    assert failed["message"]["outcome"] == "certificate.failed"
+    assert (metrics["IssuanceFailures"], metrics["kind"], metrics["stack"]) == ([1], "misconfigured", STACK)

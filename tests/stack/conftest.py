@@ -27,6 +27,7 @@ class Stack:
         self.running = running
         self.outputs = outputs
         self.table = outputs["CertificatesTable"]
+        self.said: list[str] = []  # by the command, in this session
 
     def client(self, service: str, **more: Any) -> Any:
         """As root of the emulator."""
@@ -50,7 +51,7 @@ class Stack:
         """The command, in a process of its own."""
         values = {"PATH": "/usr/bin:/bin", "COLUMNS": "160", **self.running.environment, **environment}
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
-        return subprocess.run(
+        done = subprocess.run(
             command,
             env={k: v for k, v in values.items() if v},
             capture_output=True,
@@ -58,6 +59,14 @@ class Stack:
             timeout=240,
             check=False,
         )
+        self.said += [done.stdout, done.stderr]
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command, still running; whoever starts it ends it."""
+        values = {"PATH": "/usr/bin:/bin", **self.running.environment}
+        command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
+        return subprocess.Popen(command, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def subscribe(self, **policy: list[str]) -> Callable[[], list[dict[str, Any]]]:
         """A queue with a filter policy; answers what it received so far."""
@@ -85,10 +94,11 @@ class Stack:
 
         return look
 
-    def items(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The items of one certificate, or of all."""
+    def items(self, name: str | None = None, table: str | None = None) -> list[dict[str, Any]]:
+        """The items of one certificate, or of all; or of another table."""
         found: list[dict[str, Any]] = []
-        for page in self.client("dynamodb").get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
+        scan = self.client("dynamodb").get_paginator("scan")
+        for page in scan.paginate(TableName=table or self.table, ConsistentRead=True):
             found += page["Items"]
         return [item for item in found if name is None or item["pk"]["S"] == f"certificate#{name}"]
 
@@ -149,14 +159,29 @@ def kills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(kills: Path) -> Iterator[Stack]:
-    with emulator({"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills)}) as running:
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every private key is noted that the issuer makes, for those who look for it elsewhere."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def stack(kills: Path, keys: Path) -> Iterator[Stack]:
+    environment = {"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys)}
+    with emulator(environment) as running:
         build()
         yield Stack(running, deploy(running))
 
 
 @pytest.fixture(scope="session")
-def condemned(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], list[dict[str, Any]]]:
+def announced(stack: Stack) -> Callable[[], list[dict[str, Any]]]:
+    """Everything that is announced in this session."""
+    return stack.subscribe()
+
+
+@pytest.fixture(scope="session")
+def condemned(
+    stack: Stack, announced: Callable[[], list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], list[dict[str, Any]]]:
     """Certificates whose issuer dies, one at each call; answers the events about them.
 
     They take their time to come back, so they are begun first and looked at last.
@@ -173,5 +198,6 @@ def _condemned_first(condemned: Callable[[], list[dict[str, Any]]]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The crash test goes last: by then its certificates have come back."""
-    items.sort(key=lambda item: item.nodeid.startswith("tests/stack/test_crash"))
+    """The crash test goes late: by then its certificates have come back. The canaries look at all that was left."""
+    last = ["tests/stack/test_crash", "tests/stack/test_canaries"]
+    items.sort(key=lambda item: next((n for n, file in enumerate(last, 1) if item.nodeid.startswith(file)), 0))

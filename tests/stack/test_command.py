@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from tests.stack.conftest import Stack, document
+from evercert.events import EventType
+from tests.stack.conftest import Stack, document, until
 
 LAMBDA_TRUST = {
     "Version": "2012-10-17",
@@ -137,3 +142,238 @@ def test_validate_asks_nobody(stack: Stack, tmp_path: Path) -> None:
     done = stack.evercert("validate", document(tmp_path, "a", "b"), AWS_ENDPOINT_URL="http://127.0.0.1:1")
     assert done.returncode == 0
     assert "2 certificates and 1 issuer" in done.stdout
+
+
+# -- operators --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def own(stack: Stack, tmp_path: Path) -> Callable[..., str]:
+    """Delivered certificates of an issuer of their own, so that no other test is disturbed; answers the issuer."""
+
+    def make(*names: str, **changes: Any) -> str:
+        issuer = f"ca-{uuid.uuid4().hex[:6]}"
+        file = Path(document(tmp_path, *names, issuer=issuer, **changes))
+        content = json.loads(file.read_text())
+        content["issuers"] = {issuer: content["issuers"]["development"]}
+        for days, certificate in enumerate(content["certificates"]):
+            certificate["attributes"]["ttl"] = f"{90 - days}d"  # the last one expires first
+        file.write_text(json.dumps(content))
+        done = stack.evercert("apply", str(file), "--wait")
+        assert done.returncode == 0, done.stderr
+        return issuer
+
+    return make
+
+
+def names(number: int) -> list[str]:
+    return [f"web-{uuid.uuid4().hex[:8]}" for _ in range(number)]
+
+
+def shown(stack: Stack, name: str) -> dict[str, Any]:
+    return json.loads(stack.evercert("show", name, "--json").stdout)
+
+
+def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> None:
+    late, soon, soonest = names(3)
+    issuer = own(late, soon, soonest)
+    one_line(stack.evercert("renew", "--issuer", issuer), 2, "nobody is there to confirm", "--yes")
+    dry = stack.evercert("renew", "--issuer", issuer, "--dry-run")
+    assert dry.stdout.split()[:3] == [soonest, soon, late]
+    assert "requested_at" not in shown(stack, soonest)
+    done = stack.evercert("renew", "--issuer", issuer, "--yes", "--over", "1h", "--reason", "CA\x1b[2J moves")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 certificates asked for" in done.stdout
+    assert until(lambda: shown(stack, soonest)["revision"] == 2, 120)
+    waiting = [shown(stack, name) for name in (soon, late)]
+    assert [record["request_reason"] for record in waiting] == ["CA [2J moves"] * 2
+    asked = datetime.fromisoformat(waiting[0]["requested_at"])
+    due = [datetime.fromisoformat(record["due_at"]) - asked for record in waiting]
+    assert due == [timedelta(minutes=20), timedelta(minutes=40)]
+    assert [record["revision"] for record in waiting] == [1, 1]
+    again = json.loads(stack.evercert("renew", "--issuer", issuer, "--dry-run", "--json").stdout)
+    assert (again["certificates"], sorted(again["asked_already"])) == ([soonest], sorted([soon, late]))
+    assert stack.evercert("renew", "--issuer", issuer, "--yes", "--now").returncode == 0
+    assert until(lambda: [shown(stack, name)["revision"] for name in (soonest, soon, late)] == [3, 2, 2], 120)
+
+
+def test_renew_wants_to_know_whom(stack: Stack) -> None:
+    one_line(stack.evercert("renew"), 2, "--issuer X", "--all")
+    one_line(stack.evercert("renew", "web", "--all"), 2, "say which")
+    one_line(stack.evercert("renew", "--issuer", "nobody", "--yes"), 2, "no certificate is of issuer 'nobody'")
+    one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
+
+
+def test_a_pause_is_a_flag_that_everybody_sees(stack: Stack, own) -> None:
+    (name,) = names(1)
+    issuer = own(name)
+    one_line(stack.evercert("pause", "--issuer", "nobody"), 2, "issuer 'nobody' is not defined")
+    done = stack.evercert("pause", "--issuer", issuer, "--reason", "CA moves")
+    assert done.returncode == 0
+    assert f"resume it with: evercert resume --issuer {issuer}" in done.stdout
+    for command in ("list", "doctor"):
+        seen = stack.evercert(command)
+        assert f"issuer {issuer} is paused since" in seen.stdout + seen.stderr, command
+    again = json.loads(stack.evercert("pause", "--issuer", issuer, "--json").stdout)
+    assert again["changed"] is False
+    assert {"issuer": issuer, "reason": "CA moves"}.items() <= next(
+        flag for flag in again["paused"] if flag["issuer"] == issuer
+    ).items()
+    done = stack.evercert("resume", "--issuer", issuer)
+    assert "is looked at within 15 minutes" in done.stdout
+    assert "was not paused" in stack.evercert("resume", "--issuer", issuer).stdout
+    assert issuer not in stack.evercert("list").stderr
+    assert shown(stack, name)["state"] == "ready"  # an issuer is not taken for a pause, nor a pause for an issuer
+
+
+def test_what_is_deleted_leaves_secret_and_history(stack: Stack, own) -> None:
+    (name,) = names(1)
+    own(name)
+    one_line(stack.evercert("delete", name, "nobody", "--yes"), 2, "there is no certificate 'nobody'")
+    refused = stack.evercert("delete", name)
+    assert refused.returncode == 2
+    assert f":secret:evercert/certificates/{name}" in refused.stdout  # what stays is said before it is asked
+    assert "add --yes" in refused.stderr
+    assert stack.evercert("delete", name, "--yes").returncode == 0
+    one_line(stack.evercert("show", name), 2, "there is no certificate")
+    assert stack.secret(name)["certificate"]
+    assert "certificate.issued" in stack.evercert("history", name).stdout
+
+
+def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None:
+    (name,) = names(1)
+    title = f"evercert/certificates/{name}-elsewhere"
+    stack.client("secretsmanager").create_secret(Name=title, SecretString="{}")
+    file = document(tmp_path, name, destinations=[{"type": "secrets-manager", "secret": title}])
+    assert stack.evercert("apply", file, "--wait").returncode == 1  # and a back-off, which adopting passes
+    one_line(stack.evercert("adopt", name, "nothing/there"), 1, "cannot look at secret nothing/there")
+    asked = stack.evercert("adopt", name, title)
+    assert asked.returncode == 2
+    assert not stack.client("secretsmanager").describe_secret(SecretId=title).get("Tags")
+    done = stack.evercert("adopt", name, title, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"certificate {name} names it already, and is looked at now" in done.stdout
+    assert until(lambda: shown(stack, name)["state"] == "ready", 120)
+    assert stack.secret(f"{name}-elsewhere")["certificate"]
+
+
+def test_only_an_imported_certificate_that_is_nobody_elses_is_adopted(stack: Stack, own) -> None:
+    acm = stack.client("acm")
+    requested = acm.request_certificate(DomainName="www.example.com")["CertificateArn"]
+    one_line(stack.evercert("adopt", "web", requested, "--yes"), 2, "is of type AMAZON_ISSUED")
+    (name,) = names(1)
+    own(name)
+    pair = stack.secret(name)
+    arn = acm.import_certificate(
+        Certificate=pair["certificate"].encode(), PrivateKey=pair["private_key"].encode()
+    )["CertificateArn"]  # fmt: skip
+    done = stack.evercert("adopt", "*.example.com", arn, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f'      - type: acm\n        arn: "{arn}"' in done.stdout
+    tags = {tag["Key"]: tag["Value"] for tag in acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]}
+    assert tags == {"evercert:stack": "evercert", "evercert:certificate": "_wildcard.example.com"}
+    one_line(stack.evercert("adopt", name, arn, "--yes"), 2, "belongs to certificate '_wildcard.example.com'")
+
+
+def temporary(stack: Stack) -> list[str]:
+    """Whatever `events` made that is still there."""
+    queues = stack.client("sqs").list_queues(QueueNamePrefix="evercert-events-").get("QueueUrls", [])
+    found = stack.client("sns").list_subscriptions()["Subscriptions"]
+    return queues + [s["Endpoint"] for s in found if ":evercert-events-" in s["Endpoint"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_events_are_shown_as_they_come_and_nothing_stays(stack: Stack, own, number: signal.Signals) -> None:
+    wanted, other = names(2)
+    process = stack.start("events", "--certificate", wanted, *["--json"] * (number == signal.SIGTERM))
+    try:
+        assert "listening" in process.stderr.readline()
+        assert len(temporary(stack)) == 2
+        own(other)
+        own(wanted)
+        line = process.stdout.readline()
+    finally:
+        process.send_signal(number)
+        left, trouble = process.communicate(timeout=30)
+    assert (process.returncode, left, trouble) == (130, "", "")
+    assert temporary(stack) == []
+    if number == signal.SIGTERM:
+        assert json.loads(line)["subject"] == wanted
+    else:
+        assert line.split()[1:3] == ["certificate.issued", wanted]
+
+
+def test_events_end_by_themselves(stack: Stack) -> None:
+    done = stack.evercert("events", "--for", "1s")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert temporary(stack) == []
+
+
+def test_one_event_of_each_type_comes_back(stack: Stack) -> None:
+    done = stack.evercert("events", "--test", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"came_back": sorted(get_args(EventType)), "missing": []}
+    assert temporary(stack) == []
+
+
+def test_events_without_a_permission_leave_nothing(stack: Stack, role_with) -> None:
+    may = ["cloudformation:DescribeStacks", "sqs:*", "sns:ListSubscriptionsByTopic"]
+    done = stack.evercert("events", "--for", "1s", **role_with(*may))
+    assert done.returncode == 1
+    assert "subscribe queue" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert temporary(stack) == []
+
+
+def doctor(stack: Stack, *given: str, **environment: str) -> dict[str, dict[str, str]]:
+    done = stack.evercert("doctor", *given, "--json", **environment)
+    found = {check["check"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == (1 if "failed" in {check["status"] for check in found.values()} else 0), done.stderr
+    return found
+
+
+def test_the_doctor_sees_the_stack(stack: Stack, own) -> None:
+    (name,) = names(1)
+    own(name)
+    found = doctor(stack, name)
+    fine = ["stack", "schedule tick", "dead letters", "queue", "SealKey", "DataKey", "CheckerFunction"]
+    assert {check: found[check]["status"] for check in fine} == dict.fromkeys(fine, "ok")
+    assert found["IssuerFunction"]["status"] in {"ok", "warning"}  # the condemned ones die in it
+    assert found["certificates"]["found"] == "1 in order"
+    one_line(stack.evercert("doctor", "nobody"), 2, "there is no certificate 'nobody'")
+
+
+def test_the_doctor_finds_what_is_broken(stack: Stack) -> None:
+    sqs, scheduler = stack.client("sqs"), stack.client("scheduler")
+    schedule = scheduler.get_schedule(Name="evercert-tick")
+    kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    same = {key: schedule[key] for key in kept if key in schedule}
+    sqs.send_message(QueueUrl=stack.outputs["DeadLetters"], MessageBody="{}")
+    scheduler.update_schedule(**same, State="DISABLED")
+    try:
+        found = doctor(stack)
+    finally:
+        scheduler.update_schedule(**same, State="ENABLED")
+        sqs.purge_queue(QueueUrl=stack.outputs["DeadLetters"])
+    assert (found["dead letters"]["status"], found["dead letters"]["found"]) == ("failed", "1 message")
+    assert found["schedule tick"]["status"] == "failed"
+    assert "nothing is renewed without it" in found["schedule tick"]["mend"]
+
+
+def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, role_with) -> None:
+    found = doctor(stack, **role_with("cloudformation:DescribeStacks", "dynamodb:Scan"))
+    assert {check["status"] for check in found.values() if check["check"].startswith("schedule")} == {"unknown"}
+    for check in ("topic", "dead letters", "SealKey", "CheckerFunction", "issuer function's own view"):
+        assert found[check]["status"] == "unknown"
+        assert found[check]["found"].startswith("you lack the permission for ")
+
+
+def test_the_list_is_filtered_and_sorted(stack: Stack, own) -> None:
+    late, soon = names(2)
+    own(late, soon, labels={"team": late})
+
+    def listed(*given: str) -> list[str]:
+        return [row["name"] for row in json.loads(stack.evercert("list", "--json", *given).stdout)]
+
+    assert listed("--label", f"team={late}", "--sort", "expiry") == [soon, late]
+    assert listed("--label", f"team={late}") == sorted([late, soon])
+    assert listed("--label", f"team={late}", "--state", "failing") == []
+    one_line(stack.evercert("list", "--state", "redy"), 2, "--state redy: one of")

@@ -10,10 +10,11 @@ from evercert.applying import Plan, Wanted, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.errors import Misconfigured, Rejected
 from evercert.ports import Unreadable
-from evercert.record import Facts, Failure, Pending, Record
+from evercert.record import Claim, Delivery, Facts, Failure, Pending, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change
 from tests.fakes import START, FakeQueue, FakeTable
+from tests.fakes import spec as small
 
 ISSUERS = {"main": Component(type="self-signed")}
 
@@ -273,3 +274,19 @@ def test_an_apply_that_dies_at_any_write_is_finished_by_repeating_it(left: int) 
     assert {table.record(name).due_at - START for name in ("other", "woken")} <= {timedelta(0), timedelta(minutes=30)}
     again = planned(table, *new, web("woken"), web("other"), **arguments)
     assert again.steps == []
+
+
+def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> None:
+    table = FakeTable()
+    kept, gone = ({"type": "secrets-manager", "secret": f"evercert/certificates/{name}"} for name in ("a", "b"))
+    before = small(destinations=[kept, gone])
+    record = Record(name="web", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=before, generation=1)
+    table.write([Change(record, None)], START)
+    held, _ = table.claim("web", Claim(id="mine", until=START), START)
+    deliveries = {c.key: Delivery(revision=1, location=f"arn:{c.settings['secret']}") for c in before.destinations}
+    table.release(held, {"deliveries": deliveries}, START, START)
+    table.write_issuer("main", Component(type="self-signed"))
+    planned = plan(Wanted({}, [small(destinations=[kept])]), table, KINDS)
+    (note,) = planned.notes
+    assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
+    assert note.endswith("what it holds is left as it is (arn:evercert/certificates/b)")

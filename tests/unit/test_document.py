@@ -66,6 +66,20 @@ def test_the_star_of_a_wildcard_is_no_letter_of_a_secret():
     assert places(spec, DESTINATIONS) == ["secret evercert/certificates/_wildcard.example.com"]
 
 
+def test_certificates_share_no_place_in_acm_unless_they_name_one_arn():
+    arn = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
+
+    def found(name: str, *destinations: dict) -> list[str]:
+        document = changed((*WEB, "name"), name)
+        document["certificates"][0]["destinations"] = [{"type": "acm", **settings} for settings in destinations]
+        return places(read(document, KINDS).certificates[0], DESTINATIONS)
+
+    assert found("a", {}) == ["acm import of a"]
+    assert not set(found("a", {}, {"name": "x"}, {"region": "us-east-1"})) & set(found("b", {}, {"name": "x"}))
+    assert len(set(found("a", {}, {"name": "x"}, {"region": "us-east-1"}))) == 3
+    assert found("a", {"arn": arn}) == found("b", {"arn": arn})
+
+
 def test_what_was_read_and_stored_reads_the_same_again():
     (spec,) = read(GOOD, KINDS).certificates
     again = read({"version": "evercert/v1", "certificates": [spec.document()]}, KINDS)

@@ -116,6 +116,12 @@ def test_the_mail_shows_nested_facts_as_json():
     assert 'locations: [{"location": "arn", "version": "v"}]' in text
 
 
+@pytest.mark.parametrize(("name", "told"), [("a\x1b[2J\nb", "a [2J b"), ("", "?"), ("web", "web")])
+def test_a_name_that_hands_have_made_keeps_no_event_from_the_topic(name: str, told: str):
+    """SNS message attributes: no control characters (`InvalidParameterValue`), and not empty."""
+    assert outcome(name=name).attributes()["certificate"] == told
+
+
 def test_words_of_others_forge_no_line_of_a_mail():
     text = outcome(data={"message": "no\nserial number: 00\x1b[2J", "names": ["a\nb"]}).text()
     assert len(text.splitlines()) == 4

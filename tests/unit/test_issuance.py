@@ -582,6 +582,47 @@ def test_an_item_that_does_not_parse_is_rejected_once(bench: Bench) -> None:
     assert "apply its document again" in bench.announcer.announced[0].data["message"]
 
 
+def test_a_repeated_nudge_does_not_reject_an_item_again(bench: Bench) -> None:
+    bench.want(spec())
+    bench.table.items[items.pk("web"), "record"]["spec"] = {"S": "{"}
+    assert [bench.run(), bench.run(), bench.run()] == ["spec.rejected", "nothing-to-do", "nothing-to-do"]
+    item = bench.table.items[items.pk("web"), "record"]
+    assert "claim" not in item
+    assert "due_at" not in item
+    assert announced(bench) == ["spec.rejected"]
+
+
+def test_an_item_that_is_broken_in_another_way_or_asked_for_is_rejected_again(bench: Bench) -> None:
+    bench.want(spec())
+    item = bench.table.items[items.pk("web"), "record"]
+    item["spec"] = {"S": "{"}
+    bench.run()
+    item["spec"] = {"S": '{"name": "web"}'}
+    assert bench.run() == "spec.rejected"
+    bench.clock.advance(minutes=1)
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "spec.rejected"
+    assert bench.run() == "nothing-to-do"
+
+
+def test_an_item_with_a_name_that_moves_a_cursor_is_told_without_it(bench: Bench) -> None:
+    bench.want(spec())
+    item = dict(bench.table.items[items.pk("web"), "record"])
+    bench.table.items[items.pk("\x1b[2J\n"), "record"] = {**item, "pk": {"S": items.pk("\x1b[2J\n")}}
+    assert bench.issuance.run("\x1b[2J\n").outcome == "spec.rejected"
+    assert bench.announcer.announced[0].data["message"].isprintable()
+
+
+def test_an_item_that_was_rejected_and_mended_by_hand_is_issued(bench: Bench) -> None:
+    bench.want(spec())
+    item = bench.table.items[items.pk("web"), "record"]
+    whole = item["spec"]
+    item["spec"] = {"S": "{"}
+    bench.run()
+    item["spec"] = whole
+    assert bench.run() == "certificate.issued"
+
+
 def test_misconfigured_before_the_claim_is_the_callers(bench: Bench) -> None:
     """Only the inventory's own trouble leaves `run` as an exception."""
     bench.want(spec())

@@ -14,6 +14,7 @@ from evercert.errors import EvercertError, Misconfigured
 from evercert.ports import Unreadable
 from evercert.record import Record
 from evercert.register import Register
+from evercert.reporting import label
 from evercert.spec import Component, Spec
 from evercert.specs import Change, Specs
 
@@ -77,6 +78,7 @@ def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
             result.unchanged.append(spec.name)
         else:
             result.steps.append(step)
+            result.notes += _left_behind(spec, found)
     names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
@@ -150,6 +152,18 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
     record = Record(name=spec.name, uid=str(uuid4()), spec=spec, generation=1)
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
+
+
+def _left_behind(spec: Spec, current: Record | Unreadable | None) -> list[str]:
+    """What a destination that is no longer named goes on holding."""
+    if not isinstance(current, Record):
+        return []
+    named = {component.key for component in spec.destinations}
+    return [
+        f"{spec.name}: {label(component)} is no longer a destination; what it holds is left as it is ({here.location})"
+        for component in current.spec.destinations
+        if component.key not in named and (here := current.deliveries.get(component.key)) and here.location
+    ]
 
 
 def _differences(before: Spec, after: Spec) -> list[tuple[str, Any, Any]]:

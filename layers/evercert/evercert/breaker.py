@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evercert.deadline import Clock
-from evercert.errors import ClaimLost, EvercertError, GaveUp, NotYet, OutOfTime, Unavailable
+from evercert.errors import ClaimLost, EvercertError, GaveUp, Gone, NotYet, OutOfTime, Unavailable
 from evercert.instants import to_text
 from evercert.ports import Gate, Gates
 from evercert.renewal import spread
@@ -41,8 +41,11 @@ class Breaker:
             yield
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
             raise  # ours, and says nothing of the service
+        except Gone:
+            self._answered(gate)
+            raise
         except Unavailable:
-            failures = gate.failures + 1
+            failures = max(gate.failures, 0) + 1
             self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
             raise
         except EvercertError:

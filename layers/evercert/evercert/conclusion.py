@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from evercert.delivery import Result, next_turn
-from evercert.errors import EvercertError, Rejected, Unavailable
+from evercert.errors import EvercertError, Rejected, Unavailable, foreign
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
@@ -123,9 +123,12 @@ def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
     return min(errors.values(), key=lambda error: isinstance(error, Rejected))
 
 
-def unreadable(item: Unreadable, now: datetime) -> Conclusion:
-    """The item is no record: said once; it is due again only when an operator writes it."""
-    message = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
+def unreadable(item: Unreadable, now: datetime) -> Conclusion | WayOut:
+    """The item is no record: said once, however often it is nudged; it is due again only when an operator writes it."""
+    text = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
+    message = foreign(text, MESSAGE_LIMIT)  # the name and the item are as hands have made them
+    if item.said == message:
+        return WayOut("nothing-to-do", {}, None)
     outcome = Outcome(
         name=item.name,
         uid=item.uid,
@@ -135,9 +138,11 @@ def unreadable(item: Unreadable, now: datetime) -> Conclusion:
         at=now,
         issuer="unknown",
         severity="critical",
-        data={"name": item.name, "kind": Rejected.kind, "message": message[:MESSAGE_LIMIT]},
+        data={"name": item.name, "kind": Rejected.kind, "message": message},
     )
-    return Conclusion({"state": "stopped", "outcomes": outcome.number}, None, outcome)
+    # Of no generation: whatever the item becomes, this failure holds nothing back.
+    said = Failure(kind=Rejected.kind, message=message, at=now, generation=0)
+    return Conclusion({"state": "stopped", "outcomes": outcome.number, "last_error": said}, None, outcome)
 
 
 def conclude(

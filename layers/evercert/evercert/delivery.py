@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -115,7 +116,10 @@ class Deliveries:
         chain = Chain.from_pem(pending.chain)
         if pending.sealed_key is None:
             return Bundle(chain, None)
-        private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        try:
+            private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
+        except Rejected as error:  # by KMS, not by the issuer: what was issued is still good
+            raise Misconfigured(str(error)) from error
         asked = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
         if private_key.public_bytes() != asked:
             raise SealBroken(f"the sealed private key of revision {pending.revision} is not the one that was sealed")
@@ -143,6 +147,8 @@ class _Round:
 
     def deliver(self, component: Component) -> None:
         destination = self.by.destinations.open(component, self.record.name)
+        if isinstance(destination, Creator):
+            self._require_settled(component)
         gate = self.by.breaker.admit(destination.service, self.record.uid)
         if isinstance(destination, Paced):
             self._await_turn(component, destination.service, destination.quota)
@@ -154,7 +160,8 @@ class _Round:
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
         self.result.taken += 1
         done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
-        self.note(component, done)
+        with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
+            self.note(component, done)
 
     def _await_turn(self, component: Component, service: str, quota: int) -> None:
         """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
@@ -170,16 +177,22 @@ class _Round:
         if at > now:
             self.by.sleep(at - now)
 
+    def _require_settled(self, component: Component) -> None:
+        """Before a turn is taken for nothing: turns are few, and counted."""
+        here, now = self.here(component), self.by.clock()
+        if here.location or here.intended_at is None or here.intended_at > now:
+            return
+        if now < (settled := here.intended_at + INTENT_SETTLES):
+            raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
+
     def _begun(self, component: Component, destination: Destination) -> Delivery:
         """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
         here, now = self.here(component), self.by.clock()
         if here.location or not isinstance(destination, Creator):
             return here
-        if here.intended_at is not None and here.intended_at <= now:
-            if now < (settled := here.intended_at + INTENT_SETTLES):
-                raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
-            if (found := destination.find(here.intended_at)) is not None:
-                return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
+        begun = here.intended_at
+        if begun is not None and begun <= now and (found := destination.find(begun)) is not None:
+            return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.note(component, here.model_copy(update={"intended_at": now}))
 
 

@@ -79,7 +79,8 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
 
 def places(spec: Spec, destinations: Register) -> list[str]:
     """Where this certificate is written; no two may share one."""
-    return [destinations.settings(component, certificate=spec.name).place for component in spec.destinations]
+    found = [destinations.settings(component, certificate=spec.name) for component in spec.destinations]
+    return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
 
 
 def _resolved(spec: Spec, destinations: Register) -> Spec:

@@ -82,7 +82,7 @@ class Outcome(BaseModel):
         """For filter policies; five, because a raw SQS subscription loses a message with more than ten."""
         return {
             "type": self.type,
-            "certificate": self.name,
+            "certificate": foreign(self.name) or "?",  # SNS takes no control characters
             "issuer": self.issuer,
             "severity": self.severity,
             "labels": [f"{key}={value}" for key, value in sorted(self.labels.items())],

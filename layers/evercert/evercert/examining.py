@@ -42,7 +42,9 @@ def _problems(record: Record | Unreadable | None, ports: Ports) -> Iterator[str]
     else:
         for component in record.spec.destinations:
             if (problem := _problem(partial(_look, record, component, ports))) is not None:
-                yield f"{label(component)}: {problem}"
+                # What does not open may have anything for a setting, a secret by mistake.
+                known = _problem(partial(ports.destinations.open, component, record.name)) is None
+                yield f"{label(component) if known else component.type}: {problem}"
 
 
 def _look(record: Record, component: Component, ports: Ports) -> None:

@@ -84,8 +84,9 @@ class Issuance:
 
     def _held(self, held: Held, found: Record | Unreadable) -> Report:
         if isinstance(found, Unreadable):
-            return self._conclude(held, conclusion.unreadable(found, self._ports.clock()))
-        end = _Run(self._ports, self._steps, held, found).advance()
+            end = conclusion.unreadable(found, self._ports.clock())
+        else:
+            end = _Run(self._ports, self._steps, held, found).advance()
         if isinstance(end, Conclusion):
             return self._conclude(held, end)
         return self._leave(held, end)

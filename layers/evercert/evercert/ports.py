@@ -20,13 +20,14 @@ from evercert.spec import Spec
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A claimed item that is no record: `problem` says what does not parse."""
+    """A claimed item that is no record: `problem` says what does not parse, `said` what was announced of it last."""
 
     name: str
     uid: str
     outcomes: int
     problem: str
     newer: bool = False
+    said: str | None = None
 
 
 @dataclass(frozen=True)

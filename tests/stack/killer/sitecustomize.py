@@ -3,16 +3,20 @@
 Loaded by the interpreter of every function of the test stack (PYTHONPATH); nothing of it is in the layers. A certificate
 named `kill-before-3-…` dies before the third request after its claim has left, `kill-after-3-…` when the answer
 has come, once each: a file in EVERCERT_KILLS says that it happened.
+
+It is a witness, too: every private key is sealed before anything else is done with it, and what is sent to be sealed is
+noted in EVERCERT_KEYS.
 """
 
 import http.client
+import json
 import os
 import re
 import signal
 from pathlib import Path
 
 _PLAN = re.compile(rb"certificate#(kill-(before|after)-(\d+)-[a-z0-9]+)")
-_kills = os.environ.get("EVERCERT_KILLS")
+_kills, _keys = os.environ.get("EVERCERT_KILLS"), os.environ.get("EVERCERT_KEYS")
 
 
 class _Process:
@@ -39,6 +43,12 @@ class _Process:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def note(data: bytes) -> None:
+    if _keys and b'"Plaintext"' in data:
+        with (Path(_keys) / str(os.getpid())).open("a") as file:
+            file.write(json.loads(data)["Plaintext"] + "\n")
+
+
 if _kills and "SEAL_KEY" in os.environ:
     _process = _Process()
     _send, _getresponse = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
@@ -46,6 +56,7 @@ if _kills and "SEAL_KEY" in os.environ:
     def send(self, data):
         if isinstance(data, bytes) and not data.startswith((b"POST ", b"GET ")):
             _process.sent(data)
+            note(data)
         return _send(self, data)
 
     def getresponse(self):

@@ -27,13 +27,15 @@ class DynamoDBGates:
         self._table = table
 
     def read(self, service: str) -> Gate:
-        """What hands have left there and does not parse is as good as nothing."""
+        """What hands have left there and does not parse is as good as nothing, and is taken away."""
         with translated(f"look whether {service} answers"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
         try:
             return Gate(service, int(values["failures"]), from_text(values["shut_until"]))
         except (KeyError, TypeError, ValueError):
+            if "shut_until" in values:
+                self.clear(Gate(service, shut_until=values["shut_until"]))  # whatever it is, it is only compared
             return Gate(service)
 
     def shut(self, gate: Gate, failures: int, until: datetime) -> bool:

@@ -126,7 +126,15 @@ def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
         uid = str(UUID(str(values.get("uid"))))
     except ValueError:
         uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
-    return Unreadable(name, uid, _count(values.get("outcomes")), problem)
+    return Unreadable(name, uid, _count(values.get("outcomes")), problem, said=_said(values))
+
+
+def _said(values: Item) -> str | None:
+    """What was announced of it last, unless somebody has asked for it since."""
+    error, requested_at = values.get("last_error"), values.get("requested_at")
+    if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
+        return None
+    return str(error.get("message"))
 
 
 def _count(value: object) -> int:

@@ -18,6 +18,7 @@ APART = 1_000  # milliseconds between two turns
 FARTHEST = 6 * 3_600_000  # a queue that is longer was made by a clock that was wrong
 MONTHS = 13  # the current one and the twelve before it hold the last 365 days, and some days more
 _TRIES = 3
+_Update = tuple[str, str, dict[str, Any]]  # what changes, on which condition, with which values
 
 
 class DynamoDBPace:
@@ -28,27 +29,32 @@ class DynamoDBPace:
         self._table = table
 
     def take(self, service: str, now: datetime) -> Turn:
-        """Two ways on: nobody waits, or behind the last one; each is a condition, so that no turn is given twice."""
+        """Nobody waits, or behind the last one, or hands have spoiled the item; each is a condition of one write."""
         wanted = int(now.timestamp() * 1_000)
         with translated(f"wait for a turn at {service}"):
             for _ in range(_TRIES):
-                for update in (_first(wanted), _behind(wanted)):
+                for update in (_first(wanted), _behind(wanted), _anew(wanted)):
                     item = self._update(service, update, now)
                     if item is not None:
-                        turn = int(item["next_free"]["N"]) - APART
+                        turn = int(float(item["next_free"]["N"])) - APART
                         return Turn(datetime.fromtimestamp(turn / 1_000, UTC), _used(item, now))
         raise Unavailable(f"cannot wait for a turn at {service}: other runs got in the way {_TRIES} times")
 
-    def _update(self, service: str, update: tuple[str, str, dict[str, Any]], now: datetime) -> dict[str, Any] | None:
+    def _update(self, service: str, update: _Update, now: datetime) -> dict[str, Any] | None:
         change, condition, values = update
         try:
             answer = self._client.update_item(
                 TableName=self._table,
                 Key={"pk": {"S": f"pace#{service.replace(' ', '#')}"}, "sk": {"S": "pace"}},
-                UpdateExpression=f"SET {change} REMOVE #old ADD #month :one",
+                UpdateExpression=f"{change} REMOVE #old",
                 ConditionExpression=condition,
                 ExpressionAttributeNames={"#month": _month(now, 0), "#old": _month(now, MONTHS)},
-                ExpressionAttributeValues={**values, ":one": {"N": "1"}, ":apart": {"N": str(APART)}},
+                ExpressionAttributeValues={
+                    **values,
+                    ":one": {"N": "1"},
+                    ":apart": {"N": str(APART)},
+                    ":number": {"S": "N"},
+                },
                 ReturnValues="ALL_NEW",
             )
         except ClientError as error:
@@ -58,19 +64,28 @@ class DynamoDBPace:
         return answer["Attributes"]
 
 
-def _first(wanted: int) -> tuple[str, str, dict[str, Any]]:
+_COUNTS = "(attribute_not_exists(#month) OR attribute_type(#month, :number))"
+
+
+def _first(wanted: int) -> _Update:
     values = {":now": {"N": str(wanted)}, ":never": {"N": str(wanted + FARTHEST)}}
-    idle = "attribute_not_exists(next_free) OR next_free <= :now OR next_free > :never"
-    return "next_free = :now + :apart", idle, values
+    idle = "(attribute_not_exists(next_free) OR next_free <= :now OR next_free > :never)"
+    return "SET next_free = :now + :apart ADD #month :one", f"{idle} AND {_COUNTS}", values
 
 
-def _behind(wanted: int) -> tuple[str, str, dict[str, Any]]:
-    return "next_free = next_free + :apart", "next_free > :now", {":now": {"N": str(wanted)}}
+def _behind(wanted: int) -> _Update:
+    change = "SET next_free = next_free + :apart ADD #month :one"
+    return change, f"next_free > :now AND {_COUNTS}", {":now": {"N": str(wanted)}}
+
+
+def _anew(wanted: int) -> _Update:
+    spoiled = f"NOT attribute_type(next_free, :number) OR NOT {_COUNTS}"
+    return "SET next_free = :now + :apart, #month = :one", spoiled, {":now": {"N": str(wanted)}}
 
 
 def _used(item: dict[str, Any], now: datetime) -> int:
     months = {_month(now, back) for back in range(MONTHS)}
-    return sum(int(value["N"]) for name, value in item.items() if name in months)
+    return sum(int(float(value["N"])) for name, value in item.items() if name in months and "N" in value)
 
 
 def _month(now: datetime, back: int) -> str:

@@ -10,6 +10,7 @@ from botocore.session import get_session
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from botocore.credentials import Credentials
     from botocore.hooks import BaseEventHooks
 
 
@@ -27,6 +28,10 @@ class Session:
     def events(self) -> BaseEventHooks:
         """Where calls of all its clients can be listened to."""
         return self._botocore.get_component("event_emitter")  # type: ignore[no-any-return]
+
+    def get_credentials(self) -> Credentials | None:
+        """Those that its clients sign with."""
+        return self._botocore.get_credentials()
 
     def client(self, service: str, *, config: Config, region_name: str | None = None) -> Any:  # noqa: ANN401
         """The very client that boto3 would make."""

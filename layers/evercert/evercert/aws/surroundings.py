@@ -33,14 +33,21 @@ class Surroundings:
         if where == (None, self._home[0]):
             return self.clients
         if where not in self._elsewhere:
-            refresh = None if role is None else lambda: self._credentials(role)
-            self._elsewhere[where] = self.clients.elsewhere(where[1], refresh)
+            self._elsewhere[where] = self._open(role, where[1])
         return self._elsewhere[where]
 
     def place(self, role: str | None, region: str | None) -> str:
         """Account and region, for people and for what is kept of a service."""
         home_region, home_account = self._home
         return f"{home_account if role is None else role.split(':')[4]} {region or home_region}"
+
+    def _open(self, role: str | None, region: str) -> Clients:
+        if role is None:
+            return self.clients.elsewhere(region)
+        there = self.clients.elsewhere(region, lambda: self._credentials(role))
+        # botocore asks for credentials when it signs, and the deadline would have let the call go before that.
+        there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
+        return there
 
     @property
     def _home(self) -> tuple[str, str]:
@@ -61,6 +68,12 @@ class Surroundings:
             "token": found["SessionToken"],
             "expiry_time": found["Expiration"].isoformat(),
         }
+
+
+def _have_credentials(clients: Clients) -> None:
+    credentials = clients.session.get_credentials()
+    if credentials is not None:
+        credentials.get_frozen_credentials()
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
     if described.get("OwningService"):
         raise BadInput([f"secret {title} is managed by {foreign(str(described['OwningService']))}, and not by you"])
     wanted = _wanted(connection, name)
+    ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
     elsewhere = region != connection.clients.cloudformation.meta.region_name
     return Found(
         type="secrets-manager",
@@ -117,14 +118,15 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         region=region,
         destination={"type": "secrets-manager", "secret": title, **({"region": region} if elsewhere else {})},
         tags=wanted,
-        ours=_is_ours(f"secret {title}", described.get("Tags", []), wanted),
+        ours=ours,
         facts={"secret": arn},
-        notes=list(_notes(described, arn, title)),
+        notes=_notes(described, arn, title, ours=ours),
     )
 
 
-def _notes(described: dict[str, Any], arn: str, title: str) -> list[str]:
-    found = ["the next delivery replaces its value by evercert's own JSON; its readers must know that form"]
+def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> list[str]:
+    form = "the next delivery replaces its value by evercert's own JSON; its readers must know that form"
+    found = [] if ours else [form]
     if not title.startswith(PREFIX):
         found.append(f"it is outside {PREFIX}: deploy the stack with parameter SecretArns naming {arn}")
     if described.get("RotationEnabled"):

@@ -15,6 +15,7 @@ from evercert.applying import nudge
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
+from evercert.errors import foreign
 from evercert.ports import Unreadable
 from evercert.record import Record
 
@@ -41,7 +42,7 @@ def list_(
     """Every certificate, and how it is."""
     states, labels = arguments.states(state or []), arguments.labels(label or [])
     connection = terminal.connect(stack, region)
-    rows = _rows(connection.specs.records(), states, labels)
+    rows = _rows(terminal.records(connection), states, labels)
     rows.sort(key=lambda row: (sort == "expiry" and str(row.get("not_after") or "~"), str(row["name"])))
     if as_json:
         terminal.print_json(rows)
@@ -61,7 +62,7 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         terminal.print_json(show.detail(record))
         return
     for key, value in show.detail(record).items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2)
+        text = foreign(value) if isinstance(value, str) else json.dumps(value, indent=2)
         terminal.out.print(f"{key.replace('_', ' ')}: {text}")
 
 
@@ -102,14 +103,13 @@ def renew(
     if not as_json:
         _explain(found, dry_run=dry_run)
     asked: list[str] = []
-    if not dry_run and found.names:
-        if name is None and not yes:
+    if not dry_run:
+        if name is None and not yes and found.names:
             within = f"within {durations.to_text(spread)}" if spread else "at once"
             arguments.confirm(f"Ask for {arguments.counted(len(found.names), 'new certificate')}, {within}?")
-        asked = _ask(connection, found.names, spread, reason)
+        asked = _ask(connection, found, spread, reason)
         if name is not None and not asked:
             raise BadInput([terminal.unknown(name)])
-        terminal.unnudged(nudge(asked[:1] if spread else asked, connection.queue))
     failed = wait and bool(asked) and not terminal.wait(connection, asked, limit, quiet=as_json)
     if as_json:
         chosen = {"certificates": found.names, "asked_already": found.asked, "unreadable": found.unreadable}
@@ -130,7 +130,7 @@ def delete(
     found = {name: connection.specs.record(arguments.name(name)) for name in dict.fromkeys(names)}
     refused = [terminal.unknown(name) for name, record in found.items() if record is None]
     newer = [record for record in found.values() if isinstance(record, Unreadable) and record.newer]
-    refused += [f"{record.name}: its record was {record.problem}; use that one" for record in newer]
+    refused += [f"{record.name}: its record was {foreign(record.problem)}; use that one" for record in newer]
     if refused:
         raise BadInput(refused)
     records = [record for record in found.values() if record is not None]
@@ -155,21 +155,27 @@ def _chosen(connection: Connection, name: str | None, issuer: str | None) -> ren
     if name is not None:
         terminal.readable(connection, name)
         return renewing.Renewal([name])
-    found = renewing.choose(connection.specs.records(), issuer)
+    found = renewing.choose(terminal.records(connection), issuer)
     if issuer is not None and not (found.names or found.asked):
         raise BadInput([f"no certificate is of issuer {issuer!r}; `evercert list` shows whose they are"])
     return found
 
 
-def _ask(connection: Connection, names: list[str], spread: timedelta, reason: str | None) -> list[str]:
+def _ask(connection: Connection, found: renewing.Renewal, spread: timedelta, reason: str | None) -> list[str]:
+    """Nudged is only what is due now: a nudge is worked on whatever the due time says."""
     asked: list[str] = []
-    asks = renewing.ask(names, connection.specs, terminal.now(), spread, renewing.cleaned(reason))
+    number, now, quiet = len(found.names), terminal.now(), not terminal.err.is_terminal
+    asks = renewing.ask(found.names, connection.specs, now, spread, renewing.cleaned(reason))
+    hastened = [] if spread else found.asked
     try:
-        for name in track(asks, "asking", len(names), console=terminal.err, transient=True):
+        for name in track(asks, "asking", number, console=terminal.err, transient=True, disable=quiet):
             asked.append(name)  # noqa: PERF402 (what was asked for before an interruption counts)
+        for name in hastened:
+            connection.specs.wake(name, now, now)
     except KeyboardInterrupt:
-        terminal.notes([f"{len(asked)} of {len(names)} asked for; the same command goes on with the others"])
+        terminal.notes([f"{len(asked)} of {number} asked for; the same command goes on with the others"])
         raise typer.Exit(terminal.INTERRUPTED) from None
+    terminal.unnudged(nudge((asked[:1] if spread else asked) + hastened, connection.queue))
     return asked
 
 
@@ -177,7 +183,8 @@ def _explain(found: renewing.Renewal, *, dry_run: bool) -> None:
     if found.asked:
         terminal.notes([f"{arguments.counted(len(found.asked), 'certificate')} asked for before, and under way"])
     if found.unreadable:
-        terminal.notes([f"left out, because their records do not parse: {', '.join(found.unreadable[:SHOWN])}"])
+        names = ", ".join(map(foreign, found.unreadable[:SHOWN]))
+        terminal.notes([f"left out, because their records do not parse: {names}"])
     if dry_run:
         for name in found.names:
             terminal.out.print(name)

@@ -48,7 +48,8 @@ def apply(
     found, limit = Files(files), arguments.span(timeout)
     labels = arguments.prune_labels(label, prune=prune)
     connection = terminal.connect(stack, region)
-    planned = plan(found.wanted(labels), connection.specs, KINDS)
+    with terminal.err.status("reading the table"):
+        planned = plan(found.wanted(labels), connection.specs, KINDS)
     if planned.conflicts:
         raise BadInput(planned.conflicts)
     terminal.notes(found.notes + planned.notes)

@@ -114,16 +114,17 @@ def told(payload: bytes, *, failed: bool) -> list[Check]:
     name = "issuer function's own view"
     try:
         answer = json.loads(payload)
-        seal, issuers, certificates = answer["seal"], dict(answer["issuers"]), dict(answer["certificates"])
+        problems = [("seal", answer["seal"])]
+        problems += [(f"issuer {key}", problem) for key, problem in dict(answer["issuers"]).items()]
+        for key, some in dict(answer["certificates"]).items():
+            problems += [(f"certificate {key}", problem) for problem in some]
     except (ValueError, KeyError, TypeError):
         failed = True
     if failed:
         said = foreign(payload.decode(errors="replace"), 200)
-        mend = "deploy the stack again, and read the issuer's log"
-        return [Check(name, "failed", f"it cannot examine: {said}", mend)]
-    problems = [("seal", seal)] + [(f"issuer {key}", problem) for key, problem in issuers.items()]
-    for key, some in certificates.items():
-        problems += [(f"certificate {key}", problem) for problem in some]
+        return [
+            Check(name, "failed", f"it cannot examine: {said}", "deploy the stack again, and read the issuer's log")
+        ]
     found = [Check(foreign(what), "failed", foreign(str(problem))) for what, problem in problems if problem]
-    fine = f"seal, {len(issuers)} issuers and {len(certificates)} certificates are in order"
+    fine = f"seal, {len(answer['issuers'])} issuers and {len(answer['certificates'])} certificates are in order"
     return found or [Check(name, "ok", fine)]

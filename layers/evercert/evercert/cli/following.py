@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.cli import terminal
+from evercert.cli.files import BadInput
 from evercert.cli.inbox import Inbox
+from evercert.errors import foreign
 from evercert.events import EventType, Outcome
 
 if TYPE_CHECKING:
@@ -52,6 +54,14 @@ class Filter:
             return False
         labels = seen.get("labels", [])
         return {f"{key}={value}" for key, value in self.labels.items()} <= set(labels)
+
+
+def types(given: Sequence[str]) -> list[str]:
+    """What `--type` says."""
+    wrong = [kind for kind in given if kind not in TYPES]
+    if wrong:
+        raise BadInput([f"--type {foreign(wrong[0], 60)}: one of {', '.join(sorted(TYPES))}"])
+    return list(given)
 
 
 @contextmanager

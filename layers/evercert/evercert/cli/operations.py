@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, St
 from evercert.errors import foreign
 from evercert.record import Record
 from evercert.renewing import cleaned
+
+if TYPE_CHECKING:
+    from evercert.cli.adopting import Found
+    from evercert.cli.connection import Connection
 
 LOOK_AGAIN = timedelta(minutes=15)  # how long a run puts off what is paused
 TEST_LIMIT = timedelta(minutes=1)
@@ -83,11 +87,7 @@ def adopt(
             tags = " and ".join(f"{key}={value}" for key, value in found.tags.items())
             arguments.confirm(f"Tag it with {tags}, so that stack {stack} may write to it?")
         adopting.tag(connection, found)
-    record = connection.specs.record(name)
-    named = isinstance(record, Record) and found.named_by(record)
-    if named:
-        connection.specs.wake(name, terminal.now(), terminal.now())
-        terminal.unnudged(nudge([name], connection.queue))
+    named = _looked_at(connection, name, found)
     if as_json:
         answer = {"arn": found.arn, "tags": found.tags, "changed": not found.ours, "destination": found.destination}
         terminal.print_json({**answer, "notes": found.notes, "woken": named})
@@ -98,6 +98,19 @@ def adopt(
         return
     terminal.out.print(f"put this under `destinations:` of certificate {name}, and apply the document:")
     terminal.out.print(found.yaml())
+
+
+def _looked_at(connection: Connection, name: str, found: Found) -> bool:
+    """Whether a record names it already; a back-off since it was refused is passed, as only a request passes it."""
+    record, now = connection.specs.record(name), terminal.now()
+    if not isinstance(record, Record) or not found.named_by(record):
+        return False
+    if record.last_error is None:
+        connection.specs.wake(name, now, now)
+    else:
+        connection.specs.request(name, now, reason="adopted")
+    terminal.unnudged(nudge([name], connection.queue))
+    return True
 
 
 def events(
@@ -118,7 +131,9 @@ def events(
     if test and (certificate or kind or issuer or label):
         raise BadInput(["--test shows what it published itself: give no filter with it"])
     span = None if limit is None else arguments.span(limit, "--for")
-    wanted = following.Filter(certificate or [], kind or [], issuer or [], arguments.labels(label or []))
+    wanted = following.Filter(
+        certificate or [], following.types(kind or []), issuer or [], arguments.labels(label or [])
+    )
     connection = terminal.connect(stack, region)
     with following.interruptible() as stop, following.inbox(connection, stop) as box:
         if not test:
@@ -126,7 +141,8 @@ def events(
             for event in following.follow(box, wanted, span):
                 terminal.out.print(json.dumps(event.body) if as_json else show.event(event.body))
         else:
-            missing = following.test(box, connection, span or TEST_LIMIT)
+            with terminal.err.status(f"waiting for {len(following.TYPES)} events"):
+                missing = following.test(box, connection, span or TEST_LIMIT)
     if test and not stop.is_set():
         if as_json:
             terminal.print_json({"came_back": sorted(following.TYPES - set(missing)), "missing": sorted(missing)})

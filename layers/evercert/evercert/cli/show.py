@@ -48,7 +48,7 @@ def summary(record: Record | Unreadable) -> dict[str, Any]:
 
 def detail(record: Record) -> dict[str, Any]:
     """One record whole; what is sealed stays out, because nobody can use it."""
-    values = record.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"spec", "claim"})
+    values = record.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"spec", "claim", "kept_key"})
     if record.pending is not None:
         kept = {"revision", "reason", "generation", "handle", "retry_at", "deadline", "gave_up"}
         values["pending"] = record.pending.model_dump(mode="json", include=kept, exclude_none=True)

@@ -64,6 +64,12 @@ def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quie
     return fine
 
 
+def records(connection: Connection) -> list[Record | Unreadable]:
+    """All of them; a large table takes its time."""
+    with err.status("reading the table"):
+        return list(connection.specs.records())
+
+
 def readable(connection: Connection, name: str) -> Record:
     """The record of that name; raises BadInput without one that can be read."""
     record = connection.specs.record(arguments.name(name))
@@ -103,5 +109,6 @@ def notes(lines: Sequence[str]) -> None:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
-    """The answer for scripts."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    """The answer for scripts; what a terminal could take for a command is escaped, as JSON allows."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))  # noqa: T201

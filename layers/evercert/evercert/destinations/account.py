@@ -23,6 +23,11 @@ class InAccount(Model):
     region: Annotated[str, text_of(r"[a-z]{2}(-[a-z]+)+-[0-9]", "write a region, such as eu-central-1")] | None = None
 
     @property
+    def own(self) -> bool:
+        """Whether each certificate gets a place of its own there, whatever others name."""
+        return False
+
+    @property
     def elsewhere(self) -> str:
         """Told apart from the same name at home: ` in us-east-1, account 111122223333`."""
         region = "" if self.region is None else f" in {self.region}"

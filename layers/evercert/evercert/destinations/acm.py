@@ -17,7 +17,7 @@ from evercert.certificate import Bundle, Chain
 from evercert.destination import Delivered, Drift
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
-from evercert.errors import Gone, Misconfigured, Rejected
+from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
 
@@ -50,8 +50,13 @@ class ACM:
 
         @property
         def place(self) -> str:
-            """What two certificates must not share; without an ARN each has its own."""
-            return f"acm {self.arn or 'import'}{self.elsewhere}"
+            """What two certificates must not share."""
+            return f"acm {self.arn or self.name or 'import'}{self.elsewhere}"
+
+        @property
+        def own(self) -> bool:
+            """Without an ARN each certificate gets one of its own."""
+            return self.arn is None
 
     def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
@@ -148,6 +153,8 @@ class ACM:
             except ClientError as error:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
+                if code(error) == "ConflictException":
+                    raise Unavailable(f"cannot import into ACM: somebody else changes {arn or 'it'} now") from error
                 if code(error) == "LimitExceededException":
                     raise Misconfigured(
                         f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"

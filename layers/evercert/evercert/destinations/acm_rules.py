@@ -6,16 +6,19 @@ ACM's user guide, "Prerequisites for importing certificates" and "Reimporting a 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import SignatureAlgorithmOID
 
-from evercert.algorithms import algorithm_of, family
+from evercert.algorithms import algorithm_of
 from evercert.certificate import Chain
 from evercert.errors import Rejected
-from evercert.identifiers import Identifier
+from evercert.identifiers import parse
 from evercert.spec import Spec
-from evercert.usages import extended_key_usages_of, key_usages_of
+from evercert.usages import OIDS, key_usages_of
 
 if TYPE_CHECKING:
     from types_boto3_acm.literals import KeyAlgorithmType
@@ -24,6 +27,7 @@ KEY_TYPES: Sequence[KeyAlgorithmType] = (
     "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_1024"
 )  # fmt: skip
 LARGEST_CERTIFICATE = 32_768
+_DOMAINS, _FAMILIES = {"dns", "ip"}, {"EC", "RSA"}
 _MAY_GO = {"key_encipherment"}  # from an EC certificate
 _MAY_GO_EXTENDED = {"client_auth"}
 NEW_ARN = "give the destination another `name` to import it under a new ARN"
@@ -36,7 +40,7 @@ def require_importable(spec: Spec) -> None:
         raise Rejected("ACM takes no certificate without its private key, and a csr comes without it")
     if algorithm not in KEY_TYPES:
         raise Rejected(f"ACM imports RSA and EC keys (P-256, P-384, P-521), and no {algorithm}")
-    if not any(name.kind in {"dns", "ip"} for name in spec.attributes.identifiers):
+    if not any(name.kind in _DOMAINS for name in spec.attributes.identifiers):
         raise Rejected("ACM imports only certificates with a DNS name or an IP address")
     size = (1_200 + sum(len(str(name)) + 4 for name in spec.attributes.identifiers)) * 66 // 48
     if size > LARGEST_CERTIFICATE:
@@ -50,7 +54,7 @@ def require_replaceable(held: x509.Certificate, spec: Spec) -> None:
     _require(
         held,
         spec.private_key.algorithm,
-        attributes.identifiers,
+        {name.value for name in attributes.identifiers if name.kind in _DOMAINS},
         set(attributes.key_usages) or None,
         set(attributes.extended_key_usages) or None,
     )
@@ -58,42 +62,36 @@ def require_replaceable(held: x509.Certificate, spec: Spec) -> None:
 
 def require_allowed(held: x509.Certificate, leaf: x509.Certificate) -> None:
     """Raises Rejected when ACM would not let this leaf take the place of the held one."""
-    _require(
-        held,
-        algorithm_of(leaf.public_key()),
-        Chain((leaf,)).identifiers,
-        _usages(leaf) or (),
-        _extended_usages(leaf) or (),
-    )
+    _require(held, _kind(leaf), _names(leaf), _usages(leaf) or (), _extended_usages(leaf) or ())
 
 
 def require_family(chain: Chain) -> None:
-    """Raises Rejected when leaf and issuer have keys of different families."""
-    leaf = algorithm_of(chain.leaf.public_key())
-    above = chain.certificates[1:] or chain.certificates[:1]
-    issuer = algorithm_of(above[0].public_key())
-    if leaf is not None and issuer is not None and family(leaf) != family(issuer):
-        raise Rejected(
-            f"ACM wants key and issuer of one family: the key is {leaf}, the issuer's {issuer}; "
-            f"ask for a private-key.algorithm of family {family(issuer)}"
-        )
+    """Raises Rejected when leaf and issuer have keys of different families: the leaf's signature tells."""
+    kind, signed_by = _kind(chain.leaf), _signed_by(chain.leaf)
+    if kind.partition("_")[0] == signed_by:
+        return
+    mend = f"a private-key.algorithm of family {signed_by}" if signed_by in _FAMILIES else "an issuer with EC or RSA"
+    raise Rejected(
+        f"ACM wants key and issuer of one family: the key is {kind}, and the issuer signs with {signed_by}; "
+        f"ask for {mend}"
+    )
 
 
 def _require(
     held: x509.Certificate,
-    algorithm: str | None,
-    names: Collection[Identifier],
+    algorithm: str,
+    names: Collection[str],
     usages: Collection[str] | None,
     extended: Collection[str] | None,
 ) -> None:
-    has = algorithm_of(held.public_key())
+    has = _kind(held)
     if has != algorithm:
         raise Rejected(
             f"ACM does not change key type or size on re-import: it holds {has}, this is {algorithm}; {NEW_ARN}"
         )
-    if not set(names) & set(Chain((held,)).identifiers):
+    if not _names(held) & set(names):
         raise Rejected(f"ACM does not take away all names on re-import; {NEW_ARN}")
-    may_go = _MAY_GO if has is not None and family(has) == "EC" else set()
+    may_go = _MAY_GO if has.startswith("EC_") else set()
     for what, before, after, free in (
         ("key usage", _usages(held), usages, may_go),
         ("extended key usage", _extended_usages(held), extended, _MAY_GO_EXTENDED),
@@ -106,16 +104,46 @@ def _require(
             raise Rejected(f"ACM adds no {what} on re-import to a certificate that had none; {NEW_ARN}")
 
 
-def _usages(leaf: x509.Certificate) -> tuple[str, ...] | None:
-    """None: the certificate says nothing of its usages."""
-    try:
-        return key_usages_of(leaf.extensions.get_extension_for_class(x509.KeyUsage).value)
-    except x509.ExtensionNotFound:
-        return None
+def _kind(leaf: x509.Certificate) -> str:
+    """Whatever it is: what was adopted may have a key that evercert would not make."""
+    key = leaf.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA_{key.key_size}"
+    return algorithm_of(key) or (f"EC_{key.curve.name}" if isinstance(key, ec.EllipticCurvePublicKey) else "another")
 
 
-def _extended_usages(leaf: x509.Certificate) -> tuple[str, ...] | None:
+def _signed_by(leaf: x509.Certificate) -> str:
+    match leaf.signature_algorithm_parameters:
+        case ec.ECDSA():
+            return "EC"
+        case padding.PKCS1v15() | padding.PSS():
+            return "RSA"
+    return "Ed25519" if leaf.signature_algorithm_oid == SignatureAlgorithmOID.ED25519 else "another kind of key"
+
+
+def _names(leaf: x509.Certificate) -> set[str]:
+    """What ACM calls domain names; a common name is one if it can be."""
+    found = {name.value for name in Chain((leaf,)).identifiers if name.kind in _DOMAINS}
+    with suppress(ValueError):
+        common = parse(f"dns:{Chain((leaf,)).common_name}").value
+        found |= {common} if "." in common else set()
+    return found
+
+
+def _usages(leaf: x509.Certificate) -> set[str] | None:
+    """None: the certificate says nothing of its usages. Those of a CA count too: ACM keeps them like any other."""
     try:
-        return extended_key_usages_of(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        found = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
+    return {*key_usages_of(found), *(word for word in ("key_cert_sign", "crl_sign") if getattr(found, word))}
+
+
+def _extended_usages(leaf: x509.Certificate) -> set[str] | None:
+    """The words for those that evercert has a word for, the numbers of the others."""
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+    words: dict[x509.ObjectIdentifier, str] = {oid: word for word, oid in OIDS.items()}
+    return {words.get(oid, oid.dotted_string) for oid in found}

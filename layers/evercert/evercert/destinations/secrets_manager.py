@@ -14,6 +14,7 @@ from evercert.certificate import Bundle
 from evercert.destination import Delivered, Drift
 from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
 from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.keys import subject
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST_SECRET = 65_536
 _CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
-_REST = 2_500  # field names, facts, and the PEM of an RSA-2048 key
+_REST = 1_500  # field names, facts, and the PEM of an EC key; one of RSA has fewer bytes than bits
 
 
 class SecretsManager:
@@ -49,6 +50,9 @@ class SecretsManager:
         def _is_no_credential(self) -> SecretsManager.Settings:
             if self.secret.startswith(CREDENTIALS):
                 raise ValueError(f"secrets under {CREDENTIALS} hold credentials, and no certificate")
+            # Secrets Manager takes dots as they are written; what mounts secrets as files does not.
+            if {".", ".."} & set(self.secret.split("/")):
+                raise ValueError("a secret's name has no . and no .. between its slashes")
             return self
 
         @property
@@ -194,7 +198,12 @@ def value(bundle: Bundle) -> dict[str, str]:
 
 
 def _estimate(spec: Spec) -> int:
-    """Bytes of the secret: the leaf stands in it two or three times, in base64 with a line break every 64 letters."""
-    names = sum(len(str(name)) + 4 for name in spec.attributes.identifiers)
-    leaf = (1_200 + names) * 66 // 48
-    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST
+    """Bytes of the secret: the leaf stands in it two or three times, in base64 with a line break every 64 letters.
+
+    The subject stands twice in a leaf that signs itself; an RSA key's size stands in leaf and private key.
+    """
+    attributes = spec.attributes
+    names = sum(len(str(name)) + 4 for name in attributes.identifiers) + 2 * len(subject(attributes).public_bytes())
+    bits = int(spec.private_key.algorithm.removeprefix("RSA_")) if spec.private_key.algorithm.startswith("RSA") else 0
+    leaf = (1_200 + names + bits // 4) * 66 // 48
+    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST + bits

@@ -1,0 +1,153 @@
+"""Runs random schedules, each of them known by one number, and cuts one that fails down to the steps that matter.
+
+python -m tests.random.schedules --schedules 10000
+python -m tests.random.schedules --only 4711
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from tests.local_stack import ROOT
+from tests.random.deeds import begin, perform, schedule
+from tests.random.invariants import Watch
+from tests.random.operators import Step
+from tests.random.verdict import Figures, heal, judge
+
+COUNTED = ROOT / ".local" / "random.json"  # for `make bench`, which quotes it
+
+SHORTEST, LONGEST = 30, 45  # steps
+MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A schedule that broke a promise, as short as it could be made."""
+
+    seed: int
+    steps: Sequence[Step]
+    problem: str
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}: {self.problem}", *(f"    {step}" for step in self.steps)]
+        return "\n".join(lines)
+
+
+def steps_of(seed: int) -> list[Step]:
+    return schedule(seed, SHORTEST + seed % (LONGEST - SHORTEST + 1))
+
+
+def play(seed: int, steps: Sequence[Step]) -> Figures:
+    """One schedule to its end; raises AssertionError, or what evercert should have caught."""
+    world = begin(seed)
+    watch = Watch(world)
+    watch.look()
+    for step in steps:
+        perform(world, step)
+        watch.look()
+    heal(world, watch)
+    figures = judge(world, watch)
+    figures.steps = len(steps)
+    return figures
+
+
+def problem_of(seed: int, steps: Sequence[Step]) -> str | None:
+    try:
+        play(seed, steps)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is what we look for)
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return None
+
+
+def shortened(seed: int, steps: Sequence[Step]) -> Failure:
+    """Takes away every step without which it still fails in the same way."""
+    problem = problem_of(seed, steps)
+    kind = (problem or "").split(":")[0]
+    size = len(steps) // 2
+    while size:
+        start = 0
+        while start < len(steps):
+            fewer = [*steps[:start], *steps[start + size :]]
+            found = problem_of(seed, fewer)
+            if found is not None and found.split(":")[0] == kind:
+                steps, problem = fewer, found
+            else:
+                start += size
+        size //= 2
+    return Failure(seed, steps, problem or "it does not fail again")
+
+
+def batch(seeds: Sequence[int]) -> tuple[Figures, list[Failure]]:
+    """One after the other; the first failures are told."""
+    total, failures = Figures(), []
+    for seed in seeds:
+        steps = steps_of(seed)
+        try:
+            total.add(play(seed, steps))
+        except Exception:  # noqa: BLE001 (told below)
+            failures.append(shortened(seed, steps))
+        if len(failures) == MOST_TOLD:
+            break
+    return total, failures
+
+
+def run(first: int, count: int, workers: int | None = None) -> tuple[Figures, list[Failure]]:
+    """Seeds `first` to `first + count - 1`, on every processor."""
+    workers = workers or os.cpu_count() or 1
+    size = max(1, min(50, count // workers))
+    batches = [range(start, min(start + size, first + count)) for start in range(first, first + count, size)]
+    total, failures = Figures(), []
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:  # a forked child shares the parent's locks
+        for figures, failed in pool.map(batch, batches):
+            total.add(figures)
+            failures += failed
+    return total, failures
+
+
+def told(figures: Figures) -> str:
+    """The figures that docs/benchmarks.md quotes."""
+    useful = figures.signed_by_ca - figures.given_up
+    ratio = useful / figures.delivered_of_ca if figures.delivered_of_ca else 1.0
+    per_strike = figures.self_signed_twice / figures.strikes if figures.strikes else 0.0
+    return (
+        f"{figures.schedules} schedules, {figures.steps} steps, {figures.runs} runs, {figures.outcomes} outcomes, "
+        f"{figures.strikes} deaths, lost answers and stalls\n"
+        f"CA that remembers tokens: {figures.signed_by_ca} issued, {figures.given_up} of them given up by an edit, "
+        f"request, delete or their own end, {figures.delivered_of_ca} revisions delivered: "
+        f"issued / delivered = {ratio:.2f}\n"
+        f"self-signed: {figures.self_signed} issued, {figures.self_signed_twice} of them again: "
+        f"{per_strike:.4f} for each strike"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="random schedules")
+    parser.add_argument("--schedules", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
+    parser.add_argument("--only", type=int, help="one schedule again, told and shortened")
+    asked = parser.parse_args()
+    if asked.only is not None:
+        print(shortened(asked.only, steps_of(asked.only)))
+        return 0
+    print(f"seeds {asked.seed} to {asked.seed + asked.schedules - 1}", flush=True)
+    began = time.monotonic()
+    figures, failures = run(asked.seed, asked.schedules)
+    print(told(figures))
+    COUNTED.parent.mkdir(exist_ok=True)
+    COUNTED.write_text(json.dumps(vars(figures)))
+    print(f"{time.monotonic() - began:.0f} s")
+    print("\n".join(map(str, failures)))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""P1 to P8 under random schedules: lost and repeated messages, deaths, rivals, edits, outages and hands, all at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.random.deeds import begin, perform
+from tests.random.invariants import Watch
+from tests.random.schedules import run, shortened, steps_of, told
+from tests.random.universe import Universe
+from tests.random.verdict import heal, judge
+
+SCHEDULES = int(os.environ.get("SCHEDULES", "500"))
+
+
+@pytest.mark.timeout(1_800)
+def test_every_promise_holds_under_random_schedules(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = random.SystemRandom().randrange(10**9)
+    with capsys.disabled():
+        print(f"\nrandom schedules: seeds {seed} to {seed + SCHEDULES - 1}")
+        figures, failures = run(seed, SCHEDULES)
+        print(told(figures))
+    assert not failures, "\n".join(map(str, failures))
+    assert figures.schedules == SCHEDULES
+    assert figures.steps >= 30 * SCHEDULES
+    assert figures.wasted == 0
+
+
+def test_a_schedule_is_known_by_its_number() -> None:
+    assert steps_of(7) == steps_of(7) != steps_of(8)
+    assert all(len(steps_of(seed)) >= 30 for seed in range(50))
+
+
+def test_the_same_number_is_the_same_story() -> None:
+    stories = [[report.outcome for report in _played(11)] for _ in range(2)]
+    assert stories[0] == stories[1]
+
+
+def _played(seed: int) -> list[Any]:
+    world = begin(seed)
+    for step in steps_of(seed):
+        perform(world, step)
+    return world.reports
+
+
+# -- the machine can fail: each promise broken by hand -----------------------------------------------------------------
+def _item(world: Universe) -> dict[str, Any]:
+    return world.table.items["certificate#web", "record"]
+
+
+def _outcome(world: Universe) -> dict[str, Any]:
+    return next(item for (_, sort), item in world.table.items.items() if sort.startswith("outcome#"))
+
+
+def _value(world: Universe, name: str) -> dict[str, str]:
+    (text,) = world.secrets.secrets[f"evercert/certificates/{name}"]["values"].values()
+    return json.loads(text)
+
+
+def foreign_key(world: Universe) -> None:
+    mixed = {**_value(world, "web"), "private_key": _value(world, "api")["private_key"]}
+    held = world.secrets.secrets["evercert/certificates/web"]["values"]
+    held[next(iter(held))] = json.dumps(mixed)
+
+
+def stale_secret(world: Universe) -> None:
+    secret, value = world.secrets.secrets["evercert/certificates/web"], '{"serial_number": "00"}'
+    world.hand_made.add(value)
+    secret["values"]["old"], secret["stages"] = value, {"old": {"AWSCURRENT"}}
+
+
+def never_due_again(world: Universe) -> None:
+    del _item(world)["due_at"], _item(world)["due_shard"]
+
+
+def revision_taken_back(world: Universe) -> None:
+    _item(world)["revision"] = {"N": "0"}
+
+
+def claim_without_end(world: Universe) -> None:
+    _item(world)["claim"] = {"M": {"id": {"S": "x"}, "until": {"S": "2027-01-15T13:00:00.000Z"}}}
+
+
+def forgotten_wish(world: Universe) -> None:
+    _item(world)["requested_at"] = {"S": "2026-01-15T13:00:00.000Z"}
+
+
+def key_in_the_table(world: Universe) -> None:
+    body = "".join(_value(world, "web")["private_key"].split("\n")[1:-2])
+    _item(world)["request_reason"] = {"S": body}
+
+
+def outcome_kept_back(world: Universe) -> None:
+    del _outcome(world)["published_at"]
+
+
+def outcome_changed(world: Universe) -> None:
+    item = _outcome(world)
+    item["outcome"] = {"S": item["outcome"]["S"].replace("info", "critical")}
+
+
+def outcome_unheard(world: Universe) -> None:
+    world.announcer.announced.clear()
+
+
+BROKEN = [
+    (foreign_key, "not its own"), (stale_secret, "stale"), (never_due_again, "never be due"),
+    (revision_taken_back, "taken back"), (claim_without_end, "without end"), (forgotten_wish, "a wish was forgotten"),
+    (key_in_the_table, "where it must not be"), (outcome_kept_back, "never be announced"),
+    (outcome_changed, "was changed"), (outcome_unheard, "never was"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("breaks", "says"), BROKEN, ids=[b.__name__ for b, _ in BROKEN])
+def test_a_broken_promise_is_seen_at_once(breaks: Callable[[Universe], None], says: str) -> None:
+    world = begin(3)
+    watch = Watch(world)
+    for _ in range(2):
+        perform(world, ("work",))
+        watch.look()
+    breaks(world)
+    with pytest.raises(AssertionError, match=says):
+        watch.look()
+
+
+def test_what_is_due_in_ten_years_is_missed_in_the_end() -> None:
+    """Nothing is wrong with such a record, but that nobody comes back for it."""
+    world = begin(3)
+    watch = Watch(world)
+    perform(world, ("pause", None))
+    perform(world, ("work",))
+    _item(world)["due_at"] = {"S": "2036-01-15T12:00:00.000Z"}
+    world.messages.clear()
+    watch.look()
+    with pytest.raises(AssertionError, match="never settled"):
+        heal(world, watch)
+
+
+def test_waste_is_counted() -> None:
+    world = begin(3)
+    watch = Watch(world)
+    perform(world, ("work",))
+    heal(world, watch)
+    assert judge(world, watch).signed_by_ca == 1
+    (uid,) = [record.uid for record in world.records() if record.name == "web"]
+    world.tokens["another"] = uid, 2
+    world.definitions.ca.issued["another"] = next(iter(world.definitions.ca.issued.values()))
+    with pytest.raises(AssertionError, match="issued for nobody"):
+        judge(world, watch)
+
+
+def test_a_schedule_that_fails_is_cut_down_to_what_matters() -> None:
+    steps = [("tick",), ("edit", "web", "ttl", "no duration"), ("messages",), ("request", "api")]
+    assert list(shortened(3, steps).steps) == [steps[1]]

@@ -1,0 +1,219 @@
+"""The whole loop in memory: real use cases and destinations, strict doubles of AWS, and messages in any order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from evercert.announcing import Report, announce_late
+from evercert.aws import items
+from evercert.aws.seal import KMSSeal
+from evercert.aws.surroundings import RegisteredDestinations, Surroundings
+from evercert.checking import check
+from evercert.deadline import Deadline
+from evercert.dispatch import Nudge
+from evercert.errors import EvercertError, Misconfigured, Unavailable
+from evercert.instants import from_text
+from evercert.issuance import Issuance
+from evercert.ports import Ports
+from evercert.record import Record
+from evercert.spec import Spec
+from evercert.specs import Change
+from tests.fakes import LEASE, FakeAnnouncer, FakeGates, FakePace, FakeQueue, FakeTable, HandClock
+from tests.random.authorities import Definitions
+from tests.random.memory_acm import MemoryACM
+from tests.random.processes import Board, Killed, Port, Service, Strike
+from tests.strict import ACCOUNT, REGION, StrictKMS, StrictSecretsManager
+
+REDISPATCH = timedelta(minutes=10)
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/random/1"
+NAMES = ("web", "api")
+
+
+class WatchedKMS(StrictKMS):
+    """Remembers every private key that was sealed, so that it can be looked for where it must not be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sealed: set[bytes] = set()
+
+    def encrypt(self, *, KeyId: str, Plaintext: bytes, EncryptionContext: dict[str, str]) -> dict[str, Any]:
+        self.sealed.add(Plaintext)
+        return super().encrypt(KeyId=KeyId, Plaintext=Plaintext, EncryptionContext=EncryptionContext)
+
+
+@dataclass(eq=False)
+class Message:
+    """One message on the queue."""
+
+    nudge: Nudge
+    arrives: datetime
+
+
+class Universe:
+    """One schedule's world; the operators' and the hands' deeds are in `deeds.py`."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.made = seed, 0
+        self.clock = HandClock()
+        self.board = Board(self.clock)
+        self.table, self.queue, self.announcer = FakeTable(), FakeQueue(), FakeAnnouncer()
+        self.secrets, self.acm, self.kms = StrictSecretsManager(), MemoryACM(self.clock), WatchedKMS()
+        self.definitions = Definitions(self.board, self.asked)
+        self.messages: list[Message] = []
+        self._known: dict[str, tuple[str, Record]] = {}
+        self.reports: list[Report] = []
+        self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
+        self.tokens: dict[str, tuple[str, int]] = {}  # what the CA was asked with, and for which revision
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.disturbed: set[tuple[str, int]] = set()  # revisions that an operator or a hand got in the way of
+        self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
+        self.hand_made: set[str] = set()  # values of secrets
+        self.hits: Counter[str] = Counter()  # what happened at a call of somebody else's
+        self.went_back = False  # a clock that does hides what was begun in its future
+        self.struck = 0  # deaths, lost answers, and calls that outlived their claim
+        board = self.board
+        clients = SimpleNamespace(
+            secretsmanager=Service(board, self.secrets, "secretsmanager"), acm=Service(board, self.acm, "acm")
+        )
+        self.ports = Ports(
+            inventory=Port(board, self.table, "inventory"),
+            queue=Port(board, self.queue, "queue"),
+            seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
+            issuers=Port(board, self.definitions, "issuers"),
+            destinations=RegisteredDestinations(Surroundings("random", STACK_ID, clients)),
+            announcer=Port(board, self.announcer, "announcer"),
+            pace=Port(board, FakePace(), "pace"),
+            gates=Port(board, FakeGates(), "gates"),
+            clock=self.clock,
+            sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
+            deadline=Deadline(self.clock),
+        )
+
+    # -- the functions ----------------------------------------------------------------------------------------------
+    def tick(self, strike: Strike | None = None) -> None:
+        """The checker's function; what goes wrong is left to the next one."""
+        stop_at = self.clock() + timedelta(seconds=48)
+        index = Port(self.board, self.table, "index")
+        with self.board.process(strike):
+            try:
+                check(index, self.ports.queue, clock=self.clock, stop_at=stop_at, redispatch=REDISPATCH)
+            except (EvercertError, Killed):
+                self.struck += 1
+        self._collect()
+
+    def issue(self, nudge: Nudge, strike: Strike | None = None) -> bool:
+        """The issuer's function; whether it came back alive."""
+        alive, began, before = True, self.clock(), self.record(nudge.certificate)
+        with self.board.process(strike) as process:
+            ports = replace(self.ports, deadline=process.deadline)
+            try:
+                report = self._one(nudge, ports)
+            except (Unavailable, Misconfigured) as error:
+                self.struck += 1
+                report = Report(error.kind, nudge.certificate, {"message": str(error)})
+            except Killed:
+                self.struck += 1
+                alive, report = False, Report("killed", nudge.certificate, {"calls": process.calls[-3:]})
+            self.struck += report.outcome in {"overtaken", "out-of-time"}
+        after = self.record(nudge.certificate)
+        same = before is not None and after is not None and before.uid == after.uid
+        if report.outcome == "overtaken" and same and self.clock() - began < LEASE:
+            self.board.violations.append(f"{nudge.certificate} was taken over while it was held")
+        self.reports.append(report)
+        self._collect()
+        return alive
+
+    @staticmethod
+    def _one(nudge: Nudge, ports: Ports) -> Report:
+        if nudge.outcome is not None:
+            return announce_late(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+        return Issuance(ports, LEASE).run(nudge.certificate)
+
+    def deliver(self, message: Message, strike: Strike | None = None) -> None:
+        """A message whose run died comes again."""
+        if self.issue(message.nudge, strike) and message in self.messages:
+            self.messages.remove(message)
+
+    def deliver_arrived(self, most: int = 40) -> None:
+        for _ in range(most):
+            arrived = [message for message in self.messages if message.arrives <= self.clock()]
+            if not arrived:
+                return
+            self.deliver(arrived[0])
+
+    def _collect(self) -> None:
+        """What was sent is on its way."""
+        sent = [(nudge, timedelta(0)) for nudge in self.queue.sent] + self.queue.later
+        self.queue.sent, self.queue.later = [], []
+        self.messages += [Message(nudge, self.clock() + delay) for nudge, delay in sent]
+
+    # -- what is there ----------------------------------------------------------------------------------------------
+    def record(self, name: str) -> Record | None:
+        item = self.table.items.get((items.pk(name), items.SK))
+        if item is None:
+            return None
+        text, known = str(item), self._known.get(name)
+        if known is None or known[0] != text:  # reading one takes longer than most of what is done with it
+            found = items.read_record(item)
+            assert isinstance(found, Record), found
+            known = self._known[name] = text, found
+        return known[1]
+
+    def records(self) -> list[Record]:
+        return [record for name in NAMES if (record := self.record(name)) is not None]
+
+    def next_due(self) -> datetime | None:
+        moments = [from_text(item["due_at"]["S"]) for item in self.table.items.values() if "due_at" in item]
+        return min(moments, default=None)
+
+    def asked(self, token: str) -> None:
+        """The CA hears of a revision; what the record says of waiting must be over."""
+        for record in self.records():
+            pending = record.pending
+            if pending is None or record.token(pending.revision, pending.csr) != token:
+                continue
+            self.tokens[token] = record.uid, pending.revision
+            if self.went_back:
+                continue
+            if pending.retry_at is not None and self.clock() < pending.retry_at:
+                self.board.violations.append(f"the CA was asked before {pending.retry_at}")
+
+    # -- the operators ----------------------------------------------------------------------------------------------
+    def create(self, spec: Spec) -> None:
+        self.made += 1
+        uid = str(uuid5(NAMESPACE_URL, f"schedule {self.seed} record {self.made}"))
+        self.uids[uid] = spec.name
+        self.table.write([Change(Record(name=spec.name, uid=uid, spec=spec, generation=1), None)], self.clock())
+
+    def edit(self, spec: Spec) -> None:
+        seen = self.record(spec.name)
+        if seen is not None and seen.spec != spec:
+            self.disturb(spec.name)
+            changed = seen.model_copy(update={"spec": spec, "generation": seen.generation + 1})
+            self.table.write([Change(changed, seen)], self.clock())
+
+    def delete(self, name: str) -> None:
+        if (record := self.record(name)) is not None:
+            self.disturb(name)
+            self.table.remove(record)
+
+    def request(self, name: str) -> None:
+        self.disturb(name)
+        self.table.request(name, self.clock())
+
+    def wake_all(self) -> None:
+        for number, name in enumerate(NAMES):
+            self.disturb(name)
+            self.table.wake(name, self.clock() + timedelta(minutes=30) * number, self.clock())
+
+    def disturb(self, name: str) -> None:
+        """The revision under way, or the one that a run is about to begin, may be given up now."""
+        if (record := self.record(name)) is not None:
+            self.disturbed.add((record.uid, record.revision))
+            if record.claim is not None:
+                self.disturbed.add((record.uid, record.next_revision))

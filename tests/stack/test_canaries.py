@@ -1,0 +1,251 @@
+"""P6 on the deployed stack, last of all: whatever this session has left anywhere is searched for its secrets.
+
+Private keys are noted by the functions' own processes as they send them to be sealed (killer/sitecustomize.py), so that
+those are looked for too that never reached a destination.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from evercert.keys import PrivateKey
+from tests.local_stack import STACK
+from tests.stack.conftest import Stack, document, until
+from tests.stack.planting import planted, wanted
+
+pytestmark = pytest.mark.timeout(300)
+
+LENGTH = 24  # characters of a form of a secret that are looked for, from both of its ends
+_FILLERS = re.compile(r"\\+[nrt]|\s")  # line breaks, as they are and as JSON and Python write them
+Event = dict[str, Any]
+
+
+class Scanner:
+    """Finds any form of any secret in one pass over a text."""
+
+    def __init__(self) -> None:
+        self._needles: dict[str, str] = {}
+
+    def know(self, what: str, secret: bytes) -> None:
+        """Plain, hexadecimal, as base64 at any place within a longer text, as a number, and as Python prints bytes."""
+        forms = [secret.hex(), secret.hex().upper(), secret.hex(":"), str(int.from_bytes(secret)), repr(secret)[2:-1]]
+        forms.append(secret.decode("latin-1"))
+        for before in range(3):
+            # The first and the last characters depend on what stands around it.
+            text = base64.b64encode(bytes(before) + secret + bytes(3)).decode()
+            inner = text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+            forms += [inner, inner.replace("+", "-").replace("/", "_")]
+        for form in forms:
+            bare = _FILLERS.sub("", form)
+            if len(bare) >= LENGTH:
+                self._needles[bare[:LENGTH]] = self._needles[bare[-LENGTH:]] = what
+
+    def know_key(self, what: str, der: bytes) -> None:
+        """By its private numbers, which are in every encoding of it; its public ones are anywhere."""
+        key = serialization.load_der_private_key(der, password=None)
+        match key:
+            case ec.EllipticCurvePrivateKey():
+                numbers = [key.private_numbers().private_value.to_bytes(-(-key.curve.key_size // 8))]
+            case rsa.RSAPrivateKey():
+                private = key.private_numbers()
+                numbers = [n.to_bytes(-(-n.bit_length() // 8)) for n in (private.d, private.p, private.q)]
+            case ed25519.Ed25519PrivateKey():
+                numbers = [key.private_bytes_raw()]
+            case _:
+                raise AssertionError(key)
+        for number in numbers:
+            self.know(what, number)
+
+    def find(self, texts: Iterable[str]) -> set[str]:
+        """What was found; the secrets themselves are not in the answer."""
+        needles, found = self._needles, set()
+        for text in texts:
+            bare = _FILLERS.sub("", text)
+            found |= {
+                needles[part] for start in range(len(bare) - LENGTH + 1) if (part := bare[start : start + LENGTH]) in needles
+            }  # fmt: skip
+        return found
+
+
+@dataclass
+class Canaries:
+    """What was planted, and where it lies by our own hand."""
+
+    token: str
+    client_secret: str
+    planted: dict[str, set[str]]  # primary key → the attribute that holds it
+
+
+@pytest.fixture(scope="module")
+def canaries(stack: Stack, announced: Callable[[], list[Event]], tmp_path_factory: pytest.TempPathFactory) -> Canaries:
+    """Secrets where people put them by mistake, and certificates of every kind of key."""
+    mark, folder, table = uuid.uuid4().hex[:6], tmp_path_factory.mktemp("canaries"), stack.client("dynamodb")
+    token, client_secret = f"st.{uuid.uuid4().hex}.{uuid.uuid4().hex}", f"ics_{uuid.uuid4().hex}{uuid.uuid4().hex}"
+    here: dict[str, set[str]] = {}
+    for kind in ("universal-auth", "self-signed"):
+        definition = {"type": kind, "client-secret": client_secret, "token": token, "auth": {"client-secret": [token]}}
+        item = {"pk": {"S": f"issuer#{kind}-{mark}"}, "definition": {"S": json.dumps(definition)}}
+        table.put_item(TableName=stack.outputs["IssuersTable"], Item=item)
+        here[item["pk"]["S"]] = {"definition"}
+    specs: dict[str, Any] = {
+        f"canary-type-{mark}": {"issuer": f"universal-auth-{mark}"},
+        f"canary-settings-{mark}": {"issuer": f"self-signed-{mark}"},
+        f"canary-key-{mark}": {"client-secret": client_secret, "private-key": {"algorithm": token}},
+        f"canary-destination-{mark}": {"destinations": [{"type": "secrets-manager", "token": token}]},
+    }
+    for name, changes in specs.items():
+        table.put_item(TableName=stack.table, Item=planted(name, wanted(name, **changes)))
+        here[f"certificate#{name}"] = {"spec"}
+    stack.client("secretsmanager").create_secret(Name=f"evercert/credentials/canary-{mark}", SecretString=client_secret)
+    bad = folder / "bad.yaml"
+    bad.write_text(json.dumps({"version": "evercert/v1", "issuers": {"x": {"type": "self-signed", "token": token}}}))
+    assert stack.evercert("apply", str(bad)).returncode == 2
+    assert stack.evercert("validate", str(bad)).returncode == 2
+    agent = folder / "agent.yaml"
+    login = {"type": "universal-auth", "config": {"client-id": "me", "client-secret": client_secret}}
+    agent.write_text(json.dumps({"version": "v1", "auth": login, "certificates": []}))
+    stack.evercert("validate", str(agent))
+    for number, algorithm in enumerate(("EC_prime256v1", "EC_secp521r1", "RSA_2048", "Ed25519")):
+        both = [{"type": "secrets-manager"}] + [{"type": "acm"}] * (algorithm != "Ed25519")
+        changes = {"private-key": {"algorithm": algorithm}, "destinations": both}
+        name = f"canary-{number}-{mark}"
+        assert stack.evercert("apply", document(folder, name, **changes), "--wait").returncode == 0
+        for command in (["show", name], ["history", name], ["show", name, "--json"]):
+            assert stack.evercert(*command).returncode == 0
+    for command in (["list"], ["doctor"]):
+        stack.evercert(*command)
+    assert until(lambda: {event["subject"] for event in announced()} >= set(specs), 60)
+    return Canaries(token, client_secret, here)
+
+
+@pytest.fixture(scope="module")
+def scanner(stack: Stack, keys: Path, canaries: Canaries) -> Scanner:
+    scanner = Scanner()
+    for der in sealed(keys):
+        scanner.know_key("a private key", der)
+    for name, value in (("the token", canaries.token), ("the client secret", canaries.client_secret)):
+        scanner.know(name, value.encode())
+    return scanner
+
+
+def sealed(keys: Path) -> list[bytes]:
+    return [base64.b64decode(line) for file in sorted(keys.iterdir()) for line in file.read_text().split()]
+
+
+def in_secrets(stack: Stack) -> Iterator[bytes]:
+    """The private keys of all secrets, as DER."""
+    client = stack.client("secretsmanager")
+    pages = client.get_paginator("list_secrets").paginate()
+    for name in [secret["Name"] for page in pages for secret in page["SecretList"]]:
+        for version in client.describe_secret(SecretId=name).get("VersionIdsToStages", {}):
+            value = client.get_secret_value(SecretId=name, VersionId=version)["SecretString"]
+            if "private_key" in value:
+                key = serialization.load_pem_private_key(json.loads(value)["private_key"].encode(), password=None)
+                yield PrivateKey(key).der()
+
+
+def test_every_key_that_a_secret_holds_is_looked_for(stack: Stack, keys: Path, scanner: Scanner) -> None:
+    noted = set(sealed(keys))
+    delivered = set(in_secrets(stack))
+    assert len(delivered) >= 4
+    assert delivered <= noted
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        lambda key: key.pem(),
+        lambda key: json.dumps({"message": key.pem()}),
+        lambda key: json.dumps(json.dumps(key.pem())),
+        lambda key: repr(key.pem()),
+        lambda key: key.pem().splitlines()[2],
+        lambda key: base64.b64encode(key.der()).decode(),
+        lambda key: base64.urlsafe_b64encode(b"x" + key.der()).decode(),
+        lambda key: base64.encodebytes(b"xy" + key.der()).decode(),
+        lambda key: key.der().hex(),
+        lambda key: f"tried with {key.der()!r}",
+        lambda key: str(key._key.private_numbers().private_value),
+    ],
+    ids=["pem", "json", "json in json", "repr", "one line", "base64", "base64url", "base64 lines", "hex", "bytes", "number"],
+)  # fmt: skip
+def test_the_scanner_finds_a_planted_key(leak: Callable[[PrivateKey], str]) -> None:
+    scanner, key = Scanner(), PrivateKey.generate("EC_prime256v1")
+    scanner.know_key("it", key.der())
+    other = PrivateKey.generate("EC_prime256v1")
+    assert scanner.find(["nothing", f"a log line with {leak(key)} in it"]) == {"it"}
+    assert scanner.find([f"a log line with {leak(other)} in it"]) == set()
+
+
+@pytest.mark.parametrize("form", [str, lambda text: base64.b64encode(f"id:{text}".encode()).decode()])
+def test_the_scanner_finds_a_planted_token_in_what_the_stack_itself_holds(
+    stack: Stack, canaries: Canaries, scanner: Scanner, form: Callable[[str], str]
+) -> None:
+    assert scanner.find([f"authorization: {form(canaries.token)}"]) == {"the token"}
+    everything = map(json.dumps, stack.items(table=stack.outputs["IssuersTable"]))
+    assert scanner.find(everything) == {"the token", "the client secret"}  # where we put them
+
+
+def test_no_secret_is_in_the_logs(stack: Stack, scanner: Scanner) -> None:
+    logs = stack.client("logs")
+    groups = [
+        group["logGroupName"]
+        for page in logs.get_paginator("describe_log_groups").paginate()
+        for group in page["logGroups"]
+    ]
+    assert {f"/evercert/{STACK}/issuer", f"/evercert/{STACK}/checker"} <= set(groups)
+    for group in groups:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        assert scanner.find(event["message"] for page in pages for event in page["events"]) == set(), group
+
+
+@pytest.mark.parametrize("table", ["CertificatesTable", "IssuersTable"])
+def test_no_secret_is_in_the_tables(stack: Stack, canaries: Canaries, scanner: Scanner, table: str) -> None:
+    items = stack.items(table=stack.outputs[table])
+    assert items
+    for item in items:
+        ours = (
+            canaries.planted.get(item["pk"]["S"], set()) if item.get("sk", {"S": "record"})["S"] == "record" else set()
+        )
+        left = {name: value for name, value in item.items() if name not in ours}
+        assert scanner.find([json.dumps(left)]) == set(), item["pk"]
+
+
+def test_no_secret_was_announced(announced: Callable[[], list[Event]], scanner: Scanner) -> None:
+    events = announced()
+    assert events
+    assert scanner.find(map(json.dumps, events)) == set()
+
+
+@pytest.mark.parametrize("queue", ["Queue", "DeadLetters"])
+def test_no_secret_is_on_a_queue(stack: Stack, scanner: Scanner, queue: str) -> None:
+    stack.client("sqs").send_message(
+        QueueUrl=stack.outputs[queue], MessageBody='{"certificate": "peek"}', DelaySeconds=60
+    )
+    address = urllib.parse.quote(stack.outputs[queue], safe="")
+    with urllib.request.urlopen(f"{stack.running.url}/_ministack/sqs/messages?QueueUrl={address}") as answer:
+        text = answer.read().decode()
+    assert "peek" in text  # all are there to be seen, the delayed ones too
+    assert scanner.find([text]) == set()
+
+
+def test_no_secret_is_in_a_metric(stack: Stack, scanner: Scanner) -> None:
+    pages = stack.client("cloudwatch").get_paginator("list_metrics").paginate()
+    assert scanner.find(json.dumps(metric) for page in pages for metric in page["Metrics"]) == set()
+
+
+def test_no_secret_was_shown_by_the_command(stack: Stack, scanner: Scanner) -> None:
+    assert len(stack.said) > 20
+    assert scanner.find(stack.said) == set()

@@ -1,0 +1,33 @@
+"""Documents that stand in the pages are documents."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from evercert.cli.files import KINDS
+from evercert.document import Document, read
+from tests.local_stack import ROOT
+
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "web.yaml"]
+FOUND = [
+    pytest.param(text, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, text in enumerate(
+        [page.read_text()]
+        if page.suffix == ".yaml"
+        else [block for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL) if "version:" in block]
+    )
+]
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_a_document_on_a_page_is_well_formed(text: str) -> None:
+    found = read(yaml.safe_load(text), KINDS)
+    assert isinstance(found, Document), found
+
+
+def test_there_are_some() -> None:
+    assert len(FOUND) >= 3
