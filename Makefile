@@ -49,6 +49,9 @@ check: setup ## lint, format, types, template, locks
 mutants: setup ## each safeguard taken away; a test must notice
 	@$(BIN)/python -m tests.mutants
 
+bench: setup ## the figures of docs/benchmarks.md, taken anew in this run
+	@$(BIN)/python -m tests.bench
+
 random: setup ## 10,000 random schedules, every promise after every step
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
 
@@ -64,4 +67,4 @@ deploy: ## to AWS, with your credentials
 clean: ## all that was built or set up here
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup demo test check mutants random local lock deploy clean
+.PHONY: help setup demo test check mutants random bench local lock deploy clean

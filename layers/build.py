@@ -20,7 +20,8 @@ HERE = Path(__file__).resolve().parent
 DEFAULT = "python3.13-arm64"
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-# boto3 describes every AWS service; these are the ones evercert calls, and what botocore itself reads.
+LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger one is slower to fetch at a cold start
+# botocore describes every AWS service; these are the ones evercert calls, and what botocore itself reads.
 SERVICES = {
     "acm",
     "cloudformation",
@@ -34,6 +35,9 @@ SERVICES = {
     "signin",
     "sts",
 }
+# Of Powertools the functions load logging and metrics, and what these load.
+UTILITIES = {"jmespath_utils"}
+UNREAD = ("bin", "boto3/examples", "boto3/data", "aws_lambda_powertools/event_handler", "certifi/tests")
 
 
 class Target(NamedTuple):
@@ -68,12 +72,15 @@ def install(destination: Path, wanted: Target) -> None:
 
 
 def trim(destination: Path) -> None:
-    """Takes away what a function never reads: other services' descriptions, scripts, examples."""
-    for service in (destination / "botocore" / "data").iterdir():
-        if service.is_dir() and service.name not in SERVICES:
-            shutil.rmtree(service)
-    for extra in ("bin", "boto3/examples", "boto3/data"):
-        shutil.rmtree(destination / extra, ignore_errors=True)
+    """Takes away what a function never reads: other services' descriptions, parts of Powertools, types, examples."""
+    kept = {"botocore/data": SERVICES, "aws_lambda_powertools/utilities": UTILITIES}
+    unread = [destination / path for path in UNREAD]
+    for folder, names in kept.items():
+        unread += [path for path in (destination / folder).iterdir() if path.is_dir() and path.name not in names]
+    for path in unread:
+        shutil.rmtree(path, ignore_errors=True)
+    for path in [*destination.rglob("*.pyi"), *(destination / "botocore" / "data").rglob("examples-1.json*")]:
+        path.unlink()
 
 
 def copy(destination: Path) -> None:
@@ -112,6 +119,11 @@ def find_interpreter(version: str) -> str | None:
     return None
 
 
+def size_of(destination: Path) -> int:
+    """Bytes, unpacked."""
+    return sum(path.stat().st_size for path in destination.rglob("*") if path.is_file())
+
+
 def main() -> None:
     """`build.py dependencies|evercert ARTIFACTS_DIR`."""
     what, artifacts = sys.argv[1:]
@@ -123,6 +135,8 @@ def main() -> None:
     else:
         copy(destination)
     compile_bytecode(destination, wanted)
+    if (size := size_of(destination)) > LARGEST:
+        print(f"evercert: {what} layer has {size} bytes, more than the {LARGEST} it should have at most")
     machine = wanted.architecture or platform.machine()
     print(f"evercert: {what} layer built for Python {wanted.version} on {machine}")
 

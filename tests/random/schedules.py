@@ -7,6 +7,7 @@ python -m tests.random.schedules --only 4711
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -16,10 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from tests.local_stack import ROOT
 from tests.random.deeds import begin, perform, schedule
 from tests.random.invariants import Watch
 from tests.random.operators import Step
 from tests.random.verdict import Figures, heal, judge
+
+COUNTED = ROOT / ".local" / "random.json"  # for `make bench`, which quotes it
 
 SHORTEST, LONGEST = 30, 45  # steps
 MOST_TOLD = 3
@@ -138,6 +142,8 @@ def main() -> int:
     began = time.monotonic()
     figures, failures = run(asked.seed, asked.schedules)
     print(told(figures))
+    COUNTED.parent.mkdir(exist_ok=True)
+    COUNTED.write_text(json.dumps(vars(figures)))
     print(f"{time.monotonic() - began:.0f} s")
     print("\n".join(map(str, failures)))
     return 1 if failures else 0

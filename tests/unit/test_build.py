@@ -1,6 +1,7 @@
 """The layer build: for the target, with an interpreter that runs, and without what no function reads."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,22 +111,58 @@ def test_bytecode_is_checked_by_nothing_at_run_time(build, tmp_path):
     assert int.from_bytes(compiled.read_bytes()[4:8], "little") == 0b01  # PEP 552: hash-based, not checked
 
 
-def test_only_the_descriptions_that_are_read_stay(build, tmp_path):
-    data = tmp_path / "botocore" / "data"
+@pytest.fixture
+def packages(build, tmp_path):
+    """What pip would install, as far as it is trimmed."""
     for service in (*build.SERVICES, "ec2", "s3"):
-        (data / service / "2015-01-01").mkdir(parents=True)
-    (data / "endpoints.json").write_text("{}")
-    for extra in ("bin", "boto3/examples", "boto3/data", "boto3/session"):
+        (tmp_path / "botocore" / "data" / service / "2015-01-01").mkdir(parents=True)
+    (tmp_path / "botocore" / "data" / "endpoints.json").write_text("{}")
+    examples = tmp_path / "botocore" / "data" / "sqs" / "2015-01-01" / "examples-1.json"
+    examples.write_text("{}")
+    powertools = "aws_lambda_powertools"
+    more = ("bin", "boto3/examples", "boto3/data", "boto3/session", f"{powertools}/event_handler")
+    for extra in (*more, f"{powertools}/utilities/parser", f"{powertools}/utilities/jmespath_utils"):
         (tmp_path / extra).mkdir(parents=True)
-    build.trim(tmp_path)
+    for file in ("utilities/__init__.py", "package.pyi"):
+        (tmp_path / powertools / file).write_text("")
+    return tmp_path
+
+
+def test_only_the_descriptions_that_are_read_stay(build, packages):
+    build.trim(packages)
+    data = packages / "botocore" / "data"
     assert {path.name for path in data.iterdir()} == build.SERVICES | {"endpoints.json"}
-    assert [path.name for path in (tmp_path / "boto3").iterdir()] == ["session"]
-    assert not (tmp_path / "bin").exists()
+    assert list((data / "sqs" / "2015-01-01").iterdir()) == []
+    assert [path.name for path in (packages / "boto3").iterdir()] == ["session"]
+    assert not (packages / "bin").exists()
 
 
-@pytest.mark.parametrize("service", ["dynamodb", "kms", "secretsmanager", "sns", "sqs", "sts"])
+def test_of_powertools_only_what_is_loaded_stays(build, packages):
+    build.trim(packages)
+    powertools = packages / "aws_lambda_powertools"
+    assert [path.name for path in powertools.iterdir()] == ["utilities"]
+    assert {path.name for path in (powertools / "utilities").iterdir()} == {"__init__.py", "jmespath_utils"}
+
+
+def test_what_the_functions_load_of_powertools_stays(build):
+    code = "from aws_lambda_powertools import Logger, Metrics; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    within = {name.split(".")[2] for name in loaded if name.startswith("aws_lambda_powertools.utilities.")}
+    assert within <= build.UTILITIES
+    assert "aws_lambda_powertools/event_handler" in build.UNREAD
+    assert not [name for name in loaded if name.startswith("aws_lambda_powertools.event_handler")]
+
+
+@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "sts"])
 def test_what_the_functions_call_stays(build, service):
     assert service in build.SERVICES
+
+
+def test_the_size_of_a_layer_is_that_of_its_files(build, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for file in ("module.py", "folder/module.pyc"):
+        (tmp_path / file).write_bytes(b"x" * 1_000)
+    assert build.size_of(tmp_path) == 2_000
 
 
 def test_the_layer_holds_the_package_without_the_command_line(build, tmp_path):

@@ -9,7 +9,8 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from evercert.errors import foreign
-from evercert.instants import Instant, to_text
+from evercert.instants import to_text
+from evercert.model import Instant
 from evercert.renewal import Severity
 
 EventType = Literal[
@@ -41,7 +42,7 @@ _HEADLINES: dict[EventType, str] = {
 class Outcome(BaseModel):
     """How one run ended: a line of the history, and the event until it is published."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]

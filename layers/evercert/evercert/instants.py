@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
-
-from pydantic import PlainSerializer, PlainValidator
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S"
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
@@ -23,14 +20,3 @@ def from_text(text: str) -> datetime:
     if not _FORM.fullmatch(text):
         raise ValueError(f"not a moment: {text!r}")
     return datetime.strptime(text, f"{_FORMAT}.%fZ").replace(tzinfo=UTC)
-
-
-def _validated(value: object) -> datetime:
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
-    if isinstance(value, str):
-        return from_text(value)
-    raise ValueError("not a moment")
-
-
-Instant = Annotated[datetime, PlainValidator(_validated), PlainSerializer(to_text, when_used="json")]

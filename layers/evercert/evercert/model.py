@@ -1,13 +1,16 @@
-"""How every part of a document is read: kebab-case keys, no unknown ones, and mistakes told with their place."""
+"""How documents and stored parts are read: kebab-case keys, no unknown ones, mistakes told with their place."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from evercert.errors import foreign
+from evercert.instants import from_text, to_text
 
 Place = tuple[str | int, ...]
 
@@ -18,6 +21,7 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        defer_build=True,  # at first use: most runs need few of the models
         alias_generator=lambda field: field.replace("_", "-"),
     )
 
@@ -44,3 +48,15 @@ def misplaced(problems: dict[Place, str]) -> ValidationError:
         for place, message in problems.items()
     ]
     return ValidationError.from_exception_data("document", details)
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    if isinstance(value, str):
+        return from_text(value)
+    raise ValueError("not a moment")
+
+
+# Not beside `to_text`: the checker, which writes moments too, must not load pydantic.
+Instant = Annotated[datetime, PlainValidator(_moment), PlainSerializer(to_text, when_used="json")]

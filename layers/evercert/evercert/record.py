@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from evercert.canonical import digest
 from evercert.certificate import Chain
-from evercert.instants import Instant
+from evercert.model import Instant
 from evercert.renewal import Reason
 from evercert.spec import Spec
 
@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=0, le=99_999_999)]  # as many digits as an outco
 class Part(BaseModel):
     """A frozen part of a record; unknown attributes are refused, so that a newer schema is never half read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Claim(Part):

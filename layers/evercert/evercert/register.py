@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,8 @@ class Register:
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """`; did you mean …?`, or what is known, for the end of a message."""
+    import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(sorted(known))})"
 

@@ -71,7 +71,7 @@ class PrivateKeySpec(Model):
 class Component(BaseModel):
     """An issuer or a destination as its document names it: a type, and settings that only that type understands."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 

@@ -8,9 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
-from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -21,11 +19,12 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-from botocore.session import get_session
 
+from evercert.aws.session import Session
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
 
 if TYPE_CHECKING:
+    import boto3
     from types_boto3_acm import ACMClient
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_dynamodb import DynamoDBClient
@@ -85,10 +84,10 @@ _MISSING = {
 
 
 class Clients:
-    """boto3 clients of one process; with a deadline, no call starts that could outlive it."""
+    """AWS clients of one process; with a deadline, no call starts that could outlive it."""
 
-    def __init__(self, deadline: Deadline | None = None, session: boto3.Session | None = None) -> None:
-        self.session = session or boto3.Session()
+    def __init__(self, deadline: Deadline | None = None, session: Session | boto3.Session | None = None) -> None:
+        self.session = session or Session()
         self._deadline = deadline
         if deadline is not None:
             # Before the retry loop, so that the limit covers every attempt.
@@ -99,16 +98,11 @@ class Clients:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
         """A new client with our time limits."""
-        return self.session.client(service, config=CONFIG)  # type: ignore[call-overload]
+        return _Client(lambda: self.session.client(service, config=CONFIG))  # type: ignore[call-overload]
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
         """The same in another region, and with `refresh` in another role, asked for credentials as they are needed."""
-        if refresh is None:
-            return Clients(self._deadline, boto3.Session(region_name=region))
-        session = get_session()
-        # botocore has no public way to hand over credentials that renew themselves
-        session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")  # type: ignore[attr-defined]  # noqa: SLF001
-        return Clients(self._deadline, boto3.Session(region_name=region, botocore_session=session))
+        return Clients(self._deadline, Session(region, refresh))
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -149,6 +143,20 @@ class Clients:
     def cloudformation(self) -> CloudFormationClient:
         """The stack's outputs."""
         return self.client("cloudformation")  # type: ignore[no-any-return]
+
+
+class _Client:
+    """Made at its first call: half of the messages need the tables alone, and each client takes 10 ms to make."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Any:  # noqa: ANN401
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._made, name)
 
 
 @contextmanager

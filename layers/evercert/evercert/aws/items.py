@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ValidationError
 
+from evercert.aws import notation
 from evercert.canonical import canonical_json
 from evercert.dispatch import CERTIFICATE, RECORD, shard
 from evercert.events import Outcome
@@ -26,8 +26,6 @@ OUTBOX_DELAY = timedelta(minutes=1)  # the run that wrote an outcome publishes i
 KEPT = timedelta(days=400)
 _NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 Item = dict[str, Any]
 
 
@@ -43,12 +41,12 @@ def key(name: str, sort: str = SK) -> Item:
 
 def attribute(value: object) -> Item:
     """Any of our values as a DynamoDB attribute value."""
-    return dict(_serialize(_plain(value)))
+    return notation.written(_plain(value))
 
 
 def plain(item: Mapping[str, Any]) -> Item:
     """An item as Python values."""
-    return {name: _deserialize(value) for name, value in item.items()}
+    return {name: notation.read(value) for name, value in item.items()}
 
 
 def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:

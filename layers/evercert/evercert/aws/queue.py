@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from evercert.aws.clients import translated
 from evercert.dispatch import Nudge
 from evercert.errors import Rejected
@@ -17,13 +15,6 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 LONGEST_DELAY = 900  # seconds; SQS refuses more
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    certificate: str
-    outcome: str | None = None
 
 
 class SQSQueue:
@@ -60,7 +51,9 @@ def write(nudge: Nudge) -> str:
 def read(body: str) -> Nudge:
     """The inverse; raises Rejected for anything else."""
     try:
-        message = _Body.model_validate_json(body)
-    except ValidationError as error:
-        raise Rejected('the message is not {"certificate": NAME}') from error
-    return Nudge(message.certificate, message.outcome)
+        message = Nudge(**json.loads(body))
+    except (ValueError, TypeError, RecursionError):
+        message = None
+    if message is None or not (isinstance(message.certificate, str) and isinstance(message.outcome, str | None)):
+        raise Rejected('the message is not {"certificate": NAME}')
+    return message

@@ -1,0 +1,42 @@
+"""Python values in DynamoDB's notation, and back: `{"S": "text"}` is `"text"`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+
+def written(value: object) -> dict[str, Any]:
+    """Raises TypeError for what a record never holds, floats among them: DynamoDB's numbers are decimal."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": {str(name): written(part) for name, part in value.items()}}
+        case list() | tuple():
+            return {"L": [written(part) for part in value]}
+    raise TypeError(f"no {type(value).__name__} is ever stored")
+
+
+def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """The inverse; binaries and sets, which only hands can have left there, stay as they are, and fit nowhere."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S" | "BOOL":
+            return content
+        case "N":
+            return Decimal(content)
+        case "NULL":
+            return None
+        case "M":
+            return {name: read(part) for name, part in content.items()}
+        case "L":
+            return [read(part) for part in content]
+    return dict(value)

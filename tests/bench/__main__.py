@@ -1,0 +1,97 @@
+"""`make bench`: takes the figures of docs/benchmarks.md anew, and writes them there.
+
+`python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, waste.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tests.bench import burst, costs, renewals, starts, ticks
+from tests.bench.figures import Figure, Part, replaced
+from tests.local_stack import ROOT, NotRunning, emulator
+from tests.world import World
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
+PARTS = ("starts", "ticks", "renewals", "burst", "waste")
+
+
+def main(wanted: list[str]) -> int:
+    if strange := set(wanted) - set(PARTS):
+        print(f"no such part: {', '.join(sorted(strange))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "EVERCERT_")):
+            del os.environ[name]
+    began, missed = time.monotonic(), 0
+    try:
+        for name, part in _taken(wanted or list(PARTS)):
+            print(f"\n== {name} ({time.monotonic() - began:.0f} s)\n{part.text()}", flush=True)
+            PAGE.write_text(replaced(PAGE.read_text(), name, f"{part.text()}\n\n{_machine()}"))
+            missed += sum(figure.met is False for figure in part.figures)
+    except NotRunning as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"\n{missed} targets not met; written to {PAGE.relative_to(ROOT)} after {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
+    """An emulator of its own for each part: what one leaves behind must not slow down the next one."""
+    if "starts" in wanted:
+        with emulator() as running:
+            yield "starts", starts.measure(World(running), running)
+    if "ticks" in wanted:
+        with emulator() as running:
+            yield "ticks", ticks.measure(World(running))
+    if "renewals" in wanted:
+        with emulator() as running:
+            part, listened = renewals.measure(World(running), running)
+        yield "renewals", part
+        yield "costs", costs.measure(listened)
+    if "burst" in wanted:
+        yield "burst", burst.measure()
+    if "waste" in wanted:
+        yield "waste", _waste()
+
+
+def _waste() -> Part:
+    """What the random schedules counted when they ran last; they say it in a file."""
+    name, target = "certificates issued ÷ revisions delivered, where the issuer takes a token", "1.00"
+    if not SCHEDULES.exists():
+        return Part([Figure(name, "not yet: the random schedules have not run here", target)])
+    counted = json.loads(SCHEDULES.read_text())
+    issued, delivered = counted["signed_by_ca"] - counted["given_up"], counted["delivered_of_ca"]
+    again, strikes = counted["self_signed_twice"], counted["strikes"]
+    told = f"{issued / delivered:.2f} ({issued:,} and {delivered:,}, in {counted['schedules']:,} schedules)"
+    return Part(
+        [
+            Figure(name, told, target, issued == delivered),
+            Figure(
+                "issued again elsewhere, and strikes",
+                f"{again:,} and {strikes:,}",
+                "at most one each",
+                again <= strikes,
+            ),
+        ],
+        [f"Not counted: {counted['given_up']:,} that an edit, a request, a deletion or their own end overtook."],
+    )
+
+
+def _machine() -> str:
+    """Below each part, because parts can be taken one by one."""
+    return (
+        f"Taken on {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""What a renewal and an idle day cost: counted calls times the price table, and what the alternatives cost beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from typing import Any
+
+from tests.bench.figures import Figure, Part, table
+from tests.bench.renewals import Renewal
+from tests.bench.ticks import size_of_item
+from tests.local_stack import ROOT
+from tests.world import load_template
+
+PRICES = json.loads((ROOT / "tests" / "bench" / "prices.json").read_text())
+DAYS = 30.4  # of a month
+FLEETS = (100, 1_000, 10_000)
+# What no call on this machine tells: how long the functions run on AWS, and how much they log.
+ISSUER_SECONDS, ISSUER_GB = 1.5, 1769 / 1024
+CHECKER_SECONDS, CHECKER_GB = 0.5, 0.5
+LOG_BYTES = 3_000
+TICKS, QUERIES = 288, 32  # a day: every five minutes; an empty page costs half a unit
+POLLS = 5 * 3 * 1_440  # a day: Lambda's five pollers, 20 seconds each
+METRICS = 12  # names and dimensions of one stack that are sent in a month
+MESSAGES = 3  # SQS requests of one renewal: sent, received, deleted
+SHORT_LIVED_DAYS = 7
+
+
+def measure(listened: Renewal) -> Part:
+    """From the calls of one renewal, self-signed, into a secret and ACM."""
+    renewal, idle = _renewal(listened), _idle_day()
+    part = Part(
+        [
+            Figure("cost of a renewal", f"${sum(renewal.values()):.6f}"),
+            Figure(
+                "cost of an idle day",
+                f"${sum(idle.values()):.2f}, of which keys, alarms and metrics are ${_fixed():.2f}",
+            ),
+        ]
+    )
+    part.lines += [f"Prices: {PRICES['source']}.", ""]
+    part.lines += table(("a renewal", "$ for 1,000"), [(name, f"{1000 * cost:.4f}") for name, cost in renewal.items()])
+    part.lines += ["", *table(("an idle day", "$"), [(name, f"{cost:.4f}") for name, cost in idle.items()])]
+    part.lines += ["", *_beside(sum(renewal.values()), sum(idle.values()))]
+    return part
+
+
+def _renewal(listened: Renewal) -> dict[str, float]:
+    calls = Counter(call.service for call in listened.calls)
+    reads, writes = _units(listened)
+    return {
+        f"DynamoDB: {writes} write units, {reads:g} read units": writes * PRICES["dynamodb_write_unit"]
+        + (reads + 0.5) * PRICES["dynamodb_read_unit"],
+        f"KMS: {calls['kms']} requests": calls["kms"] * PRICES["kms_request"],
+        f"Secrets Manager: {calls['secretsmanager']} calls": calls["secretsmanager"] * PRICES["secretsmanager_call"],
+        f"SNS: {calls['sns']} event": calls["sns"] * PRICES["sns_publish"],
+        f"SQS: {MESSAGES + calls['sqs']} requests": (MESSAGES + calls["sqs"]) * PRICES["sqs_request"],
+        f"Lambda: {ISSUER_SECONDS} s of {ISSUER_GB:.2f} GB (assumed)": PRICES["lambda_request"]
+        + ISSUER_SECONDS * ISSUER_GB * PRICES["lambda_gb_second_arm64"],
+        f"logs: {LOG_BYTES} bytes (assumed)": LOG_BYTES / 1e9 * PRICES["cloudwatch_log_gb"],
+        f"ACM: {calls['acm']} calls": 0.0,
+    }
+
+
+def _units(listened: Renewal) -> tuple[float, int]:
+    """Read and write units; a write of an indexed attribute also takes an entry out of its index and puts one in.
+
+    Every write is taken to be of the largest size that the record has: what lies between is not looked at.
+    """
+    items = [*listened.before, *listened.after]
+    record = max(size_of_item(item) for item in items if item["sk"]["S"] == "record")
+    largest = math.ceil(record / 1_024)
+    reads = 0.0
+    writes = 1 + 2  # of the checker, which moved the due time, and of its index
+    for call in listened.calls:
+        match call.operation:
+            case "GetItem":
+                reads += 1.0 if call.parameters.get("ConsistentRead") else 0.5
+            case "BatchGetItem":
+                reads += sum(len(keys["Keys"]) for keys in call.parameters["RequestItems"].values())
+            case "UpdateItem":
+                writes += largest + _entries(call.parameters)
+            case "TransactWriteItems":
+                update, put = call.parameters["TransactItems"]
+                writes += 2 * (largest + math.ceil(size_of_item(put["Put"]["Item"]) / 1_024))
+                writes += _entries(update["Update"]) + 1
+    return reads, writes
+
+
+def _entries(update: dict[str, Any]) -> int:
+    """Writes of the indexes `due` and `expiring`: one out and one in, where the update touches their attributes."""
+    touched = set(update.get("ExpressionAttributeNames", {}).values())
+    return 2 * len(touched & {"due_at", "not_after"})
+
+
+def _idle_day() -> dict[str, float]:
+    reads = TICKS * QUERIES / 2
+    seconds = TICKS * CHECKER_SECONDS * CHECKER_GB
+    return {
+        f"DynamoDB: {reads:,.0f} read units": reads * PRICES["dynamodb_read_unit"],
+        f"Lambda: {TICKS} ticks of {CHECKER_SECONDS} s (assumed)": TICKS * PRICES["lambda_request"]
+        + seconds * PRICES["lambda_gb_second_arm64"],
+        f"SQS: {POLLS:,} polls": POLLS * PRICES["sqs_request"],
+        "EventBridge Scheduler and logs": TICKS * (PRICES["scheduler_invocation"] + 1e-6 * PRICES["cloudwatch_log_gb"]),
+        f"{_count('AWS::KMS::Key')} keys, {_count('AWS::CloudWatch::Alarm')} alarms, {METRICS} metrics": _fixed(),
+    }
+
+
+def _fixed() -> float:
+    month = _count("AWS::KMS::Key") * PRICES["kms_key_month"]
+    month += _count("AWS::CloudWatch::Alarm") * PRICES["cloudwatch_alarm_month"]
+    return (month + METRICS * PRICES["cloudwatch_metric_month"]) / DAYS
+
+
+def _count(kind: str) -> int:
+    return sum(resource["Type"] == kind for resource in load_template()["Resources"].values())
+
+
+def _beside(renewal: float, idle: float) -> list[str]:
+    """A month of a fleet that is renewed at two thirds of its lifetime; a secret for each certificate is in evercert's."""
+    rows = []
+    for lifetime in (47, 90):
+        for fleet in FLEETS:
+            issued = fleet * DAYS / (lifetime * 2 / 3)
+            secrets = fleet * PRICES["secret_month"]
+            ours = idle * DAYS + issued * renewal + secrets
+            short = PRICES["private_ca_short_lived_month"]
+            short += fleet * DAYS / (SHORT_LIVED_DAYS * 2 / 3) * PRICES["private_ca_short_lived_issue"]
+            exportable = issued * PRICES["acm_exportable_issue"]
+            authority = PRICES["private_ca_month"] + _tiers(issued)
+            costs = (ours, ours - secrets, authority, short, exportable)
+            rows.append((f"{fleet:,}", f"{lifetime} days", *(f"{cost:,.0f}" for cost in costs)))
+    head = (
+        "certificates", "lifetime", "evercert, $ a month", "of it without secrets", "+ AWS Private CA",
+        "+ the same, short-lived (7 days)", "exportable ACM instead, renewed as often",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _tiers(issued: float) -> float:
+    cost = 0.0
+    for size, price in PRICES["private_ca_issue"]:
+        taken = issued if size is None else min(issued, size)
+        cost += taken * price
+        issued -= taken
+    return cost

@@ -1,0 +1,63 @@
+"""What is measured, beside what was promised, and how it gets into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One promise; `met` None: it has no target, or could not be measured."""
+
+    name: str
+    measured: str
+    target: str = "none"
+    met: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        return {True: "met", False: "**not met**", None: ""}[self.met]
+
+
+@dataclass
+class Part:
+    """One part of the page: its figures, and the tables behind them."""
+
+    figures: list[Figure] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        rows = [(f.name, f.measured, f.target, f.verdict) for f in self.figures]
+        return "\n".join([*table(("figure", "measured", "target", ""), rows), "", *self.lines]).strip()
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(map(str, line)) + " |" for line in lines]
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """The page with this part's block anew; raises ValueError when the page has no such block."""
+    block = re.compile(rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not block.search(page):
+        raise ValueError(f"docs/benchmarks.md has no block for {name}")
+    return block.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def p95(values: Sequence[float]) -> float:
+    """The value that 95 % stay below."""
+    return quantiles(values, n=20)[-1]
+
+
+def megabytes(size: float) -> str:
+    return f"{size / 1024 / 1024:.1f} MiB"
+
+
+def size_of(folder: Path, pattern: str = "*") -> int:
+    """Bytes of the files below it."""
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file())

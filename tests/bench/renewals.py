@@ -1,0 +1,141 @@
+"""One renewal after the other, in this process, beside a script that makes the same calls: processor time and delay."""
+
+from __future__ import annotations
+
+import copy
+import json
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import boto3
+
+from evercert.aws.clients import CONFIG
+from evercert.aws.items import key
+from evercert.aws.queue import read
+from tests.bench.bare import Call, Script
+from tests.bench.figures import Figure, Part, p95, table
+from tests.fakes import spec
+from tests.local_stack import Emulator, client_arguments
+from tests.world import World
+
+TIMES, WARM = 60, 8
+PROCESSOR, DELAY = 1.4, 3.0
+NAME = "web"
+NUDGE = json.dumps({"certificate": NAME})
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What one renewal asked of AWS, and the items of the table before and after it."""
+
+    calls: list[Call]
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+
+
+def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
+    listened = _issued(world)
+    clients = {name: boto3.client(name, config=CONFIG, **client_arguments(running)) for name in _services(listened)}
+    script = Script(clients, listened.calls)
+    ours: list[tuple[float, float]] = []
+    theirs: list[tuple[float, float]] = []
+    for turn in range(TIMES + WARM):
+        _make_due(world)
+        seen = _timed(lambda: _renew(world))
+        kept = world.items()
+        _restore(world, listened.before)
+        beside = _timed(script.renew)
+        _restore(world, kept)
+        if turn >= WARM:
+            ours.append(seen)
+            theirs.append(beside)
+    part = Part(_figures(ours, theirs))
+    counted = Counter(f"{call.service} {call.operation}" for call in listened.calls)
+    part.lines += table(("call of AWS", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
+    return part, listened
+
+
+def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> list[Figure]:
+    processor = median(seen[1] for seen in ours), median(seen[1] for seen in theirs)
+    delay = p95([seen[0] for seen in ours]), p95([seen[0] for seen in theirs])
+    ratio, slower = processor[0] / processor[1], delay[0] / delay[1]
+    told = f"{1000 * processor[0]:.1f} and {1000 * processor[1]:.1f} ms"
+    late = f"{1000 * delay[0]:.0f} and {1000 * delay[1]:.0f} ms"
+    return [
+        Figure(
+            "processor time of a renewal ÷ that of the script",
+            f"{ratio:.2f} ({told})",
+            f"≤ {PROCESSOR}",
+            ratio <= PROCESSOR,
+        ),
+        Figure(
+            "nudge to announced ÷ the script, each at its p95", f"{slower:.2f} ({late})", f"≤ {DELAY}", slower <= DELAY
+        ),
+    ]
+
+
+def _issued(world: World) -> Renewal:
+    """A first certificate, and then a renewal that is listened to."""
+    world.fresh()
+    destinations = [{"type": "secrets-manager", "secret": world.secret}, {"type": "acm"}]
+    world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
+    world.settle(world.settled)
+    _make_due(world)
+    calls: list[Call] = []
+    before = world.items()
+
+    def note(params: dict[str, Any], model: Any, **_: object) -> None:
+        calls.append(Call(model.service_model.service_name, model.name, copy.deepcopy(params)))
+
+    own = [getattr(world.clients, name) for name in ("dynamodb", "sqs", "sns", "kms", "secretsmanager", "acm")]
+    for client in own:
+        client.meta.events.register_first("provide-client-params", note)
+    _renew(world)
+    for client in own:
+        client.meta.events.unregister("provide-client-params", note)
+    return Renewal(calls, before, world.items())
+
+
+def _services(listened: Renewal) -> set[str]:
+    return {call.service for call in listened.calls}
+
+
+def _make_due(world: World) -> None:
+    """Two thirds of its life later, without the status checks of the days between."""
+    world.clock.now = (world.record(NAME).renew_at or world.clock.now) + timedelta(seconds=1)
+
+
+def _renew(world: World) -> None:
+    """What the function does with one message."""
+    report = world.issuance.run(read(NUDGE).certificate)
+    if report.outcome != "certificate.renewed":
+        raise AssertionError(f"it was to be renewed, and is {report.outcome}: {report.facts}")
+
+
+def _restore(world: World, kept: list[dict[str, Any]]) -> None:
+    """The items of the table as they were."""
+    wanted = {(item["pk"]["S"], item["sk"]["S"]) for item in kept}
+    for item in world.items():
+        if (item["pk"]["S"], item["sk"]["S"]) not in wanted:
+            keys = {name: item[name] for name in key(NAME)}
+            world.operator.dynamodb.delete_item(TableName=world.table, Key=keys)
+    for item in kept:
+        world.operator.dynamodb.put_item(TableName=world.table, Item=item)
+
+
+def _timed(act: Callable[[], None]) -> tuple[float, float]:
+    """Elapsed, and processor time of this process, user and system."""
+    began, used = time.perf_counter(), _used()
+    act()
+    return time.perf_counter() - began, _used() - used
+
+
+def _used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

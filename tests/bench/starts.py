@@ -1,0 +1,157 @@
+"""Cold starts in fresh processes, and the size of the layers.
+
+The layers are built as for a deployment, so there is bytecode, and the modules are those that a function finds. Judged is
+the processor time that the process took, which neither other work on the machine nor the emulator's answers change.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from tests.bench.figures import Figure, Part, megabytes, size_of, table
+from tests.local_stack import ROOT, Emulator, tool
+from tests.world import STACK, STACK_ID, World, load_template
+
+TIMES = 15
+CHECKER, ISSUER = 1.25, 1.8
+LARGEST = 40 * 1024 * 1024
+BASELINE = """
+import boto3
+key = {":shard": {"S": "00"}}
+boto3.client("dynamodb").query(
+    TableName=os.environ["CERTIFICATES_TABLE"], IndexName="due", KeyConditionExpression="due_shard = :shard",
+    ExpressionAttributeValues=key,
+)
+"""
+FUNCTION = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("app", {path!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
+
+module.handler({event!r}, Context())
+"""
+NOBODY = {"Records": [{"messageId": "1", "body": '{"certificate": "nobody"}'}]}
+
+
+def measure(world: World, running: Emulator) -> Part:
+    world.fresh()
+    part = Part()
+    with tempfile.TemporaryDirectory(prefix="evercert-bench-") as folder:
+        layers = [_built(Path(folder), what, "host") for what in ("dependencies", "evercert")]
+        times = _times(world, _environment(world, running, layers))
+        host = layers[0]
+        shipped = _built(Path(folder) / "shipped", "dependencies", None)
+        part.figures += _ratios(times)
+        part.figures += _sizes(host, shipped)
+    part.lines += table(
+        ("fresh process", "processor time", "elapsed, with the emulator's answers"),
+        [
+            (name, f"{1000 * median(p for _, p in seen):.0f} ms", f"{1000 * median(e for e, _ in seen):.0f} ms")
+            for name, seen in times.items()
+        ],
+    )
+    return part
+
+
+def _ratios(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
+    figures = []
+    for name, limit in (("checker", CHECKER), ("issuer", ISSUER)):
+        # One round after the other, so that what else the machine does meets all of a round alike.
+        rounds = zip(times[name], times["boto3 and one client"], strict=True)
+        ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
+        what = f"cold start of the {name} ÷ that of boto3 with one client and one call"
+        figures.append(Figure(what, f"{ratio:.2f}", f"≤ {limit}", ratio <= limit))
+    return figures
+
+
+def _sizes(host: Path, shipped: Path) -> list[Figure]:
+    compiled = size_of(shipped, "*.pyc")
+    size = size_of(shipped) if compiled else size_of(shipped) + size_of(host, "*.pyc")
+    how = "" if compiled else ", its bytecode taken from the layer for the interpreter at hand"
+    return [
+        Figure(
+            f"dependency layer for python3.13/arm64, unpacked, with bytecode{how}",
+            megabytes(size),
+            "≤ 40 MiB",
+            size <= LARGEST,
+        ),
+        Figure("the same without bytecode", megabytes(size_of(shipped) - compiled), "≤ 40 MiB", size <= LARGEST),
+    ]
+
+
+def _times(world: World, environment: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
+    codes = {
+        "boto3 and one client": BASELINE,
+        "checker": _function("checker", {}),
+        "issuer": _function("issuer", NOBODY),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
+    for turn in range(TIMES + 1):
+        for name, code in codes.items():
+            seen = _run(code, environment)
+            if turn:  # the first ones read from the disk
+                times[name].append(seen)
+    return times
+
+
+def _function(name: str, event: object) -> str:
+    return FUNCTION.format(path=str(ROOT / "functions" / name / "app.py"), event=event)
+
+
+def _run(code: str, environment: dict[str, str]) -> tuple[float, float]:
+    timed = f"import os, time\nbegan = time.perf_counter(), time.process_time()\n{code}\n"
+    timed += "print('\\n%f %f' % (time.perf_counter() - began[0], time.process_time() - began[1]))"
+    command = [sys.executable, "-c", timed]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"a fresh process failed:\n{done.stderr[-2000:]}")
+    elapsed, processor = map(float, done.stdout.splitlines()[-1].split())
+    return elapsed, processor
+
+
+def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": os.pathsep.join(str(layer / "python") for layer in layers),
+        **running.environment,
+        **_constants("IssuerFunction"),
+        "CERTIFICATES_TABLE": world.table,
+        "ISSUERS_TABLE": world.issuers_table,
+        "QUEUE_URL": world.queue_url,
+        "TOPIC_ARN": world.topic,
+        "SEAL_KEY": world._seal_key,
+        "STACK_NAME": STACK,
+        "STACK_ID": STACK_ID,
+        "LEASE_SECONDS": "90",
+        "REDISPATCH_SECONDS": "600",
+    }
+
+
+def _constants(function: str) -> dict[str, str]:
+    """What the template gives a function, whatever the stack."""
+    variables = load_template()["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return {name: value for name, value in variables.items() if isinstance(value, str)}
+
+
+def _built(folder: Path, what: str, target: str | None) -> Path:
+    """One layer, built as `sam build` does it."""
+    destination = folder / what
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    command = [tool("python"), ROOT / "layers" / "build.py", what, destination]
+    subprocess.run(
+        command,
+        env=environment | ({} if target is None else {"EVERCERT_TARGET": target}),
+        check=True,
+        capture_output=True,
+    )
+    return destination
