@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,10 @@ def test_files_and_functions_stay_within_their_budget() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 50, f"{path}:{node.name}"
+
+
+def test_every_module_of_the_field_has_its_place_on_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| to read about |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert named == {path.stem for path in PURE} - {"__init__"}
