@@ -146,6 +146,7 @@ MUTANTS = [
     Mutant("certificates share no place in ACM", "destinations/acm.py", "return self.arn is None\n", "return False\n", "tests/unit/test_document.py"),
     Mutant("no path in a secret's name", "destinations/secrets_manager.py", 'if {".", ".."} & set(self.secret.split("/")):', "if False:", SECRETS),
     Mutant("doctor shows no unknown settings", "examining.py", "label(component) if known else component.type", "label(component)", "tests/unit/test_examining.py"),
+    Mutant("a turn is nudged for", "issuance.py", "return replace(waiting, again_at=turn)", "return waiting", "tests/unit/test_pacing.py"),
 ]  # fmt: skip
 
 

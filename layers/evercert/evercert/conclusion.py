@@ -30,6 +30,7 @@ class Conclusion:
     due_at: datetime | None
     outcome: Outcome
     measured: dict[str, float] = field(default_factory=dict)
+    again_at: datetime | None = None  # before the next tick: somebody's turn comes
 
 
 Word = Literal["nothing-to-do", "checked", "waiting", "put-off", "paused", "pending"]
@@ -43,6 +44,7 @@ class WayOut:
     changes: dict[str, Any]
     due_at: datetime | None
     facts: dict[str, Any] = field(default_factory=dict)
+    again_at: datetime | None = None  # before the next tick: the issuer is done, or somebody's turn comes
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def delivered(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
     retry = min(filter(None, (changes["retry_at"], next_turn(result.later))), default=None)
     retry = now if unserved else retry
     end = conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
-    return replace(end, measured=result.measured)
+    return replace(end, measured=result.measured, again_at=next_turn(result.later))
 
 
 def failed(attempt: Attempt, error: EvercertError, result: Result | None = None) -> Conclusion:

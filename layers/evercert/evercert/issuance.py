@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -94,7 +94,7 @@ class Issuance:
     def _conclude(self, held: Held, end: Conclusion) -> Report:
         moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
-        self._come_back(held, outcome.at if due_now else None)
+        self._come_back(held, outcome.at if due_now else end.again_at)
         report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.measured}
         problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
         return Report(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
@@ -102,15 +102,19 @@ class Issuance:
     def _leave(self, held: Held, end: WayOut) -> Report:
         now = self._ports.clock()
         moved = self._ports.inventory.release(held, end.changes, end.due_at, now)
-        self._come_back(held, now if moved else end.due_at if end.word == "pending" else None)
+        self._come_back(held, now if moved else end.again_at)
         return Report(end.word, held.name, {"due_at": end.due_at, **end.facts})
 
     def _come_back(self, held: Held, at: datetime | None) -> None:
-        """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds."""
-        if at is None or (delay := at - self._ports.clock()) > LONGEST_NUDGE:
+        """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds.
+
+        One that comes too early, because no nudge can be put off for longer, sends the next one.
+        """
+        if at is None:
             return
+        delay = min(max(at - self._ports.clock(), timedelta(0)), LONGEST_NUDGE)
         try:
-            self._ports.queue.send_later(Nudge(held.name), max(delay, timedelta(0)))
+            self._ports.queue.send_later(Nudge(held.name), delay)
         except EvercertError:
             return  # stored is stored: the checker brings it back
 
@@ -194,7 +198,9 @@ class _Run:
             pending = self.steps.obtaining.ask(self.record, pending, opened)
         if pending.chain is None:
             changes = {"pending": pending, "state": "pending"}
-            return WayOut("pending", changes, next_due(self.record, self.ports.clock(), pending.retry_at))
+            now, again_at = self.ports.clock(), pending.retry_at
+            soon = again_at is not None and again_at <= now + LONGEST_NUDGE  # else the tick is exact enough
+            return WayOut("pending", changes, next_due(self.record, now, again_at), again_at=again_at if soon else None)
         run = streak(self.record, pending, Chain.from_pem(pending.chain), self.ports.clock())
         self.ports.inventory.update(self.held, {"pending": pending, "streak": run})
         self.pending = pending
@@ -208,7 +214,8 @@ class _Run:
         if result.errors:
             return conclusion.failed(self._attempt(), conclusion.leading(result.errors), result)
         if (turn := next_turn(result.later)) is not None:
-            return wait(self._attempt(), "waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
+            waiting = wait(self._attempt(), "waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
+            return replace(waiting, again_at=turn)
         return well(self._attempt(), {})  # what had failed is no longer wanted
 
     def _is_news(self, result: Result, pending: Pending) -> bool:
