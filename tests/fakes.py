@@ -77,7 +77,7 @@ class FakeTable:
     def update(self, held: Held, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
-        self._set(held.name, self._owned(changes, held))
+        self._set(held.name, {**self._owned(changes, held), "schema": SCHEMA})
 
     def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
@@ -87,7 +87,8 @@ class FakeTable:
 
     def _end(self, held: Held, changes: Changes, due: datetime | None) -> None:
         resting = True if due is None else None
-        self._set(held.name, {**changes, "claim": None, "resting": resting, **items.due(held.name, due)})
+        due_entry = items.due(held.name, due)
+        self._set(held.name, {**changes, "schema": SCHEMA, "claim": None, "resting": resting, **due_entry})
 
     def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
@@ -160,7 +161,7 @@ class FakeTable:
                 spec = items.new_record(change.record, due_at)["spec"]
                 item = self.items[items.pk(change.record.name), items.SK]
                 item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
-                self._set(change.record.name, items.due(change.record.name, due_at))
+                self._set(change.record.name, {"schema": SCHEMA, **items.due(change.record.name, due_at)})
             else:
                 self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
 

@@ -29,6 +29,12 @@ def _edit(rng: random.Random) -> Step:
     return ("edit", rng.choice(NAMES), *rng.choice(changes))
 
 
+def _break(rng: random.Random) -> Step:
+    """A CA that has issued for a token does not refuse the token afterwards: "invalid" is for the others."""
+    service = rng.choice(SERVICES)
+    return ("break", service, rng.choice([how for how in HOW if (service, how) != ("ca", "invalid")]))
+
+
 # What can also happen at a call of somebody else's.
 _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (6, _edit),
@@ -44,7 +50,7 @@ _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (5, lambda rng: ("run", rng.choice(NAMES))),
     (3, lambda _: ("tick",)),
     (3, lambda rng: ("message", rng.randrange(8))),
-    (4, lambda rng: ("break", rng.choice(SERVICES), rng.choice(HOW))),
+    (4, _break),
     (4, lambda _: ("mend",)),
     (2, lambda rng: ("trouble", rng.choice(["queue", "sns", "issuers"]), rng.choice(["unavailable", "misconfigured"]))),
     (3, lambda rng: ("script", *rng.choices(SCRIPT, k=rng.randrange(1, 4)))),

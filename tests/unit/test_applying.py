@@ -10,7 +10,7 @@ from evercert.applying import Plan, Wanted, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.errors import Misconfigured, Rejected
 from evercert.ports import Unreadable
-from evercert.record import Claim, Delivery, Facts, Failure, Pending, Record
+from evercert.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change
 from tests.fakes import START, FakeQueue, FakeTable
@@ -120,9 +120,9 @@ def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table
 
 def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeTable) -> None:
     applied(table, web())
-    table.items["certificate#web", "record"]["schema"] = {"N": "2"}
+    table.items["certificate#web", "record"]["schema"] = {"N": str(SCHEMA + 1)}
     result = planned(table, web(ttl="30d"))
-    assert result.conflicts == ["web: its record was written by a newer evercert (schema 2); use that one"]
+    assert result.conflicts == [f"web: its record was written by a newer evercert (schema {SCHEMA + 1}); use that one"]
     assert result.steps == []
 
 

@@ -177,9 +177,14 @@ def test_does_not_try_again_before_the_back_off_has_passed():
 
 def test_the_later_of_two_holds_counts():
     both = record(pending=pending(retry_at=NOW + DAY), last_error=failure(), retry_at=NOW + 2 * DAY)
-    assert held_until(both, ISSUER, both.pending) == NOW + 2 * DAY
-    assert held_until(both, ISSUER) == NOW + 2 * DAY
-    assert held_until(record(pending=pending(retry_at=NOW + DAY)), ISSUER) is None
+    assert decide(both, ISSUER, NOW) == Wait(NOW + 2 * DAY)
+    assert held_until(both, ISSUER, NOW) == NOW + 2 * DAY
+    assert held_until(record(pending=pending(retry_at=NOW + DAY)), ISSUER, NOW) is None
+
+
+def test_a_failure_from_the_future_holds_nothing():
+    ahead = failure().model_copy(update={"at": NOW + 90 * DAY})
+    assert held_until(record(last_error=ahead, retry_at=NOW + 91 * DAY), ISSUER, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,7 @@ def test_the_later_of_two_holds_counts():
 )
 def test_another_wish_passes_the_back_off(changes, issuer):
     failed = record(**{"facts": None, "last_error": failure(), "failures": 9, "retry_at": NOW + DAY, **changes})
-    assert held_until(failed, issuer) is None
+    assert held_until(failed, issuer, NOW) is None
     assert decide(failed, issuer, NOW) == Start("missing")
 
 
@@ -207,7 +212,7 @@ def test_an_edit_is_not_held_by_what_the_old_request_waits_for():
 
 
 def test_nothing_is_held_when_nothing_failed():
-    assert held_until(record(), ISSUER) is None
+    assert held_until(record(), ISSUER, NOW) is None
 
 
 def test_there_is_no_renewal_of_what_was_never_issued():

@@ -247,7 +247,8 @@ def test_one_that_cannot_be_asked_keeps_nobody_waiting(bench: Bench, shelf: Shel
     assert here(bench, 1).revision == 2
 
 
-def test_a_destination_that_has_nothing_yet_is_not_asked(bench: Bench, shelf: Shelf) -> None:
+def test_a_place_of_somebody_elses_is_asked_of_before_the_first_delivery_too(bench: Bench, shelf: Shelf) -> None:
+    shelf.refuses = Rejected("another kind of key")
     bench.want(spec())
-    bench.run()
-    assert shelf.asked == 0
+    assert bench.run() == "certificate.failed"
+    assert (shelf.asked, bench.record().revision) == (1, 0)

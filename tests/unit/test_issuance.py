@@ -12,7 +12,7 @@ from evercert.aws import items
 from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.ports import OpenIssuer
-from evercert.record import Claim
+from evercert.record import SCHEMA, Claim
 from tests.fakes import LEASE, Bench, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
@@ -169,7 +169,7 @@ def test_a_deleted_certificate_is_gone_without_an_error(bench: Bench) -> None:
 
 def test_a_newer_schema_is_left_alone(bench: Bench) -> None:
     bench.want(spec())
-    bench.table.items[items.pk("web"), "record"]["schema"] = {"N": "2"}
+    bench.table.items[items.pk("web"), "record"]["schema"] = {"N": str(SCHEMA + 1)}
     assert bench.run() == "newer-schema"
     assert bench.destinations.known == {}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evercert.deadline import Clock
-from evercert.errors import ClaimLost, EvercertError, GaveUp, Gone, NotYet, OutOfTime, Unavailable
+from evercert.errors import Busy, ClaimLost, EvercertError, GaveUp, Gone, Misconfigured, NotYet, OutOfTime, Unavailable
 from evercert.instants import to_text
 from evercert.ports import Gate, Gates
 from evercert.renewal import spread
@@ -23,6 +23,12 @@ class Breaker:
 
     gates: Gates
     clock: Clock
+
+    def look(self, service: str, uid: str) -> None:
+        """Raises NotYet while the service is shut, and takes nobody's turn to find out whether it is back."""
+        gate, now = self.gates.read(service), self.clock()
+        if gate.shut_until is not None and now < gate.shut_until <= now + 2 * STEPS[-1]:
+            raise NotYet(f"{service} does not answer", _back(gate, uid, now))
 
     def admit(self, service: str, uid: str) -> Gate:
         """Raises NotYet while the service is shut; of those who waited, one goes first."""
@@ -41,12 +47,13 @@ class Breaker:
             yield
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
             raise  # ours, and says nothing of the service
-        except Gone:
+        except (Gone, Busy):
             self._answered(gate)
             raise
         except Unavailable:
             failures = max(gate.failures, 0) + 1
-            self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
+            with suppress(Unavailable, Misconfigured):
+                self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
             raise
         except EvercertError:
             self._answered(gate)
@@ -56,7 +63,8 @@ class Breaker:
 
     def _answered(self, gate: Gate) -> None:
         if gate.shut_until is not None:
-            self.gates.clear(gate)
+            with suppress(Unavailable, Misconfigured):  # what was answered must not be lost with it
+                self.gates.clear(gate)
 
 
 def _back(gate: Gate, uid: str, now: datetime) -> datetime:

@@ -12,10 +12,10 @@ from evercert.errors import EvercertError, Rejected, Unavailable, foreign
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
-from evercert.record import Facts, Failure, KeptKey, Pending, Record, State
+from evercert.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
 from evercert.renewal import REJECTED_FOR, Severity, back_off, renew_at, severity
 from evercert.reporting import certificate_data, previous, undelivered
-from evercert.timers import next_check, next_due, renewal_of
+from evercert.timers import check_due, next_check, next_due, renewal_of
 
 MESSAGE_LIMIT = 1_000
 LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -88,8 +88,8 @@ def delivered(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
     return replace(end, measured=result.measured, again_at=next_turn(result.later))
 
 
-def failed(attempt: Attempt, error: EvercertError, result: Result | None = None) -> Conclusion:
-    """Nothing new was delivered anywhere."""
+def failed(attempt: Attempt, error: EvercertError, result: Result | None = None, *, looked: bool = False) -> Conclusion:
+    """Nothing new was delivered anywhere; `looked`: what failed is the status check itself."""
     record, pending, now = attempt.record, attempt.pending, attempt.now
     facts = record.facts
     not_after = facts.not_after if facts is not None else None
@@ -98,6 +98,8 @@ def failed(attempt: Attempt, error: EvercertError, result: Result | None = None)
     kept = None if error.abandons and result is None else pending
     partly = facts is not None and kept is not None and facts.revision == kept.revision
     state: State = "stopped" if error.stops else "undelivered" if partly else "failing"
+    if result is not None:
+        retry = _put_off(attempt, result, not_after)
     changes: dict[str, Any] = {"state": state, "pending": kept, **_failure(attempt, error, retry)}
     revision = pending.revision if pending is not None else record.revision
     data: dict[str, Any] = {
@@ -112,12 +114,17 @@ def failed(attempt: Attempt, error: EvercertError, result: Result | None = None)
         "next_attempt": to_text(retry),
         "not_after": not_after and to_text(not_after),
         "undelivered": [] if result is None else undelivered(record, result),
+        "warnings": [] if result is None else result.warnings,
     }
     if result is not None:
+        changes["deliveries"] = result.deliveries
         retry = min(retry, next_turn(result.later) or retry)
     level = severity(now, record.renew_at, not_after)
     kind: EventType = "certificate.failed"
-    return conclude(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
+    if check_due(record, now) and not looked:
+        retry = now  # the status is looked at while the next try waits
+    end = conclude(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
+    return end if result is None else replace(end, measured=result.measured)
 
 
 def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
@@ -195,14 +202,23 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
     if record.facts is None or record.facts.revision != facts.revision:
         changes["warned"] = 0
     if result.errors:
-        error = leading(result.errors)
-        failure = _failure(attempt, error, _retry_at(attempt, error, facts.not_after))
+        failure = _failure(attempt, leading(result.errors), _put_off(attempt, result, facts.not_after))
         # What failed is the wish that this revision was for; a request that came after it is not held by it.
         failure["last_error"] = failure["last_error"].model_copy(update={"requested_at": pending.requested_at})
         changes |= failure
+    elif any(result.deliveries.get(key, Delivery()).retry_at is not None for key in result.later):
+        changes |= {"failures": record.failures, "last_error": record.last_error, "retry_at": record.retry_at}
     if result.errors or result.later:
         changes |= {"state": "undelivered", "pending": pending}
     return changes
+
+
+def _put_off(attempt: Attempt, result: Result, not_after: datetime | None) -> datetime:
+    """Each destination that failed has a time of its own to be tried again; answers the first of them."""
+    for key, error in result.errors.items():
+        here = result.deliveries.get(key, Delivery())
+        result.deliveries[key] = here.model_copy(update={"retry_at": _retry_at(attempt, error, not_after)})
+    return min(moment for key in result.errors if (moment := result.deliveries[key].retry_at) is not None)
 
 
 def _clamped(record: Record, facts: Facts) -> str | None:

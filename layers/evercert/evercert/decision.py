@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evercert.certificate import Chain
-from evercert.record import Facts, Pending, Record
+from evercert.record import Delivery, Facts, Pending, Record
 from evercert.renewal import Reason
 from evercert.timers import renewal_of, renewal_time
+
+LONGEST_HOLD = timedelta(days=31)  # an issuer may take a month; what is later was stored by a clock that was wrong
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
     pending = record.pending
     decision: Start | Resume
     if pending is not None and _is_wanted(pending, record, issuer_hash, now):
-        decision, hold = Resume(pending), held_until(record, issuer_hash, pending)
+        decision, hold = Resume(pending), _resumed_at(record, issuer_hash, pending, now)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
-        decision, hold = Start(reason, pending), held_until(record, issuer_hash)
-        if reason == "near-expiry" and _failed_before_its_renewal(record):
+        decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
+        if _failed_before(record, reason):
             hold = None
     else:
         return Idle(pending)
-    return decision if hold is None or now >= hold else Wait(hold)
+    return decision if hold is None or not now < hold <= now + LONGEST_HOLD else Wait(hold)
 
 
 def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
@@ -66,32 +68,46 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     found = record.finding.reason if record.finding is not None and record.finding.revision == facts.revision else None
     lacking = not record.delivered(facts.revision)
     rules: tuple[tuple[Reason, bool], ...] = (
-        ("spec-changed", record.request_hash != record.spec.request_hash or (lacking and record.pending is None)),
+        ("spec-changed", record.request_hash != record.spec.request_hash),
         ("issuer-changed", record.issuer_hash != issuer_hash),
         ("requested", record.requested_at is not None and record.requested_at != record.served),
         ("revoked", found == "revoked"),
         ("near-expiry", renewal is not None and now >= renewal),
         ("drifted", found == "drifted"),
-        # With a revision under way the other reasons go first: it may have been for one of them, and given up.
-        ("spec-changed", lacking),
+        ("spec-changed", lacking),  # a destination was added; what it lost would have been found
     )
     return next((reason for reason, holds in rules if holds), None)
 
 
-def held_until(record: Record, issuer_hash: str | None, pending: Pending | None = None) -> datetime | None:
-    """Until when nothing may be tried: what the issuer asked for, or the back-off after a failure.
+def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
+    """Whether the last failure was of what is wanted now: an edit, a request or a mended issuer passes the back-off.
 
-    The back-off counts only for the very wish that failed: an edit, a request or a mended issuer passes it.
+    So does a failure from the future: the clock was wrong then.
     """
-    holds = [pending.retry_at] if pending is not None else []
     error = record.last_error
-    if error is not None and (error.generation, error.requested_at, error.issuer_hash) == (
-        record.generation,
-        record.requested_at,
-        issuer_hash,
-    ):
-        holds.append(record.retry_at)
-    return max((hold for hold in holds if hold is not None), default=None)
+    wish = record.generation, record.requested_at, issuer_hash
+    return error is not None and error.at <= now and (error.generation, error.requested_at, error.issuer_hash) == wish
+
+
+def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
+    """Until when nothing new may be tried, after a failure."""
+    return record.retry_at if is_held(record, issuer_hash, now) else None
+
+
+def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:
+    """When the issuer may be asked again; or, with a chain, when the first of those that lack it may take it."""
+    hold = held_until(record, issuer_hash, now)
+    if pending.chain is None:
+        return max((moment for moment in (pending.retry_at, hold) if moment is not None), default=None)
+    if hold is None:
+        return None
+    here = [record.deliveries.get(component.key, Delivery()) for component in record.spec.destinations]
+    lacking = [delivery for delivery in here if delivery.revision != pending.revision]
+    own = [delivery.retry_at or delivery.turn for delivery in lacking]
+    known = [moment for moment in own if moment is not None]
+    if not known:
+        return hold  # it failed before it came to any of them
+    return min(known) if len(known) == len(own) else None
 
 
 def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> bool:
@@ -109,7 +125,11 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
     return now < (renewal_of(facts, record) if record.spec.renews else facts.not_after)
 
 
-def _failed_before_its_renewal(record: Record) -> bool:
-    """The failure was of something else, such as one destination, and must not keep the renewal from the others."""
-    renewal, error = renewal_time(record), record.last_error
-    return renewal is not None and error is not None and error.at < renewal
+def _failed_before(record: Record, reason: Reason) -> bool:
+    """The failure was of something else, such as one destination, and must not hold what came after it."""
+    error, renewal, finding = record.last_error, renewal_time(record), record.finding
+    if error is None:
+        return False
+    if reason == "near-expiry":
+        return renewal is not None and error.at < renewal
+    return reason in {"revoked", "drifted"} and finding is not None and error.at <= finding.found_at

@@ -28,6 +28,7 @@ from evercert.errors import (
 from evercert.keys import public_bytes
 from evercert.ports import Held, Inventory, Pace, Seal
 from evercert.record import Delivery, Pending, Record
+from evercert.renewal import Reason
 from evercert.spec import Component
 
 LONGEST_SLEEP = timedelta(seconds=2)
@@ -35,6 +36,7 @@ TURN_KEPT = timedelta(minutes=1)  # a turn that was missed by more than this is 
 FARTHEST_TURN = timedelta(hours=6)
 INTENT_SETTLES = timedelta(minutes=5)  # after that, what an interrupted first delivery made can be found
 QUOTA_WARNING = 0.8
+KEPT_UP: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "drifted"])  # nobody's wish, but needed
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Result:
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes of 365 days, and the quota
+    unopened: set[str] = field(default_factory=set)  # what their settings are, nobody knows
 
     @property
     def warnings(self) -> list[str]:
@@ -75,31 +78,48 @@ class Deliveries:
     clock: Clock
     sleep: Callable[[timedelta], None]
 
-    def check(self, record: Record) -> None:
-        """Asks every destination whether it could take what the spec wants, before anything is issued.
+    def check(self, record: Record, reason: Reason) -> None:
+        """Asks every destination whether it could take what is wanted, before anything is issued; raises why not.
 
-        Raises Rejected when one could not. One that cannot be asked now is no reason to keep the others waiting.
+        A wish that one of them can never fulfil is refused whole. What has to be renewed is renewed for those that can
+        take it; and one that cannot be asked now is no reason to keep the others waiting.
         """
+        refusals: list[EvercertError] = []
         for component in record.spec.destinations:
-            destination = self.destinations.open(component, record.name)
-            destination.check(record.spec)
-            here = record.deliveries.get(component.key)
-            if here is not None and here.location and isinstance(destination, Preflight):
-                try:
-                    destination.preflight(record.spec, here)
-                except (Unavailable, Misconfigured):
-                    continue
+            try:
+                self._preflight(record, component)
+            except (ClaimLost, OutOfTime):
+                raise
+            except (Unavailable, NotYet):
+                continue
+            except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
+                refusals.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
+        wishes = [error for error in refusals if isinstance(error, Rejected)]
+        if wishes and reason not in KEPT_UP:
+            raise wishes[0]
+        if len(refusals) == len(record.spec.destinations):
+            raise refusals[0]
 
-    def run(self, held: Held, record: Record, pending: Pending) -> Result:
-        """Delivers to those that lack the revision, and writes down each delivery under the claim."""
-        this = _Round(
-            self, held, record, self._bundle(record, pending), pending.revision, Result(dict(record.deliveries))
-        )
+    def _preflight(self, record: Record, component: Component) -> None:
+        destination = self.destinations.open(component, record.name)
+        destination.check(record.spec)
+        if isinstance(destination, Preflight):
+            with self.breaker.watch(self.breaker.admit(destination.service, record.uid)):
+                destination.preflight(record.spec, record.deliveries.get(component.key, Delivery()))
+
+    def run(self, held: Held, record: Record, pending: Pending, *, patient: bool) -> Result:
+        """Delivers to those that lack the revision, and writes down each delivery under the claim.
+
+        `patient`: one that failed is left alone until its own time comes.
+        """
+        this = _Round(self, held, record, self._bundle(record, pending), Result(dict(record.deliveries)))
         for component in record.spec.destinations:
             if this.here(component).revision == pending.revision:
                 continue
             try:
-                this.deliver(component)
+                if patient:
+                    this.require_its_time(component)
+                this.deliver(component, pending.revision)
             except (ClaimLost, OutOfTime):
                 raise
             except NotYet as later:
@@ -134,7 +154,6 @@ class _Round:
     held: Held
     record: Record
     bundle: Bundle
-    revision: int
     result: Result
 
     def here(self, component: Component) -> Delivery:
@@ -145,13 +164,22 @@ class _Round:
         self.by.inventory.update(self.held, {"deliveries": self.result.deliveries})
         return here
 
-    def deliver(self, component: Component) -> None:
+    def require_its_time(self, component: Component) -> None:
+        """Raises NotYet for one that failed, and is to be left alone for a while."""
+        retry_at = self.here(component).retry_at
+        if retry_at is not None and self.by.clock() < retry_at:
+            raise NotYet("it failed, and is tried again by itself", retry_at)
+
+    def deliver(self, component: Component, revision: int) -> None:
+        self.result.unopened.add(component.key)
         destination = self.by.destinations.open(component, self.record.name)
+        self.result.unopened.discard(component.key)
         if isinstance(destination, Creator):
             self._require_settled(component)
-        gate = self.by.breaker.admit(destination.service, self.record.uid)
         if isinstance(destination, Paced):
+            self.by.breaker.look(destination.service, self.record.uid)  # no turn is taken for nothing
             self._await_turn(component, destination.service, destination.quota)
+        gate = self.by.breaker.admit(destination.service, self.record.uid)
         with self.by.breaker.watch(gate):
             try:
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
@@ -159,7 +187,7 @@ class _Round:
                 self.note(component, Delivery())
                 delivered = destination.deliver(self.bundle, self._begun(component, destination))
         self.result.taken += 1
-        done = Delivery(revision=self.revision, location=delivered.location, version=delivered.version)
+        done = Delivery(revision=revision, location=delivered.location, version=delivered.version)
         with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
             self.note(component, done)
 
@@ -180,9 +208,11 @@ class _Round:
     def _require_settled(self, component: Component) -> None:
         """Before a turn is taken for nothing: turns are few, and counted."""
         here, now = self.here(component), self.by.clock()
-        if here.location or here.intended_at is None or here.intended_at > now:
+        if here.location or here.intended_at is None:
             return
-        if now < (settled := here.intended_at + INTENT_SETTLES):
+        if here.intended_at > now:  # by a clock that was ahead; it may have been a moment ago
+            here = self.note(component, here.model_copy(update={"intended_at": now}))
+        if now < (settled := (here.intended_at or now) + INTENT_SETTLES):
             raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
 
     def _begun(self, component: Component, destination: Destination) -> Delivery:
@@ -191,7 +221,7 @@ class _Round:
         if here.location or not isinstance(destination, Creator):
             return here
         begun = here.intended_at
-        if begun is not None and begun <= now and (found := destination.find(begun)) is not None:
+        if begun is not None and (found := destination.find(begun)) is not None:
             return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.note(component, here.model_copy(update={"intended_at": now}))
 

@@ -4,6 +4,7 @@ EvercertError
 ├── Rejected        the spec, CSR or policy will never pass      → record, announce, stop until it is edited
 ├── Unavailable     throttled, timed out, 5xx                    → record, announce, come back
 │   ├── GaveUp      it took longer than it may                   → the same, with a new revision
+│   ├── Busy        one thing there is in use; the rest answers  → the same
 │   └── Gone        what a destination held is no more           → deliver there as for the first time
 ├── Misconfigured   our secret, permission or setting is wrong   → record, announce, come back; an operator must act
 │   ├── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
@@ -63,6 +64,10 @@ class GaveUp(Unavailable):
     """The issuer did not finish before the deadline that it named."""
 
     abandons = True
+
+
+class Busy(Unavailable):
+    """One certificate, secret or item is being written by somebody; its service answers."""
 
 
 class Gone(Unavailable):

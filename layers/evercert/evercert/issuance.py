@@ -12,7 +12,7 @@ from evercert.announcing import Report, announce
 from evercert.breaker import Breaker
 from evercert.certificate import Chain
 from evercert.conclusion import Attempt, Conclusion, WayOut
-from evercert.decision import Idle, Resume, Start, Wait, decide, held_until
+from evercert.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
 from evercert.delivery import Deliveries, Result, next_turn
 from evercert.dispatch import Nudge
 from evercert.errors import (
@@ -50,7 +50,7 @@ class Steps:
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.gates, ports.clock)
-        self.obtaining = Obtaining(ports.inventory, ports.seal, ports.issuers, ports.clock)
+        self.obtaining = Obtaining(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
         self.deliveries = Deliveries(
             ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
         )
@@ -149,14 +149,14 @@ class _Run:
         try:
             opened = self.ports.issuers.open(self.record.spec.issuer)
         except (Rejected, Unavailable, Misconfigured):
-            hold = held_until(self.record, None)
+            hold = held_until(self.record, None, now)
             if hold is not None and now < hold:
                 return wait(self._attempt(), "waiting", hold)  # still not to be opened, and that was said already
             raise
         self.issuer_hash = opened.identity_hash
         decision = decide(self.record, opened.identity_hash, now)
         if isinstance(decision, Wait):
-            return wait(self._attempt(), "waiting", decision.until)
+            return self.steps.upkeep.meanwhile(self._attempt(), opened, decision.until)
         if opened.paused:
             look = now + PAUSED_LOOK - spread(self.record.uid, str(now), PAUSED_LOOK / 3)
             return wait(self._attempt(), "paused", look)
@@ -170,10 +170,10 @@ class _Run:
                 return well(self._attempt(), {"gave_up": self._give_up(given_up, opened)})
             case Start(reason, given_up):
                 require_no_loop(self.record, reason, now)
+                self.steps.deliveries.check(self.record, reason)
                 gate = self._admitted(opened)
                 gave_up = self._give_up(given_up, opened)
                 self.pending = None
-                self.steps.deliveries.check(self.record)
                 self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
                 return self._obtain(self.pending, opened, gate)
             case Resume(pending) if pending.chain is None:
@@ -191,7 +191,8 @@ class _Run:
         """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""
         if isinstance(opened.issuer, SelfIssuer):
             return None
-        return self.steps.breaker.admit(f"issuer {self.record.spec.issuer}", self.record.uid)
+        service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes another one of it
+        return self.steps.breaker.admit(service, self.record.uid)
 
     def _obtain(self, pending: Pending, opened: OpenIssuer, gate: Gate | None) -> Conclusion | WayOut:
         with nullcontext() if gate is None else self.steps.breaker.watch(gate):
@@ -207,7 +208,8 @@ class _Run:
         return self._deliver(pending)
 
     def _deliver(self, pending: Pending) -> Conclusion | WayOut:
-        result = self.steps.deliveries.run(self.held, self.record, pending)
+        patient = is_held(self.record, self.issuer_hash, self.ports.clock())
+        result = self.steps.deliveries.run(self.held, self.record, pending, patient=patient)
         if self._is_news(result, pending):
             facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
             return conclusion.delivered(self._attempt(), facts, result)

@@ -34,14 +34,19 @@ def warned(attempt: Attempt, facts: Facts, until: datetime | None) -> Conclusion
     return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=until)
 
 
-def found(attempt: Attempt, facts: Facts, seen: Observation) -> Conclusion:
-    """A status check found what nobody had ordered; a new certificate is due at once unless all could be repaired."""
+def found(attempt: Attempt, facts: Facts, seen: Observation, until: datetime | None) -> Conclusion:
+    """A status check found what nobody had ordered; a new certificate is due at once unless all could be repaired.
+
+    `until` is what the record waits for otherwise.
+    """
     record, now = attempt.record, attempt.now
     deliveries = dict(record.deliveries)
     deliveries |= {key: Delivery() for key, (_, drift) in seen.drifts.items() if drift.gone}
     changes: dict[str, Any] = {"deliveries": deliveries}
     if seen.lost:
-        changes["finding"] = Finding(reason="revoked" if seen.revoked else "drifted", revision=facts.revision)
+        changes["finding"] = Finding(
+            reason="revoked" if seen.revoked else "drifted", revision=facts.revision, found_at=now
+        )
     else:
         changes["check_at"] = next_check(record, now)
     kind: EventType = "certificate.revoked" if seen.revoked else "certificate.drifted"
@@ -57,7 +62,7 @@ def found(attempt: Attempt, facts: Facts, seen: Observation) -> Conclusion:
     if seen.revoked:
         data["message"] = f"issuer {record.spec.issuer} says that it was revoked; a new certificate is due"
     level: Severity = "critical" if seen.lost else "warning"
-    retry = now if seen.lost else None
+    retry = now if seen.lost else until
     return conclude(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from evercert.breaker import Breaker
 from evercert.destination import Destinations, Drift
-from evercert.errors import EvercertError, Misconfigured, NotYet, Rejected, Unavailable
+from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.ports import OpenIssuer, StatusChecker
 from evercert.record import Facts, Record
 from evercert.spec import Component
@@ -38,15 +38,21 @@ class StatusCheck:
         seen = Observation()
         try:
             if isinstance(opened.issuer, StatusChecker):
-                with self.breaker.watch(self.breaker.admit(f"issuer {record.spec.issuer}", record.uid)):
+                with self.breaker.watch(
+                    self.breaker.admit(f"issuer {record.spec.issuer} {opened.identity_hash[:8]}", record.uid)
+                ):
                     seen.revoked = opened.issuer.revoked(facts)
-        except (Rejected, Unavailable, Misconfigured, NotYet) as error:
-            seen.errors.append(error)
+        except (ClaimLost, OutOfTime):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever one of them does, the others are looked at)
+            seen.errors.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
         for component in record.spec.destinations:
             try:
                 drift = self._examine(record, component, facts)
-            except (Rejected, Unavailable, Misconfigured, NotYet) as error:
-                seen.errors.append(error)
+            except (ClaimLost, OutOfTime):
+                raise
+            except Exception as error:  # noqa: BLE001
+                seen.errors.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
                 continue
             if drift is not None:
                 seen.drifts[component.key] = component, drift

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from evercert.breaker import Breaker
 from evercert.certificate import Chain, misfits
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Looping, Misconfigured, Rejected, SealBroken, Unavailable
+from evercert.errors import GaveUp, Looping, Misconfigured, NotYet, Rejected, SealBroken, Unavailable
 from evercert.instants import to_text
 from evercert.keys import PrivateKey, public_bytes
 from evercert.ports import (
@@ -39,6 +40,7 @@ class Obtaining:
     inventory: Inventory
     seal: Seal
     issuers: Issuers
+    breaker: Breaker
     clock: Clock
 
     def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
@@ -102,14 +104,17 @@ class Obtaining:
         asked = self._asked(pending, opened)
         if asked is None:
             return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
+        service = f"issuer {pending.issuer} {asked.identity_hash[:8]}"
         try:
             if pending.chain is not None and isinstance(asked.issuer, Revoker):
-                asked.issuer.revoke(Chain.from_pem(pending.chain))
+                with self.breaker.watch(self.breaker.admit(service, record.uid)):
+                    asked.issuer.revoke(Chain.from_pem(pending.chain))
                 return f"{what}: revoked"
             if pending.chain is None and pending.handle is not None and isinstance(asked.issuer, Canceller):
-                asked.issuer.cancel(pending.handle)
+                with self.breaker.watch(self.breaker.admit(service, record.uid)):
+                    asked.issuer.cancel(pending.handle)
                 return f"{what}: cancelled"
-        except (Rejected, Unavailable, Misconfigured) as error:
+        except (Rejected, Unavailable, Misconfigured, NotYet) as error:
             return f"{what}: left, it could not be taken back: {error}"
         return f"{what}: left, the issuer can take nothing back"
 

@@ -14,7 +14,7 @@ from evercert.model import Instant
 from evercert.renewal import Reason
 from evercert.spec import Spec
 
-SCHEMA = 1
+SCHEMA = 2  # 1: without what status checks, warnings, turns and kept keys need
 
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -70,7 +70,7 @@ class Delivery(Part):
     """What one destination has, and how far a delivery there has come.
 
     `revision` 0: it has nothing yet. `intended_at`: a first delivery was begun then, and its answer may be lost.
-    `turn`: when its next write may go out.
+    `turn`: when its next write may go out. `retry_at`: not before then, after a failure of its own.
     """
 
     revision: int = 0
@@ -78,6 +78,7 @@ class Delivery(Part):
     version: str = ""
     intended_at: Instant | None = None
     turn: Instant | None = None
+    retry_at: Instant | None = None
 
 
 class Finding(Part):
@@ -85,6 +86,7 @@ class Finding(Part):
 
     reason: Literal["revoked", "drifted"]
     revision: int
+    found_at: Instant
 
 
 class Streak(Part):

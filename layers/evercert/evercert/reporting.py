@@ -49,9 +49,13 @@ def previous(facts: Facts | None) -> dict[str, Any] | None:
 
 def undelivered(record: Record, result: Result) -> list[dict[str, str]]:
     """Which destinations lack the revision, and why."""
+
+    def named(component: Component) -> str:  # what does not open may hold anything, a token too
+        return component.type if component.key in result.unopened else label(component)
+
     why: dict[str, EvercertError] = {**result.errors, **result.later}
     return [
-        {"destination": label(component), "kind": why[component.key].kind, "message": str(why[component.key])}
+        {"destination": named(component), "kind": why[component.key].kind, "message": str(why[component.key])}
         for component in record.spec.destinations
         if component.key in why
     ]

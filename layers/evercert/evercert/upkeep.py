@@ -33,18 +33,31 @@ class Upkeep:
             return notices.warned(attempt, record.facts, now if check_due(record, now) else None)
         if not check_due(record, now):
             return well(attempt, {})
-        hold = held_until(record, attempt.issuer_hash)
+        hold = held_until(record, attempt.issuer_hash, now)
         if hold is not None and now < hold:
             return wait(attempt, "waiting", hold)
         return self._check(attempt, record.facts, opened)
 
+    def meanwhile(self, attempt: Attempt, opened: OpenIssuer, until: datetime) -> Conclusion | WayOut:
+        """The same while something waits for its time: a broken destination must not hide what befalls the others."""
+        record, now, facts = attempt.record, attempt.now, attempt.record.facts
+        unsaid = facts is not None and warnings_due(record, now) > record.warned
+        if facts is None or unsaid or opened.paused or not check_due(record, now):
+            return wait(attempt, "waiting", until)
+        seen = self.status.run(record, facts, opened)
+        if seen.revoked or seen.drifts:
+            return notices.found(attempt, facts, seen, until)
+        check_at = next_check(record, now)
+        changes = {"check_at": min(check_at, now + CHECK_AGAIN) if seen.errors else check_at}
+        return WayOut("waiting", changes, next_due(record.model_copy(update=changes), now, until))
+
     def _check(self, attempt: Attempt, facts: Facts, opened: OpenIssuer) -> Conclusion | WayOut:
         seen = self.status.run(attempt.record, facts, opened)
         if seen.revoked or seen.drifts:
-            return notices.found(attempt, facts, seen)
+            return notices.found(attempt, facts, seen, None)
         for error in seen.errors:
             if not isinstance(error, Unavailable | NotYet):
-                return failed(attempt, error)
+                return failed(attempt, error, looked=True)
         check_at = next_check(attempt.record, attempt.now)
         if not seen.errors:
             return well(attempt, {}, check_at)
@@ -57,15 +70,22 @@ def wait(attempt: Attempt, word: Word, until: datetime, facts: dict[str, Any] | 
     record, now = attempt.record, attempt.now
     if record.facts is not None and warnings_due(record, now) > record.warned:
         return notices.warned(attempt, record.facts, until)
-    return WayOut(word, {"state": "paused"} if word == "paused" else {}, next_due(record, now, until), facts or {})
+    changes = _unwarned(attempt) | ({"state": "paused"} if word == "paused" else {})
+    return WayOut(word, changes, next_due(record.model_copy(update=changes), now, until), facts or {})
 
 
 def well(attempt: Attempt, facts: dict[str, Any], check_at: datetime | None = None) -> WayOut:
     """All is as it should be; `check_at`: the status was looked at, and will be again then."""
-    changes = AT_REST | {"renew_at": renewal_time(attempt.record)}
+    changes = AT_REST | {"renew_at": renewal_time(attempt.record)} | _unwarned(attempt)
     if check_at is not None:
         changes["check_at"] = check_at
     after = attempt.record.model_copy(update=changes)
     retry = attempt.now if check_due(after, attempt.now) else None  # else a check that is due would be forgotten
     word: Word = "nothing-to-do" if check_at is None else "checked"
     return WayOut(word, changes, next_due(after, attempt.now, retry), facts)
+
+
+def _unwarned(attempt: Attempt) -> dict[str, Any]:
+    """Warnings that were sent by a clock that was ahead are due again."""
+    due = warnings_due(attempt.record, attempt.now)
+    return {"warned": due} if due < attempt.record.warned else {}

@@ -69,8 +69,8 @@ class DynamoDBDueIndex:
                 ExpressionAttributeValues={":until": {"S": until}, ":seen": {"S": seen}},
             )
         except ClientError as error:
-            if code(error) == "ConditionalCheckFailedException":
-                raise _Overtaken from error
+            if code(error) in {"ConditionalCheckFailedException", "TransactionConflictException"}:
+                raise _Overtaken from error  # somebody writes it right now
             raise
 
     def _shard(

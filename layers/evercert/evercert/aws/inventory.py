@@ -135,7 +135,7 @@ class DynamoDBInventory:
         strange = set(changes) - OWNED
         if strange:
             raise ValueError(f"not the issuer's to write: {', '.join(sorted(strange))}")
-        update = Update(items.indexed(changes, held.name))
+        update = Update({**items.indexed(changes, held.name), "schema": SCHEMA})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
 

@@ -134,6 +134,7 @@ class DynamoDBSpecs(DynamoDBOperating):
             {
                 "spec": canonical_json(record.spec.document()),
                 "generation": record.generation,
+                "schema": SCHEMA,
                 **items.due(record.name, due_at),
             }
         )

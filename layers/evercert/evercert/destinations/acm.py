@@ -17,7 +17,7 @@ from evercert.certificate import Bundle, Chain
 from evercert.destination import Delivered, Drift
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
-from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
+from evercert.errors import Busy, Gone, Misconfigured, Rejected
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
 
@@ -73,9 +73,9 @@ class ACM:
         rules.require_importable(spec)
 
     def preflight(self, spec: Spec, here: Delivery) -> None:
-        """What may replace the certificate that is there now."""
-        held = self._held(self._arn or here.location)
-        if held is not None:
+        """What may replace the certificate that is there now; an adopted one is there before the first delivery."""
+        arn = self._arn or here.location
+        if arn and (held := self._held(arn)) is not None:
             rules.require_replaceable(held, spec)
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
@@ -155,7 +155,7 @@ class ACM:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
                 if code(error) == "ConflictException":
-                    raise Unavailable(f"cannot import into ACM: somebody else changes {arn or 'it'} now") from error
+                    raise Busy(f"cannot import into ACM: somebody else changes {arn or 'it'} now") from error
                 if code(error) == "LimitExceededException":
                     raise Misconfigured(
                         f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"

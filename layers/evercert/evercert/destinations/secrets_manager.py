@@ -13,7 +13,7 @@ from evercert.canonical import canonical_json, digest
 from evercert.certificate import Bundle
 from evercert.destination import Delivered, Drift
 from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
-from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.errors import Busy, Misconfigured, Rejected
 from evercert.keys import subject
 from evercert.record import Delivery
 from evercert.spec import Spec, text_of
@@ -89,7 +89,7 @@ class SecretsManager:
                 return created
             found = self._describe()
         if found is None:
-            raise Unavailable(f"secret {self._secret} appears and disappears; trying again later")
+            raise Busy(f"secret {self._secret} appears and disappears; trying again later")
         self._require_ours(found)
         if "DeletedDate" in found:
             self._restore()
