@@ -274,7 +274,7 @@ def test_what_may_not_replace_it_is_refused_with_the_rule(shelf: Shelf, held: Bu
     arn = shelf.by_hand(held)
     with pytest.raises(Rejected, match=says) as raised:
         delivered(shelf, fresh, Delivery(location=arn))
-    assert "give the destination another `name` to import it under a new ARN" in str(raised.value)
+    assert "or give it another `name`" in str(raised.value)
     assert shelf.client.imports == []
 
 
@@ -362,7 +362,11 @@ def test_validate_lets_pass_what_acm_takes(algorithm: str) -> None:
 
 def test_two_certificates_share_an_arn_and_nothing_else() -> None:
     arn = "arn:aws:acm:us-east-1:111122223333:certificate/a"
-    assert ACM.Settings(arn=arn).place == ACM.Settings(arn=arn, name="other").place
+    assert ACM.Settings(arn=arn).place == ACM.Settings(arn=arn).place
+    with pytest.raises(ValueError, match="two ways to tell"):
+        ACM.Settings(arn=arn, name="other")
+    with pytest.raises(ValueError, match="is in us-east-1; take `region` out"):
+        ACM.Settings(arn=arn, region="eu-west-1")
     assert ACM.Settings(region="us-east-1").place != ACM.Settings(region="eu-west-1").place
 
 

@@ -188,7 +188,10 @@ def test_a_role_that_cannot_be_assumed_takes_a_person(running: Emulator, clients
             trust = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
             arn = role(running, ELSEWHERE, trust)
     there = ACM(ACM.Settings(role=arn), "web", surroundings(clients))
-    mend = r"\(it must trust the issuer's role, with the stack's id as external id\): AccessDenied"
+    mend = (
+        r"\(parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id as "
+        r"external id\): AccessDenied"
+    )
     for _ in range(2):  # and again the next time: nothing of a failure is kept
         with pytest.raises(Misconfigured, match=f"^cannot assume role {arn} {mend}") as raised:
             there.inspect(Delivery())

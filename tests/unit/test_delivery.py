@@ -28,6 +28,7 @@ class Shelf:
     clock: Callable[[], datetime]
     service: str = "shelf"
     quota: int = 100
+    creates: bool = True
     things: dict[str, tuple[datetime, Bundle]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)  # "before": nothing was made; "after": it was
     refuses: EvercertError | None = None

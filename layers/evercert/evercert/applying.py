@@ -79,6 +79,11 @@ def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
         else:
             result.steps.append(step)
             result.notes += _left_behind(spec, found)
+            if isinstance(found, Unreadable):
+                result.notes.append(
+                    f"{spec.name}: its record does not parse and is made anew; what its destinations hold stays, and "
+                    f"an ACM certificate would get another ARN; to keep the old one: evercert adopt {spec.name} ARN"
+                )
     names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:

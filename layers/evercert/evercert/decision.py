@@ -128,8 +128,8 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
 def _failed_before(record: Record, reason: Reason) -> bool:
     """The failure was of something else, such as one destination, and must not hold what came after it."""
     error, renewal, finding = record.last_error, renewal_time(record), record.finding
-    if error is None:
+    if error is None or reason not in {"revoked", "near-expiry", "drifted"}:
         return False
-    if reason == "near-expiry":
-        return renewal is not None and error.at < renewal
-    return reason in {"revoked", "drifted"} and finding is not None and error.at <= finding.found_at
+    if finding is not None and error.at < finding.found_at:
+        return True
+    return reason == "near-expiry" and renewal is not None and error.at < renewal

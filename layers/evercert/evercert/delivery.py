@@ -174,7 +174,7 @@ class _Round:
         self.result.unopened.add(component.key)
         destination = self.by.destinations.open(component, self.record.name)
         self.result.unopened.discard(component.key)
-        if isinstance(destination, Creator):
+        if isinstance(destination, Creator) and destination.creates:
             self._require_settled(component)
         if isinstance(destination, Paced):
             self.by.breaker.look(destination.service, self.record.uid)  # no turn is taken for nothing
@@ -218,7 +218,7 @@ class _Round:
     def _begun(self, component: Component, destination: Destination) -> Delivery:
         """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
         here, now = self.here(component), self.by.clock()
-        if here.location or not isinstance(destination, Creator):
+        if here.location or not isinstance(destination, Creator) or not destination.creates:
             return here
         begun = here.intended_at
         if begun is not None and (found := destination.find(begun)) is not None:

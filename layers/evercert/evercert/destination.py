@@ -68,6 +68,8 @@ class Inspectable(Protocol):
 class Creator(Protocol):
     """A destination whose first delivery makes a new thing every time it is tried."""
 
+    creates: bool  # False: the operator named the place, and it is there already
+
     def find(self, since: datetime) -> str | None:
         """The location of what a try that began then made and could not write down."""
 

@@ -41,8 +41,8 @@ class Upkeep:
     def meanwhile(self, attempt: Attempt, opened: OpenIssuer, until: datetime) -> Conclusion | WayOut:
         """The same while something waits for its time: a broken destination must not hide what befalls the others."""
         record, now, facts = attempt.record, attempt.now, attempt.record.facts
-        unsaid = facts is not None and warnings_due(record, now) > record.warned
-        if facts is None or unsaid or opened.paused or not check_due(record, now):
+        known = facts is None or record.finding is not None or warnings_due(record, now) > record.warned
+        if facts is None or known or opened.paused or not check_due(record, now):
             return wait(attempt, "waiting", until)
         seen = self.status.run(record, facts, opened)
         if seen.revoked or seen.drifts:

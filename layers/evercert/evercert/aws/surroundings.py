@@ -55,7 +55,8 @@ class Surroundings:
         return region, account
 
     def _credentials(self, role: str) -> dict[str, str]:
-        with translated(f"assume role {role} (it must trust the issuer's role, with the stack's id as external id)"):
+        mend = "parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id"
+        with translated(f"assume role {role} ({mend} as external id)"):
             found = self.clients.sts.assume_role(
                 RoleArn=role,
                 RoleSessionName=f"evercert-{self.stack}"[:LONGEST_SESSION_NAME],

@@ -3,6 +3,9 @@
 
 def main() -> None:
     """The `evercert` command."""
-    from evercert.cli.app import run  # noqa: PLC0415 (its packages are an extra, and not in the layer)
+    try:
+        from evercert.cli.app import run  # noqa: PLC0415 (its packages are an extra, and not in the layer)
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

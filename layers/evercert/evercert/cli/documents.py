@@ -64,7 +64,8 @@ def apply(
     if not dry_run:
         queue = None if no_nudge else connection.queue
         terminal.unnudged(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
-    failed = bool(wait and changed and not dry_run) and not terminal.wait(connection, changed, limit, quiet=as_json)
+    wanted = changed + planned.unchanged  # what failed before is no success because nothing was changed
+    failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
     if as_json:
         steps = [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in planned.steps]
         terminal.print_json(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-UNCUT = None if sys.stdout.isatty() else 10_000  # what reads a pipe wants whole names
+UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # what reads a pipe wants whole names
 # Nothing that is printed is ours to style: `arn:…:secret:…` is no emoji, and `[web]` no markup.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=UNCUT)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)

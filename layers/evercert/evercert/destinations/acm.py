@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from botocore.exceptions import ClientError
 from cryptography import x509
+from pydantic import model_validator
 
 from evercert.aws.clients import code, translated
 from evercert.certificate import Bundle, Chain
@@ -48,6 +49,14 @@ class ACM:
         ) = None
         name: Annotated[str, text_of(r"[A-Za-z0-9 ._:/=+@-]{1,128}", "a name has 1 to 128 letters")] | None = None
 
+        @model_validator(mode="after")
+        def _names_one_place(self) -> ACM.Settings:
+            if self.arn is not None and self.name is not None:
+                raise ValueError("`arn` and `name` are two ways to tell which certificate; take one of them out")
+            if self.arn is not None and self.region not in {None, self.arn.split(":")[3]}:
+                raise ValueError(f"the certificate of `arn` is in {self.arn.split(':')[3]}; take `region` out")
+            return self
+
         @property
         def place(self) -> str:
             """What two certificates must not share."""
@@ -64,6 +73,7 @@ class ACM:
         self._client: ACMClient = surroundings.clients_of(settings.role, region).acm
         self.service = f"acm {surroundings.place(settings.role, region)}"
         self.quota = surroundings.import_quota
+        self.creates = settings.arn is None
         self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
         self._more = {} if settings.name is None else {"Name": settings.name}
 

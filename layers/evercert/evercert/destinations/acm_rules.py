@@ -30,7 +30,7 @@ LARGEST_CERTIFICATE = 32_768
 _DOMAINS, _FAMILIES = {"dns", "ip"}, {"EC", "RSA"}
 _MAY_GO = {"key_encipherment"}  # from an EC certificate
 _MAY_GO_EXTENDED = {"client_auth"}
-NEW_ARN = "give the destination another `name` to import it under a new ARN"
+NEW_ARN = "for a new ARN take `arn` out of the destination, or give it another `name`"
 
 
 def require_importable(spec: Spec) -> None:

@@ -153,7 +153,7 @@ class SecretsManager:
         if tags.get(STACK_TAG) != self._tags[STACK_TAG]:
             raise Misconfigured(
                 f"secret {self._secret} exists and was not made by this stack, so it is left alone; "
-                "name another secret, or delete that one"
+                f"name another secret, or hand it over: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
             )
         if tags.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
             raise Misconfigured(
