@@ -20,6 +20,7 @@ PACKAGE = ROOT / "layers" / "evercert" / "evercert"
 INVENTORY = "tests/contract/test_inventory.py"
 ISSUANCE = "tests/unit/test_issuance.py"
 SECRETS = "tests/contract/test_secrets_manager.py"
+REVIEW = "tests/unit/test_found_by_review.py"
 UPKEEP, KEYS_KEPT = "tests/unit/test_upkeep.py", "tests/unit/test_keys_kept.py"
 SPEC, CSR = "tests/unit/test_spec.py", "tests/unit/test_csr.py"
 ACM, PACE, GATES = (f"tests/contract/test_{name}.py" for name in ("acm", "pace", "gates"))
@@ -147,6 +148,17 @@ MUTANTS = [
     Mutant("no path in a secret's name", "destinations/secrets_manager.py", 'if {".", ".."} & set(self.secret.split("/")):', "if False:", SECRETS),
     Mutant("doctor shows no unknown settings", "examining.py", "label(component) if known else component.type", "label(component)", "tests/unit/test_examining.py"),
     Mutant("a turn is nudged for", "issuance.py", "return replace(waiting, again_at=turn)", "return waiting", "tests/unit/test_pacing.py"),
+    Mutant("each has its own time", "delivery.py", "if retry_at is not None and self.by.clock() < retry_at:", "if False:", REVIEW),
+    Mutant(
+        "looked after while something waits", "issuance.py", "return self.steps.upkeep.meanwhile(self._attempt(), opened, decision.until)",
+        'return wait(self._attempt(), "waiting", decision.until)', REVIEW,
+    ),
+    Mutant("renewed for those that can take it", "delivery.py", "if wishes and reason not in KEPT_UP:", "if wishes:", REVIEW),
+    Mutant("a finding is tried at once, and once", "decision.py", "error.at < finding.found_at", "error.at <= finding.found_at", REVIEW),
+    Mutant(
+        "an item says who wrote it", "aws/inventory.py", '{**items.indexed(changes, held.name), "schema": SCHEMA}',
+        "items.indexed(changes, held.name)", INVENTORY,
+    ),
 ]  # fmt: skip
 
 

@@ -524,3 +524,20 @@ def test_a_look_changes_nothing(table: Table, web: Record) -> None:
     assert table.inventory.look("web") == table.specs.record("web")
     assert table.inventory.look("nobody") is None
     assert table.item("web", items.SK) == before
+
+
+@pytest.mark.parametrize("how", ["update", "release", "write"])
+def test_an_item_says_which_version_wrote_it_last(table: Table, web: Record, how: str) -> None:
+    """So that an older evercert, after a rollback, leaves it alone."""
+    item = table.item("web", items.SK)
+    table.put({**item, "schema": {"N": "1"}})
+    if how == "write":
+        changed = web.model_copy(update={"generation": 2})
+        table.specs.write([Change(changed, table.specs.record("web"))], START)
+    else:
+        held, _ = table.claim()
+        if how == "update":
+            table.inventory.update(held, {"state": "pending"})
+        else:
+            table.inventory.release(held, {}, START, START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
