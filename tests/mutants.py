@@ -159,6 +159,7 @@ MUTANTS = [
         "an item says who wrote it", "aws/inventory.py", '{**items.indexed(changes, held.name), "schema": SCHEMA}',
         "items.indexed(changes, held.name)", INVENTORY,
     ),
+    Mutant("a repair keeps the ARN", "applying.py", 'update={"uid": current.uid, **kept}', "update={}", "tests/unit/test_applying.py"),
 ]  # fmt: skip
 
 

@@ -6,14 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.applying import Plan, Wanted, carry_out, plan
+from evercert.applying import Plan, Wanted, _step, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.errors import Misconfigured, Rejected
-from evercert.ports import Unreadable
+from evercert.issuers.self_signed import SelfSigned
+from evercert.ports import OpenIssuer, Unreadable
 from evercert.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change
-from tests.fakes import START, FakeQueue, FakeTable
+from tests.fakes import START, Bench, FakeQueue, FakeTable
 from tests.fakes import spec as small
 
 ISSUERS = {"main": Component(type="self-signed")}
@@ -290,3 +291,20 @@ def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> No
     (note,) = planned.notes
     assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
     assert note.endswith("what it holds is left as it is (arn:evercert/certificates/b)")
+
+
+def test_a_repair_keeps_what_destinations_have() -> None:
+    """Else an ACM certificate would get another ARN, and what uses the old one would expire."""
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(small())
+    bench.run()
+    before = bench.record()
+    bench.table.items["certificate#web", "record"]["spec"] = {"S": "[1,2"}
+    step = _step(before.spec, bench.table.record("web"))
+    assert step.verb == "repair"
+    bench.table.write([step.change], bench.clock())
+    after = bench.record()
+    assert (after.uid, after.revision, after.deliveries) == (before.uid, 1, before.deliveries)
+    assert bench.run() == "certificate.issued"
+    assert bench.record().revision == 2

@@ -79,11 +79,6 @@ def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
         else:
             result.steps.append(step)
             result.notes += _left_behind(spec, found)
-            if isinstance(found, Unreadable):
-                result.notes.append(
-                    f"{spec.name}: its record does not parse and is made anew; what its destinations hold stays, and "
-                    f"an ACM certificate would get another ARN; to keep the old one: evercert adopt {spec.name} ARN"
-                )
     names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
@@ -155,6 +150,9 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
         record = current.model_copy(update={"spec": spec, "generation": current.generation + 1})
         return Step("change", spec.name, _differences(current.spec, spec), Change(record, current))
     record = Record(name=spec.name, uid=str(uuid4()), spec=spec, generation=1)
+    if current is not None:  # what destinations have stays known: an ACM certificate keeps its ARN
+        kept = {"revision": current.revision, "outcomes": current.outcomes, "deliveries": dict(current.deliveries)}
+        record = record.model_copy(update={"uid": current.uid, **kept})
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
 

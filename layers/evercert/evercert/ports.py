@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -14,13 +14,16 @@ from evercert.destination import Destinations
 from evercert.dispatch import Queue
 from evercert.events import Outcome
 from evercert.keys import PrivateKey
-from evercert.record import Claim, Facts, Record
+from evercert.record import Claim, Delivery, Facts, Record
 from evercert.spec import Spec
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A claimed item that is no record: `problem` says what does not parse, `said` what was announced of it last."""
+    """A claimed item that is no record: `problem` says what does not parse, `said` what was announced of it last.
+
+    `revision` and `deliveries` are what still parses: a repair must not lose an ARN.
+    """
 
     name: str
     uid: str
@@ -28,6 +31,8 @@ class Unreadable:
     problem: str
     newer: bool = False
     said: str | None = None
+    revision: int = 0
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ from evercert.dispatch import CERTIFICATE, RECORD, shard
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.ports import Unreadable
-from evercert.record import SCHEMA, Facts, Record
+from evercert.record import SCHEMA, Delivery, Facts, Record
 from evercert.register import first_problem
 
 SK = RECORD
@@ -73,6 +74,7 @@ def new_record(record: Record, due_at: datetime) -> Item:
         "spec": canonical_json(record.spec.document()),
         "generation": record.generation,
         "state": record.state,
+        **{attr: value for attr in ("revision", "outcomes", "deliveries") if (value := getattr(record, attr))},
         **due(record.name, due_at),
     }
     return {name: attribute(value) for name, value in values.items()}
@@ -126,7 +128,16 @@ def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
         uid = str(UUID(str(values.get("uid"))))
     except ValueError:
         uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
-    return Unreadable(name, uid, _count(values.get("outcomes")), problem, said=_said(values))
+    revision, deliveries = _count(values.get("revision")), dict(_deliveries(values.get("deliveries")))
+    outcomes = _count(values.get("outcomes"))
+    return Unreadable(name, uid, outcomes, problem, said=_said(values), revision=revision, deliveries=deliveries)
+
+
+def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
+    """Those that still parse."""
+    for destination, delivery in value.items() if isinstance(value, dict) else ():
+        with suppress(ValidationError):
+            yield str(destination), Delivery.model_validate(delivery)
 
 
 def _said(values: Item) -> str | None:
