@@ -75,7 +75,7 @@ MUTANTS = [
     Mutant("poll before the deadline", "obtaining.py", "min(answer.retry_at, deadline)", "answer.retry_at", ISSUANCE),
     Mutant("longest retry-after", "conclusion.py", "min(error.retry_after, LONGEST_RETRY_AFTER)", "error.retry_after", ISSUANCE),
     Mutant("write meets a transaction", "aws/writes.py", 'if code(error) != "TransactionConflictException":', "if True:", INVENTORY),
-    Mutant("one failing destination stops nobody", "delivery.py", "result.errors[component.key] = Unexpected.of(error)", "raise", ISSUANCE),
+    Mutant("one failing destination stops nobody", "delivery.py", "this.result.errors[component.key] = Unexpected.of(error)", "raise", ISSUANCE),
     Mutant("unserved request", "conclusion.py", "retry = now if unserved else retry", "pass", ISSUANCE),
     Mutant(
         "sealed key is the one of the CSR", "delivery.py", "if private_key.public_bytes() != asked:", "if False:", ISSUANCE,
