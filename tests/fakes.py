@@ -20,8 +20,9 @@ from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, S
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.issuance import Issuance
+from evercert.issuer import OpenIssuer
 from evercert.keys import PrivateKey
-from evercert.ports import Changes, Gate, Held, OpenIssuer, Ports, Turn, Unclaimed, Unreadable
+from evercert.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
 from evercert.record import SCHEMA, Claim, Delivery, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change, Pause

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from evercert.certificate import Chain
 from evercert.errors import Misconfigured, Rejected, Unavailable, foreign
-from evercert.ports import Issued, PendingAnswer, Request
+from evercert.issuer import Issued, PendingAnswer, Request
 from evercert.spec import Model
 
 LIFETIME = timedelta(days=30)
@@ -200,7 +200,7 @@ class ScriptedIssuer:
         except ValueError as error:
             raise Rejected("the scripted CA answered with something that is no certificate") from error
 
-    def revoke(self, chain: Chain) -> None:
+    def revoke(self, chain: Chain, reference: str | None) -> None:
         self._post("/revoke", {"serial_number": chain.serial_number})
 
     def cancel(self, handle: str) -> None:

@@ -21,9 +21,9 @@ from evercert.destination import Drift
 from evercert.destinations import acm_rules
 from evercert.destinations.acm import ACM
 from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
+from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request
 from evercert.record import Delivery
 from evercert.spec import Component
 from tests.certificates import authority, certificate, key_pem, pem, private_key

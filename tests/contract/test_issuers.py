@@ -9,9 +9,9 @@ import pytest
 from evercert.algorithms import ALGORITHMS
 from evercert.certificate import misfits
 from evercert.errors import Misconfigured
+from evercert.issuer import Issued, Request, SelfIssuer
 from evercert.issuers import ISSUERS
 from evercert.keys import PrivateKey
-from evercert.ports import Issued, Request, SelfIssuer
 from evercert.register import Register
 from evercert.spec import Component
 from tests.fakes import START, spec

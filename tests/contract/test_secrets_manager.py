@@ -18,9 +18,9 @@ from evercert.destination import Destination
 from evercert.destinations.account import tag_value
 from evercert.destinations.secrets_manager import SecretsManager, _estimate, value
 from evercert.errors import Misconfigured, Rejected
+from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request
 from evercert.record import Delivery
 from evercert.spec import Component
 from tests.fakes import START, spec

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 
 from evercert.errors import Misconfigured, Unavailable
+from evercert.issuer import Issued, OpenIssuer, Request, Status
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Issued, OpenIssuer, Request
 from evercert.record import Facts
+from evercert.spec import Spec
 from tests.random.processes import Board, transport
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
@@ -39,8 +40,8 @@ class TalkingCA(ScriptedCA):
 class CheckedIssuer(ScriptedIssuer):
     """Its client."""
 
-    def revoked(self, facts: Facts) -> bool:
-        return bool(self._post("/status", {"serial_number": facts.serial_number})[1]["revoked"])
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked" if self._post("/status", {"serial_number": facts.serial_number})[1]["revoked"] else "good"
 
 
 class CountedSelfSigned(SelfSigned):

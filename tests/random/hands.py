@@ -5,9 +5,9 @@ from __future__ import annotations
 from cryptography import x509
 
 from evercert.algorithms import algorithm_of
+from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request
 from evercert.spec import Spec
 from tests.random.universe import Universe
 

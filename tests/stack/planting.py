@@ -10,9 +10,9 @@ from evercert.aws import items
 from evercert.canonical import canonical_json
 from evercert.dispatch import shard
 from evercert.instants import to_text
+from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request
 from evercert.spec import Spec
 
 

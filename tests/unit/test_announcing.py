@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from evercert.announcing import announce_late
 from evercert.errors import Unavailable
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from tests.fakes import Bench, spec
 
 

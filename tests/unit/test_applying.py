@@ -9,8 +9,9 @@ import pytest
 from evercert.applying import Plan, Wanted, _step, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.errors import Misconfigured, Rejected
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer, Unreadable
+from evercert.ports import Unreadable
 from evercert.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change

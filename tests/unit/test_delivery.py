@@ -12,8 +12,8 @@ from evercert.certificate import Bundle
 from evercert.delivery import INTENT_SETTLES, Result
 from evercert.destination import Delivered, Drift
 from evercert.errors import EvercertError, Gone, Misconfigured, Rejected, Unavailable
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import Delivery
 from evercert.spec import Spec
 from tests.fakes import START, Bench, as_long_as, spec

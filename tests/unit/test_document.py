@@ -133,7 +133,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(path, known):
 
 def test_an_unknown_key_unlike_all_others_is_told_with_what_there_is():
     (problem,) = problems((*WEB, "private-key", "xyz"), "1")
-    assert problem.message == "unknown key 'xyz' (known: algorithm, rotate)"
+    assert problem.message == "unknown key 'xyz' (known: algorithm, rotate, source)"
 
 
 def test_a_key_in_snake_case_is_told_the_right_spelling():
@@ -191,7 +191,7 @@ def test_a_missing_key_is_told_once(path, missing):
             (*WEB, "private-key", "algorithm"),
             "RSA_1024",
             "algorithm: Input should be 'EC_prime256v1', 'EC_secp384r1', 'EC_secp521r1', 'RSA_2048', 'RSA_3072', "
-            "'RSA_4096' or 'Ed25519'",
+            "'RSA_4096', 'Ed25519' or 'issuer'",
             id="algorithm",
         ),
         pytest.param((*WEB, "destinations"), [], "destinations: give at least 1", id="no destination"),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
 from evercert.destination import Drift
 from evercert.errors import Unavailable
 from evercert.events import Outcome
+from evercert.issuer import OpenIssuer, PendingAnswer, Request, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import Facts
+from evercert.spec import Spec
 from evercert.timers import renewal_time
 from tests.fakes import Bench, spec
 from tests.local_stack import ROOT
@@ -20,14 +22,24 @@ from tests.local_stack import ROOT
 PAGE = (ROOT / "docs" / "events.md").read_text()
 DATA = PAGE.split("## `data`")[1]
 DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-SAMPLES = {f"certificate.{word}": f"certificate_{word}.json" for word in ("renewed", "failed", "expiring", "drifted")}
+SAMPLES = {
+    f"certificate.{word}": f"certificate_{word}.json"
+    for word in ("renewed", "failed", "expiring", "drifted", "pending")
+}
 
 
 class Revoked(SelfSigned):
     """Says of every certificate that it was revoked."""
 
-    def revoked(self, facts: Facts) -> bool:
-        return True
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked"
+
+
+class Slow:
+    """Waits for an approval."""
+
+    def issue(self, request: Request) -> PendingAnswer:
+        return PendingAnswer("0f4b7c1e", request.now, request.now + timedelta(days=7), "an approval")
 
 
 def announced() -> dict[str, Outcome]:
@@ -52,6 +64,10 @@ def announced() -> dict[str, Outcome]:
         bench.clock.now = renewal + (facts.not_after - renewal) * share
         bench.run()
         bench.run()
+    bench.issuers.error = None
+    bench.issuers.known["main"] = OpenIssuer(Slow(), "slow")
+    bench.want(spec("waiting"))
+    bench.run("waiting")
     bench.want(spec("broken"))
     bench.table.items["certificate#broken", "record"]["spec"] = {"S": "{}"}
     bench.run("broken")

@@ -8,9 +8,10 @@ import pytest
 
 from evercert.destination import Drift
 from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.issuer import OpenIssuer, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import SCHEMA, Facts
+from evercert.spec import Spec
 from tests.fakes import START, Bench, FakeDestination, spec
 from tests.unit.test_pacing import Slow
 
@@ -22,8 +23,8 @@ class Asked(SelfSigned):
 
     gone: set[str] = set()
 
-    def revoked(self, facts: Facts) -> bool:
-        return facts.serial_number in self.gone
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked" if facts.serial_number in self.gone else "good"
 
 
 @pytest.fixture

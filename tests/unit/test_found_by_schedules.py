@@ -8,8 +8,9 @@ import pytest
 
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
 from evercert.issuance import Issuance
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import Changes, Held, OpenIssuer
+from evercert.ports import Changes, Held
 from tests.fakes import LEASE, Bench, FakeTable, spec
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from evercert.aws import items
 from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import SCHEMA, Claim
 from tests.fakes import LEASE, Bench, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
@@ -724,7 +724,7 @@ class Stubborn:
     def issue(self, request):
         return self.inner.issue(request) if self.answer is None else self.answer(request)
 
-    def revoke(self, chain):
+    def revoke(self, chain, reference):
         raise Misconfigured("no right to revoke")
 
     def cancel(self, handle):
@@ -764,7 +764,7 @@ def test_a_revocation_that_fails_hides_no_misfit(bench: Bench, ca: ScriptedCA) -
     ids=["at once", "yesterday", "after the deadline", "in ten years"],
 )
 def test_no_issuer_sets_our_pace_alone(bench: Bench, ca: ScriptedCA, retry, deadline, due) -> None:
-    from evercert.ports import PendingAnswer
+    from evercert.issuer import PendingAnswer
 
     answer = lambda request: PendingAnswer("handle", request.now + retry, request.now + deadline)  # noqa: E731
     bench.issuers.known["main"] = OpenIssuer(Stubborn(ca, answer), "stubborn")

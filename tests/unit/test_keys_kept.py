@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 
 from evercert.destination import Drift
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey, public_bytes
-from evercert.ports import OpenIssuer
 from evercert.timers import renewal_time
 from tests.fakes import Bench, FakeSeal, as_long_as, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from evercert.checking import check
 from evercert.issuance import Issuance
+from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import Record
 from evercert.specs import Change
 from tests.fakes import LEASE, START, Bench, FakeDestination, spec

@@ -13,10 +13,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from evercert.algorithms import ALGORITHMS
 from evercert.certificate import misfits
+from evercert.issuer import Request, Revoker, SelfIssuer
 from evercert.issuers import ISSUERS
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request, Revoker, SelfIssuer
 from evercert.spec import Spec
 from evercert.usages import OIDS, key_usages_of
 

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from evercert.canonical import canonical_json, digest
 from evercert.certificate import misfits
 from evercert.identifiers import parse
+from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
-from evercert.ports import Request
-from evercert.spec import Attributes, Component, Lifecycle, RenewBefore, Spec
+from evercert.lifecycle import Lifecycle, RenewBefore
+from evercert.spec import Attributes, Component, Spec
 from evercert.usages import key_usage
 
 WEB = {

@@ -8,10 +8,11 @@ import pytest
 
 from evercert.destination import Drift
 from evercert.errors import Misconfigured, Unavailable
+from evercert.issuer import OpenIssuer, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import OpenIssuer
 from evercert.record import Facts, Record
 from evercert.renewal import warnings
+from evercert.spec import Spec
 from evercert.timers import renewal_time
 from tests.fakes import Bench, FakeDestination, as_long_as, spec
 
@@ -23,8 +24,8 @@ class Asked(SelfSigned):
 
     gone: set[str] = set()
 
-    def revoked(self, facts: Facts) -> bool:
-        return facts.serial_number in self.gone
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked" if facts.serial_number in self.gone else "good"
 
 
 @pytest.fixture

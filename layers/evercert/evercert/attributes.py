@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
 from evercert.identifiers import LONGEST_DNS_NAME, Identifier, Name, parse, to_a_labels
-from evercert.model import Model, text_of
+from evercert.model import Instant, Model, text_of
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
+SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
 LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
 _HOST = re.compile(
@@ -82,7 +83,10 @@ class Attributes(Model):
     alt_names: tuple[Name, ...] = ()
     key_usages: KeyUsages = ()
     extended_key_usages: ExtendedKeyUsages = ()
+    signature_algorithm: SignatureAlgorithm | None = None
     ttl: Annotated[Duration, AfterValidator(_ttl)] | None = None
+    not_before: Instant | None = None
+    not_after: Instant | None = None
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
@@ -97,4 +101,13 @@ class Attributes(Model):
     def _names_something(self) -> Self:
         if not self.identifiers:
             raise ValueError("give at least one name: a common-name that is a DNS name, or alt-names")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_lifetime(self) -> Self:
+        begin, end = self.not_before, self.not_after
+        if self.ttl is not None and (begin or end) is not None:
+            raise ValueError("give either ttl, or not-before and not-after")
+        if begin is not None and end is not None and not begin < end:
+            raise ValueError("not-before must be earlier than not-after")
         return self

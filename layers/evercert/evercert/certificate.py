@@ -10,9 +10,9 @@ from functools import cached_property
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from evercert.attributes import Attributes
+from evercert.attributes import Attributes, SignatureAlgorithm
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, from_general_name
 from evercert.keys import PrivateKey, public_bytes
@@ -41,6 +41,11 @@ class Chain:
     def leaf(self) -> x509.Certificate:
         """The end-entity certificate."""
         return self.certificates[0]
+
+    @property
+    def public_key(self) -> object:
+        """The leaf's; raises what the library raises for one that it does not know."""
+        return self.leaf.public_key()
 
     @property
     def leaf_pem(self) -> str:
@@ -98,13 +103,31 @@ class Bundle:
     private_key: PrivateKey | None  # None where the user supplied the CSR, and has the key
 
 
+_SIGNATURES: dict[x509.ObjectIdentifier, SignatureAlgorithm] = {
+    SignatureAlgorithmOID.RSA_WITH_SHA256: "RSA-SHA256",
+    SignatureAlgorithmOID.RSA_WITH_SHA384: "RSA-SHA384",
+    SignatureAlgorithmOID.RSA_WITH_SHA512: "RSA-SHA512",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: "ECDSA-SHA256",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: "ECDSA-SHA384",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: "ECDSA-SHA512",
+}
+
+
+def signature_algorithm(leaf: x509.Certificate) -> SignatureAlgorithm | None:
+    """What it was signed with, by the names that documents use."""
+    return _SIGNATURES.get(leaf.signature_algorithm_oid)
+
+
 def to_pem(certificates: Sequence[x509.Certificate]) -> str:
     """PEM, one after the other; empty text for none."""
     return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
 
 
-def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: datetime) -> list[str]:
-    """Every way in which this is not the certificate that was asked for; empty when it fits."""
+def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, now: datetime) -> list[str]:
+    """Every way in which this is not the certificate that was asked for; empty when it fits.
+
+    Without attributes nothing was asked for but that it is valid, and belongs to the key.
+    """
     leaf = chain.leaf
     found = []
     try:
@@ -113,17 +136,27 @@ def misfits(chain: Chain, attributes: Attributes, public_key: bytes, now: dateti
         return ["its extensions or its public key cannot be read"]
     if found_key != public_key:
         found.append("it is for another public key")
+    if attributes is not None:
+        found += _unasked(chain, attributes)
+    if leaf.not_valid_before_utc > now + AHEAD:
+        found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
+    if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
+        found.append(f"it is not valid after {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
+    return found + _chain_misfits(chain)
+
+
+def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
+    found, leaf = [], chain.leaf
     if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
         asked = ", ".join(map(str, attributes.identifiers))
         got = foreign(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; asked for were {asked}")
     if wrong := differences(leaf.subject, attributes):
         found.append(f"its subject has another {', '.join(wrong)} than was asked for, or none")
-    if leaf.not_valid_before_utc > now + AHEAD:
-        found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
-    if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
-        found.append(f"it is not valid after {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
-    return found + _usage_misfits(leaf, attributes) + _chain_misfits(chain)
+    wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
+    if wanted is not None and signed != wanted:
+        found.append(f"it is signed with {signed or 'another algorithm'}; asked for was {wanted}")
+    return found + _usage_misfits(leaf, attributes)
 
 
 def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:

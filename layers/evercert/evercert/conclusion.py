@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from cryptography import x509
+
+from evercert.algorithms import algorithm_of
 from evercert.delivery import Result, next_turn
-from evercert.errors import EvercertError, Rejected, Unavailable, foreign
+from evercert.errors import EvercertError, Rejected, Unavailable
 from evercert.events import EventType, Outcome
 from evercert.instants import to_text
-from evercert.ports import Unreadable
 from evercert.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
 from evercert.renewal import REJECTED_FOR, Severity, back_off, renew_at, severity
 from evercert.reporting import certificate_data, previous, undelivered
@@ -132,28 +134,6 @@ def leading(errors: Mapping[str, EvercertError]) -> EvercertError:
     return min(errors.values(), key=lambda error: isinstance(error, Rejected))
 
 
-def unreadable(item: Unreadable, now: datetime) -> Conclusion | WayOut:
-    """The item is no record: said once, however often it is nudged; it is due again only when an operator writes it."""
-    text = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
-    message = foreign(text, MESSAGE_LIMIT)  # the name and the item are as hands have made them
-    if item.said == message:
-        return WayOut("nothing-to-do", {}, None)
-    outcome = Outcome(
-        name=item.name,
-        uid=item.uid,
-        revision=0,
-        number=item.outcomes + 1,
-        type="spec.rejected",
-        at=now,
-        issuer="unknown",
-        severity="critical",
-        data={"name": item.name, "kind": Rejected.kind, "message": message},
-    )
-    # Of no generation: whatever the item becomes, this failure holds nothing back.
-    said = Failure(kind=Rejected.kind, message=message, at=now, generation=0)
-    return Conclusion({"state": "stopped", "outcomes": outcome.number, "last_error": said}, None, outcome)
-
-
 def conclude(
     attempt: Attempt,
     kind: EventType,
@@ -184,10 +164,6 @@ def conclude(
 
 def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result: Result) -> dict[str, Any]:
     record = attempt.record
-    kept = None
-    if record.spec.private_key.rotate == "never" and pending.sealed_key is not None:
-        algorithm = record.spec.private_key.algorithm
-        kept = KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=algorithm)
     changes: dict[str, Any] = {
         "facts": facts,
         "request_hash": pending.request_hash,
@@ -196,7 +172,7 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
         "deliveries": result.deliveries,
         "check_at": next_check(record, attempt.now),
         "finding": None,
-        "kept_key": kept,
+        "kept_key": _kept(record, pending),
         **AT_REST,
     }
     if record.facts is None or record.facts.revision != facts.revision:
@@ -211,6 +187,13 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
     if result.errors or result.later:
         changes |= {"state": "undelivered", "pending": pending}
     return changes
+
+
+def _kept(record: Record, pending: Pending) -> KeptKey | None:
+    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.csr is None:
+        return None
+    algorithm = algorithm_of(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
+    return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))
 
 
 def _put_off(attempt: Attempt, result: Result, not_after: datetime | None) -> datetime:

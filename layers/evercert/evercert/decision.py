@@ -72,6 +72,7 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
         ("issuer-changed", record.issuer_hash != issuer_hash),
         ("requested", record.requested_at is not None and record.requested_at != record.served),
         ("revoked", found == "revoked"),
+        ("replaced", found == "replaced"),
         ("near-expiry", renewal is not None and now >= renewal),
         ("drifted", found == "drifted"),
         ("spec-changed", lacking),  # a destination was added; what it lost would have been found
@@ -128,7 +129,7 @@ def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime
 def _failed_before(record: Record, reason: Reason) -> bool:
     """The failure was of something else, such as one destination, and must not hold what came after it."""
     error, renewal, finding = record.last_error, renewal_time(record), record.finding
-    if error is None or reason not in {"revoked", "near-expiry", "drifted"}:
+    if error is None or reason not in {"revoked", "replaced", "near-expiry", "drifted"}:
         return False
     if finding is not None and error.at < finding.found_at:
         return True

@@ -10,8 +10,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from evercert.errors import EvercertError, foreign
+from evercert.lifecycle import Lifecycle
+from evercert.model import Model
 from evercert.register import Register, nearest
-from evercert.spec import NAME_PATTERN, Attributes, Component, IssuerName, Lifecycle, Model, PrivateKeySpec, Spec
+from evercert.spec import NAME_PATTERN, Attributes, Component, IssuerName, PrivateKeySpec, Spec
 
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")

@@ -22,6 +22,7 @@ EventType = Literal[
     "certificate.expired",
     "certificate.revoked",
     "certificate.drifted",
+    "certificate.pending",
     "spec.rejected",
 ]
 LONGEST_VALUE = 4_000  # of one line of a mail
@@ -35,6 +36,7 @@ _HEADLINES: dict[EventType, str] = {
     "certificate.expired": "EXPIRED",
     "certificate.revoked": "was REVOKED",
     "certificate.drifted": "drifted",
+    "certificate.pending": "waits for somebody",
     "spec.rejected": "spec REJECTED",
 }
 

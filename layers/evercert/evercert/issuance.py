@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from evercert import conclusion
+from evercert import conclusion, notices
 from evercert.announcing import Report, announce
 from evercert.breaker import Breaker
 from evercert.certificate import Chain
@@ -25,17 +25,11 @@ from evercert.errors import (
     Unavailable,
     Unexpected,
 )
+from evercert.issuer import OpenIssuer, SelfIssuer
+from evercert.loop_guard import require_no_loop, streak
 from evercert.observing import StatusCheck
-from evercert.obtaining import Obtaining, require_no_loop, streak
-from evercert.ports import (
-    Gate,
-    Held,
-    OpenIssuer,
-    Ports,
-    SelfIssuer,
-    Unclaimed,
-    Unreadable,
-)
+from evercert.obtaining import Obtaining
+from evercert.ports import Gate, Held, Ports, Unclaimed, Unreadable
 from evercert.record import Claim, Facts, Pending, Record
 from evercert.renewal import spread
 from evercert.timers import next_due
@@ -84,7 +78,7 @@ class Issuance:
 
     def _held(self, held: Held, found: Record | Unreadable) -> Report:
         if isinstance(found, Unreadable):
-            end = conclusion.unreadable(found, self._ports.clock())
+            end = notices.unreadable(found, self._ports.clock())
         else:
             end = _Run(self._ports, self._steps, held, found).advance()
         if isinstance(end, Conclusion):
@@ -174,12 +168,13 @@ class _Run:
                 gate = self._admitted(opened)
                 gave_up = self._give_up(given_up, opened)
                 self.pending = None
-                self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
-                return self._obtain(self.pending, opened, gate)
+                with self._watched(gate):  # which kind of key to make may be the issuer's to say
+                    self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+                return self._obtain(self.pending, opened, gate, again=False)
             case Resume(pending) if pending.chain is None:
                 # Not issued yet, so what is asked for now is served by it.
                 self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
-                return self._obtain(self.pending, opened, self._admitted(opened))
+                return self._obtain(self.pending, opened, self._admitted(opened), again=True)
             case Resume(pending):
                 self.pending = pending
                 return self._deliver(pending)
@@ -194,14 +189,20 @@ class _Run:
         service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes another one of it
         return self.steps.breaker.admit(service, self.record.uid)
 
-    def _obtain(self, pending: Pending, opened: OpenIssuer, gate: Gate | None) -> Conclusion | WayOut:
-        with nullcontext() if gate is None else self.steps.breaker.watch(gate):
-            pending = self.steps.obtaining.ask(self.record, pending, opened)
+    def _watched(self, gate: Gate | None) -> AbstractContextManager[None]:
+        return nullcontext() if gate is None else self.steps.breaker.watch(gate)
+
+    def _obtain(self, asked: Pending, opened: OpenIssuer, gate: Gate | None, *, again: bool) -> Conclusion | WayOut:
+        with self._watched(gate):
+            pending = self.steps.obtaining.ask(self.record, asked, opened, again=again)
         if pending.chain is None:
-            changes = {"pending": pending, "state": "pending"}
             now, again_at = self.ports.clock(), pending.retry_at
             soon = again_at is not None and again_at <= now + LONGEST_NUDGE  # else the tick is exact enough
-            return WayOut("pending", changes, next_due(self.record, now, again_at), again_at=again_at if soon else None)
+            again_at = again_at if soon else None
+            if pending.waits_for is not None and pending.waits_for != asked.waits_for:
+                return replace(notices.waiting(self._attempt(), pending), again_at=again_at)
+            changes = {"pending": pending, "state": "pending"}
+            return WayOut("pending", changes, next_due(self.record, now, pending.retry_at), again_at=again_at)
         run = streak(self.record, pending, Chain.from_pem(pending.chain), self.ports.clock())
         self.ports.inventory.update(self.held, {"pending": pending, "streak": run})
         self.pending = pending
@@ -211,7 +212,8 @@ class _Run:
         patient = is_held(self.record, self.issuer_hash, self.ports.clock())
         result = self.steps.deliveries.run(self.held, self.record, pending, patient=patient)
         if self._is_news(result, pending):
-            facts = Facts.of(Chain.from_pem(pending.chain or ""), pending.revision, pending.obtained_at)
+            chain = Chain.from_pem(pending.chain or "")
+            facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
             return conclusion.delivered(self._attempt(), facts, result)
         if result.errors:
             return conclusion.failed(self._attempt(), conclusion.leading(result.errors), result)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from evercert.algorithms import CURVES, KeyAlgorithm, algorithm_of, family
 from evercert.attributes import Attributes
+from evercert.errors import Rejected
 from evercert.subject import name_of
 from evercert.usages import extended_key_usage, key_usage
 
@@ -27,6 +28,11 @@ _HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
     "RSA_3072": hashes.SHA256(),
     "RSA_4096": hashes.SHA256(),
     "Ed25519": None,
+}
+_DIGESTS: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    "SHA256": hashes.SHA256(),
+    "SHA384": hashes.SHA384(),
+    "SHA512": hashes.SHA512(),
 }
 
 
@@ -102,9 +108,22 @@ class PrivateKey:
         signed = builder.sign(self._key, _HASHES[self._algorithm])
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 
-    def sign_certificate(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        """The certificate, signed by this key with the hash that belongs to it."""
-        return builder.sign(self._key, _HASHES[self._algorithm])
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
+        """What may be shown of it."""
+        return self._key.public_key()
+
+    def sign_certificate(self, builder: x509.CertificateBuilder, wanted: str | None = None) -> x509.Certificate:
+        """The certificate, signed by this key with the hash that belongs to it, or with the wanted algorithm.
+
+        Raises Rejected when the key cannot sign so.
+        """
+        if wanted is None:
+            return builder.sign(self._key, _HASHES[self._algorithm])
+        signs, _, digest = wanted.partition("-")
+        if {"RSA": "RSA", "EC": "ECDSA"}.get(family(self._algorithm)) != signs:
+            raise Rejected(f"a key of {self._algorithm} does not sign with {wanted}")
+        return builder.sign(self._key, _DIGESTS[digest])
 
     def __repr__(self) -> str:
         fingerprint = base64.b64encode(hashlib.sha256(self.public_bytes()).digest()).decode()

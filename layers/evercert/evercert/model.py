@@ -50,6 +50,11 @@ def misplaced(problems: dict[Place, str]) -> ValidationError:
     return ValidationError.from_exception_data("document", details)
 
 
+def missing(key: str) -> ValidationError:
+    """What pydantic raises for a key that has no default; for one that only some rule needs."""
+    return ValidationError.from_exception_data("document", [InitErrorDetails(type="missing", loc=(key,), input=None)])
+
+
 def _moment(value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value

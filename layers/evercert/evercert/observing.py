@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from evercert.breaker import Breaker
 from evercert.destination import Destinations, Drift
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
-from evercert.ports import OpenIssuer, StatusChecker
+from evercert.issuer import OpenIssuer, Status, StatusChecker
 from evercert.record import Facts, Record
 from evercert.spec import Component
 
@@ -16,14 +16,19 @@ from evercert.spec import Component
 class Observation:
     """What was seen; `errors` are of those that could not be asked."""
 
-    revoked: bool = False
+    status: Status = "good"
     drifts: dict[str, tuple[Component, Drift]] = field(default_factory=dict)
     errors: list[EvercertError] = field(default_factory=list)
 
     @property
+    def news(self) -> bool:
+        """Something that is to be announced."""
+        return self.status == "revoked" or bool(self.drifts)
+
+    @property
     def lost(self) -> bool:
         """Only a new certificate mends it."""
-        return self.revoked or any(drift.repaired is None for _, drift in self.drifts.values())
+        return self.status != "good" or any(drift.repaired is None for _, drift in self.drifts.values())
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class StatusCheck:
                 with self.breaker.watch(
                     self.breaker.admit(f"issuer {record.spec.issuer} {opened.identity_hash[:8]}", record.uid)
                 ):
-                    seen.revoked = opened.issuer.revoked(facts)
+                    seen.status = opened.issuer.status(record.spec, facts)
         except (ClaimLost, OutOfTime):
             raise
         except Exception as error:  # noqa: BLE001 (whatever one of them does, the others are looked at)

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from cryptography import x509
 
+from evercert.algorithms import KeyAlgorithm, algorithm_of
 from evercert.breaker import Breaker
 from evercert.certificate import Chain, misfits
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Looping, Misconfigured, NotYet, Rejected, SealBroken, Unavailable
+from evercert.errors import GaveUp, Misconfigured, NotYet, Rejected, SealBroken, Unavailable, foreign
 from evercert.instants import to_text
-from evercert.keys import PrivateKey, public_bytes
-from evercert.ports import (
+from evercert.issuer import (
     Canceller,
-    Held,
-    Inventory,
     Issued,
     Issuers,
+    KeyAdviser,
     OpenIssuer,
     PendingAnswer,
     Request,
     Revoker,
-    Seal,
     SelfIssuer,
 )
-from evercert.record import Pending, Record, Streak
+from evercert.keys import PrivateKey, public_bytes
+from evercert.ports import Held, Inventory, Seal
+from evercert.record import Facts, Pending, Record
 from evercert.renewal import Reason
 
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
+UNADVISED: KeyAlgorithm = "RSA_2048"  # what every peer takes
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ class Obtaining:
     def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
         """A new private key (or the kept one), or the user's CSR: sealed and stored before the issuer hears of it."""
         revision = record.next_revision
-        sealed_key, csr = None, record.spec.csr
-        if csr is None:
-            private_key = self._private_key(record)
+        sealed_key, csr, nonce = None, record.spec.csr, None
+        if record.spec.key_from_issuer:
+            nonce = str(uuid4())
+        elif csr is None:
+            private_key = self._private_key(record, opened)
             sealed_key = self.seal.close(private_key, record.uid, revision)
             csr = private_key.sign_csr(record.spec.attributes)
         pending = Pending(
@@ -61,15 +65,17 @@ class Obtaining:
             issuer_hash=opened.identity_hash,
             sealed_key=sealed_key,
             csr=csr,
+            nonce=nonce,
             gave_up=gave_up,
         )
         self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
         return pending
 
-    def ask(self, record: Record, pending: Pending, opened: OpenIssuer) -> Pending:
+    def ask(self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool) -> Pending:
         """Asks the issuer; the answer is a chain that is still to be saved, or a handle and a time to come back.
 
-        Raises what the issuer raises, GaveUp after its deadline, Rejected for a certificate that does not fit.
+        `again`: another run may have asked already. Raises what the issuer raises, GaveUp after its deadline, Rejected
+        for a certificate that does not fit.
         """
         now = self.clock()
         if pending.deadline is not None and now > pending.deadline:
@@ -80,18 +86,30 @@ class Obtaining:
             spec=record.spec,
             csr=pending.csr,
             revision=pending.revision,
-            token=record.token(pending.revision, pending.csr),
+            token=record.token(pending.revision, pending.asked),
             now=now,
             handle=pending.handle,
+            asked_before=again,
+            previous=_previous(record, pending),
         )
         answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
             # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
             deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
-            return pending.model_copy(update={"handle": answer.handle, "retry_at": retry_at, "deadline": deadline})
-        self._check(record, pending, answer.chain, opened)
-        return pending.model_copy(update={"chain": answer.chain.pem, "obtained_at": now, "retry_at": None})
+            return pending.model_copy(
+                update={
+                    "handle": answer.handle,
+                    "retry_at": retry_at,
+                    "deadline": deadline,
+                    "waits_for": answer.waits_for and foreign(answer.waits_for),
+                }
+            )
+        self._check(record, pending, answer, opened)
+        changes = {"chain": answer.chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference}
+        if pending.csr is None and answer.private_key is not None:
+            changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
+        return pending.model_copy(update=changes)
 
     def give_up(self, record: Record, pending: Pending, opened: OpenIssuer) -> str:
         """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.
@@ -99,8 +117,8 @@ class Obtaining:
         A refusal is said and no more: what is wanted now must not wait for it.
         """
         what = f"revision {pending.revision} ({pending.reason})"
-        if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
-            return f"{what}: left, it is in use"
+        if (why := _why_left(record, pending)) is not None:
+            return f"{what}: left, {why}"
         asked = self._asked(pending, opened)
         if asked is None:
             return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
@@ -108,7 +126,7 @@ class Obtaining:
         try:
             if pending.chain is not None and isinstance(asked.issuer, Revoker):
                 with self.breaker.watch(self.breaker.admit(service, record.uid)):
-                    asked.issuer.revoke(Chain.from_pem(pending.chain))
+                    asked.issuer.revoke(Chain.from_pem(pending.chain), pending.reference)
                 return f"{what}: revoked"
             if pending.chain is None and pending.handle is not None and isinstance(asked.issuer, Canceller):
                 with self.breaker.watch(self.breaker.admit(service, record.uid)):
@@ -128,9 +146,9 @@ class Obtaining:
             return None
         return former if former.identity_hash == pending.issuer_hash else None
 
-    def _private_key(self, record: Record) -> PrivateKey:
+    def _private_key(self, record: Record, opened: OpenIssuer) -> PrivateKey:
         wanted, kept = record.spec.private_key, record.kept_key
-        if wanted.rotate == "never" and kept is not None and kept.algorithm == wanted.algorithm:
+        if wanted.rotate == "never" and kept is not None and wanted.known in (None, kept.algorithm):
             try:
                 return self.seal.open(kept.sealed_key, record.uid, kept.revision)
             except SealBroken as error:
@@ -138,7 +156,10 @@ class Obtaining:
                     f"its private key is to be kept (rotate: never), and does not open: {error}; for a new one "
                     "apply it with rotate: always"
                 ) from error
-        return PrivateKey.generate(wanted.algorithm)
+        if wanted.known is not None:
+            return PrivateKey.generate(wanted.known)
+        advised = opened.issuer.key_algorithm() if isinstance(opened.issuer, KeyAdviser) else None
+        return PrivateKey.generate(advised or UNADVISED)
 
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
@@ -150,14 +171,16 @@ class Obtaining:
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)
 
-    def _check(self, record: Record, pending: Pending, chain: Chain, opened: OpenIssuer) -> None:
-        problems = fit(record, pending, chain, self.clock())
+    def _check(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> None:
+        problems = fit(record, pending, issued, self.clock())
         if not problems:
             return
         done = "it was not revoked: the issuer cannot"
-        if isinstance(opened.issuer, Revoker):
+        if record.spec.certificate_id is not None:
+            done = "it is left, it was issued elsewhere"
+        elif isinstance(opened.issuer, Revoker):
             try:
-                opened.issuer.revoke(chain)
+                opened.issuer.revoke(issued.chain, issued.reference)
                 done = "it was revoked"
             except (Rejected, Unavailable, Misconfigured) as error:
                 done = f"it could not be revoked: {error}"
@@ -166,41 +189,29 @@ class Obtaining:
         )
 
 
-def fit(record: Record, pending: Pending, chain: Chain, now: datetime) -> list[str]:
-    """The misfits between what was asked for and what came."""
-    public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
-    return misfits(chain, record.spec.attributes, public_key, now)
+def _why_left(record: Record, pending: Pending) -> str | None:
+    if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
+        return "it is in use"
+    return None if record.spec.certificate_id is None else "it was issued elsewhere"
 
 
-UNASKED = frozenset(["missing", "near-expiry", "drifted"])
-MOST_UNASKED = 5
+def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list[str]:
+    """The misfits between what was asked for and what came; what is followed may be what it likes, with its own key."""
+    attributes = None if record.spec.certificate_id is not None else record.spec.attributes
+    if pending.csr is not None:
+        public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
+    elif issued.private_key is not None:
+        public_key = issued.private_key.public_bytes()
+    else:
+        return ["it came without its private key"]
+    found = misfits(issued.chain, attributes, public_key, now)
+    wanted = record.spec.private_key.known
+    if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
+        found.append(f"its key is no {wanted}")
+    return found
 
 
-def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Streak:
-    """The issuances in a row that nobody asked for, this one included."""
-    span = chain.leaf.not_valid_after_utc - chain.leaf.not_valid_before_utc
-    before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
-    return Streak(
-        times=(*before, now)[-MOST_UNASKED:],
-        lifetime=int(span.total_seconds()),
-        generation=record.generation,
-        requested_at=record.requested_at,
-    )
-
-
-def require_no_loop(record: Record, reason: Reason, now: datetime) -> None:
-    """Raises Looping when the next issuance would be the sixth within one lifetime that nobody asked for."""
-    if record.streak is None or reason not in UNASKED or not _goes_on(record):
-        return
-    times, lifetime = record.streak.times, timedelta(seconds=record.streak.lifetime)
-    if len(times) == MOST_UNASKED and timedelta(0) <= now - times[0] < lifetime:
-        raise Looping(
-            f"it was issued {MOST_UNASKED} times within one lifetime, and is to be issued again ({reason}): "
-            f"mend what loses it, then run: evercert renew {record.name}"
-        )
-
-
-def _goes_on(record: Record) -> bool:
-    """Neither an edit nor a request has come since."""
-    streak = record.streak
-    return streak is not None and (streak.generation, streak.requested_at) == (record.generation, record.requested_at)
+def _previous(record: Record, pending: Pending) -> Facts | None:
+    """What is delivered now, if the same was asked of the same issuer: it can be renewed, and not only replaced."""
+    same = (record.request_hash, record.issuer_hash) == (pending.request_hash, pending.issuer_hash)
+    return record.facts if same else None

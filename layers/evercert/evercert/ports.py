@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
-from evercert.certificate import Chain
 from evercert.deadline import Clock, Deadline
 from evercert.destination import Destinations
 from evercert.dispatch import Queue
 from evercert.events import Outcome
+from evercert.issuer import Issuers
 from evercert.keys import PrivateKey
-from evercert.record import Claim, Delivery, Facts, Record
-from evercert.spec import Spec
+from evercert.record import Claim, Delivery, Record
 
 
 @dataclass(frozen=True)
@@ -90,90 +89,6 @@ class Seal(Protocol):
 
     def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
         """The inverse; raises Misconfigured when it was sealed for another certificate or revision, or changed."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an issuer is asked for once; the same token means the same question."""
-
-    certificate: str
-    spec: Spec
-    csr: str
-    revision: int
-    token: str
-    now: datetime
-    handle: str | None = None
-
-
-@dataclass(frozen=True)
-class Issued:
-    """The answer of an issuer that is done."""
-
-    chain: Chain
-
-
-@dataclass(frozen=True)
-class PendingAnswer:
-    """The answer of an issuer that takes time: come back with `handle` at `retry_at`, give up after `deadline`."""
-
-    handle: str
-    retry_at: datetime
-    deadline: datetime
-
-
-class Issuer(Protocol):
-    """What obtains certificates; never sees a private key. Raises Rejected, Unavailable or Misconfigured."""
-
-    def issue(self, request: Request) -> Issued | PendingAnswer:
-        """Asks, or, with `request.handle`, asks how it stands."""
-
-
-@runtime_checkable
-class SelfIssuer(Protocol):
-    """The one kind of issuer that needs the subject's own key: the subject signs."""
-
-    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
-        """The certificate, signed by its own key."""
-
-
-@runtime_checkable
-class Revoker(Protocol):
-    """An issuer that can take back what it issued."""
-
-    def revoke(self, chain: Chain) -> None:
-        """Revokes the leaf; doing it twice is no error."""
-
-
-@runtime_checkable
-class Canceller(Protocol):
-    """An issuer that can forget what it was asked."""
-
-    def cancel(self, handle: str) -> None:
-        """Gives up a pending request; doing it twice is no error."""
-
-
-@runtime_checkable
-class StatusChecker(Protocol):
-    """An issuer that can be asked how a certificate of its own is."""
-
-    def revoked(self, facts: Facts) -> bool:
-        """Whether it was revoked; raises as `issue` does."""
-
-
-@dataclass(frozen=True)
-class OpenIssuer:
-    """An issuer, ready to be asked, and what it is: `identity_hash` changes with address, profile or CA."""
-
-    issuer: Issuer | SelfIssuer
-    identity_hash: str
-    paused: bool = False  # by an operator: it, or the whole stack
-
-
-class Issuers(Protocol):
-    """The issuers that operators defined."""
-
-    def open(self, name: str) -> OpenIssuer:
-        """Raises Misconfigured when there is no such definition, or it is wrong."""
 
 
 @dataclass(frozen=True)

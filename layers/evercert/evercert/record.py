@@ -14,7 +14,9 @@ from evercert.model import Instant
 from evercert.renewal import Reason
 from evercert.spec import Spec
 
-SCHEMA = 2  # 1: without what status checks, warnings, turns and kept keys need
+# 1: without what status checks, warnings, turns and kept keys need; 2: without what an issuer that makes keys, knows
+# its certificates by a name of its own and waits for people needs.
+SCHEMA = 3
 
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -45,9 +47,12 @@ class Facts(Part):
     common_name: str | None = None
     names: tuple[str, ...]
     obtained_at: Instant | None = None
+    reference: str | None = None  # the issuer's own name of it
 
     @classmethod
-    def of(cls, chain: Chain, revision: int, obtained_at: datetime | None = None) -> Facts:
+    def of(
+        cls, chain: Chain, revision: int, obtained_at: datetime | None = None, reference: str | None = None
+    ) -> Facts:
         """The facts of this chain's leaf."""
         return cls(
             revision=revision,
@@ -58,6 +63,7 @@ class Facts(Part):
             common_name=chain.common_name,
             names=tuple(map(str, chain.identifiers)),
             obtained_at=obtained_at,
+            reference=reference,
         )
 
     @property
@@ -84,7 +90,7 @@ class Delivery(Part):
 class Finding(Part):
     """What a status check found wrong with one revision, so that a new one is due."""
 
-    reason: Literal["revoked", "drifted"]
+    reason: Literal["revoked", "replaced", "drifted"]
     revision: int
     found_at: Instant
 
@@ -116,14 +122,22 @@ class Pending(Part):
     issuer: str
     request_hash: str
     issuer_hash: str
-    sealed_key: str | None = None  # None: the user has the key, and gave a CSR
-    csr: str
+    sealed_key: str | None = None  # None: the user has the key, and gave a CSR; or the issuer is still to make it
+    csr: str | None = None  # None: the issuer makes the key; what tells this revision from others is then `nonce`
+    nonce: str | None = None
     handle: str | None = None
     retry_at: Instant | None = None
     deadline: Instant | None = None
     chain: str | None = None
     obtained_at: Instant | None = None
+    reference: str | None = None
+    waits_for: str | None = None
     gave_up: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """What tells it from every other revision, even from one of the same number in a restored record."""
+        return self.csr or self.nonce or ""
 
 
 class Failure(Part):
@@ -178,12 +192,13 @@ class Record(Part):
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
         return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
 
-    def token(self, revision: int, csr: str) -> str:
+    def token(self, revision: int, asked: str) -> str:
         """The idempotency token of one revision: the same for every try to obtain it.
 
-        The CSR is in it because a restored record counts revisions anew, and its next one has another key.
+        The CSR (or the nonce, where there is none) is in it because a restored record counts revisions anew, and its
+        next one has another key.
         """
-        return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(csr)}"))
+        return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(asked)}"))
 
     def delivered(self, revision: int) -> bool:
         """Whether every destination of the spec has this revision."""

@@ -6,9 +6,11 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Literal
 
-from evercert.spec import RenewBefore
+from evercert.lifecycle import RenewBefore
 
-Reason = Literal["missing", "spec-changed", "issuer-changed", "requested", "revoked", "near-expiry", "drifted"]
+Reason = Literal[
+    "missing", "spec-changed", "issuer-changed", "requested", "revoked", "replaced", "near-expiry", "drifted"
+]
 Severity = Literal["info", "warning", "critical"]
 
 SHORT_LIFETIME = timedelta(days=10)
@@ -31,7 +33,7 @@ def renew_at(not_before: datetime, not_after: datetime, wish: RenewBefore | None
     either way. The move is drawn from the uid, so that asking twice gives the same answer.
     """
     lifetime = not_after - not_before
-    if wish is None:
+    if wish is None or wish.never:
         share = 1 / 2 if lifetime < SHORT_LIFETIME else 2 / 3
         return _whole(not_before + lifetime * (share + 0.05 * _draw(uid, "renew"))), False
     earliest = _whole(not_before + lifetime / 3)

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from evercert import csr as csrs
-from evercert import durations
 from evercert.algorithms import KeyAlgorithm
 from evercert.attributes import Attributes
-from evercert.canonical import digest
-from evercert.durations import Duration
+from evercert.canonical import canonical_json, digest
+from evercert.component import Component
 from evercert.errors import foreign
-from evercert.model import Model, Place, misplaced, text_of
+from evercert.instants import to_text
+from evercert.lifecycle import Lifecycle
+from evercert.model import Model, Place, misplaced, missing, text_of
 from evercert.subject import wanted
 from evercert.usages import impossible
 
@@ -39,17 +28,13 @@ __all__ = [
     "KeyAlgorithm",
     "LabelKey",
     "LabelValue",
-    "Lifecycle",
     "Model",
     "PrivateKeySpec",
-    "RenewBefore",
     "Spec",
     "text_of",
 ]
 
 NAME_PATTERN = r"[A-Za-z0-9._*-]{1,200}"
-WHOLE = 100  # per cent
-SHORTEST_CHECK, LONGEST_CHECK = timedelta(minutes=5), timedelta(days=90)
 
 CertificateName = Annotated[str, text_of(NAME_PATTERN, "a name has 1 to 200 letters, digits and . _ * -")]
 IssuerName = Annotated[
@@ -61,71 +46,41 @@ LabelValue = Annotated[
 ]
 
 
-class PrivateKeySpec(Model):
-    """What kind of private key the certificate gets, and whether every revision gets a new one."""
+MetadataKey = Annotated[
+    str, text_of(r"[A-Za-z0-9._/-]{1,63}", "metadata has keys of 1 to 63 letters, digits and . _ / -")
+]
+MetadataValue = Annotated[str, StringConstraints(max_length=255)]
+CertificateId = Annotated[
+    str,
+    text_of(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a certificate-id is a UUID"),
+    AfterValidator(str.lower),
+]
+LARGEST_AGENT = 8_192  # characters of JSON
+NAMELESS = Attributes.model_construct()
 
-    algorithm: KeyAlgorithm = "EC_prime256v1"
+
+class PrivateKeySpec(Model):
+    """What kind of private key the certificate gets, who makes it, and whether every revision gets a new one.
+
+    `algorithm: issuer` leaves the kind to the issuer.
+    """
+
+    algorithm: Literal[KeyAlgorithm, "issuer"] = "EC_prime256v1"
+    source: Literal["local", "issuer"] = "local"
     rotate: Literal["always", "never"] = "always"
 
-
-class Component(BaseModel):
-    """An issuer or a destination as its document names it: a type, and settings that only that type understands."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-    type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-
     @property
-    def settings(self) -> dict[str, Any]:
-        """What only its type understands, in the spelling of the document."""
-        return dict(self.model_extra or {})
+    def known(self) -> KeyAlgorithm | None:
+        """The algorithm; None: the issuer decides."""
+        return None if self.algorithm == "issuer" else self.algorithm
 
-    @property
-    def key(self) -> str:
-        """A name that stays the same while type and settings do, wherever it stands in the document."""
-        return f"{self.type}-{digest(self.settings)[:16]}"
-
-
-@dataclass(frozen=True)
-class RenewBefore:
-    """How long before expiry to renew: a span, or a share of the certificate's own lifetime in per cent."""
-
-    text: str
-
-    @classmethod
-    def parse(cls, value: object) -> RenewBefore:
-        """`30d` or `33%`; raises ValueError."""
-        if isinstance(value, cls):
-            return value
-        if not isinstance(value, str):
-            raise ValueError(f"{durations.GRAMMAR}; or a share of the lifetime, such as 33%")
-        wish = cls(value)
-        wish.within(timedelta(days=1))
-        return wish
-
-    def within(self, lifetime: timedelta) -> timedelta:
-        """The span that this means for a certificate of this lifetime."""
-        if not self.text.endswith("%"):
-            return durations.parse(self.text)
-        share = self.text[:-1]
-        if not re.fullmatch(r"[0-9]{1,2}", share) or not 1 <= int(share) < WHOLE:
-            raise ValueError(f"{self.text!r} is not a share of the lifetime: 1% to 99%")
-        return lifetime * int(share) / WHOLE
-
-
-def _check_interval(value: timedelta) -> timedelta:
-    if not SHORTEST_CHECK <= value <= LONGEST_CHECK:
-        raise ValueError("the status is checked every 5m at the most, and every 90d at the least")
-    return value
-
-
-class Lifecycle(Model):
-    """When to renew (without `renew-before-expiry` evercert chooses, `renewal.py`), and how often to look after it."""
-
-    renew_before_expiry: (
-        Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda wish: wish.text)] | None
-    ) = None
-    status_check_interval: Annotated[Duration, AfterValidator(_check_interval)] = timedelta(days=1)
+    @model_validator(mode="after")
+    def _is_kept_here(self) -> Self:
+        if self.source == "issuer" and self.rotate == "never":
+            raise ValueError(
+                "a private key that the issuer makes is a new one each time; rotate: never is for source: local"
+            )
+        return self
 
 
 class Spec(Model):
@@ -134,11 +89,14 @@ class Spec(Model):
     name: CertificateName
     issuer: IssuerName
     csr: Annotated[str, AfterValidator(lambda text: csrs.read(text).pem)] | None = None
-    attributes: Attributes
+    certificate_id: CertificateId | None = None
+    attributes: Attributes = NAMELESS
     private_key: PrivateKeySpec = PrivateKeySpec()
     lifecycle: Lifecycle = Lifecycle()
     destinations: Annotated[tuple[Component, ...], Field(min_length=1, max_length=10)]
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20)] = {}
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20)] = {}
+    agent: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -165,15 +123,38 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
+    def _names_something_or_follows(self) -> Self:
+        if self.certificate_id is None:
+            if self.attributes == NAMELESS:
+                raise missing("attributes")
+            return self
+        beside = {"csr": self.csr is not None, "attributes": self.attributes != NAMELESS}
+        beside["private-key"] = self.private_key != PrivateKeySpec()
+        problem = "a certificate-id names a certificate that exists already; what stands in it is not asked for here"
+        problems: dict[Place, str] = {(key,): problem for key, there in beside.items() if there}
+        if problems:
+            raise misplaced(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_little_of_the_agent(self) -> Self:
+        if len(canonical_json(self.agent)) > LARGEST_AGENT:
+            raise misplaced(
+                {("agent",): f"at most {LARGEST_AGENT} characters are kept of what an agent would have run"}
+            )
+        return self
+
+    @model_validator(mode="after")
     def _key_can_be_used_so(self) -> Self:
-        if problem := impossible(self.attributes.key_usages, self.private_key.algorithm):
+        algorithm = self.private_key.known
+        if algorithm is not None and (problem := impossible(self.attributes.key_usages, algorithm)):
             raise misplaced({("csr",) if self.csr is not None else ("attributes", "key-usages"): problem})
         return self
 
     @model_validator(mode="after")
     def _renews_within_its_lifetime(self) -> Self:
         wish, ttl = self.lifecycle.renew_before_expiry, self.attributes.ttl
-        if wish is not None and ttl is not None and wish.within(ttl) >= ttl:
+        if wish is not None and ttl is not None and not wish.never and wish.within(ttl) >= ttl:
             raise ValueError(f"lifecycle.renew-before-expiry ({wish.text}) must be shorter than attributes.ttl")
         return self
 
@@ -183,8 +164,24 @@ class Spec(Model):
 
     @property
     def renews(self) -> bool:
-        """Whether it is renewed by itself: a supplied CSR is used once, unless its key is never to change."""
+        """Whether it is renewed by itself.
+
+        A supplied CSR is used once, unless its key is never to change; a fixed end cannot be moved; and what is renewed
+        elsewhere is followed.
+        """
+        wish = self.lifecycle.renew_before_expiry
+        if (
+            self.certificate_id is not None
+            or self.attributes.not_after is not None
+            or (wish is not None and wish.never)
+        ):
+            return False
         return self.csr is None or self.private_key.rotate == "never"
+
+    @property
+    def key_from_issuer(self) -> bool:
+        """Whether certificate and private key come together."""
+        return self.certificate_id is not None or (self.csr is None and self.private_key.source == "issuer")
 
     @property
     def request_hash(self) -> str:
@@ -198,6 +195,11 @@ class Spec(Model):
             "key-usages": attributes.key_usages,
             "extended-key-usages": attributes.extended_key_usages,
             "csr": self.csr and hashlib.sha256(self.csr.encode()).hexdigest(),
+            "signature-algorithm": attributes.signature_algorithm,
+            "not-before": attributes.not_before and to_text(attributes.not_before),
+            "not-after": attributes.not_after and to_text(attributes.not_after),
+            "private-key-source": self.private_key.source if self.private_key.source != "local" else None,
+            "certificate-id": self.certificate_id,
         }
         return digest(
             {

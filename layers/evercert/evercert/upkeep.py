@@ -10,9 +10,9 @@ from evercert import notices
 from evercert.conclusion import AT_REST, Attempt, Conclusion, WayOut, Word, failed
 from evercert.decision import held_until
 from evercert.errors import NotYet, Unavailable
+from evercert.issuer import OpenIssuer
 from evercert.observing import StatusCheck
-from evercert.ports import OpenIssuer
-from evercert.record import Facts
+from evercert.record import Facts, Finding
 from evercert.timers import check_due, next_check, next_due, renewal_time, warnings_due
 
 CHECK_AGAIN = timedelta(minutes=15)
@@ -45,16 +45,20 @@ class Upkeep:
         if facts is None or known or opened.paused or not check_due(record, now):
             return wait(attempt, "waiting", until)
         seen = self.status.run(record, facts, opened)
-        if seen.revoked or seen.drifts:
+        if seen.news:
             return notices.found(attempt, facts, seen, until)
+        if seen.lost:
+            return _follow(attempt, facts)
         check_at = next_check(record, now)
         changes = {"check_at": min(check_at, now + CHECK_AGAIN) if seen.errors else check_at}
         return WayOut("waiting", changes, next_due(record.model_copy(update=changes), now, until))
 
     def _check(self, attempt: Attempt, facts: Facts, opened: OpenIssuer) -> Conclusion | WayOut:
         seen = self.status.run(attempt.record, facts, opened)
-        if seen.revoked or seen.drifts:
+        if seen.news:
             return notices.found(attempt, facts, seen, None)
+        if seen.lost:
+            return _follow(attempt, facts)
         for error in seen.errors:
             if not isinstance(error, Unavailable | NotYet):
                 return failed(attempt, error, looked=True)
@@ -63,6 +67,12 @@ class Upkeep:
             return well(attempt, {}, check_at)
         # Nobody is to blame, and the certificate is as it was; asked again before long.
         return well(attempt, {"message": str(seen.errors[0])}, min(check_at, attempt.now + CHECK_AGAIN))
+
+
+def _follow(attempt: Attempt, facts: Facts) -> WayOut:
+    """It was replaced elsewhere, as it was meant to be: nothing to announce before its successor is here."""
+    changes = {"finding": Finding(reason="replaced", revision=facts.revision, found_at=attempt.now)}
+    return WayOut("checked", changes, attempt.now, {"message": "it was replaced elsewhere"}, again_at=attempt.now)
 
 
 def wait(attempt: Attempt, word: Word, until: datetime, facts: dict[str, Any] | None = None) -> Conclusion | WayOut:

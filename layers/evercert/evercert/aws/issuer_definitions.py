@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from evercert.aws import items
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured, Unavailable
-from evercert.ports import OpenIssuer
+from evercert.issuer import OpenIssuer
 from evercert.register import Register, first_problem
 from evercert.spec import Component
 

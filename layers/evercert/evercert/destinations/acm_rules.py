@@ -35,12 +35,12 @@ NEW_ARN = "for a new ARN take `arn` out of the destination, or give it another `
 
 def require_importable(spec: Spec) -> None:
     """Raises Rejected for what ACM could never take."""
-    algorithm = spec.private_key.algorithm
+    algorithm = spec.private_key.known  # None: the issuer decides, and what ACM makes of it is seen then
     if spec.csr is not None:
         raise Rejected("ACM takes no certificate without its private key, and a csr comes without it")
-    if algorithm not in KEY_TYPES:
+    if algorithm is not None and algorithm not in KEY_TYPES:
         raise Rejected(f"ACM imports RSA and EC keys (P-256, P-384, P-521), and no {algorithm}")
-    if not any(name.kind in _DOMAINS for name in spec.attributes.identifiers):
+    if spec.certificate_id is None and not any(name.kind in _DOMAINS for name in spec.attributes.identifiers):
         raise Rejected("ACM imports only certificates with a DNS name or an IP address")
     size = (1_200 + sum(len(str(name)) + 4 for name in spec.attributes.identifiers)) * 66 // 48
     if size > LARGEST_CERTIFICATE:
@@ -51,9 +51,11 @@ def require_importable(spec: Spec) -> None:
 def require_replaceable(held: x509.Certificate, spec: Spec) -> None:
     """The same as `require_allowed`, as far as the spec alone tells what will be issued."""
     attributes = spec.attributes
+    if spec.certificate_id is not None:
+        return  # what is followed is as it is
     _require(
         held,
-        spec.private_key.algorithm,
+        spec.private_key.known,
         {name.value for name in attributes.identifiers if name.kind in _DOMAINS},
         set(attributes.key_usages) or None,
         set(attributes.extended_key_usages) or None,
@@ -79,13 +81,13 @@ def require_family(chain: Chain) -> None:
 
 def _require(
     held: x509.Certificate,
-    algorithm: str,
+    algorithm: str | None,
     names: Collection[str],
     usages: Collection[str] | None,
     extended: Collection[str] | None,
 ) -> None:
     has = _kind(held)
-    if has != algorithm:
+    if algorithm not in (None, has):
         raise Rejected(
             f"ACM does not change key type or size on re-import: it holds {has}, this is {algorithm}; {NEW_ARN}"
         )

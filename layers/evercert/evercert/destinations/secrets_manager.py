@@ -204,6 +204,7 @@ def _estimate(spec: Spec) -> int:
     """
     attributes = spec.attributes
     names = sum(len(str(name)) + 4 for name in attributes.identifiers) + 2 * len(subject(attributes).public_bytes())
-    bits = int(spec.private_key.algorithm.removeprefix("RSA_")) if spec.private_key.algorithm.startswith("RSA") else 0
+    algorithm = spec.private_key.known or "RSA_4096"  # the largest, where the issuer decides
+    bits = int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0
     leaf = (1_200 + names + bits // 4) * 66 // 48
     return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST + bits

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from evercert.algorithms import Family
+from evercert.attributes import Attributes
 from evercert.certificate import Chain
+from evercert.errors import Rejected
+from evercert.issuer import Issued, Request
 from evercert.keys import PrivateKey, alternative_names, family, subject
-from evercert.ports import Issued, Request
 from evercert.spec import Model
 from evercert.usages import KeyUsage, extended_key_usage, key_usage
 
@@ -40,14 +42,12 @@ class SelfSigned:
     def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
         """A version 3 certificate as RFC 5280 §4.2 has an end entity; the serial number is random (§4.1.2.2)."""
         attributes = request.spec.attributes
-        ttl = attributes.ttl or DEFAULT_TTL
-        # Peers' clocks may be behind ours; a tenth of a short lifetime is all that it can spare.
-        begins = request.now.replace(microsecond=0) - min(MOST_BACKDATED, ttl / 10)
+        begins, ends = _lifetime(attributes, request.now)
         name = subject(attributes)
         if not name.rdns:
             # RFC 5280 §4.1.2.4: the issuer name must not be empty, and here the subject is the issuer.
             name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, request.certificate[:64])])
-        public_key = x509.load_pem_x509_csr(request.csr.encode()).public_key()
+        public_key = private_key.public_key
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -55,7 +55,7 @@ class SelfSigned:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins)
-            .not_valid_after(begins + ttl)
+            .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(attributes.key_usages or _USUAL[family(private_key.algorithm)]), critical=True)
             .add_extension(
@@ -64,4 +64,16 @@ class SelfSigned:
             .add_extension(alternative_names(attributes), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         )
-        return Issued(Chain((private_key.sign_certificate(builder),)))
+        return Issued(Chain((private_key.sign_certificate(builder, attributes.signature_algorithm),)))
+
+
+def _lifetime(attributes: Attributes, now: datetime) -> tuple[datetime, datetime]:
+    """Peers' clocks may be behind ours; a tenth of a short lifetime is all that it can spare."""
+    begins, ends = attributes.not_before, attributes.not_after
+    if begins is not None and ends is not None:
+        return begins, ends
+    ttl = attributes.ttl or (ends - now if ends is not None else DEFAULT_TTL)
+    if ttl <= timedelta(0):
+        raise Rejected("attributes.not-after is over already")
+    begins = begins or now.replace(microsecond=0) - min(MOST_BACKDATED, ttl / 10)
+    return begins, ends or begins + ttl
