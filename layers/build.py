@@ -30,6 +30,7 @@ SERVICES = {
     "secretsmanager",
     "sns",
     "sqs",
+    "ssm",
     "sso",
     "sso-oidc",
     "signin",

@@ -12,6 +12,7 @@ import pytest
 
 from evercert.destinations import DESTINATIONS
 from evercert.issuers import ISSUERS
+from evercert.logins import LOGINS
 from tests.local_stack import ROOT
 
 PACKAGE = ROOT / "layers" / "evercert" / "evercert"
@@ -47,7 +48,7 @@ def loaded(statement: str) -> set[str]:
 def test_the_package_root_is_the_field_and_knows_no_outside_world(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path)}
     assert not tops & OUTSIDE
-    folders = {"aws", "issuers", "destinations", "cli"}
+    folders = {"aws", "web", "logins", "issuers", "destinations", "cli"}
     assert not {name for name in imports(path) if name.startswith(tuple(f"evercert.{folder}" for folder in folders))}
 
 
@@ -74,11 +75,11 @@ def test_nothing_in_the_package_reads_the_clock() -> None:
 
 
 def test_the_registers_are_lazy() -> None:
-    before = loaded("import evercert.issuers, evercert.destinations")
+    before = loaded("import evercert.issuers, evercert.destinations, evercert.logins, evercert.web.server")
     assert not before & {"boto3", "botocore", "httpx"}
 
 
-@pytest.mark.parametrize("register", [ISSUERS, DESTINATIONS], ids=lambda register: register.what)
+@pytest.mark.parametrize("register", [ISSUERS, DESTINATIONS, LOGINS], ids=lambda register: register.what)
 def test_every_entry_of_a_register_loads_and_has_settings(register) -> None:
     for kind in register.entries:
         assert register.load(kind).Settings.model_json_schema()

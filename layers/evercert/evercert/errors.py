@@ -5,7 +5,8 @@ EvercertError
 ├── Unavailable     throttled, timed out, 5xx                    → record, announce, come back
 │   ├── GaveUp      it took longer than it may                   → the same, with a new revision
 │   ├── Busy        one thing there is in use; the rest answers  → the same
-│   └── Gone        what a destination held is no more           → deliver there as for the first time
+│   ├── Gone        what a destination held is no more           → deliver there as for the first time
+│   └── AnswerLost  it may have been done, nobody said so        → look whether it was, before asking again
 ├── Misconfigured   our secret, permission or setting is wrong   → record, announce, come back; an operator must act
 │   ├── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
 │   └── Looping     issued again and again without anybody asking → stop until it is edited or asked for
@@ -72,6 +73,10 @@ class Busy(Unavailable):
 
 class Gone(Unavailable):
     """The place that a destination had for this certificate was deleted."""
+
+
+class AnswerLost(Unavailable):
+    """A server may have done what it was asked for once, and its answer did not reach us."""
 
 
 class Misconfigured(EvercertError):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
     from evercert.deadline import Deadline
@@ -128,6 +129,11 @@ class Clients:
     def secretsmanager(self) -> SecretsManagerClient:
         """The secrets."""
         return self.client("secretsmanager")  # type: ignore[no-any-return]
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """The parameters."""
+        return self.client("ssm")  # type: ignore[no-any-return]
 
     @cached_property
     def acm(self) -> ACMClient:

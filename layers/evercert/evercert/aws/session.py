@@ -29,6 +29,11 @@ class Session:
         """Where calls of all its clients can be listened to."""
         return self._botocore.get_component("event_emitter")  # type: ignore[no-any-return]
 
+    @property
+    def region_name(self) -> str | None:
+        """Its own, else the environment's; None: there is none."""
+        return self._region or self._botocore.get_config_variable("region")
+
     def get_credentials(self) -> Credentials | None:
         """Those that its clients sign with."""
         return self._botocore.get_credentials()

@@ -1,0 +1,30 @@
+"""An identity token of a Google service account, whose audience is the identity's id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evercert.logins.login import IdentitySettings, Proof, proof
+from evercert.logins.tokens import fresh
+from evercert.references import Reference
+
+if TYPE_CHECKING:
+    from evercert.aws.outside import Outside
+
+
+class GCPIDToken:
+    """A function has no metadata server of Google: something there stores a fresh token for it."""
+
+    class Settings(IdentitySettings):
+        r"""Made with \`format=full\`; such tokens live for an hour."""
+
+        token: Reference
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings = settings
+        self._outside = outside
+
+    def proof(self, address: str) -> Proof:
+        """The token as it is now."""
+        jwt = fresh(self._outside, self._settings.token, "token", address)
+        return proof("/v1/auth/gcp-auth/login", self._settings, jwt=jwt)

@@ -1,0 +1,47 @@
+"""JSON web tokens that somebody else made and keeps fresh (RFC 7519)."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from evercert.errors import Misconfigured
+from evercert.instants import to_text
+from evercert.logins.login import text
+
+if TYPE_CHECKING:
+    from evercert.aws.outside import Outside
+    from evercert.references import Reference
+
+LONGEST = 8_192  # what servers take
+
+
+def fresh(outside: Outside, reference: Reference, key: str, address: str) -> str:
+    """The token, read anew; raises Misconfigured if it is none, or if its time is over: then nobody refreshes it.
+
+    Its signature is for the server to verify; we have no keys to do it with.
+    """
+    token = text(outside, reference, key, address)
+    expires = _expires(token, reference)
+    if expires is not None and expires <= outside.clock():
+        raise Misconfigured(
+            f"{reference}: the token expired at {to_text(expires)}; whatever refreshes it has to store a new one"
+        )
+    return token
+
+
+def _expires(token: str, reference: Reference) -> datetime | None:
+    try:
+        expires = _claims(token).get("exp")
+        return None if expires is None else datetime.fromtimestamp(int(expires), UTC)
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
+        raise Misconfigured(f"{reference} holds no JSON web token of at most {LONGEST} characters") from None
+
+
+def _claims(token: str) -> Any:  # noqa: ANN401 (whatever its middle part holds)
+    if len(token) > LONGEST:
+        raise ValueError
+    _, payload, _ = token.split(".")
+    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
