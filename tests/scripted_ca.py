@@ -175,7 +175,7 @@ class ScriptedIssuer:
 
     transport: ClassVar[httpx.BaseTransport | None] = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outside: object = None) -> None:
         self.settings = settings
         self._client = httpx.Client(base_url=settings.address, transport=self.transport, timeout=2)
 

@@ -91,15 +91,20 @@ def now() -> datetime:
 
 
 @cache
+def _started() -> tuple[Deadline, Clients]:
+    deadline = Deadline(now)
+    return deadline, Clients(deadline)
+
+
+@cache
 def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
-    deadline = Deadline(now)
-    clients = Clients(deadline)
+    deadline, clients = _started()
     ports = Ports(
         inventory=DynamoDBInventory(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
-        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _outside),
         destinations=RegisteredDestinations(
             Surroundings(settings.stack, settings.stack_id, clients, settings.import_quota)
         ),
@@ -111,3 +116,19 @@ def _wired() -> tuple[Ports, Issuance]:
         deadline=deadline,
     )
     return ports, Issuance(ports, settings.lease)
+
+
+@cache
+def _outside() -> Outside:
+    """For issuers that ask over the network; others never load what it needs."""
+    from evercert.aws.credentials import Credentials  # noqa: PLC0415
+    from evercert.aws.outside import Outside  # noqa: PLC0415
+    from evercert.origins import Hosts  # noqa: PLC0415
+    from evercert.web.server import Web  # noqa: PLC0415
+
+    settings = IssuerSettings.of(os.environ)
+    deadline, clients = _started()
+    web = Web(
+        Hosts.of(settings.hosts), deadline, now, lambda span: sleep(span.total_seconds()), local=settings.local_issuers
+    )
+    return Outside(web, Credentials(clients), clients.session, now)

@@ -72,6 +72,17 @@ class PrivateKey:
             raise ValueError("neither an EC, nor an RSA, nor an Ed25519 private key")
         return cls(key)
 
+    @classmethod
+    def from_pem(cls, pem: str) -> PrivateKey:
+        """A private key that somebody else made, in any usual form; raises ValueError, which quotes nothing of it."""
+        try:
+            key = serialization.load_pem_private_key(pem.encode(), password=None)
+        except (TypeError, ValueError, UnsupportedAlgorithm):
+            raise ValueError("it is encrypted, broken, or of an unknown kind") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise ValueError("it is neither an EC, nor an RSA, nor an Ed25519 private key")
+        return cls(key)
+
     @property
     def algorithm(self) -> KeyAlgorithm:
         """What kind of key it is."""

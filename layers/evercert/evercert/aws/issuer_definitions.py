@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -17,23 +19,35 @@ from evercert.spec import Component
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from evercert.aws.outside import Outside
+
 
 class DynamoDBIssuers:
     """Opens an issuer by the name that specs use."""
 
-    def __init__(self, client: DynamoDBClient, table: str, register: Register) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, register: Register, outside: Callable[[], Outside]) -> None:
+        """`outside` is what issuers are given; it is made when the first of them wants it."""
         self._client = client
         self._table = table
         self._register = register
+        self._outside = outside
+        self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
     def open(self, name: str) -> OpenIssuer:
-        """Reads the definition anew each time, with the operators' pauses: an edit counts from the next run on."""
+        """Reads the definition anew each time, with the operators' pauses: an edit counts from the next run on.
+
+        As long as it stays the same, so does the issuer, with all that it has asked for already.
+        """
         found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
         if f"issuer#{name}" not in found:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
         definition = read_definition(found[f"issuer#{name}"], name)
-        issuer = self._register.load(definition.type)(self._register.settings(definition))
-        return OpenIssuer(issuer, self._register.identity_hash(definition), paused=len(found) > 1)
+        known = self._known.get(name)
+        if known is None or known[0] != definition:
+            issuer = self._register.load(definition.type)(self._register.settings(definition), self._outside)
+            known = definition, OpenIssuer(issuer, self._register.identity_hash(definition))
+            self._known[name] = known
+        return replace(known[1], paused=len(found) > 1)
 
     def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
         """All three in one call."""

@@ -5,6 +5,7 @@ from evercert.register import Register
 ISSUERS = Register(
     "issuer",
     {
+        "infisical": "evercert.issuers.infisical:Infisical",
         "self-signed": "evercert.issuers.self_signed:SelfSigned",
     },
 )

@@ -31,7 +31,7 @@ class SelfSigned:
     class Settings(Model):
         """Nothing to set."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outside: object = None) -> None:  # noqa: ARG002 (it asks nobody)
         self.settings = settings
 
     @staticmethod

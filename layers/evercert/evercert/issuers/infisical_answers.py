@@ -1,0 +1,123 @@
+"""What Infisical answers, in evercert's words: issued, or come back later, or why not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+
+from evercert.certificate import Chain
+from evercert.errors import GaveUp, Misconfigured, Rejected, Unavailable, foreign
+from evercert.instants import from_text
+from evercert.issuer import Issued, PendingAnswer, Request
+from evercert.issuers.infisical_api import Api, Fields
+from evercert.keys import PrivateKey, public_bytes
+
+SOONEST, LATEST = timedelta(seconds=10), timedelta(minutes=15)
+SOONEST_APPROVAL = timedelta(minutes=1)  # people are slower than machines
+PATIENCE = 4  # asked again after this share of the time that it has taken so far
+WORDS = 300
+
+
+class Answers:
+    """Reads answers whole: a certificate is read from its bundle each time, because no other answer has its chain."""
+
+    def __init__(self, api: Api, pending_for: timedelta) -> None:
+        self._api = api
+        self._pending_for = pending_for
+
+    def of_issue(self, request: Request, answer: Fields) -> Issued | PendingAnswer:
+        """Of an issue or a renewal."""
+        inner = answer.get("certificate")
+        issued: Fields = inner if isinstance(inner, dict) else answer
+        if isinstance(certificate_id := issued.get("certificateId"), str) and _pem(issued, "certificate"):
+            return self.of_certificate(request, certificate_id, issued)
+        if not isinstance(request_id := answer.get("certificateRequestId"), str) or not request_id:
+            raise Unavailable("the server answered with neither a certificate nor a request to ask for")
+        if isinstance(answer.get("status"), str):
+            return self._of_status(request, request_id, answer)
+        return self.of_request(request, request_id)
+
+    def of_request(self, request: Request, request_id: str) -> Issued | PendingAnswer:
+        """How a request of ours stands."""
+        return self._of_status(request, request_id, self._api.request(request_id))
+
+    def of_certificate(self, request: Request, certificate_id: str, answer: Fields | None = None) -> Issued:
+        """By its bundle; `answer` is what came with it, and may hold a private key that is not kept there."""
+        bundle = self._api.bundle(certificate_id)
+        chain = _chain(bundle, answer or {}, certificate_id)
+        if request.csr is not None:
+            return Issued(chain, reference=certificate_id)
+        pem = _pem(bundle, "privateKey") or _pem(answer or {}, "privateKey")
+        if not pem:
+            raise Misconfigured(
+                f"the server gives no private key with certificate {certificate_id}: allow the identity to read "
+                "private keys, or let evercert make them (private-key.source: local)"
+            )
+        try:
+            private_key = PrivateKey.from_pem(pem)
+        except ValueError as error:
+            raise Rejected(f"the private key of certificate {certificate_id} cannot be used: {error}") from None
+        return Issued(chain, private_key, certificate_id)
+
+    @staticmethod
+    def is_of(request: Request, chain: Chain) -> bool:
+        """Whether the certificate is for the key of the CSR; without one, for the key that came with it."""
+        if request.csr is None:
+            return True
+        return public_bytes(x509.load_pem_x509_csr(request.csr.encode()).public_key()) == public_bytes(chain.public_key)
+
+    def _of_status(self, request: Request, request_id: str, answer: Fields) -> Issued | PendingAnswer:
+        status = answer.get("status")
+        said = foreign(
+            str(answer.get("errorMessage") or answer.get("pendingMessage") or answer.get("message") or ""), WORDS
+        )
+        match status:
+            case "issued" if isinstance(certificate_id := answer.get("certificateId"), str):
+                return self.of_certificate(request, certificate_id, answer)
+            case "rejected":
+                raise Rejected(f"request {request_id} was rejected in Infisical{_quoted(said)}")
+            case "failed" | "cancelled":
+                raise GaveUp(f"request {request_id} {status} in Infisical{_quoted(said)}")
+            case "pending_validation":
+                self._api.trigger_validation(request_id)
+        waits_for = f"an approval in Infisical (request {request_id})" if status == "pending_approval" else None
+        return PendingAnswer(
+            request_id,
+            request.now + _patience(request.now, answer.get("createdAt"), waits_for),
+            request.now + self._pending_for,
+            waits_for,
+        )
+
+
+def _quoted(said: str) -> str:
+    return f": {said!r}" if said else ""
+
+
+def _patience(now: datetime, created_at: Any, waits_for: str | None) -> timedelta:  # noqa: ANN401
+    soonest = SOONEST if waits_for is None else SOONEST_APPROVAL
+    try:
+        taken = now - from_text(str(created_at))
+    except ValueError:
+        return soonest
+    return min(max(taken / PATIENCE, soonest), LATEST)
+
+
+def _chain(bundle: Fields, answer: Fields, certificate_id: str) -> Chain:
+    """Leaf and issuers, each once; raises Unavailable if what should stand above the leaf does not come."""
+    leaf = _pem(bundle, "certificate") or _pem(answer, "certificate")
+    above = _pem(bundle, "certificateChain") or _pem(answer, "certificateChain") or _pem(answer, "issuingCaCertificate")
+    try:
+        chain = Chain.from_pem(f"{leaf}\n{above}")
+    except ValueError:
+        raise Unavailable(f"the bundle of certificate {certificate_id} is no chain of certificates") from None
+    chain = Chain(tuple(dict.fromkeys(chain.certificates)))  # of a self-signed one, the chain is itself
+    if len(chain.certificates) == 1 and chain.leaf.issuer != chain.leaf.subject:
+        raise Unavailable(f"certificate {certificate_id} came without its chain; it is asked for again")
+    return chain
+
+
+def _pem(fields: Fields, key: str) -> str:
+    found = fields.get(key)
+    return found if isinstance(found, str) else ""
