@@ -79,6 +79,7 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "MINISTACK_REGION": REGION,
+        "EVERCERT_LOCAL_ISSUERS": "1",  # functions may ask servers of this machine; template.yaml cannot say so
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         **(extra or {}),
     }

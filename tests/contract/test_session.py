@@ -19,7 +19,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, running: Emulator) -> None:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("region", [None, "us-east-1"])
-@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "sts"])
+@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "ssm", "sts"])
 def test_it_makes_the_clients_that_boto3_makes(service: str, region: str | None) -> None:
     ours = Session(region).client(service, config=CONFIG)
     theirs = boto3.Session(region_name=region).client(service, config=CONFIG)

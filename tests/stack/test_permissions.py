@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_stack import STACK
+from tests.local_stack import REGION, STACK
 from tests.stack.conftest import Stack
 
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
@@ -112,8 +112,28 @@ def test_the_issuer_touches_no_secret_elsewhere(stack: Stack, issuer, name: str)
     secrets = issuer("secretsmanager")
     assert denied(lambda: secrets.put_secret_value(SecretId=name, SecretString="mine"))
     assert denied(lambda: secrets.describe_secret(SecretId=name))
-    assert denied(lambda: secrets.get_secret_value(SecretId=name))
+    assert denied(lambda: secrets.get_secret_value(SecretId=name)) is ("/credentials/" not in name)
     assert denied(lambda: secrets.create_secret(Name=f"{name}-2", SecretString="x", Tags=OURS))
+
+
+def test_the_issuer_reads_credentials_of_its_own_region_only(stack: Stack, issuer) -> None:
+    name = f"evercert/credentials/{uuid.uuid4().hex}"
+    for region in (REGION, LISTED):
+        stack.client("secretsmanager", region_name=region).create_secret(Name=name, SecretString="x")
+    assert issuer("secretsmanager").get_secret_value(SecretId=name)["SecretString"] == "x"
+    assert denied(lambda: issuer("secretsmanager", region_name=LISTED).get_secret_value(SecretId=name))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "refused"), [("/evercert/credentials/", False), ("/evercert/", True), ("/other/", True)]
+)
+def test_the_issuer_reads_parameters_that_are_credentials_only(
+    stack: Stack, issuer, prefix: str, refused: bool
+) -> None:
+    name = f"{prefix}{uuid.uuid4().hex}"
+    stack.client("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
+    assert denied(lambda: issuer("ssm").get_parameter(Name=name, WithDecryption=True)) is refused
+    assert denied(lambda: issuer("ssm").put_parameter(Name=name, Value="y", Type="SecureString", Overwrite=True))
 
 
 def imported(client: Any, *tags: dict[str, str]) -> str:

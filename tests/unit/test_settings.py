@@ -36,6 +36,15 @@ def test_reads_the_issuers_environment():
     assert (found.stack, found.stack_id, found.lease) == ("evercert", "arn:stack", timedelta(seconds=90))
 
 
+def test_hosts_of_issuers_are_none_and_the_switch_is_off_unless_somebody_says_otherwise():
+    found = IssuerSettings.of(ISSUER)
+    assert (found.hosts, found.local_issuers) == ("", False)
+    found = IssuerSettings.of({**ISSUER, "ISSUER_HOSTS": "a.example,b.example", "EVERCERT_LOCAL_ISSUERS": "1"})
+    assert (found.hosts, found.local_issuers) == ("a.example,b.example", True)
+    for value in ("0", "true", "", "yes"):
+        assert IssuerSettings.of({**ISSUER, "EVERCERT_LOCAL_ISSUERS": value}).local_issuers is False
+
+
 @pytest.mark.parametrize(
     ("settings", "complete", "variable"),
     [(CheckerSettings, CHECKER, name) for name in CHECKER] + [(IssuerSettings, ISSUER, name) for name in ISSUER],

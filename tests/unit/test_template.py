@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from evercert.aws.clients import CALL_LIMIT
+from evercert.settings import LOCAL_ISSUERS
+from tests.local_stack import ROOT
 from tests.world import load_template
 
 TEMPLATE = load_template()
@@ -138,9 +140,35 @@ def test_only_the_issuer_seals() -> None:
         assert "SealKey" not in str(statements(role)), role
 
 
-def test_the_issuer_cannot_read_a_certificate_back() -> None:
+def test_the_issuer_cannot_read_a_certificate_back_and_reads_credentials_of_its_own_region_only() -> None:
+    here = "${AWS::Region}:${AWS::AccountId}"
+    readable = {
+        "secretsmanager:GetSecretValue": f"arn:${{AWS::Partition}}:secretsmanager:{here}:secret:evercert/credentials/*",
+        "ssm:GetParameter": f"arn:${{AWS::Partition}}:ssm:{here}:parameter/evercert/credentials/*",
+    }
+    found = {}
     for statement in allowed("IssuerRole"):
-        assert not {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"} & set(actions(statement))
+        assert "secretsmanager:BatchGetSecretValue" not in actions(statement)
+        if any(action in readable or action.startswith("ssm:") for action in actions(statement)):
+            (action,) = actions(statement)
+            found[action] = statement["Resource"]["Sub"]
+    assert found == readable
+
+
+def test_no_credential_can_be_written_by_the_issuer() -> None:
+    for statement in allowed("IssuerRole"):
+        if "credentials" in str(statement["Resource"]):
+            assert actions(statement) in (["secretsmanager:GetSecretValue"], ["ssm:GetParameter"])
+
+
+def test_only_public_hosts_of_infisical_may_be_asked_unless_an_operator_says_otherwise() -> None:
+    assert TEMPLATE["Parameters"]["IssuerHosts"]["Default"] == "app.infisical.com,us.infisical.com,eu.infisical.com"
+    variables = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["ISSUER_HOSTS"] == {"Join": [",", {"Ref": "IssuerHosts"}]}
+
+
+def test_the_template_has_no_way_to_ask_this_machine_itself() -> None:
+    assert LOCAL_ISSUERS not in (ROOT / "template.yaml").read_text()
 
 
 def test_secrets_are_written_only_with_our_tag() -> None:
@@ -158,7 +186,7 @@ def test_secrets_are_written_only_with_our_tag() -> None:
             assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"]["StringEqualsIfExists"])
         if "sts:AssumeRole" in names:
             assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::StackId"}}}
-        if any(name.startswith("secretsmanager:") for name in names):
+        if any(name.startswith("secretsmanager:") for name in names - {"secretsmanager:GetSecretValue"}):
             named = statement["Resource"] == {"Ref": "SecretArns"}
             assert named or statement["Resource"]["Sub"].endswith(":secret:evercert/certificates/*")
 

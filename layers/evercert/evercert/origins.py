@@ -135,6 +135,8 @@ def _split(address: str) -> SplitResult:
 
 
 def _host(host: str, address: str) -> str:
+    if "%" in host:
+        raise _wrong(address, "the zone of an IP address is no part of it")
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:

@@ -10,6 +10,8 @@ from typing import Self
 
 from evercert.errors import Misconfigured
 
+LOCAL_ISSUERS = "EVERCERT_LOCAL_ISSUERS"
+
 
 @dataclass(frozen=True)
 class _Variables:
@@ -64,6 +66,8 @@ class IssuerSettings:
     stack: str
     stack_id: str
     import_quota: int
+    hosts: str  # that issuers may be asked at, separated by commas; none: no issuer asks over the network
+    local_issuers: bool  # http and loopback too: for development, and set by no template
     lease: timedelta  # how long one run may hold a certificate; longer than the function's time limit
 
     @classmethod
@@ -79,5 +83,7 @@ class IssuerSettings:
             stack=given.text("STACK_NAME"),
             stack_id=given.text("STACK_ID"),
             import_quota=given.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
+            hosts=environment.get("ISSUER_HOSTS", ""),
+            local_issuers=environment.get(LOCAL_ISSUERS) == "1",
             lease=timedelta(seconds=given.number("LEASE_SECONDS", 10, 900)),
         )

@@ -63,11 +63,19 @@ class Web:
         *,
         local: bool = False,
         resolve: Resolve | None = None,
+        attempt_limit: timedelta = ATTEMPT_LIMIT,
     ) -> None:
         self.deadline, self.clock, self.sleep = deadline, clock, sleep
         self._hosts = hosts
         self._local = local
         self._resolve = resolve
+        self.attempt_limit = attempt_limit
+        self._wires: list[Wire] = []
+
+    def close(self) -> None:
+        """Ends the connections that are kept; a function never does, it is ended from outside."""
+        while self._wires:
+            self._wires.pop().close()
 
     def server(self, address: str, *, retry: Retry | None = None, ca_bundle: str | None = None) -> Server:
         """Raises Misconfigured: not https, a host that IssuerHosts does not name, a bundle that is none."""
@@ -88,9 +96,11 @@ class Web:
             check(ca_bundle, origin)
 
         def make() -> Wire:
-            from evercert.web.wire import Wire  # noqa: PLC0415 (httpx is a tenth of a cold start)
+            from evercert.web.wire import Backend, Wire, system_resolve  # noqa: PLC0415 (httpx is a tenth of a cold start)
 
-            return Wire(origin, ca_bundle, local=self._local, resolve=self._resolve)
+            backend = Backend(self._resolve or system_resolve, self.attempt_limit, local=self._local)
+            self._wires.append(Wire(origin, ca_bundle, backend))
+            return self._wires[-1]
 
         return make
 
@@ -125,7 +135,7 @@ class Server:
         trouble: Trouble | None = None
         for tries in range(1, self._retry.max_retries + 2):
             try:
-                self._web.deadline.require(ATTEMPT_LIMIT, what)
+                self._web.deadline.require(self._web.attempt_limit, what)
             except OutOfTime:
                 if trouble is None:
                     raise

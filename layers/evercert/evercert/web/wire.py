@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import httpcore
@@ -16,7 +17,7 @@ import httpx
 from evercert import __version__
 from evercert.errors import Misconfigured, Unavailable
 from evercert.origins import Origin, forbidden
-from evercert.web.server import ATTEMPT_LIMIT, Answer, Trouble
+from evercert.web.server import Answer, Trouble
 from evercert.web.trust import context
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 8.0
@@ -28,10 +29,9 @@ Resolve = Callable[[str, int], list[str]]
 class Wire:
     """A connection to one origin."""
 
-    def __init__(self, origin: Origin, ca_bundle: str | None, *, local: bool, resolve: Resolve | None) -> None:
+    def __init__(self, origin: Origin, ca_bundle: str | None, backend: Backend) -> None:
         self._origin = origin
-        self._limit = Limit()
-        backend = Backend(self._limit, resolve or system_resolve, local=local)
+        self._limit = backend.limit
         # Neither proxies nor .netrc of the environment: both would send credentials elsewhere.
         self._client = httpx.Client(
             transport=Transport(context(ca_bundle), backend),
@@ -50,7 +50,7 @@ class Wire:
         headers = {"Content-Type": "application/json"} if content is not None else {}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        self._limit.begin(ATTEMPT_LIMIT.total_seconds())
+        self._limit.begin()
         # The request's own cookies are none: nothing that a server sets may come back to it.
         self._client.cookies.clear()
         try:
@@ -61,6 +61,10 @@ class Wire:
         except httpx.HTTPError as error:
             said = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "broke the connection off"
             return Trouble(Unavailable(f"{what}: the server {said}"), safe=False)
+
+    def close(self) -> None:
+        """Ends the connection, if there is one."""
+        self._client.close()
 
     def _read(self, response: httpx.Response, what: str) -> Answer:
         body = bytearray()
@@ -78,12 +82,13 @@ class Wire:
 class Limit:
     """The end of the attempt under way, shared by all that may wait; by the monotonic clock, because it measures."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: timedelta) -> None:
+        self._seconds = span.total_seconds()
         self._until = 0.0
 
-    def begin(self, seconds: float) -> None:
+    def begin(self) -> None:
         """From now on."""
-        self._until = time.monotonic() + seconds
+        self._until = time.monotonic() + self._seconds
 
     def left(self, timeout: float | None) -> float:
         """What may still be waited, at most `timeout`; not above zero: nothing."""
@@ -105,8 +110,8 @@ class Transport(httpx.HTTPTransport):
 class Backend(httpcore.NetworkBackend):
     """Resolves a name once, looks at every address, and connects to those very ones: a second look-up has no say."""
 
-    def __init__(self, limit: Limit, resolve: Resolve, *, local: bool) -> None:
-        self._limit = limit
+    def __init__(self, resolve: Resolve, span: timedelta, *, local: bool) -> None:
+        self.limit = self._limit = Limit(span)
         self._resolve = resolve
         self._local = local
 
@@ -153,9 +158,12 @@ class Backend(httpcore.NetworkBackend):
         thread.join(max(0.0, self._limit.left(CONNECT_SECONDS)))
         if not found:
             raise httpcore.ConnectTimeout(host)
-        if isinstance(found[0], OSError):
-            raise httpcore.ConnectError(host) from found[0]
-        return found[0]
+        if isinstance(found[0], list):
+            return found[0]
+        try:
+            raise found[0]
+        except OSError as error:  # raised here, because httpcore keeps of a cause only what was being handled
+            raise httpcore.ConnectError(host) from error
 
 
 class Stream(httpcore.NetworkStream):
