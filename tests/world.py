@@ -23,10 +23,12 @@ from cryptography.hazmat.primitives import serialization
 from evercert.announcing import Report, announce_late
 from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
+from evercert.aws.credentials import Credentials
 from evercert.aws.due_index import DynamoDBDueIndex
 from evercert.aws.gates import DynamoDBGates
 from evercert.aws.inventory import DynamoDBInventory
 from evercert.aws.issuer_definitions import DynamoDBIssuers
+from evercert.aws.outside import Outside
 from evercert.aws.pace import DynamoDBPace
 from evercert.aws.queue import SQSQueue, read
 from evercert.aws.seal import KMSSeal
@@ -40,11 +42,13 @@ from evercert.instants import from_text
 from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
 from evercert.keys import public_bytes
+from evercert.origins import Hosts
 from evercert.ports import Ports
 from evercert.record import Record
 from evercert.register import Register
 from evercert.spec import Component, Spec
 from evercert.specs import Change
+from evercert.web.server import Web
 from tests.fakes import LEASE, START, HandClock
 from tests.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 from tests.scripted_ca import ScriptedIssuer
@@ -148,6 +152,14 @@ class World:
         session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
         return session
 
+    def outside(self) -> Outside:
+        """What a new process gives to its issuers."""
+        web = Web(Hosts.of(""), self.deadline, self.clock, self._sleep, local=True)
+        return Outside(web, Credentials(self.clients), self.clients.session, self.clock)
+
+    def _sleep(self, span: timedelta) -> None:
+        self.clock.advance(seconds=span.total_seconds())
+
     def fresh(self) -> None:
         """New, empty tables, queue and topic; the old ones are left behind."""
         self.switch.listening = False
@@ -164,13 +176,13 @@ class World:
             inventory=inventory,
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
-            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS),
+            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside),
             destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             pace=DynamoDBPace(self.clients.dynamodb, self.table),
             gates=DynamoDBGates(self.clients.dynamodb, self.table),
             clock=self.clock,
-            sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
+            sleep=self._sleep,
             deadline=self.deadline,
         )
         self.issuance = Issuance(self.ports, LEASE)

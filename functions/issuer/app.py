@@ -32,6 +32,8 @@ from evercert.settings import IssuerSettings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from evercert.aws.outside import Outside
+
 logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
 

@@ -8,17 +8,21 @@ import pytest
 
 from evercert.algorithms import ALGORITHMS
 from evercert.certificate import misfits
-from evercert.errors import Misconfigured
+from evercert.errors import Misconfigured, Rejected
 from evercert.issuer import Issued, Request, SelfIssuer
 from evercert.issuers import ISSUERS
 from evercert.keys import PrivateKey
 from evercert.register import Register
 from evercert.spec import Component
+from tests.enrollment import Enrollment, enrolled
 from tests.fakes import START, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
 EVERY = Register("issuer", {**ISSUERS.entries, "scripted": "tests.scripted_ca:ScriptedIssuer"})
-SETTINGS = {"self-signed": {}, "scripted": {"address": "https://ca.example"}}
+DEFINITIONS = {
+    "self-signed": Component(type="self-signed"),
+    "scripted": Component.model_validate({"type": "scripted", "address": "https://ca.example"}),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +32,16 @@ def _ca() -> Iterator[None]:
     ScriptedIssuer.transport = None
 
 
-def opened(kind: str):
-    settings = EVERY.settings(Component.model_validate({"type": kind, **SETTINGS[kind]}))
-    return EVERY.load(kind)(settings), settings
+@pytest.fixture(scope="module")
+def enrollment() -> Iterator[Enrollment]:
+    with enrolled(defaults={"ttlDays": 30}) as enrollment:
+        yield enrollment
+
+
+def opened(kind: str, enrollment: Enrollment):
+    definition = DEFINITIONS.get(kind) or enrollment.definition()
+    settings = EVERY.settings(definition)
+    return EVERY.load(kind)(settings, enrollment.outside), settings
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))
@@ -49,19 +60,23 @@ def opened(kind: str):
     ],
     ids=["common name", "no common name", "every kind of name", "full subject", "usages"],
 )  # fmt: skip
-def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dict) -> None:
+def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dict, enrollment: Enrollment) -> None:
     wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
     key = PrivateKey.generate(wanted.private_key.algorithm)
     request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
-    issuer, _ = opened(kind)
+    issuer, _ = opened(kind, enrollment)
+    if kind == "infisical" and (algorithm == "Ed25519" or "street-address" in attributes):
+        with pytest.raises(Rejected, match="Infisical"):
+            issuer.issue(request)
+        return
     answer = issuer.issue_with(request, key) if isinstance(issuer, SelfIssuer) else issuer.issue(request)
     assert isinstance(answer, Issued)
     assert misfits(answer.chain, wanted.attributes, key.public_bytes(), START) == []
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))
-def test_its_identity_is_plain_and_stable(kind: str) -> None:
-    issuer, settings = opened(kind)
+def test_its_identity_is_plain_and_stable(kind: str, enrollment: Enrollment) -> None:
+    issuer, settings = opened(kind, enrollment)
     assert type(issuer).identity(settings) == type(issuer).identity(settings)
     assert type(issuer).identity(settings)["type"] == kind
 

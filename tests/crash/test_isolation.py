@@ -102,7 +102,7 @@ class Workers:
             inventory=DynamoDBInventory(clients.dynamodb, table),
             queue=SQSQueue(clients.sqs, self.world.queue_url),
             seal=KMSSeal(clients.kms, self.world._seal_key, STACK),
-            issuers=DynamoDBIssuers(clients.dynamodb, self.world.issuers_table, TEST_ISSUERS),
+            issuers=DynamoDBIssuers(clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.outside),
             destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),
             pace=DynamoDBPace(clients.dynamodb, table),

@@ -263,7 +263,11 @@ def test_a_value_of_the_wrong_type_is_told_what_belongs_there(path, value, wante
             "self-signd",
             "there is no issuer type 'self-signd'; did you mean 'self-signed'?",
         ),
-        (("issuers", "development", "type"), "vault", "there is no issuer type 'vault' (known: self-signed)"),
+        (
+            ("issuers", "development", "type"),
+            "vault",
+            "there is no issuer type 'vault' (known: infisical, self-signed)",
+        ),
     ],
     ids=["destination", "issuer", "unlike all others"],
 )

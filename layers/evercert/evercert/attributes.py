@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
 from evercert.identifiers import LONGEST_DNS_NAME, Identifier, Name, parse, to_a_labels
-from evercert.model import Instant, Model, text_of
+from evercert.model import Model, Moment, text_of
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
 SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
@@ -85,8 +85,8 @@ class Attributes(Model):
     extended_key_usages: ExtendedKeyUsages = ()
     signature_algorithm: SignatureAlgorithm | None = None
     ttl: Annotated[Duration, AfterValidator(_ttl)] | None = None
-    not_before: Instant | None = None
-    not_after: Instant | None = None
+    not_before: Moment | None = None
+    not_after: Moment | None = None
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
@@ -63,5 +63,16 @@ def _moment(value: object) -> datetime:
     raise ValueError("not a moment")
 
 
+def _as_written(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError("write a moment with its zone, in quotes, such as '2027-01-31T12:00:00Z'")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, PlainValidator(_as_written), PlainSerializer(to_text, when_used="json")]
 # Not beside `to_text`: the checker, which writes moments too, must not load pydantic.
 Instant = Annotated[datetime, PlainValidator(_moment), PlainSerializer(to_text, when_used="json")]

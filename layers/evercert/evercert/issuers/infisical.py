@@ -98,7 +98,9 @@ class Infisical:
         previous = request.previous.reference if request.previous is not None else None
         if previous is None or not (self._renews_for_a_csr or request.csr is None):
             return None
-        if (found := self._successor_of(request, previous)) is not None:
+        # Without a CSR the server may have renewed it by itself; with one, nobody but us has the key.
+        may_be_there = request.asked_before or request.csr is None
+        if may_be_there and (found := self._successor_of(request, previous)) is not None:
             return found
         how: dict[str, Any] = {"renewalKeySource": "new"}
         if request.csr is not None:
@@ -115,8 +117,6 @@ class Infisical:
 
     def _successor_of(self, request: Request, previous: str) -> Issued | PendingAnswer | None:
         """What replaced it already: a renewal whose answer was lost, or one that the server made by itself."""
-        if request.csr is not None and not request.asked_before:
-            return None  # nobody but us has this key
         known = self._api.certificate(previous)
         successor = None if known is None else _successor(known)
         return None if successor is None else self._own(request, self._answers.of_certificate(request, successor))

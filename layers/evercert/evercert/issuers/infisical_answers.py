@@ -9,7 +9,6 @@ from cryptography import x509
 
 from evercert.certificate import Chain
 from evercert.errors import GaveUp, Misconfigured, Rejected, Unavailable, foreign
-from evercert.instants import from_text
 from evercert.issuer import Issued, PendingAnswer, Request
 from evercert.issuers.infisical_api import Api, Fields
 from evercert.keys import PrivateKey, public_bytes
@@ -98,8 +97,8 @@ def _quoted(said: str) -> str:
 def _patience(now: datetime, created_at: Any, waits_for: str | None) -> timedelta:  # noqa: ANN401
     soonest = SOONEST if waits_for is None else SOONEST_APPROVAL
     try:
-        taken = now - from_text(str(created_at))
-    except ValueError:
+        taken = now - datetime.fromisoformat(str(created_at))
+    except (ValueError, TypeError):  # no moment, or one without a zone
         return soonest
     return min(max(taken / PATIENCE, soonest), LATEST)
 
