@@ -8,18 +8,15 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.fakes import HandClock
 from tests.infisical import Planted
 from tests.infisical.authority import SUBJECT, new_key
-from tests.infisical.client import Bare
+from tests.infisical.client import NAMES, WWW, Bare, csr, der, key_of, leaf, told
 from tests.infisical.estate import Policy
 from tests.infisical.routes import CERTIFICATES, MANAGER, REQUESTS
 
-NAMES = [{"type": "dns_name", "value": "www.example.com"}]
-WWW = {"commonName": "www.example.com", "altNames": NAMES}
 OTHER = "00000000-0000-4000-8000-000000000000"
 
 
@@ -39,33 +36,6 @@ def client(server: Planted) -> Iterator[Bare]:
     with Bare(server) as made:
         made.log_in()
         yield made
-
-
-def told(answer: Any) -> tuple[int, str]:
-    said = answer.json()
-    return answer.status_code, said["message"]
-
-
-def csr(key: Any, *extensions: Any, name: str = "www.example.com") -> str:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    )
-    for extension in (x509.SubjectAlternativeName([x509.DNSName(name)]), *extensions):
-        builder = builder.add_extension(extension, critical=False)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-
-
-def leaf(answer: Any) -> x509.Certificate:
-    said = answer.json()
-    return x509.load_pem_x509_certificate((said.get("certificate", said)["certificate"]).encode())
-
-
-def der(public_key: Any) -> bytes:
-    return public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def key_of(pem: str) -> bytes:
-    return der(serialization.load_pem_private_key(pem.encode(), None).public_key())
 
 
 def test_b1_names_become_ids_by_both_ways(client, server):

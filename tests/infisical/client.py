@@ -12,11 +12,17 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
 from tests.infisical.planted import Planted
 from tests.infisical.routes import CERTIFICATES
+from tests.infisical.store import SPKI
 
 WHO = "Action=GetCallerIdentity&Version=2011-06-15"
+NAMES = [{"type": "dns_name", "value": "www.example.com"}]
+WWW: dict[str, Any] = {"commonName": "www.example.com", "altNames": NAMES}
 
 
 class Bare:
@@ -88,3 +94,32 @@ def aws_headers(
         text = auth.string_to_sign(request, auth.canonical_request(request))
         auth._inject_signature_to_request(request, auth.signature(text, request))
     return {**dict(request.headers), "Content-Length": str(len(body))}
+
+
+def told(answer: httpx.Response) -> tuple[int, Any]:
+    """Status and message of a refusal."""
+    return answer.status_code, answer.json()["message"]
+
+
+def csr(key: Any, *extensions: Any, name: str = "www.example.com") -> str:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    )
+    for extension in (x509.SubjectAlternativeName([x509.DNSName(name)]), *extensions):
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def leaf(answer: httpx.Response) -> x509.Certificate:
+    """Of an issuance, where it is one level down, or of a renewal."""
+    said = answer.json()["certificate"]
+    return x509.load_pem_x509_certificate((said if isinstance(said, str) else said["certificate"]).encode())
+
+
+def der(public_key: Any) -> bytes:
+    return bytes(public_key.public_bytes(*SPKI))
+
+
+def key_of(pem: str) -> bytes:
+    """The public half of a private key."""
+    return der(serialization.load_pem_private_key(pem.encode(), None).public_key())
