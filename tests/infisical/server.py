@@ -14,6 +14,8 @@ from tests.infisical.authority import Authority
 from tests.infisical.estate import Estate
 from tests.infisical.issuing import Issuing
 from tests.infisical.logins import AwsLogin, universal
+from tests.infisical.proofs import KubernetesLogin, azure, gcp, ldap
+from tests.infisical.provers import Cluster, Google, Tenant
 from tests.infisical.reading import Reading
 from tests.infisical.refusals import Refusal
 from tests.infisical.renewing import Renewing
@@ -46,14 +48,17 @@ class Infisical:
         self.store = Store()
         self.tokens = Tokens(self.now)
         self.sts = Sts()
+        self.cluster, self.google = Cluster(self.now), Google(self.now)
+        self.tenant = Tenant(self.now)
         self.calls: list[tuple[str, str]] = []  # method and path template, as they arrived
         self.logins: list[str] = []  # the method of each login that was let in
         self._stopped = threading.Event()
         self._issuing = Issuing(self.estate, self.store, self.switches, self.now)
         self._reading = Reading(self._issuing)
         self._renewing = Renewing(self._issuing, self._reading)
-        self._sts_serving = Serving(self._sts_answer)
-        self.aws = AwsLogin(self.estate, lambda: ("127.0.0.1", self._sts_serving.port))
+        self._beside = sts, cluster = Serving(self._sts_answer), Serving(self.cluster.answer)
+        self.aws = AwsLogin(self.estate, lambda: ("127.0.0.1", sts.port))
+        self._kubernetes = KubernetesLogin(self.estate, lambda: ("127.0.0.1", cluster.port))
         self._routes = routes(self._issuing, self.tokens, self._methods())
         self._serving = Serving(self._answer, port=port, tls=self._transport.context if self._transport else None)
         self.authority = Authority(self.now(), site=self.address)
@@ -62,17 +67,21 @@ class Infisical:
         return {
             "universal": lambda body, now: universal(self.estate, body, now),
             "aws": self.aws,
+            "kubernetes": self._kubernetes,
+            "azure": lambda body, now: azure(self.estate, {self.tenant.id: self.tenant}, body, now),
+            "gcp": lambda body, now: gcp(self.estate, self.google, body, now),
+            "ldap": lambda body, now: ldap(self.estate, body, now),
         }
 
     def __enter__(self) -> Self:
-        self._sts_serving.start()
-        self._serving.start()
+        for one in (*self._beside, self._serving):
+            one.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._serving.stop()
-        self._sts_serving.stop()
+        for one in (self._serving, *self._beside):
+            one.stop()
 
     def now(self) -> datetime:
         return self._clock() + self.switches.clock_offset
