@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,15 @@ class HandClock:
 
     def advance(self, **span: float) -> None:
         self.now += timedelta(**span)
+
+
+def as_long_as(goes_on: Callable[[], bool], most: int = 1_000) -> Iterator[int]:
+    """A loop with a bound: what never ends is a failure, and not a full memory."""
+    for number in range(most):
+        if not goes_on():
+            return
+        yield number
+    raise AssertionError(f"it still goes on after {most} rounds")
 
 
 class FakeTable:

@@ -16,7 +16,7 @@ from evercert.issuers.self_signed import SelfSigned
 from evercert.ports import OpenIssuer
 from evercert.record import Delivery
 from evercert.spec import Spec
-from tests.fakes import START, Bench, spec
+from tests.fakes import START, Bench, as_long_as, spec
 
 SECOND = timedelta(seconds=1)
 
@@ -114,7 +114,7 @@ def test_what_a_lost_answer_made_is_found_and_nothing_is_made_twice(bench: Bench
     bench.want(spec())
     shelf.lost = ["after"]
     assert bench.run() == "certificate.failed"
-    while here(bench).revision == 0:
+    for _ in as_long_as(lambda: here(bench).revision == 0):
         later(bench)
     assert (list(shelf.things), here(bench).location, shelf.looks) == (["thing 1"], "thing 1", 1)
     assert here(bench).intended_at is None
@@ -135,7 +135,7 @@ def test_where_nothing_was_made_it_is_made_under_a_new_intent(bench: Bench, shel
     bench.want(spec())
     shelf.lost = ["before", "before"]
     bench.run()
-    while here(bench).revision == 0:
+    for _ in as_long_as(lambda: here(bench).revision == 0):
         later(bench)
     assert len(shelf.things) == 1
     begun = [delivery.intended_at for delivery in shelf.seen]

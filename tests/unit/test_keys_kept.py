@@ -13,7 +13,7 @@ from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey, public_bytes
 from evercert.ports import OpenIssuer
 from evercert.timers import renewal_time
-from tests.fakes import Bench, FakeSeal, spec
+from tests.fakes import Bench, FakeSeal, as_long_as, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
 NEVER = {"private-key": {"rotate": "never"}}
@@ -124,7 +124,7 @@ def test_a_csr_is_used_once_and_its_expiry_is_warned_of(bench: Bench, ca: Script
     bench.run()
     facts = bench.record().facts
     assert bench.record().renew_at is None
-    while bench.clock() < facts.not_after + timedelta(days=2):
+    for _ in as_long_as(lambda: bench.clock() < facts.not_after + timedelta(days=2)):
         bench.clock.now = bench.record().due_at
         bench.run()
     assert len(ca.issued) == 1
@@ -191,7 +191,7 @@ def test_the_sixth_unasked_issuance_within_one_lifetime_is_stopped(bench: Bench)
 def test_a_request_passes_the_guard_and_begins_to_count_anew(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
-    while lose(bench) == "certificate.renewed":
+    for _ in as_long_as(lambda: lose(bench) == "certificate.renewed"):
         pass
     bench.table.request("web", bench.clock())
     assert bench.run() == "certificate.renewed"

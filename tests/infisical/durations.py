@@ -1,0 +1,42 @@
+"""The server's grammars of durations (contract §C.3): one `m` is a minute, another a month."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_UNITS = {
+    "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_557_600_000,
+}  # fmt: skip
+_WORDS = {
+    "millisecond": "ms", "msec": "ms", "second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "hr": "h",
+    "day": "d", "week": "w", "year": "y", "yr": "y",
+}  # fmt: skip
+_TTL = re.compile(r"(-?\d*\.?\d+) *([a-z]+)?", re.IGNORECASE)
+_POLICY_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=30), "y": timedelta(days=365)}
+
+
+def ttl(text: str) -> timedelta | None:
+    """As a request's `ttl` is read; None if it cannot be."""
+    match = _TTL.fullmatch(text)
+    if not match:
+        return None
+    unit = (match[2] or "ms").lower()
+    unit = _WORDS.get(unit, _WORDS.get(unit.removesuffix("s"), unit))
+    if unit not in _UNITS:
+        return None
+    return timedelta(milliseconds=float(match[1]) * _UNITS[unit])
+
+
+def policy(text: str) -> timedelta | None:
+    """As a policy reads its own maximum, and the request's `ttl`: `m` is 30 days."""
+    match = re.fullmatch(r"(\d+)([hdmy])", text)
+    return int(match[1]) * _POLICY_UNITS[match[2]] if match else None
+
+
+def written(span: timedelta) -> timedelta:
+    """A renewal's span: the old one, floored to whole days, else hours, minutes, seconds."""
+    for unit in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)):
+        if span >= unit:
+            return span // unit * unit
+    return span
