@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from evercert.destinations.secrets_manager import value
+from evercert.examining import examine
 from evercert.keys import public_bytes
 from evercert.spec import Spec
-from tests.enrollment import Enrollment, enrolled
+from tests.enrollment import SECRET, Enrollment, enrolled
 from tests.fakes import spec
 
 ISSUE = "POST /api/v1/cert-manager/certificates$"
@@ -99,6 +101,28 @@ def test_the_root_is_asked_for_only_if_somebody_wants_it(enrollment: Enrollment)
     enrollment.want()
     enrollment.run()
     assert bundle(enrollment).chain.issuers_pem.count("BEGIN") == len(bundle(enrollment).chain.certificates) - 2
+
+
+def test_a_destination_that_wants_the_root_gets_it(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    whole = value(bundle(enrollment), omit_root=False)
+    without = value(bundle(enrollment))
+    assert whole["certificate_chain"] == without["certificate_chain"] + whole["ca_certificate"]
+    assert whole["fullchain"] == whole["certificate"] + whole["certificate_chain"]
+
+
+# -- for an operator who asks ----------------------------------------------------------------------------------------
+def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -> None:
+    enrollment.want()
+    assert examine(["web"], enrollment.bench.ports)["issuers"] == {"main": None}
+    enrollment.define(profile="no-profile")
+    problem = examine(["web"], enrollment.bench.ports)["issuers"]["main"]
+    assert "profile 'no-profile' is not attached" in problem
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.define(application=None, profile=None)
+    assert "cannot log in" in examine(["web"], enrollment.bench.ports)["issuers"]["main"]
+    assert enrollment.server.issued == []
 
 
 # -- names and logins ---------------------------------------------------------------------------------------------------
