@@ -105,7 +105,7 @@ def _read(answer: Answer, begun: datetime, first: datetime) -> Token:
     found = answer.json()
     text = found.get("accessToken") if isinstance(found, dict) else None
     if not isinstance(text, str) or not text or not text.isascii() or not text.isprintable():
-        raise Unavailable("a login was answered without an access token")
+        raise Unavailable(f"{answer.what} answered without an access token")
     ttl, ceiling = _seconds(found.get("expiresIn")), _seconds(found.get("accessTokenMaxTTL"))
     return Token(text, first, begun + ttl * 2 / 3 if ttl else None, ttl or FOREVER, ceiling)
 
