@@ -145,6 +145,20 @@ def test_a_profile_that_was_made_anew_is_found_again(enrollment: Enrollment) -> 
     assert enrollment.run() == "certificate.renewed", enrollment.error
 
 
+def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: Enrollment) -> None:
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    for number in range(20):
+        enrollment.bench.want(spec(f"web-{number}"))
+    assert enrollment.bench.run("web-0") == "certificate.failed"
+    assert {enrollment.bench.run(f"web-{number}") for number in range(1, 20)} == {"put-off"}
+    assert enrollment.server.count("/login") == 1
+    error = enrollment.bench.record("web-0").last_error
+    assert error.kind == "misconfigured" and "cannot log in" in error.message
+    enrollment.kept.values[SECRET]["client-secret"] = enrollment.secret
+    enrollment.bench.clock.advance(minutes=5)
+    assert enrollment.bench.run("web-1") == "certificate.issued"
+
+
 # -- pending --------------------------------------------------------------------------------------------------------------
 def test_an_approval_is_waited_for_and_announced_once(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("approval")

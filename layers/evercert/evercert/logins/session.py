@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from evercert.errors import EvercertError, Misconfigured, Unavailable
+from evercert.errors import EvercertError, LoginRefused, Misconfigured, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, Refusal
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Session:
         raise self._refused(Refusal.of(answer, hide=proof.secrets))
 
     def _refused(self, refusal: Refusal) -> EvercertError:
-        return Misconfigured(
+        return LoginRefused(
             f"cannot log in at {self.origin}: {refusal}; look at `auth` of the issuer, and at the identity there"
         )
 
