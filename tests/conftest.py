@@ -38,3 +38,14 @@ def world(shared_world: World) -> World:
     """New tables, queue and topic for each test, on clients that are made once."""
     shared_world.fresh()
     return shared_world
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every", type=int, default=16, help="of the matrix over Infisical, each how manieth point; 1: all"
+    )
+
+
+@pytest.fixture
+def every(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--every"))

@@ -42,17 +42,19 @@ from evercert.instants import from_text
 from evercert.issuance import Issuance
 from evercert.issuers import ISSUERS
 from evercert.keys import public_bytes
-from evercert.origins import Hosts
+from evercert.origins import Hosts, Origin
 from evercert.ports import Ports
 from evercert.record import Record
 from evercert.register import Register
 from evercert.spec import Component, Spec
 from evercert.specs import Change
-from evercert.web.server import Web
+from evercert.web.server import Answer, Trouble, Web
+from evercert.web.wire import Wire
 from tests.fakes import LEASE, START, HandClock
 from tests.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 from tests.scripted_ca import ScriptedIssuer
 
+ATTEMPT_LIMIT = timedelta(seconds=1)  # what does not answer costs the tests as long
 REDISPATCH = timedelta(seconds=600)
 STACK = "world"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:000000000000:stack/{STACK}/1"
@@ -129,6 +131,35 @@ class KillSwitch:
         return Transport()
 
 
+class SwitchedWire:
+    """A connection whose every request the switch sees."""
+
+    def __init__(self, inner: Wire, switch: KillSwitch) -> None:
+        self._inner = inner
+        self._switch = switch
+
+    def send(self, method: str, target: str, content: bytes | None, token: str | None, what: str) -> Answer | Trouble:
+        self._switch.before(f"http {method} {target.partition('?')[0]}")
+        answer = self._inner.send(method, target, content, token, what)
+        self._switch.after()
+        return answer
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SwitchedWeb(Web):
+    """evercert's own, over such connections."""
+
+    def __init__(self, switch: KillSwitch, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._switch = switch
+
+    def _wire(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Any]:
+        make = super()._wire(origin, ca_bundle)
+        return lambda: SwitchedWire(make(), self._switch)
+
+
 class World:
     """Everything that one run of a scenario needs; `fresh` gives it new tables, queue and topic."""
 
@@ -140,6 +171,7 @@ class World:
         self.switch.hook(self.clients.session)
         self.operator = Clients(session=self._session(running))  # outside of the process under test
         self._template = load_template()["Resources"]
+        self._webs: list[Web] = []
         self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
         self.fresh()
 
@@ -154,7 +186,10 @@ class World:
 
     def outside(self) -> Outside:
         """What a new process gives to its issuers."""
-        web = Web(Hosts.of(""), self.deadline, self.clock, self._sleep, local=True)
+        web = SwitchedWeb(
+            self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
+        )
+        self._webs.append(web)
         return Outside(web, Credentials(self.clients), self.clients.session, self.clock)
 
     def _sleep(self, span: timedelta) -> None:
@@ -163,6 +198,7 @@ class World:
     def fresh(self) -> None:
         """New, empty tables, queue and topic; the old ones are left behind."""
         self.switch.listening = False
+        self._hang_up()
         mark = uuid.uuid4().hex[:12]
         self.clock.now = START
         self.table = self._table("CertificatesTable", f"certificates-{mark}")
@@ -190,6 +226,18 @@ class World:
         self.specs = DynamoDBSpecs(self.operator.dynamodb, self.table, self.issuers_table)
         self.reports: list[Report] = []
         self.switch.after_death.clear()
+
+    def _hang_up(self) -> None:
+        """Ends the connections of the process that was."""
+        while self._webs:
+            self._webs.pop().close()
+
+    def _born_again(self) -> None:
+        """Another process: names, logins and connections of the dead one are gone."""
+        self._hang_up()
+        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside)
+        self.ports = replace(self.ports, issuers=issuers)
+        self.issuance = Issuance(self.ports, LEASE)
 
     def move_to(self, table: str) -> None:
         """The same stack with another table of certificates, as `RestoredTable` makes it."""
@@ -316,6 +364,7 @@ class World:
         except Killed:
             died = True
             self.switch.dead = False  # the next process
+            self._born_again()
         finally:
             self.deadline.end()
 

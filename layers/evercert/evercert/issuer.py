@@ -81,6 +81,14 @@ class Canceller(Protocol):
         """Gives up a pending request; doing it twice is no error."""
 
 
+@runtime_checkable
+class Forgetter(Protocol):
+    """An issuer that can look for a request whose answer nobody saw, and take it back."""
+
+    def forget(self, request: Request) -> bool:
+        """Cancels or revokes what was perhaps asked for; whether there was anything. Raises as `issue` does."""
+
+
 Status = Literal["good", "revoked", "replaced"]  # replaced: by a newer one that nobody here asked for
 
 

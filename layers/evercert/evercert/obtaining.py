@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -16,6 +17,7 @@ from evercert.errors import GaveUp, Misconfigured, NotYet, Rejected, SealBroken,
 from evercert.instants import to_text
 from evercert.issuer import (
     Canceller,
+    Forgetter,
     Issued,
     Issuers,
     KeyAdviser,
@@ -81,17 +83,7 @@ class Obtaining:
         if pending.deadline is not None and now > pending.deadline:
             done = self.give_up(record, pending, opened)
             raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
-        request = Request(
-            certificate=record.name,
-            spec=record.spec,
-            csr=pending.csr,
-            revision=pending.revision,
-            token=record.token(pending.revision, pending.asked),
-            now=now,
-            handle=pending.handle,
-            asked_before=again,
-            previous=_previous(record, pending),
-        )
+        request = _request(record, pending, now, again=again)
         answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
             # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
@@ -122,19 +114,39 @@ class Obtaining:
         asked = self._asked(pending, opened)
         if asked is None:
             return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
+        take_back = self._way_back(record, pending, asked)
+        if take_back is None:
+            return f"{what}: left, the issuer can take nothing back"
         service = f"issuer {pending.issuer} {asked.identity_hash[:8]}"
         try:
-            if pending.chain is not None and isinstance(asked.issuer, Revoker):
-                with self.breaker.watch(self.breaker.admit(service, record.uid)):
-                    asked.issuer.revoke(Chain.from_pem(pending.chain), pending.reference)
-                return f"{what}: revoked"
-            if pending.chain is None and pending.handle is not None and isinstance(asked.issuer, Canceller):
-                with self.breaker.watch(self.breaker.admit(service, record.uid)):
-                    asked.issuer.cancel(pending.handle)
-                return f"{what}: cancelled"
+            with self.breaker.watch(self.breaker.admit(service, record.uid)):
+                return f"{what}: {take_back()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
             return f"{what}: left, it could not be taken back: {error}"
-        return f"{what}: left, the issuer can take nothing back"
+
+    def _way_back(self, record: Record, pending: Pending, asked: OpenIssuer) -> Callable[[], str] | None:
+        """What takes it back, and then says how; None: this issuer cannot."""
+        issuer, handle, chain = asked.issuer, pending.handle, pending.chain
+
+        def revoke() -> str:
+            if isinstance(issuer, Revoker) and chain is not None:
+                issuer.revoke(Chain.from_pem(chain), pending.reference)
+            return "revoked"
+
+        def cancel() -> str:
+            if isinstance(issuer, Canceller) and handle is not None:
+                issuer.cancel(handle)
+            return "cancelled"
+
+        def forget() -> str:
+            known = isinstance(issuer, Forgetter) and issuer.forget(_request(record, pending, self.clock(), again=True))
+            return "found and taken back" if known else "nothing was found to take back"
+
+        if chain is not None:
+            return revoke if isinstance(issuer, Revoker) else None
+        if handle is not None:
+            return cancel if isinstance(issuer, Canceller) else None
+        return forget if isinstance(issuer, Forgetter) else None
 
     def _asked(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
         """The issuer that was asked for this revision, if it is still there as it was."""
@@ -209,6 +221,20 @@ def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list
     if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
         found.append(f"its key is no {wanted}")
     return found
+
+
+def _request(record: Record, pending: Pending, now: datetime, *, again: bool) -> Request:
+    return Request(
+        certificate=record.name,
+        spec=record.spec,
+        csr=pending.csr,
+        revision=pending.revision,
+        token=record.token(pending.revision, pending.asked),
+        now=now,
+        handle=pending.handle,
+        asked_before=again,
+        previous=_previous(record, pending),
+    )
 
 
 def _previous(record: Record, pending: Pending) -> Facts | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a certificate that there is not
 MOST_SUCCESSORS = 20
 MOST_CANDIDATES = 10  # of a search whose server ignores what was searched for
+OPEN = frozenset({"pending_approval", "pending", "pending_validation"})
 REASON = "SUPERSEDED"  # of what evercert takes back: nobody has ever used it
 
 
@@ -52,7 +53,10 @@ class Infisical:
             return self._follow(request, request.spec.certificate_id)
         require_known(request.spec)
         if request.handle is not None:
-            return self._answers.of_request(request, request.handle)
+            answer = self._answers.of_request(request, request.handle)
+            if request.previous is None:
+                return answer
+            return self._own(request, answer) or self._found(request) or self._issued(request)
         found = self._found(request) if request.asked_before else None
         return found or self._renewed(request) or self._issued(request)
 
@@ -74,6 +78,20 @@ class Infisical:
             return
         if isinstance(certificate_id := self._api.request(handle).get("certificateId"), str):
             self._api.revoke(certificate_id, REASON)
+
+    def forget(self, request: Request) -> bool:
+        """By the same ways on which a run would have found it again."""
+        if request.spec.certificate_id is None and (handle := self._searched(request.token)) is not None:
+            self.cancel(handle)
+            return True
+        if request.previous is None or request.previous.reference is None or request.csr is None:
+            return False  # without a CSR nothing tells our renewal from one of the server's own
+        found = self._successor_of(request, request.previous.reference, asked=True)
+        if isinstance(found, PendingAnswer):
+            self.cancel(found.handle)
+        elif found is not None:
+            self.revoke(found.chain, found.reference)
+        return found is not None
 
     def key_algorithm(self) -> KeyAlgorithm | None:
         """The profile's default."""
@@ -108,27 +126,39 @@ class Infisical:
         if previous is None or not (self._renews_for_a_csr or request.csr is None):
             return None
         # Without a CSR the server may have renewed it by itself; with one, nobody but us has the key.
-        may_be_there = request.asked_before or request.csr is None
-        if may_be_there and (found := self._successor_of(request, previous)) is not None:
-            return found
+        if request.asked_before or request.csr is None:
+            found = self._successor_of(request, previous, asked=request.asked_before)
+            if found is not None:
+                return found
         how: dict[str, Any] = {"renewalKeySource": "new"}
         if request.csr is not None:
             how = {"renewalKeySource": "csr", "csr": request.csr}
         try:
             answer = self._api.renew(previous, {**how, "removeRootsFromChain": without_root(request.spec)})
         except AnswerLost:
-            if (found := self._successor_of(request, previous)) is not None:
+            if (found := self._successor_of(request, previous, asked=True)) is not None:
                 return found
             raise
         if isinstance(answer, Refusal):
             return None
         return self._own(request, self._answers.of_issue(request, answer))
 
-    def _successor_of(self, request: Request, previous: str) -> Issued | PendingAnswer | None:
-        """What replaced it already: a renewal whose answer was lost, or one that the server made by itself."""
-        known = self._api.certificate(previous)
-        successor = None if known is None else _successor(known)
-        return None if successor is None else self._own(request, self._answers.of_certificate(request, successor))
+    def _successor_of(self, request: Request, previous: str, *, asked: bool) -> Issued | PendingAnswer | None:
+        """What replaced it already: a renewal whose answer was lost, or one that the server made by itself.
+
+        `asked`: we may have asked for one that still waits; a renewal carries the metadata of what it renews. What is
+        not ours, or is revoked already, is left alone: somebody may have renewed it by hand, for another use.
+        """
+        if (known := self._api.certificate(previous)) is None:
+            return None
+        if (successor := _successor(known)) is None:
+            token = _token_of(known) if asked else None
+            handle = None if token is None else self._searched(token, OPEN)
+            return None if handle is None else self._answers.of_request(request, handle)
+        if (self._api.certificate(successor) or {}).get("status") != "active":
+            return None
+        issued = self._answers.of_certificate(request, successor)
+        return issued if self._answers.is_of(request, issued.chain) else None
 
     def _own(self, request: Request, answer: Issued | PendingAnswer) -> Issued | PendingAnswer | None:
         """None for a renewal with another key than was sent; it is taken back."""
@@ -141,13 +171,19 @@ class Infisical:
 
     def _found(self, request: Request) -> Issued | PendingAnswer | None:
         """The request that a run made which never saw the answer."""
+        handle = self._searched(request.token)
+        return None if handle is None else self._answers.of_request(request, handle)
+
+    def _searched(self, token: str, statuses: frozenset[str] | None = None) -> str | None:
+        """The newest request that carries the token, and has one of the statuses."""
         names = self._described()
         if names.project is None:
             return None
-        candidates = self._api.search(names.project, names.profile, {TOKEN: request.token})
+        found = self._api.search(names.project, names.profile, {TOKEN: token})
+        candidates = [entry for entry in found if statuses is None or entry.get("status") in statuses]
         for entry in candidates[:MOST_CANDIDATES]:
-            if isinstance(request_id := entry.get("id"), str) and _has(self._api.request(request_id), request.token):
-                return self._answers.of_request(request, request_id)
+            if isinstance(handle := entry.get("id"), str) and _token_of(self._api.request(handle)) == token:
+                return handle
         return None
 
     def _follow(self, request: Request, certificate_id: str) -> Issued | PendingAnswer:
@@ -200,9 +236,10 @@ def _successor(known: Fields) -> str | None:
     return found if isinstance(found, str) and found and found != known.get("id") else None
 
 
-def _has(answer: Fields, token: str) -> bool:
-    """Whether the request is really the one: older servers find whatever there is."""
+def _token_of(answer: Fields) -> str | None:
+    """The token that a request or a certificate carries: older servers find whatever there is."""
     metadata = answer.get("metadata")
-    return isinstance(metadata, list) and {"key": TOKEN, "value": token} in [
-        {"key": entry.get("key"), "value": entry.get("value")} for entry in metadata if isinstance(entry, dict)
-    ]
+    entries = [entry for entry in metadata if isinstance(entry, dict)] if isinstance(metadata, list) else []
+    return next(
+        (text for entry in entries if entry.get("key") == TOKEN and isinstance(text := entry.get("value"), str)), None
+    )

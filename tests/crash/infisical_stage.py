@@ -1,0 +1,206 @@
+"""Infisical's double beside the emulator's AWS: scenarios of one certificate, and the promises at their end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evercert.events import Outcome
+from evercert.instants import to_text
+from evercert.spec import Spec
+from tests.infisical.server import Infisical
+from tests.world import When, World, assert_pair
+
+FAILED = "certificate.failed"
+CREATING = ("/certificates", "/renew")  # how the paths of those calls end that make certificates
+POLL = "GET /api/v1/cert-manager/certificates/certificate-requests/{id}"
+CREDENTIALS = "evercert/credentials/infisical"
+Source = Literal["local", "issuer"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is wanted, what the server does with it, and how much of it there must be in the end."""
+
+    name: str
+    source: Source = "local"
+    outcome: str = "issue"
+    issued_before: bool = False
+    search: Literal["yes", "none", "ignores-metadata"] = "yes"
+
+    def __str__(self) -> str:
+        return f"{self.name}, key of {'evercert' if self.source == 'local' else 'the server'}"
+
+    @property
+    def revisions(self) -> int:
+        return 2 if self.issued_before else 1
+
+    @property
+    def types(self) -> list[str]:
+        before = ["certificate.issued"] if self.issued_before else []
+        waits = ["certificate.pending"] if self.outcome == "approval" else []
+        return [*before, *waits, "certificate.renewed" if self.issued_before else "certificate.issued"]
+
+    @property
+    def extra(self) -> int:
+        """Certificates for nobody that one crash or lost answer may leave: none where the request can be found."""
+        found = self.search != "none" or (self.issued_before and self.outcome == "issue")
+        return 0 if found else 1
+
+
+SCENARIOS = [
+    Scenario(name, source, outcome, issued_before)
+    for source in ("local", "issuer")
+    for name, outcome, issued_before in (
+        ("issuance", "issue", False),
+        ("renewal", "issue", True),
+        ("approval", "approval", False),
+        ("approved renewal", "approval", True),
+        ("external CA", "pending", False),
+    )
+]
+OLDER = [
+    Scenario("issuance without a search", search="none"),
+    Scenario("issuance with an older search", search="ignores-metadata"),
+    Scenario("renewal without a search", "issuer", issued_before=True, search="none"),
+]
+
+
+class InfisicalStage:
+    """One server for all scenarios; `begin` empties it."""
+
+    def __init__(self, world: World, server: Infisical) -> None:
+        self.world, self.server = world, server
+        self.identity = server.estate.identity()
+        secret = self.identity.new_client_secret(server.now())
+        self.kept = {"address": server.address, "client-id": self.identity.client_id, "client-secret": secret}
+        self.profile = server.estate.profile("tls-server", "shop", server.authority)
+        server.estate.application("shop-app", "shop", self.profile)
+        self.definition = {
+            "type": "infisical",
+            "address": server.address,
+            "application": "shop-app",
+            "profile": "tls-server",
+            "auth": {"type": "universal-auth", "credentials": {"aws-secret": CREDENTIALS}},
+        }
+
+    def spec(self, scenario: Scenario) -> Spec:
+        return Spec.model_validate(
+            {
+                "name": "web",
+                "issuer": "main",
+                "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+                "private-key": {"source": scenario.source, "algorithm": "EC_prime256v1"},
+                "destinations": [{"type": "secrets-manager", "secret": self.world.secret}],
+            }
+        )
+
+    def begin(self, scenario: Scenario) -> None:
+        world, server = self.world, self.server
+        world.fresh()
+        server.switches.calm()
+        server.switches.search = scenario.search
+        server.store.certificates.clear()
+        server.store.requests.clear()
+        server.calls.clear()
+        world.want(self.spec(scenario), self.definition)
+        if scenario.issued_before:
+            world.settle(world.settled)
+            renewal = world.record().renew_at
+            assert renewal is not None
+            world.clock.now = renewal
+            server.calls.clear()
+        server.switches.outcome = scenario.outcome
+
+    def run(
+        self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None
+    ) -> list[str]:
+        """The whole scenario with one strike; answers its calls."""
+        self.begin(scenario)
+        self.world.switch.arm(at, when, act)
+        self.world.settle(lambda: self.done(scenario.revisions))
+        self.world.switch.listening = False
+        return list(self.world.switch.calls)
+
+    def done(self, revisions: int) -> bool:
+        """Whether it is; people and external CAs act once they have let evercert ask in vain."""
+        if self.server.count(POLL) > 0:
+            self.server.approve()
+            self.server.finish()
+        record = self.world.specs.record("web")
+        return self.world.settled() and (record is None or getattr(record, "revision", 0) >= revisions)
+
+    def wasted(self) -> list[str]:
+        """What is valid and was delivered to nobody."""
+        versions = self.world.versions()
+        delivered = {int(value["serial_number"], 16) for value in versions.values()}
+        return [one.id for one in self.server.issued if not one.revoked and one.signed.serial_number not in delivered]
+
+
+def assert_promises(stage: InfisicalStage, scenario: Scenario, *, extra: int = 0, failures: int = 0) -> None:
+    world = stage.world
+    record = world.record()
+    assert world.switch.after_death == []  # a dead process calls nobody
+    # P1: one delivered, recorded, announced certificate, and no claim left
+    assert (record.state, record.claim, record.pending) == ("ready", None, None)
+    assert record.facts is not None and record.delivered(record.revision)
+    versions = world.versions()
+    assert versions["AWSCURRENT"]["serial_number"] == record.facts.serial_number
+    # P2: what the server signed was delivered; no request of ours waits on, no revision was taken twice
+    assert record.revision == record.facts.revision == scenario.revisions
+    assert len(stage.server.issued) <= scenario.revisions + extra, [one.id for one in stage.server.issued]
+    assert len(stage.wasted()) <= extra
+    assert stage.server.store.open_requests() == []
+    # P3: every version that a reader can see is whole
+    for value in versions.values():
+        assert_pair(value)
+        assert value["certificate_chain"]
+    # P4: every outcome was announced, under one id however often
+    outcomes: list[Outcome] = world.specs.history("web")
+    types = [outcome.type for outcome in outcomes]
+    assert [kind for kind in types if kind != FAILED] == scenario.types
+    assert types.count(FAILED) <= failures
+    received = {event["id"]: event for event in world.events()}
+    assert set(received) == {outcome.event_id for outcome in outcomes}
+    assert all(received[outcome.event_id]["time"] == to_text(outcome.at) for outcome in outcomes)
+
+
+@contextmanager
+def staged(world: World) -> Iterator[InfisicalStage]:
+    """The server, and its credential in the emulator's Secrets Manager."""
+    world.fresh()
+    with Infisical(clock=world.clock, tls=False) as server:
+        stage = InfisicalStage(world, server)
+        secrets = world.operator.secretsmanager
+        secrets.create_secret(Name=CREDENTIALS, SecretString=json.dumps(stage.kept))
+        try:
+            yield stage
+        finally:
+            world.fresh()
+            secrets.delete_secret(SecretId=CREDENTIALS, ForceDeleteWithoutRecovery=True)
+
+
+class Tally:
+    """What a matrix has run, for the line that it prints."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.extra: Counter[int] = Counter()
+
+    def add(self, stage: InfisicalStage, scenario: Scenario) -> None:
+        self.runs += 1
+        self.extra[len(stage.server.issued) - scenario.revisions] += 1
+
+    def __str__(self) -> str:
+        more = ", ".join(f"{times} with {extra} more" for extra, times in sorted(self.extra.items()) if extra)
+        return f"{self.runs} runs, {more or 'no certificate too many'}"
+
+
+def sample(points: list[Any], calls: list[str], every: int, offset: int, index: Callable[[Any], int]) -> list[Any]:
+    """Each `every`-th, and all at the calls that make certificates."""
+    creating = {at for at, call in enumerate(calls, 1) if call.startswith("http POST") and call.endswith(CREATING)}
+    return [p for number, p in enumerate(points) if number % every == offset % every or index(p) in creating]
