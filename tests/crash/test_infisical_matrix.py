@@ -10,6 +10,7 @@ import pytest
 from tests.crash.infisical_stage import (
     OLDER,
     SCENARIOS,
+    SLOW,
     InfisicalStage,
     Scenario,
     Tally,
@@ -45,7 +46,12 @@ def trouble(stage: InfisicalStage, fault: str) -> Callable[[], None]:
         case "503":
             return lambda: switches.fault("status", status=503, retry_after="120") and None
         case "slow":
-            return lambda: switches.fault("slow", seconds=1.3) and None
+
+            def slow() -> None:
+                switches.fault("slow", seconds=SLOW)
+                stage.late = True
+
+            return slow
         case "token":
             return stage.server.tokens.expire_all
     return lambda: switches.fault(fault) and None
