@@ -62,6 +62,7 @@ def trouble(stage: InfisicalStage, fault: str) -> Callable[[], None]:
 def test_death_at_any_call_wastes_nothing_that_can_be_found(stage, scenario: Scenario, every: int, capsys) -> None:
     calls = stage.run(scenario, at=None)
     assert_promises(stage, scenario)
+    assert [outcome.type for outcome in stage.world.specs.history("web")] == scenario.types
     points = [(at, when) for at in range(1, len(calls) + 1) for when in ("before", "after")]
     tally = Tally()
     for at, when in sample(points, calls, every, len(str(scenario)), lambda point: point[0]):

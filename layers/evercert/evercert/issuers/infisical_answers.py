@@ -27,7 +27,18 @@ class Answers:
         self._pending_for = pending_for
 
     def of_issue(self, request: Request, answer: Fields) -> Issued | PendingAnswer:
-        """Of an issue or a renewal."""
+        """Of an issuance or a renewal; what cannot be read of it now is come back for, by its request."""
+        try:
+            return self._of_issue(request, answer)
+        except GaveUp:
+            raise
+        except (Unavailable, Misconfigured) as error:
+            if not isinstance(request_id := answer.get("certificateRequestId"), str) or not request_id:
+                raise
+            wait = max(SOONEST, getattr(error, "retry_after", None) or SOONEST)
+            return PendingAnswer(request_id, request.now + wait, request.now + self._pending_for)
+
+    def _of_issue(self, request: Request, answer: Fields) -> Issued | PendingAnswer:
         inner = answer.get("certificate")
         issued: Fields = inner if isinstance(inner, dict) else answer
         if isinstance(certificate_id := issued.get("certificateId"), str) and _pem(issued, "certificate"):
