@@ -161,12 +161,12 @@ class _Run:
             case Idle(None):
                 return self.steps.upkeep.run(self._attempt(), opened)
             case Idle(given_up):  # also the end of a failure whose cause was taken back, such as an edit
-                return well(self._attempt(), {"gave_up": self._give_up(given_up, opened)})
+                return well(self._attempt(), {"gave_up": self._give_up(given_up, opened, None)})
             case Start(reason, given_up):
                 require_no_loop(self.record, reason, now)
                 self.steps.deliveries.check(self.record, reason)
                 gate = self._admitted(opened)
-                gave_up = self._give_up(given_up, opened)
+                gave_up = self._give_up(given_up, opened, self._watched(gate))
                 self.pending = None
                 with self._watched(gate):  # which kind of key to make may be the issuer's to say
                     self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
@@ -179,8 +179,10 @@ class _Run:
                 self.pending = pending
                 return self._deliver(pending)
 
-    def _give_up(self, pending: Pending | None, opened: OpenIssuer) -> str | None:
-        return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened)
+    def _give_up(
+        self, pending: Pending | None, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
+    ) -> str | None:
+        return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened, admitted)
 
     def _admitted(self, opened: OpenIssuer) -> Gate | None:
         """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -81,7 +82,7 @@ class Obtaining:
         """
         now = self.clock()
         if pending.deadline is not None and now > pending.deadline:
-            done = self.give_up(record, pending, opened)
+            done = self.give_up(record, pending, opened, nullcontext())
             raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
         request = _request(record, pending, now, again=again)
         answer = self._answer(request, record, pending, opened)
@@ -103,10 +104,13 @@ class Obtaining:
             changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
         return pending.model_copy(update=changes)
 
-    def give_up(self, record: Record, pending: Pending, opened: OpenIssuer) -> str:
+    def give_up(
+        self, record: Record, pending: Pending, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
+    ) -> str:
         """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.
 
-        A refusal is said and no more: what is wanted now must not wait for it.
+        A refusal is said and no more: what is wanted now must not wait for it. `admitted`: the breaker has let this run
+        through to `opened` already, and while it tries out whether the issuer is back it would not do so twice.
         """
         what = f"revision {pending.revision} ({pending.reason})"
         if (why := _why_left(record, pending)) is not None:
@@ -119,7 +123,9 @@ class Obtaining:
             return f"{what}: left, the issuer can take nothing back"
         service = f"issuer {pending.issuer} {asked.identity_hash[:8]}"
         try:
-            with self.breaker.watch(self.breaker.admit(service, record.uid)):
+            if admitted is None or asked is not opened:
+                admitted = self.breaker.watch(self.breaker.admit(service, record.uid))
+            with admitted:
                 return f"{what}: {take_back()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
             return f"{what}: left, it could not be taken back: {error}"

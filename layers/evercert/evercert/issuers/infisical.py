@@ -81,7 +81,7 @@ class Infisical:
 
     def forget(self, request: Request) -> bool:
         """By the same ways on which a run would have found it again."""
-        if request.spec.certificate_id is None and (handle := self._searched(request.token)) is not None:
+        if request.spec.certificate_id is None and (handle := self._searched(request, request.token)) is not None:
             self.cancel(handle)
             return True
         if request.previous is None or request.previous.reference is None or request.csr is None:
@@ -153,7 +153,7 @@ class Infisical:
             return None
         if (successor := _successor(known)) is None:
             token = _token_of(known) if asked else None
-            handle = None if token is None else self._searched(token, OPEN)
+            handle = None if token is None else self._searched(request, token, OPEN)
             return None if handle is None else self._answers.of_request(request, handle)
         if (self._api.certificate(successor) or {}).get("status") != "active":
             return None
@@ -171,16 +171,17 @@ class Infisical:
 
     def _found(self, request: Request) -> Issued | PendingAnswer | None:
         """The request that a run made which never saw the answer."""
-        handle = self._searched(request.token)
+        handle = self._searched(request, request.token)
         return None if handle is None else self._answers.of_request(request, handle)
 
-    def _searched(self, token: str, statuses: frozenset[str] | None = None) -> str | None:
-        """The newest request that carries the token, and has one of the statuses."""
+    def _searched(self, request: Request, token: str, statuses: frozenset[str] | None = None) -> str | None:
+        """The newest request that carries the token, and has one of the statuses; those of our name are seen first."""
         names = self._described()
         if names.project is None:
             return None
         found = self._api.search(names.project, names.profile, {TOKEN: token})
         candidates = [entry for entry in found if statuses is None or entry.get("status") in statuses]
+        candidates.sort(key=lambda entry: entry.get("commonName") != request.spec.attributes.common_name)
         for entry in candidates[:MOST_CANDIDATES]:
             if isinstance(handle := entry.get("id"), str) and _token_of(self._api.request(handle)) == token:
                 return handle
