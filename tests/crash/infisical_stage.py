@@ -143,8 +143,8 @@ class InfisicalStage:
 
     def wasted(self) -> list[str]:
         """What is valid and was delivered to nobody."""
-        versions = self.world.versions()
-        delivered = {int(value["serial_number"], 16) for value in versions.values()}
+        told = [outcome.data.get("serial_number") for outcome in self.world.specs.history("web")]
+        delivered = {int(serial, 16) for serial in told if serial}
         return [one.id for one in self.server.issued if not one.revoked and one.signed.serial_number not in delivered]
 
 
@@ -209,7 +209,11 @@ class Tally:
         return f"{self.runs} runs, {more or 'no certificate too many'}"
 
 
-def sample(points: list[Any], calls: list[str], every: int, offset: int, index: Callable[[Any], int]) -> list[Any]:
-    """Each `every`-th, and all at the calls that make certificates."""
-    creating = {at for at, call in enumerate(calls, 1) if call.startswith("http POST") and call.endswith(CREATING)}
-    return [p for number, p in enumerate(points) if number % every == offset % every or index(p) in creating]
+def sample(points: list[Any], every: int, offset: int, always: Callable[[Any], bool]) -> list[Any]:
+    """Each `every`-th, from an offset, and those that matter most."""
+    return [point for number, point in enumerate(points) if number % every == offset % every or always(point)]
+
+
+def creating(calls: list[str]) -> set[int]:
+    """The calls that make certificates."""
+    return {at for at, call in enumerate(calls, 1) if call.startswith("http POST") and call.endswith(CREATING)}
