@@ -353,6 +353,8 @@ def test_the_chain_is_delivered_with_its_root_where_the_document_says_so():
         given = entry(file_output={**outputs("a"), "chain": chain})
         found = Entry(given, 0, Notes()).spec("web", "infisical", None)
         assert found["destinations"] == [{"type": "secrets-manager", **expected}]
+        (component,) = accepted(document(given)).document.certificates[0].destinations
+        assert (component.settings.get("omit-root") is False) == (omit is False)
 
 
 def test_post_hooks_and_files_are_kept_and_their_place_is_told_once():
