@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from evercert.agent import Agent, read
-from evercert.agent_host import Host
+from evercert.cli.agent.host import Host
+from evercert.cli.agent.translation import Agent, read
 from evercert.cli.files import KINDS
 from evercert.document import Problem
 from evercert.identifiers import parse

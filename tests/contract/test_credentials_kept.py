@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evercert.agent_auth import Credential
 from evercert.aws.credentials_kept import CredentialSecrets
 from evercert.errors import Misconfigured
+from evercert.references import Credential
 from tests.agent_documents import SECRET
 from tests.strict import StrictSecretsManager
 

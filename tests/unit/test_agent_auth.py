@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evercert.agent_host import Host
+from evercert.cli.agent.host import Host
 from tests.agent_documents import CLIENT_ID, IDENTITY, REFERENCE, SECRET, accepted, document, host, notes, refused
 
 KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key": "-----BEGIN", "x": 1}

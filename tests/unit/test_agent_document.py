@@ -2,7 +2,7 @@
 
 import pytest
 
-from evercert.agent_entries import Entry, Notes
+from evercert.cli.agent.entries import Entry, Notes
 from tests.agent_documents import (
     CLIENT_ID,
     IDENTITY,

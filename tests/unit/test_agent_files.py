@@ -9,8 +9,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evercert.agent import Agent, read
-from evercert.cli import host as hosts
+from evercert.cli.agent import host as hosts
+from evercert.cli.agent.translation import Agent, read
 from evercert.cli.files import BadInput, Files
 from tests.agent_documents import CLIENT_ID, IDENTITY, KINDS, SECRET, document, entry, host, outputs, v1
 

@@ -15,7 +15,7 @@ from evercert.destinations.account import STACK_TAG
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from evercert.agent_auth import Credential
+    from evercert.references import Credential
 
 Verb = Literal["create", "change", "unchanged"]
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from evercert.agent import Agent, is_agent
-from evercert.agent import read as read_agent
-from evercert.agent_auth import Credential
-from evercert.agent_host import Host
 from evercert.applying import Wanted
-from evercert.cli import host as hosts
+from evercert.cli.agent import host as hosts
+from evercert.cli.agent.host import Host
+from evercert.cli.agent.translation import Agent, is_agent
+from evercert.cli.agent.translation import read as read_agent
 from evercert.cli.source import Source, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.document import Document, Kinds, Path, Problem, places, read
 from evercert.errors import foreign
 from evercert.issuers import ISSUERS
+from evercert.references import Credential
 from evercert.spec import Component, Spec
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evercert import agent_names, agent_rules
-from evercert.agent_auth import Auth, Credential, Login
-from evercert.agent_entries import Entry, Notes
-from evercert.agent_form import DOCUMENT, Form
-from evercert.agent_host import Gathered, Host
-from evercert.agent_places import Origins
+from evercert.cli.agent import names as agent_names
+from evercert.cli.agent import rules as agent_rules
+from evercert.cli.agent.auth import Auth, Login
+from evercert.cli.agent.entries import Entry, Notes
+from evercert.cli.agent.form import DOCUMENT, Form
+from evercert.cli.agent.host import Gathered, Host
+from evercert.cli.agent.places import Origins
 from evercert.document import VERSION, Document, Kinds, Problem
 from evercert.document import read as read_document
 from evercert.errors import Misconfigured
 from evercert.origins import Origin, path_of
+from evercert.references import Credential
 
 _MARKS = {"infisical", "auth", "sinks", "templates", "cache"}
 _INSTEAD = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from evercert.agent_host import Gathered, looks_like_a_path
 from evercert.canonical import digest
+from evercert.cli.agent.host import Gathered, looks_like_a_path
 from evercert.document import Problem
 from evercert.errors import foreign
+from evercert.references import Credential
 
 PREFIX = "evercert/credentials/infisical-"
 TYPES = ("universal-auth", "aws-iam", "kubernetes", "azure", "gcp-id-token", "gcp-iam", "ldap-auth")
@@ -40,14 +41,6 @@ _FROM_THE_HOST = {
 }
 _SECRET, _CONFIG = {"client-secret", "password", "service-account-key"}, ("auth", "config")
 Value = str | dict[str, str] | None
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What is stored in the secret of that name, with the address that it is for; never printed."""
-
-    name: str
-    value: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 from evercert.document import Path, Problem
 
 _PATH = re.compile(r"(?:[/~]|\.{1,2}/|[A-Za-z]:[\\/])\S*|\S+\.[a-z]{2,6}")
 LONGEST_PATH = 200
+LARGEST = 65_536  # bytes: a CSR has 16 KiB at the most, a service account's key 3
+_NO_SUCH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @dataclass(frozen=True)
@@ -59,3 +64,24 @@ class Gathered:
 
     def _told(self, path: Path) -> bool:
         return any(problem.path == path for problem in self.absent)
+
+
+def here() -> Host:
+    """The one that the command runs on."""
+    return Host(os.environ, _file)
+
+
+def _file(name: str) -> str | None:
+    """Read no further than a file may be long: what is named could be a device."""
+    if "\0" in name:
+        return None
+    try:
+        with FilePath(name).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        if error.errno in _NO_SUCH:
+            return None
+        raise
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST} bytes")
+    return content.decode("utf-8-sig")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evercert import durations
-from evercert.agent_form import HOOKS
+from evercert.cli.agent.form import HOOKS
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.identifiers import parse

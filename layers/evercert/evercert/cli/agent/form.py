@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evercert.agent_spans import interval, span
+from evercert.cli.agent.spans import interval, span
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.instants import to_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evercert.agent_form import OUTPUTS
+from evercert.cli.agent.form import OUTPUTS
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 
