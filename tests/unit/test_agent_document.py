@@ -243,7 +243,7 @@ def test_a_port_is_part_of_an_issuers_name():
         ("https://me:pass@app.infisical.com", "address: the address has a user; write the server alone"),
         ("https://me:pass@[app", "address: the address has a user; write the server alone"),
         ("app.infisical.com", "address: 'app.infisical.com': it does not begin with https://"),
-        ("https://[::1", "address: 'https://[::1': it is no address"),
+        ("https://[::1", "address: the address is none; write https:// and a host"),
         ("https://x:port", "address: 'https://x:port': its port is no number"),
         ("https://x.example/?a=b", "address: the address of https://… has a user, a query or a fragment"),
     ],

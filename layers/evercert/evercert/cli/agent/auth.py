@@ -71,7 +71,7 @@ class Auth:
             self._note(f"{written} is {kind} to the agent's program; read as that", "auth", "type")
         for key in sorted(self._config.keys() - _USED[kind]):
             self._note(f"{key} means nothing to {kind}, and is not used", *_CONFIG, key)
-        if "remove-client-secret-on-read" in self._config and kind == "universal-auth":
+        if self._config.get("remove-client-secret-on-read") and kind == "universal-auth":
             self._note("evercert deletes no file; delete the client secret's yourself", *_CONFIG)
         login = self._universal() if kind == "universal-auth" else self._of_identity(kind)
         organization = self._environment.get(ORGANIZATION)
