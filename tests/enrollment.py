@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from evercert.aws.outside import Outside
 from evercert.errors import Misconfigured
@@ -103,12 +103,15 @@ class Enrollment:
         return "" if error is None else error.message
 
 
+Enrolled = TypeVar("Enrolled", bound=Enrollment)
+
+
 @contextmanager
-def enrolled(**profile: Any) -> Iterator[Enrollment]:
+def enrolled(kind: type[Enrolled] = Enrollment, **profile: Any) -> Iterator[Enrolled]:  # type: ignore[assignment]
     """Everything, started."""
     bench = Bench()
     with Server(clock=bench.clock, tls=False) as server:
-        enrollment = Enrollment(server, bench, **profile)
+        enrollment = kind(server, bench, **profile)
         try:
             yield enrollment
         finally:

@@ -53,7 +53,7 @@ MUTANTS = [
     Mutant("request check", "aws/inventory.py", 'update.require_same("requested_at", held.requested_at)', "pass", INVENTORY),
     Mutant("wake check", "aws/inventory.py", 'update.require_same("woken_at", held.woken_at)', "pass", INVENTORY),
     Mutant("now ≥ retry_at", "decision.py", "return decision if hold is None or not now < hold <= now + LONGEST_HOLD else Wait(hold)", "return decision", ISSUANCE),
-    Mutant("content token", "destinations/secrets_manager.py", "digest(value(bundle))))", "self._secret))", SECRETS),
+    Mutant("content token", "destinations/secrets_manager.py", "digest(content)))", "self._secret))", SECRETS),
     Mutant(
         "outcome in the transaction", "aws/writes.py",
         "self._client.transact_write_items(TransactItems=writes)",
@@ -211,6 +211,24 @@ MUTANTS = [
     Mutant("only the same is renewed", "obtaining.py", "return record.facts if same else None", "return record.facts", ELSEWHERE),
     Mutant("said once what it waits for", "issuance.py", "pending.waits_for is not None and pending.waits_for != asked.waits_for", "pending.waits_for is not None", ELSEWHERE),
     Mutant("asked signature fits", "certificate.py", "if wanted is not None and signed != wanted:", "if False:", ELSEWHERE),
+    Mutant("once is once", "spec.py", "            or self.attributes.not_after is not None\n", "", ELSEWHERE),
+    Mutant("a path is no client secret", "cli/agent/auth.py", "if found is None and looks_like_a_path(given):", "if False:", "tests/unit/test_agent_auth.py"),
+    Mutant("a credential has no repr", "references.py", "value: Mapping[str, Any] = field(repr=False)", "value: Mapping[str, Any] = field()", "tests/unit/test_agent_auth.py"),
+    Mutant("a stored credential names its address", "cli/agent/auth.py", 'return Credential(name, {"address": self._address, **parts})', "return Credential(name, {**parts})", "tests/unit/test_agent_auth.py"),
+    Mutant("no login relies on the host", "cli/agent/auth.py", "            if not isinstance(value, dict):\n                self._problem(", "            if False:\n                self._problem(", "tests/unit/test_agent_auth.py"),
+    Mutant("an identity is a UUID", "cli/agent/auth.py", 'if key in ("client-id", "identity-id") and not _UUID.fullmatch(text):', "if False:", "tests/unit/test_agent_auth.py"),
+    Mutant("https for tokens", "cli/agent/translation.py", 'if origin.scheme != "https":', "if False:", "tests/unit/test_agent_document.py"),
+    Mutant("no password in an address's mistake", "cli/agent/translation.py", 'if "@" in text:', "if False:", "tests/unit/test_agent_document.py"),
+    Mutant("two profiles never share an issuer", "cli/agent/translation.py", "!= {**login, **where, **issuer.common}:", "is None:", "tests/unit/test_agent_document.py"),
+    Mutant("what a host lacks is a mistake to apply", "cli/files.py", "lacking = self.notes if self._form_only else self._mistakes", "lacking = self.notes", "tests/unit/test_agent_files.py"),
+    Mutant("one login, one secret", "cli/files.py", "if known != credential:", "if False:", "tests/unit/test_agent_files.py"),
+    Mutant("agents mean the same issuer", "cli/files.py", "if self.issuers[name] != definition:", "if False:", "tests/unit/test_agent_files.py"),
+    Mutant("a host's file has an end", "cli/agent/host.py", "if len(content) > LARGEST:", "if False:", "tests/unit/test_agent_files.py"),
+    Mutant("another's credential is left alone", "aws/credentials_kept.py", 'if {"Key": STACK_TAG, "Value": self._stack} not in found.get("Tags", []):', "if False:", "tests/contract/test_credentials_kept.py"),
+    Mutant("a return to an older credential", "aws/credentials_kept.py", "str(uuid4())", 'str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_URL, canonical_json(credential.value)))', "tests/contract/test_credentials_kept.py"),
+    Mutant("unset is never", "cli/agent/entries.py", 'found["renew-before-expiry"] = wish or "never"', 'found |= {"renew-before-expiry": wish} if wish else {}', "tests/unit/test_agent_document.py"),
+    Mutant("an agent's unknown keys are mistakes", "cli/agent/form.py", 'self.problems.append(Problem(here, f"unknown key', 'self.notes.append(Problem(here, f"unknown key', "tests/unit/test_agent_rules.py"),
+    Mutant("no output is issued for nothing", "cli/agent/rules.py", 'if (needed or output in given) and "path" not in given.get(output, {}):', "if False:", "tests/unit/test_agent_rules.py"),
 ]  # fmt: skip
 
 

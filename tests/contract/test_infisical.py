@@ -385,6 +385,17 @@ def test_a_run_that_dies_after_asking_wastes_nothing(enrollment: Enrollment, sou
     assert len(enrollment.server.issued) == 1
 
 
+def test_of_what_a_server_finds_that_ignores_what_was_searched_for_only_ours_is_taken(enrollment: Enrollment) -> None:
+    enrollment.server.switches.search = "ignores-metadata"
+    enrollment.want(**THEIRS)
+    die_after_asking(enrollment)
+    (ours,) = enrollment.server.issued
+    enrollment.bench.want(spec("other", **THEIRS))
+    enrollment.bench.run("other")
+    assert enrollment.run() == "certificate.issued", enrollment.error
+    assert enrollment.bench.record().facts.reference == ours.id
+
+
 def die_after_asking(enrollment: Enrollment) -> None:
     """The process ends when the answer is there, and before it is saved."""
 

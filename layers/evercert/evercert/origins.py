@@ -125,7 +125,7 @@ def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
     except ValueError:
-        raise _wrong(address, "it is no address") from None
+        raise Misconfigured("the address is none; write https:// and a host, such as https://ca.example.com") from None
     if parts.scheme not in PORTS or not parts.netloc:
         raise _wrong(address, "it does not begin with https://")
     # Never the address itself here: it may hold a password.

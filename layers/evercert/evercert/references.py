@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -16,6 +18,14 @@ _FORMS = {
     "aws-secret": re.compile(re.escape(SECRETS) + r"[A-Za-z0-9/_+=.@-]{1,200}(#[A-Za-z0-9_.-]{1,100})?"),
     "aws-parameter": re.compile(re.escape(PARAMETERS) + r"[A-Za-z0-9/_.-]{1,200}(#[A-Za-z0-9_.-]{1,100})?"),
 }
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What is stored in the secret of that name, with the address that it is for; never printed."""
+
+    name: str
+    value: Mapping[str, Any] = field(repr=False)
 
 
 class Reference(Model):
