@@ -37,8 +37,12 @@ class Step:
 
 @dataclass
 class Plan:
-    """Everything that one `apply` does, in order; `conflicts` must be empty before any of it is done."""
+    """Everything that one `apply` does, in order; `conflicts` must be empty before any of it is done.
 
+    `credentials`: what becomes of each secret, by its name; whoever carries the plan out writes them first.
+    """
+
+    credentials: Mapping[str, Literal["create", "change", "unchanged"]] = field(default_factory=dict)
     issuers: dict[str, Component] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -49,7 +53,8 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Nothing to do."""
-        return not self.issuers and not self.steps and not self.woken
+        stored = all(verb == "unchanged" for verb in self.credentials.values())
+        return stored and not self.issuers and not self.steps and not self.woken
 
 
 @dataclass(frozen=True)

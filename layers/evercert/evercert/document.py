@@ -66,7 +66,9 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
     if not isinstance(data, dict):
         return [Problem((), f"a document is a mapping with version: {VERSION}, issuers: and certificates:")]
     if data.get("version") in AGENT_VERSIONS:
-        return [Problem(("version",), f"documents of the Infisical agent are not read yet; write version: {VERSION}")]
+        return [
+            Problem(("version",), f"a document of the Infisical agent, and none of its own: write version: {VERSION}")
+        ]
     problems = [*_settings_problems(data, kinds)]
     try:
         document = Document.model_validate(data)

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoR
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from evercert.aws.clients import Clients, code, translated
+from evercert.aws.credentials_kept import CredentialSecrets
 from evercert.aws.queue import SQSQueue
 from evercert.aws.specs import DynamoDBSpecs
 from evercert.errors import Misconfigured, foreign
@@ -28,6 +29,11 @@ class Connection:
     outputs: Mapping[str, str]
     specs: DynamoDBSpecs
     queue: SQSQueue
+
+    @property
+    def credential_secrets(self) -> CredentialSecrets:
+        """The secrets that credentials of agent documents are stored in."""
+        return CredentialSecrets(self.clients, self.name)
 
     def output(self, key: str) -> str:
         """Raises Misconfigured when the stack has none of that name."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.applying import carry_out, plan
+from evercert.applying import Plan, carry_out, plan
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
 
-FileArguments = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (evercert/v1).")]
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+FileArguments = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Documents: evercert/v1, or the agent's v1 and v2.")
+]
 
 
 def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT002
     """Check documents, without asking anybody."""
-    found = Files(files)
+    found = Files(files, form_only=True)
     if as_json:
         terminal.print_json(
             {"certificates": [spec.name for spec in found.specs], "issuers": list(found.issuers), "notes": found.notes}
@@ -48,10 +53,7 @@ def apply(
     found, limit = Files(files), arguments.span(timeout)
     labels = arguments.prune_labels(label, prune=prune)
     connection = terminal.connect(stack, region)
-    with terminal.err.status("reading the table"):
-        planned = plan(found.wanted(labels), connection.specs, KINDS)
-    if planned.conflicts:
-        raise BadInput(planned.conflicts)
+    planned = _planned(found, labels, connection)
     terminal.notes(found.notes + planned.notes)
     if not as_json:
         show.plan(terminal.out, planned)
@@ -63,15 +65,23 @@ def apply(
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
         queue = None if no_nudge else connection.queue
+        connection.credential_secrets.write(found.credentials, planned.credentials)  # before who refers to them
         terminal.unnudged(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
     wanted = changed + planned.unchanged  # what failed before is no success because nothing was changed
     failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
     if as_json:
-        steps = [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in planned.steps]
-        terminal.print_json(
-            {"issuers": list(planned.issuers), "steps": steps, "unchanged": planned.unchanged, "written": not dry_run}
-        )
+        terminal.print_json({**show.plan_values(planned), "written": not dry_run})
     elif dry_run:
         terminal.out.print("nothing was written (--dry-run)")
     if failed:
         raise typer.Exit(terminal.FAILED)
+
+
+def _planned(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
+    """Reads the stack, and writes nothing; raises BadInput for what cannot be done."""
+    with terminal.err.status("reading the table"):
+        planned = plan(found.wanted(labels), connection.specs, KINDS)
+    if planned.conflicts:
+        raise BadInput(planned.conflicts)
+    planned.credentials = connection.credential_secrets.compare(found.credentials)
+    return planned

@@ -126,6 +126,9 @@ def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
 
 def plan(console: Console, found: Plan) -> None:
     """What `apply` does, in the order in which it does it."""
+    for name, verb in found.credentials.items():
+        mark, style = MARKS.get(verb, (" ", ""))
+        console.print(Text(f"{mark} credentials: stored in secret {name} ({verb})", style))
     for name in found.issuers:
         console.print(Text(f"~ issuer {name}", "yellow"))
     for step in found.steps:
@@ -139,6 +142,16 @@ def plan(console: Console, found: Plan) -> None:
         console.print("nothing to change")
     if found.unchanged:
         console.print(f"{len(found.unchanged)} unchanged")
+
+
+def plan_values(found: Plan) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "credentials": dict(found.credentials),
+        "issuers": list(found.issuers),
+        "steps": [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in found.steps],
+        "unchanged": found.unchanged,
+    }
 
 
 def _plain(value: object) -> str:

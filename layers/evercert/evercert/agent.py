@@ -1,0 +1,231 @@
+"""The YAML that runs the Infisical certificate agent, as a document of evercert's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from evercert import agent_names, agent_rules
+from evercert.agent_auth import Auth, Credential, Login
+from evercert.agent_entries import Entry, Notes
+from evercert.agent_form import DOCUMENT, Form
+from evercert.agent_host import Gathered, Host
+from evercert.document import VERSION, Document, Kinds, Path, Problem
+from evercert.document import read as read_document
+from evercert.errors import foreign
+
+_MARKS = {"infisical", "auth", "sinks", "templates", "cache"}
+_INSTEAD = {
+    ("infisical", "exit-after-auth"): "means nothing where no process stays",
+    ("infisical", "revoke-credentials-on-shutdown"): "means nothing where no process stays; a token ends by itself",
+    ("sinks",): "no token is written to a file",
+    ("cache",): "nothing is cached on a host; the stack's table remembers",
+}
+_VARIABLES = {
+    "INFISICAL_CUSTOM_HEADERS": "its headers are not sent",
+    "INFISICAL_AGENT_CONFIG_BASE64": "evercert reads the files that it is given",
+}
+# Where a key of evercert comes from, in a certificate of the agent.
+_ORIGINS: Mapping[Path, tuple[Path, ...]] = {
+    ("name",): (("name",), ("attributes", "common-name"), ("csr",), ("csr-path",)),
+    ("issuer",): (("profile-name",), ("certificate-id",)),
+    ("csr",): (("csr",), ("csr-path",)),
+    ("private-key", "algorithm"): (("attributes", "key-algorithm"),),
+    ("destinations",): (("file-output",),),
+}
+# What can be wrong only because something in it was refused, and told.
+_WHOLES: tuple[Path, ...] = ((), ("attributes",), ("lifecycle",))
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent document, read. Paths are of the agent's document, but for `data`, which is its translation.
+
+    `absent`: what this host lacks of what the document names, without which it can be checked but not applied.
+    """
+
+    document: Document
+    data: Mapping[str, Any]
+    notes: list[Problem]
+    absent: list[Problem]
+    credential: Credential | None
+    numbers: list[int]
+    places: Mapping[Path, Path]
+
+    def place(self, path: Path) -> Path:
+        """From a key of the translation to where it comes from."""
+        return _place(path, self.numbers, self.places)
+
+
+def is_agent(data: object) -> bool:
+    """Whether somebody wrote it for the agent, even with a version that there is not."""
+    if not isinstance(data, dict) or data.get("version") == VERSION:
+        return False
+    return data.get("version") in agent_rules.VERSIONS or bool(_MARKS & data.keys())
+
+
+def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem]:
+    """The document that asks for the same, or everything that is wrong."""
+    form, gathered, notes = Form(), Gathered(host), Notes()
+    clean = form.read(data, DOCUMENT) or {}
+    entries = clean.get("certificates") or []
+    gathered.problems += agent_rules.of_document(clean)
+    for number, entry in enumerate(entries):
+        gathered.problems += agent_rules.of_certificate(entry or {}, clean.get("version"), number)
+    gathered.problems += agent_rules.shared_paths(entries)
+    issuer = _issuer(clean, gathered)
+    _say_what_is_not_used(clean, host, notes)
+    translated, numbers = _translate(entries, issuer, gathered, notes)
+    found = read_document(translated, kinds)
+    damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
+    problems = form.problems + [_placed(problem, form.places) for problem in gathered.problems]
+    if not isinstance(found, Document):
+        problems += _problems_of(found, numbers, form.places, damaged)
+    if problems or not isinstance(found, Document):
+        return [_numbered(problem) for problem in dict.fromkeys(problems)]
+    said = [_placed(note, form.places) for note in (*notes.all(), *gathered.notes)]
+    absent = [_placed(problem, form.places) for problem in gathered.absent]
+    return Agent(found, translated, form.notes + said, absent, issuer.login.credential, numbers, form.places)
+
+
+@dataclass(frozen=True)
+class _Issuer:
+    """What all issuers of one document share."""
+
+    address: str
+    login: Login
+    common: Mapping[str, Any]
+
+
+def _issuer(clean: Mapping[str, Any], gathered: Gathered) -> _Issuer:
+    server, auth = clean.get("infisical") or {}, clean.get("auth") or {}
+    address = _address(server.get("address", agent_names.HOSTED), gathered)
+    login = Login(None)
+    if "type" in auth:
+        login = Auth(auth.get("config") or {}, address, gathered).read(auth["type"])
+    retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 is the default
+    return _Issuer(address, login, {"retry": retry} if retry else {})
+
+
+def _address(written: str, gathered: Gathered) -> str:
+    """The origin; the agent adds `/api` itself where it is not written."""
+    text, place = written.strip().rstrip("/").removesuffix("/api").rstrip("/"), ("infisical", "address")
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if not host or parts.username is not None or parts.path or parts.query or parts.fragment:
+        gathered.problems.append(
+            Problem(place, f"address: write the server alone, such as {agent_names.HOSTED}, or that with /api")
+        )
+    elif parts.scheme != "https":
+        gathered.problems.append(
+            Problem(
+                place,
+                f"address: {foreign(parts.scheme, 20)} shows every token on its way; write https://{parts.netloc}",
+            )
+        )
+    return f"https://{parts.netloc.lower().removesuffix(':443')}"
+
+
+def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) -> None:
+    for path, instead in _INSTEAD.items():
+        part: Any = clean
+        for key in path:
+            part = (part or {}).get(key)
+        if part:
+            notes.say(f"{path[-1]}: {instead}", *path)
+    for variable, instead in _VARIABLES.items():
+        if host.environment.get(variable):
+            notes.say(f"{variable} is set: {instead}")
+    if ((clean.get("infisical") or {}).get("retry-strategy") or {}).get("max-retries") == 0:
+        notes.say("max-retries: 0 is the default to the agent, and here", "infisical", "retry-strategy", "max-retries")
+
+
+def _translate(
+    entries: list[Any], issuer: _Issuer, gathered: Gathered, notes: Notes
+) -> tuple[dict[str, Any], list[int]]:
+    """The document in evercert's words, and the number of the entry that each of its certificates comes from."""
+    requests = [_request(entry or {}, number, gathered) for number, entry in enumerate(entries)]
+    names, problems = agent_names.certificates(entries, requests)
+    issuers: dict[str, Any] = {}
+    certificates, numbers = [], []
+    for number, entry in enumerate(entries):
+        lacking = not entry or ("csr-path" in entry and requests[number] is None)
+        problems = [problem for problem in problems if not lacking or problem.path[:2] != ("certificates", number)]
+        if lacking:
+            continue
+        followed = "certificate-id" in entry
+        key = "project-slug" if "project-slug" in entry else "application-name"
+        owner, profile = (None, None) if followed else (entry.get(key), entry.get("profile-name"))
+        name = agent_names.issuer(issuer.address, owner, profile)
+        if issuer.login.settings is not None and (followed or (owner and profile)):
+            where = {} if followed else {key.partition("-")[0]: owner, "profile": profile}
+            login = {"address": issuer.address, **where, "auth": issuer.login.settings, **issuer.common}
+            issuers[name] = {"type": "infisical", **login}
+        certificates.append(Entry(entry, number, notes).spec(names[number], name, requests[number]))
+        numbers.append(number)
+    gathered.problems += problems
+    return {"version": VERSION, "issuers": issuers, "certificates": certificates}, numbers
+
+
+def _request(entry: Mapping[str, Any], number: int, gathered: Gathered) -> str | None:
+    if "csr" in entry or "csr-path" not in entry:
+        return entry.get("csr")
+    place = ("certificates", number, "csr-path")
+    return gathered.file(entry["csr-path"], place, f"certificate {number + 1}: failed to read CSR file")
+
+
+def _problems_of(
+    found: list[Problem], numbers: list[int], places: Mapping[Path, Path], damaged: set[Any]
+) -> list[Problem]:
+    """What is wrong with the translation, told of the agent's document.
+
+    Of an entry that lacks what was refused, only what is wrong with what it has.
+    """
+    told = []
+    for problem in found:
+        path = _origin(problem.path, numbers, places)
+        if path[:1] == ("certificates",) and path[1:2] and path[1] in damaged and path[2:] in _WHOLES:
+            continue
+        told.append(replace(problem, path=_place(problem.path, numbers, places)))
+    return told
+
+
+def _origin(path: Path, numbers: list[int], places: Mapping[Path, Path]) -> Path:
+    """In the clean copy of the agent's document."""
+    if path[:1] == ("issuers",):
+        return ("infisical", *path[2:]) if "address" in path or "retry" in path else ("auth",)
+    if path[:1] != ("certificates",) or len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004
+        return path
+    where, rest = ("certificates", numbers[path[1]]), path[2:]
+    for here, sources in _ORIGINS.items():
+        if rest[: len(here)] == here:
+            return next(((*where, *source) for source in sources if (*where, *source) in places), where)
+    return (*where, *rest)
+
+
+def _place(path: Path, numbers: list[int], places: Mapping[Path, Path]) -> Path:
+    origin = _origin(path, numbers, places)
+    while origin not in places and origin:
+        origin = origin[:-1]
+    return places.get(origin, ())
+
+
+def _placed(problem: Problem, places: Mapping[Path, Path]) -> Problem:
+    path = problem.path
+    while path not in places and path:
+        path = path[:-1]
+    return replace(problem, path=places.get(path, ()))
+
+
+def _numbered(problem: Problem) -> Problem:
+    """Every mistake in a certificate names it, as the agent does: counted from 1."""
+    if problem.path[:1] != ("certificates",) or len(problem.path) == 1:
+        return problem
+    which = f"certificate {int(problem.path[1]) + 1}"
+    return problem if problem.message.startswith(which) else replace(problem, message=f"{which}: {problem.message}")

@@ -1,0 +1,109 @@
+"""Documents of the agent for tests: small, whole, and read without a host."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import Field
+
+from evercert.agent import Agent, read
+from evercert.agent_host import Host
+from evercert.destinations import DESTINATIONS
+from evercert.document import Kinds, Problem
+from evercert.identifiers import parse
+from evercert.register import Register
+from evercert.spec import Model
+
+IDENTITY = "11111111-2222-4333-8444-555555555555"
+CLIENT_ID = "aaaaaaaa-2222-4333-8444-555555555555"
+SECRET = "f00dfeedcafebabe" * 4
+REFERENCE = {"aws-secret": "evercert/credentials/mine#token"}
+
+
+class StandIn:
+    """An issuer type with the keys that a translated document may use, and none else."""
+
+    class Settings(Model):
+        address: Annotated[str, Field(pattern=r"^https://[a-z0-9.:-]+$")]
+        project: str | None = None
+        application: str | None = None
+        profile: str | None = None
+        auth: dict[str, Any]
+        retry: dict[Literal["max-retries", "base-delay", "max-delay"], Any] = {}
+
+    @staticmethod
+    def identity(settings: Any) -> Any:
+        return settings.model_dump(mode="json")
+
+
+KINDS = Kinds(Register("issuer", {"infisical": "tests.agent_documents:StandIn"}), DESTINATIONS)
+
+
+def host(files: dict[str, str] | None = None, **environment: str) -> Host:
+    return Host(environment, (files or {}).get)
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    """One certificate of version v2; None takes a key away, and `_` stands for `-`."""
+    whole: dict[str, Any] = {
+        "application-name": "shop",
+        "profile-name": "tls-server",
+        "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+        "lifecycle": {"renew-before-expiry": "30d"},
+        "file-output": {
+            "certificate": {"path": f"/etc/ssl/{len(changes)}.crt"},
+            "private-key": {"path": f"/etc/ssl/{len(changes)}.key"},
+        },
+    }
+    whole |= {key.replace("_", "-"): value for key, value in changes.items()}
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def outputs(name: str) -> dict[str, Any]:
+    return {"certificate": {"path": f"/{name}.crt"}, "private-key": {"path": f"/{name}.key"}}
+
+
+def document(*certificates: dict[str, Any], version: str = "v2", **sections: Any) -> dict[str, Any]:
+    auth = {"type": "aws-iam", "config": {"identity-id": IDENTITY}}
+    return {"version": version, "auth": auth, "certificates": list(certificates or (entry(),)), **sections}
+
+
+def v1(**changes: Any) -> dict[str, Any]:
+    return entry(**{"application_name": None, "project_slug": "web-team", **changes})
+
+
+def accepted(data: dict[str, Any], where: Host | None = None) -> Agent:
+    found = read(data, KINDS, where or host())
+    assert isinstance(found, Agent), found
+    return found
+
+
+def refused(data: dict[str, Any], where: Host | None = None) -> list[tuple[tuple[str | int, ...], str]]:
+    found = read(data, KINDS, where or host())
+    assert not isinstance(found, Agent), found.document
+    assert all(isinstance(problem, Problem) and "\n" not in problem.message for problem in found)
+    return [(problem.path, problem.message) for problem in found]
+
+
+def only_spec(data: dict[str, Any], where: Host | None = None) -> dict[str, Any]:
+    (spec,) = accepted(data, where).document.certificates
+    return spec.document()
+
+
+def notes(data: dict[str, Any], where: Host | None = None) -> list[str]:
+    return [note.message for note in accepted(data, where).notes]
+
+
+def request(*, cn: str | None = None, sans: list[str] | None = None) -> str:
+    """A CSR of a new key."""
+    subject = x509.Name([] if cn is None else [x509.NameAttribute(NameOID.COMMON_NAME, cn)])
+    builder = x509.CertificateSigningRequestBuilder(subject)
+    if sans:
+        names = x509.SubjectAlternativeName([parse(name).general_name() for name in sans])
+        builder = builder.add_extension(names, critical=False)
+    made = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()
