@@ -218,12 +218,16 @@ def test_a_port_is_part_of_an_issuers_name():
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("http://app.infisical.com", "address: http shows every token on its way; write https://app.infisical.com"),
-        ("https://me:pass@app.infisical.com", "address: write the server alone"),
-        ("https://app.infisical.com/secrets", "address: write the server alone"),
-        ("app.infisical.com", "address: write the server alone"),
-        ("https://[::1", "address: write the server alone"),
-        ("https://x:port", "address: write the server alone"),
+        (
+            "http://app.infisical.com",
+            "address: http://app.infisical.com: http shows every token on its way; write https://app.infisical.com",
+        ),
+        ("https://me:pass@app.infisical.com", "address: the address has a user; write the server alone"),
+        ("https://me:pass@[app", "address: the address has a user; write the server alone"),
+        ("app.infisical.com", "address: 'app.infisical.com': it does not begin with https://"),
+        ("https://[::1", "address: 'https://[::1': it is no address"),
+        ("https://x:port", "address: 'https://x:port': its port is no number"),
+        ("https://x.example/?a=b", "address: the address of https://… has a user, a query or a fragment"),
     ],
 )
 def test_an_address_that_is_no_https_server_is_refused(address, told):
@@ -237,6 +241,12 @@ def test_the_retry_strategy_is_the_issuers():
     strategy = {"max-retries": 5, "base-delay": "200ms", "max-delay": "5s"}
     (settings,) = issuers(infisical={"retry-strategy": strategy}).values()
     assert settings["retry"] == strategy
+
+
+def test_more_than_ten_retries_are_ten():
+    data = document(infisical={"retry-strategy": {"max-retries": 50}})
+    assert accepted(data).document.issuers["infisical-shop-tls-server"].settings["retry"] == {"max-retries": 10}
+    assert any(note.startswith("max-retries is 10 at the most") for note in notes(data))
 
 
 def test_no_retries_are_the_default():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from evercert import agent_names, agent_rules
 from evercert.agent_auth import Auth, Credential, Login
@@ -14,7 +13,8 @@ from evercert.agent_form import DOCUMENT, Form
 from evercert.agent_host import Gathered, Host
 from evercert.document import VERSION, Document, Kinds, Path, Problem
 from evercert.document import read as read_document
-from evercert.errors import foreign
+from evercert.errors import Misconfigured
+from evercert.origins import Origin, path_of
 
 _MARKS = {"infisical", "auth", "sinks", "templates", "cache"}
 _INSTEAD = {
@@ -35,6 +35,12 @@ _ORIGINS: Mapping[Path, tuple[Path, ...]] = {
     ("private-key", "algorithm"): (("attributes", "key-algorithm"),),
     ("destinations",): (("file-output",),),
 }
+_SECTIONS: Mapping[Path, Path] = {
+    ("address",): ("infisical", "address"),
+    ("retry",): ("infisical", "retry-strategy"),
+    ("auth",): ("auth", "config"),
+}
+MOST_RETRIES = 10
 # What can be wrong only because something in it was refused, and told.
 _WHOLES: tuple[Path, ...] = ((), ("attributes",), ("lifecycle",))
 
@@ -106,30 +112,25 @@ def _issuer(clean: Mapping[str, Any], gathered: Gathered) -> _Issuer:
     if "type" in auth:
         login = Auth(auth.get("config") or {}, address, gathered).read(auth["type"])
     retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 is the default
+    if retry.get("max-retries", 0) > MOST_RETRIES:
+        retry["max-retries"] = MOST_RETRIES
     return _Issuer(address, login, {"retry": retry} if retry else {})
 
 
 def _address(written: str, gathered: Gathered) -> str:
-    """The origin; the agent adds `/api` itself where it is not written."""
-    text, place = written.strip().rstrip("/").removesuffix("/api").rstrip("/"), ("infisical", "address")
+    """The one address for one server; the agent adds `/api` itself where it is not written."""
+    text = written.strip().rstrip("/").removesuffix("/api").rstrip("/")
     try:
-        parts = urlsplit(text)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if not host or parts.username is not None or parts.path or parts.query or parts.fragment:
-        gathered.problems.append(
-            Problem(place, f"address: write the server alone, such as {agent_names.HOSTED}, or that with /api")
-        )
-    elif parts.scheme != "https":
-        gathered.problems.append(
-            Problem(
-                place,
-                f"address: {foreign(parts.scheme, 20)} shows every token on its way; write https://{parts.netloc}",
-            )
-        )
-    return f"https://{parts.netloc.lower().removesuffix(':443')}"
+        if "@" in text:  # what stands before it may be a password
+            raise Misconfigured(f"the address has a user; write the server alone, such as {agent_names.HOSTED}")
+        origin = Origin.of(text)
+        if origin.scheme != "https":
+            secure = str(origin).replace("http:", "https:", 1)
+            raise Misconfigured(f"{origin}: http shows every token on its way; write {secure}")
+        return f"{origin}{path_of(text)}"
+    except Misconfigured as error:
+        gathered.problems.append(Problem(("infisical", "address"), f"address: {str(error).removeprefix('address ')}"))
+        return agent_names.HOSTED
 
 
 def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) -> None:
@@ -142,8 +143,12 @@ def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) ->
     for variable, instead in _VARIABLES.items():
         if host.environment.get(variable):
             notes.say(f"{variable} is set: {instead}")
-    if ((clean.get("infisical") or {}).get("retry-strategy") or {}).get("max-retries") == 0:
-        notes.say("max-retries: 0 is the default to the agent, and here", "infisical", "retry-strategy", "max-retries")
+    retries = ((clean.get("infisical") or {}).get("retry-strategy") or {}).get("max-retries", 1)
+    place = ("infisical", "retry-strategy", "max-retries")
+    if retries == 0:
+        notes.say("max-retries: 0 is the default to the agent, and here", *place)
+    elif retries > MOST_RETRIES:
+        notes.say(f"max-retries is {MOST_RETRIES} at the most; the stack goes on by itself after that", *place)
 
 
 def _translate(
@@ -199,7 +204,7 @@ def _problems_of(
 def _origin(path: Path, numbers: list[int], places: Mapping[Path, Path]) -> Path:
     """In the clean copy of the agent's document."""
     if path[:1] == ("issuers",):
-        return ("infisical", *path[2:]) if "address" in path or "retry" in path else ("auth",)
+        return (*_SECTIONS.get(path[2:3], ("auth",)), *path[3:])
     if path[:1] != ("certificates",) or len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004
         return path
     where, rest = ("certificates", numbers[path[1]]), path[2:]

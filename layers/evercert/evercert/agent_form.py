@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from evercert.agent_spans import interval, span
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.instants import to_text
-from evercert.register import nearest
+from evercert.references import Reference
+from evercert.register import first_problem, nearest
 
 Shape = str | dict[str, Any] | list[Any]
 HOOKS = ("on-issuance", "on-renewal", "on-failure")
-REFERENCES = {"aws-secret", "aws-parameter"}
+REFERENCE = "aws-secret: evercert/credentials/NAME"
 OUTPUTS = ("certificate", "private-key", "chain")
 
 _HOOK: Shape = {"command": "text", "timeout": "count"}
@@ -94,9 +98,10 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "span": (str, "not a duration: a whole number and a unit, such as 90d or 1h30m"),
     "interval": (str, "not a duration: a whole number and a unit, such as 90d or 1h30m"),
     "delay": (str, "not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"),
-    "credential": ((str, dict), "write text, the path of a file, or aws-secret: <name>"),
+    "credential": ((str, dict), "write text, the path of a file, or aws-secret: evercert/credentials/NAME"),
     "anything": (object, ""),
 }
+_DELAY = re.compile(r"[0-9]{1,9}(?:ms|[smhdw])")
 _LARGEST_MODE = 0o7777
 
 
@@ -172,14 +177,12 @@ class Form:
 
 
 def _credential(value: object) -> object:
-    """A reference has its form only; whether it may be followed is the login's to say."""
-    if isinstance(value, dict) and not (len(value) == 1 and set(value) <= REFERENCES and _is_text(*value.values())):
-        raise ValueError("write aws-secret: <name> or aws-parameter: <name>")
+    if isinstance(value, dict):
+        try:
+            Reference.model_validate(value)
+        except ValidationError as error:
+            raise ValueError(f"write {REFERENCE}; {first_problem(error).replace('Value error, ', '')}") from None
     return value
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
 
 
 def _moment(value: str | date) -> str:
@@ -189,6 +192,14 @@ def _moment(value: str | date) -> str:
         return to_text(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise ValueError(f"{foreign(str(value), 40)!r} is no moment; write one such as 2027-01-31T00:00:00Z") from None
+
+
+def _delay(value: str) -> str:
+    if not _DELAY.fullmatch(value) or not int(re.sub("[a-z]", "", value)):
+        raise ValueError(
+            f"{foreign(value, 20)!r} is not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"
+        )
+    return value
 
 
 def _count(value: int) -> int:
@@ -208,6 +219,7 @@ def _mode(value: object) -> str:
 
 _READERS: Mapping[str, Callable[[Any], object]] = {
     "moment": _moment,
+    "delay": _delay,
     "count": _count,
     "mode": _mode,
     "span": span,

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from evercert import csr as csrs
 from evercert.canonical import digest
@@ -85,7 +84,7 @@ def issuer(address: str, owner: str | None, profile: str | None) -> str:
     Without a profile it is the issuer of certificates that are only followed. What a name cannot hold is told apart by
     a hash.
     """
-    parts = ["infisical", "" if address == HOSTED else urlsplit(address).netloc, owner or "", profile or ""]
+    parts = ["infisical", "" if address == HOSTED else address.removeprefix("https://"), owner or "", profile or ""]
     whole = "-".join(filter(None, parts))
     name = re.sub(r"[^A-Za-z0-9._-]", "-", whole)
     if name == whole and len(name) <= LONGEST_ISSUER_NAME:
