@@ -246,6 +246,7 @@ def test_a_secret_of_several_lines_is_none():
         {"aws-secret": 5},
         {"aws-secret": "evercert/credentials/a", "aws-parameter": "/evercert/credentials/a"},
         {"vault": SECRET},
+        {SECRET: "vault"},
     ],
 )
 def test_a_reference_elsewhere_is_refused_and_not_quoted(reference):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +36,7 @@ _ORIGINS: Mapping[Path, tuple[Path, ...]] = {
     ("private-key", "algorithm"): (("attributes", "key-algorithm"),),
     ("destinations",): (("file-output",),),
 }
+_COUNTED = re.compile(r"^certificates\[[0-9]+\]: ")  # by their number in the translation
 _SECTIONS: Mapping[Path, Path] = {
     ("address",): ("infisical", "address"),
     ("retry",): ("infisical", "retry-strategy"),
@@ -78,14 +80,18 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     clean = form.read(data, DOCUMENT) or {}
     entries = clean.get("certificates") or []
     gathered.problems += agent_rules.of_document(clean)
+    damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
     for number, entry in enumerate(entries):
-        gathered.problems += agent_rules.of_certificate(entry or {}, clean.get("version"), number)
+        if entry is not None:
+            gathered.problems += agent_rules.of_certificate(entry, clean.get("version"), number)
+        elif number not in damaged:
+            place = ("certificates", number)
+            gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; write it, or leave it out"))
     gathered.problems += agent_rules.shared_paths(entries)
     issuer = _issuer(clean, gathered)
     _say_what_is_not_used(clean, host, notes)
     translated, numbers = _translate(entries, issuer, gathered, notes)
     found = read_document(translated, kinds)
-    damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
     problems = form.problems + [_placed(problem, form.places) for problem in gathered.problems]
     if not isinstance(found, Document):
         problems += _problems_of(found, numbers, form.places, damaged)
@@ -121,16 +127,20 @@ def _address(written: str, gathered: Gathered) -> str:
     """The one address for one server; the agent adds `/api` itself where it is not written."""
     text = written.strip().rstrip("/").removesuffix("/api").rstrip("/")
     try:
-        if "@" in text:  # what stands before it may be a password
-            raise Misconfigured(f"the address has a user; write the server alone, such as {agent_names.HOSTED}")
-        origin = Origin.of(text)
-        if origin.scheme != "https":
-            secure = str(origin).replace("http:", "https:", 1)
-            raise Misconfigured(f"{origin}: http shows every token on its way; write {secure}")
-        return f"{origin}{path_of(text)}"
+        return _secure(text)
     except Misconfigured as error:
         gathered.problems.append(Problem(("infisical", "address"), f"address: {str(error).removeprefix('address ')}"))
         return agent_names.HOSTED
+
+
+def _secure(text: str) -> str:
+    if "@" in text:  # what stands before it may be a password
+        raise Misconfigured(f"the address has a user; write the server alone, such as {agent_names.HOSTED}")
+    origin = Origin.of(text)
+    if origin.scheme != "https":
+        secure = str(origin).replace("http:", "https:", 1)
+        raise Misconfigured(f"{origin}: http shows every token on its way; write {secure}")
+    return f"{origin}{path_of(text)}"
 
 
 def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) -> None:
@@ -197,7 +207,10 @@ def _problems_of(
         path = _origin(problem.path, numbers, places)
         if path[:1] == ("certificates",) and path[1:2] and path[1] in damaged and path[2:] in _WHOLES:
             continue
-        told.append(replace(problem, path=_place(problem.path, numbers, places)))
+        message = problem.message if path[2:] else _COUNTED.sub("", problem.message)
+        if path[2:] == ("attributes", "key-algorithm"):
+            message = f"key-{message}"
+        told.append(Problem(_place(problem.path, numbers, places), message))
     return told
 
 

@@ -15,7 +15,7 @@ from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.instants import to_text
 from evercert.references import Reference
-from evercert.register import first_problem, nearest
+from evercert.register import nearest
 
 Shape = str | dict[str, Any] | list[Any]
 HOOKS = ("on-issuance", "on-renewal", "on-failure")
@@ -177,11 +177,12 @@ class Form:
 
 
 def _credential(value: object) -> object:
+    """Nothing of it is quoted, not even a key: somebody may have written the secret itself here."""
     if isinstance(value, dict):
         try:
             Reference.model_validate(value)
-        except ValidationError as error:
-            raise ValueError(f"write {REFERENCE}; {first_problem(error).replace('Value error, ', '')}") from None
+        except ValidationError:
+            raise ValueError(f"write {REFERENCE} or aws-parameter: /evercert/credentials/NAME") from None
     return value
 
 
