@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import Field, model_validator
 
 from evercert.agent import Agent, read
 from evercert.agent_host import Host
-from evercert.destinations import DESTINATIONS
-from evercert.document import Kinds, Problem
-from evercert.errors import Misconfigured
+from evercert.cli.files import KINDS
+from evercert.document import Problem
 from evercert.identifiers import parse
-from evercert.logins import LOGINS, Auth
-from evercert.register import Register
-from evercert.spec import Model
 
 IDENTITY = "11111111-2222-4333-8444-555555555555"
 CLIENT_ID = "aaaaaaaa-2222-4333-8444-555555555555"
 SECRET = "f00dfeedcafebabe" * 4
-Delay = Annotated[str, Field(pattern=r"^[0-9]+(ms|[smhdw])$")]
 REFERENCE = {"aws-secret": "evercert/credentials/mine#token"}
-
-
-class StandInRetry(Model):
-    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
-    base_delay: Delay = "200ms"
-    max_delay: Delay = "5s"
-
-
-class StandIn:
-    """An issuer type with the keys that a translated document may use, and none else."""
-
-    class Settings(Model):
-        """As strict as the real logins."""
-
-        address: Annotated[str, Field(pattern=r"^https://[a-z0-9.:-]+$")]
-        project: str | None = None
-        application: str | None = None
-        profile: str | None = None
-        auth: Auth
-        retry: StandInRetry = StandInRetry()
-
-        @model_validator(mode="after")
-        def _logs_in(self) -> Self:
-            try:
-                LOGINS.settings(self.auth)
-            except Misconfigured as error:
-                raise ValueError(str(error)) from error
-            return self
-
-    @staticmethod
-    def identity(settings: Any) -> Any:
-        return settings.model_dump(mode="json")
-
-
-KINDS = Kinds(Register("issuer", {"infisical": "tests.agent_documents:StandIn"}), DESTINATIONS)
 
 
 def host(files: dict[str, str] | None = None, **environment: str) -> Host:

@@ -200,11 +200,29 @@ def test_an_address_is_an_origin_and_part_of_the_issuers_name(address, origin, n
 
 def test_an_issuer_whose_name_would_be_too_long_or_strange_is_told_apart_by_a_hash():
     found = set()
-    for owner in ("x" * 120, "x" * 121, "shop/one", "shop one"):
+    for owner in ("x" * 120, "x" * 121, "shop.one", "shop one"):
         (name,) = issuers(entry(application_name=owner))
         assert len(name) <= 100
         found.add(name)
     assert len(found) == 4
+
+
+def test_two_profiles_whose_issuers_would_have_one_name_are_refused():
+    both = (
+        entry(application_name="a-b", profile_name="c", file_output=outputs("a")),
+        entry(
+            application_name="a", profile_name="b-c", attributes={"common-name": "b.example"}, file_output=outputs("b")
+        ),
+    )
+    ((path, message),) = refused(document(*both))
+    assert path == ("certificates", 1, "profile-name")
+    assert "certificate 1 has infisical-a-b-c from others; define them in evercert/v1" in message
+
+
+def test_a_name_that_no_application_has_is_told_where_it_stands():
+    ((path, message),) = refused(document(entry(application_name="shop/one")))
+    assert path == ("certificates", 0, "application-name")
+    assert message.startswith("certificate 1: application: 'shop/one': a name has")
 
 
 def test_a_port_is_part_of_an_issuers_name():

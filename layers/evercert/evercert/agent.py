@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,8 @@ from evercert.agent_auth import Auth, Credential, Login
 from evercert.agent_entries import Entry, Notes
 from evercert.agent_form import DOCUMENT, Form
 from evercert.agent_host import Gathered, Host
-from evercert.document import VERSION, Document, Kinds, Path, Problem
+from evercert.agent_places import Origins
+from evercert.document import VERSION, Document, Kinds, Problem
 from evercert.document import read as read_document
 from evercert.errors import Misconfigured
 from evercert.origins import Origin, path_of
@@ -28,23 +28,7 @@ _VARIABLES = {
     "INFISICAL_CUSTOM_HEADERS": "its headers are not sent",
     "INFISICAL_AGENT_CONFIG_BASE64": "evercert reads the files that it is given",
 }
-# Where a key of evercert comes from, in a certificate of the agent.
-_ORIGINS: Mapping[Path, tuple[Path, ...]] = {
-    ("name",): (("name",), ("attributes", "common-name"), ("csr",), ("csr-path",)),
-    ("issuer",): (("profile-name",), ("certificate-id",)),
-    ("csr",): (("csr",), ("csr-path",)),
-    ("private-key", "algorithm"): (("attributes", "key-algorithm"),),
-    ("destinations",): (("file-output",),),
-}
-_COUNTED = re.compile(r"^certificates\[[0-9]+\]: ")  # by their number in the translation
-_SECTIONS: Mapping[Path, Path] = {
-    ("address",): ("infisical", "address"),
-    ("retry",): ("infisical", "retry-strategy"),
-    ("auth",): ("auth", "config"),
-}
 MOST_RETRIES = 10
-# What can be wrong only because something in it was refused, and told.
-_WHOLES: tuple[Path, ...] = ((), ("attributes",), ("lifecycle",))
 
 
 @dataclass(frozen=True)
@@ -59,12 +43,7 @@ class Agent:
     notes: list[Problem]
     absent: list[Problem]
     credential: Credential | None
-    numbers: list[int]
-    places: Mapping[Path, Path]
-
-    def place(self, path: Path) -> Path:
-        """From a key of the translation to where it comes from."""
-        return _place(path, self.numbers, self.places)
+    origins: Origins
 
 
 def is_agent(data: object) -> bool:
@@ -90,16 +69,16 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     gathered.problems += agent_rules.shared_paths(entries)
     issuer = _issuer(clean, gathered)
     _say_what_is_not_used(clean, host, notes)
-    translated, numbers = _translate(entries, issuer, gathered, notes)
+    origins = Origins(form.places)
+    translated = _translate(entries, issuer, gathered, notes, origins)
     found = read_document(translated, kinds)
-    problems = form.problems + [_placed(problem, form.places) for problem in gathered.problems]
+    problems = form.problems + origins.placed(gathered.problems)
     if not isinstance(found, Document):
-        problems += _problems_of(found, numbers, form.places, damaged)
+        problems += origins.of_translation(found, damaged)
     if problems or not isinstance(found, Document):
         return [_numbered(problem) for problem in dict.fromkeys(problems)]
-    said = [_placed(note, form.places) for note in (*notes.all(), *gathered.notes)]
-    absent = [_placed(problem, form.places) for problem in gathered.absent]
-    return Agent(found, translated, form.notes + said, absent, issuer.login.credential, numbers, form.places)
+    said = form.notes + origins.placed([*notes.all(), *gathered.notes])
+    return Agent(found, translated, said, origins.placed(gathered.absent), issuer.login.credential, origins)
 
 
 @dataclass(frozen=True)
@@ -162,30 +141,38 @@ def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) ->
 
 
 def _translate(
-    entries: list[Any], issuer: _Issuer, gathered: Gathered, notes: Notes
-) -> tuple[dict[str, Any], list[int]]:
-    """The document in evercert's words, and the number of the entry that each of its certificates comes from."""
+    entries: list[Any], issuer: _Issuer, gathered: Gathered, notes: Notes, origins: Origins
+) -> dict[str, Any]:
+    """The document in evercert's words."""
     requests = [_request(entry or {}, number, gathered) for number, entry in enumerate(entries)]
     names, problems = agent_names.certificates(entries, requests)
     issuers: dict[str, Any] = {}
-    certificates, numbers = [], []
+    certificates = []
     for number, entry in enumerate(entries):
-        lacking = not entry or ("csr-path" in entry and requests[number] is None)
-        problems = [problem for problem in problems if not lacking or problem.path[:2] != ("certificates", number)]
-        if lacking:
+        if not entry or ("csr-path" in entry and requests[number] is None):
+            problems = [problem for problem in problems if problem.path[:2] != ("certificates", number)]
             continue
-        followed = "certificate-id" in entry
-        key = "project-slug" if "project-slug" in entry else "application-name"
-        owner, profile = (None, None) if followed else (entry.get(key), entry.get("profile-name"))
-        name = agent_names.issuer(issuer.address, owner, profile)
-        if issuer.login.settings is not None and (followed or (owner and profile)):
-            where = {} if followed else {key.partition("-")[0]: owner, "profile": profile}
-            login = {"address": issuer.address, **where, "auth": issuer.login.settings, **issuer.common}
-            issuers[name] = {"type": "infisical", **login}
+        where = _where(entry)
+        name = agent_names.issuer(issuer.address, *where.values())
+        if issuer.login.settings is not None and None not in where.values():
+            login = {"type": "infisical", "address": issuer.address, "auth": issuer.login.settings}
+            if issuers.setdefault(name, {**login, **where, **issuer.common}) != {**login, **where, **issuer.common}:
+                other = f"certificate {origins.owners[name] + 1} has {name} from others; define them in evercert/v1"
+                message = f"certificate {number + 1}: an application and a profile that make one name: {other}"
+                problems.append(Problem(("certificates", number, "profile-name"), message))
+            origins.owners.setdefault(name, number)
         certificates.append(Entry(entry, number, notes).spec(names[number], name, requests[number]))
-        numbers.append(number)
+        origins.numbers.append(number)
     gathered.problems += problems
-    return {"version": VERSION, "issuers": issuers, "certificates": certificates}, numbers
+    return {"version": VERSION, "issuers": issuers, "certificates": certificates}
+
+
+def _where(entry: Mapping[str, Any]) -> dict[str, str | None]:
+    """The profile, and whose it is; nothing for a certificate that is only followed."""
+    if "certificate-id" in entry:
+        return {}
+    owner = "project" if "project-slug" in entry else "application"
+    return {owner: entry.get("project-slug") or entry.get("application-name"), "profile": entry.get("profile-name")}
 
 
 def _request(entry: Mapping[str, Any], number: int, gathered: Gathered) -> str | None:
@@ -193,52 +180,6 @@ def _request(entry: Mapping[str, Any], number: int, gathered: Gathered) -> str |
         return entry.get("csr")
     place = ("certificates", number, "csr-path")
     return gathered.file(entry["csr-path"], place, f"certificate {number + 1}: failed to read CSR file")
-
-
-def _problems_of(
-    found: list[Problem], numbers: list[int], places: Mapping[Path, Path], damaged: set[Any]
-) -> list[Problem]:
-    """What is wrong with the translation, told of the agent's document.
-
-    Of an entry that lacks what was refused, only what is wrong with what it has.
-    """
-    told = []
-    for problem in found:
-        path = _origin(problem.path, numbers, places)
-        if path[:1] == ("certificates",) and path[1:2] and path[1] in damaged and path[2:] in _WHOLES:
-            continue
-        message = problem.message if path[2:] else _COUNTED.sub("", problem.message)
-        if path[2:] == ("attributes", "key-algorithm"):
-            message = f"key-{message}"
-        told.append(Problem(_place(problem.path, numbers, places), message))
-    return told
-
-
-def _origin(path: Path, numbers: list[int], places: Mapping[Path, Path]) -> Path:
-    """In the clean copy of the agent's document."""
-    if path[:1] == ("issuers",):
-        return (*_SECTIONS.get(path[2:3], ("auth",)), *path[3:])
-    if path[:1] != ("certificates",) or len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004
-        return path
-    where, rest = ("certificates", numbers[path[1]]), path[2:]
-    for here, sources in _ORIGINS.items():
-        if rest[: len(here)] == here:
-            return next(((*where, *source) for source in sources if (*where, *source) in places), where)
-    return (*where, *rest)
-
-
-def _place(path: Path, numbers: list[int], places: Mapping[Path, Path]) -> Path:
-    origin = _origin(path, numbers, places)
-    while origin not in places and origin:
-        origin = origin[:-1]
-    return places.get(origin, ())
-
-
-def _placed(problem: Problem, places: Mapping[Path, Path]) -> Problem:
-    path = problem.path
-    while path not in places and path:
-        path = path[:-1]
-    return replace(problem, path=places.get(path, ()))
 
 
 def _numbered(problem: Problem) -> Problem:

@@ -78,7 +78,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def issuer(address: str, owner: str | None, profile: str | None) -> str:
+def issuer(address: str, owner: str | None = None, profile: str | None = None) -> str:
     """`infisical-<application or project>-<profile>`, with the host where it is not the hosted default.
 
     Without a profile it is the issuer of certificates that are only followed. What a name cannot hold is told apart by

@@ -86,7 +86,7 @@ class Files:
         lacking = self.notes if self._form_only else self._mistakes
         lacking += _told(source, found.absent)
         # From here on it is a document like any other, whose lines are those of the agent's.
-        lines = {path: source.line(found.place(path)) for path in _paths(found.data)}
+        lines = {path: source.line(found.origins.place(path)) for path in _paths(found.data)}
         self._read.append((Source(source.file, found.data, lines), found.document))
         self._agents.add(source.file)
         if found.credential is not None:
