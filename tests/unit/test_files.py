@@ -93,7 +93,7 @@ def test_reads_several_files_as_one_wish(write):
             "issuer: development", "labels: {a: b}", "1.yaml:3: the key 'issuer' is missing", id="missing key"
         ),
         pytest.param(
-            "version: evercert/v1", "version: v2", "1.yaml:1: documents of the Infisical agent are not", id="agent"
+            "version: evercert/v1", "version: v3", "1.yaml:1: version: Input should be 'evercert/v1'", id="version"
         ),
     ],
 )
@@ -103,11 +103,9 @@ def test_a_mistake_is_one_line_with_file_and_line(write, right, wrong, told):
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_document_of_the_agent_is_refused_in_one_line(write, version):
+def test_a_document_of_the_agent_is_read_as_one(write, version):
     agent = f"# agent\nversion: {version}\ninfisical:\n  address: https://app.infisical.com\ncertificates:\n  - {{lifecycle: 5}}\n"
-    (line,) = mistakes(write(agent))
-    assert line.startswith("1.yaml:2: documents of the Infisical agent")
-    assert line.endswith("write version: evercert/v1")
+    assert "1.yaml:6: certificate 1: lifecycle: write a mapping" in mistakes(write(agent))
 
 
 def test_too_late_a_renewal_is_told_in_the_certificate_that_has_it(write):

@@ -1,0 +1,67 @@
+"""A document of the agent on a stack: its credentials go into a secret, before the issuers that refer to it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.agent_documents import CLIENT_ID, entry, outputs
+from tests.agent_documents import document as agent_document
+from tests.stack.conftest import Stack
+
+
+@pytest.fixture
+def apply(stack: Stack, tmp_path: Path):
+    """Applies a document of one certificate with this client secret; the certificate is deleted in the end."""
+    mark = uuid.uuid4().hex[:8]
+    name = f"agent-{mark}"
+    file = tmp_path / "agent.yaml"
+
+    def run(secret: str, *options: str):
+        data = agent_document(
+            entry(name=name, application_name=mark, file_output=outputs(mark)),
+            auth={"type": "universal-auth", "config": {"client-id": CLIENT_ID, "client-secret": secret}},
+            infisical={"address": f"https://{mark}.infisical.invalid"},
+        )
+        file.write_text(json.dumps(data))
+        done = stack.evercert("apply", str(file), "--no-nudge", "--json", *options)
+        assert done.returncode == 0, done.stderr
+        assert secret not in done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    run.mark, run.name = mark, name
+    yield run
+    stack.evercert("delete", name, "--yes")
+
+
+def test_credentials_of_a_document_are_kept_in_a_secret_and_nowhere_else(stack: Stack, apply) -> None:
+    first, second = uuid.uuid4().hex, uuid.uuid4().hex
+    secrets = stack.client("secretsmanager")
+
+    ((name, verb),) = apply(first, "--dry-run")["credentials"].items()
+    assert verb == "create"
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.describe_secret(SecretId=name)
+
+    done = apply(first)
+    assert done["credentials"] == {name: "create"}
+    assert [step["verb"] for step in done["steps"]] == ["create"]
+    address = f"https://{apply.mark}.infisical.invalid"
+    expected = {"address": address, "client-id": CLIENT_ID, "client-secret": first}
+    assert json.loads(secrets.get_secret_value(SecretId=name)["SecretString"]) == expected
+    tags = secrets.describe_secret(SecretId=name)["Tags"]
+    assert {"Key": "evercert:stack", "Value": "evercert"} in tags
+
+    again = apply(first)
+    assert (again["credentials"], again["steps"], again["issuers"]) == ({name: "unchanged"}, [], [])
+
+    assert apply(second)["credentials"] == {name: "change"}
+    assert json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])["client-secret"] == second
+
+    tables = json.dumps([stack.items(), stack.items(table=stack.outputs["IssuersTable"])])
+    assert f"infisical-{apply.mark}" in tables
+    assert first not in tables
+    assert second not in tables
