@@ -27,6 +27,10 @@ ACM, PACE, GATES = (f"tests/contract/test_{name}.py" for name in ("acm", "pace",
 AROUND = "tests/contract/test_surroundings.py"
 BREAKER, DELIVERY = "tests/unit/test_breaker.py", "tests/unit/test_delivery.py"
 SWEEP = "tests/contract/test_sweep.py"
+WEB, SESSIONS, LOGINS, CREDENTIALS, INFISICAL = (
+    f"tests/contract/test_{name}.py" for name in ("web", "sessions", "logins", "credentials", "infisical")
+)
+ELSEWHERE = "tests/unit/test_made_elsewhere.py"
 CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
 
 
@@ -160,6 +164,53 @@ MUTANTS = [
         "items.indexed(changes, held.name)", INVENTORY,
     ),
     Mutant("a repair keeps the ARN", "applying.py", 'update={"uid": current.uid, **kept}', "update={}", "tests/unit/test_applying.py"),
+    Mutant("only https", "web/server.py", 'if origin.scheme != "https" and not at_home:', "if False:", WEB),
+    Mutant("only listed hosts", "web/server.py", "if not at_home and not self._hosts.allow(origin):", "if False:", WEB),
+    Mutant("loopback is no server", "web/server.py", "at_home = self._local and origin.is_loopback", "at_home = origin.is_loopback", WEB),
+    Mutant("forbidden networks", "web/wire.py", "            if why is not None:", "            if False:", WEB),
+    Mutant("an address within an address", "origins.py", "    address = _carried(address)\n", "", WEB),
+    Mutant("the address that was looked at", "web/wire.py", "connect_tcp(address, port, left,", "connect_tcp(self._resolve(host, port)[0], port, left,", WEB),
+    Mutant("connections of our own", "web/wire.py", "ssl_context=trusted, network_backend=backend, max", "ssl_context=trusted, max", WEB),
+    Mutant("a redirect is refused", "web/server.py", "if answer.status in REDIRECTS:", "if False:", WEB),
+    Mutant("no redirect is followed", "web/wire.py", "follow_redirects=False", "follow_redirects=True", WEB),
+    Mutant("largest answer", "web/wire.py", "if len(body) > LARGEST_ANSWER:", "if False:", WEB),
+    Mutant("end of an attempt", "web/wire.py", "return left if timeout is None else min(left, timeout)", "return timeout or left", WEB),
+    Mutant("refusals are not repeated", "web/retry.py", "return status in BUSY or status >= SERVER_ERRORS", "return status >= 400", WEB),
+    Mutant("what may have arrived is not sent twice", "web/server.py", "if not trouble.safe and not repeatable:", "if False:", WEB),
+    Mutant("last start of an attempt", "web/server.py", " or self._web.clock() + wait > last_start:", ":", WEB),
+    Mutant("claim outlives a call", "web/server.py", "self._web.deadline.require(self._web.attempt_limit, what)", "pass", WEB),
+    Mutant("CA bundle", "web/trust.py", "return ssl.create_default_context(cadata=ca_bundle)", "return ssl._create_unverified_context()", WEB),
+    Mutant("a credential's address", "aws/credentials.py", "    if origin != wanted:", "    if False:", CREDENTIALS),
+    Mutant("a credential without an address", "aws/credentials.py", 'value.pop("address", None)', 'value.pop("address", address)', CREDENTIALS),
+    Mutant("names of credentials", "references.py", "if not _FORMS[kind].fullmatch(text):", "if False:", "tests/unit/test_references.py"),
+    Mutant("a token is renewed in time", "logins/session.py", "begun + ttl * 2 / 3 if ttl", "begun + ttl if ttl", SESSIONS),
+    Mutant("no renewal beyond the ceiling", "logins/session.py", "return self.ceiling is None or now", "return True or now", SESSIONS),
+    Mutant("login where a renewal fails", "logins/session.py", "except (Unavailable, Misconfigured):\n            return None", "except (Unavailable, Misconfigured):\n            raise", SESSIONS),
+    Mutant("login once more", "logins/session.py", "if not _is_of_token(answer):", "if True:", SESSIONS),
+    Mutant("only a token's errors are a token's", "logins/refusals.py", '(self.status == FORBIDDEN and self.error == "TokenError")', "self.status == FORBIDDEN", SESSIONS),
+    Mutant("a proof does not come back", "logins/session.py", "Refusal.of(answer, hide=proof.secrets)", "Refusal.of(answer)", SESSIONS),
+    Mutant("hidden before it is cut", "logins/refusals.py", "foreign(_hidden(message, hide), ALL_WORDS if several else WORDS)", "_hidden(foreign(message, ALL_WORDS if several else WORDS), hide)", SESSIONS),
+    Mutant("one login for a server", "aws/outside.py", "if key not in self.sessions:", "if True:", LOGINS),
+    Mutant("no stale token is sent", "logins/tokens.py", "if expires is not None and expires <= outside.clock():", "if False:", LOGINS),
+    Mutant("a token's audience", "logins/tokens.py", "if audience is not None and audience not in audiences:", "if False:", LOGINS),
+    Mutant("content type signed", "logins/aws_iam.py", 'headers={"Content-Type": CONTENT_TYPE})', "headers={})", LOGINS),
+    Mutant("a refused login is everybody's", "breaker.py", "except (Unavailable, LoginRefused):", "except Unavailable:", INFISICAL),
+    Mutant("a request is found again", "issuers/infisical.py", "found = self._found(request) if request.asked_before else None", "found = None", INFISICAL),
+    Mutant("found is what was asked for", "issuers/infisical.py", "and _has(self._api.request(request_id), request.token):", ":", INFISICAL),
+    Mutant("a renewal is found again", "issuers/infisical.py", "may_be_there = request.asked_before or request.csr is None", "may_be_there = False", INFISICAL),
+    Mutant("a lost answer is looked for", "issuers/infisical.py", "        except AnswerLost:\n            if (found := self._found(request)) is not None:", "        except AnswerLost:\n            if (found := None) is not None:", INFISICAL),
+    Mutant("a renewal for another key", "issuers/infisical.py", "if not isinstance(answer, Issued) or self._answers.is_of(request, answer.chain):", "if True:", INFISICAL),
+    Mutant("chain or nothing", "issuers/infisical_answers.py", "if len(chain.certificates) == 1 and chain.leaf.issuer != chain.leaf.subject:", "if False:", INFISICAL),
+    Mutant("a revoked one is not followed", "issuers/infisical.py", 'if (status := known.get("status")) != "active":', 'if (status := "active") != "active":', INFISICAL),
+    Mutant("names are asked for again", "issuers/infisical.py", "if isinstance(answer, Refusal) and answer.status == NOT_FOUND:", "if False:", INFISICAL),
+    Mutant("asked more and more seldom", "issuers/infisical_answers.py", "return min(max(taken / PATIENCE, soonest), LATEST)", "return soonest", INFISICAL),
+    Mutant("the issuer's key fits", "obtaining.py", "public_key = issued.private_key.public_bytes()", "public_key = public_bytes(issued.chain.leaf.public_key())", ELSEWHERE),
+    Mutant("a nonce where there is no CSR", "obtaining.py", "nonce = str(uuid4())", 'nonce = "0"', ELSEWHERE),
+    Mutant("an issuer's key is sealed", "obtaining.py", "if pending.csr is None and answer.private_key is not None:", "if False:", ELSEWHERE),
+    Mutant("what was issued elsewhere stays", "obtaining.py", "        elif isinstance(opened.issuer, Revoker):\n            try:\n                opened.issuer.revoke(issued", "        if isinstance(opened.issuer, Revoker):\n            try:\n                opened.issuer.revoke(issued", ELSEWHERE),
+    Mutant("only the same is renewed", "obtaining.py", "return record.facts if same else None", "return record.facts", ELSEWHERE),
+    Mutant("said once what it waits for", "issuance.py", "pending.waits_for is not None and pending.waits_for != asked.waits_for", "pending.waits_for is not None", ELSEWHERE),
+    Mutant("asked signature fits", "certificate.py", "if wanted is not None and signed != wanted:", "if False:", ELSEWHERE),
 ]  # fmt: skip
 
 

@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from evercert.destinations.secrets_manager import value
+from evercert.examining import examine
 from evercert.keys import public_bytes
 from evercert.spec import Spec
-from tests.enrollment import Enrollment, enrolled
+from tests.enrollment import SECRET, Enrollment, enrolled
 from tests.fakes import spec
 
 ISSUE = "POST /api/v1/cert-manager/certificates$"
@@ -101,6 +103,28 @@ def test_the_root_is_asked_for_only_if_somebody_wants_it(enrollment: Enrollment)
     assert bundle(enrollment).chain.issuers_pem.count("BEGIN") == len(bundle(enrollment).chain.certificates) - 2
 
 
+def test_a_destination_that_wants_the_root_gets_it(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    whole = value(bundle(enrollment), omit_root=False)
+    without = value(bundle(enrollment))
+    assert whole["certificate_chain"] == without["certificate_chain"] + whole["ca_certificate"]
+    assert whole["fullchain"] == whole["certificate"] + whole["certificate_chain"]
+
+
+# -- for an operator who asks ----------------------------------------------------------------------------------------
+def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -> None:
+    enrollment.want()
+    assert examine(["web"], enrollment.bench.ports)["issuers"] == {"main": None}
+    enrollment.define(profile="no-profile")
+    problem = examine(["web"], enrollment.bench.ports)["issuers"]["main"]
+    assert "profile 'no-profile' is not attached" in problem
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.define(application=None, profile=None)
+    assert "cannot log in" in examine(["web"], enrollment.bench.ports)["issuers"]["main"]
+    assert enrollment.server.issued == []
+
+
 # -- names and logins ---------------------------------------------------------------------------------------------------
 def test_names_and_login_are_asked_for_once(enrollment: Enrollment) -> None:
     for number in range(3):
@@ -119,6 +143,20 @@ def test_a_profile_that_was_made_anew_is_found_again(enrollment: Enrollment) -> 
     server.estate.application("shop-app", "shop", anew)
     enrollment.bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
     assert enrollment.run() == "certificate.renewed", enrollment.error
+
+
+def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: Enrollment) -> None:
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    for number in range(20):
+        enrollment.bench.want(spec(f"web-{number}"))
+    assert enrollment.bench.run("web-0") == "certificate.failed"
+    assert {enrollment.bench.run(f"web-{number}") for number in range(1, 20)} == {"put-off"}
+    assert enrollment.server.count("/login") == 1
+    error = enrollment.bench.record("web-0").last_error
+    assert error.kind == "misconfigured" and "cannot log in" in error.message
+    enrollment.kept.values[SECRET]["client-secret"] = enrollment.secret
+    enrollment.bench.clock.advance(minutes=5)
+    assert enrollment.bench.run("web-1") == "certificate.issued"
 
 
 # -- pending --------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.fakes import HandClock
@@ -78,7 +80,13 @@ def test_b2_csr_keeps_its_key_and_no_key_is_answered(client, server):
     usages = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     text = csr(key)
-    assert client.issue(csr=text[:100] + "AAAA" + text[104:]).status_code == 400
+    strange = x509.IssuerAlternativeName([x509.DNSName("a")]), x509.KeyUsage(*[True] + [False] * 8)
+    assert leaf(client.issue(csr=csr(key, *strange))).extensions.get_extension_for_class(x509.KeyUsage).critical
+    assert told(client.issue(csr="a CSR")) == (400, "Invalid CSR")
+    false = x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER)
+    false = base64.encodebytes(false.replace(b"www.example.com", b"www.evil-ex.com")).decode()
+    false = f"-----BEGIN CERTIFICATE REQUEST-----\n{false}-----END CERTIFICATE REQUEST-----\n"
+    assert told(client.issue(csr=false)) == (400, "Invalid CSR: its signature does not verify")
     assert told(client.issue(csr=text, customExtensions=[{}]))[0] == 400
 
 
@@ -161,6 +169,8 @@ def test_c3_ttl_is_read_with_minutes(client, ttl, lasts):
         ({"notBefore": "2030-01-02T00:00:00Z", "notAfter": "2030-01-01T00:00:00Z"}, ["attributes", "notBefore"]),
         ({"extendedKeyUsages": ["timestamping"]}, ["attributes", "extendedKeyUsages", 0]),
         ({"altNames": [{"type": "DNS", "value": "a.example"}]}, ["attributes", "altNames", 0]),
+        ({"altNames": [{"type": "ip_address", "value": "www"}]}, ["attributes", "altNames", 0]),
+        ({"keyUsages": [["crl_sign"]]}, ["attributes", "keyUsages", 0]),
         ({"keyAlgorithm": "Ed25519"}, ["attributes", "keyAlgorithm"]),
         ({"commonName": "x" * 256}, ["attributes", "commonName"]),
         ({"notAfter": "tomorrow"}, ["attributes", "notAfter"]),

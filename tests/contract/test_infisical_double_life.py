@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -252,6 +253,7 @@ def test_search_finds_by_all_metadata_newest_first_page_by_page(client, clock):
     assert search(client, "a") == [first]
     assert search(client, "a", "b") == [] == search(client, "c")
     assert set(search(client)[:2]) == {second, third} and search(client, sortOrder="asc")[0] == first
+    assert search(client, search="WWW.example") == search(client) and search(client, search="other") == []
     assert search(client, limit=1, offset=2) == [first]
     assert search(client, fromDate=clock().isoformat()) == [second, third]
     assert search(client, status="failed") == [] == search(client, profileIds=[OTHER])
@@ -352,12 +354,48 @@ def test_many_clients_at_once_each_get_their_own(server):
 
 
 def test_nothing_is_left_behind():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with Infisical() as server:
         context = ssl.create_default_context(cadata=server.ca_bundle)
         with httpx.Client(verify=context, base_url=server.address) as client:
             assert client.get("/api/nothing").json()["message"] == "Route GET:/api/nothing not found"
-    assert threading.active_count() <= before + 1
+    ends = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert not set(threading.enumerate()) - before
+
+
+def test_a_mistake_of_the_double_fails_the_test_that_met_it():
+    def met() -> None:
+        with Planted(tls=False) as server, Bare(server) as client:
+            server.tokens.identity = lambda _: 1 / 0
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.issue(**WWW)
+
+    with pytest.raises(ZeroDivisionError):
+        met()
+
+
+def test_clock_of_the_server_may_be_off(client, server):
+    server.switches.clock_offset = timedelta(hours=1)
+    made = leaf(client.issue(**WWW))
+    assert made.not_valid_before_utc == server.now().replace(microsecond=0)
+    assert server.now() - server._clock() == timedelta(hours=1)
+
+
+def test_approval_of_an_external_ca_is_followed_by_its_time(client, server):
+    server.profile.approval = server.profile.external = True
+    answer = client.issue(**WWW)
+    server.approve()
+    assert poll(client, answer)["status"] == "pending"
+    server.finish()
+    assert poll(client, answer)["status"] == "issued"
+
+
+def test_profile_by_id_may_be_hidden(client, server):
+    server.switches.profile_by_id = False
+    answer = client.call("GET", f"/api/v1/cert-manager/certificate-profiles/{server.profile.id}")
+    assert answer.json()["error"] == "ForbiddenRequestError"
 
 
 def test_seed_plants_what_it_says(server):

@@ -105,7 +105,21 @@ def test_a5_sts_takes_15_minutes_past_and_5_ahead(client, server, signed_late):
 
 
 @pytest.mark.parametrize(
-    "case", ["secret", "key", "body", "late", "early", "token", "host", "unsigned date", "moved date"]
+    "case",
+    [
+        "secret",
+        "key",
+        "body",
+        "late",
+        "early",
+        "token",
+        "host",
+        "unsigned date",
+        "moved date",
+        "order",
+        "service",
+        "elsewhere",
+    ],
 )
 def test_a5_sts_refuses_what_the_signature_does_not_cover(client, server, case):
     now, body = datetime.now(UTC), WHO
@@ -117,6 +131,12 @@ def test_a5_sts_refuses_what_the_signature_does_not_cover(client, server, case):
             headers = aws_headers("AKIANOBODY", server.secret_key)
         case "body":
             body = WHO.replace("GetCallerIdentity", "GetSessionToken")
+        case "order":  # the same question in other bytes
+            body = "&".join(reversed(WHO.split("&")))
+        case "service":
+            headers = aws_headers(server.access_key, server.secret_key, service="s3")
+        case "elsewhere":
+            headers = aws_headers(server.access_key, server.secret_key, host="sts.us-east-1.amazonaws.com")
         case "late":
             headers = aws_headers(server.access_key, server.secret_key, at=now - timedelta(minutes=16))
         case "early":
@@ -285,6 +305,14 @@ def test_a7_revoked_tokens_and_used_up_ones_are_refused(client, server):
     token = client.log_in()
     assert "message" in client.call("POST", "/api/v1/auth/token/revoke", {"accessToken": token}).json()
     assert told(client.call("GET", path))[0] == 401
+    client.log_in()
+    server.tokens.revoke_all()
+    assert told(client.call("GET", path))[0] == 401 and server.tokens.alive == 0
+    server.machine.token_ttl = 60
+    token = client.log_in()
+    server.tokens.refuse_renewals = True
+    assert told(client.call("POST", "/api/v1/auth/token/renew", {"accessToken": token}))[0] == 401
+    assert client.call("GET", path).status_code == 200
     server.machine.token_uses_limit = 1
     client.log_in()
     assert [client.call("GET", path).status_code for _ in range(2)] == [200, 400]

@@ -90,7 +90,7 @@ AUTHS: dict[str, tuple[dict[str, Any], Any]] = {
     "aws-iam": ({"identity-id": IDENTITY, "region": REGION}, None),
     "kubernetes": ({"identity-id": IDENTITY, "service-account-token": WHERE}, {"service-account-token": jwt(sub="a")}),
     "azure": ({"identity-id": IDENTITY, "token": WHERE}, {"token": jwt(sub="a")}),
-    "gcp-id-token": ({"identity-id": IDENTITY, "token": WHERE}, {"token": jwt(sub="a")}),
+    "gcp-id-token": ({"identity-id": IDENTITY, "token": WHERE}, {"token": jwt(aud=IDENTITY)}),
     "gcp-iam": ({"identity-id": IDENTITY, "service-account-key": WHERE}, {"service-account-key": key_file()}),
     "ldap-auth": ({"identity-id": IDENTITY, "username": "web", "password": WHERE}, {"password": CANARY}),
 }
@@ -358,7 +358,7 @@ TOKENS = {"kubernetes": "service-account-token", "azure": "token", "gcp-id-token
 def test_a_stored_token_is_handed_on_as_it_is(kind: str) -> None:
     settings, _ = AUTHS[kind]
     later = int((HandClock()() + timedelta(seconds=1)).timestamp())
-    for token in (jwt(sub="a"), jwt(exp=later), jwt(exp=later + 0.5)):
+    for token in (jwt(aud=IDENTITY), jwt(aud=["x", IDENTITY], exp=later), jwt(aud=IDENTITY, exp=later + 0.5)):
         found = Bench({"type": kind, **settings}, {TOKENS[kind]: f"{token}\n"}).proof()
         assert found.body["jwt"] == token
 
@@ -370,6 +370,13 @@ def test_a_stored_token_that_nobody_refreshed_is_told_before_it_is_sent(kind: st
     with pytest.raises(Misconfigured, match=r"the token expired at .*; whatever refreshes it") as raised:
         Bench({"type": kind, **settings}, {TOKENS[kind]: token}).proof()
     assert token not in str(raised.value)
+
+
+@pytest.mark.parametrize("audience", [None, "", "other", ["other"], [], {"a": 1}])
+def test_a_stored_token_of_another_audience_is_told(audience: Any) -> None:
+    settings, _ = AUTHS["gcp-id-token"]
+    with pytest.raises(Misconfigured, match=f"the token is not for {IDENTITY}"):
+        Bench({"type": "gcp-id-token", **settings}, {"token": jwt(aud=audience)}).proof()
 
 
 @pytest.mark.parametrize(

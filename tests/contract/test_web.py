@@ -326,6 +326,7 @@ def test_an_answer_that_is_no_json_is_not_the_servers(body: bytes) -> None:
         answer = Bench().server(raw).call("GET", "/")
         error = trouble(answer.json)
     assert isinstance(error, Unavailable)
+    assert str(error).startswith(f"GET http://127.0.0.1:{raw.port}/ answered 200")
     assert "canary" not in repr(answer)
 
 

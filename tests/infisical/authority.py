@@ -80,7 +80,10 @@ def subject(wanted: dict[str, Any]) -> x509.Name:
     said = []
     for field, oid in SUBJECT.items():
         values = wanted.get(field) or []
-        said += [x509.NameAttribute(oid, value) for value in ([values] if isinstance(values, str) else values)]
+        said += [
+            x509.NameAttribute(oid, value, _validate=False)
+            for value in ([values] if isinstance(values, str) else values)
+        ]
     return x509.Name(said)
 
 

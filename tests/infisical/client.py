@@ -80,12 +80,14 @@ def aws_headers(
     region: str = "eu-central-1",
     at: datetime | None = None,
     body: str = WHO,
+    service: str = "sts",
+    host: str | None = None,
 ) -> dict[str, str]:
     """What a client signs; by botocore, so that two programs agree on the signature. `at` signs at another time."""
-    host = f"sts.{region}.amazonaws.com"
+    host = host or f"sts.{region}.amazonaws.com"
     headers = {"Host": host, "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     request = AWSRequest("POST", f"https://{host}/", data=body, headers=headers)
-    auth = SigV4Auth(Credentials(access_key, secret_key, session_token), "sts", region)
+    auth = SigV4Auth(Credentials(access_key, secret_key, session_token), service, region)
     if at is None:
         auth.add_auth(request)
     else:  # add_auth reads the machine's clock

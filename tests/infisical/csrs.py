@@ -45,6 +45,8 @@ def read(text: str) -> dict[str, Any]:
     for extension in csr.extensions:
         match extension.value:
             case x509.SubjectAlternativeName() as names:
+                if strange := [type(one).__name__ for one in names if type(one) not in _TYPES]:
+                    raise Refusal(400, f"Unsupported subject alternative name in CSR: {strange[0]}")
                 found["altNames"] = [{"type": _TYPES[type(one)], "value": str(one.value)} for one in names]
             case x509.KeyUsage() as usage:
                 found["keyUsages"] = [name for name, bit in USAGES.items() if _bit(usage, bit)]

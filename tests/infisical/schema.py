@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -163,7 +164,7 @@ def _lists(given: dict[str, Any], read: dict[str, Any], issues: Issues) -> None:
         if len(values) > 20:
             issues.say(["attributes", key], "Array must contain at most 20 elements", "too_big")
         for number, value in enumerate(values):
-            if value not in allowed:
+            if value not in list(allowed):
                 told = f"Invalid enum value, received {value!r}"
                 issues.say(["attributes", key, number], told, "invalid_enum_value")
     if "domainComponents" in given:
@@ -180,8 +181,17 @@ def _names(given: dict[str, Any], read: dict[str, Any], issues: Issues) -> None:
         kind, value = (san.get("type"), san.get("value")) if isinstance(san, dict) else (None, None)
         if kind not in SAN_TYPES or not isinstance(value, str) or not 1 <= len(value) <= 255:
             issues.say(["attributes", "altNames", number], f"Invalid alternative name of type {kind!r}")
+        elif not value.isascii() or (kind == "ip_address" and not _is_address(value)):
+            issues.say(["attributes", "altNames", number], f"{value!r} is no {kind}")
     if len(names) > 100 or sum(len(str((san or {}).get("value"))) + 1 for san in names) > 4097:
         issues.say(["attributes", "altNames"], "Too many alternative names", "too_big")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def _span(given: dict[str, Any], read: dict[str, Any], issues: Issues) -> None:

@@ -78,10 +78,14 @@ class Infisical:
             one.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """A mistake of the double itself fails the test, whatever the code under test made of it."""
         self._stopped.set()
         for one in (self._serving, *self._beside):
             one.stop()
+        for one in (self._serving, *self._beside):
+            for mistake in one.mistakes:
+                raise mistake from error
 
     def now(self) -> datetime:
         return self._clock() + self.switches.clock_offset

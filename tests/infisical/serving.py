@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
+        self.mistakes: list[BaseException] = []
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
 
@@ -50,7 +52,10 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away, or do not trust us, are no news."""
+        """Clients that go away, or do not trust us, are no news; anything else is a mistake of the double."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.mistakes.append(error)
 
     def end(self) -> None:
         with self._lock:
@@ -100,11 +105,16 @@ class Serving:
         self._server = _Server(("127.0.0.1", port), Handler)
         if tls:  # the handshake is the connection's thread's, so that nobody holds up the others
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
+
+    @property
+    def mistakes(self) -> list[BaseException]:
+        """What went wrong in the double itself, where the client got no answer."""
+        return self._server.mistakes
 
     def start(self) -> None:
         self._thread.start()

@@ -96,9 +96,11 @@ class Store:
 
     def certificate(self, name: str) -> Certificate:
         """By id, or by thumbprint."""
+        if name in self.certificates:
+            return self.certificates[name]
         for one in self.certificates.values():
             prints = (one.fingerprint(hashes.SHA1()), one.fingerprint(hashes.SHA256()))
-            if name == one.id or name.lower() in prints:
+            if name.lower() in prints:
                 return one
         raise Refusal(404, f"Certificate with ID '{name}' not found")
 

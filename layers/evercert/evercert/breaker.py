@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evercert.deadline import Clock
-from evercert.errors import Busy, ClaimLost, EvercertError, GaveUp, Gone, Misconfigured, NotYet, OutOfTime, Unavailable
+from evercert.errors import (
+    Busy,
+    ClaimLost,
+    EvercertError,
+    GaveUp,
+    Gone,
+    LoginRefused,
+    Misconfigured,
+    NotYet,
+    OutOfTime,
+    Unavailable,
+)
 from evercert.instants import to_text
 from evercert.ports import Gate, Gates
 from evercert.renewal import spread
@@ -42,7 +53,11 @@ class Breaker:
 
     @contextmanager
     def watch(self, gate: Gate) -> Iterator[None]:
-        """Around the call: Unavailable shuts the service for everybody, anything else shows that it answers."""
+        """Around the call: Unavailable shuts the service for everybody, anything else shows that it answers.
+
+        So does a login that is refused: tried by each certificate, it would lock the identity out (Infisical: three
+        times in a row).
+        """
         try:
             yield
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
@@ -50,7 +65,7 @@ class Breaker:
         except (Gone, Busy):
             self._answered(gate)
             raise
-        except Unavailable:
+        except (Unavailable, LoginRefused):
             failures = max(gate.failures, 0) + 1
             with suppress(Unavailable, Misconfigured):
                 self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])

@@ -9,6 +9,7 @@ EvercertError
 │   └── AnswerLost  it may have been done, nobody said so        → look whether it was, before asking again
 ├── Misconfigured   our secret, permission or setting is wrong   → record, announce, come back; an operator must act
 │   ├── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
+│   ├── LoginRefused a server does not let us in               → the same; the others there wait, or it locks us out
 │   └── Looping     issued again and again without anybody asking → stop until it is edited or asked for
 ├── Unexpected      a bug of ours                                → record, announce, come back; a developer must act
 ├── NotYet          its turn comes later                         → come back then; nothing failed
@@ -89,6 +90,10 @@ class SealBroken(Misconfigured):
     """What was sealed does not open, or is not what was sealed: that private key is lost."""
 
     abandons = True
+
+
+class LoginRefused(Misconfigured):
+    """A server did not believe who we are, and will not believe the next certificate either."""
 
 
 class Looping(Misconfigured):

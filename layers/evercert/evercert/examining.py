@@ -8,6 +8,7 @@ from typing import Any
 
 from evercert.destination import Inspectable
 from evercert.errors import EvercertError, Unexpected
+from evercert.issuer import Reachable
 from evercert.keys import PrivateKey
 from evercert.ports import Ports, Unreadable
 from evercert.record import Delivery, Record
@@ -24,9 +25,15 @@ def examine(names: Sequence[str], ports: Ports) -> dict[str, Any]:
     issuers = sorted({record.spec.issuer for record in records.values() if isinstance(record, Record)})
     return {
         "seal": _problem(partial(_try_seal, ports)),
-        "issuers": {name: _problem(partial(ports.issuers.open, name)) for name in issuers},
+        "issuers": {name: _problem(partial(_ask, name, ports)) for name in issuers},
         "certificates": {name: list(_problems(record, ports)) for name, record in records.items()},
     }
+
+
+def _ask(name: str, ports: Ports) -> None:
+    opened = ports.issuers.open(name)
+    if isinstance(opened.issuer, Reachable):
+        opened.issuer.reach()
 
 
 def _try_seal(ports: Ports) -> None:

@@ -100,6 +100,14 @@ class KeyAdviser(Protocol):
         """For specs that leave it to the issuer; None: it does not care. Raises as `issue` does."""
 
 
+@runtime_checkable
+class Reachable(Protocol):
+    """An issuer that can be tried without asking for anything, for an operator who wants to know."""
+
+    def reach(self) -> None:
+        """Logs in and looks at what its definition names; raises as `issue` does."""
+
+
 @dataclass(frozen=True)
 class OpenIssuer:
     """An issuer, ready to be asked, and what it is: `identity_hash` changes with address, profile or CA."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationInfo, model_validator
+from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
 from evercert.canonical import canonical_json, digest
-from evercert.certificate import Bundle
+from evercert.certificate import Bundle, to_pem
 from evercert.destination import Delivered, Drift
 from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
 from evercert.errors import Busy, Misconfigured, Rejected
@@ -32,11 +32,17 @@ class SecretsManager:
     """Creates the secret, or puts a new version that becomes AWSCURRENT at once and whole."""
 
     class Settings(InAccount):
-        """`secret`: its name; without it, `evercert/certificates/` and the certificate's name."""
+        """`secret`: its name; without it, `evercert/certificates/` and the certificate's name.
+
+        `omit-root: false` keeps the root in the chain, for peers that cannot do without.
+        """
 
         secret: Annotated[
             str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "a secret has 1 to 512 letters, digits and / _ + = . @ -")
         ]
+
+        # Only what differs from the default is kept, so that destinations of older documents stay the same ones.
+        omit_root: Annotated[bool | None, AfterValidator(lambda omit: False if omit is False else None)] = None
 
         @model_validator(mode="before")
         @classmethod
@@ -62,6 +68,7 @@ class SecretsManager:
 
     def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
         self._secret = settings.secret
+        self._omit_root = settings.omit_root is not False
         self._client: SecretsManagerClient = surroundings.clients_of(settings.role, settings.region).secretsmanager
         self.service = f"secrets-manager {surroundings.place(settings.role, settings.region)}"
         self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
@@ -78,10 +85,11 @@ class SecretsManager:
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:  # noqa: ARG002 (a secret is found by its name)
         """Looks first: a version that is there already is not put again."""
-        text = canonical_json(value(bundle))
+        content = value(bundle, omit_root=self._omit_root)
+        text = canonical_json(content)
         if len(text) > LARGEST_SECRET:
             raise Rejected(f"the bundle has {len(text)} bytes; secret {self._secret} takes {LARGEST_SECRET}")
-        token = str(uuid5(NAMESPACE_URL, digest(value(bundle))))
+        token = str(uuid5(NAMESPACE_URL, digest(content)))
         found = self._describe()
         if found is None:
             created = self._create(text, token)
@@ -182,15 +190,16 @@ class SecretsManager:
             )
 
 
-def value(bundle: Bundle) -> dict[str, str]:
+def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
     """The JSON of the secret; the names are those of Infisical's own sync, and a few more."""
     chain = bundle.chain
+    issuers = chain.issuers_pem if omit_root else to_pem(chain.certificates[1:])
     return {
         "certificate": chain.leaf_pem,
         **({} if bundle.private_key is None else {"private_key": bundle.private_key.pem()}),
-        "certificate_chain": chain.issuers_pem,
+        "certificate_chain": issuers,
         "ca_certificate": chain.top_pem,
-        "fullchain": chain.fullchain_pem,
+        "fullchain": chain.leaf_pem + issuers,
         "serial_number": chain.serial_number,
         "not_after": chain.leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "fingerprint_sha256": chain.fingerprint_sha256,

@@ -21,6 +21,7 @@ from evercert.spec import Spec
 if TYPE_CHECKING:
     from evercert.aws.outside import Outside
 
+NOBODY = "00000000-0000-4000-8000-000000000000"  # a certificate that there is not
 MOST_SUCCESSORS = 20
 MOST_CANDIDATES = 10  # of a search whose server ignores what was searched for
 REASON = "SUPERSEDED"  # of what evercert takes back: nobody has ever used it
@@ -78,6 +79,14 @@ class Infisical:
         """The profile's default."""
         wanted = (self._described().defaults or {}).get("keyAlgorithm")
         return next((known for known in get_args(KeyAlgorithm) if known == wanted), None)
+
+    def reach(self) -> None:
+        """Login, project or application, profile; anew each time."""
+        self._names = None
+        if self.settings.profile is None:
+            self._api.certificate(NOBODY)
+        else:
+            self._resolved()
 
     def _issued(self, request: Request) -> Issued | PendingAnswer:
         try:

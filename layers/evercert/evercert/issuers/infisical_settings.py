@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from evercert.durations import Duration
 from evercert.errors import EvercertError
 from evercert.logins import LOGINS, Auth
-from evercert.model import Model, misplaced, text_of
+from evercert.model import Model, Place, misplaced, text_of
 from evercert.origins import Origin, path_of
+from evercert.register import nearest
 from evercert.web.retry import Retry
 
 HOSTED = "https://app.infisical.com"
@@ -34,6 +36,22 @@ def _pending_for(value: timedelta) -> timedelta:
     if value > LONGEST_PENDING:
         raise ValueError(f"a request waits for {LONGEST_PENDING.days}d at the most")
     return value
+
+
+def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place, str]]:
+    """Each mistake with its place; never with what was written there, which may be a secret."""
+    for detail in error.errors(include_url=False, include_input=False):
+        place: Place = ("auth", *detail["loc"])
+        match detail["type"]:
+            case "extra_forbidden":
+                known = [field.alias or name for name, field in kind.model_fields.items()]
+                yield place, f"unknown key{nearest(str(place[-1]), known)}"
+            case "missing":
+                yield place[:-1], f"the key {place[-1]!r} is missing"
+            case "model_type":
+                yield place, "write where it is, and not the secret itself: {aws-secret: evercert/credentials/NAME}"
+            case _:
+                yield place, detail["msg"].removeprefix("Value error, ")
 
 
 class InfisicalSettings(Model):
@@ -63,7 +81,11 @@ class InfisicalSettings(Model):
         if self.auth.type not in LOGINS.entries:
             known = ", ".join(sorted(LOGINS.entries))
             raise misplaced({("auth", "type"): f"there is no login of this type (known: {known})"})
-        LOGINS.load(self.auth.type).Settings.model_validate(self.auth.settings)
+        kind = LOGINS.load(self.auth.type).Settings
+        try:
+            kind.model_validate(self.auth.settings)
+        except ValidationError as error:
+            raise misplaced(dict(_of_login(error, kind))) from None
         return self
 
     @property

@@ -16,7 +16,7 @@ class Azure:
     """A function has no metadata server of Azure: something there stores a fresh token for it."""
 
     class Settings(IdentitySettings):
-        r"""For \`https://management.azure.com/\` unless the identity says otherwise; they live for about a day."""
+        """For `https://management.azure.com/` unless the identity says otherwise; they live for about a day."""
 
         token: Reference
 

@@ -16,7 +16,7 @@ class GCPIDToken:
     """A function has no metadata server of Google: something there stores a fresh token for it."""
 
     class Settings(IdentitySettings):
-        r"""Made with \`format=full\`; such tokens live for an hour."""
+        """Made with `format=full`; such tokens live for an hour."""
 
         token: Reference
 
@@ -26,5 +26,7 @@ class GCPIDToken:
 
     def proof(self, address: str) -> Proof:
         """The token as it is now."""
-        jwt = fresh(self._outside, self._settings.token, "token", address)
-        return proof("/v1/auth/gcp-auth/login", self._settings, jwt=jwt)
+        settings = self._settings
+        # Infisical answers 500 to a token for another audience, which would look like an outage for ever.
+        jwt = fresh(self._outside, settings.token, "token", address, audience=settings.identity_id)
+        return proof("/v1/auth/gcp-auth/login", settings, jwt=jwt)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from evercert.errors import EvercertError, Misconfigured, Unavailable
+from evercert.errors import EvercertError, LoginRefused, Misconfigured, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, Refusal
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Session:
         raise self._refused(Refusal.of(answer, hide=proof.secrets))
 
     def _refused(self, refusal: Refusal) -> EvercertError:
-        return Misconfigured(
+        return LoginRefused(
             f"cannot log in at {self.origin}: {refusal}; look at `auth` of the issuer, and at the identity there"
         )
 
@@ -105,7 +105,7 @@ def _read(answer: Answer, begun: datetime, first: datetime) -> Token:
     found = answer.json()
     text = found.get("accessToken") if isinstance(found, dict) else None
     if not isinstance(text, str) or not text or not text.isascii() or not text.isprintable():
-        raise Unavailable("a login was answered without an access token")
+        raise Unavailable(f"{answer.what} answered without an access token")
     ttl, ceiling = _seconds(found.get("expiresIn")), _seconds(found.get("accessTokenMaxTTL"))
     return Token(text, first, begun + ttl * 2 / 3 if ttl else None, ttl or FOREVER, ceiling)
 

@@ -18,24 +18,31 @@ if TYPE_CHECKING:
 LONGEST = 8_192  # what servers take
 
 
-def fresh(outside: Outside, reference: Reference, key: str, address: str) -> str:
-    """The token, read anew; raises Misconfigured if it is none, or if its time is over: then nobody refreshes it.
+def fresh(outside: Outside, reference: Reference, key: str, address: str, *, audience: str | None = None) -> str:
+    """The token, read anew; raises Misconfigured if it is none, is for others, or if nobody has refreshed it in time.
 
     Its signature is for the server to verify; we have no keys to do it with.
     """
     token = text(outside, reference, key, address)
-    expires = _expires(token, reference)
+    expires, audiences = _read(token, reference)
     if expires is not None and expires <= outside.clock():
         raise Misconfigured(
             f"{reference}: the token expired at {to_text(expires)}; whatever refreshes it has to store a new one"
         )
+    if audience is not None and audience not in audiences:
+        raise Misconfigured(f"{reference}: the token is not for {audience}; it has to be made with that audience")
     return token
 
 
-def _expires(token: str, reference: Reference) -> datetime | None:
+def _read(token: str, reference: Reference) -> tuple[datetime | None, list[Any]]:
+    """When it ends, and whom it is for."""
     try:
-        expires = _claims(token).get("exp")
-        return None if expires is None else datetime.fromtimestamp(int(expires), UTC)
+        claims = _claims(token)
+        expires, audience = claims.get("exp"), claims.get("aud")
+        return (
+            None if expires is None else datetime.fromtimestamp(int(expires), UTC),
+            audience if isinstance(audience, list) else [audience],
+        )
     except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise Misconfigured(f"{reference} holds no JSON web token of at most {LONGEST} characters") from None
 

@@ -30,13 +30,14 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(repr=False)  # names in lower case
     body: bytes = field(repr=False)  # may hold a token or a private key
+    what: str = "the server"  # method and address, for messages
 
     def json(self) -> Any:  # noqa: ANN401
         """The body as JSON; raises Unavailable if it is none: something else than the API has answered."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise Unavailable(f"the server answered {self.status} with something that is no JSON") from None
+            raise Unavailable(f"{self.what} answered {self.status} with something that is no JSON") from None
 
 
 @dataclass(frozen=True)
@@ -133,24 +134,28 @@ class Server:
         content = None if body is None else json.dumps(body).encode()
         last_start = self._web.clock() + LAST_START
         trouble: Trouble | None = None
-        for tries in range(1, self._retry.max_retries + 2):
-            try:
-                self._web.deadline.require(self._web.attempt_limit, what)
-            except OutOfTime:
-                if trouble is None:
-                    raise
-                raise trouble.error from None
+        tries = 0
+        while True:
+            self._may_start(what, trouble)
             outcome = self._attempt(method, target, content, token, what)
             if isinstance(outcome, Answer):
                 return outcome
-            trouble = outcome
+            trouble, tries = outcome, tries + 1
             if not trouble.safe and not repeatable:
                 raise AnswerLost(f"{trouble.error}; it may have been done all the same") from trouble.error
             wait = self._retry.delay(tries) if trouble.wait is None else trouble.wait
             if tries > self._retry.max_retries or self._web.clock() + wait > last_start:
-                break
+                raise trouble.error
             self._web.sleep(wait)
-        raise trouble.error if trouble else OutOfTime(what)
+
+    def _may_start(self, what: str, trouble: Trouble | None) -> None:
+        """Raises OutOfTime, or what the attempt before met: it says more."""
+        try:
+            self._web.deadline.require(self._web.attempt_limit, what)
+        except OutOfTime:
+            if trouble is None:
+                raise
+            raise trouble.error from None
 
     def _attempt(
         self, method: str, target: str, content: bytes | None, token: str | None, what: str

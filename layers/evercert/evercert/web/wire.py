@@ -74,9 +74,8 @@ class Wire:
                 raise Misconfigured(f"{what} answered with more than 1 MiB; no API does that: is the address right?")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise Misconfigured(f"{what} answered compressed, which was not asked for: is the address right?")
-        return Answer(
-            response.status_code, {key.lower(): value for key, value in response.headers.items()}, bytes(body)
-        )
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        return Answer(response.status_code, headers, bytes(body), what)
 
 
 class Limit:
