@@ -11,6 +11,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,3 +128,10 @@ def plant(server: Planted, secrets: Any, prefix: str) -> dict[str, dict[str, Any
         value = json.dumps({"address": server.address, **kept})
         secrets.create_secret(Name=f"{prefix}-{kind}", SecretString=value)
     return logins(server, prefix)
+
+
+def trusted(server: Planted, folder: Path) -> dict[str, str]:
+    """The environment of a host that trusts the double, as the agent's program understands it."""
+    file = folder / "ca.pem"
+    file.write_text(server.ca_bundle or "")
+    return {"SSL_CERT_FILE": str(file)}
