@@ -21,7 +21,7 @@ import boto3
 
 from tests.infisical import Planted
 from tests.infisical.authority import pem
-from tests.local_infisical import PORT, beside, trusted
+from tests.local_infisical import PORT, addressed, beside, free, trusted
 from tests.local_stack import ROOT, Emulator, NotRunning, build, client_arguments, deploy, emulator
 from tests.openssl import CheckFailed, openssl, public_key_of, require, verified
 
@@ -102,23 +102,14 @@ class Demo:
             self.evercert("history", APP.name)
 
     def start_infisical(self) -> Planted:
-        """On the port of the document, or on a free one if that is taken."""
-        try:
-            server = self.ends.enter_context(beside(self.running, port=PORT))
-        except OSError:
-            server = self.ends.enter_context(beside(self.running))
-        say(f"the tests' double of Infisical is up at {server.address}; it lets in the issuer's role, and nobody else")
+        server = self.ends.enter_context(beside(self.running, port=free(PORT)))
+        say(f"the tests' double of it is up at {server.address}, and lets in the issuer's role and nobody else")
         return server
 
     def apply_agent_document(self) -> None:
         """As it is; the host that it is applied on trusts the server, as one that runs the agent would."""
         folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory()))
-        document = ROOT / AGENT_DOCUMENT
-        if not self.server.address.endswith(f":{PORT}"):
-            text = document.read_text().replace(f"https://127.0.0.1:{PORT}", self.server.address)
-            document = folder / "agent.yaml"
-            document.write_text(text)
-            say(f"port {PORT} is taken; applied is a copy with the address {self.server.address}")
+        document = addressed(ROOT / AGENT_DOCUMENT, self.server, folder)
         self.evercert("apply", str(document), "--no-nudge", **trusted(self.server, folder))
 
     def connect(self) -> None:
@@ -187,7 +178,6 @@ class Demo:
         say(f"openssl verify, by the chain in the secret and the server's root: {answer}")
 
     def what_infisical_saw(self) -> None:
-        """As the server counted."""
         logins, issued = self.server.logins, len(self.server.issued)
         require(set(logins) == {"aws"}, f"the logins are {logins}")
         require(self.server.tokens.given != [], "no token was given")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,3 +136,24 @@ def trusted(server: Planted, folder: Path) -> dict[str, str]:
     file = folder / "ca.pem"
     file.write_text(server.ca_bundle or "")
     return {"SSL_CERT_FILE": str(file)}
+
+
+def free(port: int) -> int:
+    """The port, or 0 for any one if somebody has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
+
+
+def addressed(document: Path, server: Planted, folder: Path) -> Path:
+    """The document itself, or a copy with the address that the double has where the usual port was taken."""
+    usual = f"https://127.0.0.1:{PORT}"
+    if server.address == usual:
+        return document
+    copy = folder / document.name
+    copy.write_text(document.read_text().replace(usual, server.address))
+    return copy
