@@ -185,7 +185,7 @@ class Demo:
             f"the server let the issuer's role in {len(logins)} times by AWS IAM (once for each process of the function)"
         )
         say(f"and issued {issued} certificates")
-        require(issued == 2, "the server issued more than what is in the secret")
+        require(issued == 2, "the server issued more than the secret has")
 
     def in_acm(self, value: dict[str, Any], event: dict[str, Any]) -> str:
         """The ARN that the event names; the certificate there is the one in the secret."""
