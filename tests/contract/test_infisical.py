@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from evercert.applying import Wanted, carry_out, plan
+from evercert.cli.files import KINDS
 from evercert.destinations.secrets_manager import value
 from evercert.examining import examine
 from evercert.keys import public_bytes
@@ -358,6 +360,39 @@ def test_a_followed_certificate_that_is_revoked_is_said_and_kept(enrollment: Enr
     assert bench.run("followed") == "certificate.failed"
     assert "nothing replaces it" in bench.record("followed").last_error.message
     assert bundle(enrollment, "followed") == held
+
+
+def test_an_issuer_with_a_profile_hands_out_no_other_certificate(enrollment: Enrollment, elsewhere: str) -> None:
+    follow(enrollment, elsewhere)
+    enrollment.define()
+    before = len(enrollment.server.calls)
+    assert enrollment.bench.run("followed") == "certificate.failed"
+    assert "an issuer that names no profile" in enrollment.bench.record("followed").last_error.message
+    assert len(enrollment.server.calls) == before
+
+
+def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> None:
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.want()
+    assert enrollment.run() == "certificate.failed"
+    enrollment.kept.values[SECRET]["client-secret"] = enrollment.secret
+    bench, now = enrollment.bench, enrollment.bench.clock
+    now.advance(minutes=3)  # the breaker's time
+    bench.table.definitions["main"] = enrollment.definition()
+    result = plan(Wanted({"main": enrollment.definition()}, []), bench.table, KINDS, mended=["main"])
+    assert result.woken == ["web"]
+    carry_out(result, bench.table, None, now())
+    assert enrollment.run() == "certificate.issued", enrollment.error
+
+
+def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollment) -> None:
+    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.want()
+    enrollment.run()
+    enrollment.bench.clock.advance(minutes=3)
+    enrollment.bench.table.definitions["main"] = enrollment.definition()
+    assert plan(Wanted({"main": enrollment.definition()}, []), enrollment.bench.table, KINDS).woken == []
+    assert enrollment.run() == "waiting"
 
 
 def test_a_certificate_that_is_not_there_is_said(enrollment: Enrollment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -66,8 +66,8 @@ class Wanted:
     prune: Mapping[str, str] | None = None
 
 
-def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
-    """Reads the whole table once, and writes nothing."""
+def plan(wanted: Wanted, specs: Specs, kinds: Kinds, mended: Collection[str] = ()) -> Plan:
+    """Reads the whole table once, and writes nothing; `mended`: issuers whose credentials change with it."""
     defined = specs.issuers()
     current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
@@ -92,7 +92,7 @@ def plan(wanted: Wanted, specs: Specs, kinds: Kinds) -> Plan:
     _find_shared_places(result, wanted.specs, others, kinds.destinations)
     changing = {step.name for step in result.steps}
     stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
-    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers)
+    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers, {*result.issuers, *mended})
     return result
 
 
@@ -130,18 +130,22 @@ def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
     return None
 
 
-def _to_wake(records: Iterable[Record], issuers: Mapping[str, Component], register: Register) -> list[str]:
+def _to_wake(
+    records: Iterable[Record], issuers: Mapping[str, Component], register: Register, mended: Collection[str]
+) -> list[str]:
     """Those whose certificate, failure or revision under way is of another issuer than the one that is defined now.
 
-    Judged by what each record says, not by what this `apply` writes: an interrupted one is finished by the next.
-    Without a certificate first; their order, and so their moments, stay the same from one `apply` to the next.
+    Judged by what each record says, not by what this `apply` writes: an interrupted one is finished by the next. Only
+    what no record tells (a login that was mended) is judged by what changes. Without a certificate first; their order,
+    and so their moments, stay the same from one `apply` to the next.
     """
     hashes = {name: register.identity_hash(definition) for name, definition in issuers.items()}
     found = []
     for record in records:
         wanted = hashes.get(record.spec.issuer)
         stale = record.facts is not None and record.issuer_hash != wanted
-        failed = record.last_error is not None and record.last_error.issuer_hash != wanted
+        error = record.last_error
+        failed = error is not None and (error.issuer_hash != wanted or record.spec.issuer in mended)
         asked = record.pending is not None and record.pending.issuer_hash != wanted
         if wanted is not None and (stale or failed or asked):
             found.append((record.facts is not None, record.name))

@@ -86,8 +86,13 @@ def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
     So does a failure from the future: the clock was wrong then.
     """
     error = record.last_error
-    wish = record.generation, record.requested_at, issuer_hash
-    return error is not None and error.at <= now and (error.generation, error.requested_at, error.issuer_hash) == wish
+    if error is None or not error.at <= now or error.at < (record.woken_at or error.at):
+        return False
+    return (error.generation, error.requested_at, error.issuer_hash) == (
+        record.generation,
+        record.requested_at,
+        issuer_hash,
+    )
 
 
 def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:

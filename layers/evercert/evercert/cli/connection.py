@@ -27,6 +27,7 @@ class Connection:
     status: str
     clients: Clients
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
     specs: DynamoDBSpecs
     queue: SQSQueue
 
@@ -65,6 +66,7 @@ def connect(stack: str, region: str | None) -> Connection:
         status=str(found["StackStatus"]),
         clients=clients,
         outputs=outputs,
+        parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
         specs=DynamoDBSpecs(clients.dynamodb, outputs["CertificatesTable"], outputs["IssuersTable"]),
         queue=SQSQueue(clients.sqs, outputs["Queue"]),
     )

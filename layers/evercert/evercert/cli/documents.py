@@ -10,6 +10,7 @@ from evercert.applying import Plan, carry_out, plan
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
+from evercert.origins import Hosts, Origin
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -80,8 +81,25 @@ def apply(
 def _planned(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
     """Reads the stack, and writes nothing; raises BadInput for what cannot be done."""
     with terminal.err.status("reading the table"):
-        planned = plan(found.wanted(labels), connection.specs, KINDS)
+        credentials = connection.credential_secrets.compare(found.credentials)
+        changing = [name for name, verb in credentials.items() if verb != "unchanged"]
+        mended = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
+        planned = plan(found.wanted(labels), connection.specs, KINDS, mended)
     if planned.conflicts:
         raise BadInput(planned.conflicts)
-    planned.credentials = connection.credential_secrets.compare(found.credentials)
+    planned.credentials = credentials
+    planned.notes += _unlisted(found, connection)
     return planned
+
+
+def _unlisted(found: Files, connection: Connection) -> list[str]:
+    """Issuers whose host the stack may not ask: told now, and not only by the first certificate that fails."""
+    allowed = Hosts.of(connection.parameters.get("IssuerHosts", ""))
+    notes = []
+    for name, issuer in found.issuers.items():
+        if "address" not in issuer.settings:
+            continue
+        origin = Origin.of(issuer.settings["address"])
+        if not allowed.allow(origin) and not origin.is_loopback:  # which is a local stack's
+            notes.append(f"issuer {name}: the stack may not ask {origin.host}; add it to its parameter IssuerHosts")
+    return notes

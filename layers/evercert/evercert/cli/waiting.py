@@ -41,6 +41,8 @@ def _ending(record: Record | Unreadable | None) -> tuple[str, bool] | None:
     if isinstance(record, Unreadable):
         return f"its record does not parse: {foreign(record.problem)}", False
     error = record.last_error
+    if error is not None and error.at < (record.woken_at or error.at):
+        error = None  # what it failed of was mended since
     if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
         return f"failed ({error.kind}): {foreign(error.message)}", False
     facts = record.facts

@@ -49,8 +49,10 @@ class Infisical:
 
     def issue(self, request: Request) -> Issued | PendingAnswer:
         """As the spec wants it: followed, renewed, or issued anew; and first of all, found again."""
-        if request.spec.certificate_id is not None:
-            return self._follow(request, request.spec.certificate_id)
+        if (certificate_id := request.spec.certificate_id) is not None:
+            if self.settings.profile is not None:  # who may write specs gains no other key by it
+                raise Rejected("a certificate-id is followed by an issuer that names no profile, and this one does")
+            return self._follow(request, certificate_id)
         require_known(request.spec)
         if request.handle is not None:
             answer = self._answers.of_request(request, request.handle)
