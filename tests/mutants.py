@@ -32,7 +32,6 @@ WEB, SESSIONS, LOGINS, CREDENTIALS, INFISICAL = (
 )
 ELSEWHERE = "tests/unit/test_made_elsewhere.py"
 FOUND_AGAIN, WEAKNESSES = "tests/contract/test_infisical_found_again.py", "tests/contract/test_weaknesses.py"
-ELSEWHERE = "tests/unit/test_made_elsewhere.py"
 CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
 
 
