@@ -1,6 +1,7 @@
-"""`make demo`: a certificate issued and renewed by the schedule of a local stack, and checked with openssl.
+"""`make demo`: two certificates issued and renewed by the schedule of a local stack, and checked with openssl.
 
-It deploys, applies one document and looks; it invokes no function and writes no record: the schedule does the work.
+One signs itself, and one comes from an Infisical server (the tests' double of it), by a document of the agent. It
+deploys, applies both documents and looks; it invokes no function and writes no record: the schedule does the work.
 """
 
 from __future__ import annotations
@@ -11,28 +12,46 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from tests.infisical import Planted
+from tests.infisical.authority import pem
+from tests.local_infisical import PORT, addressed, beside, free, trusted
 from tests.local_stack import ROOT, Emulator, NotRunning, build, client_arguments, deploy, emulator
+from tests.openssl import CheckFailed, openssl, public_key_of, require, verified
 
-DOCUMENT = "examples/web.yaml"
-SECRET = "evercert/certificates/web"
-FILTER = {"certificate": ["web"], "type": ["certificate.issued", "certificate.renewed"]}
+DOCUMENT, AGENT_DOCUMENT = "examples/web.yaml", "examples/agent.yaml"
+TYPES = ["certificate.issued", "certificate.renewed"]
 
 
-class CheckFailed(Exception):
-    """Something is not as it should be; the message says what."""
+@dataclass(frozen=True)
+class Shown:
+    """A certificate of the demo, and the names that have to be in it; `events` is what was received and not yet shown."""
+
+    name: str
+    names: tuple[str, ...]
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def secret(self) -> str:
+        return f"evercert/certificates/{self.name}"
+
+
+WEB = Shown("web", ("DNS:www.example.com", "DNS:example.com", "IP Address:192.0.2.10"))
+APP = Shown("app.example.com", ("DNS:app.example.com", "DNS:www.app.example.com"))
 
 
 class Demo:
     """One run; every phase is timed, every finding is checked."""
 
-    def __init__(self, running: Emulator) -> None:
+    def __init__(self, running: Emulator, ends: ExitStack) -> None:
         self.running = running
+        self.ends = ends  # of what is started on the way
         self.phases: list[tuple[str, float]] = []
 
     @contextmanager
@@ -50,23 +69,48 @@ class Demo:
             self.outputs = deploy(self.running)
             say(f"{len(self.outputs)} outputs, among them topic {self.outputs['Topic'].rsplit(':', 1)[-1]}")
         self.connect()
+        with self.phase("an Infisical server of this demo's own"):
+            self.server = self.start_infisical()
         with self.phase(f"evercert apply {DOCUMENT}"):
             self.evercert("apply", DOCUMENT, "--no-nudge")
+        with self.phase(f"evercert apply {AGENT_DOCUMENT}"):
+            self.apply_agent_document()
         with self.phase("the schedule issues"):
-            issued = self.next_event("certificate.issued")
+            issued, from_infisical = self.next_event(WEB, TYPES[0]), self.next_event(APP, TYPES[0])
         with self.phase("what is in the secret, and in ACM"):
-            first = self.secret("AWSCURRENT")
-            check_with_openssl(first, issued)
+            first = self.secret(WEB, "AWSCURRENT")
+            check_with_openssl(WEB, first, issued)
             arn = self.in_acm(first, issued)
+        with self.phase("what is in the secret of the certificate from Infisical"):
+            first_of_app = self.secret(APP, "AWSCURRENT")
+            self.check_issuer(first_of_app, from_infisical)
         with self.phase("the schedule renews"):
-            renewed = self.next_event("certificate.renewed")
+            renewed, again = self.next_event(WEB, TYPES[1]), self.next_event(APP, TYPES[1])
         with self.phase("what is in the secret now, and in ACM"):
-            self.compare(first, issued, renewed)
-            require(self.in_acm(self.secret("AWSCURRENT"), renewed) == arn, "the renewed certificate has another ARN")
+            self.compare(WEB, first, issued, renewed)
+            require(
+                self.in_acm(self.secret(WEB, "AWSCURRENT"), renewed) == arn, "the renewed certificate has another ARN"
+            )
             say("same ARN in ACM: yes")
-        with self.phase("evercert list, and evercert history web"):
+        with self.phase("what is in the secret of the certificate from Infisical now"):
+            self.compare(APP, first_of_app, from_infisical, again)
+            self.check_issuer(self.secret(APP, "AWSCURRENT"), again)
+            self.what_infisical_saw()
+        with self.phase("evercert list, and evercert history"):
             self.evercert("list")
-            self.evercert("history", "web")
+            self.evercert("history", WEB.name)
+            self.evercert("history", APP.name)
+
+    def start_infisical(self) -> Planted:
+        server = self.ends.enter_context(beside(self.running, port=free(PORT)))
+        say(f"the tests' double of it is up at {server.address}, and lets in the issuer's role and nobody else")
+        return server
+
+    def apply_agent_document(self) -> None:
+        """As it is; the host that it is applied on trusts the server, as one that runs the agent would."""
+        folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory()))
+        document = addressed(ROOT / AGENT_DOCUMENT, self.server, folder)
+        self.evercert("apply", str(document), "--no-nudge", **trusted(self.server, folder))
 
     def connect(self) -> None:
         """Clients, and a subscriber queue with a filter policy."""
@@ -81,47 +125,67 @@ class Demo:
             "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
         }  # fmt: skip
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        self.sqs.set_queue_attributes(QueueUrl=self.inbox, Attributes={"Policy": policy})
+        access = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        self.sqs.set_queue_attributes(QueueUrl=self.inbox, Attributes={"Policy": access})
+        policy = {"certificate": [WEB.name, APP.name], "type": TYPES}
         boto3.client("sns", **arguments).subscribe(
             TopicArn=topic, Protocol="sqs", Endpoint=arn,
-            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(FILTER)},
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)},
         )  # fmt: skip
 
-    def evercert(self, *arguments: str) -> None:
+    def evercert(self, *arguments: str, **environment: str) -> None:
         """The command, as an operator runs it."""
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
-        environment = {"PATH": "/usr/bin:/bin", "COLUMNS": "120", **self.running.environment}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        values = {"PATH": "/usr/bin:/bin", "COLUMNS": "120", **self.running.environment, **environment}
+        done = subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, timeout=60, check=False)
         say((done.stdout + done.stderr).rstrip())
         require(done.returncode == 0, f"evercert {arguments[0]} ended with {done.returncode}")
 
-    def next_event(self, kind: str, seconds: int = 90) -> dict[str, Any]:
-        """Waits for the subscriber to receive it, and shows that it waits."""
+    def next_event(self, about: Shown, kind: str, seconds: int = 90) -> dict[str, Any]:
+        """Waits for the subscriber to receive it, and shows that it waits; what is about the other one is kept."""
         began = time.monotonic()
         shown = 0
-        while time.monotonic() - began < seconds:
+        while not about.events and time.monotonic() - began < seconds:
             for message in self.sqs.receive_message(QueueUrl=self.inbox, WaitTimeSeconds=1).get("Messages", []):
                 self.sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
                 event: dict[str, Any] = json.loads(message["Body"])
-                require(event["type"] == kind, f"the event is {event['type']}, not {kind}")
-                say(f"received after {time.monotonic() - began:.0f} s: {json.dumps(event, indent=2)}")
-                return event
+                next(one for one in (WEB, APP) if one.name == event["subject"]).events.append(event)
             if (waited := int(time.monotonic() - began)) >= shown + 5:
                 shown = waited
-                say(f"... waiting for {kind}: {waited} s")
-        raise CheckFailed(
-            f"no {kind} within {seconds} s; the log of the local stack ends with:\n{self.running.log()[-1500:]}"
-        )
+                say(f"... waiting for {kind} of {about.name}: {waited} s")
+        if not about.events:
+            raise CheckFailed(
+                f"no {kind} of {about.name} within {seconds} s; "
+                f"the log of the local stack ends with:\n{self.running.log()[-1500:]}"
+            )
+        event = about.events.pop(0)
+        require(event["type"] == kind, f"the event about {about.name} is {event['type']}, not {kind}")
+        say(f"received after {time.monotonic() - began:.0f} s: {json.dumps(event, indent=2)}")
+        return event
 
-    def secret(self, stage: str) -> dict[str, Any]:
+    def secret(self, about: Shown, stage: str) -> dict[str, Any]:
         """One version, with its ARN and version id."""
-        found = self.secrets.get_secret_value(SecretId=SECRET, VersionStage=stage)
+        found = self.secrets.get_secret_value(SecretId=about.secret, VersionStage=stage)
         value: dict[str, Any] = json.loads(found["SecretString"])
         say(f"{stage}: version {found['VersionId']}, serial {value['serial_number']}, until {value['not_after']}")
         return {**value, "arn": found["ARN"], "version": found["VersionId"]}
+
+    def check_issuer(self, value: dict[str, Any], event: dict[str, Any]) -> None:
+        """The certificate, and that the server's CA is where its chain ends."""
+        check_with_openssl(APP, value, event)
+        root = pem(self.server.authority.root)
+        answer = verified(value["certificate"], trusted=root, chain=value["fullchain"])
+        say(f"openssl verify, by the chain in the secret and the server's root: {answer}")
+
+    def what_infisical_saw(self) -> None:
+        logins, issued = self.server.logins, len(self.server.issued)
+        require(set(logins) == {"aws"}, f"the logins are {logins}")
+        require(self.server.tokens.given != [], "no token was given")
+        say(
+            f"the server let the issuer's role in {len(logins)} times by AWS IAM (once for each process of the function)"
+        )
+        say(f"and issued {issued} certificates")
+        require(issued == 2, "the server issued more than the secret has")
 
     def in_acm(self, value: dict[str, Any], event: dict[str, Any]) -> str:
         """The ARN that the event names; the certificate there is the one in the secret."""
@@ -132,9 +196,9 @@ class Demo:
         require(serial == f"serial={value['serial_number']}", "ACM holds another certificate than the secret")
         return arn
 
-    def compare(self, first: dict[str, Any], issued: dict[str, Any], renewed: dict[str, Any]) -> None:
-        current, previous = self.secret("AWSCURRENT"), self.secret("AWSPREVIOUS")
-        check_with_openssl(current, renewed)
+    def compare(self, about: Shown, first: dict[str, Any], issued: dict[str, Any], renewed: dict[str, Any]) -> None:
+        current, previous = self.secret(about, "AWSCURRENT"), self.secret(about, "AWSPREVIOUS")
+        check_with_openssl(about, current, renewed)
         require(current["arn"] == first["arn"], "the renewed certificate is in another secret")
         say("same secret: yes")
         require(current["serial_number"] != first["serial_number"], "the serial number is the same")
@@ -148,37 +212,19 @@ class Demo:
         say("the event names the certificate before it: yes")
 
 
-def check_with_openssl(value: dict[str, Any], event: dict[str, Any]) -> None:
+def check_with_openssl(about: Shown, value: dict[str, Any], event: dict[str, Any]) -> None:
     """Names, dates, and the key that belongs to the certificate, as openssl sees them."""
     wanted = ("-noout", "-subject", "-serial", "-startdate", "-enddate", "-ext", "subjectAltName,extendedKeyUsage")
     text = openssl("x509", *wanted, given=value["certificate"])
     say(text.rstrip())
-    for name in ("DNS:www.example.com", "DNS:example.com", "IP Address:192.0.2.10"):
+    for name in about.names:
         require(name in text, f"{name} is missing")
     require(f"serial={value['serial_number']}" in text, "the secret's serial number is not the certificate's")
     require(value["serial_number"] == event["data"]["serial_number"], "the event tells of another certificate")
     of_certificate = openssl("x509", "-noout", "-pubkey", given=value["certificate"])
     require(of_certificate == public_key_of(value["private_key"]), "the private key is not the certificate's")
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(value["certificate"])
-        file.flush()
-        answer = openssl("verify", "-partial_chain", "-trusted", file.name, file.name)
-    say(f"openssl verify: {answer.strip().rsplit(': ', 1)[-1]}; the private key belongs to the certificate: yes")
-
-
-def public_key_of(private_key: str) -> str:
-    return openssl("pkey", "-pubout", given=private_key)
-
-
-def openssl(*arguments: str, given: str = "") -> str:
-    done = subprocess.run(["openssl", *arguments], input=given, capture_output=True, text=True, timeout=20, check=False)
-    require(done.returncode == 0, f"openssl {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise CheckFailed(otherwise)
+    answer = verified(value["certificate"], trusted=value["certificate"])
+    say(f"openssl verify: {answer}; the private key belongs to the certificate: yes")
 
 
 def say(text: str) -> None:
@@ -188,9 +234,9 @@ def say(text: str) -> None:
 def main() -> int:
     began = time.monotonic()
     try:
-        with emulator() as running:
-            demo = Demo(running)
-            print(f"the local AWS is up at {running.url}, with IAM enforced (documents: {Path(DOCUMENT)})")
+        with emulator() as running, ExitStack() as ends:
+            demo = Demo(running, ends)
+            print(f"the local AWS is up at {running.url}, with IAM enforced (documents: {DOCUMENT}, {AGENT_DOCUMENT})")
             demo.run()
     except (CheckFailed, NotRunning) as error:
         print(f"\nDEMO FAILED: {error}", file=sys.stderr)

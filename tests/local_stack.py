@@ -182,6 +182,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def _infisical(running: Emulator) -> Iterator[str]:
+    """The tests' double of it, beside the stack; answers what to do with it."""
+    from tests.local_infisical import PORT, addressed, beside, free, trusted
+
+    with beside(running, port=free(PORT)) as server:
+        document = addressed(ROOT / "examples" / "agent.yaml", server, running.folder)
+        said = "".join(f"  export {name}={value}\n" for name, value in trusted(server, running.folder).items())
+        where = f"An Infisical server (the tests' double) is up at {server.address}; it lets the issuer's role in:"
+        yield f"{where}\n\n{said}  .venv/bin/evercert apply {document} --wait"
+
+
 def main() -> None:
     """Keeps a local stack running until it is interrupted or terminated."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a script it would be ignored
@@ -195,8 +207,10 @@ def main() -> None:
             print("\nThe local stack is up. In another terminal, in this folder:\n")
             for name, value in running.environment.items():
                 print(f"  export {name}={value}")
-            print("  .venv/bin/evercert apply examples/web.yaml --wait\n\nCtrl-C stops it.", flush=True)
-            signal.pause()
+            print("  .venv/bin/evercert apply examples/web.yaml --wait\n", flush=True)
+            with _infisical(running) as said:
+                print(f"{said}\n\nCtrl-C stops it.", flush=True)
+                signal.pause()
     except NotRunning as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

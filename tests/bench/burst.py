@@ -28,13 +28,13 @@ def measure() -> Part:
     with emulator() as running:
         build()
         deploy(running)
-        used = _processor_time(running.process.pid)
+        used = processor_time(running.process.pid)
         began = time.monotonic()
-        _apply(running)
+        apply(running, {"type": "self-signed"}, CERTIFICATES)
         applied = time.monotonic() - began
-        events = _issued(running)
+        events = issued(running, CERTIFICATES)
         took = time.monotonic() - began
-        after = _processor_time(running.process.pid)
+        after = processor_time(running.process.pid)
     emulated, functions = after[0] - used[0], after[1] - used[1]
     durations = [1000 * float(event["duration"]) for event in events if event["duration"]]
     share = functions / (emulated + functions)
@@ -57,21 +57,18 @@ def measure() -> Part:
     return part
 
 
-def _apply(running: Emulator) -> None:
+def apply(running: Emulator, issuer: dict[str, Any], count: int) -> None:
+    """So many certificates of that issuer, by one command."""
     certificates = [
         {
             "name": f"burst-{number:03d}",
-            "issuer": "development",
+            "issuer": "main",
             "attributes": {"common-name": "www.example.com", "ttl": "90d"},
             "destinations": [{"type": "secrets-manager"}],
         }
-        for number in range(CERTIFICATES)
+        for number in range(count)
     ]
-    content = {
-        "version": "evercert/v1",
-        "issuers": {"development": {"type": "self-signed"}},
-        "certificates": certificates,
-    }
+    content = {"version": "evercert/v1", "issuers": {"main": issuer}, "certificates": certificates}
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "burst.yaml"
         document.write_text(json.dumps(content))
@@ -82,7 +79,7 @@ def _apply(running: Emulator) -> None:
         raise RuntimeError(f"evercert apply failed: {done.stderr[-2000:]}")
 
 
-def _issued(running: Emulator) -> list[dict[str, Any]]:
+def issued(running: Emulator, count: int) -> list[dict[str, Any]]:
     """Waits for all of them; when each was said to be issued, and how long the invocation took."""
     logs = boto3.client("logs", **client_arguments(running))
     give_up = time.monotonic() + LONGEST
@@ -91,7 +88,7 @@ def _issued(running: Emulator) -> list[dict[str, Any]]:
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=f"/evercert/{STACK}/issuer"):
             lines += page["events"]
         at = sorted(line["timestamp"] for line in lines if '"certificate.issued"' in line["message"])
-        if len(at) >= CERTIFICATES:
+        if len(at) >= count:
             reports = [line["message"] for line in lines if line["message"].startswith("REPORT")]
             durations = [report.split("Duration: ")[1].split(" ")[0] for report in reports][: len(at)]
             return [
@@ -99,10 +96,10 @@ def _issued(running: Emulator) -> list[dict[str, Any]]:
                 for moment, duration in zip(at, durations + [""] * len(at), strict=False)
             ]
         time.sleep(1)
-    raise RuntimeError(f"only {len(at)} of {CERTIFICATES} were issued within {LONGEST} s")
+    raise RuntimeError(f"only {len(at)} of {count} were issued within {LONGEST} s")
 
 
-def _processor_time(server: int) -> tuple[float, float]:
+def processor_time(server: int) -> tuple[float, float]:
     """Seconds of the emulator, and of the processes that it started, those that have ended included; Linux only."""
     own, functions = 0.0, 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):

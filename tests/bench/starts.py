@@ -6,14 +6,20 @@ the processor time that the process took, which neither other work on the machin
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from evercert.settings import LOCAL_ISSUERS
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
+from tests.fakes import spec
+from tests.infisical import Planted
+from tests.local_infisical import definition
 from tests.local_stack import ROOT, Emulator, tool
 from tests.world import STACK, STACK_ID, World, load_template
 
@@ -40,6 +46,8 @@ class Context:
 
 module.handler({event!r}, Context())
 """
+CREDENTIAL = "evercert/credentials/cold-start"
+FIRST = "issuer, a first certificate from Infisical"
 NOBODY = {"Records": [{"messageId": "1", "body": '{"certificate": "nobody"}'}]}
 
 
@@ -48,7 +56,9 @@ def measure(world: World, running: Emulator) -> Part:
     part = Part()
     with tempfile.TemporaryDirectory(prefix="evercert-bench-") as folder:
         layers = [_built(Path(folder), what, "host") for what in ("dependencies", "evercert")]
-        times = _times(world, _environment(world, running, layers))
+        with Planted() as server:
+            world.operator.secretsmanager.create_secret(Name=CREDENTIAL, SecretString=_credential(server))
+            times = _times(world, server, _environment(world, running, layers))
         host = layers[0]
         shipped = _built(Path(folder) / "shipped", "dependencies", None)
         part.figures += _ratios(times)
@@ -65,12 +75,13 @@ def measure(world: World, running: Emulator) -> Part:
 
 def _ratios(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
     figures = []
-    for name, limit in (("checker", CHECKER), ("issuer", ISSUER)):
+    for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None)):
         # One round after the other, so that what else the machine does meets all of a round alike.
         rounds = zip(times[name], times["boto3 and one client"], strict=True)
         ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
         what = f"cold start of the {name} ÷ that of boto3 with one client and one call"
-        figures.append(Figure(what, f"{ratio:.2f}", f"≤ {limit}", ratio <= limit))
+        target = ("none", None) if limit is None else (f"≤ {limit}", ratio <= limit)
+        figures.append(Figure(what, f"{ratio:.2f}", *target))
     return figures
 
 
@@ -89,19 +100,35 @@ def _sizes(host: Path, shipped: Path) -> list[Figure]:
     ]
 
 
-def _times(world: World, environment: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
+def _times(world: World, server: Planted, environment: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
     codes = {
         "boto3 and one client": BASELINE,
         "checker": _function("checker", {}),
         "issuer": _function("issuer", NOBODY),
+        FIRST: "",
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
     for turn in range(TIMES + 1):
+        codes[FIRST] = _function("issuer", _wanted(world, server, f"cold-{turn}"))
         for name, code in codes.items():
             seen = _run(code, environment)
             if turn:  # the first ones read from the disk
                 times[name].append(seen)
+    if len(server.issued) != TIMES + 1:
+        raise RuntimeError(f"{TIMES + 1} certificates were to be issued, and {len(server.issued)} were")
     return times
+
+
+def _wanted(world: World, server: Planted, name: str) -> dict[str, Any]:
+    """A message about a certificate that there is none of yet, from an issuer that nobody has asked yet."""
+    auth = {"type": "universal-auth", "credentials": {"aws-secret": CREDENTIAL}}
+    world.want(spec(name, destinations=[{"type": "secrets-manager"}]), definition(server, auth))
+    return {"Records": [{"messageId": "1", "body": json.dumps({"certificate": name})}]}
+
+
+def _credential(server: Planted) -> str:
+    value = {"address": server.address, "client-id": server.client_id, "client-secret": server.client_secret}
+    return json.dumps(value)
 
 
 def _function(name: str, event: object) -> str:
@@ -134,6 +161,7 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "STACK_ID": STACK_ID,
         "LEASE_SECONDS": "90",
         "REDISPATCH_SECONDS": "600",
+        LOCAL_ISSUERS: "1",
     }
 
 

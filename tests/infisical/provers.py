@@ -29,11 +29,15 @@ def shared_key(number: int = 0) -> Any:
 
 @dataclass
 class Cluster:
-    """Gives service-account tokens, and reviews them; `reviews` has the audiences each review asked for."""
+    """Gives service-account tokens, and reviews them; `reviews` has the audiences each review asked for.
+
+    `given` has, as that of the others below, every token that was ever handed out.
+    """
 
     clock: Callable[[], datetime]
     key: Any = field(default_factory=lambda: new_key("EC_prime256v1"))
     reviews: list[list[str]] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
 
     def token(
         self,
@@ -55,7 +59,8 @@ class Cluster:
             "exp": (now + lifetime).timestamp(),
             "jti": str(uuid.uuid4()),
         }
-        return jwt.sign(claims, key or self.key, kid="cluster")
+        self.given.append(jwt.sign(claims, key or self.key, kid="cluster"))
+        return self.given[-1]
 
     def answer(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         """The API server's TokenReview; whoever asks needs a token of the cluster too."""
@@ -93,6 +98,7 @@ class Tenant:
     clock: Callable[[], datetime]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     keys: dict[str, Any] = field(default_factory=lambda: {"azure-1": shared_key()})
+    given: list[str] = field(default_factory=list)
 
     def token(
         self,
@@ -114,7 +120,8 @@ class Tenant:
             "nbf": int(now.timestamp()),
             "exp": (now + lifetime).timestamp(),
         }
-        return jwt.sign(claims, key or self.keys[kid], kid=kid)
+        self.given.append(jwt.sign(claims, key or self.keys[kid], kid=kid))
+        return self.given[-1]
 
 
 @dataclass
@@ -124,6 +131,7 @@ class Google:
     clock: Callable[[], datetime]
     keys: dict[str, Any] = field(default_factory=lambda: {"google-1": shared_key(1)})
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    given: list[str] = field(default_factory=list)
 
     def id_token(
         self,
@@ -147,7 +155,8 @@ class Google:
             claims["email"] = email
         if engine:
             claims["google"] = {"compute_engine": engine}
-        return jwt.sign(claims, key or self.keys["google-1"], kid="google-1")
+        self.given.append(jwt.sign(claims, key or self.keys["google-1"], kid="google-1"))
+        return self.given[-1]
 
     def service_account_key(self, email: str = "evercert@my-project.iam.gserviceaccount.com") -> dict[str, str]:
         """The JSON file that Google gives for a new key of the account."""

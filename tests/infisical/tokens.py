@@ -41,6 +41,7 @@ class Tokens:
         self._rows: dict[str, Token] = {}
         self.renewals = 0
         self.refuse_renewals = False
+        self.given: list[str] = []  # every text that was ever handed out
 
     def issue(self, identity: Identity, claims: dict[str, Any]) -> dict[str, Any]:
         """The common answer of every login (§A.2)."""
@@ -59,8 +60,9 @@ class Tokens:
         }
         if ends := token.ends():
             said["exp"] = ends.timestamp()
+        self.given.append(jwt.sign(said, self._secret))
         return {
-            "accessToken": jwt.sign(said, self._secret),
+            "accessToken": self.given[-1],
             "expiresIn": token.ttl,
             "accessTokenMaxTTL": token.max_ttl,
             "tokenType": "Bearer",

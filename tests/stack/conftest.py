@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.infisical import Planted
+from tests.local_infisical import CREDENTIALS, beside, definition, plant
 from tests.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
 KILLER = Path(__file__).parent / "killer"
@@ -28,6 +30,7 @@ class Stack:
         self.outputs = outputs
         self.table = outputs["CertificatesTable"]
         self.said: list[str] = []  # by the command, in this session
+        self.doubles: list[Planted] = []  # of Infisical, with secrets that nobody else may hold
 
     def client(self, service: str, **more: Any) -> Any:
         """As root of the emulator."""
@@ -122,21 +125,21 @@ class Stack:
 
 def document(folder: Path, *names: str, **changes: Any) -> str:
     """A file with one self-signed certificate for each name."""
-    certificates = [
-        {
-            "name": name,
-            "issuer": "development",
-            "attributes": {"common-name": "www.example.com", "ttl": "90d"},
-            "destinations": [{"type": "secrets-manager"}],
-            **changes,
-        }
-        for name in names
-    ]
+    return written(folder, {"development": {"type": "self-signed"}}, [{"name": name, **changes} for name in names])
+
+
+def written(folder: Path, issuers: dict[str, Any], certificates: list[dict[str, Any]]) -> str:
+    """A file with these issuers, and these certificates where they are no usual ones."""
+    usual = {
+        "issuer": "development",
+        "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+        "destinations": [{"type": "secrets-manager"}],
+    }
     file = folder / f"{uuid.uuid4().hex[:8]}.yaml"
     content = {
         "version": "evercert/v1",
-        "issuers": {"development": {"type": "self-signed"}},
-        "certificates": certificates,
+        "issuers": issuers,
+        "certificates": [{**usual, **each} for each in certificates],
     }
     file.write_text(json.dumps(content))
     return str(file)
@@ -170,6 +173,28 @@ def stack(kills: Path, keys: Path) -> Iterator[Stack]:
     with emulator(environment) as running:
         build()
         yield Stack(running, deploy(running))
+
+
+@pytest.fixture(scope="session")
+def infisical(stack: Stack) -> Iterator[Planted]:
+    with beside(stack.running) as server:
+        stack.doubles.append(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def logged_in(stack: Stack, infisical: Planted, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A certificate by each kind of login, by that name; every other key is made by the server."""
+    prefix = f"{CREDENTIALS}/login-{uuid.uuid4().hex[:6]}"
+    auths = plant(infisical, stack.client("secretsmanager"), prefix)
+    issuers = {f"by-{kind}": definition(infisical, auth) for kind, auth in auths.items()}
+    changes = [
+        {"name": f"login-{kind}", "issuer": f"by-{kind}", "private-key": {"source": source}}
+        for kind, source in zip(auths, ["issuer", "local"] * len(auths), strict=False)
+    ]
+    done = stack.evercert("apply", written(tmp_path_factory.mktemp("logins"), issuers, changes), "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {kind: f"login-{kind}" for kind in auths}
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from evercert.keys import PrivateKey
+from evercert.logins import LOGINS
+from tests.infisical import Planted
+from tests.local_infisical import CREDENTIALS, proofs
 from tests.local_stack import STACK
 from tests.stack.conftest import Stack, document, until
 from tests.stack.planting import planted, wanted
@@ -132,13 +135,40 @@ def canaries(stack: Stack, announced: Callable[[], list[Event]], tmp_path_factor
 
 
 @pytest.fixture(scope="module")
-def scanner(stack: Stack, keys: Path, canaries: Canaries) -> Scanner:
+def scanner(stack: Stack, keys: Path, canaries: Canaries, logged_in: dict[str, str]) -> Scanner:
     scanner = Scanner()
     for der in sealed(keys):
         scanner.know_key("a private key", der)
     for name, value in (("the token", canaries.token), ("the client secret", canaries.client_secret)):
         scanner.know(name, value.encode())
+    assert logged_in
+    for server in stack.doubles:
+        for what, value in held_by(server):
+            scanner.know(what, value.encode())
+        for what, der in keys_of(server):
+            scanner.know_key(what, der)
     return scanner
+
+
+def held_by(server: Planted) -> Iterator[tuple[str, str]]:
+    """What logs in at a double of Infisical, and what it gave to those who did."""
+    yield "client secret of a login", server.client_secret
+    yield "password of a login", server.ldap_password
+    for text in server.tokens.given:
+        # A token's two first parts are of its kind, and those of all others begin alike.
+        yield "access token", text.rpartition(".")[2]
+    for given in (server.cluster.given, server.tenant.given, server.google.given):
+        for text in given:
+            yield "token of a login", text.rpartition(".")[2]
+
+
+def keys_of(server: Planted) -> Iterator[tuple[str, bytes]]:
+    """Keys that the server made for certificates, and the one that signs for a service account of Google's."""
+    pem = server.service_account_key["private_key"].encode()
+    yield "service account's key", PrivateKey(serialization.load_pem_private_key(pem, password=None)).der()
+    for one in server.issued:
+        if one.key is not None:
+            yield "a key that the server made", PrivateKey(one.key).der()
 
 
 def sealed(keys: Path) -> list[bytes]:
@@ -152,8 +182,8 @@ def in_secrets(stack: Stack) -> Iterator[bytes]:
     for name in [secret["Name"] for page in pages for secret in page["SecretList"]]:
         for version in client.describe_secret(SecretId=name).get("VersionIdsToStages", {}):
             value = client.get_secret_value(SecretId=name, VersionId=version)["SecretString"]
-            if "private_key" in value:
-                key = serialization.load_pem_private_key(json.loads(value)["private_key"].encode(), password=None)
+            if value.startswith("{") and "private_key" in (content := json.loads(value)):
+                key = serialization.load_pem_private_key(content["private_key"].encode(), password=None)
                 yield PrivateKey(key).der()
 
 
@@ -187,6 +217,37 @@ def test_the_scanner_finds_a_planted_key(leak: Callable[[PrivateKey], str]) -> N
     other = PrivateKey.generate("EC_prime256v1")
     assert scanner.find(["nothing", f"a log line with {leak(key)} in it"]) == {"it"}
     assert scanner.find([f"a log line with {leak(other)} in it"]) == set()
+
+
+KINDS = {
+    "universal-auth": "client secret of a login", "kubernetes": "token of a login", "azure": "token of a login",
+    "gcp-id-token": "token of a login", "gcp-iam": "service account's key", "ldap-auth": "password of a login",
+}  # fmt: skip
+
+
+def test_the_scanner_finds_what_each_login_keeps_in_its_secret(
+    stack: Stack, infisical: Planted, scanner: Scanner
+) -> None:
+    """Where it was put by hand; AWS has nothing to keep."""
+    kept = proofs(infisical)
+    assert {*kept, "aws-iam"} == set(LOGINS.entries) == {*KINDS, "aws-iam"}
+    client = stack.client("secretsmanager")
+    names = [one["Name"] for page in client.get_paginator("list_secrets").paginate() for one in page["SecretList"]]
+    for kind, what in KINDS.items():
+        (name,) = [name for name in names if name.startswith(f"{CREDENTIALS}/login-") and name.endswith(f"-{kind}")]
+        assert scanner.find([client.get_secret_value(SecretId=name)["SecretString"]]) == {what}, kind
+
+
+def test_the_scanner_knows_every_access_token_and_every_key_that_a_server_made(
+    stack: Stack, infisical: Planted, scanner: Scanner
+) -> None:
+    assert len(infisical.tokens.given) >= len(LOGINS.entries)
+    for text in infisical.tokens.given:
+        assert scanner.find([f"Authorization: Bearer {text}"]) == {"access token"}
+    made = [one for one in infisical.issued if one.private_key]
+    assert len(made) >= 3
+    for one in made:
+        assert scanner.find([json.dumps({"privateKey": one.private_key})])
 
 
 @pytest.mark.parametrize("form", [str, lambda text: base64.b64encode(f"id:{text}".encode()).decode()])

@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from evercert.canonical import canonical_json
-from evercert.issuers import ISSUERS
 from evercert.spec import Component
 from tests.local_stack import ACCOUNT, REGION, STACK
 from tests.stack.conftest import Stack, until
@@ -345,15 +344,3 @@ def test_no_terminal_and_no_log_line_is_moved_by_a_hostile_name(stack: Stack, at
     name = attacks["name with control characters"].name
     lines = [line["message"] for line in stack.logs("issuer") if isinstance(line.get("message"), dict)]
     assert "spec.rejected" in [line["outcome"] for line in lines if line.get("certificate") == name]
-
-
-def test_no_issuer_takes_a_credential_yet() -> None:
-    """The first that does brings the case of a credential that is for another address."""
-    assert set(ISSUERS.entries) == {"self-signed"}
-
-
-def test_the_issuer_reads_no_credential_that_no_issuer_asked_for(stack: Stack, attacks, issuer: Client) -> None:
-    credential = attacks["credential by a path"].spec["destinations"][0]["secret"].replace("certificates/../", "")
-    with pytest.raises(ClientError) as refused:
-        issuer("secretsmanager").get_secret_value(SecretId=credential)
-    assert refused.value.response["Error"]["Code"] in DENIED

@@ -3,6 +3,7 @@
 import pytest
 
 from evercert.cli.agent.entries import Entry, Notes
+from evercert.cli.agent.translation import Agent
 from tests.agent_documents import (
     CLIENT_ID,
     IDENTITY,
@@ -423,3 +424,36 @@ def test_what_is_empty_is_as_good_as_absent():
         entry(attributes={"common-name": "www.example.com", "ttl": "", "alt-names": [], "key-usages": None})
     )
     assert only_spec(data)["attributes"] == {"common-name": "www.example.com"}
+
+
+CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def trusting(text: str | None, address: str = "https://ca.internal") -> Agent:
+    files = {} if text is None else {"/etc/ca.pem": text}
+    return accepted(document(infisical={"address": address}), host(files, SSL_CERT_FILE="/etc/ca.pem"))
+
+
+def test_the_authority_that_the_host_trusts_goes_along_for_a_private_server() -> None:
+    found = trusting(CA)
+    (issuer,) = found.document.issuers.values()
+    assert issuer.settings["ca-bundle"] == CA.strip()
+    assert [note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [
+        "SSL_CERT_FILE is set: the certificates in its file become ca-bundle of the issuer"
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_an_authority_that_cannot_be_read_is_told_and_keeps_nothing_up(text: str | None) -> None:
+    found = trusting(text)
+    (issuer,) = found.document.issuers.values()
+    assert "ca-bundle" not in issuer.settings
+    assert ["with ca-bundle" in note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [True]
+
+
+@pytest.mark.parametrize("address", ["https://app.infisical.com", "https://infisical.com", "https://eu.infisical.com"])
+def test_infisicals_own_servers_are_trusted_by_public_authorities_whatever_the_host_says(address: str) -> None:
+    found = trusting(CA, address)
+    (issuer,) = found.document.issuers.values()
+    assert "ca-bundle" not in issuer.settings
+    assert not [note for note in found.notes if "SSL_CERT_FILE" in note.message]

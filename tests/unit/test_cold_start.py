@@ -33,6 +33,11 @@ def test_the_checker_loads_no_pydantic() -> None:
     assert "pydantic" in loaded("issuer")
 
 
+@pytest.mark.parametrize("function", ["checker", "issuer"])
+def test_what_asks_over_the_network_is_loaded_by_the_first_issuer_that_does(function: str) -> None:
+    assert not loaded(function) & {"httpx", "httpcore", "h11", "anyio"}
+
+
 def test_the_help_for_misspelt_words_is_loaded_when_a_word_is_misspelt() -> None:
     assert "difflib" not in loaded("issuer")
 

@@ -31,6 +31,8 @@ _VARIABLES = {
     "INFISICAL_AGENT_CONFIG_BASE64": "evercert reads the files that it is given",
 }
 MOST_RETRIES = 10
+PUBLIC = "infisical.com"  # its servers have certificates of public authorities
+AUTHORITIES = "SSL_CERT_FILE"  # what the agent's program trusts in place of the host's own list
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
             place = ("certificates", number)
             gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; write it, or leave it out"))
     gathered.problems += agent_rules.shared_paths(entries)
-    issuer = _issuer(clean, gathered)
+    issuer = _issuer(clean, gathered, notes)
     _say_what_is_not_used(clean, host, notes)
     origins = Origins(form.places)
     translated = _translate(entries, issuer, gathered, notes, origins)
@@ -92,7 +94,7 @@ class _Issuer:
     common: Mapping[str, Any]
 
 
-def _issuer(clean: Mapping[str, Any], gathered: Gathered) -> _Issuer:
+def _issuer(clean: Mapping[str, Any], gathered: Gathered, notes: Notes) -> _Issuer:
     server, auth = clean.get("infisical") or {}, clean.get("auth") or {}
     address = _address(server.get("address", agent_names.HOSTED), gathered)
     login = Login(None)
@@ -101,7 +103,8 @@ def _issuer(clean: Mapping[str, Any], gathered: Gathered) -> _Issuer:
     retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 is the default
     if retry.get("max-retries", 0) > MOST_RETRIES:
         retry["max-retries"] = MOST_RETRIES
-    return _Issuer(address, login, {"retry": retry} if retry else {})
+    bundle = _authorities(address, gathered.host, notes)
+    return _Issuer(address, login, {**({"retry": retry} if retry else {}), **({"ca-bundle": bundle} if bundle else {})})
 
 
 def _address(written: str, gathered: Gathered) -> str:
@@ -112,6 +115,25 @@ def _address(written: str, gathered: Gathered) -> str:
     except Misconfigured as error:
         gathered.problems.append(Problem(("infisical", "address"), f"address: {str(error).removeprefix('address ')}"))
         return agent_names.HOSTED
+
+
+def _authorities(address: str, host: Host, notes: Notes) -> str | None:
+    """Of a private server: functions know no file of this host, so its text goes along; None: the public ones."""
+    name, where = host.environment.get(AUTHORITIES), Origin.of(address).host
+    if not name or where == PUBLIC or where.endswith(f".{PUBLIC}"):
+        return None
+    try:
+        found = host.file(name)
+    except (OSError, ValueError):
+        found = None
+    if found is None or "-----BEGIN CERTIFICATE-----" not in found:
+        notes.say(
+            f"{AUTHORITIES} is set, but its file is not there, or is no short list of certificates: public authorities "
+            "are trusted; if the server's is a private one, define the issuer in evercert/v1, with ca-bundle"
+        )
+        return None
+    notes.say(f"{AUTHORITIES} is set: the certificates in its file become ca-bundle of the issuer")
+    return found.strip()
 
 
 def _secure(text: str) -> str:

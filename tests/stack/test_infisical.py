@@ -1,0 +1,195 @@
+"""Infisical on the deployed stack: the issuer logs in as what it is, or with a secret that it alone may read.
+
+The double runs in this process, on the loopback; what it counts is what has reached it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from evercert.logins import LOGINS
+from evercert.logins.aws_iam import signed
+from tests.infisical import Planted
+from tests.infisical.client import Bare
+from tests.infisical.store import SPKI
+from tests.local_infisical import CREDENTIALS, beside, definition, plant
+from tests.local_stack import REGION
+from tests.stack.conftest import Stack, until, written
+from tests.world import assert_pair
+
+pytestmark = pytest.mark.timeout(300)
+
+DENIED = {"AccessDeniedException", "AccessDenied"}
+FLEET = 24
+KINDS = ("aws-iam", "universal-auth")
+PATHS = {
+    "universal-auth": "universal", "aws-iam": "aws", "kubernetes": "kubernetes", "azure": "azure",
+    "gcp-id-token": "gcp", "gcp-iam": "gcp", "ldap-auth": "ldap",
+}  # fmt: skip
+
+
+@dataclass
+class Fleet:
+    """Many certificates of one issuer; two that live for a minute and a half, by a login each."""
+
+    server: Planted
+    names: list[str]
+    short: dict[str, str]  # by kind of login
+    events: Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def fleet(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """On a double of its own, so that its counts are of nothing else; the short ones are left to the schedule."""
+    folder, mark = tmp_path_factory.mktemp("fleet"), uuid.uuid4().hex[:6]
+    with beside(stack.running) as server:
+        stack.doubles.append(server)
+        auths = plant(server, stack.client("secretsmanager"), f"{CREDENTIALS}/fleet-{mark}")
+        issuers = {f"{kind}-{mark}": definition(server, auths[kind]) for kind in KINDS}
+        short = {kind: f"short-{kind}-{mark}" for kind in KINDS}
+        events = stack.subscribe(certificate=list(short.values()))
+        lives = {"common-name": "www.example.com", "ttl": "90s"}
+        wanted = [
+            {
+                "name": name,
+                "issuer": f"{kind}-{mark}",
+                "attributes": lives,
+                "lifecycle": {"renew-before-expiry": "60s"},
+            }
+            for kind, name in short.items()
+        ]
+        done = stack.evercert("apply", written(folder, issuers, wanted), "--no-nudge")
+        assert done.returncode == 0, done.stderr
+        names = [f"fleet-{number:02d}-{mark}" for number in range(FLEET)]
+        issuer = {f"aws-iam-{mark}": issuers[f"aws-iam-{mark}"]}
+        many = [{"name": name, "issuer": f"aws-iam-{mark}"} for name in names]
+        done = stack.evercert("apply", written(folder, issuer, many), "--wait")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Fleet(server, names, short, events)
+
+
+def test_every_kind_of_login_issues_on_the_stack(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
+    assert set(logged_in) == set(LOGINS.entries) == set(PATHS)
+    for kind, name in logged_in.items():
+        leaf = assert_pair(stack.secret(name))
+        assert PATHS[kind] in infisical.logins, kind
+        assert leaf.fingerprint(leaf.signature_hash_algorithm) in [
+            one.signed.fingerprint(leaf.signature_hash_algorithm) for one in infisical.issued
+        ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet: Fleet, kind: str) -> None:
+    name = fleet.short[kind]
+
+    def types() -> list[str]:
+        return [event["type"] for event in fleet.events() if event["subject"] == name]
+
+    assert until(lambda: types()[:2] == ["certificate.issued", "certificate.renewed"], 120), types()
+    current, previous = (stack.secret(name, stage) for stage in ("AWSCURRENT", "AWSPREVIOUS"))
+    leaf, before = assert_pair(current), assert_pair(previous)
+    assert leaf.serial_number != before.serial_number
+    assert leaf.public_key() != before.public_key()
+    chain = x509.load_pem_x509_certificates(current["fullchain"].encode())
+    for lower, upper in pairwise(chain):
+        lower.verify_directly_issued_by(upper)
+    assert len(chain) > 1
+
+
+def test_each_process_of_the_function_logs_in_once_and_asks_for_names_once(stack, fleet: Fleet, keys: Path) -> None:
+    """Whatever else runs on the stack: the short ones' second issuer has a login of its own, and its own names."""
+    issued = {one.public_key for one in fleet.server.issued}
+    processes = {
+        file.name
+        for file in keys.iterdir()
+        if any(public in issued for public in map(_public_key, file.read_text().split()))
+    }
+    counts = Counter(fleet.server.logins)
+    issued_by_fleet = len(fleet.server.issued)
+    assert issued_by_fleet >= FLEET + 2
+    assert 1 <= counts["aws"] <= len(processes)
+    assert counts["universal"] <= len(processes)
+    assert fleet.server.count("GET /v1/cert-manager/applications/by-name") <= counts.total()
+    assert fleet.server.count("/profiles$") <= counts.total()
+    assert len(processes) < issued_by_fleet / 2
+
+
+def _public_key(noted: str) -> bytes:
+    key = serialization.load_der_private_key(base64.b64decode(noted), password=None)
+    return key.public_key().public_bytes(*SPKI)
+
+
+def test_all_of_a_fleet_are_delivered(stack: Stack, fleet: Fleet) -> None:
+    serials = {assert_pair(stack.secret(name)).serial_number for name in fleet.names}
+    assert len(serials) == FLEET
+    assert serials <= {one.signed.serial_number for one in fleet.server.issued}
+
+
+@pytest.mark.parametrize("who", ["CheckerRole", "root", "a wrong signature", "a wrong token"])
+def test_the_server_lets_in_nobody_but_the_issuers_own_role(stack: Stack, infisical: Planted, who: str) -> None:
+    ours, theirs = (stack.role(stack.resource(role)) for role in ("IssuerRole", "CheckerRole"))
+    held = {
+        "CheckerRole": theirs,
+        "root": {"aws_access_key_id": "test", "aws_secret_access_key": "test"},
+        "a wrong signature": {**ours, "aws_secret_access_key": "wrong"},
+        "a wrong token": {**ours, "aws_session_token": "wrong"},
+    }[who]
+    with Bare(infisical) as client:
+        assert client.aws(_signed(ours)).status_code == 200
+        assert client.aws(_signed(held)).status_code in {401, 500}
+
+
+def _signed(held: dict[str, str]) -> dict[str, str]:
+    return signed(ReadOnlyCredentials(*(held.get(f"aws_{key}") for key in _PARTS)), REGION)
+
+
+_PARTS = ("access_key_id", "secret_access_key", "session_token")
+
+
+def test_the_issuers_role_reads_credentials_and_nothing_else(stack: Stack, fleet: Fleet) -> None:
+    role, mark = stack.role(stack.resource("IssuerRole")), uuid.uuid4().hex[:6]
+    owner, ours = stack.client("secretsmanager"), stack.client("secretsmanager", **role)
+    for folder in (CREDENTIALS, "production", "evercert/credentials-x", "evercert"):
+        owner.create_secret(Name=f"{folder}/mine-{mark}", SecretString="{}")
+    assert ours.get_secret_value(SecretId=f"{CREDENTIALS}/mine-{mark}")["SecretString"] == "{}"
+    refused = ("production", "evercert/credentials-x", "evercert")
+    for name in (f"evercert/certificates/{fleet.names[0]}", *(f"{folder}/mine-{mark}" for folder in refused)):
+        _denied(lambda name=name: ours.get_secret_value(SecretId=name))
+    _denied(lambda: ours.put_secret_value(SecretId=f"{CREDENTIALS}/mine-{mark}", SecretString="x"))
+    _denied(ours.list_secrets)
+
+
+def test_the_issuers_role_reads_parameters_of_credentials_and_no_others(stack: Stack) -> None:
+    role, mark = stack.role(stack.resource("IssuerRole")), uuid.uuid4().hex[:6]
+    owner, ours = stack.client("ssm"), stack.client("ssm", **role)
+    for name in (f"/{CREDENTIALS}/mine-{mark}", f"/production/mine-{mark}"):
+        owner.put_parameter(Name=name, Value="{}", Type="SecureString")
+    assert ours.get_parameter(Name=f"/{CREDENTIALS}/mine-{mark}", WithDecryption=True)["Parameter"]["Value"] == "{}"
+    _denied(lambda: ours.get_parameter(Name=f"/production/mine-{mark}"))
+
+
+def _denied(call: Callable[[], object]) -> None:
+    with pytest.raises(ClientError) as refused:
+        call()
+    assert refused.value.response["Error"]["Code"] in DENIED
+
+
+def test_no_definition_holds_a_credential(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
+    table = json.dumps(stack.items(table=stack.outputs["IssuersTable"]))
+    assert f"by-{next(iter(logged_in))}" in table
+    assert infisical.client_secret not in table
+    assert infisical.ldap_password not in table
