@@ -31,6 +31,7 @@ WEB, SESSIONS, LOGINS, CREDENTIALS, INFISICAL = (
     f"tests/contract/test_{name}.py" for name in ("web", "sessions", "logins", "credentials", "infisical")
 )
 ELSEWHERE = "tests/unit/test_made_elsewhere.py"
+FOUND_AGAIN, WEAKNESSES = "tests/contract/test_infisical_found_again.py", "tests/contract/test_weaknesses.py"
 CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
 
 
@@ -196,10 +197,26 @@ MUTANTS = [
     Mutant("content type signed", "logins/aws_iam.py", 'headers={"Content-Type": CONTENT_TYPE})', "headers={})", LOGINS),
     Mutant("a refused login is everybody's", "breaker.py", "except (Unavailable, LoginRefused):", "except Unavailable:", INFISICAL),
     Mutant("a request is found again", "issuers/infisical.py", "found = self._found(request) if request.asked_before else None", "found = None", INFISICAL),
-    Mutant("found is what was asked for", "issuers/infisical.py", "and _has(self._api.request(request_id), request.token):", ":", INFISICAL),
-    Mutant("a renewal is found again", "issuers/infisical.py", "may_be_there = request.asked_before or request.csr is None", "may_be_there = False", INFISICAL),
+    Mutant("found is what was asked for", "issuers/infisical.py", "and _token_of(self._api.request(handle)) == token:", ":", INFISICAL),
+    Mutant("a renewal is found again", "issuers/infisical.py", "if request.asked_before or request.csr is None:", "if False:", INFISICAL),
     Mutant("a lost answer is looked for", "issuers/infisical.py", "        except AnswerLost:\n            if (found := self._found(request)) is not None:", "        except AnswerLost:\n            if (found := None) is not None:", INFISICAL),
     Mutant("a renewal for another key", "issuers/infisical.py", "if not isinstance(answer, Issued) or self._answers.is_of(request, answer.chain):", "if True:", INFISICAL),
+    Mutant("a renewal that waits is found", "issuers/infisical.py", "token = _token_of(known) if asked else None", "token = None", FOUND_AGAIN),
+    Mutant("a stranger's renewal is not ours", "issuers/infisical.py", "return issued if self._answers.is_of(request, issued.chain) else None", "return issued", FOUND_AGAIN),
+    Mutant("a revoked successor is none", "issuers/infisical.py", 'if (self._api.certificate(successor) or {}).get("status") != "active":', "if False:", FOUND_AGAIN),
+    Mutant("our name is searched first", "issuers/infisical.py", 'candidates.sort(key=lambda entry: entry.get("commonName") != request.spec.attributes.common_name)', "pass", FOUND_AGAIN),
+    Mutant("a foreign key is taken back", "issuers/infisical.py", "self._api.revoke(answer.reference, REASON)", "pass", FOUND_AGAIN),
+    Mutant("an approved renewal is looked at", "issuers/infisical.py", "if request.previous is None:\n                return answer", "if True:\n                return answer", FOUND_AGAIN),
+    Mutant("what is issued already is revoked", "issuers/infisical.py", "if self._api.cancel(handle):", "if self._api.cancel(handle) or True:", FOUND_AGAIN),
+    Mutant("a lost renewal is looked for", "issuers/infisical.py", "if (found := self._successor_of(request, previous, asked=True)) is not None:", "if (found := None) is not None:", INFISICAL),
+    Mutant("what cannot be read yet is come back for", "issuers/infisical_answers.py", "except (Unavailable, Misconfigured) as error:", "except NotImplementedError as error:", FOUND_AGAIN),
+    Mutant("what failed at the CA is over", "issuers/infisical_answers.py", "raise GaveUp(", "raise Unavailable(", INFISICAL),
+    Mutant("a validation is triggered", "issuers/infisical_answers.py", "self._api.trigger_validation(request_id)", "pass", INFISICAL),
+    Mutant("a request carries its token", "issuers/infisical_wording.py", '"metadata": [*metadata, {"key": TOKEN, "value": request.token}],', '"metadata": metadata,', INFISICAL),
+    Mutant("no minutes for a server that reads months", "issuers/infisical_wording.py", '((DAY, "d"), (HOUR, "h")):', '((DAY, "d"), (HOUR, "h"), (HOUR / 60, "m")):', WEAKNESSES),
+    Mutant("an issuance is sent once", "issuers/infisical_api.py", 'self._session.call("POST", path, body=body, repeatable=False)', 'self._session.call("POST", path, body=body)', INFISICAL),
+    Mutant("what was perhaps asked is looked for", "obtaining.py", "return forget if isinstance(issuer, Forgetter) else None", "return None", FOUND_AGAIN),
+    Mutant("taken back right after an outage", "obtaining.py", "if admitted is None or asked is not opened:", "if True:", FOUND_AGAIN),
     Mutant("chain or nothing", "issuers/infisical_answers.py", "if len(chain.certificates) == 1 and chain.leaf.issuer != chain.leaf.subject:", "if False:", INFISICAL),
     Mutant("a revoked one is not followed", "issuers/infisical.py", 'if (status := known.get("status")) != "active":', 'if (status := "active") != "active":', INFISICAL),
     Mutant("names are asked for again", "issuers/infisical.py", "if isinstance(answer, Refusal) and answer.status == NOT_FOUND:", "if False:", INFISICAL),

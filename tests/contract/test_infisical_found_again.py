@@ -109,6 +109,7 @@ def test_a_renewal_with_another_key_that_people_approved_is_taken_back(enrollmen
     delivered_in_the_end(enrollment)
     _, wrong, right = enrollment.server.issued
     assert wrong.revoked is not None
+    assert "certificate.failed" not in [outcome.type for outcome in enrollment.bench.announcer.announced]
     assert enrollment.bench.record().facts.reference == right.id
 
 
