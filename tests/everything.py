@@ -1,6 +1,6 @@
-"""Every test, in two lanes at once: what waits for the deployed stack, and what computes.
+"""Every test, in lanes at once: what waits for the deployed stack, what dies at every call, and the rest.
 
-`python -m tests.everything`; the second lane is seen as it runs, the first one's report comes after it.
+`python -m tests.everything`; the last lane is seen as it runs, the others' reports come after it.
 """
 
 from __future__ import annotations
@@ -12,27 +12,33 @@ import time
 
 from tests.local_stack import ROOT
 
-WAITING = ["tests/stack"]
-COMPUTING = ["tests/unit", "tests/contract", "tests/functions", "tests/random", "tests/crash"]
+STACK, CRASH = ["tests/stack"], ["tests/crash"]
+REST = ["tests/unit", "tests/contract", "tests/functions", "tests/random"]
+COMMAND = [sys.executable, "-m", "pytest", "-q"]
 
 
 def main() -> int:
-    """Exit code 0 only if both lanes passed, and no folder of tests is in neither."""
+    """Exit code 0 only if all lanes passed, and no folder of tests is in none."""
     folders = {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/test_*.py")}
-    if folders != {*WAITING, *COMPUTING}:
-        sys.exit(f"in neither lane: {', '.join(sorted(folders ^ {*WAITING, *COMPUTING}))}")
-    command, began = [sys.executable, "-m", "pytest", "-q"], time.monotonic()
-    with tempfile.TemporaryFile("w+") as report:
-        waiting = subprocess.Popen([*command, *WAITING], cwd=ROOT, stdout=report, stderr=subprocess.STDOUT)
+    if folders != {*STACK, *CRASH, *REST}:
+        sys.exit(f"in no lane: {', '.join(sorted(folders ^ {*STACK, *CRASH, *REST}))}")
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+") as crash, tempfile.TemporaryFile("w+") as stack:
+        behind = [
+            (lane, report, subprocess.Popen([*COMMAND, *lane], cwd=ROOT, stdout=report, stderr=subprocess.STDOUT))
+            for lane, report in ((CRASH, crash), (STACK, stack))
+        ]
         try:
-            computing = subprocess.run([*command, *COMPUTING], cwd=ROOT, check=False).returncode
-            print("\n== on the deployed stack ...", flush=True)
-            codes = [computing, waiting.wait()]
+            codes = [subprocess.run([*COMMAND, *REST], cwd=ROOT, check=False).returncode]
+            for lane, report, process in behind:
+                print(f"\n== {', '.join(lane)} ...", flush=True)
+                codes.append(process.wait())
+                report.seek(0)
+                print(report.read())
         except KeyboardInterrupt:
-            waiting.wait()  # it was interrupted too, and takes its stack down
+            for _, _, process in behind:
+                process.wait()  # it was interrupted too, and takes its stack down
             return 130
-        report.seek(0)
-        print(report.read())
     print(f"{'FAILED' if any(codes) else 'all passed'} in {time.monotonic() - began:.0f} s")
     return 1 if any(codes) else 0
 
