@@ -115,6 +115,7 @@ def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet
 
 def test_each_process_of_the_function_logs_in_once_and_asks_for_names_once(stack, fleet: Fleet, keys: Path) -> None:
     """Whatever else runs on the stack: the short ones' second issuer has a login of its own, and its own names."""
+    assert until(lambda: {event["subject"] for event in fleet.events()} >= set(fleet.short.values()), 60)
     issued = {one.public_key for one in fleet.server.issued}
     processes = {
         file.name
