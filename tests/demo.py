@@ -50,8 +50,7 @@ class Demo:
     """One run; every phase is timed, every finding is checked."""
 
     def __init__(self, running: Emulator, ends: ExitStack) -> None:
-        self.running = running
-        self.ends = ends  # of what is started on the way
+        self.running, self.ends = running, ends  # of what is started on the way
         self.phases: list[tuple[str, float]] = []
 
     @contextmanager
@@ -82,8 +81,7 @@ class Demo:
             check_with_openssl(WEB, first, issued)
             arn = self.in_acm(first, issued)
         with self.phase("what is in the secret of the certificate from Infisical"):
-            first_of_app = self.secret(APP, "AWSCURRENT")
-            self.check_issuer(first_of_app, from_infisical)
+            self.check_issuer(first_of_app := self.secret(APP, "AWSCURRENT"), from_infisical)
         with self.phase("the schedule renews"):
             renewed, again = self.next_event(WEB, TYPES[1]), self.next_event(APP, TYPES[1])
         with self.phase("what is in the secret now, and in ACM"):
@@ -179,7 +177,7 @@ class Demo:
 
     def what_infisical_saw(self) -> None:
         logins, issued = self.server.logins, len(self.server.issued)
-        require(set(logins) == {"aws"}, f"the logins are {logins}")
+        require(set(logins) == {"aws"}, f"logins: {logins}")
         require(self.server.tokens.given != [], "no token was given")
         say(
             f"the server let the issuer's role in {len(logins)} times by AWS IAM (once for each process of the function)"

@@ -52,9 +52,12 @@ class Fleet:
     events: Callable[[], list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fleet(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """On a double of its own, so that its counts are of nothing else; the short ones are left to the schedule."""
+    """On a double of its own, so that its counts are of nothing else; the short ones are left to the schedule.
+
+    For the session: while they come of age, other files' tests run.
+    """
     folder, mark = tmp_path_factory.mktemp("fleet"), uuid.uuid4().hex[:6]
     with beside(stack.running) as server:
         stack.doubles.append(server)
@@ -100,7 +103,7 @@ def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet
         return [event["type"] for event in fleet.events() if event["subject"] == name]
 
     assert until(lambda: types()[:2] == ["certificate.issued", "certificate.renewed"], 120), types()
-    current, previous = (stack.secret(name, stage) for stage in ("AWSCURRENT", "AWSPREVIOUS"))
+    previous, current = (stack.secret(name, stage) for stage in ("AWSPREVIOUS", "AWSCURRENT"))  # it goes on renewing
     leaf, before = assert_pair(current), assert_pair(previous)
     assert leaf.serial_number != before.serial_number
     assert leaf.public_key() != before.public_key()
@@ -112,6 +115,7 @@ def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet
 
 def test_each_process_of_the_function_logs_in_once_and_asks_for_names_once(stack, fleet: Fleet, keys: Path) -> None:
     """Whatever else runs on the stack: the short ones' second issuer has a login of its own, and its own names."""
+    assert until(lambda: {event["subject"] for event in fleet.events()} >= set(fleet.short.values()), 60)
     issued = {one.public_key for one in fleet.server.issued}
     processes = {
         file.name
