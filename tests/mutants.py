@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant("fit", "obtaining.py", "if not problems:", "if True:", ISSUANCE),
     Mutant("misfit revoked", "obtaining.py", "opened.issuer.revoke(issued.chain, issued.reference)\n", "pass\n", ISSUANCE),
     Mutant("what is in use is not revoked", "obtaining.py", "if any(delivery.revision", "if False and any(delivery.revision", ISSUANCE),
-    Mutant("first deadline of a pending request", "obtaining.py", "pending.deadline or min(answer.deadline", "min(answer.deadline", ISSUANCE),
+    Mutant("first deadline of a pending request", "obtaining.py", "min(pending.deadline or answer.deadline, now", "min(answer.deadline, now", ISSUANCE),
     Mutant("refused revocation delays nothing", "obtaining.py", 'done = f"it could not be revoked: {error}"', "raise", ISSUANCE),
     Mutant("shortest poll", "obtaining.py", "max(min(answer.retry_at, deadline), now + SHORTEST_POLL)", "min(answer.retry_at, deadline)", ISSUANCE),
     Mutant("poll before the deadline", "obtaining.py", "min(answer.retry_at, deadline)", "answer.retry_at", ISSUANCE),
@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant("CSR in the hash", "spec.py", '"csr": self.csr and hashlib.sha256(self.csr.encode()).hexdigest(),', '"csr": None,', SPEC),
     Mutant("a CSR is used once", "spec.py", 'return self.csr is None or self.private_key.rotate == "never"', "return True", SPEC),
     Mutant("subject fits", "certificate.py", "if wrong := differences(leaf.subject, attributes):", "if wrong := []:", "tests/unit/test_certificate.py"),
-    Mutant("asked usages fit", "certificate.py", "if isinstance(usage, x509.KeyUsage) or attributes.key_usages:", "if isinstance(usage, x509.KeyUsage):", "tests/unit/test_certificate.py"),
+    Mutant("asked usages fit", "certificate.py", "if isinstance(usage, x509.KeyUsage) or asked:", "if isinstance(usage, x509.KeyUsage):", "tests/unit/test_certificate.py"),
     Mutant("given A-labels", "identifiers.py", "if label.startswith(_ACE_PREFIX):", "if False:", "tests/unit/test_identifiers.py"),
     Mutant("no wildcard by mapping", "identifiers.py", 'if "*" in labels:', "if False:", "tests/unit/test_identifiers.py"),
     Mutant("a wish never makes later", "aws/specs.py", 'OR #due_at > :at)"', 'OR #due_at <> :at)"', INVENTORY),
@@ -246,6 +246,13 @@ MUTANTS = [
     Mutant("unset is never", "cli/agent/entries.py", 'found["renew-before-expiry"] = wish or "never"', 'found |= {"renew-before-expiry": wish} if wish else {}', "tests/unit/test_agent_document.py"),
     Mutant("an agent's unknown keys are mistakes", "cli/agent/form.py", 'self.problems.append(Problem(here, f"unknown key', 'self.notes.append(Problem(here, f"unknown key', "tests/unit/test_agent_rules.py"),
     Mutant("no output is issued for nothing", "cli/agent/rules.py", 'if (needed or output in given) and "path" not in given.get(output, {}):', "if False:", "tests/unit/test_agent_rules.py"),
+    Mutant('what was followed stays', 'obtaining.py', 'return "it was issued elsewhere" if pending.followed else None', 'return None', ELSEWHERE),
+    Mutant('asked once more after the deadline', 'obtaining.py', '        request = _request(record, pending, now, again=again)\n        answer = self', '        if pending.deadline is not None and now > pending.deadline:\n            raise GaveUp(self.give_up(record, pending, opened, nullcontext()))\n        request = _request(record, pending, now, again=again)\n        answer = self', ELSEWHERE),
+    Mutant("a wrong clock's deadline ends", 'obtaining.py', 'deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)', 'deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)', ELSEWHERE),
+    Mutant('a successor for those that can take it', 'delivery.py', '"revoked", "replaced", "drifted"])', '"revoked", "drifted"])', ELSEWHERE),
+    Mutant('usages of a profile', 'certificate.py', 'and not profiled else', 'else', ELSEWHERE),
+    Mutant('a mended login is tried', 'decision.py', ' or error.at < (record.woken_at or error.at)', '', INFISICAL),
+    Mutant('a profile hands out no other key', 'issuers/infisical.py', 'if self.settings.profile is not None:  # who may write specs gains no other key by it', 'if False:', INFISICAL),
 ]  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from datetime import timedelta
 import pytest
 
 from evercert.attributes import Attributes
+from evercert.aws import items
 from evercert.certificate import Chain
-from evercert.errors import Unavailable
+from evercert.errors import Rejected, Unavailable
 from evercert.issuer import Issued, OpenIssuer, PendingAnswer, Request, Status
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey, public_bytes
+from evercert.obtaining import LONGEST_PENDING
 from evercert.record import Facts
 from evercert.spec import Spec
 from tests.fakes import Bench, spec
@@ -190,6 +192,26 @@ def test_what_it_waits_for_is_foreign_text(bench: Bench, maker: Maker) -> None:
     assert bench.announcer.announced[0].data["waits_for"] == "an [31m approval"
 
 
+def test_an_approval_that_came_just_before_the_deadline_counts(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an approval"]
+    bench.want(theirs())
+    bench.run()
+    bench.clock.now = bench.record().pending.deadline + timedelta(minutes=1)
+    assert bench.run() == "certificate.issued"
+
+
+def test_a_deadline_of_a_clock_that_was_wrong_ends_before_long(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an approval"] * 3
+    bench.want(theirs())
+    bench.run()
+    record = bench.record()
+    ahead = {"deadline": bench.clock() + timedelta(days=365), "retry_at": bench.clock()}
+    item = bench.table.items["certificate#web", "record"]
+    item["pending"] = items.attribute(record.pending.model_copy(update=ahead))
+    bench.run()
+    assert bench.record().pending.deadline == bench.clock() + LONGEST_PENDING
+
+
 # -- followed ------------------------------------------------------------------------------------------------------------
 def test_a_followed_certificate_is_taken_as_it_is(bench: Bench, maker: Maker) -> None:
     bench.want(followed())
@@ -216,6 +238,40 @@ def test_what_was_issued_elsewhere_is_never_revoked(bench: Bench, maker: Maker) 
     assert bench.run() == "certificate.failed"
     assert maker.revoked == []
     assert "it is left, it was issued elsewhere" in bench.record().last_error.message
+
+
+def test_what_was_only_followed_is_not_revoked_by_an_edit(bench: Bench, maker: Maker) -> None:
+    bench.want(followed())
+    bench.destinations.open(followed().destinations[0], "web").errors = [Unavailable("closed")]
+    assert bench.run() == "certificate.failed"
+    assert bench.record().pending.chain is not None
+    bench.clock.advance(minutes=2)  # the breaker's time
+    bench.edit(theirs())
+    assert bench.run() == "certificate.issued"
+    assert maker.revoked == []
+    assert "it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
+
+
+def test_what_was_asked_for_is_taken_back_by_an_edit_that_follows(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    bench.destinations.open(theirs().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    bench.clock.advance(minutes=2)  # the breaker's time
+    bench.edit(followed())
+    assert bench.run() == "certificate.issued"
+    assert maker.revoked == ["id-1"]
+
+
+def test_one_destination_that_refuses_does_not_keep_a_successor_from_the_others(bench: Bench, maker: Maker) -> None:
+    both = {**followed().document(), "destinations": [{"type": "fake", "to": to} for to in ("here", "there")]}
+    bench.want(Spec.model_validate(both))
+    assert bench.run() == "certificate.issued"
+    bench.destinations.known["there"].refuses = Rejected("too large")
+    maker.standing = "replaced"
+    bench.clock.now = bench.record().check_at
+    bench.run()
+    assert bench.run() == "certificate.renewed"
+    assert bench.destinations.known["here"].deliveries == 2
 
 
 @pytest.mark.parametrize("beside", ["attributes", "csr", "private-key"])
@@ -275,3 +331,23 @@ def test_another_signature_than_was_asked_for_is_a_misfit(bench: Bench, maker: M
     bench.want(theirs(attributes={"common-name": "www.example.com", "signature-algorithm": "ECDSA-SHA512"}))
     assert bench.run() == "certificate.failed"
     assert "it is signed with ECDSA-SHA256; asked for was ECDSA-SHA512" in bench.record().last_error.message
+
+
+# -- usages that nobody asked for ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("profiled", "fits"), [(True, True), (False, False)])
+def test_usages_that_nobody_asked_for_are_a_profiles_to_choose(bench: Bench, profiled: bool, fits: bool) -> None:
+    class Profile(Maker):
+        def issue(self, request: Request) -> Issued | PendingAnswer:
+            usages = {"extended_key_usages": ("client_auth",)}
+            attributes = request.spec.attributes.model_copy(update=usages)
+            asked = request.spec.model_copy(update={"attributes": attributes})
+            answer = super().issue(Request(request.certificate, asked, None, 1, "", request.now))
+            return Issued(answer.chain, answer.private_key, answer.reference, profiled)
+
+    bench.issuers.known["main"] = OpenIssuer(Profile(), "profile")
+    bench.want(theirs())
+    assert (bench.run() == "certificate.issued") is fits
+    asked = {"common-name": "www.example.com", "ttl": "90d", "extended-key-usages": ["server_auth"]}
+    bench.edit(theirs(attributes=asked))
+    assert bench.run() == "certificate.failed"
+    assert "its extended key usage lacks serverAuth" in bench.record().last_error.message

@@ -123,10 +123,13 @@ def to_pem(certificates: Sequence[x509.Certificate]) -> str:
     return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
 
 
-def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, now: datetime) -> list[str]:
+def misfits(
+    chain: Chain, attributes: Attributes | None, public_key: bytes, now: datetime, *, profiled: bool = False
+) -> list[str]:
     """Every way in which this is not the certificate that was asked for; empty when it fits.
 
-    Without attributes nothing was asked for but that it is valid, and belongs to the key.
+    Without attributes nothing was asked for but that it is valid, belongs to the key, and is no CA's. `profiled`:
+    usages that were not asked for are the issuer's to choose; else they are a TLS server's.
     """
     leaf = chain.leaf
     found = []
@@ -138,6 +141,7 @@ def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, now:
         found.append("it is for another public key")
     if attributes is not None:
         found += _unasked(chain, attributes)
+    found += _usage_misfits(leaf, attributes, TLS_SERVER if attributes is not None and not profiled else ((), ()))
     if leaf.not_valid_before_utc > now + AHEAD:
         found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
     if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
@@ -156,7 +160,7 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
     if wanted is not None and signed != wanted:
         found.append(f"it is signed with {signed or 'another algorithm'}; asked for was {wanted}")
-    return found + _usage_misfits(leaf, attributes)
+    return found
 
 
 def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
@@ -170,8 +174,13 @@ def _strange_names(leaf: x509.Certificate) -> bool:
     return any(from_general_name(name) is None for name in _alternative_names(leaf))
 
 
-def _usage_misfits(leaf: x509.Certificate, attributes: Attributes) -> list[str]:
-    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: what was asked for, else a TLS server's certificate; never a CA's.
+TLS_SERVER: tuple[tuple[str, ...], tuple[str, ...]] = ("digital_signature",), ("server_auth",)
+
+
+def _usage_misfits(
+    leaf: x509.Certificate, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
+) -> list[str]:
+    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: what was asked for, else what is usual; never a CA's.
 
     An extension that is absent allows every usage, which is enough only where none was asked for.
     """
@@ -181,13 +190,14 @@ def _usage_misfits(leaf: x509.Certificate, attributes: Attributes) -> list[str]:
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
         found.append("it is a CA certificate")
     usage = extensions.get(x509.KeyUsage)
-    if isinstance(usage, x509.KeyUsage) or attributes.key_usages:
+    asked, asked_extended = (attributes.key_usages, attributes.extended_key_usages) if attributes else ((), ())
+    if isinstance(usage, x509.KeyUsage) or asked:
         there = key_usages_of(usage) if isinstance(usage, x509.KeyUsage) else ()
-        found += _lacking("key usage", attributes.key_usages or ("digital_signature",), there)
+        found += _lacking("key usage", asked or usual[0], there)
     extended = extensions.get(x509.ExtendedKeyUsage)
-    if isinstance(extended, x509.ExtendedKeyUsage) or attributes.extended_key_usages:
+    if isinstance(extended, x509.ExtendedKeyUsage) or asked_extended:
         present = extended_key_usages_of(extended) if isinstance(extended, x509.ExtendedKeyUsage) else ()
-        found += _lacking("extended key usage", attributes.extended_key_usages or ("server_auth",), present)
+        found += _lacking("extended key usage", asked_extended or usual[1], present)
     return found
 
 

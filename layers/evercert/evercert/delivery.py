@@ -36,7 +36,8 @@ TURN_KEPT = timedelta(minutes=1)  # a turn that was missed by more than this is 
 FARTHEST_TURN = timedelta(hours=6)
 INTENT_SETTLES = timedelta(minutes=5)  # after that, what an interrupted first delivery made can be found
 QUOTA_WARNING = 0.8
-KEPT_UP: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "drifted"])  # nobody's wish, but needed
+# nobody's wish, but needed
+KEPT_UP: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "replaced", "drifted"])
 
 
 @dataclass

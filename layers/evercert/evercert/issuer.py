@@ -35,6 +35,7 @@ class Issued:
     chain: Chain
     private_key: PrivateKey | None = None  # where it made the key
     reference: str | None = None
+    profiled: bool = False  # usages that were not asked for are its profile's to choose
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Obtaining:
             sealed_key=sealed_key,
             csr=csr,
             nonce=nonce,
+            followed=record.spec.certificate_id is not None,
             gave_up=gave_up,
         )
         self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
@@ -81,14 +82,14 @@ class Obtaining:
         for a certificate that does not fit.
         """
         now = self.clock()
-        if pending.deadline is not None and now > pending.deadline:
-            done = self.give_up(record, pending, opened, nullcontext())
-            raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
         request = _request(record, pending, now, again=again)
         answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
+            if pending.deadline is not None and now > pending.deadline:  # asked once more: it may have come meanwhile
+                done = self.give_up(record, pending, opened, nullcontext())
+                raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
             # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
-            deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)
+            deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
             return pending.model_copy(
                 update={
@@ -146,7 +147,7 @@ class Obtaining:
 
         def forget() -> str:
             known = isinstance(issuer, Forgetter) and issuer.forget(_request(record, pending, self.clock(), again=True))
-            return "found and taken back" if known else "nothing was found to take back"
+            return "found and taken back" if known else "nothing was found to take back, and something may be left"
 
         if chain is not None:
             return revoke if isinstance(issuer, Revoker) else None
@@ -210,7 +211,7 @@ class Obtaining:
 def _why_left(record: Record, pending: Pending) -> str | None:
     if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
         return "it is in use"
-    return None if record.spec.certificate_id is None else "it was issued elsewhere"
+    return "it was issued elsewhere" if pending.followed else None
 
 
 def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list[str]:
@@ -222,7 +223,7 @@ def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list
         public_key = issued.private_key.public_bytes()
     else:
         return ["it came without its private key"]
-    found = misfits(issued.chain, attributes, public_key, now)
+    found = misfits(issued.chain, attributes, public_key, now, profiled=issued.profiled)
     wanted = record.spec.private_key.known
     if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
         found.append(f"its key is no {wanted}")

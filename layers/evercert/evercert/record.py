@@ -125,6 +125,7 @@ class Pending(Part):
     sealed_key: str | None = None  # None: the user has the key, and gave a CSR; or the issuer is still to make it
     csr: str | None = None  # None: the issuer makes the key; what tells this revision from others is then `nonce`
     nonce: str | None = None
+    followed: bool = False  # it was issued elsewhere, and is nobody's here to take back
     handle: str | None = None
     retry_at: Instant | None = None
     deadline: Instant | None = None
