@@ -246,13 +246,13 @@ MUTANTS = [
     Mutant("unset is never", "cli/agent/entries.py", 'found["renew-before-expiry"] = wish or "never"', 'found |= {"renew-before-expiry": wish} if wish else {}', "tests/unit/test_agent_document.py"),
     Mutant("an agent's unknown keys are mistakes", "cli/agent/form.py", 'self.problems.append(Problem(here, f"unknown key', 'self.notes.append(Problem(here, f"unknown key', "tests/unit/test_agent_rules.py"),
     Mutant("no output is issued for nothing", "cli/agent/rules.py", 'if (needed or output in given) and "path" not in given.get(output, {}):', "if False:", "tests/unit/test_agent_rules.py"),
-    Mutant('what was followed stays', 'obtaining.py', 'return "it was issued elsewhere" if pending.followed else None', 'return None', ELSEWHERE),
-    Mutant('asked once more after the deadline', 'obtaining.py', '        request = _request(record, pending, now, again=again)\n        answer = self', '        if pending.deadline is not None and now > pending.deadline:\n            raise GaveUp(self.give_up(record, pending, opened, nullcontext()))\n        request = _request(record, pending, now, again=again)\n        answer = self', ELSEWHERE),
-    Mutant("a wrong clock's deadline ends", 'obtaining.py', 'deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)', 'deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)', ELSEWHERE),
-    Mutant('a successor for those that can take it', 'delivery.py', '"revoked", "replaced", "drifted"])', '"revoked", "drifted"])', ELSEWHERE),
-    Mutant('usages of a profile', 'certificate.py', 'and not profiled else', 'else', ELSEWHERE),
-    Mutant('a mended login is tried', 'decision.py', ' or error.at < (record.woken_at or error.at)', '', INFISICAL),
-    Mutant('a profile hands out no other key', 'issuers/infisical.py', 'if self.settings.profile is not None:  # who may write specs gains no other key by it', 'if False:', INFISICAL),
+    Mutant("what was followed stays", "obtaining.py", 'return "it was issued elsewhere" if pending.followed else None', "return None", ELSEWHERE),
+    Mutant("asked once more after the deadline", "obtaining.py", "        request = _request(record, pending, now, again=again)\n        answer = self", "        if pending.deadline is not None and now > pending.deadline:\n            raise GaveUp(self.give_up(record, pending, opened, nullcontext()))\n        request = _request(record, pending, now, again=again)\n        answer = self", ELSEWHERE),
+    Mutant("a wrong clock's deadline ends", "obtaining.py", "deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)", "deadline = pending.deadline or min(answer.deadline, now + LONGEST_PENDING)", ELSEWHERE),
+    Mutant("a successor for those that can take it", "delivery.py", '"revoked", "replaced", "drifted"])', '"revoked", "drifted"])', ELSEWHERE),
+    Mutant("usages of a profile", "certificate.py", "and not profiled else", "else", ELSEWHERE),
+    Mutant("a mended login is tried", "decision.py", " or error.at < (record.woken_at or error.at)", "", INFISICAL),
+    Mutant("a profile hands out no other key", "issuers/infisical.py", "if self.settings.profile is not None:  # who may write specs gains no other key by it", "if False:", INFISICAL),
 ]  # fmt: skip
 
 
