@@ -84,6 +84,12 @@ def test_refuses_a_key_twice_and_names_both_lines(write, content):
     assert refused(write(content)) == (lines[-1], f"has the key 'a' twice; it stands in line {lines[0]} too")
 
 
+def test_a_key_among_credentials_that_may_be_one_is_not_quoted(write):
+    line, message = refused(write("auth:\n  config:\n    {client-secret:S3cretPw, client-secret:S3cretPw}\n"))
+    assert (line, message) == (3, "has a key twice; it stands in line 3 too")
+    assert refused(write("auth: {token: a, token: b}"))[1].startswith("has the key 'token' twice")
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path):
     assert refused(str(tmp_path / "missing.yaml")) == (0, "cannot be read: No such file or directory")
     assert refused(str(tmp_path)) == (0, "cannot be read: Is a directory")

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from evercert.document import Path
+from evercert.model import is_key
 
 LARGEST = 1 << 20
 DEEPEST = 20
@@ -166,7 +167,8 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
             if not isinstance(key, yaml.ScalarNode):
                 raise Unreadable(line, "has a key that is no text")
             if key.value in seen:
-                raise Unreadable(line, f"has the key {key.value!r} twice; it stands in line {seen[key.value]} too")
+                shown = f"the key {key.value!r}" if "auth" not in path or is_key(key.value) else "a key"
+                raise Unreadable(line, f"has {shown} twice; it stands in line {seen[key.value]} too")
             seen[key.value] = line
             lines.setdefault((*path, key.value), line)
             _walk(value, (*path, key.value), lines)
