@@ -8,6 +8,7 @@ import pytest
 
 from evercert.cli.files import KINDS
 from evercert.document import Document, read
+from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
 from evercert.spec import Component
 from tests.raw_server import bundle
@@ -114,3 +115,11 @@ def test_how_it_logs_in_and_how_patient_it_is_makes_no_other_issuer(changes: dic
 )
 def test_another_server_or_profile_is_another_issuer(changes: dict) -> None:
     assert identity_hash(**changes) != identity_hash()
+
+
+@pytest.mark.parametrize("key", [f"client-secret:{SECRET}", "hunter2"])
+def test_a_key_that_may_be_a_secret_is_not_quoted_where_an_issuer_is_opened_either(key: str) -> None:
+    definition = Component.model_validate({**GOOD, "auth": {**GOOD["auth"], key: None}})
+    with pytest.raises(Misconfigured, match="is a space missing after a colon") as raised:
+        ISSUERS.settings(definition)
+    assert "hunter2" not in str(raised.value)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from evercert.errors import EvercertError, foreign
 from evercert.lifecycle import Lifecycle
-from evercert.model import NO_KEY, Model, is_key
+from evercert.model import Model
 from evercert.register import Register, nearest
 from evercert.spec import NAME_PATTERN, Attributes, Component, IssuerName, PrivateKeySpec, Spec
 
@@ -153,8 +153,6 @@ def _form_problems(error: ValidationError) -> list[Problem]:
 def _problem(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
     path = (*place, *(part for part in detail["loc"] if part != "[key]"))
     kind = detail["type"]
-    if "auth" in path[:-1] and isinstance(path[-1], str) and not is_key(path[-1]):
-        return Problem(path[:-1], f"{_label(path[:-1])}: {NO_KEY}")
     if kind == "extra_forbidden":
         known = model or _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
         keys = [field.alias or name for name, field in known.model_fields.items()] if known is not None else []

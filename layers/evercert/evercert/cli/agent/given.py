@@ -42,7 +42,7 @@ class Given:
             given = self._config.get(key)
             if isinstance(given, dict):
                 return given
-            if given is None and place not in self._gathered.refused:
+            if given is None:
                 self._lacks(place, f"the key {key!r} is missing; give it, or set {variable}")
             text = None if given is None else self._from_document(given, place)
         return None if text is None else self._fitting(key, text.strip())
