@@ -97,8 +97,8 @@ def bundle() -> str:
     return authority()[0].public_bytes(serialization.Encoding.PEM).decode()
 
 
-def server_context(name: str, *, days: int = 1) -> ssl.SSLContext:
-    """A certificate for that name; `days` below zero: it has expired."""
+def server_context(name: str, *, days: int = 1, identified: bool = True) -> ssl.SSLContext:
+    """A certificate for that name; `days` below zero: it has expired; `identified`: it says by which key it was signed."""
     issuer, issuer_key = authority()
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -110,9 +110,10 @@ def server_context(name: str, *, days: int = 1) -> ssl.SSLContext:
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(days=5)).not_valid_after(now + timedelta(days=days))
     builder = builder.add_extension(x509.SubjectAlternativeName([subject]), critical=True)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
-    )
+    if identified:
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+        )
     leaf = builder.sign(issuer_key, hashes.SHA256())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from evercert.deadline import Deadline
 from evercert.errors import AnswerLost, EvercertError, Misconfigured, OutOfTime, Unavailable
 from evercert.origins import Hosts
+from evercert.web import trust
 from evercert.web.retry import Retry, retry_after
 from evercert.web.server import ATTEMPT_LIMIT, LAST_START, Server, Web
 from evercert.web.wire import LARGEST_ANSWER, system_resolve
@@ -266,6 +268,35 @@ def test_a_server_without_tls_is_refused() -> None:
 def test_a_bundle_that_is_none_is_told_before_anything_is_asked(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"ca-bundle for https://ca\.test"):
         Bench().web.server(f"https://{HOST}", ca_bundle=text)
+
+
+def shaken(raw: RawServer, context: ssl.SSLContext) -> str | None:
+    """Whom the server turned out to be."""
+    with (
+        socket.create_connection(("127.0.0.1", raw.port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as connection,
+    ):
+        return connection.version()
+
+
+def strictly(**options: Any) -> ssl.SSLContext:
+    """As Python makes them from 3.13 on."""
+    made = ssl.create_default_context(**options)
+    made.verify_flags |= ssl.VERIFY_X509_STRICT
+    return made
+
+
+def test_a_private_authority_need_not_name_its_key_in_whatever_python() -> None:
+    with RawServer(reply(), tls=server_context(HOST, identified=False)) as raw:
+        with pytest.raises(ssl.SSLCertVerificationError, match="Authority Key Identifier"):
+            shaken(raw, strictly(cadata=bundle()))
+        assert shaken(raw, trust.context(bundle(), strictly)) == "TLSv1.3"
+
+
+def test_words_in_any_alphabet_may_stand_between_certificates() -> None:
+    with RawServer(reply(), tls=server_context(HOST)) as raw:
+        server = Bench().server(raw, tls=True, ca_bundle=f"# Zertifizierungsstelle für intern\n{bundle()}# 日本\n")
+        assert server.call("GET", "/").status == 200
 
 
 def test_a_bundle_with_a_private_key_is_refused() -> None:

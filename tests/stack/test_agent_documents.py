@@ -62,6 +62,6 @@ def test_credentials_of_a_document_are_kept_in_a_secret_and_nowhere_else(stack: 
     assert json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])["client-secret"] == second
 
     tables = json.dumps([stack.items(), stack.items(table=stack.outputs["IssuersTable"])])
-    assert f"infisical-{apply.mark}" in tables
+    assert f"infisical.{apply.mark}_infisical_invalid." in tables
     assert first not in tables
     assert second not in tables

@@ -1,13 +1,15 @@
 """The logins of agent documents: where each credential comes from, and where it goes."""
 
 import json
+from datetime import date
 
 import pytest
 
 from evercert.cli.agent.host import Host
 from tests.agent_documents import CLIENT_ID, IDENTITY, REFERENCE, SECRET, accepted, document, host, notes, refused
 
-KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key": "-----BEGIN", "x": 1}
+KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key_id": "0f", "x": 1}
+KEY["private_key"] = "-----BEGIN"
 WITH_KEY = {"service-account-key": "/gcp.json"}
 
 
@@ -68,7 +70,7 @@ def test_each_address_and_each_client_has_a_secret_of_its_own():
         login("universal-auth", {**config, "client-id": IDENTITY})[1][0],
     }
     assert len(names) == 3
-    assert login("universal-auth", {**config, "client-secret": "another"})[1][0] in names
+    assert login("universal-auth", {**config, "client-secret": "another" * 3})[1][0] in names
 
 
 @pytest.mark.parametrize("client", [CLIENT_ID, {"aws-parameter": "/evercert/credentials/id"}])
@@ -138,6 +140,8 @@ def test_a_login_that_relies_on_the_host_is_refused_with_the_mend(kind, config, 
     [
         (WITH_KEY, host({"/gcp.json": json.dumps(KEY)})),
         ({"service-account-key": json.dumps(KEY)}, host()),
+        ({"service-account-key": KEY}, host()),
+        ({}, host(INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH=f" {json.dumps(KEY)}\n")),
         (
             {},
             host({"/env.json": json.dumps(KEY)}, INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH="/env.json"),
@@ -190,21 +194,117 @@ def test_an_unknown_login_is_told_the_known_ones(kind):
 
 
 def test_everything_that_is_missing_is_told_with_the_variable_that_could_give_it():
-    assert told("universal-auth", {}) == [
-        ("config", "the key 'client-id' is missing; give it, or set INFISICAL_UNIVERSAL_AUTH_CLIENT_ID"),
-        ("config", "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET"),
+    assert lacking("universal-auth", {}) == [
+        "the key 'client-id' is missing; give it, or set INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
+        "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET",
     ]
-    assert [message for _, message in told("ldap-auth", {})] == [
+    assert lacking("ldap-auth", {}) == [
         "the key 'identity-id' is missing; give it, or set INFISICAL_MACHINE_IDENTITY_ID",
         "the key 'username' is missing; give it, or set INFISICAL_LDAP_USERNAME",
         "the key 'password' is missing; give it, or set INFISICAL_LDAP_PASSWORD",
     ]
 
 
-@pytest.mark.parametrize("written", ["/run/secrets/infisical", "./secret", "../secret", "~/secret", "secret.txt"])
-def test_what_looks_like_a_path_is_never_taken_for_the_secret_itself(written):
+@pytest.mark.parametrize(
+    "written",
+    ["/run/secrets/infisical", "./secret", "../secret", "~/secret", "secret.txt", "creds/client-secret",
+     "client-secret", "the secret of the application", "C:\\secrets\\infisical-secret"],
+)  # fmt: skip
+def test_what_could_be_a_path_is_never_taken_for_the_secret_itself_nor_quoted(written):
     assert lacking("universal-auth", {"client-id": CLIENT_ID, "client-secret": written}) == [
-        f"client-secret: there is no file {written!r} here"
+        "client-secret: what is given is neither a client secret nor a file that is here"
+    ]
+
+
+@pytest.mark.parametrize("key", ["client-id", "identity-id"])
+def test_an_identity_in_a_file_that_is_not_here_is_lacking(key):
+    kind = "universal-auth" if key == "client-id" else "aws-iam"
+    assert lacking(kind, {"client-secret": SECRET, key: "/run/id"}) == [
+        f"{key}: what is given is neither a UUID nor a file that is here"
+    ]
+
+
+@pytest.mark.parametrize(
+    "password", ["correct.horse", "/x9Kq/7Zt+abc==", "~tilde", "./dot", "{brace", "/", "with space", "C:\\x"]
+)
+def test_a_password_that_looks_like_a_path_is_a_password(password):
+    def file(name):
+        if name == "/":
+            raise IsADirectoryError(21, "Is a directory")
+
+    config = {"identity-id": IDENTITY, "username": "svc@example.com", "password": password}
+    auth, (_, value) = login("ldap-auth", config, Host({}, file))
+    assert auth["username"] == "svc@example.com"
+    assert value["password"] == password
+
+
+@pytest.mark.parametrize(
+    "given", ["/nowhere/key.json", "key.json", "nothing", json.dumps(KEY)[1:], "eyJ0eXBlIjoic2VydmljZV9hY2NvdW50In0="]
+)
+def test_a_key_file_that_is_not_here_is_lacking_and_not_quoted(given):
+    by_variable = host(INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH=given)
+    assert lacking("gcp-iam", {"identity-id": IDENTITY}, by_variable) == [
+        "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH: the file that it names is not here"
+    ]
+    assert lacking("gcp-iam", {"identity-id": IDENTITY, "service-account-key": given}) == [
+        "service-account-key: what is given is neither a service account's key as JSON nor a file that is here"
+    ]
+
+
+@pytest.mark.parametrize("part", ["client_email", "private_key_id", "private_key"])
+@pytest.mark.parametrize("form", [json.dumps, dict])
+def test_a_key_without_what_its_login_needs_is_not_stored(part, form):
+    key = form({**KEY, part: 5})
+    ((_, message),) = told("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
+    assert "JSON with client_email, private_key_id and private_key" in message
+
+
+def test_a_key_that_holds_what_no_json_can_is_refused():
+    key = {**KEY, "made": date(2027, 1, 1)}
+    ((_, message),) = told("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
+    assert "no key of a service account is given" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "key"),
+    [
+        ("universal-auth", {"client-id": CLIENT_ID, "client-secret": 5}, "client-secret"),
+        ("ldap-auth", {"identity-id": IDENTITY, "username": "me", "password": {"vault": "x"}}, "password"),
+        ("gcp-iam", {"identity-id": IDENTITY, "service-account-key": {"type": "x"}}, "service-account-key"),
+        ("azure", {"identity-id": IDENTITY, "token": 5}, "token"),
+        ("aws-iam", {"identity-id": 5}, "identity-id"),
+    ],
+)
+def test_what_was_refused_is_not_missing_too(kind, config, key):
+    ((path, message),) = told(kind, config)
+    assert path == key
+    assert message.startswith(f"{key}: write ")
+
+
+@pytest.mark.parametrize("key", [f"client-secret:{SECRET}", SECRET, "Hunter2", "s3cret", 7])
+def test_a_key_that_may_be_a_secret_is_not_quoted(key):
+    where = ("auth", "config") if key != "s3cret" else ("auth",)
+    auth = {"type": "aws-iam", "config": {"identity-id": IDENTITY}}
+    (auth["config"] if len(where) > 1 else auth)[key] = None
+    ((_, message),) = refused(document(auth=auth))
+    assert message == f"{where[-1]}: a key that is none; is a space missing after a colon?"
+
+
+def test_a_key_that_is_mistyped_is_still_told_with_the_nearest_one():
+    ((_, message),) = told("aws-iam", {"identity-id": IDENTITY, "identiy": "x"})
+    assert message == "unknown key 'identiy'; did you mean 'identity-id'?"
+
+
+def test_each_variable_that_was_used_is_told():
+    where = host(
+        INFISICAL_UNIVERSAL_AUTH_CLIENT_ID=CLIENT_ID, INFISICAL_UNIVERSAL_CLIENT_SECRET=SECRET,
+        INFISICAL_AUTH_ORGANIZATION_SLUG="sub", INFISICAL_LDAP_PASSWORD="unused",
+    )  # fmt: skip
+    said = notes(document(auth={"type": "universal-auth", "config": {"client-id": "/id"}}), where)
+    assert [note for note in said if "is taken from" in note] == [
+        "client-id is taken from INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
+        "client-secret is taken from INFISICAL_UNIVERSAL_CLIENT_SECRET",
+        "organization is taken from INFISICAL_AUTH_ORGANIZATION_SLUG",
     ]
 
 
@@ -220,7 +320,7 @@ def test_a_file_that_cannot_be_used_is_lacking():
 
     config = {"client-id": CLIENT_ID}
     for name, message in (
-        ("/denied", "client-secret: /denied cannot be read: Permission denied"),
+        ("/denied", "client-secret: the file that it names cannot be read: Permission denied"),
         ("/binary", "client-secret: the file that it names holds no text"),
         ("/empty", "client-secret: the file that it names is empty"),
     ):

@@ -1,12 +1,18 @@
 """A document of the agent becomes one that asks for the same."""
 
+import itertools
+import re
+
 import pytest
 
+from evercert.canonical import digest
 from evercert.cli.agent.entries import Entry, Notes
+from evercert.cli.agent.names import issuer as issuer_name
 from evercert.cli.agent.translation import Agent
 from tests.agent_documents import (
     CLIENT_ID,
     IDENTITY,
+    SECRET,
     accepted,
     document,
     entry,
@@ -18,6 +24,7 @@ from tests.agent_documents import (
     request,
     v1,
 )
+from tests.raw_server import bundle
 
 
 def names(*certificates, **sections):
@@ -32,7 +39,7 @@ def issuers(*certificates, where=None, **sections):
 def test_v1_accepted():
     (issuer,) = issuers(v1(), version="v1").items()
     assert issuer == (
-        "infisical-web-team-tls-server",
+        "infisical-project.web-team.tls-server",
         {
             "address": "https://app.infisical.com",
             "project": "web-team",
@@ -44,7 +51,7 @@ def test_v1_accepted():
 
 def test_v2_accepted():
     (issuer,) = issuers(entry()).items()
-    assert issuer[0] == "infisical-shop-tls-server"
+    assert issuer[0] == "infisical.shop.tls-server"
     assert {key: issuer[1][key] for key in ("application", "profile")} == {
         "application": "shop",
         "profile": "tls-server",
@@ -75,7 +82,7 @@ def test_multiple_certificates_have_an_issuer_for_each_profile():
         entry(file_output=outputs("a")),
         entry(profile_name="mtls", attributes={"common-name": "db.example.com"}, file_output=outputs("b")),
     )
-    assert set(issuers(*both)) == {"infisical-shop-tls-server", "infisical-shop-mtls"}
+    assert set(issuers(*both)) == {"infisical.shop.tls-server", "infisical.shop.mtls"}
     assert names(*both) == ["www.example.com", "db.example.com"]
 
 
@@ -184,13 +191,13 @@ def test_a_certificate_id_is_a_uuid():
 @pytest.mark.parametrize(
     ("address", "origin", "name"),
     [
-        ("https://app.infisical.com", "https://app.infisical.com", "infisical-shop-tls-server"),
-        ("https://app.infisical.com/", "https://app.infisical.com", "infisical-shop-tls-server"),
-        ("https://APP.infisical.com:443/api/", "https://app.infisical.com", "infisical-shop-tls-server"),
+        ("https://app.infisical.com", "https://app.infisical.com", "infisical.shop.tls-server"),
+        ("https://app.infisical.com/", "https://app.infisical.com", "infisical.shop.tls-server"),
+        ("https://APP.infisical.com:443/api/", "https://app.infisical.com", "infisical.shop.tls-server"),
         (
             "https://eu.infisical.com/api",
             "https://eu.infisical.com",
-            "infisical-eu.infisical.com-shop-tls-server",
+            "infisical.eu_infisical_com.shop.tls-server",
         ),
     ],
 )
@@ -208,16 +215,32 @@ def test_an_issuer_whose_name_would_be_too_long_or_strange_is_told_apart_by_a_ha
     assert len(found) == 4
 
 
-def test_two_profiles_whose_issuers_would_have_one_name_are_refused():
-    both = (
-        entry(application_name="a-b", profile_name="c", file_output=outputs("a")),
-        entry(
-            application_name="a", profile_name="b-c", attributes={"common-name": "b.example"}, file_output=outputs("b")
-        ),
-    )
-    ((path, message),) = refused(document(*both))
-    assert path == ("certificates", 1, "profile-name")
-    assert "certificate 1 has infisical-a-b-c from others; define them in evercert/v1" in message
+TEXTS = [
+    "a", "b", "a-b", "a.b", "a_b", "a b", "A", digest("a.b")[:12], "b.example", "b_example", "b_example-8443", "x" * 99,
+    f"{'x' * 98}y",
+]  # fmt: skip
+SERVERS = [
+    "app.infisical.com", "b.example", "b.example:8443", "b.example-8443", "b-example", "b", "[2001:db8::1]", "192.0.2.1",
+    "b.example/x", "b.example/x/y", "ca978112ca1b", f"{'x' * 60}.{'x' * 60}.example",
+]  # fmt: skip
+
+
+def test_no_two_issuers_have_one_name():
+    whole = set(itertools.product(SERVERS, TEXTS, TEXTS, (True, False))) | {(s, None, None, False) for s in SERVERS}
+    made = {issuer_name(f"https://{server}", *names, of_project=project) for server, *names, project in whole}
+    assert len(made) == len(whole)
+    assert all(re.fullmatch("[A-Za-z0-9._-]{1,100}", name) for name in made)
+
+
+def test_what_is_plain_stands_in_an_issuers_name_as_it_is():
+    assert issuer_name("https://b.example:8443", "a", "c") == "infisical.b_example-8443.a.c"
+    assert issuer_name("https://127.0.0.1:8443", "a", "c", of_project=True) == "infisical-project.127_0_0_1-8443.a.c"
+    assert issuer_name("https://b.example") == "infisical.b_example"
+    assert issuer_name("https://app.infisical.com") == "infisical"
+
+
+def test_a_project_and_an_application_of_one_name_are_two_issuers():
+    assert set(issuers(v1(project_slug="shop"), version="v1")).isdisjoint(issuers(entry(application_name="shop")))
 
 
 def test_a_name_that_no_application_has_is_told_where_it_stands():
@@ -246,7 +269,7 @@ def test_a_port_is_part_of_an_issuers_name():
         ("app.infisical.com", "address: 'app.infisical.com': it does not begin with https://"),
         ("https://[::1", "address: the address is none; write https:// and a host"),
         ("https://x:port", "address: 'https://x:port': its port is no number"),
-        ("https://x.example/?a=b", "address: the address of https://… has a user, a query or a fragment"),
+        ("https://x.example/?a=b", "address: the address has a user, a query or a fragment"),
     ],
 )
 def test_an_address_that_is_no_https_server_is_refused(address, told):
@@ -264,13 +287,13 @@ def test_the_retry_strategy_is_the_issuers():
 
 def test_more_than_ten_retries_are_ten():
     data = document(infisical={"retry-strategy": {"max-retries": 50}})
-    assert accepted(data).document.issuers["infisical-shop-tls-server"].settings["retry"] == {"max-retries": 10}
+    assert accepted(data).document.issuers["infisical.shop.tls-server"].settings["retry"] == {"max-retries": 10}
     assert any(note.startswith("max-retries is 10 at the most") for note in notes(data))
 
 
 def test_no_retries_are_the_default():
     data = document(infisical={"retry-strategy": {"max-retries": 0}})
-    assert "retry" not in accepted(data).document.issuers["infisical-shop-tls-server"].settings
+    assert "retry" not in accepted(data).document.issuers["infisical.shop.tls-server"].settings
     assert "max-retries: 0 is the default to the agent, and here" in notes(data)
 
 
@@ -374,7 +397,7 @@ def test_post_hooks_and_files_are_kept_and_their_place_is_told_once():
     assert [note for note in notes(data) if "post-hooks" in note or "file-output" in note] == [
         "certificates 1, 2: no file is written: file-output is kept, and the certificate goes into a secret",
         (
-            "certificates 1, 2: no command is run: post-hooks are kept; subscribe to the events instead (on-issuance → "
+            "certificates 1, 2: no command is run: post-hooks are kept as written, so take secrets out; subscribe to the events instead (on-issuance → "
             "certificate.issued, on-renewal → certificate.renewed, on-failure → certificate.failed, certificate.expired "
             "and certificate.revoked)"
         ),
@@ -426,7 +449,7 @@ def test_what_is_empty_is_as_good_as_absent():
     assert only_spec(data)["attributes"] == {"common-name": "www.example.com"}
 
 
-CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+CA = bundle()
 
 
 def trusting(text: str | None, address: str = "https://ca.internal") -> Agent:
@@ -443,12 +466,14 @@ def test_the_authority_that_the_host_trusts_goes_along_for_a_private_server() ->
     ]
 
 
-@pytest.mark.parametrize("text", [None, "no certificate"])
+@pytest.mark.parametrize("text", [None, "no certificate", f"{CA}-----BEGIN PRIVATE KEY-----\n"])
 def test_an_authority_that_cannot_be_read_is_told_and_keeps_nothing_up(text: str | None) -> None:
     found = trusting(text)
     (issuer,) = found.document.issuers.values()
     assert "ca-bundle" not in issuer.settings
-    assert ["with ca-bundle" in note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [True]
+    assert ["write infisical.ca-bundle" in note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize("address", ["https://app.infisical.com", "https://infisical.com", "https://eu.infisical.com"])
@@ -457,3 +482,66 @@ def test_infisicals_own_servers_are_trusted_by_public_authorities_whatever_the_h
     (issuer,) = found.document.issuers.values()
     assert "ca-bundle" not in issuer.settings
     assert not [note for note in found.notes if "SSL_CERT_FILE" in note.message]
+
+
+@pytest.mark.parametrize("written", [CA, f"# für intern\n{CA}", "/etc/own.pem"])
+def test_the_documents_own_authority_wins_over_that_of_the_host(written: str) -> None:
+    where = host({"/etc/own.pem": CA, "/etc/ca.pem": "other"}, SSL_CERT_FILE="/etc/ca.pem")
+    server = {"address": "https://ca.internal", "ca-bundle": written}
+    (settings,) = (i.settings for i in accepted(document(infisical=server), where).document.issuers.values())
+    assert settings["ca-bundle"].strip() == (CA.strip() if written.startswith("/") else written.strip())
+    assert not [note for note in notes(document(infisical=server), where) if "SSL_CERT_FILE" in note]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}", "ca-bundle: it has a private key in it"),
+        (f"-----BEGIN CERTIFICATE-----\n{SECRET}", "ca-bundle: it must be PEM"),
+        ("/etc/key.pem", "ca-bundle: it has a private key in it"),
+    ],
+)
+def test_what_is_no_authority_is_refused_once_and_not_quoted(written: str, told: str) -> None:
+    where = host({"/etc/key.pem": f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}"})
+    several = (entry(), entry(profile_name="other", attributes={"common-name": "b.example"}, file_output=outputs("b")))
+    ((path, message),) = refused(document(*several, infisical={"ca-bundle": written}), where)
+    assert path == ("infisical", "ca-bundle")
+    assert message.startswith(told)
+    assert SECRET not in message
+
+
+def test_an_authority_that_only_another_host_has_is_lacking() -> None:
+    found = accepted(document(infisical={"ca-bundle": "/etc/own.pem"}))
+    assert [problem.message for problem in found.absent] == ["ca-bundle: there is no file '/etc/own.pem' here"]
+
+
+@pytest.mark.parametrize("length", [3_000, 50_000])
+def test_a_hook_that_is_longer_than_what_is_kept_is_shortened(length: int) -> None:
+    hooks = {hook: {"command": "é" * length} for hook in ("on-issuance", "on-renewal", "on-failure")}
+    kept = only_spec(document(entry(post_hooks=hooks)))["agent"]["post-hooks"]
+    assert {kept[hook]["command"][:100] for hook in hooks} == {"é" * 100}
+    assert all(kept[hook]["command"].endswith("…") for hook in hooks)
+
+
+def test_a_hook_that_fits_is_kept_as_it_is() -> None:
+    hooks = {"on-renewal": {"command": "x" * 4_000}}
+    assert only_spec(document(entry(post_hooks=hooks)))["agent"]["post-hooks"] == hooks
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": 1}, "version: write text"),
+        ({"certificates": {"a": 1}}, "certificates: write a list"),
+        ({"auth": "aws-iam"}, "auth: write a mapping"),
+        ({"auth": {"type": 5}}, "type: write text"),
+        ({"certificates": [entry(profile_name=5)]}, "certificate 1: profile-name: write text"),
+        (
+            {"certificates": [entry(attributes={"common-name": "John Doe"})]},
+            "certificate 1: attributes: give at least one",
+        ),
+    ],
+)
+def test_one_mistake_is_one_line(changes: dict, told: str) -> None:
+    ((_, message),) = refused({**document(), **changes})
+    assert message.startswith(told)

@@ -73,9 +73,9 @@ def mistakes(files, where=None, **options):
 def test_a_document_of_the_agent_is_read_as_it_is(write):
     files = load(write(TEXT))
     assert [spec.name for spec in files.specs] == ["www.example.com"]
-    assert list(files.issuers) == ["infisical-shop-tls-server"]
+    assert list(files.issuers) == ["infisical.shop.tls-server"]
     (credential,) = files.credentials
-    assert files.wanted(None).issuers["infisical-shop-tls-server"].settings["auth"] == {
+    assert files.wanted(None).issuers["infisical.shop.tls-server"].settings["auth"] == {
         "type": "universal-auth",
         "credentials": {"aws-secret": credential.name},
     }
@@ -142,7 +142,7 @@ def test_an_international_name_is_noted_at_its_line(write):
 def test_the_same_issuer_from_two_documents_is_one(write):
     other = TEXT.replace("www.example.com", "db.example.com").replace("web.", "db.")
     files = load(write(TEXT, other))
-    assert list(files.issuers) == ["infisical-shop-tls-server"]
+    assert list(files.issuers) == ["infisical.shop.tls-server"]
     assert len(files.credentials) == 1
     assert [spec.name for spec in files.specs] == ["www.example.com", "db.example.com"]
 
@@ -151,13 +151,13 @@ def test_an_issuer_that_two_documents_mean_otherwise_is_told_with_both_places_an
     other = TEXT.replace("www.example.com", "db.example.com").replace(CLIENT_ID, IDENTITY)
     (line,) = mistakes(write(TEXT, other))
     assert line == (
-        "2.yaml:5: issuer infisical-shop-tls-server is meant otherwise at 1.yaml:5; "
-        "make auth and retry-strategy the same in both"
+        "2.yaml:5: issuer infisical.shop.tls-server is meant otherwise at 1.yaml:5; "
+        "one identity is enough for the stack: give both documents the same auth, retry-strategy and ca-bundle"
     )
 
 
 def test_two_secrets_of_one_client_are_refused_and_not_quoted(write):
-    other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret")
+    other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret-of-it")
     (line,) = mistakes(write(TEXT, other))
     assert line == "2.yaml: 1.yaml gives other credentials for the same login; make them the same in both"
 
@@ -166,7 +166,7 @@ def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):
     own = {
         "version": "evercert/v1",
         "issuers": {
-            "infisical-shop-tls-server": {
+            "infisical.shop.tls-server": {
                 "type": "infisical",
                 "address": "https://app.infisical.com",
                 "auth": {"type": "aws-iam", "identity-id": IDENTITY},
@@ -174,7 +174,7 @@ def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):
         },
     }
     (line,) = mistakes(write(own, TEXT))
-    assert "there are two issuers 'infisical-shop-tls-server'; the other one is at 1.yaml:1" in line
+    assert "there are two issuers 'infisical.shop.tls-server'; the other one is at 1.yaml:1" in line
 
 
 def test_a_certificate_of_two_documents_is_told_with_both_places(write):
@@ -191,7 +191,7 @@ def lacking(write):
 
 def test_what_only_another_host_has_is_a_mistake_to_apply(write):
     assert mistakes(lacking(write)) == [
-        "1.yaml:9: client-secret: there is no file '/run/secrets/infisical' here",
+        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
         "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
     ]
 
@@ -199,7 +199,7 @@ def test_what_only_another_host_has_is_a_mistake_to_apply(write):
 def test_what_only_another_host_has_is_a_note_to_validate(write):
     files = load(lacking(write), form_only=True)
     assert {
-        "1.yaml:9: client-secret: there is no file '/run/secrets/infisical' here",
+        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
         "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
     } <= set(files.notes)
     assert files.credentials == []
@@ -235,7 +235,7 @@ def test_the_environment_is_that_of_the_command():
 def test_v1_and_v2_documents_are_read_side_by_side(write):
     other = document(v1(attributes={"common-name": "db.example.com"}, file_output=outputs("db")), version="v1")
     files = load(write(document(entry()), other))
-    assert set(files.issuers) == {"infisical-shop-tls-server", "infisical-web-team-tls-server"}
+    assert set(files.issuers) == {"infisical.shop.tls-server", "infisical-project.web-team.tls-server"}
 
 
 WORDS = sorted(set(re.findall(r"[a-z-]{3,}", TEXT)) | {"certificate-id", "csr", "csr-path", "name", "sinks", "chain"})
@@ -279,3 +279,21 @@ def test_any_document_ends_in_certificates_or_in_lines(data):
         assert problem.message.isprintable(), problem
         assert SECRET not in problem.message
         assert isinstance(problem.path, tuple)
+
+
+@pytest.mark.parametrize(("written", "stored"), [("0640", "0640"), ("640", "640"), ("'640'", "640")])
+def test_a_file_mode_is_the_digits_that_are_written(write, written, stored):
+    (spec,) = load(write(TEXT.replace("0644", written))).specs
+    assert spec.agent["file-output"]["certificate"]["permission"] == stored
+
+
+@pytest.mark.parametrize("mode", ["689", "0x1A0", "6_40", "0b110"])
+def test_digits_that_no_file_mode_has_are_refused(write, mode):
+    assert [line for line in mistakes(write(TEXT.replace("0644", mode))) if "is no file mode" in line]
+
+
+def test_credentials_that_only_the_host_has_in_its_environment_are_a_note_to_validate(write):
+    text = re.sub(r"config:\n.*\n.*\n", "config: {}\n", TEXT)
+    absent = "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET"
+    assert [note for note in load(write(text), form_only=True).notes if note.endswith(absent)]
+    assert [line for line in mistakes(write(text)) if line.endswith(absent)]

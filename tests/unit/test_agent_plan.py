@@ -1,11 +1,20 @@
 """What `apply` shows of credentials: where they are kept, and nothing of what they are."""
 
 import io
+import json
+from uuid import uuid4
 
 from rich.console import Console
 
-from evercert.applying import Plan
+from evercert.applying import Plan, Wanted, plan
 from evercert.cli import show
+from evercert.cli.files import KINDS
+from evercert.record import Record
+from evercert.spec import Component
+from evercert.specs import Change
+from tests.fakes import START, FakeTable
+from tests.fakes import spec as small
+from tests.raw_server import bundle
 
 NAMES = {"evercert/credentials/a": "create", "evercert/credentials/b": "change", "evercert/credentials/c": "unchanged"}
 
@@ -34,6 +43,42 @@ def test_scripts_are_told_the_same():
     assert show.plan_values(Plan(credentials=NAMES)) == {
         "credentials": NAMES,
         "issuers": [],
+        "redefined": {},
         "steps": [],
         "unchanged": [],
     }
+
+
+def test_what_is_another_about_an_issuer_is_shown_key_by_key():
+    table = FakeTable()
+    before = {"type": "infisical", "auth": {"type": "aws-iam", "identity-id": "one"}, "ca-bundle": bundle()}
+    after = {
+        "type": "infisical",
+        "auth": {"type": "aws-iam", "identity-id": "two"},
+        "ca-bundle": f"# another\n{bundle()}",
+    }
+    table.write_issuer("shop", Component.model_validate(before))
+    for definition, lines in (
+        (after, ["~ issuer shop", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
+        (before, ["nothing to change"]),
+    ):
+        wanted = Wanted({"shop": Component.model_validate(definition)}, [])
+        assert shown(plan(wanted, table, KINDS)) == lines
+
+
+def wanted(**changes):
+    where = {"type": "secrets-manager", "secret": "evercert/certificates/web"}
+    return small(destinations=[where], **changes)
+
+
+def test_what_an_agent_would_have_run_is_shown_to_nobody():
+    hooks = {"post-hooks": {"on-renewal": {"command": "curl -H 'Authorization: Bearer s3cret' https://x.example"}}}
+    record = Record(name="web", uid=str(uuid4()), spec=wanted(agent=hooks), generation=1)
+    table = FakeTable()
+    table.write([Change(record, None)], START)
+    other = wanted(agent={"post-hooks": {"on-renewal": {"command": "s3cret"}}})
+    planned = plan(Wanted({"main": Component(type="self-signed")}, [other]), table, KINDS)
+    assert "    agent.post-hooks.on-renewal.command: changed" in shown(planned)
+    assert "s3cret" not in json.dumps(show.plan_values(planned))
+    assert show.detail(record)["spec"]["agent"] == ["post-hooks"]
+    assert "s3cret" not in json.dumps(show.detail(record))

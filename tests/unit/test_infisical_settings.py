@@ -8,8 +8,10 @@ import pytest
 
 from evercert.cli.files import KINDS
 from evercert.document import Document, read
+from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
 from evercert.spec import Component
+from tests.raw_server import bundle
 
 SECRET = "st.hunter2"
 GOOD = {
@@ -34,9 +36,10 @@ def problems(**changes: Any) -> list[tuple[tuple[str | int, ...], str]]:
         {"application": None, "profile": None},
         {"address": "https://infisical.example.com:8443/api"},
         {"auth": {"type": "kubernetes-auth", "identity-id": "1", "service-account-token": {"aws-secret": "evercert/credentials/k"}}},
+        {"ca-bundle": f"# für intern\n{bundle()}"},
         {"retry": {"max-retries": 5, "base-delay": "200ms", "max-delay": "5s"}, "pending-for": "14d"},
     ],
-    ids=["v2", "v1", "only to follow", "a private server", "another spelling", "patience"],
+    ids=["v2", "v1", "only to follow", "a private server", "another spelling", "its own authority", "patience"],
 )  # fmt: skip
 def test_what_is_right_passes(changes: dict) -> None:
     assert problems(**changes) == []
@@ -55,6 +58,16 @@ def test_what_is_right_passes(changes: dict) -> None:
         ({"auth": {"type": "vault"}}, ("auth", "type"), "there is no login of this type (known: aws-iam, azure"),
         ({"auth": {"type": "aws-iam"}}, ("auth",), "'identity-id' is missing"),
         ({"auth": {"type": "aws-iam", "identity-id": "1", "identity": "1"}}, ("auth", "identity"), "did you mean 'identity-id'?"),
+        ({"ca-bundle": f"{bundle()}-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}, ("ca-bundle",), "it has a private key in it"),
+        ({"ca-bundle": f"/etc/{SECRET}.pem"}, ("ca-bundle",), "the text, not the name of a file"),
+        ({"ca-bundle": f"-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----"}, ("ca-bundle",), "must be PEM"),
+        ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "does not parse"),
+        ({"auth": {**GOOD["auth"], f"client-secret:{SECRET}": None}}, ("auth",), "is a space missing after a colon?"),
+        ({"auth": {**GOOD["auth"], "hunter2": None}}, ("auth",), "is a space missing after a colon?"),
+        (
+            {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": {SECRET: None}}},
+            ("auth", "client-secret"), "is a space missing after a colon?",
+        ),
         (
             {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": SECRET}},
             ("auth", "client-secret"), "write where it is, and not the secret itself",
@@ -102,3 +115,11 @@ def test_how_it_logs_in_and_how_patient_it_is_makes_no_other_issuer(changes: dic
 )
 def test_another_server_or_profile_is_another_issuer(changes: dict) -> None:
     assert identity_hash(**changes) != identity_hash()
+
+
+@pytest.mark.parametrize("key", [f"client-secret:{SECRET}", "hunter2"])
+def test_a_key_that_may_be_a_secret_is_not_quoted_where_an_issuer_is_opened_either(key: str) -> None:
+    definition = Component.model_validate({**GOOD, "auth": {**GOOD["auth"], key: None}})
+    with pytest.raises(Misconfigured, match="is a space missing after a colon") as raised:
+        ISSUERS.settings(definition)
+    assert "hunter2" not in str(raised.value)

@@ -56,7 +56,17 @@ def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://user:canary@a.example", "https://a.example?token=canary", "https://a.example/#canary"]
+    "address",
+    [
+        "https://user:canary@a.example",
+        "https://a.example?token=canary",
+        "https://a.example/#canary",
+        "htps://user:canary@a.example",
+        "user:canary@a.example",
+        "htps://a.example?token=canary",
+        "a.example#canary",
+        "https:/user:canary@a.example",
+    ],
 )
 def test_an_address_with_a_secret_in_it_is_refused_without_saying_it(address: str) -> None:
     with pytest.raises(Misconfigured, match="leave them out") as raised:
@@ -129,5 +139,5 @@ def test_local_opens_loopback_and_nothing_else() -> None:
     for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
         assert forbidden(ipaddress.ip_address(address))
         assert forbidden(ipaddress.ip_address(address), local=True) is None
-    for address in ("169.254.169.254", "0.0.0.0", "fd00:ec2::254", "::ffff:169.254.169.254"):
+    for address in ("169.254.169.254", "0.0.0.0", "fd00:ec2::254", "fd00:ec2::23", "::ffff:169.254.169.254"):
         assert forbidden(ipaddress.ip_address(address), local=True)

@@ -1,7 +1,7 @@
 """Specs: what is checked in one certificate, and what makes it another request."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -432,3 +432,10 @@ def test_a_digest_never_changes_from_release_to_release():
     """Stored hashes are compared with it: another value would renew every certificate there is."""
     assert canonical_json({"b": 1, "a": "ä"}) == '{"a":"\\u00e4","b":1}'
     assert digest({"b": 1, "a": "ä"}) == "78892fb919682f85e08161f2cd8e0e904520a093cd75421077a1c865e59e90c6"
+
+
+@pytest.mark.parametrize("value", [date(2027, 1, 1), {"a"}, b"a", {1: "a", "b": "c"}])
+def test_what_of_an_agent_is_no_json_is_refused(value):
+    with pytest.raises(ValidationError, match="put dates in quotes") as caught:
+        Spec.model_validate({**WEB, "agent": {"x": value}})
+    assert caught.value.errors()[0]["loc"] == ("agent",)

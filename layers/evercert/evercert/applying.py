@@ -21,6 +21,7 @@ from evercert.specs import Change, Specs
 TRANSACTION = 100
 NUDGES = 10
 SPREAD = timedelta(hours=1)
+HIDDEN = "(not shown)"
 Verb = Literal["create", "change", "repair", "delete"]
 
 
@@ -40,10 +41,12 @@ class Plan:
     """Everything that one `apply` does, in order; `conflicts` must be empty before any of it is done.
 
     `credentials`: what becomes of each secret, by its name; whoever carries the plan out writes them first.
+    `redefined`: of issuers that the stack has already, key by key, before and after.
     """
 
     credentials: Mapping[str, Literal["create", "change", "unchanged"]] = field(default_factory=dict)
     issuers: dict[str, Component] = field(default_factory=dict)
+    redefined: dict[str, list[tuple[str, Any, Any]]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     woken: list[str] = field(default_factory=list)
@@ -71,6 +74,11 @@ def plan(wanted: Wanted, specs: Specs, kinds: Kinds, mended: Collection[str] = (
     defined = specs.issuers()
     current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
+    result.redefined = {
+        name: _differences(defined[name].model_dump(mode="json"), definition.model_dump(mode="json"))
+        for name, definition in result.issuers.items()
+        if name in defined
+    }
     for spec in wanted.specs:
         if spec.issuer not in {**defined, **wanted.issuers}:
             result.conflicts.append(
@@ -157,7 +165,9 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
         if current.spec == spec:
             return None
         record = current.model_copy(update={"spec": spec, "generation": current.generation + 1})
-        return Step("change", spec.name, _differences(current.spec, spec), Change(record, current))
+        return Step(
+            "change", spec.name, _differences(current.spec.document(), spec.document()), Change(record, current)
+        )
     record = Record(name=spec.name, uid=str(uuid4()), spec=spec, generation=1)
     if current is not None:  # what destinations have stays known: an ACM certificate keeps its ARN
         kept = {"revision": current.revision, "outcomes": current.outcomes, "deliveries": dict(current.deliveries)}
@@ -178,9 +188,14 @@ def _left_behind(spec: Spec, current: Record | Unreadable | None) -> list[str]:
     ]
 
 
-def _differences(before: Spec, after: Spec) -> list[tuple[str, Any, Any]]:
-    old, new = _flat(before.document()), _flat(after.document())
-    return [(key, old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What is long, or may hold what an agent's hook was told, only as changed."""
+    old, new = _flat(before), _flat(after)
+    return [
+        (key, HIDDEN, HIDDEN) if key == "ca-bundle" or key.startswith("agent.") else (key, old.get(key), new.get(key))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

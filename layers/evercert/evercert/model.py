@@ -13,6 +13,8 @@ from evercert.errors import foreign
 from evercert.instants import from_text, to_text
 
 Place = tuple[str | int, ...]
+_KEY = re.compile("[a-z_-]{1,40}")
+NO_KEY = "a key that is none; is a space missing after a colon?"
 
 
 class Model(BaseModel):
@@ -53,6 +55,11 @@ def misplaced(problems: dict[Place, str]) -> ValidationError:
 def missing(key: str) -> ValidationError:
     """What pydantic raises for a key that has no default; for one that only some rule needs."""
     return ValidationError.from_exception_data("document", [InitErrorDetails(type="missing", loc=(key,), input=None)])
+
+
+def is_key(text: object) -> bool:
+    """Whether an unknown key among credentials may be shown: `{client-secret:s3cret}` is a key to YAML."""
+    return isinstance(text, str) and _KEY.fullmatch(text) is not None
 
 
 def _moment(value: object) -> datetime:

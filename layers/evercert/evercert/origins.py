@@ -17,8 +17,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"https": 443, "http": 80}
 HIGHEST_PORT = 65_535
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
-# The metadata services that are not link-local: EC2 over IPv6, Alibaba Cloud, Azure's own wire server.
-METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+# The metadata services that are not link-local: EC2 and EKS over IPv6, Alibaba Cloud, Azure's own wire server.
+METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16")))
 _CARRIERS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))  # RFC 6052 §2.1; RFC 4291 §2.5.5.1
 
 
@@ -126,11 +126,11 @@ def _split(address: str) -> SplitResult:
         parts = urlsplit(address)
     except ValueError:
         raise Misconfigured("the address is none; write https:// and a host, such as https://ca.example.com") from None
+    # First, and never with a word of it: it may hold a password, whatever else is wrong.
+    if "@" in address or parts.query or parts.fragment or not address.isprintable():
+        raise Misconfigured("the address has a user, a query or a fragment; leave them out")
     if parts.scheme not in PORTS or not parts.netloc:
         raise _wrong(address, "it does not begin with https://")
-    # Never the address itself here: it may hold a password.
-    if "@" in parts.netloc or parts.query or parts.fragment or not address.isprintable():
-        raise Misconfigured(f"the address of {parts.scheme}://… has a user, a query or a fragment; leave them out")
     return parts
 
 

@@ -138,7 +138,13 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _keeps_little_of_the_agent(self) -> Self:
-        if len(canonical_json(self.agent)) > LARGEST_AGENT:
+        try:
+            size = len(canonical_json(self.agent))
+        except (TypeError, ValueError):  # a date, a set, bytes: YAML knows more kinds of values than JSON
+            raise misplaced(
+                {("agent",): "only text, numbers, lists and mappings are kept; put dates in quotes"}
+            ) from None
+        if size > LARGEST_AGENT:
             raise misplaced(
                 {("agent",): f"at most {LARGEST_AGENT} characters are kept of what an agent would have run"}
             )

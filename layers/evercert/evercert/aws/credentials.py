@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
-from evercert.errors import Misconfigured, foreign
+from evercert.errors import Misconfigured
 from evercert.origins import Origin
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _check_address(given: object, address: str, reference: Reference) -> None:
         raise Misconfigured(f"{reference} does not say which address it is for; add the key address: {wanted}")
     try:
         origin = Origin.of(given)
-    except Misconfigured as error:
-        raise Misconfigured(f"{reference} names an address that is none: {foreign(str(error), 300)}") from error
+    except Misconfigured:
+        # Not a word of it, nor its cause, which quotes it: keys are mixed up, and this may be the secret.
+        raise Misconfigured(f"{reference}: its address is none; write {wanted}") from None
     if origin != wanted:
         raise Misconfigured(f"{reference} is for {origin}, and is not sent to {wanted}")

@@ -126,7 +126,7 @@ class Files:
             there = f"{first.file}:{first.line(place)}"
             self._mistakes.append(
                 f"{source.file}:{source.line(('issuers', name))}: issuer {name} is meant otherwise at {there}; "
-                "make auth and retry-strategy the same in both"
+                "one identity is enough for the stack: give both documents the same auth, retry-strategy and ca-bundle"
             )
         return True
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evercert.applying import Plan
+from evercert.applying import HIDDEN, Plan
 from evercert.durations import to_text as span_text
 from evercert.errors import foreign
 from evercert.events import Outcome
@@ -52,7 +52,10 @@ def detail(record: Record) -> dict[str, Any]:
     if record.pending is not None:
         kept = {"revision", "reason", "generation", "handle", "retry_at", "deadline", "gave_up"}
         values["pending"] = record.pending.model_dump(mode="json", include=kept, exclude_none=True)
-    return {**values, "spec": record.spec.document(), "busy": record.claim is not None}
+    spec = record.spec.document()
+    if "agent" in spec:  # the keys alone: a hook's command may have a token in it
+        spec["agent"] = sorted(spec["agent"])
+    return {**values, "spec": spec, "busy": record.claim is not None}
 
 
 def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) -> None:
@@ -131,11 +134,11 @@ def plan(console: Console, found: Plan) -> None:
         console.print(Text(f"{mark} credentials: stored in secret {name} ({verb})", style))
     for name in found.issuers:
         console.print(Text(f"~ issuer {name}", "yellow"))
+        _differences(console, found.redefined.get(name, []))
     for step in found.steps:
         mark, style = MARKS[step.verb]
         console.print(Text(f"{mark} certificate {step.name} ({step.verb})", style))
-        for key, before, after in step.differences:
-            console.print(Text(f"    {key}: {_plain(before)} → {_plain(after)}"))
+        _differences(console, step.differences)
     if found.woken:
         console.print(f"{len(found.woken)} more will be issued anew within the hour, by what their issuer is now")
     if found.empty:
@@ -149,9 +152,16 @@ def plan_values(found: Plan) -> dict[str, Any]:
     return {
         "credentials": dict(found.credentials),
         "issuers": list(found.issuers),
+        "redefined": dict(found.redefined),
         "steps": [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in found.steps],
         "unchanged": found.unchanged,
     }
+
+
+def _differences(console: Console, found: Iterable[tuple[str, Any, Any]]) -> None:
+    for key, before, after in found:
+        how = "changed" if HIDDEN in (before, after) else f"{_plain(before)} → {_plain(after)}"
+        console.print(Text(f"    {foreign(key, 200)}: {how}"))
 
 
 def _plain(value: object) -> str:

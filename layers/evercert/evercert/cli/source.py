@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from evercert.document import Path
+from evercert.model import is_key
 
 LARGEST = 1 << 20
 DEEPEST = 20
@@ -16,6 +18,28 @@ MOST_ALIASES = 100
 MOST_NODES = 100_000
 # What the library raises for an explicit tag whose text does not fit it, and for dates and numbers out of range.
 _NO_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, TypeError)
+
+
+_MARKED = re.compile("alias|anchor|tag")
+
+
+class Whole(int):
+    """A whole number as it was written: to YAML 0640 is octal, and 640 is not."""
+
+    written: str
+
+
+class _Loader(yaml.SafeLoader):
+    """Of whole numbers, what was written is kept."""
+
+
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> Whole:
+    number = Whole(loader.construct_yaml_int(node))
+    number.written = node.value
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 class Unreadable(Exception):
@@ -63,14 +87,21 @@ def load(file: str) -> Source:
         raise Unreadable(0, "is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {error.problem or error.context}") from error
+        raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {_words(error)}") from error
     except yaml.YAMLError as error:
         raise Unreadable(0, "is not YAML: it holds a character that no text has") from error
 
 
+def _words(error: yaml.MarkedYAMLError) -> str:
+    """The library's own, but where they quote what begins with a mark: it may be a password without its quotes."""
+    if _MARKED.search(f"{error.context} {error.problem}"):
+        return "text that begins with !, & or * needs quotes"
+    return str(error.problem or error.context)
+
+
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401
     try:
-        return yaml.SafeLoader("").construct_document(node)
+        return _Loader("").construct_document(node)
     except _NO_VALUE as error:
         raise Unreadable(
             _first_without_value(node), "holds a value that cannot be, such as the 30th of February"
@@ -81,7 +112,7 @@ def _first_without_value(node: yaml.Node) -> int:
     """The line of the scalar that could not be read."""
     if isinstance(node, yaml.ScalarNode):
         try:
-            yaml.SafeLoader("").construct_document(node)
+            _Loader("").construct_document(node)
         except _NO_VALUE:
             return _line(node)
     return next((line for child in _children(node) if (line := _first_without_value(child))), 0)
@@ -136,7 +167,8 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
             if not isinstance(key, yaml.ScalarNode):
                 raise Unreadable(line, "has a key that is no text")
             if key.value in seen:
-                raise Unreadable(line, f"has the key {key.value!r} twice; it stands in line {seen[key.value]} too")
+                shown = f"the key {key.value!r}" if "auth" not in path or is_key(key.value) else "a key"
+                raise Unreadable(line, f"has {shown} twice; it stands in line {seen[key.value]} too")
             seen[key.value] = line
             lines.setdefault((*path, key.value), line)
             _walk(value, (*path, key.value), lines)

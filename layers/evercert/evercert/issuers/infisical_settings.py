@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from evercert.durations import Duration
 from evercert.errors import EvercertError
 from evercert.logins import LOGINS, Auth
-from evercert.model import Model, Place, misplaced, text_of
+from evercert.model import NO_KEY, Model, Place, is_key, misplaced, text_of
 from evercert.origins import Origin, path_of
 from evercert.register import nearest
 from evercert.web.retry import Retry
@@ -32,6 +32,15 @@ def _address(value: str) -> str:
     return value
 
 
+def _ca_bundle(value: str) -> str:
+    """Looked at before it is stored: a private key in it would stand in the table."""
+    from evercert.web import trust  # noqa: PLC0415 (few issuers have one)
+
+    if (wrong := trust.problem(value)) is not None:
+        raise ValueError(wrong)
+    return value
+
+
 def _pending_for(value: timedelta) -> timedelta:
     if value > LONGEST_PENDING:
         raise ValueError(f"a request waits for {LONGEST_PENDING.days}d at the most")
@@ -45,7 +54,10 @@ def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place
         match detail["type"]:
             case "extra_forbidden":
                 known = [field.alias or name for name, field in kind.model_fields.items()]
-                yield place, f"unknown key{nearest(str(place[-1]), known)}"
+                if is_key(place[-1]):
+                    yield place, f"unknown key{nearest(str(place[-1]), known)}"
+                else:
+                    yield place[:-1], NO_KEY
             case "missing":
                 yield place[:-1], f"the key {place[-1]!r} is missing"
             case "model_type":
@@ -63,7 +75,7 @@ class InfisicalSettings(Model):
     profile: Slug | None = None
     auth: Auth
     retry: Retry = Retry()
-    ca_bundle: Annotated[str, Field(max_length=65_536)] | None = None
+    ca_bundle: Annotated[str, Field(max_length=65_536), AfterValidator(_ca_bundle)] | None = None
     pending_for: Annotated[Duration, AfterValidator(_pending_for)] = timedelta(days=7)
 
     @model_validator(mode="after")

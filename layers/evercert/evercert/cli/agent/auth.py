@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evercert.canonical import digest
-from evercert.cli.agent.host import Gathered, looks_like_a_path
+from evercert.canonical import canonical_json, digest
+from evercert.cli.agent import given
+from evercert.cli.agent.given import CONFIG, Given
+from evercert.cli.agent.host import Gathered
 from evercert.document import Problem
 from evercert.errors import foreign
 from evercert.references import Credential
@@ -17,13 +18,7 @@ from evercert.references import Credential
 PREFIX = "evercert/credentials/infisical-"
 TYPES = ("universal-auth", "aws-iam", "kubernetes", "azure", "gcp-id-token", "gcp-iam", "ldap-auth")
 ALIASES = {"kubernetes-auth": "kubernetes", "azure-auth": "azure"}
-# The agent's variables; each wins over the document.
-CLIENT_ID, CLIENT_SECRET = "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID", "INFISICAL_UNIVERSAL_CLIENT_SECRET"
-IDENTITY = "INFISICAL_MACHINE_IDENTITY_ID"
-KEY_FILE = "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH"
-USERNAME, PASSWORD = "INFISICAL_LDAP_USERNAME", "INFISICAL_LDAP_PASSWORD"
 ORGANIZATION = "INFISICAL_AUTH_ORGANIZATION_SLUG"
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _USED: Mapping[str, set[str]] = {
     "universal-auth": {"client-id", "client-secret", "remove-client-secret-on-read"},
     "aws-iam": {"identity-id"},
@@ -39,8 +34,7 @@ _FROM_THE_HOST = {
     "azure": ("token", "the metadata server of a virtual machine"),
     "gcp-id-token": ("token", "the metadata server of a virtual machine"),
 }
-_SECRET, _CONFIG = {"client-secret", "password", "service-account-key"}, ("auth", "config")
-Value = str | dict[str, str] | None
+_OF_A_KEY = ("client_email", "private_key_id", "private_key")
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Auth:
         self._config = config
         self._address = address
         self._gathered = gathered
-        self._environment = gathered.host.environment
+        self._value = Given(config, gathered).value
 
     def read(self, written: str) -> Login:
         """The login of that type."""
@@ -70,17 +64,21 @@ class Auth:
         if written != kind:
             self._note(f"{written} is {kind} to the agent's program; read as that", "auth", "type")
         for key in sorted(self._config.keys() - _USED[kind]):
-            self._note(f"{key} means nothing to {kind}, and is not used", *_CONFIG, key)
+            self._note(f"{key} means nothing to {kind}, and is not used", *CONFIG, key)
         if self._config.get("remove-client-secret-on-read") and kind == "universal-auth":
-            self._note("evercert deletes no file; delete the client secret's yourself", *_CONFIG)
+            self._note("evercert deletes no file; delete the client secret's yourself", *CONFIG)
         login = self._universal() if kind == "universal-auth" else self._of_identity(kind)
-        organization = self._environment.get(ORGANIZATION)
+        organization = self._gathered.host.environment.get(ORGANIZATION)
         if login.settings is not None and organization:
+            self._note(f"organization is taken from {ORGANIZATION}", "auth")
             login.settings["organization"] = organization
         return login
 
     def _universal(self) -> Login:
-        client, secret = self._value("client-id", CLIENT_ID), self._value("client-secret", CLIENT_SECRET)
+        client, secret = (
+            self._value("client-id", given.CLIENT_ID),
+            self._value("client-secret", given.CLIENT_SECRET),
+        )
         if client is None or secret is None:
             return Login(None)
         if isinstance(secret, dict):
@@ -94,10 +92,11 @@ class Auth:
 
     def _of_identity(self, kind: str) -> Login:
         """Read whole, so that everything that is missing is told at once."""
-        identity = self._value("identity-id", IDENTITY)
+        identity = self._value("identity-id", given.IDENTITY)
         credential, proof = None, self._proof(kind)
-        if kind == "gcp-iam" and isinstance(proof["service-account-key"], str):
-            key = self._service_account_key(proof["service-account-key"])
+        written = proof.get("service-account-key")
+        if isinstance(written, str) or (written is not None and "private_key" in written):
+            key = self._service_account_key(written)
             proof = {"service-account-key": None}
             if key is not None and isinstance(identity, str):
                 credential = self._credential(kind, identity, {"service-account-key": key})
@@ -113,68 +112,37 @@ class Auth:
         if kind in _FROM_THE_HOST:
             key, source = _FROM_THE_HOST[kind]
             value = self._config.get(key)
+            if (*CONFIG, key) in self._gathered.refused:
+                return {key: None}
             if not isinstance(value, dict):
                 self._problem(
                     f"{kind} takes its proof from {source}, which no function has; "
                     f"keep it in a secret that somebody refreshes: {key}: {{aws-secret: evercert/credentials/…}}",
-                    *_CONFIG,
+                    *CONFIG,
                     key,
                 )
                 return {key: None}
             return {key: value}
         if kind == "gcp-iam":
-            return {"service-account-key": self._value("service-account-key", KEY_FILE)}
+            return {"service-account-key": self._value("service-account-key", given.KEY_FILE)}
         if kind == "ldap-auth":
-            return {"username": self._value("username", USERNAME), "password": self._value("password", PASSWORD)}
+            return {
+                "username": self._value("username", given.USERNAME),
+                "password": self._value("password", given.PASSWORD),
+            }
         return {}
 
-    def _value(self, key: str, variable: str) -> Value:
-        """From the variable, else from the file that the document names, else from the document."""
-        place = (*_CONFIG, key)
-        given = self._environment.get(variable) or self._config.get(key)
-        if given is None:
-            self._problem(f"the key {key!r} is missing; give it, or set {variable}", *place)
-            return None
-        if isinstance(given, dict):
-            return given
-        from_document = not self._environment.get(variable)
-        if variable == KEY_FILE and not from_document:
-            return self._gathered.file(given, place, variable)
-        if from_document and not given.lstrip().startswith("{"):
-            told = len(self._gathered.absent)
-            found = self._gathered.look(given, place, key)
-            if found is None and len(self._gathered.absent) > told:
-                return None
-            if found is None and looks_like_a_path(given):
-                return self._gathered.file(given, place, key)
-            if found is None and key in _SECRET:
-                self._note(
-                    f"{key} stands in the document; it is stored in a secret, and better kept there only", *place
-                )
-            given = found or given
-        return self._fitting(key, given.strip())
-
-    def _fitting(self, key: str, text: str) -> str | None:
-        """Never quoted: people mix them up."""
-        if key in ("client-id", "identity-id") and not _UUID.fullmatch(text):
-            self._problem(f"{key}: what is given is neither a UUID nor a file that is here", *_CONFIG, key)
-            return None
-        if key != "service-account-key" and (not text.isprintable() or not text):
-            self._problem(f"{key}: what is given is no single line of text", *_CONFIG, key)
-            return None
-        return text
-
-    def _service_account_key(self, text: str) -> dict[str, Any] | None:
+    def _service_account_key(self, written: str | dict[str, Any]) -> dict[str, Any] | None:
+        """As JSON, or as a mapping of the document; what its login would need is looked for before it is stored."""
         try:
-            key = json.loads(text)
-        except (ValueError, RecursionError):
+            key = json.loads(written if isinstance(written, str) else canonical_json(written))
+        except (ValueError, TypeError, RecursionError):
             key = None
-        if not isinstance(key, dict) or not all(
-            isinstance(key.get(part), str) for part in ("client_email", "private_key")
-        ):
+        if not isinstance(key, dict) or not all(isinstance(key.get(part), str) for part in _OF_A_KEY):
             self._problem(
-                "service-account-key: no key of a service account is given (JSON with client_email and private_key)",
-                *_CONFIG,
+                "service-account-key: no key of a service account is given (JSON with client_email, private_key_id and "
+                "private_key)",
+                *CONFIG,
                 "service-account-key",
             )
             return None

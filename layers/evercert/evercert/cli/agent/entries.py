@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from evercert import durations
+from evercert.canonical import canonical_json
 from evercert.cli.agent.form import HOOKS
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.identifiers import parse
 from evercert.lifecycle import SHORTEST_CHECK
+from evercert.spec import LARGEST_AGENT
 from evercert.usages import EXTENDED_KEY_USAGES, KEY_USAGES, in_the_standard
 
 EVENTS = {
@@ -20,6 +22,7 @@ EVENTS = {
 }
 MOST_NUMBERS = 5
 _BESIDE_A_CSR = ("ttl", "not-before", "not-after", "signature-algorithm")
+_SHORTENED = (1_000, 100)  # characters; the second always fits: seven texts, of six bytes a character as JSON
 _NOT_HERE = ("remove-roots-from-chain", "destination-path")
 # Words of other documents for the same usage.
 _USAGES = {in_the_standard(usage): usage for usage in (*KEY_USAGES, *EXTENDED_KEY_USAGES)} | {
@@ -27,6 +30,21 @@ _USAGES = {in_the_standard(usage): usage for usage in (*KEY_USAGES, *EXTENDED_KE
 }
 ONCE = "without renew-before-expiry it is issued once, as in the agent's documentation; only its expiry is warned of"
 BY_CSR = "with a csr it is issued once, as by the agent: make the CSR anew to renew it"
+
+
+def _fitting(kept: dict[str, Any]) -> dict[str, Any]:
+    """Long texts shortened until the whole may be stored: a hook can be a script, and nobody runs it here."""
+    for longest in _SHORTENED:
+        if len(canonical_json(kept)) <= LARGEST_AGENT:
+            break
+        kept = _shortened(kept, longest)
+    return kept
+
+
+def _shortened(value: Any, longest: int) -> Any:  # noqa: ANN401 (as the document has it)
+    if isinstance(value, dict):
+        return {key: _shortened(part, longest) for key, part in value.items()}
+    return f"{value[:longest]}…" if isinstance(value, str) and len(value) > longest else value
 
 
 class Notes:
@@ -155,7 +173,9 @@ class Entry:
         if hooks:
             instead = ", ".join(f"{hook} → {EVENTS[hook]}" for hook in HOOKS if hook in hooks)
             self._say(
-                f"no command is run: post-hooks are kept; subscribe to the events instead ({instead})", "post-hooks"
+                f"no command is run: post-hooks are kept as written, so take secrets out; "
+                f"subscribe to the events instead ({instead})",
+                "post-hooks",
             )
         attributes = self._entry.get("attributes") or {}
         lifecycle = self._entry.get("lifecycle") or {}
@@ -167,7 +187,7 @@ class Entry:
                 key: lifecycle[key] for key in ("failure-retry-interval", "max-failure-retries") if key in lifecycle
             },
         }
-        return {key: part for key, part in parts.items() if part}
+        return _fitting({key: part for key, part in parts.items() if part})
 
     def _say(self, message: str, *path: str | int) -> None:
         self._notes.say(message, *self._where, *path)

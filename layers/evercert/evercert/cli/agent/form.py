@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from evercert.cli.agent.spans import interval, span
+from evercert.cli.source import Whole
 from evercert.document import Path, Problem
 from evercert.errors import foreign
 from evercert.instants import to_text
+from evercert.model import NO_KEY, is_key
 from evercert.references import Reference
 from evercert.register import nearest
 
@@ -63,6 +65,7 @@ DOCUMENT: dict[str, Shape] = {
     "version": "text",
     "infisical": {
         "address": "text",
+        "ca-bundle": "text",
         "exit-after-auth": "flag",
         "revoke-credentials-on-shutdown": "flag",
         "retry-strategy": {"max-retries": "count", "base-delay": "delay", "max-delay": "delay"},
@@ -75,7 +78,7 @@ DOCUMENT: dict[str, Shape] = {
             "remove-client-secret-on-read": "flag",
             "identity-id": "text",
             "service-account-token": "credential",
-            "service-account-key": "credential",
+            "service-account-key": "key",
             "token": "credential",
             "username": "credential",
             "password": "credential",
@@ -99,6 +102,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "interval": (str, "not a duration: a whole number and a unit, such as 90d or 1h30m"),
     "delay": (str, "not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"),
     "credential": ((str, dict), "write text, the path of a file, or aws-secret: evercert/credentials/NAME"),
+    "key": ((str, dict), "write the key, the path of a file, or aws-secret: evercert/credentials/NAME"),
     "anything": (object, ""),
 }
 _DELAY = re.compile(r"[0-9]{1,9}(?:ms|[smhdw])")
@@ -136,7 +140,9 @@ class Form:
         found: dict[str, Any] = {}
         for written, part in value.items():
             key, here = self._key(written, shape), (*place, str(written))
-            if key is None:
+            if key is None and place[:1] == ("auth",) and not is_key(written):
+                self.problems.append(Problem(here, f"{place[-1]}: {NO_KEY}"))
+            elif key is None:
                 hint = nearest(str(written).replace("_", "-"), shape)
                 self.problems.append(Problem(here, f"unknown key {foreign(str(written), 60)!r}{hint}"))
             elif (*path, key) in self.places:
@@ -186,6 +192,11 @@ def _credential(value: object) -> object:
     return value
 
 
+def _key(value: object) -> object:
+    """JSON is YAML: without quotes it is a mapping."""
+    return value if isinstance(value, dict) and "private_key" in value else _credential(value)
+
+
 def _moment(value: str | date) -> str:
     """As it is stored; what YAML took for a date is one again. Without a zone it is UTC, as to the server."""
     try:
@@ -210,8 +221,8 @@ def _count(value: int) -> int:
 
 
 def _mode(value: object) -> str:
-    """YAML takes 0640 for a number, in octal."""
-    text = f"{value:04o}" if isinstance(value, int) else str(value)
+    """YAML takes 0640 for a number, in octal, and 640 for another one: the digits count as they are written."""
+    text = value.written if isinstance(value, Whole) else f"{value:04o}" if isinstance(value, int) else str(value)
     digits = text.removeprefix("0o")
     if not digits or set(digits) - set("01234567") or int(digits, 8) > _LARGEST_MODE:
         raise ValueError(f"{foreign(text, 20)!r} is no file mode; write octal digits in quotes, such as '0600'")
@@ -226,4 +237,5 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "span": span,
     "interval": interval,
     "credential": _credential,
+    "key": _key,
 }

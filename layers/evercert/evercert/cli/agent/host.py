@@ -26,33 +26,41 @@ class Host:
 
 
 def looks_like_a_path(text: str) -> bool:
-    """Told apart from a credential that is written in place: only what looks like a path is ever quoted."""
+    """Told apart from an identity that is written in place; a password may look so too."""
     return len(text) <= LONGEST_PATH and _PATH.fullmatch(text) is not None
 
 
 @dataclass
 class Gathered:
-    """What came to light on the way. `absent` is what only this host lacks: a mistake to `apply`, a note otherwise."""
+    """What came to light on the way. `absent` is what only this host lacks: a mistake to `apply`, a note otherwise.
+
+    `refused`: keys that are written, but in a form that was refused and told; they are not missing.
+    """
 
     host: Host
+    refused: frozenset[Path] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     absent: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
     def file(self, name: str, path: Path, what: str) -> str | None:
         """The text of that file, which must be there."""
-        found = self.look(name, path, what)
+        shown = name if looks_like_a_path(name) else None
+        found = self.look(name, path, what, shown)
         if found is None and not self._told(path):
-            self.absent.append(Problem(path, f"{what}: there is no file {name!r} here"))
+            which = "of the name that is given" if shown is None else repr(shown)
+            self.absent.append(Problem(path, f"{what}: there is no file {which} here"))
         return found
 
-    def look(self, name: str, path: Path, what: str) -> str | None:
-        """The text of that file, without white space around it, if there is one."""
+    def look(self, name: str, path: Path, what: str, shown: str | None = None) -> str | None:
+        """The text of that file, without white space around it, if there is one. Only `shown` is ever quoted."""
         try:
             found = self.host.file(name)
+        except IsADirectoryError:
+            return None
         except OSError as error:
-            shown = name if looks_like_a_path(name) else "the file"
-            self.absent.append(Problem(path, f"{what}: {shown} cannot be read: {error.strerror or 'no text'}"))
+            which = shown or "the file that it names"
+            self.absent.append(Problem(path, f"{what}: {which} cannot be read: {error.strerror or 'no text'}"))
             return None
         except ValueError:
             self.absent.append(Problem(path, f"{what}: the file that it names holds no text"))

@@ -17,6 +17,8 @@ from evercert.spec import NAME_PATTERN
 
 HOSTED = "https://app.infisical.com"
 LONGEST_ISSUER_NAME = 100
+_PART, _DIGEST = re.compile("[A-Za-z0-9_-]+"), re.compile("[0-9a-f]{12}")
+_HOST = re.compile(r"https://((?:[a-z0-9-]+\.)*(?![a-z0-9-]*-[0-9]+(?::|$))[a-z0-9-]+)(?::([0-9]+))?")
 Entry = Mapping[str, Any]
 
 
@@ -36,7 +38,8 @@ def certificates(entries: Sequence[Entry | None], requests: Sequence[str | None]
                 problems.append(Problem(place, f"certificate {number + 1}: {message}"))
         if name is not None and "name" not in given and not re.fullmatch(NAME_PATTERN, name):
             message = f"{foreign(name, 60)!r} is no name for a certificate here; give it one, such as name: web"
-            problems.append(Problem(place, f"certificate {number + 1}: {message}"))
+            if _names_something(given):
+                problems.append(Problem(place, f"certificate {number + 1}: {message}"))
             name = None
         elif name is None and requests[number] is not None and _reads(requests[number]):
             message = "its CSR has neither a common name nor a DNS name to be called by; give it one, such as name: web"
@@ -55,6 +58,16 @@ def _base(entry: Entry, request: str | None) -> str | None:
     if "common-name" in attributes:
         return _plain(attributes["common-name"])
     return min(map(_plain, attributes.get("alt-names") or []), default=None)
+
+
+def _names_something(entry: Entry) -> bool:
+    """Otherwise that is the mistake, and is told; with a DNS name as common name it has a name."""
+    attributes = entry.get("attributes") or {}
+    if "alt-names" in attributes or "common-name" not in attributes or "csr" in entry or "csr-path" in entry:
+        return True
+    with suppress(ValueError):
+        return bool(parse(attributes["common-name"]))
+    return False
 
 
 def _of_request(request: str) -> Iterator[str]:
@@ -78,15 +91,33 @@ def _plain(text: str) -> str:
     return text
 
 
-def issuer(address: str, owner: str | None = None, profile: str | None = None) -> str:
-    """`infisical-<application or project>-<profile>`, with the host where it is not the hosted default.
+def issuer(address: str, owner: str | None = None, profile: str | None = None, *, of_project: bool = False) -> str:
+    """`infisical.<application>.<profile>` or `infisical-project.<project>.<profile>`.
 
-    Without a profile it is the issuer of certificates that are only followed. What a name cannot hold is told apart by
-    a hash.
+    Without a profile, for certificates that are only followed, `infisical`. The host comes second where it is not the
+    hosted default. No two have one name: a part that could be taken for several, or for a digest, is its digest there.
     """
-    parts = ["infisical", "" if address == HOSTED else address.removeprefix("https://"), owner or "", profile or ""]
-    whole = "-".join(filter(None, parts))
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", whole)
-    if name == whole and len(name) <= LONGEST_ISSUER_NAME:
-        return name
-    return f"{name[: LONGEST_ISSUER_NAME - 13]}-{digest(parts)[:12]}"
+    parts = [_part(text) for text in (owner, profile) if text is not None]
+    if address != HOSTED:
+        parts = [_host(address), *parts]
+    kind = "infisical-project" if of_project else "infisical"
+    while len(name := ".".join([kind, *parts])) > LONGEST_ISSUER_NAME:
+        longest = max(range(len(parts)), key=lambda index: len(parts[index]))
+        parts[longest] = _digest(parts[longest])
+    return name
+
+
+def _part(text: str) -> str:
+    return text if _PART.fullmatch(text) and not _DIGEST.fullmatch(text) else _digest(text)
+
+
+def _host(address: str) -> str:
+    """Dots as `_`, the port after a `-`; a host that has a `_`, or ends like a port, could be taken for another."""
+    match = _HOST.fullmatch(address)
+    if match is None:
+        return _digest(address)
+    return _part(match[1].replace(".", "_") + (f"-{match[2]}" if match[2] else ""))
+
+
+def _digest(text: str) -> str:
+    return digest(text)[:12]

@@ -19,6 +19,7 @@ _KEYS: Mapping[Path, tuple[Path, ...]] = {
 _SECTIONS: Mapping[str, Path] = {
     "address": ("infisical", "address"),
     "retry": ("infisical", "retry-strategy"),
+    "ca-bundle": ("infisical", "ca-bundle"),
     "auth": ("auth", "config"),
 }
 _OWNED = {"project": "project-slug", "application": "application-name", "profile": "profile-name"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from evercert.cli.agent.form import OUTPUTS
@@ -15,25 +16,27 @@ OWNERS = {"v1": ("project-slug", "application-name"), "v2": ("application-name",
 _NOT_WITH_AN_ID = ("project-slug", "profile-name", "application-name", "csr", "csr-path")
 
 
-def of_document(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the whole, whatever its certificates hold."""
+def of_document(document: Mapping[str, Any], refused: AbstractSet[Path] = frozenset()) -> Iterator[Problem]:
+    """What is wrong with the whole, whatever its certificates hold; what was refused is not missing."""
     version, certificates = document.get("version"), [*filter(None, document.get("certificates") or [])]
-    if version is None:
+    if version is None and ("version",) not in refused:
         by = "v2" if any("application-name" in entry for entry in certificates) else "v1"
         yield Problem((), f"the version is missing; write version: {by} ({OWNERS[by][0]})")
-    elif version not in VERSIONS:
+    elif version is not None and version not in VERSIONS:
         yield Problem(("version",), f"unsupported version: {foreign(version, 40)}. Supported versions: v1, v2")
-    if not certificates:
+    if not certificates and ("certificates",) not in refused:
         yield Problem(("certificates",), "at least one certificate is required")
     if "templates" in document:
         yield Problem(
             ("templates",), "templates are of the secrets agent, and not allowed beside certificates; leave them out"
         )
-    if not (document.get("auth") or {}).get("type"):
+    if not (document.get("auth") or {}).get("type") and not {("auth",), ("auth", "type")} & refused:
         yield Problem(("auth",), "the key 'type' is missing in auth; write how to log in, such as type: aws-iam")
 
 
-def of_certificate(entry: Mapping[str, Any], version: object, number: int) -> Iterator[Problem]:
+def of_certificate(
+    entry: Mapping[str, Any], version: object, number: int, refused: AbstractSet[Path] = frozenset()
+) -> Iterator[Problem]:
     """What is wrong with one entry; `number` counts from 0, the messages from 1."""
     where, which = ("certificates", number), f"certificate {number + 1}"
     if "certificate-id" in entry:
@@ -54,7 +57,7 @@ def of_certificate(entry: Mapping[str, Any], version: object, number: int) -> It
             message = f"'{other}' is not supported; write '{owner}', or change the version"
             yield Problem((*where, other), f"{which_version}: {message}")
         for key in (owner, "profile-name"):
-            if key not in entry:
+            if key not in entry and (*where, key) not in refused:
                 yield Problem(where, f"{which_version}: '{key}' is required")
     if "csr" in entry and "csr-path" in entry:
         message = "certificate configuration cannot specify both 'csr' and 'csr-path' fields; leave one of them out"

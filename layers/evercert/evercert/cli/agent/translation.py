@@ -18,6 +18,7 @@ from evercert.document import read as read_document
 from evercert.errors import Misconfigured
 from evercert.origins import Origin, path_of
 from evercert.references import Credential
+from evercert.web import trust
 
 _MARKS = {"infisical", "auth", "sinks", "templates", "cache"}
 _INSTEAD = {
@@ -59,14 +60,16 @@ def is_agent(data: object) -> bool:
 
 def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem]:
     """The document that asks for the same, or everything that is wrong."""
-    form, gathered, notes = Form(), Gathered(host), Notes()
+    form, notes = Form(), Notes()
     clean = form.read(data, DOCUMENT) or {}
+    told = {problem.path for problem in form.problems}
+    gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in told))
     entries = clean.get("certificates") or []
-    gathered.problems += agent_rules.of_document(clean)
+    gathered.problems += agent_rules.of_document(clean, gathered.refused)
     damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
     for number, entry in enumerate(entries):
         if entry is not None:
-            gathered.problems += agent_rules.of_certificate(entry, clean.get("version"), number)
+            gathered.problems += agent_rules.of_certificate(entry, clean.get("version"), number, gathered.refused)
         elif number not in damaged:
             place = ("certificates", number)
             gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; write it, or leave it out"))
@@ -103,7 +106,7 @@ def _issuer(clean: Mapping[str, Any], gathered: Gathered, notes: Notes) -> _Issu
     retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 is the default
     if retry.get("max-retries", 0) > MOST_RETRIES:
         retry["max-retries"] = MOST_RETRIES
-    bundle = _authorities(address, gathered.host, notes)
+    bundle = _authorities(server.get("ca-bundle"), address, gathered, notes)
     return _Issuer(address, login, {**({"retry": retry} if retry else {}), **({"ca-bundle": bundle} if bundle else {})})
 
 
@@ -117,8 +120,12 @@ def _address(written: str, gathered: Gathered) -> str:
         return agent_names.HOSTED
 
 
-def _authorities(address: str, host: Host, notes: Notes) -> str | None:
+def _authorities(written: str | None, address: str, gathered: Gathered, notes: Notes) -> str | None:
     """Of a private server: functions know no file of this host, so its text goes along; None: the public ones."""
+    if written is not None:
+        is_text = "-----BEGIN" in written
+        return written if is_text else gathered.file(written, ("infisical", "ca-bundle"), "ca-bundle")
+    host = gathered.host
     name, where = host.environment.get(AUTHORITIES), Origin.of(address).host
     if not name or where == PUBLIC or where.endswith(f".{PUBLIC}"):
         return None
@@ -126,10 +133,10 @@ def _authorities(address: str, host: Host, notes: Notes) -> str | None:
         found = host.file(name)
     except (OSError, ValueError):
         found = None
-    if found is None or "-----BEGIN CERTIFICATE-----" not in found:
+    if found is None or trust.problem(found) is not None:
         notes.say(
             f"{AUTHORITIES} is set, but its file is not there, or is no short list of certificates: public authorities "
-            "are trusted; if the server's is a private one, define the issuer in evercert/v1, with ca-bundle"
+            "are trusted; if the server's is a private one, write infisical.ca-bundle"
         )
         return None
     notes.say(f"{AUTHORITIES} is set: the certificates in its file become ca-bundle of the issuer")
@@ -177,13 +184,10 @@ def _translate(
             problems = [problem for problem in problems if problem.path[:2] != ("certificates", number)]
             continue
         where = _where(entry)
-        name = agent_names.issuer(issuer.address, *where.values())
+        name = agent_names.issuer(issuer.address, *where.values(), of_project="project" in where)
         if issuer.login.settings is not None and None not in where.values():
             login = {"type": "infisical", "address": issuer.address, "auth": issuer.login.settings}
-            if issuers.setdefault(name, {**login, **where, **issuer.common}) != {**login, **where, **issuer.common}:
-                other = f"certificate {origins.owners[name] + 1} has {name} from others; define them in evercert/v1"
-                message = f"certificate {number + 1}: an application and a profile that make one name: {other}"
-                problems.append(Problem(("certificates", number, "profile-name"), message))
+            issuers.setdefault(name, {**login, **where, **issuer.common})
             origins.owners.setdefault(name, number)
         certificates.append(Entry(entry, number, notes).spec(names[number], name, requests[number]))
         origins.numbers.append(number)
