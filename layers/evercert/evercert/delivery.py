@@ -11,6 +11,7 @@ from cryptography import x509
 
 from evercert.breaker import Breaker
 from evercert.certificate import Bundle, Chain
+from evercert.component import Component
 from evercert.deadline import Clock
 from evercert.destination import Creator, Destination, Destinations, Paced, Preflight
 from evercert.errors import (
@@ -29,7 +30,6 @@ from evercert.keys import public_bytes
 from evercert.ports import Held, Inventory, Pace, Seal
 from evercert.record import Delivery, Pending, Record
 from evercert.renewal import Reason
-from evercert.spec import Component
 
 LONGEST_SLEEP = timedelta(seconds=2)
 TURN_KEPT = timedelta(minutes=1)  # a turn that was missed by more than this is taken anew

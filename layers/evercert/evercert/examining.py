@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from evercert.component import Component
 from evercert.destination import Inspectable
 from evercert.errors import EvercertError, Unexpected
 from evercert.issuer import Reachable
@@ -13,7 +14,6 @@ from evercert.keys import PrivateKey
 from evercert.ports import Ports, Unreadable
 from evercert.record import Delivery, Record
 from evercert.reporting import label
-from evercert.spec import Component
 
 MOST = 25
 SAMPLE = "00000000-0000-4000-8000-000000000000"

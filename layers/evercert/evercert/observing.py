@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evercert.breaker import Breaker
+from evercert.component import Component
 from evercert.destination import Destinations, Drift
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.issuer import OpenIssuer, Status, StatusChecker
 from evercert.record import Facts, Record
-from evercert.spec import Component
 
 
 @dataclass

@@ -12,7 +12,7 @@ from evercert.canonical import digest
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from evercert.spec import Component
+    from evercert.component import Component
 
 
 class Register:

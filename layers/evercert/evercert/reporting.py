@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evercert.component import Component
 from evercert.delivery import Result
 from evercert.errors import EvercertError
 from evercert.instants import to_text
 from evercert.record import Delivery, Facts, Record
-from evercert.spec import Component
 
 
 def certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Delivery]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from evercert.component import Component
 from evercert.events import Outcome
 from evercert.ports import Unreadable
 from evercert.record import Record
-from evercert.spec import Component
 
 
 @dataclass(frozen=True)

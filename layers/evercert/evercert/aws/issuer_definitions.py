@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from evercert.aws import items
 from evercert.aws.clients import translated
+from evercert.component import Component
 from evercert.errors import Misconfigured, Unavailable
 from evercert.issuer import OpenIssuer
 from evercert.register import Register, first_problem
-from evercert.spec import Component
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

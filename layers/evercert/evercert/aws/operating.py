@@ -13,9 +13,9 @@ from evercert.aws import items
 from evercert.aws.clients import code, translated
 from evercert.aws.issuer_definitions import read_definition
 from evercert.canonical import canonical_json
+from evercert.component import Component
 from evercert.errors import Misconfigured, Rejected
 from evercert.instants import from_text
-from evercert.spec import Component
 from evercert.specs import Pause
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from evercert.destinations import DESTINATIONS
 
 if TYPE_CHECKING:
     from evercert.aws.clients import Clients
+    from evercert.component import Component
     from evercert.destination import Destination
     from evercert.register import Register
-    from evercert.spec import Component
 
 LONGEST_SESSION_NAME = 64
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import model_validator
 
+from evercert.component import Component
 from evercert.register import Register
-from evercert.spec import Component
 
 LOGINS = Register(
     "login",
