@@ -10,7 +10,7 @@ from urllib.parse import quote
 from evercert.errors import Misconfigured, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, NOT_FOUND, Refusal
 from evercert.logins.session import Session
-from evercert.web.server import Answer
+from evercert.web.answer import Answer
 
 MANAGER = "/v1/cert-manager"
 CERTIFICATES = f"{MANAGER}/certificates"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
 
 if TYPE_CHECKING:
-    from evercert.web.server import Answer
+    from evercert.web.answer import Answer
 
 FIRST_REFUSAL = 400
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404

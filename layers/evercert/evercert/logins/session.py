@@ -12,7 +12,8 @@ from evercert.logins.refusals import FIRST_REFUSAL, Refusal
 if TYPE_CHECKING:
     from evercert.deadline import Clock
     from evercert.logins.login import Login
-    from evercert.web.server import JSON, Answer, Server
+    from evercert.web.answer import Answer
+    from evercert.web.server import JSON, Server
 
 API = "/api"
 RENEW = "/v1/auth/token/renew"

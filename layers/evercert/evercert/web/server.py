@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evercert.deadline import Clock, Deadline
-from evercert.errors import AnswerLost, EvercertError, Misconfigured, OutOfTime, Unavailable
+from evercert.errors import AnswerLost, Misconfigured, OutOfTime, Unavailable
 from evercert.origins import Hosts, Origin, path_of
+from evercert.web.answer import Answer, Trouble
 from evercert.web.retry import BUSY, Retry, retry_after, worth_another
 
 if TYPE_CHECKING:
@@ -21,32 +21,6 @@ ATTEMPT_LIMIT = timedelta(seconds=10)  # of one attempt, however slowly its byte
 LAST_START = timedelta(seconds=5)  # after the first attempt began, none begins any more: a call takes 15 s at most
 JSON = Mapping[str, Any] | None  # every API of ours takes objects
 REDIRECTS = range(300, 400)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server said, if it said something that another try would not change."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)  # names in lower case
-    body: bytes = field(repr=False)  # may hold a token or a private key
-    what: str = "the server"  # method and address, for messages
-
-    def json(self) -> Any:  # noqa: ANN401
-        """The body as JSON; raises Unavailable if it is none: something else than the API has answered."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise Unavailable(f"{self.what} answered {self.status} with something that is no JSON") from None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """An attempt without an answer; `safe`: the server has done nothing, so even a creation may be repeated."""
-
-    error: EvercertError
-    safe: bool
-    wait: timedelta | None = None  # what the server wished
 
 
 class Web:

@@ -17,7 +17,7 @@ import httpx
 from evercert import __version__
 from evercert.errors import Misconfigured, Unavailable
 from evercert.origins import Origin, forbidden
-from evercert.web.server import Answer, Trouble
+from evercert.web.answer import Answer, Trouble
 from evercert.web.trust import context
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 8.0
