@@ -98,7 +98,7 @@ MUTANTS = [
     Mutant("a kept key stays", "obtaining.py", 'if wanted.rotate == "never" and kept', "if False and kept", KEYS_KEPT),
     Mutant("the token is the key's", "record.py", "{revision}#{digest(asked)}", "{revision}", KEYS_KEPT),
     Mutant("an outcome's number is free", "aws/writes.py", "if refused == [False, True]:", "if False:", INVENTORY),
-    Mutant("what rests says so", "aws/inventory.py", '"resting": True if due_at is None else None', '"resting": None', SWEEP),
+    Mutant("what rests says so", "aws/inventory.py", '"resting": True if due_at is None else None', '"resting": None', INVENTORY),
     Mutant("the sweep is bound to what it saw", "aws/sweep.py", 'conditions.append(f"attribute_not_exists({name})")', "pass", SWEEP),
     Mutant("a backlog by expiry", "checking.py", "rank.get(entry.key, MOST)", "0", "tests/unit/test_checking.py"),
     Mutant("CSR signature", "csr.py", "valid = sound and csr.is_signature_valid", "valid = sound", CSR),
