@@ -114,6 +114,14 @@ def test_a_destination_that_wants_the_root_gets_it(enrollment: Enrollment) -> No
     assert whole["fullchain"] == whole["certificate"] + whole["certificate_chain"]
 
 
+def test_usages_that_nobody_asked_for_are_the_profiles(enrollment: Enrollment) -> None:
+    enrollment.profile.defaults = {"extendedKeyUsages": ["client_auth"]}
+    enrollment.want()
+    assert enrollment.run() == "certificate.issued", enrollment.error
+    found = bundle(enrollment).chain.leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(found) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+
+
 # -- for an operator who asks ----------------------------------------------------------------------------------------
 def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -> None:
     enrollment.want()

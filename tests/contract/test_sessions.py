@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.deadline import Deadline
-from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from evercert.errors import EvercertError, LoginRefused, Misconfigured, Rejected, Unavailable
 from evercert.logins.login import Proof
 from evercert.logins.refusals import Refusal
 from evercert.logins.session import Session
@@ -31,12 +31,15 @@ class CountedLogin:
 
     def __init__(self) -> None:
         self.proofs = 0
+        self.rotates = True
         self.addresses: set[str] = set()
 
     def proof(self, address: str) -> Proof:
         self.proofs += 1
         self.addresses.add(address)
-        return Proof("/v1/auth/test/login", {"clientId": "id", "clientSecret": f"{SECRET}-{self.proofs}"})
+        return Proof(
+            "/v1/auth/test/login", {"clientId": "id", "clientSecret": f"{SECRET}-{self.proofs if self.rotates else 0}"}
+        )
 
 
 def token(text: str, expires_in: Any = DAY, ceiling: Any = 30 * DAY) -> Deed:
@@ -210,6 +213,49 @@ def test_a_login_that_is_refused_is_for_a_person_with_the_servers_words(status: 
     assert "look at `auth` of the issuer" in str(error)
     assert "\x1b" not in str(error)
     assert len(bench.heard) == 1
+
+
+REFUSED = reply(401, {"error": "Unauthorized", "message": "Invalid credentials"})
+
+
+def test_a_login_that_was_refused_is_not_tried_again_for_a_while() -> None:
+    """Infisical locks an identity out that is refused three times in a row; many issuers may share a login."""
+    bench = Bench(REFUSED, token("t1"), reply())
+    bench.login.rotates = False
+    first = raised(bench)
+    bench.clock.advance(minutes=4, seconds=59)
+    again = raised(bench)
+    assert isinstance(again, LoginRefused) and str(again) == str(first)
+    assert len(bench.heard) == 1
+    bench.clock.advance(seconds=1)
+    assert bench.call().status == 200
+
+
+def test_a_credential_that_was_changed_is_tried_at_once() -> None:
+    bench = Bench(REFUSED, token("t1"), reply())
+    raised(bench)
+    assert bench.call().status == 200
+
+
+def test_a_clock_that_was_set_back_holds_no_login() -> None:
+    bench = Bench(REFUSED, token("t1"), reply())
+    bench.login.rotates = False
+    raised(bench)
+    bench.clock.advance(days=-1)
+    assert bench.call().status == 200
+
+
+def test_a_login_that_is_put_off_is_not_held() -> None:
+    bench = Bench(reply(503), token("t1"), reply())
+    bench.login.rotates = False
+    raised(bench)
+    assert bench.call().status == 200
+
+
+def test_a_signature_of_another_moment_is_the_same_credential() -> None:
+    proofs = [Proof("/v1/auth/aws-auth/login", {"identityId": "id", "iamRequestHeaders": when}) for when in ("1", "2")]
+    assert proofs[0].fingerprint == proofs[1].fingerprint
+    assert proofs[0].fingerprint != Proof(proofs[0].path, {"identityId": "other"}).fingerprint
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -125,7 +125,7 @@ def test_two_revisions_ask_with_different_tokens_though_neither_has_a_csr(bench:
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [("other_key", "it is for another public key"), ("no_key", "it came without its private key")],
+    [("other_key", "it is for another public key"), ("no_key", "it came without a private key that can be used")],
 )
 def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
     setattr(maker, wrong, True)

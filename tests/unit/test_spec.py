@@ -434,6 +434,12 @@ def test_a_digest_never_changes_from_release_to_release():
     assert digest({"b": 1, "a": "ä"}) == "78892fb919682f85e08161f2cd8e0e904520a093cd75421077a1c865e59e90c6"
 
 
+def test_the_metadata_by_which_requests_are_found_again_is_not_set_by_a_spec():
+    told = problem(metadata={"evercert-request": "mine", "team": "web"})
+    assert "evercert sets this key itself" in told and "metadata.evercert-request" in told
+    assert spec(metadata={"evercert-requests": "mine"}).metadata == {"evercert-requests": "mine"}
+
+
 @pytest.mark.parametrize("value", [date(2027, 1, 1), {"a"}, b"a", {1: "a", "b": "c"}])
 def test_what_of_an_agent_is_no_json_is_refused(value):
     with pytest.raises(ValidationError, match="put dates in quotes") as caught:

@@ -222,7 +222,7 @@ def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list
     elif issued.private_key is not None:
         public_key = issued.private_key.public_bytes()
     else:
-        return ["it came without its private key"]
+        return ["it came without a private key that can be used"]
     found = misfits(issued.chain, attributes, public_key, now, profiled=issued.profiled)
     wanted = record.spec.private_key.known
     if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):

@@ -49,6 +49,7 @@ LabelValue = Annotated[
 MetadataKey = Annotated[
     str, text_of(r"[A-Za-z0-9._/-]{1,63}", "metadata has keys of 1 to 63 letters, digits and . _ / -")
 ]
+RESERVED_METADATA = "evercert-request"  # a request is found again by it
 MetadataValue = Annotated[str, StringConstraints(max_length=255)]
 CertificateId = Annotated[
     str,
@@ -148,6 +149,12 @@ class Spec(Model):
             raise misplaced(
                 {("agent",): f"at most {LARGEST_AGENT} characters are kept of what an agent would have run"}
             )
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_our_metadata_alone(self) -> Self:
+        if RESERVED_METADATA in self.metadata:
+            raise misplaced({("metadata", RESERVED_METADATA): "evercert sets this key itself; give yours another name"})
         return self
 
     @model_validator(mode="after")

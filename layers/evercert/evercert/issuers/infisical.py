@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from evercert.algorithms import KeyAlgorithm
 from evercert.certificate import Chain
-from evercert.errors import AnswerLost, Misconfigured, Rejected, foreign
+from evercert.errors import AnswerLost, Misconfigured, Rejected, Unavailable
 from evercert.issuer import Issued, PendingAnswer, Request, Status
 from evercert.issuers.infisical_answers import Answers
-from evercert.issuers.infisical_api import Api, Fields, Names
+from evercert.issuers.infisical_api import Api, Names, id_of
+from evercert.issuers.infisical_followed import Followed
+from evercert.issuers.infisical_lost import PERHAPS, Lost, successor_of
 from evercert.issuers.infisical_settings import InfisicalSettings
-from evercert.issuers.infisical_wording import TOKEN, body_of, require_known, without_root
+from evercert.issuers.infisical_wording import body_of, require_known, without_root
 from evercert.logins.refusals import NOT_FOUND, Refusal
 from evercert.record import Facts
 from evercert.spec import Spec
@@ -22,9 +25,7 @@ if TYPE_CHECKING:
     from evercert.aws.outside import Outside
 
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a certificate that there is not
-MOST_SUCCESSORS = 20
-MOST_CANDIDATES = 10  # of a search whose server ignores what was searched for
-OPEN = frozenset({"pending_approval", "pending", "pending_validation"})
+ENDED = frozenset({"failed", "rejected", "cancelled"})
 REASON = "SUPERSEDED"  # of what evercert takes back: nobody has ever used it
 
 
@@ -39,6 +40,8 @@ class Infisical:
             outside().session(settings.address, settings.auth, retry=settings.retry, ca_bundle=settings.ca_bundle)
         )
         self._answers = Answers(self._api, settings.pending_for)
+        self._lost = Lost(self._api, self._answers, self._described)
+        self._followed = Followed(self._api, self._answers, settings.address)
         self._names: Names | None = None
         self._renews_for_a_csr = True  # older servers renew with a key of their own, whatever they are sent
 
@@ -52,14 +55,11 @@ class Infisical:
         if (certificate_id := request.spec.certificate_id) is not None:
             if self.settings.profile is not None:  # who may write specs gains no other key by it
                 raise Rejected("a certificate-id is followed by an issuer that names no profile, and this one does")
-            return self._follow(request, certificate_id)
+            return self._followed.newest(request, certificate_id)
         require_known(request.spec)
         if request.handle is not None:
-            answer = self._answers.of_request(request, request.handle)
-            if request.previous is None:
-                return answer
-            return self._own(request, answer) or self._found(request) or self._issued(request)
-        found = self._found(request) if request.asked_before else None
+            return self._resumed(request, request.handle) or self._lost.asked(request) or self._issued(request)
+        found = self._lost.asked(request) if request.asked_before else None
         return found or self._renewed(request) or self._issued(request)
 
     def status(self, spec: Spec, facts: Facts) -> Status:
@@ -68,32 +68,44 @@ class Infisical:
             return "good"
         if known.get("status") == "revoked":
             return "revoked"
-        return "replaced" if spec.key_from_issuer and _successor(known) is not None else "good"
+        return "replaced" if spec.key_from_issuer and successor_of(known) is not None else "good"
 
     def revoke(self, chain: Chain, reference: str | None) -> None:
-        """By id; a thumbprint names what has none."""
-        self._api.revoke(reference or chain.fingerprint_sha256, REASON)
+        """By id; a thumbprint names what has none. Raises Rejected for what is only followed."""
+        certificate_id = reference or chain.fingerprint_sha256
+        self._require_own(f"certificate {certificate_id}")
+        self._api.revoke(certificate_id, REASON)
 
     def cancel(self, handle: str) -> None:
-        """What is issued already is revoked instead."""
-        if self._api.cancel(handle):
+        """What is issued already is revoked instead; raises if it is neither, and Rejected for what may not be ours."""
+        self._require_own(f"request {handle}")
+        if handle.startswith(PERHAPS):
+            raise Rejected(f"request {handle.removeprefix(PERHAPS)} may be a renewal of somebody else's, and is left")
+        answer = self._api.cancel(handle)
+        if not isinstance(answer, Refusal) and answer.get("cancelled") is True:
             return
-        if isinstance(certificate_id := self._api.request(handle).get("certificateId"), str):
+        stands = self._api.request(handle)
+        if (certificate_id := id_of(stands, "certificateId")) is not None:
             self._api.revoke(certificate_id, REASON)
+        elif stands.get("status") not in ENDED:
+            if isinstance(answer, Refusal):
+                raise answer.as_error(f"cancel request {handle}")
+            raise Rejected(f"request {handle} could not be cancelled; cancel it in Infisical")
 
     def forget(self, request: Request) -> bool:
-        """By the same ways on which a run would have found it again."""
-        if request.spec.certificate_id is None and (handle := self._searched(request, request.token)) is not None:
+        """By the same ways on which a run would have found it again, if it is certain then that it is ours."""
+        if self.settings.profile is None:
+            return False
+        if (handle := self._lost.handle(request, request.token)) is not None:
             self.cancel(handle)
             return True
         if request.previous is None or request.previous.reference is None or request.csr is None:
             return False  # without a CSR nothing tells our renewal from one of the server's own
-        found = self._successor_of(request, request.previous.reference, asked=True)
-        if isinstance(found, PendingAnswer):
-            self.cancel(found.handle)
-        elif found is not None:
-            self.revoke(found.chain, found.reference)
-        return found is not None
+        found = self._lost.successor(request, request.previous.reference, asked=True)
+        if not isinstance(found, Issued):
+            return False  # one that waits shows no key
+        self.revoke(found.chain, found.reference)
+        return True
 
     def key_algorithm(self) -> KeyAlgorithm | None:
         """The profile's default."""
@@ -115,12 +127,19 @@ class Infisical:
                 self._names = None  # made anew under the same name, perhaps
                 answer = self._api.issue(body_of(request, self._resolved().where))
         except AnswerLost:
-            if (found := self._found(request)) is not None:
+            if (found := self._lost.asked(request)) is not None:
                 return found
             raise
         if isinstance(answer, Refusal):
             raise answer.as_error(f"issue with profile {self.settings.profile!r}")
         return self._answers.of_issue(request, answer)
+
+    def _resumed(self, request: Request, handle: str) -> Issued | PendingAnswer | None:
+        """How it stands; None for what is not ours, or of no use."""
+        if handle.startswith(PERHAPS):
+            return self._lost.perhaps(request, handle)
+        answer = self._answers.of_request(request, handle)
+        return answer if request.previous is None else self._own(request, answer)
 
     def _renewed(self, request: Request) -> Issued | PendingAnswer | None:
         """The renewal of what is delivered now; None where the server allows none."""
@@ -129,7 +148,7 @@ class Infisical:
             return None
         # Without a CSR the server may have renewed it by itself; with one, nobody but us has the key.
         if request.asked_before or request.csr is None:
-            found = self._successor_of(request, previous, asked=request.asked_before)
+            found = self._lost.successor(request, previous, asked=request.asked_before)
             if found is not None:
                 return found
         how: dict[str, Any] = {"renewalKeySource": "new"}
@@ -138,29 +157,12 @@ class Infisical:
         try:
             answer = self._api.renew(previous, {**how, "removeRootsFromChain": without_root(request.spec)})
         except AnswerLost:
-            if (found := self._successor_of(request, previous, asked=True)) is not None:
+            if (found := self._lost.successor(request, previous, asked=True)) is not None:
                 return found
             raise
         if isinstance(answer, Refusal):
             return None
         return self._own(request, self._answers.of_issue(request, answer))
-
-    def _successor_of(self, request: Request, previous: str, *, asked: bool) -> Issued | PendingAnswer | None:
-        """What replaced it already: a renewal whose answer was lost, or one that the server made by itself.
-
-        `asked`: we may have asked for one that still waits; a renewal carries the metadata of what it renews. What is
-        not ours, or is revoked already, is left alone: somebody may have renewed it by hand, for another use.
-        """
-        if (known := self._api.certificate(previous)) is None:
-            return None
-        if (successor := _successor(known)) is None:
-            token = _token_of(known) if asked else None
-            handle = None if token is None else self._searched(request, token, OPEN)
-            return None if handle is None else self._answers.of_request(request, handle)
-        if (self._api.certificate(successor) or {}).get("status") != "active":
-            return None
-        issued = self._answers.of_certificate(request, successor)
-        return issued if self._answers.is_of(request, issued.chain) else None
 
     def _own(self, request: Request, answer: Issued | PendingAnswer) -> Issued | PendingAnswer | None:
         """None for a renewal with another key than was sent; it is taken back."""
@@ -168,45 +170,14 @@ class Infisical:
             return answer
         self._renews_for_a_csr = False
         if answer.reference is not None:
-            self._api.revoke(answer.reference, REASON)
+            with suppress(Rejected, Unavailable, Misconfigured):  # what is wanted now does not wait for it
+                self._api.revoke(answer.reference, REASON)
         return None
 
-    def _found(self, request: Request) -> Issued | PendingAnswer | None:
-        """The request that a run made which never saw the answer."""
-        handle = self._searched(request, request.token)
-        return None if handle is None else self._answers.of_request(request, handle)
-
-    def _searched(self, request: Request, token: str, statuses: frozenset[str] | None = None) -> str | None:
-        """The newest request that carries the token, and has one of the statuses; those of our name are seen first."""
-        names = self._described()
-        if names.project is None:
-            return None
-        found = self._api.search(names.project, names.profile, {TOKEN: token})
-        candidates = [entry for entry in found if statuses is None or entry.get("status") in statuses]
-        candidates.sort(key=lambda entry: entry.get("commonName") != request.spec.attributes.common_name)
-        for entry in candidates[:MOST_CANDIDATES]:
-            if isinstance(handle := entry.get("id"), str) and _token_of(self._api.request(handle)) == token:
-                return handle
-        return None
-
-    def _follow(self, request: Request, certificate_id: str) -> Issued | PendingAnswer:
-        """The newest in the line of its renewals."""
-        known = self._certificate(certificate_id)
-        for _ in range(MOST_SUCCESSORS):
-            if (successor := _successor(known)) is None:
-                break
-            certificate_id, known = successor, self._certificate(successor)
-        if (status := known.get("status")) != "active":
-            said = foreign(str(status), 40)
-            raise Rejected(f"certificate {certificate_id} is {said}, and nothing replaces it; renew it in Infisical")
-        return self._answers.of_certificate(request, certificate_id)
-
-    def _certificate(self, certificate_id: str) -> Fields:
-        if (known := self._api.certificate(certificate_id)) is None:
-            raise Misconfigured(
-                f"there is no certificate {certificate_id} at {self.settings.address} that this identity may see"
-            )
-        return known
+    def _require_own(self, what: str) -> None:
+        """An issuer without a profile asks for nothing, so nothing is its own."""
+        if self.settings.profile is None:
+            raise Rejected(f"{what} was issued elsewhere, and is left")
 
     def _resolved(self) -> Names:
         settings = self.settings
@@ -224,25 +195,11 @@ class Infisical:
         names = self._resolved()
         if names.defaults is None:
             profile = self._api.profile(names.profile) or {}
-            project, defaults = profile.get("projectId"), profile.get("defaults")
+            defaults = profile.get("defaults")
             names = replace(
                 names,
-                project=project if isinstance(project, str) else None,
+                project=id_of(profile, "projectId"),
                 defaults=defaults if isinstance(defaults, dict) else {},
             )
             self._names = names
         return names
-
-
-def _successor(known: Fields) -> str | None:
-    found = known.get("latestRenewalCertificateId")
-    return found if isinstance(found, str) and found and found != known.get("id") else None
-
-
-def _token_of(answer: Fields) -> str | None:
-    """The token that a request or a certificate carries: older servers find whatever there is."""
-    metadata = answer.get("metadata")
-    entries = [entry for entry in metadata if isinstance(entry, dict)] if isinstance(metadata, list) else []
-    return next(
-        (text for entry in entries if entry.get("key") == TOKEN and isinstance(text := entry.get("value"), str)), None
-    )

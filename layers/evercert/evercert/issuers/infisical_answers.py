@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.certificate import Chain
-from evercert.errors import GaveUp, Misconfigured, Rejected, Unavailable, foreign
+from evercert.errors import Busy, GaveUp, Misconfigured, OutOfTime, Rejected, Unavailable, foreign
 from evercert.issuer import Issued, PendingAnswer, Request
-from evercert.issuers.infisical_api import Api, Fields
+from evercert.issuers.infisical_api import Api, Fields, id_of
 from evercert.keys import PrivateKey, public_bytes
 
 SOONEST, LATEST = timedelta(seconds=10), timedelta(minutes=15)
 SOONEST_APPROVAL = timedelta(minutes=1)  # people are slower than machines
+SOONEST_UNTOLD = timedelta(minutes=5)  # where nothing tells how long it takes
+OPEN = frozenset({"pending_approval", "pending", "pending_validation"})
 PATIENCE = 4  # asked again after this share of the time that it has taken so far
 WORDS = 300
 
@@ -28,22 +31,23 @@ class Answers:
 
     def of_issue(self, request: Request, answer: Fields) -> Issued | PendingAnswer:
         """Of an issuance or a renewal; what cannot be read of it now is come back for, by its request."""
+        request_id = id_of(answer, "certificateRequestId")
         try:
-            return self._of_issue(request, answer)
+            return self._of_issue(request, answer, request_id)
         except GaveUp:
             raise
-        except (Unavailable, Misconfigured) as error:
-            if not isinstance(request_id := answer.get("certificateRequestId"), str) or not request_id:
+        except (Unavailable, Misconfigured, OutOfTime) as error:
+            if request_id is None:
                 raise
             wait = max(SOONEST, getattr(error, "retry_after", None) or SOONEST)
             return PendingAnswer(request_id, request.now + wait, request.now + self._pending_for)
 
-    def _of_issue(self, request: Request, answer: Fields) -> Issued | PendingAnswer:
+    def _of_issue(self, request: Request, answer: Fields, request_id: str | None) -> Issued | PendingAnswer:
         inner = answer.get("certificate")
         issued: Fields = inner if isinstance(inner, dict) else answer
-        if isinstance(certificate_id := issued.get("certificateId"), str) and _pem(issued, "certificate"):
+        if _pem(issued, "certificate") and (certificate_id := id_of(issued, "certificateId")) is not None:
             return self.of_certificate(request, certificate_id, issued)
-        if not isinstance(request_id := answer.get("certificateRequestId"), str) or not request_id:
+        if request_id is None:
             raise Unavailable("the server answered with neither a certificate nor a request to ask for")
         if isinstance(answer.get("status"), str):
             return self._of_status(request, request_id, answer)
@@ -58,7 +62,7 @@ class Answers:
         bundle = self._api.bundle(certificate_id)
         chain = _chain(bundle, answer or {}, certificate_id)
         if request.csr is not None:
-            return Issued(chain, reference=certificate_id)
+            return Issued(chain, reference=certificate_id, profiled=True)
         pem = _pem(bundle, "privateKey") or _pem(answer or {}, "privateKey")
         if not pem:
             raise Misconfigured(
@@ -67,24 +71,30 @@ class Answers:
             )
         try:
             private_key = PrivateKey.from_pem(pem)
-        except ValueError as error:
-            raise Rejected(f"the private key of certificate {certificate_id} cannot be used: {error}") from None
-        return Issued(chain, private_key, certificate_id)
+        except ValueError:  # of a kind that evercert has no use for: the certificate does not fit, and is taken back
+            return Issued(chain, None, certificate_id, profiled=True)
+        return Issued(chain, private_key, certificate_id, profiled=True)
 
     @staticmethod
     def is_of(request: Request, chain: Chain) -> bool:
         """Whether the certificate is for the key of the CSR; without one, for the key that came with it."""
         if request.csr is None:
             return True
-        return public_bytes(x509.load_pem_x509_csr(request.csr.encode()).public_key()) == public_bytes(chain.public_key)
+        try:
+            found = public_bytes(chain.public_key)
+        except (ValueError, UnsupportedAlgorithm):  # of a kind that evercert does not make
+            return False
+        return public_bytes(x509.load_pem_x509_csr(request.csr.encode()).public_key()) == found
 
     def _of_status(self, request: Request, request_id: str, answer: Fields) -> Issued | PendingAnswer:
-        status = answer.get("status")
+        status, created_at = answer.get("status"), answer.get("createdAt")
+        if not isinstance(status, str):
+            raise Busy(f"the server does not say how request {request_id} stands")
         said = foreign(
             str(answer.get("errorMessage") or answer.get("pendingMessage") or answer.get("message") or ""), WORDS
         )
         match status:
-            case "issued" if isinstance(certificate_id := answer.get("certificateId"), str):
+            case "issued" if (certificate_id := id_of(answer, "certificateId")) is not None:
                 return self.of_certificate(request, certificate_id, answer)
             case "rejected":
                 raise Rejected(f"request {request_id} was rejected in Infisical{_quoted(said)}")
@@ -93,38 +103,38 @@ class Answers:
             case "pending_validation":
                 self._api.trigger_validation(request_id)
         waits_for = f"an approval in Infisical (request {request_id})" if status == "pending_approval" else None
-        return PendingAnswer(
-            request_id,
-            request.now + _patience(request.now, answer.get("createdAt"), waits_for),
-            request.now + self._pending_for,
-            waits_for,
-        )
+        soonest = SOONEST if waits_for is None else SOONEST_APPROVAL
+        taken = _since(created_at, request.now)
+        if status not in OPEN or (taken is None and request.handle is not None):
+            soonest = SOONEST_UNTOLD
+        wait = min(max((taken or soonest) / PATIENCE, soonest), LATEST)
+        return PendingAnswer(request_id, request.now + wait, request.now + self._pending_for, waits_for)
 
 
 def _quoted(said: str) -> str:
     return f": {said!r}" if said else ""
 
 
-def _patience(now: datetime, created_at: Any, waits_for: str | None) -> timedelta:  # noqa: ANN401
-    soonest = SOONEST if waits_for is None else SOONEST_APPROVAL
+def _since(moment: Any, now: datetime) -> timedelta | None:  # noqa: ANN401
+    """None for what is no moment, or one without a zone."""
     try:
-        taken = now - datetime.fromisoformat(str(created_at))
-    except (ValueError, TypeError):  # no moment, or one without a zone
-        return soonest
-    return min(max(taken / PATIENCE, soonest), LATEST)
+        return now - datetime.fromisoformat(str(moment))
+    except (ValueError, TypeError):
+        return None
 
 
 def _chain(bundle: Fields, answer: Fields, certificate_id: str) -> Chain:
-    """Leaf and issuers, each once; raises Unavailable if what should stand above the leaf does not come."""
+    """Leaf and issuers, each once; raises Busy if what should stand above the leaf does not come."""
     leaf = _pem(bundle, "certificate") or _pem(answer, "certificate")
     above = _pem(bundle, "certificateChain") or _pem(answer, "certificateChain") or _pem(answer, "issuingCaCertificate")
     try:
+        Chain.from_pem(leaf)  # else the first of those above would take the place of one that cannot be read
         chain = Chain.from_pem(f"{leaf}\n{above}")
     except ValueError:
-        raise Unavailable(f"the bundle of certificate {certificate_id} is no chain of certificates") from None
+        raise Busy(f"the bundle of certificate {certificate_id} is no chain of certificates") from None
     chain = Chain(tuple(dict.fromkeys(chain.certificates)))  # of a self-signed one, the chain is itself
     if len(chain.certificates) == 1 and chain.leaf.issuer != chain.leaf.subject:
-        raise Unavailable(f"certificate {certificate_id} came without its chain; it is asked for again")
+        raise Busy(f"certificate {certificate_id} came without its chain; it is asked for again")
     return chain
 
 

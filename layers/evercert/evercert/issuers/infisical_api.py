@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from evercert.errors import Misconfigured, Unavailable
+from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, NOT_FOUND, Refusal
 from evercert.logins.session import Session
 from evercert.web.answer import Answer
@@ -18,6 +20,7 @@ REQUESTS = f"{CERTIFICATES}/certificate-requests"
 PROFILES = f"{MANAGER}/certificate-profiles"
 FOUND = 100  # entries of one page of a search
 Fields = Mapping[str, Any]
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,21 @@ class Api:
     def project_profile(self, project: str, profile: str) -> Names:
         """The agent's v1: a profile by its slug, in a project by its slug."""
         found = self._get(f"/v1/projects/slug/{_part(project)}", f"find project {project!r}")
-        project_id = _text(found, "id")
+        project_id = _id(found, "id")
         path = f"{PROFILES}/slug/{_part(profile)}?projectId={_part(project_id)}"
         entry = _object(self._get(path, f"find profile {profile!r} of project {project!r}"), "certificateProfile")
-        return Names(_text(entry, "id"), project=project_id, defaults=_optional(entry, "defaults") or {})
+        return Names(_id(entry, "id"), project=project_id, defaults=_optional(entry, "defaults") or {})
 
     def application_profile(self, application: str, profile: str) -> Names:
         """The agent's v2: a profile that is attached to an application, by their names."""
         path = f"{MANAGER}/applications/by-name/{_part(application)}"
         entry = _object(self._get(path, f"find application {application!r}"), "application")
-        application_id = _text(entry, "id")
+        application_id = _id(entry, "id")
         path = f"{MANAGER}/applications/{_part(application_id)}/profiles"
         attached = self._get(path, f"list the profiles of application {application!r}").get("profiles")
         for candidate in attached if isinstance(attached, list) else ():
             if isinstance(candidate, dict) and candidate.get("profileSlug") == profile:
-                return Names(_text(candidate, "profileId"), application=application_id)
+                return Names(_id(candidate, "profileId"), application=application_id)
         raise Misconfigured(f"profile {profile!r} is not attached to application {application!r}; attach it there")
 
     def profile(self, profile_id: str) -> Fields | None:
@@ -98,13 +101,14 @@ class Api:
         return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
     def trigger_validation(self, request_id: str) -> None:
-        """Tells the server that it may look now; it looks by itself too, so a refusal means nothing."""
-        self._session.call("POST", f"{REQUESTS}/{_part(request_id)}/trigger-validation", body={})
+        """Tells the server that it may look now; it looks by itself too, so a failure means nothing."""
+        with suppress(Unavailable):
+            self._session.call("POST", f"{REQUESTS}/{_part(request_id)}/trigger-validation", body={})
 
-    def cancel(self, request_id: str) -> bool:
-        """Whether it is cancelled; not, if it is done already."""
+    def cancel(self, request_id: str) -> Fields | Refusal:
+        """`cancelled` tells whether it is; not, if it is done already."""
         answer = self._session.call("POST", f"{REQUESTS}/{_part(request_id)}/cancel", body={})
-        return answer.status < FIRST_REFUSAL and _body(answer).get("cancelled") is True
+        return _body(answer) if answer.status < FIRST_REFUSAL else Refusal.of(answer)
 
     def certificate(self, certificate_id: str) -> Fields | None:
         """Its status and its successor; None: there is none of this id, or none that we may see."""
@@ -118,12 +122,24 @@ class Api:
         return self._get(_certificate(certificate_id, "bundle"), f"read certificate {certificate_id}")
 
     def revoke(self, certificate_id: str, reason: str) -> None:
-        """A second revocation is an error of the server's, and none of ours."""
-        answer = self._session.call("POST", _certificate(certificate_id, "revoke"), body={"revocationReason": reason})
-        if answer.status < FIRST_REFUSAL:
+        """A second revocation is an error of the server's, and none of ours: so it is looked before and after."""
+        if self._is_revoked(certificate_id):
             return
-        if (known := self.certificate(certificate_id)) is None or known.get("status") != "revoked":
+        path = _certificate(certificate_id, "revoke")
+        try:
+            answer = self._session.call("POST", path, body={"revocationReason": reason})
+        except Unavailable:
+            if self._is_revoked(certificate_id):
+                return
+            raise
+        if answer.status >= FIRST_REFUSAL and not self._is_revoked(certificate_id):
             raise Refusal.of(answer).as_error(f"revoke certificate {certificate_id}")
+
+    def _is_revoked(self, certificate_id: str) -> bool:
+        """Not, where we may not look."""
+        answer = self._session.call("GET", _certificate(certificate_id))
+        known = _optional(_body(answer), "certificate") if answer.status < FIRST_REFUSAL else None
+        return known is not None and known.get("status") == "revoked"
 
     def _get(self, path: str, doing: str) -> Fields:
         return _accepted(self._session.call("GET", path), doing)
@@ -143,8 +159,10 @@ def _part(text: str) -> str:
 
 
 def _accepted(answer: Answer, doing: str) -> Fields:
+    """Of what is only read: no content of ours is refused there, so Rejected, which stops, would be too much."""
     if answer.status >= FIRST_REFUSAL:
-        raise Refusal.of(answer).as_error(doing)
+        error = Refusal.of(answer).as_error(doing)
+        raise Misconfigured(str(error)) if isinstance(error, Rejected) else error
     return _body(answer)
 
 
@@ -166,8 +184,22 @@ def _optional(fields: Fields, key: str) -> Fields | None:
     return found if isinstance(found, dict) else None
 
 
-def _text(fields: Fields, key: str) -> str:
-    found = fields.get(key)
-    if not isinstance(found, str) or not found:
+def _id(fields: Fields, key: str) -> str:
+    if (found := id_of(fields, key)) is None:
         raise Unavailable(f"the server's answer has no {key}")
     return found
+
+
+def id_of(fields: Fields, key: str) -> str | None:
+    """None: there is none; raises Unavailable for what can stand in no path, message or record."""
+    found = fields.get(key)
+    if found is None or found == "":
+        return None
+    if not is_id(found):
+        raise Unavailable(f"the server answered with an id that is none ({key})")
+    return str(found)
+
+
+def is_id(value: object) -> bool:
+    """Whether it looks like the server's ids."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None

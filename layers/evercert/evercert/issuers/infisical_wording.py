@@ -10,9 +10,9 @@ from evercert.errors import Rejected
 from evercert.identifiers import Identifier
 from evercert.instants import to_text
 from evercert.issuer import Request
-from evercert.spec import Spec
+from evercert.spec import RESERVED_METADATA, Spec
 
-TOKEN = "evercert-request"  # noqa: S105 (a key of the metadata by which a request is found again)
+TOKEN = RESERVED_METADATA
 _KINDS = {"dns": "dns_name", "ip": "ip_address", "email": "email", "uri": "uri"}
 _SUBJECT = {
     "common_name": "commonName",

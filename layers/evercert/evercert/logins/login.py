@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import StringConstraints
 
+from evercert.canonical import digest
 from evercert.errors import Misconfigured
 from evercert.model import Model
 from evercert.references import Reference
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from evercert.aws.outside import Outside
 
 PLAIN = frozenset({"identityId", "clientId", "username", "organizationSlug", "iamHttpRequestMethod"})
+SIGNED = frozenset({"iamRequestHeaders"})  # anew each time
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -42,6 +44,11 @@ class Proof:
     def secrets(self) -> list[str]:
         """What must not come back in the server's words; names and ids may, because they help."""
         return [value for key, value in self.body.items() if key not in PLAIN]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the credential, and not with the time that a signature is of."""
+        return digest([self.path, {key: value for key, value in self.body.items() if key not in SIGNED}])
 
 
 class Login(Protocol):

@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from evercert.errors import EvercertError, LoginRefused, Misconfigured, Unavailable
+from evercert.errors import LoginRefused, Misconfigured, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, Refusal
 
 if TYPE_CHECKING:
     from evercert.deadline import Clock
-    from evercert.logins.login import Login
+    from evercert.logins.login import Login, Proof
     from evercert.web.answer import Answer
     from evercert.web.server import JSON, Server
 
 API = "/api"
 RENEW = "/v1/auth/token/renew"
 MARGIN = timedelta(seconds=5)  # before the end of all renewals: the server's clock is not ours
+HOLD = timedelta(minutes=5)  # a credential that was refused: tried by each certificate, it would lock us out
 FOREVER = timedelta(days=36_500)
 
 
@@ -36,6 +37,19 @@ class Token:
         return self.ceiling is None or now + self.ttl <= self.first + self.ceiling - MARGIN
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A login that was refused: with the same credential it would be again."""
+
+    message: str
+    fingerprint: str = field(repr=False)
+    at: datetime
+
+    def holds(self, proof: Proof, now: datetime) -> bool:
+        """Whether it need not be tried again; a clock that was set back holds nothing."""
+        return proof.fingerprint == self.fingerprint and self.at <= now < self.at + HOLD
+
+
 class Session:
     """Calls of one server with a bearer token; its paths begin after `/api`."""
 
@@ -45,6 +59,7 @@ class Session:
         self._login = login
         self._clock = clock
         self._token: Token | None = None
+        self._refusal: Refused | None = None
         self._api = "" if server.base.endswith(API) else API
 
     def call(self, method: str, path: str, *, body: JSON = None, repeatable: bool = True) -> Answer:
@@ -86,15 +101,16 @@ class Session:
     def _logged_in(self) -> Token:
         begun = self._clock()
         proof = self._login.proof(str(self.origin))
+        if self._refusal is not None and self._refusal.holds(proof, begun):
+            raise LoginRefused(self._refusal.message)
         answer = self._server.call("POST", self._api + proof.path, body=dict(proof.body))
         if answer.status < FIRST_REFUSAL:
+            self._refusal = None
             return _read(answer, begun, begun)
-        raise self._refused(Refusal.of(answer, hide=proof.secrets))
-
-    def _refused(self, refusal: Refusal) -> EvercertError:
-        return LoginRefused(
-            f"cannot log in at {self.origin}: {refusal}; look at `auth` of the issuer, and at the identity there"
-        )
+        refusal = Refusal.of(answer, hide=proof.secrets)
+        message = f"cannot log in at {self.origin}: {refusal}; look at `auth` of the issuer, and at the identity there"
+        self._refusal = Refused(message, proof.fingerprint, begun)
+        raise LoginRefused(message)
 
 
 def _is_of_token(answer: Answer) -> bool:
