@@ -140,6 +140,20 @@ class Transport:
             self.context.load_cert_chain(file.name)
 
 
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+_OF_A_CA = {"key_cert_sign": True, "crl_sign": True}
+
+
 def _certificate(name: str, key: Any, parent: x509.Certificate | None, signer: Any, names: tuple[str, ...]) -> Any:
     now = datetime.now(UTC)  # of the machine: TLS libraries know no other
     named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -155,6 +169,8 @@ def _certificate(name: str, key: Any, parent: x509.Certificate | None, signer: A
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if parent is None:  # RFC 5280 §4.2.1.3, which Python is strict about from 3.13 on
+        builder = builder.add_extension(x509.KeyUsage(**dict.fromkeys(_USAGES, False) | _OF_A_CA), critical=True)
     if names:
         said = [x509.IPAddress(ip_address(one)) if one[0].isdigit() else x509.DNSName(one) for one in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(said), critical=False)
