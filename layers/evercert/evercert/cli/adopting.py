@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import CONFIG, translated
 from evercert.cli.files import BadInput
-from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, tag_value
+from evercert.destinations.account import CERTIFICATE_TAG, PREFIX, STACK_TAG, tag_value
 from evercert.errors import foreign
 from evercert.record import Record
+from evercert.references import SECRETS
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -102,8 +103,8 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
     with translated(f"look at secret {secret}"):
         described: dict[str, Any] = client.describe_secret(SecretId=secret)
     title, arn = str(described["Name"]), str(described["ARN"])
-    if title.startswith(CREDENTIALS):
-        raise BadInput([f"secret {title} is under {CREDENTIALS}, where credentials are, and takes no certificate"])
+    if title.startswith(SECRETS):
+        raise BadInput([f"secret {title} is under {SECRETS}, where credentials are, and takes no certificate"])
     if "DeletedDate" in described:
         mend = f"aws secretsmanager restore-secret --secret-id {title}"
         raise BadInput([f"secret {title} is scheduled for deletion; restore it first: {mend}"])

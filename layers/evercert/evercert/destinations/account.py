@@ -7,7 +7,7 @@ from typing import Annotated
 from evercert.spec import Model, text_of
 
 STACK_TAG, CERTIFICATE_TAG = "evercert:stack", "evercert:certificate"
-PREFIX, CREDENTIALS = "evercert/certificates/", "evercert/credentials/"  # of secrets
+PREFIX = "evercert/certificates/"  # of secrets
 
 
 class InAccount(Model):

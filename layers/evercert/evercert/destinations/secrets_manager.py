@@ -12,10 +12,11 @@ from evercert.aws.clients import code, translated
 from evercert.canonical import canonical_json, digest
 from evercert.certificate import Bundle, to_pem
 from evercert.destination import Delivered, Drift
-from evercert.destinations.account import CERTIFICATE_TAG, CREDENTIALS, PREFIX, STACK_TAG, InAccount, tag_value
+from evercert.destinations.account import CERTIFICATE_TAG, PREFIX, STACK_TAG, InAccount, tag_value
 from evercert.errors import Busy, Misconfigured, Rejected
 from evercert.keys import subject
 from evercert.record import Delivery
+from evercert.references import SECRETS
 from evercert.spec import Spec, text_of
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class SecretsManager:
 
         @model_validator(mode="after")
         def _is_no_credential(self) -> SecretsManager.Settings:
-            if self.secret.startswith(CREDENTIALS):
-                raise ValueError(f"secrets under {CREDENTIALS} hold credentials, and no certificate")
+            if self.secret.startswith(SECRETS):
+                raise ValueError(f"secrets under {SECRETS} hold credentials, and no certificate")
             # Secrets Manager takes dots as they are written; what mounts secrets as files does not.
             if {".", ".."} & set(self.secret.split("/")):
                 raise ValueError("a secret's name has no . and no .. between its slashes")

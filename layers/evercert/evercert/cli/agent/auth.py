@@ -13,10 +13,10 @@ from evercert.cli.agent.given import CONFIG, Given
 from evercert.cli.agent.host import Gathered
 from evercert.document import Problem
 from evercert.errors import foreign
-from evercert.references import Credential
+from evercert.logins import LOGINS
+from evercert.references import SECRETS, Credential
 
-PREFIX = "evercert/credentials/infisical-"
-TYPES = ("universal-auth", "aws-iam", "kubernetes", "azure", "gcp-id-token", "gcp-iam", "ldap-auth")
+PREFIX = f"{SECRETS}infisical-"
 ALIASES = {"kubernetes-auth": "kubernetes", "azure-auth": "azure"}
 ORGANIZATION = "INFISICAL_AUTH_ORGANIZATION_SLUG"
 _USED: Mapping[str, set[str]] = {
@@ -57,8 +57,8 @@ class Auth:
     def read(self, written: str) -> Login:
         """The login of that type."""
         kind = ALIASES.get(written, written)
-        if kind not in TYPES:
-            known = ", ".join(TYPES)
+        if kind not in LOGINS.entries:
+            known = ", ".join(LOGINS.entries)
             self._problem(f"there is no login {foreign(written, 60)!r}; write one of {known}", "auth", "type")
             return Login(None)
         if written != kind:

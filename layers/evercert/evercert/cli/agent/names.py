@@ -13,9 +13,9 @@ from evercert.canonical import digest
 from evercert.document import Problem
 from evercert.errors import foreign
 from evercert.identifiers import parse
+from evercert.issuers.infisical_settings import HOSTED
 from evercert.spec import NAME_PATTERN
 
-HOSTED = "https://app.infisical.com"
 LONGEST_ISSUER_NAME = 100
 _PART, _DIGEST = re.compile("[A-Za-z0-9_-]+"), re.compile("[0-9a-f]{12}")
 _HOST = re.compile(r"https://((?:[a-z0-9-]+\.)*(?![a-z0-9-]*-[0-9]+(?::|$))[a-z0-9-]+)(?::([0-9]+))?")

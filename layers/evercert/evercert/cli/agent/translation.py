@@ -16,6 +16,7 @@ from evercert.cli.agent.places import Origins
 from evercert.document import VERSION, Document, Kinds, Problem
 from evercert.document import read as read_document
 from evercert.errors import Misconfigured
+from evercert.issuers.infisical_settings import HOSTED
 from evercert.origins import Origin, path_of
 from evercert.references import Credential
 from evercert.web import trust
@@ -99,7 +100,7 @@ class _Issuer:
 
 def _issuer(clean: Mapping[str, Any], gathered: Gathered, notes: Notes) -> _Issuer:
     server, auth = clean.get("infisical") or {}, clean.get("auth") or {}
-    address = _address(server.get("address", agent_names.HOSTED), gathered)
+    address = _address(server.get("address", HOSTED), gathered)
     login = Login(None)
     if "type" in auth:
         login = Auth(auth.get("config") or {}, address, gathered).read(auth["type"])
@@ -117,7 +118,7 @@ def _address(written: str, gathered: Gathered) -> str:
         return _secure(text)
     except Misconfigured as error:
         gathered.problems.append(Problem(("infisical", "address"), f"address: {str(error).removeprefix('address ')}"))
-        return agent_names.HOSTED
+        return HOSTED
 
 
 def _authorities(written: str | None, address: str, gathered: Gathered, notes: Notes) -> str | None:
@@ -145,7 +146,7 @@ def _authorities(written: str | None, address: str, gathered: Gathered, notes: N
 
 def _secure(text: str) -> str:
     if "@" in text:  # what stands before it may be a password
-        raise Misconfigured(f"the address has a user; write the server alone, such as {agent_names.HOSTED}")
+        raise Misconfigured(f"the address has a user; write the server alone, such as {HOSTED}")
     origin = Origin.of(text)
     if origin.scheme != "https":
         secure = str(origin).replace("http:", "https:", 1)
