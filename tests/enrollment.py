@@ -4,39 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from evercert.aws.outside import Outside
-from evercert.errors import Misconfigured
 from evercert.issuer import OpenIssuer
 from evercert.issuers import ISSUERS
 from evercert.issuers.infisical import Infisical
 from evercert.origins import Hosts
-from evercert.references import Reference
 from evercert.spec import Component, Spec
 from evercert.web.server import Web
 from tests.fakes import Bench, spec
 from tests.infisical.server import Infisical as Server
+from tests.vault import Vault
 
 SECRET = "evercert/credentials/infisical"
-
-
-@dataclass
-class Kept:
-    """Credentials in a dictionary, by the name of their secret."""
-
-    values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    reads: int = 0
-
-    def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:
-        self.reads += 1
-        if reference.name not in self.values:
-            raise Misconfigured(f"{reference} does not exist in this region; create it")
-        value = dict(self.values[reference.name])
-        wanted = reference.key or key
-        return value if wanted is None else value[wanted]
 
 
 class Enrollment:
@@ -46,11 +28,17 @@ class Enrollment:
         self.server, self.bench = server, bench
         self.identity = server.estate.identity()
         self.secret = self.identity.new_client_secret(bench.clock())
-        self.kept = Kept({SECRET: {"client-id": self.identity.client_id, "client-secret": self.secret}})
+        self.vault = Vault()
+        self.keep(self.secret)
         self.profile = server.estate.profile("tls-server", "shop", server.authority, **profile)
         self.application = server.estate.application("shop-app", "shop", self.profile)
         self.webs: list[Web] = []
         self.define()
+
+    def keep(self, client_secret: str) -> None:
+        """What the operator stores, for this server alone."""
+        login = {"client-id": self.identity.client_id, "client-secret": client_secret}
+        self.vault.store(SECRET, {"address": self.server.address, **login})
 
     def outside(self) -> Outside:
         """A new process: nothing of what was asked for is kept."""
@@ -63,7 +51,7 @@ class Enrollment:
             attempt_limit=timedelta(seconds=2),
         )
         self.webs.append(web)
-        return Outside(web, self.kept, None, self.bench.clock)
+        return Outside(web, self.vault.credentials, None, self.bench.clock)
 
     def definition(self, **changes: Any) -> Component:
         settings = {

@@ -20,10 +20,11 @@ from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, S
 from evercert.events import Outcome
 from evercert.instants import to_text
 from evercert.issuance import Issuance
-from evercert.issuer import OpenIssuer
+from evercert.issuer import OpenIssuer, Status
+from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey
 from evercert.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
-from evercert.record import SCHEMA, Claim, Delivery, Record
+from evercert.record import SCHEMA, Claim, Delivery, Facts, Record
 from evercert.spec import Component, Spec
 from evercert.specs import Change, Pause
 
@@ -313,6 +314,15 @@ class FakeIssuers:
         if name not in self.known:
             raise Misconfigured(f"issuer {name!r} is not defined")
         return self.known[name]
+
+
+class Asked(SelfSigned):
+    """Signs by itself, and knows which serial numbers it has revoked."""
+
+    gone: set[str] = set()
+
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked" if facts.serial_number in self.gone else "good"
 
 
 @dataclass

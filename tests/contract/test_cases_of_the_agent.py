@@ -36,7 +36,7 @@ class Agents(Enrollment):
         """Stores the credential, makes the issuers (of this server) and the certificates."""
         agent = accepted(data, host({name.replace("_", "."): text for name, text in files.items()}))
         if agent.credential is not None:
-            self.kept.values[agent.credential.name] = dict(agent.credential.value)
+            self.vault.store(agent.credential.name, {**agent.credential.value, "address": self.server.address})
         process = self.outside()
         for name, definition in agent.document.issuers.items():
             here = Component.model_validate({**definition.model_dump(by_alias=True), "address": self.server.address})

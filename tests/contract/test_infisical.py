@@ -14,7 +14,7 @@ from evercert.destinations.secrets_manager import value
 from evercert.examining import examine
 from evercert.keys import public_bytes
 from evercert.spec import Spec
-from tests.enrollment import SECRET, Enrollment, enrolled
+from tests.enrollment import Enrollment, enrolled
 from tests.fakes import spec
 
 ISSUE = "POST /api/v1/cert-manager/certificates$"
@@ -129,7 +129,7 @@ def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -
     enrollment.define(profile="no-profile")
     problem = examine(["web"], enrollment.bench.ports)["issuers"]["main"]
     assert "profile 'no-profile' is not attached" in problem
-    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.keep("wrong")
     enrollment.define(application=None, profile=None)
     assert "cannot log in" in examine(["web"], enrollment.bench.ports)["issuers"]["main"]
     assert enrollment.server.issued == []
@@ -156,7 +156,7 @@ def test_a_profile_that_was_made_anew_is_found_again(enrollment: Enrollment) -> 
 
 
 def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: Enrollment) -> None:
-    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.keep("wrong")
     for number in range(20):
         enrollment.bench.want(spec(f"web-{number}"))
     assert enrollment.bench.run("web-0") == "certificate.failed"
@@ -164,7 +164,7 @@ def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: E
     assert enrollment.server.count("/login") == 1
     error = enrollment.bench.record("web-0").last_error
     assert error.kind == "misconfigured" and "cannot log in" in error.message
-    enrollment.kept.values[SECRET]["client-secret"] = enrollment.secret
+    enrollment.keep(enrollment.secret)
     enrollment.bench.clock.advance(minutes=5)
     assert enrollment.bench.run("web-1") == "certificate.issued"
 
@@ -380,10 +380,10 @@ def test_an_issuer_with_a_profile_hands_out_no_other_certificate(enrollment: Enr
 
 
 def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> None:
-    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.keep("wrong")
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
-    enrollment.kept.values[SECRET]["client-secret"] = enrollment.secret
+    enrollment.keep(enrollment.secret)
     bench, now = enrollment.bench, enrollment.bench.clock
     now.advance(minutes=3)  # the breaker's time
     bench.table.definitions["main"] = enrollment.definition()
@@ -394,7 +394,7 @@ def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> Non
 
 
 def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollment) -> None:
-    enrollment.kept.values[SECRET]["client-secret"] = "wrong"
+    enrollment.keep("wrong")
     enrollment.want()
     enrollment.run()
     enrollment.bench.clock.advance(minutes=3)
@@ -500,24 +500,17 @@ def test_a_misfit_is_revoked_and_never_delivered(enrollment: Enrollment, outcome
     assert "here" not in enrollment.bench.destinations.known or bundle(enrollment) is None
 
 
-def test_without_its_chain_nothing_is_delivered_until_it_comes(enrollment: Enrollment) -> None:
-    enrollment.server.switches.chain_missing = True
-    enrollment.server.switches.fault("drop-after", ISSUE)  # else the chain would come with the answer
-    enrollment.want()
+@pytest.mark.parametrize(
+    ("missing", "changes", "told"),
+    [("chain_missing", {}, "without its chain"), ("key_missing", THEIRS, "allow the identity to read private keys")],
+)
+def test_what_is_not_whole_is_not_delivered_until_it_is(enrollment: Enrollment, missing, changes, told) -> None:
+    setattr(enrollment.server.switches, missing, True)
+    enrollment.server.switches.fault("drop-after", ISSUE)  # else it would come with the answer
+    enrollment.want(**changes)
     assert enrollment.run() == "certificate.failed"
-    assert "without its chain" in enrollment.error
-    enrollment.server.switches.chain_missing = False
-    assert enrollment.later() == "certificate.issued", enrollment.error
-    assert len(enrollment.server.issued) == 1
-
-
-def test_without_its_key_nothing_is_delivered_until_it_comes(enrollment: Enrollment) -> None:
-    enrollment.server.switches.key_missing = True
-    enrollment.server.switches.fault("drop-after", ISSUE)  # else the key would come with the answer
-    enrollment.want(**THEIRS)
-    assert enrollment.run() == "certificate.failed"
-    assert "allow the identity to read private keys" in enrollment.error
-    enrollment.server.switches.key_missing = False
+    assert told in enrollment.error
+    setattr(enrollment.server.switches, missing, False)
     assert enrollment.later() == "certificate.issued", enrollment.error
     assert len(enrollment.server.issued) == 1
 

@@ -23,11 +23,11 @@ from evercert.errors import Misconfigured
 from evercert.logins import ALIASES, LOGINS, Auth
 from evercert.logins.login import Proof
 from evercert.origins import Hosts
-from evercert.references import Reference
 from evercert.web.retry import Retry
 from evercert.web.server import Web
 from tests.fakes import HandClock
 from tests.raw_server import RawServer, reply
+from tests.vault import Vault
 
 ADDRESS = "https://ca.example"
 IDENTITY = "11111111-2222-3333-4444-555555555555"
@@ -38,34 +38,25 @@ RSA = rsa.generate_private_key(65_537, 2_048)
 REGION = "eu-west-1"
 
 
-class MemoryCredentials:
-    """One object for all references; remembers for which address it was read."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.addresses: list[str] = []
-
-    def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:
-        self.addresses.append(address)
-        wanted = reference.key or key
-        return dict(self.value) if wanted is None else self.value[wanted]
-
-
 class Bench:
     """A login of any kind, and the world around it."""
 
     def __init__(self, auth: dict[str, Any], held: Any = None) -> None:
         self.clock = HandClock()
-        self.credentials = MemoryCredentials(held or {})
+        self.vault = Vault()
+        self.keep(held or {})
         web = Web(Hosts.of("ca.example,other.example"), Deadline(self.clock), self.clock, lambda _: None)
-        self.outside = Outside(web, self.credentials, Session(), self.clock)
+        self.outside = Outside(web, self.vault.credentials, Session(), self.clock)
         self.auth = Auth.model_validate(auth)
         self.login = LOGINS.load(self.auth.type)(LOGINS.settings(self.auth), self.outside)
+
+    def keep(self, held: dict[str, Any]) -> None:
+        """For that address alone."""
+        self.vault.store(NAME, {"address": ADDRESS, **held})
 
     def proof(self) -> Proof:
         found: Proof = self.login.proof(ADDRESS)
         assert CANARY not in repr(found)
-        assert set(self.credentials.addresses) <= {ADDRESS}
         return found
 
 
@@ -204,7 +195,7 @@ def test_a_credential_without_its_parts_is_told_by_their_names(held: dict[str, A
 def test_a_rotated_secret_is_in_the_next_proof() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE}, {"client-id": "id", "client-secret": "one"})
     assert bench.proof().body["clientSecret"] == "one"
-    bench.credentials.value["client-secret"] = "two"
+    bench.keep({"client-id": "id", "client-secret": "two"})
     assert bench.proof().body["clientSecret"] == "two"
 
 
@@ -421,7 +412,7 @@ def test_a_host_that_is_not_listed_gets_no_session() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE})
     with pytest.raises(Misconfigured, match="IssuerHosts"):
         bench.outside.session("https://evil.test", bench.auth)
-    assert bench.credentials.addresses == []
+    assert bench.vault.reads == []
 
 
 def test_settings_are_strict() -> None:

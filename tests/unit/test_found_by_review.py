@@ -8,23 +8,12 @@ import pytest
 
 from evercert.destination import Drift
 from evercert.errors import Misconfigured, Rejected, Unavailable
-from evercert.issuer import OpenIssuer, Status
-from evercert.issuers.self_signed import SelfSigned
-from evercert.record import SCHEMA, Facts
-from evercert.spec import Spec
-from tests.fakes import START, Bench, FakeDestination, spec
+from evercert.issuer import OpenIssuer
+from evercert.record import SCHEMA
+from tests.fakes import START, Asked, Bench, FakeDestination, spec
 from tests.unit.test_pacing import Slow
 
 DAY = timedelta(days=1)
-
-
-class Asked(SelfSigned):
-    """Knows which serial numbers it has revoked."""
-
-    gone: set[str] = set()
-
-    def status(self, wanted: Spec, facts: Facts) -> Status:
-        return "revoked" if facts.serial_number in self.gone else "good"
 
 
 @pytest.fixture

@@ -8,24 +8,13 @@ import pytest
 
 from evercert.destination import Drift
 from evercert.errors import Misconfigured, Unavailable
-from evercert.issuer import OpenIssuer, Status
-from evercert.issuers.self_signed import SelfSigned
-from evercert.record import Facts, Record
+from evercert.issuer import OpenIssuer
+from evercert.record import Record
 from evercert.renewal import warnings
-from evercert.spec import Spec
 from evercert.timers import renewal_time
-from tests.fakes import Bench, FakeDestination, as_long_as, spec
+from tests.fakes import Asked, Bench, FakeDestination, as_long_as, spec
 
 DAY = timedelta(days=1)
-
-
-class Asked(SelfSigned):
-    """Signs by itself, and knows which serial numbers it has revoked."""
-
-    gone: set[str] = set()
-
-    def status(self, wanted: Spec, facts: Facts) -> Status:
-        return "revoked" if facts.serial_number in self.gone else "good"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,32 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.fakes import HandClock
-from tests.infisical import Planted
 from tests.infisical.authority import SUBJECT, new_key
-from tests.infisical.client import NAMES, WWW, Bare, csr, der, key_of, leaf, told
+from tests.infisical.client import NAMES, WWW, csr, der, key_of, leaf, told
 from tests.infisical.estate import Policy
 from tests.infisical.routes import CERTIFICATES, MANAGER, REQUESTS
 
 OTHER = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def server(clock: HandClock) -> Iterator[Planted]:
-    with Planted(clock=clock, tls=False) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server: Planted) -> Iterator[Bare]:
-    with Bare(server) as made:
-        made.log_in()
-        yield made
 
 
 def test_b1_names_become_ids_by_both_ways(client, server):

@@ -9,43 +9,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from cryptography import x509
 
-from tests.fakes import HandClock
 from tests.infisical import Infisical, Planted
 from tests.infisical.authority import new_key
 from tests.infisical.client import WWW, Bare, csr, der, key_of, leaf, told
 from tests.infisical.estate import Policy
 from tests.infisical.routes import CERTIFICATES, REQUESTS
 from tests.infisical.seed import plant
+from tests.local_stack import ROOT
 
 OTHER = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def server(clock: HandClock) -> Iterator[Planted]:
-    with Planted(clock=clock, tls=False) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server: Planted) -> Iterator[Bare]:
-    with Bare(server) as made:
-        made.log_in()
-        yield made
 
 
 def issued(client: Bare, **more: Any) -> str:
@@ -417,9 +397,8 @@ def test_seed_plants_what_it_says(server):
 
 def test_process_writes_what_a_client_needs_and_ends_when_told(tmp_path):
     command = [sys.executable, "-m", "tests.infisical", "--state", str(tmp_path)]
-    here = Path(__file__).parents[2]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=here, env=os.environ | {"PYTHONPATH": "."}
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": "."}
     ) as process:
         try:
             address = process.stdout.readline().strip()

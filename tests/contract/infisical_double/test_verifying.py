@@ -10,24 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import HandClock
 from tests.infisical import Planted, jwt
 from tests.infisical.authority import new_key
 from tests.infisical.client import WHO, Bare, aws_headers
 from tests.infisical.provers import HOUR, shared_key
 
 OTHER = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def server(clock: HandClock) -> Iterator[Planted]:
-    with Planted(clock=clock, tls=False) as started:
-        yield started
 
 
 @pytest.fixture
