@@ -237,12 +237,39 @@ def verified(headers: dict[str, str], access_key: str, secret: str, region: str 
 
 def test_the_question_to_sts_is_signed_with_all_that_sts_reads() -> None:
     headers = asked(Bench({"type": "aws-iam", "identity-id": IDENTITY, "region": REGION}))
-    assert verified(headers, "AKIDEXAMPLE", CANARY) == {"content-type", "host", "x-amz-date"}
+    assert verified(headers, "AKIDEXAMPLE", CANARY) == {
+        "content-type", "host", "x-amz-date", "x-evercert-nonce", "x-evercert-server-id",
+    }  # fmt: skip
     assert headers["Host"] == f"sts.{REGION}.amazonaws.com"
     assert headers["Content-Type"] == "application/x-www-form-urlencoded; charset=utf-8"
     assert headers["Content-Length"] == "43"
-    assert set(headers) == {"Authorization", "X-Amz-Date", "Host", "Content-Type", "Content-Length"}
+    assert set(headers) == {
+        "Authorization", "X-Amz-Date", "Host", "Content-Type", "Content-Length", "X-Evercert-Nonce", "X-Evercert-Server-Id",
+    }  # fmt: skip
     assert CANARY not in str(headers)
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        (ADDRESS, ADDRESS), ("https://CA.example:443/api", ADDRESS), ("https://ca.example:8443/x", "https://ca.example:8443"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+    ],
+)  # fmt: skip
+def test_the_question_is_signed_for_the_server_that_it_is_shown_to(address: str, origin: str) -> None:
+    proof = Bench({"type": "aws-iam", "identity-id": IDENTITY, "region": REGION}).login.proof(address)
+    headers = json.loads(b64decode(proof.body["iamRequestHeaders"]))
+    assert "x-evercert-server-id" in verified(headers, "AKIDEXAMPLE", CANARY)
+    assert headers["X-Evercert-Server-Id"] == origin
+
+
+def test_two_questions_of_one_second_are_not_the_same_one() -> None:
+    """Functions that run at once have the same credentials, and an authority takes each signature once."""
+    bench = Bench({"type": "aws-iam", "identity-id": IDENTITY, "region": REGION})
+    proofs = [bench.proof() for _ in range(50)]
+    assert len({proof.body["iamRequestHeaders"] for proof in proofs}) == 50
+    assert len({proof.fingerprint for proof in proofs}) == 1
+    assert all(proof.once for proof in proofs)
 
 
 def test_credentials_of_a_function_bring_their_session_token_signed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.deadline import Deadline
-from evercert.errors import EvercertError, LoginRefused, Misconfigured, Rejected, Unavailable
+from evercert.errors import AnswerLost, EvercertError, LoginRefused, Misconfigured, Rejected, Unavailable
 from evercert.logins.login import Proof
 from evercert.logins.refusals import Refusal
 from evercert.logins.session import Session
@@ -17,7 +17,7 @@ from evercert.origins import Hosts
 from evercert.web.retry import Retry
 from evercert.web.server import Answer, Web
 from tests.fakes import HandClock
-from tests.raw_server import Deed, RawServer, drop, reply
+from tests.raw_server import Deed, RawServer, drop, half, reply
 
 DAY = 86_400
 PATH = "/v1/things"
@@ -256,6 +256,73 @@ def test_a_signature_of_another_moment_is_the_same_credential() -> None:
     proofs = [Proof("/v1/auth/aws-auth/login", {"identityId": "id", "iamRequestHeaders": when}) for when in ("1", "2")]
     assert proofs[0].fingerprint == proofs[1].fingerprint
     assert proofs[0].fingerprint != Proof(proofs[0].path, {"identityId": "other"}).fingerprint
+
+
+class OnceLogin:
+    """A proof that a server takes a single time, as a signature is."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def proof(self, address: str) -> Proof:
+        self.made += 1
+        headers = f"{SECRET}-{self.made}"
+        return Proof("/v1/auth/aws-auth/login", {"identityId": "id", "iamRequestHeaders": headers}, once=True)
+
+
+def once(*deeds: Deed) -> tuple[Bench, Session]:
+    """Its server would be asked four times."""
+    bench = Bench(*deeds)
+    server = bench.web.server(f"http://127.0.0.1:{bench.raw.port}", retry=Retry())
+    return bench, Session(server, OnceLogin(), bench.clock)
+
+
+def shown(bench: Bench) -> list[str]:
+    return [json.loads(one.body)["iamRequestHeaders"] for one in bench.raw.heard if one.target.endswith("login")]
+
+
+@pytest.mark.parametrize("lost", [drop, half, reply(503), reply(500)])
+def test_a_proof_that_may_have_been_used_up_is_not_shown_again(lost: Deed) -> None:
+    """An authority of ours would call it a replay, and the login would be held back for minutes."""
+    bench, session = once(lost, token("t1"), reply())
+    assert session.call("GET", PATH).status == 200
+    assert shown(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
+
+
+def test_a_proof_is_made_anew_once_only() -> None:
+    bench, session = once(drop, drop, token("t1"))
+    with pytest.raises(AnswerLost):
+        session.call("GET", PATH)
+    assert shown(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
+
+
+def test_a_proof_that_did_not_arrive_may_be_shown_again() -> None:
+    bench, session = once(reply(429), token("t1"), reply())
+    assert session.call("GET", PATH).status == 200
+    assert shown(bench) == [f"{SECRET}-1"] * 2
+
+
+def test_a_new_proof_does_not_come_back_either() -> None:
+    _, session = once(drop, reply(401, {"message": f"wrong: {SECRET}-2"}))
+    with pytest.raises(LoginRefused) as refused:
+        session.call("GET", PATH)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_lost_answer_is_what_is_told_when_there_is_no_time_for_a_new_proof() -> None:
+    bench, session = once(drop, token("t1"))
+    answered = session._ask
+
+    def late(proof: Proof) -> Answer:
+        try:
+            return answered(proof)
+        finally:
+            bench.deadline.begin(bench.clock())
+
+    session._ask = late  # type: ignore[method-assign]
+    with pytest.raises(AnswerLost):
+        session.call("GET", PATH)
+    assert len(shown(bench)) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

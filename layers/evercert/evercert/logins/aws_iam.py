@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from botocore.auth import SigV4Auth
@@ -13,6 +15,7 @@ from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
 from evercert.logins.login import IdentitySettings, Proof, proof
 from evercert.model import text_of
+from evercert.origins import Origin
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Action=GetCallerIdentity&Version=2011-06-15"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+SERVER_ID = "X-Evercert-Server-Id"
 
 
 class AWSIAM:
@@ -35,19 +39,20 @@ class AWSIAM:
         self._settings = settings
         self._outside = outside
 
-    def proof(self, address: str) -> Proof:  # noqa: ARG002 (the signature is for STS, whoever hands it over)
-        """A signature of now: AWS takes it for a few minutes only."""
+    def proof(self, address: str) -> Proof:
+        """A signature of now, for that server: AWS takes it for a few minutes only, and an authority of ours once."""
         region = self._settings.region or self._outside.aws.region_name
         if not region:
             raise Misconfigured("login aws-iam: no AWS region is set; give `region` in auth, or set AWS_REGION")
-        headers = signed(self._credentials(), region)
-        return proof(
+        headers = signed(self._credentials(), region, Origin.of(address))
+        found = proof(
             "/v1/auth/aws-auth/login",
             self._settings,
             iamHttpRequestMethod="POST",
             iamRequestBody=b64encode(QUESTION.encode()).decode(),
             iamRequestHeaders=b64encode(json.dumps(headers).encode()).decode(),
         )
+        return replace(found, once=True)
 
     def _credentials(self) -> ReadOnlyCredentials:
         """Of whatever source botocore knows, refreshed if they are old."""
@@ -58,12 +63,14 @@ class AWSIAM:
             return found.get_frozen_credentials()
 
 
-def signed(credentials: ReadOnlyCredentials, region: str) -> dict[str, str]:
+def signed(credentials: ReadOnlyCredentials, region: str, server: Origin) -> dict[str, str]:
     """The headers of the question; those that AWS reads are signed, so that nobody can turn it into another one.
 
-    The time is the system's, as for every signature that botocore makes.
+    So is whom it is shown to, so that whoever is shown it cannot show it to another server, and a nonce: two processes
+    with the same credentials may ask in the same second. The time is the system's, as for all that botocore signs.
     """
     host = f"sts.{region}.amazonaws.com"
-    request = AWSRequest("POST", f"https://{host}/", data=QUESTION, headers={"Content-Type": CONTENT_TYPE})
+    headers = {"Content-Type": CONTENT_TYPE, SERVER_ID: str(server), "X-Evercert-Nonce": secrets.token_hex(16)}
+    request = AWSRequest("POST", f"https://{host}/", data=QUESTION, headers=headers)
     SigV4Auth(credentials, "sts", region).add_auth(request)
     return {**dict(request.headers.items()), "Host": host, "Content-Length": str(len(QUESTION))}

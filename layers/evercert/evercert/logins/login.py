@@ -35,10 +35,14 @@ class IdentitySettings(LoginSettings):
 
 @dataclass(frozen=True)
 class Proof:
-    """Where a login is sent, and the JSON that it is; holds secrets, so it is never shown."""
+    """Where a login is sent, and the JSON that it is; holds secrets, so it is never shown.
+
+    `once`: a server may take it a single time, so that one that may have arrived is not sent again.
+    """
 
     path: str
     body: Mapping[str, str] = field(repr=False)
+    once: bool = False
 
     @property
     def secrets(self) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from evercert.errors import LoginRefused, Misconfigured, Unavailable
+from evercert.errors import AnswerLost, LoginRefused, Misconfigured, OutOfTime, Unavailable
 from evercert.logins.refusals import FIRST_REFUSAL, Refusal
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Session:
         proof = self._login.proof(str(self.origin))
         if self._refusal is not None and self._refusal.holds(proof, begun):
             raise LoginRefused(self._refusal.message)
-        answer = self._server.call("POST", self._api + proof.path, body=dict(proof.body))
+        answer, proof = self._shown(proof)
         if answer.status < FIRST_REFUSAL:
             self._refusal = None
             return _read(answer, begun, begun)
@@ -111,6 +111,20 @@ class Session:
         message = f"cannot log in at {self.origin}: {refusal}; look at `auth` of the issuer, and at the identity there"
         self._refusal = Refused(message, proof.fingerprint, begun)
         raise LoginRefused(message)
+
+    def _shown(self, proof: Proof) -> tuple[Answer, Proof]:
+        """The answer, and to which proof: where one that is good for once may be used up, a new one is tried, once."""
+        try:
+            return self._ask(proof), proof
+        except AnswerLost as lost:
+            proof = self._login.proof(str(self.origin))
+            try:
+                return self._ask(proof), proof
+            except OutOfTime:
+                raise lost from None  # it says more
+
+    def _ask(self, proof: Proof) -> Answer:
+        return self._server.call("POST", self._api + proof.path, body=dict(proof.body), repeatable=not proof.once)
 
 
 def _is_of_token(answer: Answer) -> bool:
