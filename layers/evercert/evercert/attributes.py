@@ -48,6 +48,7 @@ def _text(longest: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+CommonName = Annotated[str, AfterValidator(_common_name)]
 # The upper bounds of RFC 5280 appendix A.1; of X.520 (annex C) where it gives none: street, postal code.
 Text64 = Annotated[str, _text(64)]
 Text128 = Annotated[str, _text(128)]
@@ -71,7 +72,7 @@ def _domain(value: tuple[str, ...]) -> tuple[str, ...]:
 class Attributes(Model):
     """What stands in the certificate."""
 
-    common_name: Annotated[str, AfterValidator(_common_name)] | None = None
+    common_name: CommonName | None = None
     organization: Text64 | None = None
     organizational_unit: Text64 | None = None
     country: Country | None = None

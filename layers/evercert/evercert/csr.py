@@ -51,8 +51,7 @@ class Supplied:
 @lru_cache(maxsize=16)  # a spec is read more than once on its way
 def read(text: str) -> Supplied:
     """Raises ValueError with what cannot be asked for. The message never quotes the text, which may hold a key."""
-    csr = _load(text)
-    algorithm = _algorithm(csr)
+    csr, algorithm = proven(text)
     try:
         extensions = csr.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
@@ -65,7 +64,14 @@ def read(text: str) -> Supplied:
     return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
 
 
-def _load(text: str) -> x509.CertificateSigningRequest:
+def proven(text: str) -> tuple[x509.CertificateSigningRequest, KeyAlgorithm]:
+    """The request and its kind of key, once its signature has shown that the key was there; raises as `read` does."""
+    csr = load(text)
+    return csr, proven_algorithm(csr)
+
+
+def load(text: str) -> x509.CertificateSigningRequest:
+    """The one request in the text; raises ValueError."""
     if "PRIVATE KEY-----" in text:
         raise ValueError("holds a private key, which belongs in no document; give the certificate request alone")
     if len(text) > LARGEST:
@@ -80,8 +86,8 @@ def _load(text: str) -> x509.CertificateSigningRequest:
     return csr
 
 
-def _algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
-    """The kind of its key, once its signature has shown that the key was there."""
+def proven_algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
+    """The kind of its key, once its signature has shown that the key was there; raises ValueError."""
     try:
         algorithm = algorithm_of(csr.public_key())
     except (ValueError, UnsupportedAlgorithm):
@@ -109,7 +115,7 @@ def _algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
 def _subject(name: x509.Name) -> dict[str, Any]:
     known = set(OIDS.values())
     if strange := [attribute.oid for attribute in name if attribute.oid not in known]:
-        raise ValueError(f"its subject has {_name_of(strange[0])}, which evercert cannot ask for")
+        raise ValueError(f"its subject has {name_of(strange[0])}, which evercert cannot ask for")
     if any(len(rdn) > 1 for rdn in name.rdns):
         raise ValueError(
             "its subject has several values in one part (RFC 5280 §4.1.2.4), which evercert cannot ask for"
@@ -142,7 +148,7 @@ def _extensions(extensions: x509.Extensions) -> dict[str, Any]:
             case _:
                 if extension.critical:
                     raise ValueError(
-                        f"its extension {_name_of(extension.oid)} is critical, and evercert cannot ask for it"
+                        f"its extension {name_of(extension.oid)} is critical, and evercert cannot ask for it"
                     )
     return found
 
@@ -163,10 +169,11 @@ def _key_usages(usage: x509.KeyUsage) -> list[str]:
 def _purposes(purposes: x509.ExtendedKeyUsage) -> list[str]:
     known = set(PURPOSES.values())
     if strange := [oid for oid in purposes if oid not in known]:
-        raise ValueError(f"it asks for the purpose {_name_of(strange[0])}, which evercert cannot ask for")
+        raise ValueError(f"it asks for the purpose {name_of(strange[0])}, which evercert cannot ask for")
     return list(extended_key_usages_of(purposes))
 
 
-def _name_of(oid: x509.ObjectIdentifier) -> str:
+def name_of(oid: x509.ObjectIdentifier) -> str:
+    """What people call it, with its number; the number alone where nobody does."""
     name = _NAMES.get(oid)
     return f"{name} ({oid.dotted_string})" if name else oid.dotted_string

@@ -136,21 +136,22 @@ def _component_problems(register: Register, raw: object, place: Path, context: d
         settings.model_validate(component.settings, context=context)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            yield _problem(detail, place, settings)
+            yield problem_of(detail, place, settings)
 
 
 def _form_problems(error: ValidationError) -> list[Problem]:
     details = error.errors(include_url=False)
     places = [detail["loc"] for detail in details]
     return [
-        _problem(detail)
+        problem_of(detail)
         for detail in details
         # A list whose items are wrong is not also too short.
         if detail["type"] != "too_short" or not any(p[: len(detail["loc"])] == detail["loc"] != p for p in places)
     ]
 
 
-def _problem(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
+def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
+    """One of pydantic's errors in the words of people; `model` knows the keys that its place could have had."""
     path = (*place, *(part for part in detail["loc"] if part != "[key]"))
     kind = detail["type"]
     if kind == "extra_forbidden":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from evercert.authority.policy import Policy
+from evercert.authority.policies.policy import Policy
 from evercert.model import Model
 
 Kind = Literal["project", "profile", "application"]

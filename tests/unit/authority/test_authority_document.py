@@ -1,0 +1,165 @@
+"""`authority/v1`: a good document is filled in, and everything that is wrong with a bad one is told at its place."""
+
+import copy
+
+import pytest
+
+from evercert.authority.estate import Profile, id_of
+from evercert.authority.policies.document import AuthorityDocument, Known, read
+from evercert.authority.policies.presets import PRESETS
+
+GOOD = {
+    "version": "authority/v1",
+    "policies": {
+        "web": {"preset": "tls-server", "validity": {"max": "30d"}},
+        "own": {
+            "subject": [{"type": "common-name", "allowed": ["*"]}],
+            "keyUsages": {"required": ["digital-signature"]},
+        },
+    },
+    "profiles": [
+        {
+            "slug": "tls-server",
+            "project": "shop",
+            "description": "All servers",
+            "cas": ["issuing-ec", "issuing-rsa"],
+            "policy": "web",
+        },
+        {
+            "slug": "own",
+            "project": "shop",
+            "cas": ["issuing-ec"],
+            "policy": "own",
+            "defaults": {"ttl-days": 7, "basicConstraints": {"is-ca": False}},
+        },
+        {
+            "slug": "own",
+            "project": "play",
+            "issuer-type": "self-signed",
+            "policy": "tls-client",
+            "defaults": {"ttlDays": None},
+        },
+    ],
+    "applications": [{"name": "my-app", "project": "shop", "profiles": ["tls-server", "own"]}],
+}
+KNOWN = Known(cas=("issuing-ec", "issuing-rsa"), profiles=("shop/older",))
+
+
+def changed(path, value):
+    data = copy.deepcopy(GOOD)
+    part = data
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = value
+    return data
+
+
+def problems(path, value):
+    found = read(changed(path, value), "evercert", KNOWN)
+    assert isinstance(found, list)
+    return {problem.path: problem.message for problem in found}
+
+
+def test_reads_a_document():
+    document = read(GOOD, "evercert", KNOWN)
+    assert isinstance(document, AuthorityDocument)
+    assert document.projects == ("play", "shop")
+    web, own, client = document.profiles
+    assert web.id == id_of("evercert", "profile", "shop/tls-server") != read(GOOD, "other").profiles[0].id
+    assert (web.key, web.description, web.cas, web.policy_name) == (
+        "shop/tls-server",
+        "All servers",
+        ("issuing-ec", "issuing-rsa"),
+        "web",
+    )
+    assert (own.policy, own.defaults) == (document.policies["own"], {"ttlDays": 7, "basicConstraints": {"isCA": False}})
+    assert (client.issuer_type, client.cas, client.policy) == ("self-signed", (), PRESETS["tls-client"].policy)
+    (application,) = document.applications
+    assert (application.id, application.profiles) == (id_of("evercert", "application", "my-app"), ("tls-server", "own"))
+
+
+def test_a_preset_brings_its_defaults_as_far_as_the_policy_and_the_profile_let_it():
+    web, own, client = read(GOOD, "evercert").profiles
+    assert web.defaults == {**PRESETS["tls-server"].defaults, "ttlDays": 30}
+    assert "keyAlgorithm" not in own.defaults
+    assert "ttlDays" not in client.defaults
+    assert (
+        "ttlDays" not in read(changed(("policies", "web", "validity"), {"max": "12h"}), "evercert").profiles[0].defaults
+    )
+
+
+def test_a_policy_changes_parts_of_its_preset_and_keeps_the_rest():
+    policy = read(GOOD, "evercert").policies["web"]
+    assert policy.validity.max == "30d"
+    assert policy.model_copy(update={"validity": PRESETS["tls-server"].policy.validity}) == PRESETS["tls-server"].policy
+
+
+def test_profiles_are_the_same_after_they_were_stored():
+    for profile in read(GOOD, "evercert").profiles:
+        assert Profile.model_validate(profile.model_dump(mode="json", by_alias=True)) == profile
+
+
+def test_an_application_may_name_profiles_that_were_applied_before():
+    assert isinstance(read(changed(("applications", 0, "profiles"), ["older"]), "evercert", KNOWN), AuthorityDocument)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "message"),
+    [
+        (("version",), "v2", ("version",), "authority/v1"),
+        (("profile",), [], ("profile",), "unknown key 'profile'; did you mean 'profiles'?"),
+        (("policies",), [], ("policies",), "write a mapping"),
+        (("policies", "web"), "tls-server", ("policies", "web"), "write a mapping"),
+        (("policies", "web", "preset"), "tls-servr", ("policies", "web", "preset"), "did you mean 'tls-server'?"),
+        (("policies", "web", "preset"), {}, ("policies", "web", "preset"), "there is no preset"),
+        (("policies", "web", "presets"), "x", ("policies", "web", "presets"), "did you mean 'preset'?"),
+        (("policies", "own", "Validity"), {"max": "5w"}, ("policies", "own", "validity", "max"), "such as 90d"),
+        (("policies", "own", "key-usages"), {}, ("policies", "own"), "a key is given twice"),
+        (("policies", "own", "subject"), [{"type": "common_name"}], ("policies", "own", "subject", 0), "at least one of"),
+        (("policies", "own", "sans"), [{"type": "dns_name", "allow": ["*"]}], ("policies", "own", "sans", 0, "allow"), "did you mean 'allowed'?"),
+        (("policies", "own", "basic-constraints"), {"isCA": "required"}, ("policies", "own", "basic-constraints", "is-ca"), "no CA certificates"),
+        (("policies", "a b"), {"preset": "mtls"}, ("policies", "a b"), "a name is letters"),
+        (("profiles", 0, "slug"), "../tls", ("profiles", 0, "slug"), "a slug is lower-case"),
+        (("profiles", 0, "slug"), "tls-server\n", ("profiles", 0, "slug"), "a slug is lower-case"),
+        (("profiles", 0, "project"), "Shop", ("profiles", 0, "project"), "a slug is lower-case"),
+        (("profiles", 1, "slug"), "tls-server", ("profiles", 1, "slug"), "already exists in project"),
+        (("profiles", 0, "description"), "a" * 1001, ("profiles", 0, "description"), "at most 1000"),
+        (("profiles", 0, "ca"), ["x"], ("profiles", 0, "ca"), "did you mean 'cas'?"),
+        (("profiles", 0, "cas"), [], ("profiles", 0, "cas"), "name the issuing CAs"),
+        (("profiles", 0, "cas"), ["issuing-ec", "issuing-ec"], ("profiles", 0, "cas", 1), "twice"),
+        (("profiles", 0, "cas"), ["issuing-ex"], ("profiles", 0, "cas", 0), "did you mean 'issuing-ec'?"),
+        (("profiles", 2, "cas"), ["issuing-ec"], ("profiles", 2, "cas"), "has no CAs"),
+        (("profiles", 0, "policy"), "wep", ("profiles", 0, "policy"), "did you mean 'web'?"),
+        (("profiles", 0, "defaults"), {"ttl-dayz": 1}, ("profiles", 0, "defaults", "ttl-dayz"), "did you mean 'ttl-days'?"),
+        (("profiles", 0, "defaults"), {"ttlDays": 0}, ("profiles", 0, "defaults", "ttl-days"), "greater than or equal"),
+        (("profiles", 0, "defaults"), {"ttlDays": 1, "ttl-days": 2}, ("profiles", 0, "defaults"), "given twice"),
+        (("profiles", 0, "defaults"), {"ttl-days": 31}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Requested validity"),
+        (("profiles", 0, "defaults"), {"organization": "x"}, ("profiles", 0, "defaults"), "Profile defaults violate policy: organization is not"),
+        (("profiles", 0, "defaults"), {"key-usages": ["key_encipherment"]}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Missing"),
+        (("applications", 0, "profiles"), ["tls-serve"], ("applications", 0, "profiles", 0), "did you mean 'tls-server'?"),
+        (("applications", 0, "profiles"), ["own", "own"], ("applications", 0, "profiles", 1), "twice"),
+        (("applications", 0, "project"), "play", ("applications", 0, "profiles", 0), "in the project play"),
+        (("applications", 0, "project"), "none", ("applications", 0, "profiles", 0), "in the project none"),
+        (("applications", 0, "name"), "my app", ("applications", 0, "name"), "a name is letters"),
+    ],
+)  # fmt: skip
+def test_refuses_at_its_place(path, value, place, message):
+    assert message in problems(path, value)[place]
+
+
+def test_an_application_is_named_once():
+    assert "twice" in problems(("applications",), GOOD["applications"] * 2)[("applications", 1, "name")]
+
+
+def test_all_mistakes_are_told_at_once():
+    data = changed(("profiles", 0, "slug"), "UP")
+    data["policies"]["own"]["validity"] = {"max": "x"}
+    data["applications"][0]["names"] = 1
+    assert {problem.path for problem in read(data, "evercert")} == {
+        ("profiles", 0, "slug"), ("policies", "own", "validity", "max"), ("applications", 0, "names"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5, {1: 2}, {"version": "authority/v1", "policies": {1: {}}}])
+def test_anything_else_is_told_and_never_raised(data):
+    assert isinstance(read(data, "evercert"), list)

@@ -1,0 +1,147 @@
+"""A client's CSR: what it asks for, and everything for which it is refused by name."""
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
+
+from evercert.authority.policies.asked import BasicConstraints
+from evercert.authority.policies.supplied import read
+from evercert.authority.refusal import Refusal
+from evercert.identifiers import parse
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])
+CA = x509.BasicConstraints(ca=True, path_length=3)
+
+
+def usage(**bits):
+    known = [
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    ]
+    return x509.KeyUsage(**{bit: bits.get(bit, False) for bit in known})
+
+
+def csr(*extensions, subject=(), key=EC_KEY, hash_=hashes.SHA256(), critical=False, password=None):  # noqa: B008
+    name = (
+        x509.Name([x509.NameAttribute(oid, value) for oid, value in subject]) if isinstance(subject, tuple) else subject
+    )
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    if password:
+        builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, password)
+    return builder.sign(key, hash_).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def refusal(text):
+    with pytest.raises(Refusal) as caught:
+        read(text)
+    assert (caught.value.status, caught.value.error) == (400, "BadRequest")
+    assert caught.value.message.startswith("csr: ")
+    assert caught.value.message.isprintable() and len(caught.value.message) < 410
+    return caught.value.message
+
+
+def test_reads_everything_that_a_request_can_say():
+    supplied = read(
+        csr(
+            NAMES, usage(digital_signature=True, key_cert_sign=True, crl_sign=True), CA,
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
+            subject=(
+                (NameOID.DOMAIN_COMPONENT, "com"), (NameOID.DOMAIN_COMPONENT, "example"), (NameOID.COUNTRY_NAME, "DE"),
+                (NameOID.ORGANIZATION_NAME, "Muster"), (NameOID.ORGANIZATIONAL_UNIT_NAME, "Web"), (NameOID.STATE_OR_PROVINCE_NAME, "Hessen"),
+                (NameOID.LOCALITY_NAME, "Frankfurt"), (NameOID.COMMON_NAME, "bücher.example"),
+            ),
+        )
+    )  # fmt: skip
+    assert supplied.algorithm == "EC_prime256v1"
+    assert supplied.asked == {
+        "domain_components": ("example", "com"), "country": "DE", "organization": "Muster", "organizational_unit": "Web",
+        "state": "Hessen", "locality": "Frankfurt", "common_name": "xn--bcher-kva.example",
+        "names": (parse("www.example.com"), parse("Ops@example.com")), "key_algorithm": "EC_prime256v1",
+        "key_usages": ("digital_signature", "key_cert_sign", "crl_sign"), "extended_key_usages": ("client_auth", "any_purpose"),
+        "basic_constraints": BasicConstraints(True, 3),
+    }  # fmt: skip
+
+
+def test_a_client_may_have_a_common_name_alone_or_nothing():
+    assert read(csr(subject=((NameOID.COMMON_NAME, "Payroll service"),))).asked["common_name"] == "Payroll service"
+    assert read(csr()).asked == {"key_algorithm": "EC_prime256v1"}
+
+
+def test_keeps_the_request_alone():
+    assert "Monday" not in read(f"made on Monday\n{csr(NAMES)}\nbye").pem
+
+
+def broken(text):
+    """The same request, for other names than were signed."""
+    der = bytearray(x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER))
+    place = der.index(b"WWW.Example.com")
+    der[place : place + 3] = b"XXX"
+    return x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def doubled():
+    """Two subject alternative names extensions, which the builder would not make."""
+    oid = bytes.fromhex("0603551d11")
+    text = csr(NAMES, x509.IssuerAlternativeName([x509.DNSName("b.example")]))
+    der = x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER)
+    twice = der.replace(bytes.fromhex("0603551d12"), oid)
+    body = x509.load_der_x509_csr(twice).tbs_certrequest_bytes
+    signed = EC_KEY.sign(body, ec.ECDSA(hashes.SHA256()))
+    old = x509.load_der_x509_csr(der).signature
+    head = twice[: twice.rindex(old)]
+    # The two signatures may differ in length by a byte or two: try until they do not.
+    while len(signed) != len(old):
+        signed = EC_KEY.sign(body, ec.ECDSA(hashes.SHA256()))
+    return x509.load_der_x509_csr(head + signed).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has 0 PEM blocks"),
+        ("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----", "is not a certificate request"),
+        ("\ud800-----BEGIN CERTIFICATE REQUEST-----", "is not a certificate request"),
+        (csr(NAMES) * 2, "has 2 PEM blocks"),
+        ("-----BEGIN PRIVATE KEY-----\ns3cret", "holds a private key"),
+        (broken(csr(NAMES)), "its signature is not valid"),
+        (csr(NAMES, key=rsa.generate_private_key(public_exponent=65_537, key_size=1024)), "its key is none of"),
+        (csr(NAMES, key=ec.generate_private_key(ec.SECP256K1())), "its key is none of"),
+        (csr(NAMES, key=dsa.generate_private_key(2048)), "its key is none of"),
+        (csr(NAMES, key=ed25519.Ed25519PrivateKey.generate(), hash_=None), "no CA here signs with one"),
+        (csr(NAMES, hash_=hashes.SHA3_256()), "its signature is not one with SHA-256"),
+        (doubled(), "its extensions cannot be read"),
+        (csr(NAMES, password=b"s3cret"), "challenge password"),
+        (csr(x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])), "RegisteredID"),
+        (csr(x509.SubjectAlternativeName([x509.DirectoryName(x509.Name([]))])), "DirectoryName"),
+        (csr(x509.SubjectAlternativeName([x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")])), "OtherName"),
+        (csr(x509.SubjectAlternativeName([x509.DNSName("10.0.0.1")])), "is not a DNS name"),
+        (csr(x509.SubjectAlternativeName([x509.DNSName("a.*.example.com")])), "is not a DNS name"),
+        (csr(x509.SubjectAlternativeName([x509.DNSName("a\x00.example.com")])), "printable ASCII"),
+        (csr(x509.SubjectAlternativeName([x509.DNSName(".".join(["a" * 61] * 5))])), "is not a DNS name"),
+        (csr(x509.SubjectAlternativeName([x509.DNSName(f"n{n}.example.com") for n in range(101)])), "at most 100"),
+        (csr(NAMES, subject=((NameOID.EMAIL_ADDRESS, "a@b.example"),)), "emailAddress"),
+        (csr(NAMES, subject=((NameOID.STREET_ADDRESS, "Am Main 1"),)), "2.5.4.9"),
+        (csr(NAMES, subject=((NameOID.ORGANIZATION_NAME, "a"), (NameOID.ORGANIZATION_NAME, "b"))), "2 of organization"),
+        (csr(NAMES, subject=((NameOID.COMMON_NAME, "a\x00b"),)), "its commonName: a common name has"),
+        (csr(NAMES, subject=((NameOID.COMMON_NAME, "a.*.example.com"),)), "its commonName:"),
+        (csr(NAMES, subject=x509.Name([x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")])])), "several values in one part"),
+        (csr(NAMES, x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3.4")])), "the purpose 1.2.3.4"),
+        (csr(NAMES, x509.OCSPNoCheck(), critical=True), "is critical"),
+    ],
+)  # fmt: skip
+def test_refuses_by_name_what_no_certificate_can_say(text, message):
+    told = refusal(text)
+    assert message in told
+    assert "s3cret" not in told

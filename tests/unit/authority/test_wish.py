@@ -1,0 +1,179 @@
+"""From what was asked for to a certificate: defaults, CSRs beside attributes, and what no certificate of ours says."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evercert.attributes import Attributes
+from evercert.authority.policies.asked import Asked, BasicConstraints, again
+from evercert.authority.policies.defaults import carried, wish
+from evercert.authority.policies.supplied import Supplied, read
+from evercert.authority.policies.wish import Wish
+from evercert.authority.refusal import Refusal
+from evercert.errors import Misconfigured
+from evercert.identifiers import parse
+from evercert.keys import PrivateKey
+
+NOW = datetime(2027, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)
+WHOLE = NOW.replace(microsecond=0)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+WWW = (parse("www.example.com"),)
+DEFAULTS = {
+    "ttlDays": 30, "commonName": "default.example.com", "organization": "Muster", "keyAlgorithm": "EC_prime256v1",
+    "signatureAlgorithm": "ECDSA-SHA256", "keyUsages": ["digital_signature", "key_encipherment"], "extendedKeyUsages": ["server_auth"],
+}  # fmt: skip
+
+
+def leaf(**asked):
+    return Wish.of(Asked(**{"names": WWW, "ttl": DAY, **asked})).leaf(NOW)
+
+
+def refused(**asked):
+    with pytest.raises(Refusal) as caught:
+        leaf(**asked)
+    assert caught.value.status == 400
+    return caught.value.message
+
+
+def supplied(algorithm="EC_prime256v1", **attributes) -> Supplied:
+    asked = Attributes.model_validate({key.replace("_", "-"): value for key, value in attributes.items()})
+    return read(PrivateKey.generate(algorithm).sign_csr(asked))
+
+
+def test_a_certificate_begins_five_minutes_ago_and_lasts_as_long_as_was_asked_for_from_now():
+    made = leaf()
+    assert (made.not_before, made.not_after) == (WHOLE - 5 * MINUTE, WHOLE + DAY)
+
+
+def test_dates_are_taken_as_they_are():
+    made = leaf(ttl=None, not_before=WHOLE + DAY, not_after=WHOLE + 3 * DAY)
+    assert (made.not_before, made.not_after) == (WHOLE + DAY, WHOLE + 3 * DAY)
+    assert leaf(ttl=None, not_before=WHOLE - 5 * MINUTE, not_after=WHOLE + DAY).not_before == WHOLE - 5 * MINUTE
+    assert leaf(ttl=None, not_after=WHOLE + DAY).not_before == WHOLE - 5 * MINUTE
+
+
+def test_a_beginning_and_a_default_make_an_end():
+    asked = Asked(names=WWW, not_before=WHOLE + DAY)
+    assert Wish.of(asked).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
+    asked = wish(asked, None, {"ttlDays": 2})
+    assert (asked.ttl, asked.not_after) == (None, WHOLE + 3 * DAY)
+
+
+def test_names_and_subject_stand_as_in_a_certificate():
+    made = leaf(common_name="a", domain_components=("example", "com"), country="DE", signature_algorithm="RSA-SHA384")
+    assert dict(made.subject) == {"domain_components": ("com", "example"), "country": ("DE",), "common_name": ("a",)}
+    assert (made.names, made.hash) == (WWW, "SHA384")
+
+
+def test_what_a_certificate_said_can_be_asked_for_again():
+    asked = Asked(
+        names=WWW, common_name="a", domain_components=("example", "com"), key_usages=("digital_signature",),
+        extended_key_usages=("server_auth",), key_algorithm="RSA_2048", signature_algorithm="RSA-SHA384",
+    )  # fmt: skip
+    assert again(Wish.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"basic_constraints": BasicConstraints(True)}, "basicConstraints: this authority issues no CA certificates"),
+        ({"key_usages": ("key_cert_sign",)}, "keyUsages: key_cert_sign: only a CA has it"),
+        ({"key_usages": ("crl_sign",)}, "keyUsages: crl_sign: only a CA has it"),
+        ({"extended_key_usages": ("any_purpose",)}, "extendedKeyUsages: any_purpose"),
+        (
+            {"key_usages": ("key_encipherment",), "key_algorithm": "EC_prime256v1"},
+            "keyUsages: key_encipherment with EC_prime256v1",
+        ),
+        ({"key_algorithm": "Ed25519"}, "keyAlgorithm: no CA here"),
+        ({"key_algorithm": "RSA_2048", "signature_algorithm": "ECDSA-SHA256"}, "signatureAlgorithm: ECDSA-SHA256"),
+        ({"names": ()}, "altNames: give at least one name"),
+        ({"ttl": None}, "requires a valid TTL"),
+        ({"ttl": None, "not_before": WHOLE}, "requires a valid TTL"),
+        ({"ttl": None, "not_after": WHOLE}, "notAfter: it has passed"),
+        ({"ttl": None, "not_before": WHOLE + DAY, "not_after": WHOLE + DAY}, "notAfter: it has passed"),
+        (
+            {"ttl": None, "not_before": WHOLE - 6 * MINUTE, "not_after": WHOLE + DAY},
+            "notBefore: at most 5 minutes back",
+        ),
+    ],
+)
+def test_refuses_by_field_what_no_certificate_of_ours_says(asked, message):
+    told = refused(**asked)
+    assert told.startswith("Certificate request validation failed: ")
+    assert message in told
+
+
+def test_tells_all_of_it_at_once():
+    told = refused(names=(), ttl=None, extended_key_usages=("any_purpose",))
+    assert all(field in told for field in ("altNames", "ttl", "extendedKeyUsages"))
+
+
+def test_defaults_fill_what_was_not_said():
+    found = wish(Asked(names=WWW), None, DEFAULTS)
+    assert found.subject == {"common_name": ("default.example.com",), "organization": ("Muster",)}
+    assert (found.ttl, found.key_algorithm, found.signature_algorithm) == (30 * DAY, "EC_prime256v1", "ECDSA-SHA256")
+    assert (found.key_usages, found.extended_key_usages) == (("digital_signature",), ("server_auth",))
+
+
+def test_the_request_wins_and_lists_replace():
+    asked = Asked(
+        common_name="a",
+        ttl=DAY,
+        key_algorithm="RSA_2048",
+        extended_key_usages=("client_auth",),
+        key_usages=("key_agreement",),
+    )
+    found = wish(asked, None, DEFAULTS)
+    assert found.subject["common_name"] == ("a",)
+    assert (found.ttl, found.key_usages, found.extended_key_usages) == (DAY, ("key_agreement",), ("client_auth",))
+
+
+def test_null_clears_a_default():
+    found = wish(
+        Asked(names=WWW, common_name=None, ttl=None, key_usages=None, signature_algorithm=None), None, DEFAULTS
+    )
+    assert found.subject == {"organization": ("Muster",)}
+    assert (found.ttl, found.key_usages, found.signature_algorithm) == (None, (), None)
+
+
+def test_a_default_that_cannot_go_with_the_request_is_left_out():
+    found = wish(Asked(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
+    assert (found.signature_algorithm, found.ttl) == (None, None)
+    assert found.key_usages == ("digital_signature", "key_encipherment")
+    assert (
+        wish(Asked(signature_algorithm="ECDSA-SHA256", key_algorithm="RSA_2048"), None, {}).signature_algorithm
+        == "ECDSA-SHA256"
+    )
+
+
+def test_defaults_that_are_none_are_an_operators_matter():
+    with pytest.raises(Misconfigured, match="ttlDayz"):
+        wish(Asked(), None, {"ttlDayz": 3})
+
+
+def test_a_csr_says_what_it_carries_and_the_body_the_rest():
+    csr = supplied(common_name="www.example.com", key_usages=["digital_signature"])
+    found = wish(Asked(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS)
+    assert found.subject == {"common_name": ("www.example.com",), "organization": ("Muster AG",)}
+    assert (found.names, found.key_algorithm, found.key_usages) == (WWW, "EC_prime256v1", ("key_agreement",))
+    assert (found.extended_key_usages, found.ttl) == (("server_auth",), DAY)
+
+
+def test_attributes_may_repeat_a_csr_and_not_contradict_it():
+    csr = supplied(common_name="www.example.com")
+    same = Asked(common_name="www.example.com", names=WWW, key_algorithm="EC_prime256v1")
+    assert wish(same, csr, {}).subject == {"common_name": ("www.example.com",)}
+    assert carried(csr, same) == ["commonName", "altNames", "keyAlgorithm"]
+    assert carried(csr, Asked(ttl=DAY, organization="x", common_name=None)) == []
+    assert wish(Asked(common_name=None, key_algorithm=None), csr, {}).subject == {"common_name": ("www.example.com",)}
+    with pytest.raises(
+        Refusal,
+        match=r"attributes\.commonName, attributes\.altNames, attributes\.keyAlgorithm: the CSR says something else",
+    ):
+        wish(Asked(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
+
+
+def test_no_attribute_hides_that_a_csr_asks_for_a_ca():
+    csr = supplied(common_name="www.example.com")
+    asks = Supplied(csr.pem, csr.algorithm, {**csr.asked, "basic_constraints": BasicConstraints(True)})
+    assert wish(Asked(basic_constraints=BasicConstraints(False)), asks, {}).ca
