@@ -47,6 +47,7 @@ class Requested:
     supplied_csr: bool = False
     renews: str | None = None  # the id of the certificate that it replaces
     error: str | None = None
+    asked: str = ""  # the digest of what was asked for: a retry asks for the same
 
 
 @dataclass(frozen=True)

@@ -131,23 +131,32 @@ class Certificates(Protocol):
     def request(self, request_id: str) -> Requested | None:
         """By its id."""
 
-    def finish(self, request: Requested, kept: Kept) -> None:
-        """The certificate, the request's end and the link from what it renews, together; repeatable."""
+    def request_of(self, token: str) -> Requested | None:
+        """By the idempotency token that it was opened with."""
+
+    def renewal_of(self, certificate_id: str) -> Requested | None:
+        """The request that has claimed to renew it, unless that has failed."""
+
+    def finish(self, request: Requested, kept: Kept) -> Kept:
+        """The certificate, the request's end and the link from what it renews, together; repeatable.
+
+        The certificate that stands now: this one, or an earlier one.
+        """
 
     def fail(self, request: Requested, error: str) -> None:
         """Ends the request and frees what it wanted to renew; repeatable."""
 
-    def certificate(self, certificate_id: str) -> Kept | None:
-        """By its id."""
+    def certificate(self, name: str) -> Kept | None:
+        """By its id, or by its SHA-256 in lower-case hexadecimal."""
 
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
-        """None: it was revoked before."""
+        """None: it was revoked before, or there is none."""
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
-        """The newest first."""
+        """The newest first; what was opened a moment ago may be missing."""
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
-        """What a CRL has to list."""
+        """What a CRL has to list; what was revoked a moment ago may be missing."""
 
     def next_crl_number(self, ca_id: str) -> int:
         """Each is given once, and is greater than those before."""

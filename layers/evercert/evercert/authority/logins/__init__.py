@@ -1,0 +1,1 @@
+"""Who asks: logins by client secret and by AWS IAM, and access tokens."""

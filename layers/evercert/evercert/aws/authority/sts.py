@@ -1,0 +1,135 @@
+"""The STS of a region, asked with a question that somebody else has signed."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from evercert.authority.ports import Caller
+from evercert.authority.refusal import unauthorized
+from evercert.errors import Misconfigured, Unavailable, foreign
+from evercert.web.trust import context
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+    from evercert.web.wire import Resolve
+
+LIMIT = timedelta(seconds=5)  # of the whole call
+LARGEST_ANSWER = 64 * 1_024
+_OK, _WRONG, _FORBIDDEN = 200, 400, 403
+_REGION = re.compile(r"[a-z0-9-]{1,20}")
+_ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):[\x21-\x7e]{1,1900}")
+# Errors of 400 that say the same as 403: another try with this question is worth nothing.
+_NOBODY = {
+    "IncompleteSignature",
+    "RequestExpired",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "MissingAuthenticationToken",
+}
+
+
+class STSOverHTTP:
+    """`endpoint`: instead of AWS's own, for development; the host that was signed is named there too."""
+
+    def __init__(self, endpoint: str | None = None, *, resolve: Resolve | None = None) -> None:
+        self._endpoint = endpoint
+        self._resolve = resolve
+
+    def caller(self, region: str, headers: dict[str, str], body: bytes) -> Caller:
+        """Sends these headers and no others: whatever STS reads has been looked at, and nothing asks it for JSON.
+
+        Raises Refusal (401) when it says nobody, Unavailable when it says nothing.
+        """
+        if not _REGION.fullmatch(region):
+            raise Unavailable("STS cannot be asked: its region is none")
+        what = f"STS in {region}"
+        status, answer = self._answer(region, headers, body, what)
+        if status == _OK:
+            return _caller(answer, what)
+        error = _error(answer)
+        if status == _FORBIDDEN or (status == _WRONG and error in _NOBODY):
+            said = f" ({foreign(error, 60)})" if error else ""
+            raise unauthorized(f"Access denied: STS did not accept the signature{said}.")
+        raise Unavailable(f"{what} answered {status}")
+
+    def _url(self, region: str) -> str:
+        return self._endpoint or f"https://sts.{region}.amazonaws.com/"
+
+    def _answer(self, region: str, headers: dict[str, str], body: bytes, what: str) -> tuple[int, bytes]:
+        """A connection of its own for each call: logins are rare, and two at once must not share a time limit."""
+        import httpx  # noqa: PLC0415 (a tenth of a cold start, and most calls are no logins)
+
+        from evercert.web.wire import Backend, Transport, system_resolve  # noqa: PLC0415
+
+        backend = Backend(self._resolve or system_resolve, LIMIT, local=self._endpoint is not None)
+        backend.limit.begin()
+        # A request by hand, because a client adds headers of its own, and `Accept` would change the answer.
+        request = httpx.Request("POST", self._url(region), headers=headers, content=body)
+        try:
+            # Neither redirects nor proxies: both would show somebody else who logs in.
+            with httpx.Client(
+                transport=Transport(self._trusted, backend),
+                timeout=LIMIT.total_seconds(),
+                follow_redirects=False,
+                trust_env=False,
+            ) as client:
+                response = client.send(request, stream=True)
+                return response.status_code, _read(response, what)
+        except httpx.HTTPError as error:
+            late = isinstance(error, httpx.TimeoutException)
+            raise Unavailable(f"{what} {'did not answer in time' if late else 'cannot be reached'}") from error
+        except Misconfigured as error:  # its name resolves to where nothing is sent; whoever logs in cannot mend that
+            raise Unavailable(f"{what} cannot be reached: {error}") from error
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        return context(None)
+
+
+def _read(response: httpx.Response, what: str) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            raise Unavailable(f"{what} answered with more than {LARGEST_ANSWER} bytes")
+    return bytes(body)
+
+
+def _parsed(answer: bytes) -> ET.Element | None:
+    """None for what is no XML, or more than plain elements: `<!` begins every DOCTYPE and so every entity."""
+    with suppress(ValueError, ET.ParseError):
+        text = answer.decode("utf-8")  # any other encoding would hide `<!`
+        return None if "<!" in text else ET.fromstring(text)  # noqa: S314 (no entity is ever defined)
+    return None
+
+
+def _caller(answer: bytes, what: str) -> Caller:
+    """`GetCallerIdentityResponse/GetCallerIdentityResult`, whatever the namespace; all three parts, once each."""
+    root = _parsed(answer)
+    found = {}
+    if root is not None and _name(root) == "GetCallerIdentityResponse":
+        for part in ("Account", "Arn", "UserId"):
+            texts = [one.text or "" for one in root.findall(f"{{*}}GetCallerIdentityResult/{{*}}{part}")]
+            found[part] = texts[0] if len(texts) == 1 else ""
+    match = _ARN.fullmatch(found.get("Arn", ""))
+    if match is None or match[1] != found["Account"] or not found["UserId"]:
+        raise Unavailable(f"{what} answered {_OK} with something that names nobody")
+    return Caller(found["Account"], found["Arn"], found["UserId"])
+
+
+def _error(answer: bytes) -> str:
+    """Its code, or nothing."""
+    root = _parsed(answer)
+    return "" if root is None else (root.findtext("{*}Error/{*}Code") or "").strip()
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]

@@ -1,0 +1,1 @@
+"""Doubles of what the authority needs, and a server of it to test against."""

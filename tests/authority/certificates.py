@@ -1,0 +1,115 @@
+"""Requests, certificates and CRLs in memory; passes the contract suite of the table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from evercert.authority.front.reasons import REASONS
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.orders import Revoked
+
+
+class FakeCertificates:
+    """Each call is one transaction."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, Requested] = {}
+        self.certificates: dict[str, Kept] = {}
+        self.tokens: dict[str, str] = {}
+        self.claims: dict[str, str] = {}
+        self.numbers: dict[str, int] = {}
+        self.lists: dict[str, tuple[int, bytes]] = {}
+        self._lock = threading.RLock()
+
+    def open(self, request: Requested, token: str | None) -> Requested:
+        with self._lock:
+            if token is not None and token in self.tokens:
+                return self.requests[self.tokens[token]]
+            if request.renews is not None and request.renews in self.claims:
+                return self.requests[self.claims[request.renews]]
+            if request.id in self.requests:
+                return self.requests[request.id]
+            self.requests[request.id] = request
+            if token is not None:
+                self.tokens[token] = request.id
+            if request.renews is not None:
+                self.claims[request.renews] = request.id
+            return request
+
+    def request(self, request_id: str) -> Requested | None:
+        return self.requests.get(request_id)
+
+    def request_of(self, token: str) -> Requested | None:
+        found = self.tokens.get(token)
+        return None if found is None else self.requests[found]
+
+    def renewal_of(self, certificate_id: str) -> Requested | None:
+        found = self.claims.get(certificate_id)
+        return None if found is None else self.requests[found]
+
+    def finish(self, request: Requested, kept: Kept) -> Kept:
+        with self._lock:
+            stands = self.certificates.setdefault(kept.id, kept)
+            opened = self.requests[request.id]
+            if opened.status != "issued":
+                self.requests[request.id] = replace(opened, status="issued", error=None, updated_at=kept.updated_at)
+            if request.renews is not None and self.claims.get(request.renews) == request.id:
+                old = self.certificates[request.renews]
+                if old.renewed_by is None:
+                    self.certificates[old.id] = replace(old, renewed_by=kept.id, updated_at=kept.updated_at)
+            return stands
+
+    def fail(self, request: Requested, error: str) -> None:
+        with self._lock:
+            opened = self.requests[request.id]
+            if opened.status != "pending":
+                return
+            self.requests[request.id] = replace(opened, status="failed", error=error, updated_at=request.updated_at)
+            if request.renews is not None and self.claims.get(request.renews) == request.id:
+                del self.claims[request.renews]
+
+    def certificate(self, name: str) -> Kept | None:
+        return self.certificates.get(name) or next(
+            (one for one in list(self.certificates.values()) if fingerprint(one) == name), None
+        )
+
+    def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
+        with self._lock:
+            found = self.certificates.get(certificate_id)
+            if found is None or found.revoked_at is not None:
+                return None
+            revoked = replace(found, revoked_at=at, reason=reason, updated_at=at)
+            self.certificates[certificate_id] = revoked
+            return revoked
+
+    def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
+        found = [one for one in reversed(self.requests.values()) if one.profile == profile_id]
+        return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
+
+    def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
+        for one in list(self.certificates.values()):
+            if one.ca == ca_id and one.revoked_at is not None and one.not_after > expiring_after:
+                yield Revoked(int(one.serial_number, 16), one.revoked_at, REASONS[one.reason or "UNSPECIFIED"])
+
+    def next_crl_number(self, ca_id: str) -> int:
+        with self._lock:
+            self.numbers[ca_id] = self.numbers.get(ca_id, 0) + 1
+            return self.numbers[ca_id]
+
+    def publish(self, ca_id: str, number: int, der: bytes) -> None:
+        with self._lock:
+            if number >= self.lists.get(ca_id, (0, b""))[0]:
+                self.lists[ca_id] = (number, der)
+
+    def published(self, ca_id: str) -> bytes | None:
+        return self.lists[ca_id][1] if ca_id in self.lists else None
+
+
+def fingerprint(kept: Kept) -> str:
+    return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()

@@ -1,0 +1,55 @@
+"""What operators set up, in memory: port Configuration."""
+
+from __future__ import annotations
+
+from evercert.authority.ca import CA
+from evercert.authority.estate import Application, Profile, id_of
+from evercert.authority.identity import Identity
+
+STACK = "world"
+
+
+class FakeConfiguration:
+    """Models are frozen, so that what is handed out cannot be changed from outside."""
+
+    def __init__(self, *things: CA | Profile | Application | Identity, stack: str = STACK) -> None:
+        self.stack = stack
+        self._of: dict[type, dict[str, CA | Profile | Application | Identity]] = {}
+        self._projects: dict[str, str] = {}
+        self.put(*things)
+
+    def put(self, *things: CA | Profile | Application | Identity) -> None:
+        """New ones, or others in place of those of the same id; their projects with them."""
+        for thing in things:
+            self._of.setdefault(type(thing), {})[thing.id] = thing
+            if isinstance(thing, Profile | Application):
+                self._projects[id_of(self.stack, "project", thing.project)] = thing.project
+
+    def remove(self, thing: CA | Profile | Application | Identity) -> None:
+        """There is none of it any more."""
+        self._of[type(thing)].pop(thing.id, None)
+
+    def ca(self, ca_id: str) -> CA | None:
+        return self._of.get(CA, {}).get(ca_id)
+
+    def cas(self) -> tuple[CA, ...]:
+        return tuple(sorted(self._of.get(CA, {}).values(), key=lambda ca: ca.name))
+
+    def profile(self, profile_id: str) -> Profile | None:
+        return self._of.get(Profile, {}).get(profile_id)
+
+    def profiles(self) -> tuple[Profile, ...]:
+        return tuple(sorted(self._of.get(Profile, {}).values(), key=lambda profile: profile.key))
+
+    def project(self, project_id: str) -> str | None:
+        return self._projects.get(project_id)
+
+    def application(self, application_id: str) -> Application | None:
+        return self._of.get(Application, {}).get(application_id)
+
+    def identity(self, identity_id: str) -> Identity | None:
+        return self._of.get(Identity, {}).get(identity_id)
+
+    def identity_of_client(self, client_id: str) -> Identity | None:
+        found = self._of.get(Identity, {}).values()
+        return next((one for one in found if one.universal and one.universal.client_id == client_id), None)

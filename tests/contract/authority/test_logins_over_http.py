@@ -1,0 +1,116 @@
+"""evercert's own logins at the authority, over HTTP: what it signs is what the authority asks for, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from evercert.aws.outside import Outside
+from evercert.aws.session import Session
+from evercert.deadline import Deadline
+from evercert.errors import Misconfigured, Unavailable
+from evercert.logins import Auth
+from evercert.origins import Hosts
+from evercert.web.server import Web
+from tests.authority.server import Authority
+from tests.vault import Vault
+
+ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
+SESSION = "arn:aws:sts::123456789012:assumed-role/evercert-issuer/function"
+PROJECT = "/v1/projects/slug/shop"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)  # what botocore signs with
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+    for name, value in {
+        "ACCESS_KEY_ID": "ASIAEXAMPLE",
+        "SECRET_ACCESS_KEY": "secret",
+        "SESSION_TOKEN": "session",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with Authority(now) as made:
+        made.setting.sts.sts.add("ASIAEXAMPLE", "secret", arn=SESSION, session_token="session")
+        made.setting.profile()
+        yield made
+
+
+def call(server: Authority, identity: Any, **auth: Any) -> Any:
+    web = Web(Hosts.of(""), Deadline(now), now, lambda _: None, local=True)
+    try:
+        outside = Outside(web, Vault().credentials, Session(), now)
+        given = {"type": "aws-iam", "identity-id": identity.id, "region": "eu-central-1", **auth}
+        return outside.session(server.address, Auth.model_validate(given)).call("GET", PROJECT)
+    finally:
+        web.close()
+
+
+def by_role(server: Authority, *principals: str) -> Any:
+    made, _ = server.setting.identity(universal=None, aws={"principals": principals})
+    return made
+
+
+def test_a_role_logs_in_and_is_known(server: Authority) -> None:
+    answer = call(server, by_role(server, ROLE))
+    assert (answer.status, answer.json()["slug"]) == (200, "shop")
+    assert server.logins == ["aws"]
+    ((region, headers),) = server.setting.sts.asked
+    assert region == "eu-central-1"
+    assert {name.lower(): value for name, value in headers.items()}["x-evercert-server-id"] == server.address
+
+
+@pytest.mark.parametrize(
+    "principal", ["arn:aws:iam::123456789012:role/other", "arn:aws:iam::999999999999:role/evercert-issuer"]
+)
+def test_another_role_does_not(server: Authority, principal: str) -> None:
+    with pytest.raises(Misconfigured, match="AWS principal ARN not allowed"):
+        call(server, by_role(server, principal))
+    assert server.setting.tokens.tokens == {}
+
+
+def test_a_role_without_a_login_does_not_and_nobody_is_asked(server: Authority) -> None:
+    identity, _ = server.setting.identity()
+    with pytest.raises(Misconfigured, match="did you configure AWS auth"):
+        call(server, identity)
+    assert server.setting.sts.asked == []
+
+
+def test_a_region_that_is_not_allowed_is_not_asked(server: Authority) -> None:
+    with pytest.raises(Misconfigured, match="cannot log in"):
+        call(server, by_role(server, ROLE), region="us-east-1")
+    assert server.setting.sts.asked == []
+
+
+def test_a_proof_for_one_server_is_none_for_another(server: Authority) -> None:
+    """Somebody who is asked for a login cannot log in with it elsewhere."""
+    identity = by_role(server, ROLE)
+    with Authority(now) as other:
+        other.setting.configuration.put(identity)
+        other.setting.sts.sts.add("ASIAEXAMPLE", "secret", arn=SESSION, session_token="session")
+        other.setting.profile()
+        asked: list[bytes] = []
+        answer = server._module.handler
+
+        def handed_on(event: dict[str, Any], context: Any) -> Any:
+            asked.append(event)  # type: ignore[arg-type]
+            return answer(event, context)
+
+        server._module.handler = handed_on
+        assert call(server, identity).status == 200
+        said = other._module.handler(asked[0], None)
+        assert said["statusCode"] in {400, 401} and other.setting.sts.asked == []
+        again = answer(asked[0], None)
+        assert again["statusCode"] == 401 and "used before" in again["body"]
+        assert len(server.setting.sts.asked) == 1
+
+
+def test_a_service_that_does_not_answer_is_come_back_to(server: Authority) -> None:
+    server.setting.sts.trouble = Unavailable("STS cannot be reached")
+    with pytest.raises(Unavailable):
+        call(server, by_role(server, ROLE))
