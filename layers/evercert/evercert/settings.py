@@ -14,17 +14,19 @@ LOCAL_ISSUERS = "EVERCERT_LOCAL_ISSUERS"
 
 
 @dataclass(frozen=True)
-class _Variables:
+class Variables:
     """The environment of the function; raises Misconfigured with the variable's name."""
 
     environment: Mapping[str, str]
 
     def text(self, name: str) -> str:
+        """Never empty."""
         if not (value := self.environment.get(name)):
             raise Misconfigured(f"the function's environment is wrong: {name}: it is not set, or empty")
         return value
 
     def number(self, name: str, least: int, most: int, default: int | None = None) -> int:
+        """A whole number in this range."""
         if default is not None and name not in self.environment:
             return default
         text = self.text(name)
@@ -45,7 +47,7 @@ class CheckerSettings:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
         """Raises Misconfigured for the first variable that is missing or out of range."""
-        given = _Variables(environment)
+        given = Variables(environment)
         return cls(
             table=given.text("CERTIFICATES_TABLE"),
             queue=given.text("QUEUE_URL"),
@@ -73,7 +75,7 @@ class IssuerSettings:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
         """Raises Misconfigured for the first variable that is missing or out of range."""
-        given = _Variables(environment)
+        given = Variables(environment)
         return cls(
             table=given.text("CERTIFICATES_TABLE"),
             issuers_table=given.text("ISSUERS_TABLE"),

@@ -1,0 +1,68 @@
+"""An order of the front → a certificate or a CRL, or why there is none."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from cryptography import x509
+
+from evercert.authority.orders import CrlOrder, LeafOrder
+from evercert.authority.signer.orders_wire import decode, encode_answer
+from evercert.authority.signer.settings import SignerSettings
+from evercert.authority.signer.signing import Signing
+from evercert.aws.authority.configuration import DynamoDBConfiguration
+from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.aws.authority.ledger import DynamoDBLedger
+from evercert.aws.clients import Clients
+from evercert.errors import EvercertError, Unexpected
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger(service="signer")
+
+
+def handler(event: object, _context: LambdaContext) -> dict[str, str]:
+    """Never raises; one line in the log for each order, without anything that the order says of itself unread."""
+    facts: dict[str, Any] = {}
+    try:
+        der = _signed(decode(event), facts)
+    except Exception as error:  # noqa: BLE001 (the front waits for an answer)
+        known = error if isinstance(error, EvercertError) else Unexpected.of(error)
+        # No traceback: its text could hold a secret.
+        logger.warning({"outcome": known.kind, **facts, "error": str(known)})
+        return encode_answer(known)
+    logger.info({"outcome": "signed", **facts})
+    return encode_answer(der)
+
+
+def _signed(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
+    """What it is about is told in `facts` as soon as it is known."""
+    if isinstance(order, CrlOrder):
+        facts |= {"verb": "crl", "ca": order.ca, "number": order.number, "revoked": len(order.revoked)}
+        return _signing().crl(order)
+    facts |= {"verb": "leaf", "order": order.id, "ca": order.ca, "profile": order.profile}
+    der = _signing().leaf(order)
+    facts["serial_number"] = f"{x509.load_der_x509_certificate(der).serial_number:x}"
+    return der
+
+
+def now() -> datetime:
+    """The one clock of this function."""
+    return datetime.now(UTC)
+
+
+@cache
+def _signing() -> Signing:
+    settings, clients = SignerSettings.of(os.environ), Clients()
+    return Signing(
+        DynamoDBConfiguration(clients.dynamodb, settings.configuration),
+        DynamoDBLedger(clients.dynamodb, settings.ledger),
+        KMSKeys(clients.kms),
+        settings.address,
+        now,
+    )

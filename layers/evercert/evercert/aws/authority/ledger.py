@@ -1,0 +1,120 @@
+"""DynamoDB: what was about to be signed, and what was; the signer may put new items there, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from evercert.authority.orders import Intent
+from evercert.aws.clients import code, translated
+from evercert.aws.notation import read, written
+from evercert.errors import Busy, Misconfigured, foreign
+from evercert.instants import from_text, to_text
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+LARGEST = 350_000  # bytes of a result that are kept; an item has at most 400 KB
+_NEW = "attribute_not_exists(pk)"
+
+
+class DynamoDBLedger:
+    """Items `order#<id>` (`intent`, `result`) and `serial#<ca>#<hexadecimal>`, each written once.
+
+    An earlier item is known by the write that it refuses: no permission to read is needed.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def intend(self, intent: Intent) -> Intent | None:
+        """Intent and serial number together, or neither."""
+        with translated(f"write down the intent of order {intent.id}"):
+            try:
+                self._client.transact_write_items(TransactItems=[self._put(_serial(intent)), self._put(_item(intent))])
+            except ClientError as error:
+                return self._standing(error, intent)
+        return intent
+
+    def conclude(self, intent: Intent, der: bytes) -> bytes:
+        """A result of more than 350,000 bytes is kept as its SHA-256 alone; Busy: such a one was written before."""
+        item = {**_key(intent, "result"), "ca": intent.ca, "sha256": hashlib.sha256(der).hexdigest()}
+        kept: dict[str, Any] = {"der": {"B": der}} if len(der) <= LARGEST else {}
+        with translated(f"write down the result of order {intent.id}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={name: written(value) for name, value in item.items()} | kept,
+                    ConditionExpression=_NEW,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                return _result(intent, cast("dict[str, Any]", error.response.get("Item", {})))
+        return der
+
+    def _put(self, item: dict[str, Any]) -> Any:  # noqa: ANN401 (typed where it is used)
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {name: written(value) for name, value in item.items()},
+                "ConditionExpression": _NEW,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    @staticmethod
+    def _standing(error: ClientError, intent: Intent) -> Intent | None:
+        """The earlier intent of the same order, or None for a serial number that is taken."""
+        reasons: list[Any] = error.response.get("CancellationReasons", [])
+        if code(error) != "TransactionCanceledException" or len(reasons) != len(("serial", "intent")):
+            raise error
+        if reasons[1].get("Code") == "ConditionalCheckFailed":
+            return _read(reasons[1].get("Item", {}), intent.id)
+        if reasons[0].get("Code") == "ConditionalCheckFailed":
+            return None
+        if any(reason.get("Code") == "TransactionConflict" for reason in reasons):
+            raise Busy(f"order {intent.id} is being signed by somebody else") from error
+        raise error
+
+
+def _key(intent: Intent, kind: str) -> dict[str, Any]:
+    return {"pk": f"order#{intent.id}", "sk": kind}
+
+
+def _item(intent: Intent) -> dict[str, Any]:
+    return {
+        **_key(intent, "intent"),
+        "schema": 1,
+        "ca": intent.ca,
+        "serial_number": f"{intent.serial_number:x}",
+        "order": intent.order,
+        "at": to_text(intent.at),
+        "says": intent.says,
+    }
+
+
+def _serial(intent: Intent) -> dict[str, Any]:
+    pk = f"serial#{intent.ca}#{intent.serial_number:x}"
+    return {"pk": pk, "sk": "serial", "order_id": intent.id, "at": to_text(intent.at)}
+
+
+def _read(item: dict[str, Any], order_id: str) -> Intent:
+    try:
+        values = {name: read(value) for name, value in item.items()}
+        at: datetime = from_text(values["at"])
+        serial = int(values["serial_number"], 16)
+        return Intent(order_id, str(values["ca"]), serial, str(values["order"]), at, dict(values["says"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misconfigured(f"the ledger's intent of order {foreign(order_id)} cannot be read") from error
+
+
+def _result(intent: Intent, item: dict[str, Any]) -> bytes:
+    if isinstance(der := item.get("der", {}).get("B"), bytes):
+        return der
+    raise Busy(f"order {intent.id}: another result stands, which is too long to be kept; ask under another number")

@@ -1,0 +1,123 @@
+"""The signer's entry point, with its real adapters: one order in, one answer and one line in the log out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from evercert.authority.orders import CrlOrder
+from evercert.authority.refusal import Refusal
+from evercert.authority.signer.orders_wire import decode_answer, encode_crl, encode_leaf
+from evercert.aws.authority.estate import AuthorityEstate
+from evercert.errors import Misconfigured, Unavailable
+from evercert.identifiers import parse
+from tests.authority.ceremony import Ceremony, order
+from tests.world import World
+
+
+class EmulatedKMS:
+    """The emulator's, with the strict one's way to make a key."""
+
+    def __init__(self, client: Any) -> None:
+        self.sign, self.get_public_key, self._client = client.sign, client.get_public_key, client
+
+    def add(self, _algorithm: str, _number: int) -> str:
+        made = self._client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        return made["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture
+def ceremony(world: World, monkeypatch: pytest.MonkeyPatch) -> Ceremony:
+    configuration = world.authority_table("AuthorityConfigurationTable")
+    monkeypatch.setenv("AUTHORITY_CONFIGURATION", configuration)
+    world.ledger = world.authority_table("AuthorityLedgerTable")
+    monkeypatch.setenv("AUTHORITY_LEDGER", world.ledger)
+    monkeypatch.setenv("AUTHORITY_ADDRESS", "https://ca.example.com")
+    made = Ceremony(now=datetime.now(UTC), kms=EmulatedKMS(world.operator.kms))
+    AuthorityEstate(world.operator.dynamodb, configuration).write(made.root, made.issuing)
+    return made
+
+
+@pytest.fixture
+def signer(ceremony: Ceremony, function) -> Callable[[], ModuleType]:
+    """Loaded by the test itself, because its log goes where the output goes at that moment."""
+    return cache(lambda: function("signer"))
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    (found,) = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    return found
+
+
+def test_a_leaf_is_signed_once_and_told_in_one_line(signer, ceremony: Ceremony, context, capsys) -> None:
+    asked = order(ceremony.issuing, datetime.now(UTC))
+    der = decode_answer(signer().handler(encode_leaf(asked), context))
+    found = x509.load_der_x509_certificate(der)
+    found.verify_directly_issued_by(ceremony.issuing.current.x509)
+    told = line(capsys)["message"]
+    assert told == {
+        "outcome": "signed", "verb": "leaf", "order": asked.id, "ca": asked.ca, "profile": "shop/tls-server",
+        "serial_number": f"{found.serial_number:x}",
+    }  # fmt: skip
+    assert decode_answer(signer().handler(encode_leaf(asked), context)) == der
+
+
+def test_a_list_is_signed(signer, ceremony: Ceremony, context, capsys) -> None:
+    now = datetime.now(UTC)
+    asked = CrlOrder(ceremony.issuing.id, 7, now, now + timedelta(days=7), ())
+    der = decode_answer(signer().handler(encode_crl(asked), context))
+    assert x509.load_der_x509_crl(der).is_signature_valid(ceremony.issuing.current.x509.public_key())
+    told = line(capsys)["message"]
+    assert told == {"outcome": "signed", "verb": "crl", "ca": asked.ca, "number": 7, "revoked": 0}
+
+
+def test_what_is_refused_is_told_and_leaves_nothing(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
+    asked = order(ceremony.issuing, datetime.now(UTC), names=(parse("email:me@example.com"),))
+    with pytest.raises(Refusal, match="outside the CA's ceiling"):
+        decode_answer(signer().handler(encode_leaf(asked), context))
+    told = line(capsys)
+    assert (told["level"], told["message"]["outcome"], told["message"]["order"]) == ("WARNING", "refused", asked.id)
+    assert world.operator.dynamodb.scan(TableName=world.ledger)["Items"] == []
+
+
+@pytest.mark.parametrize("event", [None, [], {}, {"verb": "sign", "tbs": "MII"}, "x"], ids=str)
+def test_what_is_no_order_is_answered_too(signer, context, capsys, event) -> None:
+    assert set(signer().handler(event, context)) == {"refused"}
+    assert line(capsys)["message"]["outcome"] == "refused"
+
+
+def test_a_disabled_key_is_for_a_person(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
+    world.operator.kms.disable_key(KeyId=ceremony.issuing.key)
+    with pytest.raises(Misconfigured, match="DisabledException"):
+        decode_answer(signer().handler(encode_leaf(order(ceremony.issuing, datetime.now(UTC))), context))
+    assert line(capsys)["message"]["outcome"] == "misconfigured"
+
+
+def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, capsys, monkeypatch) -> None:
+    asked = order(ceremony.issuing, datetime.now(UTC))
+
+    class Buggy:
+        def leaf(self, _: object) -> bytes:
+            raise RuntimeError("s3cret")
+
+    monkeypatch.setattr(signer(), "_signing", Buggy)
+    with pytest.raises(Unavailable, match="a bug in evercert: RuntimeError"):
+        decode_answer(signer().handler(encode_leaf(asked), context))
+    told = line(capsys)
+    assert told["message"]["outcome"] == "unexpected"
+    assert "s3cret" not in str(told)
+
+
+def test_another_certificate_under_a_known_id_is_refused(signer, ceremony: Ceremony, context) -> None:
+    asked = order(ceremony.issuing, datetime.now(UTC))
+    decode_answer(signer().handler(encode_leaf(asked), context))
+    with pytest.raises(Refusal, match="another certificate was asked for"):
+        decode_answer(signer().handler(encode_leaf(replace(asked, profile="shop/other")), context))
