@@ -27,6 +27,7 @@ SERVICES = {
     "cloudformation",
     "dynamodb",
     "kms",
+    "lambda",
     "secretsmanager",
     "sns",
     "sqs",
@@ -36,9 +37,10 @@ SERVICES = {
     "signin",
     "sts",
 }
-# Of Powertools the functions load logging and metrics, and what these load.
-UTILITIES = {"jmespath_utils"}
-UNREAD = ("bin", "boto3/examples", "boto3/data", "aws_lambda_powertools/event_handler", "certifi/tests")
+# Of Powertools the functions load logging, metrics and the event handler, and what these load.
+UTILITIES = {"data_classes", "jmespath_utils"}
+SWAGGER = "aws_lambda_powertools/event_handler/openapi/swagger_ui"
+UNREAD = ("bin", "boto3/examples", "boto3/data", SWAGGER, "certifi/tests")
 
 
 class Target(NamedTuple):

@@ -120,8 +120,9 @@ def packages(build, tmp_path):
     examples = tmp_path / "botocore" / "data" / "sqs" / "2015-01-01" / "examples-1.json"
     examples.write_text("{}")
     powertools = "aws_lambda_powertools"
-    more = ("bin", "boto3/examples", "boto3/data", "boto3/session", f"{powertools}/event_handler")
-    for extra in (*more, f"{powertools}/utilities/parser", f"{powertools}/utilities/jmespath_utils"):
+    more = ("bin", "boto3/examples", "boto3/data", "boto3/session", f"{powertools}/event_handler/openapi/swagger_ui")
+    utilities = ("parser", "jmespath_utils", "data_classes")
+    for extra in (*more, *(f"{powertools}/utilities/{utility}" for utility in utilities)):
         (tmp_path / extra).mkdir(parents=True)
     for file in ("utilities/__init__.py", "package.pyi"):
         (tmp_path / powertools / file).write_text("")
@@ -140,20 +141,23 @@ def test_only_the_descriptions_that_are_read_stay(build, packages):
 def test_of_powertools_only_what_is_loaded_stays(build, packages):
     build.trim(packages)
     powertools = packages / "aws_lambda_powertools"
-    assert [path.name for path in powertools.iterdir()] == ["utilities"]
-    assert {path.name for path in (powertools / "utilities").iterdir()} == {"__init__.py", "jmespath_utils"}
+    assert {path.name for path in powertools.iterdir()} == {"event_handler", "utilities"}
+    assert list((powertools / "event_handler" / "openapi").iterdir()) == []
+    kept = {path.name for path in (powertools / "utilities").iterdir()}
+    assert kept == {"__init__.py", "jmespath_utils", "data_classes"}
 
 
 def test_what_the_functions_load_of_powertools_stays(build):
-    code = "from aws_lambda_powertools import Logger, Metrics; import sys; print(*sys.modules)"
+    code = "from aws_lambda_powertools import Logger, Metrics; from aws_lambda_powertools.event_handler import "
+    code += "APIGatewayHttpResolver; import sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     within = {name.split(".")[2] for name in loaded if name.startswith("aws_lambda_powertools.utilities.")}
     assert within <= build.UTILITIES
-    assert "aws_lambda_powertools/event_handler" in build.UNREAD
-    assert not [name for name in loaded if name.startswith("aws_lambda_powertools.event_handler")]
+    unread = [path.replace("/", ".") for path in build.UNREAD]
+    assert not [name for name in loaded if name.startswith(tuple(f"{path}." for path in unread))]
 
 
-@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "sts"])
+@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs", "sts"])
 def test_what_the_functions_call_stays(build, service):
     assert service in build.SERVICES
 

@@ -23,7 +23,7 @@ def loaded(function: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("function", ["checker", "issuer"])
+@pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
 def test_no_function_loads_more_of_the_aws_client_than_botocore(function: str) -> None:
     assert loaded(function) & {"boto3", "botocore", "s3transfer", "multiprocessing"} == {"botocore"}
 
@@ -33,7 +33,7 @@ def test_the_checker_loads_no_pydantic() -> None:
     assert "pydantic" in loaded("issuer")
 
 
-@pytest.mark.parametrize("function", ["checker", "issuer"])
+@pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
 def test_what_asks_over_the_network_is_loaded_by_the_first_issuer_that_does(function: str) -> None:
     assert not loaded(function) & {"httpx", "httpcore", "h11", "anyio"}
 

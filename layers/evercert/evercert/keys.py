@@ -119,6 +119,12 @@ class PrivateKey:
         signed = builder.sign(self._key, _HASHES[self._algorithm])
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 
+    def sign_proof(self) -> str:
+        """A PKCS #10 request that asks for nothing, and shows that this key was there, as PEM."""
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        signed = builder.sign(self._key, _HASHES[self._algorithm])
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
+
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
         """What may be shown of it."""

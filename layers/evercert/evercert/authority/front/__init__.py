@@ -1,0 +1,1 @@
+"""The issuing API: enrollment, renewal, reading, revocation, and the routes to them."""

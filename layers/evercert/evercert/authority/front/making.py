@@ -1,0 +1,142 @@
+"""A request is made: the CA that fits its key, the key where the authority makes it, and what the policy says."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from evercert.algorithms import KeyAlgorithm, family
+from evercert.authority.ca import CA
+from evercert.authority.estate import Profile
+from evercert.authority.kept import Metadata, Requested
+from evercert.authority.leaf import Leaf
+from evercert.authority.policies import evaluation
+from evercert.authority.policies.supplied import Supplied
+from evercert.authority.policies.wish import Wish, refuse
+from evercert.authority.ports import Configuration, KeySeal
+from evercert.authority.refusal import bad_request
+from evercert.authority.signer import ceiling
+from evercert.errors import Misconfigured
+from evercert.keys import PrivateKey
+from evercert.usages import impossible
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, for what, and what goes along."""
+
+    identity: str
+    application: str | None
+    project: str
+    remove_roots: bool
+    metadata: Metadata
+    asked: str  # the digest of it all
+    renews: str | None = None
+
+
+class Making:
+    """Raises Refusal with everything that is wrong; nothing is written here."""
+
+    def __init__(self, configuration: Configuration, seal: KeySeal, clock: Callable[[], datetime]) -> None:
+        self._configuration = configuration
+        self._seal = seal
+        self._clock = clock
+
+    def request(
+        self,
+        asker: Asker,
+        profile: Profile,
+        wish: Wish,
+        supplied: Supplied | None = None,
+        key: PrivateKey | None = None,
+    ) -> Requested:
+        """With the CSR, with this key, or with a new one of the algorithm that is wished for."""
+        now = self._clock()
+        if supplied is not None and profile.issuer_type == "self-signed":
+            raise bad_request("Self-signed certificates are not supported for CSR signing")
+        if problems := evaluation.problems(wish, profile.policy, now):
+            raise refuse(problems)
+        leaf = wish.leaf(now)
+        algorithm = self._algorithm(profile, wish, supplied, key)
+        if why := impossible(leaf.key_usages, algorithm):
+            raise bad_request(f"keyUsages: {why}")
+        ca = None if profile.issuer_type == "self-signed" else self._ca(profile, algorithm, leaf, now)
+        made = key or PrivateKey.generate(algorithm) if supplied is None else None
+        csr = made.sign_proof() if made else supplied.pem if supplied else ""
+        if ca is not None:
+            _require_inside(ca, leaf, csr, now)
+        request_id = str(uuid.uuid4())
+        return Requested(
+            id=request_id,
+            certificate_id=str(uuid.uuid4()),
+            identity=asker.identity,
+            profile=profile.id,
+            application=asker.application,
+            project=asker.project,
+            created_at=now,
+            updated_at=now,
+            status="pending",
+            ca=ca.id if ca else "",
+            leaf=leaf,
+            csr=csr,
+            remove_roots=asker.remove_roots,
+            metadata=asker.metadata,
+            sealed_key=self._seal.close(made, request_id) if made else None,
+            supplied_csr=supplied is not None,
+            renews=asker.renews,
+            asked=asker.asked,
+        )
+
+    def _algorithm(
+        self, profile: Profile, wish: Wish, supplied: Supplied | None, key: PrivateKey | None
+    ) -> KeyAlgorithm:
+        if supplied is not None:
+            return supplied.algorithm
+        if key is not None:
+            return key.algorithm
+        if wish.key_algorithm is not None:
+            return wish.key_algorithm
+        cas = self._cas(profile)
+        return "EC_prime256v1" if cas and all(family(ca.algorithm) == "EC" for ca in cas) else "RSA_2048"
+
+    def _ca(self, profile: Profile, algorithm: KeyAlgorithm, leaf: Leaf, now: datetime) -> CA:
+        """The one of the key's family: AWS takes no mixed chains."""
+        wanted = family(algorithm)
+        found = [ca for ca in self._cas(profile) if family(ca.algorithm) == wanted]
+        if not found:
+            raise bad_request(
+                f"keyAlgorithm: no CA of profile {profile.slug} certifies {wanted} keys, such as {algorithm}"
+            )
+        ca = found[0]
+        if ca.status == "disabled":
+            raise bad_request("CA is not active")
+        if not ca.installed:
+            raise bad_request("CA does not have a certificate installed")
+        ends = ca.current.x509.not_valid_after_utc
+        if ends <= now:
+            raise bad_request("CA is expired")
+        if leaf.not_after > ends:
+            raise bad_request("notAfter date is after CA certificate's notAfter date")
+        return ca
+
+    def _cas(self, profile: Profile) -> list[CA]:
+        named = {ca.name: ca for ca in self._configuration.cas() if ca.kind == "issuing"}
+        if missing := [name for name in profile.cas if name not in named]:
+            raise Misconfigured(f"profile {profile.key} names the CA {missing[0]}, and there is none; apply it again")
+        return [named[name] for name in profile.cas]
+
+
+def _require_inside(ca: CA, leaf: Leaf, csr: str, now: datetime) -> None:
+    """What the signer would refuse is refused before anything is written; the signer looks again by itself."""
+    if ca.ceiling is None:
+        raise Misconfigured(f"CA {ca.name} has no ceiling, so it signs nothing; its operator sets one")
+    public_key = x509.load_pem_x509_csr(csr.encode()).public_key()
+    found = ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509)
+    if late := ceiling.untimely(leaf, now):
+        found.append(late)
+    if found:
+        raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

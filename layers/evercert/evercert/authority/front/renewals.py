@@ -1,0 +1,143 @@
+"""Renewal (contract §B.4, §D.6): all of the old certificate that is not said anew, under the policy of today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from cryptography import x509
+
+from evercert.algorithms import KeyAlgorithm, algorithm_of
+from evercert.authority.estate import Profile
+from evercert.authority.front import answers
+from evercert.authority.front.enrollment import token_of
+from evercert.authority.front.making import Asker, Making
+from evercert.authority.front.progress import Progress
+from evercert.authority.front.seeing import Seeing
+from evercert.authority.identity import Identity
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.policies import bodies, defaults, supplied
+from evercert.authority.policies.asked import Asked, again
+from evercert.authority.policies.bodies import RenewBody
+from evercert.authority.policies.supplied import Supplied
+from evercert.authority.policies.wish import BACKDATED, Wish
+from evercert.authority.ports import Certificates, Configuration, KeySeal
+from evercert.authority.refusal import bad_request
+from evercert.canonical import digest
+from evercert.errors import Unavailable
+from evercert.keys import PrivateKey
+
+_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_EMPTY = ("certificate", "issuingCaCertificate", "certificateChain", "serialNumber", "certificateId")
+_ONCE = "certificate has already been renewed"
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """A certificate is renewed once; the old one stays valid, and both know of each other."""
+
+    configuration: Configuration
+    certificates: Certificates
+    seeing: Seeing
+    making: Making
+    progress: Progress
+    seal: KeySeal
+    clock: Callable[[], datetime]
+
+    def renew(self, identity: Identity, name: str, data: object, key: str | None = None) -> dict[str, Any]:
+        """Whoever repeats a renewal with its token, or with its CSR, is answered the same certificate."""
+        body = bodies.renew(data)
+        old = self.seeing.certificate(identity, name)
+        profile = self.seeing.profile(identity, old.profile, "request")
+        token, asked = token_of(identity, key, None), digest({"renew": old.id, "body": data})
+        known = self.certificates.request_of(token) if token else None
+        request = known or self.certificates.renewal_of(old.id)
+        if request is None:
+            request = self.certificates.open(self._request(identity, old, profile, body, asked), token)
+        if request.renews != old.id:
+            raise bad_request("Idempotency-Key: it was used before, for another request")
+        same = request.asked == asked and request.identity == identity.id
+        if not same or (request.status == "issued" and known is None and not request.supplied_csr):
+            self.progress.drive(request)  # what somebody began is finished, so that it can be found
+            raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
+        return self._answer(request)
+
+    def _request(self, identity: Identity, old: Kept, profile: Profile, body: RenewBody, asked: str) -> Requested:
+        if reasons := self._reasons(old):
+            raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
+        csr, private_key = self._key(old, profile, body)
+        asker = Asker(identity.id, old.application, old.project, body.remove_roots, old.metadata, asked, renews=old.id)
+        wish = Wish.of(self._asked(old, body, csr, private_key))
+        return self.making.request(asker, profile, wish, csr, private_key)
+
+    def _reasons(self, old: Kept) -> list[str]:
+        status = answers.status(old, self.clock())
+        reasons = [_ONCE] if old.renewed_by else []
+        if status != "active":
+            reasons.append(f"certificate is {status}")
+        ca = self.configuration.ca(old.ca) if old.ca else None
+        if old.ca and (ca is None or ca.status != "active"):
+            reasons.append("CA is not active")
+        return reasons
+
+    def _key(self, old: Kept, profile: Profile, body: RenewBody) -> tuple[Supplied | None, PrivateKey | None]:
+        """What it is for: a CSR (sent, or the old one), the old key, or neither: then a new key is made."""
+        source = body.key_source or ("csr" if body.csr or old.supplied_csr else "new")
+        if body.csr and source != "csr":
+            raise bad_request("A CSR can only be sent with the renewal key source csr")
+        if source == "csr":
+            if profile.issuer_type == "self-signed":
+                raise bad_request("Self-signed certificates are not supported for CSR signing")
+            text = body.csr or (old.csr if body.key_source is None else None)
+            if text is None:
+                raise bad_request("A CSR is required for this renewal key source")
+            return supplied.read(text), None
+        if source == "new":
+            return None, None
+        if old.sealed_key is not None:
+            return None, self.seal.open(old.sealed_key, old.request)
+        return supplied.read(old.csr), None
+
+    def _asked(self, old: Kept, body: RenewBody, csr: Supplied | None, key: PrivateKey | None) -> Asked:
+        """The old certificate's, what a new CSR carries, what the body says; None drops, lists replace."""
+        said = body.asked
+        if body.csr and csr is not None and (twice := defaults.carried(csr, said)):
+            raise bad_request(f"Attributes that the CSR carries cannot be sent with it: {', '.join(twice)}")
+        algorithm = csr.algorithm if csr else key.algorithm if key else None
+        if algorithm is not None and said.get("key_algorithm") not in (None, algorithm):
+            raise bad_request("attributes.keyAlgorithm: it cannot change while the key is kept, or comes with a CSR")
+        kept = again(old.leaf, algorithm or said.get("key_algorithm") or _algorithm(old))
+        if body.csr and csr is not None:
+            kept = cast("Asked", {**kept, **csr.asked})
+        whole: dict[str, Any] = {**kept, **{name: value for name, value in said.items() if name != "key_algorithm"}}
+        if whole.get("ttl") is None and whole.get("not_after") is None:
+            begin = whole.get("not_before")
+            whole |= {"not_after": begin + span(old)} if begin else {"ttl": span(old)}
+        return cast("Asked", whole)
+
+    def _answer(self, request: Requested) -> dict[str, Any]:
+        """Without the private key, as in the contract: bundle, private-key and the request's poll have it."""
+        try:
+            found = self.progress.drive(request)
+        except Unavailable:
+            return {**dict.fromkeys(_EMPTY, ""), "certificateRequestId": request.id}
+        if not isinstance(found, Kept):
+            raise bad_request(found.error or "The request has failed")
+        return {**answers.parts(found, remove_roots=request.remove_roots), "certificateRequestId": request.id}
+
+
+def span(old: Kept) -> timedelta:
+    """Of the old certificate, without what it was backdated: in whole days, else hours, minutes, seconds."""
+    whole = old.not_after - old.not_before
+    if old.created_at - old.not_before >= BACKDATED:
+        whole -= BACKDATED
+    for unit in _UNITS:
+        if whole >= unit:
+            return whole // unit * unit
+    return whole
+
+
+def _algorithm(old: Kept) -> KeyAlgorithm | None:
+    return algorithm_of(x509.load_pem_x509_certificate(old.certificate.encode()).public_key())

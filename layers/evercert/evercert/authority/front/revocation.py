@@ -1,0 +1,72 @@
+"""Revocation (contract §B.6): once, by who requested it or who administers the profile; the CRL follows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from evercert.authority.front.crl_publishing import CrlPublishing
+from evercert.authority.front.reasons import REASONS
+from evercert.authority.front.seeing import Seeing
+from evercert.authority.identity import Identity
+from evercert.authority.kept import Kept
+from evercert.authority.orders import Revoked
+from evercert.authority.ports import Certificates
+from evercert.authority.refusal import bad_request, invalid
+from evercert.errors import EvercertError
+from evercert.instants import to_text
+
+
+class Revocation:
+    """A CRL that cannot be signed now is signed by the schedule: the revocation stands."""
+
+    def __init__(
+        self,
+        certificates: Certificates,
+        seeing: Seeing,
+        publishing: CrlPublishing,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._certificates = certificates
+        self._seeing = seeing
+        self._publishing = publishing
+        self._clock = clock
+
+    def revoke(self, identity: Identity, name: str, body: object) -> dict[str, Any]:
+        """A second time is refused with 400."""
+        reason = _reason(body)
+        kept = self._seeing.certificate(identity, name)
+        self._seeing.require_revoke(identity, kept)
+        revoked = self._certificates.revoke(kept.id, self._clock(), reason)
+        if revoked is None or revoked.revoked_at is None:
+            raise bad_request("Certificate is already revoked")
+        return {
+            "message": "Successfully revoked certificate",
+            "serialNumber": revoked.serial_number,
+            "revokedAt": to_text(revoked.revoked_at),
+            "certificateId": revoked.id,
+            "crlPublished": self._published(revoked),
+        }
+
+    def _published(self, revoked: Kept) -> bool:
+        """Not, where the signer cannot be asked now, or no CA signed it."""
+        if not revoked.ca:
+            return False
+        try:
+            self._publishing.publish(revoked.ca, {int(revoked.serial_number, 16): _entry(revoked)})
+        except EvercertError:
+            return False
+        return True
+
+
+def _reason(body: object) -> str:
+    given = body.get("revocationReason") if isinstance(body, dict) else None
+    if not isinstance(given, str) or given not in REASONS:
+        raise invalid([(("revocationReason",), f"Expected one of {', '.join(REASONS)}")])
+    return given
+
+
+def _entry(kept: Kept) -> Revoked:
+    at = kept.revoked_at or kept.updated_at
+    return Revoked(int(kept.serial_number, 16), at, REASONS[kept.reason or "UNSPECIFIED"])

@@ -1,0 +1,226 @@
+"""Which path is what (contract §A.2, §A.7, §B, §D.5): templates, and what carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evercert.authority.front.front import Front
+from evercert.authority.front.published import Binary
+from evercert.authority.identity import Identity
+from evercert.authority.refusal import invalid, unauthorized
+
+MANAGER = "/api/v1/cert-manager"
+CERTIFICATES = f"{MANAGER}/certificates"
+REQUESTS = f"{CERTIFICATES}/certificate-requests"
+PROFILES = f"{MANAGER}/certificate-profiles"
+Said = dict[str, Any] | str | Binary
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a handler gets; `identity` is None where no login is asked for."""
+
+    ids: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any = None
+    identity: Identity | None = None
+    key: str | None = None  # the header Idempotency-Key
+
+    @property
+    def who(self) -> Identity:
+        """Raises Refusal (401) where nobody is."""
+        if self.identity is None:
+            raise unauthorized("Token missing")
+        return self.identity
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """Of the query; raises Refusal (422)."""
+        text = self.query.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):  # noqa: PLR2004
+            raise invalid([((name,), f"a number from {least} to {most}")])
+        return int(text)
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """Offset and limit."""
+        return self.number("offset", 0, 0, 10_000), self.number("limit", 20, 1, 100)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One of the API; `login`: only with an access token; `body`: the model in the OpenAPI document."""
+
+    method: Literal["GET", "POST"]
+    template: str
+    handler: Callable[[Front, Call], Said]
+    says: str
+    login: bool = True
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    idempotent: bool = False  # by the header Idempotency-Key
+    kind: str = "application/json"
+
+
+def _openapi(front: Front, _call: Call) -> Said:
+    from evercert.authority.front.openapi import document  # noqa: PLC0415 (seldom asked for)
+
+    return document(front.address)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/api/v1/auth/{method}/login",
+        lambda front, call: front.logging_in.login(call.ids["method"], call.body),
+        "Log in: universal-auth or aws-auth",
+        login=False,
+        body="Login",
+    ),
+    Route(
+        "POST",
+        "/api/v1/auth/token/renew",
+        lambda front, call: front.logging_in.renew(call.body),
+        "Renew an access token",
+        login=False,
+        body="AccessToken",
+    ),
+    Route(
+        "POST",
+        "/api/v1/auth/token/revoke",
+        lambda front, call: front.logging_in.revoke(call.body),
+        "End an access token",
+        login=False,
+        body="AccessToken",
+    ),
+    Route(
+        "GET",
+        "/api/v1/projects/slug/{slug}",
+        lambda front, call: front.naming.project(call.who, call.ids["slug"]),
+        "A project by its slug",
+    ),
+    Route(
+        "GET",
+        f"{PROFILES}/slug/{{slug}}",
+        lambda front, call: front.naming.profile_by_slug(call.who, call.ids["slug"], call.query.get("projectId")),
+        "A profile by its slug, in a project by its id",
+        query=("projectId",),
+    ),
+    Route(
+        "GET",
+        PROFILES,
+        lambda front, call: front.naming.profiles(call.who, call.query.get("projectId"), *call.page),
+        "The profiles of a project",
+        query=("projectId", "offset", "limit"),
+    ),
+    Route(
+        "GET",
+        f"{PROFILES}/{{id}}",
+        lambda front, call: front.naming.profile(call.who, call.ids["id"]),
+        "A profile",
+    ),
+    Route(
+        "GET",
+        f"{PROFILES}/{{id}}/certificates",
+        lambda front, call: front.listing.certificates_of(call.who, call.ids["id"], *call.page),
+        "The certificates of a profile, the newest first",
+        query=("offset", "limit"),
+    ),
+    Route(
+        "GET",
+        f"{MANAGER}/applications/by-name/{{name}}",
+        lambda front, call: front.naming.application(call.who, call.ids["name"]),
+        "An application by its name",
+    ),
+    Route(
+        "GET",
+        f"{MANAGER}/applications/{{id}}/profiles",
+        lambda front, call: front.naming.attached(call.who, call.ids["id"]),
+        "The profiles of an application",
+    ),
+    Route(
+        "POST",
+        CERTIFICATES,
+        lambda front, call: front.enrollment.issue(call.who, call.body, call.key),
+        "Issue a certificate, by attributes or by CSR",
+        body="Issue",
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        f"{REQUESTS}/search",
+        lambda front, call: front.listing.search(call.who, call.body),
+        "Find requests, the newest first",
+        body="Search",
+    ),
+    Route(
+        "GET",
+        f"{REQUESTS}/{{id}}",
+        lambda front, call: front.reading.poll(call.who, call.ids["id"]),
+        "How a request stands",
+    ),
+    Route(
+        "POST",
+        f"{REQUESTS}/{{id}}/trigger-validation",
+        lambda front, call: front.reading.trigger_validation(call.who, call.ids["id"]),
+        "Nothing here waits for a validation: always refused",
+    ),
+    Route(
+        "POST",
+        f"{REQUESTS}/{{id}}/cancel",
+        lambda front, call: front.reading.cancel(call.who, call.ids["id"]),
+        "Ends the waiting: what waits is finished",
+    ),
+    Route(
+        "GET",
+        f"{CERTIFICATES}/{{id}}",
+        lambda front, call: front.reading.certificate(call.who, call.ids["id"]),
+        "A certificate by id or by SHA-256 fingerprint: its status, its successor",
+    ),
+    Route(
+        "GET",
+        f"{CERTIFICATES}/{{id}}/bundle",
+        lambda front, call: front.reading.bundle(call.who, call.ids["id"]),
+        "Certificate, chain and private key",
+    ),
+    Route(
+        "GET",
+        f"{CERTIFICATES}/{{id}}/private-key",
+        lambda front, call: front.reading.private_key(call.who, call.ids["id"]),
+        "The private key, where the authority made it",
+        kind="text/plain",
+    ),
+    Route(
+        "POST",
+        f"{CERTIFICATES}/{{id}}/renew",
+        lambda front, call: front.renewals.renew(call.who, call.ids["id"], call.body, call.key),
+        "Renew a certificate, once",
+        body="Renew",
+        idempotent=True,
+    ),
+    Route(
+        "POST",
+        f"{CERTIFICATES}/{{id}}/revoke",
+        lambda front, call: front.revocation.revoke(call.who, call.ids["id"], call.body),
+        "Revoke a certificate, once",
+        body="Revoke",
+    ),
+    Route(
+        "GET",
+        f"{MANAGER}/crl/{{id}}/der",
+        lambda front, call: front.published.crl(call.ids["id"]),
+        "The CRL of a CA",
+        login=False,
+        kind="application/pkix-crl",
+    ),
+    Route(
+        "GET",
+        f"{MANAGER}/ca/internal/{{id}}/certificates/{{certificate}}/der",
+        lambda front, call: front.published.certificate(call.ids["id"], call.ids["certificate"]),
+        "A certificate of a CA",
+        login=False,
+        kind="application/pkix-cert",
+    ),
+    Route("GET", "/api/openapi.json", _openapi, "This document", login=False),
+)

@@ -1,0 +1,117 @@
+"""How requests and certificates lie in the authority's state table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from pydantic import TypeAdapter, ValidationError
+
+from evercert.authority.front.reasons import REASONS
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.orders import Revoked
+from evercert.aws import items
+from evercert.errors import Misconfigured
+from evercert.instants import from_text
+
+REMEMBERED = timedelta(days=400)  # after the end of the certificate
+SCHEMA = 1
+Item = dict[str, Any]
+Row = TypeVar("Row", Requested, Kept)
+
+
+def key(kind: str, name: str) -> Item:
+    """The primary key; the sort key is the kind of the item."""
+    return {"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}}
+
+
+def under(profile_id: str) -> str:
+    """What a profile's requests are listed under."""
+    return f"profile#{profile_id}"
+
+
+def request_item(request: Requested) -> Item:
+    """With its entry in the index of its profile."""
+    return _item(
+        key("request", request.id),
+        request,
+        {
+            "status": request.status,
+            "updated_at": request.updated_at,
+            "error": request.error,
+            "listed_under": under(request.profile),
+            "created_at": request.created_at,
+            "expires_at": seconds(request.leaf.not_after + REMEMBERED),
+        },
+    )
+
+
+def certificate_item(kept: Kept) -> Item:
+    """Not in the index of the revoked, before it is."""
+    return _item(
+        key("certificate", kept.id),
+        kept,
+        {
+            "updated_at": kept.updated_at,
+            "not_after": kept.not_after,
+            "serial_number": kept.serial_number,
+            "expires_at": seconds(kept.not_after + REMEMBERED),
+        },
+    )
+
+
+def read_request(item: Mapping[str, Any]) -> Requested:
+    """Raises Misconfigured for what hands have left there."""
+    return _read(Requested, item, ("status", "updated_at", "error"))
+
+
+def read_certificate(item: Mapping[str, Any]) -> Kept:
+    """Raises Misconfigured for what hands have left there."""
+    return _read(Kept, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
+
+
+def read_revoked(item: Mapping[str, Any]) -> Revoked:
+    """An entry of the index of the revoked."""
+    values = items.plain(item)
+    return Revoked(int(values["serial_number"], 16), from_text(values["revoked_at"]), REASONS[values["reason"]])
+
+
+def fingerprint(kept: Kept) -> str:
+    """SHA-256 of the certificate, in lower-case hexadecimal."""
+    return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
+
+
+def seconds(moment: datetime) -> int:
+    """As the table's TTL wants it."""
+    return int(moment.timestamp())
+
+
+def attributes(values: Mapping[str, Any]) -> Item:
+    """Without those that are None, in the table's notation."""
+    return {name: items.attribute(value) for name, value in values.items() if value is not None}
+
+
+def _item(primary: Item, row: Requested | Kept, values: Mapping[str, Any]) -> Item:
+    document = _adapter(type(row).__name__).dump_json(row, by_alias=True, exclude_defaults=True).decode()
+    return {**primary, **attributes({**values, "document": document, "schema": SCHEMA})}
+
+
+def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -> Row:
+    """The document as it was written first, and over it what has changed since."""
+    values = items.plain(item)
+    try:
+        fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
+        return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, ValidationError):
+        name = str(values.get("pk", "?"))[:100]
+        raise Misconfigured(f"item {name} of the authority's table cannot be read; restore it from a backup") from None
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter({"Requested": Requested, "Kept": Kept}[kind])

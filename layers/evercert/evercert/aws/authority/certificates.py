@@ -1,0 +1,168 @@
+"""DynamoDB: requests and certificates in the authority's state table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.orders import Revoked
+from evercert.aws.authority import certificate_items as items
+from evercert.aws.authority.crls import DynamoDBCrls
+from evercert.aws.authority.transactions import refused
+from evercert.aws.clients import code, translated
+from evercert.aws.updates import Update
+from evercert.errors import Unavailable
+from evercert.instants import to_text
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH = 100  # what DynamoDB reads at once
+ROUNDS = 5
+NEW = "attribute_not_exists(pk)"
+
+
+class DynamoDBCertificates(DynamoDBCrls):
+    """Reads are consistent, but for lists and what is revoked, which come from indexes."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        super().__init__(client, table)
+
+    def open(self, request: Requested, token: str | None) -> Requested:
+        """One transaction; what it met instead is read again, and may be gone meanwhile."""
+        writes = [self._put(items.request_item(request))]
+        if token is not None:
+            more = {"request": request.id, "expires_at": items.seconds(request.leaf.not_after + items.REMEMBERED)}
+            writes.append(self._put({**items.key("idempotency", token), **items.attributes(more)}))
+        if request.renews is not None:
+            claim = Update({"renewal": request.id})
+            claim.require("attribute_exists(pk) AND attribute_not_exists(#renewal)", {}, "renewal")
+            writes.append(self._update("certificate", request.renews, claim))
+        for _ in range(ROUNDS):
+            if not refused(self._client, writes, f"open request {request.id}"):
+                return request
+            if (stands := self._standing(request, token)) is not None:
+                return stands
+        raise Unavailable(f"cannot open request {request.id}: another one comes and goes")
+
+    def _standing(self, request: Requested, token: str | None) -> Requested | None:
+        found = self.request_of(token) if token is not None else None
+        if found is None and request.renews is not None:
+            found = self.renewal_of(request.renews)
+        return found or self.request(request.id)
+
+    def request(self, request_id: str) -> Requested | None:
+        """One consistent read."""
+        item = self._get("request", request_id)
+        return items.read_request(item) if item else None
+
+    def request_of(self, token: str) -> Requested | None:
+        """Two consistent reads."""
+        item = self._get("idempotency", token)
+        return self.request(item["request"]["S"]) if item else None
+
+    def renewal_of(self, certificate_id: str) -> Requested | None:
+        """Two consistent reads."""
+        item = self._get("certificate", certificate_id)
+        return self.request(item["renewal"]["S"]) if "renewal" in item else None
+
+    def finish(self, request: Requested, kept: Kept) -> Kept:
+        """One transaction; the link is left out where the claim went to somebody else meanwhile."""
+        issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
+        issued.require("attribute_exists(pk)", {}, "")
+        fingerprint = {"certificate": kept.id, "expires_at": items.seconds(kept.not_after + items.REMEMBERED)}
+        writes = [
+            self._put(items.certificate_item(kept)),
+            self._put({**items.key("fingerprint", items.fingerprint(kept)), **items.attributes(fingerprint)}),
+            self._update("request", request.id, issued),
+        ]
+        link = []
+        if request.renews is not None:
+            renewed = Update({"renewed_by": kept.id, "updated_at": kept.updated_at})
+            renewed.require_same("renewed_by", None)
+            renewed.require("#renewal = :request", {":request": request.id}, "renewal")
+            link.append(self._update("certificate", request.renews, renewed))
+        doing = f"keep certificate {kept.id}"
+        met = refused(self._client, [*writes, *link], doing)
+        if met and not any(met[: len(writes)]):
+            met = refused(self._client, writes, doing)
+        if not met:
+            return kept
+        if (stands := self.certificate(kept.id)) is None:
+            raise Unavailable(f"cannot {doing}: its request is gone")
+        return stands
+
+    def fail(self, request: Requested, error: str) -> None:
+        """One transaction; what has ended stays as it is."""
+        failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at})
+        failed.require("#status = :pending", {":pending": "pending"}, "status")
+        writes = [self._update("request", request.id, failed)]
+        if request.renews is not None:
+            free = Update({"renewal": None})
+            free.require("#renewal = :request", {":request": request.id}, "renewal")
+            writes.append(self._update("certificate", request.renews, free))
+        doing = f"end request {request.id}"
+        met = refused(self._client, writes, doing)
+        if met and not met[0]:
+            refused(self._client, writes[:1], doing)
+
+    def certificate(self, name: str) -> Kept | None:
+        """One consistent read; two by its fingerprint."""
+        item = self._get("certificate", name)
+        if not item and len(name) == 64:  # noqa: PLR2004 (SHA-256 in hexadecimal)
+            found = self._get("fingerprint", name)
+            item = self._get("certificate", found["certificate"]["S"]) if found else {}
+        return items.read_certificate(item) if item else None
+
+    def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
+        """Into the index of the revoked, unless it is self-signed: then no CRL lists it."""
+        if (found := self.certificate(certificate_id)) is None:
+            return None
+        revoked = Update({"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None})
+        revoked.require("attribute_exists(pk) AND attribute_not_exists(#revoked_at)", {}, "revoked_at")
+        with translated(f"revoke certificate {certificate_id}"):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key("certificate", found.id),
+                    ReturnValues="ALL_NEW",
+                    **revoked.arguments(),
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return None
+                raise
+        return items.read_certificate(answer["Attributes"])
+
+    def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
+        """Keys from the index, the rest from the table."""
+        keys = []
+        values = {":under": {"S": items.under(profile_id)}}
+        for entry in self._query("listed", "listed_under = :under", values, backwards=True):
+            keys.append({"pk": entry["pk"], "sk": entry["sk"]})
+            if len(keys) >= limit:
+                break
+        found = [items.read_request(item) for item in self._all(keys)]
+        return sorted(found, key=lambda request: request.created_at, reverse=True)
+
+    def revoked(self, ca_id: str, expiring_after: datetime) -> Iterator[Revoked]:
+        """From the index of the revoked."""
+        values = {":ca": {"S": ca_id}, ":after": {"S": to_text(expiring_after)}}
+        for entry in self._query("revoked", "revoked_by = :ca AND not_after > :after", values):
+            yield items.read_revoked(entry)
+
+    def _all(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(keys), BATCH):
+            wanted: Any = {self._table: {"Keys": keys[start : start + BATCH], "ConsistentRead": True}}
+            for _ in range(ROUNDS):
+                with translated("read requests"):
+                    answer = self._client.batch_get_item(RequestItems=wanted)
+                yield from answer["Responses"].get(self._table, [])
+                if not (wanted := answer.get("UnprocessedKeys", {})):
+                    break
+            else:
+                raise Unavailable("cannot read requests: the table is too busy")

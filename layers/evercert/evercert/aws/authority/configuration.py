@@ -1,0 +1,137 @@
+"""DynamoDB: what operators set up for the authority, in a table that no function can write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from evercert.authority.ca import CA
+from evercert.authority.estate import Application, Profile
+from evercert.authority.identity import Identity
+from evercert.aws.clients import translated
+from evercert.errors import Misconfigured
+from evercert.model import Model
+from evercert.register import first_problem
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+SCHEMA = 1
+M = TypeVar("M", bound=Model)
+PAGES = 100  # of at most 1 MiB; an authority has dozens of items, and a table without end is somebody else's
+
+
+class Project(Model):
+    """A name that profiles and applications are grouped under."""
+
+    id: str
+    slug: str
+
+
+MODELS: dict[str, type[Model]] = {
+    "ca": CA,
+    "project": Project,
+    "profile": Profile,
+    "application": Application,
+    "identity": Identity,
+}
+CLIENT = "client"  # of universal auth: its client id, and whose it is
+
+
+class DynamoDBConfiguration:
+    """Port Configuration. Reads consistently, and anew each time: what an operator changes counts at once."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def ca(self, ca_id: str) -> CA | None:
+        """By its id."""
+        return self._one(CA, "ca", ca_id)
+
+    def cas(self) -> tuple[CA, ...]:
+        """All of them, by name."""
+        return tuple(sorted(self._all(CA, "ca"), key=lambda ca: ca.name))
+
+    def profile(self, profile_id: str) -> Profile | None:
+        """With its policy."""
+        return self._one(Profile, "profile", profile_id)
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """All of them, by project and slug."""
+        return tuple(sorted(self._all(Profile, "profile"), key=lambda profile: profile.key))
+
+    def project(self, project_id: str) -> str | None:
+        """Its slug."""
+        found = self._one(Project, "project", project_id)
+        return None if found is None else found.slug
+
+    def application(self, application_id: str) -> Application | None:
+        """By its id."""
+        return self._one(Application, "application", application_id)
+
+    def identity(self, identity_id: str) -> Identity | None:
+        """By its id."""
+        return self._one(Identity, "identity", identity_id)
+
+    def identity_of_client(self, client_id: str) -> Identity | None:
+        """By the client id of its universal auth; one that has another client id by now is not meant."""
+        item = self._read(CLIENT, client_id)
+        found = self.identity(_text(item, "identity")) if item is not None else None
+        named = found is not None and found.universal is not None and found.universal.client_id == client_id
+        return found if named else None
+
+    def _one(self, model: type[M], kind: str, key: str) -> M | None:
+        item = self._read(kind, key)
+        return None if item is None else self._parsed(model, kind, key, item)
+
+    def _all(self, model: type[M], kind: str) -> Iterator[M]:
+        for item in self._items(kind):
+            yield self._parsed(model, kind, _text(item, "sk"), item)
+
+    def _parsed(self, model: type[M], kind: str, key: str, item: dict[str, Any]) -> M:
+        try:
+            schema = int(item["schema"]["N"])
+        except (KeyError, TypeError, ValueError):
+            schema = 0
+        if schema > SCHEMA:
+            raise Misconfigured(f"{kind} {key} of the authority was written by a newer evercert: deploy that one")
+        try:
+            return model.model_validate_json(_text(item, "document"))
+        except ValidationError as error:
+            raise Misconfigured(f"{kind} {key} of the authority does not parse: {first_problem(error)}") from error
+
+    def _read(self, kind: str, key: str) -> dict[str, Any] | None:
+        if not key:  # DynamoDB takes no empty key, and nobody has one
+            return None
+        with translated(f"read {kind} {key} of the authority"):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": kind}, "sk": {"S": key}}, ConsistentRead=True
+            )
+        return answer.get("Item")
+
+    def _items(self, kind: str) -> Iterator[dict[str, Any]]:
+        more: dict[str, Any] = {}
+        for _ in range(PAGES):
+            with translated(f"read each {kind} of the authority"):
+                page = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="pk = :kind",
+                    ExpressionAttributeValues={":kind": {"S": kind}},
+                    ConsistentRead=True,
+                    **more,
+                )
+            yield from page["Items"]
+            if not (following := page.get("LastEvaluatedKey")):
+                return
+            more = {"ExclusiveStartKey": following}
+        raise Misconfigured(f"the table {self._table} has more than {PAGES} pages of {kind}: too many for an authority")
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    """Empty for what is no text; that parses as nothing, and names nothing."""
+    found = item.get(name)
+    value = found.get("S") if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,118 @@
+"""DynamoDB: numbers and bytes of CRLs, and what the authority's other tables of state share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from cryptography import x509
+
+from evercert.aws.authority import certificate_items as items
+from evercert.aws.authority.transactions import refused
+from evercert.aws.clients import code, translated
+from evercert.aws.updates import Update
+from evercert.errors import Misconfigured, Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+PART = 390_000  # bytes; an item has at most 400 KB: about 9,000 entries
+MOST_PARTS = 10  # more than the API could answer with
+KEPT = 86_400  # seconds after it is of no use any more
+PAGES = 1_000
+ROUNDS = 10
+
+
+class DynamoDBCrls:
+    """One item for each CA: the latest number given, the latest list and its number."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def next_crl_number(self, ca_id: str) -> int:
+        """By a conditional write: of two that ask at once, one asks again."""
+        for _ in range(ROUNDS):
+            item = self._get("crl", ca_id)
+            seen = int(item["number"]["N"]) if "number" in item else 0
+            update = Update({"number": seen + 1})
+            update.require_same("number", seen or None)
+            if self._written(ca_id, update.arguments(), f"number a CRL of CA {ca_id}"):
+                return seen + 1
+        raise Unavailable(f"cannot number a CRL of CA {ca_id}: others do so again and again")
+
+    def publish(self, ca_id: str, number: int, der: bytes) -> None:
+        """In parts, because an item has at most 400 KB: the parts first, and then what names them."""
+        parts = [der[start : start + PART] for start in range(0, len(der), PART)]
+        if len(parts) > MOST_PARTS:
+            raise Rejected(
+                f"the CRL of CA {ca_id} has {len(der)} bytes; one of at most {MOST_PARTS * PART} can be kept"
+            )
+        expires = items.seconds(x509.load_der_x509_crl(der).next_update_utc or datetime.max.replace(tzinfo=UTC))
+        for place, part in enumerate(parts):
+            key = items.key("crl-part", f"{ca_id}#{number}#{place}")
+            item = {**key, "der": {"B": part}, "expires_at": {"N": str(expires + KEPT)}}
+            refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may be there already
+        update = Update({"published": number, "parts": len(parts)})
+        update.require("attribute_not_exists(#published) OR #published <= :at", {":at": number}, "published")
+        self._written(ca_id, update.arguments(), f"publish CRL {number} of CA {ca_id}")
+
+    def published(self, ca_id: str) -> bytes | None:
+        """A consistent read for the CA, and one for each part."""
+        item = self._get("crl", ca_id)
+        if "published" not in item:
+            return None
+        number, count = item["published"]["N"], int(item["parts"]["N"])
+        parts = [self._get("crl-part", f"{ca_id}#{number}#{place}") for place in range(count)]
+        if not all("der" in part for part in parts):
+            raise Misconfigured(f"CRL {number} of CA {ca_id} is not whole; publish a new one")
+        return b"".join(bytes(part["der"]["B"]) for part in parts)
+
+    def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
+        """Whether the condition, which every one of them has, held."""
+        with translated(doing):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key("crl", ca_id),
+                    ConditionExpression=update.pop("ConditionExpression"),
+                    **update,
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def _get(self, kind: str, name: str) -> dict[str, Any]:
+        with translated(f"read {kind} {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(kind, name), ConsistentRead=True)
+        return dict(answer.get("Item", {}))
+
+    def _put(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+
+    def _update(self, kind: str, name: str, update: Update) -> dict[str, Any]:
+        return {"Update": {"TableName": self._table, "Key": items.key(kind, name), **update.arguments()}}
+
+    def _query(
+        self, index: str, condition: str, values: dict[str, Any], *, backwards: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        start: dict[str, Any] = {}
+        for _ in range(PAGES):
+            with translated(f"read the {index} index"):
+                answer = self._client.query(
+                    TableName=self._table,
+                    IndexName=index,
+                    KeyConditionExpression=condition,
+                    ExpressionAttributeValues=values,
+                    ScanIndexForward=not backwards,
+                    **start,
+                )
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        raise Unavailable(f"the {index} index has more than {PAGES} pages")

@@ -1,0 +1,269 @@
+"""The authority dies at every call that it makes, and the client asks again: one certificate, one result, right links.
+
+Table and seal key are the emulator's, by the real adapters; the signer's ledger and keys are in memory, and it dies by
+itself: then the front hears nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evercert.authority.front.front import Front
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.refusal import Refusal
+from evercert.aws.authority.certificate_items import read_certificate, read_request
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.key_seal import KMSKeySeal
+from evercert.errors import Unavailable
+from evercert.keys import public_bytes
+from tests.authority.client import NAMES, USAGES, csr
+from tests.authority.setting import Setting
+from tests.authority.tables import state_table
+from tests.world import Killed, KillSwitch, When, World
+
+CSR = csr()[1]
+EC = {**NAMES, **USAGES, "ttl": "90d", "keyAlgorithm": "EC_prime256v1"}
+Ask = Callable[["Stage", Front], dict[str, Any]]
+
+
+class Switched:
+    """A port of the signer's whose every call a switch sees."""
+
+    def __init__(self, inner: Any, switch: KillSwitch) -> None:
+        self._inner, self._switch = inner, switch
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def call(*given: Any) -> Any:
+            self._switch.before(name)
+            answer = method(*given)
+            self._switch.after()
+            return answer
+
+        return call
+
+
+class Stage:
+    """One setting on new tables; `front` is a new process each time it is asked for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.setting = Setting(world.clock)
+        self.table = state_table(world)
+        self.signers = KillSwitch()
+        signing = self.setting.signing
+        signing._ledger = Switched(signing._ledger, self.signers)
+        signing._keys = Switched(signing._keys, self.signers)
+        self.identity, _ = self.setting.identity()
+        self.profile = self.setting.profile()
+        self.old = ""
+
+    @property
+    def front(self) -> Front:
+        stage = self
+
+        class Signer:
+            """Invoked over the network: the front hears nothing of one that died."""
+
+            def leaf(self, order: Any) -> bytes:
+                stage.world.switch.before("invoke signer")
+                try:
+                    answer = stage.setting.signer.leaf(order)
+                except Killed:
+                    stage.signers.dead = False
+                    raise Unavailable("the signer was ended before it answered") from None
+                stage.world.switch.after()
+                return answer
+
+        clients = self.world.clients
+        ports = self.setting.ports(
+            certificates=DynamoDBCertificates(clients.dynamodb, self.table),
+            seal=KMSKeySeal(clients.kms, self.world._seal_key, "world"),
+            signer=Signer(),
+        )
+        return Front(ports)
+
+    def issued(self, **body: Any) -> dict[str, Any]:
+        return self.front.enrollment.issue(self.identity, {"profileId": self.profile.id, **body}, None)
+
+    def rows(self, kind: str, read: Callable[[Any], Any]) -> list[Any]:
+        found = self.world.operator.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
+        return [read(item) for item in found if item["sk"]["S"] == kind]
+
+    @property
+    def certificates(self) -> list[Kept]:
+        return self.rows("certificate", read_certificate)
+
+    @property
+    def requests(self) -> list[Requested]:
+        return self.rows("request", read_request)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`ask` is what the client sends, again and again; `before`: what it renews."""
+
+    name: str
+    ask: Ask
+    before: dict[str, Any] | None = None
+    self_signed: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def issue(**body: Any) -> Ask:
+    def ask(stage: Stage, front: Front) -> dict[str, Any]:
+        return front.enrollment.issue(stage.identity, {"profileId": stage.profile.id, **body}, "token")
+
+    return ask
+
+
+def renew(key: str | None, **body: Any) -> Ask:
+    def ask(stage: Stage, front: Front) -> dict[str, Any]:
+        try:
+            return {"certificate": front.renewals.renew(stage.identity, stage.old, body, key)}
+        except Refusal as refusal:  # without a token: done before, and to be found
+            if key is not None or "already been renewed" not in str(refusal):
+                raise
+            told = front.reading.certificate(stage.identity, stage.old)["certificate"]
+            return {"certificate": {"certificateId": told["latestRenewalCertificateId"]}}
+
+    return ask
+
+
+SCENARIOS = [
+    Scenario("issue", issue(attributes=EC)),
+    Scenario("issue by csr", issue(attributes={"ttl": "90d"}, csr=CSR)),
+    Scenario("renew", renew("token"), {"attributes": EC}),
+    Scenario("renew without a token", renew(None), {"attributes": EC}),
+    Scenario("renew by csr", renew(None, renewalKeySource="csr", csr=CSR), {"attributes": {"ttl": "90d"}, "csr": CSR}),
+    Scenario("reuse", renew("token", renewalKeySource="reuse"), {"attributes": EC}),
+]
+ALL = pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+ALONE = [
+    Scenario("self-signed", issue(attributes=EC), self_signed=True),
+    Scenario("self-signed, renewed", renew("token"), {"attributes": EC}, self_signed=True),
+]
+
+
+def staged(world: World, scenario: Scenario) -> Stage:
+    stage = Stage(world)
+    if scenario.self_signed:
+        stage.setting.profile(issuer_type="self-signed")
+    if scenario.before is not None:
+        stage.old = stage.issued(**scenario.before)["certificate"]["certificateId"]
+    return stage
+
+
+def points(world: World, scenario: Scenario, of: Callable[[Stage], KillSwitch]) -> list[str]:
+    stage = staged(world, scenario)
+    switch = of(stage)
+    switch.arm(None)
+    scenario.ask(stage, stage.front)
+    switch.listening = False
+    return switch.calls
+
+
+def settled(stage: Stage, scenario: Scenario) -> None:
+    """What the client gets in the end, and all that there is."""
+    for _ in range(3):
+        said = scenario.ask(stage, stage.front)["certificate"]
+        if said and said["certificateId"]:
+            break
+    assert scenario.ask(stage, stage.front)["certificate"]["certificateId"] == said["certificateId"]
+    certificates = {one.id: one for one in stage.certificates}
+    assert len(certificates) == (2 if stage.old else 1)
+    new = certificates[said["certificateId"]]
+    ledger = stage.setting.ledger
+    der = {
+        x509.load_pem_x509_certificate(one.certificate.encode()).public_bytes(Encoding.DER)
+        for one in certificates.values()
+    }
+    assert len(der) == len(certificates)
+    assert set(ledger.results.values()) == (set() if scenario.self_signed else der)
+    assert len(ledger.results) == len(ledger.intents) == (0 if scenario.self_signed else len(certificates))
+    assert {one.status for one in stage.requests} == {"issued"} and len(stage.requests) == len(certificates)
+    assert new.renews == (stage.old or None)
+    if stage.old:
+        assert certificates[stage.old].renewed_by == new.id
+    if new.sealed_key is not None:
+        key = KMSKeySeal(stage.world.operator.kms, stage.world._seal_key, "world").open(new.sealed_key, new.request)
+        assert key.public_bytes() == public_bytes(x509.load_pem_x509_certificate(new.certificate.encode()).public_key())
+
+
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *ALONE], ids=str)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_front_dies_at_any_call_and_the_client_asks_again(world: World, scenario: Scenario, when: When) -> None:
+    calls = points(world, scenario, lambda stage: stage.world.switch)
+    assert len(calls) >= 4
+    for at in range(1, len(calls) + 1):
+        stage = staged(world, scenario)
+        world.switch.arm(at, when)
+        with pytest.raises(Killed):
+            scenario.ask(stage, stage.front)
+        world.switch.dead = world.switch.listening = False
+        settled(stage, scenario)
+
+
+@ALL
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_signer_dies_at_any_call_and_the_client_asks_again(world: World, scenario: Scenario, when: When) -> None:
+    calls = points(world, scenario, lambda stage: stage.signers)
+    assert calls == ["intend", "sign", "conclude"]
+    for at in range(1, len(calls) + 1):
+        stage = staged(world, scenario)
+        stage.signers.arm(at, when)
+        said = scenario.ask(stage, stage.front)["certificate"]
+        assert not said or not said["certificateId"]
+        stage.signers.dead = stage.signers.listening = False
+        settled(stage, scenario)
+
+
+@ALL
+def test_an_intent_tells_of_every_signature(world: World, scenario: Scenario) -> None:
+    """Whatever died: nothing is signed that no row of the ledger tells of."""
+    stage = staged(world, scenario)
+    before = len(stage.setting.ledger.intents)
+    stage.signers.arm(2, "after")
+    scenario.ask(stage, stage.front)
+    assert stage.setting.kms.calls and len(stage.setting.ledger.intents) == before + 1
+    assert len(stage.setting.ledger.results) == before
+
+
+@ALL
+def test_the_poll_drives_on_what_died(world: World, scenario: Scenario) -> None:
+    """A client that has the request's id, and no wish to ask again."""
+    stage = staged(world, scenario)
+    stage.signers.arm(3, "before")
+    scenario.ask(stage, stage.front)
+    stage.signers.dead = stage.signers.listening = False
+    (waiting,) = [one for one in stage.requests if one.status == "pending"]
+    told = stage.front.reading.poll(stage.identity, waiting.id)
+    assert (told["status"], told["certificateId"]) == ("issued", waiting.certificate_id)
+    settled(stage, scenario)
+
+
+def test_what_an_interrupted_failure_left_behind_is_ended(world: World) -> None:
+    """The signer refuses, and the front dies before or after it wrote that down."""
+    for when in ("before", "after"):
+        stage = staged(world, SCENARIOS[2])
+        stage.setting.signer.trouble = [Refusal(400, "BadRequest", "no")] * 2
+        calls = points(world, SCENARIOS[2], lambda stage: stage.world.switch)
+        fail = calls.index("invoke signer") + 2
+        world.switch.arm(fail, when)  # type: ignore[arg-type]
+        with pytest.raises(Killed):
+            SCENARIOS[2].ask(stage, stage.front)
+        world.switch.dead = world.switch.listening = False
+        with pytest.raises(Refusal, match="no"):
+            SCENARIOS[2].ask(stage, stage.front)
+        stage.setting.signer.trouble.clear()
+        again = replace(SCENARIOS[2], ask=renew("other"))
+        assert again.ask(stage, stage.front)["certificate"]["certificateId"]

@@ -1,0 +1,115 @@
+"""The front's entry point as Lambda loads it, with its real adapters on the emulator; the signer is called directly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from evercert.authority.front.settings import AuthoritySettings
+from evercert.aws.authority.estate import AuthorityEstate
+from evercert.errors import Misconfigured
+from tests.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
+from tests.authority.server import event_of
+from tests.authority.setting import Setting
+from tests.world import World
+
+NEEDED = (
+    "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_SEAL_KEY", "SIGNER_FUNCTION",
+    "AUTHORITY_ADDRESS", "STS_REGIONS",
+)  # fmt: skip
+
+
+@pytest.fixture
+def setting(world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """What operators set up, in memory and in the table."""
+    made = Setting(lambda: datetime.now(UTC))
+    values = {
+        "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
+        "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUTHORITY_SEAL_KEY": world._seal_key,
+        "SIGNER_FUNCTION": "signer",
+        "AUTHORITY_ADDRESS": made.address,
+        "STS_REGIONS": "eu-central-1, eu-west-1",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture
+def front(setting: Setting, function: Callable[..., ModuleType]) -> ModuleType:
+    module = function("authority")
+    module.SignerFunction = lambda *_: setting.signer
+    return module
+
+
+def call(
+    front: ModuleType, context: Any, method: str, target: str, body: Any = None, token: str = ""
+) -> tuple[int, Any]:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    raw = b"" if body is None else json.dumps(body).encode()
+    answer = front.handler(event_of(method, target, headers, raw), context)
+    return answer["statusCode"], answer["body"] if answer.get("isBase64Encoded") else json.loads(answer["body"])
+
+
+def test_from_login_to_revocation(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
+    import base64
+    import os
+
+    identity, secret = setting.identity()
+    profile, application = setting.profile(), setting.application("shop-app", "shop", "tls-server")
+    estate = AuthorityEstate(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    estate.write(*setting.cas.values(), profile, application, identity)
+    login = {"clientId": identity.universal.client_id if identity.universal else "", "clientSecret": secret}
+    status, said = call(front, context, "POST", "/api/v1/auth/universal-auth/login", login)
+    assert status == 200
+    token = said["accessToken"]
+    assert call(front, context, "GET", f"{MANAGER}/applications/by-name/shop-app", token=token)[0] == 200
+    body = {"profileId": profile.id, "attributes": {**NAMES, **USAGES, "ttl": "90d", "keyAlgorithm": "EC_prime256v1"}}
+    status, said = call(front, context, "POST", CERTIFICATES, body, token)
+    assert status == 200, said
+    issued = said["certificate"]
+    target = f"{CERTIFICATES}/{issued['certificateId']}"
+    assert call(front, context, "GET", f"{target}/bundle", token=token)[1]["privateKey"] == issued["privateKey"]
+    status, renewed = call(front, context, "POST", f"{target}/renew", {}, token)
+    assert status == 200, renewed
+    told = call(front, context, "GET", target, token=token)[1]["certificate"]
+    assert told["latestRenewalCertificateId"] == renewed["certificateId"]
+    listed = call(front, context, "GET", f"{MANAGER}/certificate-profiles/{profile.id}/certificates", token=token)[1]
+    assert listed["totalCount"] == 2
+    assert call(front, context, "POST", f"{target}/revoke", {"revocationReason": "SUPERSEDED"}, token)[0] == 200
+    status, der = call(front, context, "GET", f"{MANAGER}/crl/{told['caId']}/der")
+    (entry,) = x509.load_der_x509_crl(base64.b64decode(der))
+    assert f"{entry.serial_number:040x}" == issued["serialNumber"]
+    assert front.handler({"task": "crl"}, context) == {"published": ["EC-issuing", "RSA-issuing"]}
+
+
+def test_a_login_by_aws_iam_asks_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:
+    status, said = call(front, context, "POST", "/api/v1/auth/aws-auth/login", {"identityId": "x"})
+    assert (status, said["error"]) == (422, "ValidationFailure")
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_without_its_environment_it_answers_and_says_why_in_the_log(
+    setting: Setting, function, context, monkeypatch, capsys, name: str
+) -> None:
+    monkeypatch.delenv(name)
+    front = function("authority")
+    status, said = call(front, context, "GET", "/api/openapi.json")
+    assert (status, said["error"]) == (500, "InternalServerError")
+    assert name in capsys.readouterr().out and name not in json.dumps(said)
+
+
+def test_settings_are_read_once_and_whole() -> None:
+    given = dict.fromkeys(NEEDED, "x") | {"STS_REGIONS": "eu-central-1, eu-west-1,", "AUTHORITY_ADDRESS": "https://ca/"}
+    settings = AuthoritySettings.of(given)
+    assert settings.sts_regions == ("eu-central-1", "eu-west-1") and settings.address == "https://ca"
+    for name in NEEDED:
+        with pytest.raises(Misconfigured, match=name):
+            AuthoritySettings.of({key: value for key, value in given.items() if key != name})

@@ -1,0 +1,30 @@
+"""What `apply` says of issuers that the stack may not ask, its own authority among them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evercert.cli.documents import _unlisted
+
+
+@pytest.mark.parametrize(
+    ("address", "outputs", "told"),
+    [
+        ("https://ca.example.com", {"AuthorityAddress": "https://ca.example.com"}, False),
+        ("https://ca.example.com", {"AuthorityAddress": "https://ca.example.com:8443"}, True),
+        ("https://ca.example.com", {}, True),
+        ("https://app.infisical.com", {}, False),
+        ("https://127.0.0.1:8443", {}, False),
+    ],
+)
+def test_the_own_authority_needs_no_entry(address: str, outputs: dict[str, str], told: bool) -> None:
+    issuer = SimpleNamespace(settings={"address": address})
+    found: Any = SimpleNamespace(issuers={"main": issuer})
+    connection: Any = SimpleNamespace(parameters={"IssuerHosts": "app.infisical.com"}, outputs=outputs)
+    notes = _unlisted(found, connection)
+    assert bool(notes) is told
+    if told:
+        assert notes == ["issuer main: the stack may not ask ca.example.com; add it to its parameter IssuerHosts"]
