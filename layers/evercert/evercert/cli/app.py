@@ -8,7 +8,7 @@ import sys
 import typer
 
 from evercert import __version__
-from evercert.cli import certificates, documents, operations
+from evercert.cli import authority, certificates, documents, operations
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, FAILED, err, out
 from evercert.errors import EvercertError
@@ -28,6 +28,7 @@ app.command()(operations.resume)
 app.command()(operations.adopt)
 app.command()(operations.events)
 app.command()(operations.doctor)
+app.add_typer(authority.app, name="authority")
 
 
 @app.command()

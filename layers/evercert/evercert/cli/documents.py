@@ -95,11 +95,14 @@ def _planned(found: Files, labels: dict[str, str] | None, connection: Connection
 def _unlisted(found: Files, connection: Connection) -> list[str]:
     """Issuers whose host the stack may not ask: told now, and not only by the first certificate that fails."""
     allowed = Hosts.of(connection.parameters.get("IssuerHosts", ""))
+    own = connection.outputs.get("AuthorityAddress")  # of the stack's own authority, which needs no entry
     notes = []
     for name, issuer in found.issuers.items():
         if "address" not in issuer.settings:
             continue
         origin = Origin.of(issuer.settings["address"])
+        if own is not None and origin == Origin.of(own):
+            continue
         if not allowed.allow(origin) and not origin.is_loopback:  # which is a local stack's
             notes.append(f"issuer {name}: the stack may not ask {origin.host}; add it to its parameter IssuerHosts")
     return notes

@@ -1,0 +1,19 @@
+"""`evercert authority`: a certificate authority of one's own (docs/authority.md)."""
+
+from __future__ import annotations
+
+import typer
+
+from evercert.cli.authority import cas, ceilings, documents, identities, status
+
+app = typer.Typer(no_args_is_help=True, help="A certificate authority of one's own: its CAs, profiles and identities.")
+app.command()(cas.init)
+app.command()(status.status)
+app.command()(status.audit)
+app.command()(status.revoke)
+app.add_typer(cas.app, name="ca")
+app.command()(ceilings.ceiling)
+app.command()(documents.apply)
+app.command()(documents.profiles)
+app.command("show")(documents.show_)
+app.add_typer(identities.app, name="identity")

@@ -1,0 +1,169 @@
+"""Making CAs: each step may be the last one of a run, and the next run goes on after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evercert.algorithms import KeyAlgorithm, algorithm_of
+from evercert.authority.ca import CA, Ceiling, Installed
+from evercert.authority.ports import CAKeys
+from evercert.authority.signer import building
+from evercert.authority.signer.building import Issuer, Places, Span
+from evercert.authority.signer.posing import posing, public_key_of
+from evercert.aws.authority.estate import AuthorityEstate
+from evercert.aws.authority.key_making import CAKeyMaking
+from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
+from evercert.certificate import to_pem
+from evercert.cli.authority import given
+from evercert.errors import Rejected
+
+ROOT = "root"
+# One of each family, because ACM takes a certificate only under a CA of its own family.
+ISSUING: tuple[tuple[str, KeyAlgorithm], ...] = (("issuing-ec", "EC_prime256v1"), ("issuing-rsa", "RSA_3072"))
+BACKDATED = timedelta(minutes=5)  # for clocks that are behind
+LEAST = timedelta(days=1)  # of a CA's certificate: what is left of a root that ends is of no use
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `init` is asked for. `outside`: no root, and issuing CAs that somebody else certifies."""
+
+    common_name: str
+    organization: str | None
+    root_validity: timedelta
+    issuing_validity: timedelta
+    outside: bool = False
+    root: KeyAlgorithm = "EC_secp384r1"
+    issuing: tuple[tuple[str, KeyAlgorithm], ...] = ISSUING
+
+    def subject(self, name: str) -> x509.Name:
+        """Of the CA of this name: `Example Issuing EC`; raises BadInput."""
+        return given.subject(f"{self.common_name} {given.ca_title(name)}", self.organization)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a ceremony works with; `say` is told of every step that was done."""
+
+    estate: AuthorityEstate
+    making: CAKeyMaking
+    keys: CAKeys
+    roles: Roles
+    address: str
+    now: datetime
+    say: Callable[[str], None]
+
+
+def establish(hands: Hands, wish: Wish) -> tuple[CA, ...]:
+    """Root and issuing CAs, whatever of them is there already; the CAs as they are then."""
+    root = None
+    if not wish.outside:
+        root = certified_root(hands, _keyed(hands, ROOT, wish.root, None, outside=False), wish)
+    done = [] if root is None else [root]
+    for name, algorithm in wish.issuing:
+        ca = _keyed(hands, name, algorithm, root, outside=wish.outside)
+        if root is not None and ca.status == "pending":
+            ca = renewed_issuing(hands, ca, root, wish.subject(name), wish.issuing_validity)
+        done.append(ca)
+    return tuple(done)
+
+
+def certified_root(hands: Hands, ca: CA, wish: Wish) -> CA:
+    """The root with a certificate of its own."""
+    if ca.status != "pending":
+        return ca
+    return renewed_root(hands, ca, wish.subject(ca.name), wish.root_validity)
+
+
+def renewed_root(hands: Hands, ca: CA, name: x509.Name, validity: timedelta) -> CA:
+    """The same key under a new certificate of its own."""
+    key = posing(hands.keys, ca.key, public_key_of(hands.keys, ca.key))
+    made = building.root_certificate(key, name, building.serial_number(), _span(hands.now, validity))
+    return _install(hands, ca, to_pem([made]), "")
+
+
+def renewed_issuing(hands: Hands, ca: CA, root: CA, name: x509.Name, validity: timedelta) -> CA:
+    """The same key under a new certificate of the root's, which it does not outlive."""
+    above = root.current
+    span = _span(hands.now, validity)
+    begins = max(span.begins, above.x509.not_valid_before_utc)
+    span = Span(begins, min(span.ends, above.x509.not_valid_after_utc))
+    if span.ends - hands.now < LEAST:
+        raise Rejected(f"CA {root.name} ends at {span.ends:%Y-%m-%d %H:%M}Z: renew it first")
+    public = above.x509.public_key()
+    signing = posing(hands.keys, root.key, public)  # type: ignore[arg-type]
+    issuer = Issuer(above.x509, replace(Places.of(hands.address, root.id, above.id), crl=None), signing)
+    made = building.issuing_certificate(public_key_of(hands.keys, ca.key), name, building.serial_number(), span, issuer)
+    return _install(hands, ca, to_pem([made]), above.certificate + above.chain)
+
+
+def installed(hands: Hands, ca: CA, certificate: str, chain: str) -> CA:
+    """With a certificate that somebody else signed, and that was checked; the same one again changes nothing."""
+    if ca.installed and (ca.current.certificate, ca.current.chain) == (certificate, chain):
+        return ca
+    return _install(hands, ca, certificate, chain)
+
+
+def request(hands: Hands, ca: CA, name: x509.Name) -> str:
+    """A CSR in PEM."""
+    key = posing(hands.keys, ca.key, public_key_of(hands.keys, ca.key))
+    return building.ca_request(key, name).public_bytes(Encoding.PEM).decode()
+
+
+def mended_policies(hands: Hands, cas: tuple[CA, ...]) -> list[CA]:
+    """Those whose key has another policy than it should, which roles that were made anew bring about; mends it."""
+    wrong = []
+    for ca in cas:
+        policy = of_root(hands.roles) if ca.kind == "root" else of_issuing(hands.roles, outside=ca.parent is None)
+        if not hands.making.has_policy(ca.key, policy):
+            hands.making.put_policy(ca.key, policy)
+            hands.say(f"the policy of the key of CA {ca.name} names the stack's roles again")
+            wrong.append(ca)
+    return wrong
+
+
+def _keyed(hands: Hands, name: str, algorithm: KeyAlgorithm, root: CA | None, *, outside: bool) -> CA:
+    """The CA of this name, which has a key at least."""
+    if (known := hands.estate.ca_named(name)) is not None:
+        return known
+    policy = of_root(hands.roles) if name == ROOT else of_issuing(hands.roles, outside=outside)
+    key = hands.making.found(name)
+    if key is None:
+        key = hands.making.make(name, algorithm, policy)
+        hands.say(f"made the key of CA {name}: {key}")
+    else:
+        hands.say(f"found the key of CA {name}, made by a run that did not finish: {key}")
+    made = algorithm_of(public_key_of(hands.keys, key))  # one that was found may be of another kind
+    ca = CA(
+        id=str(uuid4()),
+        name=name,
+        kind="root" if name == ROOT else "issuing",
+        status="pending",
+        key=key,
+        algorithm=made or algorithm,
+        parent=None if root is None else root.id,
+        ceiling=None if name == ROOT else Ceiling(),
+    )
+    hands.estate.write(ca)
+    return ca
+
+
+def _install(hands: Hands, ca: CA, certificate: str, chain: str) -> CA:
+    """Certificates that are over are left out: nothing that they signed can be verified any more."""
+    kept = tuple(one for one in ca.installed if one.x509.not_valid_after_utc > hands.now)
+    new = Installed(id=str(uuid4()), certificate=certificate, chain=chain)
+    status = "active" if ca.status == "pending" else ca.status
+    ca = ca.model_copy(update={"installed": (*kept, new), "status": status})
+    hands.estate.write(ca)
+    hands.say(f"CA {ca.name} has a certificate until {new.x509.not_valid_after_utc:%Y-%m-%d}")
+    return ca
+
+
+def _span(now: datetime, validity: timedelta) -> Span:
+    return Span(now - BACKDATED, now + validity)

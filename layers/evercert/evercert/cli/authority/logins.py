@@ -1,0 +1,67 @@
+"""What identities are given to log in with, and what they may do then."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import uuid4
+
+from evercert.cli import arguments, terminal
+from evercert.cli.files import BadInput
+from evercert.errors import foreign
+
+if TYPE_CHECKING:
+    from evercert.authority.identity import Grant
+    from evercert.aws.authority.estate import AuthorityEstate
+
+_PRINCIPAL = re.compile(
+    r"arn:(aws|aws-us-gov|aws-cn):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
+)
+_PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")
+SECRET_BYTES = 32
+
+
+def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
+    """A new one, and what is kept of it."""
+    from evercert.authority.identity import ClientSecret  # noqa: PLC0415
+
+    text, now = secrets.token_urlsafe(SECRET_BYTES), terminal.now()
+    life: timedelta | None = None if ttl is None else arguments.span(ttl, "--secret-ttl")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    values = {"id": str(uuid4()), "digest": digest, "created-at": now, "expires-at": life and now + life, "uses": uses}
+    return text, ClientSecret.model_validate(values)
+
+
+def principals(arns: list[str]) -> list[str]:
+    """What `--aws-role` says."""
+    wrong = [arn for arn in arns if not _PRINCIPAL.fullmatch(arn)]
+    if wrong:
+        raise BadInput([f"--aws-role {foreign(one, 120)}: write arn:aws:iam::ACCOUNT:role/NAME" for one in wrong])
+    return list(dict.fromkeys(arns))
+
+
+def grants(estate: AuthorityEstate, profiles: list[str] | None, permissions: list[str] | None) -> tuple[Grant, ...]:
+    """What `--profile` and `--permission` say together; profiles that there are not are mistakes."""
+    from evercert.authority.identity import Grant, Permission  # noqa: PLC0415
+
+    if permissions and not profiles:
+        raise BadInput(["with which profiles? Give --profile project/slug, or --profile '*'"])
+    known = get_args(Permission)
+    wrong = [
+        f"--permission {foreign(word, 60)}: one of {', '.join(known)}"
+        for word in permissions or ()
+        if word not in known
+    ]
+    there = {profile.key for profile in estate.profiles()} if profiles else set()
+    for key in profiles or ():
+        if not _PROFILE.fullmatch(key):
+            wrong.append(f"--profile {foreign(key, 140)}: write project/slug, or * for all")
+        elif key != "*" and key not in there:
+            wrong.append(f"there is no profile {key}; evercert authority profiles shows those there are")
+    if wrong:
+        raise BadInput(wrong)
+    chosen = [word for word in known if word in (permissions or ["request"])]
+    return tuple(Grant.model_validate({"profile": key, "permissions": chosen}) for key in dict.fromkeys(profiles or ()))
