@@ -1,7 +1,8 @@
 """`make demo`: two certificates issued and renewed by the schedule of a local stack, and checked with openssl.
 
-One signs itself, and one comes from an Infisical server (the tests' double of it), by a document of the agent. It
-deploys, applies both documents and looks; it invokes no function and writes no record: the schedule does the work.
+One signs itself. The other comes from the stack's own authority, whose keys are in KMS, by a document of the Infisical
+agent: over HTTP, logged in by AWS IAM. It deploys, sets the authority up as an operator does, applies both documents and
+looks; it invokes no function and writes no record: the schedule does the work.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from typing import Any
 
 import boto3
 
-from tests.infisical import Planted
-from tests.infisical.authority import pem
-from tests.local_infisical import PORT, addressed, beside, free, trusted
+from tests.local_authority import LocalAuthority, chosen_address, set_up, within_reach
+from tests.local_infisical import addressed, trusted
 from tests.local_stack import ROOT, Emulator, NotRunning, build, client_arguments, deploy, emulator
 from tests.openssl import CheckFailed, openssl, public_key_of, require, verified
 
@@ -65,23 +65,23 @@ class Demo:
             build()
             say("functions and layers are built")
         with self.phase("sam deploy"):
-            self.outputs = deploy(self.running)
+            self.outputs = deploy(self.running, AuthorityAddress=chosen_address())
             say(f"{len(self.outputs)} outputs, among them topic {self.outputs['Topic'].rsplit(':', 1)[-1]}")
         self.connect()
-        with self.phase("an Infisical server of this demo's own"):
-            self.server = self.start_infisical()
+        with self.phase("a certificate authority of one's own"):
+            self.identity = self.set_up_authority()
         with self.phase(f"evercert apply {DOCUMENT}"):
             self.evercert("apply", DOCUMENT, "--no-nudge")
         with self.phase(f"evercert apply {AGENT_DOCUMENT}"):
             self.apply_agent_document()
         with self.phase("the schedule issues"):
-            issued, from_infisical = self.next_event(WEB, TYPES[0]), self.next_event(APP, TYPES[0])
+            issued, by_authority = self.next_event(WEB, TYPES[0]), self.next_event(APP, TYPES[0])
         with self.phase("what is in the secret, and in ACM"):
             first = self.secret(WEB, "AWSCURRENT")
             check_with_openssl(WEB, first, issued)
             arn = self.in_acm(first, issued)
-        with self.phase("what is in the secret of the certificate from Infisical"):
-            self.check_issuer(first_of_app := self.secret(APP, "AWSCURRENT"), from_infisical)
+        with self.phase("what is in the secret of the certificate from the authority"):
+            self.check_issuer(first_of_app := self.secret(APP, "AWSCURRENT"), by_authority)
         with self.phase("the schedule renews"):
             renewed, again = self.next_event(WEB, TYPES[1]), self.next_event(APP, TYPES[1])
         with self.phase("what is in the secret now, and in ACM"):
@@ -90,25 +90,38 @@ class Demo:
                 self.in_acm(self.secret(WEB, "AWSCURRENT"), renewed) == arn, "the renewed certificate has another ARN"
             )
             say("same ARN in ACM: yes")
-        with self.phase("what is in the secret of the certificate from Infisical now"):
-            self.compare(APP, first_of_app, from_infisical, again)
+        with self.phase("what is in the secret of the certificate from the authority now"):
+            self.compare(APP, first_of_app, by_authority, again)
             self.check_issuer(self.secret(APP, "AWSCURRENT"), again)
-            self.what_infisical_saw()
+            self.what_the_authority_saw()
         with self.phase("evercert list, and evercert history"):
             self.evercert("list")
             self.evercert("history", WEB.name)
             self.evercert("history", APP.name)
 
-    def start_infisical(self) -> Planted:
-        server = self.ends.enter_context(beside(self.running, port=free(PORT)))
-        say(f"the tests' double of it is up at {server.address}, and lets in the issuer's role and nobody else")
-        return server
+    def set_up_authority(self) -> str:
+        """CAs, a profile, and an identity for the issuer's role, all by the command; answers the identity's id."""
+        self.authority: LocalAuthority = self.ends.enter_context(within_reach(self.running, self.outputs))
+        identity = set_up(self.evercert, self.outputs["IssuerRole"])
+        say(
+            f"the authority is up at {self.authority.address}; identity {identity} is the issuer's role and nobody else"
+        )
+        self.root = self.evercert("authority", "ca", "show", "root", "--pem")
+        (ca,) = (one for one in json.loads(self.evercert("authority", "ca", "list", "--json")) if one["kind"] == "root")
+        in_kms = self.kms.get_public_key(KeyId=ca["key"])["PublicKey"]
+        of_root = openssl(
+            "pkey", "-pubin", "-outform", "PEM", given=openssl("x509", "-noout", "-pubkey", given=self.root)
+        )
+        require(pem_of(in_kms) == of_root, "the root's key is not the one in KMS")
+        say(f"the root's key is in KMS, and never left it: {ca['key']}")
+        return identity
 
     def apply_agent_document(self) -> None:
-        """As it is; the host that it is applied on trusts the server, as one that runs the agent would."""
+        """As it is; the host that it is applied on trusts the authority's TLS, as one that runs the agent would."""
         folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory()))
-        document = addressed(ROOT / AGENT_DOCUMENT, self.server, folder)
-        self.evercert("apply", str(document), "--no-nudge", **trusted(self.server, folder))
+        document = addressed(ROOT / AGENT_DOCUMENT, self.authority.address, folder)
+        trust = trusted(self.authority.ca_bundle, folder)
+        self.evercert("apply", str(document), "--no-nudge", INFISICAL_MACHINE_IDENTITY_ID=self.identity, **trust)
 
     def connect(self) -> None:
         """Clients, and a subscriber queue with a filter policy."""
@@ -116,6 +129,8 @@ class Demo:
         self.sqs = boto3.client("sqs", **arguments)
         self.secrets = boto3.client("secretsmanager", **arguments)
         self.acm = boto3.client("acm", **arguments)
+        self.kms = boto3.client("kms", **arguments)
+        self.dynamodb = boto3.client("dynamodb", **arguments)
         self.inbox = self.sqs.create_queue(QueueName="demo-subscriber")["QueueUrl"]
         asked = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
         arn, topic = asked["Attributes"]["QueueArn"], self.outputs["Topic"]
@@ -131,13 +146,15 @@ class Demo:
             Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)},
         )  # fmt: skip
 
-    def evercert(self, *arguments: str, **environment: str) -> None:
-        """The command, as an operator runs it."""
+    def evercert(self, *arguments: str, **environment: str) -> str:
+        """The command, as an operator runs it; answers what it says on standard output."""
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         values = {"PATH": "/usr/bin:/bin", "COLUMNS": "120", **self.running.environment, **environment}
         done = subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, timeout=60, check=False)
+        say(f"$ evercert {' '.join(arguments)}")
         say((done.stdout + done.stderr).rstrip())
         require(done.returncode == 0, f"evercert {arguments[0]} ended with {done.returncode}")
+        return done.stdout
 
     def next_event(self, about: Shown, kind: str, seconds: int = 90) -> dict[str, Any]:
         """Waits for the subscriber to receive it, and shows that it waits; what is about the other one is kept."""
@@ -169,21 +186,22 @@ class Demo:
         return {**value, "arn": found["ARN"], "version": found["VersionId"]}
 
     def check_issuer(self, value: dict[str, Any], event: dict[str, Any]) -> None:
-        """The certificate, and that the server's CA is where its chain ends."""
+        """The certificate, and that its chain ends at the root whose key is in KMS."""
         check_with_openssl(APP, value, event)
-        root = pem(self.server.authority.root)
-        answer = verified(value["certificate"], trusted=root, chain=value["fullchain"])
-        say(f"openssl verify, by the chain in the secret and the server's root: {answer}")
+        answer = verified(value["certificate"], trusted=self.root, chain=value["fullchain"])
+        say(f"openssl verify, by the chain in the secret and the authority's root: {answer}")
 
-    def what_infisical_saw(self) -> None:
-        logins, issued = self.server.logins, len(self.server.issued)
-        require(set(logins) == {"aws"}, f"logins: {logins}")
-        require(self.server.tokens.given != [], "no token was given")
-        say(
-            f"the server let the issuer's role in {len(logins)} times by AWS IAM (once for each process of the function)"
+    def what_the_authority_saw(self) -> None:
+        logins, issued = (
+            self.authority.count("/auth/aws-auth/login"),
+            self.authority.count("/cert-manager/certificates"),
         )
-        say(f"and issued {issued} certificates")
-        require(issued == 2, "the server issued more than the secret has")
+        require(logins > 0, "nobody logged in by AWS IAM")
+        say(f"the authority let the issuer's role in {logins} times by AWS IAM (once for each process of the function)")
+        rows = self.dynamodb.scan(TableName=self.outputs["AuthorityLedger"], ConsistentRead=True)["Items"]
+        signed = sum(row["sk"]["S"] == "result" for row in rows)
+        say(f"it was asked {issued} times for certificates, and the signer's ledger has {signed} of them")
+        require(signed == 2, f"the signer signed {signed} certificates, and the secret has two")
 
     def in_acm(self, value: dict[str, Any], event: dict[str, Any]) -> str:
         """The ARN that the event names; the certificate there is the one in the secret."""
@@ -223,6 +241,15 @@ def check_with_openssl(about: Shown, value: dict[str, Any], event: dict[str, Any
     require(of_certificate == public_key_of(value["private_key"]), "the private key is not the certificate's")
     answer = verified(value["certificate"], trusted=value["certificate"])
     say(f"openssl verify: {answer}; the private key belongs to the certificate: yes")
+
+
+def pem_of(der: bytes) -> str:
+    """A public key, as openssl writes it."""
+    done = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-inform", "DER"], input=der, capture_output=True, timeout=20, check=False
+    )
+    require(done.returncode == 0, "KMS's public key is none to openssl")
+    return done.stdout.decode()
 
 
 def say(text: str) -> None:

@@ -131,10 +131,10 @@ def plant(server: Planted, secrets: Any, prefix: str) -> dict[str, dict[str, Any
     return logins(server, prefix)
 
 
-def trusted(server: Planted, folder: Path) -> dict[str, str]:
-    """The environment of a host that trusts the double, as the agent's program understands it."""
+def trusted(ca_bundle: str | None, folder: Path) -> dict[str, str]:
+    """The environment of a host that trusts the server, as the agent's program understands it."""
     file = folder / "ca.pem"
-    file.write_text(server.ca_bundle or "")
+    file.write_text(ca_bundle or "")
     return {"SSL_CERT_FILE": str(file)}
 
 
@@ -149,11 +149,11 @@ def free(port: int) -> int:
     return port
 
 
-def addressed(document: Path, server: Planted, folder: Path) -> Path:
-    """The document itself, or a copy with the address that the double has where the usual port was taken."""
+def addressed(document: Path, address: str, folder: Path) -> Path:
+    """The document itself, or a copy with the address that the server has where the usual port was taken."""
     usual = f"https://127.0.0.1:{PORT}"
-    if server.address == usual:
+    if address == usual:
         return document
     copy = folder / document.name
-    copy.write_text(document.read_text().replace(usual, server.address))
+    copy.write_text(document.read_text().replace(usual, address))
     return copy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -14,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +68,7 @@ def tool(name: str) -> Path:
 def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     """Starts one on a free port of the loopback, with an environment of its own; stopped with all its children."""
     folder = Path(tempfile.mkdtemp(prefix="evercert-local-"))
-    port = _free_port()
+    port = free_port()
     # Functions inherit it, so it holds nothing of the user's: no credentials, no proxies, no PYTHON*.
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -107,11 +109,18 @@ def build() -> None:
     _sam("build", environment={"EVERCERT_TARGET": "host"})
 
 
-def deploy(running: Emulator, *overrides: str) -> dict[str, str]:
-    """`sam deploy`, unchanged; answers the outputs of the stack."""
-    more = ["--parameter-overrides", *overrides] if overrides else []
+def deploy(running: Emulator, **changed: str) -> dict[str, str]:
+    """`sam deploy`, with the parameters of samconfig.toml but for those that are given; answers the stack's outputs."""
+    more = ["--parameter-overrides", *_parameters(changed)] if changed else []
     _sam("deploy", *more, environment=running.environment)
     return outputs(running)
+
+
+def _parameters(changed: Mapping[str, str]) -> list[str]:
+    """All of them: those of the command line take the place of those in the file."""
+    said = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]["deploy"]["parameters"]["parameter_overrides"]
+    both = {**dict(part.split("=", 1) for part in shlex.split(said)), **changed}
+    return [f'{name}="{value}"' for name, value in both.items()]
 
 
 def outputs(running: Emulator) -> dict[str, str]:
@@ -176,21 +185,41 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """That nobody listened at just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def _infisical(running: Emulator) -> Iterator[str]:
-    """The tests' double of it, beside the stack; answers what to do with it."""
-    from tests.local_infisical import PORT, addressed, beside, free, trusted
+def _evercert(running: Emulator) -> Callable[..., str]:
+    """The command, as an operator runs it; answers what it says on standard output."""
+    environment = {"PATH": "/usr/bin:/bin", **running.environment}
 
-    with beside(running, port=free(PORT)) as server:
-        document = addressed(ROOT / "examples" / "agent.yaml", server, running.folder)
-        said = "".join(f"  export {name}={value}\n" for name, value in trusted(server, running.folder).items())
-        where = f"An Infisical server (the tests' double) is up at {server.address}; it lets the issuer's role in:"
+    def run(*arguments: str) -> str:
+        command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode != 0:
+            raise NotRunning(f"evercert {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    return run
+
+
+@contextmanager
+def _authority(running: Emulator, found: Mapping[str, str]) -> Iterator[str]:
+    """The stack's own, set up; answers what to do with it."""
+    from tests.local_authority import set_up, within_reach
+    from tests.local_infisical import addressed, trusted
+
+    with within_reach(running, found) as authority:
+        identity = set_up(_evercert(running), found["IssuerRole"])
+        document = addressed(ROOT / "examples" / "agent.yaml", authority.address, running.folder)
+        values = {**trusted(authority.ca_bundle, running.folder), "INFISICAL_MACHINE_IDENTITY_ID": identity}
+        said = "".join(f"  export {name}={value}\n" for name, value in values.items())
+        where = f"The stack's authority is up at {authority.address}, and lets the issuer's role in:"
         yield f"{where}\n\n{said}  .venv/bin/evercert apply {document} --wait"
 
 
@@ -202,13 +231,15 @@ def main() -> None:
         with emulator() as running:
             print("building and deploying (about 20 seconds) …", flush=True)
             build()
-            found = deploy(running)
+            from tests.local_authority import chosen_address
+
+            found = deploy(running, AuthorityAddress=chosen_address())
             print(json.dumps(found, indent=2))
             print("\nThe local stack is up. In another terminal, in this folder:\n")
             for name, value in running.environment.items():
                 print(f"  export {name}={value}")
             print("  .venv/bin/evercert apply examples/web.yaml --wait\n", flush=True)
-            with _infisical(running) as said:
+            with _authority(running, found) as said:
                 print(f"{said}\n\nCtrl-C stops it.", flush=True)
                 signal.pause()
     except NotRunning as error:

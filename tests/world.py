@@ -376,6 +376,10 @@ class World:
         moments = [from_text(item["due_at"]["S"]) for item in self.items() if "due_at" in item]
         return min(moments, default=None)
 
+    def authority_table(self, resource: str) -> str:
+        """A new table of the authority's, as the template has it."""
+        return self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
+
     def _table(self, resource: str, name: str) -> str:
         properties = self._template[resource]["Properties"]
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")

@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from tests.infisical import Planted
+from tests.local_authority import chosen_address
 from tests.local_infisical import CREDENTIALS, beside, definition, plant
 from tests.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
@@ -172,7 +173,7 @@ def stack(kills: Path, keys: Path) -> Iterator[Stack]:
     environment = {"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys)}
     with emulator(environment) as running:
         build()
-        yield Stack(running, deploy(running))
+        yield Stack(running, deploy(running, AuthorityAddress=chosen_address()))
 
 
 @pytest.fixture(scope="session")

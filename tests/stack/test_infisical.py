@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.logins import LOGINS
 from evercert.logins.aws_iam import signed
+from evercert.origins import Origin
 from tests.infisical import Planted
 from tests.infisical.client import Bare
 from tests.infisical.store import SPKI
@@ -158,9 +159,10 @@ def test_the_server_lets_in_nobody_but_the_issuers_own_role(stack: Stack, infisi
 
 
 def _signed(held: dict[str, str]) -> dict[str, str]:
-    return signed(ReadOnlyCredentials(*(held.get(f"aws_{key}") for key in _PARTS)), REGION)
+    return signed(ReadOnlyCredentials(*(held.get(f"aws_{key}") for key in _PARTS)), REGION, SERVER)
 
 
+SERVER = Origin.of("https://infisical.example")
 _PARTS = ("access_key_id", "secret_access_key", "session_token")
 
 

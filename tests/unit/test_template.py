@@ -74,6 +74,8 @@ def test_tables_can_be_restored_and_are_encrypted_with_the_data_key() -> None:
         assert properties["SSESpecification"]["KMSMasterKeyId"] == {"GetAtt": "DataKey.Arn"}, name
     assert RESOURCES["CertificatesTable"]["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
 
+    assert RESOURCES["AuthorityTable"]["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
+
 
 def test_both_indexes_hold_keys_only() -> None:
     indexes = RESOURCES["CertificatesTable"]["Properties"]["GlobalSecondaryIndexes"]
@@ -90,7 +92,7 @@ def test_queues_and_topic_are_encrypted_with_the_data_key(name: str) -> None:
 
 def test_logs_expire_and_are_encrypted() -> None:
     groups = of("AWS::Logs::LogGroup")
-    assert len(groups) == len(of("AWS::Serverless::Function"))
+    assert len(groups) == len(of("AWS::Serverless::Function")) + len(of("AWS::ApiGatewayV2::Stage"))
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
         assert group["Properties"]["KmsKeyId"] == {"GetAtt": "DataKey.Arn"}
@@ -116,7 +118,7 @@ def test_the_schedule_has_the_stacks_name_in_its_own() -> None:
     assert TEMPLATE["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
 
 
-@pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole"])
+@pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole", "AuthorityRole", "SignerRole"])
 def test_no_role_has_a_star_where_aws_allows_better(role: str) -> None:
     for statement in allowed(role):
         for action in actions(statement):
@@ -138,6 +140,123 @@ def test_only_the_issuer_seals() -> None:
             assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:evercert:stack": STACK_NAME}}
     for role in of("AWS::IAM::Role"):
         assert "SealKey" not in str(statements(role)), role
+
+
+def test_only_the_authority_seals_what_it_made() -> None:
+    statement, *more = [
+        statement
+        for statement in RESOURCES["AuthoritySealKey"]["Properties"]["KeyPolicy"]["Statement"]
+        if statement["Sid"] != "Administration"
+    ]
+    assert not more
+    assert statement["Principal"] == {"AWS": {"GetAtt": "AuthorityRole.Arn"}}
+    assert statement["Action"] == ["kms:Encrypt", "kms:Decrypt"]
+    assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:evercert:stack": STACK_NAME}}
+    administration = [
+        RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"][0] for key in ("SealKey", "AuthoritySealKey")
+    ]
+    assert administration[0] == administration[1]
+
+
+def writable(role: str) -> dict[str, set[str]]:
+    """What the role may do with each table."""
+    found: dict[str, set[str]] = {}
+    for statement in allowed(role):
+        names = {name for name in actions(statement) if name.startswith("dynamodb:")}
+        if names:
+            found.setdefault(str(statement["Resource"]), set()).update(names)
+    return found
+
+
+READS = {"dynamodb:GetItem", "dynamodb:Query"}
+
+
+def test_no_role_writes_what_operators_set_up_for_the_authority() -> None:
+    configuration = str({"GetAtt": "AuthorityConfigurationTable.Arn"})
+    for role in of("AWS::IAM::Role"):
+        assert writable(role).get(configuration, set()) <= READS, role
+        others = [found for found in writable(role) if "Configuration" in found and found != configuration]
+        assert not others, role
+
+
+def test_the_ledger_is_added_to_by_the_signer_and_touched_by_nobody_else() -> None:
+    ledger = str({"GetAtt": "AuthorityLedgerTable.Arn"})
+    assert writable("SignerRole")[ledger] == {"dynamodb:PutItem"}
+    for role in set(of("AWS::IAM::Role")) - {"SignerRole"}:
+        assert "Ledger" not in str(statements(role)), role
+
+
+def test_the_signer_reaches_nothing_but_its_two_tables() -> None:
+    assert set(writable("SignerRole")) == {
+        str({"GetAtt": "AuthorityConfigurationTable.Arn"}),
+        str({"GetAtt": "AuthorityLedgerTable.Arn"}),
+    }
+    services = {action.partition(":")[0] for statement in allowed("SignerRole") for action in actions(statement)}
+    assert services == {"dynamodb", "kms", "logs", "xray"}
+
+
+def test_no_role_may_sign_but_by_the_policy_of_a_key_of_the_authority() -> None:
+    """`evercert authority init` makes those keys, and their policies name the signer's role."""
+    for role in of("AWS::IAM::Role"):
+        for statement in allowed(role):
+            for action in actions(statement):
+                if action.startswith("kms:"):
+                    assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
+                    assert statement["Resource"] == {"GetAtt": "DataKey.Arn"}, role
+    for key in of("AWS::KMS::Key").values():
+        assert "KeySpec" not in key["Properties"]
+
+
+def test_the_front_looks_nothing_through_and_calls_the_signer_alone() -> None:
+    for resource, names in writable("AuthorityRole").items():
+        assert "dynamodb:Scan" not in names, resource
+    (call,) = [one for one in allowed("AuthorityRole") if "lambda:InvokeFunction" in actions(one)]
+    assert call["Resource"] == {"GetAtt": "SignerFunction.Arn"}
+    for role in set(of("AWS::IAM::Role")) - {"AuthorityRole"}:
+        assert "lambda:" not in str(statements(role)), role
+
+
+def test_without_the_parameter_there_is_no_authority() -> None:
+    assert TEMPLATE["Parameters"]["Authority"]["Default"] == "no"
+    for name, resource in RESOURCES.items():
+        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale"))
+        assert ours == (resource.get("Condition") == "HasAuthority"), name
+    for name, output in TEMPLATE["Outputs"].items():
+        assert name.startswith(("Authority", "Signer")) == (output.get("Condition") == "HasAuthority"), name
+
+
+ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
+
+
+def test_everybody_knows_the_authority_by_one_address() -> None:
+    assert TEMPLATE["Outputs"]["AuthorityAddress"]["Value"] == ADDRESS
+    for name in ("AuthorityFunction", "SignerFunction"):
+        assert RESOURCES[name]["Properties"]["Environment"]["Variables"]["AUTHORITY_ADDRESS"] == ADDRESS
+    hosts = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]["ISSUER_HOSTS"]
+    assert hosts["If"][1]["Sub"][1]["Own"] == {"Select": [2, {"Split": ["/", ADDRESS]}]}
+
+
+def test_the_api_is_held_back_and_logged_and_called_by_itself_alone() -> None:
+    stage = RESOURCES["AuthorityStage"]["Properties"]
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] <= 100
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"GetAtt": "AuthorityApiLogs.Arn"}
+    assert "path" not in stage["AccessLogSettings"]["Format"].lower()
+    permission = RESOURCES["AuthorityApiPermission"]["Properties"]
+    assert permission["SourceArn"]["Sub"].endswith(":${AuthorityApi}/*")
+    assert permission["FunctionName"] == {"Ref": "AuthorityFunction"}
+
+
+def test_the_signer_ends_before_who_waits_for_it_does() -> None:
+    timeouts = {name: RESOURCES[f"{name}Function"]["Properties"]["Timeout"] for name in ("Authority", "Signer")}
+    waits = RESOURCES["AuthorityIntegration"]["Properties"]["TimeoutInMillis"] / 1000
+    assert timeouts["Signer"] < timeouts["Authority"] < waits
+
+
+def test_revocation_lists_have_a_schedule_of_their_own() -> None:
+    crl = RESOURCES["AuthorityFunction"]["Properties"]["Events"]["Crl"]["Properties"]
+    assert "${AWS::StackName}" in crl["Name"]["Sub"]
+    assert crl["ScheduleExpression"] == "rate(1 day)"
+    assert json.loads(crl["Input"]) == {"task": "crl"}
 
 
 def test_the_issuer_cannot_read_a_certificate_back_and_reads_credentials_of_its_own_region_only() -> None:
@@ -164,7 +283,10 @@ def test_no_credential_can_be_written_by_the_issuer() -> None:
 def test_only_public_hosts_of_infisical_may_be_asked_unless_an_operator_says_otherwise() -> None:
     assert TEMPLATE["Parameters"]["IssuerHosts"]["Default"] == "app.infisical.com,us.infisical.com,eu.infisical.com"
     variables = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]
-    assert variables["ISSUER_HOSTS"] == {"Join": [",", {"Ref": "IssuerHosts"}]}
+    listed = {"Join": [",", {"Ref": "IssuerHosts"}]}
+    condition, with_our_own, without = variables["ISSUER_HOSTS"]["If"]
+    assert (condition, without) == ("HasAuthority", listed)
+    assert (with_our_own["Sub"][0], with_our_own["Sub"][1]["Hosts"]) == ("${Hosts},${Own}", listed)
 
 
 def test_the_template_has_no_way_to_ask_this_machine_itself() -> None:
@@ -241,11 +363,11 @@ def test_a_restored_table_takes_the_place_of_the_stacks_own_everywhere() -> None
     name = {"If": ["HasRestoredTable", {"Ref": "RestoredTable"}, {"Ref": "CertificatesTable"}]}
     arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}"
     assert TEMPLATE["Outputs"]["CertificatesTable"]["Value"] == name
-    for function in of("AWS::Serverless::Function").values():
-        assert function["Properties"]["Environment"]["Variables"]["CERTIFICATES_TABLE"] == name
+    for function in ("CheckerFunction", "IssuerFunction"):
+        assert RESOURCES[function]["Properties"]["Environment"]["Variables"]["CERTIFICATES_TABLE"] == name
     resources = [
         resource
-        for role in of("AWS::IAM::Role")
+        for role in ("CheckerRole", "IssuerRole")
         for statement in allowed(role)
         if any(action.startswith("dynamodb:") for action in actions(statement))
         for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])

@@ -1,0 +1,230 @@
+"""The authority of the deployed stack: what its roles may do, and a certificate from end to end."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from tests.local_authority import LocalAuthority, set_up, within_reach
+from tests.local_infisical import addressed, trusted
+from tests.local_stack import ROOT, STACK
+from tests.openssl import verified
+from tests.stack.conftest import Stack
+from tests.stack.test_permissions import denied
+
+NAME = "app.example.com"  # of examples/agent.yaml
+DIGEST = {"Message": b"\0" * 32, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+RAW = {**DIGEST, "MessageType": "RAW"}
+Client = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Set up, and what the issuer's role is known as."""
+
+    stack: Stack
+    found: LocalAuthority
+    identity: str
+
+    def said(self, *arguments: str) -> str:
+        done = self.stack.evercert("authority", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def key(self, name: str) -> str:
+        return str(json.loads(self.said("ca", "show", name, "--json"))["key"])
+
+
+@pytest.fixture(scope="module")
+def ready(stack: Stack) -> Iterator[Ready]:
+    def command(*arguments: str) -> str:
+        done = stack.evercert(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    with within_reach(stack.running, stack.outputs) as found:
+        yield Ready(stack, found, set_up(command, stack.outputs["IssuerRole"]))
+
+
+def role(stack: Stack, name: str) -> Client:
+    credentials = stack.role(stack.resource(name))
+    return lambda service, **more: stack.client(service, **credentials, **more)
+
+
+@pytest.fixture(scope="module")
+def signer(stack: Stack) -> Client:
+    return role(stack, "SignerRole")
+
+
+@pytest.fixture(scope="module")
+def front(stack: Stack) -> Client:
+    return role(stack, "AuthorityRole")
+
+
+def test_the_signer_signs_digests_with_issuing_keys_alone(ready: Ready, signer: Client) -> None:
+    issuing, root = ready.key("issuing-ec"), ready.key("root")
+    assert signer("kms").sign(KeyId=issuing, **DIGEST)["Signature"]
+    assert denied(lambda: signer("kms").sign(KeyId=issuing, **RAW))
+    longer = {"Message": b"\0" * 48, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_384"}
+    assert denied(lambda: signer("kms").sign(KeyId=root, **longer))
+    assert denied(lambda: signer("kms").put_key_policy(KeyId=issuing, PolicyName="default", Policy="{}"))
+
+
+@pytest.mark.parametrize("name", ["AuthorityRole", "IssuerRole", "CheckerRole"])
+def test_no_other_function_signs(ready: Ready, name: str) -> None:
+    client = role(ready.stack, name)("kms")
+    grant = {"GranteePrincipal": ready.stack.outputs["AuthorityRole"], "Operations": ["Sign"]}
+    for key in (ready.key("issuing-ec"), ready.key("root")):
+        assert denied(lambda key=key: client.sign(KeyId=key, **DIGEST))
+        assert denied(lambda key=key: client.create_grant(KeyId=key, **grant))
+
+
+def test_not_even_a_role_that_may_use_all_keys(ready: Ready) -> None:
+    """Its own policy may come to say what it will: the key's refusal outweighs it."""
+    name = ready.stack.resource("AuthorityRole")
+    iam = ready.stack.client("iam")
+    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    iam.put_role_policy(RoleName=name, PolicyName="widened", PolicyDocument=document)
+    try:
+        client = role(ready.stack, "AuthorityRole")("kms")
+        for key in (ready.key("issuing-ec"), ready.key("root")):
+            assert denied(lambda key=key: client.sign(KeyId=key, **DIGEST))
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="widened")
+
+
+@pytest.mark.parametrize("name", ["AuthorityRole", "SignerRole", "IssuerRole", "CheckerRole"])
+def test_no_function_writes_what_operators_set_up(ready: Ready, name: str) -> None:
+    table = {"TableName": ready.stack.outputs["AuthorityConfiguration"]}
+    client = role(ready.stack, name)("dynamodb")
+    key = {"pk": {"S": "ca"}, "sk": {"S": "x"}}
+    assert denied(lambda: client.put_item(Item=key, **table))
+    assert denied(lambda: client.delete_item(Key=key, **table))
+    assert denied(lambda: client.update_item(Key=key, UpdateExpression="REMOVE a", **table))
+    reads = name in {"AuthorityRole", "SignerRole"}
+    assert denied(lambda: client.get_item(Key=key, **table)) is not reads
+
+
+def test_the_ledger_can_be_added_to_and_nothing_else(ready: Ready, signer: Client, front: Client) -> None:
+    table = {"TableName": ready.stack.outputs["AuthorityLedger"]}
+    key = {"pk": {"S": "order#test"}, "sk": {"S": "probe"}}
+    condition = {"ConditionExpression": "attribute_not_exists(pk)"}
+    signer("dynamodb").put_item(Item=key, **condition, **table)
+    for client in (signer("dynamodb"), front("dynamodb")):
+        assert denied(lambda client=client: client.get_item(Key=key, **table))
+        assert denied(lambda client=client: client.delete_item(Key=key, **table))
+        assert denied(lambda client=client: client.update_item(Key=key, UpdateExpression="REMOVE a", **table))
+        assert denied(lambda client=client: client.scan(**table))
+    assert denied(lambda: front("dynamodb").put_item(Item=key, **table))
+
+
+def test_the_front_calls_the_signer_and_no_other_function(ready: Ready, front: Client, signer: Client) -> None:
+    outputs = ready.stack.outputs
+    answer = front("lambda").invoke(FunctionName=outputs["SignerFunction"], Payload=b'{"verb": "anything"}')
+    assert "refused" in json.loads(answer["Payload"].read())
+    assert denied(lambda: front("lambda").invoke(FunctionName=outputs["IssuerFunction"], Payload=b"{}"))
+    assert denied(lambda: signer("lambda").invoke(FunctionName=outputs["AuthorityFunction"], Payload=b"{}"))
+
+
+def test_the_front_alone_opens_its_seal(ready: Ready, front: Client, signer: Client) -> None:
+    key, context = ready.stack.resource("AuthoritySealKey"), {"evercert:stack": STACK}
+    blob = front("kms").encrypt(KeyId=key, Plaintext=b"key", EncryptionContext=context)["CiphertextBlob"]
+    sealed = {"KeyId": key, "CiphertextBlob": blob, "EncryptionContext": context}
+    assert denied(lambda: signer("kms").decrypt(**sealed))
+    assert denied(lambda: role(ready.stack, "IssuerRole")("kms").decrypt(**sealed))
+    assert denied(lambda: front("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext={}))
+    assert front("kms").decrypt(**sealed)["Plaintext"] == b"key"
+
+
+def test_an_operator_signs_no_leaf(ready: Ready) -> None:
+    """One with all of KMS in the own policy, and no place in the key's."""
+    iam, sts = ready.stack.client("iam"), ready.stack.client("sts")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, everything)]
+    arn = iam.create_role(RoleName="all-of-kms", AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
+    iam.put_role_policy(RoleName="all-of-kms", PolicyName="kms", PolicyDocument=documents[1])
+    given = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    client = ready.stack.client(
+        "kms", aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )  # fmt: skip
+    assert denied(lambda: client.sign(KeyId=ready.key("issuing-ec"), **DIGEST))
+    root = {"Message": b"\0" * 48, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_384"}
+    assert client.sign(KeyId=ready.key("root"), **root)["Signature"]  # a ceremony is an operator's
+
+
+@pytest.fixture(scope="module")
+def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The certificate of the agent's document, as the secret has it."""
+    folder = tmp_path_factory.mktemp("agent")
+    document = addressed(ROOT / "examples" / "agent.yaml", ready.found.address, folder)
+    environment = {**trusted(ready.found.ca_bundle, folder), "INFISICAL_MACHINE_IDENTITY_ID": ready.identity}
+    done = ready.stack.evercert("apply", str(document), "--wait", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield ready.stack.secret(NAME)
+    ready.stack.evercert("delete", NAME, "--yes")
+
+
+def fetched(ready: Ready, address: str, folder: Path) -> bytes:
+    """Without a login, as a verifier fetches it."""
+    bundle = folder / "transport.pem"
+    bundle.write_text(ready.found.ca_bundle)
+    trust = ssl.create_default_context(cafile=str(bundle))
+    with urllib.request.urlopen(address, timeout=30, context=trust) as answer:
+        return bytes(answer.read())
+
+
+def test_a_certificate_chains_to_the_root_in_kms(ready: Ready, issued: dict[str, str]) -> None:
+    root = ready.said("ca", "show", "root", "--pem")
+    assert verified(issued["certificate"], trusted=root, chain=issued["fullchain"]) == "OK"
+    assert ready.found.count("/auth/aws-auth/login") >= 1
+
+
+def test_everything_that_was_signed_is_known(ready: Ready, issued: dict[str, str]) -> None:
+    answer = json.loads(ready.said("audit", "--json"))
+    assert answer["signed"] >= 1
+    assert answer["unknown"] == []
+
+
+def test_a_revoked_certificate_is_in_the_list_that_it_names(
+    ready: Ready, issued: dict[str, str], tmp_path: Path
+) -> None:
+    leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
+    (point,) = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    (address,) = point.full_name or ()
+    sha256 = leaf.fingerprint(hashes.SHA256()).hex()
+    answer = json.loads(ready.said("revoke", sha256, "--reason", "superseded", "--yes", "--json"))
+    assert answer["listed"]
+    crl = x509.load_der_x509_crl(fetched(ready, address.value, tmp_path))
+    entry = crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
+    assert entry is not None
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.superseded
+    (place,) = (
+        one.access_location.value
+        for one in leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    )
+    issuer = x509.load_der_x509_certificate(fetched(ready, place, tmp_path))
+    leaf.verify_directly_issued_by(issuer)
+    assert crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+
+
+def test_a_ledger_that_the_front_does_not_know_rings(ready: Ready, signer: Client) -> None:
+    """As if a stolen front had had something signed, and had kept it to itself."""
+    table = ready.stack.outputs["AuthorityLedger"]
+    item = {"pk": {"S": "order#hidden"}, "sk": {"S": "result"}, "sha256": {"S": "00"}}
+    signer("dynamodb").put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)")
+    done = ready.stack.evercert("authority", "audit", "--json")
+    assert done.returncode == 1
+    assert "hidden" in {one["order"] for one in json.loads(done.stdout)["unknown"]}
+    ready.stack.client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in ("pk", "sk")})
