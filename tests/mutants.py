@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.local_stack import ROOT
+from tests.mutant import Mutant
+from tests.mutants_of_the_authority import AUTHORITY
 
 PACKAGE = ROOT / "layers" / "evercert" / "evercert"
 INVENTORY = "tests/contract/test_inventory.py"
@@ -36,17 +37,6 @@ LEFT_ALONE, TAKEN_BACK, ODD_ANSWERS = (
     f"tests/contract/test_infisical_{name}.py" for name in ("left_alone", "taken_back", "odd_answers")
 )
 CRASH = "tests/crash/test_crash_matrix.py::test_death_at_any_call_changes_nothing_in_the_end[issuance]"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One safeguard, the text that makes it, the text without it, and the tests that must fail."""
-
-    name: str
-    file: str
-    with_it: str
-    without: str
-    tests: str
 
 
 MUTANTS = [
@@ -197,7 +187,7 @@ MUTANTS = [
     Mutant("one login for a server", "aws/outside.py", "if key not in self.sessions:", "if True:", LOGINS),
     Mutant("no stale token is sent", "logins/tokens.py", "if expires is not None and expires <= outside.clock():", "if False:", LOGINS),
     Mutant("a token's audience", "logins/tokens.py", "if audience is not None and audience not in audiences:", "if False:", LOGINS),
-    Mutant("content type signed", "logins/aws_iam.py", 'headers={"Content-Type": CONTENT_TYPE})', "headers={})", LOGINS),
+    Mutant("content type signed", "logins/aws_iam.py", '{"Content-Type": CONTENT_TYPE, SERVER_ID', "{SERVER_ID", LOGINS),
     Mutant("a refused login is everybody's", "breaker.py", "except (Unavailable, LoginRefused):", "except Unavailable:", INFISICAL),
     Mutant("a request is found again", "issuers/infisical.py", "found = self._lost.asked(request) if request.asked_before else None", "found = None", INFISICAL),
     Mutant("found is what was asked for", "issuers/infisical_lost.py", "return token_of(self._api.request(handle)) == token", "return bool(self._api.request(handle))", INFISICAL),
@@ -312,6 +302,7 @@ MUTANTS = [
     Mutant("what an agent would have run is not shown", "applying.py", 'or key.startswith("agent.")', "", "tests/unit/test_agent_plan.py"),
     Mutant("no hook in a record that is shown", "cli/show.py", 'spec["agent"] = sorted(spec["agent"])', "pass", "tests/unit/test_agent_plan.py"),
     Mutant("an agent's dates are no traceback", "spec.py", "except (TypeError, ValueError):  # a date", "except KeyError:  # a date", SPEC),
+    *AUTHORITY,
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from tests.local_stack import ROOT
 PACKAGE = ROOT / "layers" / "evercert" / "evercert"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE = sorted(PACKAGE.glob("*.py"))
-AUTHORITY = sorted((PACKAGE / "authority").glob("*.py"))  # pure as well: its outside world is in aws/ and functions/
+AUTHORITY = sorted((PACKAGE / "authority").rglob("*.py"))  # pure as well: its outside world is in aws/ and functions/
 OUTSIDE = {"boto3", "botocore", "httpx", "aws_lambda_powertools", "typer", "rich", "yaml"}
 
 

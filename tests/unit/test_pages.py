@@ -7,11 +7,15 @@ import re
 import pytest
 import yaml
 
+from evercert.authority.policies.document import VERSION as AUTHORITY_VERSION
+from evercert.authority.policies.document import AuthorityDocument, Known
+from evercert.authority.policies.document import read as read_authority
 from evercert.cli.files import KINDS
 from evercert.document import Document, read
 from tests.local_stack import ROOT
 
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "web.yaml"]
+AUTHORITY = ROOT / "examples" / "authority.yaml"
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "web.yaml", AUTHORITY]
 FOUND = [
     pytest.param(text, id=f"{page.name}-{number}")
     for page in PAGES
@@ -25,7 +29,12 @@ FOUND = [
 
 @pytest.mark.parametrize("text", FOUND)
 def test_a_document_on_a_page_is_well_formed(text: str) -> None:
-    found = read(yaml.safe_load(text), KINDS)
+    data = yaml.safe_load(text)
+    if data["version"] == AUTHORITY_VERSION:
+        found: object = read_authority(data, "evercert", Known(["issuing-ec", "issuing-rsa"]))
+        assert isinstance(found, AuthorityDocument), found
+        return
+    found = read(data, KINDS)
     assert isinstance(found, Document), found
 
 
