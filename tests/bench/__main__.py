@@ -1,6 +1,6 @@
 """`make bench`: takes the figures of docs/benchmarks.md anew, and writes them there.
 
-`python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste.
+`python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tests.bench import burst, costs, fleet, renewals, starts, ticks
+from tests.bench import authority, burst, costs, fleet, renewals, starts, ticks
 from tests.bench.figures import Figure, Part, replaced
 from tests.local_stack import ROOT, NotRunning, emulator
 from tests.world import World
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
-PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste")
+PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority")
 
 
 def main(wanted: list[str]) -> int:
@@ -62,6 +62,8 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
         yield "fleet", fleet.measure()
     if "waste" in wanted:
         yield "waste", _waste()
+    if "authority" in wanted:
+        yield "authority", authority.measure()
 
 
 def _waste() -> Part:

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from evercert.settings import LOCAL_ISSUERS
+from tests.authority.server import event_of
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
 from tests.fakes import spec
 from tests.infisical import Planted
@@ -24,7 +25,7 @@ from tests.local_stack import ROOT, Emulator, tool
 from tests.world import STACK, STACK_ID, World, load_template
 
 TIMES = 15
-CHECKER, ISSUER = 1.25, 1.8
+CHECKER, ISSUER, AUTHORITY = 1.25, 1.8, 2.2
 LARGEST = 40 * 1024 * 1024
 BASELINE = """
 import boto3
@@ -49,6 +50,7 @@ module.handler({event!r}, Context())
 CREDENTIAL = "evercert/credentials/cold-start"
 FIRST = "issuer, a first certificate from Infisical"
 NOBODY = {"Records": [{"messageId": "1", "body": '{"certificate": "nobody"}'}]}
+UNKNOWN = {"Authorization": "Bearer eca_unknown"}  # it is looked for, and not found
 
 
 def measure(world: World, running: Emulator) -> Part:
@@ -75,7 +77,7 @@ def measure(world: World, running: Emulator) -> Part:
 
 def _ratios(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
     figures = []
-    for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None)):
+    for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None), ("authority", AUTHORITY)):
         # One round after the other, so that what else the machine does meets all of a round alike.
         rounds = zip(times[name], times["boto3 and one client"], strict=True)
         ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
@@ -106,6 +108,7 @@ def _times(world: World, server: Planted, environment: dict[str, str]) -> dict[s
         "checker": _function("checker", {}),
         "issuer": _function("issuer", NOBODY),
         FIRST: "",
+        "authority": _function("authority", event_of("GET", "/api/v1/projects/slug/x", UNKNOWN, b"")),
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
     for turn in range(TIMES + 1):
@@ -152,6 +155,7 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "PYTHONPATH": os.pathsep.join(str(layer / "python") for layer in layers),
         **running.environment,
         **_constants("IssuerFunction"),
+        **_constants("AuthorityFunction"),
         "CERTIFICATES_TABLE": world.table,
         "ISSUERS_TABLE": world.issuers_table,
         "QUEUE_URL": world.queue_url,
@@ -159,6 +163,12 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "SEAL_KEY": world._seal_key,
         "STACK_NAME": STACK,
         "STACK_ID": STACK_ID,
+        "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
+        "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUTHORITY_SEAL_KEY": world._seal_key,
+        "AUTHORITY_ADDRESS": "https://ca.example.com",
+        "SIGNER_FUNCTION": "signer",
+        "STS_REGIONS": "eu-central-1",
         "LEASE_SECONDS": "90",
         "REDISPATCH_SECONDS": "600",
         LOCAL_ISSUERS: "1",
