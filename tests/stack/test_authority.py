@@ -14,11 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.local_authority import LocalAuthority, set_up, within_reach
+from evercert.keys import PrivateKey
+from tests.local_authority import PROFILE, LocalAuthority, set_up, within_reach
 from tests.local_infisical import addressed, trusted
 from tests.local_stack import ROOT, STACK
 from tests.openssl import verified
 from tests.stack.conftest import Stack
+from tests.stack.test_canaries import Scanner
 from tests.stack.test_permissions import denied
 
 NAME = "app.example.com"  # of examples/agent.yaml
@@ -176,12 +178,15 @@ def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     ready.stack.evercert("delete", NAME, "--yes")
 
 
-def fetched(ready: Ready, address: str, folder: Path) -> bytes:
-    """Without a login, as a verifier fetches it."""
+def fetched(ready: Ready, address: str, folder: Path, body: object = None, token: str | None = None) -> bytes:
+    """Without a token, as a verifier fetches it; with a body it is posted."""
     bundle = folder / "transport.pem"
     bundle.write_text(ready.found.ca_bundle)
     trust = ssl.create_default_context(cafile=str(bundle))
-    with urllib.request.urlopen(address, timeout=30, context=trust) as answer:
+    headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(address, data, headers)
+    with urllib.request.urlopen(asked, timeout=30, context=trust) as answer:
         return bytes(answer.read())
 
 
@@ -228,3 +233,31 @@ def test_a_ledger_that_the_front_does_not_know_rings(ready: Ready, signer: Clien
     assert done.returncode == 1
     assert "hidden" in {one["order"] for one in json.loads(done.stdout)["unknown"]}
     ready.stack.client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in ("pk", "sk")})
+
+
+def test_no_secret_of_it_lies_in_a_log_or_a_table(ready: Ready, tmp_path: Path) -> None:
+    """Of a login by client secret and of a key that the authority makes: whatever only the client may have."""
+    granted = ("--profile", PROFILE, "--permission", "request", "--permission", "read-key")
+    made = json.loads(ready.said("identity", "create", "canary", "--universal", *granted, "--json"))
+    api = f"{ready.found.address}/api"
+    login = {"clientId": made["client_id"], "clientSecret": made["client_secret"]}
+    token = json.loads(fetched(ready, f"{api}/v1/auth/universal-auth/login", tmp_path, login))["accessToken"]
+    where = f"{api}/v1/cert-manager/certificate-profiles/slug/tls-server?projectId="
+    project = json.loads(fetched(ready, f"{api}/v1/projects/slug/my-project", tmp_path, token=token))["id"]
+    profile = json.loads(fetched(ready, where + project, tmp_path, token=token))["certificateProfile"]["id"]
+    attributes = {"altNames": [{"type": "dns_name", "value": "canary.example.com"}], "ttl": "1d"}
+    body = {"profileId": profile, "attributes": attributes}
+    issued = json.loads(fetched(ready, f"{api}/v1/cert-manager/certificates", tmp_path, body, token))["certificate"]
+    scanner = Scanner()
+    scanner.know("client secret", made["client_secret"].encode())
+    scanner.know("access token", token.encode())
+    scanner.know_key("private key", PrivateKey.from_pem(issued["privateKey"]).der())
+    assert scanner.find([f"x{token}", issued["privateKey"]]) == {"access token", "private key"}
+    for table in ("AuthorityConfiguration", "AuthorityTable", "AuthorityLedger"):
+        items = ready.stack.items(table=ready.stack.outputs[table])
+        assert items, table
+        assert scanner.find(map(repr, items)) == set(), table
+    logs = ready.stack.client("logs")
+    for group in logs.describe_log_groups()["logGroups"]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        assert scanner.find(event["message"] for page in pages for event in page["events"]) == set(), group
