@@ -12,7 +12,7 @@ from cryptography import x509
 from evercert.algorithms import KeyAlgorithm, algorithm_of
 from evercert.authority.estate import Profile
 from evercert.authority.front import answers
-from evercert.authority.front.enrollment import token_of
+from evercert.authority.front.enrollment import digest_of, token_of
 from evercert.authority.front.making import Asker, Making
 from evercert.authority.front.progress import Progress
 from evercert.authority.front.seeing import Seeing
@@ -25,7 +25,6 @@ from evercert.authority.policies.supplied import Supplied
 from evercert.authority.policies.wish import Wish
 from evercert.authority.ports import Certificates, Configuration, KeySeal
 from evercert.authority.refusal import bad_request
-from evercert.canonical import digest
 from evercert.errors import Unavailable
 from evercert.keys import PrivateKey
 
@@ -50,7 +49,7 @@ class Renewals:
         body = bodies.renew(data)
         old = self.seeing.certificate(identity, name)
         profile = self.seeing.profile(identity, old.profile, "request")
-        token, asked = token_of(identity, key, None), digest({"renew": old.id, "body": data})
+        token, asked = token_of(identity, key, None), digest_of(cast("dict[str, Any]", data or {}), renews=old.id)
         known = self.certificates.request_of(token) if token else None
         request = known or self.certificates.renewal_of(old.id)
         if request is None:
