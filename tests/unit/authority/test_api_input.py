@@ -270,6 +270,13 @@ def test_queries_that_are_none(client: Client, query: str) -> None:
     assert said.status == 422 or said.json == {"certificateProfiles": [], "totalCount": 0}
 
 
+def test_a_query_of_many_fields(client: Client) -> None:
+    query = "&".join(f"field{place}=1" for place in range(60))
+    said = client.get(f"{PROFILES}?projectId=x&{query}")
+    assert (said.status, said.json["message"][0]["path"]) == (422, ["query"])
+    assert client.get(f"/api/openapi.json?{query}").status == 200
+
+
 def test_other_methods_and_paths_are_not_found(client: Client) -> None:
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"):
         assert client.call(method, CERTIFICATES).status in {404, 405}
