@@ -182,7 +182,7 @@ AUTHORITY = [
     Mutant("a dead renewal is finished", "authority/front/reading.py", "waiting = None if kept.renewed_by else self.certificates.renewal_of(kept.id)", "waiting = None", "tests/unit/authority/test_renewals.py"),
     Mutant("a list that was never made", "authority/front/revocation.py", "self._listed(kept.id)", "pass", "tests/unit/authority/test_revocation.py"),
     Mutant("lists are not signed for asking", "authority/front/revocation.py", "if stands.ca and not self._publishing.lists(stands.ca, int(stands.serial_number, 16)):", "if stands.ca:", "tests/unit/authority/test_revocation.py"),
-    Mutant("a query of many fields", "authority/front/api.py", "except ValueError:\n        raise invalid([((\"query\",)", "except KeyError:\n        raise invalid([((\"query\",)", "tests/unit/authority/test_api_input.py"),
+    Mutant("a query of many fields", "authority/front/api.py", 'except ValueError:\n        raise invalid([(("query",)', 'except KeyError:\n        raise invalid([(("query",)', "tests/unit/authority/test_api_input.py"),
     Mutant("what was just revoked is listed", "authority/front/crl_publishing.py", "found = {**self._lately(ca_id, since), **just_revoked, **found}", "found = {**self._lately(ca_id, since), **found}", "tests/unit/authority/test_revocation.py"),
     Mutant("the index of the revoked lags", "authority/front/crl_publishing.py", "**self._lately(ca_id, since), **just_revoked", "**just_revoked", "tests/unit/authority/test_revocation.py"),
     Mutant("a list that came late", "authority/front/crl_publishing.py", "TRIES = 3", "TRIES = 1", "tests/unit/authority/test_revocation.py"),
