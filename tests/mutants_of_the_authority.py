@@ -163,6 +163,7 @@ AUTHORITY = [
     Mutant("tokens are each identity's", "authority/front/listing.py", 'f"{identity.id}\\n{token}"', 'f"{token}"', "tests/unit/authority/test_api_access.py"),
     Mutant("a search by token is strong", "authority/front/listing.py", "if found is not None and found.profile in known:", "if False:", "tests/unit/authority/test_issuing.py"),
     Mutant("a token for one request", "authority/front/enrollment.py", "if request.asked != asked:", "if False:", "tests/unit/authority/test_issuing.py"),
+    Mutant("items of a newer evercert", "aws/authority/certificate_items.py", "and schema > SCHEMA:", "and False:", "tests/contract/authority/test_certificates.py"),
     Mutant("dates are reckoned anew", "authority/front/enrollment.py", 'dates = dict.fromkeys(("notBefore", "notAfter"), True)', "dates: dict[str, bool] = {}", "tests/contract/authority/test_asked_again.py"),
     Mutant("a date is not a lifetime", "authority/front/enrollment.py", "for name, value in attributes.items()}", "for name, value in attributes.items() if name not in (*dates, 'ttl')}", "tests/unit/authority/test_issuing.py"),
     Mutant("a token is looked up first", "authority/front/enrollment.py", "request = self.certificates.request_of(token) if token else None", "request = None", "tests/unit/authority/test_issuing.py"),
