@@ -105,9 +105,8 @@ def _item(primary: Item, row: Requested | Kept, values: Mapping[str, Any]) -> It
 def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -> Row:
     """The document as it was written first, and over it what has changed since."""
     values = items.plain(item)
-    if (
-        isinstance(schema := values.get("schema"), Decimal) and schema > SCHEMA
-    ):  # written back by this code, it would lose what that one knows
+    schema = values.get("schema")
+    if isinstance(schema, Decimal) and schema > SCHEMA:
         raise Misconfigured(f"item {str(values['pk'])[:100]} was written by a newer evercert: deploy that one")
     try:
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
