@@ -29,7 +29,7 @@ AUTHORITY = [
     Mutant("one token in the metadata", "authority/policies/bodies.py", "if sum(key == RESERVED_METADATA for key, _ in metadata) > 1:", "if False:", "tests/unit/authority/test_bodies.py"),
     Mutant("several of a field in a CSR", "authority/policies/supplied.py", "elif len(values) > 1:", "elif False:", "tests/unit/authority/test_supplied.py"),
     Mutant("multi-valued parts in a CSR", "authority/policies/supplied.py", "if any(len(rdn) > 1 for rdn in name.rdns):", "if False:", "tests/unit/authority/test_supplied.py"),
-    Mutant("unsound keys of a CSR", "authority/policies/supplied.py", "if broken := unsound(csr.public_key()):", "if broken := None:", "tests/unit/authority/test_api_input.py"),
+    Mutant("unsound keys of a CSR", "authority/front/making.py", "if broken := unsound(public_key):", "if broken := None:", "tests/unit/authority/test_api_input.py"),
     Mutant("a host that ends in a number", "identifiers.py", "if _NUMBER.fullmatch(labels[-1]):", "if False:", "tests/unit/test_identifiers.py"),
     Mutant("names of a CSR are canonical", "authority/policies/supplied.py", "found.add(parse(str(known)))", "found.add(known)", "tests/unit/authority/test_supplied.py"),
     # the signer

@@ -20,6 +20,7 @@ from evercert.authority.policies.wish import Wish, refuse
 from evercert.authority.ports import Configuration, KeySeal
 from evercert.authority.refusal import bad_request
 from evercert.authority.signer import ceiling
+from evercert.authority.signer.sound_keys import unsound
 from evercert.errors import Misconfigured
 from evercert.keys import PrivateKey
 from evercert.usages import impossible
@@ -144,4 +145,6 @@ def _require_inside(ca: CA, leaf: Leaf, csr: str, now: datetime) -> None:
     if late := ceiling.untimely(leaf, now):
         found.append(late)
     if found:
+        if broken := unsound(public_key):  # asked for again, so that what is sound costs no more
+            raise bad_request(f"csr: {broken}")
         raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

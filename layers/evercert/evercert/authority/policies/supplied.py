@@ -14,7 +14,6 @@ from evercert.algorithms import KeyAlgorithm
 from evercert.authority.policies.asked import MOST_NAMES, Asked, BasicConstraints, ExtendedKeyUsageWord, KeyUsageWord
 from evercert.authority.policies.fields import CAMEL, SubjectBody, asked_of
 from evercert.authority.refusal import bad_request
-from evercert.authority.signer.sound_keys import unsound
 from evercert.csr import load, name_of, proven_algorithm
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, from_general_name, parse
@@ -45,8 +44,6 @@ def read(text: str) -> Supplied:
 
 def _algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
     algorithm = proven_algorithm(csr)
-    if broken := unsound(csr.public_key()):
-        raise ValueError(broken)
     if algorithm == "Ed25519":
         raise ValueError("its key is an Ed25519 key, and no CA here signs with one; take an RSA or an EC key")
     return algorithm
