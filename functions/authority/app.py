@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from evercert.authority.front.api import Answer, Api
+from evercert.authority.front.api import Api, unset
 from evercert.authority.front.front import Front, FrontPorts
 from evercert.authority.front.routes import ROUTES, Route
 from evercert.authority.front.settings import AuthoritySettings
@@ -47,7 +47,7 @@ def answered(route: Route | None, ids: dict[str, str]) -> Response[Any]:
         answer, told = _api().answer(route, event, ids)
     except Misconfigured as error:  # the environment: no call can be carried out
         logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
-        answer = Answer(500, "application/json", '{"statusCode": 500, "error": "InternalServerError"}')
+        answer = unset(event.get("requestContext", {}))
     else:
         LEVELS.get(told.outcome, logger.error)(told.line)
     headers: dict[str, str | list[str]] = dict(answer.headers)

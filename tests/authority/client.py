@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from evercert.authority.front.openapi import statuses
 from evercert.authority.front.routes import ROUTES, Route
 from evercert.keys import PrivateKey
+from tests.authority.described import misdescribed
 from tests.authority.server import CONTEXT, entry_point, event_of
 from tests.authority.setting import Setting
 
@@ -58,8 +59,11 @@ class Client:
             given.setdefault("authorization", f"Bearer {self.token}")
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         said = self.resolve(event_of(method, target, given, raw))
-        route = _route(method, unquote(target.partition("?")[0]))
-        assert route is None or said.status in statuses(route), f"{said.status} is not in the OpenAPI document"
+        route = route_of(method, unquote(target.partition("?")[0]))
+        if route is not None:
+            assert said.status in statuses(route), f"{said.status} is not in the OpenAPI document"
+            if said.headers["content-type"].startswith("application/json"):
+                assert misdescribed(route, said.status, said.json) == []
         return said
 
     def resolve(self, event: dict[str, Any]) -> Said:
@@ -101,7 +105,7 @@ class Client:
         return len(kept.requests), len(kept.certificates), len(self.setting.ledger.intents)
 
 
-def _route(method: str, path: str) -> Route | None:
+def route_of(method: str, path: str) -> Route | None:
     """The first that fits, as it is taken."""
     for route in ROUTES:
         if route.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):

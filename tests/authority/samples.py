@@ -47,6 +47,7 @@ def requested(**changes: Any) -> Requested:
         "status": "pending",
         "ca": CA,
         "leaf": leaf(),
+        "lifetime": 90 * 86_400,
         "csr": "-----BEGIN CERTIFICATE REQUEST-----",
         "metadata": (("team", "web"), ("team", "shop")),
         "sealed_key": "c2VhbGVk",
@@ -63,7 +64,7 @@ def kept(request: Requested, **changes: Any) -> Kept:
         **{
             name: getattr(request, name)
             for name in (
-                "identity", "profile", "application", "project", "ca", "leaf", "csr",
+                "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr",
                 "supplied_csr", "metadata", "sealed_key", "renews",
             )
         },

@@ -103,6 +103,7 @@ def test_without_its_environment_it_answers_and_says_why_in_the_log(
     front = function("authority")
     status, said = call(front, context, "GET", "/api/openapi.json")
     assert (status, said["error"]) == (500, "InternalServerError")
+    assert said.keys() == {"reqId", "statusCode", "message", "error"}
     assert name in capsys.readouterr().out and name not in json.dumps(said)
 
 

@@ -101,6 +101,9 @@ def test_an_international_name_stands_as_its_a_labels(text, canonical):
         pytest.param("w ö.example", "is no international name", id="space"),
         pytest.param("\uff41\uff0fö.example", "is no international name", id="slash in full width"),
         pytest.param("\uff0a.bücher.example", "write the star", id="wildcard in full width"),
+        pytest.param("dns:0x7f.1", "it ends in a number", id="an address in hexadecimal"),
+        pytest.param("dns:www.example.0x", "it ends in a number", id="what is read as 0"),
+        pytest.param("dns:*.example.7", "it ends in a number", id="below a number"),
         pytest.param("\uff11.\uff12.\uff13.\uff14", "it has only digits", id="digits in full width"),
     ],
 )

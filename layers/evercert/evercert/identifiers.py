@@ -18,6 +18,7 @@ LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
 _ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -134,6 +135,8 @@ def _dns(value: str, *, wildcard: bool = True) -> str:
         raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
     if all(label.isdigit() for label in labels):
         raise ValueError(f"{value!r} is not a DNS name: it has only digits")
+    if _NUMBER.fullmatch(labels[-1]):
+        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so that programs take it for an address")
     for label in labels:
         if label.startswith(_ACE_PREFIX):
             _check_a_label(label)

@@ -226,6 +226,24 @@ def test_what_hands_have_left_there_is_said(world: World, table: str) -> None:
                 read(name)
 
 
+def test_what_a_newer_evercert_wrote_is_left_alone(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    request, found = issued(certificates)
+    for kind, name, read in [
+        ("request", request.id, certificates.request),
+        ("certificate", found.id, certificates.certificate),
+    ]:
+        world.operator.dynamodb.update_item(
+            TableName=table,
+            Key={"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}},
+            UpdateExpression="SET #schema = :schema",
+            ExpressionAttributeNames={"#schema": "schema"},
+            ExpressionAttributeValues={":schema": {"N": "2"}},
+        )
+        with pytest.raises(Misconfigured, match=f"item {kind}#{name} was written by a newer evercert"):
+            read(name)
+
+
 def test_what_has_expired_long_ago_is_forgotten_by_the_table(world: World, table: str) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     request = certificates.open(requested(), "token")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from typing import Any
 
 import pytest
 
@@ -197,6 +198,32 @@ def test_an_idempotency_token_is_the_identitys_own(client: Client) -> None:
     client.as_another("request", "read-key")
     other = client.issue(key="token").json
     assert other["certificateRequestId"] != first["certificateRequestId"]
+
+
+def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Client, monkeypatch) -> None:
+    issued, reads = client.issued({"keyAlgorithm": "EC_prime256v1"}), list[str]()
+    configuration = client.setting.configuration
+    for name in ("profile", "cas", "ca", "identity"):
+        real = getattr(configuration, name)
+
+        def reading(*what: str, name: str = name, real: Any = real) -> Any:
+            reads.append(name)
+            return real(*what)
+
+        monkeypatch.setattr(configuration, name, reading)
+    before = client.as_another("read-key", "administer")
+    target = f"{CERTIFICATES}/{issued['certificateId']}"
+    for act, most in (
+        (lambda: client.get(f"{target}/bundle"), ["identity", "profile", "profile"]),
+        (lambda: client.get(target), ["ca", "identity", "profile", "profile"]),
+    ):
+        reads.clear()
+        assert act().status == 200
+        assert sorted(reads) == most
+    client.token = before
+    reads.clear()
+    assert client.issue().status == 200
+    assert sorted(reads) == ["ca", "cas", "cas", "identity", "profile", "profile"]  # once by the signer for itself
 
 
 # -- the log ---------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ ATTRIBUTES: list[tuple[str, dict[str, Any], str]] = [
     ("a star in the middle", {"altNames": [{"type": "dns_name", "value": "www.*.example.com"}]}, "altNames"),
     ("half a star", {"altNames": [{"type": "dns_name", "value": "w*.example.com"}]}, "altNames"),
     ("an address as a host", {"altNames": [{"type": "dns_name", "value": "10.0.0.7"}]}, "altNames"),
+    ("an address in hexadecimal", {"altNames": [{"type": "dns_name", "value": "0x7f.0x1"}]}, "altNames"),
     ("no address", {"altNames": [{"type": "ip_address", "value": "10.0.0.300"}]}, "altNames"),
     ("an unknown type", {"altNames": [{"type": "upn", "value": "x@example.com"}]}, "altNames"),
     ("101 names", {"altNames": [{"type": "dns_name", "value": f"h{n}.example.com"} for n in range(101)]}, "altNames"),
@@ -119,7 +120,7 @@ CSRS: list[tuple[str, str, str]] = [
     ("a certificate", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "csr"),
     ("a changed one", changed(), "csr"),
     ("a small key", pem(plain(), rsa.generate_private_key(65537, 1024)), "csr"),
-    ("a small exponent", pem(plain(), rsa.generate_private_key(3, 2048)), "exponent"),
+    ("a small exponent", pem(plain(), rsa.generate_private_key(3, 2048)), "csr: its RSA exponent"),
     ("a curve nobody uses", pem(plain(), ec.generate_private_key(ec.SECP256K1())), "csr"),
     ("Ed25519", pem(plain(), ed25519.Ed25519PrivateKey.generate(), None), "csr"),
     ("a private key", "-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----", "csr"),
@@ -268,6 +269,13 @@ def test_what_is_no_id_reaches_no_table(client: Client, what: str) -> None:
 def test_queries_that_are_none(client: Client, query: str) -> None:
     said = client.get(f"{PROFILES}?{query}")
     assert said.status == 422 or said.json == {"certificateProfiles": [], "totalCount": 0}
+
+
+def test_a_query_of_many_fields(client: Client) -> None:
+    query = "&".join(f"field{place}=1" for place in range(60))
+    said = client.get(f"{PROFILES}?projectId=x&{query}")
+    assert (said.status, said.json["message"][0]["path"]) == (422, ["query"])
+    assert client.get(f"/api/openapi.json?{query}").status == 200
 
 
 def test_other_methods_and_paths_are_not_found(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -155,6 +156,20 @@ def test_the_same_token_is_the_same_certificate(client: Client, how: str) -> Non
     assert client.written == (1, 1, 1)
     said = client.issue({"ttl": "1d"}, **given)
     assert (said.status, "used before" in said.message) == (400, True)
+    assert client.written == (1, 1, 1)
+
+
+def test_a_retry_reckons_its_dates_anew(client: Client) -> None:
+    def until(minutes: float, **more: Any) -> Any:
+        end = client.setting.now() + timedelta(minutes=minutes)
+        return client.issue({"ttl": None, "notAfter": end.isoformat(), **more}, key="token")
+
+    first = until(2).json
+    client.setting.clock.advance(seconds=3)
+    assert until(2).json == first and client.written == (1, 1, 1)
+    for other in ({"notBefore": client.setting.now().isoformat()}, {"organization": "Muster AG"}):
+        assert until(2, **other).status == 400
+    assert client.issue({"ttl": "2m"}, key="token").status == 400
     assert client.written == (1, 1, 1)
 
 

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from evercert.authority.policies.policy import Policy
+from evercert.authority.policies.wish import BACKDATED
 from evercert.authority.refusal import Refusal
 from evercert.errors import Unavailable
 from evercert.keys import PrivateKey, public_bytes
@@ -196,13 +197,94 @@ def test_lists_replace_and_null_drops(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("ttl", "span"),
-    [("90d", timedelta(days=90)), ("36h", timedelta(days=1)), ("12h", timedelta(hours=12)), ("30m", timedelta(minutes=30)), ("90s", timedelta(minutes=1))],
+    [("90d", timedelta(days=90)), ("36h", timedelta(hours=36)), ("12h", timedelta(hours=12)), ("30m", timedelta(minutes=30)), ("119s", timedelta(seconds=119))],
 )  # fmt: skip
-def test_the_new_span_is_the_old_one_in_its_largest_unit(client: Client, ttl: str, span: timedelta) -> None:
+def test_the_new_span_is_the_old_one_for_ever(client: Client, ttl: str, span: timedelta) -> None:
     issued = client.issued({**EC, "ttl": ttl})
-    for _ in range(3):
+    for _ in range(5):
+        client.setting.clock.advance(seconds=7.3)
         issued = renew(client, issued).json
-        assert leaf_of(issued).not_valid_after_utc == client.setting.now() + span
+        assert leaf_of(issued).not_valid_after_utc == client.setting.now().replace(microsecond=0) + span
+
+
+def test_one_that_was_asked_for_by_its_end_lasts_as_long_again(client: Client) -> None:
+    now = client.setting.now()
+    issued = client.issue({**EC, "ttl": None, "notAfter": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%S.999Z}"})
+    for _ in range(3):
+        issued = renew(client, issued.json.get("certificate") if "status" in issued.json else issued.json)
+        client.setting.clock.advance(seconds=30)
+        leaf = leaf_of(issued.json)
+        assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(minutes=2) + BACKDATED
+
+
+def test_a_beginning_that_was_said_is_no_backdating(client: Client) -> None:
+    issued = client.issued({**EC, "ttl": "1h"})
+    for _ in range(3):
+        begin = client.setting.now() - BACKDATED
+        issued = renew(client, issued, {"attributes": {"notBefore": begin.isoformat()}}).json
+        assert leaf_of(issued).not_valid_after_utc == begin + timedelta(hours=1)
+
+
+def test_a_policys_longest_validity_holds_at_each_renewal(client: Client) -> None:
+    policy = Policy.model_validate({**ANYTHING, "validity": {"max": "1h"}})
+    client.setting.profile(policy=policy)
+    issued = client.issued({**EC, "ttl": "1h"})
+    for _ in range(3):
+        client.setting.clock.advance(seconds=0.9)
+        issued = renew(client, issued).json
+    client.setting.profile(policy=Policy.model_validate({**ANYTHING, "validity": {"max": "1h"}}))
+    longer = renew(client, issued, {"attributes": {"ttl": "3601s"}})
+    assert longer.status == 400 and "exceeds maximum" in longer.message
+
+
+def test_a_policy_that_lists_no_algorithm_hinders_no_renewal(client: Client) -> None:
+    silent = {name: rule for name, rule in ANYTHING.items() if name != "algorithms"}
+    client.setting.profile(policy=Policy.model_validate(silent))
+    old = client.issued()
+    asked = renew(client, old, {"attributes": {"keyAlgorithm": "RSA_2048"}})
+    assert asked.status == 400 and "RSA_2048" in asked.message
+    assert leaf_of(renew(client, old).json).public_key().key_size == leaf_of(old).public_key().key_size
+
+
+# -- whose it is ---------------------------------------------------------------------------------------------------------
+def test_a_key_is_reused_by_whom_it_belongs_to(client: Client) -> None:
+    old = client.issued(EC)
+    before = client.as_another("request", "read-key")
+    written = client.written
+    said = renew(client, old, {"renewalKeySource": "reuse"})
+    assert said.status == 403 and said.json["error"] == "PermissionDenied" and client.written == written
+    client.as_another("request", "administer")
+    assert key_of(renew(client, old, {"renewalKeySource": "reuse"}).json) == key_of(old)
+    client.token = before
+    mine = client.issued(EC)
+    assert key_of(renew(client, mine, {"renewalKeySource": "reuse"}).json) == key_of(mine)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"attributes": {"ttl": "1d"}},
+        {"attributes": {"altNames": [{"type": "dns_name", "value": "other.example.com"}]}},
+        {"attributes": {"organization": None}},
+        {"renewalKeySource": "csr", "csr": csr("dns:other.example.com")[1]},
+    ],
+)
+def test_only_who_asked_or_administers_changes_what_it_says(client: Client, body: dict[str, Any]) -> None:
+    old = client.issued({**EC, "organization": "Muster AG"})
+    before = client.as_another("request", "read-key")
+    written = client.written
+    said = renew(client, old, body)
+    assert said.status == 403 and said.json["details"][0]["action"] == "edit" and client.written == written
+    client.token = before
+    assert renew(client, old, body).status == 200
+
+
+def test_whoever_may_request_renews_what_others_asked_for_as_it_is(client: Client) -> None:
+    old = client.issued(EC)
+    by_csr = client.issue(csr=csr()[1], attributes={"commonName": None}).json["certificate"]
+    client.as_another("request")
+    assert renew(client, old).status == 200
+    assert renew(client, by_csr, {"renewalKeySource": "csr", "csr": csr()[1]}).status == 200
 
 
 def test_another_algorithm_makes_another_key(client: Client) -> None:

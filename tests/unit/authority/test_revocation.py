@@ -67,6 +67,17 @@ def test_a_second_time_is_refused(client: Client) -> None:
     assert client.setting.certificates.certificates[issued["certificateId"]].reason == "SUPERSEDED"
 
 
+def test_a_second_time_makes_up_for_a_list_that_was_never_made(client: Client) -> None:
+    issued = client.issued(EC)
+    client.setting.signer.trouble = [Unavailable("the signer was ended")]
+    assert revoke(client, issued).json["crlPublished"] is False
+    assert revoke(client, issued).status == 400
+    assert numbers(crl(client)) == {issued["serialNumber"]}
+    orders = len(client.setting.signer.orders)
+    assert revoke(client, issued).status == 400
+    assert len(client.setting.signer.orders) == orders  # nobody has lists signed by asking again and again
+
+
 def test_by_its_fingerprint(client: Client) -> None:
     told = client.get(f"{CERTIFICATES}/{client.issued(EC)['certificateId']}").json["certificate"]
     name = told["fingerprints"]["sha256"].upper()

@@ -40,6 +40,7 @@ class Requested:
     status: RequestStatus
     ca: str  # id; empty for a self-signed one
     leaf: Leaf
+    lifetime: int  # seconds that were asked for, without what it is backdated
     csr: str
     remove_roots: bool = False
     metadata: Metadata = ()
@@ -69,6 +70,7 @@ class Kept:
     certificate: str  # PEM
     chain: str  # PEM of what is above it, root last
     leaf: Leaf
+    lifetime: int  # as in Requested: what a renewal gets
     csr: str
     supplied_csr: bool = False
     metadata: Metadata = ()

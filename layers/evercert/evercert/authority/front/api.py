@@ -14,10 +14,11 @@ from evercert.authority.front.front import Front
 from evercert.authority.front.published import Binary
 from evercert.authority.front.routes import Call, Route, Said
 from evercert.authority.identity import Identity
-from evercert.authority.refusal import Refusal, bad_request, not_found, too_large
+from evercert.authority.refusal import Refusal, bad_request, invalid, not_found, too_large
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
 
 LARGEST_BODY = 64 * 1_024  # bytes: a CSR with a hundred names, and as much metadata as there may be, is less
+MOST_FIELDS = 50  # of a query
 RETRY_AFTER = 5  # seconds
 JSON = "application/json; charset=utf-8"
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -79,7 +80,7 @@ class Api:
             answer = _refused(Refusal(503, *_BUSY), context, {"Retry-After": str(RETRY_AFTER)})
         except Misconfigured as error:
             told.outcome, told.facts["message"] = error.kind, str(error)
-            answer = _refused(Refusal(500, *_UNSET), context)
+            answer = unset(context)
         except Exception as error:  # noqa: BLE001 (its text could hold a secret)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
             told.outcome, told.facts["message"] = "unexpected", str(known)
@@ -97,7 +98,7 @@ class Api:
             told.facts["identity"] = identity.id
         call = Call(
             ids={name: unquote(value, errors="replace") for name, value in ids.items()},
-            query=dict(parse_qsl(str(event.get("rawQueryString", "")), max_num_fields=50)),
+            query=_query(event) if route.query else {},
             body=_body(event) if route.method == "POST" else None,
             identity=identity,
             key=headers.get("idempotency-key"),
@@ -105,6 +106,18 @@ class Api:
         said = route.handler(self._front, call)
         told.facts |= _facts(said)
         return said
+
+
+def unset(context: Mapping[str, Any]) -> Answer:
+    """What is not set up is for the operator, who finds it in the log."""
+    return _refused(Refusal(500, *_UNSET), context)
+
+
+def _query(event: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(str(event.get("rawQueryString", "")), max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise invalid([(("query",), f"at most {MOST_FIELDS} fields")]) from None
 
 
 def _body(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 (whatever JSON holds)

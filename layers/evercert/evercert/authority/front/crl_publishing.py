@@ -61,6 +61,12 @@ class CrlPublishing:
                 return
         raise Unavailable(f"cannot publish a CRL of CA {ca_id}: others do so again and again")
 
+    def lists(self, ca_id: str, serial_number: int) -> bool:
+        """Whether the list that stands has it."""
+        der = self._standing(ca_id)
+        found = x509.load_der_x509_crl(der) if der else None
+        return found is not None and found.get_revoked_certificate_by_serial_number(serial_number) is not None
+
     def _published(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
         number, since = self._certificates.next_crl_number(ca_id), self._clock()
         found = {one.serial_number: one for one in self._certificates.revoked(ca_id, since - LINGERS)}

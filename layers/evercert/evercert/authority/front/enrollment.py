@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from evercert.authority.estate import Profile
 from evercert.authority.front import answers
@@ -34,6 +34,18 @@ def token_of(identity: Identity, header: str | None, said: str | None) -> str | 
     return token_digest(identity, token)
 
 
+def digest_of(body: dict[str, Any], **more: str) -> str:
+    """Of what is asked for: a retry asks for the same.
+
+    Of its dates it counts that they are said, and not what they say: clients reckon them from the moment at which they
+    ask, and ask again a moment later.
+    """
+    attributes = body.get("attributes") or {}
+    dates = dict.fromkeys(("notBefore", "notAfter"), True)
+    said = {name: dates.get(name, value) if value is not None else None for name, value in attributes.items()}
+    return digest({**more, "body": {**body, "attributes": said}})
+
+
 @dataclass(frozen=True)
 class Enrollment:
     """Idempotent by token; without one, each call is a certificate."""
@@ -51,7 +63,7 @@ class Enrollment:
         body = bodies.issue(data)
         profile = self.seeing.profile(identity, body.profile_id, "request")
         application = self._application(profile, body.application_id)
-        token, asked = token_of(identity, key, body.token), digest({"issue": data})
+        token, asked = token_of(identity, key, body.token), digest_of(cast("dict[str, Any]", data))
         request = self.certificates.request_of(token) if token else None
         if request is None:
             csr = supplied.read(body.csr) if body.csr else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from evercert.authority.policies.wish import Wish, refuse
 from evercert.authority.ports import Configuration, KeySeal
 from evercert.authority.refusal import bad_request
 from evercert.authority.signer import ceiling
+from evercert.authority.signer.sound_keys import unsound
 from evercert.errors import Misconfigured
 from evercert.keys import PrivateKey
 from evercert.usages import impossible
@@ -61,10 +62,13 @@ class Making:
         if problems := evaluation.problems(wish, profile.policy, now):
             raise refuse(problems)
         leaf = wish.leaf(now)
-        algorithm = self._algorithm(profile, wish, supplied, key)
+        cas = self._cas(profile)
+        algorithm = _algorithm(cas, wish, supplied, key)
         if why := impossible(leaf.key_usages, algorithm):
             raise bad_request(f"keyUsages: {why}")
-        ca = None if profile.issuer_type == "self-signed" else self._ca(profile, algorithm, leaf, now)
+        ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
+        if ca is not None:
+            _require_usable(ca, leaf, now)
         made = key or PrivateKey.generate(algorithm) if supplied is None else None
         csr = made.sign_proof() if made else supplied.pem if supplied else ""
         if ca is not None:
@@ -82,6 +86,7 @@ class Making:
             status="pending",
             ca=ca.id if ca else "",
             leaf=leaf,
+            lifetime=wish.lifetime(leaf, now),
             csr=csr,
             remove_roots=asker.remove_roots,
             metadata=asker.metadata,
@@ -91,43 +96,44 @@ class Making:
             asked=asker.asked,
         )
 
-    def _algorithm(
-        self, profile: Profile, wish: Wish, supplied: Supplied | None, key: PrivateKey | None
-    ) -> KeyAlgorithm:
-        if supplied is not None:
-            return supplied.algorithm
-        if key is not None:
-            return key.algorithm
-        if wish.key_algorithm is not None:
-            return wish.key_algorithm
-        cas = self._cas(profile)
-        return "EC_prime256v1" if cas and all(family(ca.algorithm) == "EC" for ca in cas) else "RSA_2048"
-
-    def _ca(self, profile: Profile, algorithm: KeyAlgorithm, leaf: Leaf, now: datetime) -> CA:
-        """The one of the key's family: AWS takes no mixed chains."""
-        wanted = family(algorithm)
-        found = [ca for ca in self._cas(profile) if family(ca.algorithm) == wanted]
-        if not found:
-            raise bad_request(
-                f"keyAlgorithm: no CA of profile {profile.slug} certifies {wanted} keys, such as {algorithm}"
-            )
-        ca = found[0]
-        if ca.status == "disabled":
-            raise bad_request("CA is not active")
-        if not ca.installed:
-            raise bad_request("CA does not have a certificate installed")
-        ends = ca.current.x509.not_valid_after_utc
-        if ends <= now:
-            raise bad_request("CA is expired")
-        if leaf.not_after > ends:
-            raise bad_request("notAfter date is after CA certificate's notAfter date")
-        return ca
-
     def _cas(self, profile: Profile) -> list[CA]:
+        if not profile.cas:
+            return []
         named = {ca.name: ca for ca in self._configuration.cas() if ca.kind == "issuing"}
         if missing := [name for name in profile.cas if name not in named]:
             raise Misconfigured(f"profile {profile.key} names the CA {missing[0]}, and there is none; apply it again")
         return [named[name] for name in profile.cas]
+
+
+def _algorithm(cas: Sequence[CA], wish: Wish, supplied: Supplied | None, key: PrivateKey | None) -> KeyAlgorithm:
+    if supplied is not None:
+        return supplied.algorithm
+    if key is not None:
+        return key.algorithm
+    if wish.key_algorithm is not None:
+        return wish.key_algorithm
+    return "EC_prime256v1" if cas and all(family(ca.algorithm) == "EC" for ca in cas) else "RSA_2048"
+
+
+def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> CA:
+    """The one of the key's family: AWS takes no mixed chains."""
+    wanted = family(algorithm)
+    found = [ca for ca in cas if family(ca.algorithm) == wanted]
+    if not found:
+        raise bad_request(f"keyAlgorithm: no CA of profile {profile.slug} certifies {wanted} keys, such as {algorithm}")
+    return found[0]
+
+
+def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
+    if ca.status == "disabled":
+        raise bad_request("CA is not active")
+    if not ca.installed:
+        raise bad_request("CA does not have a certificate installed")
+    ends = ca.current.x509.not_valid_after_utc
+    if ends <= now:
+        raise bad_request("CA is expired")
+    if leaf.not_after > ends:
+        raise bad_request("notAfter date is after CA certificate's notAfter date")
 
 
 def _require_inside(ca: CA, leaf: Leaf, csr: str, now: datetime) -> None:
@@ -139,4 +145,6 @@ def _require_inside(ca: CA, leaf: Leaf, csr: str, now: datetime) -> None:
     if late := ceiling.untimely(leaf, now):
         found.append(late)
     if found:
+        if broken := unsound(public_key):  # asked for again, so that what is sound costs no more
+            raise bad_request(f"csr: {broken}")
         raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

@@ -7,12 +7,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from evercert.authority.front.openapi_answers import ANSWERS, BINARY, FREE, NUMBER, TEXT, fields
 from evercert.authority.front.reasons import REASONS
 from evercert.authority.front.routes import ROUTES, Route
 from evercert.authority.front.search import SearchModel
 from evercert.authority.policies.bodies import IssueModel, RenewModel
 
-_TEXT = {"type": "string"}
+_RENAMED = {"_Entry": "MetadataEntry", "_Pair": "MetadataPair", "AttributesBody": "Attributes"}
+_TTL = "A number and s, m (minutes), h, d, w or y, such as 90d"
+_TEXTS = {"text/plain": TEXT}
 _REFUSALS = {
     400: "What is asked for can never be had",
     401: "Nobody knows who asks",
@@ -48,14 +51,16 @@ def document(address: str) -> dict[str, Any]:
 
 def statuses(route: Route) -> tuple[int, ...]:
     """Of every answer that the route can give."""
-    found = {200, 500, 503}
+    found = {500, 503}
+    if route.answer is not None or route.kind != "application/json":
+        found.add(200)
     if route.login:
         found |= {401, 403, 404}
     if route.method == "POST":
         found |= {400, 401, 404, 413, 422}
     if "{" in route.template:
         found.add(404)
-    if route.method == "GET" and route.login:
+    if route.query:
         found.add(422)
     return tuple(sorted(found))
 
@@ -66,23 +71,30 @@ def _operation(route: Route) -> dict[str, Any]:
         if status in _REFUSALS:
             answers[str(status)] = {"description": _REFUSALS[status], "content": _json("#/components/schemas/Error")}
         else:
-            schema = {"type": "object"} if route.kind == "application/json" else _TEXT
-            answers[str(status)] = {"description": route.says, "content": {route.kind: {"schema": schema}}}
+            content = {route.kind: {"schema": _TEXTS.get(route.kind, BINARY)}}
+            if route.answer is not None:
+                content = _json(f"#/components/schemas/{route.answer}")
+            answers[str(status)] = {"description": route.says, "content": content}
     found: dict[str, Any] = {"summary": route.says, "responses": answers, "parameters": _parameters(route)}
     if route.login:
         found["security"] = [{"accessToken": []}]
     if route.body:
-        found["requestBody"] = {"content": _json(f"#/components/schemas/{route.body}")}
+        found["requestBody"] = {
+            "content": _json(f"#/components/schemas/{route.body}"),
+            "required": route.body != "Renew",
+        }
     return found
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", route.template)
-    found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
-    found += [{"name": name, "in": "query", "required": name == "projectId", "schema": _TEXT} for name in route.query]
+    found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    for name in route.query:
+        is_id = name == "projectId"
+        found.append({"name": name, "in": "query", "required": is_id, "schema": TEXT if is_id else NUMBER})
     if route.idempotent:
-        said = "Answers the same certificate whenever it is sent again"
-        found.append({"name": "Idempotency-Key", "in": "header", "schema": _TEXT, "description": said})
+        said = "Answers the same certificate whenever it is sent again with the same body; only its dates may differ"
+        found.append({"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": said})
     return found
 
 
@@ -97,18 +109,41 @@ def _schemas() -> dict[str, Any]:
         found |= schema.pop("$defs", {})
         found[name] = schema
     methods = [
-        _object(clientId=_TEXT, clientSecret=_TEXT),
-        _object(identityId=_TEXT, iamHttpRequestMethod=_TEXT, iamRequestBody=_TEXT, iamRequestHeaders=_TEXT),
+        fields(clientId=TEXT, clientSecret=TEXT),
+        fields(
+            ("iamHttpRequestMethod",),
+            identityId=TEXT,
+            iamHttpRequestMethod={"const": "POST"},
+            iamRequestBody=TEXT,
+            iamRequestHeaders=TEXT,
+        ),
     ]
-    message = {"oneOf": [_TEXT, {"type": "array", "items": {"type": "object"}}]}
     return {
-        **found,
-        "Login": {"oneOf": methods},
-        "AccessToken": _object(accessToken=_TEXT),
-        "Revoke": _object(revocationReason={"enum": list(REASONS)}),
-        "Error": _object(reqId=_TEXT, statusCode={"type": "integer"}, message=message, error=_TEXT),
+        **{_RENAMED.get(name, name): _told(schema) for name, schema in found.items()},
+        **ANSWERS,
+        "Document": FREE,
+        "Login": {"anyOf": methods},
+        "AccessToken": fields(accessToken=TEXT),
+        "Revoke": fields(revocationReason={"enum": list(REASONS)}),
     }
 
 
-def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 (schemas)
-    return {"type": "object", "properties": properties, "required": sorted(properties)}
+def _told(schema: Any) -> Any:  # noqa: ANN401 (a part of a schema)
+    """Without what pydantic adds of itself, and with what its types do not say.
+
+    Null is no default of an attribute: it clears what the profile would say.
+    """
+    if isinstance(schema, list):
+        return [_told(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    left_out = {"title", "description"} if isinstance(schema.get("title"), str) else set()
+    if schema.get("default", ...) is None:
+        left_out.add("default")
+    found = {key: _told(value) for key, value in schema.items() if key not in left_out}
+    if isinstance(reference := found.get("$ref"), str):
+        prefix, _, last = reference.rpartition("/")
+        found["$ref"] = f"{prefix}/{_RENAMED.get(last, last)}"
+    if found.get("format") == "duration":
+        found = {"type": "string", "description": _TTL}
+    return found

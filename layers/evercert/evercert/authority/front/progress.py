@@ -18,8 +18,8 @@ from evercert.certificate import to_pem
 from evercert.errors import Misconfigured
 
 _CARRIED = (
-    "identity", "profile", "application", "project", "ca", "leaf", "csr", "supplied_csr", "metadata", "sealed_key",
-    "renews",
+    "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr", "supplied_csr", "metadata",
+    "sealed_key", "renews",
 )  # fmt: skip
 
 

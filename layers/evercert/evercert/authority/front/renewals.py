@@ -12,7 +12,7 @@ from cryptography import x509
 from evercert.algorithms import KeyAlgorithm, algorithm_of
 from evercert.authority.estate import Profile
 from evercert.authority.front import answers
-from evercert.authority.front.enrollment import token_of
+from evercert.authority.front.enrollment import digest_of, token_of
 from evercert.authority.front.making import Asker, Making
 from evercert.authority.front.progress import Progress
 from evercert.authority.front.seeing import Seeing
@@ -22,14 +22,12 @@ from evercert.authority.policies import bodies, defaults, supplied
 from evercert.authority.policies.asked import Asked, again
 from evercert.authority.policies.bodies import RenewBody
 from evercert.authority.policies.supplied import Supplied
-from evercert.authority.policies.wish import BACKDATED, Wish
+from evercert.authority.policies.wish import Wish
 from evercert.authority.ports import Certificates, Configuration, KeySeal
 from evercert.authority.refusal import bad_request
-from evercert.canonical import digest
 from evercert.errors import Unavailable
 from evercert.keys import PrivateKey
 
-_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _EMPTY = ("certificate", "issuingCaCertificate", "certificateChain", "serialNumber", "certificateId")
 _ONCE = "certificate has already been renewed"
 
@@ -51,7 +49,7 @@ class Renewals:
         body = bodies.renew(data)
         old = self.seeing.certificate(identity, name)
         profile = self.seeing.profile(identity, old.profile, "request")
-        token, asked = token_of(identity, key, None), digest({"renew": old.id, "body": data})
+        token, asked = token_of(identity, key, None), digest_of(cast("dict[str, Any]", data or {}), renews=old.id)
         known = self.certificates.request_of(token) if token else None
         request = known or self.certificates.renewal_of(old.id)
         if request is None:
@@ -67,9 +65,11 @@ class Renewals:
     def _request(self, identity: Identity, old: Kept, profile: Profile, body: RenewBody, asked: str) -> Requested:
         if reasons := self._reasons(old):
             raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
-        csr, private_key = self._key(old, profile, body)
+        csr, private_key = self._key(identity, old, profile, body)
         asker = Asker(identity.id, old.application, old.project, body.remove_roots, old.metadata, asked, renews=old.id)
-        wish = Wish.of(self._asked(old, body, csr, private_key))
+        wish = Wish.of(self._asked(old, profile, body, csr, private_key))
+        if body.asked or _changed(old, wish):
+            self.seeing.require_own(identity, old, "edit", "certificates")
         return self.making.request(asker, profile, wish, csr, private_key)
 
     def _reasons(self, old: Kept) -> list[str]:
@@ -82,8 +82,13 @@ class Renewals:
             reasons.append("CA is not active")
         return reasons
 
-    def _key(self, old: Kept, profile: Profile, body: RenewBody) -> tuple[Supplied | None, PrivateKey | None]:
-        """What it is for: a CSR (sent, or the old one), the old key, or neither: then a new key is made."""
+    def _key(
+        self, identity: Identity, old: Kept, profile: Profile, body: RenewBody
+    ) -> tuple[Supplied | None, PrivateKey | None]:
+        """What it is for: a CSR (sent, or the old one), the old key, or neither: then a new key is made.
+
+        Whoever renews may read the key of what it renewed, so that it reuses no key that is somebody else's.
+        """
         source = body.key_source or ("csr" if body.csr or old.supplied_csr else "new")
         if body.csr and source != "csr":
             raise bad_request("A CSR can only be sent with the renewal key source csr")
@@ -97,10 +102,13 @@ class Renewals:
         if source == "new":
             return None, None
         if old.sealed_key is not None:
+            self.seeing.require_own(identity, old, "read-private-key", "certificates")
             return None, self.seal.open(old.sealed_key, old.request)
         return supplied.read(old.csr), None
 
-    def _asked(self, old: Kept, body: RenewBody, csr: Supplied | None, key: PrivateKey | None) -> Asked:
+    def _asked(
+        self, old: Kept, profile: Profile, body: RenewBody, csr: Supplied | None, key: PrivateKey | None
+    ) -> Asked:
         """The old certificate's, what a new CSR carries, what the body says; None drops, lists replace."""
         said = body.asked
         if body.csr and csr is not None and (twice := defaults.carried(csr, said)):
@@ -109,6 +117,8 @@ class Renewals:
         if algorithm is not None and said.get("key_algorithm") not in (None, algorithm):
             raise bad_request("attributes.keyAlgorithm: it cannot change while the key is kept, or comes with a CSR")
         kept = again(old.leaf, algorithm or said.get("key_algorithm") or _algorithm(old))
+        if algorithm is None and said.get("key_algorithm") is None and not _lists_keys(profile):
+            kept.pop("key_algorithm", None)  # nobody could ask for one: the profile's CAs say it, as they did before
         if body.csr and csr is not None:
             kept = cast("Asked", {**kept, **csr.asked})
         whole: dict[str, Any] = {**kept, **{name: value for name, value in said.items() if name != "key_algorithm"}}
@@ -129,14 +139,26 @@ class Renewals:
 
 
 def span(old: Kept) -> timedelta:
-    """Of the old certificate, without what it was backdated: in whole days, else hours, minutes, seconds."""
-    whole = old.not_after - old.not_before
-    if old.created_at - old.not_before >= BACKDATED:
-        whole -= BACKDATED
-    for unit in _UNITS:
-        if whole >= unit:
-            return whole // unit * unit
-    return whole
+    """What was asked for, to the second: rounded down to its largest unit, it would shrink (contract §D.6 does so)."""
+    return timedelta(seconds=old.lifetime)
+
+
+def _lists_keys(profile: Profile) -> bool:
+    """A policy without a list of key algorithms lets nobody ask for one (contract §D.3)."""
+    return profile.policy.algorithms is not None and profile.policy.algorithms.key_algorithm is not None
+
+
+def _changed(old: Kept, wish: Wish) -> bool:
+    """Whether it would say anything else than the old one: a new CSR can, too."""
+    before = Wish.of(again(old.leaf, None))
+    return wish.subject != before.subject or any(
+        set(new) != set(known)
+        for new, known in (
+            (wish.names, before.names),
+            (wish.key_usages, before.key_usages),
+            (wish.extended_key_usages, before.extended_key_usages),
+        )
+    )
 
 
 def _algorithm(old: Kept) -> KeyAlgorithm | None:

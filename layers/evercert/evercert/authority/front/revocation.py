@@ -34,12 +34,13 @@ class Revocation:
         self._clock = clock
 
     def revoke(self, identity: Identity, name: str, body: object) -> dict[str, Any]:
-        """A second time is refused with 400."""
+        """A second time is refused with 400, once the CRL lists it: the first try may have died before."""
         reason = _reason(body)
         kept = self._seeing.certificate(identity, name)
         self._seeing.require_revoke(identity, kept)
         revoked = self._certificates.revoke(kept.id, self._clock(), reason)
         if revoked is None or revoked.revoked_at is None:
+            self._listed(kept.id)
             raise bad_request("Certificate is already revoked")
         return {
             "message": "Successfully revoked certificate",
@@ -48,6 +49,14 @@ class Revocation:
             "certificateId": revoked.id,
             "crlPublished": self._published(revoked),
         }
+
+    def _listed(self, certificate_id: str) -> None:
+        """Whoever tries again is the first to notice that a list was never made."""
+        stands = self._certificates.certificate(certificate_id)
+        if stands is None or stands.revoked_at is None or stands.not_after <= self._clock():
+            return
+        if stands.ca and not self._publishing.lists(stands.ca, int(stands.serial_number, 16)):
+            self._published(stands)
 
     def _published(self, revoked: Kept) -> bool:
         """Not, where the signer cannot be asked now, or no CA signed it."""

@@ -50,12 +50,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """One of the API; `login`: only with an access token; `body`: the model in the OpenAPI document."""
+    """One of the API; `login`: only with an access token; `body`, `answer`: schemas of the OpenAPI document.
+
+    Without an answer, an answer of JSON is always a refusal.
+    """
 
     method: Literal["GET", "POST"]
     template: str
     handler: Callable[[Front, Call], Said]
     says: str
+    answer: str | None = None
     login: bool = True
     body: str | None = None
     query: tuple[str, ...] = ()
@@ -75,6 +79,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/auth/{method}/login",
         lambda front, call: front.logging_in.login(call.ids["method"], call.body),
         "Log in: universal-auth or aws-auth",
+        "GivenToken",
         login=False,
         body="Login",
     ),
@@ -83,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/auth/token/renew",
         lambda front, call: front.logging_in.renew(call.body),
         "Renew an access token",
+        "GivenToken",
         login=False,
         body="AccessToken",
     ),
@@ -91,6 +97,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/auth/token/revoke",
         lambda front, call: front.logging_in.revoke(call.body),
         "End an access token",
+        "Message",
         login=False,
         body="AccessToken",
     ),
@@ -99,12 +106,14 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/projects/slug/{slug}",
         lambda front, call: front.naming.project(call.who, call.ids["slug"]),
         "A project by its slug",
+        "Project",
     ),
     Route(
         "GET",
         f"{PROFILES}/slug/{{slug}}",
         lambda front, call: front.naming.profile_by_slug(call.who, call.ids["slug"], call.query.get("projectId")),
         "A profile by its slug, in a project by its id",
+        "ProfileFound",
         query=("projectId",),
     ),
     Route(
@@ -112,6 +121,7 @@ ROUTES: tuple[Route, ...] = (
         PROFILES,
         lambda front, call: front.naming.profiles(call.who, call.query.get("projectId"), *call.page),
         "The profiles of a project",
+        "Profiles",
         query=("projectId", "offset", "limit"),
     ),
     Route(
@@ -119,12 +129,14 @@ ROUTES: tuple[Route, ...] = (
         f"{PROFILES}/{{id}}",
         lambda front, call: front.naming.profile(call.who, call.ids["id"]),
         "A profile",
+        "ProfileFound",
     ),
     Route(
         "GET",
         f"{PROFILES}/{{id}}/certificates",
         lambda front, call: front.listing.certificates_of(call.who, call.ids["id"], *call.page),
         "The certificates of a profile, the newest first",
+        "Certificates",
         query=("offset", "limit"),
     ),
     Route(
@@ -132,18 +144,21 @@ ROUTES: tuple[Route, ...] = (
         f"{MANAGER}/applications/by-name/{{name}}",
         lambda front, call: front.naming.application(call.who, call.ids["name"]),
         "An application by its name",
+        "ApplicationFound",
     ),
     Route(
         "GET",
         f"{MANAGER}/applications/{{id}}/profiles",
         lambda front, call: front.naming.attached(call.who, call.ids["id"]),
         "The profiles of an application",
+        "Attached",
     ),
     Route(
         "POST",
         CERTIFICATES,
         lambda front, call: front.enrollment.issue(call.who, call.body, call.key),
         "Issue a certificate, by attributes or by CSR",
+        "Issued",
         body="Issue",
         idempotent=True,
     ),
@@ -152,6 +167,7 @@ ROUTES: tuple[Route, ...] = (
         f"{REQUESTS}/search",
         lambda front, call: front.listing.search(call.who, call.body),
         "Find requests, the newest first",
+        "Requests",
         body="Search",
     ),
     Route(
@@ -159,6 +175,7 @@ ROUTES: tuple[Route, ...] = (
         f"{REQUESTS}/{{id}}",
         lambda front, call: front.reading.poll(call.who, call.ids["id"]),
         "How a request stands",
+        "Request",
     ),
     Route(
         "POST",
@@ -171,18 +188,21 @@ ROUTES: tuple[Route, ...] = (
         f"{REQUESTS}/{{id}}/cancel",
         lambda front, call: front.reading.cancel(call.who, call.ids["id"]),
         "Ends the waiting: what waits is finished",
+        "Cancelled",
     ),
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}",
         lambda front, call: front.reading.certificate(call.who, call.ids["id"]),
         "A certificate by id or by SHA-256 fingerprint: its status, its successor",
+        "CertificateFound",
     ),
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}/bundle",
         lambda front, call: front.reading.bundle(call.who, call.ids["id"]),
         "Certificate, chain and private key",
+        "Bundle",
     ),
     Route(
         "GET",
@@ -196,6 +216,7 @@ ROUTES: tuple[Route, ...] = (
         f"{CERTIFICATES}/{{id}}/renew",
         lambda front, call: front.renewals.renew(call.who, call.ids["id"], call.body, call.key),
         "Renew a certificate, once",
+        "Renewed",
         body="Renew",
         idempotent=True,
     ),
@@ -204,6 +225,7 @@ ROUTES: tuple[Route, ...] = (
         f"{CERTIFICATES}/{{id}}/revoke",
         lambda front, call: front.revocation.revoke(call.who, call.ids["id"], call.body),
         "Revoke a certificate, once",
+        "Revoked",
         body="Revoke",
     ),
     Route(
@@ -222,5 +244,5 @@ ROUTES: tuple[Route, ...] = (
         login=False,
         kind="application/pkix-cert",
     ),
-    Route("GET", "/api/openapi.json", _openapi, "This document", login=False),
+    Route("GET", "/api/openapi.json", _openapi, "This document", "Document", login=False),
 )

@@ -69,15 +69,10 @@ class Seeing:
         request = self._certificates.request(found) if found else None
         return self._seen(identity, request, not_found("Certificate request not found"))
 
-    def may(self, identity: Identity, permission: Permission, row: Kept | Requested) -> bool:
-        """With its profile; one that was taken away since is only for those who may do it with all."""
-        profile = self._configuration.profile(row.profile)
-        return identity.may(permission, profile.key if profile else "")
-
     def may_read_key(self, identity: Identity, row: Kept | Requested) -> bool:
         """Of what it requested itself; of others' only if it administers the profile."""
-        own = row.identity == identity.id
-        return self.may(identity, "read-key", row) and (own or self.may(identity, "administer", row))
+        held, own = self._held(identity, row), row.identity == identity.id
+        return "read-key" in held and (own or "administer" in held)
 
     def require_key(self, identity: Identity, row: Kept) -> None:
         """Raises 403."""
@@ -86,11 +81,23 @@ class Seeing:
 
     def require_revoke(self, identity: Identity, row: Kept) -> None:
         """What it requested itself, or all of the profile if it administers it; raises 403."""
-        own = row.identity == identity.id and self.may(identity, "request", row)
-        if not own and not self.may(identity, "administer", row):
+        held = self._held(identity, row)
+        own = row.identity == identity.id and "request" in held
+        if not own and "administer" not in held:
             raise permission_denied(*_ACTIONS["administer"])
 
+    def require_own(self, identity: Identity, row: Kept, *what: str) -> None:
+        """What it requested itself, or all of the profile if it administers it; raises 403 for action and subject."""
+        if row.identity != identity.id and "administer" not in self._held(identity, row):
+            raise permission_denied(*what)
+
+    def _held(self, identity: Identity, row: Kept | Requested) -> frozenset[Permission]:
+        """With its profile; one that was taken away since is only for those who may do it with all."""
+        profile = self._configuration.profile(row.profile)
+        key = profile.key if profile else ""
+        return frozenset(permission for permission in _ANY if identity.may(permission, key))
+
     def _seen(self, identity: Identity, row: Row | None, unknown: Refusal) -> Row:
-        if row is None or not any(self.may(identity, permission, row) for permission in _ANY):
+        if row is None or not self._held(identity, row):
             raise unknown
         return row

@@ -100,6 +100,11 @@ class Wish:
             }
         )
 
+    def lifetime(self, leaf: Leaf, now: datetime) -> int:
+        """In whole seconds, of the certificate that was asked for; what it is backdated by itself is no part of it."""
+        begin = self.not_before if self.not_before is not None else now.replace(microsecond=0)
+        return int((leaf.not_after - begin).total_seconds())
+
     def _dates(self, now: datetime, default_ttl: timedelta | None) -> tuple[datetime, datetime | None]:
         """Backdated where nobody said a beginning; a ttl counts from now, so that it is what is left of it."""
         now = now.replace(microsecond=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
@@ -104,6 +105,9 @@ def _item(primary: Item, row: Requested | Kept, values: Mapping[str, Any]) -> It
 def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -> Row:
     """The document as it was written first, and over it what has changed since."""
     values = items.plain(item)
+    schema = values.get("schema")
+    if isinstance(schema, Decimal) and schema > SCHEMA:
+        raise Misconfigured(f"item {str(values['pk'])[:100]} was written by a newer evercert: deploy that one")
     try:
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
         return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]
