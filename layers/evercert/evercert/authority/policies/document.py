@@ -36,7 +36,7 @@ def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument
     if not isinstance(data, dict):
         return [Problem((), f"a document is a mapping with version: {VERSION}, policies: and profiles:")]
     if data.get("version") in (OTHER_VERSION, *AGENT_VERSIONS):
-        return [Problem(("version",), "no document of the authority: evercert apply FILE")]
+        return [Problem(("version",), f"no document of the authority ({VERSION}): evercert apply FILE")]
     found, policies = _policies(kebab_keys_of(data).get("policies"))
     try:
         form = Form.model_validate(data)

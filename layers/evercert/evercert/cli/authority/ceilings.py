@@ -95,12 +95,14 @@ def _told_apart(found: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def _pattern(text: str) -> str:
+    if text == _CLEARED:
+        raise ValueError(f"{_CLEARED} leaves nothing, so give nothing with it")
     bare = text.removeprefix("*.")
     try:
         name = "" if "*" in bare else parse(f"dns:{bare}").value
     except ValueError:
         name = ""
-    if text != "*" and name != bare:
+    if text != "*" and (not name or name != bare):
         mend = f"; is it {text.removesuffix(bare)}{name}?" if name else ""
         raise ValueError(f"a name, *.name or *{mend}")
     return text
