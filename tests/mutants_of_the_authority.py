@@ -230,4 +230,6 @@ AUTHORITY = [
     Mutant("doctor sees a key policy that is another", "cli/authority/checks.py", "found.key_making.has_policy(ca.key, policy_of(found.roles, ca))", "True", "tests/contract/authority/test_standing.py"),
     Mutant("doctor sees a CA that ends", "cli/authority/checks.py", "    if left > ENDING[ca.kind]:", "    if True:", "tests/contract/authority/test_standing.py"),
     Mutant("doctor sees a stale list", "cli/authority/checks.py", "if over or now - crl.last_update_utc > STALE:", "if False:", "tests/contract/authority/test_standing.py"),
+    Mutant("what the front hides can be revoked", "cli/authority/by_serial.py", "    stands = found.certificates.open(one.request, None)\n    return found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))", "    return one.kept", "tests/contract/authority/test_commands.py"),
+    Mutant("a record beside what the front shows", "cli/authority/by_serial.py", 'entry.order if kept is None else _id(entry, "request")', "entry.order", "tests/contract/authority/test_commands.py"),
 ]  # fmt: skip

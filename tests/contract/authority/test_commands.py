@@ -119,6 +119,13 @@ def fine(said: Said) -> Any:
     return json.loads(out)
 
 
+def fine_with_notes(said: Said) -> Any:
+    code, out, err = said
+    assert code == 0, said
+    assert all(line.startswith("note: ") for line in err.splitlines()), said
+    return json.loads(out)
+
+
 def refused(said: Said, *lines: str) -> None:
     """One line for each mistake, and nothing else."""
     code, out, err = said
@@ -679,6 +686,49 @@ def test_listed_is_what_the_list_that_stands_says(
     issued = certificates.finish(again, kept(again))
     function.does = lambda: publish(int(issued.serial_number, 16))
     assert fine(command("revoke", issued.id, "--yes", "--json"))["listed"]
+
+
+def test_what_the_front_hides_is_revoked_by_its_serial_number(
+    command: Command, world: World, outputs: dict[str, str], cas: list[Any], certificates: DynamoDBCertificates
+) -> None:
+    ca = next(one["id"] for one in cas if one["name"] == "issuing-ec")
+    ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
+
+    def signed(order: str) -> x509.Certificate:
+        made = x509.load_pem_x509_certificate(kept(requested()).certificate.encode())
+        says = {"profile": "p", "leaf": requested().leaf.model_dump(mode="json", by_alias=True)}
+        intent = Intent(order, ca, made.serial_number, "digest", START, says)
+        ledger.intend(intent)
+        ledger.conclude(intent, made.public_bytes(serialization.Encoding.DER))
+        return made
+
+    hidden, other, failed = str(uuid.uuid4()), requested(ca=ca), requested(ca=ca)
+    for request in (other, failed):
+        certificates.open(request, None)
+    certificates.finish(other, kept(other))
+    certificates.fail(failed, "CA is not active")
+    for order in (hidden, other.id, failed.id):
+        made = signed(order)
+        serial = f"{made.serial_number:x}"
+        done = fine_with_notes(command("revoke", serial, "--yes", "--json"))
+        again = certificates.certificate(done["revoked"])
+        assert (again.ca, int(again.serial_number, 16)) == (ca, made.serial_number)
+        assert again.revoked_at is not None
+        assert made.serial_number in {one.serial_number for one in certificates.revoked(ca, START - timedelta(days=9))}
+        pairs = ":".join(serial.upper().zfill(40)[place : place + 2] for place in range(0, 40, 2))
+        refused(command("revoke", pairs, "--yes"), "was revoked at")
+    code, out, _ = command("audit", "--json")
+    assert {one["order"] for one in json.loads(out)["unknown"]} == {other.id}  # of which the front shows another one
+    assert code == 1
+    refused(command("revoke", "abcdef", "--yes"), "its SHA-256 or its serial number")
+
+
+def test_a_serial_number_that_was_never_signed_with_is_nothing_to_revoke(
+    command: Command, world: World, outputs: dict[str, str], cas: list[Any]
+) -> None:
+    ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
+    ledger.intend(Intent("order", cas[1]["id"], 0xABCDEF, "digest", START, {}))
+    refused(command("revoke", "abcdef", "--yes"), "was begun and never handed out")
 
 
 def test_how_it_stands(command: Command, cas: list[dict[str, Any]]) -> None:

@@ -51,7 +51,9 @@ def _standing(ca: CA, now: datetime) -> Check:
     left = ca.current.x509.not_valid_after_utc - now
     found = f"{ca.status}, ends in {left.days} days"
     if left > ENDING[ca.kind]:
-        return Check(name, "ok" if ca.status == "active" else "warning", found)
+        if ca.status == "active":
+            return Check(name, "ok", found)
+        return Check(name, "warning", found, f"if it may sign again: evercert authority ca enable {ca.name}")
     mend = f"evercert authority ca renew {ca.name}"
     if ca.kind == "issuing" and ca.parent is None:
         mend = f"evercert authority ca csr {ca.name}, then ca import"

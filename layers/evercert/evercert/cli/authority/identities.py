@@ -189,9 +189,7 @@ def _tell(found: Identity, text: str | None, *, as_json: bool) -> None:
         return
     show.identity(terminal.out, found)
     if not found.grants:
-        terminal.notes(
-            [f"it may do nothing yet: evercert authority identity grant {found.name} --profile PROJECT/SLUG"]
-        )
+        terminal.notes([f"it may do nothing: evercert authority identity grant {found.name} --profile PROJECT/SLUG"])
     if shown:
         terminal.out.print(f"client id: {shown['client_id']}\nclient secret: {text}")
         terminal.notes(["the client secret is shown this once, and kept by its hash alone"])

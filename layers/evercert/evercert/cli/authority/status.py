@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from evercert.cli.authority.opened import Opened
 
 UNFINISHED = timedelta(hours=1)  # that a request may stay pending after its certificate was signed
-Certificate = Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Its id, or its SHA-256 in hexadecimal.")]
+Certificate = Annotated[
+    str, typer.Argument(metavar="CERTIFICATE", help="Its id, SHA-256 or serial number, with colons or without.")
+]
 Reason = Annotated[str, typer.Option(help="In the API's words, such as key-compromise or superseded.")]
 
 
@@ -81,21 +83,23 @@ def revoke(
 ) -> None:
     """End a certificate before its time; its CA's revocation list follows at once."""
     from evercert.authority.front.reasons import REASONS  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.cli.authority import by_serial  # noqa: PLC0415
 
     word = reason.upper().replace("-", "_")
     if word not in REASONS:
         choice = ", ".join(one.lower().replace("_", "-") for one in REASONS)
         raise BadInput([f"--reason {foreign(reason, 60)}: one of {choice}"])
     found = _opened(stack, region)
-    certificates = found.certificates
-    kept = certificates.certificate(certificate)
-    if kept is None:
-        raise BadInput([f"there is no certificate {foreign(certificate, 80)!r}: give its id, or its SHA-256"])
-    if kept.revoked_at is not None:
+    if (one := by_serial.meant(found, certificate)) is None:
+        said = "give its id, its SHA-256 or its serial number"
+        raise BadInput([f"there is no certificate {foreign(certificate, 120)!r}: {said}"])
+    if (kept := one.kept).revoked_at is not None:
         raise BadInput([f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"])
     if not yes:
         arguments.confirm(f"Revoke {show.names_of(kept.leaf)} (serial {kept.serial_number})? It cannot be taken back.")
-    certificates.revoke(kept.id, terminal.now(), word)
+    kept = by_serial.recorded(found, one)
+    if found.certificates.revoke(kept.id, terminal.now(), word) is None:
+        raise BadInput([f"certificate {kept.id} was revoked meanwhile"])
     listed = _listed(found, kept)
     if as_json:
         terminal.print_json({"revoked": kept.id, "serial_number": kept.serial_number, "listed": listed})
