@@ -200,6 +200,15 @@ def test_what_keeps_the_first_lists_from_being_made_is_told_and_init_is_done(
     assert "the schedule does it within a day" in err
 
 
+def test_init_is_done_for_an_operator_who_may_not_read_what_the_front_keeps(
+    command: Command, function: FrontFunction, outputs: dict[str, str]
+) -> None:
+    outputs["AuthorityTable"] = "closed-to-operators"
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, len(json.loads(out)), function.told) == (0, 3, [])
+    assert "note: whether every CA has a revocation list is unknown: " in err
+
+
 def test_the_policies_of_all_cas_are_mended(command: Command, world: World, estate: AuthorityEstate) -> None:
     fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
     (key,) = [ca.key for ca in estate.cas() if ca.name == "issuing-ec-2"]

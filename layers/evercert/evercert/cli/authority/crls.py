@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 def published_first(found: Opened) -> None:
     """A list of each CA that signs and has none: verifiers look for it from its first certificate on."""
-    certificates = found.certificates
-    if any(_signs(ca) and certificates.published(ca.id) is None for ca in found.estate.cas()):
+    try:
+        missing = any(_signs(ca) and found.certificates.published(ca.id) is None for ca in found.estate.cas())
+    except EvercertError as error:  # what was made is made, whatever this operator may read
+        terminal.notes([f"whether every CA has a revocation list is unknown: {error}"])
+        return
+    if missing:
         made_now(found)
 
 
