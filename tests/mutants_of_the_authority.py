@@ -189,7 +189,7 @@ AUTHORITY = [
     # operators
     Mutant("an operator replaces what he saw", "aws/authority/estate.py", 'return "#document = :seen", {**named', 'return "attribute_exists(pk) OR #document <> :seen", {**named', "tests/contract/authority/test_configuration.py"),
     Mutant("what was never read is not replaced", "aws/authority/estate.py", 'return "attribute_not_exists(pk)", {}', 'return "attribute_not_exists(pk) OR attribute_exists(pk)", {}', "tests/contract/authority/test_configuration.py"),
-    Mutant("a name is one thing's", "aws/authority/estate.py", 'condition = f"attribute_not_exists(pk) OR {_OURS}"', 'condition = f"attribute_not_exists(pk) OR {_OURS} OR attribute_exists(pk)"', "tests/contract/authority/test_configuration.py"),
+    Mutant("a name is one thing's", "aws/authority/estate.py", '_OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"', '_OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own OR attribute_exists(pk)"', "tests/contract/authority/test_configuration.py"),
     Mutant("an old client id lets nobody in", "aws/authority/configuration.py", "named = found is not None and found.universal is not None and found.universal.client_id == client_id", "named = found is not None", "tests/contract/authority/test_configuration.py"),
     Mutant("a newer configuration is left alone", "aws/authority/configuration.py", "if schema > SCHEMA:", "if False:", "tests/contract/authority/test_configuration.py"),
     Mutant("a key is found again by its tags", "aws/authority/key_making.py", "return found[0] if found else None", "return None", "tests/contract/authority/test_ceremony.py"),

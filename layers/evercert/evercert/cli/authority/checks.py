@@ -39,7 +39,7 @@ def of_authority(connection: Connection) -> dict[str, Look]:
 def _cas(found: Opened) -> list[Check]:
     now, cas = terminal.now(), found.estate.cas()
     if not cas:
-        return [Check("CAs", "failed", "there are none", "evercert authority init")]
+        return [Check("CAs", "warning", "there are none yet", "evercert authority init")]
     return [check for ca in cas for check in (_standing(ca, now), *_list(ca, found.certificates.published(ca.id), now))]
 
 
@@ -47,7 +47,7 @@ def _standing(ca: CA, now: datetime) -> Check:
     name = f"CA {ca.name}"
     if ca.status == "pending":
         mend = "evercert authority init goes on; for a CA outside: ca csr, ca import"
-        return Check(name, "failed", "has no certificate yet", mend)
+        return Check(name, "warning", "has no certificate yet", mend)
     left = ca.current.x509.not_valid_after_utc - now
     found = f"{ca.status}, ends in {left.days} days"
     if left > ENDING[ca.kind]:
