@@ -232,4 +232,5 @@ AUTHORITY = [
     Mutant("doctor sees a stale list", "cli/authority/checks.py", "if over or now - crl.last_update_utc > STALE:", "if False:", "tests/contract/authority/test_standing.py"),
     Mutant("what the front hides can be revoked", "cli/authority/by_serial.py", "    stands = found.certificates.open(one.request, None)\n    return found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))", "    return one.kept", "tests/contract/authority/test_commands.py"),
     Mutant("a record beside what the front shows", "cli/authority/by_serial.py", 'entry.order if kept is None else _id(entry, "request")', "entry.order", "tests/contract/authority/test_commands.py"),
+    Mutant("a CA's name keeps its kind of key", "cli/authority/init.py", "    _check_kinds(there, issuing_of(issuing or ()))\n", "", "tests/contract/authority/test_commands.py"),
 ]  # fmt: skip

@@ -164,6 +164,8 @@ def test_an_issuing_key_is_replaced_by_another_beside_it(
         ("root", "EC_secp384r1", "active"), ("issuing-ec-2", "EC_secp384r1", "active"),
     ]  # fmt: skip
     assert len(estate.cas()) == 4
+    refused(command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"), "CA issuing-ec is EC_prime256v1 already")
+    assert len(fine(command("init", "--issuing", "issuing-ec=EC_prime256v1", "--yes", "--json"))) == 2
     for wrong, said in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
         refused(command("init", "--issuing", wrong, "--yes"), said)
 

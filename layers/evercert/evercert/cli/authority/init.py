@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 
 if TYPE_CHECKING:
+    from evercert.algorithms import KeyAlgorithm
     from evercert.authority.ca import CA
 
 
@@ -48,6 +49,7 @@ def init(
     found = opened(stack, region)
     there = {ca.name: ca for ca in found.estate.cas()}
     _check_root(stack, there.values(), no_root=no_root)
+    _check_kinds(there, issuing_of(issuing or ()))
     wish = ceremony.called_as(wish, there.get(ceremony.ROOT), common_name, organization)
     wish.check()
     keys = [
@@ -75,6 +77,18 @@ def _check_root(stack: str, cas: Collection[CA], *, no_root: bool) -> None:
         raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: leave --no-root out"])
     if not no_root and (outside := [ca.name for ca in cas if ca.kind == "issuing" and ca.parent is None]):
         raise BadInput([f"{', '.join(outside)} of stack {stack} are for a CA outside to certify: go on with --no-root"])
+
+
+def _check_kinds(there: Mapping[str, CA], asked: Iterable[tuple[str, KeyAlgorithm]]) -> None:
+    """A key stays what it is; another kind is another CA."""
+    taken = [(there[name], algorithm) for name, algorithm in asked if name in there]
+    wrong = [
+        f"--issuing {ca.name}={algorithm}: CA {ca.name} is {ca.algorithm} already; give the new one another name"
+        for ca, algorithm in taken
+        if ca.kind == "root" or ca.algorithm != algorithm
+    ]
+    if wrong:
+        raise BadInput(wrong)
 
 
 @contextmanager
