@@ -17,6 +17,8 @@ from evercert.errors import Misconfigured
 from tests.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
 from tests.authority.server import event_of
 from tests.authority.setting import Setting
+from tests.functions.conftest import event
+from tests.local_stack import ROOT
 from tests.world import World
 
 NEEDED = (
@@ -114,3 +116,17 @@ def test_settings_are_read_once_and_whole() -> None:
     for name in NEEDED:
         with pytest.raises(Misconfigured, match=name):
             AuthoritySettings.of({key: value for key, value in given.items() if key != name})
+
+
+def test_a_call_as_api_gateway_makes_it_is_understood(front: ModuleType, setting: Setting, context: Any) -> None:
+    """Of a client that there is not; its body and path came through, or it would be another status."""
+    answer = front.handler(event("authority_request.json"), context)
+    assert (answer["statusCode"], json.loads(answer["body"])["message"]) == (401, "Invalid credentials")
+    assert json.loads(answer["body"])["reqId"] == "JKJaXmPLvHcESHA="
+    unread = {**event("authority_request.json"), "body": "{}"}
+    assert front.handler(unread, context)["statusCode"] == 422
+
+
+def test_what_the_schedule_says_is_in_the_template(front: ModuleType, setting: Setting, context: Any) -> None:
+    assert "Input: '" + json.dumps(event("authority_crl.json")) + "'" in (ROOT / "template.yaml").read_text()
+    assert front.handler(event("authority_crl.json"), context) == {"published": []}  # there are no CAs in the table

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -155,3 +156,35 @@ def test_every_module_of_the_field_has_its_place_on_the_map() -> None:
     table = page.partition("| to read about |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`([a-z_]+)`", table))
     assert named == {path.stem for path in PURE} - {"__init__"}
+
+
+def test_every_module_of_the_authority_has_its_place_on_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| of the authority |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert named == {path.stem for path in AUTHORITY} - {"__init__"}
+
+
+def test_files_that_the_map_links_to_exist() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_states_on_the_map_are_the_codes() -> None:
+    from evercert.authority.ca import Status
+    from evercert.authority.kept import RequestStatus
+
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its states")[2].partition("###")[0]
+    assert {f"`{one}`" for one in (*get_args(Status), *get_args(RequestStatus))} <= set(re.findall(r"`[a-z]+`", table))
+
+
+def test_the_tables_on_the_map_have_the_kinds_that_are_written() -> None:
+    from evercert.aws.authority.configuration import MODELS
+
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its tables")[2].partition("###")[0]
+    source = "".join(path.read_text() for path in (PACKAGE / "aws" / "authority").glob("*.py"))
+    state = set(re.findall(r'(?:_key|key|_get|_put)\(\s*"([a-z-]+)"', source))
+    assert {"request", "certificate", "token", "signature"} <= state
+    for kind in {*MODELS, *state}:
+        assert re.search(rf"`{kind}[`#]", table), kind

@@ -17,6 +17,7 @@ from evercert.spec import NAME_PATTERN, Attributes, Component, IssuerName, Priva
 
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")
+AUTHORITY_VERSION = "authority/v1"
 Path = tuple[str | int, ...]
 
 
@@ -69,6 +70,8 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
         return [
             Problem(("version",), f"a document of the Infisical agent, and none of its own: write version: {VERSION}")
         ]
+    if data.get("version") == AUTHORITY_VERSION:
+        return [Problem(("version",), "a document of the authority: evercert authority apply FILE")]
     problems = [*_settings_problems(data, kinds)]
     try:
         document = Document.model_validate(data)

@@ -23,6 +23,7 @@ from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.estate import AuthorityEstate
 from evercert.aws.authority.key_making import CAKeyMaking
 from evercert.aws.authority.ledger import DynamoDBLedger
+from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.app import run
 from evercert.cli.connection import Connection
@@ -30,6 +31,7 @@ from tests.authority.samples import kept, requested
 from tests.certificates import private_key
 from tests.fakes import START
 from tests.local_stack import ACCOUNT, ROOT
+from tests.strict import refuse
 from tests.world import World
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
@@ -44,25 +46,54 @@ def outputs(world: World) -> dict[str, str]:
         "AuthorityTable": world.authority_table("AuthorityTable"),
         "AuthorityLedger": world.authority_table("AuthorityLedgerTable"),
         "AuthorityAddress": "https://ca.example.com",
-        "AuthorityFunction": "nowhere",
+        "AuthorityFunction": "front",
         **{f"{name}Role": f"{ROLE}{name.lower()}" for name in ("Signer", "Authority", "Checker", "Issuer")},
     }
 
 
+class FrontFunction:
+    """Lambda, with the one function that is invoked: what it was told, and what it does then."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.does: Callable[[], None] | None = None  # None: there is none
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "front"
+        self.told.append(json.loads(Payload))
+        if self.does is None:
+            raise refuse("ResourceNotFoundException", "Invoke")
+        self.does()
+        return {"StatusCode": 200}
+
+
+@pytest.fixture
+def function() -> FrontFunction:
+    made = FrontFunction()
+    made.does = lambda: None
+    return made
+
+
 @pytest.fixture
 def command(
-    world: World, outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World,
+    outputs: dict[str, str],
+    function: FrontFunction,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Command:
     """`evercert authority …`; its exit code, and what it says on both streams."""
     stack = f"stack-{uuid.uuid4().hex[:8]}"
     before = {key["KeyArn"] for key in world.operator.kms.list_keys(Limit=1000)["Keys"]}
     every = CAKeyMaking._arns
+    clients = Clients(session=world.operator.session)
+    clients.lambda_ = function  # type: ignore[assignment]
     monkeypatch.setattr(CAKeyMaking, "_arns", lambda self: (arn for arn in every(self) if arn not in before))
 
     def connect(name: str, region: str | None) -> Connection:
         assert region is None
         none: Any = SimpleNamespace()
-        return Connection(name, "id", "UPDATE_COMPLETE", world.operator, outputs, {}, none, none)
+        return Connection(name, "id", "UPDATE_COMPLETE", clients, outputs, {}, none, none)
 
     monkeypatch.setattr(terminal, "connect", connect)
 
@@ -85,6 +116,13 @@ def fine(said: Said) -> Any:
     """The JSON that it said, when all went well."""
     code, out, err = said
     assert (code, err) == (0, ""), said
+    return json.loads(out)
+
+
+def fine_with_notes(said: Said) -> Any:
+    code, out, err = said
+    assert code == 0, said
+    assert all(line.startswith("note: ") for line in err.splitlines()), said
     return json.loads(out)
 
 
@@ -126,8 +164,84 @@ def test_an_issuing_key_is_replaced_by_another_beside_it(
         ("root", "EC_secp384r1", "active"), ("issuing-ec-2", "EC_secp384r1", "active"),
     ]  # fmt: skip
     assert len(estate.cas()) == 4
+    refused(command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"), "CA issuing-ec is EC_prime256v1 already")
+    assert len(fine(command("init", "--issuing", "issuing-ec=EC_prime256v1", "--yes", "--json"))) == 2
     for wrong, said in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
         refused(command("init", "--issuing", wrong, "--yes"), said)
+
+
+def test_a_ca_that_is_added_is_called_as_the_root_is(command: Command) -> None:
+    fine(command("init", "--common-name", "Example", "--organization", "Example Corp", "--yes", "--json"))
+    _, added = fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    assert added["certificates"][0]["subject"] == "CN=Example Issuing EC 2,O=Example Corp"
+    _, other = fine(command("init", "--issuing", "third=RSA_2048", "--common-name", "Other", "--yes", "--json"))
+    assert other["certificates"][0]["subject"] == "CN=Other Third,O=Example Corp"
+
+
+def test_init_has_the_first_lists_made_and_none_after_that(
+    command: Command, function: FrontFunction, estate: AuthorityEstate, certificates: DynamoDBCertificates
+) -> None:
+    fine(command("init", "--yes", "--json"))
+    fine(command("init", "--json"))  # there are none yet: the function did nothing
+    assert function.told == [{"task": "crl"}] * 2
+    for ca in estate.cas():
+        certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl())
+    fine(command("init", "--json"))
+    assert len(function.told) == 2
+    fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    assert len(function.told) == 3
+
+
+def test_what_keeps_the_first_lists_from_being_made_is_told_and_init_is_done(
+    command: Command, function: FrontFunction
+) -> None:
+    function.does = None
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, len(json.loads(out))) == (0, 3)
+    assert err.startswith("note: ")
+    assert "the schedule does it within a day" in err
+
+
+def test_init_is_done_for_an_operator_who_may_not_read_what_the_front_keeps(
+    command: Command, function: FrontFunction, outputs: dict[str, str]
+) -> None:
+    outputs["AuthorityTable"] = "closed-to-operators"
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, len(json.loads(out)), function.told) == (0, 3, [])
+    assert "note: whether every CA has a revocation list is unknown: " in err
+
+
+def test_the_policies_of_all_cas_are_mended(command: Command, world: World, estate: AuthorityEstate) -> None:
+    fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    (key,) = [ca.key for ca in estate.cas() if ca.name == "issuing-ec-2"]
+    before = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    world.operator.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=before.replace("role/signer", "role/x"))
+    fine(command("init", "--yes", "--json"))  # of the usual CAs, and yet
+    after = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    assert json.loads(after) == json.loads(before)
+
+
+def test_who_interrupts_init_is_told_how_it_goes_on(command: Command, function: FrontFunction) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    function.does = interrupted
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, out) == (130, "")
+    assert err == "note: interrupted; the same command again goes on where this one stopped\n"
+
+
+def test_what_is_not_there_yet_is_told_with_what_makes_it(command: Command, tmp_path: Path) -> None:
+    for words, mend in (
+        (("ca", "list"), "evercert authority init"), (("status",), "evercert authority init"),
+        (("profiles",), "evercert authority apply"), (("identity", "list"), "evercert authority identity create"),
+    ):  # fmt: skip
+        code, _, err = command(*words)
+        assert code == 0
+        assert mend in err
+        assert command(*words, "--json")[2] == ""
+    both = [f"there is no issuing CA 'issuing-{one}' yet: evercert authority init makes them" for one in ("ec", "rsa")]
+    refused(command("apply", str(EXAMPLE)), *both)
 
 
 def test_what_no_certificate_can_say_is_refused_before_a_key_is_made(command: Command, estate: AuthorityEstate) -> None:
@@ -169,7 +283,8 @@ def test_a_disabled_ca_stays_disabled_when_it_is_renewed(
 
 
 def test_names_that_there_are_not_are_told_with_those_there_are(command: Command, cas: list[Any]) -> None:
-    refused(command("ca", "show", "issuing-rs"), "there are issuing-ec, issuing-rsa, root")
+    refused(command("ca", "show", "issuing-rs"), "there is no CA 'issuing-rs'; did you mean 'issuing-rsa'?")
+    refused(command("ca", "show", "x"), "there is no CA 'x'; there are issuing-ec, issuing-rsa, root")
     refused(command("ca", "show", "a/b"), "is no name of a CA")
 
 
@@ -236,6 +351,15 @@ def test_a_ca_outside_certifies_an_issuing_key(
     refused(command("ca", "renew", "issuing-ec"), "was certified outside")
 
 
+def test_cas_for_somebody_outside_do_not_come_under_an_own_root(
+    command: Command, asked: x509.CertificateSigningRequest, estate: AuthorityEstate
+) -> None:
+    refused(command("init", "--yes"), "issuing-ec, issuing-rsa of stack")
+    assert [ca.name for ca in estate.cas()] == ["issuing-ec", "issuing-rsa"]
+    assert {ca.status for ca in estate.cas()} == {"pending"}
+    assert command("init", "--no-root", "--yes")[0] == 0
+
+
 def test_a_certificate_that_nothing_could_be_signed_with_is_refused_whole(
     command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
 ) -> None:
@@ -280,14 +404,42 @@ def test_an_option_replaces_what_was_there_and_the_rest_stays(
     assert not fine(command("ceiling", "issuing-ec", "--longest", "90d", "--json"))["changed"]
 
 
-def test_a_ceiling_that_says_nothing_sensible_is_refused(command: Command, cas: list[Any]) -> None:
-    refused(command("ceiling", "issuing-ec", "--ip", "10.0.0.1/8", "--yes"), "--ip 10.0.0.1/8 has host bits set")
-    for name in ("*example.com", "a.*.com", "", "**", "exa mple.com"):
-        refused(command("ceiling", "issuing-ec", "--dns", name, "--yes"), f"--dns {name!r}: a name, *.name or *")
-    refused(command("ceiling", "issuing-ec", "--key", "RSA_1024", "--yes"), "key-algorithms")
-    refused(command("ceiling", "issuing-ec", "--usage", "key_cert_sign", "--yes"), "key_cert_sign")
-    refused(command("ceiling", "issuing-ec", "--longest", "forever", "--yes"), "longest")
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        *[("--dns", name, "a name, *.name or *") for name in ("*example.com", "a.*.com", "", "**", "exa mple.com")],
+        ("--dns", "Example.com", "is it example.com?"),
+        ("--dns", "*.bücher.example", "is it *.xn--bcher-kva.example?"),
+        ("--email", "a@example.com", "a name, *.name or *"),
+        ("--ip", "10.0.0.1/8", "has host bits set"),
+        ("--ip", "10.0.0.0/33", "does not appear to be"),
+        ("--uri", "", "the beginning of a URI with its scheme"),  # it would be that of every URI
+        ("--uri", "spiffe", "the beginning of a URI with its scheme"),
+        ("--key", "RSA_1024", "one of EC_prime256v1"),
+        ("--key", "Ed25519", "one of EC_prime256v1"),
+        ("--usage", "key_cert_sign", "one of digital_signature"),
+        ("--longest", "forever", "is not a duration"),
+        ("--longest", "0s", "out of range"),
+    ],
+)
+def test_a_ceiling_that_says_nothing_sensible_is_refused(
+    command: Command, cas: list[Any], option: str, value: str, said: str
+) -> None:
+    found = command("ceiling", "issuing-ec", option, value, "--yes")
+    refused(found, said)
+    assert found[2].startswith(f"evercert: {option}")
+
+
+def test_all_that_is_wrong_with_a_ceiling_is_told(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    given = ("--dns", "example.com", "--dns", "none", "--dns", "a b", "--uri", "x", "--key", "DSA", "--yes")
+    refused(command("ceiling", "issuing-ec", *given), "--dns 'none'", "--dns 'a b'", "--uri 'x'", "--key 'DSA'")
+    assert estate.ca_named("issuing-ec").ceiling.dns == ("*",)
     refused(command("ceiling", "root"), "is a root")
+
+
+def test_none_among_others_empties_nothing(command: Command, cas: list[Any]) -> None:
+    given = ("--dns", "none", "--dns", "example.com", "--yes")
+    refused(command("ceiling", "issuing-ec", *given), "--dns 'none': none leaves nothing, so give nothing with it")
 
 
 # -- documents --------------------------------------------------------------------------------------------------------
@@ -345,6 +497,21 @@ def test_mistakes_of_all_files_are_told_and_nothing_is_written(
     )  # fmt: skip
     refused(command("apply", str(tmp_path / "none.yaml")), "cannot be read")
     assert estate.profiles() == ()
+
+
+def test_two_cas_for_one_family_of_keys_are_told(
+    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+) -> None:
+    command("init", "--issuing", "issuing-ec-2=EC_secp384r1", "--yes")
+    file = tmp_path / "authority.yaml"
+    file.write_text(EXAMPLE.read_text().replace("issuing-rsa", "issuing-ec-2"))
+    refused(command("apply", str(file)), "my-project/tls-server: issuing-ec, issuing-ec-2 all certify EC keys")
+    assert estate.profiles() == ()
+
+
+def test_a_document_of_another_kind_is_told_where_it_belongs(command: Command) -> None:
+    refused(command("apply", str(ROOT / "examples" / "web.yaml")), "web.yaml:2: no document of the authority")
+    refused(command("apply", str(ROOT / "examples" / "agent.yaml")), "no document of the authority")
 
 
 # -- identities -------------------------------------------------------------------------------------------------------
@@ -442,6 +609,19 @@ def certificates(world: World, outputs: dict[str, str]) -> DynamoDBCertificates:
     return DynamoDBCertificates(world.operator.dynamodb, outputs["AuthorityTable"])
 
 
+def crl(*serials: int) -> bytes:
+    """A list of these, by some CA."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    builder = (
+        x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Somebody"))
+        .last_update(now).next_update(now + timedelta(days=7)).add_extension(x509.CRLNumber(1), critical=False)
+    )  # fmt: skip
+    for serial in serials:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+        builder = builder.add_revoked_certificate(entry)
+    return builder.sign(private_key("EC_prime256v1", 7_002), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
 def ledger_of(world: World, outputs: dict[str, str], order: str, der: bytes | None, at: datetime = START) -> None:
     ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
     serial = int(hashlib.sha256(order.encode()).hexdigest()[:30], 16)
@@ -481,7 +661,7 @@ def test_what_the_front_does_not_tell_of_is_found(
 
 
 def test_a_certificate_is_revoked_once_and_listed_later_if_nobody_can_now(
-    command: Command, certificates: DynamoDBCertificates
+    command: Command, certificates: DynamoDBCertificates, function: FrontFunction
 ) -> None:
     request = requested()
     certificates.open(request, None)
@@ -489,11 +669,77 @@ def test_a_certificate_is_revoked_once_and_listed_later_if_nobody_can_now(
     refused(command("revoke", issued.id), "add --yes")
     refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: one of unspecified, key-compromise")
     refused(command("revoke", "none", "--yes"), "there is no certificate 'none'")
+    function.does = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")
     assert (code, json.loads(out)["listed"]) == (0, False)
-    assert "the schedule does it within a day" in err  # there is no function here
+    assert "the schedule does it within a day" in err
     assert certificates.certificate(issued.id).reason == "KEY_COMPROMISE"
     refused(command("revoke", issued.id, "--yes"), "was revoked at")
+
+
+def test_listed_is_what_the_list_that_stands_says(
+    command: Command, certificates: DynamoDBCertificates, function: FrontFunction
+) -> None:
+    request = requested()
+    certificates.open(request, None)
+    issued = certificates.finish(request, kept(request))
+
+    def publish(*serials: int) -> None:
+        der = crl(*serials)
+        certificates.publish(request.ca, certificates.next_crl_number(request.ca), der)
+
+    function.does = publish  # the index was behind
+    code, out, err = command("revoke", issued.id, "--yes", "--json")
+    assert (code, json.loads(out)["listed"]) == (0, False)
+    assert "does not name it yet" in err
+    again = requested()
+    certificates.open(again, None)
+    issued = certificates.finish(again, kept(again))
+    function.does = lambda: publish(int(issued.serial_number, 16))
+    assert fine(command("revoke", issued.id, "--yes", "--json"))["listed"]
+
+
+def test_what_the_front_hides_is_revoked_by_its_serial_number(
+    command: Command, world: World, outputs: dict[str, str], cas: list[Any], certificates: DynamoDBCertificates
+) -> None:
+    ca = next(one["id"] for one in cas if one["name"] == "issuing-ec")
+    ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
+
+    def signed(order: str) -> x509.Certificate:
+        made = x509.load_pem_x509_certificate(kept(requested()).certificate.encode())
+        says = {"profile": "p", "leaf": requested().leaf.model_dump(mode="json", by_alias=True)}
+        intent = Intent(order, ca, made.serial_number, "digest", START, says)
+        ledger.intend(intent)
+        ledger.conclude(intent, made.public_bytes(serialization.Encoding.DER))
+        return made
+
+    hidden, other, failed = str(uuid.uuid4()), requested(ca=ca), requested(ca=ca)
+    for request in (other, failed):
+        certificates.open(request, None)
+    certificates.finish(other, kept(other))
+    certificates.fail(failed, "CA is not active")
+    for order in (hidden, other.id, failed.id):
+        made = signed(order)
+        serial = f"{made.serial_number:x}"
+        done = fine_with_notes(command("revoke", serial, "--yes", "--json"))
+        again = certificates.certificate(done["revoked"])
+        assert (again.ca, int(again.serial_number, 16)) == (ca, made.serial_number)
+        assert again.revoked_at is not None
+        assert made.serial_number in {one.serial_number for one in certificates.revoked(ca, START - timedelta(days=9))}
+        pairs = ":".join(serial.upper().zfill(40)[place : place + 2] for place in range(0, 40, 2))
+        refused(command("revoke", pairs, "--yes"), "was revoked at")
+    code, out, _ = command("audit", "--json")
+    assert {one["order"] for one in json.loads(out)["unknown"]} == {other.id}  # of which the front shows another one
+    assert code == 1
+    refused(command("revoke", "abcdef", "--yes"), "its SHA-256 or its serial number")
+
+
+def test_a_serial_number_that_was_never_signed_with_is_nothing_to_revoke(
+    command: Command, world: World, outputs: dict[str, str], cas: list[Any]
+) -> None:
+    ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
+    ledger.intend(Intent("order", cas[1]["id"], 0xABCDEF, "digest", START, {}))
+    refused(command("revoke", "abcdef", "--yes"), "was begun and never handed out")
 
 
 def test_how_it_stands(command: Command, cas: list[dict[str, Any]]) -> None:

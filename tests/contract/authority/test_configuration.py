@@ -181,6 +181,16 @@ def test_a_deleted_identity_leaves_nothing_and_its_name_is_free(estate: Authorit
     assert estate.identity_named("machine") == again
 
 
+def test_an_identity_that_hands_restored_in_part_can_be_deleted(
+    world: World, table: str, estate: AuthorityEstate
+) -> None:
+    estate.write(MACHINE)
+    key = {"pk": {"S": "client"}, "sk": {"S": MACHINE.universal.client_id}}
+    world.operator.dynamodb.delete_item(TableName=table, Key=key)
+    estate.remove(estate.identity_named("machine"))
+    assert estate.identity(MACHINE.id) is None
+
+
 def test_what_was_changed_meanwhile_is_not_deleted(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     slower = AuthorityEstate(world.operator.dynamodb, table)

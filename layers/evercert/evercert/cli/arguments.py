@@ -90,5 +90,9 @@ def confirm(question: str) -> None:
     """Asks on standard error; nobody there to answer is a mistake."""
     if not sys.stdin.isatty():
         raise BadInput(["nobody is there to confirm it; add --yes"])
-    if not typer.confirm(question, err=True):
+    try:
+        said = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        raise KeyboardInterrupt from None
+    if not said:
         raise typer.Exit(1)

@@ -59,13 +59,13 @@ def of_stack(connection: Connection) -> dict[str, Look]:
     """By name, in the order in which they are shown."""
     return {
         "stack": partial(_stack, connection),
-        **{f"schedule {task}": partial(_schedule, connection, task) for task in ("tick", "sweep")},
+        **{f"schedule {task}": partial(schedule, connection, task) for task in ("tick", "sweep")},
         "pauses": partial(_pauses, connection),
         "topic": partial(_topic, connection),
         "dead letters": partial(_dead_letters, connection),
         "queue": partial(_queue, connection),
-        **{key: partial(_key, connection, key) for key in ("SealKey", "DataKey")},
-        **{name: partial(_function, connection, name) for name in ("CheckerFunction", "IssuerFunction")},
+        **{name: partial(key, connection, name) for name in ("SealKey", "DataKey")},
+        **{name: partial(function, connection, name) for name in ("CheckerFunction", "IssuerFunction")},
     }
 
 
@@ -79,7 +79,8 @@ def _stack(connection: Connection) -> list[Check]:
     return [Check("stack", "warning" if status.endswith("_IN_PROGRESS") else "ok", status)]
 
 
-def _schedule(connection: Connection, task: str) -> list[Check]:
+def schedule(connection: Connection, task: str) -> list[Check]:
+    """One of the stack's, by its task."""
     name, title = f"{connection.name}-{task}", f"schedule {task}"
     try:
         found = connection.clients.client("scheduler").get_schedule(Name=name)
@@ -90,7 +91,8 @@ def _schedule(connection: Connection, task: str) -> list[Check]:
     state, when = str(found.get("State")), str(found.get("ScheduleExpression"))
     if state == "ENABLED":
         return [Check(title, "ok", when)]
-    mend = f"switch schedule {name} on, in EventBridge Scheduler: nothing is renewed without it"
+    lacking = "revocation lists go stale" if task == "crl" else "nothing is renewed"
+    mend = f"switch schedule {name} on, in EventBridge Scheduler: {lacking} without it"
     return [Check(title, "failed", f"is {state}", mend)]
 
 
@@ -139,19 +141,25 @@ def _queue(connection: Connection) -> list[Check]:
     return [Check("queue", "warning", found, mend)]
 
 
-def _key(connection: Connection, logical: str) -> list[Check]:
+def key(connection: Connection, logical: str) -> list[Check]:
+    """A KMS key of the template."""
     resource = connection.clients.cloudformation.describe_stack_resource(
         StackName=connection.name, LogicalResourceId=logical
     )
-    key = resource["StackResourceDetail"]["PhysicalResourceId"]
-    state = connection.clients.kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState", "Enabled")
+    return [key_state(connection, resource["StackResourceDetail"]["PhysicalResourceId"], logical)]
+
+
+def key_state(connection: Connection, key_id: str, name: str) -> Check:
+    """Whether it can be used."""
+    state = connection.clients.kms.describe_key(KeyId=key_id)["KeyMetadata"].get("KeyState", "Enabled")
     if state == "Enabled":
-        return [Check(logical, "ok", "enabled")]
+        return Check(name, "ok", "enabled")
     command = "cancel-key-deletion" if state == "PendingDeletion" else "enable-key"
-    return [Check(logical, "failed", f"{key} is {state}", f"aws kms {command} --key-id {key}")]
+    return Check(name, "failed", f"{key_id} is {state}", f"aws kms {command} --key-id {key_id}")
 
 
-def _function(connection: Connection, logical: str) -> list[Check]:
+def function(connection: Connection, logical: str) -> list[Check]:
+    """By its output."""
     name = connection.output(logical)
     found = connection.clients.client("lambda").get_function_configuration(FunctionName=name)
     state, update = str(found.get("State", "Active")), str(found.get("LastUpdateStatus", "Successful"))

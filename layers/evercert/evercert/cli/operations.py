@@ -157,12 +157,14 @@ def events(
 def doctor(names: Some = None, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Look at everything that could keep certificates from being issued, delivered or heard of."""
     from evercert.cli import checks, examination  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.cli.authority.checks import of_authority  # noqa: PLC0415
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
     connection = terminal.connect(stack, region)
     found = []
     with terminal.err.status("looking") as status:
-        for what, look in {**checks.of_stack(connection), **examination.of_certificates(connection, wanted)}.items():
+        looks = {**checks.of_stack(connection), **of_authority(connection)}
+        for what, look in {**looks, **examination.of_certificates(connection, wanted)}.items():
             status.update(f"looking at {what}")
             found += checks.looked(what, look)
     if as_json:

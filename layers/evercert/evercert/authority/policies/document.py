@@ -11,12 +11,13 @@ from evercert.authority.policies.document_rules import Known, defaults_of, polic
 from evercert.authority.policies.entries import Form, kebab_keys_of, told
 from evercert.authority.policies.policy import Policy, kebab, kebab_keys
 from evercert.authority.policies.presets import PRESETS
-from evercert.document import Problem
+from evercert.document import AGENT_VERSIONS, AUTHORITY_VERSION, Problem
+from evercert.document import VERSION as OTHER_VERSION
 from evercert.register import nearest
 
 __all__ = ["VERSION", "AuthorityDocument", "Known", "read"]
 
-VERSION = "authority/v1"
+VERSION = AUTHORITY_VERSION
 _NOTHING = Known()
 
 
@@ -34,6 +35,8 @@ def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument
     """The document, or everything that is wrong with it."""
     if not isinstance(data, dict):
         return [Problem((), f"a document is a mapping with version: {VERSION}, policies: and profiles:")]
+    if data.get("version") in (OTHER_VERSION, *AGENT_VERSIONS):
+        return [Problem(("version",), f"no document of the authority ({VERSION}): evercert apply FILE")]
     found, policies = _policies(kebab_keys_of(data).get("policies"))
     try:
         form = Form.model_validate(data)

@@ -94,7 +94,8 @@ def _wrong_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Pro
         if name in profile.cas[:index]:
             yield Problem((*place, "cas", index), f"{name} is there twice")
         elif known.cas is not None and name not in known.cas:
-            yield Problem((*place, "cas", index), f"there is no issuing CA {name!r}{nearest(name, list(known.cas))}")
+            mend = nearest(name, list(known.cas)) if known.cas else " yet: evercert authority init makes them"
+            yield Problem((*place, "cas", index), f"there is no issuing CA {name!r}{mend}")
 
 
 def _wrong_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ MOST = 100  # writes that DynamoDB takes together
 _CONFLICTS = 3  # tries of a transaction that meets another one
 _KINDS = {model: kind for kind, model in MODELS.items()}
 _NAMES: dict[type[Model], str] = {CA: "name", Project: "slug", Profile: "key", Application: "name", Identity: "name"}
-_OURS = "#own = :own"
+_OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # none: hands have restored a part
 Write = dict[str, Any]
 
 
@@ -76,7 +76,7 @@ class AuthorityEstate(DynamoDBConfiguration):
         writes: list[Write] = [{"Delete": {**key, "ConditionExpression": unchanged, **seen}}]
         for kind, name, field in claims:
             key = {"TableName": self._table, "Key": _keys(kind, name)}
-            writes.append({"Delete": {**key, "ConditionExpression": _OURS, **_is(field, identity.id)}})
+            writes.append({"Delete": {**key, "ConditionExpression": _OURS_OR_NONE, **_is(field, identity.id)}})
         self._transact(writes, "delete", [_named(identity)])
 
     def _puts(self, thing: Model) -> Iterator[Write]:
@@ -92,9 +92,8 @@ class AuthorityEstate(DynamoDBConfiguration):
     def _claim(self, kind: str, key: str, field: str, value: str) -> Write:
         """Ours already, or nobody's."""
         item = {**_keys(kind, key), field: {"S": value}}
-        condition = f"attribute_not_exists(pk) OR {_OURS}"
         put = {"TableName": self._table, "Item": item}
-        return {"Put": {**put, "ConditionExpression": condition, **_is(field, value)}}
+        return {"Put": {**put, "ConditionExpression": _OURS_OR_NONE, **_is(field, value)}}
 
     def _as_seen(self, kind: str, key: str) -> tuple[str, dict[str, Any]]:
         """The condition that it is still what was read, and what the condition names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ class Entry:
     says: dict[str, Any]
     sha256: str | None = None
 
+    @property
+    def leaf(self) -> str:
+        """What was ordered, as JSON."""
+        return json.dumps(self.says.get("leaf", {}))
+
 
 class LedgerReading:
     """Reads every item of the table; for operators, who want to know what was signed."""
@@ -49,6 +55,25 @@ class LedgerReading:
         # A result without its intent cannot come about, and is shown all the more.
         found = [_entry(order, intents.get(order, {}), results.get(order)) for order in {**intents, **results}]
         return sorted(found, key=lambda entry: entry.at)
+
+    def signed(self, ca_id: str, serial_number: int) -> tuple[Entry, bytes | None] | None:
+        """With its DER, if it came to a result; None: no such number was taken."""
+        taken = self._item(f"serial#{ca_id}#{serial_number:x}", "serial")
+        if "order_id" not in taken:
+            return None
+        order = str(read(taken["order_id"]))
+        intent, result = (self._item(f"{ORDER}{order}", kind) for kind in ("intent", "result"))
+        plain = {name: read(value) for name, value in intent.items()}
+        der = result.get("der", {}).get("B")
+        sha256 = str(read(result["sha256"])) if "sha256" in result else None
+        return _entry(order, plain, sha256), bytes(der) if der else None
+
+    def _item(self, pk: str, sk: str) -> dict[str, Any]:
+        with translated(f"read {pk} of the ledger"):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+            )
+        return dict(answer.get("Item", {}))
 
     def _items(self) -> Iterator[dict[str, Any]]:
         with translated(f"read table {self._table}"):

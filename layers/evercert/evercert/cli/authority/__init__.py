@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from evercert.cli.authority import cas, ceilings, documents, identities, status
+from evercert.cli.authority import cas, ceilings, documents, identities, init, status
 
 app = typer.Typer(no_args_is_help=True, help="A certificate authority of one's own: its CAs, profiles and identities.")
-app.command()(cas.init)
+app.command()(init.init)
 app.command()(status.status)
 app.command()(status.audit)
 app.command()(status.revoke)

@@ -1,4 +1,4 @@
-"""The commands about CAs: `init`, `ca …`."""
+"""The commands about CAs: `ca …`."""
 
 from __future__ import annotations
 
@@ -7,81 +7,36 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import show
-from evercert.cli.authority.given import ca_named, ca_title, issuing_of
+from evercert.cli.authority import crls, show
+from evercert.cli.authority.given import ca_named, ca_title
 from evercert.cli.authority.given import subject as subject_of
+from evercert.cli.authority.lazily import hands_of, opened
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
-from evercert.errors import foreign
 
 if TYPE_CHECKING:
     from evercert.authority.ca import CA
-    from evercert.cli.authority.ceremony import Hands
     from evercert.cli.authority.opened import Opened
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The CA's name, such as issuing-ec.")]
 CommonName = Annotated[
-    str | None, typer.Option(help="What CAs are called in their certificates; each adds its own part.")
+    str | None,
+    typer.Option(help="What CAs are called, and each adds its own part; without it as the root is, or the stack."),
 ]
-Organization = Annotated[str | None, typer.Option(help="Whose they are.")]
+Organization = Annotated[str | None, typer.Option(help="Whose they are; without it, as the root says.")]
 app = typer.Typer(no_args_is_help=True, help="CAs: their certificates, and whether they sign.")
-
-
-def init(
-    *,
-    common_name: CommonName = None,
-    organization: Organization = None,
-    root_validity: Annotated[str, typer.Option(help="How long the root is valid.")] = "20y",
-    issuing_validity: Annotated[str, typer.Option(help="How long issuing CAs are; never longer than the root.")] = "5y",
-    no_root: Annotated[
-        bool, typer.Option("--no-root", help="Issuing keys alone, for a CA outside to certify (ca csr, ca import).")
-    ] = False,
-    issuing: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=ALGORITHM of an issuing CA, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
-    ] = None,
-    yes: Yes = False,
-    stack: Stack = "evercert",
-    region: Region = None,
-    as_json: Json = False,
-) -> None:
-    """Make the authority's keys and certificates, whatever of them is not there yet."""
-    from evercert.cli.authority import ceremony  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
-
-    spans = arguments.span(root_validity, "--root-validity"), arguments.span(issuing_validity, "--issuing-validity")
-    chosen = issuing_of(issuing) if issuing else ceremony.ISSUING
-    wish = ceremony.Wish(common_name or stack, organization, *spans, outside=no_root, issuing=chosen)
-    for name in (ceremony.ROOT, *dict(wish.issuing)):
-        wish.subject(name)  # before anything is made
-    found = _opened(stack, region)
-    there = {ca.name: ca for ca in found.estate.cas()}
-    if no_root and ceremony.ROOT in there:
-        raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: leave --no-root out"])
-    keys = [
-        name for name in ([] if no_root else [ceremony.ROOT]) + [name for name, _ in wish.issuing] if name not in there
-    ]
-    if keys and not yes:
-        arguments.confirm(
-            f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
-        )
-    hands = _hands(found, quiet=as_json)
-    cas = ceremony.establish(hands, wish)
-    ceremony.mended_policies(hands, cas)
-    if as_json:
-        terminal.print_json([show.ca_values(ca) for ca in cas])
-        return
-    for line in show.next_steps(cas):
-        terminal.out.print(line)
 
 
 @app.command("list")
 def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """All CAs, with the end of their certificates."""
-    cas = _opened(stack, region).estate.cas()
+    cas = opened(stack, region).estate.cas()
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
     show.cas(terminal.out, cas, terminal.now())
+    if not cas:
+        terminal.notes(["there are no CAs yet: evercert authority init makes them"])
 
 
 @app.command("show")
@@ -94,7 +49,7 @@ def show_(
     as_json: Json = False,
 ) -> None:
     """One CA: key, certificates, ceiling."""
-    ca = ca_named(_opened(stack, region).estate, name)
+    ca = ca_named(opened(stack, region).estate, name)
     if pem:
         if not ca.installed:
             raise BadInput([f"CA {name} has no certificate yet: evercert authority ca csr {name}"])
@@ -117,11 +72,11 @@ def csr(
     """A certificate request for an issuing CA, for a CA outside to sign; its answer goes to `ca import`."""
     from evercert.cli.authority import ceremony  # noqa: PLC0415
 
-    found = _opened(stack, region)
+    found = opened(stack, region)
     ca = _outside(found, name)
     title = common_name or f"{stack} {ca_title(name)}"
     subject = ca.current.x509.subject if ca.installed and common_name is None else subject_of(title, organization)
-    terminal.out.print(ceremony.request(_hands(found, quiet=True), ca, subject).rstrip())
+    terminal.out.print(ceremony.request(hands_of(found, quiet=True), ca, subject).rstrip())
 
 
 @app.command("import")
@@ -138,11 +93,12 @@ def import_(
     from evercert.cli.authority import ceremony  # noqa: PLC0415
     from evercert.cli.authority.signed_outside import read  # noqa: PLC0415
 
-    found = _opened(stack, region)
+    found = opened(stack, region)
     ca = _outside(found, name)
-    hands = _hands(found, quiet=as_json)
+    hands = hands_of(found, quiet=as_json)
     certificate, chain = read(file, public_key_of(hands.keys, ca.key), hands.now)
     ca = ceremony.installed(hands, ca, certificate, chain)
+    crls.published_first(found)
     if as_json:
         terminal.print_json(show.ca_values(ca))
 
@@ -160,14 +116,14 @@ def renew(
     """A new certificate for the same key; whoever trusts the root notices nothing when it is an issuing CA's."""
     from evercert.cli.authority import ceremony  # noqa: PLC0415
 
-    found = _opened(stack, region)
+    found = opened(stack, region)
     ca, span = (
         ca_named(found.estate, name),
         arguments.span(validity or ("20y" if name == ceremony.ROOT else "5y"), "--validity"),
     )
     if not ca.installed:
         raise BadInput([f"CA {name} has no certificate yet; evercert authority init goes on where it stopped"])
-    subject, hands = ca.current.x509.subject, _hands(found, quiet=as_json)
+    subject, hands = ca.current.x509.subject, hands_of(found, quiet=as_json)
     if ca.kind == "root":
         if not yes:
             arguments.confirm("Everybody who trusts the root has to be given its new certificate. Go on?")
@@ -194,7 +150,7 @@ def disable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_
 
 
 def _set(name: str, status: str, stack: str, region: str | None, *, as_json: bool) -> None:
-    estate = _opened(stack, region).estate
+    estate = opened(stack, region).estate
     ca = ca_named(estate, name)
     if ca.kind == "root":
         raise BadInput(["no function signs with the root, so there is nothing to disable: disable its key in KMS"])
@@ -215,16 +171,3 @@ def _outside(found: Opened, name: str) -> CA:
             [f"CA {name} is certified by this authority's own root; CAs for one outside are made by init --no-root"]
         )
     return ca
-
-
-def _opened(stack: str, region: str | None) -> Opened:
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415 (AWS's library is slow to load)
-
-    return opened(stack, region)
-
-
-def _hands(found: Opened, *, quiet: bool) -> Hands:
-    from evercert.cli.authority.ceremony import Hands  # noqa: PLC0415
-
-    say = (lambda line: None) if quiet else (lambda line: terminal.out.print(foreign(line, 300)))  # noqa: ARG005
-    return Hands(found.estate, found.key_making, found.keys, found.roles, found.address, terminal.now(), say)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from ipaddress import ip_network
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
 
+from evercert.algorithms import KeyAlgorithm, family
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import show
 from evercert.cli.authority.cas import Name
 from evercert.cli.authority.given import ca_named
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.durations import to_text
+from evercert.errors import foreign
+from evercert.identifiers import parse
 from evercert.register import first_problem
+from evercert.usages import EXTENDED_KEY_USAGES, KEY_USAGES
 
 Values = list[str] | None
 _CLEARED = "none"  # `--email none`: an option that is given nothing cannot be told from one that is not given
@@ -35,17 +42,21 @@ def ceiling(
     as_json: Json = False,
 ) -> None:
     """Show the ceiling of an issuing CA, or set parts of it; an option replaces what was there, `none` empties it."""
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.authority.ca import Ceiling  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
+    from evercert.cli.authority.opened import opened  # noqa: PLC0415
 
-    wanted = _wanted(dns, ip, email, uri, key) | _usages(usage)
+    wanted = _wanted({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
     if longest is not None:
-        wanted["longest"] = longest
+        wanted["longest"] = to_text(arguments.span(longest, "--longest"))
     estate = opened(stack, region).estate
     ca = ca_named(estate, name)
     if ca.ceiling is None:
         raise BadInput([f"CA {name} is a root: no function signs with it, and so it has no ceiling"])
     before = ca.ceiling.model_dump(mode="json", by_alias=True)
-    after = _checked({**before, **wanted})
+    try:
+        after = Ceiling.model_validate({**before, **wanted}).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        raise BadInput([first_problem(error)]) from error
     if not wanted:
         terminal.print_json(before) if as_json else show.ceiling(terminal.out, before, "")
         return
@@ -60,52 +71,71 @@ def ceiling(
         terminal.print_json({**after, "changed": changed})
 
 
-def _wanted(dns: Values, ip: Values, email: Values, uri: Values, key: Values) -> dict[str, Any]:
-    given = {"dns": dns, "ip": ip, "email": email, "uri": uri, "key-algorithms": key}
-    return {field: _list(value) for field, value in given.items() if value}
-
-
-def _usages(given: Values) -> dict[str, Any]:
-    """Key usages and extended key usages are told apart by their words; both lists are replaced."""
-    from evercert.usages import EXTENDED_KEY_USAGES  # noqa: PLC0415
-
-    if not given:
-        return {}
-    words = [word.replace("-", "_") for word in _list(given)]
-    extended = [word for word in words if word in EXTENDED_KEY_USAGES]
-    return {"key-usages": [word for word in words if word not in extended], "extended-key-usages": extended}
-
-
-def _list(given: list[str]) -> list[str]:
-    return [] if given == [_CLEARED] else given
-
-
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    from ipaddress import ip_network  # noqa: PLC0415
-
-    from evercert.authority.ca import Ceiling  # noqa: PLC0415
-
+def _wanted(given: dict[str, Values]) -> dict[str, Any]:
+    """The fields of a ceiling that the options replace; raises BadInput with all that is wrong."""
+    found: dict[str, list[str]] = {}
     wrong = []
-    for network in values["ip"]:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            wrong.append(f"--ip {error}")
-    for field in ("dns", "email"):
-        wrong += [f"--{field} {name!r}: a name, *.name or *" for name in values[field] if not _is_pattern(name)]
+    for option, values in given.items():
+        for value in values or ():
+            try:
+                found.setdefault(option, []).extend([] if values == [_CLEARED] else [_RULES[option](value)])
+            except ValueError as error:
+                wrong.append(f"--{option} {foreign(value, 80)!r}: {foreign(str(error), 400)}")
     if wrong:
         raise BadInput(wrong)
-    try:
-        return Ceiling.model_validate(values).model_dump(mode="json", by_alias=True)
-    except ValidationError as error:
-        raise BadInput([first_problem(error)]) from error
+    return {_FIELDS.get(option, option): list(dict.fromkeys(words)) for option, words in _told_apart(found).items()}
 
 
-def _is_pattern(text: str) -> bool:
-    from evercert.identifiers import parse  # noqa: PLC0415
+def _told_apart(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Key usages and extended key usages are known by their words; both lists are replaced."""
+    if (words := found.pop("usage", None)) is None:
+        return found
+    extended: list[str] = [word for word in words if word in EXTENDED_KEY_USAGES]
+    return {**found, "key-usages": [word for word in words if word not in extended], "extended-key-usages": extended}
 
+
+def _pattern(text: str) -> str:
+    if text == _CLEARED:
+        raise ValueError(f"{_CLEARED} leaves nothing, so give nothing with it")
     bare = text.removeprefix("*.")
     try:
-        return text == "*" or ("*" not in bare and parse(f"dns:{bare}").value == bare)
+        name = "" if "*" in bare else parse(f"dns:{bare}").value
     except ValueError:
-        return False
+        name = ""
+    if text != "*" and (not name or name != bare):
+        mend = f"; is it {text.removesuffix(bare)}{name}?" if name else ""
+        raise ValueError(f"a name, *.name or *{mend}")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"a network, such as 10.0.0.0/8 ({error})") from error
+
+
+def _beginning(text: str) -> str:
+    """Nothing at all would be the beginning of every URI."""
+    if not _BEGINNING.fullmatch(text):
+        raise ValueError("the beginning of a URI with its scheme, such as spiffe://example.com/")
+    return text
+
+
+def _key(text: str) -> str:
+    if text not in SIGNED:
+        raise ValueError(f"one of {', '.join(SIGNED)}")
+    return text
+
+
+def _usage(text: str) -> str:
+    word, known = text.replace("-", "_"), (*KEY_USAGES, *EXTENDED_KEY_USAGES)
+    if word not in known:
+        raise ValueError(f"one of {', '.join(known)}")
+    return word
+
+
+SIGNED = tuple(one for one in get_args(KeyAlgorithm) if family(one) in {"EC", "RSA"})  # the families of CAs
+_BEGINNING = re.compile(r"[a-z][a-z0-9+.-]*:[\x21-\x7e]*")
+_RULES = {"dns": _pattern, "email": _pattern, "ip": _network, "uri": _beginning, "key": _key, "usage": _usage}
+_FIELDS = {"key": "key-algorithms"}

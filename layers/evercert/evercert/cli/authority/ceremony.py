@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from evercert.algorithms import KeyAlgorithm, algorithm_of
 from evercert.authority.ca import CA, Ceiling, Installed
@@ -18,7 +19,7 @@ from evercert.authority.signer.building import Issuer, Places, Span
 from evercert.authority.signer.posing import posing, public_key_of
 from evercert.aws.authority.estate import AuthorityEstate
 from evercert.aws.authority.key_making import CAKeyMaking
-from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
+from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
 from evercert.certificate import to_pem
 from evercert.cli.authority import given
 from evercert.errors import Rejected
@@ -46,6 +47,11 @@ class Wish:
         """Of the CA of this name: `Example Issuing EC`; raises BadInput."""
         return given.subject(f"{self.common_name} {given.ca_title(name)}", self.organization)
 
+    def check(self) -> None:
+        """Raises BadInput for what no certificate could say."""
+        for name in (ROOT, *dict(self.issuing)):
+            self.subject(name)
+
 
 @dataclass(frozen=True)
 class Hands:
@@ -58,6 +64,18 @@ class Hands:
     address: str
     now: datetime
     say: Callable[[str], None]
+
+
+def called_as(wish: Wish, root: CA | None, common_name: str | None, organization: str | None) -> Wish:
+    """Where nothing is said (None), a CA that is added to others is called as their root is."""
+    if root is None or not root.installed:
+        return wish
+    name = root.current.x509.subject
+    title, whose = (given.first_value(name, oid) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME))
+    suffix = f" {given.ca_title(ROOT)}"
+    if common_name is None and title is not None and title.endswith(suffix):
+        wish = replace(wish, common_name=title.removesuffix(suffix))
+    return replace(wish, organization=whose) if organization is None else wish
 
 
 def establish(hands: Hands, wish: Wish) -> tuple[CA, ...]:
@@ -120,12 +138,17 @@ def mended_policies(hands: Hands, cas: tuple[CA, ...]) -> list[CA]:
     """Those whose key has another policy than it should, which roles that were made anew bring about; mends it."""
     wrong = []
     for ca in cas:
-        policy = of_root(hands.roles) if ca.kind == "root" else of_issuing(hands.roles, outside=ca.parent is None)
+        policy = policy_of(hands.roles, ca)
         if not hands.making.has_policy(ca.key, policy):
             hands.making.put_policy(ca.key, policy)
             hands.say(f"the policy of the key of CA {ca.name} names the stack's roles again")
             wrong.append(ca)
     return wrong
+
+
+def policy_of(roles: Roles, ca: CA) -> Policy:
+    """What the policy of its key should be."""
+    return of_root(roles) if ca.kind == "root" else of_issuing(roles, outside=ca.parent is None)
 
 
 def _keyed(hands: Hands, name: str, algorithm: KeyAlgorithm, root: CA | None, *, outside: bool) -> CA:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evercert.algorithms import family
 from evercert.cli import terminal
 from evercert.cli.authority import show
 from evercert.cli.files import BadInput
@@ -75,6 +76,8 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
         terminal.print_json([_plain(profile) for profile in found])
     else:
         show.profiles(terminal.out, found)
+        if not found:
+            terminal.notes(["there are no profiles yet: evercert authority apply FILE makes them"])
 
 
 def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
@@ -100,17 +103,18 @@ def read(sources: Sequence[Source], estate: AuthorityEstate, stack: str) -> list
     from evercert.authority.policies.document import AuthorityDocument, Known  # noqa: PLC0415
     from evercert.authority.policies.document import read as read_one  # noqa: PLC0415
 
-    cas = [ca.name for ca in estate.cas() if ca.kind == "issuing"]
+    families = {ca.name: family(ca.algorithm) for ca in estate.cas() if ca.kind == "issuing"}
     there = [profile.key for profile in estate.profiles()]
     documents, wrong = [], []
     where: dict[tuple[str, str], str] = {}
     for source in sources:
         elsewhere = [key for other in sources if other is not source for key in _keys(other.data)]
-        found = read_one(source.data, stack, Known(cas, [*there, *elsewhere]))
+        found = read_one(source.data, stack, Known(list(families), [*there, *elsewhere]))
         if not isinstance(found, AuthorityDocument):
             placed = sorted((source.line(problem.path), problem.message) for problem in found)
             wrong += [f"{source.file}:{line}: {message}" for line, message in placed]
             continue
+        wrong += [f"{source.file}: {problem}" for problem in _twice(found, families)]
         documents.append(found)
         names = [("profile", one.key) for one in found.profiles] + [
             ("application", one.name) for one in found.applications
@@ -121,6 +125,14 @@ def read(sources: Sequence[Source], estate: AuthorityEstate, stack: str) -> list
     if wrong:
         raise BadInput(wrong)
     return documents
+
+
+def _twice(document: AuthorityDocument, families: Mapping[str, str]) -> Iterator[str]:
+    """Of two CAs for one family of keys, only the first would ever sign."""
+    for profile in document.profiles:
+        for kind in dict.fromkeys(families[name] for name in profile.cas):
+            if len(same := [name for name in profile.cas if families[name] == kind]) > 1:
+                yield f"profile {profile.key}: {', '.join(same)} all certify {kind} keys; leave one of them there"
 
 
 def planned(estate: AuthorityEstate, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:

@@ -87,8 +87,15 @@ def subject(common_name: str, organization: str | None) -> x509.Name:
     return x509.Name(found)
 
 
+def first_value(name: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
+    """Of a subject; None where it says nothing."""
+    found = name.get_attributes_for_oid(oid)
+    return str(found[0].value) if found else None
+
+
 def _unknown(what: str, text: str, known: Iterable[str], otherwise: str) -> str:
     names = sorted(known)
     if not names:
         return f"there is no {what} {text!r}; {otherwise}"
-    return f"there is no {what} {text!r}{nearest(text, names)}; there are {', '.join(names)}"
+    close = nearest(text, names)
+    return f"there is no {what} {text!r}" + (close if "did you mean" in close else f"; there are {', '.join(names)}")

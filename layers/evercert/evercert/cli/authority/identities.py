@@ -86,6 +86,8 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
         terminal.print_json([show.identity_values(identity) for identity in found])
     else:
         show.identities(terminal.out, found)
+        if not found:
+            terminal.notes(["there are no identities yet: evercert authority identity create makes one"])
 
 
 @app.command("show")
@@ -186,6 +188,8 @@ def _tell(found: Identity, text: str | None, *, as_json: bool) -> None:
         terminal.print_json({**show.identity_values(found), **shown})
         return
     show.identity(terminal.out, found)
+    if not found.grants:
+        terminal.notes([f"it may do nothing: evercert authority identity grant {found.name} --profile PROJECT/SLUG"])
     if shown:
         terminal.out.print(f"client id: {shown['client_id']}\nclient secret: {text}")
         terminal.notes(["the client secret is shown this once, and kept by its hash alone"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.estate import AuthorityEstate
 from evercert.aws.authority.key_making import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles
@@ -50,6 +51,11 @@ class Opened:
         """Where keys come from."""
         return CAKeyMaking(self.clients.kms, self.stack)
 
+    @cached_property
+    def certificates(self) -> DynamoDBCertificates:
+        """What the front keeps."""
+        return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"))
+
     @property
     def roles(self) -> Roles:
         """Of the stack's functions."""
@@ -64,5 +70,9 @@ def opened(stack: str, region: str | None) -> Opened:
         raise Misconfigured(
             f"stack {stack} has no authority: deploy it with the parameter Authority=yes (docs/authority.md)"
         )
-    estate = AuthorityEstate(connection.clients.dynamodb, connection.outputs["AuthorityConfiguration"])
-    return Opened(connection, estate)
+    return of_connection(connection)
+
+
+def of_connection(connection: Connection) -> Opened:
+    """Of a stack that has one."""
+    return Opened(connection, AuthorityEstate(connection.clients.dynamodb, connection.output("AuthorityConfiguration")))

@@ -166,7 +166,7 @@ def standings(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -
     table = Table("CA", "STATUS", "ENDS", "CRL", "REVOKED", box=None, pad_edge=False)
     for row in rows:
         ends = "" if row["ends"] is None else f"{row['ends'][:10]}, in {(from_text(row['ends']) - now).days} days"
-        made = ""
+        made = "" if row["kind"] == "root" else "none"
         if row["crl_made"] is not None:
             hours = (now - from_text(row["crl_made"])).total_seconds() // 3600
             made = f"number {row['crl']}, {max(hours, 0):.0f} h old"

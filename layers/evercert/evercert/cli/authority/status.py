@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import show
+from evercert.cli.authority import crls, show
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
-from evercert.errors import EvercertError, Unavailable, foreign
+from evercert.errors import foreign
 from evercert.instants import from_text, to_text
 
 if TYPE_CHECKING:
     from evercert.authority.ca import CA
+    from evercert.authority.kept import Kept
     from evercert.aws.authority.certificates import DynamoDBCertificates
     from evercert.aws.authority.ledger_reading import Entry
     from evercert.cli.authority.opened import Opened
 
 UNFINISHED = timedelta(hours=1)  # that a request may stay pending after its certificate was signed
-Certificate = Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Its id, or its SHA-256 in hexadecimal.")]
+Certificate = Annotated[
+    str, typer.Argument(metavar="CERTIFICATE", help="Its id, SHA-256 or serial number, with colons or without.")
+]
 Reason = Annotated[str, typer.Option(help="In the API's words, such as key-compromise or superseded.")]
 
 
 def status(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Each CA with its end, and the age of its revocation list."""
     found = _opened(stack, region)
-    certificates = _certificates(found)
+    certificates = found.certificates
     rows = [_standing(ca, certificates) for ca in found.estate.cas()]
     if as_json:
         terminal.print_json({"address": found.address, "cas": rows})
         return
     terminal.out.print(f"address: {found.address}")
     show.standings(terminal.out, rows, terminal.now())
+    if not rows:
+        terminal.notes(["there are no CAs yet: evercert authority init makes them"])
 
 
 def audit(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
@@ -44,7 +48,7 @@ def audit(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
     found = _opened(stack, region)
     with terminal.err.status("reading the ledger"):
         entries = _ledger(found)
-        certificates = _certificates(found)
+        certificates = found.certificates
         strange = [entry for entry in entries if entry.sha256 is not None and not _known(entry, certificates)]
     begun = sum(entry.sha256 is None for entry in entries)
     names = {ca.id: ca.name for ca in found.estate.cas()}
@@ -79,43 +83,45 @@ def revoke(
 ) -> None:
     """End a certificate before its time; its CA's revocation list follows at once."""
     from evercert.authority.front.reasons import REASONS  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.cli.authority import by_serial  # noqa: PLC0415
 
     word = reason.upper().replace("-", "_")
     if word not in REASONS:
         choice = ", ".join(one.lower().replace("_", "-") for one in REASONS)
         raise BadInput([f"--reason {foreign(reason, 60)}: one of {choice}"])
     found = _opened(stack, region)
-    certificates = _certificates(found)
-    kept = certificates.certificate(certificate)
-    if kept is None:
-        raise BadInput([f"there is no certificate {foreign(certificate, 80)!r}: give its id, or its SHA-256"])
-    if kept.revoked_at is not None:
+    if (one := by_serial.meant(found, certificate)) is None:
+        said = "give its id, its SHA-256 or its serial number"
+        raise BadInput([f"there is no certificate {foreign(certificate, 120)!r}: {said}"])
+    if (kept := one.kept).revoked_at is not None:
         raise BadInput([f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"])
     if not yes:
         arguments.confirm(f"Revoke {show.names_of(kept.leaf)} (serial {kept.serial_number})? It cannot be taken back.")
-    certificates.revoke(kept.id, terminal.now(), word)
-    listed = _list_again(found)
+    kept = by_serial.recorded(found, one)
+    if found.certificates.revoke(kept.id, terminal.now(), word) is None:
+        raise BadInput([f"certificate {kept.id} was revoked meanwhile"])
+    listed = _listed(found, kept)
     if as_json:
         terminal.print_json({"revoked": kept.id, "serial_number": kept.serial_number, "listed": listed})
     else:
         terminal.out.print(f"certificate {kept.id} is revoked" + (", and listed" if listed else ""))
 
 
-def _list_again(found: Opened) -> bool:
-    """What is revoked is revoked: the schedule lists it within a day, if the front cannot do so now."""
-    from evercert.aws.clients import translated  # noqa: PLC0415
+def _listed(found: Opened, kept: Kept) -> bool:
+    """Whether the list that stands then has it: the index that lists are made from may be a moment behind."""
+    from cryptography import x509  # noqa: PLC0415 (slow to load)
 
-    try:
-        with translated("have the revocation lists made"):
-            answer = found.clients.lambda_.invoke(
-                FunctionName=found.connection.output("AuthorityFunction"), Payload=json.dumps({"task": "crl"}).encode()
-            )
-        if "FunctionError" in answer:
-            raise Unavailable("the authority could not make every revocation list; its log says why")
-    except EvercertError as error:
-        terminal.notes([f"{error}; the schedule does it within a day"])
+    if not kept.ca:
+        terminal.notes(["it signed itself, so no list names it: take it out of use"])
         return False
-    return True
+    if not crls.made_now(found):
+        return False
+    der = found.certificates.published(kept.ca)
+    serial = int(kept.serial_number, 16)
+    if der and x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(serial) is not None:
+        return True
+    terminal.notes(["the new list does not name it yet; the schedule's does, within a day"])
+    return False
 
 
 def _standing(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
@@ -157,12 +163,6 @@ def _ledger(found: Opened) -> list[Entry]:
     from evercert.aws.authority.ledger_reading import LedgerReading  # noqa: PLC0415
 
     return LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger")).certificates()
-
-
-def _certificates(found: Opened) -> DynamoDBCertificates:
-    from evercert.aws.authority.certificates import DynamoDBCertificates  # noqa: PLC0415
-
-    return DynamoDBCertificates(found.clients.dynamodb, found.connection.output("AuthorityTable"))
 
 
 def _opened(stack: str, region: str | None) -> Opened:

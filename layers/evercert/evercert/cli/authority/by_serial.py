@@ -1,0 +1,91 @@
+"""Certificates by their serial number, as the ledger knows them: also those that the front has no record of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, uuid5
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from evercert.authority.kept import Kept, Requested
+from evercert.authority.leaf import Leaf
+from evercert.aws.authority.ledger_reading import Entry, LedgerReading
+from evercert.certificate import to_pem
+from evercert.cli.files import BadInput
+from evercert.instants import from_text
+
+if TYPE_CHECKING:
+    from evercert.cli.authority.opened import Opened
+
+_HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
+SHA256 = 64  # digits
+
+
+@dataclass(frozen=True)
+class Meant:
+    """`request` is what has to be written first, when the front has no record of it."""
+
+    kept: Kept
+    request: Requested | None = None
+
+
+def meant(found: Opened, text: str) -> Meant | None:
+    """By id, SHA-256 or serial number, as OpenSSL writes them too; None: nobody has signed such a one."""
+    plain = text.replace(":", "").lower()
+    name = plain if _HEXADECIMAL.fullmatch(plain) else text
+    if (kept := found.certificates.certificate(name)) is not None:
+        return Meant(kept)
+    if name != plain or len(plain) == SHA256:
+        return None
+    ledger = LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger"))
+    for ca in found.estate.cas():
+        if (signed := ledger.signed(ca.id, int(plain, 16))) is not None:
+            return _recorded(found, *signed)
+    return None
+
+
+def recorded(found: Opened, one: Meant) -> Kept:
+    """In the front's table, from where revocation lists are made; repeatable."""
+    if one.request is None:
+        return one.kept
+    stands = found.certificates.open(one.request, None)
+    return found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))
+
+
+def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
+    if der is None:
+        raise BadInput([f"serial number {entry.serial_number} was begun and never handed out: nothing to revoke"])
+    certificate = x509.load_der_x509_certificate(der)
+    known = found.certificates.certificate(certificate.fingerprint(hashes.SHA256()).hex())
+    if known is not None:
+        return Meant(known)
+    request = found.certificates.request(entry.order)
+    kept = None if request is None else found.certificates.certificate(request.certificate_id)
+    # The front shows another certificate under this order, or none: it gets a record of this one too.
+    if kept is not None or request is None:
+        request = _request(entry, entry.order if kept is None else _id(entry, "request"))
+    made = Kept(
+        id=request.certificate_id, request=request.id, identity=request.identity, profile=request.profile,
+        application=request.application, project=request.project, ca=entry.ca, leaf=request.leaf, csr=request.csr,
+        created_at=request.created_at, updated_at=request.created_at,
+        serial_number=f"{certificate.serial_number:040x}",
+        not_before=certificate.not_valid_before_utc, not_after=certificate.not_valid_after_utc,
+        certificate=to_pem([certificate]), chain="",
+    )  # fmt: skip
+    return Meant(made, request)
+
+
+def _request(entry: Entry, request_id: str) -> Requested:
+    at = from_text(entry.at)
+    return Requested(
+        id=request_id, certificate_id=_id(entry, "certificate"), identity="", profile=str(entry.says.get("profile")),
+        application=None, project="", created_at=at, updated_at=at, status="pending", ca=entry.ca,
+        leaf=Leaf.model_validate_json(entry.leaf), csr="",
+    )  # fmt: skip
+
+
+def _id(entry: Entry, what: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"evercert:recorded:{what}:{entry.order}"))
