@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -106,10 +106,27 @@ def within(name: Identifier, ceiling: Ceiling) -> bool:
         case "email":
             return any(_below(name.value.rpartition("@")[2], allowed) for allowed in ceiling.email)
         case "ip":
-            address = ipaddress.ip_address(name.value)
-            return any(address in ipaddress.ip_network(network) for network in ceiling.ip)
+            return all(_in_networks(address, ceiling.ip) for address in _meanings(name.value))
         case "uri":
-            return any(name.value.startswith(beginning) for beginning in ceiling.uri)
+            return not _climbs(name.value) and any(name.value.startswith(beginning) for beginning in ceiling.uri)
+
+
+def _meanings(text: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The address, and the one of IPv4 inside it: Go's verifier, for one, takes ::ffff:192.0.2.1 for 192.0.2.1."""
+    address = ipaddress.ip_address(text)
+    yield address
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+
+
+def _in_networks(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[str]) -> bool:
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def _climbs(uri: str) -> bool:
+    """Whether it leaves its beginning again by dot segments (RFC 3986 §5.2.4), however they are written."""
+    path = uri.partition("?")[0].partition("#")[0].lower().replace("%2e", ".").replace("%2f", "/").replace("\\", "/")
+    return not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _below(host: str, allowed: str) -> bool:

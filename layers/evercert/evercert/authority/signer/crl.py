@@ -32,15 +32,14 @@ def revocation_list(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocati
     """Version 2 with its number; without an issuing distribution point, because it covers all (§5.2.5)."""
     ca = issuer.certificate
     builder = (
-        x509.CertificateRevocationListBuilder()
+        # All entries at once: to add them one by one copies the list each time, which takes seconds for 50,000.
+        x509.CertificateRevocationListBuilder(revoked_certificates=[_entry(one) for one in order.revoked])
         .issuer_name(ca.subject)
         .last_update(order.this_update.replace(microsecond=0))
         .next_update(order.next_update.replace(microsecond=0))
         .add_extension(authority_key(ca), critical=False)
         .add_extension(x509.CRLNumber(order.number), critical=False)
     )
-    for one in order.revoked:
-        builder = builder.add_revoked_certificate(_entry(one))
     return builder.sign(issuer.key, hash_of(issuer.key.public_key()))
 
 
