@@ -78,7 +78,8 @@ def crls() -> dict[str, Any]:
         else:
             logger.error({"outcome": "unpublished", **facts, "message": one.problem})
         _measure("CrlAgeSeconds", "Seconds", max(one.age.total_seconds(), 0))
-        _measure("CaEndsDays", "Count", one.left / DAY)
+        if one.left is not None:
+            _measure("CaEndsDays", "Count", one.left / DAY)
     if failed := [one.name for one in done if one.problem is not None]:
         raise Unavailable(f"no new CRL for {', '.join(failed)}; the log says why")
     return {"published": [one.name for one in done]}
