@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from evercert.authority.refusal import Refusal
 from evercert.certificate import Chain
-from evercert.errors import Misconfigured, Unavailable
+from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.keys import PrivateKey
 from evercert.spec import RESERVED_METADATA
 from tests.authority.client import CERTIFICATES, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
@@ -267,6 +267,17 @@ def test_a_table_that_does_not_answer_is_asked_for_again(client: Client, monkeyp
     said = client.issue()
     assert (said.status, said.headers["retry-after"]) == (503, "5")
     assert b"canary" not in said.body
+
+
+def test_what_there_is_no_time_for_is_asked_for_again(client: Client, monkeypatch) -> None:
+    """It is no bug: a table answers slowly."""
+
+    def late(*_: object) -> None:
+        raise OutOfTime("dynamodb:PutItem could end too late")
+
+    monkeypatch.setattr(client.setting.certificates, "open", late)
+    said = client.issue()
+    assert (said.status, said.headers["retry-after"]) == (503, "5")
 
 
 def test_a_bug_says_nothing_of_itself(client: Client, monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
