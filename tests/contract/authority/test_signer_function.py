@@ -29,6 +29,8 @@ class FakeLambda:
         assert (FunctionName, InvocationType) == ("signer", "RequestResponse")
         self.events.append(json.loads(Payload))
         answer = self.answers.pop(0)
+        if isinstance(answer, OutOfTime):  # of the client's own hook
+            raise answer
         if isinstance(answer, EvercertError) or (isinstance(answer, bytes) and answer.startswith(b"DER")):
             answer = json.dumps(encode_answer(answer)).encode()
         if isinstance(answer, Exception):

@@ -259,3 +259,9 @@ def test_an_address_of_ipv4_in_an_address_of_ipv6_is_both() -> None:
 def test_a_uri_does_not_climb_out_of_its_beginning(path: str) -> None:
     assert not within(Identifier("uri", f"spiffe://example.com/{path}"), NARROW)
     assert within(Identifier("uri", "spiffe://example.com/web..admin/.hidden?to=/../x"), NARROW)
+
+
+def test_a_leaf_without_a_purpose_is_good_for_all_of_them() -> None:
+    assert found(within=ceiling(any_purpose=True), extended_key_usages=()) == []
+    (said,) = found(within=ceiling(any_purpose=False), extended_key_usages=())
+    assert "is good for all" in said

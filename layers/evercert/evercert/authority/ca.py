@@ -83,6 +83,7 @@ class Ceiling(Model):
         "key_agreement",
     )
     extended_key_usages: ExtendedKeyUsages = ("server_auth", "client_auth")
+    any_purpose: bool = True  # whether a leaf may name none of them, which verifiers take for all
     longest: Duration = timedelta(days=398)
 
 

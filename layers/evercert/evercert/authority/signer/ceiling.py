@@ -163,6 +163,8 @@ def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
     outside += [use for use in leaf.extended_key_usages if use not in ceiling.extended_key_usages]
     if outside:
         yield f"{', '.join(outside)}: outside the CA's ceiling"
+    if not leaf.extended_key_usages and not ceiling.any_purpose:
+        yield "it names no extended key usage, and so is good for all (RFC 5280 §4.2.1.12): outside the CA's ceiling"
 
 
 def _validity(leaf: Leaf, ceiling: Ceiling, ca: x509.Certificate) -> Iterator[str]:

@@ -28,6 +28,10 @@ def ceiling(
     uri: Annotated[Values, typer.Option(help="A beginning, such as spiffe://example.com/ (repeatable).")] = None,
     key: Annotated[Values, typer.Option(help="A key algorithm, such as EC_prime256v1 (repeatable).")] = None,
     usage: Annotated[Values, typer.Option(help="A key usage or extended key usage (repeatable).")] = None,
+    any_purpose: Annotated[
+        bool | None,
+        typer.Option(help="Whether a certificate may name no extended key usage, which is good for all of them."),
+    ] = None,
     longest: Annotated[str | None, typer.Option(help="The longest validity, such as 90d.")] = None,
     yes: Yes = False,
     stack: Stack = "evercert",
@@ -38,6 +42,8 @@ def ceiling(
     from evercert.cli.authority.opened import opened  # noqa: PLC0415 (AWS's library is slow to load)
 
     wanted = _wanted(dns, ip, email, uri, key) | _usages(usage)
+    if any_purpose is not None:
+        wanted["any-purpose"] = any_purpose
     if longest is not None:
         wanted["longest"] = longest
     estate = opened(stack, region).estate
