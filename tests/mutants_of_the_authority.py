@@ -193,7 +193,7 @@ AUTHORITY = [
     Mutant("an old client id lets nobody in", "aws/authority/configuration.py", "named = found is not None and found.universal is not None and found.universal.client_id == client_id", "named = found is not None", "tests/contract/authority/test_configuration.py"),
     Mutant("a newer configuration is left alone", "aws/authority/configuration.py", "if schema > SCHEMA:", "if False:", "tests/contract/authority/test_configuration.py"),
     Mutant("a key is found again by its tags", "aws/authority/key_making.py", "return found[0] if found else None", "return None", "tests/contract/authority/test_ceremony.py"),
-    Mutant("a key is another stack's", "aws/authority/key_making.py", "wanted = {STACK_TAG: self._stack, CA_TAG: name}", "wanted = {CA_TAG: name}", "tests/contract/authority/test_ceremony.py"),
+    Mutant("a key is another stack's", "aws/authority/key_making.py", "wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}", "wanted = {ID_TAG: ca_id}", "tests/contract/authority/test_ceremony.py"),
     Mutant("a disabled key is no CA's", "aws/authority/key_making.py", 'return bool(self._client.describe_key(KeyId=arn)["KeyMetadata"]["Enabled"])', "return True", "tests/contract/authority/test_ceremony.py"),
     Mutant("two keys of one CA are for a person", "aws/authority/key_making.py", "if len(found) > 1:", "if False:", "tests/contract/authority/test_ceremony.py"),
     Mutant("no function signs with the root", "aws/authority/key_policies.py", "return _policy(roles, [_ceremony(roles)], (roles.signer, *roles.others))", "return _policy(roles, [_ceremony(roles)], roles.others)", "tests/contract/authority/test_ceremony.py"),
@@ -233,4 +233,5 @@ AUTHORITY = [
     Mutant("no time left to wait for the signer", "aws/authority/signer_function.py", "        except OutOfTime as error:  # nobody", "        except ZeroDivisionError as error:  # nobody", "tests/contract/authority/test_signer_function.py"),
     Mutant("no time left is no bug", "authority/front/api.py", "except (Unavailable, OutOfTime) as error:", "except Unavailable as error:", "tests/unit/authority/test_issuing.py"),
     Mutant("a token ends with its longest life", "authority/logins/tokens.py", " or _past(token.latest_at, now):", ":", "tests/unit/authority/test_access_tokens.py"),
+    Mutant("a planted key is not taken up", "aws/authority/key_making.py", "wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}", "wanted = {STACK_TAG: self._stack, CA_TAG: name}", "tests/contract/authority/test_ceremony.py"),
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from evercert.identifiers import parse
 from evercert.model import Model
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
-Status = Literal["active", "disabled", "pending"]  # pending: it has a key, and no certificate yet
+Status = Literal["active", "disabled", "pending"]  # pending: it has no certificate yet
 
 # A host ends where a slash says so: `spiffe://example.com` would have room for `spiffe://example.com.evil.net/`.
 _BEGINNING = re.compile(r"[a-z][a-z0-9+.-]*:(?://(?:[^/*\s]+/[^*\s]*)?|[^/*\s][^*\s]*)")
@@ -101,7 +101,10 @@ class Installed(Model):
 
 
 class CA(Model):
-    """`key` is the ARN of its KMS key; `installed` has its certificates, the newest last, all of the same key."""
+    """`key` is the ARN of its KMS key, empty until it is made; `installed` has its certificates, the newest last.
+
+    They are all of the same key.
+    """
 
     id: str
     name: str

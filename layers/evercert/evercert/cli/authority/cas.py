@@ -54,7 +54,7 @@ def init(
     for name in (ceremony.ROOT, *dict(wish.issuing)):
         wish.subject(name)  # before anything is made
     found = _opened(stack, region)
-    there = {ca.name: ca for ca in found.estate.cas()}
+    there = {ca.name for ca in found.estate.cas() if ca.key}
     if no_root and ceremony.ROOT in there:
         raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: leave --no-root out"])
     keys = [
@@ -134,14 +134,13 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Give an issuing CA the certificate that a CA outside signed."""
-    from evercert.authority.signer.posing import public_key_of  # noqa: PLC0415
     from evercert.cli.authority import ceremony  # noqa: PLC0415
     from evercert.cli.authority.signed_outside import read  # noqa: PLC0415
 
     found = _opened(stack, region)
     ca = _outside(found, name)
     hands = _hands(found, quiet=as_json)
-    certificate, chain = read(file, public_key_of(hands.keys, ca.key), hands.now)
+    certificate, chain = read(file, ceremony.public_key(hands, ca), hands.now)
     ca = ceremony.installed(hands, ca, certificate, chain)
     if as_json:
         terminal.print_json(show.ca_values(ca))
