@@ -219,6 +219,17 @@ def test_what_the_signer_does_not_answer_waits_and_is_driven_on_by_who_looks(cli
     assert client.written == (1, 1, 1)
 
 
+def test_an_outage_of_hours_refuses_nothing_that_waits(client: Client) -> None:
+    """The dates of a request stand from when it was opened, and the signer first hears of it much later."""
+    client.setting.signer.trouble = [Unavailable("throttled")]
+    assert client.issue().json["status"] == "pending"
+    client.setting.clock.advance(seconds=23 * 3_600)
+    (request,) = client.setting.certificates.requests.values()
+    client.setting.front.reading.progress.drive(request)
+    (request,) = client.setting.certificates.requests.values()
+    assert (request.status, request.error) == ("issued", None)
+
+
 def test_a_key_that_cannot_be_opened_now_is_come_back_for(client: Client, monkeypatch) -> None:
     def unavailable(*_: object) -> None:
         raise Unavailable("KMS")

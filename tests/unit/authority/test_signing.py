@@ -380,7 +380,7 @@ def test_another_csr_of_the_same_key_is_the_same_order(stage: Stage) -> None:
     assert stage.signer().leaf(again) == first
 
 
-@pytest.mark.parametrize("moved", [timedelta(minutes=6), timedelta(days=-31)], ids=["long ago", "far ahead"])
+@pytest.mark.parametrize("moved", [timedelta(days=1), timedelta(days=-31)], ids=["long ago", "far ahead"])
 def test_what_begins_at_another_time_is_written_down_and_not_signed(stage: Stage, moved: timedelta) -> None:
     """The ledger is not read, so the time of an earlier intent is known by writing a new one."""
     asked = order(stage.ceremony.issuing)

@@ -19,7 +19,8 @@ from evercert.identifiers import Identifier, parse
 from evercert.usages import impossible
 
 MOST_NAMES = 100
-BACKDATED, POSTDATED = timedelta(minutes=10), timedelta(days=30)
+# Back as far as a request may have waited for a signer that did not answer: its dates stand from when it was opened.
+BACKDATED, POSTDATED = timedelta(days=1), timedelta(days=30)
 SKEW = timedelta(minutes=5)  # a leaf begins before it was asked for, because clocks differ
 _MOST_VALUES = 20
 # RFC 5280 appendix A.1, upper bounds; a domain component is a label (RFC 1035 §2.3.4).
