@@ -235,4 +235,6 @@ AUTHORITY = [
     Mutant("a token ends with its longest life", "authority/logins/tokens.py", " or _past(token.latest_at, now):", ":", "tests/unit/authority/test_access_tokens.py"),
     Mutant("a planted key is not taken up", "aws/authority/key_making.py", "wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}", "wanted = {STACK_TAG: self._stack, CA_TAG: name}", "tests/contract/authority/test_ceremony.py"),
     Mutant("what waits outlasts an outage", "authority/signer/ceiling.py", "BACKDATED, POSTDATED = timedelta(days=1),", "BACKDATED, POSTDATED = timedelta(minutes=10),", "tests/unit/authority/test_issuing.py"),
+    Mutant("a common name in bytes", "authority/signer/ceiling.py", 'elif field == "common_name" and', "elif False and", "tests/unit/authority/test_ceiling.py"),
+    Mutant("revoked before 1950", "authority/signer/crl.py", "if any(one.at < _FIRST for one in order.revoked):", "if False:", "tests/unit/authority/test_signing.py"),
 ]  # fmt: skip

@@ -265,3 +265,10 @@ def test_a_leaf_without_a_purpose_is_good_for_all_of_them() -> None:
     assert found(within=ceiling(any_purpose=True), extended_key_usages=()) == []
     (said,) = found(within=ceiling(any_purpose=False), extended_key_usages=())
     assert "is good for all" in said
+
+
+def test_a_common_name_is_measured_in_bytes_too() -> None:
+    """What is too long in them cannot be built, and the request would wait for ever."""
+    assert found(subject={"common_name": ("é" * 30 + " é",)}) == []
+    (said,) = found(subject={"common_name": ("é" * 31 + " é",)})
+    assert "at most 64 bytes" in said

@@ -259,6 +259,13 @@ def test_a_ca_certificate_that_cannot_be_read_is_for_a_person(stage: Stage) -> N
         stage.signer().leaf(order(ca))
 
 
+def test_a_list_with_what_no_list_can_say_leaves_no_intent(stage: Stage) -> None:
+    old = START.replace(year=1949)
+    with pytest.raises(Refusal, match="before 1950"):
+        stage.signer().crl(crl_order(stage.ceremony.issuing, Revoked(5, old)))
+    assert stage.ledger.intents == {}
+
+
 def test_a_ca_that_cannot_be_read_is_in_no_other_s_way(stage: Stage) -> None:
     """Neither its item, nor its certificate."""
     ca = stage.ceremony.issuing

@@ -55,6 +55,9 @@ def _subject(leaf: Leaf) -> Iterator[str]:
     for field, value in values:
         if not 0 < len(value) <= _LONGEST[field]:
             yield f"{field} {value!r}: from 1 to {_LONGEST[field]} characters (RFC 5280 appendix A.1)"
+        elif field == "common_name" and len(value.encode(errors="replace")) > _LONGEST[field]:
+            # RFC 5280 counts characters; what builds certificates here, and many that read them, count bytes.
+            yield f"common_name {value!r}: at most {_LONGEST[field]} bytes in UTF-8"
         if not value.isprintable() or value != value.strip():
             yield f"{field} {value!r}: it has characters that do not print, or spaces around it"
         if field == "country" and not (len(value) == _LONGEST[field] and value.isascii() and value.isupper()):
