@@ -21,6 +21,8 @@ from evercert.aws.authority.signer_function import SignerFunction
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.aws.authority.tokens import DynamoDBTokens
 from evercert.aws.clients import Clients
+from evercert.aws.limits import WAITED_FOR
+from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ logger = Logger(service="authority")
 app = APIGatewayHttpResolver()
 LEVELS = {"answered": logger.info, "refused": logger.info, "unavailable": logger.warning}
 DAY = timedelta(days=1)
+RESERVE = timedelta(milliseconds=500)  # to answer in
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Of API Gateway (payload 2.0), or `{"task": "crl"}` of the schedule."""
+    _deadline().begin(now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE)
     return crls() if event.get("task") == "crl" else app.resolve(event, context)
 
 
@@ -78,7 +82,8 @@ def crls() -> dict[str, Any]:
         else:
             logger.error({"outcome": "unpublished", **facts, "message": one.problem})
         _measure("CrlAgeSeconds", "Seconds", max(one.age.total_seconds(), 0))
-        _measure("CaEndsDays", "Count", one.left / DAY)
+        if one.left is not None:
+            _measure("CaEndsDays", "Count", one.left / DAY)
     if failed := [one.name for one in done if one.problem is not None]:
         raise Unavailable(f"no new CRL for {', '.join(failed)}; the log says why")
     return {"published": [one.name for one in done]}
@@ -97,8 +102,13 @@ def now() -> datetime:
 
 
 @cache
+def _deadline() -> Deadline:
+    return Deadline(now)
+
+
+@cache
 def _front() -> Front:
-    settings, clients = AuthoritySettings.of(os.environ), Clients()
+    settings, clients = AuthoritySettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
     return Front(
         FrontPorts(
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +18,23 @@ from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.aws.authority.ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
-from evercert.errors import EvercertError, Unexpected
+from evercert.aws.limits import WAITED_FOR
+from evercert.deadline import Deadline
+from evercert.errors import EvercertError, OutOfTime, Unavailable, Unexpected
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="signer")
+RESERVE = timedelta(milliseconds=500)  # to answer in
 
 
-def handler(event: object, _context: LambdaContext) -> dict[str, str]:
+def handler(event: object, context: LambdaContext) -> dict[str, str]:
     """Never raises; one line in the log for each order, without anything that the order says of itself unread."""
     facts: dict[str, Any] = {}
+    _deadline().begin(now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE)
     try:
-        der = _signed(decode(event), facts)
+        der = _told_in_time(decode(event), facts)
     except Exception as error:  # noqa: BLE001 (the front waits for an answer)
         known = error if isinstance(error, EvercertError) else Unexpected.of(error)
         # No traceback: its text could hold a secret.
@@ -38,6 +42,14 @@ def handler(event: object, _context: LambdaContext) -> dict[str, str]:
         return encode_answer(known)
     logger.info({"outcome": "signed", **facts})
     return encode_answer(der)
+
+
+def _told_in_time(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
+    """What was begun stands in the ledger, and goes on with the same serial number when it is asked for again."""
+    try:
+        return _signed(order, facts)
+    except OutOfTime as error:
+        raise Unavailable(f"AWS answers too slowly for the signer's time limit: {error}; ask again") from error
 
 
 def _signed(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
@@ -57,8 +69,13 @@ def now() -> datetime:
 
 
 @cache
+def _deadline() -> Deadline:
+    return Deadline(now)
+
+
+@cache
 def _signing() -> Signing:
-    settings, clients = SignerSettings.of(os.environ), Clients()
+    settings, clients = SignerSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
     return Signing(
         DynamoDBConfiguration(clients.dynamodb, settings.configuration),
         DynamoDBLedger(clients.dynamodb, settings.ledger),

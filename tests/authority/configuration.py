@@ -5,6 +5,7 @@ from __future__ import annotations
 from evercert.authority.ca import CA
 from evercert.authority.estate import Application, Profile, id_of
 from evercert.authority.identity import Identity
+from evercert.errors import Misconfigured
 
 STACK = "world"
 
@@ -16,6 +17,7 @@ class FakeConfiguration:
         self.stack = stack
         self._of: dict[type, dict[str, CA | Profile | Application | Identity]] = {}
         self._projects: dict[str, str] = {}
+        self.unreadable: dict[str, Misconfigured] = {}  # CAs, by id
         self.put(*things)
 
     def put(self, *things: CA | Profile | Application | Identity) -> None:
@@ -33,7 +35,12 @@ class FakeConfiguration:
         return self._of.get(CA, {}).get(ca_id)
 
     def cas(self) -> tuple[CA, ...]:
+        for error in self.unreadable.values():
+            raise error
         return tuple(sorted(self._of.get(CA, {}).values(), key=lambda ca: ca.name))
+
+    def every_ca(self) -> dict[str, CA | Misconfigured]:
+        return {**self._of.get(CA, {}), **self.unreadable}
 
     def profile(self, profile_id: str) -> Profile | None:
         return self._of.get(Profile, {}).get(profile_id)

@@ -22,7 +22,11 @@ from tests.local_stack import ROOT
 
 FUNCTION = ROOT / "functions" / "authority" / "app.py"
 CONTEXT = SimpleNamespace(
-    function_name="authority", memory_limit_in_mb=1769, invoked_function_arn="arn:x", aws_request_id="1"
+    function_name="authority",
+    memory_limit_in_mb=1769,
+    invoked_function_arn="arn:x",
+    aws_request_id="1",
+    get_remaining_time_in_millis=lambda: 29_000,
 )
 _LOCK = threading.Lock()  # one environment of Lambda has one call at a time
 

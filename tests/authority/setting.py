@@ -40,7 +40,7 @@ ANYTHING = {
     "extendedKeyUsages": {"allowed": ["server_auth", "client_auth"]},
     "algorithms": {"signature": ["any"], "keyAlgorithm": ["any"]},
 }
-WIDE = ceiling(email=("*",))
+WIDE = ceiling(email=("*",), any_purpose=True)
 
 
 class WiredSigner:

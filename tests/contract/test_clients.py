@@ -7,8 +7,12 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
-from evercert.aws.clients import ATTEMPTS, CALL_LIMIT, CONFIG, CONNECT_SECONDS, READ_SECONDS, translated
+from evercert.aws.clients import CALL_LIMIT, CONFIG, Clients, translated
+from evercert.aws.limits import SIGNER, USUAL, WAITED_FOR, Limits
+from evercert.aws.session import Session
+from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
+from tests.fakes import HandClock
 from tests.strict import refuse
 from tests.world import World
 
@@ -61,10 +65,33 @@ def test_foreign_text_is_cleaned() -> None:
 
 
 def test_the_limit_of_a_call_covers_every_attempt() -> None:
-    assert CONFIG.connect_timeout == CONNECT_SECONDS
-    assert CONFIG.read_timeout == READ_SECONDS
-    assert CONFIG.retries == {"total_max_attempts": ATTEMPTS, "mode": "standard"}
-    assert timedelta(seconds=ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS)) < CALL_LIMIT
+    for limits in (USUAL, WAITED_FOR, SIGNER):
+        config = limits.config
+        assert (config.connect_timeout, config.read_timeout) == (limits.connect, limits.read)
+        assert config.retries == {"total_max_attempts": limits.attempts, "mode": "standard"}
+        # botocore waits up to 1, 2, 4… seconds between attempts
+        waits = sum(2**n for n in range(limits.attempts - 1))
+        assert timedelta(seconds=limits.attempts * (limits.connect + limits.read) + waits) <= limits.call
+    assert (CONFIG.read_timeout, CALL_LIMIT) == (USUAL.read, USUAL.call)
+
+
+@pytest.mark.parametrize(
+    ("limits", "service", "limit"),
+    [(USUAL, "kms", USUAL), (WAITED_FOR, "kms", WAITED_FOR), (WAITED_FOR, "lambda", SIGNER)],
+)
+def test_each_client_has_its_own_limit_and_the_deadline_knows_it(
+    world: World, limits: Limits, service: str, limit: Limits
+) -> None:
+    """The client's own, because the signer is waited for longer than a table."""
+    clock = HandClock()
+    deadline = Deadline(clock)
+    client = Clients(deadline, Session("eu-central-1"), limits).client(service)
+    config = client.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (limit.connect, limit.read)
+    assert config.retries["total_max_attempts"] == limit.attempts
+    deadline.begin(clock() + limit.call - timedelta(milliseconds=1))
+    with pytest.raises(OutOfTime, match=f"{service}:List"):
+        client.list_keys() if service == "kms" else client.list_functions()
 
 
 def test_no_call_leaves_that_could_outlive_the_claim(world: World) -> None:

@@ -101,6 +101,24 @@ def test_a_disabled_key_is_for_a_person(signer, ceremony: Ceremony, world: World
     assert line(capsys)["message"]["outcome"] == "misconfigured"
 
 
+def test_a_signer_without_time_says_so_and_goes_on_later(
+    signer, ceremony: Ceremony, context, capsys, monkeypatch
+) -> None:
+    """Instead of being ended from outside in the middle of a call: its clock goes on by six seconds at each."""
+    asked, start = order(ceremony.issuing, datetime.now(UTC)), datetime.now(UTC)
+    ticks = iter(range(0, 600, 6))
+    with monkeypatch.context() as slowly:
+        slowly.setattr(signer(), "now", lambda: start + timedelta(seconds=next(ticks)))
+        context.get_remaining_time_in_millis = lambda: 15_000
+        with pytest.raises(Unavailable, match=r"too slowly.*; ask again"):
+            decode_answer(signer().handler(encode_leaf(asked), context))
+    assert line(capsys)["message"]["outcome"] == "unavailable"
+    signer()._deadline.cache_clear()
+    signer()._signing.cache_clear()
+    context.get_remaining_time_in_millis = lambda: 15_000
+    assert decode_answer(signer().handler(encode_leaf(asked), context))
+
+
 def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, capsys, monkeypatch) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.authority.refusal import Refusal
+from evercert.errors import Unavailable
 from tests.local_stack import ROOT
 from tests.world import load_template
 
@@ -20,7 +21,8 @@ METRICS = {
     "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
     "authority": {"CaEndsDays", "CrlAgeSeconds"},
 }
-(REFUSALS,) = RESOURCES["SignerRefusalsFilter"]["Properties"]["MetricTransformations"]
+FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unavailable.kind}
+COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
 KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
 ALARMS = {name: resource for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -58,14 +60,14 @@ def test_every_alarm_watches_something_that_is_sent() -> None:
                 ("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": "IssuerFunction"}}),
                 ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "SignerFunction"}}),
                 ("AWS/ApiGateway", "5xx", {"ApiId": {"Ref": "AuthorityApi"}}),
-                (REFUSALS["MetricNamespace"], REFUSALS["MetricName"], {}),
+                *((each["MetricNamespace"], each["MetricName"], {}) for each in COUNTED),
             ]
 
 
-def test_refusals_are_counted_by_the_word_that_the_signer_logs() -> None:
-    assert RESOURCES["SignerRefusalsFilter"]["Properties"]["LogGroupName"] == {"Ref": "SignerLogs"}
-    pattern = RESOURCES["SignerRefusalsFilter"]["Properties"]["FilterPattern"]
-    assert pattern == f'{{ $.message.outcome = "{Refusal.kind}" }}'
+def test_what_is_counted_in_the_log_is_counted_by_the_word_that_the_signer_writes() -> None:
+    for name, kind in FILTERS.items():
+        assert RESOURCES[name]["Properties"]["LogGroupName"] == {"Ref": "SignerLogs"}
+        assert RESOURCES[name]["Properties"]["FilterPattern"] == f'{{ $.message.outcome = "{kind}" }}'
     assert '"outcome": known.kind' in (ROOT / "functions" / "signer" / "app.py").read_text()
 
 
@@ -89,8 +91,17 @@ def test_alarms_act_only_if_there_is_a_topic() -> None:
 def test_silence_alarms_for_the_checker_and_for_nothing_else() -> None:
     treated = {name: alarm["Properties"]["TreatMissingData"] for name, alarm in ALARMS.items()}
     assert [name for name, how in treated.items() if how == "breaching"] == ["CheckerSilentAlarm"]
-    assert [name for name, how in treated.items() if how == "ignore"] == ["AcmQuotaAlarm"]
-    assert set(treated.values()) == {"breaching", "ignore", "notBreaching"}
+    assert [name for name, how in treated.items() if how == "ignore"] == ["AcmQuotaAlarm", "CaEndingAlarm"]
+    assert [name for name, how in treated.items() if how == "missing"] == ["CrlStaleAlarm"]
+    assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
+
+
+def test_a_daily_task_that_stops_is_told_and_one_that_has_not_begun_is_not() -> None:
+    """A new alarm has no data, which is no change of its state; one that loses its data changes it."""
+    alarm = ALARMS["CrlStaleAlarm"]["Properties"]
+    assert alarm["TreatMissingData"] == "missing"
+    assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+    assert [name for name, one in ALARMS.items() if "InsufficientDataActions" in one["Properties"]] == ["CrlStaleAlarm"]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +121,7 @@ def test_silence_alarms_for_the_checker_and_for_nothing_else() -> None:
         ("AuthorityErrorsAlarm", ">=", 3, 15),
         ("SignerErrorsAlarm", ">=", 3, 15),
         ("SignerRefusalsAlarm", ">=", 1, 5),
+        ("SignerUnavailableAlarm", ">=", 3, 15),
         ("CaEndingAlarm", "<", 90, 24 * 60),
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
     ],

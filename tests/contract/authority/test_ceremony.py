@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.authority.ca import CA
+from evercert.authority.ca import CA, Ceiling
 from evercert.aws.authority.estate import AuthorityEstate
 from evercert.aws.authority.key_making import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
@@ -122,24 +122,44 @@ def test_dead_at_each_call_and_run_again_there_is_one_of_each(of: Ceremony, worl
     world.switch.listening = False
 
 
+def written_down(of: Ceremony, name: str, kind: Any) -> CA:
+    """As by a run that died before it made the key."""
+    ca = CA(id=str(uuid.uuid4()), name=name, kind=kind, status="pending", key="", algorithm="EC_prime256v1",
+            ceiling=None if kind == "root" else Ceiling())  # fmt: skip
+    of.hands().estate.write(ca)
+    return ca
+
+
 def test_a_key_that_was_found_is_what_it_is(of: Ceremony) -> None:
-    key = of.hands().making.make("issuing-ec", "EC_secp521r1", of_issuing(ROLES, outside=False))
+    ca = written_down(of, "issuing-ec", "issuing")
+    with pytest.raises(Rejected, match="has no key yet: run evercert authority init again"):
+        ceremony.request(of.hands(), ca, EC_ONLY.subject("issuing-ec"))
+    key = of.hands().making.make("issuing-ec", ca.id, "EC_secp521r1", of_issuing(ROLES, outside=False))
     _, issuing = ceremony.establish(of.hands(), EC_ONLY)
-    assert (issuing.key, issuing.algorithm) == (key, "EC_secp521r1")
+    assert (issuing.id, issuing.key, issuing.algorithm) == (ca.id, key, "EC_secp521r1")
     assert "made by a run that did not finish" in of.said[2]
 
 
+def test_a_key_that_a_neighbour_has_planted_is_not_taken_up(of: Ceremony) -> None:
+    """Whoever may make and tag keys in the account knows the names, and could have signed with one before."""
+    planted = of.hands().making.make("root", "a guess", "EC_secp384r1", of_root(ROLES))
+    root, _ = ceremony.establish(of.hands(), EC_ONLY)
+    assert root.key != planted
+
+
 def test_two_keys_for_one_ca_are_for_a_person(of: Ceremony) -> None:
+    ca = written_down(of, "root", "root")
     for _ in range(2):
-        of.hands().making.make("root", "EC_secp384r1", of_root(ROLES))
-    with pytest.raises(Misconfigured, match="2 keys are tagged evercert:ca=root"):
+        of.hands().making.make("root", ca.id, "EC_secp384r1", of_root(ROLES))
+    with pytest.raises(Misconfigured, match=f"2 keys are tagged evercert:ca-id={ca.id} for CA root"):
         ceremony.establish(of.hands(), EC_ONLY)
 
 
 def test_a_disabled_key_is_not_taken_up_and_neither_is_another_stacks(of: Ceremony, world: World) -> None:
-    disabled = of.hands().making.make("root", "EC_secp384r1", of_root(ROLES))
+    ca = written_down(of, "root", "root")
+    disabled = of.hands().making.make("root", ca.id, "EC_secp384r1", of_root(ROLES))
     world.operator.kms.disable_key(KeyId=disabled)
-    other = CAKeyMaking(world.clients.kms, f"{of.stack}-2").make("root", "EC_secp384r1", of_root(ROLES))
+    other = CAKeyMaking(world.clients.kms, f"{of.stack}-2").make("root", ca.id, "EC_secp384r1", of_root(ROLES))
     root, _ = ceremony.establish(of.hands(), EC_ONLY)
     assert root.key not in {disabled, other}
 

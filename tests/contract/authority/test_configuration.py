@@ -90,6 +90,7 @@ def test_what_is_there_is_found_by_its_id_and_whole(fill: Fill) -> None:
 def test_lists_are_in_order_of_names(fill: Fill) -> None:
     found = fill(ROOT, ISSUING, PROFILE, OTHER)
     assert found.cas() == (ISSUING, ROOT)
+    assert found.every_ca() == {ISSUING.id: ISSUING, ROOT.id: ROOT}
     assert found.profiles() == (OTHER, PROFILE)
 
 
@@ -244,6 +245,11 @@ def test_what_hands_have_left_there_is_for_a_person(world: World, table: str, fo
         reader.ca("x")
     with pytest.raises(Misconfigured, match=said):
         reader.cas()
+    AuthorityEstate(world.operator.dynamodb, table).write(ISSUING)
+    every = reader.every_ca()
+    assert every.keys() == {"x", ISSUING.id}
+    assert every[ISSUING.id] == ISSUING
+    assert said in str(every["x"])
 
 
 def test_lists_go_on_over_pages_and_end(

@@ -15,7 +15,7 @@ from evercert.errors import Misconfigured, Unavailable
 from evercert.logins import Auth
 from evercert.origins import Hosts
 from evercert.web.server import Web
-from tests.authority.server import Authority
+from tests.authority.server import CONTEXT, Authority
 from tests.vault import Vault
 
 ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
@@ -103,9 +103,9 @@ def test_a_proof_for_one_server_is_none_for_another(server: Authority) -> None:
 
         server._module.handler = handed_on
         assert call(server, identity).status == 200
-        said = other._module.handler(asked[0], None)
+        said = other._module.handler(asked[0], CONTEXT)
         assert said["statusCode"] in {400, 401} and other.setting.sts.asked == []
-        again = answer(asked[0], None)
+        again = answer(asked[0], CONTEXT)
         assert again["statusCode"] == 401 and "used before" in again["body"]
         assert len(server.setting.sts.asked) == 1
 

@@ -106,6 +106,15 @@ def test_a_token_ends(bench: Bench) -> None:
     assert bench.unrenewed(text) == (401, "Failed to renew MI access token due to TTL expiration")
 
 
+def test_a_token_without_an_end_of_its_own_does_not_pass_its_longest_life() -> None:
+    bench = made(token_ttl=timedelta(0), token_max_ttl=HOUR)
+    text = bench.issue()
+    bench.clock.advance(seconds=3_599)
+    assert bench.tokens.identity_of(f"Bearer {text}")
+    bench.clock.advance(seconds=1)
+    assert bench.refused(f"Bearer {text}") == (403, "TokenError")
+
+
 def test_a_token_without_end_does_not_end() -> None:
     bench = made(token_ttl=timedelta(0), token_max_ttl=timedelta(0))
     text = bench.issue()

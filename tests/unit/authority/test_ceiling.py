@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pydantic import ValidationError
 
 from evercert.authority.ca import Ceiling
 from evercert.authority.signer.ceiling import MOST_NAMES, meant_by, problems, untimely, within
 from evercert.authority.signer.sound_keys import unsound
 from evercert.identifiers import Identifier, parse
 from evercert.keys import public_bytes
+from evercert.register import first_problem
 from tests.authority.ceremony import Ceremony, ceiling, leaf
 from tests.certificates import private_key
 from tests.fakes import START
@@ -179,8 +181,8 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("begins", "fits"),
     [
-        (timedelta(0), True), (timedelta(minutes=-10), True), (timedelta(days=30), True),
-        (timedelta(minutes=-10, seconds=-1), False), (timedelta(days=30, seconds=1), False),
+        (timedelta(0), True), (timedelta(days=-1), True), (timedelta(days=30), True),
+        (timedelta(days=-1, seconds=-1), False), (timedelta(days=30, seconds=1), False),
     ],
 )  # fmt: skip
 def test_it_begins_about_when_it_is_asked_for(begins: timedelta, fits: bool) -> None:
@@ -224,3 +226,49 @@ def test_a_ca_signs_no_unsound_key() -> None:
     key = rsa_key(numbers.p, numbers.q, 3)
     (problem,) = problems(leaf(), key, NARROW, RSA.issuing.current.x509)
     assert "exponent" in problem
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("ip", "10.0.0.1/8"), ("ip", "10.0.0.0/33"), ("ip", "example.com"), ("ip", ""),
+        ("dns", ""), ("dns", "*example.com"), ("dns", "a.*.example.com"), ("dns", "Example.com"), ("dns", "example.com."),
+        ("dns", "*.*"), ("dns", "*."), ("email", "me@example.com"), ("email", ".example.com"),
+        ("uri", ""), ("uri", "spiffe"), ("uri", "spiffe://example.com"), ("uri", "https://*.example.com/"),
+        ("uri", "spiffe:///web"), ("uri", "https://a b/"),
+    ],
+)  # fmt: skip
+def test_a_ceiling_that_means_nothing_is_told_with_its_place(field: str, wrong: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Ceiling.model_validate(
+            {field: ["*" if field in ("dns", "email") else "::/0" if field == "ip" else "a:b", wrong]}
+        )
+    assert first_problem(raised.value).startswith(f"{field}.1: ")
+
+
+def test_an_address_of_ipv4_in_an_address_of_ipv6_is_both() -> None:
+    """Go's verifier takes one for the other."""
+    everything_of_ipv6 = ceiling(ip=("10.0.0.0/8", "::/0"))
+    assert not within(parse("ip:::ffff:192.0.2.1"), everything_of_ipv6)
+    assert within(parse("ip:::ffff:10.0.0.1"), everything_of_ipv6)
+
+
+@pytest.mark.parametrize(
+    "path", ["web/../admin", "web/..", "./web", "web/%2e%2E/admin", "web/.%2e/admin", "web/..%2fadmin", "web/..\\admin"]
+)
+def test_a_uri_does_not_climb_out_of_its_beginning(path: str) -> None:
+    assert not within(Identifier("uri", f"spiffe://example.com/{path}"), NARROW)
+    assert within(Identifier("uri", "spiffe://example.com/web..admin/.hidden?to=/../x"), NARROW)
+
+
+def test_a_leaf_without_a_purpose_is_good_for_all_of_them() -> None:
+    assert found(within=ceiling(any_purpose=True), extended_key_usages=()) == []
+    (said,) = found(within=ceiling(any_purpose=False), extended_key_usages=())
+    assert "is good for all" in said
+
+
+def test_a_common_name_is_measured_in_bytes_too() -> None:
+    """What is too long in them cannot be built, and the request would wait for ever."""
+    assert found(subject={"common_name": ("é" * 30 + " é",)}) == []
+    (said,) = found(subject={"common_name": ("é" * 31 + " é",)})
+    assert "at most 64 bytes" in said

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from evercert.authority.refusal import Refusal
 from evercert.certificate import Chain
-from evercert.errors import Misconfigured, Unavailable
+from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.keys import PrivateKey
 from evercert.spec import RESERVED_METADATA
 from tests.authority.client import CERTIFICATES, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
@@ -234,6 +234,17 @@ def test_what_the_signer_does_not_answer_waits_and_is_driven_on_by_who_looks(cli
     assert client.written == (1, 1, 1)
 
 
+def test_an_outage_of_hours_refuses_nothing_that_waits(client: Client) -> None:
+    """The dates of a request stand from when it was opened, and the signer first hears of it much later."""
+    client.setting.signer.trouble = [Unavailable("throttled")]
+    assert client.issue().json["status"] == "pending"
+    client.setting.clock.advance(seconds=23 * 3_600)
+    (request,) = client.setting.certificates.requests.values()
+    client.setting.front.reading.progress.drive(request)
+    (request,) = client.setting.certificates.requests.values()
+    assert (request.status, request.error) == ("issued", None)
+
+
 def test_a_key_that_cannot_be_opened_now_is_come_back_for(client: Client, monkeypatch) -> None:
     def unavailable(*_: object) -> None:
         raise Unavailable("KMS")
@@ -282,6 +293,17 @@ def test_a_table_that_does_not_answer_is_asked_for_again(client: Client, monkeyp
     said = client.issue()
     assert (said.status, said.headers["retry-after"]) == (503, "5")
     assert b"canary" not in said.body
+
+
+def test_what_there_is_no_time_for_is_asked_for_again(client: Client, monkeypatch) -> None:
+    """It is no bug: a table answers slowly."""
+
+    def late(*_: object) -> None:
+        raise OutOfTime("dynamodb:PutItem could end too late")
+
+    monkeypatch.setattr(client.setting.certificates, "open", late)
+    said = client.issue()
+    assert (said.status, said.headers["retry-after"]) == (503, "5")
 
 
 def test_a_bug_says_nothing_of_itself(client: Client, monkeypatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -180,6 +180,17 @@ def test_one_that_cannot_sign_keeps_nobody_else_from_it(client: Client, capsys) 
     assert f'"CrlAgeSeconds":[{timedelta(days=3).total_seconds()}]' in capsys.readouterr().out
 
 
+def test_one_that_cannot_be_read_keeps_nobody_else_from_signing_or_listing(client: Client, capsys) -> None:
+    """Its list goes on growing old, and the metric says so; when it ends nobody knows."""
+    client.setting.configuration.unreadable["broken"] = Misconfigured("ca broken does not parse")
+    with pytest.raises(Unavailable, match="no new CRL for broken"):
+        client.module.handler({"task": "crl"}, CONTEXT)
+    said = capsys.readouterr().out
+    assert crl(client).last_update_utc == crl(client, "RSA-issuing").last_update_utc == client.setting.now()
+    assert f'"CrlAgeSeconds":[{timedelta(days=7).total_seconds()}]' in said and said.count('"CaEndsDays":[') == 2
+    assert client.issued(EC)["certificate"]
+
+
 def test_a_disabled_ca_goes_on_listing_and_a_pending_one_does_not(client: Client) -> None:
     issued = client.issued(EC)
     ca = client.setting.cas["EC-issuing"]

@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from datetime import timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 from cryptography import x509
+from pydantic import AfterValidator
 
 from evercert.algorithms import KeyAlgorithm
 from evercert.durations import Duration
+from evercert.errors import foreign
+from evercert.identifiers import parse
 from evercert.model import Model
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
-Status = Literal["active", "disabled", "pending"]  # pending: it has a key, and no certificate yet
+Status = Literal["active", "disabled", "pending"]  # pending: it has no certificate yet
+
+# A host ends where a slash says so: `spiffe://example.com` would have room for `spiffe://example.com.evil.net/`.
+_BEGINNING = re.compile(r"[a-z][a-z0-9+.-]*:(?://(?:[^/*\s]+/[^*\s]*)?|[^/*\s][^*\s]*)")
+
+
+def _hosts(text: str) -> str:
+    """Raises ValueError for what no name could ever be below, such as a star in the middle."""
+    bare = text.removeprefix("*.")
+    try:
+        sound = text == "*" or ("*" not in bare and parse(f"dns:{bare}").value == bare)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(f"{foreign(text, 60)!r}: write a name in lower case, *.example.com for all below it, or *")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"write a network, such as 10.0.0.0/8: {foreign(str(error), 120)}") from error
+    return text
+
+
+def _beginning(text: str) -> str:
+    if not _BEGINNING.fullmatch(text):
+        raise ValueError(f"{foreign(text, 60)!r}: write how URIs begin, up to a slash, such as spiffe://example.com/")
+    return text
+
+
+_Hosts = Annotated[str, AfterValidator(_hosts)]
+_Network = Annotated[str, AfterValidator(_network)]
+_Beginning = Annotated[str, AfterValidator(_beginning)]
 
 
 class Ceiling(Model):
@@ -21,13 +60,13 @@ class Ceiling(Model):
 
     `dns`: names, or `*.example.com` for all below it, or `*`; `ip`: networks; `email`: domains, in the same notation;
     `uri`: beginnings. A common name that could be a DNS name has to be inside `dns` too. The path length is 0: what
-    it signs are leaves.
+    it signs are leaves. What is none of these is told as it is read, and not when something is to be signed.
     """
 
-    dns: tuple[str, ...] = ("*",)
-    ip: tuple[str, ...] = ("0.0.0.0/0", "::/0")
-    email: tuple[str, ...] = ()
-    uri: tuple[str, ...] = ("spiffe://",)
+    dns: tuple[_Hosts, ...] = ("*",)
+    ip: tuple[_Network, ...] = ("0.0.0.0/0", "::/0")
+    email: tuple[_Hosts, ...] = ()
+    uri: tuple[_Beginning, ...] = ("spiffe://",)
     key_algorithms: tuple[KeyAlgorithm, ...] = (
         "EC_prime256v1",
         "EC_secp384r1",
@@ -44,6 +83,7 @@ class Ceiling(Model):
         "key_agreement",
     )
     extended_key_usages: ExtendedKeyUsages = ("server_auth", "client_auth")
+    any_purpose: bool = False  # whether a leaf may name none of them, which verifiers take for all
     longest: Duration = timedelta(days=398)
 
 
@@ -61,7 +101,10 @@ class Installed(Model):
 
 
 class CA(Model):
-    """`key` is the ARN of its KMS key; `installed` has its certificates, the newest last, all of the same key."""
+    """`key` is the ARN of its KMS key, empty until it is made; `installed` has its certificates, the newest last.
+
+    They are all of the same key.
+    """
 
     id: str
     name: str

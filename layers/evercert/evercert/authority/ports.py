@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,6 +12,7 @@ from evercert.authority.estate import Application, Profile
 from evercert.authority.identity import Identity
 from evercert.authority.kept import Kept, Requested, Token
 from evercert.authority.orders import CrlOrder, Intent, LeafOrder, Revoked
+from evercert.errors import Misconfigured
 from evercert.keys import PrivateKey
 
 
@@ -32,6 +33,9 @@ class Configuration(Protocol):
 
     def cas(self) -> tuple[CA, ...]:
         """All of them."""
+
+    def every_ca(self) -> Mapping[str, CA | Misconfigured]:
+        """By id; in place of one that cannot be read stands why, so that it is in no other's way."""
 
     def profile(self, profile_id: str) -> Profile | None:
         """With its policy."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -20,6 +18,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from evercert.aws.limits import SIGNER, USUAL, Limits
 from evercert.aws.session import Session
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
 
@@ -38,14 +37,8 @@ if TYPE_CHECKING:
 
     from evercert.deadline import Deadline
 
-CONNECT_SECONDS, READ_SECONDS, ATTEMPTS, BACKOFF_SECONDS = 1, 4, 3, 3
-CALL_LIMIT = timedelta(seconds=ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + BACKOFF_SECONDS)
-CONFIG = Config(
-    connect_timeout=CONNECT_SECONDS,
-    read_timeout=READ_SECONDS,
-    retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-    user_agent_extra="evercert",
-)
+
+CALL_LIMIT, CONFIG = USUAL.call, USUAL.config
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 _BUSY = {
     "InternalServerError",
@@ -88,23 +81,35 @@ _MISSING = {
 class Clients:
     """AWS clients of one process; with a deadline, no call starts that could outlive it."""
 
-    def __init__(self, deadline: Deadline | None = None, session: Session | boto3.Session | None = None) -> None:
+    def __init__(
+        self,
+        deadline: Deadline | None = None,
+        session: Session | boto3.Session | None = None,
+        limits: Limits = USUAL,
+    ) -> None:
         self.session = session or Session()
         self._deadline = deadline
+        self._limits = limits
         if deadline is not None:
             # Before the retry loop, so that the limit covers every attempt.
             self.session.events.register(
                 "before-call",
-                lambda model, **_: deadline.require(CALL_LIMIT, f"{model.service_model.service_name}:{model.name}"),
+                lambda model, **_: deadline.require(
+                    self._of(model.service_model.service_name).call, f"{model.service_model.service_name}:{model.name}"
+                ),
             )
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
         """A new client with our time limits."""
-        return _Client(lambda: self.session.client(service, config=CONFIG))  # type: ignore[call-overload]
+        config = self._of(service).config
+        return _Client(lambda: self.session.client(service, config=config))  # type: ignore[call-overload]
+
+    def _of(self, service: str) -> Limits:
+        return SIGNER if service == "lambda" else self._limits
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
         """The same in another region, and with `refresh` in another role, asked for credentials as they are needed."""
-        return Clients(self._deadline, Session(region, refresh))
+        return Clients(self._deadline, Session(region, refresh), self._limits)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:

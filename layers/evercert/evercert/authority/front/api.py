@@ -15,7 +15,7 @@ from evercert.authority.front.published import Binary
 from evercert.authority.front.routes import Call, Route, Said
 from evercert.authority.identity import Identity
 from evercert.authority.refusal import Refusal, bad_request, invalid, not_found, too_large
-from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
+from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
 LARGEST_BODY = 64 * 1_024  # bytes: a CSR with a hundred names, and as much metadata as there may be, is less
 MOST_FIELDS = 50  # of a query
@@ -75,8 +75,8 @@ class Api:
         except Refusal as refusal:
             told.outcome, told.facts["error"] = "refused", refusal.error
             answer = _refused(refusal, context)
-        except Unavailable as error:
-            told.outcome, told.facts["message"] = error.kind, str(error)
+        except (Unavailable, OutOfTime) as error:
+            told.outcome, told.facts["message"] = Unavailable.kind, str(error)
             answer = _refused(Refusal(503, *_BUSY), context, {"Retry-After": str(RETRY_AFTER)})
         except Misconfigured as error:
             told.outcome, told.facts["message"] = error.kind, str(error)

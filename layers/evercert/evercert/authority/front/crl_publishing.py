@@ -22,13 +22,16 @@ LAGS = timedelta(hours=1)  # an index is behind by less
 
 @dataclass(frozen=True)
 class Refreshed:
-    """How one CA's list came out: `age` of the one that stands, `left` until the CA's certificate ends."""
+    """How one CA's list came out: `age` of the one that stands, `left` until the CA's certificate ends.
+
+    Of a CA that cannot be read nobody knows the name or the end.
+    """
 
     ca: str
     name: str
     problem: str | None
     age: timedelta
-    left: timedelta
+    left: timedelta | None
 
 
 class CrlPublishing:
@@ -86,8 +89,8 @@ class CrlPublishing:
         return {one.serial_number: one for one in listed}
 
     def refresh(self) -> list[Refreshed]:
-        """A new list for each CA; one that cannot sign keeps nobody else from it."""
-        done = []
+        """A new list for each CA; one that cannot sign, or cannot be read, keeps nobody else from it."""
+        done = self._unreadable()
         for ca in self.issuing():
             try:
                 self.publish(ca.id)
@@ -99,11 +102,21 @@ class CrlPublishing:
             done.append(Refreshed(ca.id, ca.name, problem, now - self._since(ca), left))
         return done
 
+    def _unreadable(self) -> list[Refreshed]:
+        every, now = self._configuration.every_ca(), self._clock()
+        return [
+            Refreshed(key, key, str(why), now - (self._standing_since(key) or now - LASTS), None)
+            for key, why in every.items()
+            if isinstance(why, Misconfigured)
+        ]
+
     def _since(self, ca: CA) -> datetime:
         """From when the list is that stands; without one, from when the CA could have had one."""
-        if (der := self._standing(ca.id)) is None:
-            return ca.current.x509.not_valid_before_utc
-        return x509.load_der_x509_crl(der).last_update_utc
+        return self._standing_since(ca.id) or ca.current.x509.not_valid_before_utc
+
+    def _standing_since(self, ca_id: str) -> datetime | None:
+        der = self._standing(ca_id)
+        return None if der is None else x509.load_der_x509_crl(der).last_update_utc
 
     def _standing(self, ca_id: str) -> bytes | None:
         """One that cannot be read any more is in nobody's way: a new one takes its place."""
@@ -115,7 +128,8 @@ class CrlPublishing:
     def issuing(self) -> list[CA]:
         """Every CA that signs a list now, disabled ones too: their certificates go on being revoked."""
         now = self._clock()
-        return [ca for ca in self._configuration.cas() if _lists(ca, now)]
+        every = self._configuration.every_ca().values()
+        return [ca for ca in every if isinstance(ca, CA) and _lists(ca, now)]
 
 
 def _lists(ca: CA, now: datetime) -> bool:

@@ -99,7 +99,11 @@ class Making:
     def _cas(self, profile: Profile) -> list[CA]:
         if not profile.cas:
             return []
-        named = {ca.name: ca for ca in self._configuration.cas() if ca.kind == "issuing"}
+        every = self._configuration.every_ca().values()
+        named = {ca.name: ca for ca in every if isinstance(ca, CA) and ca.kind == "issuing"}
+        unread = [ca for ca in every if isinstance(ca, Misconfigured)]
+        if unread and not named.keys() >= set(profile.cas):
+            raise unread[0]  # it may be the one
         if missing := [name for name in profile.cas if name not in named]:
             raise Misconfigured(f"profile {profile.key} names the CA {missing[0]}, and there is none; apply it again")
         return [named[name] for name in profile.cas]

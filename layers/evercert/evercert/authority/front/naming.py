@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evercert.authority.ca import CA
 from evercert.authority.estate import Application, Profile, id_of
 from evercert.authority.front.seeing import Seeing, uuid_of
 from evercert.authority.identity import Identity
@@ -83,7 +84,8 @@ class Naming:
         return any(profile.project == application.project for profile in self._seeing.profiles(identity))
 
     def _profile(self, profile: Profile) -> dict[str, Any]:
-        cas = [ca.id for name in profile.cas for ca in self._configuration.cas() if ca.name == name]
+        known = [ca for ca in self._configuration.every_ca().values() if isinstance(ca, CA)]
+        cas = [ca.id for name in profile.cas for ca in known if ca.name == name]
         return {
             "id": profile.id,
             "slug": profile.slug,

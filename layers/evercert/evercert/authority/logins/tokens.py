@@ -58,7 +58,9 @@ class AccessTokens:
         if scheme.lower() != "bearer":  # RFC 9110 §11.1: in any case
             raise unauthorized("Only a bearer token gives access to this resource")
         token = self._find(text)
-        if token is None or _past(token.expires_at, self._clock()):
+        now = self._clock()
+        # Its longest life too: a token without an end of its own has no other.
+        if token is None or _past(token.expires_at, now) or _past(token.latest_at, now):
             raise token_error(_INVALID)
         identity = self._configuration.identity(token.identity)
         if identity is None or (token.uses is not None and not self._tokens.use(token.digest)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -19,7 +19,8 @@ from evercert.identifiers import Identifier, parse
 from evercert.usages import impossible
 
 MOST_NAMES = 100
-BACKDATED, POSTDATED = timedelta(minutes=10), timedelta(days=30)
+# Back as far as a request may have waited for a signer that did not answer: its dates stand from when it was opened.
+BACKDATED, POSTDATED = timedelta(days=1), timedelta(days=30)
 SKEW = timedelta(minutes=5)  # a leaf begins before it was asked for, because clocks differ
 _MOST_VALUES = 20
 # RFC 5280 appendix A.1, upper bounds; a domain component is a label (RFC 1035 §2.3.4).
@@ -54,6 +55,9 @@ def _subject(leaf: Leaf) -> Iterator[str]:
     for field, value in values:
         if not 0 < len(value) <= _LONGEST[field]:
             yield f"{field} {value!r}: from 1 to {_LONGEST[field]} characters (RFC 5280 appendix A.1)"
+        elif field == "common_name" and len(value.encode(errors="replace")) > _LONGEST[field]:
+            # RFC 5280 counts characters; what builds certificates here, and many that read them, count bytes.
+            yield f"common_name {value!r}: at most {_LONGEST[field]} bytes in UTF-8"
         if not value.isprintable() or value != value.strip():
             yield f"{field} {value!r}: it has characters that do not print, or spaces around it"
         if field == "country" and not (len(value) == _LONGEST[field] and value.isascii() and value.isupper()):
@@ -106,10 +110,27 @@ def within(name: Identifier, ceiling: Ceiling) -> bool:
         case "email":
             return any(_below(name.value.rpartition("@")[2], allowed) for allowed in ceiling.email)
         case "ip":
-            address = ipaddress.ip_address(name.value)
-            return any(address in ipaddress.ip_network(network) for network in ceiling.ip)
+            return all(_in_networks(address, ceiling.ip) for address in _meanings(name.value))
         case "uri":
-            return any(name.value.startswith(beginning) for beginning in ceiling.uri)
+            return not _climbs(name.value) and any(name.value.startswith(beginning) for beginning in ceiling.uri)
+
+
+def _meanings(text: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The address, and the one of IPv4 inside it: Go's verifier, for one, takes ::ffff:192.0.2.1 for 192.0.2.1."""
+    address = ipaddress.ip_address(text)
+    yield address
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+
+
+def _in_networks(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[str]) -> bool:
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def _climbs(uri: str) -> bool:
+    """Whether it leaves its beginning again by dot segments (RFC 3986 §5.2.4), however they are written."""
+    path = uri.partition("?")[0].partition("#")[0].lower().replace("%2e", ".").replace("%2f", "/").replace("\\", "/")
+    return not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _below(host: str, allowed: str) -> bool:
@@ -146,6 +167,8 @@ def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
     outside += [use for use in leaf.extended_key_usages if use not in ceiling.extended_key_usages]
     if outside:
         yield f"{', '.join(outside)}: outside the CA's ceiling"
+    if not leaf.extended_key_usages and not ceiling.any_purpose:
+        yield "it names no extended key usage, and so is good for all (RFC 5280 §4.2.1.12): outside the CA's ceiling"
 
 
 def _validity(leaf: Leaf, ceiling: Ceiling, ca: x509.Certificate) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from evercert.instants import to_text
 from evercert.keys import public_bytes
 
 _SERIALS = 3  # tries; of 158 random bits, a second one is never needed
+_CAs = Mapping[str, CA | Misconfigured]
 _DER = serialization.Encoding.DER
 
 
@@ -50,7 +52,7 @@ class Signing:
 
     def leaf(self, order: LeafOrder) -> bytes:
         """DER; raises Refusal for what is outside the ceiling, and for another certificate under a known id."""
-        cas = self._configuration.cas()
+        cas = self._configuration.every_ca()
         ca = _issuing(cas, order.ca)
         certificate = self._living(ca)
         if ca.status != "active":
@@ -69,7 +71,7 @@ class Signing:
 
     def crl(self, order: CrlOrder) -> bytes:
         """DER; of a disabled CA too, whose certificates go on being revoked. Raises Refusal."""
-        ca = _issuing(self._configuration.cas(), order.ca)
+        ca = _issuing(self._configuration.every_ca(), order.ca)
         certificate = self._living(ca)
         if found := crl_problems(order, self._clock()):
             raise _outside(ca, found)
@@ -127,8 +129,10 @@ class Signing:
         return standing
 
 
-def _issuing(cas: Sequence[CA], ca_id: str) -> CA:
-    found = next((ca for ca in cas if ca.id == ca_id), None)
+def _issuing(cas: _CAs, ca_id: str) -> CA:
+    found = cas.get(ca_id)
+    if isinstance(found, Misconfigured):
+        raise found
     if found is None:
         raise bad_request(f"there is no CA {foreign(ca_id, 60)}")
     if found.kind != "issuing":
@@ -136,7 +140,7 @@ def _issuing(cas: Sequence[CA], ca_id: str) -> CA:
     return found
 
 
-def _proven(csr: str, cas: Sequence[CA]) -> PublicKey:
+def _proven(csr: str, cas: _CAs) -> PublicKey:
     """The public key of a CSR whose signature proves that somebody has the private one; never a CA's own."""
     try:
         public_key = proven(csr)[0].public_key()
@@ -144,10 +148,17 @@ def _proven(csr: str, cas: Sequence[CA]) -> PublicKey:
         raise bad_request(f"the CSR {foreign(str(error))}") from error
     if not isinstance(public_key, PublicKey):
         raise bad_request("the CSR is for a key that is neither RSA nor EC: no CA here signs it")
-    own = public_bytes(public_key)
-    if any(own == public_bytes(one.x509.public_key()) for ca in cas for one in ca.installed):
+    if public_bytes(public_key) in _keys_of(cas):
         raise bad_request("the CSR is for the key of a CA")
     return public_key
+
+
+def _keys_of(cas: _CAs) -> Iterator[bytes]:
+    """What cannot be read is in nobody's way: one CA's mistake would be the end of all the others."""
+    for ca in cas.values():
+        for one in ca.installed if isinstance(ca, CA) else ():
+            with suppress(ValueError):
+                yield public_bytes(one.x509.public_key())
 
 
 def _outside(ca: CA, found: Sequence[str]) -> Refusal:

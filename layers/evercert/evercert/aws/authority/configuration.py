@@ -55,6 +55,17 @@ class DynamoDBConfiguration:
         """All of them, by name."""
         return tuple(sorted(self._all(CA, "ca"), key=lambda ca: ca.name))
 
+    def every_ca(self) -> dict[str, CA | Misconfigured]:
+        """By id; in place of one that cannot be read stands why, so that it is in no other's way."""
+        found: dict[str, CA | Misconfigured] = {}
+        for item in self._items("ca"):
+            key = _text(item, "sk")
+            try:
+                found[key] = self._parsed(CA, "ca", key, item)
+            except Misconfigured as error:
+                found[key] = error
+        return found
+
     def profile(self, profile_id: str) -> Profile | None:
         """With its policy."""
         return self._one(Profile, "profile", profile_id)

@@ -24,7 +24,7 @@ SPECS: dict[KeyAlgorithm, str] = {
     "RSA_3072": "RSA_3072",
     "RSA_4096": "RSA_4096",
 }
-STACK_TAG, CA_TAG = "evercert:stack", "evercert:ca"
+STACK_TAG, CA_TAG, ID_TAG = "evercert:stack", "evercert:ca", "evercert:ca-id"
 PAGES, PAGE = 20, 1000  # keys of a region; more are too many to look through
 _NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that others keep to themselves, or have deleted
 
@@ -36,22 +36,26 @@ class CAKeyMaking:
         self._client = client
         self._stack = stack
 
-    def found(self, name: str) -> str | None:
-        """The ARN of the key that was made for the CA of this name; raises Misconfigured when there are several.
+    def found(self, name: str, ca_id: str) -> str | None:
+        """The ARN of the key that was made for this CA; raises Misconfigured when there are several.
+
+        The id is random and was written down before the key was made: whoever else may make and tag keys in the account
+        could have one ready under the names, with signatures of it in hand, but not under the id.
 
         Looks through all keys of the region. Disabled keys, and those about to be deleted, do not count.
         """
-        wanted = {STACK_TAG: self._stack, CA_TAG: name}
+        wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}
         with translated(f"look for the key of CA {name}"):
             found = [arn for arn in self._arns() if wanted.items() <= self._tags(arn).items() and self._enabled(arn)]
         if len(found) > 1:
             raise Misconfigured(
-                f"{len(found)} keys are tagged {CA_TAG}={name} for stack {self._stack} ({', '.join(found)}): "
+                f"{len(found)} keys are tagged {ID_TAG}={ca_id} for CA {name} of stack {self._stack} "
+                f"({', '.join(found)}): "
                 "schedule those for deletion that no CA uses, or take their tags away"
             )
         return found[0] if found else None
 
-    def make(self, name: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
+    def make(self, name: str, ca_id: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
         """Its ARN; not repeatable, so look first."""
         with translated(f"make the key of CA {name}"):
             answer = self._client.create_key(
@@ -59,7 +63,10 @@ class CAKeyMaking:
                 KeyUsage="SIGN_VERIFY",
                 KeySpec=cast("KeySpecType", SPECS[algorithm]),
                 Policy=json.dumps(policy),
-                Tags=[{"TagKey": STACK_TAG, "TagValue": self._stack}, {"TagKey": CA_TAG, "TagValue": name}],
+                Tags=[
+                    {"TagKey": tag, "TagValue": value}
+                    for tag, value in ((STACK_TAG, self._stack), (CA_TAG, name), (ID_TAG, ca_id))
+                ],
             )
         return answer["KeyMetadata"]["Arn"]
 

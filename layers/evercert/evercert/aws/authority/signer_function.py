@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evercert.authority.orders import CrlOrder, LeafOrder
 from evercert.authority.signer.orders_wire import decode_answer, encode_crl, encode_leaf
 from evercert.aws.clients import translated
-from evercert.errors import Unavailable
+from evercert.errors import OutOfTime, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -35,9 +35,14 @@ class SignerFunction:
         payload = json.dumps(order, separators=(",", ":")).encode()
         if len(payload) > LARGEST:
             raise Unavailable(f"cannot {doing}: the order has {len(payload)} bytes, and Lambda takes {LARGEST}")
-        with translated(doing):
-            answer = self._client.invoke(FunctionName=self._function, InvocationType="RequestResponse", Payload=payload)
-            said = answer["Payload"].read(LARGEST + 1)
+        try:
+            with translated(doing):
+                answer = self._client.invoke(
+                    FunctionName=self._function, InvocationType="RequestResponse", Payload=payload
+                )
+                said = answer["Payload"].read(LARGEST + 1)
+        except OutOfTime as error:  # nobody was asked, and the order can wait for whoever comes back
+            raise Unavailable(f"cannot {doing}: there is no time left to wait for the signer") from error
         if "FunctionError" in answer:  # ended from outside: its text is the runtime's, and says nothing to a client
             raise Unavailable(f"cannot {doing}: the signer was ended before it answered; look into its log")
         try:

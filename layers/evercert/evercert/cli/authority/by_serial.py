@@ -73,17 +73,17 @@ def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
         created_at=request.created_at, updated_at=request.created_at,
         serial_number=f"{certificate.serial_number:040x}",
         not_before=certificate.not_valid_before_utc, not_after=certificate.not_valid_after_utc,
-        certificate=to_pem([certificate]), chain="",
+        certificate=to_pem([certificate]), chain="", lifetime=request.lifetime,
     )  # fmt: skip
     return Meant(made, request)
 
 
 def _request(entry: Entry, request_id: str) -> Requested:
-    at = from_text(entry.at)
+    at, leaf = from_text(entry.at), Leaf.model_validate_json(entry.leaf)
     return Requested(
         id=request_id, certificate_id=_id(entry, "certificate"), identity="", profile=str(entry.says.get("profile")),
         application=None, project="", created_at=at, updated_at=at, status="pending", ca=entry.ca,
-        leaf=Leaf.model_validate_json(entry.leaf), csr="",
+        leaf=leaf, csr="", lifetime=int((leaf.not_after - leaf.not_before).total_seconds()),
     )  # fmt: skip
 
 

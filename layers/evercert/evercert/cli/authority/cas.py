@@ -89,14 +89,13 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Give an issuing CA the certificate that a CA outside signed."""
-    from evercert.authority.signer.posing import public_key_of  # noqa: PLC0415
     from evercert.cli.authority import ceremony  # noqa: PLC0415
     from evercert.cli.authority.signed_outside import read  # noqa: PLC0415
 
     found = opened(stack, region)
     ca = _outside(found, name)
     hands = hands_of(found, quiet=as_json)
-    certificate, chain = read(file, public_key_of(hands.keys, ca.key), hands.now)
+    certificate, chain = read(file, ceremony.public_key(hands, ca), hands.now)
     ca = ceremony.installed(hands, ca, certificate, chain)
     crls.published_first(found)
     if as_json:

@@ -35,6 +35,10 @@ def ceiling(
     uri: Annotated[Values, typer.Option(help="A beginning, such as spiffe://example.com/ (repeatable).")] = None,
     key: Annotated[Values, typer.Option(help="A key algorithm, such as EC_prime256v1 (repeatable).")] = None,
     usage: Annotated[Values, typer.Option(help="A key usage or extended key usage (repeatable).")] = None,
+    any_purpose: Annotated[
+        bool | None,
+        typer.Option(help="Whether a certificate may name no extended key usage, which is good for all of them."),
+    ] = None,
     longest: Annotated[str | None, typer.Option(help="The longest validity, such as 90d.")] = None,
     yes: Yes = False,
     stack: Stack = "evercert",
@@ -46,6 +50,8 @@ def ceiling(
     from evercert.cli.authority.opened import opened  # noqa: PLC0415
 
     wanted = _wanted({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
+    if any_purpose is not None:
+        wanted["any-purpose"] = any_purpose
     if longest is not None:
         wanted["longest"] = to_text(arguments.span(longest, "--longest"))
     estate = opened(stack, region).estate

@@ -16,7 +16,7 @@ from evercert.authority.ca import CA, Ceiling, Installed
 from evercert.authority.ports import CAKeys
 from evercert.authority.signer import building
 from evercert.authority.signer.building import Issuer, Places, Span
-from evercert.authority.signer.posing import posing, public_key_of
+from evercert.authority.signer.posing import PublicKey, posing, public_key_of
 from evercert.aws.authority.estate import AuthorityEstate
 from evercert.aws.authority.key_making import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
@@ -101,7 +101,7 @@ def certified_root(hands: Hands, ca: CA, wish: Wish) -> CA:
 
 def renewed_root(hands: Hands, ca: CA, name: x509.Name, validity: timedelta) -> CA:
     """The same key under a new certificate of its own."""
-    key = posing(hands.keys, ca.key, public_key_of(hands.keys, ca.key))
+    key = posing(hands.keys, ca.key, public_key(hands, ca))
     made = building.root_certificate(key, name, building.serial_number(), _span(hands.now, validity))
     return _install(hands, ca, to_pem([made]), "")
 
@@ -117,7 +117,7 @@ def renewed_issuing(hands: Hands, ca: CA, root: CA, name: x509.Name, validity: t
     public = above.x509.public_key()
     signing = posing(hands.keys, root.key, public)  # type: ignore[arg-type]
     issuer = Issuer(above.x509, replace(Places.of(hands.address, root.id, above.id), crl=None), signing)
-    made = building.issuing_certificate(public_key_of(hands.keys, ca.key), name, building.serial_number(), span, issuer)
+    made = building.issuing_certificate(public_key(hands, ca), name, building.serial_number(), span, issuer)
     return _install(hands, ca, to_pem([made]), above.certificate + above.chain)
 
 
@@ -128,16 +128,23 @@ def installed(hands: Hands, ca: CA, certificate: str, chain: str) -> CA:
     return _install(hands, ca, certificate, chain)
 
 
+def public_key(hands: Hands, ca: CA) -> PublicKey:
+    """Of a CA's key; raises Rejected for one that has none, because the run that should have made it died."""
+    if not ca.key:
+        raise Rejected(f"CA {ca.name} has no key yet: run evercert authority init again")
+    return public_key_of(hands.keys, ca.key)
+
+
 def request(hands: Hands, ca: CA, name: x509.Name) -> str:
-    """A CSR in PEM."""
-    key = posing(hands.keys, ca.key, public_key_of(hands.keys, ca.key))
+    """A CSR in PEM; raises Rejected."""
+    key = posing(hands.keys, ca.key, public_key(hands, ca))
     return building.ca_request(key, name).public_bytes(Encoding.PEM).decode()
 
 
 def mended_policies(hands: Hands, cas: tuple[CA, ...]) -> list[CA]:
     """Those whose key has another policy than it should, which roles that were made anew bring about; mends it."""
     wrong = []
-    for ca in cas:
+    for ca in (ca for ca in cas if ca.key):
         policy = policy_of(hands.roles, ca)
         if not hands.making.has_policy(ca.key, policy):
             hands.making.put_policy(ca.key, policy)
@@ -152,24 +159,32 @@ def policy_of(roles: Roles, ca: CA) -> Policy:
 
 
 def _keyed(hands: Hands, name: str, algorithm: KeyAlgorithm, root: CA | None, *, outside: bool) -> CA:
-    """The CA of this name, which has a key at least."""
-    if (known := hands.estate.ca_named(name)) is not None:
-        return known
+    """The CA of this name, which has a key at least; it is written down first, so that its key is found by its id."""
+    ca = hands.estate.ca_named(name) or _named(hands, name, algorithm, root)
+    if ca.key:
+        return ca
     policy = of_root(hands.roles) if name == ROOT else of_issuing(hands.roles, outside=outside)
-    key = hands.making.found(name)
+    key = hands.making.found(name, ca.id)
     if key is None:
-        key = hands.making.make(name, algorithm, policy)
+        key = hands.making.make(name, ca.id, algorithm, policy)
         hands.say(f"made the key of CA {name}: {key}")
     else:
         hands.say(f"found the key of CA {name}, made by a run that did not finish: {key}")
     made = algorithm_of(public_key_of(hands.keys, key))  # one that was found may be of another kind
+    ca = ca.model_copy(update={"key": key, "algorithm": made or algorithm})
+    hands.estate.write(ca)
+    return ca
+
+
+def _named(hands: Hands, name: str, algorithm: KeyAlgorithm, root: CA | None) -> CA:
+    """A new one, without a key."""
     ca = CA(
         id=str(uuid4()),
         name=name,
         kind="root" if name == ROOT else "issuing",
         status="pending",
-        key=key,
-        algorithm=made or algorithm,
+        key="",
+        algorithm=algorithm,
         parent=None if root is None else root.id,
         ceiling=None if name == ROOT else Ceiling(),
     )

@@ -79,7 +79,7 @@ def _list(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
 
 
 def _keys(found: Opened) -> list[Check]:
-    return [_key(found, ca) for ca in found.estate.cas()] or [Check("keys of CAs", "ok", "none")]
+    return [_key(found, ca) for ca in found.estate.cas() if ca.key] or [Check("keys of CAs", "ok", "none")]
 
 
 def _key(found: Opened, ca: CA) -> Check:

@@ -53,7 +53,9 @@ def init(
     wish = ceremony.called_as(wish, there.get(ceremony.ROOT), common_name, organization)
     wish.check()
     keys = [
-        name for name in ([] if no_root else [ceremony.ROOT]) + [name for name, _ in wish.issuing] if name not in there
+        name
+        for name in ([] if no_root else [ceremony.ROOT]) + [name for name, _ in wish.issuing]
+        if name not in there or not there[name].key  # a run that died wrote it down before its key was made
     ]
     if keys and not yes:
         arguments.confirm(
