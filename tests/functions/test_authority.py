@@ -89,7 +89,7 @@ def test_from_login_to_revocation(front: ModuleType, setting: Setting, world: Wo
     status, der = call(front, context, "GET", f"{MANAGER}/crl/{told['caId']}/der")
     (entry,) = x509.load_der_x509_crl(base64.b64decode(der))
     assert f"{entry.serial_number:040x}" == issued["serialNumber"]
-    assert front.handler({"task": "crl"}, context) == {"published": ["EC-issuing", "RSA-issuing"]}
+    assert sorted(front.handler({"task": "crl"}, context)["published"]) == ["EC-issuing", "RSA-issuing"]
 
 
 def test_a_login_by_aws_iam_asks_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:

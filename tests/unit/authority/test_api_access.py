@@ -203,7 +203,7 @@ def test_an_idempotency_token_is_the_identitys_own(client: Client) -> None:
 def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Client, monkeypatch) -> None:
     issued, reads = client.issued({"keyAlgorithm": "EC_prime256v1"}), list[str]()
     configuration = client.setting.configuration
-    for name in ("profile", "cas", "ca", "identity"):
+    for name in ("profile", "every_ca", "ca", "identity"):
         real = getattr(configuration, name)
 
         def reading(*what: str, name: str = name, real: Any = real) -> Any:
@@ -223,7 +223,7 @@ def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Cl
     client.token = before
     reads.clear()
     assert client.issue().status == 200
-    assert sorted(reads) == ["ca", "cas", "cas", "identity", "profile", "profile"]  # once by the signer for itself
+    assert sorted(reads) == ["ca", "every_ca", "every_ca", "identity", "profile", "profile"]  # once by the signer
 
 
 # -- the log ---------------------------------------------------------------------------------------------------------------
