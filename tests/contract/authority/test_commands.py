@@ -402,8 +402,9 @@ def test_an_option_replaces_what_was_there_and_the_rest_stays(
     }  # fmt: skip
     assert estate.ca_named("issuing-ec").ceiling.longest == timedelta(days=90)
     assert not fine(command("ceiling", "issuing-ec", "--longest", "90d", "--json"))["changed"]
-    assert not fine(command("ceiling", "issuing-ec", "--no-any-purpose", "--yes", "--json"))["any-purpose"]
-    assert not estate.ca_named("issuing-ec").ceiling.any_purpose
+    assert not before["any-purpose"]
+    assert fine(command("ceiling", "issuing-ec", "--any-purpose", "--yes", "--json"))["any-purpose"]
+    assert estate.ca_named("issuing-ec").ceiling.any_purpose
 
 
 @pytest.mark.parametrize(
