@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 from tests.infisical.serving import Answer, Serving, Transport
 from tests.local_infisical import PORT, free
 from tests.local_stack import Emulator, free_port
+from tests.relay import Call, handed_on
 
 DOCUMENT = "examples/authority.yaml"
 PROFILE = "my-project/tls-server"  # of that document, and what examples/agent.yaml asks for
-SECONDS = 60
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
+_OURS = {*_HOP_BY_HOP, "date", "server"}
 Command = Callable[..., str]  # `evercert`, with its arguments; what it says on standard output
 
 
@@ -65,25 +66,9 @@ def within_reach(running: Emulator, outputs: Mapping[str, str]) -> Iterator[Loca
         serving.stop()
 
 
-def _asked(gateway: str, host: str, call: tuple[str, str, http.client.HTTPMessage, bytes]) -> Answer:
-    method, target, headers, body = call
-    connection = http.client.HTTPConnection(gateway, timeout=SECONDS)
-    try:
-        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", host)
-        for name, value in headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                connection.putheader(name, value)
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        said = answer.read()
-    finally:
-        connection.close()
-    kept = {
-        name: value for name, value in answer.headers.items() if name.lower() not in {*_HOP_BY_HOP, "date", "server"}
-    }
-    return answer.status, kept, said
+def _asked(gateway: str, host: str, call: Call) -> Answer:
+    status, headers, said = handed_on(gateway, call, dropped=_HOP_BY_HOP, host=host)
+    return status, {name: value for name, value in headers.items() if name.lower() not in _OURS}, said
 
 
 def set_up(evercert: Command, role: str) -> str:

@@ -20,6 +20,7 @@ import boto3
 
 from tests.infisical import Planted
 from tests.local_stack import ACCOUNT, STACK, Emulator, client_arguments
+from tests.relay import handed_on
 
 CREDENTIALS = "evercert/credentials"
 PORT = 8443  # that examples/agent.yaml names
@@ -38,20 +39,9 @@ class EmulatedSts:
 
     def answer(self, method: str, path: str, headers: http.client.HTTPMessage, body: bytes) -> tuple[int, str, bytes]:
         """Status, content type, body."""
-        connection = http.client.HTTPConnection(self._where, timeout=10)
-        try:
-            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
-                if name.lower() not in _DROPPED:
-                    connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            said = answer.read()
-        finally:
-            connection.close()
-        if answer.status != http.client.OK:
-            return answer.status, "text/xml", said
+        status, _, said = handed_on(self._where, (method, path, headers, body), dropped=_DROPPED)
+        if status != http.client.OK:
+            return status, "text/xml", said
         found = ET.fromstring(said).iter()
         values = {each.tag.rpartition("}")[2]: each.text or "" for each in found}
         result = {name: values[name] for name in ("Account", "Arn", "UserId")}
