@@ -12,7 +12,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from evercert.authority.front.api import Api, unset
 from evercert.authority.front.front import Front, FrontPorts
-from evercert.authority.front.routes import ROUTES, Route
+from evercert.authority.front.route import Route
+from evercert.authority.front.routes import ROUTES
 from evercert.authority.front.settings import AuthoritySettings
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration

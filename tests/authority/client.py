@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from evercert.authority.front.openapi import statuses
-from evercert.authority.front.routes import ROUTES, Route
+from evercert.authority.front.route import Route
+from evercert.authority.front.routes import ROUTES
 from evercert.keys import PrivateKey
 from tests.authority.described import misdescribed
 from tests.authority.server import CONTEXT, entry_point, event_of

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from evercert.authority.front import openapi
-from evercert.authority.front.routes import Route
+from evercert.authority.front.route import Route
+from evercert.authority.front.routes import ROUTES
 from tests.authority.ceremony import ADDRESS
 
-DOCUMENT = openapi.document(ADDRESS)
+DOCUMENT = openapi.document(ROUTES, ADDRESS)
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evercert.authority.front import openapi
-from evercert.authority.front.routes import ROUTES, Route
+from evercert.authority.front.route import Route
+from evercert.authority.front.routes import ROUTES
 from evercert.authority.front.search import SearchModel
 from evercert.authority.policies.bodies import IssueModel, RenewModel
 from evercert.errors import Unavailable
@@ -17,7 +18,7 @@ from tests.authority.ceremony import ADDRESS
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, Said, route_of
 from tests.authority.described import misdescribed
 
-DOCUMENT = openapi.document(ADDRESS)
+DOCUMENT = openapi.document(ROUTES, ADDRESS)
 
 
 def operation(route: Route) -> dict[str, Any]:

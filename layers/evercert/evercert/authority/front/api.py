@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from evercert.authority.front.front import Front
 from evercert.authority.front.published import Binary
-from evercert.authority.front.routes import Call, Route, Said
+from evercert.authority.front.route import Call, Route, Said
 from evercert.authority.identity import Identity
 from evercert.authority.refusal import Refusal, bad_request, invalid, not_found, too_large
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected

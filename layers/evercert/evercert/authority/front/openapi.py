@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from evercert.authority.front.openapi_answers import ANSWERS, BINARY, FREE, NUMBER, TEXT, fields
 from evercert.authority.front.reasons import REASONS
-from evercert.authority.front.routes import ROUTES, Route
+from evercert.authority.front.route import Route
 from evercert.authority.front.search import SearchModel
 from evercert.authority.policies.bodies import IssueModel, RenewModel
 
@@ -28,10 +29,10 @@ _REFUSALS = {
 }
 
 
-def document(address: str) -> dict[str, Any]:
+def document(routes: Iterable[Route], address: str) -> dict[str, Any]:
     """OpenAPI 3.1."""
     paths: dict[str, Any] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
