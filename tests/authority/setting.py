@@ -74,13 +74,19 @@ class Setting:
     """`front` is what everything is asked of; all else may be changed while it runs."""
 
     def __init__(
-        self, clock: Any = None, address: str = ADDRESS, allowed: Ceiling = WIDE, ec: str = "EC_prime256v1"
+        self,
+        clock: Any = None,
+        address: str = ADDRESS,
+        allowed: Ceiling = WIDE,
+        *,
+        ec: str = "EC_prime256v1",
+        rsa: str = "RSA_2048",
     ) -> None:
         self.clock = clock or HandClock()
         self.address = address
         self.kms = StrictSigningKMS()
         self.cas: dict[str, CA] = {}
-        for algorithm in (ec, "RSA_2048"):
+        for algorithm in (ec, rsa):
             made = Ceremony(algorithm, self.clock(), allowed, self.kms)
             self.cas |= {ca.name: ca for ca in (made.root, made.issuing)}
         self.configuration = FakeConfiguration(*self.cas.values())

@@ -5,7 +5,9 @@ KMS's part is taken away by its own clock: the double signs with real keys in th
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -23,8 +25,16 @@ from tests.bench.figures import Figure, Part, table
 from tests.certificates import private_key
 
 ROUNDS, EACH = 15, 40
-SIGNER = 1.5
+CALL = 1.5
+ISSUING_RSA = "RSA_3072"  # as `evercert authority init` makes it; the other one is on P-256
 FAMILIES = ("EC_prime256v1", "RSA_2048")
+
+
+class Nowhere(io.StringIO):
+    """Whose pipe a line goes to, and how busy it is, is nothing of ours."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 class Timed:
@@ -49,25 +59,27 @@ def measure() -> Part:
     part = Part()
     rows = []
     for algorithm in FAMILIES:
-        setting = Setting()
+        setting = Setting(rsa=ISSUING_RSA)
         timed = Timed(setting.kms)
         setting.signing._keys._client = timed
         bare, signer, api = _rounds(setting, timed, algorithm)
-        ratio = median(ours / theirs for ours, theirs in zip(signer, bare, strict=True))
-        part.figures.append(
-            Figure(
-                f"processor time of the signer for one {algorithm} certificate, without KMS ÷ `cryptography` doing the "
-                "same in memory: the CSR read and checked, the certificate built, signed and written",
-                f"{ratio:.2f}", f"≤ {SIGNER}", ratio <= SIGNER,
-            )
-        )  # fmt: skip
-        whole = median(api)
-        part.figures.append(
-            Figure(f"{algorithm} certificates per second of one worker, from HTTP event to answer", f"{1 / whole:.0f}")
-        )
+        part.figures += [
+            _ratio(
+                f"one {algorithm} certificate, from HTTP event to answer, without KMS", bare, api, f"≤ {CALL}", CALL
+            ),
+            _ratio(f"the signer alone, {algorithm}, without KMS", bare, signer, "none", None),
+            Figure(f"{algorithm} certificates per second of one worker, without KMS", f"{1 / median(api):.0f}"),
+        ]
         rows.append((algorithm, *(f"{1000 * median(seen):.2f} ms" for seen in (bare, signer, api))))
-    part.lines += table(("key", "in memory", "signer without KMS", "whole API call, KMS's double included"), rows)
+    part.lines += table(("key", "in memory", "signer without KMS", "whole call without KMS"), rows)
     return part
+
+
+def _ratio(what: str, bare: list[float], ours: list[float], target: str, limit: float | None) -> Figure:
+    """Of processor time, round by round."""
+    ratio = median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
+    name = f"processor time of {what} ÷ that of `cryptography` alone, with the CA's key in memory"
+    return Figure(name, f"{ratio:.2f}", target, None if limit is None else ratio <= limit)
 
 
 def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float], list[float], list[float]]:
@@ -83,7 +95,8 @@ def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float]
         one_bare = _each(lambda: _in_memory(same, key, request))
         timed.seconds = 0.0
         one_signer = _each(lambda: setting.signing.leaf(_order(setting, ca.id, request))) - timed.seconds / EACH
-        one_api = _each(call)
+        timed.seconds = 0.0
+        one_api = _each(call) - timed.seconds / EACH
         if turn:
             bare.append(one_bare)
             signer.append(one_signer)
@@ -127,6 +140,9 @@ def _api_call(setting: Setting, request: str) -> Callable[[], object]:
     profile = setting.profile()
     identity, _ = setting.identity()
     module = entry_point(setting.front)
+    for handler in logging.getLogger("authority").handlers:  # its line is made, and written nowhere
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(Nowhere())
     headers = {"Authorization": f"Bearer {setting.token(identity)}", "Content-Type": "application/json"}
     attributes = {
         "commonName": "www.example.com",
