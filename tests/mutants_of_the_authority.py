@@ -262,4 +262,12 @@ AUTHORITY = [
     Mutant("what waits outlasts an outage", "authority/signer/ceiling.py", "BACKDATED, POSTDATED = timedelta(days=1),", "BACKDATED, POSTDATED = timedelta(minutes=10),", "tests/unit/authority/test_issuing.py"),
     Mutant("a common name in bytes", "authority/signer/ceiling.py", 'elif field == "common_name" and', "elif False and", "tests/unit/authority/test_ceiling.py"),
     Mutant("revoked before 1950", "authority/signer/crl.py", "if any(one.at < _FIRST for one in order.revoked):", "if False:", "tests/unit/authority/test_signing.py"),
+    # found by the last reading
+    Mutant("the server id is an origin", "authority/front/front.py", "Rules.of(ports.sts_regions, ports.address)", "Rules(frozenset(ports.sts_regions), ports.address)", "tests/unit/authority/test_logging_in.py"),
+    Mutant("no moment at the end of time", "authority/policies/fields.py", "if utc.year > _LAST_YEAR:", "if False:", "tests/unit/authority/test_bodies.py"),
+    Mutant("at most a hundred years", "authority/policies/wish.py", "elif end - begin > LONGEST_LIFETIME + BACKDATED:", "elif False:", "tests/unit/authority/test_wish.py"),
+    Mutant("CRL numbers of the time", "authority/front/crl_publishing.py", "at_least=int(since.timestamp())", "at_least=1", "tests/unit/authority/test_revocation.py"),
+    Mutant("at least that CRL number", "aws/authority/crls.py", "max(seen + 1, at_least)", "seen + 1", "tests/contract/authority/test_certificates.py"),
+    Mutant("what stands under its own request", "cli/authority/by_serial.py", "found.certificates.request(one.request.id) or ", "", "tests/contract/authority/test_commands.py"),
+    Mutant("what is revoked is known", "cli/authority/status.py", "if (recorded := certificates.certificate(entry.sha256 or \"\")) is not None and recorded.revoked_at is not None:", "if False:", "tests/contract/authority/test_commands.py"),
 ]  # fmt: skip

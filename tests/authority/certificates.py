@@ -97,9 +97,9 @@ class FakeCertificates:
             if one.ca == ca_id and one.revoked_at is not None and one.not_after > expiring_after:
                 yield Revoked(int(one.serial_number, 16), one.revoked_at, REASONS[one.reason or "UNSPECIFIED"])
 
-    def next_crl_number(self, ca_id: str) -> int:
+    def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         with self._lock:
-            self.numbers[ca_id] = self.numbers.get(ca_id, 0) + 1
+            self.numbers[ca_id] = max(self.numbers.get(ca_id, 0) + 1, at_least)
             return self.numbers[ca_id]
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:

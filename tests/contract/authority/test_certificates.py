@@ -184,6 +184,8 @@ def test_crls_are_numbered_once(certificates) -> None:
         found = list(threads.map(lambda _: certificates.next_crl_number(CA), range(6)))
     assert sorted(found) == list(range(1, 7))
     assert certificates.next_crl_number(PROFILE) == 1
+    assert certificates.next_crl_number(PROFILE, at_least=100) == 100
+    assert certificates.next_crl_number(PROFILE, at_least=50) == 101
     assert certificates.next_crl_number(CA) == 7
 
 

@@ -139,6 +139,8 @@ LONG = ".".join(["a" * 61] * 4) + ".example"
         ({"notAfter": "0001-01-01T00:00:00+23:59"}, ("notAfter",), "with its zone"),
         ({"notAfter": "9999-12-31T23:59:59-12:00"}, ("notAfter",), "with its zone"),
         ({"notAfter": "soon"}, ("notAfter",), "with its zone"),
+        ({"notBefore": "9999-12-31T00:00:00Z"}, ("notBefore",), "not after the year 9000"),
+        ({"notAfter": "9999-12-31T00:00:00Z"}, ("notAfter",), "not after the year 9000"),
         ({"commonName": "a" * 65}, ("commonName",), "1 to 64 printable"),
         ({"commonName": "www.example.com\x00.evil.org"}, ("commonName",), "printable"),
         ({"commonName": ""}, ("commonName",), "1 to 64 printable"),

@@ -16,6 +16,7 @@ from evercert.authority.logins.logging_in import LoggingIn
 from evercert.authority.logins.tokens import AccessTokens
 from evercert.authority.logins.universal import UniversalAuth
 from evercert.authority.refusal import Refusal
+from tests.authority.setting import Setting
 from tests.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
 from tests.authority.tokens import FakeTokens
 from tests.fakes import START, HandClock
@@ -260,3 +261,12 @@ def test_a_token_is_renewed_and_revoked_by_its_text(bench: Bench) -> None:
         with pytest.raises(Refusal) as refusal:
             call({"accessToken": 1})
         assert refusal.value.status == 422
+
+
+@pytest.mark.parametrize(
+    "address", ["https://CA.example.com", "https://ca.example.com:443", "https://ca.example.com/pki"]
+)
+def test_the_server_id_is_the_origin_that_clients_sign(address: str) -> None:
+    """However the operator writes the address: clients reckon its origin."""
+    front = Setting(address=address).front
+    assert front.logging_in._aws._rules.server_id == "https://ca.example.com"

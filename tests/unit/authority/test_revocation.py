@@ -54,7 +54,8 @@ def test_it_is_listed_at_once_with_its_reason(client: Client) -> None:
         assert told == ([REASONS[reason]] if REASONS[reason] else [])
     assert numbers(found) == {issued["serialNumber"] for issued in made.values()}
     assert found.next_update_utc - found.last_update_utc == timedelta(days=7)
-    assert found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == len(REASONS)
+    number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    assert number == int(client.setting.now().timestamp())
     told = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
     assert (told["status"], told["revocationReason"]) == ("revoked", "A_A_COMPROMISE")
 
@@ -221,3 +222,22 @@ def test_what_there_is_not_is_not_found(client: Client) -> None:
     ca = client.setting.cas["EC-issuing"]
     for target in (f"crl/{ca.id}/der", f"ca/internal/{ca.id}/certificates/{ca.id}/der", "crl/x/der"):
         assert client.get(f"{MANAGER}/{target}").status == 404
+
+
+def test_a_restored_table_publishes_no_old_list_again(client: Client) -> None:
+    """The signer answers a number that it knows with the list of then: so no number is taken twice, whatever was lost."""
+    certificates = client.setting.certificates
+    first = client.issued(EC)
+    revoke(client, first)
+    kept = dict(certificates.numbers), dict(certificates.lists)
+    for _ in range(5):
+        client.setting.clock.advance(hours=24)
+        client.setting.front.crl_publishing.refresh()
+    certificates.numbers, certificates.lists = kept
+    client.setting.clock.advance(hours=24)
+    client.token = client.setting.token(client.identity)
+    second = client.issued(EC)
+    assert revoke(client, second).json["crlPublished"] is True
+    found = crl(client)
+    assert found.last_update_utc == client.setting.now()
+    assert numbers(found) == {first["serialNumber"], second["serialNumber"]}

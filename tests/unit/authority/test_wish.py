@@ -90,6 +90,7 @@ def test_what_a_certificate_said_can_be_asked_for_again():
         ({"ttl": None}, "requires a valid TTL"),
         ({"ttl": None, "not_before": WHOLE}, "requires a valid TTL"),
         ({"ttl": None, "not_after": WHOLE}, "notAfter: it has passed"),
+        ({"ttl": None, "not_after": WHOLE + 200 * 365 * DAY}, "notAfter: at most 100 years"),
         ({"ttl": None, "not_before": WHOLE + DAY, "not_after": WHOLE + DAY}, "notAfter: it has passed"),
         (
             {"ttl": None, "not_before": WHOLE - 6 * MINUTE, "not_after": WHOLE + DAY},

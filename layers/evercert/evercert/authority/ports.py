@@ -162,7 +162,7 @@ class Certificates(Protocol):
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
         """What a CRL has to list; what was revoked a moment ago may be missing."""
 
-    def next_crl_number(self, ca_id: str) -> int:
+    def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         """Each is given once, and is greater than those before."""
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:

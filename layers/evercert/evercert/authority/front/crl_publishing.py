@@ -71,7 +71,9 @@ class CrlPublishing:
         return found is not None and found.get_revoked_certificate_by_serial_number(serial_number) is not None
 
     def _published(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
-        number, since = self._certificates.next_crl_number(ca_id), self._clock()
+        since = self._clock()
+        # Of the time, so that a restored table takes no number again: the signer answers a known one with the old list.
+        number = self._certificates.next_crl_number(ca_id, at_least=int(since.timestamp()))
         found = {one.serial_number: one for one in self._certificates.revoked(ca_id, since - LINGERS)}
         found = {**self._lately(ca_id, since), **just_revoked, **found}
         now = self._clock().replace(microsecond=0)  # after the last entry, but for clocks that go wrong

@@ -49,7 +49,7 @@ class Front:
         seeing = Seeing(configuration, certificates)
         making = Making(configuration, ports.seal, clock)
         progress = Progress(configuration, certificates, ports.signer, ports.seal, clock)
-        rules = Rules(frozenset(ports.sts_regions), ports.address)
+        rules = Rules.of(ports.sts_regions, ports.address)
         self.address = ports.address
         self.access_tokens = AccessTokens(ports.tokens, configuration, clock)
         self.logging_in = LoggingIn(

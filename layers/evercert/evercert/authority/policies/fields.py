@@ -24,6 +24,7 @@ from evercert.identifiers import LONGEST_DNS_NAME, Identifier, parse
 _LONGEST_TTL = 32  # characters
 _LONGEST_TOGETHER = 4096  # of all alternative names
 LONGEST_LIFETIME = timedelta(days=100 * 365)
+_LAST_YEAR = 9_000  # so that what is reckoned from it is a moment too
 CAMEL = {field: to_camel(field) for field in SUBJECT_FIELDS}
 # The grammar of the npm package `ms`, but that a year is the 365 days that it is in policies.
 _TTL = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}) *([a-z]*)", re.IGNORECASE)
@@ -88,6 +89,8 @@ def _moment(value: object) -> object:
         utc = None
     if utc is None:
         raise ValueError("a moment of ISO 8601 with its zone, such as 2027-01-31T12:00:00Z")
+    if utc.year > _LAST_YEAR:
+        raise ValueError(f"a moment not after the year {_LAST_YEAR}")
     return utc
 
 

@@ -10,6 +10,7 @@ from evercert.algorithms import KeyAlgorithm, family
 from evercert.attributes import SignatureAlgorithm
 from evercert.authority.leaf import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.policies.asked import Asked, BasicConstraints, ExtendedKeyUsageWord, KeyUsageWord
+from evercert.authority.policies.fields import LONGEST_LIFETIME
 from evercert.authority.refusal import Refusal, bad_request
 from evercert.identifiers import Identifier
 from evercert.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible
@@ -145,3 +146,5 @@ def _wrong_dates(begin: datetime, end: datetime | None, now: datetime) -> Iterat
         yield "ttl: Certificate issuance requires a valid TTL"
     elif end <= now or end <= begin:
         yield "notAfter: it has passed, or is not after notBefore"
+    elif end - begin > LONGEST_LIFETIME + BACKDATED:
+        yield "notAfter: at most 100 years after notBefore"

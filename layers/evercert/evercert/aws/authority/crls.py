@@ -32,15 +32,16 @@ class DynamoDBCrls:
         self._client = client
         self._table = table
 
-    def next_crl_number(self, ca_id: str) -> int:
+    def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         """By a conditional write: of two that ask at once, one asks again."""
         for _ in range(ROUNDS):
             item = self._get("crl", ca_id)
             seen = int(item["number"]["N"]) if "number" in item else 0
-            update = Update({"number": seen + 1})
+            number = max(seen + 1, at_least)
+            update = Update({"number": number})
             update.require_same("number", seen or None)
             if self._written(ca_id, update.arguments(), f"number a CRL of CA {ca_id}"):
-                return seen + 1
+                return number
         raise Unavailable(f"cannot number a CRL of CA {ca_id}: others do so again and again")
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:

@@ -15,6 +15,7 @@ from evercert.authority.leaf import Leaf
 from evercert.aws.authority.ledger_reading import Entry, LedgerReading
 from evercert.certificate import to_pem
 from evercert.cli.files import BadInput
+from evercert.errors import Misconfigured
 from evercert.instants import from_text
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ def recorded(found: Opened, one: Meant) -> Kept:
     """In the front's table, from where revocation lists are made; repeatable."""
     if one.request is None:
         return one.kept
-    stands = found.certificates.open(one.request, None)
-    return found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))
+    # What stands under its own id, and not what renews the same certificate by now.
+    stands = found.certificates.request(one.request.id) or found.certificates.open(one.request, None)
+    kept = found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))
+    if kept.serial_number != one.kept.serial_number:
+        raise Misconfigured(f"serial number {one.kept.serial_number}: another certificate stands under its request")
+    return kept
 
 
 def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:

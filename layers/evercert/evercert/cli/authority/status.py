@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 UNFINISHED = timedelta(hours=1)  # that a request may stay pending after its certificate was signed
 Certificate = Annotated[
-    str, typer.Argument(metavar="CERTIFICATE", help="Its id, SHA-256 or serial number, with colons or without.")
+    str,
+    typer.Argument(
+        metavar="CERTIFICATE",
+        help="Its id, SHA-256, or (of what a CA here signed) serial number, with colons or without.",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="In the API's words, such as key-compromise or superseded.")]
 
@@ -138,10 +142,12 @@ def _standing(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
 
 
 def _known(entry: Entry, certificates: DynamoDBCertificates) -> bool:
-    """Whether the front has this very certificate under the order's request."""
+    """Whether the front has this very certificate under the order's request, or it is revoked."""
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
+    if (recorded := certificates.certificate(entry.sha256 or "")) is not None and recorded.revoked_at is not None:
+        return True  # by its serial number, once it was found
     request = certificates.request(entry.order)
     kept = None if request is None else certificates.certificate(request.certificate_id)
     if kept is None:
