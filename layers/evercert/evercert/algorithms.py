@@ -9,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 KeyAlgorithm = Literal["EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_2048", "RSA_3072", "RSA_4096", "Ed25519"]
 Family = Literal["RSA", "EC", "Ed25519"]
 ALGORITHMS: tuple[KeyAlgorithm, ...] = get_args(KeyAlgorithm)
-CURVES: dict[str, type[ec.EllipticCurve]] = {
+CURVES: dict[KeyAlgorithm, type[ec.EllipticCurve]] = {
     "EC_prime256v1": ec.SECP256R1,
     "EC_secp384r1": ec.SECP384R1,
     "EC_secp521r1": ec.SECP521R1,
 }
+_OF_CURVE = {curve().name: algorithm for algorithm, curve in CURVES.items()}
+_OF_SIZE: dict[int, KeyAlgorithm] = {2048: "RSA_2048", 3072: "RSA_3072", 4096: "RSA_4096"}
 
 
 def family(algorithm: KeyAlgorithm) -> Family:
@@ -26,12 +28,10 @@ def family(algorithm: KeyAlgorithm) -> Family:
 def algorithm_of(public_key: object) -> KeyAlgorithm | None:
     """What kind of key this is; None for one that evercert neither makes nor certifies."""
     match public_key:
+        case ec.EllipticCurvePublicKey():
+            return _OF_CURVE.get(public_key.curve.name)
+        case rsa.RSAPublicKey():
+            return _OF_SIZE.get(public_key.key_size)
         case ed25519.Ed25519PublicKey():
             return "Ed25519"
-        case rsa.RSAPublicKey():
-            name = f"RSA_{public_key.key_size}"
-        case ec.EllipticCurvePublicKey():
-            name = next((name for name, curve in CURVES.items() if isinstance(public_key.curve, curve)), "")
-        case _:
-            return None
-    return next((known for known in ALGORITHMS if known == name), None)
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ class Identifier(NamedTuple):
                 return x509.RFC822Name(self.value)
 
 
+@lru_cache(maxsize=256)  # a name is read several times on its way
 def parse(text: str) -> Identifier:
     """`dns:www.example.com`, or the same without its kind where that is plain; raises ValueError.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isqrt
 from typing import Any
 
 import pytest
@@ -211,6 +212,18 @@ def test_a_modulus_that_is_broken_at_once() -> None:
     assert "small factor" in (unsound(rsa_key(numbers.p, 751 * (2**1013 + 1))) or "")
     near = next(n for n in range(numbers.p + 2, numbers.p + 200_000, 2) if all(n % d for d in range(3, 752, 2)))
     assert "too close together" in (unsound(rsa_key(numbers.p, near)) or "")
+
+
+def at_round(p: int, rounds: int) -> int:
+    """A factor, without small ones itself, whose product with p falls in this round of Fermat's method (first: 0)."""
+    begin = p + isqrt(4 * p * (2 * rounds + 1)) // 2 * 2
+    return next(q for q in range(begin, begin + 200_000, 2) if all(q % d for d in range(3, 752, 2)))
+
+
+@pytest.mark.parametrize(("rounds", "broken"), [(0, True), (1, True), (50, True), (99, True), (100, False)])
+def test_a_hundred_rounds_are_looked_through(rounds: int, broken: bool) -> None:
+    p = private_key("RSA_2048").private_numbers().p
+    assert ("too close together" in (unsound(rsa_key(p, at_round(p, rounds))) or "")) is broken
 
 
 def test_an_even_exponent() -> None:

@@ -1,5 +1,6 @@
 """From what was asked for to a certificate: defaults, CSRs beside attributes, and what no certificate of ours says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -176,5 +177,5 @@ def test_attributes_may_repeat_a_csr_and_not_contradict_it():
 
 def test_no_attribute_hides_that_a_csr_asks_for_a_ca():
     csr = supplied(common_name="www.example.com")
-    asks = Supplied(csr.pem, csr.algorithm, {**csr.asked, "basic_constraints": BasicConstraints(True)})
+    asks = replace(csr, asked={**csr.asked, "basic_constraints": BasicConstraints(True)})
     assert wish(Asked(basic_constraints=BasicConstraints(False)), asks, {}).ca

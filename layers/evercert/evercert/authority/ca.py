@@ -15,6 +15,7 @@ from evercert.algorithms import KeyAlgorithm
 from evercert.durations import Duration
 from evercert.errors import foreign
 from evercert.identifiers import parse
+from evercert.keys import public_bytes
 from evercert.model import Model
 from evercert.usages import ExtendedKeyUsages, KeyUsages
 
@@ -98,6 +99,11 @@ class Installed(Model):
     def x509(self) -> x509.Certificate:
         """Read once."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
+
+    @cached_property
+    def public_key(self) -> bytes:
+        """DER SubjectPublicKeyInfo; raises ValueError as `x509` does."""
+        return public_bytes(self.x509.public_key())
 
 
 class CA(Model):

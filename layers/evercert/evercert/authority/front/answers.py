@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -27,14 +28,21 @@ NO_CA = {"isCA": False, "pathLength": None}
 
 def parts(kept: Kept, *, remove_roots: bool) -> dict[str, Any]:
     """Of an issuance or a renewal; the issuer is empty where it signed itself."""
-    chain = x509.load_pem_x509_certificates(kept.chain.encode())
+    issuer, chain = _chain(kept.chain, remove_roots=remove_roots)
     return {
         "certificate": kept.certificate.strip(),
-        "issuingCaCertificate": to_pem(chain[:1]).strip() if kept.ca else "",
-        "certificateChain": to_pem(without_roots(chain) if remove_roots else chain).strip(),
+        "issuingCaCertificate": issuer if kept.ca else "",
+        "certificateChain": chain,
         "serialNumber": kept.serial_number,
         "certificateId": kept.id,
     }
+
+
+@lru_cache(maxsize=32)  # all certificates of one CA have the same
+def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
+    """The issuer and the chain."""
+    chain = x509.load_pem_x509_certificates(text.encode())
+    return to_pem(chain[:1]).strip(), to_pem(without_roots(chain) if remove_roots else chain).strip()
 
 
 def without_roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:

@@ -135,7 +135,8 @@ def _body(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 (whatever JSON holds
         return None
     try:
         found = json.loads(raw.decode(), parse_constant=_no_constant)
-        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        if b"\\u" in raw:
+            json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError):
         raise bad_request("Body is not valid JSON") from None
     return found

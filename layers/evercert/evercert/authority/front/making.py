@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from evercert.algorithms import KeyAlgorithm, family
 from evercert.authority.ca import CA
 from evercert.authority.estate import Profile
@@ -70,9 +68,8 @@ class Making:
         if ca is not None:
             _require_usable(ca, leaf, now)
         made = key or PrivateKey.generate(algorithm) if supplied is None else None
-        csr = made.sign_proof() if made else supplied.pem if supplied else ""
         if ca is not None:
-            _require_inside(ca, leaf, csr, now)
+            _require_inside(ca, leaf, made.public_key if made else supplied.public_key if supplied else None, now)
         request_id = str(uuid.uuid4())
         return Requested(
             id=request_id,
@@ -87,7 +84,7 @@ class Making:
             ca=ca.id if ca else "",
             leaf=leaf,
             lifetime=wish.lifetime(leaf, now),
-            csr=csr,
+            csr=made.sign_proof() if made else supplied.pem if supplied else "",
             remove_roots=asker.remove_roots,
             metadata=asker.metadata,
             sealed_key=self._seal.close(made, request_id) if made else None,
@@ -140,11 +137,10 @@ def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
         raise bad_request("notAfter date is after CA certificate's notAfter date")
 
 
-def _require_inside(ca: CA, leaf: Leaf, csr: str, now: datetime) -> None:
+def _require_inside(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:
     """What the signer would refuse is refused before anything is written; the signer looks again by itself."""
     if ca.ceiling is None:
         raise Misconfigured(f"CA {ca.name} has no ceiling, so it signs nothing; its operator sets one")
-    public_key = x509.load_pem_x509_csr(csr.encode()).public_key()
     found = ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509)
     if late := ceiling.untimely(leaf, now):
         found.append(late)

@@ -28,6 +28,7 @@ class Supplied:
 
     pem: str
     algorithm: KeyAlgorithm
+    public_key: object
     asked: Asked
 
 
@@ -39,7 +40,7 @@ def read(text: str) -> Supplied:
         asked = Asked(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
     except ValueError as error:
         raise bad_request(f"csr: {foreign(str(error), 400)}") from error
-    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, asked)
+    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, csr.public_key(), asked)
 
 
 def _algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -148,12 +149,19 @@ def _ca_usage(*, signs: bool) -> x509.KeyUsage:
 
 
 def _issued(builder: x509.CertificateBuilder, issuer: Issuer) -> x509.CertificateBuilder:
-    builder = builder.add_extension(authority_key(issuer.certificate), critical=False)
-    if issuer.places.crl is not None:
-        point = x509.DistributionPoint([x509.UniformResourceIdentifier(issuer.places.crl)], None, None, None)
-        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
-    if issuer.places.issuer is not None:
-        place = x509.UniformResourceIdentifier(issuer.places.issuer)
-        found = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([found]), critical=False)
+    for extension in _about(issuer.certificate, issuer.places):
+        builder = builder.add_extension(extension, critical=False)
     return builder
+
+
+@lru_cache(maxsize=32)  # the same in everything that one certificate signs
+def _about(issuer: x509.Certificate, places: Places) -> tuple[x509.ExtensionType, ...]:
+    found: list[x509.ExtensionType] = [authority_key(issuer)]
+    if places.crl is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(places.crl)], None, None, None)
+        found.append(x509.CRLDistributionPoints([point]))
+    if places.issuer is not None:
+        place = x509.UniformResourceIdentifier(places.issuer)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
+        found.append(x509.AuthorityInformationAccess([access]))
+    return tuple(found)

@@ -94,7 +94,7 @@ def _is_canonical(name: Identifier) -> bool:
 def meant_by(common_name: str) -> tuple[Identifier, ...] | None:
     """What clients that still look at it could take a common name for; None: a pattern that some of them expand."""
     text = common_name.rstrip(".").lower()
-    for kind in ("ip:", "dns:"):
+    for kind in ("dns:", "ip:"):
         try:
             return (parse(kind + text),)
         except ValueError:

@@ -10,18 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from evercert.algorithms import algorithm_of
+from evercert.authority.leaf import Hash
 from evercert.authority.ports import CAKeys
 from evercert.errors import Misconfigured
 
 PosingKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 HashAlgorithm = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+_HASHES: dict[Hash, HashAlgorithm] = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
 # KMS signs with one hash for each curve: the one that is as strong.
-_OF_CURVES: dict[str, HashAlgorithm] = {
-    "EC_prime256v1": hashes.SHA256(),
-    "EC_secp384r1": hashes.SHA384(),
-    "EC_secp521r1": hashes.SHA512(),
-}
+_OF_CURVES: dict[str, Hash] = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 
 
 def posing(keys: CAKeys, key: str, public_key: PublicKey) -> PosingKey:
@@ -42,15 +40,14 @@ def public_key_of(keys: CAKeys, key: str) -> PublicKey:
     raise Misconfigured(f"KMS key {key}: it is neither RSA with 2048 to 4096 bits nor EC on P-256, P-384 or P-521")
 
 
-def hash_of(public_key: PublicKey, wanted: str | None = None) -> HashAlgorithm:
+def hash_of(public_key: PublicKey, wanted: Hash | None = None) -> HashAlgorithm:
     """The hash that a key signs with: RSA keys with any, EC keys with that of their curve; raises ValueError."""
-    own = _OF_CURVES.get(algorithm_of(public_key) or "")
-    named: dict[str, HashAlgorithm] = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
-    if wanted is None:
-        return own or hashes.SHA256()
-    if own is not None and own.name != named[wanted].name:
-        raise ValueError(f"{wanted}: KMS signs with {own.name.upper()} for a key on this curve")
-    return named[wanted]
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return _HASHES[wanted or "SHA256"]
+    own = _OF_CURVES.get(public_key.curve.name)
+    if own is None or wanted not in (None, own):
+        raise ValueError(f"{wanted or 'no hash'}: KMS signs with {own or 'none'} for a key on this curve")
+    return _HASHES[own]
 
 
 class _Nothing:

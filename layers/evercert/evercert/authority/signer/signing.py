@@ -59,10 +59,10 @@ class Signing:
             raise bad_request(f"CA {ca.name} is not active")
         if ca.ceiling is None:
             raise Misconfigured(f"CA {ca.name} has no ceiling, so it signs nothing; its operator sets one")
-        public_key = _proven(order.csr, cas)
+        public_key, der = _proven(order.csr, cas)
         if found := problems(order.leaf, public_key, ca.ceiling, certificate):
             raise _outside(ca, found)
-        intent = self._intend(order, public_key)
+        intent = self._intend(order, der)
         # Its own time, and not ours: what stands already is answered later too.
         if late := untimely(order.leaf, intent.at):
             raise _outside(ca, [late])
@@ -110,12 +110,12 @@ class Signing:
         places = Places.of(self._address, ca.id, ca.current.id)
         return Issuer(certificate, places, posing(self._keys, ca.key, certificate.public_key()))  # type: ignore[arg-type]
 
-    def _intend(self, order: LeafOrder, public_key: PublicKey) -> Intent:
+    def _intend(self, order: LeafOrder, public_key: bytes) -> Intent:
         """The intent that stands under the order's id, with the serial number; raises Refusal if it is for another."""
         says: dict[str, Any] = {
             "profile": order.profile,
             "leaf": order.leaf.model_dump(mode="json", by_alias=True),
-            "public_key": hashlib.sha256(public_bytes(public_key)).hexdigest(),
+            "public_key": hashlib.sha256(public_key).hexdigest(),
         }
         asked = digest({"ca": order.ca, **says})
         for _ in range(_SERIALS):
@@ -140,17 +140,18 @@ def _issuing(cas: _CAs, ca_id: str) -> CA:
     return found
 
 
-def _proven(csr: str, cas: _CAs) -> PublicKey:
-    """The public key of a CSR whose signature proves that somebody has the private one; never a CA's own."""
+def _proven(csr: str, cas: _CAs) -> tuple[PublicKey, bytes]:
+    """The public key of a CSR whose signature proves that somebody has the private one, and its DER; never a CA's."""
     try:
         public_key = proven(csr)[0].public_key()
     except ValueError as error:
         raise bad_request(f"the CSR {foreign(str(error))}") from error
     if not isinstance(public_key, PublicKey):
         raise bad_request("the CSR is for a key that is neither RSA nor EC: no CA here signs it")
-    if public_bytes(public_key) in _keys_of(cas):
+    der = public_bytes(public_key)
+    if der in _keys_of(cas):
         raise bad_request("the CSR is for the key of a CA")
-    return public_key
+    return public_key, der
 
 
 def _keys_of(cas: _CAs) -> Iterator[bytes]:
@@ -158,7 +159,7 @@ def _keys_of(cas: _CAs) -> Iterator[bytes]:
     for ca in cas.values():
         for one in ca.installed if isinstance(ca, CA) else ():
             with suppress(ValueError):
-                yield public_bytes(one.x509.public_key())
+                yield one.public_key
 
 
 def _outside(ca: CA, found: Sequence[str]) -> Refusal:

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 _LEAST_EXPONENT, _MOST_EXPONENT = 2**16 + 1, 2**256  # FIPS 186-5 §A.1.1
 _SMALL = 752  # CA/Browser Forum BR §6.1.6: no factor below it
 _FERMAT_ROUNDS = 100  # BR §6.1.1.3: what falls within as many rounds was made from primes too close together
-_SQUARES = frozenset({0, 1, 4, 9})  # modulo 16
+_MODULUS = 2**4 * 3**2 * 5 * 7  # few numbers are squares modulo it: one in twenty-six
+_SQUARES = frozenset(n * n % _MODULUS for n in range(_MODULUS // 2 + 1))
 
 
 def unsound(public_key: object) -> str | None:
@@ -36,8 +37,10 @@ def _small_primes() -> int:
 def _factors_are_close(modulus: int) -> bool:
     """Fermat's method: a² - n is a square for an `a` just above the root of n."""
     first = isqrt(modulus - 1) + 1
-    for a in range(first, first + _FERMAT_ROUNDS):
-        rest = a * a - modulus
-        if rest % 16 in _SQUARES and isqrt(rest) ** 2 == rest:
-            return True
+    a, n = first % _MODULUS, modulus % _MODULUS
+    for step in range(_FERMAT_ROUNDS):
+        if ((a + step) ** 2 - n) % _MODULUS in _SQUARES:
+            rest = (first + step) ** 2 - modulus
+            if isqrt(rest) ** 2 == rest:
+                return True
     return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -110,7 +111,7 @@ class DynamoDBConfiguration:
         if schema > SCHEMA:
             raise Misconfigured(f"{kind} {key} of the authority was written by a newer evercert: deploy that one")
         try:
-            return model.model_validate_json(_text(item, "document"))
+            return cast("M", _model(model, _text(item, "document")))
         except ValidationError as error:
             raise Misconfigured(f"{kind} {key} of the authority does not parse: {first_problem(error)}") from error
 
@@ -139,6 +140,12 @@ class DynamoDBConfiguration:
                 return
             more = {"ExclusiveStartKey": following}
         raise Misconfigured(f"the table {self._table} has more than {PAGES} pages of {kind}: too many for an authority")
+
+
+@lru_cache(maxsize=256)  # read anew each time, and parsed when it has changed
+def _model(model: type[M], document: str) -> M:
+    """Raises ValidationError."""
+    return model.model_validate_json(document)
 
 
 def _text(item: dict[str, Any], name: str) -> str:
