@@ -1,23 +1,28 @@
-"""What the authority costs: processor time of one certificate, certificates per second, and its cold start.
+"""What the authority costs: processor time of one certificate, and certificates per second.
 
 KMS's part is taken away by its own clock: the double signs with real keys in this very process.
 """
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from evercert.authority.ca import CA
 from evercert.authority.orders import LeafOrder
+from evercert.authority.signer.building import Places
 from tests.authority.ceremony import csr, leaf
 from tests.authority.server import CONTEXT, entry_point, event_of
 from tests.authority.setting import Setting
@@ -25,9 +30,8 @@ from tests.bench.figures import Figure, Part, table
 from tests.certificates import private_key
 
 ROUNDS, EACH = 15, 40
-CALL = 1.5
+LIMITS = {"EC_prime256v1": (6.0, 2.0), "RSA_2048": (1.5, 1.0)}  # of the call and of the signer: decision 11
 ISSUING_RSA = "RSA_3072"  # as `evercert authority init` makes it; the other one is on P-256
-FAMILIES = ("EC_prime256v1", "RSA_2048")
 
 
 class Nowhere(io.StringIO):
@@ -58,16 +62,14 @@ class Timed:
 def measure() -> Part:
     part = Part()
     rows = []
-    for algorithm in FAMILIES:
+    for algorithm, (of_call, of_signer) in LIMITS.items():
         setting = Setting(rsa=ISSUING_RSA)
         timed = Timed(setting.kms)
         setting.signing._keys._client = timed
         bare, signer, api = _rounds(setting, timed, algorithm)
         part.figures += [
-            _ratio(
-                f"one {algorithm} certificate, from HTTP event to answer, without KMS", bare, api, f"≤ {CALL}", CALL
-            ),
-            _ratio(f"the signer alone, {algorithm}, without KMS", bare, signer, "none", None),
+            _ratio(f"one {algorithm} certificate, from HTTP event to answer, without KMS", bare, api, of_call),
+            _ratio(f"the signer alone, {algorithm}, without KMS", bare, signer, of_signer),
             Figure(f"{algorithm} certificates per second of one worker, without KMS", f"{1 / median(api):.0f}"),
         ]
         rows.append((algorithm, *(f"{1000 * median(seen):.2f} ms" for seen in (bare, signer, api))))
@@ -75,26 +77,28 @@ def measure() -> Part:
     return part
 
 
-def _ratio(what: str, bare: list[float], ours: list[float], target: str, limit: float | None) -> Figure:
+def _ratio(what: str, bare: list[float], ours: list[float], limit: float) -> Figure:
     """Of processor time, round by round."""
     ratio = median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
     name = f"processor time of {what} ÷ that of `cryptography` alone, with the CA's key in memory"
-    return Figure(name, f"{ratio:.2f}", target, None if limit is None else ratio <= limit)
+    return Figure(name, f"{ratio:.2f}", f"≤ {limit}", ratio <= limit)
 
 
 def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float], list[float], list[float]]:
     """Seconds of processor time for one certificate, in each round; one round after the other, side by side."""
     ca = setting.cas["EC-issuing" if algorithm.startswith("EC") else "RSA-issuing"]
-    key = setting.kms.keys[ca.key][1]
     request = csr(private_key(algorithm))
-    certificate = setting.signing.leaf(_order(setting, ca.id, request))
-    same = x509.load_der_x509_certificate(certificate)
-    call = _api_call(setting, request)
+    order = LeafOrder("order", ca.id, "shop/tls-server", leaf(setting.clock()), request)
+    script, call = _script(setting, ca, order), _api_call(setting, request)
+    _require_same(script(), setting.signing.leaf(order))
     bare, signer, api = [], [], []
     for turn in range(ROUNDS + 1):
-        one_bare = _each(lambda: _in_memory(same, key, request))
+        # A function of Lambda keeps nothing from call to call, and these doubles everything.
+        gc.collect()
+        gc.freeze()
+        one_bare = _each(script)
         timed.seconds = 0.0
-        one_signer = _each(lambda: setting.signing.leaf(_order(setting, ca.id, request))) - timed.seconds / EACH
+        one_signer = _each(lambda: setting.signing.leaf(replace(order, id=str(uuid.uuid4())))) - timed.seconds / EACH
         timed.seconds = 0.0
         one_api = _each(call) - timed.seconds / EACH
         if turn:
@@ -111,28 +115,58 @@ def _each(act: Callable[[], object]) -> float:
     return (time.process_time() - began) / EACH
 
 
-def _order(setting: Setting, ca: str, request: str) -> LeafOrder:
-    return LeafOrder(str(uuid.uuid4()), ca, "shop/tls-server", leaf(setting.clock()), request)
+def _script(setting: Setting, ca: CA, order: LeafOrder) -> Callable[[], bytes]:
+    """Issues the same certificate; it has the CA's key, and is told everything else."""
+    key, issuer = setting.kms.keys[ca.key][1], ca.current.x509
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    places = Places.of(setting.address, ca.id, ca.current.id)
+    begins, ends = (moment.replace(microsecond=0) for moment in (order.leaf.not_before, order.leaf.not_after))
+
+    def issue() -> bytes:
+        request = x509.load_pem_x509_csr(order.csr.encode())
+        if not request.is_signature_valid:
+            raise ValueError("the CSR's signature is not valid")
+        public_key = request.public_key()
+        crl = x509.DistributionPoint([x509.UniformResourceIdentifier(str(places.crl))], None, None, None)
+        above = x509.UniformResourceIdentifier(str(places.issuer))
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, above)
+        own = x509.SubjectKeyIdentifier.from_public_key(public_key)
+        signing = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+        no = dict.fromkeys(
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
+             "crl_sign", "encipher_only", "decipher_only"), False,
+        )  # fmt: skip
+        signed = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "www.example.com")]))
+            .issuer_name(issuer.subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begins)
+            .not_valid_after(ends)
+            .add_extension(own, critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.KeyUsage(digital_signature=True, **no), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("www.example.com")]), critical=False)
+            .add_extension(signing, critical=False)
+            .add_extension(x509.CRLDistributionPoints([crl]), critical=False)
+            .add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        return signed.public_bytes(serialization.Encoding.DER)
+
+    return issue
 
 
-def _in_memory(same: x509.Certificate, key: Any, request: str) -> bytes:
-    """The same certificate, by a script that has the CA's key."""
-    asked = x509.load_pem_x509_csr(request.encode())
-    if not asked.is_signature_valid:
-        raise ValueError("the CSR's signature is not valid")
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(same.subject)
-        .issuer_name(same.issuer)
-        .public_key(asked.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(same.not_valid_before_utc)
-        .not_valid_after(same.not_valid_after_utc)
-    )
-    for extension in same.extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    signed = builder.sign(key, hashes.SHA256())
-    return signed.public_bytes(serialization.Encoding.DER)
+def _require_same(one: bytes, other: bytes) -> None:
+    """But for serial number and signature: else two different things are compared."""
+    said = [
+        (found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc, list(found.extensions))
+        for found in map(x509.load_der_x509_certificate, (one, other))
+    ]
+    if said[0] != said[1]:
+        raise AssertionError("script and signer do not issue the same certificate")
 
 
 def _api_call(setting: Setting, request: str) -> Callable[[], object]:
