@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from evercert.authority.front.reasons import REASONS
 from evercert.authority.kept import Kept, Requested
 from evercert.authority.orders import Revoked
+from evercert.keys import public_bytes
 
 
 class FakeCertificates:
@@ -25,6 +26,7 @@ class FakeCertificates:
         self.claims: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
         self.lists: dict[str, tuple[int, bytes]] = {}
+        self.compromised_keys: set[bytes] = set()
         self._lock = threading.RLock()
 
     def open(self, request: Requested, token: str | None) -> Requested:
@@ -82,11 +84,16 @@ class FakeCertificates:
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
         with self._lock:
             found = self.certificates.get(certificate_id)
+            if found is not None and reason == "KEY_COMPROMISE":
+                self.compromised_keys.add(_public_key(found))
             if found is None or found.revoked_at is not None:
                 return None
             revoked = replace(found, revoked_at=at, reason=reason, updated_at=at)
             self.certificates[certificate_id] = revoked
             return revoked
+
+    def compromised(self, public_key: bytes) -> bool:
+        return public_key in self.compromised_keys
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
         found = [one for one in reversed(self.requests.values()) if one.profile == profile_id]
@@ -109,6 +116,10 @@ class FakeCertificates:
 
     def published(self, ca_id: str) -> bytes | None:
         return self.lists[ca_id][1] if ca_id in self.lists else None
+
+
+def _public_key(kept: Kept) -> bytes:
+    return public_bytes(x509.load_pem_x509_certificate(kept.certificate.encode()).public_key())
 
 
 def fingerprint(kept: Kept) -> str:

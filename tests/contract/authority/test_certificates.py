@@ -8,14 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 
 from evercert.authority.orders import Revoked
 from evercert.aws.authority import crls
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.errors import Misconfigured, Rejected
+from evercert.keys import public_bytes
 from tests.authority.certificates import FakeCertificates, fingerprint
 from tests.authority.samples import CA, PROFILE, crl, kept, requested
 from tests.authority.tables import state_table
+from tests.certificates import private_key
 from tests.fakes import START
 from tests.world import World
 
@@ -156,6 +159,19 @@ def test_a_certificate_is_revoked_once(certificates) -> None:
     assert certificates.revoke(found.id, LATER, "SUPERSEDED") is None
     assert certificates.revoke(str(uuid.uuid4()), LATER, "SUPERSEDED") is None
     assert certificates.certificate(found.id) == revoked
+
+
+def test_a_compromised_key_is_remembered(certificates) -> None:
+    _, found = issued(certificates)
+    public_key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
+    other = public_bytes(private_key("EC_prime256v1", 4).public_key())
+    assert not certificates.compromised(public_key)
+    certificates.revoke(found.id, LATER, "SUPERSEDED")
+    assert not certificates.compromised(public_key)
+    for _ in range(2):  # told late, and told again
+        assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE") is None
+        assert (certificates.compromised(public_key), certificates.compromised(other)) == (True, False)
+    assert certificates.certificate(found.id).reason == "SUPERSEDED"
 
 
 def test_a_list_has_what_is_revoked_and_not_long_expired(certificates) -> None:

@@ -579,6 +579,8 @@ def test_what_an_identity_may_do_is_said_for_each_profile(
         ([], "how does it log in?"),
         (["--aws-role", "role/web"], "--aws-role role/web: write arn:aws:iam::ACCOUNT:role/NAME"),
         (["--aws-role", "*"], "--aws-role *: write"),
+        (["--aws-role", f"{ROLE}team/*"], "names no path when a role logs in, so that nobody is meant; name each role"),
+        (["--aws-role", f"{ROLE}*/web"], "names no path"),
         (["--universal", "--foreign-clients"], "--foreign-clients is about logins by AWS"),
         (["--aws-role", f"{ROLE}web", "--secret-uses", "3"], "are about client secrets"),
         (["--universal", "--token-ttl", "2d"], "--token-ttl 2d is longer than --token-max-ttl 1d"),

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from evercert.authority.front.reasons import REASONS
 from evercert.errors import Misconfigured, Unavailable
-from tests.authority.client import CERTIFICATES, MANAGER, Client
+from tests.authority.client import CERTIFICATES, MANAGER, Client, csr
 from tests.authority.server import CONTEXT
 
 EC = {"keyAlgorithm": "EC_prime256v1"}
@@ -77,6 +77,23 @@ def test_a_second_time_makes_up_for_a_list_that_was_never_made(client: Client) -
     orders = len(client.setting.signer.orders)
     assert revoke(client, issued).status == 400
     assert len(client.setting.signer.orders) == orders  # nobody has lists signed by asking again and again
+
+
+def test_a_compromised_key_is_certified_no_more(client: Client) -> None:
+    _, request = csr()
+    first, sibling = client.issued(csr=request), client.issued(csr=request)
+    made = client.issued(EC)
+    same_key = client.post(f"{CERTIFICATES}/{made['certificateId']}/renew", {"renewalKeySource": "reuse"}).json
+    assert revoke(client, first).status == 200
+    assert client.issue(csr=request).status == 200  # its key was in nobody else's hands
+    for name in (sibling, made):
+        assert revoke(client, name, "KEY_COMPROMISE").status == 200
+    before = client.written
+    target = f"{CERTIFICATES}/{same_key['certificateId']}/renew"
+    for said in (client.issue(csr=request), client.post(target, {"renewalKeySource": "reuse"})):
+        assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+    assert client.written == before
+    assert client.post(target, {"renewalKeySource": "new"}).status == 200
 
 
 def test_by_its_fingerprint(client: Client) -> None:

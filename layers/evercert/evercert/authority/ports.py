@@ -154,7 +154,10 @@ class Certificates(Protocol):
         """By its id, or by its SHA-256 in lower-case hexadecimal."""
 
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
-        """None: it was revoked before, or there is none."""
+        """None: it was revoked before, or there is none. Of `KEY_COMPROMISE` the key is remembered, for ever."""
+
+    def compromised(self, public_key: bytes) -> bool:
+        """Whether a certificate of this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
         """The newest first; what was opened a moment ago may be missing."""

@@ -47,7 +47,7 @@ class Front:
     def __init__(self, ports: FrontPorts) -> None:
         configuration, certificates, clock = ports.configuration, ports.certificates, ports.clock
         seeing = Seeing(configuration, certificates)
-        making = Making(configuration, ports.seal, clock)
+        making = Making(configuration, certificates, ports.seal, clock)
         progress = Progress(configuration, certificates, ports.signer, ports.seal, clock)
         rules = Rules.of(ports.sts_regions, ports.address)
         self.address = ports.address

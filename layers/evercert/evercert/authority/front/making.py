@@ -15,12 +15,12 @@ from evercert.authority.leaf import Leaf
 from evercert.authority.policies import evaluation
 from evercert.authority.policies.supplied import Supplied
 from evercert.authority.policies.wish import Wish, refuse
-from evercert.authority.ports import Configuration, KeySeal
+from evercert.authority.ports import Certificates, Configuration, KeySeal
 from evercert.authority.refusal import bad_request
 from evercert.authority.signer import ceiling
 from evercert.authority.signer.sound_keys import unsound
 from evercert.errors import Misconfigured
-from evercert.keys import PrivateKey
+from evercert.keys import PrivateKey, public_bytes
 from evercert.usages import impossible
 
 
@@ -37,11 +37,31 @@ class Asker:
     renews: str | None = None
 
 
+@dataclass(frozen=True)
+class _Key:
+    """`made` is the private one, where it is the authority's; `known`: it is not made for this request alone."""
+
+    public: object
+    csr: str
+    made: PrivateKey | None
+    known: bool
+
+    @classmethod
+    def of(cls, supplied: Supplied | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> _Key:
+        if supplied is not None:
+            return cls(supplied.public_key, supplied.pem, None, known=True)
+        made = key or PrivateKey.generate(algorithm)
+        return cls(made.public_key, made.sign_proof(), made, known=key is not None)
+
+
 class Making:
     """Raises Refusal with everything that is wrong; nothing is written here."""
 
-    def __init__(self, configuration: Configuration, seal: KeySeal, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, configuration: Configuration, certificates: Certificates, seal: KeySeal, clock: Callable[[], datetime]
+    ) -> None:
         self._configuration = configuration
+        self._certificates = certificates
         self._seal = seal
         self._clock = clock
 
@@ -67,9 +87,11 @@ class Making:
         ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
         if ca is not None:
             _require_usable(ca, leaf, now)
-        made = key or PrivateKey.generate(algorithm) if supplied is None else None
+        its = _Key.of(supplied, key, algorithm)
         if ca is not None:
-            _require_inside(ca, leaf, made.public_key if made else supplied.public_key if supplied else None, now)
+            _require_inside(ca, leaf, its.public, now)
+        if its.known and self._certificates.compromised(public_bytes(its.public)):
+            raise bad_request("its key was revoked as compromised, and is certified no more; make a new one")
         request_id = str(uuid.uuid4())
         return Requested(
             id=request_id,
@@ -84,10 +106,10 @@ class Making:
             ca=ca.id if ca else "",
             leaf=leaf,
             lifetime=wish.lifetime(leaf, now),
-            csr=made.sign_proof() if made else supplied.pem if supplied else "",
+            csr=its.csr,
             remove_roots=asker.remove_roots,
             metadata=asker.metadata,
-            sealed_key=self._seal.close(made, request_id) if made else None,
+            sealed_key=self._seal.close(its.made, request_id) if its.made else None,
             supplied_csr=supplied is not None,
             renews=asker.renews,
             asked=asker.asked,

@@ -13,7 +13,6 @@ from evercert.settings import Variables
 class SignerSettings:
     """What the signer needs to know."""
 
-    stack: str
     configuration: str  # table that it reads CAs from
     ledger: str  # table that it writes, and does not read
     address: str  # origin where CRLs and CA certificates are served: https://ca.example.com
@@ -23,7 +22,6 @@ class SignerSettings:
         """Raises Misconfigured for the first variable that is missing."""
         given = Variables(environment)
         return cls(
-            stack=given.text("STACK_NAME"),
             configuration=given.text("AUTHORITY_CONFIGURATION"),
             ledger=given.text("AUTHORITY_LEDGER"),
             address=given.text("AUTHORITY_ADDRESS"),

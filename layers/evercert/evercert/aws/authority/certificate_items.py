@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from evercert.authority.orders import Revoked
 from evercert.aws import items
 from evercert.errors import Misconfigured
 from evercert.instants import from_text
+from evercert.keys import public_bytes
 
 REMEMBERED = timedelta(days=400)  # after the end of the certificate
 SCHEMA = 1
@@ -85,6 +87,12 @@ def read_revoked(item: Mapping[str, Any]) -> Revoked:
 def fingerprint(kept: Kept) -> str:
     """SHA-256 of the certificate, in lower-case hexadecimal."""
     return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
+
+
+def key_digest(kept: Kept) -> str:
+    """SHA-256 of its SubjectPublicKeyInfo, in lower-case hexadecimal."""
+    public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
+    return hashlib.sha256(public_bytes(public_key)).hexdigest()
 
 
 def seconds(moment: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,9 @@ class DynamoDBCertificates(DynamoDBCrls):
         """Into the index of the revoked, unless it is self-signed: then no CRL lists it."""
         if (found := self.certificate(certificate_id)) is None:
             return None
+        if reason == "KEY_COMPROMISE":  # first: a revocation that dies here is asked for again
+            key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
+            refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or it is known
         revoked = Update({"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None})
         revoked.require("attribute_exists(pk) AND attribute_not_exists(#revoked_at)", {}, "revoked_at")
         with translated(f"revoke certificate {certificate_id}"):
@@ -137,6 +141,10 @@ class DynamoDBCertificates(DynamoDBCrls):
                     return None
                 raise
         return items.read_certificate(answer["Attributes"])
+
+    def compromised(self, public_key: bytes) -> bool:
+        """One consistent read."""
+        return bool(self._get("compromised", hashlib.sha256(public_key).hexdigest()))
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
         """Keys from the index, the rest from the table."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PRINCIPAL = re.compile(
     r"arn:(aws|aws-us-gov|aws-cn):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
 )
+_BELOW_A_PATH = re.compile(r":role/(?=.*/).*\*")
 _PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")
 SECRET_BYTES = 32
 
@@ -37,9 +38,16 @@ def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
 
 def principals(arns: list[str]) -> list[str]:
     """What `--aws-role` says."""
-    wrong = [arn for arn in arns if not _PRINCIPAL.fullmatch(arn)]
+    wrong = []
+    for arn in arns:
+        if not _PRINCIPAL.fullmatch(arn):
+            wrong.append(f"--aws-role {foreign(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
+        elif _BELOW_A_PATH.search(arn):
+            wrong.append(
+                f"--aws-role {arn}: AWS names no path when a role logs in, so that nobody is meant; name each role"
+            )
     if wrong:
-        raise BadInput([f"--aws-role {foreign(one, 120)}: write arn:aws:iam::ACCOUNT:role/NAME" for one in wrong])
+        raise BadInput(wrong)
     return list(dict.fromkeys(arns))
 
 
