@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
+from evercert.authority.front import blocked_keys
 from evercert.authority.front.reasons import REASONS
 from evercert.errors import Misconfigured, Unavailable
-from tests.authority.client import CERTIFICATES, MANAGER, Client, csr
+from tests.authority.client import CERTIFICATES, MANAGER, REQUESTS, Client, csr
 from tests.authority.server import CONTEXT
 
 EC = {"keyAlgorithm": "EC_prime256v1"}
@@ -94,6 +95,68 @@ def test_a_compromised_key_is_certified_no_more(client: Client) -> None:
         assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
     assert client.written == before
     assert client.post(target, {"renewalKeySource": "new"}).status == 200
+
+
+def test_what_waited_is_not_signed_for_a_key_that_was_compromised_meanwhile(client: Client) -> None:
+    _, request = csr()
+    first, renewed = client.issued(csr=request), client.issued(csr=request)
+    client.setting.signer.trouble = [Unavailable("the signer was ended")] * 2
+    waiting = client.issue(csr=request, key="token").json["certificateRequestId"]
+    client.post(f"{CERTIFICATES}/{renewed['certificateId']}/renew", {})
+    assert revoke(client, first, "KEY_COMPROMISE").status == 200
+    before = client.written
+    client.setting.clock.advance(seconds=31)
+    said = client.issue(csr=request, key="token")
+    assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+    said = client.post(f"{CERTIFICATES}/{renewed['certificateId']}/renew", {})
+    assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+    assert client.get(f"{REQUESTS}/{waiting}").json["status"] == "failed"
+    assert client.written == before
+
+
+def test_what_waited_goes_on_for_any_other_key(client: Client) -> None:
+    client.setting.signer.trouble = [Unavailable("the signer was ended")] * 2
+    waiting = [client.issue(body, key=body["keyAlgorithm"]).json for body in (EC, {"keyAlgorithm": "RSA_2048"})]
+    waiting.append(client.issue(csr=csr()[1], key="csr").json)
+    client.setting.clock.advance(seconds=31)
+    for one in waiting:
+        assert client.get(f"{REQUESTS}/{one['certificateRequestId']}").json["status"] == "issued"
+
+
+@pytest.mark.parametrize("source", [{}, {"renewalKeySource": "reuse"}])
+def test_nobody_calls_the_key_of_somebody_else_compromised(client: Client, source: dict) -> None:
+    _, request = csr()
+    old = client.issued(csr=request)
+    owner = client.as_another("request")
+    for _ in range(2):  # the second is a renewal of the identity's own
+        old = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", source).json
+    said = revoke(client, old, "KEY_COMPROMISE")
+    assert (said.status, "Its key came from another identity's certificate" in said.message) == (403, True)
+    mine, client.token = client.token, owner
+    assert client.issue(csr=request).status == 200
+    client.token = mine
+    assert revoke(client, old).status == 200
+    client.as_another("request", "administer")
+    assert revoke(client, old, "KEY_COMPROMISE").status == 400  # it is revoked, and its key is known from now on
+    client.token = owner
+    assert client.issue(csr=request).status == 400
+
+
+def test_a_line_of_renewals_hides_nobody_s_key(client: Client, monkeypatch) -> None:
+    monkeypatch.setattr(blocked_keys, "LONGEST_LINE", 2)
+    _, request = csr()
+    line = [client.issued(csr=request)]
+    for _ in range(2):
+        line.append(client.post(f"{CERTIFICATES}/{line[-1]['certificateId']}/renew").json)
+    assert revoke(client, line[2], "KEY_COMPROMISE").status == 403
+    assert revoke(client, line[1], "KEY_COMPROMISE").status == 200
+
+
+def test_a_new_key_in_a_line_is_whose_it_is(client: Client) -> None:
+    old = client.issued(csr=csr()[1])
+    client.as_another("request")
+    new = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", {"renewalKeySource": "new"}).json
+    assert revoke(client, new, "KEY_COMPROMISE").status == 200
 
 
 def test_by_its_fingerprint(client: Client) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from evercert.algorithms import KeyAlgorithm, family
 from evercert.authority.ca import CA
 from evercert.authority.estate import Profile
+from evercert.authority.front.blocked_keys import require_uncompromised
 from evercert.authority.kept import Metadata, Requested
 from evercert.authority.leaf import Leaf
 from evercert.authority.policies import evaluation
@@ -20,7 +21,7 @@ from evercert.authority.refusal import bad_request
 from evercert.authority.signer import ceiling
 from evercert.authority.signer.sound_keys import unsound
 from evercert.errors import Misconfigured
-from evercert.keys import PrivateKey, public_bytes
+from evercert.keys import PrivateKey
 from evercert.usages import impossible
 
 
@@ -90,8 +91,8 @@ class Making:
         its = _Key.of(supplied, key, algorithm)
         if ca is not None:
             _require_inside(ca, leaf, its.public, now)
-        if its.known and self._certificates.compromised(public_bytes(its.public)):
-            raise bad_request("its key was revoked as compromised, and is certified no more; make a new one")
+        if its.known:
+            require_uncompromised(self._certificates, its.public)
         request_id = str(uuid.uuid4())
         return Requested(
             id=request_id,

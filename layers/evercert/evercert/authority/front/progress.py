@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from evercert.authority.ca import CA
+from evercert.authority.front.blocked_keys import require_uncompromised
 from evercert.authority.front.self_signing import self_signed
 from evercert.authority.kept import Kept, Requested
 from evercert.authority.orders import LeafOrder
@@ -17,6 +18,7 @@ from evercert.authority.refusal import Refusal
 from evercert.certificate import to_pem
 from evercert.errors import Misconfigured
 
+_LATELY = timedelta(seconds=30)  # a call to the API takes no longer: it has seen to what it opened by itself
 _CARRIED = (
     "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr", "supplied_csr", "metadata",
     "sealed_key", "renews",
@@ -47,10 +49,17 @@ class Progress:
         if request.status == "issued":
             return self._issued(request)
         try:
+            self._require_certifiable(request)
             kept = self._signed(request)
         except Refusal as refusal:
             return self._failed(request, str(refusal))
         return self._certificates.finish(request, kept)
+
+    def _require_certifiable(self, request: Requested) -> None:
+        """What has waited may be for a key that was revoked as compromised meanwhile; raises Refusal."""
+        known = request.supplied_csr or request.renews is not None  # else its key is in no other certificate
+        if known and self._clock() - request.created_at > _LATELY:
+            require_uncompromised(self._certificates, x509.load_pem_x509_csr(request.csr.encode()).public_key())
 
     def _issued(self, request: Requested) -> Kept:
         kept = self._certificates.certificate(request.certificate_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from evercert.authority.front.blocked_keys import require_own_key
 from evercert.authority.front.crl_publishing import CrlPublishing
 from evercert.authority.front.reasons import REASONS
 from evercert.authority.front.seeing import Seeing
@@ -38,6 +39,8 @@ class Revocation:
         reason = _reason(body)
         kept = self._seeing.certificate(identity, name)
         self._seeing.require_revoke(identity, kept)
+        if reason == "KEY_COMPROMISE":
+            require_own_key(self._certificates, self._seeing, identity, kept)
         revoked = self._certificates.revoke(kept.id, self._clock(), reason)
         if revoked is None or revoked.revoked_at is None:
             self._listed(kept.id)

@@ -86,9 +86,13 @@ class Seeing:
         if not own and "administer" not in held:
             raise permission_denied(*_ACTIONS["administer"])
 
+    def administers(self, identity: Identity, row: Kept) -> bool:
+        """Whether it may do what concerns others."""
+        return "administer" in self._held(identity, row)
+
     def require_own(self, identity: Identity, row: Kept, *what: str) -> None:
         """What it requested itself, or all of the profile if it administers it; raises 403 for action and subject."""
-        if row.identity != identity.id and "administer" not in self._held(identity, row):
+        if row.identity != identity.id and not self.administers(identity, row):
             raise permission_denied(*what)
 
     def _held(self, identity: Identity, row: Kept | Requested) -> frozenset[Permission]:
