@@ -59,6 +59,7 @@ AUTHORITY = [
     Mutant("no ceiling", "authority/signer/signing.py", "if ca.ceiling is None:\n            raise Misconfigured", 'if ca.ceiling is None:\n            ca = ca.model_copy(update={"ceiling": type("C", (), {})})\n            raise RuntimeError', "tests/unit/authority/test_signing.py"),
     Mutant("CA's own key", "authority/signer/signing.py", "if der in _keys_of(cas):", "if False:", "tests/unit/authority/test_signing.py"),
     Mutant("compromised key", "authority/front/making.py", "if its.known:", "if False:", "tests/unit/authority/test_revocation.py"),
+    Mutant("a body nested too deeply", "authority/front/enrollment.py", "except RecursionError:", "except ZeroDivisionError:", "tests/unit/authority/test_api_input.py"),
     Mutant("compromised while it waited", "authority/front/progress.py", "if known and self._clock() - request.created_at > _LATELY:", "if False:", "tests/unit/authority/test_revocation.py"),
     Mutant("somebody else's key called compromised", "authority/front/blocked_keys.py", "if before.identity != identity.id:", "if False:", "tests/unit/authority/test_revocation.py"),
     Mutant("a line of keys too long to follow", "authority/front/blocked_keys.py", "        line = before\n    raise forbidden(", "        line = before\n    else:\n        return\n    raise forbidden(", "tests/unit/authority/test_revocation.py"),

@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evercert.authority.front.api import LARGEST_BODY, Api
+from evercert.authority.front.enrollment import digest_of
 from evercert.authority.front.front import Front
 from evercert.authority.front.routes import ROUTES
 from evercert.authority.policies.policy import Policy
+from evercert.authority.refusal import Refusal
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, csr, event_of
 from tests.authority.setting import ANYTHING
 from tests.fakes import START
@@ -172,6 +174,16 @@ POSTS = [route.template for route in ROUTES if route.method == "POST"]
 )  # fmt: skip
 def test_what_is_no_json(client: Client, template: str, body: bytes) -> None:
     refused(client, client.call("POST", template.replace("{method}", "universal-auth"), body), {400}, "Body")
+
+
+def test_what_can_be_read_may_be_nested_too_deeply_to_be_written() -> None:
+    """As deep as the interpreter just reads it: one level more, and nothing of it is told from another request."""
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(Refusal, match="Body is not valid JSON") as refusal:
+        digest_of({"attributes": {"x": nested}})
+    assert refusal.value.status == 400
 
 
 @pytest.mark.parametrize("template", POSTS)

@@ -38,12 +38,15 @@ def digest_of(body: dict[str, Any], **more: str) -> str:
     """Of what is asked for: a retry asks for the same.
 
     Of its dates it counts that they are said, and not what they say: clients reckon them from the moment at which they
-    ask, and ask again a moment later.
+    ask, and ask again a moment later. Raises Refusal for what is nested too deeply.
     """
     attributes = body.get("attributes") or {}
     dates = dict.fromkeys(("notBefore", "notAfter"), True)
     said = {name: dates.get(name, value) if value is not None else None for name, value in attributes.items()}
-    return digest({**more, "body": {**body, "attributes": said}})
+    try:
+        return digest({**more, "body": {**body, "attributes": said}})
+    except RecursionError:  # it could just be read, one level less deep
+        raise bad_request("Body is not valid JSON") from None
 
 
 @dataclass(frozen=True)
