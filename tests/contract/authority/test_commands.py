@@ -27,6 +27,7 @@ from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.app import run
 from evercert.cli.connection import Connection
+from evercert.keys import public_bytes
 from tests.authority.samples import kept, requested
 from tests.certificates import private_key
 from tests.fakes import START
@@ -680,6 +681,21 @@ def test_a_certificate_is_revoked_once_and_listed_later_if_nobody_can_now(
     assert "the schedule does it within a day" in err
     assert certificates.certificate(issued.id).reason == "KEY_COMPROMISE"
     refused(command("revoke", issued.id, "--yes"), "was revoked at")
+
+
+def test_that_a_key_was_compromised_may_be_said_late(command: Command, certificates: DynamoDBCertificates) -> None:
+    request = requested()
+    certificates.open(request, None)
+    issued = certificates.finish(request, kept(request))
+    public_key = public_bytes(x509.load_pem_x509_certificate(issued.certificate.encode()).public_key())
+    fine_with_notes(command("revoke", issued.id, "--reason", "superseded", "--yes", "--json"))
+    refused(command("revoke", issued.id, "--yes"), "already")
+    refused(command("revoke", issued.id, "--reason", "key-compromise"), "add --yes")
+    assert not certificates.compromised(public_key)
+    said = command("revoke", issued.id, "--reason", "key-compromise", "--yes")
+    refused(said, "already; its key is certified no more from now on")
+    assert certificates.compromised(public_key)
+    assert certificates.certificate(issued.id).reason == "SUPERSEDED"
 
 
 def test_listed_is_what_the_list_that_stands_says(

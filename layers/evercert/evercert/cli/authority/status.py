@@ -98,7 +98,8 @@ def revoke(
         said = "give its id, its SHA-256 or its serial number"
         raise BadInput([f"there is no certificate {foreign(certificate, 120)!r}: {said}"])
     if (kept := one.kept).revoked_at is not None:
-        raise BadInput([f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"])
+        already = f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"
+        raise BadInput([already + (_key_ended(found, kept, yes=yes) if word == "KEY_COMPROMISE" else "")])
     if not yes:
         arguments.confirm(f"Revoke {show.names_of(kept.leaf)} (serial {kept.serial_number})? It cannot be taken back.")
     kept = by_serial.recorded(found, one)
@@ -109,6 +110,14 @@ def revoke(
         terminal.print_json({"revoked": kept.id, "serial_number": kept.serial_number, "listed": listed})
     else:
         terminal.out.print(f"certificate {kept.id} is revoked" + (", and listed" if listed else ""))
+
+
+def _key_ended(found: Opened, kept: Kept, *, yes: bool) -> str:
+    """That its key is compromised may come out late; what its list says of it stays."""
+    if not yes:
+        arguments.confirm(f"End the key of {show.names_of(kept.leaf)}, which is revoked? It cannot be taken back.")
+    found.certificates.revoke(kept.id, terminal.now(), "KEY_COMPROMISE")
+    return "; its key is certified no more from now on"
 
 
 def _listed(found: Opened, kept: Kept) -> bool:
