@@ -30,6 +30,7 @@ from tests.bench.figures import Figure, Part, table
 from tests.certificates import private_key
 
 ROUNDS, EACH = 15, 40
+WANTED = 1.5
 LIMITS = {"EC_prime256v1": (6.0, 2.0), "RSA_2048": (1.5, 1.0)}  # of the call and of the signer: decision 11
 ISSUING_RSA = "RSA_3072"  # as `evercert authority init` makes it; the other one is on P-256
 
@@ -81,7 +82,8 @@ def _ratio(what: str, bare: list[float], ours: list[float], limit: float) -> Fig
     """Of processor time, round by round."""
     ratio = median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
     name = f"processor time of {what} ÷ that of `cryptography` alone, with the CA's key in memory"
-    return Figure(name, f"{ratio:.2f}", f"≤ {limit}", ratio <= limit)
+    wanted = f"≤ {limit}" if limit <= WANTED else f"≤ {limit} ({WANTED} was wanted: decision 11)"
+    return Figure(name, f"{ratio:.2f}", wanted, ratio <= limit)
 
 
 def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float], list[float], list[float]]:

@@ -51,7 +51,8 @@ class Supplied:
 @lru_cache(maxsize=16)  # a spec is read more than once on its way
 def read(text: str) -> Supplied:
     """Raises ValueError with what cannot be asked for. The message never quotes the text, which may hold a key."""
-    csr, algorithm = proven(text)
+    csr = load(text)
+    _, algorithm = proven_key(csr)
     try:
         extensions = csr.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
@@ -62,12 +63,6 @@ def read(text: str) -> Supplied:
         problem = first_problem(error).replace("Value error, ", "")
         raise ValueError(f"it asks for what evercert does not: {foreign(problem)}") from error
     return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
-
-
-def proven(text: str) -> tuple[x509.CertificateSigningRequest, KeyAlgorithm]:
-    """The request and its kind of key, once its signature has shown that the key was there; raises as `read` does."""
-    csr = load(text)
-    return csr, proven_algorithm(csr)
 
 
 def load(text: str) -> x509.CertificateSigningRequest:
@@ -86,12 +81,16 @@ def load(text: str) -> x509.CertificateSigningRequest:
     return csr
 
 
-def proven_algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
-    """The kind of its key, once its signature has shown that the key was there; raises ValueError."""
+def proven_key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
+    """Its public key and of which kind, once its signature has shown that the private one was there.
+
+    Raises ValueError.
+    """
     try:
-        algorithm = algorithm_of(csr.public_key())
+        public_key: object = csr.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        algorithm = None
+        public_key = None
+    algorithm = algorithm_of(public_key)
     if algorithm is None:
         raise ValueError("its key is none of RSA with 2048, 3072 or 4096 bits, EC on P-256, P-384 or P-521, Ed25519")
     try:
@@ -109,7 +108,7 @@ def proven_algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
         raise ValueError(
             "has a challenge password (RFC 2985 §5.4.1), which every reader would see; make it without one"
         )
-    return algorithm
+    return public_key, algorithm
 
 
 def _subject(name: x509.Name) -> dict[str, Any]:

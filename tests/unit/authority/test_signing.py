@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -443,7 +444,7 @@ def test_death_at_each_step_and_again(stage: Stage, at: int, after: bool) -> Non
     assert stage.signer().leaf(asked) == first
     (intent,) = stage.ledger.intents.values()
     assert intent.serial_number == read(first).serial_number
-    assert intent.says["leaf"]["names"] == ["dns:www.example.com"]
+    assert json.loads(intent.says["leaf"])["names"] == ["dns:www.example.com"]
     assert list(stage.ledger.results.values()) == [first]
 
 

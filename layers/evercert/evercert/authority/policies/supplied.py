@@ -14,7 +14,7 @@ from evercert.algorithms import KeyAlgorithm
 from evercert.authority.policies.asked import MOST_NAMES, Asked, BasicConstraints, ExtendedKeyUsageWord, KeyUsageWord
 from evercert.authority.policies.fields import CAMEL, SubjectBody, asked_of
 from evercert.authority.refusal import bad_request
-from evercert.csr import load, name_of, proven_algorithm
+from evercert.csr import load, name_of, proven_key
 from evercert.errors import foreign
 from evercert.identifiers import Identifier, from_general_name, parse
 from evercert.subject import OIDS, values_of
@@ -36,18 +36,18 @@ def read(text: str) -> Supplied:
     """Raises Refusal (400) with what is wrong with it; the message never quotes the text, which may hold a key."""
     try:
         csr = load(text)
-        algorithm = _algorithm(csr)
+        public_key, algorithm = _key(csr)
         asked = Asked(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
     except ValueError as error:
         raise bad_request(f"csr: {foreign(str(error), 400)}") from error
-    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, csr.public_key(), asked)
+    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, asked)
 
 
-def _algorithm(csr: x509.CertificateSigningRequest) -> KeyAlgorithm:
-    algorithm = proven_algorithm(csr)
+def _key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
+    public_key, algorithm = proven_key(csr)
     if algorithm == "Ed25519":
         raise ValueError("its key is an Ed25519 key, and no CA here signs with one; take an RSA or an EC key")
-    return algorithm
+    return public_key, algorithm
 
 
 def _read_extensions(csr: x509.CertificateSigningRequest) -> x509.Extensions:

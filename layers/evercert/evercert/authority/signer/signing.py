@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +19,7 @@ from evercert.authority.signer.ceiling import problems, untimely
 from evercert.authority.signer.crl import crl_problems, revocation_list
 from evercert.authority.signer.posing import PublicKey, posing
 from evercert.canonical import digest
-from evercert.csr import proven
+from evercert.csr import load, proven_key
 from evercert.errors import Misconfigured, Unavailable, foreign
 from evercert.instants import to_text
 from evercert.keys import public_bytes
@@ -112,12 +111,12 @@ class Signing:
 
     def _intend(self, order: LeafOrder, public_key: bytes) -> Intent:
         """The intent that stands under the order's id, with the serial number; raises Refusal if it is for another."""
-        says: dict[str, Any] = {
+        says = {
             "profile": order.profile,
-            "leaf": order.leaf.model_dump(mode="json", by_alias=True),
+            "leaf": order.leaf.model_dump_json(by_alias=True),
             "public_key": hashlib.sha256(public_key).hexdigest(),
         }
-        asked = digest({"ca": order.ca, **says})
+        asked = digest([order.ca, *says.values()])
         for _ in range(_SERIALS):
             intent = Intent(order.id, order.ca, self._serials(), asked, self._clock(), says)
             if (standing := self._ledger.intend(intent)) is not None:
@@ -143,7 +142,7 @@ def _issuing(cas: _CAs, ca_id: str) -> CA:
 def _proven(csr: str, cas: _CAs) -> tuple[PublicKey, bytes]:
     """The public key of a CSR whose signature proves that somebody has the private one, and its DER; never a CA's."""
     try:
-        public_key = proven(csr)[0].public_key()
+        public_key, _ = proven_key(load(csr))
     except ValueError as error:
         raise bad_request(f"the CSR {foreign(str(error))}") from error
     if not isinstance(public_key, PublicKey):

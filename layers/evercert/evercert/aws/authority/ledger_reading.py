@@ -30,7 +30,15 @@ class Entry:
     @property
     def leaf(self) -> str:
         """What was ordered, as JSON."""
-        return json.dumps(self.says.get("leaf", {}))
+        return str(self.says.get("leaf", "{}"))
+
+    @property
+    def names(self) -> list[str]:
+        """Those in it."""
+        try:
+            return [str(name) for name in json.loads(self.leaf)["names"]]
+        except (KeyError, TypeError, ValueError):
+            return []
 
 
 class LedgerReading:

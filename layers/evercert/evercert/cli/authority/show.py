@@ -185,14 +185,12 @@ def names_of(leaf: Leaf) -> str:
 
 def entry_values(entry: Entry, cas: dict[str, str]) -> dict[str, Any]:
     """What the ledger says of one certificate."""
-    leaf = entry.says.get("leaf")
-    names = leaf.get("names") if isinstance(leaf, dict) else None
     return {
         "order": entry.order,
         "ca": cas.get(entry.ca, entry.ca),
         "serial_number": entry.serial_number,
         "at": entry.at,
-        "names": foreign(str(names), 300),
+        "names": foreign(", ".join(entry.names), 300),
     }
 
 
