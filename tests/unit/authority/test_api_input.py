@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
+import warnings
 from datetime import UTC, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -23,9 +25,11 @@ from evercert.authority.refusal import Refusal
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, csr, event_of
 from tests.authority.setting import ANYTHING
 from tests.fakes import START
+from tests.unit.authority.test_supplied import doubled
 
 SHA256 = hashes.SHA256()
 SHAPE = {"reqId", "statusCode", "message", "error"}
+NOTHING_YET = (0, 0, 0)
 
 
 @pytest.fixture
@@ -33,12 +37,14 @@ def client() -> Client:
     return Client()
 
 
-def refused(client: Client, said: Any, statuses: set[int], told: str) -> None:
+def refused(
+    client: Client, said: Any, statuses: set[int], told: str, written: tuple[int, int, int] = NOTHING_YET
+) -> None:
     assert said.status in statuses, said.body
     assert said.json.keys() - {"details"} == SHAPE
     assert said.json["statusCode"] == said.status
     assert told in said.message, said.message
-    assert client.written == (0, 0, 0)
+    assert client.written == written
 
 
 def pem(builder: x509.CertificateSigningRequestBuilder, key: Any, algorithm: Any = SHA256) -> str:
@@ -51,6 +57,14 @@ def plain(*extensions: x509.ExtensionType) -> x509.CertificateSigningRequestBuil
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return builder
+
+
+def called(common_name: str) -> x509.CertificateSigningRequestBuilder:
+    """Whatever it is: clients are not bound by what the builder lets through."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is too long: that is the point
+        name = x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)
+    return x509.CertificateSigningRequestBuilder().subject_name(x509.Name([name]))
 
 
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -117,6 +131,15 @@ def test_attributes_that_no_certificate_can_have(client: Client, attributes: dic
     refused(client, client.issue(attributes), {400, 422}, told)
 
 
+@pytest.mark.parametrize(("attributes", "told"), [row[1:] for row in ATTRIBUTES], ids=[row[0] for row in ATTRIBUTES])
+def test_nor_can_a_renewal_change_to_them(client: Client, attributes: dict[str, Any], told: str) -> None:
+    old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
+    said = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": attributes})
+    refused(client, said, {400, 422}, told, written=(1, 1, 1))
+    assert "latestRenewalCertificateId" not in client.get(f"{CERTIFICATES}/{old}").json["certificate"]
+
+
+WARNED = pytest.mark.filterwarnings("ignore:Attribute's length")  # said to stderr by `cryptography`, of no value
 CSRS: list[tuple[str, str, str]] = [
     ("no CSR", "hello", "csr"),
     ("a certificate", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "csr"),
@@ -131,11 +154,20 @@ CSRS: list[tuple[str, str, str]] = [
     ("a strange purpose", pem(plain(x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])), EC), "1.2.3"),
     ("a strange name", pem(plain(sans(x509.RegisteredID(x509.ObjectIdentifier("1.2.3")))), EC), "RegisteredID"),
     ("an address as a host", pem(plain(sans(x509.DNSName("10.0.0.7"))), EC), "10.0.0.7"),
+    ("a star in the middle", pem(plain(sans(x509.DNSName("www.*.example.com"))), EC), "www.*.example.com"),
+    ("half a star", pem(plain(sans(x509.DNSName("w*.example.com"))), EC), "csr"),
+    ("null byte in a san", pem(plain(sans(x509.DNSName("www.example.com\x00.evil.example"))), EC), "csr"),
+    ("null byte in the subject", pem(called("www.example.com\x00.evil.example"), EC), "csr: its commonName"),
+    ("a long name", pem(called("x" * 65), EC), "csr: its commonName"),
+    ("254 characters", pem(plain(sans(x509.DNSName(f"{'a.' * 123}example.com"))), EC), "csr"),
+    ("101 names", pem(plain(sans(*(x509.DNSName(f"h{n}.example.com") for n in range(101)))), EC), "csr: it has 101 names"),
+    ("two of an extension", doubled(), "csr: its extensions"),
     ("two", pem(plain(), EC) * 2, "csr"),
     ("long", "x" * 40_000, "csr"),
 ]  # fmt: skip
 
 
+@WARNED
 @pytest.mark.parametrize(("text", "told"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
 def test_requests_that_no_certificate_can_be_made_for(client: Client, text: str, told: str) -> None:
     said = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": {"ttl": "1d"}})
@@ -143,12 +175,33 @@ def test_requests_that_no_certificate_can_be_made_for(client: Client, text: str,
     assert "canary" not in said.message
 
 
-def test_a_name_that_the_policy_has_no_rule_for(client: Client) -> None:
+@WARNED
+@pytest.mark.parametrize(("text", "told"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
+def test_nor_is_anything_renewed_by_them(client: Client, text: str, told: str) -> None:
+    old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
+    said = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
+    refused(client, said, {400, 422}, told, written=(1, 1, 1))
+    assert "canary" not in said.message
+
+
+@pytest.mark.parametrize("how", ["attributes", "csr", "renewal", "renewal by csr"])
+def test_a_name_that_the_policy_has_no_rule_for(client: Client, how: str) -> None:
+    old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"] if "renewal" in how else None
     rules = {**ANYTHING, "sans": [{"type": "dns_name", "allowed": ["*.example.com"]}]}
     client.setting.profile(policy=Policy.model_validate(rules))
     asked = [{"type": "ip_address", "value": "10.0.0.7"}, {"type": "dns_name", "value": "www.example.org"}]
-    said = client.issue({"altNames": asked})
-    refused(client, said, {400}, "Certificate request validation failed: ")
+    text = pem(plain(sans(x509.IPAddress(ip_address("10.0.0.7")), x509.DNSName("www.example.org"))), EC)
+    usages = {"keyUsages": ["digital_signature"], "extendedKeyUsages": ["server_auth"], "ttl": "1d"}
+    match how:
+        case "attributes":
+            said = client.issue({"altNames": asked})
+        case "csr":
+            said = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": usages})
+        case "renewal":
+            said = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": {"altNames": asked}})
+        case _:
+            said = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
+    refused(client, said, {400}, "Certificate request validation failed: ", written=(1, 1, 1) if old else NOTHING_YET)
     assert "ip_address" in said.message and "www.example.org" in said.message
 
 
@@ -325,6 +378,8 @@ def test_reasons_that_are_none(client: Client, reason: Any) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b", "\ud800"])
 def test_idempotency_tokens_that_are_none(client: Client, key: str) -> None:
     refused(client, client.issue(key=key), {400}, "Idempotency-Key")
+    target = f"{CERTIFICATES}/{client.issued()['certificateId']}/renew"
+    refused(client, client.post(target, idempotency_key=key), {400}, "Idempotency-Key", written=(1, 1, 1))
 
 
 def test_whatever_comes_the_answer_has_the_contracts_shape(client: Client) -> None:
@@ -341,6 +396,23 @@ def test_whatever_comes_the_answer_has_the_contracts_shape(client: Client) -> No
         body |= {rows.choice(["csr", "metadata", "removeRootsFromChain", "applicationId"]): rows.choice(values)}
         said = client.post(CERTIFICATES, body)
         assert said.status in {200, 400, 422}, (body, said.body)
+
+
+@pytest.mark.parametrize("template", POSTS)
+def test_whatever_comes_nothing_breaks_at_any_path(client: Client, template: str) -> None:
+    """Values that fit nowhere, under every name that some body has."""
+    rows = random.Random(7)
+    values: list[Any] = [None, True, 0, -1, 1e308, 10**30, "", "x", "x" * 300, [], {}, [[]], {"a": {}}, "\x00", "\u202e", "../..", [None], ["x"] * 101, [{"key": "a", "value": "b"}], "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]  # fmt: skip
+    fields = ["projectId", "projectSlug", "profileIds", "metadata", "status", "search", "fromDate", "toDate", "offset", "limit", "sortBy", "sortOrder", "revocationReason", "csr", "attributes", "removeRootsFromChain", "renewalKeySource", "clientId", "clientSecret", "identityId", "iamHttpRequestMethod", "iamRequestBody", "iamRequestHeaders", "organizationSlug", "accessToken", "profileId", "applicationId"]  # fmt: skip
+    old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
+    there = next(iter(client.setting.certificates.requests)) if template.startswith(REQUESTS) else old
+    for turn in range(200):
+        body = {rows.choice(fields): rows.choice(values) for _ in range(rows.randrange(1, 8))}
+        body |= {"projectSlug": "shop"} if turn % 2 else {}
+        target = template.replace("{id}", there).replace("{method}", ("universal-auth", "aws-auth")[turn % 2])
+        said = client.call("POST", target, body)
+        assert said.status < 500, (body, said.body)
+        assert said.status == 200 or said.json.keys() - {"details"} == SHAPE
 
 
 def test_a_csr_brings_its_key_and_no_other_is_made(client: Client) -> None:
