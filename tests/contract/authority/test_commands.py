@@ -28,6 +28,7 @@ from evercert.cli import terminal
 from evercert.cli.app import run
 from evercert.cli.connection import Connection
 from evercert.keys import public_bytes
+from evercert.usages import key_usage
 from tests.authority.samples import kept, requested
 from tests.certificates import private_key
 from tests.fakes import START
@@ -314,12 +315,14 @@ class Outside:
     def signed(self, name: x509.Name, key: Any, length: int | None, **changes: Any) -> x509.Certificate:
         begins, lasts = changes.get("begins", self.now - timedelta(hours=1)), changes.get("lasts", timedelta(days=365))
         builder = (
-            x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key)
+            x509.CertificateBuilder().subject_name(name).issuer_name(changes.get("issuer", self.name)).public_key(key)
             .serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + lasts)
             .add_extension(x509.BasicConstraints(ca=changes.get("ca", True), path_length=length), critical=True)
         )  # fmt: skip
         if changes.get("identifier", True):
             builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        if changes.get("usage"):
+            builder = builder.add_extension(key_usage(changes["usage"]), critical=True)
         return builder.sign(changes.get("signer", self.key), hashes.SHA256())
 
 
@@ -352,6 +355,22 @@ def test_a_ca_outside_certifies_an_issuing_key(
     refused(command("ca", "renew", "issuing-ec"), "was certified outside")
 
 
+def test_a_chain_may_be_longer_if_each_above_lets_it(
+    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path
+) -> None:
+    outside, file, key = Outside(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
+    name = x509.Name.from_rfc4514_string("CN=Between")
+    mine = outside.signed(asked.subject, asked.public_key(), 0, issuer=name, signer=key)
+    for between, root, too_short in ((0, 2, "CN=Between"), (1, 1, "CN=Outside Root"), (1, 2, None)):
+        above = outside.signed(name, key.public_key(), between)
+        file.write_text(pem(mine, above, outside.signed(outside.name, outside.key.public_key(), root)))
+        said = command("ca", "import", "issuing-ec", str(file), "--json")
+        if too_short is None:
+            assert fine(said)["status"] == "active"
+        else:
+            refused(said, f"{too_short} is none of a CA, or lets")
+
+
 def test_cas_for_somebody_outside_do_not_come_under_an_own_root(
     command: Command, asked: x509.CertificateSigningRequest, estate: AuthorityEstate
 ) -> None:
@@ -367,12 +386,21 @@ def test_a_certificate_that_nothing_could_be_signed_with_is_refused_whole(
     outside, file = Outside(), tmp_path / "ca.pem"
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     past = {"begins": outside.now - timedelta(days=9), "lasts": timedelta(days=8)}
+    mine, theirs = outside.signed(asked.subject, asked.public_key(), 0), outside.key.public_key()
     cases = [
         ([outside.signed(asked.subject, other, 0), outside.root], "another key than the CA's"),
         ([outside.signed(asked.subject, asked.public_key(), None, ca=False), outside.root], "none of a CA"),
         ([outside.signed(asked.subject, asked.public_key(), 0, **past), outside.root], "not now"),
         ([outside.signed(asked.subject, asked.public_key(), 0, identifier=False), outside.root], "key identifier"),
         ([outside.signed(asked.subject, asked.public_key(), 0)], "does not end with a root"),
+        (
+            [outside.signed(asked.subject, asked.public_key(), 0, usage=("digital_signature",)), outside.root],
+            "key usage",
+        ),
+        ([outside.signed(x509.Name([]), asked.public_key(), 0), outside.root], "has no subject"),
+        ([mine, outside.signed(outside.name, theirs, None, **past)], "CN=Outside Root has expired"),
+        ([mine, outside.signed(outside.name, theirs, 0)], "lets fewer CAs stand below it"),
+        ([mine, outside.signed(outside.name, theirs, None, ca=False)], "CN=Outside Root is none of a CA"),
     ]
     for chain, said in cases:
         file.write_text(pem(*chain))

@@ -71,7 +71,7 @@ def _of_leaf(ca: x509.Certificate, public_key: types.PublicKeyTypes, now: dateti
 def _of_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
     if len(certificates) == 1 or certificates[-1].issuer != certificates[-1].subject:
         yield "the chain does not end with a root; put all certificates above it behind it, the root last"
-    for below, above in pairwise(certificates):
+    for depth, (below, above) in enumerate(pairwise(certificates), 1):
         who = foreign(above.subject.rfc4514_string(), 100)
         try:
             below.verify_directly_issued_by(above)
@@ -79,6 +79,16 @@ def _of_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Iterat
             yield f"{who} has not signed the certificate before it; the order is from below to above"
         if above.not_valid_after_utc <= now:
             yield f"{who} has expired"
+        if not _has_room(above, depth):
+            yield f"{who} is none of a CA, or lets fewer CAs stand below it (RFC 5280 §4.2.1.9)"
+
+
+def _has_room(above: x509.Certificate, depth: int) -> bool:
+    """Whether verifiers take so many CAs below it; an old root may say nothing of it."""
+    constraints = _extension(above, x509.BasicConstraints)
+    if constraints is None:
+        return above.issuer == above.subject
+    return constraints.ca and (constraints.path_length is None or constraints.path_length >= depth)
 
 
 def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
