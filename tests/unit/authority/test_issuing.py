@@ -366,6 +366,32 @@ def test_names_lead_to_ids(client: Client) -> None:
     assert client.get(f"{PROFILES}/slug/none?projectId={project['id']}").status == 404
 
 
+def test_profiles_are_listed_by_what_is_said_of_them(client: Client, monkeypatch) -> None:
+    client.setting.profile("mesh", cas=("EC-issuing",))
+    client.setting.profile("alone", issuer_type="self-signed")
+    client.setting.profile("mesh", project="other")
+    project = client.get("/api/v1/projects/slug/shop").json["id"]
+    rsa = client.setting.cas["RSA-issuing"].id
+    reads: list[int] = []
+    real = client.setting.configuration.every_ca
+    monkeypatch.setattr(client.setting.configuration, "every_ca", lambda: reads.append(1) or real())
+    for query, slugs in {
+        "": ["alone", "mesh", "tls-server"],
+        "&search=ES": ["mesh"],
+        "&search=none": [],
+        "&issuerType=self-signed": ["alone"],
+        "&issuerType=ca": ["mesh", "tls-server"],
+        "&enrollmentType=api&limit=2&offset=1": ["mesh", "tls-server"],
+        "&enrollmentType=acme": [],
+        f"&caId={rsa.upper()}": ["tls-server"],
+        "&caId=..": [],
+    }.items():
+        said = client.get(f"{PROFILES}?projectId={project}{query}").json
+        assert [one["slug"] for one in said["certificateProfiles"]] == slugs, query
+        assert said["totalCount"] == len(slugs) + query.count("offset=1")
+    assert len(reads) == 9  # once for each call, however many profiles there are
+
+
 def test_a_request_that_has_failed_is_not_begun_again(client: Client) -> None:
     client.setting.signer.trouble = [Unavailable("slow")]
     said = client.issue().json

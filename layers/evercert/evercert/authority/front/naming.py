@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evercert.authority.ca import CA
@@ -35,22 +36,28 @@ class Naming:
             raise invalid([(("projectId",), "Required")])
         for profile in self._seeing.profiles(identity):
             if profile.slug == slug and self.project_id(profile) == uuid_of(project_id):
-                return {"certificateProfile": self._profile(profile)}
+                return {"certificateProfile": self._profile(profile, self._cas())}
         raise not_found("Certificate profile not found")
 
     def profile(self, identity: Identity, profile_id: str) -> dict[str, Any]:
         """By its id."""
-        return {"certificateProfile": self._profile(self._seeing.profile(identity, profile_id))}
+        return {"certificateProfile": self._profile(self._seeing.profile(identity, profile_id), self._cas())}
 
-    def profiles(self, identity: Identity, project_id: str | None, offset: int, limit: int) -> dict[str, Any]:
-        """Of one project, by their slugs."""
-        if project_id is None:
+    def profiles(self, identity: Identity, query: Mapping[str, str], offset: int, limit: int) -> dict[str, Any]:
+        """Of one project, by their slugs; `search` is a part of one, the rest is as the answer has it (§D.1)."""
+        if (project_id := query.get("projectId")) is None:
             raise invalid([(("projectId",), "Required")])
-        wanted = uuid_of(project_id)
-        found = [one for one in self._seeing.profiles(identity) if self.project_id(one) == wanted]
-        found.sort(key=lambda one: one.slug)
-        page = [self._profile(one) for one in found[offset : offset + limit]]
-        return {"certificateProfiles": page, "totalCount": len(found)}
+        wanted, part, cas = uuid_of(project_id), query.get("search", "").lower(), self._cas()
+        found = [
+            (one.slug, said)
+            for one in self._seeing.profiles(identity)
+            if self.project_id(one) == wanted and part in one.slug
+            for said in [self._profile(one, cas)]
+            if all(query.get(name, said[name]) == said[name] for name in ("enrollmentType", "issuerType"))
+            and ("caId" not in query or uuid_of(query["caId"]) in [cas[name] for name in one.cas if name in cas])
+        ]
+        page = sorted(found, key=lambda one: one[0])[offset : offset + limit]
+        return {"certificateProfiles": [said for _, said in page], "totalCount": len(found)}
 
     def application(self, identity: Identity, name: str) -> dict[str, Any]:
         """By its name."""
@@ -83,9 +90,12 @@ class Naming:
         """Whoever may see a profile of its project; not only one of its own, so that a missing one can be told."""
         return any(profile.project == application.project for profile in self._seeing.profiles(identity))
 
-    def _profile(self, profile: Profile) -> dict[str, Any]:
-        known = [ca for ca in self._configuration.every_ca().values() if isinstance(ca, CA)]
-        cas = [ca.id for name in profile.cas for ca in known if ca.name == name]
+    def _cas(self) -> dict[str, str]:
+        """Ids by names, of those that can be read."""
+        return {ca.name: ca.id for ca in self._configuration.every_ca().values() if isinstance(ca, CA)}
+
+    def _profile(self, profile: Profile, known: Mapping[str, str]) -> dict[str, Any]:
+        cas = [known[name] for name in profile.cas if name in known]
         return {
             "id": profile.id,
             "slug": profile.slug,

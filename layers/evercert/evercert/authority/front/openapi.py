@@ -91,8 +91,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", route.template)
     found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
     for name in route.query:
-        is_id = name == "projectId"
-        found.append({"name": name, "in": "query", "required": is_id, "schema": TEXT if is_id else NUMBER})
+        schema = NUMBER if name in {"offset", "limit"} else TEXT
+        found.append({"name": name, "in": "query", "required": name == "projectId", "schema": schema})
     if route.idempotent:
         said = "Answers the same certificate whenever it is sent again with the same body; only its dates may differ"
         found.append({"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": said})

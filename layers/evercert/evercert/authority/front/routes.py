@@ -63,10 +63,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         PROFILES,
-        lambda front, call: front.naming.profiles(call.who, call.query.get("projectId"), *call.page),
+        lambda front, call: front.naming.profiles(call.who, call.query, *call.page),
         "The profiles of a project",
         "Profiles",
-        query=("projectId", "offset", "limit"),
+        query=("projectId", "offset", "limit", "search", "enrollmentType", "issuerType", "caId"),
     ),
     Route(
         "GET",
