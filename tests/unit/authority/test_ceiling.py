@@ -144,6 +144,18 @@ def test_a_subject_beyond_its_bounds(subject: dict[str, Any], said: str) -> None
     assert any(said in problem for problem in found(subject=subject))
 
 
+def test_a_subject_up_to_its_bounds() -> None:
+    full = {
+        "country": ("DE",),
+        "domain_components": ("com", "x" * 63),
+        "organization": ("ö" * 64,),
+        "state": ("x" * 128,),
+    }
+    assert found(subject=full) == []
+    assert found(subject={"common_name": ("a " + "ö" * 31,)}, names=()) == []
+    assert found(subject={"organizational_unit": ("a",) * 20}) == []
+
+
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"names": tuple(parse(f"dns:{n}.example.com") for n in range(MOST_NAMES + 1))}, "101 names"),
     ({"names": (), "subject": {}}, "neither an alternative name nor a common name"),

@@ -260,6 +260,16 @@ def test_a_ca_certificate_that_cannot_be_read_is_for_a_person(stage: Stage) -> N
         stage.signer().leaf(order(ca))
 
 
+def test_a_ca_of_another_kind_of_key_is_for_a_person(stage: Stage) -> None:
+    """Imported by hand, past the command: it signs neither leaves nor lists."""
+    ca = stage.change(installed=(Installed(id="x", certificate=pem(certificate("Ed25519"))),))
+    stage.clock.now = ca.current.x509.not_valid_before_utc
+    for asked in (lambda signer: signer.leaf(order(ca)), lambda signer: signer.crl(crl_order(ca, now=stage.clock.now))):
+        with pytest.raises(Misconfigured, match="its key is neither RSA nor EC"):
+            asked(stage.signer())
+    assert stage.ledger.intents == {}
+
+
 def test_a_list_with_what_no_list_can_say_leaves_no_intent(stage: Stage) -> None:
     old = START.replace(year=1949)
     with pytest.raises(Refusal, match="before 1950"):
@@ -330,6 +340,10 @@ CSRS = {
 @pytest.mark.parametrize("what", CSRS)
 def test_a_csr_that_proves_nothing(stage: Stage, what: str) -> None:
     stage.refuses(order(stage.ceremony.issuing, csr=CSRS[what]()), "the CSR|does not sign it")
+
+
+def test_a_key_that_no_ca_here_signs_is_told_by_its_kind(stage: Stage) -> None:
+    stage.refuses(order(stage.ceremony.issuing, csr=CSRS["Ed25519"]()), "neither RSA nor EC")
 
 
 def test_a_signature_with_sha_1_proves_nothing(stage: Stage) -> None:
