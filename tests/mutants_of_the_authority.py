@@ -170,7 +170,7 @@ AUTHORITY = [
     Mutant("an identity that may log in by AWS", "authority/logins/aws_login.py", "if identity is None or login is None:\n            raise not_found", "if identity is None:\n            raise not_found", "tests/unit/authority/test_aws_login.py"),
     Mutant("base64 and nothing besides", "authority/logins/aws_proof.py", "b64decode(text, validate=True)", "b64decode(text)", "tests/unit/authority/test_aws_login.py"),
     Mutant("headers are an object", "authority/logins/aws_proof.py", "if not isinstance(pairs, _Pairs):", "if pairs is None:", "tests/unit/authority/test_aws_login.py"),
-    Mutant("a signature of AWS", "authority/logins/aws_proof.py", '        raise bad_request("iamRequestHeaders: Authorization is no AWS4-HMAC-SHA256 signature for the service sts")', '        return _Signed("20260101", "eu-central-1", ("host", "x-amz-date"), "")', "tests/unit/authority/test_aws_login.py"),
+    Mutant("a signature of AWS", "authority/logins/aws_proof.py", "_AUTHORIZATION.fullmatch(", "_AUTHORIZATION.match(", "tests/unit/authority/test_aws_login.py"),
     Mutant("what is signed is sent", "authority/logins/aws_proof.py", 'headers["authorization"] = given["authorization"]', 'headers["authorization"] = given["authorization"].lower()', "tests/unit/authority/test_aws_login.py"),
     Mutant("no token, nobody", "authority/logins/tokens.py", 'if not authorization:\n            raise unauthorized("Token missing")', "if not authorization:\n            raise token_error(_INVALID)", "tests/unit/authority/test_access_tokens.py"),
     Mutant("a bearer token alone", "authority/logins/tokens.py", 'if scheme.lower() != "bearer":', "if False:", "tests/unit/authority/test_access_tokens.py"),

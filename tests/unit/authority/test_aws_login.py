@@ -131,17 +131,18 @@ def raw(headers: str) -> Question:
 
 
 LONG = json.dumps({"x": "a" * 20_000})
+SOUND = Asking(START).question().headers  # so that nothing else is wrong with it
 SHAPES: dict[str, Question] = {
-    "GET": Question("GET", encoded(BODY.decode()), ""),
-    "lower case": Question("post", encoded(BODY.decode()), ""),
-    "another action": Question("POST", encoded("Action=AssumeRole&Version=2011-06-15"), ""),
-    "more after it": Question("POST", encoded(f"{BODY.decode()}&RoleArn=x"), ""),
-    "a line break after it": Question("POST", encoded(f"{BODY.decode()}\n"), ""),
-    "another order": Question("POST", encoded("Version=2011-06-15&Action=GetCallerIdentity"), ""),
-    "no body": Question("POST", "", ""),
-    "a body that is no base64": Question("POST", f"{encoded(BODY.decode())}!", ""),
-    "a body with spaces": Question("POST", f" {encoded(BODY.decode())}", ""),
-    "a body in Unicode": Question("POST", "é", ""),
+    "GET": Question("GET", encoded(BODY.decode()), SOUND),
+    "lower case": Question("post", encoded(BODY.decode()), SOUND),
+    "another action": Question("POST", encoded("Action=AssumeRole&Version=2011-06-15"), SOUND),
+    "more after it": Question("POST", encoded(f"{BODY.decode()}&RoleArn=x"), SOUND),
+    "a line break after it": Question("POST", encoded(f"{BODY.decode()}\n"), SOUND),
+    "another order": Question("POST", encoded("Version=2011-06-15&Action=GetCallerIdentity"), SOUND),
+    "no body": Question("POST", "", SOUND),
+    "a body that is no base64": Question("POST", f"{encoded(BODY.decode())}!", SOUND),
+    "a body with spaces": Question("POST", f" {encoded(BODY.decode())}", SOUND),
+    "a body in Unicode": Question("POST", "é", SOUND),
     "no headers": raw(""),
     "headers that are no base64": raw("{}"),
     "headers in Unicode": raw("é"),
@@ -150,6 +151,8 @@ SHAPES: dict[str, Question] = {
     "headers that are a list": raw(encoded("[]")),
     "headers that are nested": raw(encoded("[" * 5_000)),
     "headers that are null": raw(encoded("null")),
+    "headers that are a number": raw(encoded("5")),
+    "headers with more behind them": raw(f"{SOUND}!"),
     "no authorization": raw(encoded("{}")),
     "very long": raw(encoded(LONG)),
     "a number": raw(encoded('{"Content-Length": 43}')),
@@ -162,8 +165,11 @@ SHAPES: dict[str, Question] = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_what_is_no_question_is_refused_with_nobody_asked(bench: Bench, name: str) -> None:
-    refusal = bench.refused(SHAPES[name], "foreign")
+    asked = SHAPES[name]
+    refusal = bench.refused(asked, "foreign")
     assert (refusal.status, refusal.error) == (400, "BadRequest")
+    field = "iamRequestHeaders" if asked.headers != SOUND else "iamRequestBody" if asked.method == "POST" else "iamHttp"
+    assert str(refusal).startswith(field)
     assert bench.sts.asked == []
     assert bench.tokens.calls == []
 
@@ -190,6 +196,13 @@ CHANGED: dict[str, tuple[str, str]] = {
     "a signature in capitals": ("Signature=", "Signature=A"),
     "a second signature": ("Signature=", "Signature=0, Signature="),
 }
+
+
+@pytest.mark.parametrize("more", ["0", " ", ", Signature=0", ";x"])
+def test_nothing_stands_behind_a_signature(bench: Bench, more: str) -> None:
+    headers = bench.asking().headers()
+    said = bench.refused(bench.asking().question({**headers, "Authorization": headers["Authorization"] + more}))
+    assert (said.status, bench.sts.asked) == (400, [])
 
 
 @pytest.mark.parametrize("name", CHANGED)
