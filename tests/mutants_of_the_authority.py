@@ -239,6 +239,7 @@ AUTHORITY = [
     Mutant("another's key is not reused", "authority/front/renewals.py", 'self.seeing.require_own(identity, old, "read-private-key", "certificates")', "pass", "tests/unit/authority/test_renewals.py"),
     Mutant("another's certificate is not changed", "authority/front/renewals.py", "if body.asked or _changed(old, wish):", "if False:", "tests/unit/authority/test_renewals.py"),
     Mutant("nor by a CSR", "authority/front/renewals.py", "if body.asked or _changed(old, wish):", "if body.asked:", "tests/unit/authority/test_renewals.py"),
+    Mutant("what signs itself names its key", "authority/front/self_signing.py", "        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)\n", "", "tests/unit/authority/test_presets_issued.py"),
     Mutant("roots by looking", "authority/front/answers.py", "return [one for one in chain if one.issuer != one.subject]", "return chain[:-1]", "tests/unit/authority/test_issuing.py"),
     Mutant("a dead renewal is finished", "authority/front/reading.py", "waiting = None if kept.renewed_by else self.certificates.renewal_of(kept.id)", "waiting = None", "tests/unit/authority/test_renewals.py"),
     Mutant("a list that was never made", "authority/front/revocation.py", "self._listed(kept.id)", "pass", "tests/unit/authority/test_revocation.py"),

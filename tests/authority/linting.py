@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -42,10 +43,11 @@ def _of_lists() -> Any:
 
 
 # What it does not know in this set of rules: wildcards (RFC 9525 §6.3; its set for servers lets them pass as well), and
-# schemes of URIs other than the web's.
-UNKNOWN = (
-    'pkix.invalid_domain_name_syntax: Invalid domain name syntax: "*.',
-    'pkix.invalid_uri_syntax: Invalid URI syntax: "spiffe://',
+# schemes of URIs other than the web's. What else could be wrong with such a name is looked at here.
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+UNKNOWN = re.compile(
+    rf'ERROR pkix\.invalid_domain_name_syntax: Invalid domain name syntax: "\*(?:\.{_LABEL}){{2,}}"'
+    rf'|ERROR pkix\.invalid_uri_syntax: Invalid URI syntax: "spiffe://{_LABEL}(?:\.{_LABEL})*(?:/[A-Za-z0-9._-]+)*"'
 )
 
 
@@ -64,4 +66,4 @@ def findings(of: x509.Certificate | x509.CertificateRevocationList) -> list[str]
         for found in result.finding_descriptions
         if found.finding.severity <= ValidationFindingSeverity.WARNING
     ]
-    return [text for text in told if not text.partition(" ")[2].startswith(UNKNOWN)]
+    return [text for text in told if not UNKNOWN.fullmatch(text)]

@@ -111,3 +111,35 @@ def test_a_hundred_names_fit(client: Client) -> None:
     assert said.status == 200, said.body
     leaf = x509.load_pem_x509_certificate(said.json["certificate"]["certificate"].encode())
     assert findings(leaf) == [] and len(leaf.tbs_certificate_bytes) > 4_096
+
+
+@pytest.mark.parametrize("preset", sorted(USAGES))
+@pytest.mark.parametrize("algorithm", [one for one in KEYS if one not in {"RSA_3072", "RSA_4096"}])
+@pytest.mark.parametrize("how", ["attributes", "renewal"])
+def test_what_signs_itself_is_as_rfc_5280_has_it_too(client: Client, preset: str, algorithm: Any, how: str) -> None:
+    of = PRESETS[preset]
+    client.profile = client.setting.profile("alone", issuer_type="self-signed", policy=of.policy, defaults=of.defaults)
+    issued = client.issued(asked(preset, algorithm))
+    if how == "renewal":
+        issued = client.post(f"/api/v1/cert-manager/certificates/{issued['certificateId']}/renew").json
+    leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
+    assert findings(leaf) == []
+    leaf.verify_directly_issued_by(leaf)
+    assert verified(issued["certificate"], trusted=issued["certificate"]) == "OK"
+
+
+@pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
+@pytest.mark.parametrize("issuer_type", ["ca", "self-signed"])
+def test_so_are_those_of_names_alone_and_of_the_strangest(client: Client, algorithm: Any, issuer_type: Any) -> None:
+    """A wildcard, an international name, an address of either kind, a workload, and nothing as the subject."""
+    of = PRESETS["mtls"]
+    client.profile = client.setting.profile("mtls", issuer_type=issuer_type, policy=of.policy, defaults=of.defaults)
+    names = [
+        ("dns_name", "*.example.com"), ("dns_name", "bücher.example.com"), ("ip_address", "2001:db8::1"),
+        ("ip_address", "10.0.0.7"), ("uri", "spiffe://example.com/web"),
+    ]  # fmt: skip
+    alt_names = [{"type": kind, "value": value} for kind, value in names]
+    said = {**asked("mtls", algorithm), "commonName": None, "altNames": alt_names}
+    leaf = x509.load_pem_x509_certificate(client.issued(said)["certificate"].encode())
+    assert findings(leaf) == []
+    assert len(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == len(names)

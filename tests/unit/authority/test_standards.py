@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import verification
 
 from evercert.authority.orders import CrlOrder, Revoked
@@ -52,6 +52,17 @@ def usages(algorithm: str) -> tuple[str, ...]:
 
 def test_the_linter_finds_something() -> None:
     assert findings(certificate(extended=None, usages=("key_cert_sign",)))
+
+
+@pytest.mark.parametrize("text", ["*.exa_mple.com", "*.-a.example", "*.a..example", "*.example", "www.*.example.com"])
+def test_what_it_does_not_know_of_wildcards_hides_no_other_mistake(text: str) -> None:
+    key = private_key("EC_prime256v1")
+    builder = (
+        x509.CertificateBuilder().subject_name(name("x")).issuer_name(name("x")).public_key(key.public_key())
+        .serial_number(serial_number()).not_valid_before(START).not_valid_after(START + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(text)]), critical=False)
+    )  # fmt: skip
+    assert any(text in one for one in findings(builder.sign(key, hashes.SHA256())))
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)

@@ -15,6 +15,7 @@ def self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
     name = leaf_subject(leaf)
     if not name.rdns:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, leaf.names[0].value[:64])])
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -24,7 +25,9 @@ def self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
         .not_valid_before(leaf.not_before.replace(microsecond=0))
         .not_valid_after(leaf.not_after.replace(microsecond=0))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key), critical=False)
+        .add_extension(own, critical=False)
+        # Only a CA's own certificate may do without it (§4.2.1.1), and this is none.
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
     )
     if leaf.key_usages:
         builder = builder.add_extension(key_usage(leaf.key_usages), critical=True)
