@@ -582,6 +582,18 @@ def test_a_client_secret_is_shown_once_and_kept_by_its_hash(command: Command, es
     refused(command("identity", "secret", "ci", "--revoke", secret.id), "has no client secret")
 
 
+def test_when_a_client_id_is_locked_is_said_as_it_is_made(command: Command, estate: AuthorityEstate) -> None:
+    said = ("--lockout-failures", "5", "--lockout", "1h", "--lockout-window", "10m")
+    for name, options, expected in (
+        ("usual", (), (3, timedelta(minutes=5), timedelta(seconds=30))),
+        ("strict", said, (5, timedelta(hours=1), timedelta(minutes=10))),
+        ("never", ("--lockout-failures", "0"), (0, timedelta(minutes=5), timedelta(seconds=30))),
+    ):
+        assert command("identity", "create", name, "--universal", *options)[0] == 0
+        made = estate.identity_named(name).universal
+        assert (made.failures, made.duration, made.window) == expected
+
+
 def test_there_is_an_end_to_client_secrets(command: Command) -> None:
     command("identity", "create", "ci", "--universal")
     for _ in range(9):
@@ -614,6 +626,9 @@ def test_what_an_identity_may_do_is_said_for_each_profile(
         (["--aws-role", f"{ROLE}web", "--secret-uses", "3"], "are about client secrets"),
         (["--universal", "--token-ttl", "2d"], "--token-ttl 2d is longer than --token-max-ttl 1d"),
         (["--universal", "--token-ttl", "0s"], "--token-ttl: "),
+        (["--universal", "--lockout", "1s"], "--lockout: from 30s to 1d"),
+        (["--universal", "--lockout", "soon"], "--lockout: "),
+        (["--universal", "--lockout-window", "2h"], "--lockout-window: from 5s to 1h"),
         (["--universal", "--permission", "request"], "with which profiles?"),
         (["--universal", "--profile", "*", "--permission", "sign"], "--permission sign: one of request, read-key"),
         (["--universal", "--profile", "my-project/none"], "there is no profile my-project/none"),

@@ -25,6 +25,7 @@ Permissions = Annotated[
     typer.Option("--permission", help="request (if none is given), read-key, administer (repeatable)."),
 ]
 SecretTtl = Annotated[str | None, typer.Option(help="How long the client secret lives, such as 90d; else without end.")]
+Failures = Annotated[int, typer.Option(min=0, max=30, help="Wrong client secrets that lock the client id; 0: none do.")]
 SecretUses = Annotated[int, typer.Option(min=0, help="How many logins it is good for; 0: without end.")]
 app = typer.Typer(no_args_is_help=True, help="Machines that may ask for certificates.")
 
@@ -48,12 +49,15 @@ def create(
     token_uses: Annotated[int, typer.Option(min=0, help="How many calls it is good for; 0: without end.")] = 0,
     secret_ttl: SecretTtl = None,
     secret_uses: SecretUses = 0,
+    lockout_failures: Failures = 3,
+    lockout: Annotated[str, typer.Option(help="How long it is locked then.")] = "5m",
+    lockout_window: Annotated[str, typer.Option(help="Within which wrong client secrets are counted.")] = "30s",
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,
 ) -> None:
     """Make an identity, with the logins and the rights that are given."""
-    from evercert.authority.identity import AWSLogin, Identity, UniversalLogin  # noqa: PLC0415
+    from evercert.authority.identity import AWSLogin, Identity  # noqa: PLC0415
 
     given.name(name, "an identity")
     _check(bool(aws_role), universal, foreign_clients=foreign_clients, limited=bool(secret_ttl or secret_uses))
@@ -65,7 +69,8 @@ def create(
         by_aws = {"principals": logins.principals(aws_role), "foreign-clients": foreign_clients}
         aws = AWSLogin.model_validate(by_aws)
     secret, kept = logins.secret(secret_ttl, secret_uses) if universal else (None, None)
-    login = UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [kept]}) if universal else None
+    locks = logins.lockout(lockout_failures, lockout, lockout_window)
+    login = logins.universal(kept, locks) if kept else None
     lives = {"token-ttl": ttl, "token-max-ttl": longest, "token-uses": token_uses}
     estate = _estate(stack, region)
     if estate.identity_named(name) is not None:

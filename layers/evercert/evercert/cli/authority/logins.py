@@ -9,12 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
+from evercert import durations
 from evercert.cli import arguments, terminal
 from evercert.cli.files import BadInput
 from evercert.errors import foreign
 
 if TYPE_CHECKING:
-    from evercert.authority.identity import Grant
+    from evercert.authority.identity import ClientSecret, Grant, UniversalLogin
     from evercert.aws.authority.estate import AuthorityEstate
 
 _PRINCIPAL = re.compile(
@@ -23,6 +24,8 @@ _PRINCIPAL = re.compile(
 _BELOW_A_PATH = re.compile(r":role/(?=.*/).*\*")
 _PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")
 SECRET_BYTES = 32
+_LOCKED = (timedelta(seconds=30), timedelta(days=1))  # contract §A.6
+_COUNTED = (timedelta(seconds=5), timedelta(hours=1))
 
 
 def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
@@ -34,6 +37,25 @@ def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
     digest = hashlib.sha256(text.encode()).hexdigest()
     values = {"id": str(uuid4()), "digest": digest, "created-at": now, "expires-at": life and now + life, "uses": uses}
     return text, ClientSecret.model_validate(values)
+
+
+def lockout(failures: int, duration: str, window: str) -> dict[str, Any]:
+    """What `--lockout-failures` and its like say."""
+    found = {"duration": arguments.span(duration, "--lockout"), "window": arguments.span(window, "--lockout-window")}
+    for name, option, (least, most) in (
+        ("duration", "--lockout", _LOCKED),
+        ("window", "--lockout-window", _COUNTED),
+    ):
+        if not least <= found[name] <= most:
+            raise BadInput([f"{option}: from {durations.to_text(least)} to {durations.to_text(most)}"])
+    return {"failures": failures, **found}
+
+
+def universal(kept: ClientSecret, locks: dict[str, Any]) -> UniversalLogin:
+    """A client id of its own, with one secret."""
+    from evercert.authority.identity import UniversalLogin  # noqa: PLC0415
+
+    return UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [kept], **locks})
 
 
 def principals(arns: list[str]) -> list[str]:
