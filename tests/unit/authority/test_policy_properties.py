@@ -72,7 +72,7 @@ def rule_for(draw, kind, values):
     """Mostly one that lets them in."""
     pattern = PATTERN.map(lambda text: named(kind, text))
     mine = st.sampled_from(values) if values else st.just("*")
-    lists = {"allowed": draw(st.sampled_from([["*"], values or ["*"], [*values[:1], "*a"], []]))}
+    lists = {"allowed": draw(st.sampled_from([["*"], values or ["*"], [*values[:1], "*a"], [named(kind, "a")], []]))}
     lists["required"] = draw(few(mine)) if draw(st.integers(0, 3)) == 3 and (values or draw(st.booleans())) else []
     lists["denied"] = draw(few(pattern, 1)) if draw(st.integers(0, 7)) == 7 else []
     found = {word: list(dict.fromkeys(patterns)) for word, patterns in lists.items() if patterns}
@@ -92,6 +92,8 @@ def met(draw):
         lists = {"allowed": list(dict.fromkeys([*asked, *more]))} if draw(st.integers(0, 4)) < 4 else {"allowed": more}
         if asked and draw(st.booleans()):
             lists["required"] = [one for one in asked[:1] if one != "key_cert_sign"]
+        elif draw(st.integers(0, 5)) == 5:
+            lists["required"] = draw(few(st.sampled_from(WORDS[part]), 1))
         if draw(st.integers(0, 4)) == 4:
             lists["denied"] = draw(few(st.sampled_from([*asked, *asked, *WORDS[part]]), 1))
         if lists := {word: usages for word, usages in lists.items() if usages}:
