@@ -42,7 +42,7 @@ def world(shared_world: World) -> World:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every", type=int, default=32, help="of the matrix over Infisical, each how manieth point; 1: all"
+        "--every", type=int, default=8, help="of the matrix over Infisical, each how manieth point; 1: all"
     )
 
 

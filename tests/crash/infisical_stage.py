@@ -105,6 +105,7 @@ class InfisicalStage:
     def begin(self, scenario: Scenario) -> None:
         world, server = self.world, self.server
         world.fresh()
+        world.look_only_for("web")
         self.late = False
         server.switches.calm()
         server.switches.search = scenario.search

@@ -30,11 +30,12 @@ class Scenario:
     sticks: int = 0
     issued_before: bool = False
     revisions: int = 1
+    shards: bool = False  # whether to die at the queries of empty shards too; once is enough
     types: tuple[str, ...] = ("certificate.issued",)
 
 
 SCENARIOS = [
-    Scenario("issuance", {"type": "self-signed"}),
+    Scenario("issuance", {"type": "self-signed"}, shards=True),
     Scenario(
         "renewal", {"type": "self-signed"}, issued_before=True, revisions=2, types=("certificate.issued", "certificate.renewed")
     ),
@@ -74,6 +75,8 @@ class Stage:
 
     def begin(self, scenario: Scenario) -> None:
         self.world.fresh()
+        if not scenario.shards:
+            self.world.look_only_for("web")
         for arn in self.imported():
             self.world.operator.acm.delete_certificate(CertificateArn=arn)
         self.ca.script, self.ca.issued, self.ca.asked = list(scenario.script), {}, []
