@@ -296,6 +296,7 @@ AUTHORITY = [
     Mutant("a deleted identity needs somebody's yes", "cli/authority/identities.py", '    if not yes:\n        arguments.confirm(f"Delete', '    if False:\n        arguments.confirm(f"Delete', "tests/contract/authority/test_commands.py"),
     Mutant("what the front hides is found", "cli/authority/status.py", "return hashlib.sha256(der).hexdigest() == entry.sha256", "return True", "tests/contract/authority/test_commands.py"),
     Mutant("a pending request hides nothing", "cli/authority/status.py", " and _young(entry)", "", "tests/contract/authority/test_commands.py"),
+    Mutant("a root without a name is not made", "cli/authority/init.py", "stack if common_name is None else common_name", "common_name or stack", "tests/contract/authority/test_commands.py"),
     Mutant("keys are made when somebody says so", "cli/authority/init.py", "    if keys and not yes:", "    if False:", "tests/contract/authority/test_commands.py"),
     Mutant("CAs of one stack are under one roof", "cli/authority/init.py", 'if not no_root and (outside := [ca.name for ca in cas if ca.kind == "issuing" and ca.parent is None]):', "if outside := []:", "tests/contract/authority/test_commands.py"),
     Mutant("the policies of all CAs are mended", "cli/authority/init.py", "ceremony.mended_policies(hands, tuple(found.estate.cas()))", "ceremony.mended_policies(hands, cas)", "tests/contract/authority/test_commands.py"),

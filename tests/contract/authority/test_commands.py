@@ -180,6 +180,14 @@ def test_a_ca_that_is_added_is_called_as_the_root_is(command: Command) -> None:
     assert other["certificates"][0]["subject"] == "CN=Other Third,O=Example Corp"
 
 
+def test_names_that_come_too_late_are_told(command: Command, cas: list[Any]) -> None:
+    assert cas[0]["certificates"][0]["subject"] == "CN=Example Root"
+    assert command("init", "--common-name", "Example")[1:] == (command("init")[1], "")
+    code, out, err = command("init", "--common-name", "Example", "--organization", "Example Corp")
+    assert (code, out.splitlines()[0]) == (0, "made already: root, issuing-ec, issuing-rsa")
+    assert err.startswith("note: called as before, because names count for new CAs alone: root (CN=Example Root); ")
+
+
 def test_init_has_the_first_lists_made_and_none_after_that(
     command: Command, function: FrontFunction, estate: AuthorityEstate, certificates: DynamoDBCertificates
 ) -> None:
@@ -248,6 +256,7 @@ def test_what_is_not_there_yet_is_told_with_what_makes_it(command: Command, tmp_
 
 def test_what_no_certificate_can_say_is_refused_before_a_key_is_made(command: Command, estate: AuthorityEstate) -> None:
     refused(command("init", "--common-name", "x" * 60, "--yes"), "--common-name: ")
+    refused(command("init", "--common-name", "", "--yes"), "--common-name: ")  # such as a variable that is not set
     refused(command("init", "--organization", "a\x00b", "--yes"), "--organization: ")
     refused(command("init", "--root-validity", "20 years", "--yes"), "--root-validity: ")
     assert estate.cas() == ()

@@ -74,7 +74,7 @@ def csr(
 
     found = opened(stack, region)
     ca = _outside(found, name)
-    title = common_name or f"{stack} {ca_title(name)}"
+    title = f"{stack} {ca_title(name)}" if common_name is None else common_name
     subject = ca.current.x509.subject if ca.installed and common_name is None else subject_of(title, organization)
     terminal.out.print(ceremony.request(hands_of(found, quiet=True), ca, subject).rstrip())
 

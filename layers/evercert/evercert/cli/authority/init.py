@@ -15,10 +15,12 @@ from evercert.cli.authority.given import issuing_of
 from evercert.cli.authority.lazily import hands_of, opened
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.errors import foreign
 
 if TYPE_CHECKING:
     from evercert.algorithms import KeyAlgorithm
     from evercert.authority.ca import CA
+    from evercert.cli.authority.ceremony import Wish
 
 
 def init(
@@ -44,7 +46,8 @@ def init(
 
     spans = arguments.span(root_validity, "--root-validity"), arguments.span(issuing_validity, "--issuing-validity")
     chosen = issuing_of(issuing) if issuing else ceremony.ISSUING
-    wish = ceremony.Wish(common_name or stack, organization, *spans, outside=no_root, issuing=chosen)
+    title = stack if common_name is None else common_name
+    wish = ceremony.Wish(title, organization, *spans, outside=no_root, issuing=chosen)
     wish.check()  # before anybody is asked
     found = opened(stack, region)
     there = {ca.name: ca for ca in found.estate.cas()}
@@ -61,6 +64,8 @@ def init(
         arguments.confirm(
             f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
         )
+    renamed = (common_name, organization) != (None, None)
+    _tell_made(there, wish, renamed=renamed, quiet=as_json)
     with _resumable():
         hands = hands_of(found, quiet=as_json)
         cas = ceremony.establish(hands, wish)
@@ -91,6 +96,21 @@ def _check_kinds(there: Mapping[str, CA], asked: Iterable[tuple[str, KeyAlgorith
     ]
     if wrong:
         raise BadInput(wrong)
+
+
+def _tell_made(there: Mapping[str, CA], wish: Wish, *, renamed: bool, quiet: bool) -> None:
+    """A run that has nothing to make says so, and that what it was told of names counts for nothing."""
+    names = [*([] if wish.outside else ["root"]), *dict(wish.issuing)]
+    if not all(name in there and there[name].installed for name in names):
+        return
+    if not quiet:
+        terminal.out.print(f"made already: {', '.join(names)}")
+    if not renamed or wish.outside:
+        return
+    others = [name for name in names if there[name].current.x509.subject != wish.subject(name)]
+    if others:
+        stays = "; ".join(f"{name} ({there[name].current.x509.subject.rfc4514_string()})" for name in others)
+        terminal.notes([f"called as before, because names count for new CAs alone: {foreign(stays, 600)}"])
 
 
 @contextmanager
