@@ -478,6 +478,12 @@ def test_all_that_is_wrong_with_a_ceiling_is_told(command: Command, cas: list[An
     refused(command("ceiling", "root"), "is a root")
 
 
+def test_a_ceiling_under_which_a_ca_signs_nothing_is_told(command: Command, cas: list[Any]) -> None:
+    code, _, err = command("ceiling", "issuing-ec", "--key", "RSA_2048", "--yes")
+    assert (code, err) == (0, "note: CA issuing-ec certifies EC keys alone, so that it would sign nothing\n")
+    assert command("ceiling", "issuing-rsa", "--key", "RSA_2048", "--yes")[2] == ""
+
+
 def test_none_among_others_empties_nothing(command: Command, cas: list[Any]) -> None:
     given = ("--dns", "none", "--dns", "example.com", "--yes")
     refused(command("ceiling", "issuing-ec", *given), "--dns 'none': none leaves nothing, so give nothing with it")

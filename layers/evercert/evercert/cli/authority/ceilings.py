@@ -67,6 +67,7 @@ def ceiling(
         terminal.print_json(before) if as_json else show.ceiling(terminal.out, before, "")
         return
     changed = before != after
+    _note_nothing(name, family(ca.algorithm), after["key-algorithms"])
     if not as_json and not show.differences(terminal.out, before, after):
         terminal.out.print("nothing to change")
     if changed:
@@ -75,6 +76,12 @@ def ceiling(
         estate.write(ca.model_copy(update={"ceiling": type(ca.ceiling).model_validate(after)}))
     if as_json:
         terminal.print_json({**after, "changed": changed})
+
+
+def _note_nothing(name: str, kind: str, keys: list[KeyAlgorithm]) -> None:
+    """Of keys of the other family: the front gives them to another CA."""
+    if kind not in {family(key) for key in keys}:
+        terminal.notes([f"CA {name} certifies {kind} keys alone, so that it would sign nothing"])
 
 
 def _wanted(given: dict[str, Values]) -> dict[str, Any]:
