@@ -507,7 +507,9 @@ def test_the_example_is_applied_once(command: Command, cas: list[Any], estate: A
     again = fine(command("apply", str(EXAMPLE), "--json"))
     assert {step["verb"] for step in again["steps"]} == {"unchanged"}
     assert fine(command("show", "my-project/tls-server", "--json")) == fine(command("profiles", "--json"))[0]
-    refused(command("show", "my-project/other"), "there is no profile")
+    refused(command("show", "other"), "there is no profile 'other'; evercert authority profiles shows")
+    refused(command("show", "my-project/tls-sever"), "did you mean 'my-project/tls-server'?")
+    refused(command("show", "tls-server"), "there is no profile 'tls-server'; write my-project/tls-server")
 
 
 def test_a_change_is_shown_and_what_a_document_leaves_out_stays(
@@ -646,7 +648,10 @@ def test_what_an_identity_may_do_is_said_for_each_profile(
         (["--universal", "--lockout-window", "2h"], "--lockout-window: from 5s to 1h"),
         (["--universal", "--permission", "request"], "with which profiles?"),
         (["--universal", "--profile", "*", "--permission", "sign"], "--permission sign: one of request, read-key"),
-        (["--universal", "--profile", "my-project/none"], "there is no profile my-project/none"),
+        (
+            ["--universal", "--profile", "my-project/none"],
+            "there is no profile 'my-project/none'; evercert authority profiles",
+        ),
         (["--universal", "--profile", "../x"], "--profile ../x: write project/slug"),
     ],
 )

@@ -11,10 +11,10 @@ import typer
 from evercert.algorithms import family
 from evercert.cli import terminal
 from evercert.cli.authority import show
+from evercert.cli.authority.given import no_profile
 from evercert.cli.files import BadInput
 from evercert.cli.source import Source, Unreadable, load
 from evercert.cli.terminal import Json, Region, Stack
-from evercert.errors import foreign
 
 if TYPE_CHECKING:
     from evercert.authority.policies.document import AuthorityDocument
@@ -86,9 +86,7 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
 
     found = {profile.key: profile for profile in opened(stack, region).estate.profiles()}
     if key not in found:
-        raise BadInput(
-            [f"there is no profile {foreign(key, 200)!r}; evercert authority profiles shows those there are"]
-        )
+        raise BadInput([no_profile(key, found)])
     if as_json:
         terminal.print_json(_plain(found[key]))
         return

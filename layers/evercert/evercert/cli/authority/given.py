@@ -45,6 +45,16 @@ def identity_named(estate: AuthorityEstate, text: str) -> Identity:
     return found
 
 
+def no_profile(key: str, known: Iterable[str]) -> str:
+    """What is said of a profile that there is not; its slug alone is not enough."""
+    there = sorted(known)
+    said = f"there is no profile {foreign(key, 200)!r}"
+    if meant := [one for one in there if one.endswith(f"/{key}")]:
+        return f"{said}; write {' or '.join(meant)}"
+    close = nearest(key, there)
+    return said + (close if "did you mean" in close else "; evercert authority profiles shows those there are")
+
+
 def issuing_of(options: Iterable[str]) -> tuple[tuple[str, KeyAlgorithm], ...]:
     """What `--issuing` says."""
     from evercert.aws.authority.key_making import SPECS  # noqa: PLC0415

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from evercert import durations
 from evercert.cli import arguments, terminal
+from evercert.cli.authority.given import no_profile
 from evercert.cli.files import BadInput
 from evercert.errors import foreign
 
@@ -90,7 +91,7 @@ def grants(estate: AuthorityEstate, profiles: list[str] | None, permissions: lis
         if not _PROFILE.fullmatch(key):
             wrong.append(f"--profile {foreign(key, 140)}: write project/slug, or * for all")
         elif key != "*" and key not in there:
-            wrong.append(f"there is no profile {key}; evercert authority profiles shows those there are")
+            wrong.append(no_profile(key, there))
     if wrong:
         raise BadInput(wrong)
     chosen = [word for word in known if word in (permissions or ["request"])]
