@@ -527,6 +527,25 @@ def test_a_change_is_shown_and_what_a_document_leaves_out_stays(
     assert len(estate.applications()) == 1
 
 
+def test_what_changes_in_a_policy_is_shown_and_nothing_else(command: Command, cas: list[Any], tmp_path: Path) -> None:
+    command("apply", str(EXAMPLE))
+    document = yaml.safe_load(EXAMPLE.read_text())
+    policy = document["policies"]["web-servers"]
+    policy["sans"][0]["allowed"] = ["*"]
+    policy["subject"][0]["denied"] = ["admin.example.com"]
+    policy["validity"] = {"max": "30d"}
+    document["profiles"][0]["defaults"] = {"ttl-days": 7}
+    file = tmp_path / "authority.yaml"
+    file.write_text(yaml.safe_dump(document))
+    code, out, _ = command("apply", str(file), "--dry-run")
+    assert code == 0
+    assert "    policy.sans[dns_name].allowed: *.example.com, example.com → *\n" in out
+    assert "    policy.subject[common_name].denied: (none) → admin.example.com\n" in out
+    assert "    policy.validity.max: 397d → 30d\n" in out
+    assert "    defaults.ttlDays: 90 → 7\n" in out
+    assert "extended-key-usages" not in out
+
+
 def test_mistakes_of_all_files_are_told_and_nothing_is_written(
     command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
 ) -> None:

@@ -87,11 +87,27 @@ def ceiling(console: Console, values: dict[str, Any], indent: str = "    ") -> N
 
 
 def differences(console: Console, before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """What changes, key by key; False: nothing does."""
-    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    for key in changed:
-        console.print(Text(f"    {key}: {listed(before.get(key))} → {listed(after.get(key))}"))
+    """What changes, place by place; False: nothing does."""
+    old, new = _leaves(before), _leaves(after)
+    changed = [place for place in {**old, **new} if old.get(place) != new.get(place)]
+    for place in changed:
+        console.print(Text(f"    {foreign(place, 200)}: {listed(old.get(place))} → {listed(new.get(place))}"))
     return bool(changed)
+
+
+def _leaves(values: dict[str, Any], above: str = "") -> dict[str, object]:
+    """Each value by its place, `policy.sans[dns_name].allowed`: a whole policy in one line hides what changes."""
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        place = f"{above}.{key}" if above else key
+        if isinstance(value, dict):
+            found |= _leaves(value, place)
+        elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+            for number, part in enumerate(value):  # rules: one for each type
+                found |= _leaves(part, f"{place}[{part.get('type', number)}]")
+        else:
+            found[place] = value
+    return found
 
 
 def listed(value: object) -> str:
