@@ -60,7 +60,7 @@ AUTHORITY = [
     Mutant("CA's own key", "authority/signer/signing.py", "if der in _keys_of(cas):", "if False:", "tests/unit/authority/test_signing.py"),
     Mutant("compromised key", "authority/front/making.py", "if its.known:", "if False:", "tests/unit/authority/test_revocation.py"),
     Mutant("a body nested too deeply", "authority/front/enrollment.py", "except RecursionError:", "except ZeroDivisionError:", "tests/unit/authority/test_api_input.py"),
-    Mutant("a key called compromised late", "cli/authority/status.py", 'if word == "KEY_COMPROMISE" else', "if False else", "tests/contract/authority/test_commands.py"),
+    Mutant("a key called compromised late", "cli/authority/status.py", 'if word != "KEY_COMPROMISE":', "if True:", "tests/contract/authority/test_commands.py"),
     Mutant("compromised while it waited", "authority/front/progress.py", "if known and self._clock() - request.created_at > _LATELY:", "if False:", "tests/unit/authority/test_revocation.py"),
     Mutant("somebody else's key called compromised", "authority/front/blocked_keys.py", "if before.identity != identity.id:", "if False:", "tests/unit/authority/test_revocation.py"),
     Mutant("a line of keys too long to follow", "authority/front/blocked_keys.py", "        line = before\n    raise forbidden(", "        line = before\n    else:\n        return\n    raise forbidden(", "tests/unit/authority/test_revocation.py"),

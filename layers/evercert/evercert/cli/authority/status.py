@@ -99,7 +99,14 @@ def revoke(
         raise BadInput([f"there is no certificate {foreign(certificate, 120)!r}: {said}"])
     if (kept := one.kept).revoked_at is not None:
         already = f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"
-        raise BadInput([already + (_key_ended(found, kept, yes=yes) if word == "KEY_COMPROMISE" else "")])
+        if word != "KEY_COMPROMISE":
+            raise BadInput([already])
+        _end_key(found, kept, yes=yes)
+        if as_json:
+            terminal.print_json({"revoked": kept.id, "serial_number": kept.serial_number, "key_ended": True})
+        else:
+            terminal.out.print(f"{already}; its key is certified no more from now on")
+        return
     if not yes:
         arguments.confirm(f"Revoke {show.names_of(kept.leaf)} (serial {kept.serial_number})? It cannot be taken back.")
     kept = by_serial.recorded(found, one)
@@ -112,12 +119,11 @@ def revoke(
         terminal.out.print(f"certificate {kept.id} is revoked" + (", and listed" if listed else ""))
 
 
-def _key_ended(found: Opened, kept: Kept, *, yes: bool) -> str:
+def _end_key(found: Opened, kept: Kept, *, yes: bool) -> None:
     """That its key is compromised may come out late; what its list says of it stays."""
     if not yes:
         arguments.confirm(f"End the key of {show.names_of(kept.leaf)}, which is revoked? It cannot be taken back.")
     found.certificates.revoke(kept.id, terminal.now(), "KEY_COMPROMISE")
-    return "; its key is certified no more from now on"
 
 
 def _listed(found: Opened, kept: Kept) -> bool:
