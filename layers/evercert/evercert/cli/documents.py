@@ -104,5 +104,7 @@ def _unlisted(found: Files, connection: Connection) -> list[str]:
         if own is not None and origin == Origin.of(own):
             continue
         if not allowed.allow(origin) and not origin.is_loopback:  # which is a local stack's
-            notes.append(f"issuer {name}: the stack may not ask {origin.host}; add it to its parameter IssuerHosts")
+            instead = "" if own is None else f" (the stack's own authority is {own})"
+            said = f"the stack may not ask {origin.host}; add it to its parameter IssuerHosts{instead}"
+            notes.append(f"issuer {name}: {said}")
     return notes
