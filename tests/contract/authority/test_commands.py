@@ -342,8 +342,8 @@ def pem(*certificates: x509.Certificate) -> str:
 @pytest.fixture
 def asked(command: Command) -> x509.CertificateSigningRequest:
     """What `ca csr` says of a CA that was made without a root."""
-    code, out, _ = command("init", "--no-root", "--common-name", "Example", "--yes")
-    assert code == 0
+    code, out, err = command("init", "--no-root", "--common-name", "Example", "--yes")
+    assert (code, err) == (0, "note: names are not kept: give --common-name and --organization to ca csr\n")
     assert "CA issuing-ec waits for its certificate: evercert authority ca csr issuing-ec" in out
     code, out, _ = command("ca", "csr", "issuing-ec")
     assert code == 0
@@ -360,6 +360,7 @@ def test_a_ca_outside_certifies_an_issuing_key(
     done = fine(command("ca", "import", "issuing-ec", str(file), "--json"))
     assert (done["status"], done["certificates"][0]["issuer"]) == ("active", "CN=Outside Root")
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json")) == done
+    assert command("ca", "import", "issuing-ec", str(file))[1] == "CA issuing-ec has this certificate already\n"
     assert estate.ca_named("issuing-ec").current.chain == pem(outside.root)
     refused(command("ca", "renew", "issuing-ec"), "was certified outside")
 
@@ -419,7 +420,12 @@ def test_a_certificate_that_nothing_could_be_signed_with_is_refused_whole(
     refused(
         command("ca", "import", "issuing-ec", str(file)), "CN=Outside Root has not signed the certificate before it"
     )
-    for text, said in (("", "no certificates in PEM"), ("-----BEGIN PRIVATE KEY-----", "holds a private key")):
+    request = asked.public_bytes(serialization.Encoding.PEM).decode()
+    for text, said in (
+        ("", "has no certificates in PEM"), (request, "in PEM; it is a request, which the CA outside has to sign"),
+        ("-----BEGIN CERTIFICATE-----\n", "has a certificate that cannot be read: "),
+        ("-----BEGIN PRIVATE KEY-----", "holds a private key"),
+    ):  # fmt: skip
         file.write_text(text)
         refused(command("ca", "import", "issuing-ec", str(file)), said)
     refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot be read")

@@ -96,7 +96,9 @@ def import_(
     ca = _outside(found, name)
     hands = hands_of(found, quiet=as_json)
     certificate, chain = read(file, ceremony.public_key(hands, ca), hands.now)
-    ca = ceremony.installed(hands, ca, certificate, chain)
+    before, ca = ca, ceremony.installed(hands, ca, certificate, chain)
+    if ca == before and not as_json:
+        terminal.out.print(f"CA {name} has this certificate already")
     crls.published_first(found)
     if as_json:
         terminal.print_json(show.ca_values(ca))

@@ -64,7 +64,7 @@ def init(
         arguments.confirm(
             f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
         )
-    renamed = (common_name, organization) != (None, None)
+    renamed = not no_root and (common_name, organization) != (None, None)
     _tell_made(there, wish, renamed=renamed, quiet=as_json)
     with _resumable():
         hands = hands_of(found, quiet=as_json)
@@ -74,6 +74,8 @@ def init(
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
+    if no_root and (common_name, organization) != (None, None):
+        terminal.notes(["names are not kept: give --common-name and --organization to ca csr"])
     for line in show.next_steps(cas):
         terminal.out.print(line)
 
@@ -105,7 +107,7 @@ def _tell_made(there: Mapping[str, CA], wish: Wish, *, renamed: bool, quiet: boo
         return
     if not quiet:
         terminal.out.print(f"made already: {', '.join(names)}")
-    if not renamed or wish.outside:
+    if not renamed:
         return
     others = [name for name in names if there[name].current.x509.subject != wish.subject(name)]
     if others:

@@ -38,14 +38,15 @@ def _load(file: str) -> list[x509.Certificate]:
         raise BadInput([f"{file}: cannot be read: {error.strerror}"]) from error
     if b"PRIVATE KEY-----" in raw:
         raise BadInput([f"{file}: holds a private key, which belongs nowhere near here; give certificates alone"])
+    if b"-----BEGIN CERTIFICATE-----" not in raw:
+        mend = "; it is a request, which the CA outside has to sign" if b"CERTIFICATE REQUEST-----" in raw else ""
+        raise BadInput([f"{file}: has no certificates in PEM{mend}"])
     try:
         found = x509.load_pem_x509_certificates(raw[:LARGEST])
         for certificate in found:
             _ = certificate.extensions  # read here, so that what cannot be read is told here
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise BadInput(
-            [f"{file}: has no certificates in PEM, or one that cannot be read: {foreign(str(error), 120)}"]
-        ) from error
+        raise BadInput([f"{file}: has a certificate that cannot be read: {foreign(str(error), 120)}"]) from error
     if len(found) > MOST:
         raise BadInput([f"{file}: has {len(found)} certificates; a chain has at most {MOST}"])
     return found
