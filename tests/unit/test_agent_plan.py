@@ -19,9 +19,9 @@ from tests.raw_server import bundle
 NAMES = {"evercert/credentials/a": "create", "evercert/credentials/b": "change", "evercert/credentials/c": "unchanged"}
 
 
-def shown(plan):
+def shown(plan, **how):
     console = Console(file=io.StringIO(), width=200)
-    show.plan(console, plan)
+    show.plan(console, plan, **how)
     return console.file.getvalue().splitlines()
 
 
@@ -31,6 +31,14 @@ def test_the_plan_says_in_which_secret_credentials_are_stored():
         "~ credentials: stored in secret evercert/credentials/b (change)",
         "  credentials: stored in secret evercert/credentials/c (unchanged)",
     ]
+
+
+def test_when_the_others_of_an_issuer_follow_is_said():
+    follows = Plan(woken=["a", "b"])
+    assert shown(follows) == [
+        "2 more will be issued anew within the hour (with --now at once), by what their issuer is now"
+    ]
+    assert shown(follows, at_once=True) == ["2 more will be issued anew at once, by what their issuer is now"]
 
 
 def test_a_credential_alone_is_something_to_do():

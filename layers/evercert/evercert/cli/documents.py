@@ -57,7 +57,7 @@ def apply(
     planned = _planned(found, labels, connection)
     terminal.notes(found.notes + planned.notes)
     if not as_json:
-        show.plan(terminal.out, planned)
+        show.plan(terminal.out, planned, at_once=at_once)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     if deleted and not dry_run and not yes:
         arguments.confirm(

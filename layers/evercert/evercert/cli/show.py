@@ -127,7 +127,7 @@ def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
     ]
 
 
-def plan(console: Console, found: Plan) -> None:
+def plan(console: Console, found: Plan, *, at_once: bool = False) -> None:
     """What `apply` does, in the order in which it does it."""
     for name, verb in found.credentials.items():
         mark, style = MARKS.get(verb, (" ", ""))
@@ -140,7 +140,8 @@ def plan(console: Console, found: Plan) -> None:
         console.print(Text(f"{mark} certificate {step.name} ({step.verb})", style))
         _differences(console, step.differences)
     if found.woken:
-        console.print(f"{len(found.woken)} more will be issued anew within the hour, by what their issuer is now")
+        when = "at once" if at_once else "within the hour (with --now at once)"
+        console.print(f"{len(found.woken)} more will be issued anew {when}, by what their issuer is now")
     if found.empty:
         console.print("nothing to change")
     if found.unchanged:
