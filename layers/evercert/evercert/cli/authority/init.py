@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,17 +55,11 @@ def init(
     _check_kinds(there, issuing_of(issuing or ()))
     wish = ceremony.called_as(wish, there.get(ceremony.ROOT), common_name, organization)
     wish.check()
-    keys = [
-        name
-        for name in ([] if no_root else [ceremony.ROOT]) + [name for name, _ in wish.issuing]
-        if name not in there or not there[name].key  # a run that died wrote it down before its key was made
-    ]
-    if keys and not yes:
-        arguments.confirm(
-            f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
-        )
-    renamed = not no_root and (common_name, organization) != (None, None)
-    _tell_made(there, wish, renamed=renamed, quiet=as_json)
+    names = [*([] if no_root else [ceremony.ROOT]), *dict(wish.issuing)]
+    # A run that died wrote a CA down before its key was made.
+    _confirm([name for name in names if name not in there or not there[name].key], yes=yes)
+    renamed = (common_name, organization) != (None, None)
+    _tell_made(names, there, wish, renamed=renamed, quiet=as_json)
     with _resumable():
         hands = hands_of(found, quiet=as_json)
         cas = ceremony.establish(hands, wish)
@@ -74,8 +68,6 @@ def init(
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
-    if no_root and (common_name, organization) != (None, None):
-        terminal.notes(["names are not kept: give --common-name and --organization to ca csr"])
     for line in show.next_steps(cas):
         terminal.out.print(line)
 
@@ -100,14 +92,22 @@ def _check_kinds(there: Mapping[str, CA], asked: Iterable[tuple[str, KeyAlgorith
         raise BadInput(wrong)
 
 
-def _tell_made(there: Mapping[str, CA], wish: Wish, *, renamed: bool, quiet: bool) -> None:
-    """A run that has nothing to make says so, and that what it was told of names counts for nothing."""
-    names = [*([] if wish.outside else ["root"]), *dict(wish.issuing)]
+def _confirm(keys: Sequence[str], *, yes: bool) -> None:
+    if keys and not yes:
+        arguments.confirm(
+            f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
+        )
+
+
+def _tell_made(names: Sequence[str], there: Mapping[str, CA], wish: Wish, *, renamed: bool, quiet: bool) -> None:
+    """A run that has nothing to make says so; what is said of names, and counts for nothing, is told."""
+    if renamed and wish.outside:
+        terminal.notes(["names are not kept: give --common-name and --organization to ca csr"])
     if not all(name in there and there[name].installed for name in names):
         return
     if not quiet:
         terminal.out.print(f"made already: {', '.join(names)}")
-    if not renamed:
+    if not renamed or wish.outside:
         return
     others = [name for name in names if there[name].current.x509.subject != wish.subject(name)]
     if others:
