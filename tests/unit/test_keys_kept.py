@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
 
 from evercert.destination import Drift
-from evercert.issuer import OpenIssuer
+from evercert.issuer import Issued, OpenIssuer, Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.keys import PrivateKey, public_bytes
 from evercert.timers import renewal_time
@@ -212,6 +213,25 @@ def test_an_edit_ends_the_count(bench: Bench) -> None:
 
 def test_renewals_in_time_are_never_a_loop(bench: Bench) -> None:
     bench.want(spec())
+    bench.run()
+    for _ in range(12):
+        assert renew(bench) == "certificate.renewed"
+
+
+class DatingBack(SelfSigned):
+    """As CAs do for peers whose clocks are behind: five minutes, whatever the lifetime."""
+
+    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
+        said = request.spec.attributes
+        dates = {"not_before": request.now - timedelta(minutes=5), "not_after": request.now + said.ttl, "ttl": None}
+        spec = request.spec.model_copy(update={"attributes": said.model_copy(update=dates)})
+        return super().issue_with(replace(request, spec=spec), private_key)
+
+
+def test_renewals_of_what_lives_for_minutes_and_is_dated_back_are_no_loop_either(bench: Bench) -> None:
+    bench.issuers.known["main"] = OpenIssuer(DatingBack(DatingBack.Settings()), "dating-back")
+    attributes, lifecycle = {"common-name": "www.example.com", "ttl": "2m"}, {"renew-before-expiry": "75s"}
+    bench.want(spec(attributes=attributes, lifecycle=lifecycle))
     bench.run()
     for _ in range(12):
         assert renew(bench) == "certificate.renewed"

@@ -15,7 +15,8 @@ MOST_UNASKED = 5
 
 def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Streak:
     """The issuances in a row that nobody asked for, this one included."""
-    span = chain.leaf.not_valid_after_utc - chain.leaf.not_valid_before_utc
+    # From now: issuers date certificates back, and of a short one that is most of what it says.
+    span = max(chain.leaf.not_valid_after_utc - now, timedelta(0))
     before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
     return Streak(
         times=(*before, now)[-MOST_UNASKED:],
