@@ -88,6 +88,7 @@ MUTANTS = [
     Mutant("pause", "issuance.py", "if opened.paused:", "if False:", UPKEEP),
     Mutant("a check that is due is not forgotten", "upkeep.py", "attempt.now if check_due(after, attempt.now) else None", "None", UPKEEP),
     Mutant("loop guard", "loop_guard.py", "if len(times) == MOST_UNASKED and", "if False and", KEYS_KEPT),
+    Mutant("what is dated back is no loop", "loop_guard.py", "chain.leaf.not_valid_after_utc - now", "chain.leaf.not_valid_after_utc - chain.leaf.not_valid_before_utc", KEYS_KEPT),
     Mutant("a kept key stays", "obtaining.py", 'if wanted.rotate == "never" and kept', "if False and kept", KEYS_KEPT),
     Mutant("the token is the key's", "record.py", "{revision}#{digest(asked)}", "{revision}", KEYS_KEPT),
     Mutant("an outcome's number is free", "aws/writes.py", "if refused == [False, True]:", "if False:", INVENTORY),
