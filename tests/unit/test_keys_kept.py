@@ -221,9 +221,11 @@ def test_renewals_in_time_are_never_a_loop(bench: Bench) -> None:
 class DatingBack(SelfSigned):
     """As CAs do for peers whose clocks are behind: five minutes, whatever the lifetime."""
 
+    back = timedelta(minutes=5)
+
     def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
         said = request.spec.attributes
-        dates = {"not_before": request.now - timedelta(minutes=5), "not_after": request.now + said.ttl, "ttl": None}
+        dates = {"not_before": request.now - self.back, "not_after": request.now + said.ttl, "ttl": None}
         spec = request.spec.model_copy(update={"attributes": said.model_copy(update=dates)})
         return super().issue_with(replace(request, spec=spec), private_key)
 
@@ -235,6 +237,22 @@ def test_renewals_of_what_lives_for_minutes_and_is_dated_back_are_no_loop_either
     bench.run()
     for _ in range(12):
         assert renew(bench) == "certificate.renewed"
+
+
+class LeftOver(DatingBack):
+    """As from somebody's cache."""
+
+    back = timedelta(days=80)
+
+
+def test_what_is_nearly_over_whenever_it_comes_is_a_loop(bench: Bench) -> None:
+    bench.issuers.known["main"] = OpenIssuer(LeftOver(LeftOver.Settings()), "left-over")
+    attributes, lifecycle = {"common-name": "www.example.com", "ttl": "2m"}, {"renew-before-expiry": "75s"}
+    bench.want(spec(attributes=attributes, lifecycle=lifecycle))
+    bench.run()
+    for _ in range(4):
+        assert renew(bench) == "certificate.renewed"
+    assert renew(bench) == "certificate.failed"
 
 
 def test_sealing_is_bound_to_the_revision_also_for_a_kept_key(bench: Bench) -> None:

@@ -11,12 +11,14 @@ from evercert.renewal import Reason
 
 UNASKED = frozenset(["missing", "near-expiry", "drifted"])
 MOST_UNASKED = 5
+_DATED_BACK = timedelta(hours=1)  # at most, as public CAs do; what began earlier was not made just now
 
 
 def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Streak:
     """The issuances in a row that nobody asked for, this one included."""
-    # From now: issuers date certificates back, and of a short one that is most of what it says.
-    span = max(chain.leaf.not_valid_after_utc - now, timedelta(0))
+    begins = chain.leaf.not_valid_before_utc
+    # Issuers date certificates back, and of a short one that is most of what it says.
+    span = chain.leaf.not_valid_after_utc - max(begins, min(now, begins + _DATED_BACK))
     before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
     return Streak(
         times=(*before, now)[-MOST_UNASKED:],

@@ -96,7 +96,7 @@ class Finding(Part):
 
 
 class Streak(Part):
-    """Issuances in a row that nobody asked for, and how many seconds the last had left; an edit or request ends it."""
+    """Issuances in a row that nobody asked for, the last good for `lifetime` seconds; an edit or request ends it."""
 
     times: tuple[Instant, ...]
     lifetime: int
