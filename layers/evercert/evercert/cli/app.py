@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,7 +14,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, FAILED, err, out
 from evercert.errors import EvercertError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 app.command()(documents.validate)
@@ -35,6 +36,20 @@ app.add_typer(authority.app, name="authority")
 def version() -> None:
     """The version of this command."""
     out.print(f"evercert {__version__}")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 (typer's)
+    if asked:
+        version()
+        raise typer.Exit
+
+
+Asked = Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="As evercert version.")]
+
+
+@app.callback(help=__doc__)
+def program(*, _asked: Asked = False) -> None:
+    """What comes before every command."""
 
 
 def run() -> None:
