@@ -45,7 +45,7 @@ def untimely(leaf: Leaf, asked_at: datetime) -> str | None:
     """Why its beginning does not go with the moment at which it was asked for; None: it does."""
     if asked_at - BACKDATED <= leaf.not_before <= asked_at + POSTDATED:
         return None
-    return f"it would begin more than {to_text(BACKDATED)} ago, or more than {to_text(POSTDATED)} from now"
+    return f"validity: it would begin more than {to_text(BACKDATED)} ago, or more than {to_text(POSTDATED)} from now"
 
 
 def _subject(leaf: Leaf) -> Iterator[str]:
@@ -159,14 +159,14 @@ def _key(leaf: Leaf, public_key: object, ceiling: Ceiling, ca: x509.Certificate)
         try:
             hash_of(signing, leaf.hash)
         except ValueError as error:
-            yield str(error)
+            yield f"signature algorithm: {error}"
 
 
 def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
-    outside: list[str] = [use for use in leaf.key_usages if use not in ceiling.key_usages]
-    outside += [use for use in leaf.extended_key_usages if use not in ceiling.extended_key_usages]
-    if outside:
-        yield f"{', '.join(outside)}: outside the CA's ceiling"
+    if outside := [use for use in leaf.key_usages if use not in ceiling.key_usages]:
+        yield f"key usages {', '.join(outside)}: outside the CA's ceiling"
+    if beyond := [use for use in leaf.extended_key_usages if use not in ceiling.extended_key_usages]:
+        yield f"extended key usages {', '.join(beyond)}: outside the CA's ceiling"
     if not leaf.extended_key_usages and not ceiling.any_purpose:
         yield "it names no extended key usage, and so is good for all (RFC 5280 §4.2.1.12): outside the CA's ceiling"
 
@@ -174,10 +174,10 @@ def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
 def _validity(leaf: Leaf, ceiling: Ceiling, ca: x509.Certificate) -> Iterator[str]:
     begins, ends = leaf.not_before, leaf.not_after
     if ends <= begins:
-        yield "it would end before it begins"
+        yield "validity: it would end before it begins"
     elif ends - begins > ceiling.longest + SKEW:
-        yield f"it would be valid for {to_text(ends - begins)}; the CA's ceiling is {to_text(ceiling.longest)}"
+        yield f"validity: it would last {to_text(ends - begins)}; the CA's ceiling is {to_text(ceiling.longest)}"
     if begins < ca.not_valid_before_utc:
-        yield f"it would begin before the CA's certificate, {ca.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z"
+        yield f"validity: it would begin before the CA's certificate, {ca.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z"
     if ends > ca.not_valid_after_utc:
-        yield f"it would end after the CA's certificate, {ca.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z"
+        yield f"validity: it would end after the CA's certificate, {ca.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z"
