@@ -31,7 +31,7 @@ from tests.certificates import private_key
 
 ROUNDS, EACH = 15, 40
 WANTED = 1.5
-LIMITS = {"EC_prime256v1": (6.0, 2.0), "RSA_2048": (1.5, 1.0)}  # of the call and of the signer: decision 11
+LIMITS = {"EC_prime256v1": (6.0, 2.0), "RSA_2048": (2.0, 1.0)}  # of the call and of the signer: decision 11
 ISSUING_RSA = "RSA_3072"  # as `evercert authority init` makes it; the other one is on P-256
 
 
