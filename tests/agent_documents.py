@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from evercert.cli.agent.host import Host
-from evercert.cli.agent.translation import Agent, read
 from evercert.cli.files import KINDS
-from evercert.document import Problem
-from evercert.identifiers import parse
+from evercert.cli.infisical_agent.host import Host
+from evercert.cli.infisical_agent.translation import Agent, read
+from evercert.documents.document import Problem
+from evercert.pki.identifiers import parse
 
 IDENTITY = "11111111-2222-4333-8444-555555555555"
 CLIENT_ID = "aaaaaaaa-2222-4333-8444-555555555555"

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from evercert.algorithms import CURVES
-from evercert.identifiers import parse
+from evercert.pki.algorithms import CURVES
+from evercert.pki.identifiers import parse
 from tests.fakes import START
 
 BITS = (

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from evercert.aws.outside import Outside
-from evercert.issuer import OpenIssuer
+from evercert.contracts.issuer import OpenIssuer
+from evercert.documents.spec import Component, Spec
+from evercert.http_client.client import Web
 from evercert.issuers import ISSUERS
-from evercert.issuers.infisical import Infisical
+from evercert.issuers.context import Outside
+from evercert.issuers.infisical.issuer import Infisical
 from evercert.origins import Hosts
-from evercert.spec import Component, Spec
-from evercert.web.server import Web
 from tests.fakes import Bench, spec
 from tests.infisical.server import Infisical as Server
 from tests.vault import Vault

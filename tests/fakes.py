@@ -10,23 +10,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from evercert.aws import items
-from evercert.aws.inventory import LONGEST_LEASE, OWNED
-from evercert.certificate import Bundle
+from evercert.issuance.run import Issuance
+
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.inventory import LONGEST_LEASE, OWNED
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.events import Outcome
+from evercert.contracts.issuer import OpenIssuer, Status
+from evercert.contracts.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
+from evercert.contracts.queue import Due, Expiring, Nudge
+from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record
+from evercert.contracts.spec_store import Change, Pause
 from evercert.deadline import Deadline
-from evercert.destination import Delivered, Drift
-from evercert.dispatch import Due, Expiring, Nudge
+from evercert.documents.spec import Component, Spec
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
-from evercert.events import Outcome
-from evercert.instants import to_text
-from evercert.issuance import Issuance
-from evercert.issuer import OpenIssuer, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
-from evercert.record import SCHEMA, Claim, Delivery, Facts, Record
-from evercert.spec import Component, Spec
-from evercert.specs import Change, Pause
+from evercert.pki.certificate import Bundle
+from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=90)

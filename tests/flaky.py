@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from evercert.certificate import Bundle
-from evercert.destination import Delivered
+from evercert.contracts.destination import Delivered
+from evercert.contracts.record import Delivery
 from evercert.destinations.secrets_manager import SecretsManager
 from evercert.errors import Unavailable
-from evercert.record import Delivery
+from evercert.pki.certificate import Bundle
 
 
 class Flaky(SecretsManager):

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from evercert.certificate import Chain
+from evercert.contracts.issuer import Issued, PendingAnswer, Request
+from evercert.documents.spec import Model
 from evercert.errors import Misconfigured, Rejected, Unavailable, foreign
-from evercert.issuer import Issued, PendingAnswer, Request
-from evercert.spec import Model
+from evercert.pki.certificate import Chain
 
 LIFETIME = timedelta(days=30)
 POLL = timedelta(minutes=2)

@@ -19,38 +19,38 @@ import httpx
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from evercert.issuance.run import Issuance
 
-from evercert.announcing import Report, announce_late
-from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
-from evercert.aws.credentials import Credentials
-from evercert.aws.due_index import DynamoDBDueIndex
-from evercert.aws.gates import DynamoDBGates
-from evercert.aws.inventory import DynamoDBInventory
-from evercert.aws.issuer_definitions import DynamoDBIssuers
-from evercert.aws.outside import Outside
-from evercert.aws.pace import DynamoDBPace
-from evercert.aws.queue import SQSQueue, read
-from evercert.aws.seal import KMSSeal
-from evercert.aws.specs import DynamoDBSpecs
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
-from evercert.checking import Tick, check
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.issuers import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.kms import KMSSeal
+from evercert.aws.secret_reader import Credentials
+from evercert.aws.sns import SNSAnnouncer
+from evercert.aws.sqs import SQSQueue, read
+from evercert.contracts.ports import Ports
+from evercert.contracts.queue import shard
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
 from evercert.destinations import DESTINATIONS
-from evercert.dispatch import shard
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError
-from evercert.instants import from_text
-from evercert.issuance import Issuance
+from evercert.http_client.client import Answer, Trouble, Web
+from evercert.http_client.transport import Wire
+from evercert.issuance.outbox import Report, announce_late
 from evercert.issuers import ISSUERS
-from evercert.keys import public_bytes
+from evercert.issuers.context import Outside
 from evercert.origins import Hosts, Origin
-from evercert.ports import Ports
-from evercert.record import Record
-from evercert.register import Register
-from evercert.spec import Component, Spec
-from evercert.specs import Change
-from evercert.web.server import Answer, Trouble, Web
-from evercert.web.wire import Wire
+from evercert.pki.keys import public_bytes
+from evercert.registry import Register
+from evercert.scheduling.checker import Tick, check
+from evercert.timestamps import from_text
 from tests.fakes import LEASE, START, HandClock
 from tests.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 from tests.scripted_ca import ScriptedIssuer

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from evercert.authority.front.api import Api, unset
-from evercert.authority.front.front import Front, FrontPorts
-from evercert.authority.front.route import Route
-from evercert.authority.front.routes import ROUTES
-from evercert.authority.front.settings import AuthoritySettings
+from evercert.authority.infisical_api.dispatcher import Api, unset
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
+from evercert.authority.infisical_api.services import Front, FrontPorts
+from evercert.authority.infisical_api.settings import AuthoritySettings
+from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.key_seal import KMSKeySeal
-from evercert.aws.authority.signer_function import SignerFunction
+from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.sts import STSOverHTTP
-from evercert.aws.authority.tokens import DynamoDBTokens
 from evercert.aws.clients import Clients
 from evercert.aws.limits import WAITED_FOR
 from evercert.deadline import Deadline

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from evercert.aws.clients import Clients
-from evercert.aws.due_index import DynamoDBDueIndex
-from evercert.aws.queue import SQSQueue
-from evercert.aws.sweep import DynamoDBPages
-from evercert.checking import check
-from evercert.measures import of_tick
-from evercert.settings import CheckerSettings
-from evercert.sweeping import sweep
+from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
+from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.aws.sqs import SQSQueue
+from evercert.issuance.metrics import of_tick
+from evercert.issuance.settings import CheckerSettings
+from evercert.scheduling.checker import check
+from evercert.scheduling.sweeper import sweep
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -9,30 +9,30 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
+from evercert.issuance.run import Issuance
 
-from evercert.announcing import Report, announce_late
-from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
-from evercert.aws.gates import DynamoDBGates
-from evercert.aws.inventory import DynamoDBInventory
-from evercert.aws.issuer_definitions import DynamoDBIssuers
-from evercert.aws.pace import DynamoDBPace
-from evercert.aws.queue import SQSQueue, read
-from evercert.aws.seal import KMSSeal
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.issuers import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.kms import KMSSeal
+from evercert.aws.sns import SNSAnnouncer
+from evercert.aws.sqs import SQSQueue, read
+from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
+from evercert.destinations.context import RegisteredDestinations, Surroundings
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
-from evercert.examining import examine
-from evercert.issuance import Issuance
+from evercert.issuance.metrics import of_report
+from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.settings import IssuerSettings
 from evercert.issuers import ISSUERS
-from evercert.measures import of_report
-from evercert.ports import Ports
-from evercert.settings import IssuerSettings
+from evercert.operations.diagnosis import examine
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from evercert.aws.outside import Outside
+    from evercert.issuers.context import Outside
 
 logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
@@ -123,10 +123,10 @@ def _wired() -> tuple[Ports, Issuance]:
 @cache
 def _outside() -> Outside:
     """For issuers that ask over the network; others never load what it needs."""
-    from evercert.aws.credentials import Credentials  # noqa: PLC0415
-    from evercert.aws.outside import Outside  # noqa: PLC0415
+    from evercert.aws.secret_reader import Credentials  # noqa: PLC0415
+    from evercert.http_client.client import Web  # noqa: PLC0415
+    from evercert.issuers.context import Outside  # noqa: PLC0415
     from evercert.origins import Hosts  # noqa: PLC0415
-    from evercert.web.server import Web  # noqa: PLC0415
 
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()

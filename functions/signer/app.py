@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from cryptography import x509
 
-from evercert.authority.orders import CrlOrder, LeafOrder
-from evercert.authority.signer.orders_wire import decode, encode_answer
+from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.signer.settings import SignerSettings
-from evercert.authority.signer.signing import Signing
+from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.wire_format import decode, encode_answer
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.aws.authority.ledger import DynamoDBLedger

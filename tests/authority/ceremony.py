@@ -11,20 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from evercert.authority.ca import CA, Ceiling, Installed
-from evercert.authority.leaf import Leaf
-from evercert.authority.orders import LeafOrder
-from evercert.authority.signer.building import (
-    Issuer,
-    Places,
-    Span,
-    issuing_certificate,
-    root_certificate,
-    serial_number,
-)
-from evercert.authority.signer.posing import posing, public_key_of
+from evercert.authority.ca.builder import Issuer, Places, Span, issuing_certificate, root_certificate, serial_number
+from evercert.authority.ca.definition import CA, Ceiling, Installed
+from evercert.authority.ca.kms_key import posing, public_key_of
+from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.aws.authority.kms_keys import KMSKeys
-from evercert.identifiers import parse
+from evercert.pki.identifiers import parse
 from tests.authority.keys import StrictSigningKMS
 from tests.certificates import private_key
 from tests.fakes import START

@@ -10,10 +10,10 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.authority.front.reasons import REASONS
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.orders import Revoked
-from evercert.keys import public_bytes
+from evercert.authority.ca.revocation_reasons import REASONS
+from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.records import Kept, Requested
+from evercert.pki.keys import public_bytes
 
 
 class FakeCertificates:

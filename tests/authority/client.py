@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from evercert.authority.front.openapi import statuses
-from evercert.authority.front.route import Route
-from evercert.authority.front.routes import ROUTES
-from evercert.keys import PrivateKey
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.openapi import statuses
+from evercert.authority.infisical_api.routes import ROUTES
+from evercert.pki.keys import PrivateKey
 from tests.authority.described import misdescribed
 from tests.authority.server import CONTEXT, entry_point, event_of
 from tests.authority.setting import Setting
@@ -115,7 +115,7 @@ def route_of(method: str, path: str) -> Route | None:
 
 
 def csr(names: str = "dns:www.example.com", algorithm: Any = "EC_prime256v1") -> tuple[PrivateKey, str]:
-    from evercert.attributes import Attributes
+    from evercert.pki.attributes import Attributes
 
     key = PrivateKey.generate(algorithm)
     return key, key.sign_csr(Attributes.model_validate({"alt-names": [names]}))

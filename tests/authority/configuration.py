@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evercert.authority.ca import CA
-from evercert.authority.estate import Application, Profile, id_of
-from evercert.authority.identity import Identity
+from evercert.authority.ca.definition import CA
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.profiles import Application, Profile, id_of
 from evercert.errors import Misconfigured
 
 STACK = "world"

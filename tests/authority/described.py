@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from evercert.authority.front import openapi
-from evercert.authority.front.route import Route
-from evercert.authority.front.routes import ROUTES
+from evercert.authority.infisical_api import openapi
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
 from tests.authority.ceremony import ADDRESS
 
 DOCUMENT = openapi.document(ROUTES, ADDRESS)

@@ -11,11 +11,11 @@ from typing import Any
 
 from cryptography import x509
 
-from evercert.authority.estate import Application, Profile
-from evercert.authority.identity import Grant, Identity, Permission
-from evercert.authority.kept import Kept
-from evercert.authority.policies.policy import Policy
-from evercert.keys import public_bytes
+from evercert.authority.configuration.identity import Grant, Identity, Permission
+from evercert.authority.configuration.profiles import Application, Profile
+from evercert.authority.contracts.records import Kept
+from evercert.authority.policy.policy import Policy
+from evercert.pki.keys import public_bytes
 from tests.authority.server import Authority
 from tests.enrollment import Enrollment
 from tests.fakes import Bench

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evercert.authority.orders import Intent
+from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.authority.ledger import LARGEST
 from evercert.errors import Busy
 

@@ -10,11 +10,11 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.leaf import Leaf
-from evercert.certificate import to_pem
-from evercert.identifiers import parse
-from evercert.keys import PrivateKey
+from evercert.authority.ca.leaf import Leaf
+from evercert.authority.contracts.records import Kept, Requested
+from evercert.pki.certificate import to_pem
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import PrivateKey
 from tests.fakes import START
 
 CA, PROFILE, PROJECT = (str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in ("ca", "profile", "project"))

@@ -13,8 +13,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from evercert.authority.front.api import Api
-from evercert.authority.front.front import Front
+from evercert.authority.infisical_api.dispatcher import Api
+from evercert.authority.infisical_api.services import Front
 from tests.authority.setting import Setting
 from tests.infisical.serving import Answer, Dropped, Serving
 from tests.infisical.switches import Fault, Switches, fits

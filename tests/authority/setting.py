@@ -9,14 +9,14 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from evercert.authority.ca import CA, Ceiling
-from evercert.authority.estate import Application, Profile, id_of
-from evercert.authority.front.front import Front, FrontPorts
-from evercert.authority.identity import Identity
-from evercert.authority.orders import CrlOrder, LeafOrder
-from evercert.authority.policies.policy import Policy
-from evercert.authority.signer.orders_wire import decode, decode_answer, encode_answer, encode_crl, encode_leaf
-from evercert.authority.signer.signing import Signing
+from evercert.authority.ca.definition import CA, Ceiling
+from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.infisical_api.services import Front, FrontPorts
+from evercert.authority.policy.policy import Policy
+from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority.key_seal import KMSKeySeal
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.errors import EvercertError

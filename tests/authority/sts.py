@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.client import HTTPMessage
 
-from evercert.authority.logins.aws_proof import BODY, Question
-from evercert.authority.ports import Caller
-from evercert.authority.refusal import unauthorized
+from evercert.authority.api_errors import unauthorized
+from evercert.authority.contracts.ports import Caller
+from evercert.authority.logins.sts_request import BODY, Question
 from tests.infisical.sts import Sts
 
 KEY, SECRET, SESSION = "ASIAEXAMPLE", "canary-secret", "canary-session"

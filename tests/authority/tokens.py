@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from evercert.authority.kept import Token
+from evercert.authority.contracts.records import Token
 
 
 @dataclass

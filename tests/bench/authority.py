@@ -21,9 +21,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from evercert.authority.ca import CA
-from evercert.authority.orders import LeafOrder
-from evercert.authority.signer.building import Places
+from evercert.authority.ca.builder import Places
+from evercert.authority.ca.definition import CA
+from evercert.authority.ca.signing_orders import LeafOrder
 from tests.authority.ceremony import csr, leaf
 from tests.authority.server import CONTEXT, entry_point, event_of
 from tests.authority.setting import Setting

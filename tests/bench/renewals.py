@@ -16,8 +16,8 @@ from typing import Any
 import boto3
 
 from evercert.aws.clients import CONFIG
-from evercert.aws.items import key
-from evercert.aws.queue import read
+from evercert.aws.dynamodb.items import key
+from evercert.aws.sqs import read
 from tests.bench.bare import Call, Script
 from tests.bench.figures import Figure, Part, p95, table
 from tests.fakes import spec

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from evercert.settings import LOCAL_ISSUERS
+from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.authority.server import event_of
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
 from tests.fakes import spec

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from evercert.aws import items
-from evercert.checking import Tick, check
-from evercert.destination import Delivered
-from evercert.dispatch import SHARDS, Nudge
-from evercert.instants import from_text, to_text
-from evercert.record import Delivery, Facts, Record
+from evercert.aws.dynamodb import items
+from evercert.contracts.destination import Delivered
+from evercert.contracts.queue import SHARDS, Nudge
+from evercert.contracts.record import Delivery, Facts, Record
+from evercert.scheduling.checker import Tick, check
+from evercert.timestamps import from_text, to_text
 from tests.bench.figures import Figure, Part, table
 from tests.fakes import spec
 from tests.world import REDISPATCH, World

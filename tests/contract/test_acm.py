@@ -15,17 +15,17 @@ from cryptography import x509
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
-from evercert.certificate import Bundle, Chain
-from evercert.destination import Drift
+from evercert.contracts.destination import Drift
+from evercert.contracts.issuer import Request
+from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules
 from evercert.destinations.acm import ACM
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.documents.spec import Component
 from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
-from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.record import Delivery
-from evercert.spec import Component
+from evercert.pki.certificate import Bundle, Chain
+from evercert.pki.keys import PrivateKey
 from tests.certificates import authority, certificate, key_pem, pem, private_key
 from tests.fakes import START, HandClock, spec
 from tests.strict import refuse

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from evercert.aws.announcer import SNSAnnouncer
-from evercert.events import Outcome
+from evercert.aws.sns import SNSAnnouncer
+from evercert.contracts.events import Outcome
 from tests.fakes import START, FakeAnnouncer
 from tests.strict import StrictSNS
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.applying import TRANSACTION
-from evercert.cli.agent.translation import Agent
-from evercert.issuer import OpenIssuer
+from evercert.cli.infisical_agent.translation import Agent
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
-from evercert.issuers.infisical import Infisical
-from evercert.keys import PrivateKey, public_bytes
-from evercert.record import Record
-from evercert.spec import Component, Spec
-from evercert.specs import Change
+from evercert.issuers.infisical.issuer import Infisical
+from evercert.operations.apply import TRANSACTION
+from evercert.pki.keys import PrivateKey, public_bytes
 from tests.agent_documents import CLIENT_ID, accepted, document, entry, host, outputs, refused, v1
 from tests.enrollment import Enrollment, enrolled
 from tests.fakes import spec

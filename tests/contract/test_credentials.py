@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import Clients
-from evercert.aws.credentials import Credentials
+from evercert.aws.secret_reader import Credentials
+from evercert.documents.secret_reference import Reference
 from evercert.errors import EvercertError, Misconfigured, Unavailable
-from evercert.references import Reference
 from tests.strict import refuse
 from tests.world import World
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evercert.aws.credentials_kept import CredentialSecrets
+from evercert.aws.secret_writer import CredentialSecrets
+from evercert.documents.secret_reference import Credential
 from evercert.errors import Misconfigured
-from evercert.references import Credential
 from tests.agent_documents import SECRET
 from tests.strict import StrictSecretsManager
 

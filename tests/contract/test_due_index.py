@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.aws.due_index import PAGE, DynamoDBDueIndex
-from evercert.aws.inventory import DynamoDBInventory
-from evercert.aws.specs import DynamoDBSpecs
-from evercert.dispatch import Due, shard
-from evercert.instants import to_text
-from evercert.record import Claim, Record
-from evercert.specs import Change
+from evercert.aws.dynamodb.due_index import PAGE, DynamoDBDueIndex
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.contracts.queue import Due, shard
+from evercert.contracts.record import Claim, Record
+from evercert.contracts.spec_store import Change
+from evercert.timestamps import to_text
 from tests.fakes import LEASE, START, FakeTable, spec
 from tests.unit.test_decision import FACTS
 

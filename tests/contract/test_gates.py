@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.gates import DynamoDBGates
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.contracts.ports import Gate, Gates
 from evercert.errors import Misconfigured
-from evercert.ports import Gate, Gates
 from tests.fakes import START, FakeGates
 from tests.world import World
 

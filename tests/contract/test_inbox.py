@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from evercert.aws.clients import Clients
-from evercert.cli import following
-from evercert.cli.inbox import BEAT, PREFIX, STALE, Inbox
+from evercert.cli import event_stream as following
+from evercert.cli.event_queue import BEAT, PREFIX, STALE, Inbox
 from evercert.errors import EvercertError
-from evercert.instants import to_text
+from evercert.timestamps import to_text
 from tests.strict import refuse
 from tests.world import World
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from evercert.applying import Wanted, carry_out, plan
 from evercert.cli.files import KINDS
 from evercert.destinations.secrets_manager import value
-from evercert.examining import examine
-from evercert.keys import public_bytes
-from evercert.spec import Spec
+from evercert.documents.spec import Spec
+from evercert.operations.apply import Wanted, carry_out, plan
+from evercert.operations.diagnosis import examine
+from evercert.pki.keys import public_bytes
 from tests.enrollment import Enrollment, enrolled
 from tests.fakes import spec
 
@@ -561,7 +561,7 @@ def test_an_edit_of_the_definition_that_changes_no_certificate_changes_no_identi
 
 
 def test_a_supplied_csr_is_certified_and_no_key_is_asked_for(enrollment: Enrollment) -> None:
-    from evercert.keys import PrivateKey
+    from evercert.pki.keys import PrivateKey
 
     key = PrivateKey.generate("EC_prime256v1")
     csr = key.sign_csr(spec().attributes)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from evercert.contracts.issuer import OpenIssuer, Request
+from evercert.documents.spec import Spec
 from evercert.errors import Rejected, Unavailable
-from evercert.issuer import OpenIssuer, Request
-from evercert.keys import PrivateKey
-from evercert.spec import Spec
+from evercert.pki.keys import PrivateKey
 from tests.contract.test_infisical import RENEW, THEIRS, bundle, follow
 from tests.contract.test_infisical_found_again import OTHER, delivered_in_the_end, issued
 from tests.contract.test_infisical_odd_answers import answers

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from evercert.contracts.issuer import Request
 from evercert.errors import Busy, Misconfigured, Unavailable
-from evercert.issuer import Request
 from tests.contract.test_infisical import ISSUE, THEIRS, die_after_asking, follow
 from tests.contract.test_infisical_found_again import delivered_in_the_end
 from tests.enrollment import Enrollment, enrolled

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from evercert.aws import items
-from evercert.aws.inventory import DynamoDBInventory
-from evercert.aws.specs import DynamoDBSpecs
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Held, Inventory, Unclaimed, Unreadable
+from evercert.contracts.record import SCHEMA, Claim, Record
+from evercert.contracts.spec_store import Change, Pause, Specs
 from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
-from evercert.events import Outcome
-from evercert.ports import Held, Inventory, Unclaimed, Unreadable
-from evercert.record import SCHEMA, Claim, Record
-from evercert.specs import Change, Pause, Specs
 from tests.fakes import START, FakeTable, spec
 from tests.strict import refuse
 
@@ -419,7 +419,7 @@ def test_records_and_history_are_told_apart(table: Table, web: Record) -> None:
 
 
 def test_issuer_definitions_are_kept(table: Table) -> None:
-    from evercert.spec import Component
+    from evercert.documents.spec import Component
 
     definition = Component.model_validate({"type": "self-signed", "note": "x"})
     table.specs.write_issuer("main", definition)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from evercert.algorithms import ALGORITHMS
-from evercert.certificate import misfits
+from evercert.contracts.issuer import Issued, Request, SelfIssuer
+from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
-from evercert.issuer import Issued, Request, SelfIssuer
 from evercert.issuers import ISSUERS
-from evercert.keys import PrivateKey
-from evercert.register import Register
-from evercert.spec import Component
+from evercert.pki.algorithms import ALGORITHMS
+from evercert.pki.certificate import misfits
+from evercert.pki.keys import PrivateKey
+from evercert.registry import Register
 from tests.enrollment import Enrollment, enrolled
 from tests.fakes import START, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer

@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from pydantic import ValidationError
 
-from evercert.aws.outside import Outside
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured
-from evercert.logins import ALIASES, LOGINS, Auth
-from evercert.logins.login import Proof
+from evercert.http_client.client import Web
+from evercert.http_client.retry import Retry
+from evercert.issuers.context import Outside
+from evercert.issuers.infisical.logins import ALIASES, LOGINS, Auth
+from evercert.issuers.infisical.logins.login import Proof
 from evercert.origins import Hosts
-from evercert.web.retry import Retry
-from evercert.web.server import Web
 from tests.fakes import HandClock
 from tests.raw_server import RawServer, reply
 from tests.vault import Vault

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.credentials import Credentials
-from evercert.aws.outside import Outside
+from evercert.aws.secret_reader import Credentials
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
-from evercert.logins import LOGINS, Auth
+from evercert.http_client.client import Web
+from evercert.issuers.context import Outside
+from evercert.issuers.infisical.logins import LOGINS, Auth
 from evercert.origins import Hosts
-from evercert.web.server import Web
 from tests.fakes import HandClock
 from tests.infisical import Planted
 from tests.infisical.authority import new_key

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.pace import DynamoDBPace
+from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.contracts.ports import Pace
 from evercert.errors import Misconfigured
-from evercert.ports import Pace
 from tests.fakes import START, FakePace
 from tests.world import World
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.aws.queue import SQSQueue, read, write
-from evercert.dispatch import Nudge
+from evercert.aws.sqs import SQSQueue, read, write
+from evercert.contracts.queue import Nudge
 from evercert.errors import Rejected
 from tests.fakes import FakeQueue
 from tests.strict import StrictSQS

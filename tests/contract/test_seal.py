@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evercert.aws.seal import KMSSeal
+from evercert.aws.kms import KMSSeal
 from evercert.errors import Misconfigured, SealBroken
-from evercert.keys import PrivateKey
+from evercert.pki.keys import PrivateKey
 from tests.fakes import FakeSeal
 from tests.strict import StrictKMS
 

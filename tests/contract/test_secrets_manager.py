@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from evercert.algorithms import ALGORITHMS
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
-from evercert.canonical import canonical_json
-from evercert.certificate import Bundle
-from evercert.destination import Destination
-from evercert.destinations.account import tag_value
+from evercert.canonical_json import canonical_json
+from evercert.contracts.destination import Destination
+from evercert.contracts.issuer import Request
+from evercert.contracts.record import Delivery
+from evercert.destinations.aws_account import tag_value
+from evercert.destinations.context import RegisteredDestinations, Surroundings
 from evercert.destinations.secrets_manager import SecretsManager, _estimate, value
+from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
-from evercert.issuer import Request
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.record import Delivery
-from evercert.spec import Component
+from evercert.pki.algorithms import ALGORITHMS
+from evercert.pki.certificate import Bundle
+from evercert.pki.keys import PrivateKey
 from tests.fakes import START, spec
 from tests.strict import StrictSecretsManager
 from tests.world import STACK_ID, assert_pair

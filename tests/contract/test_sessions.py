@@ -10,12 +10,12 @@ import pytest
 
 from evercert.deadline import Deadline
 from evercert.errors import AnswerLost, EvercertError, LoginRefused, Misconfigured, Rejected, Unavailable
-from evercert.logins.login import Proof
-from evercert.logins.refusals import Refusal
-from evercert.logins.session import Session
+from evercert.http_client.client import Answer, Web
+from evercert.http_client.retry import Retry
+from evercert.issuers.infisical.errors import Refusal
+from evercert.issuers.infisical.logins.login import Proof
+from evercert.issuers.infisical.session import Session
 from evercert.origins import Hosts
-from evercert.web.retry import Retry
-from evercert.web.server import Answer, Web
 from tests.fakes import HandClock
 from tests.raw_server import Deed, RawServer, drop, half, reply
 

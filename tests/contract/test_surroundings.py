@@ -14,11 +14,11 @@ import boto3
 import pytest
 
 from evercert.aws.clients import CALL_LIMIT, Clients
-from evercert.aws.surroundings import Surroundings
+from evercert.contracts.record import Delivery
 from evercert.deadline import Deadline
 from evercert.destinations.acm import ACM
+from evercert.destinations.context import Surroundings
 from evercert.errors import Misconfigured, OutOfTime
-from evercert.record import Delivery
 from tests.contract.test_acm import bundle
 from tests.fakes import HandClock
 from tests.local_stack import ACCOUNT, REGION, Emulator, client_arguments

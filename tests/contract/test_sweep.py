@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from evercert.aws import items
-from evercert.aws.sweep import DynamoDBPages
-from evercert.instants import to_text
-from evercert.sweeping import Progress, Swept, sweep
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.scheduling.sweeper import Progress, Swept, sweep
+from evercert.timestamps import to_text
 from tests.fakes import START, spec
 from tests.world import World
 

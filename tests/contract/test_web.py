@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from evercert.deadline import Deadline
 from evercert.errors import AnswerLost, EvercertError, Misconfigured, OutOfTime, Unavailable
+from evercert.http_client import trust
+from evercert.http_client.client import ATTEMPT_LIMIT, LAST_START, Server, Web
+from evercert.http_client.retry import Retry, retry_after
+from evercert.http_client.transport import LARGEST_ANSWER, system_resolve
 from evercert.origins import Hosts
-from evercert.web import trust
-from evercert.web.retry import Retry, retry_after
-from evercert.web.server import ATTEMPT_LIMIT, LAST_START, Server, Web
-from evercert.web.wire import LARGEST_ANSWER, system_resolve
 from tests.fakes import HandClock
 from tests.raw_server import RawServer, bundle, drip, drop, half, hang, reply, server_context
 

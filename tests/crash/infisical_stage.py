@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evercert.events import Outcome
-from evercert.instants import to_text
-from evercert.spec import Spec
+from evercert.contracts.events import Outcome
+from evercert.documents.spec import Spec
+from evercert.timestamps import to_text
 from tests.infisical.server import Infisical
 from tests.world import When, World, assert_pair
 

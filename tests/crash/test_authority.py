@@ -14,14 +14,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from evercert.authority.front.front import Front
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.infisical_api.services import Front
 from evercert.aws.authority.certificate_items import read_certificate, read_request
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.key_seal import KMSKeySeal
 from evercert.errors import Unavailable
-from evercert.keys import public_bytes
+from evercert.pki.keys import public_bytes
 from tests.authority.client import NAMES, USAGES, csr
 from tests.authority.setting import Setting
 from tests.authority.tables import state_table

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from evercert.contracts.events import Outcome
 from evercert.destinations.acm_rules import KEY_TYPES
-from evercert.events import Outcome
-from evercert.instants import to_text
-from evercert.spec import Spec
+from evercert.documents.spec import Spec
+from evercert.timestamps import to_text
 from tests.flaky import Flaky
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.world import When, World, assert_pair

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from evercert.record import Record
-from evercert.spec import Spec
+from evercert.contracts.record import Record
+from evercert.documents.spec import Spec
 from tests.crash.infisical_stage import InfisicalStage, Scenario, sample, staged
 from tests.world import World, assert_pair
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.record import Record
-from evercert.spec import Component, Spec
+from evercert.contracts.record import Record
+from evercert.documents.spec import Component, Spec
 from tests.crash.test_crash_matrix import Scenario, Stage, assert_promises, stage
 from tests.world import TEST_ISSUERS, assert_pair
 

@@ -14,23 +14,23 @@ from typing import Any
 
 import httpx
 import pytest
+from evercert.issuance.run import Issuance
 
-from evercert.announcing import Report
-from evercert.aws.announcer import SNSAnnouncer
 from evercert.aws.clients import Clients
-from evercert.aws.gates import DynamoDBGates
-from evercert.aws.inventory import DynamoDBInventory
-from evercert.aws.issuer_definitions import DynamoDBIssuers
-from evercert.aws.pace import DynamoDBPace
-from evercert.aws.queue import SQSQueue, read
-from evercert.aws.seal import KMSSeal
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.issuers import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.kms import KMSSeal
+from evercert.aws.sns import SNSAnnouncer
+from evercert.aws.sqs import SQSQueue, read
+from evercert.contracts.queue import Nudge
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
-from evercert.dispatch import Nudge
-from evercert.issuance import Issuance
-from evercert.record import Record
-from evercert.spec import Component, Spec
-from evercert.specs import Change
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.documents.spec import Component, Spec
+from evercert.issuance.outbox import Report
 from tests.local_stack import Emulator
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.world import STACK, STACK_ID, TEST_DESTINATIONS, TEST_ISSUERS, World, assert_pair

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from evercert.aws import items
-from evercert.aws.sweep import DynamoDBPages
-from evercert.record import Claim, Record
-from evercert.spec import Component, Spec
-from evercert.specs import Change
-from evercert.sweeping import Swept, sweep
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.contracts.record import Claim, Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component, Spec
+from evercert.scheduling.sweeper import Swept, sweep
 from tests.fakes import LEASE
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.world import World, assert_pair

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.authority.front.settings import AuthoritySettings
-from evercert.aws.authority.estate import AuthorityEstate
+from evercert.authority.infisical_api.settings import AuthoritySettings
+from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.errors import Misconfigured
 from tests.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
 from tests.authority.server import event_of

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.aws import items
-from evercert.instants import to_text
+from evercert.aws.dynamodb import items
+from evercert.timestamps import to_text
 from tests.fakes import spec
 from tests.functions.conftest import event
 from tests.world import STACK, World, assert_pair

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.authority.orders import CrlOrder
-from evercert.authority.refusal import Refusal
-from evercert.authority.signer.orders_wire import decode_answer, encode_crl, encode_leaf
-from evercert.aws.authority.estate import AuthorityEstate
+from evercert.authority.api_errors import Refusal
+from evercert.authority.ca.signing_orders import CrlOrder
+from evercert.authority.signer.wire_format import decode_answer, encode_crl, encode_leaf
+from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.errors import Misconfigured, Unavailable
-from evercert.identifiers import parse
+from evercert.pki.identifiers import parse
 from tests.authority.ceremony import Ceremony, order
 from tests.world import World
 

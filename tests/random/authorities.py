@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 
+from evercert.contracts.issuer import Issued, OpenIssuer, Request, Status
+from evercert.contracts.record import Facts
+from evercert.documents.spec import Spec
 from evercert.errors import Misconfigured, Unavailable
-from evercert.issuer import Issued, OpenIssuer, Request, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.record import Facts
-from evercert.spec import Spec
+from evercert.pki.keys import PrivateKey
 from tests.random.processes import Board, transport
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from evercert.dispatch import Nudge
+from evercert.contracts.queue import Nudge
 from tests.random import hands, operators
 from tests.random.authorities import ISSUERS
 from tests.random.operators import Step, document, spec_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from evercert.algorithms import algorithm_of
-from evercert.issuer import Request
+from evercert.contracts.issuer import Request
+from evercert.documents.spec import Spec
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.spec import Spec
+from evercert.pki.algorithms import algorithm_of
+from evercert.pki.keys import PrivateKey
 from tests.random.universe import Universe
 
 DEEDS = ("value", "value", "version", "delete", "schedule", "restore", "acm-delete", "acm-reimport")

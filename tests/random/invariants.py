@@ -7,12 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from evercert.aws import items
-from evercert.certificate import Chain
-from evercert.events import Outcome
-from evercert.instants import from_text
-from evercert.issuance import PAUSED_LOOK
-from evercert.record import Record
+from evercert.issuance.run import PAUSED_LOOK
+
+from evercert.aws.dynamodb import items
+from evercert.contracts.events import Outcome
+from evercert.contracts.record import Record
+from evercert.pki.certificate import Chain
+from evercert.timestamps import from_text
 from tests.fakes import LEASE
 from tests.random.universe import NAMES, Universe
 from tests.world import assert_pair

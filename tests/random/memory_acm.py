@@ -10,8 +10,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from evercert.algorithms import algorithm_of
-from evercert.keys import public_bytes
+from evercert.pki.algorithms import algorithm_of
+from evercert.pki.keys import public_bytes
 from tests.fakes import HandClock
 from tests.strict import ACCOUNT, REGION, refuse
 

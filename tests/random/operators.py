@@ -6,8 +6,8 @@ import random
 from datetime import timedelta
 from typing import Any
 
+from evercert.documents.spec import Spec
 from evercert.errors import Misconfigured, Unavailable
-from evercert.spec import Spec
 from tests.random.universe import NAMES, Universe
 
 Step = tuple[Any, ...]

@@ -9,20 +9,21 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from evercert.announcing import Report, announce_late
-from evercert.aws import items
-from evercert.aws.seal import KMSSeal
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
-from evercert.checking import check
+from evercert.issuance.run import Issuance
+
+from evercert.aws.dynamodb import items
+from evercert.aws.kms import KMSSeal
+from evercert.contracts.ports import Ports
+from evercert.contracts.queue import Nudge
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
-from evercert.dispatch import Nudge
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.documents.spec import Spec
 from evercert.errors import EvercertError, Misconfigured, Unavailable
-from evercert.instants import from_text
-from evercert.issuance import Issuance
-from evercert.ports import Ports
-from evercert.record import Record
-from evercert.spec import Spec
-from evercert.specs import Change
+from evercert.issuance.outbox import Report, announce_late
+from evercert.scheduling.checker import check
+from evercert.timestamps import from_text
 from tests.fakes import LEASE, FakeAnnouncer, FakeGates, FakePace, FakeQueue, FakeTable, HandClock
 from tests.random.authorities import Definitions
 from tests.random.memory_acm import MemoryACM

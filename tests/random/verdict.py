@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from evercert.certificate import Chain
-from evercert.events import Outcome
-from evercert.record import Record
+from evercert.contracts.events import Outcome
+from evercert.contracts.record import Record
+from evercert.pki.certificate import Chain
 from tests.random.invariants import Watch
 from tests.random.operators import HEALING, mend, spec_of
 from tests.random.universe import NAMES, Universe

@@ -6,14 +6,14 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from evercert.aws import items
-from evercert.canonical import canonical_json
-from evercert.dispatch import shard
-from evercert.instants import to_text
-from evercert.issuer import Request
+from evercert.aws.dynamodb import items
+from evercert.canonical_json import canonical_json
+from evercert.contracts.issuer import Request
+from evercert.contracts.queue import shard
+from evercert.documents.spec import Spec
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.spec import Spec
+from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
 
 
 def wanted(name: str, **changes: Any) -> dict[str, Any]:

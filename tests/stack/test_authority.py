@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.keys import PrivateKey
+from evercert.pki.keys import PrivateKey
 from tests.local_authority import PROFILE, LocalAuthority, set_up, within_reach
 from tests.local_infisical import addressed, trusted
 from tests.local_stack import ROOT, STACK

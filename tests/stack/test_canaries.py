@@ -21,8 +21,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from evercert.keys import PrivateKey
-from evercert.logins import LOGINS
+from evercert.issuers.infisical.logins import LOGINS
+from evercert.pki.keys import PrivateKey
 from tests.infisical import Planted
 from tests.local_infisical import CREDENTIALS, proofs
 from tests.local_stack import STACK

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
-from evercert.events import EventType
+from evercert.contracts.events import EventType
 from tests.stack.conftest import Stack, document, until
 
 LAMBDA_TRUST = {

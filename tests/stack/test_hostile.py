@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from evercert.canonical import canonical_json
-from evercert.spec import Component
+from evercert.canonical_json import canonical_json
+from evercert.documents.spec import Component
 from tests.local_stack import ACCOUNT, REGION, STACK
 from tests.stack.conftest import Stack, until
 from tests.stack.planting import bundle, planted, wanted

@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from evercert.logins import LOGINS
-from evercert.logins.aws_iam import signed
+from evercert.issuers.infisical.logins import LOGINS
+from evercert.issuers.infisical.logins.aws_iam import signed
 from evercert.origins import Origin
 from tests.infisical import Planted
 from tests.infisical.client import Bare

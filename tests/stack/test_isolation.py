@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from evercert.csr import read
-from evercert.keys import PrivateKey
-from evercert.spec import Spec
+from evercert.documents.spec import Spec
+from evercert.pki.csr import read
+from evercert.pki.keys import PrivateKey
 from tests.local_stack import ACCOUNT, REGION
 from tests.stack.conftest import Stack, document, until
 from tests.stack.planting import bundle, planted, wanted

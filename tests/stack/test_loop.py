@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evercert.instants import to_text
+from evercert.timestamps import to_text
 from tests.stack.conftest import Stack, document, until
 from tests.world import assert_pair
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from evercert.cli import adopting
+from evercert.cli import adoption as adopting
 from evercert.cli.files import BadInput
+from evercert.contracts.record import Record
+from evercert.documents.spec import Component
 from evercert.errors import Misconfigured
-from evercert.record import Record
-from evercert.spec import Component
 from tests.fakes import spec
 from tests.strict import ACCOUNT, REGION, refuse
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from evercert.cli.agent.host import Host
+from evercert.cli.infisical_agent.host import Host
 from tests.agent_documents import CLIENT_ID, IDENTITY, REFERENCE, SECRET, accepted, document, host, notes, refused
 
 KEY = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "private_key_id": "0f", "x": 1}

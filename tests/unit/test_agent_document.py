@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from evercert.canonical import digest
-from evercert.cli.agent.entries import Entry, Notes
-from evercert.cli.agent.names import issuer as issuer_name
-from evercert.cli.agent.translation import Agent
+from evercert.canonical_json import digest
+from evercert.cli.infisical_agent.entries import Entry, Notes
+from evercert.cli.infisical_agent.names import issuer as issuer_name
+from evercert.cli.infisical_agent.translation import Agent
 from tests.agent_documents import (
     CLIENT_ID,
     IDENTITY,

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evercert.cli.agent import host as hosts
-from evercert.cli.agent.translation import Agent, read
 from evercert.cli.files import BadInput, Files
+from evercert.cli.infisical_agent import host as hosts
+from evercert.cli.infisical_agent.translation import Agent, read
 from tests.agent_documents import CLIENT_ID, IDENTITY, KINDS, SECRET, document, entry, host, outputs, v1
 
 TEXT = f"""\

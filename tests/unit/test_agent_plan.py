@@ -6,12 +6,12 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from evercert.applying import Plan, Wanted, plan
 from evercert.cli import show
 from evercert.cli.files import KINDS
-from evercert.record import Record
-from evercert.spec import Component
-from evercert.specs import Change
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component
+from evercert.operations.apply import Plan, Wanted, plan
 from tests.fakes import START, FakeTable
 from tests.fakes import spec as small
 from tests.raw_server import bundle

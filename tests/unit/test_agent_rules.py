@@ -2,7 +2,7 @@
 
 import pytest
 
-from evercert.cli.agent.translation import is_agent
+from evercert.cli.infisical_agent.translation import is_agent
 from tests.agent_documents import CLIENT_ID, IDENTITY, document, entry, host, notes, outputs, refused, request, v1
 
 FIRST = ("certificates", 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
 from evercert.errors import Unavailable
 from tests.local_stack import ROOT
 from tests.world import load_template

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from evercert.announcing import announce_late
+from evercert.contracts.issuer import OpenIssuer
 from evercert.errors import Unavailable
-from evercert.issuer import OpenIssuer
+from evercert.issuance.outbox import announce_late
 from evercert.issuers.self_signed import SelfSigned
 from tests.fakes import Bench, spec
 

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.applying import Plan, Wanted, _step, carry_out, plan
 from evercert.cli.files import KINDS
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, Rejected
-from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import Unreadable
-from evercert.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
-from evercert.spec import Component, Spec
-from evercert.specs import Change
+from evercert.operations.apply import Plan, Wanted, _step, carry_out, plan
 from tests.fakes import START, Bench, FakeQueue, FakeTable
 from tests.fakes import spec as small
 

@@ -8,7 +8,7 @@ import pytest
 
 from evercert.cli import arguments
 from evercert.cli.files import BadInput
-from evercert.specs import Pause
+from evercert.contracts.spec_store import Pause
 from tests.fakes import START
 
 HOUR = timedelta(hours=1)

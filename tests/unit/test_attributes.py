@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evercert import csr as csrs
-from evercert.attributes import Attributes
-from evercert.identifiers import parse
-from evercert.keys import PrivateKey
-from evercert.usages import EXTENDED_KEY_USAGES
+from evercert.pki import csr as csrs
+from evercert.pki.attributes import Attributes
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import PrivateKey
+from evercert.pki.usages import EXTENDED_KEY_USAGES
 
 KEY = PrivateKey.generate("EC_prime256v1")
 

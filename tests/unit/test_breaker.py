@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.breaker import PROBE, STEPS, Breaker
+from evercert.contracts.ports import Gate
 from evercert.errors import (
     ClaimLost,
     EvercertError,
@@ -19,7 +19,7 @@ from evercert.errors import (
     Rejected,
     Unavailable,
 )
-from evercert.ports import Gate
+from evercert.issuance.circuit_breaker import PROBE, STEPS, Breaker
 from tests.fakes import START, FakeGates, HandClock
 
 MAIN = "issuer main"

@@ -171,6 +171,6 @@ def test_the_size_of_a_layer_is_that_of_its_files(build, tmp_path):
 
 def test_the_layer_holds_the_package_without_the_command_line(build, tmp_path):
     build.copy(tmp_path)
-    assert (tmp_path / "evercert" / "issuance.py").is_file()
+    assert (tmp_path / "evercert" / "issuance" / "run.py").is_file()
     assert not (tmp_path / "evercert" / "cli").exists()
     assert list(tmp_path.rglob("__pycache__")) == []

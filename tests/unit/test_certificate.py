@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from evercert.certificate import Chain, misfits, to_pem
-from evercert.identifiers import parse
-from evercert.keys import public_bytes
-from evercert.spec import Attributes
+from evercert.documents.spec import Attributes
+from evercert.pki.certificate import Chain, misfits, to_pem
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import public_bytes
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 ASKED = Attributes.model_validate({"common-name": "www.example.com", "alt-names": ["ip:192.0.2.10"], "ttl": "90d"})

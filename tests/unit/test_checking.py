@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.checking import PLENTY, Tick, check
-from evercert.dispatch import Due, Nudge
+from evercert.contracts.queue import Due, Nudge
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.errors import Unavailable
-from evercert.instants import to_text
-from evercert.record import Record
-from evercert.specs import Change
+from evercert.scheduling.checker import PLENTY, Tick, check
+from evercert.timestamps import to_text
 from tests.fakes import START, FakeQueue, FakeTable, HandClock, spec
 
 REDISPATCH = timedelta(minutes=10)

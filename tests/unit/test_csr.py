@@ -8,12 +8,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
 
-from evercert.algorithms import ALGORITHMS
-from evercert.attributes import Attributes
-from evercert.csr import LARGEST, read
-from evercert.identifiers import parse
-from evercert.keys import PrivateKey
-from evercert.usages import key_usage
+from evercert.pki.algorithms import ALGORITHMS
+from evercert.pki.attributes import Attributes
+from evercert.pki.csr import LARGEST, read
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import PrivateKey
+from evercert.pki.usages import key_usage
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.certificate import Chain
-from evercert.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
-from evercert.record import Delivery, Facts, Failure, Pending, Record
-from evercert.spec import Spec
-from evercert.timers import renewal_time
+from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record
+from evercert.documents.spec import Spec
+from evercert.pki.certificate import Chain
+from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
+from evercert.scheduling.timers import renewal_time
 from tests.unit.test_self_signed import issue
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)

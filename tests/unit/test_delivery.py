@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from evercert.certificate import Bundle
-from evercert.delivery import INTENT_SETTLES, Result
-from evercert.destination import Delivered, Drift
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import Delivery
+from evercert.documents.spec import Spec
 from evercert.errors import EvercertError, Gone, Misconfigured, Rejected, Unavailable
-from evercert.issuer import OpenIssuer
+from evercert.issuance.delivery import INTENT_SETTLES, Result
 from evercert.issuers.self_signed import SelfSigned
-from evercert.record import Delivery
-from evercert.spec import Spec
+from evercert.pki.certificate import Bundle
 from tests.fakes import START, Bench, as_long_as, spec
 
 SECOND = timedelta(seconds=1)

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from evercert.cli import checks, examination, show
-from evercert.cli.checks import Check
+from evercert.cli import show
+from evercert.cli.doctor import certificate_checks as examination
+from evercert.cli.doctor import stack_checks as checks
+from evercert.cli.doctor.stack_checks import Check
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Facts, Failure, Record
+from evercert.contracts.spec_store import Change
 from evercert.errors import Misconfigured
-from evercert.ports import Unreadable
-from evercert.record import Facts, Failure, Record
-from evercert.specs import Change
 from tests.fakes import START, FakeTable, spec
 from tests.strict import refuse
 

@@ -4,11 +4,11 @@ import copy
 
 import pytest
 
-from evercert.attributes import Attributes
 from evercert.destinations import DESTINATIONS
-from evercert.document import Document, Kinds, Problem, places, read
+from evercert.documents.document import Document, Kinds, Problem, places, read
 from evercert.issuers import ISSUERS
-from evercert.keys import PrivateKey
+from evercert.pki.attributes import Attributes
+from evercert.pki.keys import PrivateKey
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
 GOOD = {

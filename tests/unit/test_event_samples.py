@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.destination import Drift
+from evercert.contracts.destination import Drift
+from evercert.contracts.events import Outcome
+from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request, Status
+from evercert.contracts.record import Facts
+from evercert.documents.spec import Spec
 from evercert.errors import Unavailable
-from evercert.events import Outcome
-from evercert.issuer import OpenIssuer, PendingAnswer, Request, Status
 from evercert.issuers.self_signed import SelfSigned
-from evercert.record import Facts
-from evercert.spec import Spec
-from evercert.timers import renewal_time
+from evercert.scheduling.timers import renewal_time
 from tests.fakes import Bench, spec
 from tests.local_stack import ROOT
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from evercert.events import Outcome
+from evercert.contracts.events import Outcome
 
 UID = "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d"
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from evercert.aws.surroundings import RegisteredDestinations, Surroundings
-from evercert.examining import examine
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.operations.diagnosis import examine
 from tests.fakes import Bench, spec
 
 TOKEN = "st.00000000.11111111"

@@ -11,10 +11,11 @@ from typing import Any, get_args
 
 import pytest
 
-from evercert.cli import following, show
+from evercert.cli import event_stream as following
+from evercert.cli import show
+from evercert.cli.event_stream import Event, Filter
 from evercert.cli.files import BadInput
-from evercert.cli.following import Event, Filter
-from evercert.events import EventType
+from evercert.contracts.events import EventType
 
 ALL = Filter([], [], [], {})
 

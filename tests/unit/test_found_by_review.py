@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.destination import Drift
+from evercert.contracts.destination import Drift
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import SCHEMA
 from evercert.errors import Misconfigured, Rejected, Unavailable
-from evercert.issuer import OpenIssuer
-from evercert.record import SCHEMA
 from tests.fakes import START, Asked, Bench, FakeDestination, spec
 from tests.unit.test_pacing import Slow
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from evercert.issuance.run import Issuance
 
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.ports import Changes, Held
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
-from evercert.issuance import Issuance
-from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.ports import Changes, Held
 from tests.fakes import LEASE, Bench, FakeTable, spec
 
 

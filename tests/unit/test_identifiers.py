@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from evercert.identifiers import Identifier, Name, from_general_name, parse
+from evercert.pki.identifiers import Identifier, Name, from_general_name, parse
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 HOST = st.lists(LABEL, min_size=1, max_size=5).map(".".join)
@@ -130,7 +130,9 @@ def test_an_a_label_that_is_given_has_to_be_one(text):
 
 
 def test_plain_names_load_no_tables_of_international_ones():
-    code = "import sys; from evercert.identifiers import parse; parse('www.example.com'); print('idna' in sys.modules)"
+    code = (
+        "import sys; from evercert.pki.identifiers import parse; parse('www.example.com'); print('idna' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from evercert.cli.files import KINDS
-from evercert.document import Document, read
+from evercert.documents.document import Document, read
+from evercert.documents.spec import Component
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
-from evercert.spec import Component
 from tests.raw_server import bundle
 
 SECRET = "st.hunter2"

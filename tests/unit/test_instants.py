@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from evercert.instants import from_text, to_text
-from evercert.model import Instant
+from evercert.schema import Instant
+from evercert.timestamps import from_text, to_text
 
 ADAPTER = TypeAdapter(Instant)
 MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))  # RFC 5280's range

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.aws import items
+from evercert.aws.dynamodb import items
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import SCHEMA, Claim
 from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
-from evercert.issuer import OpenIssuer
 from evercert.issuers.self_signed import SelfSigned
-from evercert.record import SCHEMA, Claim
 from tests.fakes import LEASE, Bench, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 
@@ -666,7 +666,7 @@ def test_a_request_after_issuance_is_served_after_the_late_delivery(bench: Bench
 
 def test_a_key_that_is_not_the_one_of_the_request_is_never_delivered(bench: Bench, ca: ScriptedCA) -> None:
     """Whatever opens the seal, certificate and key go out together or not at all (P3)."""
-    from evercert.keys import PrivateKey
+    from evercert.pki.keys import PrivateKey
 
     bench.want(spec())
     bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
@@ -764,7 +764,7 @@ def test_a_revocation_that_fails_hides_no_misfit(bench: Bench, ca: ScriptedCA) -
     ids=["at once", "yesterday", "after the deadline", "in ten years"],
 )
 def test_no_issuer_sets_our_pace_alone(bench: Bench, ca: ScriptedCA, retry, deadline, due) -> None:
-    from evercert.issuer import PendingAnswer
+    from evercert.contracts.issuer import PendingAnswer
 
     answer = lambda request: PendingAnswer("handle", request.now + retry, request.now + deadline)  # noqa: E731
     bench.issuers.known["main"] = OpenIssuer(Stubborn(ca, answer), "stubborn")
@@ -836,7 +836,7 @@ def test_an_issuer_edited_during_the_run_is_taken_up_at_once(bench: Bench) -> No
 
 def test_a_certificate_that_cannot_be_read_is_a_misfit(bench: Bench, ca: ScriptedCA) -> None:
     """Two SAN extensions: a certificate that `cryptography` reads, but whose extensions it refuses."""
-    from evercert.certificate import misfits
+    from evercert.pki.certificate import misfits
 
     class Leaf:
         @property

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 
-from evercert.algorithms import ALGORITHMS
-from evercert.certificate import Bundle, Chain
-from evercert.keys import SEALABLE_BYTES, PrivateKey, algorithm_of, family, public_bytes
-from evercert.spec import Attributes
+from evercert.documents.spec import Attributes
+from evercert.pki.algorithms import ALGORITHMS
+from evercert.pki.certificate import Bundle, Chain
+from evercert.pki.keys import SEALABLE_BYTES, PrivateKey, algorithm_of, family, public_bytes
 
 DER = serialization.Encoding.DER
 PKCS8 = serialization.PrivateFormat.PKCS8

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from evercert.destination import Drift
-from evercert.issuer import Issued, OpenIssuer, Request
+from evercert.contracts.destination import Drift
+from evercert.contracts.issuer import Issued, OpenIssuer, Request
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey, public_bytes
-from evercert.timers import renewal_time
+from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.scheduling.timers import renewal_time
 from tests.fakes import Bench, FakeSeal, as_long_as, spec
 from tests.scripted_ca import ScriptedCA, ScriptedIssuer
 

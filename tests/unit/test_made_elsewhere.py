@@ -7,16 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.attributes import Attributes
-from evercert.aws import items
-from evercert.certificate import Chain
+from evercert.aws.dynamodb import items
+from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request, Status
+from evercert.contracts.record import Facts
+from evercert.documents.spec import Spec
 from evercert.errors import Rejected, Unavailable
-from evercert.issuer import Issued, OpenIssuer, PendingAnswer, Request, Status
+from evercert.issuance.obtain import LONGEST_PENDING
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey, public_bytes
-from evercert.obtaining import LONGEST_PENDING
-from evercert.record import Facts
-from evercert.spec import Spec
+from evercert.pki.attributes import Attributes
+from evercert.pki.certificate import Chain
+from evercert.pki.keys import PrivateKey, public_bytes
 from tests.fakes import Bench, spec
 
 FOLLOWED = "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b"

@@ -7,7 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evercert.aws import notation
+from evercert.aws.dynamodb import attribute_values as notation
 
 NUMBERS = st.integers(-(10**37), 10**37) | st.decimals(-(10**6), 10**6, places=3)
 VALUES = st.recursive(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from evercert.conclusion import Word
-from evercert.ports import Unclaimed
+from evercert.contracts.ports import Unclaimed
+from evercert.issuance.conclusion import Word
 from tests.local_stack import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()

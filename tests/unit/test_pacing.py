@@ -6,12 +6,13 @@ import heapq
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from evercert.checking import check
-from evercert.issuance import Issuance
-from evercert.issuer import OpenIssuer
+from evercert.issuance.run import Issuance
+
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.issuers.self_signed import SelfSigned
-from evercert.record import Record
-from evercert.specs import Change
+from evercert.scheduling.checker import check
 from tests.fakes import LEASE, START, Bench, FakeDestination, spec
 
 TICK = timedelta(minutes=5)

@@ -7,11 +7,11 @@ import re
 import pytest
 import yaml
 
-from evercert.authority.policies.document import VERSION as AUTHORITY_VERSION
-from evercert.authority.policies.document import AuthorityDocument, Known
-from evercert.authority.policies.document import read as read_authority
+from evercert.authority.configuration.document import VERSION as AUTHORITY_VERSION
+from evercert.authority.configuration.document import AuthorityDocument, Known
+from evercert.authority.configuration.document import read as read_authority
 from evercert.cli.files import KINDS
-from evercert.document import Document, read
+from evercert.documents.document import Document, read
 from tests.local_stack import ROOT
 
 AUTHORITY = ROOT / "examples" / "authority.yaml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from evercert.references import Reference
-from evercert.register import first_problem
+from evercert.documents.secret_reference import Reference
+from evercert.registry import first_problem
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
 from evercert.destinations import DESTINATIONS
+from evercert.documents.spec import Component
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
-from evercert.register import Register, first_problem, nearest
-from evercert.spec import Component
+from evercert.registry import Register, first_problem, nearest
 
 
 class Postbox:

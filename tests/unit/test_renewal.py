@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evercert.lifecycle import RenewBefore
-from evercert.renewal import back_off, renew_at, severity
+from evercert.documents.lifecycle import RenewBefore
+from evercert.scheduling.schedule import back_off, renew_at, severity
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 UID = "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d"

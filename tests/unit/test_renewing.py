@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.ports import Unreadable
-from evercert.record import Facts, Failure, Record
-from evercert.renewing import ask, choose, cleaned
-from evercert.specs import Change
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Facts, Failure, Record
+from evercert.contracts.spec_store import Change
+from evercert.operations.renew import ask, choose, cleaned
 from tests.fakes import START, FakeTable, spec
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"

@@ -11,14 +11,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
-from evercert.algorithms import ALGORITHMS
-from evercert.certificate import misfits
-from evercert.issuer import Request, Revoker, SelfIssuer
+from evercert.contracts.issuer import Request, Revoker, SelfIssuer
+from evercert.documents.spec import Spec
 from evercert.issuers import ISSUERS
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.spec import Spec
-from evercert.usages import OIDS, key_usages_of
+from evercert.pki.algorithms import ALGORITHMS
+from evercert.pki.certificate import misfits
+from evercert.pki.keys import PrivateKey
+from evercert.pki.usages import OIDS, key_usages_of
 
 NOW = datetime(2026, 1, 15, 12, 0, 0, 123_456, tzinfo=UTC)
 

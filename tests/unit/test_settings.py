@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from evercert.errors import Misconfigured
-from evercert.settings import CheckerSettings, IssuerSettings
+from evercert.issuance.settings import CheckerSettings, IssuerSettings
 
 CHECKER = {
     "CERTIFICATES_TABLE": "certificates",

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evercert.canonical import canonical_json, digest
-from evercert.certificate import misfits
-from evercert.identifiers import parse
-from evercert.issuer import Request
+from evercert.canonical_json import canonical_json, digest
+from evercert.contracts.issuer import Request
+from evercert.documents.lifecycle import Lifecycle, RenewBefore
+from evercert.documents.spec import Attributes, Component, Spec
 from evercert.issuers.self_signed import SelfSigned
-from evercert.keys import PrivateKey
-from evercert.lifecycle import Lifecycle, RenewBefore
-from evercert.spec import Attributes, Component, Spec
-from evercert.usages import key_usage
+from evercert.pki.certificate import misfits
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import PrivateKey
+from evercert.pki.usages import key_usage
 
 WEB = {
     "name": "web",

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from evercert.dispatch import shard
-from evercert.instants import to_text
-from evercert.sweeping import Entry, Progress, is_lost, sweep
+from evercert.contracts.queue import shard
+from evercert.scheduling.sweeper import Entry, Progress, is_lost, sweep
+from evercert.timestamps import to_text
 from tests.fakes import START, HandClock
 
 RECORD = ("certificate#web", "record")

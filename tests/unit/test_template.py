@@ -10,7 +10,7 @@ import pytest
 
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.limits import SIGNER, WAITED_FOR
-from evercert.settings import LOCAL_ISSUERS
+from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.local_stack import ROOT
 from tests.world import load_template
 

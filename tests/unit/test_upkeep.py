@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from evercert.destination import Drift
+from evercert.contracts.destination import Drift
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import Record
 from evercert.errors import Misconfigured, Unavailable
-from evercert.issuer import OpenIssuer
-from evercert.record import Record
-from evercert.renewal import warnings
-from evercert.timers import renewal_time
+from evercert.scheduling.schedule import warnings
+from evercert.scheduling.timers import renewal_time
 from tests.fakes import Asked, Bench, FakeDestination, as_long_as, spec
 
 DAY = timedelta(days=1)

@@ -4,8 +4,8 @@ import pytest
 from cryptography import x509
 from pydantic import TypeAdapter, ValidationError
 
-from evercert.algorithms import ALGORITHMS, family
-from evercert.usages import (
+from evercert.pki.algorithms import ALGORITHMS, family
+from evercert.pki.usages import (
     EXTENDED_KEY_USAGES,
     KEY_USAGES,
     ExtendedKeyUsages,

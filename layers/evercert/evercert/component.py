@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from evercert.canonical import digest
+from evercert.canonical_json import digest
 
 
 class Component(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from evercert.errors import OutOfTime
-from evercert.instants import to_text
+from evercert.timestamps import to_text
 
 Clock = Callable[[], datetime]
 

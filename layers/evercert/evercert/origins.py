@@ -10,7 +10,7 @@ from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from evercert.errors import Misconfigured, foreign
-from evercert.identifiers import parse
+from evercert.pki.identifiers import parse
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from evercert.authority.refusal import bad_request
+from evercert.authority.api_errors import bad_request
 from evercert.errors import Unavailable
 from tests.authority.ceremony import Ceremony
 from tests.authority.enrolled import AuthorityEnrollment, enrolled

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.authority.ca import CA, Ceiling
-from evercert.aws.authority.estate import AuthorityEstate
-from evercert.aws.authority.key_making import CAKeyMaking
+from evercert.authority.ca.definition import CA, Ceiling
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.cli.authority import ceremony

@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from evercert.authority.orders import Revoked
+from evercert.authority.ca.signing_orders import Revoked
 from evercert.aws.authority import crls
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.errors import Misconfigured, Rejected
-from evercert.keys import public_bytes
+from evercert.pki.keys import public_bytes
 from tests.authority.certificates import FakeCertificates, fingerprint
 from tests.authority.samples import CA, PROFILE, crl, kept, requested
 from tests.authority.tables import state_table

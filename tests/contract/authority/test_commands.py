@@ -18,17 +18,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from evercert.authority.orders import Intent
+from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.authority.certificates import DynamoDBCertificates
-from evercert.aws.authority.estate import AuthorityEstate
-from evercert.aws.authority.key_making import CAKeyMaking
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.app import run
 from evercert.cli.connection import Connection
-from evercert.keys import public_bytes
-from evercert.usages import key_usage
+from evercert.pki.keys import public_bytes
+from evercert.pki.usages import key_usage
 from tests.authority.samples import kept, requested
 from tests.certificates import private_key
 from tests.fakes import START

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import pytest
 
-from evercert.authority.ca import CA, Ceiling, Installed
-from evercert.authority.estate import Application, Profile, id_of
-from evercert.authority.identity import Identity, UniversalLogin
-from evercert.authority.ports import Configuration
+from evercert.authority.ca.definition import CA, Ceiling, Installed
+from evercert.authority.configuration.identity import Identity, UniversalLogin
+from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.contracts.ports import Configuration
 from evercert.aws.authority import configuration
 from evercert.aws.authority.configuration import DynamoDBConfiguration, Project
-from evercert.aws.authority.estate import AuthorityEstate
+from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.errors import Misconfigured, Rejected
 from tests.authority.configuration import STACK, FakeConfiguration
 from tests.fakes import START

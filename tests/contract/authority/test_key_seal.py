@@ -6,7 +6,7 @@ import pytest
 
 from evercert.aws.authority.key_seal import KMSKeySeal
 from evercert.errors import Misconfigured, SealBroken
-from evercert.keys import PrivateKey
+from evercert.pki.keys import PrivateKey
 from tests.strict import StrictKMS
 from tests.world import World
 

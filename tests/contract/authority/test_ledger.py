@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from evercert.authority.orders import Intent
-from evercert.authority.ports import Ledger
+from evercert.authority.ca.signing_orders import Intent
+from evercert.authority.contracts.ports import Ledger
 from evercert.aws.authority.ledger import LARGEST, DynamoDBLedger
 from evercert.errors import Busy, Misconfigured
 from tests.authority.ledger import MemoryLedger

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.outside import Outside
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
-from evercert.logins import Auth
+from evercert.http_client.client import Web
+from evercert.issuers.context import Outside
+from evercert.issuers.infisical.logins import Auth
 from evercert.origins import Hosts
-from evercert.web.server import Web
 from tests.authority.server import CONTEXT, Authority
 from tests.vault import Vault
 

@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from evercert.authority.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
-from evercert.authority.logins.aws_login import AWSAuth
-from evercert.authority.logins.aws_proof import Rules
-from evercert.authority.logins.logging_in import LoggingIn
-from evercert.authority.logins.tokens import AccessTokens
-from evercert.authority.logins.universal import UniversalAuth
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
+from evercert.authority.logins.access_tokens import AccessTokens
+from evercert.authority.logins.aws_iam import AWSAuth
+from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.sts_request import Rules
+from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.deadline import Deadline
 from evercert.errors import LoginRefused, Unavailable
-from evercert.logins.aws_iam import AWSIAM
-from evercert.logins.login import Proof
-from evercert.logins.session import Session
+from evercert.http_client.client import Web
+from evercert.issuers.infisical.logins.aws_iam import AWSIAM
+from evercert.issuers.infisical.logins.login import Proof
+from evercert.issuers.infisical.session import Session
 from evercert.origins import Hosts
-from evercert.web.server import Web
 from tests.authority.sts import ARN, KEY, REGION, SECRET, SESSION, FakeSts
 from tests.authority.tokens import FakeTokens
 from tests.fakes import HandClock

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from evercert.authority.orders import CrlOrder, Revoked
-from evercert.authority.refusal import Refusal, bad_request
-from evercert.authority.signer.orders_wire import decode, encode_answer
-from evercert.aws.authority.signer_function import LARGEST, SignerFunction
+from evercert.authority.api_errors import Refusal, bad_request
+from evercert.authority.ca.signing_orders import CrlOrder, Revoked
+from evercert.authority.signer.wire_format import decode, encode_answer
+from evercert.aws.authority.signer_client import LARGEST, SignerFunction
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable
 from tests.authority.ceremony import Ceremony, order
 from tests.fakes import START

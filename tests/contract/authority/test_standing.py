@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.clients import Clients
-from evercert.cli import checks, terminal
+from evercert.cli import terminal
 from evercert.cli.authority import ceremony
-from evercert.cli.authority.checks import of_authority
-from evercert.cli.authority.opened import Opened, of_connection
-from evercert.cli.checks import Check
+from evercert.cli.authority.connection import Opened, of_connection
 from evercert.cli.connection import Connection
+from evercert.cli.doctor import stack_checks as checks
+from evercert.cli.doctor.authority_checks import of_authority
+from evercert.cli.doctor.stack_checks import Check
 from tests.certificates import private_key
 from tests.local_stack import ACCOUNT
 from tests.world import World

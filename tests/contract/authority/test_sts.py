@@ -17,15 +17,15 @@ import httpx
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from evercert.authority.identity import AWSLogin, Identity
-from evercert.authority.logins.aws_login import AWSAuth
-from evercert.authority.logins.aws_proof import BODY, Question, Rules, proof
-from evercert.authority.ports import Caller, Sts
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, Identity
+from evercert.authority.contracts.ports import Caller, Sts
+from evercert.authority.logins.aws_iam import AWSAuth
+from evercert.authority.logins.sts_request import BODY, Question, Rules, proof
 from evercert.aws.authority import sts as module
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.errors import Unavailable
-from evercert.logins.aws_iam import signed
+from evercert.issuers.infisical.logins.aws_iam import signed
 from evercert.origins import Origin
 from tests.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
 from tests.authority.tokens import FakeTokens

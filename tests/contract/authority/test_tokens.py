@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from evercert.authority.kept import Token
-from evercert.authority.ports import Tokens
-from evercert.aws.authority.tokens import DynamoDBTokens
+from evercert.authority.contracts.ports import Tokens
+from evercert.authority.contracts.records import Token
+from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.errors import Misconfigured, Unavailable
 from tests.authority.tokens import FakeTokens
 from tests.fakes import START

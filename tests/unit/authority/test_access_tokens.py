@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.identity import Identity
-from evercert.authority.logins.tokens import AccessTokens
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.logins.access_tokens import AccessTokens
 from tests.authority.tokens import FakeTokens
 from tests.fakes import START, HandClock
 

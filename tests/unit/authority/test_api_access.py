@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.front.route import Route
-from evercert.authority.front.routes import ROUTES
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client
 
 GUARDED = [route for route in ROUTES if route.login]

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from evercert.authority.front.api import LARGEST_BODY, Api
-from evercert.authority.front.enrollment import digest_of
-from evercert.authority.front.front import Front
-from evercert.authority.front.routes import ROUTES
-from evercert.authority.policies.policy import Policy
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.infisical_api.dispatcher import LARGEST_BODY, Api
+from evercert.authority.infisical_api.enrollment import digest_of
+from evercert.authority.infisical_api.routes import ROUTES
+from evercert.authority.infisical_api.services import Front
+from evercert.authority.policy.policy import Policy
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, csr, event_of
 from tests.authority.setting import ANYTHING
 from tests.fakes import START

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from evercert.authority.estate import Profile, id_of
-from evercert.authority.policies.document import AuthorityDocument, Known, read
-from evercert.authority.policies.presets import PRESETS
+from evercert.authority.configuration.document import AuthorityDocument, Known, read
+from evercert.authority.configuration.profiles import Profile, id_of
+from evercert.authority.policy.presets import PRESETS
 
 GOOD = {
     "version": "authority/v1",

@@ -14,12 +14,12 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evercert.authority.identity import AWSLogin, Identity
-from evercert.authority.logins.aws_login import AWSAuth, matches
-from evercert.authority.logins.aws_proof import BODY, TAKEN, Question, Rules, proof
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, Identity
+from evercert.authority.logins.aws_iam import AWSAuth, matches
+from evercert.authority.logins.sts_request import BODY, TAKEN, Question, Rules, proof
 from evercert.errors import Unavailable
-from evercert.logins.aws_iam import signed
+from evercert.issuers.infisical.logins.aws_iam import signed
 from evercert.origins import Origin
 from tests.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
 from tests.authority.tokens import FakeTokens

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evercert.authority.policies import bodies
-from evercert.authority.policies.asked import BasicConstraints
-from evercert.authority.refusal import Refusal
-from evercert.identifiers import parse
-from evercert.spec import RESERVED_METADATA
+from evercert.authority.api_errors import Refusal
+from evercert.authority.requests import bodies
+from evercert.authority.requests.requested_fields import BasicConstraints
+from evercert.documents.spec import RESERVED_METADATA
+from evercert.pki.identifiers import parse
 
 PROFILE = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 

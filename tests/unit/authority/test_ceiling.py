@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import ValidationError
 
-from evercert.authority.ca import Ceiling
-from evercert.authority.signer.ceiling import MOST_NAMES, meant_by, problems, untimely, within
-from evercert.authority.signer.sound_keys import unsound
-from evercert.identifiers import Identifier, parse
-from evercert.keys import public_bytes
-from evercert.register import first_problem
+from evercert.authority.ca.ceiling import MOST_NAMES, meant_by, problems, untimely, within
+from evercert.authority.ca.definition import Ceiling
+from evercert.authority.ca.key_checks import unsound
+from evercert.pki.identifiers import Identifier, parse
+from evercert.pki.keys import public_bytes
+from evercert.registry import first_problem
 from tests.authority.ceremony import Ceremony, ceiling, leaf
 from tests.certificates import private_key
 from tests.fakes import START

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.authority.policies.asked import Asked, BasicConstraints
-from evercert.authority.policies.evaluation import problems, refuse
-from evercert.authority.policies.policy import Policy
-from evercert.authority.policies.wish import Wish
-from evercert.identifiers import parse
+from evercert.authority.policy.evaluation import problems, refuse
+from evercert.authority.policy.policy import Policy
+from evercert.authority.requests.effective_request import Wish
+from evercert.authority.requests.requested_fields import Asked, BasicConstraints
+from evercert.pki.identifiers import parse
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 

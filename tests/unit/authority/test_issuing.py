@@ -11,11 +11,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from evercert.authority.refusal import Refusal
-from evercert.certificate import Chain
+from evercert.authority.api_errors import Refusal
+from evercert.documents.spec import RESERVED_METADATA
 from evercert.errors import Misconfigured, OutOfTime, Unavailable
-from evercert.keys import PrivateKey
-from evercert.spec import RESERVED_METADATA
+from evercert.pki.certificate import Chain
+from evercert.pki.keys import PrivateKey
 from tests.authority.client import CERTIFICATES, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
 
 
@@ -174,7 +174,7 @@ def test_a_retry_reckons_its_dates_anew(client: Client) -> None:
 
 
 def test_a_token_answers_under_another_policy_too(client: Client) -> None:
-    from evercert.authority.policies.policy import Policy
+    from evercert.authority.policy.policy import Policy
 
     first = client.issue(key="token").json
     client.setting.profile(policy=Policy())

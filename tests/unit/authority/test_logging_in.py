@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
-from evercert.authority.logins.aws_login import AWSAuth
-from evercert.authority.logins.aws_proof import Rules
-from evercert.authority.logins.logging_in import LoggingIn
-from evercert.authority.logins.tokens import AccessTokens
-from evercert.authority.logins.universal import UniversalAuth
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
+from evercert.authority.logins.access_tokens import AccessTokens
+from evercert.authority.logins.aws_iam import AWSAuth
+from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.sts_request import Rules
+from evercert.authority.logins.universal_auth import UniversalAuth
 from tests.authority.setting import Setting
 from tests.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
 from tests.authority.tokens import FakeTokens

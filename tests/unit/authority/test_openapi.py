@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.front import openapi
-from evercert.authority.front.route import Route
-from evercert.authority.front.routes import ROUTES
-from evercert.authority.front.search import SearchModel
-from evercert.authority.policies.bodies import IssueModel, RenewModel
+from evercert.authority.infisical_api import openapi
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
+from evercert.authority.infisical_api.search import SearchModel
+from evercert.authority.requests.bodies import IssueModel, RenewModel
 from evercert.errors import Unavailable
 from tests.authority.ceremony import ADDRESS
 from tests.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, Said, route_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.orders import CrlOrder, Revoked
-from evercert.authority.refusal import Refusal, bad_request
-from evercert.authority.signer.orders_wire import decode, decode_answer, encode_answer, encode_crl, encode_leaf
+from evercert.authority.api_errors import Refusal, bad_request
+from evercert.authority.ca.signing_orders import CrlOrder, Revoked
+from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
 from evercert.errors import Misconfigured, Rejected, Unavailable, Unexpected
-from evercert.identifiers import parse
+from evercert.pki.identifiers import parse
 from tests.authority.ceremony import Ceremony, order
 from tests.fakes import START
 

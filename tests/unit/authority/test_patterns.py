@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evercert.authority.policies.patterns import allows, denies, fold, matches, meets, unreadable
+from evercert.authority.policy.patterns import allows, denies, fold, matches, meets, unreadable
 
 LETTERS = st.text(alphabet="ab.", max_size=12)
 GLOBS = st.text(alphabet="ab.*", max_size=10)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from evercert.authority.policies.policy import Policy, kebab
+from evercert.authority.policy.policy import Policy, kebab
 
 FULL = {
     "subject": [{"type": "common_name", "allowed": ["*.example.com"], "denied": ["admin.example.com"]}],

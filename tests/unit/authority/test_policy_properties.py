@@ -12,10 +12,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evercert.authority.policies.evaluation import problems
-from evercert.authority.policies.policy import Policy
-from evercert.authority.policies.wish import Wish
-from evercert.identifiers import Identifier
+from evercert.authority.policy.evaluation import problems
+from evercert.authority.policy.policy import Policy
+from evercert.authority.requests.effective_request import Wish
+from evercert.pki.identifiers import Identifier
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 PATTERN = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=3).map(".".join)

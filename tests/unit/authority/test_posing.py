@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from evercert.authority.signer.posing import hash_of, posing, public_key_of
+from evercert.authority.ca.kms_key import hash_of, posing, public_key_of
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.errors import Misconfigured
 from tests.authority.keys import StrictSigningKMS

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.authority.policies.asked import Asked, BasicConstraints
-from evercert.authority.policies.defaults import wish
-from evercert.authority.policies.evaluation import problems
-from evercert.authority.policies.presets import PRESETS
-from evercert.identifiers import parse
+from evercert.authority.policy.evaluation import problems
+from evercert.authority.policy.presets import PRESETS
+from evercert.authority.requests.defaults import wish
+from evercert.authority.requests.requested_fields import Asked, BasicConstraints
+from evercert.pki.identifiers import parse
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 KEYS = ["EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_3072", "RSA_4096"]

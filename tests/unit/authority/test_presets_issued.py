@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from evercert.attributes import Attributes
-from evercert.authority.policies.presets import PRESETS
+from evercert.authority.policy.presets import PRESETS
+from evercert.pki.attributes import Attributes
 from tests.authority.client import Client
 from tests.authority.linting import findings
 from tests.certificates import private_key
@@ -51,7 +51,7 @@ def test_what_is_issued_is_as_rfc_5280_has_it(client: Client, preset: str, algor
     client.profile = client.setting.profile(policy=PRESETS[preset].policy, defaults=PRESETS[preset].defaults)
     attributes = asked(preset, algorithm)
     if how == "csr":
-        from evercert.keys import PrivateKey
+        from evercert.pki.keys import PrivateKey
 
         names = {} if preset == "tls-client" else {"alt-names": ["dns:www.example.com", "ip:10.0.0.7"]}
         key = PrivateKey(private_key(algorithm))

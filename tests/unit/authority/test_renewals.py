@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from evercert.authority.policies.policy import Policy
-from evercert.authority.policies.wish import BACKDATED
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.policy.policy import Policy
+from evercert.authority.requests.effective_request import BACKDATED
 from evercert.errors import Unavailable
-from evercert.keys import PrivateKey, public_bytes
+from evercert.pki.keys import PrivateKey, public_bytes
 from tests.authority.client import CERTIFICATES, REQUESTS, Client, Said, csr
 from tests.authority.setting import ANYTHING
 

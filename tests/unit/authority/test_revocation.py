@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from evercert.authority.front import blocked_keys
-from evercert.authority.front.reasons import REASONS
+from evercert.authority.ca.revocation_reasons import REASONS
+from evercert.authority.registration import blocked_keys
 from evercert.errors import Misconfigured, Unavailable
 from tests.authority.client import CERTIFICATES, MANAGER, REQUESTS, Client, csr
 from tests.authority.server import CONTEXT

@@ -13,14 +13,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from evercert.authority.ca import CA, Ceiling, Installed
-from evercert.authority.orders import CrlOrder, Intent, LeafOrder, Revoked
-from evercert.authority.refusal import Refusal
-from evercert.authority.signer.building import serial_number
-from evercert.authority.signer.signing import Signing
+from evercert.authority.api_errors import Refusal
+from evercert.authority.ca.builder import serial_number
+from evercert.authority.ca.definition import CA, Ceiling, Installed
+from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
+from evercert.authority.signer.signer import Signing
 from evercert.errors import Misconfigured, Unavailable
-from evercert.identifiers import parse
-from evercert.keys import public_bytes
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import public_bytes
 from tests.authority.ceremony import ADDRESS, Ceremony, ceiling, csr, leaf, order, pem
 from tests.authority.configuration import FakeConfiguration
 from tests.authority.ledger import MemoryLedger

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import verification
 
-from evercert.authority.orders import CrlOrder, Revoked
-from evercert.authority.signer.building import ca_request, serial_number
-from evercert.authority.signer.posing import posing, public_key_of
-from evercert.authority.signer.signing import Signing
-from evercert.identifiers import parse
+from evercert.authority.ca.builder import ca_request, serial_number
+from evercert.authority.ca.kms_key import posing, public_key_of
+from evercert.authority.ca.signing_orders import CrlOrder, Revoked
+from evercert.authority.signer.signer import Signing
+from evercert.pki.identifiers import parse
 from tests.authority.ceremony import ADDRESS, Ceremony, name, order, pem
 from tests.authority.configuration import FakeConfiguration
 from tests.authority.ledger import MemoryLedger

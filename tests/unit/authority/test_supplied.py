@@ -6,10 +6,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
 
-from evercert.authority.policies.asked import BasicConstraints
-from evercert.authority.policies.supplied import read
-from evercert.authority.refusal import Refusal
-from evercert.identifiers import parse
+from evercert.authority.api_errors import Refusal
+from evercert.authority.requests.csr import read
+from evercert.authority.requests.requested_fields import BasicConstraints
+from evercert.pki.identifiers import parse
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.attributes import Attributes
-from evercert.authority.policies.asked import Asked, BasicConstraints, again
-from evercert.authority.policies.defaults import carried, wish
-from evercert.authority.policies.supplied import Supplied, read
-from evercert.authority.policies.wish import Wish
-from evercert.authority.refusal import Refusal
+from evercert.authority.api_errors import Refusal
+from evercert.authority.requests.csr import Supplied, read
+from evercert.authority.requests.defaults import carried, wish
+from evercert.authority.requests.effective_request import Wish
+from evercert.authority.requests.requested_fields import Asked, BasicConstraints, again
 from evercert.errors import Misconfigured
-from evercert.identifiers import parse
-from evercert.keys import PrivateKey
+from evercert.pki.attributes import Attributes
+from evercert.pki.identifiers import parse
+from evercert.pki.keys import PrivateKey
 
 NOW = datetime(2027, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)
 WHOLE = NOW.replace(microsecond=0)

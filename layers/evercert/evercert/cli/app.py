@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, documents, operations
+from evercert.cli import authority, certificates, documents
+from evercert.cli import stack as operations
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, FAILED, err, out
 from evercert.errors import EvercertError

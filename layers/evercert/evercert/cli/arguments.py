@@ -12,11 +12,11 @@ import typer
 
 from evercert import durations
 from evercert.cli.files import BadInput
+from evercert.contracts.record import State
+from evercert.contracts.spec_store import Pause
+from evercert.documents.spec import NAME_PATTERN
 from evercert.errors import foreign
-from evercert.record import State
-from evercert.renewing import SPREAD
-from evercert.spec import NAME_PATTERN
-from evercert.specs import Pause
+from evercert.operations.renew import SPREAD
 
 STATES = (*get_args(State), "unreadable")
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.progress import track
 
-from evercert import durations, renewing
-from evercert.applying import nudge
+from evercert import durations
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
 from evercert.errors import foreign
-from evercert.ports import Unreadable
-from evercert.record import Record
+from evercert.operations import renew as renewing
+from evercert.operations.apply import nudge
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection

@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoR
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from evercert.aws.clients import Clients, code, translated
-from evercert.aws.credentials_kept import CredentialSecrets
-from evercert.aws.queue import SQSQueue
-from evercert.aws.specs import DynamoDBSpecs
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.secret_writer import CredentialSecrets
+from evercert.aws.sqs import SQSQueue
 from evercert.errors import Misconfigured, foreign
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.applying import Plan, carry_out, plan
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
+from evercert.operations.apply import Plan, carry_out, plan
 from evercert.origins import Hosts, Origin
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from evercert.applying import Wanted
-from evercert.cli.agent import host as hosts
-from evercert.cli.agent.host import Host
-from evercert.cli.agent.translation import Agent, is_agent
-from evercert.cli.agent.translation import read as read_agent
+from evercert.cli.infisical_agent import host as hosts
+from evercert.cli.infisical_agent.host import Host
+from evercert.cli.infisical_agent.translation import Agent, is_agent
+from evercert.cli.infisical_agent.translation import read as read_agent
 from evercert.cli.source import Source, Unreadable, load
 from evercert.destinations import DESTINATIONS
-from evercert.document import Document, Kinds, Path, Problem, places, read
+from evercert.documents.document import Document, Kinds, Path, Problem, places, read
+from evercert.documents.secret_reference import Credential
+from evercert.documents.spec import Component, Spec
 from evercert.errors import foreign
 from evercert.issuers import ISSUERS
-from evercert.references import Credential
-from evercert.spec import Component, Spec
+from evercert.operations.apply import Wanted
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
 

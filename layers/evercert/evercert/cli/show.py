@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evercert.applying import HIDDEN, Plan
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Pause
 from evercert.durations import to_text as span_text
 from evercert.errors import foreign
-from evercert.events import Outcome
-from evercert.instants import to_text
-from evercert.ports import Unreadable
-from evercert.record import Record
-from evercert.specs import Pause
+from evercert.operations.apply import HIDDEN, Plan
+from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
-    from evercert.cli.checks import Check
+    from evercert.cli.doctor.stack_checks import Check
 
 STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
 CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "yellow"}

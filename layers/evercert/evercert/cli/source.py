@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from evercert.document import Path
-from evercert.model import is_key
+from evercert.documents.document import Path
+from evercert.schema import is_key
 
 LARGEST = 1 << 20
 DEEPEST = 20

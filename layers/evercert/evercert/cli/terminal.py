@@ -13,10 +13,10 @@ from rich.console import Console
 
 from evercert.cli import arguments
 from evercert.cli.files import BadInput
-from evercert.cli.waiting import wait_for
+from evercert.cli.progress import wait_for
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
 from evercert.errors import EvercertError, foreign
-from evercert.ports import Unreadable
-from evercert.record import Record
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection

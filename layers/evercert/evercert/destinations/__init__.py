@@ -1,6 +1,6 @@
 """Kinds of destinations: one file and one line each."""
 
-from evercert.register import Register
+from evercert.registry import Register
 
 DESTINATIONS = Register(
     "destination",

@@ -14,18 +14,18 @@ from cryptography import x509
 from pydantic import model_validator
 
 from evercert.aws.clients import code, translated
-from evercert.certificate import Bundle, Chain
-from evercert.destination import Delivered, Drift
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
-from evercert.destinations.account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
+from evercert.destinations.aws_account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
+from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Gone, Misconfigured, Rejected
-from evercert.record import Delivery
-from evercert.spec import Spec, text_of
+from evercert.pki.certificate import Bundle, Chain
 
 if TYPE_CHECKING:
     from types_boto3_acm import ACMClient
 
-    from evercert.aws.surroundings import Surroundings
+    from evercert.destinations.context import Surroundings
 
 MOST_PAGES, PAGE = 5, 1_000
 CLOCKS_APART = timedelta(minutes=5)

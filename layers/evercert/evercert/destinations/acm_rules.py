@@ -13,12 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from evercert.algorithms import algorithm_of
-from evercert.certificate import Chain
+from evercert.documents.spec import Spec
 from evercert.errors import Rejected
-from evercert.identifiers import parse
-from evercert.spec import Spec
-from evercert.usages import OIDS, key_usages_of
+from evercert.pki.algorithms import algorithm_of
+from evercert.pki.certificate import Chain
+from evercert.pki.identifiers import parse
+from evercert.pki.usages import OIDS, key_usages_of
 
 if TYPE_CHECKING:
     from types_boto3_acm.literals import KeyAlgorithmType

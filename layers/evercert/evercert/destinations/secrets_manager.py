@@ -9,20 +9,20 @@ from botocore.exceptions import ClientError
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
-from evercert.canonical import canonical_json, digest
-from evercert.certificate import Bundle, to_pem
-from evercert.destination import Delivered, Drift
-from evercert.destinations.account import CERTIFICATE_TAG, PREFIX, STACK_TAG, InAccount, tag_value
+from evercert.canonical_json import canonical_json, digest
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.record import Delivery
+from evercert.destinations.aws_account import CERTIFICATE_TAG, PREFIX, STACK_TAG, InAccount, tag_value
+from evercert.documents.secret_reference import SECRETS
+from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Misconfigured, Rejected
-from evercert.keys import subject
-from evercert.record import Delivery
-from evercert.references import SECRETS
-from evercert.spec import Spec, text_of
+from evercert.pki.certificate import Bundle, to_pem
+from evercert.pki.keys import subject
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-    from evercert.aws.surroundings import Surroundings
+    from evercert.destinations.context import Surroundings
 
 LARGEST_SECRET = 65_536
 _CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet

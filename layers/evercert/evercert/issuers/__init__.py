@@ -1,11 +1,11 @@
 """Kinds of issuers: one file and one line each."""
 
-from evercert.register import Register
+from evercert.registry import Register
 
 ISSUERS = Register(
     "issuer",
     {
-        "infisical": "evercert.issuers.infisical:Infisical",
+        "infisical": "evercert.issuers.infisical.issuer:Infisical",
         "self-signed": "evercert.issuers.self_signed:SelfSigned",
     },
 )

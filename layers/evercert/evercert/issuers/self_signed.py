@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.algorithms import Family
-from evercert.attributes import Attributes
-from evercert.certificate import Chain
+from evercert.contracts.issuer import Issued, Request
+from evercert.documents.spec import Model
 from evercert.errors import Rejected
-from evercert.issuer import Issued, Request
-from evercert.keys import PrivateKey, alternative_names, family, subject
-from evercert.spec import Model
-from evercert.usages import KeyUsage, extended_key_usage, key_usage
+from evercert.pki.algorithms import Family
+from evercert.pki.attributes import Attributes
+from evercert.pki.certificate import Chain
+from evercert.pki.keys import PrivateKey, alternative_names, family, subject
+from evercert.pki.usages import KeyUsage, extended_key_usage, key_usage
 
 DEFAULT_TTL = timedelta(days=90)
 MOST_BACKDATED = timedelta(minutes=5)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from evercert.settings import Variables
+from evercert.issuance.settings import Variables
 
 
 @dataclass(frozen=True)

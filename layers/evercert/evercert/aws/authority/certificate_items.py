@@ -14,13 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import TypeAdapter, ValidationError
 
-from evercert.authority.front.reasons import REASONS
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.orders import Revoked
-from evercert.aws import items
+from evercert.authority.ca.revocation_reasons import REASONS
+from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.records import Kept, Requested
+from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
-from evercert.instants import from_text
-from evercert.keys import public_bytes
+from evercert.pki.keys import public_bytes
+from evercert.timestamps import from_text
 
 REMEMBERED = timedelta(days=400)  # after the end of the certificate
 SCHEMA = 1

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.orders import Revoked
+from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.records import Kept, Requested
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.crls import DynamoDBCrls
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
-from evercert.aws.updates import Update
+from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Unavailable
-from evercert.instants import to_text
+from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

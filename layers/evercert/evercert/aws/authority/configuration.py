@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from evercert.authority.ca import CA
-from evercert.authority.estate import Application, Profile
-from evercert.authority.identity import Identity
+from evercert.authority.ca.definition import CA
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.profiles import Application, Profile
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
-from evercert.model import Model
-from evercert.register import first_problem
+from evercert.registry import first_problem
+from evercert.schema import Model
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ from cryptography import x509
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
-from evercert.aws.updates import Update
+from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Misconfigured, Rejected, Unavailable
 
 if TYPE_CHECKING:

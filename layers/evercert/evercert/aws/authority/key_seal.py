@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evercert.aws.seal import Sealing
-from evercert.keys import PrivateKey
+from evercert.aws.kms import Sealing
+from evercert.pki.keys import PrivateKey
 
 if TYPE_CHECKING:
     from types_boto3_kms import KMSClient

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from evercert.authority.orders import Intent
+from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.clients import code, translated
-from evercert.aws.notation import read, written
+from evercert.aws.dynamodb.attribute_values import read, written
 from evercert.errors import Busy, Misconfigured, foreign
-from evercert.instants import from_text, to_text
+from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -9,17 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from evercert.authority.ports import Caller
-from evercert.authority.refusal import unauthorized
+from evercert.authority.api_errors import unauthorized
+from evercert.authority.contracts.ports import Caller
 from evercert.errors import Misconfigured, Unavailable, foreign
-from evercert.web.trust import context
+from evercert.http_client.trust import context
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
 
-    from evercert.web.wire import Resolve
+    from evercert.http_client.transport import Resolve
 
 LIMIT = timedelta(seconds=5)  # of the whole call
 LARGEST_ANSWER = 64 * 1_024
@@ -67,7 +67,7 @@ class STSOverHTTP:
         """A connection of its own for each call: logins are rare, and two at once must not share a time limit."""
         import httpx  # noqa: PLC0415 (a tenth of a cold start, and most calls are no logins)
 
-        from evercert.web.wire import Backend, Transport, system_resolve  # noqa: PLC0415
+        from evercert.http_client.transport import Backend, Transport, system_resolve  # noqa: PLC0415
 
         backend = Backend(self._resolve or system_resolve, LIMIT, local=self._endpoint is not None)
         backend.limit.begin()

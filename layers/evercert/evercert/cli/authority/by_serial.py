@@ -10,16 +10,16 @@ from uuid import NAMESPACE_URL, uuid5
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.authority.kept import Kept, Requested
-from evercert.authority.leaf import Leaf
-from evercert.aws.authority.ledger_reading import Entry, LedgerReading
-from evercert.certificate import to_pem
+from evercert.authority.ca.leaf import Leaf
+from evercert.authority.contracts.records import Kept, Requested
+from evercert.aws.authority.ledger_reader import Entry, LedgerReading
 from evercert.cli.files import BadInput
 from evercert.errors import Misconfigured
-from evercert.instants import from_text
+from evercert.pki.certificate import to_pem
+from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
-    from evercert.cli.authority.opened import Opened
+    from evercert.cli.authority.connection import Opened
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
 SHA256 = 64  # digits

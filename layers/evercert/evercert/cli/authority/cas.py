@@ -8,15 +8,15 @@ import typer
 
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import crls, show
-from evercert.cli.authority.given import ca_named, ca_title
-from evercert.cli.authority.given import subject as subject_of
-from evercert.cli.authority.lazily import hands_of, opened
+from evercert.cli.authority.arguments import ca_named, ca_title
+from evercert.cli.authority.arguments import subject as subject_of
+from evercert.cli.authority.lazy import hands_of, opened
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 
 if TYPE_CHECKING:
-    from evercert.authority.ca import CA
-    from evercert.cli.authority.opened import Opened
+    from evercert.authority.ca.definition import CA
+    from evercert.cli.authority.connection import Opened
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The CA's name, such as issuing-ec.")]
 CommonName = Annotated[
@@ -90,7 +90,7 @@ def import_(
 ) -> None:
     """Give an issuing CA the certificate that a CA outside signed."""
     from evercert.cli.authority import ceremony  # noqa: PLC0415
-    from evercert.cli.authority.signed_outside import read  # noqa: PLC0415
+    from evercert.cli.authority.external_certificate import read  # noqa: PLC0415
 
     found = opened(stack, region)
     ca = _outside(found, name)

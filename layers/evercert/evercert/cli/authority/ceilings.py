@@ -9,18 +9,18 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import ValidationError
 
-from evercert.algorithms import KeyAlgorithm, family
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import show
+from evercert.cli.authority.arguments import ca_named
 from evercert.cli.authority.cas import Name
-from evercert.cli.authority.given import ca_named
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.durations import to_text
 from evercert.errors import foreign
-from evercert.identifiers import parse
-from evercert.register import first_problem
-from evercert.usages import EXTENDED_KEY_USAGES, KEY_USAGES
+from evercert.pki.algorithms import KeyAlgorithm, family
+from evercert.pki.identifiers import parse
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES
+from evercert.registry import first_problem
 
 Values = list[str] | None
 _CLEARED = "none"  # `--email none`: an option that is given nothing cannot be told from one that is not given
@@ -46,8 +46,8 @@ def ceiling(
     as_json: Json = False,
 ) -> None:
     """Show the ceiling of an issuing CA, or set parts of it; an option replaces what was there, `none` empties it."""
-    from evercert.authority.ca import Ceiling  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415
+    from evercert.authority.ca.definition import Ceiling  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415
 
     wanted = _wanted({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
     if any_purpose is not None:

@@ -11,18 +11,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from evercert.algorithms import KeyAlgorithm, algorithm_of
-from evercert.authority.ca import CA, Ceiling, Installed
-from evercert.authority.ports import CAKeys
-from evercert.authority.signer import building
-from evercert.authority.signer.building import Issuer, Places, Span
-from evercert.authority.signer.posing import PublicKey, posing, public_key_of
-from evercert.aws.authority.estate import AuthorityEstate
-from evercert.aws.authority.key_making import CAKeyMaking
+from evercert.authority.ca import builder as building
+from evercert.authority.ca.builder import Issuer, Places, Span
+from evercert.authority.ca.definition import CA, Ceiling, Installed
+from evercert.authority.ca.kms_key import PublicKey, posing, public_key_of
+from evercert.authority.contracts.ports import CAKeys
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
-from evercert.certificate import to_pem
-from evercert.cli.authority import given
+from evercert.cli.authority import arguments as given
 from evercert.errors import Rejected
+from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
+from evercert.pki.certificate import to_pem
 
 ROOT = "root"
 # One of each family, because ACM takes a certificate only under a CA of its own family.

@@ -9,8 +9,8 @@ from evercert.cli import terminal
 from evercert.errors import EvercertError, Unavailable
 
 if TYPE_CHECKING:
-    from evercert.authority.ca import CA
-    from evercert.cli.authority.opened import Opened
+    from evercert.authority.ca.definition import CA
+    from evercert.cli.authority.connection import Opened
 
 
 def published_first(found: Opened) -> None:

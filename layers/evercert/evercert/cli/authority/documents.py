@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evercert.algorithms import family
 from evercert.cli import terminal
 from evercert.cli.authority import show
-from evercert.cli.authority.given import no_profile
+from evercert.cli.authority.arguments import no_profile
 from evercert.cli.files import BadInput
 from evercert.cli.source import Source, Unreadable, load
 from evercert.cli.terminal import Json, Region, Stack
+from evercert.pki.algorithms import family
 
 if TYPE_CHECKING:
-    from evercert.authority.policies.document import AuthorityDocument
-    from evercert.aws.authority.estate import AuthorityEstate
-    from evercert.model import Model
+    from evercert.authority.configuration.document import AuthorityDocument
+    from evercert.aws.authority.configuration_writer import AuthorityEstate
+    from evercert.schema import Model
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents: authority/v1.")]
 Key = Annotated[str, typer.Argument(metavar="PROFILE", help="project/slug")]
@@ -51,7 +51,7 @@ def apply(
 ) -> None:
     """Make the authority offer what the documents say; what they do not name stays as it is."""
     sources = _sources(files)
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415 (AWS's library is slow to load)
 
     estate = opened(stack, region).estate
     steps = planned(estate, read(sources, estate, stack), stack)
@@ -69,7 +69,7 @@ def apply(
 
 def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """All profiles."""
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415
 
     found = opened(stack, region).estate.profiles()
     if as_json:
@@ -82,7 +82,7 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
 
 def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """One profile: its CAs, defaults and policy."""
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415
 
     found = {profile.key: profile for profile in opened(stack, region).estate.profiles()}
     if key not in found:
@@ -98,8 +98,8 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
 
 def read(sources: Sequence[Source], estate: AuthorityEstate, stack: str) -> list[AuthorityDocument]:
     """All of them, checked against each other and what is there; raises BadInput with everything that is wrong."""
-    from evercert.authority.policies.document import AuthorityDocument, Known  # noqa: PLC0415
-    from evercert.authority.policies.document import read as read_one  # noqa: PLC0415
+    from evercert.authority.configuration.document import AuthorityDocument, Known  # noqa: PLC0415
+    from evercert.authority.configuration.document import read as read_one  # noqa: PLC0415
 
     families = {ca.name: family(ca.algorithm) for ca in estate.cas() if ca.kind == "issuing"}
     there = [profile.key for profile in estate.profiles()]
@@ -135,7 +135,7 @@ def _twice(document: AuthorityDocument, families: Mapping[str, str]) -> Iterator
 
 def planned(estate: AuthorityEstate, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:
     """Projects first, because the others name them."""
-    from evercert.authority.estate import id_of  # noqa: PLC0415
+    from evercert.authority.configuration.profiles import id_of  # noqa: PLC0415
     from evercert.aws.authority.configuration import Project  # noqa: PLC0415
 
     slugs = set(estate.projects().values())

@@ -8,14 +8,15 @@ from uuid import uuid4
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import given, logins, show
+from evercert.cli.authority import arguments as given
+from evercert.cli.authority import logins, show
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.errors import foreign
 
 if TYPE_CHECKING:
-    from evercert.authority.identity import Identity
-    from evercert.aws.authority.estate import AuthorityEstate
+    from evercert.authority.configuration.identity import Identity
+    from evercert.aws.authority.configuration_writer import AuthorityEstate
 
 MOST_SECRETS = 10
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The identity's name.")]
@@ -57,7 +58,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make an identity, with the logins and the rights that are given."""
-    from evercert.authority.identity import AWSLogin, Identity  # noqa: PLC0415
+    from evercert.authority.configuration.identity import AWSLogin, Identity  # noqa: PLC0415
 
     given.name(name, "an identity")
     _check(bool(aws_role), universal, foreign_clients=foreign_clients, limited=bool(secret_ttl or secret_uses))
@@ -201,6 +202,6 @@ def _tell(found: Identity, text: str | None, *, as_json: bool) -> None:
 
 
 def _estate(stack: str, region: str | None) -> AuthorityEstate:
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415 (AWS's library is slow to load)
 
     return opened(stack, region).estate

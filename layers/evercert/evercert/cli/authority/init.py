@@ -10,17 +10,17 @@ import typer
 
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import crls, show
+from evercert.cli.authority.arguments import issuing_of
 from evercert.cli.authority.cas import CommonName, Organization
-from evercert.cli.authority.given import issuing_of
-from evercert.cli.authority.lazily import hands_of, opened
+from evercert.cli.authority.lazy import hands_of, opened
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.errors import foreign
 
 if TYPE_CHECKING:
-    from evercert.algorithms import KeyAlgorithm
-    from evercert.authority.ca import CA
+    from evercert.authority.ca.definition import CA
     from evercert.cli.authority.ceremony import Wish
+    from evercert.pki.algorithms import KeyAlgorithm
 
 
 def init(

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from evercert import durations
 from evercert.cli import arguments, terminal
-from evercert.cli.authority.given import no_profile
+from evercert.cli.authority.arguments import no_profile
 from evercert.cli.files import BadInput
 from evercert.errors import foreign
 
 if TYPE_CHECKING:
-    from evercert.authority.identity import ClientSecret, Grant, UniversalLogin
-    from evercert.aws.authority.estate import AuthorityEstate
+    from evercert.authority.configuration.identity import ClientSecret, Grant, UniversalLogin
+    from evercert.aws.authority.configuration_writer import AuthorityEstate
 
 _PRINCIPAL = re.compile(
     r"arn:(aws|aws-us-gov|aws-cn):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
@@ -31,7 +31,7 @@ _COUNTED = (timedelta(seconds=5), timedelta(hours=1))
 
 def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
     """A new one, and what is kept of it."""
-    from evercert.authority.identity import ClientSecret  # noqa: PLC0415
+    from evercert.authority.configuration.identity import ClientSecret  # noqa: PLC0415
 
     text, now = secrets.token_urlsafe(SECRET_BYTES), terminal.now()
     life: timedelta | None = None if ttl is None else arguments.span(ttl, "--secret-ttl")
@@ -54,7 +54,7 @@ def lockout(failures: int, duration: str, window: str) -> dict[str, Any]:
 
 def universal(kept: ClientSecret, locks: dict[str, Any]) -> UniversalLogin:
     """A client id of its own, with one secret."""
-    from evercert.authority.identity import UniversalLogin  # noqa: PLC0415
+    from evercert.authority.configuration.identity import UniversalLogin  # noqa: PLC0415
 
     return UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [kept], **locks})
 
@@ -76,7 +76,7 @@ def principals(arns: list[str]) -> list[str]:
 
 def grants(estate: AuthorityEstate, profiles: list[str] | None, permissions: list[str] | None) -> tuple[Grant, ...]:
     """What `--profile` and `--permission` say together; profiles that there are not are mistakes."""
-    from evercert.authority.identity import Grant, Permission  # noqa: PLC0415
+    from evercert.authority.configuration.identity import Grant, Permission  # noqa: PLC0415
 
     if permissions and not profiles:
         raise BadInput(["with which profiles? Give --profile project/slug, or --profile '*'"])

@@ -12,14 +12,14 @@ from rich.text import Text
 
 from evercert.durations import to_text as span_text
 from evercert.errors import foreign
-from evercert.instants import from_text, to_text
+from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
-    from evercert.authority.ca import CA, Installed
-    from evercert.authority.estate import Profile
-    from evercert.authority.identity import Identity
-    from evercert.authority.leaf import Leaf
-    from evercert.aws.authority.ledger_reading import Entry
+    from evercert.authority.ca.definition import CA, Installed
+    from evercert.authority.ca.leaf import Leaf
+    from evercert.authority.configuration.identity import Identity
+    from evercert.authority.configuration.profiles import Profile
+    from evercert.aws.authority.ledger_reader import Entry
 
 STATUSES = {"active": "green", "pending": "yellow", "disabled": "red"}
 

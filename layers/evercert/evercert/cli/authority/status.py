@@ -13,14 +13,14 @@ from evercert.cli.authority import crls, show
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.errors import foreign
-from evercert.instants import from_text, to_text
+from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
-    from evercert.authority.ca import CA
-    from evercert.authority.kept import Kept
+    from evercert.authority.ca.definition import CA
+    from evercert.authority.contracts.records import Kept
     from evercert.aws.authority.certificates import DynamoDBCertificates
-    from evercert.aws.authority.ledger_reading import Entry
-    from evercert.cli.authority.opened import Opened
+    from evercert.aws.authority.ledger_reader import Entry
+    from evercert.cli.authority.connection import Opened
 
 UNFINISHED = timedelta(hours=1)  # that a request may stay pending after its certificate was signed
 Certificate = Annotated[
@@ -86,7 +86,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """End a certificate before its time; its CA's revocation list follows at once."""
-    from evercert.authority.front.reasons import REASONS  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.authority.ca.revocation_reasons import REASONS  # noqa: PLC0415 (AWS's library is slow to load)
     from evercert.cli.authority import by_serial  # noqa: PLC0415
 
     word = reason.upper().replace("-", "_")
@@ -181,12 +181,12 @@ def _young(entry: Entry) -> bool:
 
 
 def _ledger(found: Opened) -> list[Entry]:
-    from evercert.aws.authority.ledger_reading import LedgerReading  # noqa: PLC0415
+    from evercert.aws.authority.ledger_reader import LedgerReading  # noqa: PLC0415
 
     return LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger")).certificates()
 
 
 def _opened(stack: str, region: str | None) -> Opened:
-    from evercert.cli.authority.opened import opened  # noqa: PLC0415
+    from evercert.cli.authority.connection import opened  # noqa: PLC0415
 
     return opened(stack, region)

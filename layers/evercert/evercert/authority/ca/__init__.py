@@ -1,0 +1,1 @@
+"""Certificate authorities: definition, certificate builder, CRLs, ceiling, and keys in KMS."""

@@ -1,0 +1,93 @@
+"""`authority/v1`: policies, profiles and applications as an operator writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from evercert.authority.configuration.document_entries import Form, kebab_keys_of, told
+from evercert.authority.configuration.document_rules import (
+    Known,
+    defaults_of,
+    policy_of,
+    wrong_applications,
+    wrong_profiles,
+)
+from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.policy.policy import Policy, kebab, kebab_keys
+from evercert.authority.policy.presets import PRESETS
+from evercert.documents.document import AGENT_VERSIONS, AUTHORITY_VERSION, Problem
+from evercert.documents.document import VERSION as OTHER_VERSION
+from evercert.registry import nearest
+
+__all__ = ["VERSION", "AuthorityDocument", "Known", "read"]
+
+VERSION = AUTHORITY_VERSION
+_NOTHING = Known()
+
+
+@dataclass(frozen=True)
+class AuthorityDocument:
+    """What a document sets up; what it does not name stays as it is. `projects` are slugs."""
+
+    policies: dict[str, Policy]
+    projects: tuple[str, ...]
+    profiles: tuple[Profile, ...]
+    applications: tuple[Application, ...]
+
+
+def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument | list[Problem]:
+    """The document, or everything that is wrong with it."""
+    if not isinstance(data, dict):
+        return [Problem((), f"a document is a mapping with version: {VERSION}, policies: and profiles:")]
+    if data.get("version") in (OTHER_VERSION, *AGENT_VERSIONS):
+        return [Problem(("version",), f"no document of the authority ({VERSION}): evercert apply FILE")]
+    found, policies = _policies(kebab_keys_of(data).get("policies"))
+    try:
+        form = Form.model_validate(data)
+    except ValidationError as error:
+        return [*told(error, Form), *found]
+    found += [*wrong_profiles(form, policies, known), *wrong_applications(form, known)]
+    return found or _resolved(form, policies, stack)
+
+
+def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
+    """Every policy that can be read, and what is wrong with the others."""
+    found: list[Problem] = []
+    policies: dict[str, Policy] = {}
+    for name, entry in raw.items() if isinstance(raw, dict) else ():
+        place = ("policies", str(name))
+        if not isinstance(entry, dict):
+            continue  # a mistake of form, and told as such
+        try:
+            said = dict(kebab_keys(entry))  # type: ignore[call-overload]
+        except ValueError as error:
+            found.append(Problem(place, str(error)))
+            continue
+        preset = said.pop("preset", None)
+        if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
+            found.append(Problem((*place, "preset"), f"there is no preset {preset!r}{nearest(str(preset), PRESETS)}"))
+            continue
+        base = {} if preset is None else PRESETS[preset].policy.model_dump(mode="json", by_alias=True)
+        try:
+            policies[str(name)] = Policy.model_validate({**base, **said})
+        except ValidationError as error:
+            found += told(error, Policy, place)
+    return found, policies
+
+
+def _resolved(form: Form, policies: dict[str, Policy], stack: str) -> AuthorityDocument:
+    profiles = []
+    for entry in form.profiles:
+        policy = policy_of(policies, entry.policy)
+        if policy is not None:  # looked at above
+            said = entry.model_dump(exclude={"policy", "defaults"})
+            said |= {"policy": policy, "policy_name": entry.policy, "defaults": defaults_of(form, entry, policy)}
+            said["id"] = id_of(stack, "profile", f"{entry.project}/{entry.slug}")
+            profiles.append(Profile.model_validate({kebab(key): value for key, value in said.items()}))
+    applications = tuple(
+        Application(id=id_of(stack, "application", entry.name), **entry.model_dump()) for entry in form.applications
+    )
+    projects = sorted({one.project for one in form.profiles} | {one.project for one in form.applications})
+    return AuthorityDocument(policies, tuple(projects), tuple(profiles), applications)

@@ -1,0 +1,1 @@
+"""Ports and stored records of the authority."""

@@ -1,0 +1,47 @@
+"""What anybody may fetch: CRLs and certificates of CAs, in DER (contract §D.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evercert.authority.api_errors import not_found
+from evercert.authority.contracts.ports import Certificates, Configuration
+from evercert.authority.registration.access import uuid_of
+
+CRL_SECONDS, CERTIFICATE_SECONDS = 300, 86_400  # for which others may keep it
+
+
+@dataclass(frozen=True)
+class Binary:
+    """An answer that is no JSON."""
+
+    content: bytes
+    kind: str
+    seconds: int
+
+
+class Published:
+    """Of CAs that are set up here; nothing is signed for who asks."""
+
+    def __init__(self, configuration: Configuration, certificates: Certificates) -> None:
+        self._configuration = configuration
+        self._certificates = certificates
+
+    def crl(self, ca_id: str) -> Binary:
+        """The newest."""
+        name = uuid_of(ca_id)
+        der = self._certificates.published(name) if name else None
+        if der is None:
+            raise not_found("CRL not found")
+        return Binary(der, "application/pkix-crl", CRL_SECONDS)
+
+    def certificate(self, ca_id: str, installed_id: str) -> Binary:
+        """One of a CA's certificates: older ones too, because certificates point to them."""
+        name = uuid_of(ca_id)
+        ca = self._configuration.ca(name) if name else None
+        for one in ca.installed if ca else ():
+            if one.id == installed_id:
+                return Binary(one.x509.public_bytes(Encoding.DER), "application/pkix-cert", CERTIFICATE_SECONDS)
+        raise not_found("CA certificate not found")

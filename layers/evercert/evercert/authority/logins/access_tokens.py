@@ -1,0 +1,125 @@
+"""Access tokens: opaque, random, kept by their hash alone, and renewed up to a longest life (contract §A.2, §A.7)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from evercert.authority.api_errors import Refusal, bad_request, token_error, unauthorized
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.ports import Configuration, Tokens
+from evercert.authority.contracts.records import Token
+
+PREFIX = "eca_"
+_BYTES = 32  # 256 bits: nobody guesses one, so a plain hash keeps it
+_FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+_INVALID = "The access token is not valid, or no longer: log in again"
+_UNKNOWN = "No identity access token found"
+_USED_UP = "Unable to renew because access token number of uses limit reached"
+
+
+class AccessTokens:
+    """Looked up by hash, so that how long it takes says nothing of a token that is nearly right."""
+
+    def __init__(self, tokens: Tokens, configuration: Configuration, clock: Callable[[], datetime]) -> None:
+        self._tokens = tokens
+        self._configuration = configuration
+        self._clock = clock
+
+    def issue(self, identity: Identity) -> dict[str, Any]:
+        """The answer of every login (§A.2); it alone holds the token's text."""
+        text = PREFIX + secrets.token_urlsafe(_BYTES)
+        now, longest = self._clock(), identity.token_max_ttl
+        ttl = min(identity.token_ttl, longest) if longest else identity.token_ttl
+        token = Token(
+            digest=_digest(text),
+            identity=identity.id,
+            created_at=now,
+            expires_at=now + ttl if ttl else None,
+            latest_at=now + longest if longest else None,
+            ttl_seconds=_seconds(ttl),
+            uses=identity.token_uses or None,
+        )
+        self._tokens.keep(token)
+        return _answer(text, token)
+
+    def identity_of(self, authorization: str | None) -> Identity:
+        """Whose bearer token a request carries; takes one use of a token whose uses are counted.
+
+        Raises Refusal: 401 without a bearer token, 403 TokenError for one that is none, or no longer (§A.8).
+        """
+        if not authorization:
+            raise unauthorized("Token missing")
+        scheme, _, text = authorization.partition(" ")
+        if scheme.lower() != "bearer":  # RFC 9110 §11.1: in any case
+            raise unauthorized("Only a bearer token gives access to this resource")
+        token = self._find(text)
+        now = self._clock()
+        # Its longest life too: a token without an end of its own has no other.
+        if token is None or _past(token.expires_at, now) or _past(token.latest_at, now):
+            raise token_error(_INVALID)
+        identity = self._configuration.identity(token.identity)
+        if identity is None or (token.uses is not None and not self._tokens.use(token.digest)):
+            raise token_error(_INVALID)
+        return identity
+
+    def renew(self, text: str) -> dict[str, Any]:
+        """The same token with a new end, counted from now; what would pass its longest life ends it (§A.7)."""
+        token, now = self._known(text), self._clock()
+        if _past(token.expires_at, now):
+            raise self._ended(token, unauthorized("Failed to renew MI access token due to TTL expiration"))
+        if self._configuration.identity(token.identity) is None:
+            raise self._ended(token, unauthorized(_UNKNOWN))
+        if token.uses is not None and token.uses <= 0:
+            raise self._ended(token, bad_request(_USED_UP))
+        expires_at = now + timedelta(seconds=token.ttl_seconds) if token.ttl_seconds else None
+        if token.latest_at is not None and (expires_at or now) > token.latest_at:
+            raise self._ended(token, unauthorized("Failed to renew MI access token past its Max TTL expiration"))
+        if not self._tokens.prolong(token, expires_at):
+            raise unauthorized(_UNKNOWN)
+        return _answer(text, token)
+
+    def revoke(self, text: str) -> dict[str, Any]:
+        """It is none any more; whoever holds it may say so."""
+        self._tokens.forget(self._known(text).digest)
+        return {"message": "Successfully revoked access token"}
+
+    def _known(self, text: str) -> Token:
+        token = self._find(text)
+        if token is None:
+            raise unauthorized(_UNKNOWN)
+        return token
+
+    def _find(self, text: str) -> Token | None:
+        return self._tokens.find(_digest(text)) if _FORM.fullmatch(text) else None
+
+    def _ended(self, token: Token, why: Refusal) -> Refusal:
+        self._tokens.forget(token.digest)
+        return why
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+def _past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now >= moment
+
+
+def _answer(text: str, token: Token) -> dict[str, Any]:
+    """0 seconds: without end."""
+    longest = _seconds(token.latest_at - token.created_at) if token.latest_at else 0
+    return {
+        "accessToken": text,
+        "expiresIn": token.ttl_seconds,
+        "accessTokenMaxTTL": longest,
+        "tokenType": "Bearer",
+    }

@@ -1,0 +1,59 @@
+"""Login by AWS IAM: STS says who signed a question, and the identity says whether that one may come in (§A.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from evercert.authority.api_errors import not_found, unauthorized
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.ports import Configuration, Sts, Tokens
+from evercert.authority.logins.sts_request import BODY, Question, Rules, proof
+from evercert.errors import foreign
+
+_SESSION = re.compile(r"arn:(aws|aws-us-gov|aws-cn):sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
+_ROLE = re.compile(r"(arn:[a-z-]+:iam::[0-9]{12}:role/)(?:[^*]+/)?([^/*]+)")
+
+
+class AWSAuth:
+    """A question is checked first, its signature taken second, and STS asked last."""
+
+    def __init__(
+        self, configuration: Configuration, tokens: Tokens, sts: Sts, rules: Rules, clock: Callable[[], datetime]
+    ) -> None:
+        self._configuration = configuration
+        self._tokens = tokens
+        self._sts = sts
+        self._rules = rules
+        self._clock = clock
+
+    def identity(self, identity_id: str, question: Question) -> Identity:
+        """Raises Refusal for whoever may not come in, Unavailable if STS says nothing; the question is used up then."""
+        identity = self._configuration.identity(identity_id)
+        login = identity.aws if identity is not None else None
+        if identity is None or login is None:
+            raise not_found("AWS auth method not found for identity, did you configure AWS auth?")
+        found = proof(question, self._rules, self._clock(), foreign_clients=login.foreign_clients)
+        if not self._tokens.take_signature(found.signature, found.until):
+            raise unauthorized("Access denied: the AWS signature was used before; sign a new one.")
+        arn = self._sts.caller(found.region, dict(found.headers), BODY).arn
+        if not any(matches(pattern, arn) for pattern in login.principals):
+            raise unauthorized(f"Access denied: AWS principal ARN not allowed. [principal-arn={foreign(arn, 300)}]")
+        return identity
+
+
+def matches(pattern: str, arn: str) -> bool:
+    """Whether a principal (`*` is any run of characters) is the one that STS names, or its role.
+
+    STS names a role without its path, and an account has no two roles of one name, so that the path of a role's ARN
+    is left out here too; not where a `*` stands, because what is below a path could then be anything.
+    """
+    pattern = _ROLE.sub(r"\1\2", pattern) if _ROLE.fullmatch(pattern) else pattern
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return any(re.fullmatch(expression, form, re.DOTALL) for form in _forms(arn))
+
+
+def _forms(arn: str) -> tuple[str, ...]:
+    session = _SESSION.fullmatch(arn)
+    return (arn,) if session is None else (arn, f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}")

@@ -1,0 +1,171 @@
+"""Whether a policy allows what is asked for (contract §D.3): all that is wrong, in the contract's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from evercert.authority.ca.leaf import SubjectField
+from evercert.authority.policy.patterns import allows, denies
+from evercert.authority.policy.policy import (
+    ANY,
+    Algorithms,
+    ExtendedKeyUsageRule,
+    KeyUsageRule,
+    NameType,
+    Policy,
+    SubjectType,
+    ValueRule,
+)
+from evercert.authority.requests.effective_request import Wish, refuse
+from evercert.errors import foreign
+from evercert.pki.identifiers import Kind
+
+__all__ = ["problems", "refuse"]
+
+_SUBJECT: dict[SubjectField, SubjectType] = {
+    "common_name": "common_name",
+    "organization": "organization",
+    "organizational_unit": "organizational_unit",
+    "country": "country",
+    "state": "state",
+    "locality": "locality",
+    "domain_components": "domain_component",
+}
+_NAMES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address", "email": "email", "uri": "uri"}
+
+
+def problems(wish: Wish, policy: Policy, now: datetime) -> list[str]:
+    """Empty: the policy allows it. Says nothing of what no certificate of ours can have (`Wish.leaf`)."""
+    return [
+        *_subject(wish, policy),
+        *_names(wish, policy),
+        *_usages("key usages", wish.key_usages, policy.key_usages),
+        *_usages("extended key usages", wish.extended_key_usages, policy.extended_key_usages),
+        *_algorithms(wish, policy),
+        *_validity(wish, policy, now),
+        *_constraints(wish, policy),
+    ]
+
+
+def _subject(wish: Wish, policy: Policy) -> Iterator[str]:
+    asked = {
+        kind: [",".join(found)] if kind == "domain_component" else list(found)
+        for field, kind in _SUBJECT.items()
+        if (found := wish.subject.get(field))
+    }
+    rules = {rule.type: rule for rule in policy.subject}
+    for kind, rule in rules.items():
+        if rule.required and kind not in asked:
+            yield f"Missing required {kind} attribute"
+    for kind, values in asked.items():
+        if kind not in rules:
+            why = "not defined in template" if rules else "no subject policies defined"
+            yield f"{kind} is not allowed by template policy ({why})"
+            continue
+        for value in values:
+            yield from _attribute(rules[kind], value)
+
+
+def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
+    """One match of those required is enough."""
+    kind, shown = rule.type, foreign(value, 255)
+    meets_required = any(allows(kind, pattern, value) for pattern in rule.required or ())
+    if rule.required and not meets_required:
+        yield f"{kind} value '{shown}' does not match any required patterns: {', '.join(rule.required)}"
+    if _denied(rule, value):
+        yield f"{kind} value '{shown}' is denied by template policy"
+    if rule.allowed and not rule.required and not any(allows(kind, pattern, value) for pattern in rule.allowed):
+        yield _not_allowed(rule, value)
+
+
+def _names(wish: Wish, policy: Policy) -> Iterator[str]:
+    rules = {rule.type: rule for rule in policy.sans}
+    asked: dict[NameType, list[str]] = {}
+    for name in wish.names:
+        asked.setdefault(_NAMES[name.kind], []).append(name.value)
+    for kind, rule in rules.items():
+        for pattern in rule.required or ():
+            if not any(allows(kind, pattern, value) for value in asked.get(kind, ())):
+                yield f"Required {kind} SAN matching pattern '{pattern}' not found in request"
+    for kind, values in asked.items():
+        if kind not in rules:
+            why = "not defined in template" if rules else "no SAN policies defined"
+            yield f"{kind} SAN is not allowed by template policy ({why})"
+            continue
+        for value in values:
+            yield from _name(rules[kind], value)
+
+
+def _name(rule: ValueRule, value: str) -> Iterator[str]:
+    if _denied(rule, value):
+        yield f"{rule.type} SAN matching denied pattern '{foreign(value, 255)}' found in request"
+    known = [*(rule.allowed or ()), *(rule.required or ())]
+    if known and not any(allows(rule.type, pattern, value) for pattern in known):
+        yield _not_allowed(rule, value)
+
+
+def _denied(rule: ValueRule, value: str) -> bool:
+    return any(denies(rule.type, pattern, value) for pattern in rule.denied or ())
+
+
+def _not_allowed(rule: ValueRule, value: str) -> str:
+    known, shown = [*(rule.allowed or ()), *(rule.required or ())], foreign(value, 255)
+    if any("*" in pattern for pattern in known):
+        return f"{rule.type} value '{shown}' does not match allowed patterns: {', '.join(known)}"
+    return f"{rule.type} value '{shown}' is not in allowed values list"
+
+
+def _usages(what: str, asked: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsageRule | None) -> Iterator[str]:
+    """Nothing is in required and allowed together where there is only `denied`, so that every usage fails."""
+    required, allowed, denied = (
+        ((), (), ()) if rule is None else (rule.required or (), rule.allowed or (), rule.denied or ())
+    )
+    if missing := [usage for usage in required if usage not in asked]:
+        yield f"Missing required {what}: {', '.join(missing)}"
+    if found := [usage for usage in asked if usage in denied]:
+        yield f"Denied {what} found in request: {', '.join(found)}"
+    if strange := [usage for usage in asked if usage not in required and usage not in allowed]:
+        yield f"Invalid {what}: {', '.join(strange)}"
+
+
+def _algorithms(wish: Wish, policy: Policy) -> Iterator[str]:
+    rules = policy.algorithms or Algorithms()
+    yield from _algorithm("Signature algorithm", wish.signature_algorithm, rules.signature)
+    yield from _algorithm("Key algorithm", wish.key_algorithm, rules.key_algorithm)
+
+
+def _algorithm(what: str, asked: str | None, known: Sequence[str] | None) -> Iterator[str]:
+    if known is not None and ANY in known:
+        return
+    if asked is None:
+        if known is not None:
+            yield f"{what} is required by this policy but not provided"
+    elif known is None or asked not in known:
+        yield f"{what} '{asked}' is not allowed by template policy"
+
+
+def _validity(wish: Wish, policy: Policy, now: datetime) -> Iterator[str]:
+    begin, end, longest = wish.not_before, wish.not_after, policy.validity.span
+    if wish.ttl is not None and (begin or end) is not None:
+        yield "ttl and notBefore or notAfter cannot be given together"
+    if begin is not None and end is not None and not begin < end:
+        yield "notBefore must be earlier than notAfter"
+    span = wish.span(now)
+    if longest is not None and span is not None and span > longest:
+        yield "Requested validity period exceeds maximum allowed duration"
+
+
+def _constraints(wish: Wish, policy: Policy) -> Iterator[str]:
+    rule = policy.basic_constraints
+    if rule.is_ca == "denied" and wish.ca:
+        yield "CA certificates are not allowed by template policy (basicConstraints.isCA)"
+    if rule.is_ca == "required" and not wish.ca:
+        yield "basicConstraints.isCA is required by template policy"
+    if not wish.ca or rule.max_path_length < 0:
+        return
+    length = wish.basic_constraints.path_length if wish.basic_constraints is not None else None
+    if length is None:
+        yield f"basicConstraints.pathLength is required by template policy, of at most {rule.max_path_length}"
+    elif length > rule.max_path_length:
+        yield f"basicConstraints.pathLength {length} exceeds the maximum of {rule.max_path_length} of template policy"

@@ -1,0 +1,40 @@
+"""Certificates that sign themselves, for profiles without a CA."""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from evercert.authority.ca.builder import leaf_subject, serial_number
+from evercert.authority.ca.leaf import Leaf
+from evercert.pki.keys import PrivateKey
+from evercert.pki.usages import extended_key_usage, key_usage
+
+
+def self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
+    """As RFC 5280 §4.2 has an end entity; an issuer has a name (§4.1.2.4), so an empty subject gets the first one."""
+    name = leaf_subject(leaf)
+    if not name.rdns:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, leaf.names[0].value[:64])])
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key)
+        .serial_number(serial_number())
+        .not_valid_before(leaf.not_before.replace(microsecond=0))
+        .not_valid_after(leaf.not_after.replace(microsecond=0))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(own, critical=False)
+        # Only a CA's own certificate may do without it (§4.2.1.1), and this is none.
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
+    )
+    if leaf.key_usages:
+        builder = builder.add_extension(key_usage(leaf.key_usages), critical=True)
+    if leaf.extended_key_usages:
+        builder = builder.add_extension(extended_key_usage(leaf.extended_key_usages), critical=False)
+    if leaf.names:
+        names = x509.SubjectAlternativeName([one.general_name() for one in leaf.names])
+        builder = builder.add_extension(names, critical=False)
+    signs = "RSA" if key.algorithm.startswith("RSA") else "ECDSA"
+    return key.sign_certificate(builder, f"{signs}-{leaf.hash}" if leaf.hash else None)

@@ -1,0 +1,1 @@
+"""Certificate requests: bodies, CSRs, defaults and the effective request."""

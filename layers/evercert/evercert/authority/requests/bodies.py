@@ -1,0 +1,140 @@
+"""The bodies of the issuing API (contract §B.2, §B.4): everything that is wrong with one, or typed values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from evercert.authority.api_errors import Refusal, invalid
+from evercert.authority.contracts.records import Metadata
+from evercert.authority.requests.attribute_fields import AttributesBody, Body, asked_of
+from evercert.authority.requests.requested_fields import Asked
+from evercert.documents.spec import RESERVED_METADATA
+from evercert.errors import foreign
+from evercert.pki.csr import LARGEST
+
+MOST_ISSUES = 100
+T = TypeVar("T", bound=Body)
+KeySource = Literal["new", "reuse", "csr"]
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# The contract has 4096, which a CSR with a hundred names passes by far.
+Csr = Annotated[str, Field(min_length=1, max_length=LARGEST)]
+
+
+def _uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError("Invalid uuid")
+    return value.lower()
+
+
+class _Entry(Body):
+    key: Annotated[str, Field(min_length=1, max_length=255)]
+    value: Annotated[str, Field(max_length=1020)]
+
+
+class IssueModel(Body):
+    """As JSON has it."""
+
+    profile_id: Annotated[str, AfterValidator(_uuid)]
+    application_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    csr: Csr | None = None
+    attributes: AttributesBody | None = None
+    remove_roots_from_chain: bool = False
+    metadata: Annotated[list[_Entry], Field(max_length=50)] | None = None
+
+
+class RenewModel(Body):
+    """As JSON has it."""
+
+    csr: Csr | None = None
+    attributes: AttributesBody | None = None
+    remove_roots_from_chain: bool = False
+    renewal_key_source: KeySource | None = None
+
+
+@dataclass(frozen=True)
+class IssueBody:
+    """`asked` is what the attributes say; the CSR is not read yet."""
+
+    profile_id: str
+    application_id: str | None
+    csr: str | None
+    asked: Asked
+    remove_roots: bool
+    metadata: Metadata
+
+    @property
+    def token(self) -> str | None:
+        """What makes the same request twice one."""
+        return dict(self.metadata).get(RESERVED_METADATA)
+
+
+@dataclass(frozen=True)
+class RenewBody:
+    """`key_source` None: not said."""
+
+    csr: str | None
+    asked: Asked
+    remove_roots: bool
+    key_source: KeySource | None
+
+
+def issue(data: object) -> IssueBody:
+    """Raises Refusal (422) with every mistake and its path; keys that we do not know are left out."""
+    body = _read(IssueModel, data)
+    asked = _asked(body.attributes)
+    metadata = tuple((entry.key, entry.value) for entry in body.metadata or ())
+    if sum(key == RESERVED_METADATA for key, _ in metadata) > 1:
+        raise invalid([(("metadata",), f"{RESERVED_METADATA} is given twice")])
+    return IssueBody(
+        body.profile_id, body.application_id, body.csr, asked, _without_roots(body, body.attributes), metadata
+    )
+
+
+def renew(data: object) -> RenewBody:
+    """The same for a renewal, whose body may be left out (None)."""
+    body = _read(RenewModel, {} if data is None else data)
+    asked = _asked(body.attributes)
+    return RenewBody(body.csr, asked, _without_roots(body, body.attributes), body.renewal_key_source)
+
+
+def _read(model: type[T], data: object) -> T:
+    if not isinstance(data, dict):
+        raise invalid([((), "Expected an object")])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise refused(error) from None
+
+
+def refused(error: ValidationError) -> Refusal:
+    """What pydantic found, as the contract's server says it; never the input."""
+    details = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_ISSUES]
+    return invalid(
+        [(detail["loc"], foreign(str(detail["msg"]).removeprefix("Value error, "), 300)) for detail in details]
+    )
+
+
+def _without_roots(body: IssueModel | RenewModel, attributes: AttributesBody | None) -> bool:
+    return body.remove_roots_from_chain or (attributes is not None and attributes.remove_roots_from_chain)
+
+
+def _asked(attributes: AttributesBody | None) -> Asked:
+    """Rules over several attributes, once each of them is right."""
+    if attributes is None:
+        return Asked()
+    begin, end = attributes.not_before, attributes.not_after
+    issues: list[tuple[tuple[str, ...], str]] = []
+    if attributes.ttl is not None and (begin or end) is not None:
+        issues.append((("attributes", "ttl"), "ttl and notBefore or notAfter cannot be given together"))
+    if begin is not None and end is not None and not begin < end:
+        issues.append((("attributes", "notBefore"), "notBefore must be earlier than notAfter"))
+    constraints = attributes.basic_constraints
+    if constraints is not None and constraints.path_length is not None and not constraints.is_ca:
+        issues.append((("attributes", "basicConstraints", "pathLength"), "only a CA has a path length"))
+    if issues:
+        raise invalid(issues)
+    return asked_of(attributes)

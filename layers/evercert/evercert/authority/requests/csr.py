@@ -1,0 +1,131 @@
+"""A CSR that a client sends: what it asks for, once its signature has shown that the private key was there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from pydantic import ValidationError
+
+from evercert.authority.api_errors import bad_request
+from evercert.authority.requests.attribute_fields import CAMEL, SubjectBody, asked_of
+from evercert.authority.requests.requested_fields import (
+    MOST_NAMES,
+    Asked,
+    BasicConstraints,
+    ExtendedKeyUsageWord,
+    KeyUsageWord,
+)
+from evercert.errors import foreign
+from evercert.pki.algorithms import KeyAlgorithm
+from evercert.pki.csr import load, name_of, proven_key
+from evercert.pki.identifiers import Identifier, from_general_name, parse
+from evercert.pki.subject import OIDS, values_of
+from evercert.pki.usages import OIDS as PURPOSES
+from evercert.pki.usages import extended_key_usages_of, key_usages_of
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """`pem` is the request and nothing else of what was written around it; `asked` has its key's algorithm too."""
+
+    pem: str
+    algorithm: KeyAlgorithm
+    public_key: object
+    asked: Asked
+
+
+def read(text: str) -> Supplied:
+    """Raises Refusal (400) with what is wrong with it; the message never quotes the text, which may hold a key."""
+    try:
+        csr = load(text)
+        public_key, algorithm = _key(csr)
+        asked = Asked(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
+    except ValueError as error:
+        raise bad_request(f"csr: {foreign(str(error), 400)}") from error
+    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, asked)
+
+
+def _key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
+    public_key, algorithm = proven_key(csr)
+    if algorithm == "Ed25519":
+        raise ValueError("its key is an Ed25519 key, and no CA here signs with one; take an RSA or an EC key")
+    return public_key, algorithm
+
+
+def _read_extensions(csr: x509.CertificateSigningRequest) -> x509.Extensions:
+    try:
+        return csr.extensions
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(f"its extensions cannot be read: {foreign(str(error), 120)}") from error
+
+
+def _subject(name: x509.Name) -> Asked:
+    known = {CAMEL[field]: OIDS[field] for field in CAMEL}
+    if strange := [attribute.oid for attribute in name if attribute.oid not in known.values()]:
+        raise ValueError(f"its subject has {name_of(strange[0])}, which no certificate of this authority has")
+    if any(len(rdn) > 1 for rdn in name.rdns):
+        raise ValueError("its subject has several values in one part (RFC 5280 §4.1.2.4); give each a part of its own")
+    found: dict[str, Any] = {}
+    for field, word in CAMEL.items():
+        values = values_of(name, field)
+        if field == "domain_components":
+            found |= {word: list(values[::-1])} if values else {}  # as in a host name
+        elif len(values) > 1:
+            raise ValueError(f"its subject has {len(values)} of {word}; ask for one")
+        elif values:
+            found[word] = values[0]
+    try:
+        return asked_of(SubjectBody.model_validate(found))
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"its {detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}") from error
+
+
+def _extensions(extensions: x509.Extensions) -> Asked:
+    found = Asked()
+    for extension in extensions:
+        match extension.value:
+            case x509.SubjectAlternativeName() as names:
+                found["names"] = _names(names)
+            case x509.KeyUsage() as usage:
+                found["key_usages"] = _key_usages(usage)
+            case x509.ExtendedKeyUsage() as purposes:
+                found["extended_key_usages"] = _purposes(purposes)
+            case x509.BasicConstraints() as constraints:
+                found["basic_constraints"] = BasicConstraints(constraints.ca, constraints.path_length)
+            case _ if extension.critical:
+                raise ValueError(f"its extension {name_of(extension.oid)} is critical, and no certificate here has it")
+    return found
+
+
+def _names(names: x509.SubjectAlternativeName) -> tuple[Identifier, ...]:
+    found: set[Identifier] = set()
+    for name in names:
+        known = from_general_name(name)
+        if known is None:
+            raise ValueError(f"it has a name of the kind {type(name).__name__}; ask for DNS, IP, URI and e-mail names")
+        found.add(parse(str(known)))
+    if len(found) > MOST_NAMES:
+        raise ValueError(f"it has {len(found)} names; ask for at most {MOST_NAMES}")
+    return tuple(sorted(found))
+
+
+def _key_usages(usage: x509.KeyUsage) -> tuple[KeyUsageWord, ...]:
+    found: list[KeyUsageWord] = [*key_usages_of(usage)]
+    if usage.key_cert_sign:
+        found.append("key_cert_sign")
+    if usage.crl_sign:
+        found.append("crl_sign")
+    return tuple(found)
+
+
+def _purposes(purposes: x509.ExtendedKeyUsage) -> tuple[ExtendedKeyUsageWord, ...]:
+    known = {*PURPOSES.values(), ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    if strange := [oid for oid in purposes if oid not in known]:
+        raise ValueError(f"it asks for the purpose {name_of(strange[0])}, which no certificate of this authority has")
+    found = extended_key_usages_of(purposes)
+    return (*found, "any_purpose") if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes else found

@@ -1,0 +1,151 @@
+"""Orders and answers between front and signer, as JSON; what comes over it is believed in nothing but its shape."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from evercert.authority.api_errors import Refusal, bad_request
+from evercert.authority.ca.crl import MOST_ENTRIES
+from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder, Revoked
+from evercert.errors import EvercertError, Misconfigured, Unavailable, foreign
+from evercert.pki.csr import LARGEST
+from evercert.registry import first_problem
+from evercert.timestamps import from_text, to_text
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PROFILE = re.compile(r"[\w./ -]{1,300}", re.ASCII)
+_SERIAL = re.compile(r"[0-9a-f]{1,40}")
+_LEAF = {"verb", "id", "ca", "profile", "leaf", "csr"}
+_CRL = {"verb", "ca", "number", "this_update", "next_update", "revoked"}
+_LARGEST_NUMBER = 2**63  # RFC 5280 §5.2.3 allows 20 bytes; nobody gets so far
+
+
+def encode_leaf(order: LeafOrder) -> dict[str, Any]:
+    """Plain values for `json.dumps`."""
+    leaf = order.leaf.model_dump(mode="json", by_alias=True)
+    return {
+        "verb": "leaf",
+        "id": order.id,
+        "ca": order.ca,
+        "profile": order.profile,
+        "leaf": leaf,
+        "csr": order.csr,
+    }
+
+
+def encode_crl(order: CrlOrder) -> dict[str, Any]:
+    """Plain values for `json.dumps`."""
+    return {
+        "verb": "crl",
+        "ca": order.ca,
+        "number": order.number,
+        "this_update": to_text(order.this_update),
+        "next_update": to_text(order.next_update),
+        "revoked": [[f"{one.serial_number:x}", to_text(one.at), one.reason] for one in order.revoked],
+    }
+
+
+def decode(event: object) -> LeafOrder | CrlOrder:
+    """The order of the verb; raises Refusal for anything that has not exactly its fields."""
+    if not isinstance(event, Mapping):
+        raise bad_request("an order is an object with a verb")
+    match event.get("verb"):
+        case "leaf":
+            return decode_leaf(event)
+        case "crl":
+            return decode_crl(event)
+    raise bad_request("an order's verb is leaf or crl; the signer signs nothing else")
+
+
+def decode_leaf(event: Mapping[str, Any]) -> LeafOrder:
+    """Raises Refusal with the field that is wrong."""
+    _fields(event, _LEAF)
+    csr = event["csr"]
+    if not isinstance(csr, str) or len(csr) > LARGEST:
+        raise bad_request(f"csr: text of at most {LARGEST} characters")
+    try:
+        leaf = Leaf.model_validate(event["leaf"])
+    except ValidationError as error:
+        raise bad_request(f"leaf: {foreign(first_problem(error))}") from None
+    return LeafOrder(_text(event, "id", _ID), _text(event, "ca", _ID), _text(event, "profile", _PROFILE), leaf, csr)
+
+
+def decode_crl(event: Mapping[str, Any]) -> CrlOrder:
+    """Raises Refusal with the field that is wrong."""
+    _fields(event, _CRL)
+    number, revoked = event["number"], event["revoked"]
+    if type(number) is not int or not 0 < number < _LARGEST_NUMBER:
+        raise bad_request("number: a whole number above zero")
+    if not isinstance(revoked, list) or len(revoked) > MOST_ENTRIES:
+        raise bad_request(f"revoked: a list of at most {MOST_ENTRIES}")
+    return CrlOrder(
+        ca=_text(event, "ca", _ID),
+        number=number,
+        this_update=_moment(event["this_update"], "this_update"),
+        next_update=_moment(event["next_update"], "next_update"),
+        revoked=tuple(map(_revoked, revoked)),
+    )
+
+
+def encode_answer(outcome: bytes | EvercertError) -> dict[str, str]:
+    """DER, or why there is none; an error that is neither refusal nor setting may pass by itself."""
+    if isinstance(outcome, bytes):
+        return {"der": base64.b64encode(outcome).decode()}
+    if isinstance(outcome, Refusal):
+        return {"refused": str(outcome)}
+    if isinstance(outcome, Misconfigured):
+        return {"misconfigured": str(outcome)}
+    return {"unavailable": str(outcome)}
+
+
+def decode_answer(answer: object) -> bytes:
+    """Raises Refusal, Misconfigured or Unavailable as the signer did; what is no answer is Unavailable too."""
+    match answer:
+        case {"der": str(text), **rest} if not rest:
+            try:
+                return base64.b64decode(text, validate=True)
+            except binascii.Error:
+                pass
+        case {"refused": str(message), **rest} if not rest:
+            raise bad_request(foreign(message))
+        case {"misconfigured": str(message), **rest} if not rest:
+            raise Misconfigured(foreign(message))
+        case {"unavailable": str(message), **rest} if not rest:
+            raise Unavailable(foreign(message))
+    raise Unavailable("the signer's answer is none that is known; look into its log")
+
+
+def _fields(event: Mapping[str, Any], wanted: set[str]) -> None:
+    if event.keys() != wanted:
+        raise bad_request(f"an order of this verb has exactly the fields {', '.join(sorted(wanted))}")
+
+
+def _text(event: Mapping[str, Any], field: str, form: re.Pattern[str]) -> str:
+    value = event[field]
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise bad_request(f"{field}: not the text that belongs there")
+    return value
+
+
+def _moment(value: object, field: str) -> datetime:
+    try:
+        return from_text(str(value))
+    except ValueError:
+        raise bad_request(f"{field}: a moment such as 2027-01-31T12:00:00.000Z") from None
+
+
+def _revoked(entry: object) -> Revoked:
+    match entry:
+        case [str(serial), str(at), reason] if _SERIAL.fullmatch(serial) and (
+            reason is None or isinstance(reason, str)
+        ):
+            return Revoked(int(serial, 16), _moment(at, "revoked"), reason)
+    raise bad_request("revoked: each entry is a serial number in hexadecimal, a moment, and a reason or null")

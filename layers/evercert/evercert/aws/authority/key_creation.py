@@ -1,0 +1,104 @@
+"""KMS: keys for CAs, made once, and found again by their tags when whoever made them died before writing it down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code, translated
+from evercert.errors import Misconfigured
+from evercert.pki.algorithms import KeyAlgorithm
+
+if TYPE_CHECKING:
+    from types_boto3_kms import KMSClient
+    from types_boto3_kms.literals import KeySpecType
+
+SPECS: dict[KeyAlgorithm, str] = {
+    "EC_prime256v1": "ECC_NIST_P256",
+    "EC_secp384r1": "ECC_NIST_P384",
+    "EC_secp521r1": "ECC_NIST_P521",
+    "RSA_2048": "RSA_2048",
+    "RSA_3072": "RSA_3072",
+    "RSA_4096": "RSA_4096",
+}
+STACK_TAG, CA_TAG, ID_TAG = "evercert:stack", "evercert:ca", "evercert:ca-id"
+PAGES, PAGE = 20, 1000  # keys of a region; more are too many to look through
+_NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that others keep to themselves, or have deleted
+
+
+class CAKeyMaking:
+    """The keys of one stack's CAs, with the operator's own rights."""
+
+    def __init__(self, client: KMSClient, stack: str) -> None:
+        self._client = client
+        self._stack = stack
+
+    def found(self, name: str, ca_id: str) -> str | None:
+        """The ARN of the key that was made for this CA; raises Misconfigured when there are several.
+
+        The id is random and was written down before the key was made: whoever else may make and tag keys in the account
+        could have one ready under the names, with signatures of it in hand, but not under the id.
+
+        Looks through all keys of the region. Disabled keys, and those about to be deleted, do not count.
+        """
+        wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}
+        with translated(f"look for the key of CA {name}"):
+            found = [arn for arn in self._arns() if wanted.items() <= self._tags(arn).items() and self._enabled(arn)]
+        if len(found) > 1:
+            raise Misconfigured(
+                f"{len(found)} keys are tagged {ID_TAG}={ca_id} for CA {name} of stack {self._stack} "
+                f"({', '.join(found)}): "
+                "schedule those for deletion that no CA uses, or take their tags away"
+            )
+        return found[0] if found else None
+
+    def make(self, name: str, ca_id: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
+        """Its ARN; not repeatable, so look first."""
+        with translated(f"make the key of CA {name}"):
+            answer = self._client.create_key(
+                Description=f"{self._stack}: key of CA {name}",
+                KeyUsage="SIGN_VERIFY",
+                KeySpec=cast("KeySpecType", SPECS[algorithm]),
+                Policy=json.dumps(policy),
+                Tags=[
+                    {"TagKey": tag, "TagValue": value}
+                    for tag, value in ((STACK_TAG, self._stack), (CA_TAG, name), (ID_TAG, ca_id))
+                ],
+            )
+        return answer["KeyMetadata"]["Arn"]
+
+    def has_policy(self, key: str, policy: dict[str, Any]) -> bool:
+        """A role that was deleted stands in a policy by its former id, and so makes it another one."""
+        with translated(f"read the policy of key {key}"):
+            text = self._client.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+        return bool(json.loads(text) == policy)
+
+    def put_policy(self, key: str, policy: dict[str, Any]) -> None:
+        """Repeating it changes nothing."""
+        with translated(f"write the policy of key {key}"):
+            self._client.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+
+    def _arns(self) -> Iterator[str]:
+        more: dict[str, Any] = {}
+        for _ in range(PAGES):
+            page = self._client.list_keys(Limit=PAGE, **more)
+            yield from (key["KeyArn"] for key in page["Keys"])
+            if not page.get("Truncated"):
+                return
+            more = {"Marker": page["NextMarker"]}
+        raise Misconfigured(f"the region has more than {PAGES * PAGE} KMS keys: too many to look through")
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        try:
+            answer = self._client.list_resource_tags(KeyId=arn)
+        except ClientError as error:
+            if code(error) in _NOT_OURS:
+                return {}
+            raise
+        return {tag["TagKey"]: tag["TagValue"] for tag in answer["Tags"]}
+
+    def _enabled(self, arn: str) -> bool:
+        return bool(self._client.describe_key(KeyId=arn)["KeyMetadata"]["Enabled"])

@@ -1,0 +1,185 @@
+"""DynamoDB: records and outcomes, as the issuer writes them. Every write carries a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from evercert.aws.clients import translated
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.updates import Update
+from evercert.aws.dynamodb.writes import ConditionFailed, Writes
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Changes, Held, Unclaimed, Unreadable
+from evercert.contracts.record import SCHEMA, Claim, Record
+from evercert.errors import ClaimLost, Misconfigured
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+OWNED = frozenset(
+    [
+        "state",
+        "revision",
+        "outcomes",
+        "facts",
+        "request_hash",
+        "issuer_hash",
+        "served",
+        "deliveries",
+        "pending",
+        "failures",
+        "last_error",
+        "retry_at",
+        "renew_at",
+        "check_at",
+        "warned",
+        "finding",
+        "streak",
+        "kept_key",
+    ]
+)
+LONGEST_LEASE = timedelta(hours=1)  # a claim that ends later was not made by us
+
+
+class DynamoDBInventory:
+    """The table of certificates."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+        self._writes = Writes(client, table)
+
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+        """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
+        update = Update({"claim": claim, **items.due(name, claim.until)})
+        update.require(
+            # What has another type was made by hand: it is claimed, to be rejected where everybody sees it.
+            "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
+            "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
+            "#claim.#id = :mine)",
+            {
+                ":schema": SCHEMA,
+                ":now": now,
+                ":never": now + LONGEST_LEASE,
+                ":mine": claim.id,
+                ":number": "N",
+                ":text": "S",
+            },
+            "pk schema claim until id",
+        )
+        try:
+            with translated(f"claim certificate {name}"):
+                answer = self._writes.update(name, update, ReturnValues="ALL_NEW")
+        except ConditionFailed as failed:
+            return _why_unclaimed(failed.old)
+        item = items.plain(answer["Attributes"])
+        held = Held(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
+        return held, items.read_record(answer["Attributes"])
+
+    def look(self, name: str) -> Record | Unreadable | None:
+        """Read consistently."""
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return items.read_record(answer["Item"]) if "Item" in answer else None
+
+    def update(self, held: Held, changes: Changes) -> None:
+        """Under the claim; repeating it changes nothing."""
+        with translated(f"write the record of {held.name}"):
+            try:
+                self._writes.update(held.name, self._fenced(held, changes))
+            except ConditionFailed as failed:
+                raise _lost(held) from failed
+
+    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+        """A small write of its own; the claim goes, whatever else moved."""
+        with translated(f"release certificate {held.name}"):
+            return self._end(held, changes, due_at, now, lambda update: self._writes.update(held.name, update))
+
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+        """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
+        stored: list[Outcome] = []
+        with translated(f"record the outcome of {held.name}"):
+            moved = self._end(
+                held, changes, due_at, outcome.at, lambda update: stored.append(self._writes.conclude(update, outcome))
+            )
+        return moved, stored[-1]
+
+    def outcome(self, name: str, key: str) -> Outcome | None:
+        """Read consistently: the run that wrote it may have published it a moment ago."""
+        with translated(f"read an outcome of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name, key), ConsistentRead=True)
+        item = answer.get("Item")
+        if item is None or "published_at" in item:
+            return None
+        outcome = items.read_outcome(item)
+        if outcome is None or (outcome.name, outcome.key) != (name, key):
+            raise Misconfigured(f"{key} of {name} is no outcome: written by a newer evercert, or by hand")
+        return outcome
+
+    def published(self, outcome: Outcome, at: datetime) -> None:
+        """Only now may it expire: an outcome that nobody heard of is kept."""
+        update = Update(
+            {"published_at": at, "expires_at": int((at + items.KEPT).timestamp()), **items.due(outcome.name, None)}
+        )
+        update.require("attribute_exists(#pk)", {}, "pk")
+        with translated(f"mark an outcome of {outcome.name} as published"):
+            try:
+                self._writes.update(outcome.name, update, sort=outcome.key)
+            except ConditionFailed:
+                return  # deleted by hand
+
+    def _fenced(self, held: Held, changes: Changes) -> Update:
+        strange = set(changes) - OWNED
+        if strange:
+            raise ValueError(f"not the issuer's to write: {', '.join(sorted(strange))}")
+        update = Update({**items.indexed(changes, held.name), "schema": SCHEMA})
+        update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
+        return update
+
+    def _end(
+        self, held: Held, changes: Changes, due_at: datetime | None, now: datetime, write: Callable[[Update], object]
+    ) -> bool:
+        """The last write of a run; again, and due now, if what the run saw has moved meanwhile."""
+        try:
+            write(self._final(held, changes, due_at, unmoved=True))
+        except ConditionFailed as failed:
+            if not _still_ours(failed.old, held):
+                raise _lost(held) from failed
+        else:
+            return False
+        try:
+            write(self._final(held, changes, now, unmoved=False))
+        except ConditionFailed as failed:
+            raise _lost(held) from failed
+        return True
+
+    def _final(self, held: Held, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
+        update = self._fenced(held, changes)
+        # Without a due time it rests, and the sweep leaves it alone.
+        update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
+        if unmoved:
+            update.require_same("generation", held.generation)
+            update.require_same("requested_at", held.requested_at)
+            update.require_same("woken_at", held.woken_at)
+        return update
+
+
+def _still_ours(old: Mapping[str, Any] | None, held: Held) -> bool:
+    if old is None:
+        return False
+    claim = items.plain(old).get("claim")
+    return isinstance(claim, dict) and claim.get("id") == held.claim.id
+
+
+def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
+    if old is None:
+        return Unclaimed.GONE
+    schema = items.plain(old).get("schema", SCHEMA)
+    return Unclaimed.NEWER if isinstance(schema, Decimal) and schema > SCHEMA else Unclaimed.BUSY
+
+
+def _lost(held: Held) -> ClaimLost:
+    return ClaimLost(f"the claim on {held.name} is no longer ours: it was taken over, or the certificate was deleted")

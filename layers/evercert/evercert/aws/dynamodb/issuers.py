@@ -1,0 +1,69 @@
+"""DynamoDB: the issuers that operators defined, in a table that the issuer can only read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from evercert.aws.clients import translated
+from evercert.aws.dynamodb import items
+from evercert.component import Component
+from evercert.contracts.issuer import OpenIssuer
+from evercert.errors import Misconfigured, Unavailable
+from evercert.registry import Register, first_problem
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+    from evercert.issuers.context import Outside
+
+
+class DynamoDBIssuers:
+    """Opens an issuer by the name that specs use."""
+
+    def __init__(self, client: DynamoDBClient, table: str, register: Register, outside: Callable[[], Outside]) -> None:
+        """`outside` is what issuers are given; it is made when the first of them wants it."""
+        self._client = client
+        self._table = table
+        self._register = register
+        self._outside = outside
+        self._known: dict[str, tuple[Component, OpenIssuer]] = {}
+
+    def open(self, name: str) -> OpenIssuer:
+        """Reads the definition anew each time, with the operators' pauses: an edit counts from the next run on.
+
+        As long as it stays the same, so does the issuer, with all that it has asked for already.
+        """
+        found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
+        if f"issuer#{name}" not in found:
+            raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
+        definition = read_definition(found[f"issuer#{name}"], name)
+        known = self._known.get(name)
+        if known is None or known[0] != definition:
+            issuer = self._register.load(definition.type)(self._register.settings(definition), self._outside)
+            known = definition, OpenIssuer(issuer, self._register.identity_hash(definition))
+            self._known[name] = known
+        return replace(known[1], paused=len(found) > 1)
+
+    def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
+        """All three in one call."""
+        wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
+        with translated(f"read issuer {name}"):
+            answer = self._client.batch_get_item(RequestItems=wanted)
+        if answer.get("UnprocessedKeys"):
+            raise Unavailable(f"cannot read issuer {name}: the table {self._table} is busy")
+        return {item["pk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
+
+
+def read_definition(item: items.Item, name: str) -> Component:
+    """The definition as it was applied; raises Misconfigured."""
+    try:
+        return Component.model_validate(json.loads(items.plain(item)["definition"]))
+    except ValidationError as error:
+        raise Misconfigured(f"the definition of issuer {name!r} does not parse: {first_problem(error)}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Misconfigured(f"the definition of issuer {name!r} does not parse; apply it again") from error

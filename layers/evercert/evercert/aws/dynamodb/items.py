@@ -1,0 +1,166 @@
+"""How records and outcomes lie in the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pydantic import BaseModel, ValidationError
+
+from evercert.aws.dynamodb import attribute_values as notation
+from evercert.canonical_json import canonical_json
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.queue import CERTIFICATE, RECORD, shard
+from evercert.contracts.record import SCHEMA, Delivery, Facts, Record
+from evercert.registry import first_problem
+from evercert.timestamps import to_text
+
+SK = RECORD
+OUTBOX_DELAY = timedelta(minutes=1)  # the run that wrote an outcome publishes it itself; this is for when it dies
+KEPT = timedelta(days=400)
+_NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
+
+Item = dict[str, Any]
+
+
+def pk(name: str) -> str:
+    """The partition of one certificate: its record and its outcomes."""
+    return f"{CERTIFICATE}{name}"
+
+
+def key(name: str, sort: str = SK) -> Item:
+    """The primary key, as the client wants it."""
+    return {"pk": {"S": pk(name)}, "sk": {"S": sort}}
+
+
+def attribute(value: object) -> Item:
+    """Any of our values as a DynamoDB attribute value."""
+    return notation.written(_plain(value))
+
+
+def plain(item: Mapping[str, Any]) -> Item:
+    """An item as Python values."""
+    return {name: notation.read(value) for name, value in item.items()}
+
+
+def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Changes of a record with the attributes that follow from them: the entry in the expiring index."""
+    facts = changes.get("facts")
+    if not isinstance(facts, Facts):
+        return dict(changes)
+    return {**changes, "not_after": facts.not_after, "expiry_shard": shard(name)}
+
+
+def due(name: str, moment: datetime | None) -> dict[str, Any]:
+    """The entry in the due index; without a moment it leaves the index."""
+    return {"due_at": moment, "due_shard": None if moment is None else shard(name)}
+
+
+def new_record(record: Record, due_at: datetime) -> Item:
+    """The item of a record that was never written before."""
+    values = {
+        "pk": pk(record.name),
+        "sk": SK,
+        "schema": SCHEMA,
+        "name": record.name,
+        "uid": record.uid,
+        "spec": canonical_json(record.spec.document()),
+        "generation": record.generation,
+        "state": record.state,
+        **{attr: value for attr in ("revision", "outcomes", "deliveries") if (value := getattr(record, attr))},
+        **due(record.name, due_at),
+    }
+    return {name: attribute(value) for name, value in values.items()}
+
+
+def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
+    """The record, or what is wrong with the item."""
+    values = plain(item)
+    name = str(values["pk"]).removeprefix(CERTIFICATE)
+    schema = values.get("schema", SCHEMA)
+    if isinstance(schema, Decimal) and schema > SCHEMA:
+        return replace(_unreadable(values, name, f"written by a newer evercert (schema {schema})"), newer=True)
+    try:
+        fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
+        if isinstance(fields.get("spec"), str):
+            fields["spec"] = json.loads(fields["spec"])
+        record = Record.model_validate(fields)
+    except ValidationError as error:
+        return _unreadable(values, name, first_problem(error))
+    except (ValueError, RecursionError):
+        return _unreadable(values, name, "its spec is not JSON")
+    if record.name != name or record.spec.name != name:
+        return _unreadable(values, name, f"its spec is for {record.spec.name!r}")
+    return record
+
+
+def outcome_item(outcome: Outcome) -> Item:
+    """An outcome that is still to be published."""
+    values = {
+        "pk": pk(outcome.name),
+        "sk": outcome.key,
+        "schema": SCHEMA,
+        "type": outcome.type,
+        "at": outcome.at,
+        "outcome": outcome.model_dump_json(),
+        **due(outcome.name, outcome.at + OUTBOX_DELAY),
+    }
+    return {name: attribute(value) for name, value in values.items()}
+
+
+def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
+    """The outcome, published or not; None when the item is none."""
+    try:
+        return Outcome.model_validate_json(plain(item)["outcome"])
+    except (ValidationError, KeyError):
+        return None
+
+
+def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
+    try:
+        uid = str(UUID(str(values.get("uid"))))
+    except ValueError:
+        uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
+    revision, deliveries = _count(values.get("revision")), dict(_deliveries(values.get("deliveries")))
+    outcomes = _count(values.get("outcomes"))
+    return Unreadable(name, uid, outcomes, problem, said=_said(values), revision=revision, deliveries=deliveries)
+
+
+def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
+    """Those that still parse."""
+    for destination, delivery in value.items() if isinstance(value, dict) else ():
+        with suppress(ValidationError):
+            yield str(destination), Delivery.model_validate(delivery)
+
+
+def _said(values: Item) -> str | None:
+    """What was announced of it last, unless somebody has asked for it since."""
+    error, requested_at = values.get("last_error"), values.get("requested_at")
+    if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
+        return None
+    return str(error.get("message"))
+
+
+def _count(value: object) -> int:
+    """What hands have left of a counter, within what an outcome's key has room for."""
+    try:
+        return min(max(int(str(value)), 0), 99_999_990)
+    except ValueError:
+        return 0
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(value, datetime):
+        return to_text(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return value

@@ -1,0 +1,169 @@
+"""DynamoDB: specs and requests, as operators write them. Every write carries a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code, translated
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.updates import Update
+from evercert.canonical_json import canonical_json
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import SCHEMA, Record
+from evercert.contracts.spec_store import Change
+from evercert.errors import Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
+_CONFLICTS = 3  # tries of a transaction that meets another one
+
+
+class DynamoDBSpecs(DynamoDBOperating):
+    """Both tables of a stack, with the operator's own rights."""
+
+    def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
+        super().__init__(client, issuers_table)
+        self._table = table
+
+    def records(self) -> Iterator[Record | Unreadable]:
+        """Reads every item of the table, outcomes too; for operators, never for the loop."""
+        with translated(f"read table {self._table}"):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="sk = :record AND begins_with(pk, :certificate)",
+                ExpressionAttributeValues={":record": {"S": items.SK}, ":certificate": {"S": items.pk("")}},
+            )
+            for page in pages:
+                yield from map(items.read_record, page["Items"])
+
+    def record(self, name: str) -> Record | Unreadable | None:
+        """Read consistently."""
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return items.read_record(answer["Item"]) if "Item" in answer else None
+
+    def write(self, changes: Sequence[Change], due_at: datetime) -> None:
+        """One transaction; every certificate in it is due at once."""
+        writes: Any = [self._write(change, due_at) for change in changes]
+        for _ in range(_CONFLICTS):
+            with translated("write specs"):
+                try:
+                    self._client.transact_write_items(TransactItems=writes)
+                except ClientError as error:
+                    if code(error) != "TransactionCanceledException":
+                        raise
+                    _check_cancellation(error, changes)
+                else:
+                    return
+        raise Unavailable("cannot write specs: other writes got in the way; run the command again")
+
+    def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
+        """A request made twice within a millisecond is one; a later one takes the reason of an earlier one away."""
+        wish = {"requested_at": at, "request_reason": reason}
+        if due_at is None or due_at <= at:
+            return self._update(name, Update({**wish, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
+        return self._wish(name, wish, due_at, at)
+
+    def wake(self, name: str, at: datetime, now: datetime) -> None:
+        """A run that is under way notices by `woken_at`, as it notices an edit by the generation."""
+        self._wish(name, {"woken_at": now}, at, now)
+
+    def _wish(self, name: str, wish: dict[str, Any], at: datetime, now: datetime) -> bool:
+        """The wish, due by `at` and never later than it was; False when there is no such record.
+
+        A run that ends between the two looks moves the due time out of both; then it is due at once.
+        """
+        later = "attribute_exists(#pk) AND (NOT attribute_type(#due_at, :text) OR #due_at > :at)"
+        if self._update(name, Update({**wish, **items.due(name, at)}), later, {":at": at, ":text": "S"}, "pk due_at"):
+            return True
+        sooner = "attribute_exists(#pk) AND attribute_exists(#due_shard) AND #due_at <= :at"
+        if self._update(name, Update(wish), sooner, {":at": at}, "pk due_at due_shard"):
+            return True
+        return self._update(name, Update({**wish, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
+
+    def remove(self, record: Record | Unreadable) -> None:
+        """Only the very record that was seen: a name made anew meanwhile is another certificate."""
+        unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
+        text = {":text": {"S": "S"}} if unreadable else {}
+        with translated(f"delete certificate {record.name}"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=items.key(record.name),
+                    ConditionExpression=f"attribute_not_exists(pk) OR uid = :uid{unreadable}",
+                    ExpressionAttributeValues={":uid": {"S": record.uid}, **text},
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    raise Rejected(
+                        f"{record.name} was made anew by somebody else meanwhile; run the command again"
+                    ) from error
+                raise
+
+    def history(self, name: str) -> list[Outcome]:
+        """By time; those of a deleted certificate of the same name are there too."""
+        with translated(f"read the history of {name}"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :outcome)",
+                ExpressionAttributeValues={":pk": {"S": items.pk(name)}, ":outcome": {"S": "outcome#"}},
+            )
+            outcomes = [items.read_outcome(item) for page in pages for item in page["Items"]]
+        return sorted((o for o in outcomes if o is not None), key=lambda outcome: (outcome.at, outcome.number))
+
+    def _write(self, change: Change, due_at: datetime) -> dict[str, Any]:
+        record, seen = change.record, change.seen
+        if seen is None:
+            put = {"TableName": self._table, "Item": items.new_record(record, due_at)}
+            return {"Put": {**put, "ConditionExpression": "attribute_not_exists(pk)"}}
+        if isinstance(seen, Unreadable):
+            put = {"TableName": self._table, "Item": items.new_record(record, due_at)}
+            names, values = {"#schema": "schema"}, {":schema": {"N": str(SCHEMA)}, ":number": {"S": "N"}}
+            condition = "attribute_exists(pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema)"
+            named = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+            return {"Put": {**put, "ConditionExpression": condition, **named}}
+        update = Update(
+            {
+                "spec": canonical_json(record.spec.document()),
+                "generation": record.generation,
+                "schema": SCHEMA,
+                **items.due(record.name, due_at),
+            }
+        )
+        update.require("#uid = :uid", {":uid": seen.uid}, "uid")
+        update.require_same("generation", seen.generation)
+        update.require("NOT attribute_type(#schema, :number) OR #schema <= :schema", _KNOWN_SCHEMA, "schema")
+        return {"Update": {"TableName": self._table, "Key": items.key(record.name), **update.arguments()}}
+
+    def _update(self, name: str, update: Update, condition: str, values: dict[str, Any], names: str) -> bool:
+        update.require(condition, values, names)
+        with translated(f"write the record of {name}"):
+            try:
+                self._client.update_item(TableName=self._table, Key=items.key(name), **update.arguments())
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+
+def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
+    """Returns when the transaction only met another one, and can be tried again."""
+    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    codes = [reason.get("Code") for reason in reasons]
+    names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
+    if names:
+        raise Rejected(
+            f"{', '.join(names)} was changed by somebody else meanwhile, and nothing of this part was written; "
+            "run the command again"
+        ) from error
+    if "TransactionConflict" not in codes:
+        raise error

@@ -1,0 +1,100 @@
+"""DynamoDB: conditional writes of one certificate that meet other writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.updates import Update
+from evercert.contracts.events import Outcome
+from evercert.errors import Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_CONFLICTS = 3  # tries of a write that meets another one
+_TAKEN = 10  # 1, 2, 4 … numbers further; a record is never a thousand outcomes behind
+
+
+class ConditionFailed(Exception):
+    """The item is not as the write wanted it; `old` is what it is, if there is one."""
+
+    def __init__(self, old: Mapping[str, Any] | None) -> None:
+        super().__init__("condition failed")
+        self.old = old
+
+
+class Writes:
+    """Raises ConditionFailed, Unavailable after three conflicts in a row, and what the client raises."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """One item; answers what the client answers."""
+        for _ in range(_CONFLICTS):
+            try:
+                return self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key(name, sort),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **update.arguments(),
+                    **more,
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    raise ConditionFailed(cast("dict[str, Any] | None", error.response.get("Item"))) from error
+                if code(error) != "TransactionConflictException":
+                    raise
+        raise _conflict(name)
+
+    def conclude(self, update: Update, outcome: Outcome) -> Outcome:
+        """Record and outcome, both or none; answers the outcome as it was numbered.
+
+        A record that is older than its outcomes (a restored one) counts them too low: the next free number is taken.
+        """
+        for step in range(_TAKEN):
+            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+            update.change({"outcomes": numbered.number})
+            if self._transact(update, numbered):
+                return numbered
+        raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are numbered beyond its record")
+
+    def _transact(self, update: Update, outcome: Outcome) -> bool:
+        """False: there is an outcome of this number."""
+        record = {
+            "TableName": self._table,
+            "Key": items.key(outcome.name),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        condition = "attribute_not_exists(pk)"
+        writes: Any = [
+            {"Update": {**record, **update.arguments()}},
+            {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
+        ]
+        for _ in range(_CONFLICTS):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if code(error) != "TransactionCanceledException":
+                    raise
+                reasons: list[Any] = error.response.get("CancellationReasons", [])
+                refused = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
+                if refused == [False, True]:
+                    return False
+                if any(refused):
+                    raise ConditionFailed(reasons[0].get("Item")) from error
+                if not any(reason.get("Code") == "TransactionConflict" for reason in reasons):
+                    raise
+            else:
+                return True
+        raise _conflict(outcome.name)
+
+
+def _conflict(name: str) -> Unavailable:
+    return Unavailable(f"cannot write the record of {name}: another write got in the way {_CONFLICTS} times")

@@ -1,0 +1,76 @@
+"""KMS: private keys between two steps, bound to what they are for: stack, certificate and revision."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code, translated
+from evercert.errors import Rejected, SealBroken
+from evercert.pki.keys import SEALABLE_BYTES, PrivateKey
+
+if TYPE_CHECKING:
+    from types_boto3_kms import KMSClient
+
+
+class Sealing:
+    """A seal key; what is closed opens with the same context only."""
+
+    def __init__(self, client: KMSClient, key_id: str) -> None:
+        self._client = client
+        self._key_id = key_id
+
+    def close(self, private_key: PrivateKey, context: dict[str, str]) -> str:
+        """Base64 of the ciphertext."""
+        der = private_key.der()
+        if len(der) > SEALABLE_BYTES:
+            raise Rejected(f"a private key of {len(der)} bytes is too large to be sealed; KMS takes {SEALABLE_BYTES}")
+        with translated("seal a private key"):
+            answer = self._client.encrypt(KeyId=self._key_id, Plaintext=der, EncryptionContext=context)
+        return base64.b64encode(answer["CiphertextBlob"]).decode()
+
+    def open(self, sealed: str, context: dict[str, str], broken: str) -> PrivateKey:
+        """What does not decrypt, or is no key, never will be: SealBroken, with the message."""
+        try:
+            with translated("open a sealed private key"):
+                der = self._decrypt(base64.b64decode(sealed, validate=True), context)
+            return PrivateKey.from_der(der)
+        except (_Invalid, binascii.Error, ValueError) as error:
+            raise SealBroken(broken) from error
+
+    def _decrypt(self, ciphertext: bytes, context: dict[str, str]) -> bytes:
+        try:
+            return self._client.decrypt(KeyId=self._key_id, CiphertextBlob=ciphertext, EncryptionContext=context)[
+                "Plaintext"
+            ]
+        except ClientError as error:
+            if code(error) in {"InvalidCiphertextException", "IncorrectKeyException"}:
+                raise _Invalid from None
+            raise
+
+
+class KMSSeal:
+    """The seal key of one stack."""
+
+    def __init__(self, client: KMSClient, key_id: str, stack: str) -> None:
+        self._sealing = Sealing(client, key_id)
+        self._stack = stack
+
+    def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
+        """Base64 of the ciphertext."""
+        return self._sealing.close(private_key, self._context(uid, revision))
+
+    def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
+        """What does not decrypt, or is no key, never will be: SealBroken."""
+        broken = f"the sealed private key of revision {revision} does not open; a new one will be made"
+        return self._sealing.open(sealed, self._context(uid, revision), broken)
+
+    def _context(self, uid: str, revision: int) -> dict[str, str]:
+        return {"evercert:stack": self._stack, "evercert:uid": uid, "evercert:revision": str(revision)}
+
+
+class _Invalid(Exception):
+    pass

@@ -1,0 +1,77 @@
+"""Secrets Manager and Parameter Store: what issuers prove themselves with, and never for another address."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code, translated
+from evercert.errors import Misconfigured
+from evercert.origins import Origin
+
+if TYPE_CHECKING:
+    from evercert.aws.clients import Clients
+    from evercert.documents.secret_reference import Reference
+
+_ABSENT = {"ResourceNotFoundException", "ParameterNotFound"}
+
+
+class Credentials:
+    """Reads anew each time, so that a rotated secret counts from the next login on."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """The value of the reference's key, else of `key`; with neither, the whole object without its address.
+
+        Raises Misconfigured, never with a value, if there is none, or if it is for another origin than `address`.
+        """
+        value = _object(self._text(reference), reference)
+        _check_address(value.pop("address", None), address, reference)
+        wanted = reference.key or key
+        if wanted is None:
+            return value
+        if wanted not in value:
+            raise Misconfigured(f"{reference} has no key {wanted!r}; add it, or name another one after a #")
+        return value[wanted]
+
+    def _text(self, reference: Reference) -> str:
+        with translated(f"read {reference}"):
+            try:
+                if reference.aws_secret is not None:
+                    secret = self._clients.secretsmanager.get_secret_value(SecretId=reference.name)
+                    return secret.get("SecretString") or ""
+                parameter = self._clients.ssm.get_parameter(Name=reference.name, WithDecryption=True)
+                return parameter["Parameter"].get("Value") or ""
+            except ClientError as error:
+                if code(error) in _ABSENT:
+                    raise Misconfigured(f"{reference} does not exist in this region; create it") from error
+                raise
+
+
+def _object(text: str, reference: Reference) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Misconfigured(
+            f'{reference} holds no JSON object; store {{"address": "https://…", …}}, so that it is sent nowhere else'
+        )
+    return value
+
+
+def _check_address(given: object, address: str, reference: Reference) -> None:
+    wanted = Origin.of(address)
+    if not isinstance(given, str):
+        raise Misconfigured(f"{reference} does not say which address it is for; add the key address: {wanted}")
+    try:
+        origin = Origin.of(given)
+    except Misconfigured:
+        # Not a word of it, nor its cause, which quotes it: keys are mixed up, and this may be the secret.
+        raise Misconfigured(f"{reference}: its address is none; write {wanted}") from None
+    if origin != wanted:
+        raise Misconfigured(f"{reference} is for {origin}, and is not sent to {wanted}")

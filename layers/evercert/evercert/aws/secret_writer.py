@@ -1,0 +1,91 @@
+"""Credentials found in agent documents, each in a secret that issuers may read and no destination may name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import Clients, code, translated
+from evercert.canonical_json import canonical_json
+from evercert.destinations.aws_account import STACK_TAG
+from evercert.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from evercert.documents.secret_reference import Credential
+
+Verb = Literal["create", "change", "unchanged"]
+
+
+class CredentialSecrets:
+    """With the operator's own rights; no value is ever part of a message."""
+
+    def __init__(self, clients: Clients, stack: str) -> None:
+        self._clients = clients
+        self._stack = stack
+
+    def compare(self, credentials: Iterable[Credential]) -> dict[str, Verb]:
+        """What `write` would do, by the secret's name; raises Misconfigured for a secret that is not ours to write."""
+        return {credential.name: self._compare(credential) for credential in credentials}
+
+    def write(self, credentials: Iterable[Credential], verbs: Mapping[str, Verb]) -> None:
+        """Repeating it changes nothing; one that somebody made meanwhile is told by AWS."""
+        for credential in credentials:
+            # A token made from the value would make nothing of a return to an older one: that version is there already.
+            text, token = canonical_json(credential.value), str(uuid4())
+            if verbs[credential.name] == "create":
+                self._create(credential.name, text, token)
+            elif verbs[credential.name] == "change":
+                with translated(f"store a new version of secret {credential.name}"):
+                    self._clients.secretsmanager.put_secret_value(
+                        SecretId=credential.name, ClientRequestToken=token, SecretString=text
+                    )
+
+    def _create(self, name: str, text: str, token: str) -> None:
+        with translated(f"create secret {name}"):
+            self._clients.secretsmanager.create_secret(
+                Name=name,
+                ClientRequestToken=token,
+                SecretString=text,
+                Description="Credentials for Infisical, kept for evercert",
+                Tags=[{"Key": STACK_TAG, "Value": self._stack}],
+            )
+
+    def _compare(self, credential: Credential) -> Verb:
+        name = credential.name
+        found = self._ask(f"look at secret {name}", self._clients.secretsmanager.describe_secret, name)
+        if found is None:
+            return "create"
+        if "DeletedDate" in found:
+            raise Misconfigured(
+                f"secret {name} is scheduled for deletion, and the credentials of the document belong there; "
+                f"keep it: aws secretsmanager restore-secret --secret-id {name}"
+            )
+        if {"Key": STACK_TAG, "Value": self._stack} not in found.get("Tags", []):
+            raise Misconfigured(
+                f"secret {name} exists and was not made for stack {self._stack}, so it is left alone; if it may be "
+                "overwritten: aws secretsmanager tag-resource "
+                f"--secret-id {name} --tags Key={STACK_TAG},Value={self._stack}"
+            )
+        current = self._ask(f"read secret {name}", self._clients.secretsmanager.get_secret_value, name)
+        return "unchanged" if current is not None and _value(current) == credential.value else "change"
+
+    @staticmethod
+    def _ask(doing: str, call: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401 (a method of the client)
+        with translated(doing):
+            try:
+                return dict(call(SecretId=name))
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+
+
+def _value(answer: Mapping[str, Any]) -> object:
+    try:
+        return json.loads(answer.get("SecretString") or "")
+    except (ValueError, RecursionError):
+        return None

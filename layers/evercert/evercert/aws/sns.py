@@ -1,0 +1,39 @@
+"""SNS: one event, one message, with attributes to filter by."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from evercert.aws.clients import translated
+from evercert.contracts.events import Outcome
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+
+class SNSAnnouncer:
+    """One topic; `source` is the stack, as CloudEvents wants it."""
+
+    def __init__(self, client: SNSClient, topic: str, source: str) -> None:
+        self._client = client
+        self._topic = topic
+        self._source = source
+
+    def announce(self, outcome: Outcome) -> None:
+        """Text for mails, JSON for everybody else."""
+        event = json.dumps(outcome.cloud_event(self._source))
+        attributes: dict[str, Any] = {
+            name: {"DataType": "String.Array", "StringValue": json.dumps(value)}
+            if isinstance(value, list)
+            else {"DataType": "String", "StringValue": value}
+            for name, value in outcome.attributes().items()
+        }
+        with translated(f"announce {outcome.type} of {outcome.name}"):
+            self._client.publish(
+                TopicArn=self._topic,
+                Subject=outcome.subject,
+                MessageStructure="json",
+                Message=json.dumps({"default": event, "email": outcome.text()}),
+                MessageAttributes=attributes,
+            )

@@ -1,0 +1,59 @@
+"""SQS: nudges on their way to the issuer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from evercert.aws.clients import translated
+from evercert.contracts.queue import Nudge
+from evercert.errors import Rejected
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+LONGEST_DELAY = 900  # seconds; SQS refuses more
+
+
+class SQSQueue:
+    """One standard queue: at least once, in any order."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
+        """One batch call; SQS answers for each entry by itself."""
+        entries = [{"Id": str(number), "MessageBody": write(nudge)} for number, nudge in enumerate(nudges)]
+        with translated("put nudges on the queue"):
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+        return [nudges[int(entry["Id"])] for entry in answer.get("Successful", [])]
+
+    def send_later(self, nudge: Nudge, delay: timedelta) -> None:
+        """Whole seconds, rounded up: an early message would be sent away again."""
+        seconds = -int(-delay.total_seconds() // 1)
+        with translated(f"nudge {nudge.certificate}"):
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=write(nudge),
+                DelaySeconds=min(max(seconds, 0), LONGEST_DELAY),
+            )
+
+
+def write(nudge: Nudge) -> str:
+    """The body of a message; no certificate and no secret is ever in it."""
+    body = {"certificate": nudge.certificate}
+    return json.dumps(body if nudge.outcome is None else {**body, "outcome": nudge.outcome})
+
+
+def read(body: str) -> Nudge:
+    """The inverse; raises Rejected for anything else."""
+    try:
+        message = Nudge(**json.loads(body))
+    except (ValueError, TypeError, RecursionError):
+        message = None
+    if message is None or not (isinstance(message.certificate, str) and isinstance(message.outcome, str | None)):
+        raise Rejected('the message is not {"certificate": NAME}')
+    return message

@@ -1,0 +1,158 @@
+"""Taking over what exists: with the operator's own rights it gets the tags by which the stack may write to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from evercert.aws.clients import CONFIG, translated
+from evercert.cli.files import BadInput
+from evercert.contracts.record import Record
+from evercert.destinations.aws_account import CERTIFICATE_TAG, PREFIX, STACK_TAG, tag_value
+from evercert.documents.secret_reference import SECRETS
+from evercert.errors import foreign
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+_ARN = r"arn:aws[a-z-]*:{service}:([a-z0-9-]+):[0-9]{{12}}:{rest}"
+_CERTIFICATE = re.compile(_ARN.format(service="acm", rest=r"certificate/[A-Za-z0-9-]{1,64}"))
+_SECRET = re.compile(_ARN.format(service="secretsmanager", rest=r"secret:[A-Za-z0-9/_+=.@-]{1,519}"))
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is to be adopted: where it is, what is known of it, and what it will be tagged with."""
+
+    type: str
+    arn: str
+    region: str
+    destination: dict[str, str]
+    tags: dict[str, str]
+    ours: bool
+    facts: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    def named_by(self, record: Record) -> bool:
+        """Whether a destination of the record is this one already."""
+        wanted = {key: value for key, value in self.destination.items() if key not in {"type", "region"}}
+        return any(
+            destination.type == self.type and wanted.items() <= destination.settings.items()
+            for destination in record.spec.destinations
+        )
+
+    def yaml(self) -> str:
+        """The destination as a document has it."""
+        lines = [f"{key}: {json.dumps(value) if ':' in value else value}" for key, value in self.destination.items()]
+        return "      - " + "\n        ".join(lines)
+
+
+def find(connection: Connection, name: str, resource: str) -> Found:
+    """Looks, and changes nothing; raises BadInput for what cannot be adopted, and says why."""
+    if match := _CERTIFICATE.fullmatch(resource):
+        return _certificate(connection, name, resource, match[1])
+    if match := _SECRET.fullmatch(resource):
+        return _secret(connection, name, resource, match[1])
+    if _SECRET_NAME.fullmatch(resource):
+        return _secret(connection, name, resource, connection.clients.cloudformation.meta.region_name)
+    raise BadInput([f"{foreign(resource, 80)!r} is neither the ARN of an ACM certificate nor a secret's name or ARN"])
+
+
+def tag(connection: Connection, found: Found) -> None:
+    """Repeating it changes nothing."""
+    tags = [{"Key": key, "Value": value} for key, value in found.tags.items()]
+    client = _client(connection, found.type, found.region)
+    with translated(f"tag {found.arn}"):
+        if found.type == "acm":
+            client.add_tags_to_certificate(CertificateArn=found.arn, Tags=tags)
+        else:
+            client.tag_resource(SecretId=found.arn, Tags=tags)
+
+
+def _certificate(connection: Connection, name: str, arn: str, region: str) -> Found:
+    client = _client(connection, "acm", region)
+    with translated(f"look at {arn}"):
+        certificate = client.describe_certificate(CertificateArn=arn)["Certificate"]
+        tags = client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])
+    if certificate.get("Type") != "IMPORTED":
+        raise BadInput([f"{arn} is of type {certificate.get('Type')}: ACM takes no import in its place"])
+    wanted = _wanted(connection, name)
+    facts = {
+        "certificate": arn,
+        "domain": foreign(str(certificate.get("DomainName", ""))),
+        "valid until": f"{certificate['NotAfter']:%Y-%m-%d}" if "NotAfter" in certificate else "",
+        "key": str(certificate.get("KeyAlgorithm", "")),
+        "used by": ", ".join(map(str, certificate.get("InUseBy", []))),
+    }
+    return Found(
+        type="acm",
+        arn=arn,
+        region=region,
+        destination={"type": "acm", "arn": arn},
+        tags=wanted,
+        ours=_is_ours(arn, tags, wanted),
+        facts={key: value for key, value in facts.items() if value},
+    )
+
+
+def _secret(connection: Connection, name: str, secret: str, region: str) -> Found:
+    client = _client(connection, "secrets-manager", region)
+    with translated(f"look at secret {secret}"):
+        described: dict[str, Any] = client.describe_secret(SecretId=secret)
+    title, arn = str(described["Name"]), str(described["ARN"])
+    if title.startswith(SECRETS):
+        raise BadInput([f"secret {title} is under {SECRETS}, where credentials are, and takes no certificate"])
+    if "DeletedDate" in described:
+        mend = f"aws secretsmanager restore-secret --secret-id {title}"
+        raise BadInput([f"secret {title} is scheduled for deletion; restore it first: {mend}"])
+    if described.get("OwningService"):
+        raise BadInput([f"secret {title} is managed by {foreign(str(described['OwningService']))}, and not by you"])
+    wanted = _wanted(connection, name)
+    ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
+    elsewhere = region != connection.clients.cloudformation.meta.region_name
+    return Found(
+        type="secrets-manager",
+        arn=arn,
+        region=region,
+        destination={"type": "secrets-manager", "secret": title, **({"region": region} if elsewhere else {})},
+        tags=wanted,
+        ours=ours,
+        facts={"secret": arn},
+        notes=_notes(described, arn, title, ours=ours),
+    )
+
+
+def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> list[str]:
+    form = "the next delivery replaces its value by evercert's own JSON; its readers must know that form"
+    found = [] if ours else [form]
+    if not title.startswith(PREFIX):
+        found.append(f"it is outside {PREFIX}: deploy the stack with parameter SecretArns naming {arn}")
+    if described.get("RotationEnabled"):
+        found.append("its rotation is on, and would overwrite what is delivered: switch it off")
+    if described.get("KmsKeyId"):
+        key = foreign(str(described["KmsKeyId"]))
+        found.append(f"it is encrypted with {key}, which must let the issuer's role use it")
+    return found
+
+
+def _wanted(connection: Connection, name: str) -> dict[str, str]:
+    return {STACK_TAG: connection.name, CERTIFICATE_TAG: tag_value(name)}
+
+
+def _is_ours(what: str, tags: list[dict[str, str]], wanted: dict[str, str]) -> bool:
+    """Whether nothing is left to be tagged; raises BadInput when it is somebody else's."""
+    found = {tag["Key"]: tag.get("Value", "") for tag in tags}
+    for key, owner in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):
+        if found.get(key, wanted[key]) != wanted[key]:
+            raise BadInput(
+                [f"{what} belongs to {owner} {foreign(found[key], 100)!r} (tag {key}); take that tag away first"]
+            )
+    return wanted.items() <= found.items()
+
+
+def _client(connection: Connection, kind: str, region: str) -> Any:  # noqa: ANN401
+    service = "acm" if kind == "acm" else "secretsmanager"
+    return connection.clients.session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]

@@ -1,0 +1,203 @@
+"""What `doctor` looks at in the stack itself: schedules, queues, topic, keys, functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.clients import code, translated
+from evercert.cli import arguments, terminal
+from evercert.durations import to_text
+from evercert.errors import EvercertError, foreign
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
+OLDEST_NUDGE = timedelta(hours=1)
+LATELY = timedelta(hours=1)
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+_GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
+Status = Literal["ok", "warning", "failed", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, how it is, and what would mend it."""
+
+    name: str
+    status: Status
+    found: str
+    mend: str = ""
+
+    def plain(self) -> dict[str, str]:
+        """For scripts."""
+        return {"check": self.name, "status": self.status, "found": self.found, "mend": self.mend}
+
+
+Look = Callable[[], list[Check]]
+
+
+def looked(name: str, look: Look) -> list[Check]:
+    """A check that breaks is told like any other; a permission that is missing says nothing of the stack."""
+    try:
+        with translated(f"look at {name}"):
+            return look()
+    except EvercertError as error:
+        if isinstance(error.__cause__, ClientError) and code(error.__cause__) in _DENIED:
+            lacking = error.__cause__.operation_name
+            return [Check(name, "unknown", f"you lack the permission for {lacking}", "ask for it, or look yourself")]
+        return [Check(name, "failed", str(error))]
+
+
+def of_stack(connection: Connection) -> dict[str, Look]:
+    """By name, in the order in which they are shown."""
+    return {
+        "stack": partial(_stack, connection),
+        **{f"schedule {task}": partial(schedule, connection, task) for task in ("tick", "sweep")},
+        "pauses": partial(_pauses, connection),
+        "topic": partial(_topic, connection),
+        "dead letters": partial(_dead_letters, connection),
+        "queue": partial(_queue, connection),
+        **{name: partial(key, connection, name) for name in ("SealKey", "DataKey")},
+        **{name: partial(function, connection, name) for name in ("CheckerFunction", "IssuerFunction")},
+    }
+
+
+def _stack(connection: Connection) -> list[Check]:
+    missing = [key for key in OUTPUTS if key not in connection.outputs]
+    if missing:
+        return [Check("stack", "failed", f"has no output {', '.join(missing)}", "deploy it again: sam deploy")]
+    status = connection.status
+    if status.endswith("_FAILED"):
+        return [Check("stack", "failed", status, "mend what the stack's events name, and deploy it again")]
+    return [Check("stack", "warning" if status.endswith("_IN_PROGRESS") else "ok", status)]
+
+
+def schedule(connection: Connection, task: str) -> list[Check]:
+    """One of the stack's, by its task."""
+    name, title = f"{connection.name}-{task}", f"schedule {task}"
+    try:
+        found = connection.clients.client("scheduler").get_schedule(Name=name)
+    except ClientError as error:
+        if code(error) in _GONE:
+            return [Check(title, "failed", f"there is no schedule {name}", "deploy the stack again: sam deploy")]
+        raise
+    state, when = str(found.get("State")), str(found.get("ScheduleExpression"))
+    if state == "ENABLED":
+        return [Check(title, "ok", when)]
+    lacking = "revocation lists go stale" if task == "crl" else "nothing is renewed"
+    mend = f"switch schedule {name} on, in EventBridge Scheduler: {lacking} without it"
+    return [Check(title, "failed", f"is {state}", mend)]
+
+
+def _pauses(connection: Connection) -> list[Check]:
+    found = arguments.paused(connection.specs.pauses())
+    return [Check("pauses", "warning", line, command) for line, command in found] or [Check("pauses", "ok", "none")]
+
+
+def _topic(connection: Connection) -> list[Check]:
+    from evercert.cli.event_queue import PREFIX  # noqa: PLC0415
+
+    topic = connection.output("Topic")
+    confirmed = waiting = 0
+    for page in connection.clients.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            if not subscription["Endpoint"].rpartition(":")[2].startswith(PREFIX):
+                is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
+                confirmed, waiting = confirmed + is_confirmed, waiting + (not is_confirmed)
+    unconfirmed = f"; {arguments.counted(waiting, 'subscription')} not confirmed" if waiting else ""
+    if confirmed:
+        return [Check("topic", "ok", f"{arguments.counted(confirmed, 'subscription')}{unconfirmed}")]
+    mend = "confirm it by the link that was sent" if waiting else "subscribe a mailbox or a queue to the topic"
+    return [Check("topic", "warning", f"nobody hears of failures{unconfirmed}", mend)]
+
+
+def _dead_letters(connection: Connection) -> list[Check]:
+    number = _messages(connection, connection.output("DeadLetters"))
+    if not number:
+        return [Check("dead letters", "ok", "none")]
+    mend = "read them, look for `undeliverable` in the issuer's log, then purge the queue: the due times bring all back"
+    return [Check("dead letters", "failed", arguments.counted(number, "message"), mend)]
+
+
+def _queue(connection: Connection) -> list[Check]:
+    url = connection.output("Queue")
+    waiting = arguments.counted(_messages(connection, url), "message")
+    name = {"Name": "QueueName", "Value": url.rpartition("/")[2]}
+    age = _figure(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
+    if age is None:
+        return [Check("queue", "ok", f"{waiting}, of no known age")]
+    oldest = timedelta(seconds=int(age))
+    found = f"{waiting}, the oldest {to_text(oldest)} old"
+    if oldest <= OLDEST_NUDGE:
+        return [Check("queue", "ok", found)]
+    mend = "the issuer does not keep up: see IssuerFunction below, or raise IssuerConcurrency"
+    return [Check("queue", "warning", found, mend)]
+
+
+def key(connection: Connection, logical: str) -> list[Check]:
+    """A KMS key of the template."""
+    resource = connection.clients.cloudformation.describe_stack_resource(
+        StackName=connection.name, LogicalResourceId=logical
+    )
+    return [key_state(connection, resource["StackResourceDetail"]["PhysicalResourceId"], logical)]
+
+
+def key_state(connection: Connection, key_id: str, name: str) -> Check:
+    """Whether it can be used."""
+    state = connection.clients.kms.describe_key(KeyId=key_id)["KeyMetadata"].get("KeyState", "Enabled")
+    if state == "Enabled":
+        return Check(name, "ok", "enabled")
+    command = "cancel-key-deletion" if state == "PendingDeletion" else "enable-key"
+    return Check(name, "failed", f"{key_id} is {state}", f"aws kms {command} --key-id {key_id}")
+
+
+def function(connection: Connection, logical: str) -> list[Check]:
+    """By its output."""
+    name = connection.output(logical)
+    found = connection.clients.client("lambda").get_function_configuration(FunctionName=name)
+    state, update = str(found.get("State", "Active")), str(found.get("LastUpdateStatus", "Successful"))
+    if state not in {"Active", "Inactive"} or update == "Failed":
+        why = foreign(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
+        return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
+    dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
+    errors = _figure(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, LATELY)
+    if errors:
+        mend = "read its log for what it could not catch: time-outs, lack of memory"
+        return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", mend)]
+    return [Check(logical, "ok", state.lower())]
+
+
+def _messages(connection: Connection, url: str) -> int:
+    found = connection.clients.sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"]
+    return sum(map(int, found.values()))
+
+
+def _figure(
+    connection: Connection, metric: tuple[str, str, str], dimension: dict[str, str], span: timedelta
+) -> float | None:
+    """The largest of its five-minute figures, or their sum; None: CloudWatch has none."""
+    namespace, name, statistic = metric
+    end = terminal.now()
+    answer: dict[str, Any] = connection.clients.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[dimension],
+        StartTime=end - span,
+        EndTime=end,
+        Period=300,
+        Statistics=[statistic],
+    )
+    values: Iterator[float] = (point[statistic] for point in answer.get("Datapoints", []))
+    found = list(values)
+    if not found:
+        return None
+    return max(found) if statistic == "Maximum" else sum(found)

@@ -1,0 +1,55 @@
+"""Watching certificates until they are delivered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from rich.console import Console
+
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Specs
+from evercert.errors import foreign
+
+POLL_SECONDS = 1.0
+
+
+def wait_for(specs: Specs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
+    """Name, how it ended, and whether that is good; each once, as it happens. Shows a spinner on a terminal."""
+    left, give_up = list(names), time.monotonic() + limit.total_seconds()
+    with Console(stderr=True, markup=False, emoji=False).status("") as status:
+        while left:
+            status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
+            for name in list(left):
+                ending = _ending(specs.record(name))
+                if ending is not None:
+                    left.remove(name)
+                    yield (name, *ending)
+            if left and time.monotonic() >= give_up:
+                yield from ((name, "not there yet; the stack goes on without this command", False) for name in left)
+                return
+            if left:
+                time.sleep(POLL_SECONDS)
+
+
+def _ending(record: Record | Unreadable | None) -> tuple[str, bool] | None:
+    """None: still under way. A failure counts only if it is of the spec and the request as they are now."""
+    if record is None:
+        return "it was deleted meanwhile", False
+    if isinstance(record, Unreadable):
+        return f"its record does not parse: {foreign(record.problem)}", False
+    error = record.last_error
+    if error is not None and error.at < (record.woken_at or error.at):
+        error = None  # what it failed of was mended since
+    if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
+        return f"failed ({error.kind}): {foreign(error.message)}", False
+    facts = record.facts
+    wanted = record.request_hash == record.spec.request_hash and record.requested_at in (None, record.served)
+    if record.state == "ready" and facts is not None and wanted and record.delivered(facts.revision):
+        return (
+            f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",
+            True,
+        )
+    return None

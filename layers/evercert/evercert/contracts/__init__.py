@@ -1,0 +1,1 @@
+"""Data and protocols that the core and its adapters share."""

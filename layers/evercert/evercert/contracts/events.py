@@ -1,0 +1,113 @@
+"""What is announced: one outcome, as a CloudEvent for machines and as text for people."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from evercert.errors import foreign
+from evercert.scheduling.schedule import Severity
+from evercert.schema import Instant
+from evercert.timestamps import to_text
+
+EventType = Literal[
+    "certificate.issued",
+    "certificate.renewed",
+    "certificate.delivered",
+    "certificate.failed",
+    "certificate.expiring",
+    "certificate.expired",
+    "certificate.revoked",
+    "certificate.drifted",
+    "certificate.pending",
+    "spec.rejected",
+]
+LONGEST_VALUE = 4_000  # of one line of a mail
+SUBJECT_LIMIT = 99  # SNS: fewer than 100 ASCII characters, no line break
+_HEADLINES: dict[EventType, str] = {
+    "certificate.issued": "issued",
+    "certificate.renewed": "renewed",
+    "certificate.delivered": "delivered late",
+    "certificate.failed": "FAILED",
+    "certificate.expiring": "EXPIRES SOON",
+    "certificate.expired": "EXPIRED",
+    "certificate.revoked": "was REVOKED",
+    "certificate.drifted": "drifted",
+    "certificate.pending": "waits for somebody",
+    "spec.rejected": "spec REJECTED",
+}
+
+
+class Outcome(BaseModel):
+    """How one run ended: a line of the history, and the event until it is published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    name: str
+    uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    revision: int
+    number: int
+    type: EventType
+    at: Instant
+    issuer: str
+    severity: Severity
+    labels: dict[str, str] = {}
+    data: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The sort key of its item; also what makes its event id."""
+        return f"outcome#{self.uid}#{self.revision:08d}#{self.number:08d}"
+
+    @property
+    def event_id(self) -> str:
+        """The same for every publication of this outcome, so that subscribers can tell a repeat."""
+        return str(uuid5(UUID(self.uid), self.key))
+
+    def cloud_event(self, source: str) -> dict[str, Any]:
+        """CloudEvents 1.0, JSON format."""
+        return {
+            "specversion": "1.0",
+            "id": self.event_id,
+            "source": source,
+            "type": self.type,
+            "subject": self.name,
+            "time": to_text(self.at),
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+
+    def attributes(self) -> dict[str, str | list[str]]:
+        """For filter policies; five, because a raw SQS subscription loses a message with more than ten."""
+        return {
+            "type": self.type,
+            "certificate": foreign(self.name) or "?",  # SNS takes no control characters
+            "issuer": self.issuer,
+            "severity": self.severity,
+            "labels": [f"{key}={value}" for key, value in sorted(self.labels.items())],
+        }
+
+    @property
+    def subject(self) -> str:
+        """The subject line of a mail."""
+        headline = _HEADLINES[self.type]
+        name = foreign(self.name).encode("ascii", "replace").decode()
+        room = SUBJECT_LIMIT - len(f"evercert:  {headline}")
+        return f"evercert: {name if len(name) <= room else f'{name[: room - 3]}...'} {headline}"
+
+    def text(self) -> str:
+        """The mail: one fact a line."""
+        lines = [f"Certificate {foreign(self.name)}: {_HEADLINES[self.type]}.", ""]
+        for key, value in self.data.items():
+            if value not in (None, [], {}):
+                lines.append(f"{key.replace('_', ' ')}: {_readable(value)}")
+        return "\n".join(lines) + "\n"
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return foreign(", ".join(value), LONGEST_VALUE)
+    return foreign(value if isinstance(value, str) else json.dumps(value, sort_keys=True), LONGEST_VALUE)

@@ -1,0 +1,90 @@
+"""What destinations are given: the stack, and AWS clients of the account and region that they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evercert.aws.clients import translated
+from evercert.destinations import DESTINATIONS
+
+if TYPE_CHECKING:
+    from evercert.aws.clients import Clients
+    from evercert.component import Component
+    from evercert.contracts.destination import Destination
+    from evercert.registry import Register
+
+LONGEST_SESSION_NAME = 64
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The world around one stack; clients of other accounts and regions are made once, when they are needed."""
+
+    stack: str
+    stack_id: str  # its ARN; what roles elsewhere want as external id
+    clients: Clients
+    import_quota: int = 5_000
+    _elsewhere: dict[tuple[str | None, str], Clients] = field(default_factory=dict)
+
+    def clients_of(self, role: str | None, region: str | None) -> Clients:
+        """Asks nobody; a role that cannot be assumed is Misconfigured at the first call."""
+        where = role, region or self._home[0]
+        if where == (None, self._home[0]):
+            return self.clients
+        if where not in self._elsewhere:
+            self._elsewhere[where] = self._open(role, where[1])
+        return self._elsewhere[where]
+
+    def place(self, role: str | None, region: str | None) -> str:
+        """Account and region, for people and for what is kept of a service."""
+        home_region, home_account = self._home
+        return f"{home_account if role is None else role.split(':')[4]} {region or home_region}"
+
+    def _open(self, role: str | None, region: str) -> Clients:
+        if role is None:
+            return self.clients.elsewhere(region)
+        there = self.clients.elsewhere(region, lambda: self._credentials(role))
+        # botocore asks for credentials when it signs, and the deadline would have let the call go before that.
+        there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
+        return there
+
+    @property
+    def _home(self) -> tuple[str, str]:
+        _, _, _, region, account, *_ = self.stack_id.split(":")
+        return region, account
+
+    def _credentials(self, role: str) -> dict[str, str]:
+        mend = "parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id"
+        with translated(f"assume role {role} ({mend} as external id)"):
+            found = self.clients.sts.assume_role(
+                RoleArn=role,
+                RoleSessionName=f"evercert-{self.stack}"[:LONGEST_SESSION_NAME],
+                ExternalId=self.stack_id,
+                DurationSeconds=3_600,
+            )["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
+
+
+def _have_credentials(clients: Clients) -> None:
+    credentials = clients.session.get_credentials()
+    if credentials is not None:
+        credentials.get_frozen_credentials()
+
+
+@dataclass(frozen=True)
+class RegisteredDestinations:
+    """Opens destinations by their type."""
+
+    surroundings: Surroundings
+    register: Register = DESTINATIONS
+
+    def open(self, component: Component, certificate: str) -> Destination:
+        """Raises Misconfigured for an unknown type or wrong settings."""
+        settings = self.register.settings(component, certificate=certificate)
+        return self.register.load(component.type)(settings, certificate, self.surroundings)  # type: ignore[no-any-return]

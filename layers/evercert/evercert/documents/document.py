@@ -1,0 +1,177 @@
+"""`evercert/v1`: issuers and certificates as an operator writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from evercert.documents.lifecycle import Lifecycle
+from evercert.documents.spec import NAME_PATTERN, Attributes, Component, IssuerName, PrivateKeySpec, Spec
+from evercert.errors import EvercertError, foreign
+from evercert.registry import Register, nearest
+from evercert.schema import Model
+
+VERSION = "evercert/v1"
+AGENT_VERSIONS = ("v1", "v2")
+AUTHORITY_VERSION = "authority/v1"
+Path = tuple[str | int, ...]
+
+
+class Document(Model):
+    """One file."""
+
+    version: Literal["evercert/v1"]
+    issuers: dict[IssuerName, Component] = {}
+    certificates: tuple[Spec, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and where in the document."""
+
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What issuers and destinations a document can name."""
+
+    issuers: Register
+    destinations: Register
+
+
+_WORDS = {
+    "tuple_type": "write a list",
+    "model_type": "write a mapping",
+    "dict_type": "write a mapping",
+    "string_type": "write text; put it in quotes if it looks like a number or a date",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+}
+_PARTS: dict[Path, type[Model]] = {
+    (): Document,
+    ("certificates",): Spec,
+    ("certificates", "attributes"): Attributes,
+    ("certificates", "lifecycle"): Lifecycle,
+    ("certificates", "private-key"): PrivateKeySpec,
+}
+
+
+def read(data: object, kinds: Kinds) -> Document | list[Problem]:
+    """The document with every destination's settings filled in, or everything that is wrong with it."""
+    if not isinstance(data, dict):
+        return [Problem((), f"a document is a mapping with version: {VERSION}, issuers: and certificates:")]
+    if data.get("version") in AGENT_VERSIONS:
+        return [
+            Problem(("version",), f"a document of the Infisical agent, and none of its own: write version: {VERSION}")
+        ]
+    if data.get("version") == AUTHORITY_VERSION:
+        return [Problem(("version",), "a document of the authority: evercert authority apply FILE")]
+    problems = [*_settings_problems(data, kinds)]
+    try:
+        document = Document.model_validate(data)
+    except ValidationError as error:
+        return _form_problems(error) + problems
+    if problems:
+        return problems
+    specs = [_resolved(spec, kinds.destinations) for spec in document.certificates]
+    refused = [problem for number, spec in enumerate(specs) for problem in _refusals(spec, number, kinds.destinations)]
+    return refused or document.model_copy(update={"certificates": tuple(specs)})
+
+
+def places(spec: Spec, destinations: Register) -> list[str]:
+    """Where this certificate is written; no two may share one."""
+    found = [destinations.settings(component, certificate=spec.name) for component in spec.destinations]
+    return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
+
+
+def _resolved(spec: Spec, destinations: Register) -> Spec:
+    """The spec with the settings that its destinations take by default, so that they never change under it."""
+    components = []
+    for component in spec.destinations:
+        settings = destinations.settings(component, certificate=spec.name)
+        components.append(
+            Component(type=component.type, **settings.model_dump(mode="json", by_alias=True, exclude_none=True))
+        )
+    return spec.model_copy(update={"destinations": tuple(components)})
+
+
+def _refusals(spec: Spec, number: int, destinations: Register) -> Iterator[Problem]:
+    """What a destination could never take."""
+    for index, component in enumerate(spec.destinations):
+        try:
+            destinations.load(component.type).check(spec)
+        except EvercertError as error:
+            yield Problem(("certificates", number, "destinations", index), str(error))
+
+
+def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
+    """Mistakes in what only an issuer's or a destination's type understands, whatever else is wrong."""
+    issuers, certificates = data.get("issuers"), data.get("certificates")
+    for name, component in issuers.items() if isinstance(issuers, dict) else ():
+        yield from _component_problems(kinds.issuers, component, ("issuers", name), {})
+    for number, certificate in enumerate(certificates if isinstance(certificates, list) else ()):
+        targets = certificate.get("destinations") if isinstance(certificate, dict) else None
+        for index, component in enumerate(targets if isinstance(targets, list) else ()):
+            place = ("certificates", number, "destinations", index)
+            name = certificate.get("name")
+            # A default that follows from a bad name would only be told as a second mistake.
+            context = {"certificate": name if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) else "unnamed"}
+            yield from _component_problems(kinds.destinations, component, place, context)
+
+
+def _component_problems(register: Register, raw: object, place: Path, context: dict[str, str]) -> Iterator[Problem]:
+    try:
+        component = Component.model_validate(raw)
+    except ValidationError:
+        return  # a mistake of form, and told as such
+    if component.type not in register.entries:
+        hint = nearest(component.type, register.entries)
+        yield Problem((*place, "type"), f"there is no {register.what} type {component.type!r}{hint}")
+        return
+    settings = register.load(component.type).Settings
+    try:
+        settings.model_validate(component.settings, context=context)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            yield problem_of(detail, place, settings)
+
+
+def _form_problems(error: ValidationError) -> list[Problem]:
+    details = error.errors(include_url=False)
+    places = [detail["loc"] for detail in details]
+    return [
+        problem_of(detail)
+        for detail in details
+        # A list whose items are wrong is not also too short.
+        if detail["type"] != "too_short" or not any(p[: len(detail["loc"])] == detail["loc"] != p for p in places)
+    ]
+
+
+def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
+    """One of pydantic's errors in the words of people; `model` knows the keys that its place could have had."""
+    path = (*place, *(part for part in detail["loc"] if part != "[key]"))
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        known = model or _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
+        keys = [field.alias or name for name, field in known.model_fields.items()] if known is not None else []
+        hint = nearest(str(path[-1]), keys) if keys else ""
+        return Problem(path, f"unknown key {foreign(str(path[-1]), 60)!r}{hint}")
+    if kind == "missing":
+        return Problem(path, f"the key {path[-1]!r} is missing")
+    if kind == "invalid_key":
+        return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is no text; put it in quotes")
+    words = _WORDS.get(kind)
+    message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
+    return Problem(path, f"{_label(path)}: {foreign(message)}" if path else message)
+
+
+def _label(path: Path) -> str:
+    """The last key of the path, with its place in a list: `alt-names[0]`."""
+    text = next((part for part in reversed(path) if isinstance(part, str)), "document")
+    return f"{text}[{path[-1]}]" if isinstance(path[-1], int) else text

@@ -1,0 +1,64 @@
+"""Where a secret stands that a document must not hold: a name in Secrets Manager or in Parameter Store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from evercert.schema import Model, misplaced
+
+# IAM lets the issuer read these and nothing else.
+SECRETS = "evercert/credentials/"
+PARAMETERS = "/evercert/credentials/"
+_FORMS = {
+    "aws-secret": re.compile(re.escape(SECRETS) + r"[A-Za-z0-9/_+=.@-]{1,200}(#[A-Za-z0-9_.-]{1,100})?"),
+    "aws-parameter": re.compile(re.escape(PARAMETERS) + r"[A-Za-z0-9/_.-]{1,200}(#[A-Za-z0-9_.-]{1,100})?"),
+}
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What is stored in the secret of that name, with the address that it is for; never printed."""
+
+    name: str
+    value: Mapping[str, Any] = field(repr=False)
+
+
+class Reference(Model):
+    """`aws-secret: evercert/credentials/NAME[#key]` or `aws-parameter: /evercert/credentials/NAME[#key]`.
+
+    The value is a JSON object; without `#key` the setting's own name is the key.
+    """
+
+    aws_secret: str | None = None
+    aws_parameter: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = {key: text for key, text in self.model_dump(by_alias=True).items() if text is not None}
+        if len(given) != 1:
+            raise misplaced({(): "exactly one of aws-secret and aws-parameter"})
+        kind, text = next(iter(given.items()))
+        if not _FORMS[kind].fullmatch(text):
+            begin = SECRETS if kind == "aws-secret" else PARAMETERS
+            # Not the text: somebody may have written the secret itself here.
+            raise misplaced({(kind,): f"it must be {begin}NAME or {begin}NAME#KEY"})
+        return self
+
+    @property
+    def name(self) -> str:
+        """Of the secret or the parameter."""
+        return (self.aws_secret or self.aws_parameter or "").partition("#")[0]
+
+    @property
+    def key(self) -> str | None:
+        """The key within its JSON object; None: none is named."""
+        return (self.aws_secret or self.aws_parameter or "").partition("#")[2] or None
+
+    def __str__(self) -> str:
+        kind = "aws-secret" if self.aws_secret is not None else "aws-parameter"
+        return f"{kind} {self.name}"

@@ -1,0 +1,1 @@
+"""One run: claim, decide, obtain, deliver, conclude, announce."""

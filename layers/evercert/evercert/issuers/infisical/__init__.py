@@ -1,0 +1,1 @@
+"""The issuer for the Infisical API."""

@@ -1,0 +1,44 @@
+"""Kinds of logins: one file and one line each."""
+
+from typing import Any
+
+from pydantic import model_validator
+
+from evercert.component import Component
+from evercert.registry import Register
+
+LOGINS = Register(
+    "login",
+    {
+        "universal-auth": "evercert.issuers.infisical.logins.universal_auth:UniversalAuth",
+        "aws-iam": "evercert.issuers.infisical.logins.aws_iam:AWSIAM",
+        "kubernetes": "evercert.issuers.infisical.logins.kubernetes:Kubernetes",
+        "azure": "evercert.issuers.infisical.logins.azure:Azure",
+        "gcp-id-token": "evercert.issuers.infisical.logins.gcp_id_token:GCPIDToken",
+        "gcp-iam": "evercert.issuers.infisical.logins.gcp_iam:GCPIAM",
+        "ldap-auth": "evercert.issuers.infisical.logins.ldap:LDAPAuth",
+    },
+)
+# As documents, programs and people spell them.
+ALIASES = {
+    "universal": "universal-auth",
+    "aws-auth": "aws-iam",
+    "aws-iam-auth": "aws-iam",
+    "kubernetes-auth": "kubernetes",
+    "azure-auth": "azure",
+    "gcp-id-token-auth": "gcp-id-token",
+    "gcp-iam-auth": "gcp-iam",
+    "ldap": "ldap-auth",
+}
+
+
+class Auth(Component):
+    """`auth` of an issuer: a type, in any of its spellings, and settings that only that login understands."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, dict) and isinstance(value.get("type"), str):
+            word = value["type"].replace("_", "-")
+            return {**value, "type": ALIASES.get(word, word)}
+        return value

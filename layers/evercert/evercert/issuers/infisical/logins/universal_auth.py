@@ -1,0 +1,57 @@
+"""Client id and client secret, as Infisical hands them out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import model_validator
+
+from evercert.documents.secret_reference import Reference
+from evercert.issuers.infisical.logins.login import LoginSettings, Proof, Text, proof, text, text_of
+from evercert.schema import misplaced
+
+if TYPE_CHECKING:
+    from evercert.issuers.context import Outside
+
+
+class UniversalAuth:
+    """One credential with both, or each in a place of its own; the secret is never in a document."""
+
+    class Settings(LoginSettings):
+        """`credentials`, or `client-id` and `client-secret`."""
+
+        client_id: Text | Reference | None = None
+        client_secret: Reference | None = None
+        credentials: Reference | None = None
+
+        @model_validator(mode="after")
+        def _one_way(self) -> Self:
+            both = (self.client_id is not None, self.client_secret is not None)
+            if (self.credentials is None) != all(both) or (self.credentials is not None and any(both)):
+                raise misplaced({(): "either credentials, or both client-id and client-secret"})
+            if self.credentials is not None and self.credentials.key is not None:
+                raise misplaced({("credentials",): "no #key: the object has client-id and client-secret"})
+            return self
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings = settings
+        self._outside = outside
+
+    def proof(self, address: str) -> Proof:
+        """Both, read anew."""
+        client_id, client_secret = self._read(address)
+        return proof("/v1/auth/universal-auth/login", self._settings, clientId=client_id, clientSecret=client_secret)
+
+    def _read(self, address: str) -> tuple[str, str]:
+        settings = self._settings
+        if (reference := settings.credentials) is not None:
+            found = self._outside.credentials.read(reference, address)
+            return (
+                text_of(found.get("client-id"), reference, "client-id"),
+                text_of(found.get("client-secret"), reference, "client-secret"),
+            )
+        # the rule above: without `credentials` both are there
+        return (
+            text(self._outside, settings.client_id or "", "client-id", address),
+            text(self._outside, settings.client_secret or "", "client-secret", address),
+        )

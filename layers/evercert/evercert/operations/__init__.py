@@ -1,0 +1,1 @@
+"""Operations of an operator: apply, renew, diagnose."""

@@ -1,0 +1,114 @@
+"""What stands in a certificate: subject, alternative names, usages, lifetime."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+
+from evercert.durations import Duration
+from evercert.pki.identifiers import LONGEST_DNS_NAME, Identifier, Name, parse, to_a_labels
+from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
+from evercert.schema import Model, Moment, text_of
+
+SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
+LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
+SHORTEST_TTL = timedelta(minutes=1)
+_HOST = re.compile(
+    r"[^\s@:/,.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s@:/,.\u3002\uff0e\uff61]+)+"
+)  # UTS 46 §2.3
+
+
+def _common_name(value: str) -> str:
+    # "Müller" and "Dr. Müller" are fine common names; what looks like a host has to be one, or no client would find it.
+    if not value.isascii() and _HOST.fullmatch(value):
+        value = to_a_labels(value)
+    elif value.lower().startswith("xn--") or ".xn--" in value.lower():
+        parse(f"dns:{value}")
+    if not 0 < len(value.encode()) <= LONGEST_COMMON_NAME or not value.isprintable():
+        raise ValueError("a common name has 1 to 64 printable characters, fewer where they are not ASCII")
+    return value
+
+
+def _ttl(value: timedelta) -> timedelta:
+    if value < SHORTEST_TTL:
+        raise ValueError("the shortest ttl is 1m")
+    return value
+
+
+def _text(longest: int) -> AfterValidator:
+    def check(value: str) -> str:
+        if not 0 < len(value) <= longest or not value.isprintable() or value != value.strip():
+            raise ValueError(f"1 to {longest} printable characters, without spaces around them")
+        return value
+
+    return AfterValidator(check)
+
+
+CommonName = Annotated[str, AfterValidator(_common_name)]
+# The upper bounds of RFC 5280 appendix A.1; of X.520 (annex C) where it gives none: street, postal code.
+Text64 = Annotated[str, _text(64)]
+Text128 = Annotated[str, _text(128)]
+PostalCode = Annotated[str, _text(40)]
+Country = Annotated[
+    str,
+    text_of(r"[A-Za-z]{2}", "a country is two letters (ISO 3166), such as DE"),
+    AfterValidator(str.upper),
+]
+DomainComponent = Annotated[
+    str, text_of(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "a domain component is one label, such as example")
+]
+
+
+def _domain(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(".".join(value)) > LONGEST_DNS_NAME:
+        raise ValueError(f"all domain components together are a DNS name, of at most {LONGEST_DNS_NAME} characters")
+    return value
+
+
+class Attributes(Model):
+    """What stands in the certificate."""
+
+    common_name: CommonName | None = None
+    organization: Text64 | None = None
+    organizational_unit: Text64 | None = None
+    country: Country | None = None
+    state: Text128 | None = None
+    locality: Text128 | None = None
+    street_address: Text128 | None = None
+    postal_code: PostalCode | None = None
+    domain_components: Annotated[tuple[DomainComponent, ...], AfterValidator(_domain)] = ()
+    alt_names: tuple[Name, ...] = ()
+    key_usages: KeyUsages = ()
+    extended_key_usages: ExtendedKeyUsages = ()
+    signature_algorithm: SignatureAlgorithm | None = None
+    ttl: Annotated[Duration, AfterValidator(_ttl)] | None = None
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+
+    @property
+    def identifiers(self) -> tuple[Identifier, ...]:
+        """Every subject alternative name, sorted and once each; the common name is one where it can be."""
+        names = set(self.alt_names)
+        if self.common_name is not None:
+            with suppress(ValueError):  # "Payroll service" is a fine common name and no SAN
+                names.add(parse(self.common_name))
+        return tuple(sorted(names))
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.identifiers:
+            raise ValueError("give at least one name: a common-name that is a DNS name, or alt-names")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_lifetime(self) -> Self:
+        begin, end = self.not_before, self.not_after
+        if self.ttl is not None and (begin or end) is not None:
+            raise ValueError("give either ttl, or not-before and not-after")
+        if begin is not None and end is not None and not begin < end:
+            raise ValueError("not-before must be earlier than not-after")
+        return self

@@ -1,0 +1,169 @@
+"""Private keys that do not print, and the CSRs they sign."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from evercert.errors import Rejected
+from evercert.pki.algorithms import CURVES, KeyAlgorithm, algorithm_of, family
+from evercert.pki.attributes import Attributes
+from evercert.pki.subject import name_of
+from evercert.pki.usages import extended_key_usage, key_usage
+
+__all__ = ["SEALABLE_BYTES", "PrivateKey", "algorithm_of", "alternative_names", "family", "public_bytes", "subject"]
+
+SEALABLE_BYTES = 4_096  # what KMS encrypts in one call
+# A hash as strong as the curve, as TLS pairs them (RFC 8446 §4.2.3); Ed25519 hashes by itself (RFC 8032 §5.1).
+_HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
+    "EC_prime256v1": hashes.SHA256(),
+    "EC_secp384r1": hashes.SHA384(),
+    "EC_secp521r1": hashes.SHA512(),
+    "RSA_2048": hashes.SHA256(),
+    "RSA_3072": hashes.SHA256(),
+    "RSA_4096": hashes.SHA256(),
+    "Ed25519": None,
+}
+_DIGESTS: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    "SHA256": hashes.SHA256(),
+    "SHA384": hashes.SHA384(),
+    "SHA512": hashes.SHA512(),
+}
+
+
+class PrivateKey:
+    """The private key of one revision; printing, formatting or pickling it shows no key."""
+
+    __slots__ = ("_algorithm", "_key")
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> None:
+        """Raises ValueError for a size or a curve that evercert does not make."""
+        algorithm = algorithm_of(key.public_key())
+        if algorithm is None:
+            raise ValueError("a private key of a size or a curve that evercert does not make")
+        self._algorithm: KeyAlgorithm = algorithm
+        self._key = key
+
+    @classmethod
+    def generate(cls, algorithm: KeyAlgorithm) -> PrivateKey:
+        """A new random key."""
+        match family(algorithm):
+            case "EC":
+                return cls(ec.generate_private_key(CURVES[algorithm]()))
+            case "RSA":
+                size = int(algorithm.removeprefix("RSA_"))
+                return cls(rsa.generate_private_key(public_exponent=65_537, key_size=size))
+            case "Ed25519":
+                return cls(ed25519.Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_der(cls, der: bytes) -> PrivateKey:
+        """The inverse of `der`; raises ValueError. The bytes are ours, so RSA's slow consistency check is left out."""
+        try:
+            key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("an encrypted key, or one of an unknown kind") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise ValueError("neither an EC, nor an RSA, nor an Ed25519 private key")
+        return cls(key)
+
+    @classmethod
+    def from_pem(cls, pem: str) -> PrivateKey:
+        """A private key that somebody else made, in any usual form; raises ValueError, which quotes nothing of it."""
+        try:
+            key = serialization.load_pem_private_key(pem.encode(), password=None)
+        except (TypeError, ValueError, UnsupportedAlgorithm):
+            raise ValueError("it is encrypted, broken, or of an unknown kind") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise ValueError("it is neither an EC, nor an RSA, nor an Ed25519 private key")
+        return cls(key)
+
+    @property
+    def algorithm(self) -> KeyAlgorithm:
+        """What kind of key it is."""
+        return self._algorithm
+
+    def der(self) -> bytes:
+        """PKCS #8, unencrypted: for sealing only."""
+        return self._key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def pem(self) -> str:
+        """PKCS #8, unencrypted: for delivery only."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+
+    def public_bytes(self) -> bytes:
+        """The public key as DER SubjectPublicKeyInfo."""
+        return public_bytes(self._key.public_key())
+
+    def sign_csr(self, attributes: Attributes) -> str:
+        """A PKCS #10 request (RFC 2986) for this subject, these names and these usages, as PEM."""
+        name = subject(attributes)
+        builder = (
+            x509.CertificateSigningRequestBuilder()
+            .subject_name(name)
+            .add_extension(alternative_names(attributes), critical=not name.rdns)
+        )
+        if attributes.key_usages:
+            builder = builder.add_extension(key_usage(attributes.key_usages), critical=True)
+        if attributes.extended_key_usages:
+            builder = builder.add_extension(extended_key_usage(attributes.extended_key_usages), critical=False)
+        signed = builder.sign(self._key, _HASHES[self._algorithm])
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+    def sign_proof(self) -> str:
+        """A PKCS #10 request that asks for nothing, and shows that this key was there, as PEM."""
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        signed = builder.sign(self._key, _HASHES[self._algorithm])
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
+        """What may be shown of it."""
+        return self._key.public_key()
+
+    def sign_certificate(self, builder: x509.CertificateBuilder, wanted: str | None = None) -> x509.Certificate:
+        """The certificate, signed by this key with the hash that belongs to it, or with the wanted algorithm.
+
+        Raises Rejected when the key cannot sign so.
+        """
+        if wanted is None:
+            return builder.sign(self._key, _HASHES[self._algorithm])
+        signs, _, digest = wanted.partition("-")
+        if {"RSA": "RSA", "EC": "ECDSA"}.get(family(self._algorithm)) != signs:
+            raise Rejected(f"a key of {self._algorithm} does not sign with {wanted}")
+        return builder.sign(self._key, _DIGESTS[digest])
+
+    def __repr__(self) -> str:
+        fingerprint = base64.b64encode(hashlib.sha256(self.public_bytes()).digest()).decode()
+        return f"<PrivateKey of public key SHA256:{fingerprint}>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a private key is not pickled")
+
+
+def public_bytes(key: object) -> bytes:
+    """Any public key as DER SubjectPublicKeyInfo."""
+    return key.public_bytes(  # type: ignore[attr-defined, no-any-return]
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def subject(attributes: Attributes) -> x509.Name:
+    """The subject name (RFC 5280 §4.1.2.6); empty when only alternative names are wanted."""
+    return name_of(attributes)
+
+
+def alternative_names(attributes: Attributes) -> x509.SubjectAlternativeName:
+    """Every name as RFC 5280 §4.2.1.6 has it; the extension is critical when the subject is empty."""
+    return x509.SubjectAlternativeName([name.general_name() for name in attributes.identifiers])

@@ -1,0 +1,1 @@
+"""When certificates are due, and why."""

@@ -1,0 +1,82 @@
+"""What is due is put on the queue: a nudge for each, and a later due time in case the nudge is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, Due, DueIndex, Nudge, Queue
+from evercert.deadline import Clock
+
+BATCH = 10
+PLENTY = 1_000  # so many are sent in one tick, in whatever order
+MOST = 20_000  # of a backlog are put in order; what is left then is for a later tick
+
+
+@dataclass
+class Tick:
+    """What one run of the checker did; `left` counts entries it had read and left for the next tick."""
+
+    sent: int = 0
+    refused: int = 0
+    overtaken: int = 0
+    foreign: int = 0
+    left: int = 0
+    oldest_due: str | None = None
+
+
+def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, redispatch: timedelta) -> Tick:
+    """Nudges everything due, until `stop_at`: the longest overdue first, of a backlog what expires first.
+
+    An entry whose nudge the queue took comes back after `redispatch`, unless the issuer moves it first.
+    """
+    tick = Tick()
+    due = _in_order(index, clock(), tick)
+    while batch := list(islice(due, BATCH)):
+        if clock() >= stop_at:
+            tick.left = len(batch) + sum(1 for _ in due)
+            break
+        _dispatch(batch, index, queue, tick=tick, until=clock() + redispatch)
+    return tick
+
+
+def _in_order(index: DueIndex, now: datetime, tick: Tick) -> Iterable[Due]:
+    entries = index.due(now)
+    due = list(islice(entries, PLENTY))
+    if due:
+        tick.oldest_due = due[0].due_at
+    if len(due) < PLENTY:
+        return iter(due)
+    due += islice(entries, MOST - PLENTY)
+    # Those that the expiring index does not name so early have time, or have no certificate that could expire.
+    rank = {expiring.key: number for number, expiring in enumerate(islice(index.expiring(PLENTY), MOST))}
+    return iter(sorted(due, key=lambda entry: rank.get(entry.key, MOST)))
+
+
+def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, until: datetime) -> None:
+    nudges = {due: nudge for due in batch if (nudge := nudge_for(due)) is not None}
+    taken = set(queue.send(list(nudges.values()))) if nudges else set()
+    for due in batch:
+        nudge = nudges.get(due)
+        if nudge is None:
+            tick.foreign += 1  # not ours to understand; put off like the others, so that it blocks nobody
+        elif nudge not in taken:
+            tick.refused += 1
+            continue
+        else:
+            tick.sent += 1
+        if not index.put_off(due, until):
+            tick.overtaken += 1
+
+
+def nudge_for(due: Due) -> Nudge | None:
+    """The message for this entry; None when its keys are none of ours."""
+    partition, sort = due.key
+    if not partition.startswith(CERTIFICATE):
+        return None
+    name = partition.removeprefix(CERTIFICATE)
+    if sort == RECORD:
+        return Nudge(name)
+    return Nudge(name, outcome=sort) if sort.startswith(OUTCOME) else None

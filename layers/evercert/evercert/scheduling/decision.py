@@ -1,0 +1,141 @@
+"""Is issuance due, and why: a pure function of what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from evercert.contracts.record import Delivery, Facts, Pending, Record
+from evercert.pki.certificate import Chain
+from evercert.scheduling.schedule import Reason
+from evercert.scheduling.timers import renewal_of, renewal_time
+
+LONGEST_HOLD = timedelta(days=31)  # an issuer may take a month; what is later was stored by a clock that was wrong
+
+
+@dataclass(frozen=True)
+class Idle:
+    """All is as it should be, as far as the record says; `given_up` is a revision that nobody wants any more."""
+
+    given_up: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something is due, and may not be tried before `until`."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Start:
+    """A new revision is due; `given_up` is one under way that nobody wants any more."""
+
+    reason: Reason
+    given_up: Pending | None = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A revision is under way and still wanted: go on where it stood."""
+
+    pending: Pending
+
+
+def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Start | Resume:
+    """What to do with this certificate now.
+
+    A hold (the back-off after a failure, the time an issuer asked us to wait) turns any answer into a Wait.
+    """
+    pending = record.pending
+    decision: Start | Resume
+    if pending is not None and _is_wanted(pending, record, issuer_hash, now):
+        decision, hold = Resume(pending), _resumed_at(record, issuer_hash, pending, now)
+    elif (reason := due_reason(record, issuer_hash, now)) is not None:
+        decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
+        if _failed_before(record, reason):
+            hold = None
+    else:
+        return Idle(pending)
+    return decision if hold is None or not now < hold <= now + LONGEST_HOLD else Wait(hold)
+
+
+def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
+    """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
+    facts, renewal = record.facts, renewal_time(record)
+    if facts is None:
+        return "missing"
+    found = record.finding.reason if record.finding is not None and record.finding.revision == facts.revision else None
+    lacking = not record.delivered(facts.revision)
+    rules: tuple[tuple[Reason, bool], ...] = (
+        ("spec-changed", record.request_hash != record.spec.request_hash),
+        ("issuer-changed", record.issuer_hash != issuer_hash),
+        ("requested", record.requested_at is not None and record.requested_at != record.served),
+        ("revoked", found == "revoked"),
+        ("replaced", found == "replaced"),
+        ("near-expiry", renewal is not None and now >= renewal),
+        ("drifted", found == "drifted"),
+        ("spec-changed", lacking),  # a destination was added; what it lost would have been found
+    )
+    return next((reason for reason, holds in rules if holds), None)
+
+
+def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
+    """Whether the last failure was of what is wanted now: an edit, a request or a mended issuer passes the back-off.
+
+    So does a failure from the future: the clock was wrong then.
+    """
+    error = record.last_error
+    if error is None or not error.at <= now or error.at < (record.woken_at or error.at):
+        return False
+    return (error.generation, error.requested_at, error.issuer_hash) == (
+        record.generation,
+        record.requested_at,
+        issuer_hash,
+    )
+
+
+def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
+    """Until when nothing new may be tried, after a failure."""
+    return record.retry_at if is_held(record, issuer_hash, now) else None
+
+
+def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:
+    """When the issuer may be asked again; or, with a chain, when the first of those that lack it may take it."""
+    hold = held_until(record, issuer_hash, now)
+    if pending.chain is None:
+        return max((moment for moment in (pending.retry_at, hold) if moment is not None), default=None)
+    if hold is None:
+        return None
+    here = [record.deliveries.get(component.key, Delivery()) for component in record.spec.destinations]
+    lacking = [delivery for delivery in here if delivery.revision != pending.revision]
+    own = [delivery.retry_at or delivery.turn for delivery in lacking]
+    known = [moment for moment in own if moment is not None]
+    if not known:
+        return hold  # it failed before it came to any of them
+    return min(known) if len(known) == len(own) else None
+
+
+def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> bool:
+    """It asks for what the spec and the issuer say now, and its certificate, if there is one, is not due itself."""
+    if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
+        return False
+    if pending.chain is None:
+        return True
+    if record.finding is not None and record.finding.revision == pending.revision:
+        return False  # some destination lost it, or its issuer revoked it
+    in_use = record.facts is not None and record.facts.revision == pending.revision
+    if in_use and record.requested_at not in (None, pending.requested_at):
+        return False  # a new one was asked for, and one broken destination must not keep it from the others
+    facts = Facts.of(Chain.from_pem(pending.chain), pending.revision, pending.obtained_at)
+    return now < (renewal_of(facts, record) if record.spec.renews else facts.not_after)
+
+
+def _failed_before(record: Record, reason: Reason) -> bool:
+    """The failure was of something else, such as one destination, and must not hold what came after it."""
+    error, renewal, finding = record.last_error, renewal_time(record), record.finding
+    if error is None or reason not in {"revoked", "replaced", "near-expiry", "drifted"}:
+        return False
+    if finding is not None and error.at < finding.found_at:
+        return True
+    return reason == "near-expiry" and renewal is not None and error.at < renewal
