@@ -32,10 +32,10 @@ setup: .venv/dev/ready .venv/local-stack/ready ## the environments: one for deve
 	@touch $@
 
 demo: setup ## a certificate issued and renewed by the schedule of a local stack, before your eyes
-	@$(BIN)/python -m tests.demo
+	@$(BIN)/python -m tests.tools.demo
 
 test: setup ## every test, the deployed local stack included
-	@$(BIN)/python -m tests.everything
+	@$(BIN)/python -m tests.tools.run_all
 
 check: setup ## lint, format, types, template, locks
 	@$(BIN)/ruff check --quiet .
@@ -43,11 +43,11 @@ check: setup ## lint, format, types, template, locks
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
-	@$(BIN)/python -m tests.locks
+	@$(BIN)/python -m tests.tools.locks
 	@echo "check: all good"
 
 mutants: setup ## each safeguard taken away; a test must notice
-	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.tools.mutants
 
 bench: setup ## the figures of docs/benchmarks.md, taken anew in this run
 	@$(BIN)/python -m tests.bench
@@ -56,10 +56,10 @@ random: setup ## 10,000 random schedules, every promise after every step
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
 
 local: setup ## the local stack, kept running
-	@$(BIN)/python -m tests.local_stack
+	@$(BIN)/python -m tests.tools.local_stack
 
 lock: .venv/uv/ready ## new lock files from pyproject.toml
-	@$(BIN)/python -m tests.locks --write
+	@$(BIN)/python -m tests.tools.locks --write
 
 deploy: ## to AWS, with your credentials
 	sam build && sam deploy --guided

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local_stack import Emulator, emulator
-from tests.world import World
+from tests.doubles.world import World
+from tests.tools.local_stack import Emulator, emulator
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
-from evercert.issuance.run import Issuance
 
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
@@ -25,6 +24,7 @@ from evercert.destinations.context import RegisteredDestinations, Surroundings
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
 from evercert.issuance.metrics import of_report
 from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.run import Issuance
 from evercert.issuance.settings import IssuerSettings
 from evercert.issuers import ISSUERS
 from evercert.operations.diagnosis import examine

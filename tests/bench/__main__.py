@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 from tests.bench import authority, burst, costs, fleet, renewals, starts, ticks
 from tests.bench.figures import Figure, Part, replaced
-from tests.local_stack import ROOT, NotRunning, emulator
-from tests.world import World
+from tests.doubles.world import World
+from tests.tools.local_stack import ROOT, NotRunning, emulator
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules

@@ -24,11 +24,11 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from evercert.authority.ca.builder import Places
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
-from tests.authority.ceremony import csr, leaf
-from tests.authority.server import CONTEXT, entry_point, event_of
-from tests.authority.setting import Setting
 from tests.bench.figures import Figure, Part, table
-from tests.certificates import private_key
+from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.ceremony import csr, leaf
+from tests.doubles.authority.server import CONTEXT, entry_point, event_of
+from tests.samples.certificates import private_key
 
 ROUNDS, EACH = 15, 40
 CALL = 1.5

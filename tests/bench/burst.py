@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 
 from tests.bench.figures import Figure, Part, p95, table
-from tests.local_stack import ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
+from tests.tools.local_stack import ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
 CERTIFICATES = 200
 LONGEST = 180  # seconds

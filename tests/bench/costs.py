@@ -10,8 +10,8 @@ from typing import Any
 from tests.bench.figures import Figure, Part, table
 from tests.bench.renewals import Renewal
 from tests.bench.ticks import size_of_item
-from tests.local_stack import ROOT
-from tests.world import load_template
+from tests.doubles.world import load_template
+from tests.tools.local_stack import ROOT
 
 PRICES = json.loads((ROOT / "tests" / "bench" / "prices.json").read_text())
 DAYS = 30.4  # of a month

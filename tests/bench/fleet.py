@@ -17,9 +17,9 @@ import boto3
 
 from tests.bench.burst import apply, issued, processor_time
 from tests.bench.figures import Figure, Part, table
-from tests.infisical import Planted
-from tests.local_infisical import beside, definition
-from tests.local_stack import ROOT, Emulator, build, client_arguments, deploy, emulator
+from tests.doubles.infisical import Planted
+from tests.tools.local_infisical import beside, definition
+from tests.tools.local_stack import ROOT, Emulator, build, client_arguments, deploy, emulator
 
 CERTIFICATES = 500
 WITNESS = ROOT / "tests" / "stack" / "killer"

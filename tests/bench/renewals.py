@@ -20,9 +20,9 @@ from evercert.aws.dynamodb.items import key
 from evercert.aws.sqs import read
 from tests.bench.bare import Call, Script
 from tests.bench.figures import Figure, Part, p95, table
-from tests.fakes import spec
-from tests.local_stack import Emulator, client_arguments
-from tests.world import World
+from tests.doubles.fakes import spec
+from tests.doubles.world import World
+from tests.tools.local_stack import Emulator, client_arguments
 
 TIMES, WARM = 60, 8
 PROCESSOR, DELAY = 1.4, 3.0

@@ -16,13 +16,13 @@ from statistics import median
 from typing import Any
 
 from evercert.issuance.settings import LOCAL_ISSUERS
-from tests.authority.server import event_of
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
-from tests.fakes import spec
-from tests.infisical import Planted
-from tests.local_infisical import definition
-from tests.local_stack import ROOT, Emulator, tool
-from tests.world import STACK, STACK_ID, World, load_template
+from tests.doubles.authority.server import event_of
+from tests.doubles.fakes import spec
+from tests.doubles.infisical import Planted
+from tests.doubles.world import STACK, STACK_ID, World, load_template
+from tests.tools.local_infisical import definition
+from tests.tools.local_stack import ROOT, Emulator, tool
 
 TIMES = 15
 CHECKER, ISSUER, AUTHORITY = 1.25, 1.8, 2.2

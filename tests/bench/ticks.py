@@ -22,8 +22,8 @@ from evercert.contracts.record import Delivery, Facts, Record
 from evercert.scheduling.checker import Tick, check
 from evercert.timestamps import from_text, to_text
 from tests.bench.figures import Figure, Part, table
-from tests.fakes import spec
-from tests.world import REDISPATCH, World
+from tests.doubles.fakes import spec
+from tests.doubles.world import REDISPATCH, World
 
 SIZES = (1_000, 10_000, 100_000)
 DUE = 100

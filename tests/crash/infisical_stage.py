@@ -13,8 +13,8 @@ from typing import Any, Literal
 from evercert.contracts.events import Outcome
 from evercert.documents.spec import Spec
 from evercert.timestamps import to_text
-from tests.infisical.server import Infisical
-from tests.world import When, World, assert_pair
+from tests.doubles.infisical.server import Infisical
+from tests.doubles.world import When, World, assert_pair
 
 FAILED, PENDING = "certificate.failed", "certificate.pending"
 CREATING = ("/certificates", "/renew")  # how the paths of those calls end that make certificates

@@ -22,10 +22,10 @@ from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.key_seal import KMSKeySeal
 from evercert.errors import Unavailable
 from evercert.pki.keys import public_bytes
-from tests.authority.client import NAMES, USAGES, csr
-from tests.authority.setting import Setting
-from tests.authority.tables import state_table
-from tests.world import Killed, KillSwitch, When, World
+from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.client import NAMES, USAGES, csr
+from tests.doubles.authority.tables import state_table
+from tests.doubles.world import Killed, KillSwitch, When, World
 
 CSR = csr()[1]
 EC = {**NAMES, **USAGES, "ttl": "90d", "keyAlgorithm": "EC_prime256v1"}

@@ -12,9 +12,9 @@ from evercert.contracts.events import Outcome
 from evercert.destinations.acm_rules import KEY_TYPES
 from evercert.documents.spec import Spec
 from evercert.timestamps import to_text
-from tests.flaky import Flaky
-from tests.scripted_ca import ScriptedCA, ScriptedIssuer
-from tests.world import When, World, assert_pair
+from tests.doubles.flaky_destination import Flaky
+from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.doubles.world import When, World, assert_pair
 
 FAILED = "certificate.failed"
 

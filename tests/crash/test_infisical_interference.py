@@ -9,7 +9,7 @@ import pytest
 from evercert.contracts.record import Record
 from evercert.documents.spec import Spec
 from tests.crash.infisical_stage import InfisicalStage, Scenario, sample, staged
-from tests.world import World, assert_pair
+from tests.doubles.world import World, assert_pair
 
 ISSUANCE = Scenario("issuance", "issuer")
 RENEWAL = Scenario("renewal", issued_before=True)

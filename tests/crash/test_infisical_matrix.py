@@ -19,7 +19,7 @@ from tests.crash.infisical_stage import (
     sample,
     staged,
 )
-from tests.world import World
+from tests.doubles.world import World
 
 FAULTS = ("drop-before", "drop-after", "500", "503", "slow", "token", "redirect", "not-json")
 

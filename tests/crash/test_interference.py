@@ -9,7 +9,7 @@ import pytest
 from evercert.contracts.record import Record
 from evercert.documents.spec import Component, Spec
 from tests.crash.test_crash_matrix import Scenario, Stage, assert_promises, stage
-from tests.world import TEST_ISSUERS, assert_pair
+from tests.doubles.world import TEST_ISSUERS, assert_pair
 
 __all__ = ["stage"]
 ISSUANCE = Scenario("issuance", {"type": "self-signed"})

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from evercert.issuance.run import Issuance
 
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
@@ -31,9 +30,10 @@ from evercert.deadline import Deadline
 from evercert.destinations.context import RegisteredDestinations, Surroundings
 from evercert.documents.spec import Component, Spec
 from evercert.issuance.outbox import Report
-from tests.local_stack import Emulator
-from tests.scripted_ca import ScriptedCA, ScriptedIssuer
-from tests.world import STACK, STACK_ID, TEST_DESTINATIONS, TEST_ISSUERS, World, assert_pair
+from evercert.issuance.run import Issuance
+from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.doubles.world import STACK, STACK_ID, TEST_DESTINATIONS, TEST_ISSUERS, World, assert_pair
+from tests.tools.local_stack import Emulator
 
 WORKERS = 2
 BAD, GOOD = 100, 10

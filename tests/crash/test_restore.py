@@ -15,9 +15,9 @@ from evercert.contracts.record import Claim, Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component, Spec
 from evercert.scheduling.sweeper import Swept, sweep
-from tests.fakes import LEASE
-from tests.scripted_ca import ScriptedCA, ScriptedIssuer
-from tests.world import World, assert_pair
+from tests.doubles.fakes import LEASE
+from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.doubles.world import World, assert_pair
 
 Item = dict[str, Any]
 MENDED = {"type": "self-signed"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.local_stack import CREDENTIALS, REGION, ROOT, Emulator
-from tests.world import World
+from tests.doubles.world import World
+from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from cryptography import x509
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.errors import Misconfigured
-from tests.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
-from tests.authority.server import event_of
-from tests.authority.setting import Setting
+from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
+from tests.doubles.authority.server import event_of
+from tests.doubles.world import World
 from tests.functions.conftest import event
-from tests.local_stack import ROOT
-from tests.world import World
+from tests.tools.local_stack import ROOT
 
 NEEDED = (
     "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_SEAL_KEY", "SIGNER_FUNCTION",

@@ -9,9 +9,9 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.timestamps import to_text
-from tests.fakes import spec
+from tests.doubles.fakes import spec
+from tests.doubles.world import STACK, World, assert_pair
 from tests.functions.conftest import event
-from tests.world import STACK, World, assert_pair
 
 
 def want(world: World, **changes) -> None:
@@ -132,7 +132,7 @@ def test_importing_a_function_asks_nobody_and_reads_no_environment(function, mon
 def test_a_handler_is_at_most_forty_lines() -> None:
     import ast
 
-    from tests.local_stack import ROOT
+    from tests.tools.local_stack import ROOT
 
     for path in (ROOT / "functions").glob("*/app.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -19,8 +19,8 @@ from evercert.authority.signer.wire_format import decode_answer, encode_crl, enc
 from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.identifiers import parse
-from tests.authority.ceremony import Ceremony, order
-from tests.world import World
+from tests.doubles.authority.ceremony import Ceremony, order
+from tests.doubles.world import World
 
 
 class EmulatedKMS:

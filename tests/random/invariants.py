@@ -7,16 +7,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from evercert.issuance.run import PAUSED_LOOK
-
 from evercert.aws.dynamodb import items
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
+from evercert.issuance.run import PAUSED_LOOK
 from evercert.pki.certificate import Chain
 from evercert.timestamps import from_text
-from tests.fakes import LEASE
+from tests.doubles.fakes import LEASE
+from tests.doubles.world import assert_pair
 from tests.random.universe import NAMES, Universe
-from tests.world import assert_pair
 
 
 @dataclass

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.keys import public_bytes
-from tests.fakes import HandClock
-from tests.strict import ACCOUNT, REGION, refuse
+from tests.doubles.fakes import HandClock
+from tests.doubles.strict_aws import ACCOUNT, REGION, refuse
 
 
 @dataclass

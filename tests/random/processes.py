@@ -14,8 +14,8 @@ from botocore.exceptions import ReadTimeoutError
 from evercert.aws.clients import CALL_LIMIT
 from evercert.deadline import Deadline
 from evercert.errors import Unavailable
-from tests.fakes import LEASE, HandClock
-from tests.strict import refuse
+from tests.doubles.fakes import LEASE, HandClock
+from tests.doubles.strict_aws import refuse
 
 When = Literal["before", "after"]
 TIMEOUT = timedelta(seconds=15)  # what three attempts of a client take

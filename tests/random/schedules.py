@@ -17,11 +17,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.local_stack import ROOT
-from tests.random.deeds import begin, perform, schedule
 from tests.random.invariants import Watch
-from tests.random.operators import Step
+from tests.random.operator_steps import Step
+from tests.random.steps import begin, perform, schedule
 from tests.random.verdict import Figures, heal, judge
+from tests.tools.local_stack import ROOT
 
 COUNTED = ROOT / ".local" / "random.json"  # for `make bench`, which quotes it
 

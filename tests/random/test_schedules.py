@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.random.deeds import begin, perform
 from tests.random.invariants import Watch
 from tests.random.schedules import run, shortened, steps_of, told
+from tests.random.steps import begin, perform
 from tests.random.universe import Universe
 from tests.random.verdict import heal, judge
 

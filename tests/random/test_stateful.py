@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.random.deeds import begin, draw, perform
 from tests.random.invariants import Watch
+from tests.random.steps import begin, draw, perform
 from tests.random.verdict import heal, judge
 
 

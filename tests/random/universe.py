@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from evercert.issuance.run import Issuance
-
 from evercert.aws.dynamodb import items
 from evercert.aws.kms import KMSSeal
 from evercert.contracts.ports import Ports
@@ -22,13 +20,14 @@ from evercert.destinations.context import RegisteredDestinations, Surroundings
 from evercert.documents.spec import Spec
 from evercert.errors import EvercertError, Misconfigured, Unavailable
 from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text
-from tests.fakes import LEASE, FakeAnnouncer, FakeGates, FakePace, FakeQueue, FakeTable, HandClock
-from tests.random.authorities import Definitions
+from tests.doubles.fakes import LEASE, FakeAnnouncer, FakeGates, FakePace, FakeQueue, FakeTable, HandClock
+from tests.doubles.strict_aws import ACCOUNT, REGION, StrictKMS, StrictSecretsManager
+from tests.random.issuers import Definitions
 from tests.random.memory_acm import MemoryACM
 from tests.random.processes import Board, Killed, Port, Service, Strike
-from tests.strict import ACCOUNT, REGION, StrictKMS, StrictSecretsManager
 
 REDISPATCH = timedelta(minutes=10)
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/random/1"

@@ -10,7 +10,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
 from evercert.pki.certificate import Chain
 from tests.random.invariants import Watch
-from tests.random.operators import HEALING, mend, spec_of
+from tests.random.operator_steps import HEALING, mend, spec_of
 from tests.random.universe import NAMES, Universe
 
 MOST_ROUNDS = 250

@@ -13,10 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.infisical import Planted
-from tests.local_authority import chosen_address
-from tests.local_infisical import CREDENTIALS, beside, definition, plant
-from tests.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
+from tests.doubles.infisical import Planted
+from tests.tools.local_authority import chosen_address
+from tests.tools.local_infisical import CREDENTIALS, beside, definition, plant
+from tests.tools.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
 KILLER = Path(__file__).parent / "killer"
 CALLS = 13  # of one issuance by a self-signed issuer into one secret, from claim to published

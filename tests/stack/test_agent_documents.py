@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent_documents import CLIENT_ID, entry, outputs
-from tests.agent_documents import document as agent_document
+from tests.samples.agent_documents import CLIENT_ID, entry, outputs
+from tests.samples.agent_documents import document as agent_document
 from tests.stack.conftest import Stack
 
 

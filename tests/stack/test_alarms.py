@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.local_stack import STACK
 from tests.stack.conftest import Stack, until
+from tests.tools.local_stack import STACK
 
 
 def state(stack: Stack, name: str) -> str:

@@ -15,13 +15,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from evercert.pki.keys import PrivateKey
-from tests.local_authority import PROFILE, LocalAuthority, set_up, within_reach
-from tests.local_infisical import addressed, trusted
-from tests.local_stack import ROOT, STACK
-from tests.openssl import verified
 from tests.stack.conftest import Stack
 from tests.stack.test_canaries import Scanner
 from tests.stack.test_permissions import denied
+from tests.tools.local_authority import PROFILE, LocalAuthority, set_up, within_reach
+from tests.tools.local_infisical import addressed, trusted
+from tests.tools.local_stack import ROOT, STACK
+from tests.tools.openssl import verified
 
 NAME = "app.example.com"  # of examples/agent.yaml
 DIGEST = {"Message": b"\0" * 32, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_stack import ENVIRONMENT, ROOT, tool
+from tests.tools.local_stack import ENVIRONMENT, ROOT, tool
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from evercert.issuers.infisical.logins import LOGINS
 from evercert.pki.keys import PrivateKey
-from tests.infisical import Planted
-from tests.local_infisical import CREDENTIALS, proofs
-from tests.local_stack import STACK
+from tests.doubles.infisical import Planted
 from tests.stack.conftest import Stack, document, until
-from tests.stack.planting import planted, wanted
+from tests.stack.manual_items import planted, wanted
+from tests.tools.local_infisical import CREDENTIALS, proofs
+from tests.tools.local_stack import STACK
 
 pytestmark = pytest.mark.timeout(300)
 

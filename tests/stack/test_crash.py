@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.world import assert_pair
 from tests.stack.conftest import CALLS, NAMES, Stack, until
-from tests.world import assert_pair
 
 
 @pytest.mark.timeout(400)

@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from evercert.canonical_json import canonical_json
 from evercert.documents.spec import Component
-from tests.local_stack import ACCOUNT, REGION, STACK
 from tests.stack.conftest import Stack, until
-from tests.stack.planting import bundle, planted, wanted
+from tests.stack.manual_items import bundle, planted, wanted
+from tests.tools.local_stack import ACCOUNT, REGION, STACK
 
 pytestmark = pytest.mark.timeout(300)
 

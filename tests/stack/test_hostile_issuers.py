@@ -19,11 +19,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from evercert.issuers import ISSUERS
-from tests.infisical import Planted
-from tests.local_infisical import CREDENTIALS, beside, definition
-from tests.local_stack import ROOT
+from tests.doubles.infisical import Planted
 from tests.stack.conftest import Stack, until
-from tests.stack.planting import planted, wanted
+from tests.stack.manual_items import planted, wanted
+from tests.tools.local_infisical import CREDENTIALS, beside, definition
+from tests.tools.local_stack import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 

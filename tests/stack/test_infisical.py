@@ -24,13 +24,13 @@ from cryptography.hazmat.primitives import serialization
 from evercert.issuers.infisical.logins import LOGINS
 from evercert.issuers.infisical.logins.aws_iam import signed
 from evercert.origins import Origin
-from tests.infisical import Planted
-from tests.infisical.client import Bare
-from tests.infisical.store import SPKI
-from tests.local_infisical import CREDENTIALS, beside, definition, plant
-from tests.local_stack import REGION
+from tests.doubles.infisical import Planted
+from tests.doubles.infisical.client import Bare
+from tests.doubles.infisical.store import SPKI
+from tests.doubles.world import assert_pair
 from tests.stack.conftest import Stack, until, written
-from tests.world import assert_pair
+from tests.tools.local_infisical import CREDENTIALS, beside, definition, plant
+from tests.tools.local_stack import REGION
 
 pytestmark = pytest.mark.timeout(300)
 

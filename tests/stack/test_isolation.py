@@ -16,10 +16,10 @@ import pytest
 from evercert.documents.spec import Spec
 from evercert.pki.csr import read
 from evercert.pki.keys import PrivateKey
-from tests.local_stack import ACCOUNT, REGION
+from tests.doubles.world import assert_pair
 from tests.stack.conftest import Stack, document, until
-from tests.stack.planting import bundle, planted, wanted
-from tests.world import assert_pair
+from tests.stack.manual_items import bundle, planted, wanted
+from tests.tools.local_stack import ACCOUNT, REGION
 
 HUGE = 380_000  # bytes; an item may have 409,600
 Event = dict[str, Any]

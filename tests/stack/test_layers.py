@@ -7,8 +7,8 @@ import json
 import uuid
 import zipfile
 
-from tests.local_stack import ACCOUNT
 from tests.stack.conftest import Stack
+from tests.tools.local_stack import ACCOUNT
 
 PROBE = """
 import importlib, sys
@@ -72,6 +72,6 @@ def test_every_third_party_module_comes_from_a_layer(stack: Stack) -> None:
 
 
 def test_the_command_line_is_not_in_the_layer(stack: Stack) -> None:
-    from tests.local_stack import ROOT
+    from tests.tools.local_stack import ROOT
 
     assert not (ROOT / ".local" / "build" / "EvercertLayer" / "python" / "evercert" / "cli").exists()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from evercert.timestamps import to_text
+from tests.doubles.world import assert_pair
 from tests.stack.conftest import Stack, document, until
-from tests.world import assert_pair
 
 pytestmark = pytest.mark.timeout(300)
 

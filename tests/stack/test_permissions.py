@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_stack import REGION, STACK
 from tests.stack.conftest import Stack
+from tests.tools.local_stack import REGION, STACK
 
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
 OURS = [{"Key": "evercert:stack", "Value": STACK}]

@@ -15,8 +15,8 @@ from evercert.http_client.client import Web
 from evercert.issuers.context import Outside
 from evercert.issuers.infisical.logins import Auth
 from evercert.origins import Hosts
-from tests.authority.server import CONTEXT, Authority
-from tests.vault import Vault
+from tests.doubles.authority.server import CONTEXT, Authority
+from tests.doubles.secret_reader import Vault
 
 ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
 SESSION = "arn:aws:sts::123456789012:assumed-role/evercert-issuer/function"

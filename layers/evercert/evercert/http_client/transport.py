@@ -100,7 +100,7 @@ class Transport(httpx.HTTPTransport):
 
     def __init__(self, trusted: ssl.SSLContext, backend: Backend) -> None:
         super().__init__(verify=trusted, trust_env=False)
-        # httpx has no public way to hand over a backend; tests/contract/test_web.py notices if this one stops working
+        # httpx has no public option for a backend; tests/contract/http_client/test_client.py fails if this one breaks.
         self._pool = httpcore.ConnectionPool(
             ssl_context=trusted, network_backend=backend, max_connections=1, keepalive_expiry=IDLE_SECONDS
         )

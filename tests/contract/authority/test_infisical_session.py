@@ -1,0 +1,191 @@
+"""The logins that evercert ships, at the authority's logins over HTTP: kept, renewed, lost, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPMessage
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
+from evercert.authority.logins.access_tokens import AccessTokens
+from evercert.authority.logins.aws_iam import AWSAuth
+from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.sts_request import Rules
+from evercert.authority.logins.universal_auth import UniversalAuth
+from evercert.deadline import Deadline
+from evercert.errors import LoginRefused, Unavailable
+from evercert.http_client.client import Web
+from evercert.issuers.infisical.logins.aws_iam import AWSIAM
+from evercert.issuers.infisical.logins.login import Proof
+from evercert.issuers.infisical.session import Session
+from evercert.origins import Hosts
+from tests.doubles.authority.access_tokens import FakeTokens
+from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, FakeSts
+from tests.doubles.fakes import HandClock
+from tests.doubles.infisical.http_server import Answer, Dropped, Serving
+from tests.doubles.infisical.sts import Sts
+
+KINDS = ("aws-iam", "universal-auth")
+ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
+
+
+class Universal:
+    """The login with a client secret, without the places where one is kept."""
+
+    def proof(self, _address: str) -> Proof:
+        return Proof("/v1/auth/universal-auth/login", {"clientId": "client", "clientSecret": "canary"})
+
+
+class Bench:
+    """An authority with one identity, and a session of each kind."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock(datetime.now(UTC))  # signatures are of the machine's time
+        self.web = Web(Hosts([]), Deadline(self.clock), self.clock, lambda _: None, local=True)
+        self.tokens, self.heard = FakeTokens(), list[str]()
+        self.lose = 0  # answers of logins that never arrive
+        strict = Sts(clock=self.clock)
+        strict.add(KEY, SECRET, session_token=SESSION, arn=ARN)
+        self.sts = FakeSts(strict)
+        secret = ClientSecret.model_construct(
+            id="one", digest=hashlib.sha256(b"canary").hexdigest(), created_at=self.clock()
+        )
+        universal = UniversalLogin.model_validate({"client-id": "client"}).model_copy(update={"secrets": (secret,)})
+        self.one: Identity | None = Identity(
+            id="one", name="one", aws=AWSLogin(principals=(ROLE,)), universal=universal,
+            **{"token-ttl": timedelta(seconds=60), "token-max-ttl": timedelta(seconds=150)},
+        )  # fmt: skip
+        self.serving = Serving(self.answer)
+        self.address = f"http://127.0.0.1:{self.serving.port}"
+        self.begin(self.address)
+        self.serving.start()
+
+    def begin(self, address: str) -> None:
+        known: Any = SimpleNamespace(identity=lambda _: self.one, identity_of_client=lambda _: self.one)
+        self.access = AccessTokens(self.tokens, known, self.clock)
+        rules = Rules.of([REGION], address)
+        aws = AWSAuth(known, self.tokens, self.sts, rules, self.clock)
+        self.logging_in = LoggingIn(self.access, UniversalAuth(known, self.tokens, self.clock), aws)
+
+    def answer(self, _method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
+        self.heard.append(target.removeprefix("/api/v1/"))
+        try:
+            return 200, {}, json.dumps(self.said(self.heard[-1], headers, body)).encode()
+        except Refusal as refusal:
+            return refusal.status, {}, json.dumps(refusal.body("req-1")).encode()
+        except Unavailable:
+            return 503, {}, b"{}"
+
+    def said(self, target: str, headers: HTTPMessage, body: bytes) -> dict[str, Any]:
+        if target == "whoami":
+            return {"id": self.access.identity_of(headers.get("Authorization")).id}
+        given = json.loads(body)
+        if target == "auth/token/renew":
+            return self.logging_in.renew(given)
+        found = self.logging_in.login(target.split("/")[1], given)
+        if self.lose:
+            self.lose -= 1
+            raise Dropped
+        return found
+
+    def session(self, kind: str) -> Session:
+        credentials = SimpleNamespace(get_frozen_credentials=lambda: ReadOnlyCredentials(KEY, SECRET, SESSION))
+        outside: Any = SimpleNamespace(aws=SimpleNamespace(region_name=REGION, get_credentials=lambda: credentials))
+        settings = AWSIAM.Settings.model_validate({"identity-id": "one"})
+        login = AWSIAM(settings, outside) if kind == "aws-iam" else Universal()
+        return Session(self.web.server(self.address), login, self.clock)
+
+    @property
+    def logins(self) -> int:
+        return len([one for one in self.heard if one.endswith("/login")])
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.web.close()
+    made.serving.stop()
+    assert made.serving.mistakes == []
+
+
+def called(session: Session) -> None:
+    assert session.call("GET", "/v1/whoami").json() == {"id": "one"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_let_in_once_for_many_calls(bench: Bench, kind: str) -> None:
+    session = bench.session(kind)
+    for _ in range(3):
+        called(session)
+    assert bench.logins == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_is_renewed_as_long_as_it_may_be_and_then_there_is_a_new_one(bench: Bench, kind: str) -> None:
+    session = bench.session(kind)
+    for _ in range(8):
+        called(session)
+        bench.clock.advance(seconds=25)
+    # Renewed at 50 s, made anew at 100 s because 160 s are beyond 150 s, renewed at 150 s.
+    assert bench.logins == 2
+    assert bench.heard.count("auth/token/renew") == 2
+    assert len(bench.tokens.tokens) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_that_was_taken_away_is_replaced_within_the_call(bench: Bench, kind: str) -> None:
+    session = bench.session(kind)
+    called(session)
+    bench.tokens.tokens.clear()
+    called(session)
+    assert bench.logins == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_login_whose_answer_was_lost_is_made_again(bench: Bench, kind: str) -> None:
+    """With a new signature: the authority has taken the first one."""
+    bench.lose = 1
+    called(bench.session(kind))
+    assert bench.logins == 2
+    assert len(bench.tokens.signatures) == (2 if kind == "aws-iam" else 0)
+
+
+def test_many_processes_with_the_same_credentials_come_in_within_a_second(bench: Bench) -> None:
+    for _ in range(10):
+        called(bench.session("aws-iam"))
+    assert bench.logins == len(bench.tokens.signatures) == 10
+
+
+def test_while_sts_does_not_answer_nobody_is_refused(bench: Bench) -> None:
+    session = bench.session("aws-iam")
+    bench.sts.trouble = Unavailable("STS does not answer")
+    with pytest.raises(Unavailable) as raised:
+        called(session)
+    assert not isinstance(raised.value, LoginRefused)
+    bench.sts.trouble = None
+    called(session)
+
+
+def test_an_authority_at_another_address_lets_nobody_in(bench: Bench) -> None:
+    bench.begin("https://ca.example")
+    with pytest.raises(LoginRefused, match="x-evercert-server-id is for another server"):
+        called(bench.session("aws-iam"))
+    assert bench.sts.asked == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_identity_that_is_gone_is_out_at_once(bench: Bench, kind: str) -> None:
+    session = bench.session(kind)
+    called(session)
+    bench.one = None
+    with pytest.raises(LoginRefused):
+        called(session)

@@ -1,0 +1,290 @@
+"""One suite for tokens, lockouts and taken signatures: the table of the emulator and the double."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from evercert.authority.contracts.ports import Tokens
+from evercert.authority.contracts.records import Token
+from evercert.aws.authority.access_tokens import DynamoDBTokens
+from evercert.errors import Misconfigured, Unavailable
+from tests.doubles.authority.access_tokens import FakeTokens
+from tests.doubles.fakes import START
+from tests.doubles.world import World
+
+TOKEN = Token("a" * 64, "identity", START, START + timedelta(hours=1), START + timedelta(days=1), 3_600)
+CLIENT = "client"
+
+
+def after(**span: float) -> datetime:
+    return START + timedelta(**span)
+
+
+@pytest.fixture
+def table(world: World) -> str:
+    name = f"authority-{uuid.uuid4().hex[:12]}"
+    keys = [("pk", "HASH"), ("sk", "RANGE")]
+    world.operator.dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def tokens(request: pytest.FixtureRequest) -> Tokens:
+    if request.param == "fake":
+        return FakeTokens()
+    world: World = request.getfixturevalue("world")
+    return DynamoDBTokens(world.operator.dynamodb, request.getfixturevalue("table"))
+
+
+# -- tokens -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        replace(TOKEN, uses=3),
+        replace(TOKEN, expires_at=None, latest_at=None, ttl_seconds=0),
+        replace(TOKEN, uses=0),
+    ],
+)
+def test_a_token_is_found_as_it_was_kept(tokens: Tokens, token: Token) -> None:
+    assert tokens.find(token.digest) is None
+    tokens.keep(token)
+    assert tokens.find(token.digest) == token
+    assert tokens.find("b" * 64) is None
+
+
+def test_a_token_is_forgotten_and_that_may_be_said_twice(tokens: Tokens) -> None:
+    tokens.keep(TOKEN)
+    tokens.forget(TOKEN.digest)
+    tokens.forget(TOKEN.digest)
+    assert tokens.find(TOKEN.digest) is None
+
+
+@pytest.mark.parametrize("end", [after(hours=2), None])
+def test_a_token_is_prolonged(tokens: Tokens, end: datetime | None) -> None:
+    tokens.keep(replace(TOKEN, uses=2))
+    assert tokens.prolong(TOKEN, end)
+    assert tokens.find(TOKEN.digest) == replace(TOKEN, expires_at=end, uses=2)
+
+
+def test_a_token_that_was_revoked_meanwhile_is_not_made_anew(tokens: Tokens) -> None:
+    tokens.keep(TOKEN)
+    tokens.forget(TOKEN.digest)
+    assert not tokens.prolong(TOKEN, after(hours=2))
+    assert not tokens.use(TOKEN.digest)
+    assert tokens.find(TOKEN.digest) is None
+
+
+def test_uses_end(tokens: Tokens) -> None:
+    tokens.keep(replace(TOKEN, uses=2))
+    assert [tokens.use(TOKEN.digest) for _ in range(4)] == [True, True, False, False]
+    assert tokens.find(TOKEN.digest) == replace(TOKEN, uses=0)
+
+
+def test_of_many_at_once_as_many_use_a_token_as_it_has_uses(tokens: Tokens) -> None:
+    tokens.keep(replace(TOKEN, uses=3))
+    with ThreadPoolExecutor(10) as threads:
+        assert sum(threads.map(lambda _: tokens.use(TOKEN.digest), range(10))) == 3
+
+
+# -- signatures -------------------------------------------------------------------------------------------------------
+def test_a_signature_is_taken_once(tokens: Tokens) -> None:
+    assert tokens.take_signature("s" * 64, after(minutes=15))
+    assert not tokens.take_signature("s" * 64, after(minutes=15))
+    assert tokens.take_signature("t" * 64, after(minutes=15))
+
+
+def test_of_many_at_once_one_takes_a_signature(tokens: Tokens) -> None:
+    with ThreadPoolExecutor(10) as threads:
+        assert sum(threads.map(lambda _: tokens.take_signature("s" * 64, after(minutes=15)), range(10))) == 1
+
+
+# -- client secrets: the defaults of contract §A.6 --------------------------------------------------------------------
+def failed(tokens: Tokens, now: datetime, client: str = CLIENT, most: int = 3) -> datetime | None:
+    return tokens.failed(client, now, most, 30.0, 300.0)
+
+
+def test_the_third_wrong_secret_locks_for_five_minutes(tokens: Tokens) -> None:
+    assert tokens.locked_until(CLIENT) is None
+    assert failed(tokens, START) is None
+    assert failed(tokens, after(seconds=29)) is None
+    assert tokens.locked_until(CLIENT) is None
+    assert failed(tokens, after(seconds=58)) == after(seconds=358)
+    assert tokens.locked_until(CLIENT) == after(seconds=358)
+    assert tokens.locked_until("other") is None
+
+
+def test_a_wrong_secret_is_forgotten_after_the_window(tokens: Tokens) -> None:
+    moments = (0, 1, 31, 61, 91, 121)
+    assert [failed(tokens, after(seconds=moment)) for moment in moments] == [None] * len(moments)
+
+
+def test_a_wrong_secret_is_forgotten_after_a_right_one(tokens: Tokens) -> None:
+    failed(tokens, START)
+    failed(tokens, START)
+    tokens.succeeded(CLIENT)
+    tokens.succeeded("never failed")
+    assert failed(tokens, START) is None
+    assert failed(tokens, START) is None
+    assert failed(tokens, START) == after(seconds=300)
+
+
+def test_a_right_one_does_not_end_a_lockout_that_began_meanwhile(tokens: Tokens) -> None:
+    for _ in range(3):
+        failed(tokens, START)
+    for _ in range(2):
+        tokens.succeeded(CLIENT)
+        assert tokens.locked_until(CLIENT) == after(seconds=300)
+        failed(tokens, START)  # it was under way as the lockout began
+
+
+def test_after_a_lockout_it_is_counted_anew(tokens: Tokens) -> None:
+    for _ in range(3):
+        failed(tokens, START)
+    assert failed(tokens, after(seconds=301)) is None
+    assert tokens.locked_until(CLIENT) == after(seconds=300)
+    assert failed(tokens, after(seconds=302)) is None
+    assert failed(tokens, after(seconds=303)) == after(seconds=603)
+
+
+@pytest.mark.parametrize("most", [1, 2, 30])
+def test_as_many_as_the_identity_says(tokens: Tokens, most: int) -> None:
+    for round_ in range(2):
+        moment = after(hours=round_)
+        found = [failed(tokens, moment, most=most) for _ in range(most)]
+        assert found == [None] * (most - 1) + [moment + timedelta(seconds=300)]
+
+
+def test_without_a_number_nobody_is_locked_out(tokens: Tokens) -> None:
+    assert [failed(tokens, START, most=0) for _ in range(5)] == [None] * 5
+    assert tokens.locked_until(CLIENT) is None
+
+
+def test_wrong_secrets_at_once_are_all_counted(tokens: Tokens) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: failed(tokens, START), range(3)))
+    assert sorted(found, key=str) == [after(seconds=300), None, None]
+
+
+def test_uses_of_a_client_secret_end(tokens: Tokens) -> None:
+    assert [tokens.use_secret("one", 2) for _ in range(3)] == [True, True, False]
+    assert tokens.use_secret("two", 1)
+    assert tokens.use_secret("one", 3)  # an operator has raised it
+
+
+# -- rules that only the table shows ----------------------------------------------------------------------------------
+@pytest.fixture
+def adapter(world: World, table: str) -> DynamoDBTokens:
+    return DynamoDBTokens(world.operator.dynamodb, table)
+
+
+def found(world: World, table: str) -> list[dict[str, Any]]:
+    return world.operator.dynamodb.scan(TableName=table)["Items"]
+
+
+def test_what_ends_is_deleted_by_the_table_and_nothing_else_is(
+    world: World, table: str, adapter: DynamoDBTokens
+) -> None:
+    endless = replace(TOKEN, digest="e" * 64, expires_at=None)
+    adapter.keep(TOKEN)
+    adapter.keep(endless)
+    adapter.take_signature("s" * 64, after(minutes=15))
+    for _ in range(3):
+        failed(adapter, START)
+    ends = {item["pk"]["S"]: int(item["expires_at"]["N"]) for item in found(world, table) if "expires_at" in item}
+    assert set(ends) == {f"token#{'a' * 64}", f"signature#{'s' * 64}", "client#client"}
+    assert ends[f"token#{'a' * 64}"] == after(hours=1).timestamp()
+    assert ends[f"signature#{'s' * 64}"] == after(minutes=15).timestamp()
+    assert ends["client#client"] > after(seconds=330).timestamp()  # deleted sooner, it would be no lockout
+    adapter.prolong(TOKEN, after(hours=2))
+    (item,) = [item for item in found(world, table) if item["pk"]["S"] == f"token#{'a' * 64}"]
+    assert int(item["expires_at"]["N"]) == after(hours=2).timestamp()
+    assert all(item["sk"]["S"] == item["pk"]["S"].partition("#")[0] for item in found(world, table))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"created_at": {"S": "soon"}}, {"ttl_seconds": {"S": "x"}}, {"ends_at": {"N": "0"}}, {"ends_at": {"S": ""}},
+        {"latest_at": {"BOOL": False}}, {"uses": {"S": "many"}}, {"uses": {"M": {}}}, {"ttl_seconds": {"NULL": True}},
+    ],
+)  # fmt: skip
+def test_what_hands_have_spoiled_is_no_token(
+    world: World, table: str, adapter: DynamoDBTokens, garbage: dict[str, Any]
+) -> None:
+    adapter.keep(TOKEN)
+    (item,) = found(world, table)
+    world.operator.dynamodb.put_item(TableName=table, Item={**item, **garbage})
+    assert adapter.find(TOKEN.digest) is None
+
+
+class Repeating:
+    """Every call arrives twice, because the first answer is lost; that is what the AWS client does below us."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            with suppress(ClientError):
+                getattr(self._client, name)(**arguments)
+            return getattr(self._client, name)(**arguments)
+
+        return call
+
+
+def test_a_write_that_is_repeated_below_us_is_still_ours(world: World, table: str) -> None:
+    repeating = DynamoDBTokens(Repeating(world.operator.dynamodb), table)  # type: ignore[arg-type]
+    repeating.keep(TOKEN)
+    assert repeating.find(TOKEN.digest) == TOKEN
+    assert repeating.take_signature("s" * 64, after(minutes=15))
+    assert not repeating.take_signature("s" * 64, after(minutes=15))
+    repeating.forget(TOKEN.digest)
+    assert repeating.find(TOKEN.digest) is None
+
+
+def test_a_table_that_is_not_there_is_somebodys_mistake(world: World) -> None:
+    adapter = DynamoDBTokens(world.operator.dynamodb, "no-such-table")
+    calls: list[Callable[[], Any]] = [
+        lambda: adapter.keep(TOKEN), lambda: adapter.find("a"), lambda: adapter.use("a"),
+        lambda: adapter.prolong(TOKEN, None), lambda: adapter.forget("a"), lambda: adapter.take_signature("a", START),
+        lambda: adapter.locked_until("a"), lambda: failed(adapter, START), lambda: adapter.succeeded("a"),
+        lambda: adapter.use_secret("a", 1),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(Misconfigured, match=r"^cannot "):
+            call()
+
+
+class Contended:
+    """Somebody else is always faster."""
+
+    def update_item(self, **_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+
+
+def test_a_count_that_never_succeeds_ends() -> None:
+    with pytest.raises(Unavailable, match="others got in the way 3 times"):
+        failed(DynamoDBTokens(Contended(), "table"), START)  # type: ignore[arg-type]
+
+
+def test_moments_keep_their_zone(tokens: Tokens) -> None:
+    for _ in range(3):
+        failed(tokens, START)
+    locked = tokens.locked_until(CLIENT)
+    assert locked is not None
+    assert locked.tzinfo is UTC

@@ -1,0 +1,302 @@
+"""One suite for requests and certificates: the table on the emulator, and the double."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cryptography.x509 import load_pem_x509_certificate
+
+from evercert.authority.ca.signing_orders import Revoked
+from evercert.aws.authority import crls
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.errors import Misconfigured, Rejected
+from evercert.pki.keys import public_bytes
+from tests.doubles.authority.certificates import FakeCertificates, fingerprint
+from tests.doubles.authority.tables import state_table
+from tests.doubles.fakes import START
+from tests.doubles.world import World
+from tests.samples.authority import CA, PROFILE, crl, kept, requested
+from tests.samples.certificates import private_key
+
+LATER = START + timedelta(hours=1)
+
+
+@pytest.fixture(params=["fake", "table"])
+def certificates(request: pytest.FixtureRequest):
+    if request.param == "fake":
+        return FakeCertificates()
+    world: World = request.getfixturevalue("world")
+    return DynamoDBCertificates(world.operator.dynamodb, state_table(world))
+
+
+def issued(certificates, **changes):
+    opened = certificates.open(requested(**changes), None)
+    return opened, certificates.finish(opened, kept(opened))
+
+
+def test_what_was_opened_is_read_again(certificates) -> None:
+    request = requested()
+    assert certificates.open(request, "token") == request
+    assert certificates.request(request.id) == request
+    assert certificates.request_of("token") == request
+    assert certificates.request("nothing") is None
+    assert certificates.request_of("nothing") is None
+
+
+def test_the_same_token_is_the_same_request(certificates) -> None:
+    first = certificates.open(requested(), "token")
+    assert certificates.open(requested(), "token") == first
+    assert certificates.open(requested(), "other") != first
+
+
+def test_a_request_is_opened_once(certificates) -> None:
+    first = certificates.open(requested(), None)
+    assert certificates.open(replace(first, asked="other"), None) == first
+
+
+def test_of_many_with_one_token_one_is_opened(certificates) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: certificates.open(requested(), "token").id, range(16)))
+    assert len(set(found)) == 1
+
+
+def test_a_certificate_ends_its_request(certificates) -> None:
+    request, found = issued(certificates)
+    assert certificates.certificate(found.id) == found
+    assert certificates.certificate(fingerprint(found)) == found
+    ended = certificates.request(request.id)
+    assert (ended.status, ended.updated_at) == ("issued", found.updated_at)
+    assert certificates.certificate("0" * 64) is None
+    assert certificates.certificate(str(uuid.uuid4())) is None
+
+
+def test_the_first_certificate_of_a_request_stands(certificates) -> None:
+    request, found = issued(certificates)
+    assert certificates.finish(request, kept(request)) == found
+    assert certificates.certificate(found.id) == found
+
+
+def test_a_request_that_failed_stays_so_until_its_certificate_comes(certificates) -> None:
+    request = certificates.open(requested(), None)
+    certificates.fail(replace(request, updated_at=LATER), "the ceiling")
+    certificates.fail(request, "again")
+    ended = certificates.request(request.id)
+    assert (ended.status, ended.error, ended.updated_at) == ("failed", "the ceiling", LATER)
+    found = certificates.finish(request, kept(request))
+    assert certificates.certificate(found.id) == found
+    assert (certificates.request(request.id).status, certificates.request(request.id).error) == ("issued", None)
+
+
+def test_what_is_issued_does_not_fail(certificates) -> None:
+    request, _ = issued(certificates)
+    certificates.fail(request, "too late")
+    assert certificates.request(request.id).status == "issued"
+
+
+# -- renewals ----------------------------------------------------------------------------------------------------------
+def test_a_certificate_is_renewed_by_one_request(certificates) -> None:
+    _, old = issued(certificates)
+    assert certificates.renewal_of(old.id) is None
+    first = certificates.open(requested(renews=old.id), None)
+    assert certificates.open(requested(renews=old.id), "token") == first
+    assert certificates.renewal_of(old.id) == first
+    new = certificates.finish(first, kept(first))
+    assert certificates.certificate(old.id).renewed_by == new.id
+    assert certificates.certificate(new.id).renews == old.id
+    assert certificates.finish(first, kept(first)) == new
+    assert certificates.open(requested(renews=old.id), None).id == first.id
+    assert certificates.request_of("token") is None
+
+
+def test_of_many_renewals_one_is_opened(certificates) -> None:
+    _, old = issued(certificates)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: certificates.open(requested(renews=old.id), None).id, range(16)))
+    assert len(set(found)) == 1
+
+
+def test_a_renewal_that_failed_makes_room_for_another(certificates) -> None:
+    _, old = issued(certificates)
+    first = certificates.open(requested(renews=old.id), None)
+    certificates.fail(first, "the ceiling")
+    assert certificates.renewal_of(old.id) is None
+    second = certificates.open(requested(renews=old.id), None)
+    assert certificates.renewal_of(old.id) == second
+    late = certificates.finish(first, kept(first))
+    assert certificates.certificate(late.id) == late
+    assert certificates.certificate(old.id).renewed_by is None
+    new = certificates.finish(second, kept(second))
+    assert certificates.certificate(old.id).renewed_by == new.id
+
+
+# -- lists ---------------------------------------------------------------------------------------------------------------
+def test_the_newest_requests_of_a_profile_come_first(certificates) -> None:
+    for number in range(7):
+        moment = START + timedelta(seconds=number)
+        certificates.open(requested(created_at=moment, profile=PROFILE if number % 2 else CA), None)
+    found = certificates.requests_of(PROFILE, 2)
+    assert [one.created_at for one in found] == [START + timedelta(seconds=number) for number in (5, 3)]
+    assert len(certificates.requests_of(PROFILE, 100)) == 3
+    assert list(certificates.requests_of("nothing", 5)) == []
+
+
+def test_more_than_one_batch_is_read(certificates) -> None:
+    for number in range(130):
+        certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
+    assert len(certificates.requests_of(PROFILE, 125)) == 125
+
+
+# -- revocation ----------------------------------------------------------------------------------------------------------
+def test_a_certificate_is_revoked_once(certificates) -> None:
+    _, found = issued(certificates)
+    revoked = certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
+    assert revoked == replace(found, revoked_at=LATER, reason="KEY_COMPROMISE", updated_at=LATER)
+    assert certificates.certificate(found.id) == revoked
+    assert certificates.revoke(found.id, LATER, "SUPERSEDED") is None
+    assert certificates.revoke(str(uuid.uuid4()), LATER, "SUPERSEDED") is None
+    assert certificates.certificate(found.id) == revoked
+
+
+def test_a_compromised_key_is_remembered(certificates) -> None:
+    _, found = issued(certificates)
+    public_key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
+    other = public_bytes(private_key("EC_prime256v1", 4).public_key())
+    assert not certificates.compromised(public_key)
+    certificates.revoke(found.id, LATER, "SUPERSEDED")
+    assert not certificates.compromised(public_key)
+    for _ in range(2):  # told late, and told again
+        assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE") is None
+        assert (certificates.compromised(public_key), certificates.compromised(other)) == (True, False)
+    assert certificates.certificate(found.id).reason == "SUPERSEDED"
+
+
+def test_a_list_has_what_is_revoked_and_not_long_expired(certificates) -> None:
+    _, found = issued(certificates)
+    issued(certificates)
+    certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
+    _, unsaid = issued(certificates)
+    certificates.revoke(unsaid.id, LATER, "UNSPECIFIED")
+    listed = set(certificates.revoked(CA, START))
+    assert listed == {
+        Revoked(int(found.serial_number, 16), LATER, "keyCompromise"),
+        Revoked(int(unsaid.serial_number, 16), LATER, None),
+    }
+    assert list(certificates.revoked(CA, found.not_after)) == []
+    assert list(certificates.revoked(PROFILE, START)) == []
+
+
+def test_a_self_signed_one_is_revoked_and_in_no_list(certificates) -> None:
+    _, found = issued(certificates, ca="")
+    assert certificates.revoke(found.id, LATER, "SUPERSEDED").revoked_at == LATER
+    assert list(certificates.revoked(CA, START)) == []
+
+
+def test_crls_are_numbered_once(certificates) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: certificates.next_crl_number(CA), range(6)))
+    assert sorted(found) == list(range(1, 7))
+    assert certificates.next_crl_number(PROFILE) == 1
+    assert certificates.next_crl_number(PROFILE, at_least=100) == 100
+    assert certificates.next_crl_number(PROFILE, at_least=50) == 101
+    assert certificates.next_crl_number(CA) == 7
+
+
+def test_an_older_list_does_not_replace_a_newer_one(certificates) -> None:
+    one, two, three = (crl(number) for number in (1, 2, 3))
+    assert certificates.published(CA) is None
+    certificates.next_crl_number(CA)
+    assert certificates.published(CA) is None
+    certificates.publish(CA, 2, two)
+    certificates.publish(CA, 1, one)
+    assert certificates.published(CA) == two
+    certificates.publish(CA, 3, three)
+    certificates.publish(CA, 3, three)
+    assert certificates.published(CA) == three
+    assert certificates.published(PROFILE) is None
+    assert certificates.next_crl_number(CA) == 2
+
+
+# -- rules that only the table shows ---------------------------------------------------------------------------------------
+@pytest.fixture
+def table(world: World) -> str:
+    return state_table(world)
+
+
+def test_what_hands_have_left_there_is_said(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    request, found = issued(certificates)
+    for kind, name, read in [
+        ("request", request.id, certificates.request),
+        ("certificate", found.id, certificates.certificate),
+    ]:
+        for document in ({"S": "{}"}, {"S": "no json"}, {"N": "5"}, {"NULL": True}):
+            world.operator.dynamodb.update_item(
+                TableName=table,
+                Key={"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}},
+                UpdateExpression="SET document = :document",
+                ExpressionAttributeValues={":document": document},
+            )
+            with pytest.raises(Misconfigured, match=f"item {kind}#{name} of the authority's table cannot be read"):
+                read(name)
+
+
+def test_what_a_newer_evercert_wrote_is_left_alone(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    request, found = issued(certificates)
+    for kind, name, read in [
+        ("request", request.id, certificates.request),
+        ("certificate", found.id, certificates.certificate),
+    ]:
+        world.operator.dynamodb.update_item(
+            TableName=table,
+            Key={"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}},
+            UpdateExpression="SET #schema = :schema",
+            ExpressionAttributeNames={"#schema": "schema"},
+            ExpressionAttributeValues={":schema": {"N": "2"}},
+        )
+        with pytest.raises(Misconfigured, match=f"item {kind}#{name} was written by a newer evercert"):
+            read(name)
+
+
+def test_what_has_expired_long_ago_is_forgotten_by_the_table(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    request = certificates.open(requested(), "token")
+    certificates.finish(request, kept(request))
+    found = world.operator.dynamodb.scan(TableName=table)["Items"]
+    assert {item["sk"]["S"] for item in found} == {"request", "idempotency", "certificate", "fingerprint"}
+    wanted = int((request.leaf.not_after + timedelta(days=400)).timestamp())
+    assert {item["expires_at"]["N"] for item in found} == {str(wanted)}
+
+
+def test_a_list_that_no_item_can_hold_is_kept_in_parts(world: World, table: str, monkeypatch) -> None:
+    monkeypatch.setattr(crls, "PART", 200)
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    for number in (1, 2):
+        certificates.publish(CA, number, crl(number, entries=20))
+        certificates.publish(CA, number, crl(number, entries=20))
+    assert certificates.published(CA) == crl(2, entries=20)
+    found = world.operator.dynamodb.scan(TableName=table)["Items"]
+    parts = [item for item in found if item["sk"]["S"] == "crl-part"]
+    assert len(parts) > 4 and all(len(bytes(part["der"]["B"])) <= 200 for part in parts)
+    wanted = int((START + timedelta(days=8)).timestamp())
+    assert {part["expires_at"]["N"] for part in parts} == {str(wanted)}
+    monkeypatch.setattr(crls, "PART", 10)
+    with pytest.raises(Rejected, match="can be kept"):
+        certificates.publish(CA, 3, crl(3))
+    for part in parts[:1]:
+        key = {"pk": part["pk"], "sk": part["sk"]}
+        world.operator.dynamodb.delete_item(TableName=table, Key={**key, "pk": {"S": f"crl-part#{CA}#2#0"}})
+    with pytest.raises(Misconfigured, match="not whole"):
+        certificates.published(CA)
+
+
+def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, "nowhere")
+    with pytest.raises(Misconfigured, match="cannot open request"):
+        certificates.open(requested(), None)
+    with pytest.raises(Misconfigured, match="cannot read certificate x"):
+        certificates.certificate("x")

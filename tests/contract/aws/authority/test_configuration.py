@@ -1,0 +1,273 @@
+"""One suite for what operators set up: the table of the emulator and the fake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from evercert.authority.ca.definition import CA, Ceiling, Installed
+from evercert.authority.configuration.identity import Identity, UniversalLogin
+from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.contracts.ports import Configuration
+from evercert.aws.authority import configuration
+from evercert.aws.authority.configuration import DynamoDBConfiguration, Project
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.errors import Misconfigured, Rejected
+from tests.doubles.authority.configuration import STACK, FakeConfiguration
+from tests.doubles.fakes import START
+from tests.doubles.world import World
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+ROOT = CA(
+    id="0b5e2a2c-7a0e-4f6e-9a53-54e8a9a0a001", name="root", kind="root", status="active", key="arn:aws:kms:::key/1",
+    algorithm="EC_secp384r1", installed=(Installed(id="c1", certificate=PEM),),
+)  # fmt: skip
+ISSUING = CA(
+    id="0b5e2a2c-7a0e-4f6e-9a53-54e8a9a0a002", name="issuing-ec", kind="issuing", status="pending",
+    key="arn:aws:kms:::key/2", algorithm="EC_prime256v1", parent=ROOT.id,
+    ceiling=Ceiling(dns=("*.example.com", "example.com"), longest=timedelta(days=90)),
+)  # fmt: skip
+PROFILE = Profile.model_validate(
+    {
+        "id": id_of(STACK, "profile", "my-project/tls-server"), "project": "my-project", "slug": "tls-server",
+        "cas": ["issuing-ec"], "policy-name": "tls-server", "policy": {}, "defaults": {"ttlDays": 30},
+    }
+)  # fmt: skip
+OTHER = PROFILE.model_copy(update={"id": id_of(STACK, "profile", "my-project/mtls"), "slug": "mtls"})
+APPLICATION = Application(
+    id=id_of(STACK, "application", "my-app"), name="my-app", project="my-project", profiles=("tls-server",)
+)
+SECRET = {"id": "s1", "digest": "ab" * 32, "created-at": START, "expires-at": START + timedelta(days=1), "uses": 3}
+MACHINE = Identity.model_validate(
+    {
+        "id": str(uuid4()), "name": "machine", "aws": {"principals": ["arn:aws:iam::111111111111:role/app"]},
+        "universal": {"client-id": str(uuid4()), "secrets": [SECRET]},
+        "grants": [{"profile": "my-project/tls-server", "permissions": ["request", "read-key"]}],
+        "token-ttl": timedelta(minutes=10), "token-uses": 5,
+    }
+)  # fmt: skip
+PROJECT = Project(id=id_of(STACK, "project", "my-project"), slug="my-project")
+Fill = Callable[..., Configuration]
+
+
+@pytest.fixture
+def table(world: World) -> str:
+    return world.authority_table("AuthorityConfigurationTable")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def fill(request: pytest.FixtureRequest) -> Fill:
+    """A configuration with these in it."""
+    if request.param == "fake":
+        return FakeConfiguration
+    world: World = request.getfixturevalue("world")
+    name = request.getfixturevalue("table")
+
+    def filled(*things: Any) -> Configuration:
+        estate = AuthorityEstate(world.operator.dynamodb, name)
+        estate.write(PROJECT, *things)
+        return DynamoDBConfiguration(world.clients.dynamodb, name)
+
+    return filled
+
+
+def test_what_is_there_is_found_by_its_id_and_whole(fill: Fill) -> None:
+    found = fill(ROOT, ISSUING, PROFILE, APPLICATION, MACHINE)
+    assert found.ca(ROOT.id) == ROOT
+    assert found.ca(ISSUING.id) == ISSUING
+    assert found.profile(PROFILE.id) == PROFILE
+    assert found.application(APPLICATION.id) == APPLICATION
+    assert found.identity(MACHINE.id) == MACHINE
+    assert found.identity_of_client(MACHINE.universal.client_id) == MACHINE
+    assert found.project(PROJECT.id) == "my-project"
+
+
+def test_lists_are_in_order_of_names(fill: Fill) -> None:
+    found = fill(ROOT, ISSUING, PROFILE, OTHER)
+    assert found.cas() == (ISSUING, ROOT)
+    assert found.every_ca() == {ISSUING.id: ISSUING, ROOT.id: ROOT}
+    assert found.profiles() == (OTHER, PROFILE)
+
+
+@pytest.mark.parametrize("key", ["", "none", ROOT.id.upper(), "../ca", "a" * 300])
+def test_what_is_not_there_is_none(fill: Fill, key: str) -> None:
+    found = fill(ROOT, MACHINE)
+    for look in (
+        found.ca, found.profile, found.project, found.application, found.identity, found.identity_of_client,
+    ):  # fmt: skip
+        assert look(key) is None
+
+
+def test_a_kind_is_no_other_kind(fill: Fill) -> None:
+    found = fill(ROOT, PROFILE, MACHINE)
+    assert found.profile(ROOT.id) is None
+    assert found.ca(PROFILE.id) is None
+    assert found.identity(MACHINE.universal.client_id) is None
+    assert found.identity_of_client(MACHINE.id) is None
+
+
+# -- rules that only the table shows ----------------------------------------------------------------------------------
+@pytest.fixture
+def estate(world: World, table: str) -> AuthorityEstate:
+    return AuthorityEstate(world.operator.dynamodb, table)
+
+
+def test_the_operator_finds_by_name(estate: AuthorityEstate) -> None:
+    estate.write(PROJECT, ROOT, ISSUING, APPLICATION, MACHINE)
+    assert estate.ca_named("issuing-ec") == ISSUING
+    assert estate.identity_named("machine") == MACHINE
+    assert estate.identities() == (MACHINE,)
+    assert estate.applications() == (APPLICATION,)
+    assert estate.projects() == {PROJECT.id: "my-project"}
+    assert estate.ca_named("machine") is None
+
+
+def test_what_was_read_is_replaced(estate: AuthorityEstate) -> None:
+    estate.write(ISSUING)
+    changed = estate.ca(ISSUING.id).model_copy(update={"status": "active"})
+    estate.write(changed)
+    estate.write(changed)
+    assert estate.ca_named("issuing-ec") == changed
+
+
+def test_of_two_operators_the_slower_one_writes_nothing(world: World, table: str, estate: AuthorityEstate) -> None:
+    estate.write(ISSUING, MACHINE)
+    slower = AuthorityEstate(world.operator.dynamodb, table)
+    seen, machine = slower.ca(ISSUING.id), slower.identity(MACHINE.id)
+    estate.write(ISSUING.model_copy(update={"status": "disabled"}))
+    with pytest.raises(Rejected, match="ca issuing-ec, identity machine: changed or made by somebody else"):
+        slower.write(seen.model_copy(update={"status": "active"}), machine.model_copy(update={"token_uses": 9}))
+    assert estate.ca(ISSUING.id).status == "disabled"
+    assert estate.identity(MACHINE.id) == MACHINE
+
+
+def test_what_was_never_read_is_not_replaced(world: World, table: str, estate: AuthorityEstate) -> None:
+    estate.write(ISSUING)
+    with pytest.raises(Rejected, match="ca issuing-ec"):
+        AuthorityEstate(world.operator.dynamodb, table).write(ISSUING.model_copy(update={"status": "active"}))
+    assert estate.ca(ISSUING.id) == ISSUING
+
+
+@pytest.mark.parametrize("thing", [ISSUING, MACHINE], ids=["ca", "identity"])
+def test_two_never_share_a_name(estate: AuthorityEstate, thing: Any) -> None:
+    estate.write(thing)
+    with pytest.raises(Rejected):
+        estate.write(thing.model_copy(update={"id": str(uuid4())}))
+
+
+def test_two_never_share_a_client_id(estate: AuthorityEstate) -> None:
+    estate.write(MACHINE)
+    with pytest.raises(Rejected):
+        estate.write(MACHINE.model_copy(update={"id": str(uuid4()), "name": "other"}))
+    assert estate.identity_of_client(MACHINE.universal.client_id) == MACHINE
+
+
+def test_a_deleted_identity_leaves_nothing_and_its_name_is_free(estate: AuthorityEstate) -> None:
+    estate.write(MACHINE)
+    estate.remove(estate.identity_named("machine"))
+    assert estate.identity(MACHINE.id) is None
+    assert estate.identity_of_client(MACHINE.universal.client_id) is None
+    again = MACHINE.model_copy(
+        update={"id": str(uuid4()), "universal": UniversalLogin.model_validate({"client-id": str(uuid4())})}
+    )
+    estate.write(again)
+    assert estate.identity_named("machine") == again
+    with pytest.raises(Rejected):  # the one that was
+        estate.remove(MACHINE)
+    assert estate.identity_named("machine") == again
+
+
+def test_an_identity_that_hands_restored_in_part_can_be_deleted(
+    world: World, table: str, estate: AuthorityEstate
+) -> None:
+    estate.write(MACHINE)
+    key = {"pk": {"S": "client"}, "sk": {"S": MACHINE.universal.client_id}}
+    world.operator.dynamodb.delete_item(TableName=table, Key=key)
+    estate.remove(estate.identity_named("machine"))
+    assert estate.identity(MACHINE.id) is None
+
+
+def test_what_was_changed_meanwhile_is_not_deleted(world: World, table: str, estate: AuthorityEstate) -> None:
+    estate.write(MACHINE)
+    slower = AuthorityEstate(world.operator.dynamodb, table)
+    seen = slower.identity_named("machine")
+    estate.write(MACHINE.model_copy(update={"token_uses": 7}))
+    with pytest.raises(Rejected):
+        slower.remove(seen)
+    assert estate.identity(MACHINE.id).token_uses == 7
+
+
+def test_more_than_a_transaction_takes_is_told(estate: AuthorityEstate) -> None:
+    many = [PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}"}) for number in range(101)]
+    with pytest.raises(Rejected, match="101 writes belong together, and DynamoDB takes 100"):
+        estate.write(*many)
+    assert estate.profiles() == ()
+
+
+def test_nothing_is_nothing(estate: AuthorityEstate) -> None:
+    estate.write()
+
+
+def test_a_client_that_has_another_id_by_now_is_not_let_in_by_the_old_one(
+    world: World, table: str, estate: AuthorityEstate
+) -> None:
+    estate.write(MACHINE)
+    moved = MACHINE.model_copy(update={"universal": UniversalLogin.model_validate({"client-id": str(uuid4())})})
+    estate.write(moved)
+    found = DynamoDBConfiguration(world.clients.dynamodb, table)
+    assert found.identity_of_client(MACHINE.universal.client_id) is None
+    assert found.identity_of_client(moved.universal.client_id) == moved
+
+
+def item(**document: Any) -> dict[str, Any]:
+    return {"pk": {"S": "ca"}, "sk": {"S": "x"}, "schema": {"N": "1"}, **document}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (item(), "does not parse"),
+        (item(document={"S": "{"}), "does not parse"),
+        (item(document={"N": "5"}), "does not parse"),
+        (item(document={"S": json.dumps({"id": "x", "kind": "leaf"})}), "does not parse"),
+        (item(schema={"N": "2"}, document={"S": "{}"}), "newer evercert"),
+    ],
+)
+def test_what_hands_have_left_there_is_for_a_person(world: World, table: str, found: dict[str, Any], said: str) -> None:
+    world.operator.dynamodb.put_item(TableName=table, Item=found)
+    reader = DynamoDBConfiguration(world.clients.dynamodb, table)
+    with pytest.raises(Misconfigured, match=f"ca x of the authority .*{said}"):
+        reader.ca("x")
+    with pytest.raises(Misconfigured, match=said):
+        reader.cas()
+    AuthorityEstate(world.operator.dynamodb, table).write(ISSUING)
+    every = reader.every_ca()
+    assert every.keys() == {"x", ISSUING.id}
+    assert every[ISSUING.id] == ISSUING
+    assert said in str(every["x"])
+
+
+def test_lists_go_on_over_pages_and_end(
+    world: World, table: str, estate: AuthorityEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        large = {"ttlDays": number, "note": "x" * 390_000}
+        estate.write(PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}", "defaults": large}))
+    reader = DynamoDBConfiguration(world.clients.dynamodb, table)
+    assert [profile.slug for profile in reader.profiles()] == ["p0", "p1", "p2", "p3"]
+    monkeypatch.setattr(configuration, "PAGES", 1)
+    with pytest.raises(Misconfigured, match="more than 1 pages of profile"):
+        reader.profiles()
+
+
+def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+    reader = DynamoDBConfiguration(world.operator.dynamodb, "nowhere")
+    with pytest.raises(Misconfigured, match="cannot read ca x of the authority"):
+        reader.ca("x")
+    with pytest.raises(Misconfigured, match="cannot read each profile of the authority"):
+        reader.profiles()

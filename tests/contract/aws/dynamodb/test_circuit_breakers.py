@@ -1,0 +1,130 @@
+"""One suite for the breakers' store: the table of the emulator and the fake."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.contracts.ports import Gate, Gates
+from evercert.errors import Misconfigured
+from tests.doubles.fakes import START, FakeGates
+from tests.doubles.world import World
+
+MAIN = "issuer main"
+SOON, LATER = START + timedelta(seconds=30), START + timedelta(minutes=2)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def gates(request: pytest.FixtureRequest) -> Gates:
+    if request.param == "fake":
+        return FakeGates()
+    world: World = request.getfixturevalue("world")
+    return DynamoDBGates(world.operator.dynamodb, world.table)
+
+
+def test_a_service_that_nobody_complained_of_is_open(gates: Gates) -> None:
+    assert gates.read(MAIN) == Gate(MAIN)
+
+
+def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(gates: Gates) -> None:
+    assert gates.shut(gates.read(MAIN), 1, SOON)
+    assert gates.read(MAIN) == Gate(MAIN, 1, SOON)
+    assert gates.read("issuer other") == Gate("issuer other")
+
+
+def test_what_answers_again_is_forgotten(gates: Gates) -> None:
+    gates.shut(gates.read(MAIN), 3, SOON)
+    gates.clear(gates.read(MAIN))
+    assert gates.read(MAIN) == Gate(MAIN)
+
+
+def test_of_two_that_saw_it_open_one_shuts_it(gates: Gates) -> None:
+    seen = gates.read(MAIN)
+    assert gates.shut(seen, 1, SOON)
+    assert not gates.shut(seen, 1, LATER)
+    assert gates.read(MAIN) == Gate(MAIN, 1, SOON)
+
+
+def test_of_two_that_saw_it_shut_one_goes_on(gates: Gates) -> None:
+    gates.shut(gates.read(MAIN), 1, SOON)
+    seen = gates.read(MAIN)
+    assert gates.shut(seen, 1, LATER)
+    assert not gates.shut(seen, 1, LATER + timedelta(seconds=1))
+    assert gates.read(MAIN).shut_until == LATER
+
+
+def test_a_complaint_that_came_meanwhile_is_not_cleared(gates: Gates) -> None:
+    gates.shut(gates.read(MAIN), 1, SOON)
+    seen = gates.read(MAIN)
+    gates.shut(seen, 2, LATER)
+    gates.clear(seen)
+    assert gates.read(MAIN) == Gate(MAIN, 2, LATER)
+    gates.clear(Gate(MAIN))
+    assert gates.read(MAIN) == Gate(MAIN, 2, LATER)
+
+
+# -- rules that only the table shows ----------------------------------------------------------------------------------
+@pytest.fixture
+def table(world: World) -> DynamoDBGates:
+    return DynamoDBGates(world.operator.dynamodb, world.table)
+
+
+def item(world: World) -> dict[str, Any]:
+    (found,) = [item for item in world.items() if item["pk"]["S"].startswith("breaker#")]
+    return found
+
+
+def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBGates) -> None:
+    seen = table.read(MAIN)
+    with ThreadPoolExecutor(20) as threads:
+        wrote = list(threads.map(lambda n: table.shut(seen, 1, SOON + timedelta(seconds=n)), range(20)))
+    assert wrote.count(True) == 1
+    assert table.read(MAIN).shut_until == SOON + timedelta(seconds=wrote.index(True))
+
+
+def test_an_outage_is_forgotten_a_day_after_its_end(table: DynamoDBGates, world: World) -> None:
+    table.shut(table.read(MAIN), 1, SOON)
+    assert item(world)["pk"]["S"] == "breaker#issuer#main"
+    assert item(world)["expires_at"] == {"N": str(int((SOON + timedelta(days=1)).timestamp()))}
+    table.clear(table.read(MAIN))
+    assert set(item(world)) <= {"pk", "sk"}
+
+
+GARBAGE = [
+    {"shut_until": {"S": "soon"}, "failures": {"N": "1"}},
+    {"shut_until": {"N": "5"}, "failures": {"N": "1"}},
+    {"shut_until": {"NULL": True}, "failures": {"N": "1"}},
+    {"shut_until": {"L": []}},
+    {"shut_until": {"M": {"S": {"S": "x"}}}},
+    {"shut_until": {"S": "2026-01-15T12:00:30.000Z"}, "failures": {"S": "many"}},
+    {"shut_until": {"S": "2026-01-15T12:00:30.000Z"}, "failures": {"M": {}}},
+    {"shut_until": {"S": "2026-01-15T12:00:30.000Z"}},
+    {"failures": {"N": "1"}},
+    {},
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=[str(number) for number in range(len(GARBAGE))])
+def test_what_hands_have_left_there_is_as_good_as_nothing_and_does_not_stay(
+    table: DynamoDBGates, world: World, garbage: dict[str, Any]
+) -> None:
+    key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
+    world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **garbage})
+    seen = table.read(MAIN)
+    assert seen == Gate(MAIN)
+    assert table.shut(seen, 1, LATER)
+    assert table.read(MAIN) == Gate(MAIN, 1, LATER)
+
+
+def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+    gates = DynamoDBGates(world.operator.dynamodb, "nowhere")
+    with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
+        gates.read(MAIN)
+    with pytest.raises(Misconfigured, match="cannot note that issuer main does not answer"):
+        gates.shut(Gate(MAIN), 1, SOON)
+    with pytest.raises(Misconfigured, match="cannot note that issuer main answers again"):
+        gates.clear(Gate(MAIN))

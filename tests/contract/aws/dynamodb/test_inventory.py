@@ -1,0 +1,543 @@
+"""One suite for the inventory: DynamoDB and the fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.contracts.events import Outcome
+from evercert.contracts.ports import Held, Inventory, Unclaimed, Unreadable
+from evercert.contracts.record import SCHEMA, Claim, Record
+from evercert.contracts.spec_store import Change, Pause, Specs
+from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
+from tests.doubles.fakes import START, FakeTable, spec
+from tests.doubles.strict_aws import refuse
+
+UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
+
+
+@dataclass
+class Table:
+    """Both sides of one table, and a back door to its items."""
+
+    inventory: Inventory
+    specs: Specs
+    item: Callable[[str, str], dict[str, Any] | None]
+    put: Callable[[dict[str, Any]], None]
+
+    def claim(self, mine: str = "mine", at=START) -> tuple[Held, Record]:
+        claimed = self.inventory.claim("web", Claim(id=mine, until=at + timedelta(seconds=90)), at)
+        assert not isinstance(claimed, Unclaimed), claimed
+        held, record = claimed
+        assert isinstance(record, Record), record
+        return held, record
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def table(request: pytest.FixtureRequest) -> Table:
+    if request.param == "fake":
+        fake = FakeTable()
+        put = lambda item: fake.items.__setitem__((item["pk"]["S"], item["sk"]["S"]), item)  # noqa: E731
+        return Table(fake, fake, lambda name, sort: fake.items.get((items.pk(name), sort)), put)
+    world = request.getfixturevalue("world")
+    client = world.operator.dynamodb
+
+    def item(name: str, sort: str) -> dict[str, Any] | None:
+        return client.get_item(TableName=world.table, Key=items.key(name, sort), ConsistentRead=True).get("Item")
+
+    return Table(
+        DynamoDBInventory(client, world.table),
+        DynamoDBSpecs(client, world.table, world.issuers_table),
+        item,
+        lambda item: client.put_item(TableName=world.table, Item=item),
+    )
+
+
+@pytest.fixture
+def web(table: Table) -> Record:
+    record = Record(name="web", uid=UID, spec=spec(), generation=1)
+    table.specs.write([Change(record, None)], START)
+    return record
+
+
+def outcome(number: int = 1) -> Outcome:
+    return Outcome(
+        name="web", uid=UID, revision=1, number=number, type="certificate.failed", at=START, issuer="main",
+        severity="warning", data={"message": "why"},
+    )  # fmt: skip
+
+
+# -- claim ------------------------------------------------------------------------------------------------------------
+def test_a_claim_gives_the_record_and_promises_to_come_back(table: Table, web: Record) -> None:
+    held, record = table.claim()
+    assert (record.name, record.spec, record.generation) == ("web", web.spec, 1)
+    assert (held.name, held.claim.id) == ("web", "mine")
+    stored = table.specs.record("web")
+    assert stored.due_at == stored.claim.until == START + timedelta(seconds=90)
+
+
+def test_only_one_of_two_claims_holds(table: Table, web: Record) -> None:
+    table.claim("first")
+    assert table.inventory.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
+
+
+def test_the_same_claim_again_is_the_same_claim(table: Table, web: Record) -> None:
+    """A client that repeats a call whose answer was lost must not find itself locked out."""
+    table.claim("mine")
+    table.claim("mine")
+
+
+def test_an_ended_claim_can_be_taken_over_and_the_old_holder_writes_nothing(table: Table, web: Record) -> None:
+    old, _ = table.claim("old")
+    table.claim("new", START + timedelta(seconds=91))
+    with pytest.raises(ClaimLost):
+        table.inventory.update(old, {"revision": 1})
+    with pytest.raises(ClaimLost):
+        table.inventory.release(old, {}, None, START)
+    with pytest.raises(ClaimLost):
+        table.inventory.conclude(old, {"outcomes": 1}, None, outcome())
+    assert table.item("web", outcome().key) is None
+    assert table.specs.record("web").revision == 0
+
+
+def test_a_claim_that_ends_this_very_moment_still_holds(table: Table, web: Record) -> None:
+    table.claim("old")
+    assert table.inventory.claim("web", Claim(id="new", until=START), START + timedelta(seconds=90)) is Unclaimed.BUSY
+
+
+def test_a_missing_record_is_gone_and_is_not_made(table: Table) -> None:
+    assert table.inventory.claim("web", Claim(id="mine", until=START), START) is Unclaimed.GONE
+    assert table.item("web", items.SK) is None
+
+
+def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
+    item = table.item("web", items.SK)
+    table.put({**item, "schema": {"N": str(SCHEMA + 1)}})
+    assert table.inventory.claim("web", Claim(id="mine", until=START), START) is Unclaimed.NEWER
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("schema", {"S": "one"}),
+        ("claim", {"S": "mine"}),
+        ("claim", {"M": {}}),
+        ("claim", {"M": {"until": {"N": "9"}}}),
+        ("claim", {"M": {"id": {"S": "x"}, "until": {"S": "9999-01-01T00:00:00.000Z"}}}),
+        ("claim", {"NULL": True}),
+    ],
+    ids=["schema", "claim as text", "empty claim", "end as a number", "endless", "null"],
+)
+def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, attribute: str, value: dict) -> None:
+    """A comparison with another type is never true, and the record would be busy for ever."""
+    table.put({**table.item("web", items.SK), attribute: value})
+    held, _ = table.claim()
+    assert table.inventory.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
+    table.inventory.release(held, {}, None, START)
+    assert table.specs.record("web").claim is None
+
+
+@pytest.mark.parametrize("attribute", ["requested_at", "woken_at"])
+def test_null_by_hand_is_as_good_as_nothing(table: Table, web: Record, attribute: str) -> None:
+    """Else the final write would find it moved, every time, and come back at once, for ever."""
+    table.put({**table.item("web", items.SK), attribute: {"NULL": True}})
+    held, _ = table.claim()
+    assert table.inventory.release(held, {}, START + timedelta(days=1), START) is False
+
+
+def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None:
+    table.put({"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#x"}, "outcome": {"S": '{"of": "the future"}'}})
+    with pytest.raises(Misconfigured, match="is no outcome"):
+        table.inventory.outcome("web", "outcome#x")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("spec", {"S": "{}"}),
+        ("spec", {"S": "not json"}),
+        ("uid", {"N": "5"}),
+        ("generation", {"S": "one"}),
+        ("surprise", {"S": "x"}),
+        (
+            "spec",
+            {
+                "S": '{"name":"other","issuer":"main","attributes":{"common-name":"a.example"},"destinations":[{"type":"x"}]}'
+            },
+        ),
+    ],
+)
+def test_an_item_that_does_not_parse_is_claimed_as_unreadable(
+    table: Table, web: Record, attribute: str, value: dict
+) -> None:
+    item = table.item("web", items.SK)
+    table.put({**item, attribute: value})
+    claimed = table.inventory.claim("web", Claim(id="mine", until=START), START)
+    assert not isinstance(claimed, Unclaimed)
+    held, found = claimed
+    assert isinstance(found, Unreadable)
+    assert found.problem
+    table.inventory.conclude(held, {"state": "stopped", "outcomes": 1}, None, outcome())
+    after = table.item("web", items.SK)
+    assert "due_at" not in after
+    assert "claim" not in after
+
+
+# -- update -----------------------------------------------------------------------------------------------------------
+def test_an_update_writes_and_takes_away(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    table.inventory.update(held, {"revision": 3, "state": "pending", "renew_at": START})
+    assert (table.specs.record("web").revision, table.specs.record("web").renew_at) == (3, START)
+    table.inventory.update(held, {"renew_at": None})
+    assert table.specs.record("web").renew_at is None
+
+
+@pytest.mark.parametrize("attribute", ["spec", "generation", "requested_at", "uid", "claim", "due_at"])
+def test_the_issuer_cannot_write_what_is_not_its_own(table: Table, web: Record, attribute: str) -> None:
+    held, _ = table.claim()
+    with pytest.raises(ValueError, match="not the issuer's to write"):
+        table.inventory.update(held, {attribute: "x"})
+
+
+def test_an_update_of_a_deleted_record_makes_no_new_one(table: Table, web: Record) -> None:
+    held, record = table.claim()
+    table.specs.remove(record)
+    with pytest.raises(ClaimLost):
+        table.inventory.update(held, {"revision": 1})
+    assert table.item("web", items.SK) is None
+
+
+# -- release and conclude ---------------------------------------------------------------------------------------------
+def finish(table: Table, how: str, held: Held, due_at) -> bool:
+    if how == "release":
+        return table.inventory.release(held, {"state": "ready"}, due_at, START + timedelta(seconds=5))
+    made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
+    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, due_at, made)
+    assert stored == made
+    return moved
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+def test_the_end_of_a_run_gives_the_claim_back_and_sets_the_next_time(table: Table, web: Record, how: str) -> None:
+    held, _ = table.claim()
+    later = START + timedelta(days=30)
+    assert finish(table, how, held, later) is False
+    record = table.specs.record("web")
+    assert (record.claim, record.due_at, record.state) == (None, later, "ready")
+    assert (table.item("web", outcome().key) is not None) == (how == "conclude")
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+def test_without_a_next_time_it_leaves_the_due_index(table: Table, web: Record, how: str) -> None:
+    held, _ = table.claim()
+    finish(table, how, held, None)
+    item = table.item("web", items.SK)
+    assert "due_at" not in item
+    assert "due_shard" not in item
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+@pytest.mark.parametrize("what", ["edit", "request", "wake"])
+def test_what_moved_during_the_run_is_due_now(table: Table, web: Record, how: str, what: str) -> None:
+    held, record = table.claim()
+    if what == "edit":
+        changed = record.model_copy(update={"generation": 2})
+        table.specs.write([Change(changed, record)], START)
+    elif what == "request":
+        table.specs.request("web", START + timedelta(seconds=1))
+    else:
+        table.specs.wake("web", START + timedelta(hours=1), START + timedelta(seconds=1))
+    assert finish(table, how, held, START + timedelta(days=30)) is True
+    after = table.specs.record("web")
+    assert (after.claim, after.due_at) == (None, START + timedelta(seconds=5))
+    assert after.generation == (2 if what == "edit" else 1)
+    assert (after.requested_at is not None) == (what == "request")
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+def test_a_record_deleted_during_the_run_stays_deleted(table: Table, web: Record, how: str) -> None:
+    held, record = table.claim()
+    table.specs.remove(record)
+    with pytest.raises(ClaimLost):
+        finish(table, how, held, START)
+    assert table.item("web", items.SK) is None
+    assert table.item("web", outcome().key) is None
+
+
+def test_a_name_made_anew_is_not_written_by_the_old_run(table: Table, web: Record) -> None:
+    held, record = table.claim()
+    table.specs.remove(record)
+    other = Record(name="web", uid=UID.replace("8", "9"), spec=spec(), generation=1)
+    table.specs.write([Change(other, None)], START)
+    with pytest.raises(ClaimLost):
+        finish(table, "conclude", held, START)
+    assert table.specs.record("web").revision == 0
+
+
+# -- outcomes ---------------------------------------------------------------------------------------------------------
+def test_an_outcome_can_be_read_until_it_is_published(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    made = outcome()
+    table.inventory.conclude(held, {"outcomes": 1}, None, made)
+    assert table.inventory.outcome("web", made.key) == made
+    assert "due_at" in table.item("web", made.key)
+    table.inventory.published(made, START)
+    assert table.inventory.outcome("web", made.key) is None
+    item = table.item("web", made.key)
+    assert "due_at" not in item
+    assert int(item["expires_at"]["N"]) == int((START + timedelta(days=400)).timestamp())
+
+
+def test_publishing_what_was_deleted_makes_no_item(table: Table) -> None:
+    table.inventory.published(outcome(), START)
+    assert table.item("web", outcome().key) is None
+
+
+# -- the operator's side ----------------------------------------------------------------------------------------------
+def test_writes_are_all_or_none(table: Table, web: Record) -> None:
+    new = Record(name="other", uid=UID, spec=spec("other"), generation=1)
+    stale = web.model_copy(update={"generation": 7})
+    with pytest.raises(Rejected, match="web"):
+        table.specs.write([Change(new, None), Change(stale.model_copy(update={"generation": 8}), stale)], START)
+    assert table.specs.record("other") is None
+
+
+def test_a_name_that_exists_is_not_created_twice(table: Table, web: Record) -> None:
+    with pytest.raises(Rejected):
+        table.specs.write([Change(web, None)], START)
+
+
+def test_an_edit_leaves_what_the_issuer_wrote(table: Table, web: Record) -> None:
+    held, record = table.claim()
+    table.inventory.update(held, {"revision": 3})
+    table.specs.write([Change(record.model_copy(update={"generation": 2}), record)], START)
+    after = table.specs.record("web")
+    assert (after.revision, after.generation, after.claim.id) == (3, 2, "mine")
+
+
+def test_waking_never_makes_later(table: Table, web: Record) -> None:
+    table.specs.wake("web", START + timedelta(hours=1), START)
+    assert table.specs.record("web").due_at == START
+    table.specs.wake("web", START - timedelta(hours=1), START)
+    assert table.specs.record("web").due_at == START - timedelta(hours=1)
+    table.specs.wake("nobody", START, START)
+    assert table.item("nobody", items.SK) is None
+
+
+def test_a_request_for_nobody_is_refused(table: Table) -> None:
+    assert table.specs.request("nobody", START) is False
+    assert table.item("nobody", items.SK) is None
+
+
+def test_a_request_says_when_why_and_until_when(table: Table, web: Record) -> None:
+    table.inventory.release(table.claim()[0], {}, START + timedelta(days=60), START)
+    assert table.specs.request("web", START, START + timedelta(hours=1), "rotated the CA")
+    record = table.specs.record("web")
+    assert (record.requested_at, record.request_reason) == (START, "rotated the CA")
+    assert record.due_at == START + timedelta(hours=1)
+    assert table.specs.request("web", START + timedelta(seconds=1))
+    record = table.specs.record("web")
+    assert (record.requested_at, record.request_reason) == (START + timedelta(seconds=1), None)
+    assert record.due_at == START + timedelta(seconds=1)
+
+
+def test_a_request_never_makes_later(table: Table, web: Record) -> None:
+    assert table.specs.request("web", START, START + timedelta(hours=1))
+    assert (table.specs.record("web").requested_at, table.specs.record("web").due_at) == (START, START)
+
+
+@pytest.mark.parametrize("lost", ["due_at", "due_shard"])
+def test_a_request_brings_back_what_no_index_holds(table: Table, web: Record, lost: str) -> None:
+    item = table.item("web", items.SK)
+    table.put({name: value for name, value in item.items() if name != lost})
+    assert table.specs.request("web", START, START + timedelta(hours=2))
+    assert {"due_at", "due_shard"} <= table.item("web", items.SK).keys()
+    assert table.specs.record("web").due_at == START + timedelta(hours=2 if lost == "due_at" else 0)
+
+
+class _Moving:
+    """A client whose condition fails twice: a run ended between the two looks, and moved the due time."""
+
+    def __init__(self, exists: bool) -> None:
+        self.exists = exists
+        self.updates: list[dict[str, Any]] = []
+
+    def update_item(self, **update: Any) -> dict[str, Any]:
+        self.updates.append(update)
+        if len(self.updates) < 3 or not self.exists:
+            raise refuse("ConditionalCheckFailedException", "UpdateItem")
+        return {}
+
+
+def test_a_request_that_meets_the_end_of_a_run_is_due_at_once() -> None:
+    client = _Moving(exists=True)
+    specs = DynamoDBSpecs(client, "t", "i")  # type: ignore[arg-type]
+    assert specs.request("web", START, START + timedelta(hours=1), "why")
+    values = list(client.updates[2]["ExpressionAttributeValues"].values())
+    assert values.count(items.attribute(START)) == 2  # requested and due
+    nobody = DynamoDBSpecs(_Moving(exists=False), "t", "i")  # type: ignore[arg-type]
+    assert nobody.request("web", START, START + timedelta(hours=1)) is False
+
+
+def test_what_cannot_be_read_can_be_removed(table: Table, web: Record) -> None:
+    table.put({**table.item("web", items.SK), "uid": {"N": "1"}, "spec": {"S": "{"}})
+    unreadable = table.specs.record("web")
+    assert isinstance(unreadable, Unreadable)
+    table.specs.remove(unreadable)
+    assert table.specs.record("web") is None
+
+
+def test_what_was_made_anew_is_not_removed_as_unreadable(table: Table, web: Record) -> None:
+    seen = Unreadable("web", UID.replace("8", "9"), 0, "does not parse")
+    with pytest.raises(Rejected):
+        table.specs.remove(seen)
+    assert table.specs.record("web") is not None
+
+
+def test_only_the_record_that_was_seen_is_removed(table: Table, web: Record) -> None:
+    with pytest.raises(Rejected):
+        table.specs.remove(web.model_copy(update={"uid": UID.replace("8", "9")}))
+    assert table.specs.record("web") is not None
+    table.specs.remove(web)
+    table.specs.remove(web)
+    assert table.specs.record("web") is None
+
+
+def test_records_and_history_are_told_apart(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    table.inventory.conclude(held, {"outcomes": 1}, None, outcome())
+    assert [record.name for record in table.specs.records()] == ["web"]
+    assert table.specs.history("web") == [outcome()]
+    assert table.specs.history("nobody") == []
+
+
+def test_issuer_definitions_are_kept(table: Table) -> None:
+    from evercert.documents.spec import Component
+
+    definition = Component.model_validate({"type": "self-signed", "note": "x"})
+    table.specs.write_issuer("main", definition)
+    table.specs.write_issuer("main", definition)
+    assert table.specs.issuers() == {"main": definition}
+
+
+@pytest.mark.parametrize("issuer", [None, "main", "stack"])
+def test_a_pause_stands_until_it_is_taken_away(table: Table, issuer: str | None) -> None:
+    assert table.specs.pause(issuer, START, "the CA moves") is True
+    assert table.specs.pause(issuer, START + timedelta(hours=1), "again") is False
+    assert table.specs.pauses() == {issuer: Pause(START, "the CA moves")}
+    assert table.specs.issuers() == {}
+    assert table.specs.resume(issuer) is True
+    assert table.specs.resume(issuer) is False
+    assert table.specs.pauses() == {}
+
+
+def test_the_pauses_of_an_issuer_and_of_the_stack_are_two(table: Table) -> None:
+    table.specs.pause(None, START)
+    table.specs.pause("main", START)
+    table.specs.resume("main")
+    assert table.specs.pauses() == {None: Pause(START)}
+
+
+def test_a_pause_by_hand_counts(world) -> None:
+    client = world.operator.dynamodb
+    client.put_item(TableName=world.issuers_table, Item={"pk": {"S": "pause#stack"}, "paused_at": {"N": "1"}})
+    assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses() == {None: Pause(None)}
+
+
+# -- what the emulator never does -------------------------------------------------------------------------------------
+class Conflicting:
+    """A DynamoDB client whose writes meet an operator's transaction a few times (API: TransactionConflictException)."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def _conflict(self, code: str, **more: Any) -> None:
+        if self.left > 0:
+            self.left -= 1
+            error = refuse(code, "Write")
+            error.response.update(more)
+            raise error
+
+    def update_item(self, **_: Any) -> dict[str, Any]:
+        self._conflict("TransactionConflictException")
+        return {}
+
+    def transact_write_items(self, **_: Any) -> dict[str, Any]:
+        self._conflict(
+            "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": "TransactionConflict"}]
+        )
+        return {}
+
+
+@pytest.mark.parametrize("times", [0, 2, 3])
+@pytest.mark.parametrize("how", ["update", "conclude", "write"])
+def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times: int, how: str) -> None:
+    client = Conflicting(times)
+    held = Held("web", Claim(id="mine", until=START), 1, None, None)
+    inventory, specs = DynamoDBInventory(client, "t"), DynamoDBSpecs(client, "t", "i")
+    record = Record(name="web", uid=UID, spec=spec(), generation=1)
+    calls: dict[str, Callable[[], Any]] = {
+        "update": lambda: inventory.update(held, {"revision": 1}),
+        "conclude": lambda: inventory.conclude(held, {"outcomes": 1}, None, outcome()),
+        "write": lambda: specs.write([Change(record, None)], START),
+    }
+    if times < 3:
+        calls[how]()
+        assert client.left == 0
+    else:
+        with pytest.raises(Unavailable, match="got in the way"):
+            calls[how]()
+
+
+def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(table: Table, web: Record) -> None:
+    """A restored copy may be older than the outcomes beside it."""
+    for number in (1, 2, 3):
+        made = outcome().model_copy(update={"number": number})
+        table.put({**items.outcome_item(made)})
+    held, _ = table.claim()
+    made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
+    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, START, made)
+    assert (moved, stored.number) == (False, 4)
+    assert table.specs.record("web").outcomes == 4
+    assert table.item("web", stored.key) is not None
+
+
+def test_a_record_at_rest_says_so_and_one_that_is_due_does_not(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    table.inventory.release(held, {}, None, START)
+    assert table.specs.record("web").resting is True
+    table.specs.request("web", START)
+    held, _ = table.claim()
+    table.inventory.release(held, {}, START + timedelta(days=1), START)
+    assert table.specs.record("web").resting is False
+
+
+def test_a_look_changes_nothing(table: Table, web: Record) -> None:
+    before = table.item("web", items.SK)
+    assert table.inventory.look("web") == table.specs.record("web")
+    assert table.inventory.look("nobody") is None
+    assert table.item("web", items.SK) == before
+
+
+@pytest.mark.parametrize("how", ["update", "release", "write"])
+def test_an_item_says_which_version_wrote_it_last(table: Table, web: Record, how: str) -> None:
+    """So that an older evercert, after a rollback, leaves it alone."""
+    item = table.item("web", items.SK)
+    table.put({**item, "schema": {"N": "1"}})
+    if how == "write":
+        changed = web.model_copy(update={"generation": 2})
+        table.specs.write([Change(changed, table.specs.record("web"))], START)
+    else:
+        held, _ = table.claim()
+        if how == "update":
+            table.inventory.update(held, {"state": "pending"})
+        else:
+            table.inventory.release(held, {}, START, START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}

@@ -1,0 +1,106 @@
+"""The border to AWS: time limits, translation of errors, and the end of the claim."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+
+from evercert.aws.clients import CALL_LIMIT, CONFIG, Clients, translated
+from evercert.aws.limits import SIGNER, USUAL, WAITED_FOR, Limits
+from evercert.aws.session import Session
+from evercert.deadline import Deadline
+from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
+from tests.doubles.fakes import HandClock
+from tests.doubles.strict_aws import refuse
+from tests.doubles.world import World
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ThrottlingException", 400, Unavailable),
+        ("ProvisionedThroughputExceededException", 400, Unavailable),
+        ("RequestLimitExceeded", 400, Unavailable),
+        ("InternalServerError", 500, Unavailable),
+        ("SomethingNew", 503, Unavailable),
+        ("AccessDeniedException", 400, Misconfigured),
+        ("AuthorizationError", 403, Misconfigured),
+        ("ExpiredTokenException", 400, Misconfigured),
+        ("ResourceNotFoundException", 400, Misconfigured),
+        ("DisabledException", 400, Misconfigured),
+        ("ValidationException", 400, Rejected),
+    ],
+)
+def test_errors_of_aws_are_sorted_by_what_to_do_next(code: str, status: int, kind: type) -> None:
+    with pytest.raises(kind, match=f"cannot do it: {code}: no"), translated("do it"):
+        raise refuse(code, "Operation", "no\x1b[31m", status)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EndpointConnectionError(endpoint_url="http://x"), Unavailable),
+        (ReadTimeoutError(endpoint_url="http://x"), Unavailable),
+        (NoCredentialsError(), Misconfigured),
+    ],
+    ids=["no connection", "no answer", "no credentials"],
+)
+def test_no_answer_is_translated_too(error: Exception, kind: type) -> None:
+    with pytest.raises(kind, match="cannot do it"), translated("do it"):
+        raise error
+
+
+def test_a_bug_of_ours_is_not_translated() -> None:
+    with pytest.raises(KeyError), translated("do it"):
+        raise KeyError
+
+
+def test_foreign_text_is_cleaned() -> None:
+    with pytest.raises(Rejected) as raised, translated("do it"):
+        raise refuse("ValidationException", "Operation", "a\r\nb\x1b[2J" + "c" * 5_000)
+    assert raised.value.args[0].isprintable()
+    assert len(str(raised.value)) < 600
+
+
+def test_the_limit_of_a_call_covers_every_attempt() -> None:
+    for limits in (USUAL, WAITED_FOR, SIGNER):
+        config = limits.config
+        assert (config.connect_timeout, config.read_timeout) == (limits.connect, limits.read)
+        assert config.retries == {"total_max_attempts": limits.attempts, "mode": "standard"}
+        # botocore waits up to 1, 2, 4… seconds between attempts
+        waits = sum(2**n for n in range(limits.attempts - 1))
+        assert timedelta(seconds=limits.attempts * (limits.connect + limits.read) + waits) <= limits.call
+    assert (CONFIG.read_timeout, CALL_LIMIT) == (USUAL.read, USUAL.call)
+
+
+@pytest.mark.parametrize(
+    ("limits", "service", "limit"),
+    [(USUAL, "kms", USUAL), (WAITED_FOR, "kms", WAITED_FOR), (WAITED_FOR, "lambda", SIGNER)],
+)
+def test_each_client_has_its_own_limit_and_the_deadline_knows_it(
+    world: World, limits: Limits, service: str, limit: Limits
+) -> None:
+    """The client's own, because the signer is waited for longer than a table."""
+    clock = HandClock()
+    deadline = Deadline(clock)
+    client = Clients(deadline, Session("eu-central-1"), limits).client(service)
+    config = client.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (limit.connect, limit.read)
+    assert config.retries["total_max_attempts"] == limit.attempts
+    deadline.begin(clock() + limit.call - timedelta(milliseconds=1))
+    with pytest.raises(OutOfTime, match=f"{service}:List"):
+        client.list_keys() if service == "kms" else client.list_functions()
+
+
+def test_no_call_leaves_that_could_outlive_the_claim(world: World) -> None:
+    world.switch.arm(None)
+    world.deadline.begin(world.clock() + CALL_LIMIT)
+    world.clients.dynamodb.describe_table(TableName=world.table)
+    world.clock.now += timedelta(milliseconds=1)
+    with pytest.raises(OutOfTime, match="dynamodb:DescribeTable could end after the claim ends"):
+        world.clients.dynamodb.describe_table(TableName=world.table)
+    assert len(world.switch.calls) == 1
+    world.deadline.end()
+    world.clients.dynamodb.describe_table(TableName=world.table)

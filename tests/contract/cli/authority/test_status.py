@@ -1,0 +1,144 @@
+"""What `doctor` says of an authority whose tables and keys are the emulator's, one trouble at a time."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.clients import Clients
+from evercert.cli import terminal
+from evercert.cli.authority import ceremony
+from evercert.cli.authority.connection import Opened, of_connection
+from evercert.cli.connection import Connection
+from evercert.cli.doctor import stack_checks as checks
+from evercert.cli.doctor.authority_checks import of_authority
+from evercert.cli.doctor.stack_checks import Check
+from tests.doubles.world import World
+from tests.samples.certificates import private_key
+from tests.tools.local_stack import ACCOUNT
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
+DAY = timedelta(days=1)
+
+
+def connected(world: World) -> Connection:
+    outputs = {
+        "AuthorityConfiguration": world.authority_table("AuthorityConfigurationTable"),
+        "AuthorityTable": world.authority_table("AuthorityTable"),
+        "AuthorityAddress": "https://ca.example.com",
+        "AuthorityFunction": "front",
+        "SignerFunction": "signer",
+        **{f"{name}Role": f"{ROLE}{name.lower()}" for name in ("Signer", "Authority", "Checker", "Issuer")},
+    }
+    none: Any = None
+    clients = Clients(session=world.operator.session)
+    return Connection(f"stack-{uuid.uuid4().hex[:8]}", "id", "UPDATE_COMPLETE", clients, outputs, {}, none, none)
+
+
+def established(found: Opened, *, outside: bool = False) -> None:
+    hands = ceremony.Hands(
+        found.estate, found.key_making, found.keys, found.roles, found.address, datetime.now(UTC), lambda _: None
+    )
+    lives = 400 * DAY, 200 * DAY
+    issuing: Any = (("issuing-ec", "EC_prime256v1"),)
+    wish = ceremony.Wish("Example", None, *lives, outside=outside, issuing=issuing)
+    ceremony.establish(hands, wish)
+
+
+@pytest.fixture
+def found(world: World) -> Opened:
+    return of_connection(connected(world))
+
+
+def look(found: Opened) -> dict[str, Check]:
+    looks = of_authority(found.connection)
+    return {check.name: check for name in ("CAs", "keys of CAs") for check in checks.looked(name, looks[name])}
+
+
+def listed(found: Opened, age: timedelta) -> None:
+    since = datetime.now(UTC).replace(microsecond=0) - age
+    crl = (
+        x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
+        .last_update(since).next_update(since + 7 * DAY).sign(private_key("EC_prime256v1", 7_100), hashes.SHA256())
+    )  # fmt: skip
+    kept: DynamoDBCertificates = found.certificates
+    for ca in found.estate.cas():
+        kept.publish(ca.id, kept.next_crl_number(ca.id), crl.public_bytes(serialization.Encoding.DER))
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    return lambda later: monkeypatch.setattr(terminal, "now", lambda: datetime.now(UTC) + later)
+
+
+def test_a_stack_without_an_authority_is_not_asked_for_one(world: World) -> None:
+    connection = connected(world)
+    assert of_authority(connection)
+    del connection.outputs["AuthorityConfiguration"]  # type: ignore[attr-defined]
+    assert of_authority(connection) == {}
+
+
+def test_an_authority_that_was_never_set_up(found: Opened) -> None:
+    (cas, _) = look(found).values()
+    assert (cas.status, cas.mend) == ("warning", "evercert authority init")
+
+
+def test_all_is_well(found: Opened) -> None:
+    established(found)
+    listed(found, timedelta(hours=5))
+    said = look(found)
+    assert {name: check.status for name, check in said.items()} == dict.fromkeys(
+        ("CA issuing-ec", "revocation list of CA issuing-ec", "CA root", "key of CA issuing-ec", "key of CA root"), "ok"
+    )
+    assert said["revocation list of CA issuing-ec"].found == "5 h old"
+
+
+def test_keys_without_certificates(found: Opened) -> None:
+    established(found, outside=True)
+    said = look(found)["CA issuing-ec"]
+    assert (said.status, said.found) == ("warning", "has no certificate yet")
+    assert "ca import" in said.mend
+
+
+@pytest.mark.parametrize(
+    ("later", "issuing", "root"),
+    [(100 * DAY, "ok", "warning"), (150 * DAY, "warning", "warning"), (401 * DAY, "failed", "failed")],
+)
+def test_the_end_of_a_ca_comes_near(
+    found: Opened, at: Callable[[timedelta], None], later: timedelta, issuing: str, root: str
+) -> None:
+    established(found)
+    at(later)
+    said = look(found)
+    assert (said["CA issuing-ec"].status, said["CA root"].status) == (issuing, root)
+    if issuing != "ok":
+        assert said["CA issuing-ec"].mend == "evercert authority ca renew issuing-ec"
+
+
+@pytest.mark.parametrize(("age", "status"), [(DAY, "ok"), (3 * DAY, "warning"), (8 * DAY, "failed")])
+def test_a_revocation_list_gets_old(found: Opened, age: timedelta, status: str) -> None:
+    established(found)
+    assert look(found)["revocation list of CA issuing-ec"].found == "there is none yet"
+    listed(found, age)
+    assert look(found)["revocation list of CA issuing-ec"].status == status
+
+
+def test_a_key_that_is_off_or_that_others_may_use(found: Opened, world: World) -> None:
+    established(found)
+    issuing, root = found.estate.cas()
+    world.operator.kms.disable_key(KeyId=root.key)
+    policy = world.operator.kms.get_key_policy(KeyId=issuing.key, PolicyName="default")["Policy"]
+    world.operator.kms.put_key_policy(
+        KeyId=issuing.key, PolicyName="default", Policy=policy.replace("role/signer", "role/x")
+    )
+    said = look(found)
+    assert said["key of CA root"].mend == f"aws kms enable-key --key-id {root.key}"
+    assert said["key of CA issuing-ec"].status == "failed"
+    assert "evercert authority init" in said["key of CA issuing-ec"].mend

@@ -1,0 +1,258 @@
+"""The weaknesses of Infisical's certificate agent, one by one: evercert has none of them.
+
+`docs/infisical.md` has the table; what is shown elsewhere is named in ELSEWHERE.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from pydantic import ValidationError
+
+from evercert.durations import parse
+from tests.doubles.enrollment import Enrollment, enrolled
+from tests.doubles.fakes import as_long_as, spec
+from tests.doubles.infisical.ca import Authority
+from tests.tools.local_stack import ROOT
+
+ISSUE = "POST /api/v1/cert-manager/certificates$"
+ALL = range(1, 26)
+ELSEWHERE = {
+    11: "tests/crash/test_infisical_matrix.py::test_death_at_any_call_wastes_nothing_that_can_be_found",
+    16: "tests/contract/issuers/infisical/test_logins.py::test_every_spelling_is_the_same_login",
+    20: "tests/contract/destinations/test_secrets_manager.py::test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle",
+    21: "tests/crash/test_isolation.py::test_ten_certificates_wait_for_no_hundred_of_an_issuer_that_never_answers",
+    22: "tests/unit/cli/test_files.py::test_a_mistake_is_one_line_with_file_and_line",
+}
+NOT_OURS = {24, 25}  # does not apply: no hooks are run, and no server is run
+
+
+@pytest.fixture
+def enrollment() -> Iterator[Enrollment]:
+    with enrolled() as enrollment:
+        yield enrollment
+
+
+def bundle(enrollment: Enrollment):
+    return enrollment.bench.destinations.known["here"].bundle
+
+
+def renew(enrollment: Enrollment) -> str:
+    enrollment.bench.clock.now = enrollment.bench.record().renew_at
+    return enrollment.run()
+
+
+def announced(enrollment: Enrollment) -> list[str]:
+    return [outcome.type for outcome in enrollment.bench.announcer.announced]
+
+
+def test_weakness_01_state_survives_a_restart(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    asked = len(enrollment.server.calls)
+    enrollment.define()
+    assert enrollment.run() == "nothing-to-do"
+    assert len(enrollment.server.calls) == asked
+
+
+@pytest.mark.parametrize("fault", ["status", "drop-before"])
+def test_weakness_02_a_failed_call_is_made_again(enrollment: Enrollment, fault: str) -> None:
+    enrollment.server.switches.fault(fault, ISSUE, times=3)
+    enrollment.want()
+    assert enrollment.run() == "certificate.failed"
+    assert "certificate.issued" in [enrollment.later() for _ in range(4)], enrollment.error
+    enrollment.server.switches.fault(fault, "/renew$", times=2)
+    assert renew(enrollment) == "certificate.failed"
+    assert "certificate.renewed" in [enrollment.later() for _ in range(4)], enrollment.error
+
+
+def test_weakness_03_a_refusal_that_comes_at_once_is_announced(enrollment: Enrollment) -> None:
+    enrollment.profile.policy.rules = {"sans": [{"type": "dns_name", "allowed": ["*.example.org"]}]}
+    enrollment.want()
+    enrollment.run()
+    assert announced(enrollment) == ["certificate.failed"]
+
+
+def test_weakness_04_what_hooks_were_promised_is_in_the_events(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    enrollment.server.switches.fault("status", "/renew$", times=1)
+    renew(enrollment)
+    issued, failed = enrollment.bench.announcer.announced
+    assert issued.data["names"] == ["dns:www.example.com"]
+    assert [place["location"] for place in issued.data["locations"]] == ["fake:here"]
+    assert "answered 503" in failed.data["message"]
+
+
+def test_weakness_05_the_root_is_left_out_by_looking(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    above = x509.load_pem_x509_certificates(bundle(enrollment).chain.issuers_pem.encode())
+    assert above
+    assert all(one.issuer != one.subject for one in above)
+
+
+def test_weakness_06_the_chain_changes_with_the_certificate(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    enrollment.profile.authority = Authority(enrollment.bench.clock(), site=enrollment.server.address)
+    before = bundle(enrollment).chain.certificates[1]
+    assert renew(enrollment) == "certificate.renewed", enrollment.error
+    leaf, above = bundle(enrollment).chain.certificates[:2]
+    leaf.verify_directly_issued_by(above)
+    assert above != before
+
+
+def test_weakness_07_the_end_is_the_certificates_own(enrollment: Enrollment) -> None:
+    enrollment.profile.defaults = {"ttlDays": 10}
+    enrollment.want(attributes={"common-name": "www.example.com"})
+    enrollment.run()
+    record, leaf = enrollment.bench.record(), bundle(enrollment).chain.leaf
+    assert record.facts.not_after == leaf.not_valid_after_utc
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=10)
+    assert record.renew_at < leaf.not_valid_after_utc
+
+
+def test_weakness_08_nothing_ticks_while_nothing_is_due(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    assert enrollment.bench.record().due_at - enrollment.bench.clock() >= timedelta(hours=20)
+    with pytest.raises(ValidationError, match="status-check-interval"):
+        spec(lifecycle={"status-check-interval": "0s"})
+
+
+def test_weakness_09_every_call_is_tried_again(enrollment: Enrollment) -> None:
+    for call in ("-auth/login", "/by-name/", "/profiles$", "/bundle"):
+        enrollment.server.switches.fault("status", call, status=502)
+        enrollment.server.switches.fault("drop-before", call)
+    enrollment.want()
+    assert enrollment.run() == "certificate.issued", enrollment.error
+
+
+def test_weakness_10_every_status_is_known_and_ends(enrollment: Enrollment) -> None:
+    enrollment.define(**{"pending-for": "2h"})
+    enrollment.server.switches.then("approval", "approval", "validation", "fail")
+    enrollment.want()
+    assert enrollment.run() == "certificate.pending"
+    enrollment.server.reject()
+    assert enrollment.later() == "certificate.failed"
+    assert enrollment.later() == "certificate.pending"
+    enrollment.bench.clock.advance(hours=3)
+    assert enrollment.run() == "certificate.failed"
+    assert enrollment.later() == "pending"
+    enrollment.server.fail()
+    assert enrollment.later() == "certificate.failed"
+    assert [enrollment.later(), enrollment.later()] == ["certificate.failed", "certificate.issued"]
+
+
+def test_weakness_12_the_server_never_has_the_key(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    renew(enrollment)
+    assert [one.private_key for one in enrollment.server.issued] == [None, None]
+    assert len({one.public_key for one in enrollment.server.issued}) == 2
+
+
+def test_weakness_13_a_name_that_is_not_found_stops_nobody_else(enrollment: Enrollment) -> None:
+    known = enrollment.bench.issuers.known
+    enrollment.define(application="not-yet")
+    known["lost"] = known.pop("main")
+    enrollment.define()
+    for name, issuer in (("a", "lost"), ("b", "main")):
+        enrollment.bench.want(spec(name, issuer=issuer))
+    assert [enrollment.bench.run(name) for name in "ab"] == ["certificate.failed", "certificate.issued"]
+    enrollment.server.estate.application("not-yet", "shop", enrollment.profile)
+    enrollment.bench.clock.now = enrollment.bench.record("a").due_at
+    assert enrollment.bench.run("a") == "certificate.issued"
+
+
+def test_weakness_14_names_have_kinds_and_subjects_have_fields(enrollment: Enrollment) -> None:
+    names = ["ip:10.0.0.7", "email:ops@example.com", "uri:spiffe://example.com/shop"]
+    attributes = {"common-name": "www.example.com", "organization": "Muster AG", "alt-names": names, "ttl": "90d"}
+    enrollment.want(attributes=attributes)
+    assert enrollment.run() == "certificate.issued", enrollment.error
+    leaf = bundle(enrollment).chain.leaf
+    kinds = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {type(name).__name__ for name in kinds} == {
+        "DNSName",
+        "IPAddress",
+        "RFC822Name",
+        "UniformResourceIdentifier",
+    }
+    assert "O=Muster AG" in leaf.subject.rfc4514_string()
+
+
+def test_weakness_15_a_revocation_is_found_long_before_the_renewal(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    enrollment.server.revoke(enrollment.server.issued[0].id)
+    enrollment.bench.clock.now = enrollment.bench.record().check_at
+    assert enrollment.bench.clock() < enrollment.bench.record().renew_at - timedelta(days=30)
+    assert [enrollment.run(), enrollment.run()] == ["certificate.revoked", "certificate.renewed"]
+
+
+def test_weakness_17_renewal_that_is_off_is_off(enrollment: Enrollment) -> None:
+    enrollment.want(lifecycle={"renew-before-expiry": "never"})
+    enrollment.run()
+    facts = enrollment.bench.record().facts
+    for _ in as_long_as(lambda: enrollment.bench.clock() < facts.not_after + timedelta(days=2)):
+        enrollment.later()
+    assert len(enrollment.server.issued) == 1
+    assert "certificate.expired" in announced(enrollment)
+    assert "certificate.failed" not in announced(enrollment)
+
+
+def test_weakness_18_a_minute_is_a_minute(enrollment: Enrollment) -> None:
+    assert parse("90m") == timedelta(minutes=90)
+    anything = [{"type": kind, "allowed": ["*"]} for kind in ("common_name", "dns_name")]
+    enrollment.profile.policy.rules = {
+        "subject": anything[:1],
+        "sans": anything[1:],
+        "algorithms": {"keyAlgorithm": [], "signature": []},
+        "validity": {"max": "1d"},  # where the server reads `90m` as 90 months
+    }
+    enrollment.want(attributes={"common-name": "www.example.com", "ttl": "90m"})
+    assert enrollment.run() == "certificate.issued", enrollment.error
+    leaf = bundle(enrollment).chain.leaf
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(minutes=90)
+
+
+def test_weakness_19_a_token_that_cannot_be_renewed_is_followed_by_a_login(enrollment: Enrollment) -> None:
+    enrollment.want()
+    enrollment.run()
+    enrollment.server.tokens.refuse_renewals = True
+    enrollment.bench.clock.advance(days=25)
+    assert enrollment.run() == "checked", enrollment.error
+    assert len(enrollment.server.logins) == 2
+
+
+def test_weakness_23_what_has_nowhere_to_go_is_not_asked_for(enrollment: Enrollment) -> None:
+    with pytest.raises(ValidationError, match="destinations"):
+        spec(to=())
+    assert enrollment.server.calls == []
+
+
+def test_every_weakness_has_its_test_and_the_table_names_it() -> None:
+    here = {int(name[:2]) for name in re.findall(r"^def test_weakness_(\d\d_\w+)", _text(__file__), re.MULTILINE)}
+    assert here | ELSEWHERE.keys() | NOT_OURS == set(ALL)
+    assert not here & (ELSEWHERE.keys() | NOT_OURS)
+    rows = dict(re.findall(r"^\| (\d+) \|(.*)\|$", _text(ROOT / "docs" / "infisical.md"), re.MULTILINE))
+    assert [int(number) for number in rows] == list(ALL)
+    for number in ALL:
+        row = rows[str(number)]
+        if number in NOT_OURS:
+            assert "does not apply" in row
+            continue
+        name = re.search(r"`(\w+)`\s*$", row.strip())
+        assert name is not None, row
+        where = ELSEWHERE.get(number, "tests/contract/issuers/infisical/test_agent_weaknesses.py").partition("::")[0]
+        assert f"def {name[1]}(" in _text(ROOT / where), row
+
+
+def _text(path: str | Path) -> str:
+    return Path(path).read_text()

@@ -1,0 +1,137 @@
+"""What the launcher adds to the emulator, and that a version without its footing is noticed at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.tools.local_stack import ACCOUNT, LAUNCHER, Emulator, client_arguments, tool
+
+PEM = {"Certificate": b"c", "PrivateKey": b"k"}
+OURS = [{"Key": "evercert:stack", "Value": "one"}]
+GONE = """
+import runpy, sys
+import ministack.services.acm as acm
+del acm._import_certificate
+sys.argv = [sys.argv[1], *sys.argv[2:]]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def client(running: Emulator, service: str, **more: str) -> Any:
+    return boto3.client(service, **{**client_arguments(running), **more})
+
+
+def role(running: Emulator, *statements: dict[str, Any]) -> Callable[[str], Any]:
+    """Clients of a role that may do just that."""
+    name, iam = f"role-{uuid.uuid4().hex[:8]}", client(running, "iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+    found = client(running, "sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    credentials = {
+        "aws_access_key_id": found["AccessKeyId"],
+        "aws_secret_access_key": found["SecretAccessKey"],
+        "aws_session_token": found["SessionToken"],
+    }
+    return lambda service: client(running, service, **credentials)
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def refusal(call: Callable[[], Any]) -> str | None:
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def test_every_name_that_the_launcher_builds_on_is_there() -> None:
+    done = subprocess.run([tool("python"), "-P", LAUNCHER, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["--check"], []])
+def test_a_name_that_is_gone_stops_it_with_one_line_that_says_which(arguments: list[str]) -> None:
+    command = [tool("python"), "-P", "-c", GONE, LAUNCHER, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "ministack.services.acm._import_certificate" in line
+    assert "tests/tools/emulator.py" in line
+
+
+def test_an_unknown_certificate_is_not_imported_again(running: Emulator) -> None:
+    acm = client(running, "acm")
+    arn = acm.import_certificate(**PEM)["CertificateArn"]
+    acm.delete_certificate(CertificateArn=arn)
+    assert refusal(lambda: acm.import_certificate(CertificateArn=arn, **PEM)) == "ResourceNotFoundException"
+    assert refusal(lambda: acm.describe_certificate(CertificateArn=arn)) == "ResourceNotFoundException"
+
+
+def test_tags_are_not_replaced_by_importing_again(running: Emulator) -> None:
+    acm = client(running, "acm")
+    arn = acm.import_certificate(**PEM, Tags=OURS)["CertificateArn"]
+    theirs = [{"Key": "evercert:stack", "Value": "two"}]
+    assert refusal(lambda: acm.import_certificate(CertificateArn=arn, Tags=theirs, **PEM)) == "ValidationException"
+    acm.import_certificate(CertificateArn=arn, **PEM)
+    assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == OURS
+
+
+def test_the_tags_of_a_certificate_count_in_policies(running: Emulator) -> None:
+    tagged = {"StringEquals": {"aws:ResourceTag/evercert:stack": "one"}}
+    acm = role(running, {"Effect": "Allow", "Action": "acm:DescribeCertificate", "Resource": "*", "Condition": tagged})(
+        "acm"
+    )
+    root = client(running, "acm")
+    ours = root.import_certificate(**PEM, Tags=OURS)["CertificateArn"]
+    nobodys = root.import_certificate(**PEM)["CertificateArn"]
+    assert refusal(lambda: acm.describe_certificate(CertificateArn=ours)) is None
+    assert refusal(lambda: acm.describe_certificate(CertificateArn=nobodys)) == "AccessDeniedException"
+
+
+def test_an_import_of_something_new_is_asked_for_as_any_certificate(running: Emulator) -> None:
+    """The resource that ACM names in its refusals: arn:aws:acm:region:account:certificate/*."""
+    region = client_arguments(running)["region_name"]
+    for account, refused in ((ACCOUNT, None), ("111122223333", "AccessDeniedException")):
+        where = f"arn:aws:acm:{region}:{account}:certificate/*"
+        acm = role(running, {"Effect": "Allow", "Action": "acm:ImportCertificate", "Resource": where})("acm")
+        assert refusal(lambda acm=acm: acm.import_certificate(**PEM)) == refused
+
+
+def test_the_encryption_context_counts_in_policies(running: Emulator) -> None:
+    root = client(running, "kms")
+    key = root.create_key()["KeyMetadata"]["Arn"]
+    only = {
+        "StringEquals": {"kms:EncryptionContext:purpose": "test"},
+        "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["purpose", "uid"]},
+    }
+    kms = role(running, {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", "Condition": only})("kms")
+    answers = {
+        json.dumps(context): refusal(lambda c=context: kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=c))
+        for context in ({"purpose": "test", "uid": "1"}, {"purpose": "other"}, {}, {"purpose": "test", "more": "1"})
+    }
+    assert list(answers.values()) == [None, *["AccessDeniedException"] * 3]
+
+
+def test_how_something_is_signed_counts_in_policies(running: Emulator) -> None:
+    root = client(running, "kms")
+    key = root.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]["Arn"]
+    only = {"StringEquals": {"kms:MessageType": "DIGEST", "kms:SigningAlgorithm": "ECDSA_SHA_256"}}
+    kms = role(running, {"Effect": "Allow", "Action": "kms:Sign", "Resource": "*", "Condition": only})("kms")
+    asked = {"KeyId": key, "Message": b"x" * 32, "SigningAlgorithm": "ECDSA_SHA_256"}
+    assert refusal(lambda: kms.sign(**asked, MessageType="DIGEST")) is None
+    assert refusal(lambda: kms.sign(**asked)) == "AccessDeniedException"
+    other = {**asked, "SigningAlgorithm": "ECDSA_SHA_384"}
+    assert refusal(lambda: kms.sign(**other, MessageType="DIGEST")) == "AccessDeniedException"

@@ -1,0 +1,163 @@
+"""An authority in memory: two CAs with keys in a strict KMS, the signer behind its wire, and what operators set up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any
+
+from evercert.authority.ca.definition import CA, Ceiling
+from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
+from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.infisical_api.services import Front, FrontPorts
+from evercert.authority.policy.policy import Policy
+from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
+from evercert.aws.authority.key_seal import KMSKeySeal
+from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.errors import EvercertError
+from tests.doubles.authority.access_tokens import FakeTokens
+from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
+from tests.doubles.authority.certificates import FakeCertificates
+from tests.doubles.authority.configuration import STACK, FakeConfiguration
+from tests.doubles.authority.kms import StrictSigningKMS
+from tests.doubles.authority.ledger import MemoryLedger
+from tests.doubles.authority.sts import FakeSts
+from tests.doubles.fakes import HandClock
+from tests.doubles.infisical.sts import Sts
+from tests.doubles.strict_aws import StrictKMS
+
+SUBJECT = ("common_name", "organization", "organizational_unit", "country", "state", "locality", "domain_component")
+USAGES = ("digital_signature", "non_repudiation", "key_encipherment", "data_encipherment", "key_agreement")
+ANYTHING = {
+    "subject": [{"type": kind, "allowed": ["*", "*,*", "*,*,*"]} for kind in SUBJECT],  # components: each as many
+    "sans": [{"type": kind, "allowed": ["*"]} for kind in ("dns_name", "ip_address", "email", "uri")],
+    "keyUsages": {"allowed": list(USAGES)},
+    "extendedKeyUsages": {"allowed": ["server_auth", "client_auth"]},
+    "algorithms": {"signature": ["any"], "keyAlgorithm": ["any"]},
+}
+WIDE = ceiling(email=("*",), any_purpose=True)
+
+
+class WiredSigner:
+    """The signer as Lambda gives it to the front: everything as JSON; `trouble` is raised in its place, once each."""
+
+    def __init__(self, signing: Signing) -> None:
+        self.signing = signing
+        self.trouble: list[Exception] = []
+        self.orders: list[LeafOrder | CrlOrder] = []
+
+    def leaf(self, order: LeafOrder) -> bytes:
+        return self._asked(order, encode_leaf(order))
+
+    def crl(self, order: CrlOrder) -> bytes:
+        return self._asked(order, encode_crl(order))
+
+    def _asked(self, order: LeafOrder | CrlOrder, event: dict[str, Any]) -> bytes:
+        self.orders.append(order)
+        if self.trouble:
+            raise self.trouble.pop(0)
+        found = decode(json.loads(json.dumps(event)))
+        outcome: bytes | EvercertError
+        try:
+            outcome = self.signing.leaf(found) if isinstance(found, LeafOrder) else self.signing.crl(found)
+        except EvercertError as error:
+            outcome = error
+        return decode_answer(json.loads(json.dumps(encode_answer(outcome))))
+
+
+class Setting:
+    """`front` is what everything is asked of; all else may be changed while it runs."""
+
+    def __init__(
+        self,
+        clock: Any = None,
+        address: str = ADDRESS,
+        allowed: Ceiling = WIDE,
+        *,
+        ec: str = "EC_prime256v1",
+        rsa: str = "RSA_2048",
+    ) -> None:
+        self.clock = clock or HandClock()
+        self.address = address
+        self.kms = StrictSigningKMS()
+        self.cas: dict[str, CA] = {}
+        for algorithm in (ec, rsa):
+            made = Ceremony(algorithm, self.clock(), allowed, self.kms)
+            self.cas |= {ca.name: ca for ca in (made.root, made.issuing)}
+        self.configuration = FakeConfiguration(*self.cas.values())
+        self.certificates = FakeCertificates()
+        self.tokens = FakeTokens()
+        self.ledger = MemoryLedger()
+        self.seal = KMSKeySeal(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
+        self.sts = FakeSts(Sts())
+        keys = KMSKeys(self.kms)  # type: ignore[arg-type]
+        self.signing = Signing(self.configuration, self.ledger, keys, address, self.clock)
+        self.signer = WiredSigner(self.signing)
+        self.front = Front(self.ports())
+
+    def ports(self, **changes: Any) -> FrontPorts:
+        given = {
+            "configuration": self.configuration,
+            "certificates": self.certificates,
+            "tokens": self.tokens,
+            "signer": self.signer,
+            "seal": self.seal,
+            "sts": self.sts,
+            "clock": self.clock,
+            "stack": STACK,
+            "address": self.address,
+            "sts_regions": ("eu-central-1",),
+        }
+        return FrontPorts(**(given | changes))
+
+    # What operators do.
+
+    def profile(self, slug: str = "tls-server", project: str = "shop", **changes: Any) -> Profile:
+        self_signed = changes.get("issuer_type") == "self-signed"
+        values = {
+            "id": id_of(STACK, "profile", f"{project}/{slug}"),
+            "project": project,
+            "slug": slug,
+            "cas": () if self_signed else ("EC-issuing", "RSA-issuing"),
+            "policy_name": "anything",
+            "policy": Policy.model_validate(ANYTHING),
+            **changes,
+        }
+        made = Profile.model_validate({name.replace("_", "-"): value for name, value in values.items()})
+        self.configuration.put(made)
+        return made
+
+    def application(self, name: str, project: str, *profiles: str) -> Application:
+        made = Application(id=id_of(STACK, "application", name), name=name, project=project, profiles=profiles)
+        self.configuration.put(made)
+        return made
+
+    def identity(self, *permissions: str, profile: str = "*", **changes: Any) -> tuple[Identity, str]:
+        """With a client secret, which only this answer has."""
+        secret = secrets.token_urlsafe(24)
+        kept = {
+            "id": str(uuid.uuid4()),
+            "digest": hashlib.sha256(secret.encode()).hexdigest(),
+            "created-at": self.clock(),
+        }
+        values: dict[str, Any] = {
+            "id": str(uuid.uuid4()),
+            "name": "machine",
+            "grants": [{"profile": profile, "permissions": permissions or ("request", "read-key")}],
+            "universal": {"client-id": str(uuid.uuid4()), "secrets": [kept]},
+            **changes,
+        }
+        made = Identity.model_validate(values)
+        self.configuration.put(made)
+        return made, secret
+
+    def token(self, identity: Identity) -> str:
+        return str(self.front.access_tokens.issue(identity)["accessToken"])
+
+    def now(self) -> datetime:
+        return self.clock()  # type: ignore[no-any-return]

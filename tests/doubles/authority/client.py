@@ -1,0 +1,121 @@
+"""A client of the authority's API: one call, one answer, through the function's entry point."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.openapi import statuses
+from evercert.authority.infisical_api.routes import ROUTES
+from evercert.pki.keys import PrivateKey
+from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.server import CONTEXT, entry_point, event_of
+from tests.tools.openapi_check import misdescribed
+
+MANAGER = "/api/v1/cert-manager"
+CERTIFICATES = f"{MANAGER}/certificates"
+REQUESTS = f"{CERTIFICATES}/certificate-requests"
+PROFILES = f"{MANAGER}/certificate-profiles"
+USAGES = {"keyUsages": ["digital_signature"], "extendedKeyUsages": ["server_auth"]}
+NAMES = {"commonName": "www.example.com", "altNames": [{"type": "dns_name", "value": "www.example.com"}]}
+
+
+@dataclass
+class Said:
+    """`json` of an answer, or its bytes."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return json.dumps(self.json["message"])
+
+
+class Client:
+    """With one profile, one application and one identity."""
+
+    def __init__(self, *permissions: str, **setting: Any) -> None:
+        self.setting = Setting(**setting)
+        self.module = entry_point(self.setting.front)
+        self.profile = self.setting.profile()
+        self.application = self.setting.application("shop-app", "shop", "tls-server")
+        self.identity, self.secret = self.setting.identity(*permissions)
+        self.token: str | None = self.setting.token(self.identity)
+
+    def call(self, method: str, target: str, body: Any = None, **headers: str) -> Said:
+        """`body`: bytes as they are, anything else as JSON."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            given.setdefault("authorization", f"Bearer {self.token}")
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        said = self.resolve(event_of(method, target, given, raw))
+        route = route_of(method, unquote(target.partition("?")[0]))
+        if route is not None:
+            assert said.status in statuses(route), f"{said.status} is not in the OpenAPI document"
+            if said.headers["content-type"].startswith("application/json"):
+                assert misdescribed(route, said.status, said.json) == []
+        return said
+
+    def resolve(self, event: dict[str, Any]) -> Said:
+        answer = self.module.handler(event, CONTEXT)
+        text = answer.get("body", "")
+        found = {**answer.get("headers", {})}
+        found |= {name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()}
+        whole = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+        return Said(answer["statusCode"], whole, {name.lower(): value for name, value in found.items()})
+
+    def get(self, target: str) -> Said:
+        return self.call("GET", target)
+
+    def post(self, target: str, body: Any = None, **headers: str) -> Said:
+        return self.call("POST", target, {} if body is None else body, **headers)
+
+    def issue(self, attributes: dict[str, Any] | None = None, *, key: str | None = None, **body: Any) -> Said:
+        """A server's certificate for 90 days, but for what is given."""
+        asked = {**NAMES, **USAGES, "ttl": "90d", **(attributes or {})}
+        headers = {} if key is None else {"idempotency_key": key}
+        return self.post(CERTIFICATES, {"profileId": self.profile.id, "attributes": asked, **body}, **headers)
+
+    def issued(self, attributes: dict[str, Any] | None = None, **body: Any) -> dict[str, Any]:
+        """The certificate's part of a success."""
+        said = self.issue(attributes, **body)
+        assert said.status == 200, said.body
+        return dict(said.json["certificate"])
+
+    def as_another(self, *permissions: str, **changes: Any) -> str:
+        """From now on somebody else asks; the answer is the token of who asked before."""
+        before, self.token = self.token, self.setting.token(self.setting.identity(*permissions, **changes)[0])
+        assert before is not None
+        return before
+
+    @property
+    def written(self) -> tuple[int, int, int]:
+        """Requests, certificates, and intents of the signer."""
+        kept = self.setting.certificates
+        return len(kept.requests), len(kept.certificates), len(self.setting.ledger.intents)
+
+
+def route_of(method: str, path: str) -> Route | None:
+    """The first that fits, as it is taken."""
+    for route in ROUTES:
+        if route.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):
+            return route
+    return None
+
+
+def csr(names: str = "dns:www.example.com", algorithm: Any = "EC_prime256v1") -> tuple[PrivateKey, str]:
+    from evercert.pki.attributes import Attributes
+
+    key = PrivateKey.generate(algorithm)
+    return key, key.sign_csr(Attributes.model_validate({"alt-names": [names]}))

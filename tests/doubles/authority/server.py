@@ -1,0 +1,140 @@
+"""The authority over HTTP on loopback: the function's own entry point, with doubles of what AWS would be."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import threading
+import uuid
+from collections.abc import Mapping
+from http.client import HTTPMessage
+from types import ModuleType, SimpleNamespace
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from evercert.authority.infisical_api.dispatcher import Api
+from evercert.authority.infisical_api.services import Front
+from tests.doubles.authority.authority import Setting
+from tests.doubles.infisical.http_server import Answer, Dropped, Serving
+from tests.doubles.infisical.switches import Fault, Switches, fits
+from tests.tools.local_stack import ROOT
+
+FUNCTION = ROOT / "functions" / "authority" / "app.py"
+CONTEXT = SimpleNamespace(
+    function_name="authority",
+    memory_limit_in_mb=1769,
+    invoked_function_arn="arn:x",
+    aws_request_id="1",
+    get_remaining_time_in_millis=lambda: 29_000,
+)
+_LOCK = threading.Lock()  # one environment of Lambda has one call at a time
+
+
+def entry_point(front: Front) -> ModuleType:
+    """The function as Lambda loads it, wired to this front."""
+    spec = importlib.util.spec_from_file_location("authority_app", FUNCTION)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    api = Api(front)
+    module._front, module._api = lambda: front, lambda: api  # type: ignore[attr-defined]
+    return module
+
+
+def event_of(
+    method: str, target: str, headers: Mapping[str, str], body: bytes, *, encoded: bool = False
+) -> dict[str, Any]:
+    """As API Gateway makes it (payload 2.0): header names in lower case, the path decoded."""
+    url = urlsplit(target)
+    found: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": unquote(url.path),
+        "rawQueryString": url.query,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": {
+            "requestId": uuid.uuid4().hex,
+            "stage": "$default",
+            "http": {"method": method, "path": url.path, "sourceIp": "127.0.0.1"},
+        },
+        "isBase64Encoded": encoded,
+    }
+    if body:
+        found["body"] = base64.b64encode(body).decode() if encoded else body.decode("utf-8", "surrogateescape")
+    return found
+
+
+class Authority:
+    """`with Authority() as server:` serves `server.address`; `setting` has everything behind it."""
+
+    def __init__(self, clock: Any = None, **setting: Any) -> None:
+        self.switches = Switches()
+        self.calls: list[tuple[str, str]] = []
+        self.logins: list[str] = []
+        self._serving = Serving(self._answer)
+        self.setting = Setting(clock, self.address, **setting)
+        self._module = entry_point(self.setting.front)
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._serving.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._stopped.set()
+        self._serving.stop()
+        for mistake in self._serving.mistakes:
+            raise mistake from error
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._serving.port}"
+
+    def _answer(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
+        template = self._template(method, unquote(urlsplit(target).path))
+        self.calls.append((method, template))
+        fault = self.switches.next_fault(f"{method} {template}")
+        if fault and (said := self._instead(fault)):
+            return said
+        with _LOCK:
+            answer = self._module.handler(event_of(method, target, dict(headers.items()), body), CONTEXT)
+        if template.endswith("-auth/login") and answer["statusCode"] == 200:
+            self.logins.append(template.split("/")[-2].removesuffix("-auth"))
+        if fault and fault.kind == "drop-after":
+            raise Dropped
+        said = answer.get("body", "")
+        whole = base64.b64decode(said) if answer.get("isBase64Encoded") else said.encode()
+        sent = {**answer.get("headers", {})}
+        for name, values in answer.get("multiValueHeaders", {}).items():
+            sent[name] = values[-1]
+        return answer["statusCode"], sent, whole
+
+    def _template(self, method: str, path: str) -> str:
+        """In the words of the double of Infisical, by which faults are set; `?`: no such path."""
+        for route in self._module.ROUTES:
+            parts, given = route.template.split("/"), path.split("/")
+            same = len(parts) == len(given) and all(
+                part.startswith("{") or part == one for part, one in zip(parts, given, strict=True)
+            )
+            if same and route.method == method:
+                named = route.template.replace("{method}", given[4]) if "{method}" in route.template else route.template
+                return str(named)
+        return "?"
+
+    def _instead(self, fault: Fault) -> Answer | None:
+        match fault.kind:
+            case "hang":
+                self._stopped.wait(fault.seconds or 60)
+                raise Dropped
+            case "drop-before":
+                raise Dropped
+            case "status":
+                later = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
+                body = {"reqId": "x", "statusCode": fault.status, "message": "a fault", "error": "Fault"}
+                return fault.status, {"Content-Type": "application/json", **later}, json.dumps(body).encode()
+        return None
+
+    def count(self, call: str) -> int:
+        """Calls whose "METHOD template" contain the text; a `$` after it stands for their end."""
+        return sum(fits(call, said) for said in map(" ".join, list(self.calls)))

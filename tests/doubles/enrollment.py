@@ -1,0 +1,107 @@
+"""An Infisical server, evercert's issuer for one of its profiles, and the loop on fakes around both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from evercert.contracts.issuer import OpenIssuer
+from evercert.documents.spec import Component, Spec
+from evercert.http_client.client import Web
+from evercert.issuers import ISSUERS
+from evercert.issuers.context import Outside
+from evercert.issuers.infisical.issuer import Infisical
+from evercert.origins import Hosts
+from tests.doubles.fakes import Bench, spec
+from tests.doubles.infisical.server import Infisical as Server
+from tests.doubles.secret_reader import Vault
+
+SECRET = "evercert/credentials/infisical"
+
+
+class Enrollment:
+    """One server, one profile of an application and of a project, one identity; `bench` is the loop."""
+
+    def __init__(self, server: Server, bench: Bench, **profile: Any) -> None:
+        self.server, self.bench = server, bench
+        self.identity = server.estate.identity()
+        self.secret = self.identity.new_client_secret(bench.clock())
+        self.vault = Vault()
+        self.keep(self.secret)
+        self.profile = server.estate.profile("tls-server", "shop", server.authority, **profile)
+        self.application = server.estate.application("shop-app", "shop", self.profile)
+        self.webs: list[Web] = []
+        self.define()
+
+    def keep(self, client_secret: str) -> None:
+        """What the operator stores, for this server alone."""
+        login = {"client-id": self.identity.client_id, "client-secret": client_secret}
+        self.vault.store(SECRET, {"address": self.server.address, **login})
+
+    def outside(self) -> Outside:
+        """A new process: nothing of what was asked for is kept."""
+        web = Web(
+            Hosts.of(""),
+            self.bench.deadline,
+            self.bench.clock,
+            lambda span: self.bench.clock.advance(seconds=span.total_seconds()),
+            local=True,
+            attempt_limit=timedelta(seconds=2),
+        )
+        self.webs.append(web)
+        return Outside(web, self.vault.credentials, None, self.bench.clock)
+
+    def definition(self, **changes: Any) -> Component:
+        settings = {
+            "type": "infisical",
+            "address": self.server.address,
+            "application": "shop-app",
+            "profile": "tls-server",
+            "auth": {"type": "universal-auth", "credentials": {"aws-secret": SECRET}},
+            **changes,
+        }
+        return Component.model_validate({key: value for key, value in settings.items() if value is not None})
+
+    def define(self, **changes: Any) -> Infisical:
+        """The issuer that specs name, opened by a new process."""
+        definition = self.definition(**changes)
+        settings = ISSUERS.settings(definition)
+        issuer = Infisical(settings, self.outside)
+        self.bench.issuers.known["main"] = OpenIssuer(issuer, ISSUERS.identity_hash(definition))
+        return issuer
+
+    def want(self, **changes: Any) -> Spec:
+        wanted = spec(**changes)
+        self.bench.want(wanted)
+        return wanted
+
+    def run(self) -> str:
+        return self.bench.run()
+
+    def later(self) -> str:
+        """The next run, when it is due."""
+        self.bench.clock.now = max(self.bench.clock(), self.bench.record().due_at)
+        return self.bench.run()
+
+    @property
+    def error(self) -> str:
+        error = self.bench.record().last_error
+        return "" if error is None else error.message
+
+
+Enrolled = TypeVar("Enrolled", bound=Enrollment)
+
+
+@contextmanager
+def enrolled(kind: type[Enrolled] = Enrollment, **profile: Any) -> Iterator[Enrolled]:  # type: ignore[assignment]
+    """Everything, started."""
+    bench = Bench()
+    with Server(clock=bench.clock, tls=False) as server:
+        enrollment = kind(server, bench, **profile)
+        try:
+            yield enrollment
+        finally:
+            for web in enrollment.webs:
+                web.close()

@@ -1,0 +1,477 @@
+"""Every port in memory. Each passes the contract suite of its adapter, so that it cannot drift."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.inventory import LONGEST_LEASE, OWNED
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.events import Outcome
+from evercert.contracts.issuer import OpenIssuer, Status
+from evercert.contracts.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
+from evercert.contracts.queue import Due, Expiring, Nudge
+from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record
+from evercert.contracts.spec_store import Change, Pause
+from evercert.deadline import Deadline
+from evercert.documents.spec import Component, Spec
+from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
+from evercert.issuance.run import Issuance
+from evercert.issuers.self_signed import SelfSigned
+from evercert.pki.certificate import Bundle
+from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
+
+START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+LEASE = timedelta(seconds=90)
+
+
+@dataclass
+class HandClock:
+    """A clock that only tests move."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def as_long_as(goes_on: Callable[[], bool], most: int = 1_000) -> Iterator[int]:
+    """A loop with a bound: what never ends is a failure, and not a full memory."""
+    for number in range(most):
+        if not goes_on():
+            return
+        yield number
+    raise AssertionError(f"it still goes on after {most} rounds")
+
+
+class FakeTable:
+    """The inventory, the due index and the specs on one dictionary of items."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.definitions: dict[str, Component] = {}
+        self.paused: dict[str | None, Pause] = {}
+        self.log: list[str] = []
+
+    # -- the issuer's side ------------------------------------------------------------------------------------------
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+        self.log.append("claim")
+        item = self.items.get((items.pk(name), items.SK))
+        if item is None:
+            return Unclaimed.GONE
+        values = items.plain(item)
+        schema = values.get("schema", SCHEMA)
+        if isinstance(schema, Decimal) and schema > SCHEMA:
+            return Unclaimed.NEWER
+        held = values.get("claim")
+        until = held.get("until") if isinstance(held, dict) else None
+        mine = isinstance(held, dict) and held.get("id") == claim.id
+        if isinstance(until, str) and not mine and to_text(now) <= until <= to_text(now + LONGEST_LEASE):
+            return Unclaimed.BUSY
+        self._set(name, {"claim": claim, **items.due(name, claim.until)})
+        seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        return Held(name, claim, *seen), items.read_record(item)
+
+    def look(self, name: str) -> Record | Unreadable | None:
+        return self.record(name)
+
+    def update(self, held: Held, changes: Changes) -> None:
+        self.log.append(f"update {' '.join(sorted(changes))}")
+        self._require_ours(held)
+        self._set(held.name, {**self._owned(changes, held), "schema": SCHEMA})
+
+    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+        self.log.append("release")
+        moved = self._moved(held)
+        self._end(held, self._owned(changes, held), now if moved else due_at)
+        return moved
+
+    def _end(self, held: Held, changes: Changes, due: datetime | None) -> None:
+        resting = True if due is None else None
+        due_entry = items.due(held.name, due)
+        self._set(held.name, {**changes, "schema": SCHEMA, "claim": None, "resting": resting, **due_entry})
+
+    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+        self.log.append(f"conclude {outcome.type}")
+        moved = self._moved(held)
+        for step in range(10):
+            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+            if (items.pk(held.name), numbered.key) not in self.items:
+                break
+        changes = {**self._owned(changes, held), "outcomes": numbered.number}
+        self._end(held, changes, outcome.at if moved else due_at)
+        self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
+        return moved, numbered
+
+    def outcome(self, name: str, key: str) -> Outcome | None:
+        item = self.items.get((items.pk(name), key))
+        if item is None or "published_at" in item:
+            return None
+        outcome = items.read_outcome(item)
+        if outcome is None:
+            raise Misconfigured(f"{key} of {name} is no outcome")
+        return outcome
+
+    def published(self, outcome: Outcome, at: datetime) -> None:
+        self.log.append("published")
+        if (items.pk(outcome.name), outcome.key) in self.items:
+            expires = int((at + items.KEPT).timestamp())
+            changes = {"published_at": at, "expires_at": expires, **items.due(outcome.name, None)}
+            self._set(outcome.name, changes, outcome.key)
+
+    # -- the checker's side -----------------------------------------------------------------------------------------
+    def due(self, now: datetime) -> Iterator[Due]:
+        found = [
+            Due(key, item["due_shard"]["S"], item["due_at"]["S"])
+            for key, item in self.items.items()
+            if "due_shard" in item and item.get("due_at", {}).get("S", "~") <= to_text(now)
+        ]
+        return iter(sorted(found, key=lambda due: due.due_at))
+
+    def expiring(self, page: int) -> Iterator[Expiring]:
+        found = [Expiring(key, item["not_after"]["S"]) for key, item in self.items.items() if "expiry_shard" in item]
+        return iter(sorted(found, key=lambda expiring: expiring.not_after))
+
+    def put_off(self, due: Due, until: datetime) -> bool:
+        item = self.items.get(due.key)
+        if item is None or item.get("due_at") != {"S": due.due_at}:
+            return False
+        item["due_at"] = {"S": to_text(until)}
+        return True
+
+    # -- the operator's side ----------------------------------------------------------------------------------------
+    def records(self) -> list[Record | Unreadable]:
+        return [items.read_record(item) for (_, sort), item in self.items.items() if sort == items.SK]
+
+    def record(self, name: str) -> Record | Unreadable | None:
+        item = self.items.get((items.pk(name), items.SK))
+        return None if item is None else items.read_record(item)
+
+    def write(self, changes: Sequence[Change], due_at: datetime) -> None:
+        for change in changes:
+            current = self.record(change.record.name)
+            seen = change.seen
+            if isinstance(seen, Record):
+                same = isinstance(current, Record) and (current.uid, current.generation) == (seen.uid, seen.generation)
+            else:
+                same = (current is None) == (seen is None)
+            if not same:
+                raise Rejected(f"{change.record.name} was changed by somebody else meanwhile")
+        for change in changes:
+            if isinstance(change.seen, Record):
+                spec = items.new_record(change.record, due_at)["spec"]
+                item = self.items[items.pk(change.record.name), items.SK]
+                item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
+                self._set(change.record.name, {"schema": SCHEMA, **items.due(change.record.name, due_at)})
+            else:
+                self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
+
+    def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
+        wish = {"requested_at": at, "request_reason": reason}
+        if due_at is not None and due_at > at:
+            return self._wish(name, wish, due_at, at)
+        found = (items.pk(name), items.SK) in self.items
+        if found:
+            self._set(name, {**wish, **items.due(name, at)})
+        return found
+
+    def wake(self, name: str, at: datetime, now: datetime) -> None:
+        self._wish(name, {"woken_at": now}, at, now)
+
+    def _wish(self, name: str, wish: Changes, at: datetime, now: datetime) -> bool:
+        item = self.items.get((items.pk(name), items.SK))
+        if item is None:
+            return False
+        sooner = item.get("due_at", {}).get("S", "~") <= to_text(at)
+        due = {} if sooner and "due_shard" in item else items.due(name, now if sooner else at)
+        self._set(name, {**wish, **due})
+        return True
+
+    def remove(self, record: Record | Unreadable) -> None:
+        item = self.items.get((items.pk(record.name), items.SK))
+        spoiled = isinstance(record, Unreadable) and item is not None and "S" not in item.get("uid", {})
+        if item is not None and not spoiled and item["uid"] != {"S": record.uid}:
+            raise Rejected(f"{record.name} was made anew by somebody else meanwhile")
+        self.items.pop((items.pk(record.name), items.SK), None)
+
+    def history(self, name: str) -> list[Outcome]:
+        found = [items.read_outcome(i) for (pk, sk), i in self.items.items() if pk == items.pk(name) and sk != items.SK]
+        return sorted((o for o in found if o is not None), key=lambda outcome: (outcome.at, outcome.number))
+
+    def issuers(self) -> dict[str, Component]:
+        return dict(self.definitions)
+
+    def write_issuer(self, name: str, definition: Component) -> None:
+        self.definitions[name] = definition
+
+    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
+        return self.paused.setdefault(issuer, pause := Pause(at, reason)) is pause
+
+    def resume(self, issuer: str | None) -> bool:
+        return self.paused.pop(issuer, None) is not None
+
+    def pauses(self) -> dict[str | None, Pause]:
+        return dict(self.paused)
+
+    # -- how it is kept ---------------------------------------------------------------------------------------------
+    def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:
+        item = self.items[items.pk(name), sort]
+        for attribute, value in items.indexed(changes, name).items():
+            if value is None:
+                item.pop(attribute, None)
+            else:
+                item[attribute] = items.attribute(value)
+
+    def _owned(self, changes: Changes, held: Held) -> dict[str, Any]:
+        if strange := set(changes) - OWNED:
+            raise ValueError(f"not the issuer's to write: {strange}")
+        return items.indexed(changes, held.name)
+
+    def _require_ours(self, held: Held) -> dict[str, Any]:
+        item = self.items.get((items.pk(held.name), items.SK))
+        values = items.plain(item) if item is not None else {}
+        if values.get("claim", {}).get("id") != held.claim.id:
+            raise ClaimLost("somebody else's")
+        return values
+
+    def _moved(self, held: Held) -> bool:
+        values = self._require_ours(held)
+        now = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        return now != (held.generation, held.requested_at, held.woken_at)
+
+
+@dataclass
+class FakeQueue:
+    """Keeps what was sent; `refuse` takes nothing, as a throttled queue does."""
+
+    sent: list[Nudge] = field(default_factory=list)
+    later: list[tuple[Nudge, timedelta]] = field(default_factory=list)
+    refuse: set[str] = field(default_factory=set)
+    error: EvercertError | None = None
+
+    def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
+        if self.error is not None:
+            raise self.error
+        taken = [nudge for nudge in nudges if nudge.certificate not in self.refuse]
+        self.sent += taken
+        return taken
+
+    def send_later(self, nudge: Nudge, delay: timedelta) -> None:
+        if self.error is not None:
+            raise self.error
+        self.later.append((nudge, delay))
+
+
+@dataclass
+class FakeSeal:
+    """No secret at all, but as particular about context as the real one."""
+
+    error: EvercertError | None = None
+
+    def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
+        if self.error is not None:
+            raise self.error
+        der = private_key.der()
+        return f"{self._mark(der, uid, revision)}:{base64.b64encode(der).decode()}"
+
+    def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
+        if self.error is not None:
+            raise self.error
+        try:
+            mark, _, text = sealed.partition(":")
+            der = base64.b64decode(text, validate=True)
+            if mark != self._mark(der, uid, revision):
+                raise ValueError("changed")
+            return PrivateKey.from_der(der)
+        except ValueError as error:
+            raise SealBroken("does not open") from error
+
+    @staticmethod
+    def _mark(der: bytes, uid: str, revision: int) -> str:
+        return hashlib.sha256(der + uid.encode() + str(revision).encode()).hexdigest()
+
+
+@dataclass
+class FakeIssuers:
+    """The issuers there are, by name."""
+
+    known: dict[str, OpenIssuer] = field(default_factory=dict)
+    error: EvercertError | None = None
+
+    def open(self, name: str) -> OpenIssuer:
+        if self.error is not None:
+            raise self.error
+        if name not in self.known:
+            raise Misconfigured(f"issuer {name!r} is not defined")
+        return self.known[name]
+
+
+class Asked(SelfSigned):
+    """Signs by itself, and knows which serial numbers it has revoked."""
+
+    gone: set[str] = set()
+
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked" if facts.serial_number in self.gone else "good"
+
+
+@dataclass
+class FakeDestination:
+    """Keeps the last bundle; fails as often as `errors` says."""
+
+    name: str
+    bundle: Bundle | None = None
+    deliveries: int = 0
+    errors: list[Exception] = field(default_factory=list)
+    refuses: EvercertError | None = None
+    drift: Drift | None = None
+
+    @property
+    def service(self) -> str:
+        return f"fake {self.name}"
+
+    def check(self, spec: Spec) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+
+    def examine(self, here: Delivery) -> Drift | None:
+        if self.errors:
+            raise self.errors.pop(0)
+        drift, self.drift = self.drift, None
+        return drift
+
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.bundle is None or self.bundle.chain != bundle.chain:
+            self.bundle = bundle
+            self.deliveries += 1
+        return Delivered(f"fake:{self.name}", bundle.chain.fingerprint_sha256[:8])
+
+
+@dataclass
+class FakeDestinations:
+    """One fake destination for each `to` that a spec names."""
+
+    known: dict[str, FakeDestination] = field(default_factory=dict)
+
+    def open(self, component: Component, certificate: str) -> FakeDestination:
+        if component.type != "fake":
+            raise Misconfigured(f"there is no destination type {component.type!r}")
+        name = component.settings["to"]
+        return self.known.setdefault(name, FakeDestination(name))
+
+
+@dataclass
+class FakeAnnouncer:
+    """Keeps what was announced."""
+
+    announced: list[Outcome] = field(default_factory=list)
+    error: EvercertError | None = None
+
+    def announce(self, outcome: Outcome) -> None:
+        if self.error is not None:
+            raise self.error
+        self.announced.append(outcome)
+
+
+@dataclass
+class FakePace:
+    """A turn a second, as the table hands them out."""
+
+    taken: dict[str, list[datetime]] = field(default_factory=dict)
+
+    def take(self, service: str, now: datetime) -> Turn:
+        before = self.taken.setdefault(service, [])
+        at = max([now, *(turn + timedelta(seconds=1) for turn in before[-1:] if turn <= now + timedelta(hours=6))])
+        before.append(at)
+        return Turn(at, sum(turn > now - timedelta(days=365) for turn in before))
+
+
+@dataclass
+class FakeGates:
+    """Breakers in a dictionary."""
+
+    known: dict[str, Gate] = field(default_factory=dict)
+
+    def read(self, service: str) -> Gate:
+        return self.known.get(service, Gate(service))
+
+    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+        if self.read(gate.service).shut_until != gate.shut_until:
+            return False
+        self.known[gate.service] = Gate(gate.service, failures, until)
+        return True
+
+    def clear(self, gate: Gate) -> None:
+        if self.read(gate.service).shut_until == gate.shut_until:
+            self.known.pop(gate.service, None)
+
+
+class Bench:
+    """The issuance use case on fakes, with handles on each of them."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.table = FakeTable()
+        self.queue = FakeQueue()
+        self.seal = FakeSeal()
+        self.issuers = FakeIssuers()
+        self.destinations = FakeDestinations()
+        self.announcer = FakeAnnouncer()
+        self.pace = FakePace()
+        self.gates = FakeGates()
+        self.deadline = Deadline(self.clock)
+        self.ports = Ports(
+            inventory=self.table,
+            queue=self.queue,
+            seal=self.seal,
+            issuers=self.issuers,
+            destinations=self.destinations,
+            announcer=self.announcer,
+            pace=self.pace,
+            gates=self.gates,
+            clock=self.clock,
+            sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
+            deadline=self.deadline,
+        )
+        self.issuance = Issuance(self.ports, LEASE)
+
+    def want(self, spec: Spec) -> Record:
+        record = Record(name=spec.name, uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=spec, generation=1)
+        self.table.write([Change(record, None)], self.clock())
+        return record
+
+    def edit(self, spec: Spec) -> None:
+        seen = self.record(spec.name)
+        changed = seen.model_copy(update={"spec": spec, "generation": seen.generation + 1})
+        self.table.write([Change(changed, seen)], self.clock())
+
+    def record(self, name: str = "web") -> Record:
+        found = self.table.record(name)
+        assert isinstance(found, Record), found
+        return found
+
+    def run(self, name: str = "web") -> str:
+        return self.issuance.run(name).outcome
+
+
+def spec(name: str = "web", *, to: tuple[str, ...] = ("here",), **changes: Any) -> Spec:
+    """A small spec for fakes; `changes` are top-level keys of the document."""
+    document: dict[str, Any] = {
+        "name": name,
+        "issuer": "main",
+        "attributes": {"common-name": "www.example.com", "ttl": "90d"},
+        "destinations": [{"type": "fake", "to": target} for target in to],
+    }
+    return Spec.model_validate({**document, **changes})

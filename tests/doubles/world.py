@@ -1,0 +1,452 @@
+"""Checker and issuer in this process, with their real adapters over HTTP, a hand-set clock and a kill switch.
+
+Queue, tables, topic, secrets and keys are the emulator's; the test plays Lambda: it receives messages, calls the use
+cases, and deletes a message only when its run came back alive.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import boto3
+import httpx
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from evercert.aws.clients import Clients
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
+from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.issuers import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.kms import KMSSeal
+from evercert.aws.secret_reader import Credentials
+from evercert.aws.sns import SNSAnnouncer
+from evercert.aws.sqs import SQSQueue, read
+from evercert.contracts.ports import Ports
+from evercert.contracts.queue import shard
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
+from evercert.deadline import Deadline
+from evercert.destinations import DESTINATIONS
+from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.documents.spec import Component, Spec
+from evercert.errors import EvercertError
+from evercert.http_client.client import Answer, Trouble, Web
+from evercert.http_client.transport import Wire
+from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.run import Issuance
+from evercert.issuers import ISSUERS
+from evercert.issuers.context import Outside
+from evercert.origins import Hosts, Origin
+from evercert.pki.keys import public_bytes
+from evercert.registry import Register
+from evercert.scheduling.checker import Tick, check
+from evercert.timestamps import from_text
+from tests.doubles.fakes import LEASE, START, HandClock
+from tests.doubles.scripted_ca import ScriptedIssuer
+from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
+
+ATTEMPT_LIMIT = timedelta(seconds=1)  # what does not answer costs the tests as long
+REDISPATCH = timedelta(seconds=600)
+STACK = "world"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:000000000000:stack/{STACK}/1"
+TEST_ISSUERS = Register("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
+TEST_DESTINATIONS = Register("destination", {**DESTINATIONS.entries, "flaky": "tests.doubles.flaky_destination:Flaky"})
+When = Literal["before", "after"]
+
+
+class Killed(BaseException):
+    """The process is gone; nothing of it may run, not even a `finally`."""
+
+
+@dataclass
+class KillSwitch:
+    """Counts every call that leaves the process, and pulls the plug, or does something else, at one of them."""
+
+    count: int = 0
+    at: int | None = None
+    when: When = "before"
+    act: Callable[[], None] | None = None  # instead of killing
+    dead: bool = False
+    calls: list[str] = field(default_factory=list)
+    after_death: list[str] = field(default_factory=list)
+    listening: bool = False
+
+    def arm(self, at: int | None, when: When = "before", act: Callable[[], None] | None = None) -> None:
+        self.count, self.at, self.when, self.act = 0, at, when, act
+        self.calls, self.dead, self.listening = [], False, True
+
+    def before(self, what: str) -> None:
+        if not self.listening:
+            return
+        if self.dead:
+            self.after_death.append(what)
+            raise Killed
+        self.count += 1
+        self.calls.append(what)
+        self._strike("before")
+
+    def after(self) -> None:
+        if self.listening:
+            self._strike("after")
+
+    def _strike(self, when: When) -> None:
+        if self.count != self.at or when != self.when:
+            return
+        self.at = None
+        if self.act is not None:
+            self.listening = False
+            self.act()
+            self.listening = True
+            return
+        self.dead = True
+        raise Killed
+
+    def hook(self, session: boto3.Session) -> None:
+        session.events.register("before-send", lambda request, event_name, **_: self.before(event_name))
+        session.events.register("response-received", lambda **_: self.after())
+
+    def transport(self) -> httpx.BaseTransport:
+        switch, inner = self, httpx.HTTPTransport()
+
+        class Transport(httpx.BaseTransport):
+            def handle_request(self, request: httpx.Request) -> httpx.Response:
+                switch.before(f"http {request.url.path}")
+                response = inner.handle_request(request)
+                response.read()
+                switch.after()
+                return response
+
+            def close(self) -> None:
+                pass  # one for all issuers of the test
+
+        return Transport()
+
+
+class SwitchedWire:
+    """A connection whose every request the switch sees."""
+
+    def __init__(self, inner: Wire, switch: KillSwitch) -> None:
+        self._inner = inner
+        self._switch = switch
+
+    def send(self, method: str, target: str, content: bytes | None, token: str | None, what: str) -> Answer | Trouble:
+        self._switch.before(f"http {method} {target.partition('?')[0]}")
+        answer = self._inner.send(method, target, content, token, what)
+        self._switch.after()
+        return answer
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SwitchedWeb(Web):
+    """evercert's own, over such connections."""
+
+    def __init__(self, switch: KillSwitch, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._switch = switch
+
+    def _wire(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Any]:
+        make = super()._wire(origin, ca_bundle)
+        return lambda: SwitchedWire(make(), self._switch)
+
+
+class OneShard(DynamoDBDueIndex):
+    """As if there were no shard but that of one certificate."""
+
+    def __init__(self, client: Any, table: str, name: str) -> None:
+        super().__init__(client, table)
+        self._only = int(shard(name))
+
+    def _shard(self, number: int, *given: Any) -> Iterator[dict[str, Any]]:
+        return super()._shard(number, *given) if number == self._only else iter(())
+
+
+class World:
+    """Everything that one run of a scenario needs; `fresh` gives it new tables, queue and topic."""
+
+    def __init__(self, running: Emulator) -> None:
+        self.switch = KillSwitch()
+        self.clock = HandClock()
+        self.deadline = Deadline(self.clock)
+        self.clients = Clients(self.deadline, self._session(running))
+        self.switch.hook(self.clients.session)
+        self.operator = Clients(session=self._session(running))  # outside of the process under test
+        self._template = load_template()["Resources"]
+        self._webs: list[Web] = []
+        self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
+        self.fresh()
+
+    @staticmethod
+    def _session(running: Emulator) -> boto3.Session:
+        session = boto3.Session(
+            CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+        )
+        create = session.client
+        session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
+        return session
+
+    def outside(self) -> Outside:
+        """What a new process gives to its issuers."""
+        web = SwitchedWeb(
+            self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
+        )
+        self._webs.append(web)
+        return Outside(web, Credentials(self.clients), self.clients.session, self.clock)
+
+    def _sleep(self, span: timedelta) -> None:
+        self.clock.advance(seconds=span.total_seconds())
+
+    def fresh(self) -> None:
+        """New, empty tables, queue and topic; the old ones are left behind."""
+        self.switch.listening = False
+        self._hang_up()
+        mark = uuid.uuid4().hex[:12]
+        self.clock.now = START
+        self.table = self._table("CertificatesTable", f"certificates-{mark}")
+        self.issuers_table = self._table("IssuersTable", f"issuers-{mark}")
+        self.queue_url = self.operator.sqs.create_queue(QueueName=f"queue-{mark}")["QueueUrl"]
+        self.topic = self.operator.sns.create_topic(Name=f"topic-{mark}")["TopicArn"]
+        self.inbox = self._subscribe(mark)
+        self.secret = f"evercert/certificates/{mark}"
+        inventory = DynamoDBInventory(self.clients.dynamodb, self.table)
+        self.ports = Ports(
+            inventory=inventory,
+            queue=SQSQueue(self.clients.sqs, self.queue_url),
+            seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
+            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside),
+            destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
+            announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
+            pace=DynamoDBPace(self.clients.dynamodb, self.table),
+            gates=DynamoDBGates(self.clients.dynamodb, self.table),
+            clock=self.clock,
+            sleep=self._sleep,
+            deadline=self.deadline,
+        )
+        self.issuance = Issuance(self.ports, LEASE)
+        self.index = DynamoDBDueIndex(self.clients.dynamodb, self.table)
+        self.specs = DynamoDBSpecs(self.operator.dynamodb, self.table, self.issuers_table)
+        self.reports: list[Report] = []
+        self.switch.after_death.clear()
+
+    def _hang_up(self) -> None:
+        """Ends the connections of the process that was."""
+        while self._webs:
+            self._webs.pop().close()
+
+    def _born_again(self) -> None:
+        """Another process: names, logins and connections of the dead one are gone."""
+        self._hang_up()
+        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside)
+        self.ports = replace(self.ports, issuers=issuers)
+        self.issuance = Issuance(self.ports, LEASE)
+
+    def move_to(self, table: str) -> None:
+        """The same stack with another table of certificates, as `RestoredTable` makes it."""
+        dynamodb = self.clients.dynamodb
+        self.table = table
+        self.ports = replace(
+            self.ports,
+            inventory=DynamoDBInventory(dynamodb, table),
+            pace=DynamoDBPace(dynamodb, table),
+            gates=DynamoDBGates(dynamodb, table),
+        )
+        self.issuance = Issuance(self.ports, LEASE)
+        self.index = DynamoDBDueIndex(dynamodb, table)
+        self.specs = DynamoDBSpecs(self.operator.dynamodb, table, self.issuers_table)
+
+    def look_only_for(self, name: str) -> None:
+        """The checker reads the shard of one certificate; the other fifteen are empty, and their queries all alike."""
+        self.index = OneShard(self.clients.dynamodb, self.table, name)
+
+    def want(self, spec: Spec, issuer: dict[str, Any]) -> Record:
+        """What `apply` does."""
+        self.specs.write_issuer(spec.issuer, Component.model_validate(issuer))
+        record = Record(name=spec.name, uid=str(uuid.uuid4()), spec=spec, generation=1)
+        self.specs.write([Change(record, None)], self.clock())
+        return record
+
+    def edit(self, spec: Spec) -> None:
+        """What `apply` does with another spec."""
+        seen = self.record(spec.name)
+        changed = seen.model_copy(update={"spec": spec, "generation": seen.generation + 1})
+        self.specs.write([Change(changed, seen)], self.clock())
+
+    def record(self, name: str = "web") -> Record:
+        found = self.specs.record(name)
+        assert isinstance(found, Record), found
+        return found
+
+    def tick(self) -> Tick:
+        """The checker's function, once; None: it died."""
+        stop_at = self.clock() + timedelta(seconds=48)
+        return check(self.index, self.ports.queue, clock=self.clock, stop_at=stop_at, redispatch=REDISPATCH)
+
+    def deliver_messages(self) -> int:
+        """The issuer's function, once for every message; a message whose run died stays on the queue."""
+        seen = 0
+        while messages := self._receive():
+            for message in messages:
+                seen += 1
+                with self._process() as alive:
+                    self.reports.append(self._issuer(message["Body"]))
+                if alive():
+                    self.operator.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+            if seen > 50:
+                raise AssertionError(f"no end of messages: {[r.outcome for r in self.reports[-20:]]}")
+        return seen
+
+    def settle(self, until: Callable[[], bool], most: int = 60) -> None:
+        """Ticks, messages and waiting, until nothing is left to do before the next renewal."""
+        for _ in range(most):
+            with self._process():
+                self.tick()
+            self.deliver_messages()
+            if until():
+                return
+            self.clock.now = max(self._next_due() or self.clock.now, self.clock.now + timedelta(seconds=1))
+        raise AssertionError(f"never settled: {[(r.outcome, r.facts) for r in self.reports[-8:]]}")
+
+    def settled(self, name: str = "web") -> bool:
+        """Delivered everywhere, announced, released, and the spec and request are served."""
+        record = self.specs.record(name)
+        if record is None:
+            return not self.unpublished()
+        return (
+            isinstance(record, Record)
+            and record.state == "ready"
+            and record.claim is None
+            and record.pending is None
+            and record.request_hash == record.spec.request_hash
+            and record.requested_at in (None, record.served)
+            and not self.unpublished()
+        )
+
+    def unpublished(self) -> list[str]:
+        return [i["sk"]["S"] for i in self.items() if i["sk"]["S"].startswith("outcome#") and "published_at" not in i]
+
+    def items(self) -> list[dict[str, Any]]:
+        return self.operator.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything that the subscriber has received so far."""
+        events = []
+        while messages := self.operator.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                events.append(json.loads(message["Body"]))
+                self.operator.sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
+        return events
+
+    def versions(self, secret: str | None = None) -> dict[str, dict[str, str]]:
+        """The values of the secret by stage."""
+        client = self.operator.secretsmanager
+        name = secret or self.secret
+        stages = client.describe_secret(SecretId=name)["VersionIdsToStages"]
+        return {
+            stage: json.loads(client.get_secret_value(SecretId=name, VersionId=version)["SecretString"])
+            for version, held in stages.items()
+            for stage in held
+        }
+
+    def _issuer(self, body: str) -> Report:
+        nudge = read(body)
+        try:
+            if nudge.outcome is not None:
+                return announce_late(
+                    nudge.certificate, nudge.outcome, self.ports.inventory, self.ports.announcer, self.clock
+                )
+            return self.issuance.run(nudge.certificate)
+        except EvercertError as error:
+            return Report(error.kind, nudge.certificate, {"message": str(error)})
+
+    @contextmanager
+    def _process(self) -> Iterator[Callable[[], bool]]:
+        """What is inside dies with the switch, and only with it."""
+        died = False
+        try:
+            yield lambda: not died
+        except Killed:
+            died = True
+            self.switch.dead = False  # the next process
+            self._born_again()
+        finally:
+            self.deadline.end()
+
+    def _receive(self) -> list[Any]:
+        answer = self.operator.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return answer.get("Messages", [])
+
+    def _next_due(self) -> datetime | None:
+        moments = [from_text(item["due_at"]["S"]) for item in self.items() if "due_at" in item]
+        return min(moments, default=None)
+
+    def authority_table(self, resource: str) -> str:
+        """A new table of the authority's, as the template has it."""
+        return self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
+
+    def _table(self, resource: str, name: str) -> str:
+        properties = self._template[resource]["Properties"]
+        wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        self.operator.dynamodb.create_table(TableName=name, **{k: properties[k] for k in wanted if k in properties})
+        return name
+
+    def _subscribe(self, mark: str) -> str:
+        url = self.operator.sqs.create_queue(QueueName=f"inbox-{mark}")["QueueUrl"]
+        arn = self.operator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}],
+        }
+        self.operator.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        self.operator.sns.subscribe(
+            TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+        )
+        return url
+
+
+def assert_pair(value: dict[str, str]) -> x509.Certificate:
+    """P3: the certificate is beside its own private key, and the other fields are of the same certificate."""
+    leaf = x509.load_pem_x509_certificate(value["certificate"].encode())
+    key = serialization.load_pem_private_key(value["private_key"].encode(), password=None)
+    assert public_bytes(key.public_key()) == public_bytes(leaf.public_key())
+    assert value["fullchain"].startswith(value["certificate"])
+    assert int(value["serial_number"], 16) == leaf.serial_number
+    return leaf
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's short forms, kept as they are."""
+
+
+_Template.add_multi_constructor(
+    "!",
+    lambda loader, suffix, node: {
+        suffix: loader.construct_scalar(node)
+        if isinstance(node, yaml.ScalarNode)
+        else loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_mapping(node, deep=True)
+    },
+)
+
+
+def load_template() -> dict[str, Any]:
+    """template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
+    return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)
+
+
+ScriptedIssuer.transport = None

@@ -1,0 +1,119 @@
+"""Starts the emulator with what its IAM does not know, and without what its ACM should not take.
+
+Run by path, with the local stack's interpreter; `--check` only says whether every name it builds on is still there.
+What it adds, and why: docs/decisions/0007-launcher.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+NAMES = [
+    ("ministack.app", "main"),
+    ("ministack.core.iam_actions", "request_tag_context"),
+    ("ministack.core.iam_actions", "extract_resource_arn"),
+    ("ministack.core.responses", "error_response_json"),
+    ("ministack.services.acm", "_certificates"),
+    ("ministack.services.acm", "_get_local_certificate"),
+    ("ministack.services.acm", "_import_certificate"),
+    ("ministack.services.tagging", "_RESOURCE_TAG_COLLECTORS"),
+]
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def gone() -> list[str]:
+    """The names that this version of the emulator lacks."""
+    missing = []
+    for module, name in NAMES:
+        try:
+            found = hasattr(importlib.import_module(module), name)
+        except ModuleNotFoundError:
+            found = False
+        if not found:
+            missing.append(f"{module}.{name}")
+    return missing
+
+
+def condition_keys(known: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """With the keys that KMS supplies: encryption context, signing algorithm and message type."""
+
+    def supplied(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        keys = known(service, iam_action, body, params)
+        if service == "kms":
+            keys |= _of_kms(iam_action.partition(":")[2], json.loads(body or b"{}"))
+        return keys
+
+    return supplied
+
+
+def _of_kms(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    context = request.get("EncryptionContext") or {}
+    keys: dict[str, Any] = {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
+    if context:
+        keys["kms:EncryptionContextKeys"] = list(context)
+    if operation in {"Sign", "Verify"}:
+        keys["kms:SigningAlgorithm"] = request.get("SigningAlgorithm", "")
+        keys["kms:MessageType"] = request.get("MessageType", "RAW")
+    return keys
+
+
+def resource(known: Callable[..., str]) -> Callable[..., str]:
+    """ACM asks for a certificate that does not exist yet under `certificate/*`; the emulator under `*`."""
+
+    def named(service: str, method: str, path: str, headers: Any, body: bytes, params: Any, *where: str) -> str:
+        arn = known(service, method, path, headers, body, params, *where)
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if service == "acm" and arn == "*" and operation == "ImportCertificate":
+            region, account = where
+            return f"arn:aws:acm:{region}:{account}:certificate/*"
+        return arn
+
+    return named
+
+
+def certificate_tags(certificates: Any) -> Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]:
+    """What `aws:ResourceTag` is looked up in."""
+
+    def collect() -> Iterator[tuple[str, list[dict[str, str]]]]:
+        for arn, certificate in certificates.items():
+            yield arn, [{"Key": tag["Key"], "Value": tag.get("Value", "")} for tag in certificate.get("Tags", [])]
+
+    return collect
+
+
+def strict_import(acm: Any, refuse: Callable[..., Answer]) -> Callable[[dict[str, Any]], Answer]:
+    """Two rules whose absence hides lost certificates and widened permissions."""
+    known = acm._import_certificate
+
+    def checked(request: dict[str, Any]) -> Answer:
+        arn = request.get("CertificateArn")
+        if arn and request.get("Tags"):
+            return refuse("ValidationException", "Tags cannot be given when a certificate is imported again.", 400)
+        if arn and acm._get_local_certificate(arn) is None:
+            return refuse("ResourceNotFoundException", f"Could not find certificate {arn}.", 400)
+        return known(request)
+
+    return checked
+
+
+def install() -> None:
+    """Puts all of it in place, in this process."""
+    from ministack.core import iam_actions, responses
+    from ministack.services import acm, tagging
+
+    iam_actions.request_tag_context = condition_keys(iam_actions.request_tag_context)
+    iam_actions.extract_resource_arn = resource(iam_actions.extract_resource_arn)
+    tagging._RESOURCE_TAG_COLLECTORS["acm"] = certificate_tags(acm._certificates)
+    acm._import_certificate = strict_import(acm, responses.error_response_json)
+
+
+if __name__ == "__main__":
+    if missing := gone():
+        sys.exit(f"the emulator no longer has {', '.join(missing)}; tests/tools/emulator.py builds on it")
+    if sys.argv[1:] != ["--check"]:
+        install()
+        importlib.import_module("ministack.app").main()

@@ -1,0 +1,54 @@
+"""Whether an answer is what the OpenAPI document says of it, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evercert.authority.infisical_api import openapi
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
+from tests.doubles.authority.ceremony import ADDRESS
+
+DOCUMENT = openapi.document(ROUTES, ADDRESS)
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "null": type(None),
+    "object": dict,
+    "array": list,
+}
+
+
+def misdescribed(route: Route, status: int, value: Any) -> list[str]:
+    """Every place at which this JSON is not what the document says of the route's answer."""
+    said = DOCUMENT["paths"][route.template][route.method.lower()]["responses"].get(str(status))
+    if said is None:
+        return [f"{status} is not in the document"]
+    return list(_wrong(said["content"]["application/json"]["schema"], value, "answer"))
+
+
+def _wrong(schema: dict[str, Any], value: Any, place: str) -> list[str]:
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/components/schemas/")
+        return _wrong(DOCUMENT["components"]["schemas"][name], value, place)
+    if "anyOf" in schema:
+        tried = [_wrong(one, value, place) for one in schema["anyOf"]]
+        return [] if not all(tried) else max(tried, key=len)
+    if "const" in schema:
+        return [] if value == schema["const"] else [f"{place}: {value!r}"]
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(type(value) is TYPES[kind] for kind in kinds):
+        return [f"{place}: {type(value).__name__} instead of {kinds}"]
+    if value not in schema.get("enum", [value]):
+        return [f"{place}: {value!r}"]
+    if isinstance(value, list):
+        return [one for number, item in enumerate(value) for one in _wrong(schema["items"], item, f"{place}[{number}]")]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return []
+    known = schema["properties"]
+    found = [f"{place}: {name} is not described" for name in value.keys() - known.keys()]
+    found += [f"{place}: {name} is missing" for name in set(schema["required"]) - value.keys()]
+    return found + [
+        one for name in value.keys() & known.keys() for one in _wrong(known[name], value[name], f"{place}.{name}")
+    ]

@@ -1,0 +1,241 @@
+"""Every endpoint without a token, with a wrong one, with another identity's, with an expired one: nothing leaks."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.routes import ROUTES
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client
+
+GUARDED = [route for route in ROUTES if route.login]
+FREE = {
+    "/api/v1/auth/{method}/login",
+    "/api/v1/auth/token/renew",
+    "/api/v1/auth/token/revoke",
+    f"{MANAGER}/crl/{{id}}/der",
+    f"{MANAGER}/ca/internal/{{id}}/certificates/{{certificate}}/der",
+    "/api/openapi.json",
+}
+ROUTE = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.template}")
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def targets(client: Client) -> dict[str, str]:
+    """Of every route with a login: what there is to be had there."""
+    issued = client.issued()
+    project = client.get("/api/v1/projects/slug/shop").json["id"]
+    request = next(iter(client.setting.certificates.requests))
+    ids = {
+        f"{PROFILES}/{{id}}": client.profile.id,
+        f"{PROFILES}/{{id}}/certificates": client.profile.id,
+        f"{MANAGER}/applications/{{id}}/profiles": client.application.id,
+        f"{REQUESTS}/{{id}}": request,
+        f"{REQUESTS}/{{id}}/trigger-validation": request,
+        f"{REQUESTS}/{{id}}/cancel": request,
+    }
+    found = {}
+    for route in GUARDED:
+        target = route.template.replace("{slug}", "shop" if "projects" in route.template else "tls-server")
+        target = target.replace("{name}", "shop-app").replace("{id}", ids.get(route.template, issued["certificateId"]))
+        found[route.template] = target + (f"?projectId={project}" if "projectId" in route.query else "")
+    return found
+
+
+def body_of(client: Client, route: Route) -> dict | None:
+    if route.method == "GET":
+        return None
+    project = client.get("/api/v1/projects/slug/shop").json.get("id") or str(uuid.uuid4())
+    return {
+        "profileId": client.profile.id,
+        "attributes": {"commonName": "www.example.com", "ttl": "1d"},
+        "revocationReason": "SUPERSEDED",
+        "projectId": project,
+    }
+
+
+def secrets_of(client: Client) -> list[str]:
+    """What an answer must not hold."""
+    kept = client.setting.certificates
+    found = [*kept.certificates, *kept.requests, client.profile.id, client.application.id]
+    return [*found, *(one.serial_number for one in kept.certificates.values()), "PRIVATE KEY", "example.com"]
+
+
+def test_what_needs_no_login_is_known() -> None:
+    assert {route.template for route in ROUTES if not route.login} == FREE
+
+
+@ROUTE
+def test_without_a_token_nothing_is_done(client: Client, route: Route) -> None:
+    target, body = targets(client)[route.template], body_of(client, route)
+    before, client.token = client.written, None
+    for headers in ({}, {"authorization": "Basic eDp5"}):
+        said = client.call(route.method, target, body, **headers)
+        assert (said.status, said.json["error"]) == (401, "Unauthorized")
+        assert client.written == before
+        assert not [word for word in secrets_of(client) if word.encode() in said.body]
+
+
+@ROUTE
+def test_a_token_that_is_none_or_no_longer_is_refused(client: Client, route: Route) -> None:
+    target, body, whole = targets(client)[route.template], body_of(client, route), client.token
+    before = client.written
+    client.setting.clock.advance(hours=2)
+    for token in (whole, "eca_" + "x" * 43, "nonsense", ""):
+        client.token = token
+        said = client.call(route.method, target, body)
+        assert (said.status, said.json["error"]) == (403, "TokenError")
+        assert client.written == before
+        assert not [word for word in secrets_of(client) if word.encode() in said.body]
+
+
+@ROUTE
+@pytest.mark.parametrize("grant", ["none", "another project"])
+def test_another_identity_learns_and_does_nothing(client: Client, route: Route, grant: str) -> None:
+    target, body = targets(client)[route.template], body_of(client, route)
+    before = client.written
+    client.setting.profile("tls-server", "other")
+    grants = (
+        []
+        if grant == "none"
+        else [{"profile": "other/tls-server", "permissions": ["request", "read-key", "administer"]}]
+    )
+    client.as_another(grants=grants)
+    said = client.call(route.method, target, body)
+    if route.template == PROFILES:
+        assert (said.status, said.json) == (200, {"certificateProfiles": [], "totalCount": 0})
+    else:
+        assert said.status in {403, 404}, said.body
+        assert said.json["error"] in {"PermissionDenied", "NotFound"}
+    assert client.written == before
+    told = [word for word in secrets_of(client) if word.encode() in said.body and word not in target]
+    assert told == []
+    assert not [one for one in client.setting.certificates.certificates.values() if one.revoked_at]
+
+
+def test_what_there_is_not_and_what_one_may_not_see_are_told_alike(client: Client) -> None:
+    there = targets(client)
+    client.as_another(grants=[])
+    for route in GUARDED:
+        if (
+            not route.template.startswith((CERTIFICATES, f"{MANAGER}/app", "/api/v1/projects"))
+            or "{" not in route.template
+        ):
+            continue
+        said = client.call(route.method, there[route.template], {"revocationReason": "SUPERSEDED"})
+        target = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), there[route.template]).replace("shop", "none")
+        absent = client.call(route.method, target, {"revocationReason": "SUPERSEDED"})
+        shown = [re.sub(r"'[^']*'", "", one.json["message"]) for one in (said, absent)]
+        assert (said.status, shown[0]) == (absent.status, shown[1]), route.template
+
+
+# -- permissions --------------------------------------------------------------------------------------------------------
+def test_who_may_only_look_at_keys_issues_nothing(client: Client) -> None:
+    client.as_another("read-key")
+    said = client.issue()
+    assert (said.status, said.json["error"]) == (403, "PermissionDenied")
+    assert said.json["details"][0]["action"] == "issue-cert"
+    assert client.written == (0, 0, 0)
+
+
+def test_a_grant_is_for_its_profile_alone(client: Client) -> None:
+    client.setting.profile("tls-client")
+    client.as_another("request", profile="shop/tls-client")
+    assert client.issue().status == 403
+    client.as_another("request", profile="shop/tls-server")
+    assert client.issue().status == 200
+
+
+def test_a_private_key_is_for_who_asked_for_it_and_may_read_it(client: Client) -> None:
+    issued = client.issued()
+    target = f"{CERTIFICATES}/{issued['certificateId']}"
+    assert "PRIVATE KEY" in issued["privateKey"]
+    assert client.get(f"{target}/private-key").body.decode() == issued["privateKey"]
+    assert client.get(f"{target}/bundle").json["privateKey"] == issued["privateKey"]
+    for permissions, mine in ((("request",), 403), (("request", "read-key"), 403), (("administer",), 403)):
+        client.as_another(*permissions)
+        said = client.get(f"{target}/private-key")
+        assert (said.status, said.json["error"]) == (mine, "PermissionDenied")
+        assert client.get(f"{target}/bundle").json["privateKey"] is None
+    client.as_another("read-key", "administer")
+    assert client.get(f"{target}/private-key").status == 200
+
+
+def test_who_may_not_read_keys_gets_none_with_the_certificate(client: Client) -> None:
+    client.as_another("request")
+    assert "privateKey" not in client.issued()
+
+
+def test_only_the_requester_and_an_administrator_revoke(client: Client) -> None:
+    target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
+    mine = client.as_another("request", "read-key")
+    said = client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"})
+    assert (said.status, said.json["error"]) == (403, "PermissionDenied")
+    client.token = mine
+    assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 200
+    target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
+    client.as_another("administer")
+    assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 200
+
+
+def test_what_was_granted_once_and_is_no_longer_is_gone(client: Client) -> None:
+    target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
+    client.setting.configuration.put(client.identity.model_copy(update={"grants": ()}))
+    assert client.get(target).status == 404
+    assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 404
+
+
+def test_an_idempotency_token_is_the_identitys_own(client: Client) -> None:
+    first = client.issue(key="token").json
+    client.as_another("request", "read-key")
+    other = client.issue(key="token").json
+    assert other["certificateRequestId"] != first["certificateRequestId"]
+
+
+def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Client, monkeypatch) -> None:
+    issued, reads = client.issued({"keyAlgorithm": "EC_prime256v1"}), list[str]()
+    configuration = client.setting.configuration
+    for name in ("profile", "every_ca", "ca", "identity"):
+        real = getattr(configuration, name)
+
+        def reading(*what: str, name: str = name, real: Any = real) -> Any:
+            reads.append(name)
+            return real(*what)
+
+        monkeypatch.setattr(configuration, name, reading)
+    before = client.as_another("read-key", "administer")
+    target = f"{CERTIFICATES}/{issued['certificateId']}"
+    for act, most in (
+        (lambda: client.get(f"{target}/bundle"), ["identity", "profile", "profile"]),
+        (lambda: client.get(target), ["ca", "identity", "profile", "profile"]),
+    ):
+        reads.clear()
+        assert act().status == 200
+        assert sorted(reads) == most
+    client.token = before
+    reads.clear()
+    assert client.issue().status == 200
+    assert sorted(reads) == ["ca", "every_ca", "every_ca", "identity", "profile", "profile"]  # once by the signer
+
+
+# -- the log ---------------------------------------------------------------------------------------------------------------
+def test_no_line_of_the_log_holds_a_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    login = {"clientId": client.identity.universal.client_id, "clientSecret": client.secret}
+    token = client.post("/api/v1/auth/universal-auth/login", login).json["accessToken"]
+    client.token = token
+    issued = client.issued(metadata=[{"key": "team", "value": "canary-metadata"}])
+    client.issue({"commonName": "canary name"}, csr="-----BEGIN canary-----")
+    text = caplog.text + json.dumps([str(record.msg) for record in caplog.records])
+    assert '"outcome"' in text or "'outcome'" in text
+    assert issued["certificateId"] in text
+    for secret in (token, client.secret, "canary", issued["privateKey"].splitlines()[1]):
+        assert secret not in text

@@ -1,0 +1,327 @@
+"""Renewal (contract §D.6): once, with all of the old that was not said anew, and both know of each other."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from evercert.authority.api_errors import Refusal
+from evercert.authority.policy.policy import Policy
+from evercert.authority.requests.effective_request import BACKDATED
+from evercert.errors import Unavailable
+from evercert.pki.keys import PrivateKey, public_bytes
+from tests.doubles.authority.authority import ANYTHING
+from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, Said, csr
+
+EC = {"keyAlgorithm": "EC_prime256v1"}
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def leaf_of(issued: dict[str, Any]) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(issued["certificate"].encode())
+
+
+def key_of(issued: dict[str, Any]) -> bytes:
+    return public_bytes(leaf_of(issued).public_key())
+
+
+def renew(client: Client, issued: dict[str, Any], body: Any = None, **headers: str) -> Said:
+    return client.post(f"{CERTIFICATES}/{issued['certificateId']}/renew", body, **headers)
+
+
+def test_it_is_the_same_again_with_a_new_key_and_a_new_span(client: Client) -> None:
+    old = client.issued({**EC, "organization": "Muster AG"}, metadata=[{"key": "team", "value": "web"}])
+    client.setting.clock.advance(minutes=50)
+    client.setting.profile(defaults={"locality": "Kassel"})
+    said = renew(client, old)
+    new, now = said.json, client.setting.now()
+    assert said.status == 200 and "privateKey" not in new and new["certificateRequestId"]
+    assert leaf_of(new).subject == leaf_of(old).subject
+    assert leaf_of(new).not_valid_after_utc == now + timedelta(days=90)
+    assert key_of(new) != key_of(old)
+    first, second = (client.get(f"{CERTIFICATES}/{one['certificateId']}").json["certificate"] for one in (old, new))
+    assert first["latestRenewalCertificateId"] == new["certificateId"] and first["status"] == "active"
+    assert "latestRenewalCertificateId" not in second
+    for word in ("altNames", "keyUsages", "extendedKeyUsages", "metadata", "subject"):
+        assert first[word] == second[word]
+    bundle = client.get(f"{CERTIFICATES}/{new['certificateId']}/bundle").json
+    assert PrivateKey.from_pem(bundle["privateKey"]).public_bytes() == key_of(new)
+    assert client.get(f"{REQUESTS}/{new['certificateRequestId']}").json["privateKey"] == bundle["privateKey"]
+
+
+def test_a_line_of_renewals_leads_to_its_end(client: Client) -> None:
+    line = [client.issued(EC)]
+    for _ in range(3):
+        line.append(renew(client, line[-1]).json)
+    told = client.get(f"{CERTIFICATES}/{line[0]['certificateId']}").json["certificate"]
+    assert told["latestRenewalCertificateId"] == line[-1]["certificateId"]
+
+
+def test_it_is_renewed_once(client: Client) -> None:
+    old = client.issued(EC)
+    assert renew(client, old).status == 200
+    said = renew(client, old)
+    assert (said.status, "already been renewed" in said.message) == (400, True)
+    assert client.written == (2, 2, 2)
+
+
+def test_of_many_at_once_one_renews(client: Client) -> None:
+    old = client.issued(EC)
+
+    def once(_: int) -> str | None:
+        try:
+            return str(client.setting.front.renewals.renew(client.identity, old["certificateId"], {})["certificateId"])
+        except Refusal:
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(once, range(16))) - {None}
+    assert len(found) == 1
+    assert client.written == (2, 2, 2)
+
+
+def test_the_same_token_or_the_same_csr_is_the_same_renewal(client: Client) -> None:
+    old = client.issued(EC)
+    first = renew(client, old, idempotency_key="token").json
+    assert renew(client, old, idempotency_key="token").json == first
+    assert renew(client, old, idempotency_key="other").status == 400
+    other = client.issued(EC)
+    assert "used before" in renew(client, other, idempotency_key="token").message
+    body = {"renewalKeySource": "csr", "csr": csr()[1]}
+    first = renew(client, other, body).json
+    assert renew(client, other, body).json == first
+    assert renew(client, other, {**body, "csr": csr()[1]}).status == 400
+    assert client.written == (4, 4, 4)
+
+
+def test_a_renewal_that_died_on_its_way_is_finished_by_who_comes_next(client: Client) -> None:
+    old = client.issued(EC)
+    client.setting.signer.trouble = [Unavailable("slow")]
+    waiting = renew(client, old).json
+    assert waiting["certificate"] == "" and waiting["certificateRequestId"]
+    told = client.get(f"{CERTIFICATES}/{old['certificateId']}").json["certificate"]
+    done = client.get(f"{REQUESTS}/{waiting['certificateRequestId']}").json
+    assert told["latestRenewalCertificateId"] == done["certificateId"]
+    assert client.written == (2, 2, 2)
+
+
+def test_somebody_elses_begun_renewal_is_finished_and_not_given_away(client: Client) -> None:
+    old = client.issued(EC)
+    client.setting.signer.trouble = [Unavailable("slow")]
+    waiting = renew(client, old).json
+    mine = client.as_another("request", "read-key")
+    assert renew(client, old).status == 400
+    client.token = mine
+    assert client.get(f"{REQUESTS}/{waiting['certificateRequestId']}").json["status"] == "issued"
+
+
+def test_what_the_signer_refused_may_be_asked_for_otherwise(client: Client) -> None:
+    old = client.issued(EC)
+    client.setting.signer.trouble = [Refusal(400, "BadRequest", "no")]
+    assert renew(client, old).json["message"] == "no"
+    assert renew(client, old).status == 200
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
+def test_a_key_that_the_authority_made_can_be_kept(client: Client, algorithm: str) -> None:
+    old = client.issued({"keyAlgorithm": algorithm})
+    new = renew(client, old, {"renewalKeySource": "reuse"}).json
+    assert key_of(new) == key_of(old)
+    assert client.get(f"{CERTIFICATES}/{new['certificateId']}/private-key").body.decode() == old["privateKey"]
+
+
+def test_one_by_csr_is_renewed_by_it_by_another_or_by_a_new_key(client: Client) -> None:
+    key, text = csr()
+    plain = {"commonName": None, "altNames": None}
+    kept = renew(client, client.issued(plain, csr=text)).json
+    assert key_of(kept) == key.public_bytes()
+    reused = renew(client, client.issued(plain, csr=text), {"renewalKeySource": "reuse"}).json
+    assert key_of(reused) == key.public_bytes()
+    other, another = csr()
+    sent = renew(client, client.issued(plain, csr=text), {"renewalKeySource": "csr", "csr": another}).json
+    assert key_of(sent) == other.public_bytes()
+    made = renew(client, client.issued(plain, csr=text), {"renewalKeySource": "new"}).json
+    assert key_of(made) not in {key.public_bytes(), other.public_bytes()}
+    assert client.get(f"{CERTIFICATES}/{made['certificateId']}/private-key").status == 200
+    assert client.get(f"{CERTIFICATES}/{sent['certificateId']}/private-key").status == 404
+
+
+def test_one_whose_key_was_made_here_can_go_on_by_csr(client: Client) -> None:
+    key, text = csr()
+    new = renew(client, client.issued(EC), {"csr": text}).json
+    assert key_of(new) == key.public_bytes()
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"renewalKeySource": "csr"}, "A CSR is required"),
+        ({"renewalKeySource": "new", "csr": "x"}, "only be sent with"),
+        ({"renewalKeySource": "reuse", "attributes": {"keyAlgorithm": "RSA_2048"}}, "keyAlgorithm"),
+        ({"renewalKeySource": "copy"}, "renewalKeySource"),
+        ({"attributes": {"ttl": "0d"}}, "ttl"),
+        ({"attributes": {"altNames": [{"type": "dns_name", "value": "10.0.0.7"}]}}, "altNames"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(client: Client, body: dict, told: str) -> None:
+    said = renew(client, client.issued(EC), body)
+    assert said.status in {400, 422} and told in said.message, said.body
+    assert client.written == (1, 1, 1)
+
+
+def test_what_a_csr_says_is_not_said_beside_it(client: Client) -> None:
+    body = {"csr": csr()[1], "attributes": {"altNames": [{"type": "dns_name", "value": "other.example.com"}]}}
+    said = renew(client, client.issued(EC), body)
+    assert said.status == 400 and "altNames" in said.message
+
+
+# -- attributes ----------------------------------------------------------------------------------------------------------
+def test_lists_replace_and_null_drops(client: Client) -> None:
+    old = client.issued({**EC, "organization": "Muster AG"})
+    names = [{"type": "dns_name", "value": "other.example.com"}]
+    new = renew(client, old, {"attributes": {"altNames": names, "organization": None, "ttl": "3d"}}).json
+    told = client.get(f"{CERTIFICATES}/{new['certificateId']}").json["certificate"]
+    assert told["altNames"] == "other.example.com" and "organization" not in told["subject"]
+    assert told["subject"]["commonName"] == "www.example.com"
+    assert leaf_of(new).not_valid_after_utc == client.setting.now() + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "span"),
+    [("90d", timedelta(days=90)), ("36h", timedelta(hours=36)), ("12h", timedelta(hours=12)), ("30m", timedelta(minutes=30)), ("119s", timedelta(seconds=119))],
+)  # fmt: skip
+def test_the_new_span_is_the_old_one_for_ever(client: Client, ttl: str, span: timedelta) -> None:
+    issued = client.issued({**EC, "ttl": ttl})
+    for _ in range(5):
+        client.setting.clock.advance(seconds=7.3)
+        issued = renew(client, issued).json
+        assert leaf_of(issued).not_valid_after_utc == client.setting.now().replace(microsecond=0) + span
+
+
+def test_one_that_was_asked_for_by_its_end_lasts_as_long_again(client: Client) -> None:
+    now = client.setting.now()
+    issued = client.issue({**EC, "ttl": None, "notAfter": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%S.999Z}"})
+    for _ in range(3):
+        issued = renew(client, issued.json.get("certificate") if "status" in issued.json else issued.json)
+        client.setting.clock.advance(seconds=30)
+        leaf = leaf_of(issued.json)
+        assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(minutes=2) + BACKDATED
+
+
+def test_a_beginning_that_was_said_is_no_backdating(client: Client) -> None:
+    issued = client.issued({**EC, "ttl": "1h"})
+    for _ in range(3):
+        begin = client.setting.now() - BACKDATED
+        issued = renew(client, issued, {"attributes": {"notBefore": begin.isoformat()}}).json
+        assert leaf_of(issued).not_valid_after_utc == begin + timedelta(hours=1)
+
+
+def test_a_policys_longest_validity_holds_at_each_renewal(client: Client) -> None:
+    policy = Policy.model_validate({**ANYTHING, "validity": {"max": "1h"}})
+    client.setting.profile(policy=policy)
+    issued = client.issued({**EC, "ttl": "1h"})
+    for _ in range(3):
+        client.setting.clock.advance(seconds=0.9)
+        issued = renew(client, issued).json
+    client.setting.profile(policy=Policy.model_validate({**ANYTHING, "validity": {"max": "1h"}}))
+    longer = renew(client, issued, {"attributes": {"ttl": "3601s"}})
+    assert longer.status == 400 and "exceeds maximum" in longer.message
+
+
+def test_a_policy_that_lists_no_algorithm_hinders_no_renewal(client: Client) -> None:
+    silent = {name: rule for name, rule in ANYTHING.items() if name != "algorithms"}
+    client.setting.profile(policy=Policy.model_validate(silent))
+    old = client.issued()
+    asked = renew(client, old, {"attributes": {"keyAlgorithm": "RSA_2048"}})
+    assert asked.status == 400 and "RSA_2048" in asked.message
+    assert leaf_of(renew(client, old).json).public_key().key_size == leaf_of(old).public_key().key_size
+
+
+# -- whose it is ---------------------------------------------------------------------------------------------------------
+def test_a_key_is_reused_by_whom_it_belongs_to(client: Client) -> None:
+    old = client.issued(EC)
+    before = client.as_another("request", "read-key")
+    written = client.written
+    said = renew(client, old, {"renewalKeySource": "reuse"})
+    assert said.status == 403 and said.json["error"] == "PermissionDenied" and client.written == written
+    client.as_another("request", "administer")
+    assert key_of(renew(client, old, {"renewalKeySource": "reuse"}).json) == key_of(old)
+    client.token = before
+    mine = client.issued(EC)
+    assert key_of(renew(client, mine, {"renewalKeySource": "reuse"}).json) == key_of(mine)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"attributes": {"ttl": "1d"}},
+        {"attributes": {"altNames": [{"type": "dns_name", "value": "other.example.com"}]}},
+        {"attributes": {"organization": None}},
+        {"renewalKeySource": "csr", "csr": csr("dns:other.example.com")[1]},
+    ],
+)
+def test_only_who_asked_or_administers_changes_what_it_says(client: Client, body: dict[str, Any]) -> None:
+    old = client.issued({**EC, "organization": "Muster AG"})
+    before = client.as_another("request", "read-key")
+    written = client.written
+    said = renew(client, old, body)
+    assert said.status == 403 and said.json["details"][0]["action"] == "edit" and client.written == written
+    client.token = before
+    assert renew(client, old, body).status == 200
+
+
+def test_whoever_may_request_renews_what_others_asked_for_as_it_is(client: Client) -> None:
+    old = client.issued(EC)
+    by_csr = client.issue(csr=csr()[1], attributes={"commonName": None}).json["certificate"]
+    client.as_another("request")
+    assert renew(client, old).status == 200
+    assert renew(client, by_csr, {"renewalKeySource": "csr", "csr": csr()[1]}).status == 200
+
+
+def test_another_algorithm_makes_another_key(client: Client) -> None:
+    new = renew(client, client.issued(EC), {"attributes": {"keyAlgorithm": "RSA_2048"}}).json
+    assert leaf_of(new).public_key().key_size == 2048
+    assert "RSA" in leaf_of(new).issuer.rfc4514_string()
+
+
+# -- eligibility -----------------------------------------------------------------------------------------------------------
+def test_the_policy_of_today_counts(client: Client) -> None:
+    old = client.issued(EC)
+    client.setting.profile(policy=Policy.model_validate({**ANYTHING, "validity": {"max": "10d"}}))
+    said = renew(client, old)
+    assert said.status == 400 and "Certificate request validation failed" in said.message
+    assert renew(client, old, {"attributes": {"ttl": "5d"}}).status == 200
+
+
+def test_all_reasons_are_told_at_once(client: Client) -> None:
+    old = client.issued(EC)
+    renew(client, old)
+    client.post(f"{CERTIFICATES}/{old['certificateId']}/revoke", {"revocationReason": "SUPERSEDED"})
+    ca = client.setting.cas["EC-issuing"]
+    client.setting.configuration.put(ca.model_copy(update={"status": "disabled"}))
+    client.setting.certificates.claims.clear()
+    said = renew(client, old)
+    for reason in ("already been renewed", "certificate is revoked", "CA is not active"):
+        assert reason in said.message
+
+
+def test_an_expired_one_is_not_renewed(client: Client) -> None:
+    old = client.issued({**EC, "ttl": "1d"})
+    client.setting.clock.advance(days=2)
+    client.token = client.setting.token(client.identity)
+    assert "certificate is expired" in renew(client, old).message
+
+
+def test_who_may_only_administer_renews_nothing(client: Client) -> None:
+    old = client.issued(EC)
+    client.as_another("administer")
+    assert renew(client, old).status == 403

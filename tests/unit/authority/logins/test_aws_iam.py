@@ -1,0 +1,504 @@
+"""Login by AWS IAM: what is refused before anybody is asked, what STS refuses, and who may come in (§A.5)."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import AWSLogin, Identity
+from evercert.authority.logins.aws_iam import AWSAuth, matches
+from evercert.authority.logins.sts_request import BODY, TAKEN, Question, Rules, proof
+from evercert.errors import Unavailable
+from evercert.issuers.infisical.logins.aws_iam import signed
+from evercert.origins import Origin
+from tests.doubles.authority.access_tokens import FakeTokens
+from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
+from tests.doubles.fakes import START, HandClock
+from tests.doubles.infisical.sts import Sts
+
+SERVER = "https://ca.example"
+ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
+RULES = Rules(frozenset({REGION, "us-east-1"}), SERVER)
+
+
+@dataclass
+class Bench:
+    """An authority with two identities: one for evercert, one for clients that sign no server id."""
+
+    clock: HandClock = field(default_factory=HandClock)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    principals: tuple[str, ...] = (ROLE,)
+
+    def __post_init__(self) -> None:
+        sts = Sts(clock=self.clock)
+        sts.add(KEY, SECRET, session_token=SESSION, arn=ARN)
+        self.sts = FakeSts(sts)
+        self.auth = AWSAuth(self, self.tokens, self.sts, RULES, self.clock)  # type: ignore[arg-type]
+
+    def identity(self, identity_id: str) -> Identity | None:
+        logins = {
+            "ours": AWSLogin(principals=self.principals),
+            "foreign": AWSLogin.model_validate({"principals": self.principals, "foreign-clients": True}),
+            "other": None,
+        }
+        return Identity(id=identity_id, name=identity_id, aws=logins[identity_id]) if identity_id in logins else None
+
+    def asking(self, **changes: Any) -> Asking:
+        return replace(Asking(self.clock()), **changes)
+
+    def log_in(self, question: Question | None = None, identity: str = "ours") -> Identity:
+        return self.auth.identity(identity, question or self.asking().question())
+
+    def refused(self, question: Question | None = None, identity: str = "ours") -> Refusal:
+        with pytest.raises(Refusal) as refusal:
+            self.log_in(question, identity)
+        assert "canary" not in str(refusal.value)
+        assert SESSION not in repr(question)
+        return refusal.value
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_who_signed_for_us_comes_in(bench: Bench) -> None:
+    assert bench.log_in().id == "ours"
+    ((region, headers),) = bench.sts.asked
+    assert region == REGION
+    assert set(headers) == {
+        "authorization", "host", "content-type", "x-amz-date", "x-amz-security-token", "x-evercert-server-id",
+    }  # fmt: skip
+    assert list(bench.tokens.signatures.values()) == [START + TAKEN]
+
+
+def test_the_login_that_evercert_ships_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(HandClock(datetime.now(UTC)))
+    for session in (SESSION, None):
+        bench.sts.sts.add(KEY, SECRET, session_token=session, arn=ARN)
+        headers = signed(ReadOnlyCredentials(KEY, SECRET, session), REGION, Origin.of(f"{SERVER}:443/api"))
+        assert bench.log_in(bench.asking().question(headers)).id == "ours"
+
+
+@pytest.mark.parametrize("content_length", [None, "43"])
+@pytest.mark.parametrize("session", [None, SESSION])
+def test_a_question_as_infisicals_clients_sign_it_comes_in_where_that_is_allowed(
+    bench: Bench, session: str | None, content_length: str | None
+) -> None:
+    """§A.4: the content type is added after signing, and a content length that is not signed."""
+    bench.sts.sts.add(KEY, SECRET, session_token=session, arn=ARN)
+    asking = bench.asking(server=None, session=session)
+    headers = asking.headers(unsigned=("content-type", "content-length"), Content_Length=content_length)
+    assert bench.refused(asking.question(headers)).status == 401
+    assert bench.sts.asked == []
+    assert bench.log_in(asking.question(headers), "foreign").id == "foreign"
+    assert bench.sts.asked[0][1]["content-type"].startswith("application/x-www-form-urlencoded")
+    assert "content-length" not in bench.sts.asked[0][1]
+
+
+def test_names_of_headers_are_the_same_in_any_case(bench: Bench) -> None:
+    headers = bench.asking().headers(Content_Length="43", X_Evercert_Nonce="n-1")
+    assert bench.log_in(bench.asking().question({name.upper(): value for name, value in headers.items()}))
+    assert bench.sts.asked[0][1]["content-length"] == "43"
+
+
+@pytest.mark.parametrize("identity", ["nobody", "other", ""])
+def test_nobody_is_asked_for_an_identity_that_has_no_such_login(bench: Bench, identity: str) -> None:
+    refusal = bench.refused(identity=identity)
+    assert (refusal.status, refusal.error) == (404, "NotFound")
+    assert str(refusal) == "AWS auth method not found for identity, did you configure AWS auth?"
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+# -- refused before anybody is asked ----------------------------------------------------------------------------------
+def encoded(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def raw(headers: str) -> Question:
+    return Question("POST", encoded(BODY.decode()), headers)
+
+
+LONG = json.dumps({"x": "a" * 20_000})
+SOUND = Asking(START).question().headers  # so that nothing else is wrong with it
+SHAPES: dict[str, Question] = {
+    "GET": Question("GET", encoded(BODY.decode()), SOUND),
+    "lower case": Question("post", encoded(BODY.decode()), SOUND),
+    "another action": Question("POST", encoded("Action=AssumeRole&Version=2011-06-15"), SOUND),
+    "more after it": Question("POST", encoded(f"{BODY.decode()}&RoleArn=x"), SOUND),
+    "a line break after it": Question("POST", encoded(f"{BODY.decode()}\n"), SOUND),
+    "another order": Question("POST", encoded("Version=2011-06-15&Action=GetCallerIdentity"), SOUND),
+    "no body": Question("POST", "", SOUND),
+    "a body that is no base64": Question("POST", f"{encoded(BODY.decode())}!", SOUND),
+    "a body with spaces": Question("POST", f" {encoded(BODY.decode())}", SOUND),
+    "a body in Unicode": Question("POST", "é", SOUND),
+    "no headers": raw(""),
+    "headers that are no base64": raw("{}"),
+    "headers in Unicode": raw("é"),
+    "headers that are no JSON": raw(encoded("x")),
+    "headers that are no ASCII": raw(encoded('{"é": "x"}')),
+    "headers that are a list": raw(encoded("[]")),
+    "headers that are nested": raw(encoded("[" * 5_000)),
+    "headers that are null": raw(encoded("null")),
+    "headers that are a number": raw(encoded("5")),
+    "headers with more behind them": raw(f"{SOUND}!"),
+    "no authorization": raw(encoded("{}")),
+    "very long": raw(encoded(LONG)),
+    "a number": raw(encoded('{"Content-Length": 43}')),
+    "a list of values": raw(encoded('{"Host": ["a", "b"]}')),
+    "an object of values": raw(encoded('{"Host": {"a": "b"}}')),
+    "a header twice": raw(encoded('{"Host": "a", "Host": "b"}')),
+    "a header twice in two cases": raw(encoded('{"Host": "a", "HOST": "b"}')),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_no_question_is_refused_with_nobody_asked(bench: Bench, name: str) -> None:
+    asked = SHAPES[name]
+    refusal = bench.refused(asked, "foreign")
+    assert (refusal.status, refusal.error) == (400, "BadRequest")
+    field = "iamRequestHeaders" if asked.headers != SOUND else "iamRequestBody" if asked.method == "POST" else "iamHttp"
+    assert str(refusal).startswith(field)
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+DAY_BEFORE = f"{START - timedelta(days=1):%Y%m%d}"
+CHANGED: dict[str, tuple[str, str]] = {
+    "no signature": (f"Credential={KEY}", "Credential="),
+    "another algorithm": ("AWS4-HMAC-SHA256 ", "AWS4-ECDSA-P256-SHA256 "),
+    "another service": ("/sts/", "/iam/"),
+    "another end of the scope": ("aws4_request", "aws3_request"),
+    "a longer scope": ("/sts/", "/x/sts/"),
+    "another region": (f"/{REGION}/", "/us-east-1/"),
+    "a region that is not asked": (f"/{REGION}/", "/eu-west-9/"),
+    "a region that is a host": (f"/{REGION}/", "/evil.example#/"),
+    "another day": (f"/{START:%Y%m%d}/", f"/{DAY_BEFORE}/"),
+    "a host that is not signed": (";host", ""),
+    "a date that is not signed": (";x-amz-date", ""),
+    "a session token that is not signed": (";x-amz-security-token", ""),
+    "a server id that is not signed": (";x-evercert-server-id", ""),
+    "headers in another order": ("content-type;host", "host;content-type"),
+    "a header signed twice": ("content-type;host", "content-type;host;host"),
+    "a signed header that is not there": ("content-type;host", "content-length;content-type;host"),
+    "a signed header that nobody knows": ("content-type;host", "content-type;host;x-amz-user-agent"),
+    "a signature in capitals": ("Signature=", "Signature=A"),
+    "a second signature": ("Signature=", "Signature=0, Signature="),
+}
+
+
+@pytest.mark.parametrize("more", ["0", " ", ", Signature=0", ";x"])
+def test_nothing_stands_behind_a_signature(bench: Bench, more: str) -> None:
+    headers = bench.asking().headers()
+    said = bench.refused(bench.asking().question({**headers, "Authorization": headers["Authorization"] + more}))
+    assert (said.status, bench.sts.asked) == (400, [])
+
+
+@pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.parametrize("identity", ["ours", "foreign"])
+def test_an_authorization_that_says_something_else_is_refused_with_nobody_asked(
+    bench: Bench, name: str, identity: str
+) -> None:
+    headers = bench.asking().headers()
+    before, after = CHANGED[name]
+    assert before in headers["Authorization"]
+    headers["Authorization"] = headers["Authorization"].replace(before, after)
+    assert bench.refused(bench.asking().question(headers), identity).status == 400
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+TRULY_SIGNED: dict[str, dict[str, str | None]] = {
+    "STS of the world": {"Host": "sts.amazonaws.com"},
+    "STS of China": {"Host": f"sts.{REGION}.amazonaws.com.cn"},
+    "another region's host": {"Host": "sts.us-east-1.amazonaws.com"},
+    "somebody else's host": {"Host": "evil.example"},
+    "a host with a port": {"Host": f"sts.{REGION}.amazonaws.com:443"},
+    "a host in capitals": {"Host": f"STS.{REGION}.amazonaws.com"},
+    "a host and more": {"Host": f"sts.{REGION}.amazonaws.com@evil.example"},
+    "two lines": {"Host": f"sts.{REGION}.amazonaws.com\r\nX-Evil: 1"},
+    "a line break at the end": {"Host": f"sts.{REGION}.amazonaws.com\n"},
+    "no ASCII": {"X-Amz-Security-Token": "tökén"},
+    "JSON": {"Content-Type": "application/x-amz-json-1.1"},
+    "a type that is no type": {"Content-Type": "application/x-www-form-urlencoded; charset=utf-7"},
+    "another length": {"Content-Length": "44"},
+    "another hash": {"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"},
+    "a header that STS may read": {"Accept": "application/json"},
+    "a header that a proxy may read": {"X-Forwarded-Host": "evil.example"},
+    "a target": {"X-Amz-Target": "AWSSecurityTokenServiceV20110615.AssumeRole"},
+    "a nonce that is none": {"X-Evercert-Nonce": "a b"},
+    "a date that is none": {"X-Amz-Date": f"{START:%Y%m%d}T126000Z"},
+    "a date with a zone": {"X-Amz-Date": f"{START:%Y%m%dT%H%M%S}+00"},
+}
+
+
+@pytest.mark.parametrize("name", TRULY_SIGNED)
+@pytest.mark.parametrize("identity", ["ours", "foreign"])
+def test_what_is_truly_signed_and_not_what_is_asked_is_refused_with_nobody_asked(
+    bench: Bench, name: str, identity: str
+) -> None:
+    headers = bench.asking().headers(**{key.replace("-", "_"): value for key, value in TRULY_SIGNED[name].items()})
+    assert bench.refused(bench.asking().question(headers), identity).status == 400
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "a", "EU-CENTRAL-1", "x" * 21])
+def test_the_sts_of_a_region_that_is_not_listed_is_not_asked(bench: Bench, region: str) -> None:
+    refusal = bench.refused(bench.asking(region=region).question())
+    assert (refusal.status, str(refusal)) == (400, "Invalid AWS region")
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+UNSIGNED = [
+    '"x": "a\\r\\nX-Evil: 1"',
+    '"x": "\\u00e9"',
+    '"x": 1',
+    '"x": null',
+    '"HOST": "a"',
+    '"host": "a"',
+    '"x": "", "X": ""',
+]
+
+
+@pytest.mark.parametrize("more", [*UNSIGNED, f'"x": "{"a" * 24_000}"'], ids=range(len(UNSIGNED) + 1))
+@pytest.mark.parametrize("first", [True, False])
+def test_what_nobody_signed_spoils_a_good_question(bench: Bench, more: str, first: bool) -> None:
+    """A header that is there twice, or is none, may be read otherwise by whoever comes next."""
+    good = json.dumps(bench.asking().headers())[1:-1]
+    text = f"{{{more}, {good}}}" if first else f"{{{good}, {more}}}"
+    assert bench.refused(raw(encoded(text))).status == 400
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+def test_a_content_hash_that_is_right_is_sent_on(bench: Bench) -> None:
+    right = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843"
+    headers = bench.asking().headers(X_Amz_Content_Sha256=right)
+    assert bench.log_in(bench.asking().question(headers))
+
+
+def test_what_is_not_signed_is_not_sent_on(bench: Bench) -> None:
+    headers = {**bench.asking().headers(), "X-Forwarded-For": "x", "Accept": "application/json", "X-Amz-Target": "y"}
+    assert bench.log_in(bench.asking().question(headers))
+    assert not {"x-forwarded-for", "accept", "x-amz-target"} & {name.lower() for name in bench.sts.asked[0][1]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(0, None), (-300, None), (300, None), (-301, 401), (301, 401), (-86_400, 401)]
+)
+def test_a_question_is_good_for_five_minutes_either_way(bench: Bench, seconds: int, status: int | None) -> None:
+    question = bench.asking(now=START + timedelta(seconds=seconds)).question()
+    if status is None:
+        assert bench.log_in(question)
+    else:
+        refusal = bench.refused(question)
+        assert (refusal.status, refusal.error) == (status, "Unauthorized")
+        assert bench.sts.asked == []
+        assert bench.tokens.calls == []
+
+
+@pytest.mark.parametrize("identity", ["ours", "foreign"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://evil.example", "https://ca.example.evil", "http://ca.example", "https://ca.example:8443", "https://ca.example/",
+        "HTTPS://CA.EXAMPLE", "ca.example",
+    ],
+)  # fmt: skip
+def test_a_question_for_another_server_is_refused_even_where_none_has_to_be_named(
+    bench: Bench, server: str, identity: str
+) -> None:
+    refusal = bench.refused(bench.asking(server=server).question(), identity)
+    assert (refusal.status, "for another server" in str(refusal)) == (401, True)
+    assert bench.sts.asked == []
+    assert bench.tokens.calls == []
+
+
+def test_a_question_for_no_server_is_for_foreign_clients_only(bench: Bench) -> None:
+    question = bench.asking(server=None).question()
+    assert bench.refused(question).status == 401
+    assert bench.sts.asked == []
+    assert bench.log_in(question, "foreign")
+
+
+# -- once -------------------------------------------------------------------------------------------------------------
+def test_a_question_is_asked_once_for_whichever_identity(bench: Bench) -> None:
+    question = bench.asking().question()
+    bench.log_in(question)
+    for identity in ("ours", "foreign"):
+        refusal = bench.refused(question, identity)
+        assert (refusal.status, "used before" in str(refusal)) == (401, True)
+    assert len(bench.sts.asked) == 1
+
+
+def test_a_question_that_is_written_otherwise_is_the_same_one(bench: Bench) -> None:
+    headers = bench.asking().headers()
+    bench.log_in(bench.asking().question(headers))
+    other = {**{name.lower(): value for name, value in reversed(headers.items())}, "x-unsigned": "1"}
+    other["authorization"] = other["authorization"].replace(", ", ",")
+    assert "used before" in str(bench.refused(bench.asking().question(other)))
+
+
+def test_a_signature_is_taken_before_sts_is_asked_and_stays_so(bench: Bench) -> None:
+    """Or two at once could both be asked."""
+    question = bench.asking().question()
+    bench.sts.trouble = Unavailable("STS does not answer")
+    with pytest.raises(Unavailable):
+        bench.log_in(question)
+    bench.sts.trouble = None
+    assert "used before" in str(bench.refused(question))
+
+
+def test_a_signature_is_remembered_for_longer_than_it_could_be_used() -> None:
+    for seconds in (-300, 0, 300):
+        asking = Asking(START + timedelta(seconds=seconds))
+        found = proof(asking.question(), RULES, START, foreign_clients=False)
+        assert found.until - asking.now >= timedelta(minutes=5)
+        assert found.until - START >= timedelta(minutes=15)
+
+
+# -- what STS says ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "wrong", [{"secret": "another"}, {"key": "ASIAANOTHER"}, {"session": "another"}, {"session": None}], ids=str
+)
+def test_whom_sts_does_not_know_stays_outside(bench: Bench, wrong: dict[str, Any]) -> None:
+    refusal = bench.refused(bench.asking(**wrong).question())
+    assert (refusal.status, "did not accept the signature" in str(refusal)) == (401, True)
+    assert len(bench.sts.asked) == 1
+
+
+def test_somebody_who_may_not_come_in_is_told_who_he_is() -> None:
+    bench = Bench(principals=("arn:aws:iam::123456789012:role/another",))
+    refusal = bench.refused()
+    assert refusal.status == 401
+    assert str(refusal) == f"Access denied: AWS principal ARN not allowed. [principal-arn={ARN}]"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ROLE, ARN, "*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:role/evercert-*",
+        "arn:aws:sts::123456789012:assumed-role/evercert-issuer/*", "arn:aws:iam::123456789012:role/service-role/evercert-issuer",
+        "arn:aws:iam::123456789012:role/a/b/evercert-issuer", "arn:aws:iam::*:role/evercert-issuer",
+    ],
+)  # fmt: skip
+def test_principals_that_are_the_caller(pattern: str) -> None:
+    assert matches(pattern, ARN)
+    assert Bench(principals=("arn:aws:iam::123456789012:user/x", pattern)).log_in()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "", "arn:aws:iam::123456789012:role/", "arn:aws:iam::123456789012:role/evercert", "arn:aws:iam::123456789012:role/issuer",
+        "arn:aws:iam::210987654321:role/evercert-issuer", "arn:aws-cn:iam::123456789012:role/evercert-issuer",
+        "arn:aws:iam::123456789012:role/service-role/*", "arn:aws:iam::123456789012:role/team-*/evercert-issuer",
+        "arn:aws:iam::123456789012:role/evercert.issuer", "arn:aws:iam::123456789012:role/[e]vercert-issuer",
+        "arn:aws:iam::123456789012:user/evercert-issuer", "arn:aws:iam::123456789012:role/evercert-issuer/function",
+        "arn:aws:iam::123456789012:role/EVERCERT-ISSUER", "arn.aws.iam..123456789012.role.evercert-issuer", "evercert-issuer",
+    ],
+)  # fmt: skip
+def test_principals_that_are_somebody_else(pattern: str) -> None:
+    assert not matches(pattern, ARN)
+    assert Bench(principals=(pattern,)).refused().status == 401
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_roles_of_every_partition(partition: str) -> None:
+    assert matches(
+        f"arn:{partition}:iam::123456789012:role/path/r", f"arn:{partition}:sts::123456789012:assumed-role/r/s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arn", "is_it"),
+    [
+        ("arn:aws:iam::123456789012:user/team/x", "arn:aws:iam::123456789012:user/team/x", True),
+        ("arn:aws:iam::123456789012:user/x", "arn:aws:iam::123456789012:user/team/x", False),
+        ("arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root", True),
+        ("arn:aws:iam::123456789012:role/x", "arn:aws:sts::123456789012:federated-user/x", False),
+        ("arn:aws:iam::123456789012:role/x", "arn:aws:sts::123456789012:assumed-role/x", False),
+        ("arn:aws:iam::123456789012:role/x", "arn:aws:sts::123456789012:assumed-role/x/y/z", False),
+    ],
+)
+def test_principals_that_are_no_roles(pattern: str, arn: str, is_it: bool) -> None:
+    assert matches(pattern, arn) is is_it
+
+
+def test_an_identity_without_principals_lets_nobody_in() -> None:
+    assert Bench(principals=()).refused().status == 401
+
+
+# -- nothing signed can be changed ------------------------------------------------------------------------------------
+HEADERS = Asking(START).headers(Content_Length="43", X_Evercert_Nonce="nonce")
+SIGNED = sorted(set(HEADERS) - {"Authorization"})
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(SIGNED), st.data())
+def test_one_character_of_a_signed_header_is_enough_to_be_refused(name: str, data: st.DataObject) -> None:
+    value = HEADERS[name]
+    place = data.draw(st.integers(0, len(value) - 1))
+    other = data.draw(st.characters(max_codepoint=0x17F))
+    changed = value[:place] + other + value[place + 1 :]
+    assume(changed != value)
+    bench = Bench()
+    assert bench.refused(bench.asking().question({**HEADERS, name: changed}), "foreign").status in {400, 401}
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, len(BODY) - 1), st.integers(0, 255))
+def test_one_byte_of_the_body_is_enough_to_be_refused(place: int, other: int) -> None:
+    changed = BODY[:place] + bytes([other]) + BODY[place + 1 :]
+    assume(changed != BODY)
+    bench = Bench()
+    assert bench.refused(replace(bench.asking().question(), body=b64encode(changed).decode())).status == 400
+    assert bench.sts.asked == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_one_character_of_the_authorization_is_enough_to_be_refused(data: st.DataObject) -> None:
+    value = HEADERS["Authorization"]
+    place = data.draw(st.integers(0, len(value) - 1))
+    changed = value[:place] + data.draw(st.characters(min_codepoint=0x20, max_codepoint=0x7E)) + value[place + 1 :]
+    assume(changed != value)
+    bench = Bench()
+    assert bench.refused(bench.asking().question({**HEADERS, "Authorization": changed}), "foreign").status in {400, 401}
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.sampled_from(["method", "body", "headers"]))
+def test_whatever_is_sent_is_answered_with_a_refusal(junk: bytes, part: str) -> None:
+    assume(junk not in {BODY, b"POST"})
+    text = junk.decode(errors="replace")
+    for said in (text, b64encode(junk).decode()):
+        assert Bench().refused(replace(Asking(START).question(), **{part: said}), "foreign").status in {400, 401}
+
+
+@pytest.mark.parametrize("address", ["https://CA.example", "https://ca.example:443/", "https://ca.example/api"])
+def test_our_own_id_is_our_origin_as_clients_spell_it(address: str) -> None:
+    assert Rules.of(["us-east-1", REGION], address) == RULES
+
+
+def test_a_proof_shows_no_secret() -> None:
+    question = Asking(START).question()
+    found = proof(question, RULES, START, foreign_clients=False)
+    shown = repr(SimpleNamespace(question=question, found=found))
+    assert SESSION not in shown
+    assert HEADERS["Authorization"] not in shown
+    assert question.headers not in shown
+    assert b64decode(question.body) == BODY

@@ -1,0 +1,299 @@
+"""Agent documents as files: every mistake and every note with its file and line, and nothing that could be read there."""
+
+import json
+import os
+import re
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evercert.cli.files import BadInput, Files
+from evercert.cli.infisical_agent import host as hosts
+from evercert.cli.infisical_agent.translation import Agent, read
+from tests.samples.agent_documents import CLIENT_ID, IDENTITY, KINDS, SECRET, document, entry, host, outputs, v1
+
+TEXT = f"""\
+# as it runs on the host
+version: v2
+infisical:
+  address: https://app.infisical.com
+auth:
+  type: universal-auth
+  config:
+    client-id: {CLIENT_ID}
+    client-secret: {SECRET}
+certificates:
+  - application-name: shop
+    profile-name: tls-server
+    attributes:
+      common-name: www.example.com
+      alt-names:
+        - example.com
+        - 192.0.2.1
+      ttl: 90d
+    lifecycle:
+      renew-before-expiry: 30d
+      status-check-interval: 10s
+    post-hooks:
+      on-renewal:
+        command: systemctl reload nginx
+    file-output:
+      certificate:
+        path: /etc/ssl/web.crt
+        permission: 0644
+      private-key:
+        path: /etc/ssl/web.key
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def to_files(*texts):
+        for number, text in enumerate(texts, 1):
+            (tmp_path / f"{number}.yaml").write_text(text if isinstance(text, str) else json.dumps(text))
+        return [f"{number}.yaml" for number, _ in enumerate(texts, 1)]
+
+    return to_files
+
+
+def load(files, where=None, **options):
+    return Files(files, kinds=KINDS, host=where or host(), **options)
+
+
+def mistakes(files, where=None, **options):
+    with pytest.raises(BadInput) as caught:
+        load(files, where, **options)
+    return caught.value.lines
+
+
+def test_a_document_of_the_agent_is_read_as_it_is(write):
+    files = load(write(TEXT))
+    assert [spec.name for spec in files.specs] == ["www.example.com"]
+    assert list(files.issuers) == ["infisical.shop.tls-server"]
+    (credential,) = files.credentials
+    assert files.wanted(None).issuers["infisical.shop.tls-server"].settings["auth"] == {
+        "type": "universal-auth",
+        "credentials": {"aws-secret": credential.name},
+    }
+
+
+def test_each_note_has_its_file_and_line(write):
+    assert [note.partition(" is ")[0].partition(": no ")[0] for note in load(write(TEXT)).notes] == [
+        "1.yaml:9: client-secret stands in the document; it",
+        "1.yaml:17: certificate 1: 192.0.2.1",
+        "1.yaml:21: certificate 1: status-check-interval",
+        "1.yaml:22: certificate 1",
+        "1.yaml:25: certificate 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("version: v2", "version: v3", "1.yaml:2: unsupported version: v3"),
+        ("version: v2\n", "", "1.yaml:2: the version is missing; write version: v2"),
+        ("https://app", "http://app", "1.yaml:4: address: http://app.infisical.com: http shows every token"),
+        (
+            "universal-auth",
+            "oidc-auth",
+            "1.yaml:6: there is no login 'oidc-auth'; write one of universal-auth, aws-iam",
+        ),
+        (
+            "application-name: shop",
+            "project-slug: shop",
+            "1.yaml:11: certificate 1 (version v2): 'project-slug'",
+        ),
+        ("    profile-name: tls-server\n", "", "1.yaml:11: certificate 1 (version v2): 'profile-name' is required"),
+        ("common-name: www", "comon-name: www", "1.yaml:14: certificate 1: unknown key 'comon-name'; did you mean"),
+        ("        - example.com", "        - no name", "1.yaml:16: certificate 1: alt-names[0]: 'no name'"),
+        ("ttl: 90d", "ttl: 3mo", "1.yaml:18: certificate 1: ttl: '3mo' is not a duration"),
+        ("ttl: 90d", "key-algorithm: RSA_1", "1.yaml:18: certificate 1: key-algorithm: Input should be"),
+        ("ttl: 90d", "key-usages: [sign]", "1.yaml:18: certificate 1: key-usages[0]: 'sign' is no usage"),
+        ("renew-before-expiry: 30d", "renew-before-expiry: 90d", "1.yaml:11: certificate 1: lifecycle.renew-before-"),
+        ("interval: 10s", "interval: -10s", "1.yaml:21: certificate 1: status-check-interval: '-10s' is negative"),
+        ("on-renewal:", "on-renew:", "1.yaml:23: certificate 1: unknown key 'on-renew'; did you mean 'on-renewal'?"),
+        ("        path: /etc/ssl/web.crt\n", "", "1.yaml:26: certificate 1: file-output.certificate.path is required"),
+        ("0644", "0999", "1.yaml:28: certificate 1: permission: '0999' is no file mode"),
+        ("ssl/web.key", "ssl/web.crt", "1.yaml:30: certificate 1: /etc/ssl/web.crt is the file of the certificate of"),
+        ("certificates:\n", "templates: [a]\ncertificates:\n", "1.yaml:10: templates are of the secrets agent"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_line(write, right, wrong, told):
+    assert TEXT.count(right) == 1
+    lines = mistakes(write(TEXT.replace(right, wrong)))
+    assert any(line.startswith(told) for line in lines), lines
+    assert SECRET not in "".join(lines)
+
+
+def test_a_renewal_late_in_the_lifetime_is_noted_at_its_line(write):
+    notes = load(write(TEXT.replace("expiry: 30d", "expiry: 80d"))).notes
+    assert any(note.startswith("1.yaml:19: www.example.com: renew-before-expiry 80d is more than") for note in notes)
+
+
+def test_an_international_name_is_noted_at_its_line(write):
+    notes = load(write(TEXT.replace("        - example.com", "        - bücher.example"))).notes
+    assert "1.yaml:16: www.example.com: bücher.example is xn--bcher-kva.example in the certificate" in notes
+
+
+def test_the_same_issuer_from_two_documents_is_one(write):
+    other = TEXT.replace("www.example.com", "db.example.com").replace("web.", "db.")
+    files = load(write(TEXT, other))
+    assert list(files.issuers) == ["infisical.shop.tls-server"]
+    assert len(files.credentials) == 1
+    assert [spec.name for spec in files.specs] == ["www.example.com", "db.example.com"]
+
+
+def test_an_issuer_that_two_documents_mean_otherwise_is_told_with_both_places_and_the_mend(write):
+    other = TEXT.replace("www.example.com", "db.example.com").replace(CLIENT_ID, IDENTITY)
+    (line,) = mistakes(write(TEXT, other))
+    assert line == (
+        "2.yaml:5: issuer infisical.shop.tls-server is meant otherwise at 1.yaml:5; "
+        "one identity is enough for the stack: give both documents the same auth, retry-strategy and ca-bundle"
+    )
+
+
+def test_two_secrets_of_one_client_are_refused_and_not_quoted(write):
+    other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret-of-it")
+    (line,) = mistakes(write(TEXT, other))
+    assert line == "2.yaml: 1.yaml gives other credentials for the same login; make them the same in both"
+
+
+def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):
+    own = {
+        "version": "evercert/v1",
+        "issuers": {
+            "infisical.shop.tls-server": {
+                "type": "infisical",
+                "address": "https://app.infisical.com",
+                "auth": {"type": "aws-iam", "identity-id": IDENTITY},
+            }
+        },
+    }
+    (line,) = mistakes(write(own, TEXT))
+    assert "there are two issuers 'infisical.shop.tls-server'; the other one is at 1.yaml:1" in line
+
+
+def test_a_certificate_of_two_documents_is_told_with_both_places(write):
+    (line,) = [line for line in mistakes(write(TEXT, TEXT)) if "there are two certificates" in line]
+    assert line == "2.yaml:14: there are two certificates 'www.example.com'; the other one is at 1.yaml:14"
+
+
+def lacking(write):
+    text = TEXT.replace(SECRET, "/run/secrets/infisical").replace(
+        "    attributes:", "    csr-path: /web.csr\n    attributes:"
+    )
+    return write(text)
+
+
+def test_what_only_another_host_has_is_a_mistake_to_apply(write):
+    assert mistakes(lacking(write)) == [
+        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
+        "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
+    ]
+
+
+def test_what_only_another_host_has_is_a_note_to_validate(write):
+    files = load(lacking(write), form_only=True)
+    assert {
+        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
+        "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
+    } <= set(files.notes)
+    assert files.credentials == []
+
+
+def test_files_of_this_host_are_read(write, tmp_path):
+    (tmp_path / "secret.txt").write_text(f"{SECRET}\n")
+    (credential,) = load(write(TEXT.replace(SECRET, "secret.txt")), hosts.here()).credentials
+    assert credential.value["client-secret"] == SECRET
+
+
+@pytest.mark.parametrize("name", ["nowhere", "x" * 5_000, "a\0b", "file/below"])
+def test_a_file_that_cannot_be_there_is_none(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    assert hosts.here().file(name) is None
+
+
+def test_a_file_without_end_is_not_read_to_its_end():
+    with pytest.raises(OSError, match="more than 65536 bytes"):
+        hosts.here().file("/dev/zero")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        hosts.here().file(str(tmp_path))
+
+
+def test_the_environment_is_that_of_the_command():
+    assert hosts.here().environment is os.environ
+
+
+def test_v1_and_v2_documents_are_read_side_by_side(write):
+    other = document(v1(attributes={"common-name": "db.example.com"}, file_output=outputs("db")), version="v1")
+    files = load(write(document(entry()), other))
+    assert set(files.issuers) == {"infisical.shop.tls-server", "infisical-project.web-team.tls-server"}
+
+
+WORDS = sorted(set(re.findall(r"[a-z-]{3,}", TEXT)) | {"certificate-id", "csr", "csr-path", "name", "sinks", "chain"})
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.dates(), st.datetimes(),
+    st.sampled_from([CLIENT_ID, "v1", "v2", "30d", "-1s", "/etc/x", "universal-auth", "aws-iam", "gcp-iam"]),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.sampled_from(WORDS), SCALARS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def places(value, path=()):
+    yield path
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(part, (*path, key))
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_document_ends_in_certificates_or_in_lines(data):
+    """Parts of a good document are taken for anything at all."""
+    whole = yaml.safe_load(TEXT)
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from([place for place in places(whole) if place]))
+        parent = whole
+        for key in path[:-1]:
+            parent = parent[key]
+        if data.draw(st.booleans()) and isinstance(parent, dict):
+            parent[data.draw(st.sampled_from(WORDS))] = data.draw(VALUES)
+        else:
+            parent[path[-1]] = data.draw(VALUES)
+    found = read(whole, KINDS, host({"/etc/x": "x"}))
+    told = found.notes + found.absent if isinstance(found, Agent) else found
+    assert isinstance(found, Agent) or found
+    for problem in told:
+        assert problem.message.isprintable(), problem
+        assert SECRET not in problem.message
+        assert isinstance(problem.path, tuple)
+
+
+@pytest.mark.parametrize(("written", "stored"), [("0640", "0640"), ("640", "640"), ("'640'", "640")])
+def test_a_file_mode_is_the_digits_that_are_written(write, written, stored):
+    (spec,) = load(write(TEXT.replace("0644", written))).specs
+    assert spec.agent["file-output"]["certificate"]["permission"] == stored
+
+
+@pytest.mark.parametrize("mode", ["689", "0x1A0", "6_40", "0b110"])
+def test_digits_that_no_file_mode_has_are_refused(write, mode):
+    assert [line for line in mistakes(write(TEXT.replace("0644", mode))) if "is no file mode" in line]
+
+
+def test_credentials_that_only_the_host_has_in_its_environment_are_a_note_to_validate(write):
+    text = re.sub(r"config:\n.*\n.*\n", "config: {}\n", TEXT)
+    absent = "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET"
+    assert [note for note in load(write(text), form_only=True).notes if note.endswith(absent)]
+    assert [line for line in mistakes(write(text)) if line.endswith(absent)]

@@ -1,0 +1,92 @@
+"""What `apply` shows of credentials: where they are kept, and nothing of what they are."""
+
+import io
+import json
+from uuid import uuid4
+
+from rich.console import Console
+
+from evercert.cli import show
+from evercert.cli.files import KINDS
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component
+from evercert.operations.apply import Plan, Wanted, plan
+from tests.doubles.fakes import START, FakeTable
+from tests.doubles.fakes import spec as small
+from tests.doubles.raw_server import bundle
+
+NAMES = {"evercert/credentials/a": "create", "evercert/credentials/b": "change", "evercert/credentials/c": "unchanged"}
+
+
+def shown(plan, **how):
+    console = Console(file=io.StringIO(), width=200)
+    show.plan(console, plan, **how)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_plan_says_in_which_secret_credentials_are_stored():
+    assert shown(Plan(credentials=NAMES)) == [
+        "+ credentials: stored in secret evercert/credentials/a (create)",
+        "~ credentials: stored in secret evercert/credentials/b (change)",
+        "  credentials: stored in secret evercert/credentials/c (unchanged)",
+    ]
+
+
+def test_when_the_others_of_an_issuer_follow_is_said():
+    follows = Plan(woken=["a", "b"])
+    assert shown(follows) == [
+        "2 more will be issued anew within the hour (with --now at once), by what their issuer is now"
+    ]
+    assert shown(follows, at_once=True) == ["2 more will be issued anew at once, by what their issuer is now"]
+
+
+def test_a_credential_alone_is_something_to_do():
+    assert not Plan(credentials={"a": "change"}).empty
+    assert Plan(credentials={"a": "unchanged"}).empty
+    assert shown(Plan(credentials={"a": "unchanged"}))[-1] == "nothing to change"
+
+
+def test_scripts_are_told_the_same():
+    assert show.plan_values(Plan(credentials=NAMES)) == {
+        "credentials": NAMES,
+        "issuers": [],
+        "redefined": {},
+        "steps": [],
+        "unchanged": [],
+    }
+
+
+def test_what_is_another_about_an_issuer_is_shown_key_by_key():
+    table = FakeTable()
+    before = {"type": "infisical", "auth": {"type": "aws-iam", "identity-id": "one"}, "ca-bundle": bundle()}
+    after = {
+        "type": "infisical",
+        "auth": {"type": "aws-iam", "identity-id": "two"},
+        "ca-bundle": f"# another\n{bundle()}",
+    }
+    table.write_issuer("shop", Component.model_validate(before))
+    for definition, lines in (
+        (after, ["~ issuer shop", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
+        (before, ["nothing to change"]),
+    ):
+        wanted = Wanted({"shop": Component.model_validate(definition)}, [])
+        assert shown(plan(wanted, table, KINDS)) == lines
+
+
+def wanted(**changes):
+    where = {"type": "secrets-manager", "secret": "evercert/certificates/web"}
+    return small(destinations=[where], **changes)
+
+
+def test_what_an_agent_would_have_run_is_shown_to_nobody():
+    hooks = {"post-hooks": {"on-renewal": {"command": "curl -H 'Authorization: Bearer s3cret' https://x.example"}}}
+    record = Record(name="web", uid=str(uuid4()), spec=wanted(agent=hooks), generation=1)
+    table = FakeTable()
+    table.write([Change(record, None)], START)
+    other = wanted(agent={"post-hooks": {"on-renewal": {"command": "s3cret"}}})
+    planned = plan(Wanted({"main": Component(type="self-signed")}, [other]), table, KINDS)
+    assert "    agent.post-hooks.on-renewal.command: changed" in shown(planned)
+    assert "s3cret" not in json.dumps(show.plan_values(planned))
+    assert show.detail(record)["spec"]["agent"] == ["post-hooks"]
+    assert "s3cret" not in json.dumps(show.detail(record))

@@ -1,0 +1,324 @@
+"""What an agent document must not hold: every check of the agent, and what it finds out too late."""
+
+import pytest
+
+from evercert.cli.infisical_agent.translation import is_agent
+from tests.samples.agent_documents import (
+    CLIENT_ID,
+    IDENTITY,
+    document,
+    entry,
+    host,
+    notes,
+    outputs,
+    refused,
+    request,
+    v1,
+)
+
+FIRST = ("certificates", 0)
+
+
+def follower(**changes):
+    gone = dict.fromkeys(("application_name", "profile_name", "attributes", "lifecycle"))
+    return entry(**{**gone, "certificate_id": CLIENT_ID, **changes})
+
+
+def test_a_document_without_version_is_told_which_one_it_is():
+    data = document(v1())
+    del data["version"]
+    ((path, message),) = refused(data)
+    assert (path, message) == ((), "the version is missing; write version: v1 (project-slug)")
+    data = document()
+    del data["version"]
+    assert refused(data) == [((), "the version is missing; write version: v2 (application-name)")]
+
+
+@pytest.mark.parametrize("version", ["v3", "1", "V1"])
+def test_unsupported_version(version):
+    assert refused(document(version=version)) == [
+        (("version",), f"unsupported version: {version}. Supported versions: v1, v2")
+    ]
+
+
+@pytest.mark.parametrize("nothing", [None, [], [None], {}])
+def test_no_certificates(nothing):
+    found = refused({**document(), "certificates": nothing})
+    assert found[0] == (("certificates",), "at least one certificate is required")
+    assert found[1:] == [(FIRST, "certificate 1 is empty; write it, or leave it out")] * (nothing == [None])
+
+
+def test_templates_are_of_the_secrets_agent():
+    ((path, message),) = refused(document(templates=[{"source-path": "/x"}]))
+    assert path == ("templates",)
+    assert message.startswith("templates are of the secrets agent, and not allowed beside certificates")
+
+
+@pytest.mark.parametrize(
+    ("version", "key", "value"),
+    [("v1", "project-slug", "web"), ("v2", "application-name", "shop"), ("v1", "profile-name", "tls")],
+)
+def test_certificate_id_exclusivity(version, key, value):
+    ((path, message),) = refused(document(follower(**{key: value}), version=version))
+    assert path == (*FIRST, key)
+    assert message.startswith(f"certificate 1: 'certificate-id' cannot be used together with '{key}'")
+
+
+@pytest.mark.parametrize(("key", "value"), [("csr", request(cn="a.example")), ("csr-path", "/a.csr")])
+def test_certificate_id_with_a_csr(key, value):
+    found = refused(document(follower(**{key: value})), host({"/a.csr": request(cn="a.example")}))
+    assert (
+        (*FIRST, key),
+        "certificate 1: 'certificate-id' cannot be used together with 'csr/csr-path'; leave one of them out",
+    ) in found
+
+
+def test_certificate_id_is_told_what_excludes_it_in_the_order_of_the_agent():
+    both = follower(
+        csr_path="/a.csr", application_name="a", profile_name="b", project_slug="c", attributes={"ttl": "1d"}
+    )
+    messages = [message for _, message in refused(document(both), host({"/a.csr": request(cn="a.example")}))]
+    words = [
+        "'project-slug'",
+        "'profile-name'",
+        "'application-name'",
+        "'csr/csr-path'",
+        "'attributes' is not supported",
+    ]
+    assert [word in message for word, message in zip(words, messages, strict=False)] == [True] * 5
+
+
+def test_certificate_id_with_attributes():
+    ((path, message),) = refused(document(follower(attributes={"ttl": "1d"})))
+    assert path == (*FIRST, "attributes")
+    assert message.startswith("certificate 1: 'attributes' is not supported when using 'certificate-id'")
+
+
+def test_v1_rejects_application_name():
+    ((path, message),) = refused(document(v1(application_name="shop"), version="v1"))
+    assert path == (*FIRST, "application-name")
+    assert message.startswith("certificate 1 (version v1): 'application-name' is not supported; write 'project-slug'")
+
+
+def test_v2_rejects_project_slug():
+    ((path, message),) = refused(document(entry(project_slug="web")))
+    assert path == (*FIRST, "project-slug")
+    assert message.startswith("certificate 1 (version v2): 'project-slug' is not supported; write 'application-name'")
+
+
+@pytest.mark.parametrize(
+    ("version", "key"),
+    [("v1", "project-slug"), ("v1", "profile-name"), ("v2", "application-name"), ("v2", "profile-name")],
+    ids=["v1_missing_project", "v1_missing_profile", "v2_missing_application", "v2_missing_profile"],
+)
+def test_missing_fields(version, key):
+    made = v1 if version == "v1" else entry
+    assert refused(document(made(**{key.replace("-", "_"): None}), version=version)) == [
+        (FIRST, f"certificate 1 (version {version}): '{key}' is required")
+    ]
+
+
+def test_both_csr_and_csr_path():
+    both = entry(csr=request(cn="a.example"), csr_path="/a.csr")
+    ((path, message),) = refused(document(both))
+    assert path == (*FIRST, "csr-path")
+    assert message.startswith(
+        "certificate 1: certificate configuration cannot specify both 'csr' and 'csr-path' fields"
+    )
+
+
+def test_a_csr_that_is_none_is_told_and_not_quoted():
+    ((path, message),) = refused(document(entry(csr="hunter2", attributes=None)))
+    assert path == (*FIRST, "csr")
+    assert message.startswith("certificate 1: csr: has 0 PEM blocks")
+    ((path, message),) = refused(document(entry(csr_path="/a.csr", attributes=None)), host({"/a.csr": "hunter2"}))
+    assert path == (*FIRST, "csr-path")
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize("key", ["ttl", "renew-before-expiry", "status-check-interval", "failure-retry-interval"])
+@pytest.mark.parametrize("text", ["soon", "90", "-30d", "3mo", "d", "1h-5m", "9" * 200 + "d"])
+def test_a_bad_duration(key, text):
+    if key == "ttl":
+        data, part = entry(attributes={"common-name": "a.example", key: text}, lifecycle=None), "attributes"
+    else:
+        data, part = entry(lifecycle={"renew-before-expiry": "1d", key: text}), "lifecycle"
+    ((path, message),) = refused(document(data))
+    assert path == (*FIRST, part, key)
+    assert message.startswith(f"certificate 1: {key}: ")
+    assert "is negative" in message or "is not a duration" in message
+
+
+@pytest.mark.parametrize("text", ["0s", "1ms", "101y"])
+def test_a_span_out_of_range(text):
+    ((path, _),) = refused(document(entry(attributes={"common-name": "a.example", "ttl": text}, lifecycle=None)))
+    assert path == (*FIRST, "attributes", "ttl")
+
+
+def test_renew_before_expiry_exceeds_ttl():
+    for span in ("90d", "91d"):
+        ((path, message),) = refused(document(entry(lifecycle={"renew-before-expiry": span})))
+        assert path == FIRST
+        assert message == f"certificate 1: lifecycle.renew-before-expiry ({span}) must be shorter than attributes.ttl"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("key-algorithm", "RSA_1024", "key-algorithm: "),
+        ("signature-algorithm", "MD5", ""),
+        ("key-usages", ["signing"], "'signing' is no usage"),
+        ("extended-key-usages", ["server"], "'server' is no usage"),
+        ("alt-names", ["no name"], "only printable ASCII without spaces"),
+        ("common-name", 5, "common-name: write text"),
+        ("alt-names", "a.example", "alt-names: write a list"),
+        ("alt-names", [5], "alt-names[0]: write text"),
+    ],
+)
+def test_what_the_agent_lets_the_server_find_out(key, value, told):
+    ((path, message),) = refused(document(entry(attributes={"common-name": "a.example", key: value})))
+    assert path[:4] == (*FIRST, "attributes", key)
+    assert message.startswith("certificate 1: ")
+    assert told.replace("key-algorithm: ", "") in message
+
+
+def test_missing_certificate_path():
+    for given in (None, {}, {"certificate": {"permission": "0644"}, "private-key": {"path": "/a.key"}}):
+        found = refused(document(entry(file_output=given)))
+        (message,) = [text for _, text in found if "file-output.certificate" in text]
+        assert message.startswith("certificate 1: file-output.certificate.path is required")
+
+
+def test_the_path_of_the_private_key_is_required_where_a_key_comes_back():
+    alone = {"certificate": {"path": "/a.crt"}}
+    ((_, message),) = refused(document(entry(file_output=alone)))
+    assert message.startswith("certificate 1: file-output.private-key.path is required")
+    assert notes(document(entry(file_output=alone, csr=request(cn="a.example"), attributes=None)))
+    assert notes(document(follower(file_output=alone)))
+
+
+def test_two_outputs_in_one_file():
+    one = {"certificate": {"path": "/a.pem"}, "private-key": {"path": "/a.pem"}}
+    ((path, message),) = refused(document(entry(file_output=one)))
+    assert path == (*FIRST, "file-output", "private-key", "path")
+    assert message == "certificate 1: /a.pem is the file of the certificate of certificate 1 too; give each its own"
+    two = entry(file_output=outputs("a")), entry(attributes={"common-name": "b.example"}, file_output=outputs("a"))
+    assert [path[1:] for path, _ in refused(document(*two))] == [
+        (1, "file-output", "certificate", "path"),
+        (1, "file-output", "private-key", "path"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "fine"),
+    [("0644", 1), ("644", 1), ("0o640", 1), (0o640, 1), ("0888", 0), ("rw", 0), (-1, 0), ("77777", 0), (True, 0)],
+)
+def test_file_permissions(mode, fine):
+    output = outputs("a")
+    output["certificate"]["permission"] = mode
+    data = document(entry(file_output=output))
+    if fine:
+        assert notes(data)
+    else:
+        ((path, message),) = refused(data)
+        assert path == (*FIRST, "file-output", "certificate", "permission")
+        assert "octal digits" in message
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "path", "told"),
+    [
+        ("infisical", {"adress": "x"}, ("infisical", "adress"), "unknown key 'adress'; did you mean 'address'?"),
+        ("auht", {}, ("auht",), "unknown key 'auht'; did you mean 'auth'?"),
+        ("infisical", [1], ("infisical",), "infisical: write a mapping"),
+        (
+            "infisical",
+            {"exit-after-auth": "yes"},
+            ("infisical", "exit-after-auth"),
+            "exit-after-auth: write true or false",
+        ),
+        (
+            "infisical",
+            {"retry-strategy": {"base-delay": "0ms"}},
+            ("infisical", "retry-strategy", "base-delay"),
+            "base-delay: '0ms' is not a delay",
+        ),
+        (
+            "infisical",
+            {"retry-strategy": {"max-retries": -1}},
+            ("infisical", "retry-strategy", "max-retries"),
+            "max-retries: 0 is the least",
+        ),
+    ],
+)
+def test_sections_are_checked_key_by_key(section, value, path, told):
+    ((place, message),) = refused(document(**{section: value}))
+    assert place == path
+    assert message.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "told"),
+    [
+        ({"atributes": {}}, ("atributes",), "unknown key 'atributes'; did you mean 'attributes'?"),
+        ({"post_hooks": {"on-renew": {"command": "x"}}}, ("post-hooks", "on-renew"), "did you mean 'on-renewal'?"),
+        ({"lifecycle": "30d"}, ("lifecycle",), "lifecycle: write a mapping"),
+        (
+            {"post_hooks": {"on-renewal": {"command": "x", "timeout": "1m"}}},
+            ("post-hooks", "on-renewal", "timeout"),
+            "write a whole number",
+        ),
+    ],
+)
+def test_unknown_keys_of_a_certificate_are_told_with_its_number(changes, path, told):
+    ((place, message),) = refused(document(entry(**changes)))
+    assert place == (*FIRST, *path)
+    assert message.startswith("certificate 1: ")
+    assert told in message
+
+
+def test_a_key_that_stands_there_in_two_spellings_is_refused():
+    ((path, message),) = refused(document(entry(profile_name="a") | {"profile_name": "b"}))
+    assert path == (*FIRST, "profile_name")
+    assert message == "certificate 1: profile_name: 'profile-name' stands here twice, in two spellings"
+
+
+def test_auth_is_needed():
+    data = document()
+    del data["auth"]
+    ((path, message),) = refused(data)
+    assert path == ()
+    assert message.startswith("the key 'type' is missing in auth")
+
+
+def test_all_mistakes_of_all_certificates_are_told_at_once():
+    bad = entry(colour="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
+    data = document(bad, v1(file_output=outputs("b")), auth={"type": "azure", "config": {"identity-id": IDENTITY}})
+    messages = [message for _, message in refused(data)]
+    parts = ("azure takes", "1: unknown key 'colour'", "1: ttl: 'soon'", "1: key-usages[0]: 'signing' is no usage")
+    for part in (*parts, "'project-slug' is not supported", "2 (version v2): 'application-name' is required"):
+        assert len([message for message in messages if part in message]) == 1, part
+    assert len(messages) == 6
+
+
+def test_a_list_entry_that_is_no_mapping_is_told():
+    ((path, message),) = refused(document(entry(), "web"))
+    assert path == ("certificates", 1)
+    assert message == "certificate 2: certificates[1]: write a mapping"
+
+
+@pytest.mark.parametrize(
+    ("data", "agent"),
+    [
+        (document(), True),
+        ({"version": "v3", "auth": {}}, True),
+        ({"infisical": {}, "certificates": []}, True),
+        ({"version": "v1"}, True),
+        ({"version": "evercert/v1", "auth": {}}, False),
+        ({"version": "evercert/v1"}, False),
+        ({"certificates": []}, False),
+        ([], False),
+    ],
+)
+def test_a_document_of_the_agent_is_known_by_its_version_or_its_sections(data, agent):
+    assert is_agent(data) is agent

@@ -1,0 +1,151 @@
+"""What may be adopted, what is refused, and what it is tagged with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from evercert.cli import adoption as adopting
+from evercert.cli.files import BadInput
+from evercert.contracts.record import Record
+from evercert.documents.spec import Component
+from evercert.errors import Misconfigured
+from tests.doubles.fakes import spec
+from tests.doubles.strict_aws import ACCOUNT, REGION, refuse
+
+ARN = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0f1e"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:team/tls-AbCdEf"
+OURS = {"evercert:stack": "evercert", "evercert:certificate": "web"}
+
+
+@dataclass
+class Account:
+    """ACM and Secrets Manager with one resource; the answers have the shapes of the service models."""
+
+    kind: str = "IMPORTED"
+    tags: dict[str, str] = field(default_factory=dict)
+    secret: dict[str, Any] = field(default_factory=dict)
+    regions: list[str] = field(default_factory=list)
+
+    def client(self, service: str, *, region_name: str, config: object) -> Account:
+        self.regions.append(region_name)
+        return self
+
+    def describe_certificate(self, *, CertificateArn: str) -> dict[str, Any]:
+        if CertificateArn != ARN:
+            raise refuse("ResourceNotFoundException", "DescribeCertificate", "no such certificate")
+        moment = datetime(2026, 5, 1, tzinfo=UTC)
+        return {"Certificate": {"Type": self.kind, "DomainName": "a\x1b", "NotAfter": moment, "InUseBy": ["lb"]}}
+
+    def list_tags_for_certificate(self, *, CertificateArn: str) -> dict[str, Any]:
+        return {"Tags": self._tags()}
+
+    def describe_secret(self, *, SecretId: str) -> dict[str, Any]:
+        if SecretId not in {"team/tls", "evercert/credentials/ca", SECRET}:
+            raise refuse("ResourceNotFoundException", "DescribeSecret", "no such secret")
+        name = "team/tls" if SecretId == SECRET else SecretId
+        return {"ARN": SECRET, "Name": name, "Tags": self._tags(), **self.secret}
+
+    def add_tags_to_certificate(self, *, CertificateArn: str, Tags: list[dict[str, str]]) -> None:
+        assert CertificateArn == ARN
+        self.tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+
+    def tag_resource(self, *, SecretId: str, Tags: list[dict[str, str]]) -> None:
+        assert SecretId == SECRET
+        self.tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+
+    def _tags(self) -> list[dict[str, str]]:
+        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+
+
+def connection(account: Account, region: str = REGION) -> Any:
+    cloudformation = SimpleNamespace(meta=SimpleNamespace(region_name=region))
+    return SimpleNamespace(name="evercert", clients=SimpleNamespace(session=account, cloudformation=cloudformation))
+
+
+@pytest.mark.parametrize("resource", [ARN, SECRET, "team/tls"], ids=["certificate", "secret-arn", "secret-name"])
+def test_what_belongs_to_nobody_gets_both_tags_and_nothing_else(resource: str) -> None:
+    account = Account(tags={"team": "web"})
+    found = adopting.find(connection(account), "web", resource)
+    assert not found.ours
+    assert account.tags == {"team": "web"}  # looking changes nothing
+    adopting.tag(connection(account), found)
+    assert account.tags == {"team": "web", **OURS}
+    assert adopting.find(connection(account), "web", resource).ours
+
+
+def test_a_wildcard_is_spelled_as_the_destinations_spell_it() -> None:
+    assert (
+        adopting.find(connection(Account()), "*.a.example", ARN).tags["evercert:certificate"] == "_wildcard.a.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "resource", "words"),
+    [
+        (Account(kind="AMAZON_ISSUED"), ARN, "is of type AMAZON_ISSUED: ACM takes no import in its place"),
+        (Account(kind="PRIVATE"), ARN, "is of type PRIVATE"),
+        (Account(tags={"evercert:stack": "other"}), ARN, "belongs to stack 'other'"),
+        (Account(tags={**OURS, "evercert:certificate": "b"}), ARN, "belongs to certificate 'b'"),
+        (Account(tags={"evercert:stack": "other"}), SECRET, "belongs to stack 'other'"),
+        (Account(secret={"DeletedDate": 1}), "team/tls", "restore-secret --secret-id team/tls"),
+        (Account(secret={"OwningService": "rds"}), "team/tls", "is managed by rds"),
+        (Account(), "evercert/credentials/ca", "where credentials are"),
+        (Account(), f"arn:aws:iam::{ACCOUNT}:role/x", "neither the ARN"),
+        (Account(), "a b\x1b[2J", "neither the ARN"),
+        (Account(), f"{ARN}\n", "neither the ARN"),
+    ],
+)
+def test_what_is_not_ours_to_take_is_refused_in_one_line(account: Account, resource: str, words: str) -> None:
+    before = dict(account.tags)
+    with pytest.raises(BadInput) as caught:
+        adopting.find(connection(account), "web", resource)
+    assert len(caught.value.lines) == 1
+    assert words in caught.value.lines[0]
+    assert caught.value.lines[0].isprintable()
+    assert account.tags == before
+
+
+def test_what_is_not_there_is_told_by_name() -> None:
+    with pytest.raises(Misconfigured, match="cannot look at secret nobody: ResourceNotFoundException"):
+        adopting.find(connection(Account()), "web", "nobody")
+
+
+@pytest.mark.parametrize("resource", [ARN, "team/tls"])
+def test_the_lines_for_the_document_are_a_destination(resource: str) -> None:
+    found = adopting.find(connection(Account()), "web", resource)
+    document = yaml.safe_load(f"destinations:\n{found.yaml()}\n")
+    assert document == {"destinations": [found.destination]}
+
+
+def test_a_secret_of_another_region_is_looked_for_there_and_says_so() -> None:
+    account = Account()
+    found = adopting.find(connection(account, "us-east-1"), "web", SECRET)
+    assert (account.regions, found.destination["region"]) == ([REGION], REGION)
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [({}, "SecretArns naming"), ({"RotationEnabled": True}, "rotation is on"), ({"KmsKeyId": "k"}, "encrypted with k")],
+)
+def test_what_the_stack_would_stumble_over_is_noted(secret: dict[str, Any], words: str) -> None:
+    notes = adopting.find(connection(Account(secret=secret)), "web", "team/tls").notes
+    assert any(words in note for note in notes)
+    assert any("replaces its value" in note for note in notes)
+
+
+def test_a_record_that_names_it_is_known() -> None:
+    found = adopting.find(connection(Account()), "web", "team/tls")
+    uid = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
+    for settings, named in [
+        ({"type": "secrets-manager", "secret": "team/tls"}, True),
+        ({"type": "secrets-manager", "secret": "team/other"}, False),
+        ({"type": "fake", "secret": "team/tls"}, False),
+    ]:
+        wanted = spec("web").model_copy(update={"destinations": (Component.model_validate(settings),)})
+        assert found.named_by(Record(name="web", uid=uid, spec=wanted, generation=1)) is named

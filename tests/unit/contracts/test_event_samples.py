@@ -1,0 +1,101 @@
+"""docs/events.md, the samples in events/ and what is really announced say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from evercert.contracts.destination import Drift
+from evercert.contracts.events import Outcome
+from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request, Status
+from evercert.contracts.record import Facts
+from evercert.documents.spec import Spec
+from evercert.errors import Unavailable
+from evercert.issuers.self_signed import SelfSigned
+from evercert.scheduling.timers import renewal_time
+from tests.doubles.fakes import Bench, spec
+from tests.tools.local_stack import ROOT
+
+PAGE = (ROOT / "docs" / "events.md").read_text()
+DATA = PAGE.split("## `data`")[1]
+DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+SAMPLES = {
+    f"certificate.{word}": f"certificate_{word}.json"
+    for word in ("renewed", "failed", "expiring", "drifted", "pending")
+}
+
+
+class Revoked(SelfSigned):
+    """Says of every certificate that it was revoked."""
+
+    def status(self, wanted: Spec, facts: Facts) -> Status:
+        return "revoked"
+
+
+class Slow:
+    """Waits for an approval."""
+
+    def issue(self, request: Request) -> PendingAnswer:
+        return PendingAnswer("0f4b7c1e", request.now, request.now + timedelta(days=7), "an approval")
+
+
+def announced() -> dict[str, Outcome]:
+    """One real outcome of every type."""
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec(to=("here", "there"), labels={"team": "web"}, lifecycle={"renew-before-expiry": "85d"}))
+    there = bench.destinations.open(spec(to=("there",)).destinations[0], "web")
+    there.errors = [Unavailable("closed"), Unavailable("closed")]
+    for _ in range(3):  # issued, failed, delivered
+        bench.run()
+        bench.clock.now = bench.record().due_at
+    there.drift = Drift("it holds something else", repaired="put right")
+    bench.run()  # drifted
+    bench.issuers.known["main"] = OpenIssuer(Revoked(SelfSigned.Settings()), "self-signed")
+    bench.clock.now = bench.record().due_at
+    bench.run()  # revoked
+    bench.run()  # renewed
+    bench.issuers.error = Unavailable("closed")
+    for share in (0.3, 0.7, 1):  # expiring twice, expired
+        facts, renewal = bench.record().facts, renewal_time(bench.record())
+        bench.clock.now = renewal + (facts.not_after - renewal) * share
+        bench.run()
+        bench.run()
+    bench.issuers.error = None
+    bench.issuers.known["main"] = OpenIssuer(Slow(), "slow")
+    bench.want(spec("waiting"))
+    bench.run("waiting")
+    bench.want(spec("broken"))
+    bench.table.items["certificate#broken", "record"]["spec"] = {"S": "{}"}
+    bench.run("broken")
+    return {outcome.type: outcome for outcome in bench.announcer.announced}
+
+
+def test_every_type_that_is_sent_is_documented_as_such() -> None:
+    sent = {
+        name for line in PAGE.splitlines() if line.endswith("| sent |") for name in re.findall(r"`([\w.]+)`", line)[:1]
+    }
+    assert set(announced()) == sent
+
+
+def test_every_key_that_is_sent_is_documented() -> None:
+    for outcome in announced().values():
+        assert set(outcome.data) <= DOCUMENTED, outcome.type
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_is_what_is_really_sent(kind: str) -> None:
+    sample = json.loads((ROOT / "events" / SAMPLES[kind]).read_text())
+    event = json.loads(
+        json.dumps(announced()[kind].cloud_event("arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"))
+    )
+    assert sample.keys() == event.keys()
+    assert sample["data"].keys() <= DOCUMENTED
+    for key, value in sample["data"].items():
+        if key in event["data"]:
+            assert type(value) is type(event["data"][key]), key
+    assert {"name", "issuer", "revision"} <= sample["data"].keys()
+    assert sample["type"] == kind

@@ -1,0 +1,181 @@
+"""An outage is met once, one goes first when it may be over, and not all come back at once."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from evercert.contracts.ports import Gate
+from evercert.errors import (
+    ClaimLost,
+    EvercertError,
+    GaveUp,
+    Gone,
+    Misconfigured,
+    NotYet,
+    OutOfTime,
+    Rejected,
+    Unavailable,
+)
+from evercert.issuance.circuit_breaker import PROBE, STEPS, Breaker
+from tests.doubles.fakes import START, FakeGates, HandClock
+
+MAIN = "issuer main"
+UIDS = [str(uuid.UUID(int=number)) for number in range(200)]
+
+
+class Outage:
+    """A breaker, and its service, which answers or does not."""
+
+    def __init__(self) -> None:
+        self.clock, self.gates = HandClock(), FakeGates()
+        self.breaker = Breaker(self.gates, self.clock)
+        self.calls = 0
+
+    def call(self, error: Exception | None = None, uid: str = UIDS[0]) -> None:
+        with self.breaker.watch(self.breaker.admit(MAIN, uid)):
+            self.calls += 1
+            if error is not None:
+                raise error
+
+    def fail(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.clock.now = max(self.gates.read(MAIN).shut_until or self.clock.now, self.clock.now)
+            with pytest.raises(Unavailable):
+                self.call(Unavailable("no answer"))
+
+
+@pytest.fixture
+def outage() -> Outage:
+    return Outage()
+
+
+def test_an_outage_is_met_once_and_the_next_ones_are_put_off_without_a_call(outage: Outage) -> None:
+    outage.fail()
+    for uid in UIDS:
+        with pytest.raises(NotYet, match="issuer main does not answer"):
+            outage.call(uid=uid)
+    assert outage.calls == 1
+
+
+def test_another_service_is_not_shut(outage: Outage) -> None:
+    outage.fail()
+    assert outage.breaker.admit("issuer other", UIDS[0]) == Gate("issuer other")
+
+
+def test_who_waits_comes_back_after_the_step_and_spread_over_another(outage: Outage) -> None:
+    outage.fail()
+    moments = []
+    for uid in UIDS:
+        with pytest.raises(NotYet) as put_off:
+            outage.breaker.admit(MAIN, uid)
+        moments.append(put_off.value.until)
+    over = START + STEPS[0]
+    assert all(over <= moment < over + STEPS[0] for moment in moments)
+    for part in range(4):  # in each quarter of the step there are some, and not nearly all
+        begins = over + part * STEPS[0] / 4
+        assert 25 <= sum(begins <= moment < begins + STEPS[0] / 4 for moment in moments) <= 75
+
+
+def test_the_step_grows_and_stays_bounded(outage: Outage) -> None:
+    shut = []
+    for _ in range(10):
+        outage.fail()
+        shut.append(outage.gates.read(MAIN).shut_until - outage.clock())
+    assert shut == [*STEPS, *[STEPS[-1]] * 6]
+
+
+def test_when_it_may_be_over_one_goes_first_and_the_others_wait_for_it(outage: Outage) -> None:
+    outage.fail()
+    outage.clock.now += STEPS[0]
+    gate = outage.breaker.admit(MAIN, UIDS[0])
+    assert gate == Gate(MAIN, 1, outage.clock() + PROBE)
+    for uid in UIDS:
+        with pytest.raises(NotYet) as put_off:
+            outage.breaker.admit(MAIN, uid)
+        assert put_off.value.until >= outage.clock() + PROBE
+
+
+def test_of_two_that_see_the_end_of_the_step_together_one_goes(outage: Outage) -> None:
+    outage.fail()
+    outage.clock.now += STEPS[0]
+    stale = outage.gates.read(MAIN)
+    outage.breaker.admit(MAIN, UIDS[0])
+    outage.gates.read = lambda service: stale  # what an eventually consistent read may answer
+    outage.gates.shut = lambda gate, failures, until: False  # and what the conditional write then says
+    with pytest.raises(NotYet):
+        outage.breaker.admit(MAIN, UIDS[1])
+
+
+def test_an_answer_of_the_one_that_went_first_opens_it_for_all(outage: Outage) -> None:
+    outage.fail(3)
+    outage.clock.now += STEPS[2]
+    outage.call()
+    assert outage.gates.read(MAIN) == Gate(MAIN)
+    outage.fail()
+    assert outage.gates.read(MAIN).failures == 1
+
+
+def test_silence_towards_the_one_that_went_first_shuts_it_for_longer(outage: Outage) -> None:
+    outage.fail(2)
+    assert outage.gates.read(MAIN) == Gate(MAIN, 2, outage.clock() + STEPS[1])
+
+
+def test_one_that_went_first_and_died_keeps_the_others_waiting_for_a_minute(outage: Outage) -> None:
+    outage.fail()
+    outage.clock.now += STEPS[0]
+    outage.breaker.admit(MAIN, UIDS[0])
+    outage.clock.now += PROBE
+    outage.breaker.admit(MAIN, UIDS[1])
+
+
+@pytest.mark.parametrize("error", [Rejected("no"), Misconfigured("no")])
+def test_a_refusal_is_an_answer(outage: Outage, error: EvercertError) -> None:
+    outage.fail()
+    outage.clock.now += STEPS[0]
+    with pytest.raises(type(error)):
+        outage.call(error)
+    assert outage.gates.read(MAIN) == Gate(MAIN)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [GaveUp("late"), NotYet("later", START), ClaimLost("lost"), OutOfTime("late"), ValueError("a bug")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_ours_says_nothing_of_the_service(outage: Outage, error: Exception) -> None:
+    with pytest.raises(type(error)):
+        outage.call(error)
+    assert outage.gates.known == {}
+    outage.fail()
+    outage.clock.now += STEPS[0]
+    with pytest.raises(type(error)):
+        outage.call(error)
+    assert outage.gates.read(MAIN) == Gate(MAIN, 1, outage.clock() + PROBE)
+
+
+def test_a_place_that_is_gone_was_told_by_a_service_that_answers(outage: Outage) -> None:
+    with pytest.raises(Gone):
+        outage.call(Gone("deleted"))
+    assert outage.gates.known == {}
+
+
+@pytest.mark.parametrize("ahead", [2 * STEPS[-1] + timedelta(seconds=1), timedelta(days=1), timedelta(days=36_500)])
+def test_an_end_that_is_too_far_away_was_made_by_a_clock_that_was_wrong(outage: Outage, ahead: timedelta) -> None:
+    outage.gates.known[MAIN] = Gate(MAIN, 1, START + ahead)
+    outage.call()
+    assert outage.gates.read(MAIN) == Gate(MAIN)
+
+
+@pytest.mark.parametrize("failures", [-5, 0, 10**9])
+def test_a_count_that_hands_have_spoiled_keeps_the_wait_bounded(outage: Outage, failures: int) -> None:
+    outage.gates.known[MAIN] = Gate(MAIN, failures, START + 2 * STEPS[-1])
+    with pytest.raises(NotYet) as put_off:
+        outage.breaker.admit(MAIN, UIDS[0])
+    assert START < put_off.value.until <= START + 2 * STEPS[-1]
+    outage.clock.now += 2 * STEPS[-1]
+    with pytest.raises(Unavailable):
+        outage.call(Unavailable("no answer"))
+    assert START < outage.gates.read(MAIN).shut_until <= outage.clock() + STEPS[-1]

@@ -1,0 +1,255 @@
+"""Turns, intents, places that are gone, and rules asked beforehand, at a destination that has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from evercert.contracts.destination import Delivered, Drift
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.record import Delivery
+from evercert.documents.spec import Spec
+from evercert.errors import EvercertError, Gone, Misconfigured, Rejected, Unavailable
+from evercert.issuance.delivery import INTENT_SETTLES, Result
+from evercert.issuers.self_signed import SelfSigned
+from evercert.pki.certificate import Bundle
+from tests.doubles.fakes import START, Bench, as_long_as, spec
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class Shelf:
+    """Makes a new thing at every first delivery; `lost` answers never arrive."""
+
+    clock: Callable[[], datetime]
+    service: str = "shelf"
+    quota: int = 100
+    creates: bool = True
+    things: dict[str, tuple[datetime, Bundle]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)  # "before": nothing was made; "after": it was
+    refuses: EvercertError | None = None
+    seen: list[Delivery] = field(default_factory=list)
+    looks: int = 0
+    asked: int = 0
+    while_delivering: Callable[[], None] = lambda: None
+
+    def check(self, spec: Spec) -> None:
+        pass
+
+    def preflight(self, spec: Spec, here: Delivery) -> None:
+        self.asked += 1
+        if self.refuses is not None:
+            raise self.refuses
+
+    def examine(self, here: Delivery) -> Drift | None:
+        return None
+
+    def find(self, since: datetime) -> str | None:
+        self.looks += 1
+        return next((name for name, (made, _) in self.things.items() if made >= since), None)
+
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
+        self.seen.append(here)
+        self.while_delivering()
+        if here.location and here.location not in self.things:
+            raise Gone("deleted")
+        lost = self.lost.pop(0) if self.lost else None
+        name = here.location or f"thing {len(self.seen)}"
+        if lost != "before":
+            self.things[name] = (self.clock(), bundle)
+        if lost is not None:
+            raise Unavailable("no answer")
+        return Delivered(name, bundle.chain.serial_number)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    return bench
+
+
+@pytest.fixture
+def shelf(bench: Bench) -> Shelf:
+    """As the destination `here`."""
+    bench.destinations.known["here"] = shelf = Shelf(bench.clock)
+    return shelf
+
+
+def here(bench: Bench, number: int = 0) -> Delivery:
+    record = bench.record()
+    return record.deliveries.get(record.spec.destinations[number].key, Delivery())
+
+
+def later(bench: Bench) -> str:
+    """The next run, when it is due."""
+    bench.clock.now = max(bench.record().due_at, bench.clock.now)
+    return bench.run()
+
+
+# -- intents ----------------------------------------------------------------------------------------------------------
+def test_a_first_delivery_is_written_down_before_it_begins(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    stored = []
+    shelf.while_delivering = lambda: stored.append(here(bench))
+    assert bench.run() == "certificate.issued"
+    assert [delivery.intended_at for delivery in stored] == [START]
+    assert here(bench) == Delivery(revision=1, location="thing 1", version=here(bench).version)
+
+
+def test_a_later_delivery_needs_no_intent(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    bench.run()
+    bench.clock.now = bench.record().renew_at
+    assert bench.run() == "certificate.renewed"
+    assert (shelf.seen[-1].location, shelf.seen[-1].intended_at, shelf.looks) == ("thing 1", None, 0)
+    assert len(shelf.things) == 1
+
+
+def test_what_a_lost_answer_made_is_found_and_nothing_is_made_twice(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    shelf.lost = ["after"]
+    assert bench.run() == "certificate.failed"
+    for _ in as_long_as(lambda: here(bench).revision == 0):
+        later(bench)
+    assert (list(shelf.things), here(bench).location, shelf.looks) == (["thing 1"], "thing 1", 1)
+    assert here(bench).intended_at is None
+
+
+def test_it_is_not_looked_for_before_it_can_be_seen(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    shelf.lost = ["after"]
+    bench.run()
+    bench.table.request("web", bench.clock())  # somebody has no patience
+    bench.clock.advance(minutes=4, seconds=59)
+    assert bench.run() == "waiting"
+    assert (len(shelf.seen), shelf.looks, bench.record().due_at) == (1, 0, START + INTENT_SETTLES)
+    assert len(bench.pace.taken["shelf"]) == 1  # who waits for that takes no turn
+
+
+def test_where_nothing_was_made_it_is_made_under_a_new_intent(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    shelf.lost = ["before", "before"]
+    bench.run()
+    for _ in as_long_as(lambda: here(bench).revision == 0):
+        later(bench)
+    assert len(shelf.things) == 1
+    begun = [delivery.intended_at for delivery in shelf.seen]
+    assert begun[0] + INTENT_SETTLES <= begun[1] < begun[1] + INTENT_SETTLES <= begun[2]
+
+
+def test_a_place_that_is_gone_is_forgotten_and_made_anew_at_once(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    bench.run()
+    shelf.things.clear()
+    bench.clock.now = now = bench.record().renew_at
+    assert bench.run() == "certificate.renewed"
+    assert list(shelf.things) == [here(bench).location] == ["thing 3"]
+    assert shelf.seen[-1] == Delivery(intended_at=now)
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+def queue(bench: Bench, length: int) -> None:
+    for _ in range(length):
+        bench.pace.take("shelf", bench.clock())
+
+
+@pytest.mark.parametrize("before_us", [0, 1, 2])
+def test_a_turn_a_moment_away_is_waited_for(bench: Bench, shelf: Shelf, before_us: int) -> None:
+    bench.want(spec())
+    queue(bench, before_us)
+    assert bench.run() == "certificate.issued"
+    assert bench.clock() == shelf.things["thing 1"][0] == START + before_us * SECOND
+
+
+def test_a_later_turn_is_written_down_and_kept(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec(to=("here", "there")))
+    queue(bench, 30)
+    assert bench.run() == "certificate.issued"  # the other one has it
+    assert (here(bench).turn, here(bench).revision, here(bench, 1).revision) == (START + 30 * SECOND, 0, 1)
+    assert (bench.record().due_at, shelf.seen, bench.clock()) == (START + 30 * SECOND, [], START)
+    assert later(bench) == "certificate.delivered"
+    assert bench.clock() == START + 30 * SECOND
+    assert len(bench.pace.taken["shelf"]) == 31
+
+
+def test_who_comes_before_the_turn_goes_on_waiting_for_it(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    queue(bench, 30)
+    assert bench.run() == "waiting"
+    bench.clock.advance(seconds=20)
+    assert bench.run() == "waiting"
+    assert here(bench).turn == START + 30 * SECOND
+    assert len(bench.pace.taken["shelf"]) == 31
+    assert shelf.seen == []
+
+
+@pytest.mark.parametrize(("late", "turns"), [(59, 31), (61, 32)])
+def test_a_turn_that_was_missed_by_more_than_a_minute_is_taken_anew(
+    bench: Bench, shelf: Shelf, late: int, turns: int
+) -> None:
+    bench.want(spec())
+    queue(bench, 30)
+    bench.run()
+    bench.clock.now = START + (30 + late) * SECOND
+    assert bench.run() == "certificate.issued"
+    assert len(bench.pace.taken["shelf"]) == turns
+
+
+def test_a_turn_of_a_clock_that_was_wrong_is_not_believed(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    bench.clock.now += timedelta(days=30)
+    queue(bench, 30)
+    bench.run()
+    bench.clock.now = START
+    assert bench.run() == "certificate.issued"
+    assert bench.clock() == START
+
+
+# -- quota ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("before_us", "warns"), [(78, False), (79, True)])
+def test_a_quota_that_is_nearly_used_up_is_a_warning(bench: Bench, shelf: Shelf, before_us: int, warns: bool) -> None:
+    bench.want(spec())
+    queue(bench, before_us)
+    bench.clock.advance(days=1)
+    report = bench.issuance.run("web")
+    warning = f"{before_us + 1} of the 100 imports that shelf takes in 365 days are used"
+    assert (warning in str(report.facts)) == (warning in str(bench.announcer.announced[-1].data)) == warns
+    assert report.facts["imports_used_percent"] == before_us + 1
+
+
+def test_the_fullest_of_several_quotas_is_measured() -> None:
+    assert Result({}, used={"a": (1, 100), "b": (9, 10)}).measured == {"imports_used_percent": 90}
+    assert Result({}).measured == {}
+
+
+# -- what is asked before anything is issued --------------------------------------------------------------------------
+def test_a_rule_that_would_be_broken_stops_it_before_anything_is_issued(bench: Bench, shelf: Shelf) -> None:
+    bench.want(spec())
+    bench.run()
+    shelf.refuses = Rejected("keys do not change here")
+    bench.clock.now = bench.record().renew_at
+    assert bench.run() == "certificate.failed"
+    assert "keys do not change here" in str(bench.announcer.announced[-1].data)
+    assert (bench.record().revision, bench.record().pending, len(shelf.seen)) == (1, None, 1)
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Misconfigured("no permission")])
+def test_one_that_cannot_be_asked_keeps_nobody_waiting(bench: Bench, shelf: Shelf, error: EvercertError) -> None:
+    bench.want(spec(to=("here", "there")))
+    bench.run()
+    shelf.refuses = error
+    bench.clock.now = bench.record().renew_at
+    assert bench.run() == "certificate.renewed"
+    assert here(bench, 1).revision == 2
+
+
+def test_a_place_of_somebody_elses_is_asked_of_before_the_first_delivery_too(bench: Bench, shelf: Shelf) -> None:
+    shelf.refuses = Rejected("another kind of key")
+    bench.want(spec())
+    assert bench.run() == "certificate.failed"
+    assert (shelf.asked, bench.record().revision) == (1, 0)

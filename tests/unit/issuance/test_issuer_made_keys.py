@@ -1,0 +1,353 @@
+"""Issuers that make the private key, wait for people, and renew behind our back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from evercert.aws.dynamodb import items
+from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request, Status
+from evercert.contracts.record import Facts
+from evercert.documents.spec import Spec
+from evercert.errors import Rejected, Unavailable
+from evercert.issuance.obtain import LONGEST_PENDING
+from evercert.issuers.self_signed import SelfSigned
+from evercert.pki.attributes import Attributes
+from evercert.pki.certificate import Chain
+from evercert.pki.keys import PrivateKey, public_bytes
+from tests.doubles.fakes import Bench, spec
+
+FOLLOWED = "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b"
+
+
+@dataclass
+class Maker:
+    """Makes key and certificate, and knows them by names of its own."""
+
+    waits_for: list[str] = field(default_factory=list)
+    advice: str | None = None
+    standing: Status = "good"
+    other_key: bool = False
+    no_key: bool = False
+    algorithm: str = "EC_prime256v1"
+    requests: list[Request] = field(default_factory=list)
+    revoked: list[str | None] = field(default_factory=list)
+
+    def issue(self, request: Request) -> Issued | PendingAnswer:
+        self.requests.append(request)
+        if self.waits_for:
+            waits_for = self.waits_for.pop(0)
+            return PendingAnswer(
+                "request-1", request.now + timedelta(minutes=1), request.now + timedelta(days=7), waits_for
+            )
+        key = PrivateKey.generate(self.algorithm)
+        names = request.spec if request.spec.certificate_id is None else named()
+        signed = SelfSigned(SelfSigned.Settings()).issue_with(
+            Request(request.certificate, names, None, 1, "", request.now), key
+        )
+        shown = PrivateKey.generate(self.algorithm) if self.other_key else key
+        return Issued(signed.chain, None if self.no_key else shown, f"id-{len(self.requests)}")
+
+    def status(self, spec: Spec, facts: Facts) -> Status:
+        standing, self.standing = self.standing, "good"
+        return standing
+
+    def revoke(self, chain: Chain, reference: str | None) -> None:
+        self.revoked.append(reference)
+
+    def key_algorithm(self) -> str | None:
+        return self.advice
+
+
+def named() -> Spec:
+    return spec(attributes={"common-name": "made.example.com", "ttl": "90d"})
+
+
+@pytest.fixture
+def maker(bench: Bench) -> Maker:
+    maker = Maker()
+    bench.issuers.known["main"] = OpenIssuer(maker, "maker")
+    return maker
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def theirs(**changes: object) -> Spec:
+    return spec(**{"private-key": {"source": "issuer"}, **changes})
+
+
+def followed() -> Spec:
+    return Spec.model_validate(
+        {
+            "name": "web",
+            "issuer": "main",
+            "certificate-id": FOLLOWED,
+            "destinations": [{"type": "fake", "to": "here"}],
+        }
+    )
+
+
+# -- a key that the issuer makes --------------------------------------------------------------------------------------
+def test_key_and_certificate_of_the_issuer_are_delivered_together(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    assert bench.run() == "certificate.issued"
+    bundle = bench.destinations.known["here"].bundle
+    assert public_bytes(bundle.chain.leaf.public_key()) == bundle.private_key.public_bytes()
+    assert maker.requests[0].csr is None
+    assert bench.record().facts.reference == "id-1"
+
+
+def test_such_a_key_is_sealed_before_it_is_delivered(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    bench.destinations.open(theirs().destinations[0], "web").errors = [Unavailable("closed")]
+    assert bench.run() == "certificate.failed"
+    pending = bench.record().pending
+    assert pending.sealed_key is not None and pending.chain is not None and pending.csr is None
+    bench.clock.now = bench.record().due_at
+    assert bench.run() == "certificate.issued"
+    assert len(maker.requests) == 1
+
+
+def test_two_revisions_ask_with_different_tokens_though_neither_has_a_csr(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    bench.run()
+    item = bench.table.items["certificate#web", "record"]
+    for attribute in ("revision", "facts", "deliveries", "request_hash", "issuer_hash"):
+        item.pop(attribute)  # a restored copy counts its revisions anew
+    bench.run()
+    assert len({request.token for request in maker.requests}) == len(maker.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [("other_key", "it is for another public key"), ("no_key", "it came without a private key that can be used")],
+)
+def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
+    setattr(maker, wrong, True)
+    bench.want(theirs())
+    assert bench.run() == "certificate.failed"
+    assert told in bench.record().last_error.message
+    assert maker.revoked == ["id-1"]
+
+
+def test_a_key_of_another_kind_than_was_asked_for_is_a_misfit(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs(**{"private-key": {"source": "issuer", "algorithm": "EC_secp384r1"}}))
+    assert bench.run() == "certificate.failed"
+    assert "its key is no EC_secp384r1" in bench.record().last_error.message
+
+
+def test_a_run_that_died_may_have_asked_and_the_next_one_says_so(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    maker.waits_for = ["somebody"]
+    bench.run()
+    bench.clock.now = bench.record().due_at
+    bench.run()
+    assert [request.asked_before for request in maker.requests] == [False, True]
+
+
+def test_what_is_renewed_is_named_and_what_is_asked_anew_is_not(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    bench.run()
+    bench.clock.now = bench.record().renew_at
+    assert bench.run() == "certificate.renewed"
+    bench.edit(theirs(attributes={"common-name": "other.example.com", "ttl": "90d"}))
+    bench.run()
+    previous = [request.previous and request.previous.reference for request in maker.requests]
+    assert previous == [None, "id-1", None]
+
+
+# -- which kind of key -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("advice", "made"), [("EC_secp384r1", "EC_secp384r1"), (None, "RSA_2048")])
+def test_where_the_issuer_decides_it_is_asked_before_the_key_is_made(bench, maker, advice, made) -> None:
+    maker.advice, maker.algorithm = advice, made
+    bench.want(spec(**{"private-key": {"algorithm": "issuer"}}))
+    maker.waits_for = ["somebody"]
+    bench.run()
+    sealed = bench.seal.open(bench.record().pending.sealed_key, bench.record().uid, 1)
+    assert sealed.algorithm == made
+
+
+# -- waiting for people -------------------------------------------------------------------------------------------------
+def test_what_an_issuer_waits_for_is_announced_once(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an approval", "an approval", "another approval"]
+    bench.want(theirs())
+    told = []
+    for _ in range(4):
+        told.append(bench.run())
+        bench.clock.now = bench.record().due_at
+    assert told == ["certificate.pending", "pending", "certificate.pending", "certificate.issued"]
+    outcome = bench.announcer.announced[0]
+    assert (outcome.data["waits_for"], outcome.data["request"]) == ("an approval", "request-1")
+
+
+def test_what_it_waits_for_is_foreign_text(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an\x1b[31m approval"]
+    bench.want(theirs())
+    bench.run()
+    assert bench.announcer.announced[0].data["waits_for"] == "an [31m approval"
+
+
+def test_an_approval_that_came_just_before_the_deadline_counts(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an approval"]
+    bench.want(theirs())
+    bench.run()
+    bench.clock.now = bench.record().pending.deadline + timedelta(minutes=1)
+    assert bench.run() == "certificate.issued"
+
+
+def test_a_deadline_of_a_clock_that_was_wrong_ends_before_long(bench: Bench, maker: Maker) -> None:
+    maker.waits_for = ["an approval"] * 3
+    bench.want(theirs())
+    bench.run()
+    record = bench.record()
+    ahead = {"deadline": bench.clock() + timedelta(days=365), "retry_at": bench.clock()}
+    item = bench.table.items["certificate#web", "record"]
+    item["pending"] = items.attribute(record.pending.model_copy(update=ahead))
+    bench.run()
+    assert bench.record().pending.deadline == bench.clock() + LONGEST_PENDING
+
+
+# -- followed ------------------------------------------------------------------------------------------------------------
+def test_a_followed_certificate_is_taken_as_it_is(bench: Bench, maker: Maker) -> None:
+    bench.want(followed())
+    assert bench.run() == "certificate.issued"
+    assert bench.record().facts.common_name == "made.example.com"
+    assert bench.record().renew_at is None
+
+
+def test_its_successor_is_fetched_when_the_status_check_finds_one(bench: Bench, maker: Maker) -> None:
+    bench.want(followed())
+    bench.run()
+    maker.standing = "replaced"
+    bench.clock.now = bench.record().check_at
+    assert bench.run() == "checked"
+    assert bench.record().due_at == bench.clock()
+    assert bench.run() == "certificate.renewed"
+    assert bench.announcer.announced[-1].data["reason"] == "replaced"
+    assert [outcome.type for outcome in bench.announcer.announced] == ["certificate.issued", "certificate.renewed"]
+
+
+def test_what_was_issued_elsewhere_is_never_revoked(bench: Bench, maker: Maker) -> None:
+    maker.other_key = True
+    bench.want(followed())
+    assert bench.run() == "certificate.failed"
+    assert maker.revoked == []
+    assert "it is left, it was issued elsewhere" in bench.record().last_error.message
+
+
+def test_what_was_only_followed_is_not_revoked_by_an_edit(bench: Bench, maker: Maker) -> None:
+    bench.want(followed())
+    bench.destinations.open(followed().destinations[0], "web").errors = [Unavailable("closed")]
+    assert bench.run() == "certificate.failed"
+    assert bench.record().pending.chain is not None
+    bench.clock.advance(minutes=2)  # the breaker's time
+    bench.edit(theirs())
+    assert bench.run() == "certificate.issued"
+    assert maker.revoked == []
+    assert "it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
+
+
+def test_what_was_asked_for_is_taken_back_by_an_edit_that_follows(bench: Bench, maker: Maker) -> None:
+    bench.want(theirs())
+    bench.destinations.open(theirs().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    bench.clock.advance(minutes=2)  # the breaker's time
+    bench.edit(followed())
+    assert bench.run() == "certificate.issued"
+    assert maker.revoked == ["id-1"]
+
+
+def test_one_destination_that_refuses_does_not_keep_a_successor_from_the_others(bench: Bench, maker: Maker) -> None:
+    both = {**followed().document(), "destinations": [{"type": "fake", "to": to} for to in ("here", "there")]}
+    bench.want(Spec.model_validate(both))
+    assert bench.run() == "certificate.issued"
+    bench.destinations.known["there"].refuses = Rejected("too large")
+    maker.standing = "replaced"
+    bench.clock.now = bench.record().check_at
+    bench.run()
+    assert bench.run() == "certificate.renewed"
+    assert bench.destinations.known["here"].deliveries == 2
+
+
+@pytest.mark.parametrize("beside", ["attributes", "csr", "private-key"])
+def test_a_followed_certificate_asks_for_nothing(beside: str) -> None:
+    more = {
+        "attributes": {"common-name": "www.example.com"},
+        "csr": "x",
+        "private-key": {"source": "issuer"},
+    }[beside]
+    with pytest.raises(ValueError):
+        Spec.model_validate({**followed().document(), beside: more})
+
+
+def test_a_followed_certificate_has_no_names_of_its_own() -> None:
+    assert Spec.model_validate(followed().document()) == followed()
+    assert followed().attributes == Attributes.model_construct()
+
+
+# -- once ------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lifecycle": {"renew-before-expiry": "never"}},
+        {"attributes": {"common-name": "www.example.com", "not-after": "2026-03-01T00:00:00.000Z"}},
+    ],
+    ids=["never", "fixed end"],
+)
+def test_what_is_issued_once_is_not_renewed_and_its_expiry_is_warned_of(bench: Bench, changes: dict) -> None:
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec(**changes))
+    assert bench.run() == "certificate.issued"
+    assert bench.record().renew_at is None
+    bench.clock.now = bench.record().facts.not_after
+    bench.run()
+    assert bench.announcer.announced[-1].type == "certificate.expired"
+    assert bench.record().facts.revision == 1
+
+
+@pytest.mark.parametrize("signed", ["ECDSA-SHA512", "ECDSA-SHA256"])
+def test_the_signature_is_made_as_it_was_asked_for(bench: Bench, signed: str) -> None:
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec(attributes={"common-name": "www.example.com", "signature-algorithm": signed}))
+    assert bench.run() == "certificate.issued"
+    leaf = bench.destinations.known["here"].bundle.chain.leaf
+    assert leaf.signature_hash_algorithm.name == signed.rpartition("-")[2].lower()
+
+
+def test_another_signature_than_was_asked_for_is_a_misfit(bench: Bench, maker: Maker) -> None:
+    class Deaf(Maker):
+        def issue(self, request: Request) -> Issued | PendingAnswer:
+            deaf = {"attributes": request.spec.attributes.model_copy(update={"signature_algorithm": None})}
+            return super().issue(
+                Request(request.certificate, request.spec.model_copy(update=deaf), None, 1, "", request.now)
+            )
+
+    bench.issuers.known["main"] = OpenIssuer(Deaf(), "deaf")
+    bench.want(theirs(attributes={"common-name": "www.example.com", "signature-algorithm": "ECDSA-SHA512"}))
+    assert bench.run() == "certificate.failed"
+    assert "it is signed with ECDSA-SHA256; asked for was ECDSA-SHA512" in bench.record().last_error.message
+
+
+# -- usages that nobody asked for ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("profiled", "fits"), [(True, True), (False, False)])
+def test_usages_that_nobody_asked_for_are_a_profiles_to_choose(bench: Bench, profiled: bool, fits: bool) -> None:
+    class Profile(Maker):
+        def issue(self, request: Request) -> Issued | PendingAnswer:
+            usages = {"extended_key_usages": ("client_auth",)}
+            attributes = request.spec.attributes.model_copy(update=usages)
+            asked = request.spec.model_copy(update={"attributes": attributes})
+            answer = super().issue(Request(request.certificate, asked, None, 1, "", request.now))
+            return Issued(answer.chain, answer.private_key, answer.reference, profiled)
+
+    bench.issuers.known["main"] = OpenIssuer(Profile(), "profile")
+    bench.want(theirs())
+    assert (bench.run() == "certificate.issued") is fits
+    asked = {"common-name": "www.example.com", "ttl": "90d", "extended-key-usages": ["server_auth"]}
+    bench.edit(theirs(attributes=asked))
+    assert bench.run() == "certificate.failed"
+    assert "its extended key usage lacks serverAuth" in bench.record().last_error.message

@@ -1,0 +1,263 @@
+"""Whose private key a revision has: a new one, the kept one, or the user's own; and how often one is issued unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+
+from evercert.contracts.destination import Drift
+from evercert.contracts.issuer import Issued, OpenIssuer, Request
+from evercert.issuers.self_signed import SelfSigned
+from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.scheduling.timers import renewal_time
+from tests.doubles.fakes import Bench, FakeSeal, as_long_as, spec
+from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+
+NEVER = {"private-key": {"rotate": "never"}}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    return bench
+
+
+@pytest.fixture
+def ca(bench: Bench) -> Iterator[ScriptedCA]:
+    ca = ScriptedCA()
+    ScriptedIssuer.transport = ca.transport()
+    bench.issuers.known["main"] = OpenIssuer(ScriptedIssuer(ScriptedIssuer.Settings(address="https://ca")), "scripted")
+    yield ca
+    ScriptedIssuer.transport = None
+
+
+def delivered_key(bench: Bench) -> bytes:
+    return public_bytes(bench.destinations.known["here"].bundle.chain.leaf.public_key())
+
+
+def renew(bench: Bench) -> str:
+    bench.clock.now = renewal_time(bench.record())
+    return bench.run()
+
+
+# -- rotate ------------------------------------------------------------------------------------------------------------
+def test_every_revision_has_a_new_key_and_none_is_kept(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    first = delivered_key(bench)
+    assert bench.record().kept_key is None
+    renew(bench)
+    assert delivered_key(bench) != first
+
+
+def test_a_key_that_is_never_rotated_is_kept_sealed_and_used_again(bench: Bench) -> None:
+    bench.want(spec(**NEVER))
+    bench.run()
+    first, kept = delivered_key(bench), bench.record().kept_key
+    assert kept.sealed_key != bench.destinations.known["here"].bundle.private_key.pem()
+    renew(bench)
+    assert delivered_key(bench) == first
+    assert bench.record().kept_key.revision == 2  # sealed anew, bound to the revision that is delivered
+
+
+def test_another_algorithm_takes_another_key(bench: Bench) -> None:
+    bench.want(spec(**NEVER))
+    bench.run()
+    first = delivered_key(bench)
+    bench.edit(spec(**{"private-key": {"rotate": "never", "algorithm": "EC_secp384r1"}}))
+    bench.run()
+    assert delivered_key(bench) != first
+    assert bench.record().kept_key.algorithm == "EC_secp384r1"
+
+
+def test_rotating_again_forgets_the_kept_key_with_the_next_revision(bench: Bench) -> None:
+    bench.want(spec(**NEVER))
+    bench.run()
+    first = delivered_key(bench)
+    bench.edit(spec())
+    assert bench.run() == "nothing-to-do"  # no other certificate is wanted
+    renew(bench)
+    assert delivered_key(bench) != first
+    assert bench.record().kept_key is None
+
+
+def test_a_kept_key_that_does_not_open_is_for_a_person_and_no_new_one_is_made(bench: Bench) -> None:
+    bench.want(spec(**NEVER))
+    bench.run()
+    item = bench.table.items["certificate#web", "record"]
+    item["kept_key"]["M"]["sealed_key"] = {"S": "nonsense"}
+    assert renew(bench) == "certificate.failed"
+    error = bench.record().last_error
+    assert error.kind == "misconfigured"
+    assert "rotate: always" in error.message
+    assert bench.record().revision == 1
+
+
+# -- a csr of the user's own -------------------------------------------------------------------------------------------
+def own_csr() -> tuple[PrivateKey, str]:
+    key = PrivateKey.generate("EC_prime256v1")
+    return key, key.sign_csr(spec().attributes)
+
+
+def supplied(csr: str, **changes):
+    return spec(csr=csr, attributes={"ttl": "90d"}, **changes)
+
+
+def test_a_csr_is_asked_for_as_it_is_and_no_key_is_sealed_or_delivered(bench: Bench, ca: ScriptedCA) -> None:
+    key, csr = own_csr()
+    bench.want(supplied(csr))
+    ca.script = ["pending"]
+    bench.run()
+    assert bench.record().pending.sealed_key is None
+    bench.clock.now = bench.record().due_at
+    assert bench.run() == "certificate.issued"
+    assert bench.destinations.known["here"].bundle.private_key is None
+    assert delivered_key(bench) == key.public_bytes()
+
+
+def test_a_csr_is_used_once_and_its_expiry_is_warned_of(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(supplied(own_csr()[1]))
+    bench.run()
+    facts = bench.record().facts
+    assert bench.record().renew_at is None
+    for _ in as_long_as(lambda: bench.clock() < facts.not_after + timedelta(days=2)):
+        bench.clock.now = bench.record().due_at
+        bench.run()
+    assert len(ca.issued) == 1
+    told = [o for o in bench.announcer.announced if o.type.startswith("certificate.expir")]
+    assert [o.type for o in told] == ["certificate.expiring", "certificate.expiring", "certificate.expired"]
+    assert told[0].data["message"] == "it is issued once: it is not renewed by itself"
+
+
+def test_a_csr_whose_key_never_changes_is_renewed_with_the_same_csr(bench: Bench, ca: ScriptedCA) -> None:
+    key, csr = own_csr()
+    bench.want(supplied(csr, **NEVER))
+    bench.run()
+    assert renew(bench) == "certificate.renewed"
+    assert delivered_key(bench) == key.public_bytes()
+    assert bench.record().kept_key is None
+
+
+def test_another_csr_is_another_certificate(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(supplied(own_csr()[1]))
+    bench.run()
+    key, csr = own_csr()
+    bench.edit(supplied(csr))
+    assert bench.run() == "certificate.renewed"
+    assert delivered_key(bench) == key.public_bytes()
+
+
+def test_a_csr_cannot_sign_itself(bench: Bench) -> None:
+    bench.want(supplied(own_csr()[1]))
+    assert bench.run() == "certificate.failed"
+    error = bench.record().last_error
+    assert error.kind == "rejected"
+    assert "signs with the subject's own key" in error.message
+
+
+def test_the_tokens_of_two_keys_differ_even_under_one_revision(bench: Bench) -> None:
+    """A restored record counts its revisions anew."""
+    record = bench.want(spec())
+    one, other = (PrivateKey.generate("EC_prime256v1").sign_csr(record.spec.attributes) for _ in range(2))
+    assert record.token(1, one) == record.token(1, one) != record.token(1, other)
+    assert x509.load_pem_x509_csr(one.encode()).is_signature_valid
+
+
+# -- the loop guard ----------------------------------------------------------------------------------------------------
+def lose(bench: Bench, minutes: float = 30) -> str:
+    """Somebody takes the certificate away, and the next check notices."""
+    bench.clock.now = max(bench.clock() + timedelta(minutes=minutes), bench.record().check_at)
+    bench.destinations.known["here"].drift = Drift("its version is gone")
+    assert bench.run() == "certificate.drifted"
+    return bench.run()
+
+
+def test_the_sixth_unasked_issuance_within_one_lifetime_is_stopped(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    for _ in range(4):
+        assert lose(bench) == "certificate.renewed"
+    assert lose(bench) == "certificate.failed"
+    record = bench.record()
+    assert (record.state, record.last_error.kind, record.revision) == ("stopped", "misconfigured", 5)
+    assert "evercert renew web" in record.last_error.message
+    assert record.retry_at == bench.clock() + timedelta(days=1)
+
+
+def test_a_request_passes_the_guard_and_begins_to_count_anew(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    for _ in as_long_as(lambda: lose(bench) == "certificate.renewed"):
+        pass
+    bench.table.request("web", bench.clock())
+    assert bench.run() == "certificate.renewed"
+    for _ in range(4):
+        assert lose(bench) == "certificate.renewed"
+    assert lose(bench) == "certificate.failed"
+
+
+def test_an_edit_ends_the_count(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    for _ in range(4):
+        lose(bench)
+    bench.edit(spec(labels={"team": "web"}))
+    bench.run()
+    assert lose(bench) == "certificate.renewed"
+
+
+def test_renewals_in_time_are_never_a_loop(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    for _ in range(12):
+        assert renew(bench) == "certificate.renewed"
+
+
+class DatingBack(SelfSigned):
+    """As CAs do for peers whose clocks are behind: five minutes, whatever the lifetime."""
+
+    back = timedelta(minutes=5)
+
+    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
+        said = request.spec.attributes
+        dates = {"not_before": request.now - self.back, "not_after": request.now + said.ttl, "ttl": None}
+        spec = request.spec.model_copy(update={"attributes": said.model_copy(update=dates)})
+        return super().issue_with(replace(request, spec=spec), private_key)
+
+
+class LeftOver(DatingBack):
+    """As from somebody's cache."""
+
+    back = timedelta(days=80)
+
+
+def for_minutes(bench: Bench, issuer: type[DatingBack]) -> None:
+    bench.issuers.known["main"] = OpenIssuer(issuer(issuer.Settings()), "dating-back")
+    attributes, lifecycle = {"common-name": "www.example.com", "ttl": "2m"}, {"renew-before-expiry": "75s"}
+    bench.want(spec(attributes=attributes, lifecycle=lifecycle))
+    bench.run()
+
+
+def test_renewals_of_what_lives_for_minutes_and_is_dated_back_are_no_loop_either(bench: Bench) -> None:
+    for_minutes(bench, DatingBack)
+    for _ in range(12):
+        assert renew(bench) == "certificate.renewed"
+
+
+def test_what_is_nearly_over_whenever_it_comes_is_a_loop(bench: Bench) -> None:
+    for_minutes(bench, LeftOver)
+    for _ in range(4):
+        assert renew(bench) == "certificate.renewed"
+    assert renew(bench) == "certificate.failed"
+
+
+def test_sealing_is_bound_to_the_revision_also_for_a_kept_key(bench: Bench) -> None:
+    bench.want(spec(**NEVER))
+    bench.run()
+    kept = bench.record().kept_key
+    FakeSeal().open(kept.sealed_key, bench.record().uid, kept.revision)

@@ -1,0 +1,66 @@
+"""What random schedules found, each cut down to the steps that matter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.ports import Changes, Held
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from evercert.issuance.run import Issuance
+from evercert.issuers.self_signed import SelfSigned
+from tests.doubles.fakes import LEASE, Bench, FakeTable, spec
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    return bench
+
+
+class Forgetful:
+    """The table, whose answer is lost when a delivery is written down."""
+
+    def __init__(self, table: FakeTable, error: EvercertError) -> None:
+        self._table, self._error = table, error
+
+    def __getattr__(self, method: str) -> object:
+        return getattr(self._table, method)
+
+    def update(self, held: Held, changes: Changes) -> None:
+        if "deliveries" in changes:
+            raise self._error
+        self._table.update(held, changes)
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("no answer"), Misconfigured("no permission")], ids=lambda error: error.kind
+)
+def test_trouble_with_the_table_is_not_told_of_a_destination_that_took_it(bench: Bench, error: EvercertError) -> None:
+    bench.want(spec(to=("here", "there")))
+    ports = replace(bench.ports, inventory=Forgetful(bench.table, error))
+    assert Issuance(ports, LEASE).run("web").outcome == "certificate.issued"
+    (outcome,) = bench.announcer.announced
+    assert "undelivered" not in outcome.data
+    assert len(outcome.data["locations"]) == 2
+    record = bench.record()
+    assert (record.state, record.pending, record.failures) == ("ready", None, 0)
+    assert record.delivered(1)
+
+
+def test_a_seal_that_refuses_to_open_does_not_throw_away_what_was_issued(bench: Bench) -> None:
+    """A refusal of KMS, after the chain was saved, is no refusal of the issuer."""
+    bench.want(spec(to=("here",)))
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("busy")]
+    assert bench.run() == "certificate.failed"
+    bench.clock.now = bench.record().retry_at
+    bench.seal.error = Rejected("KMS refuses")
+    assert bench.run() == "certificate.failed"
+    assert bench.record().pending is not None
+    bench.seal.error = None
+    bench.clock.now = bench.record().retry_at
+    assert bench.run() == "certificate.issued"
+    assert bench.record().facts.revision == 1

@@ -1,0 +1,125 @@
+"""What an Infisical issuer may be told, and what is wrong with the rest, by its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evercert.cli.files import KINDS
+from evercert.documents.document import Document, read
+from evercert.documents.spec import Component
+from evercert.errors import Misconfigured
+from evercert.issuers import ISSUERS
+from tests.doubles.raw_server import bundle
+
+SECRET = "st.hunter2"
+GOOD = {
+    "type": "infisical",
+    "application": "shop",
+    "profile": "tls-server",
+    "auth": {"type": "aws-iam", "identity-id": "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b"},
+}
+
+
+def problems(**changes: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    definition = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    found = read({"version": "evercert/v1", "issuers": {"main": definition}}, KINDS)
+    return [] if isinstance(found, Document) else [(problem.path[2:], problem.message) for problem in found]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"application": None, "project": "shop"},
+        {"application": None, "profile": None},
+        {"address": "https://infisical.example.com:8443/api"},
+        {"auth": {"type": "kubernetes-auth", "identity-id": "1", "service-account-token": {"aws-secret": "evercert/credentials/k"}}},
+        {"ca-bundle": f"# für intern\n{bundle()}"},
+        {"retry": {"max-retries": 5, "base-delay": "200ms", "max-delay": "5s"}, "pending-for": "14d"},
+    ],
+    ids=["v2", "v1", "only to follow", "a private server", "another spelling", "its own authority", "patience"],
+)  # fmt: skip
+def test_what_is_right_passes(changes: dict) -> None:
+    assert problems(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "told"),
+    [
+        ({"address": "http://infisical.example.com"}, ("address",), "only https:// is spoken"),
+        ({"address": "infisical.example.com"}, ("address",), "address"),
+        ({"project": "shop"}, ("application",), "give one of them"),
+        ({"profile": None}, ("profile",), "together with its project or application"),
+        ({"application": None}, ("application",), "together with its project or application"),
+        ({"pending-for": "31d"}, ("pending-for",), "30d at the most"),
+        ({"auth": None}, ("auth",), "is missing"),
+        ({"auth": {"type": "vault"}}, ("auth", "type"), "there is no login of this type (known: aws-iam, azure"),
+        ({"auth": {"type": "aws-iam"}}, ("auth",), "'identity-id' is missing"),
+        ({"auth": {"type": "aws-iam", "identity-id": "1", "identity": "1"}}, ("auth", "identity"), "did you mean 'identity-id'?"),
+        ({"ca-bundle": f"{bundle()}-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}, ("ca-bundle",), "it has a private key in it"),
+        ({"ca-bundle": f"/etc/{SECRET}.pem"}, ("ca-bundle",), "the text, not the name of a file"),
+        ({"ca-bundle": f"-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----"}, ("ca-bundle",), "must be PEM"),
+        ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "does not parse"),
+        ({"auth": {**GOOD["auth"], f"client-secret:{SECRET}": None}}, ("auth",), "is a space missing after a colon?"),
+        ({"auth": {**GOOD["auth"], "hunter2": None}}, ("auth",), "is a space missing after a colon?"),
+        (
+            {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": {SECRET: None}}},
+            ("auth", "client-secret"), "is a space missing after a colon?",
+        ),
+        (
+            {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": SECRET}},
+            ("auth", "client-secret"), "write where it is, and not the secret itself",
+        ),
+        (
+            {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": {"aws-secret": SECRET}}},
+            ("auth", "client-secret", "aws-secret"), "it must be evercert/credentials/NAME",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_place_and_without_a_secret(changes: dict, place: tuple, told: str) -> None:
+    (problem,) = problems(**changes)
+    assert problem[0] == place
+    assert told in problem[1]
+    assert SECRET not in problem[1]
+
+
+def identity_hash(**changes: Any) -> str:
+    definition = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    return ISSUERS.identity_hash(Component.model_validate(definition))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auth": {"type": "aws-iam", "identity-id": "another"}},
+        {"pending-for": "1d"},
+        {"retry": {"max-retries": 1}},
+        {"address": "https://app.infisical.com/api"},
+        {"address": "https://APP.infisical.com:443/"},
+    ],
+)
+def test_how_it_logs_in_and_how_patient_it_is_makes_no_other_issuer(changes: dict) -> None:
+    assert identity_hash(**changes) == identity_hash()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"address": "https://eu.infisical.com"},
+        {"profile": "tls-client"},
+        {"application": None, "project": "shop"},
+        {"auth": {**GOOD["auth"], "organization": "another"}},
+    ],
+)
+def test_another_server_or_profile_is_another_issuer(changes: dict) -> None:
+    assert identity_hash(**changes) != identity_hash()
+
+
+@pytest.mark.parametrize("key", [f"client-secret:{SECRET}", "hunter2"])
+def test_a_key_that_may_be_a_secret_is_not_quoted_where_an_issuer_is_opened_either(key: str) -> None:
+    definition = Component.model_validate({**GOOD, "auth": {**GOOD["auth"], key: None}})
+    with pytest.raises(Misconfigured, match="is a space missing after a colon") as raised:
+        ISSUERS.settings(definition)
+    assert "hunter2" not in str(raised.value)

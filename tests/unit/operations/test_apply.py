@@ -1,0 +1,311 @@
+"""What `apply` would change, and how it changes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from evercert.cli.files import KINDS
+from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
+from evercert.contracts.spec_store import Change
+from evercert.documents.spec import Component, Spec
+from evercert.errors import Misconfigured, Rejected
+from evercert.issuers.self_signed import SelfSigned
+from evercert.operations.apply import Plan, Wanted, _step, carry_out, plan
+from tests.doubles.fakes import START, Bench, FakeQueue, FakeTable
+from tests.doubles.fakes import spec as small
+
+ISSUERS = {"main": Component(type="self-signed")}
+
+
+def web(name: str = "web", secret: str | None = None, **attributes: object) -> Spec:
+    return Spec.model_validate(
+        {
+            "name": name,
+            "issuer": "main",
+            "attributes": {"common-name": f"{name}.example.com", **attributes},
+            "destinations": [{"type": "secrets-manager", "secret": secret or f"evercert/certificates/{name}"}],
+            "labels": {"team": "web"},
+        }
+    )
+
+
+def planned(table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS) -> Plan:
+    return plan(Wanted(issuers, list(specs), prune), table, KINDS)
+
+
+def applied(
+    table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS, at_once=False
+) -> FakeQueue:
+    queue = FakeQueue()
+    carry_out(planned(table, *specs, prune=prune, issuers=issuers), table, queue, START, at_once=at_once)
+    return queue
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    return FakeTable()
+
+
+def test_new_certificates_are_created_due_and_nudged(table: FakeTable) -> None:
+    queue = applied(table, web("a"), web("b"))
+    assert [nudge.certificate for nudge in queue.sent] == ["a", "b"]
+    record = table.record("a")
+    assert isinstance(record, Record)
+    assert (record.generation, record.state, record.due_at) == (1, "new", START)
+
+
+def test_applying_the_same_again_changes_nothing(table: FakeTable) -> None:
+    applied(table, web())
+    again = planned(table, web())
+    assert again.empty
+    assert again.unchanged == ["web"]
+
+
+def test_a_change_is_shown_key_by_key_and_raises_the_generation(table: FakeTable) -> None:
+    applied(table, web())
+    result = planned(table, web(ttl="30d"))
+    (step,) = result.steps
+    assert (step.verb, step.differences) == ("change", [("attributes.ttl", None, "30d")])
+    applied(table, web(ttl="30d"))
+    assert table.record("web").generation == 2
+
+
+def test_a_change_keeps_what_the_issuer_wrote(table: FakeTable) -> None:
+    applied(table, web())
+    table.items["certificate#web", "record"]["revision"] = {"N": "7"}
+    applied(table, web(ttl="30d"))
+    assert table.record("web").revision == 7
+
+
+def test_what_the_files_do_not_name_stays(table: FakeTable) -> None:
+    applied(table, web("a"))
+    applied(table, web("b"))
+    assert table.record("a") is not None
+
+
+def test_prune_deletes_only_what_has_the_label_and_no_file_names(table: FakeTable) -> None:
+    applied(table, web("a"), web("b"))
+    result = planned(table, web("b"), prune={"team": "web"})
+    assert [(step.verb, step.name) for step in result.steps] == [("delete", "a")]
+    assert planned(table, web("b"), prune={"team": "other"}).empty
+    applied(table, web("b"), prune={"team": "web"})
+    assert table.record("a") is None
+
+
+def test_two_certificates_in_one_secret_conflict_across_applies(table: FakeTable) -> None:
+    applied(table, web("a", secret="shared"))
+    result = planned(table, web("b", secret="shared"))
+    assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
+
+
+def test_the_secret_of_a_deleted_certificate_stays_its_own(table: FakeTable) -> None:
+    """It carries the old name in a tag, and delivery would refuse it for ever."""
+    applied(table, web("a", secret="shared"))
+    result = planned(table, web("b", secret="shared"), prune={"team": "web"})
+    assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
+
+
+def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table: FakeTable) -> None:
+    strange = web("strange").model_copy(update={"destinations": (Component(type="future"),)})
+    table.write(
+        [Change(Record(name="strange", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=strange, generation=1), None)],
+        START,
+    )
+    result = planned(table, web())
+    assert [step.name for step in result.steps] == ["web"]
+    assert "strange, in the stack: there is no destination type 'future'" in result.notes[0]
+
+
+def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeTable) -> None:
+    applied(table, web())
+    table.items["certificate#web", "record"]["schema"] = {"N": str(SCHEMA + 1)}
+    result = planned(table, web(ttl="30d"))
+    assert result.conflicts == [f"web: its record was written by a newer evercert (schema {SCHEMA + 1}); use that one"]
+    assert result.steps == []
+
+
+def test_an_undefined_issuer_is_a_conflict(table: FakeTable) -> None:
+    assert planned(table, web(), issuers={}).conflicts == [
+        "web: issuer 'main' is defined neither in the files nor in the stack"
+    ]
+
+
+def test_a_record_that_does_not_parse_is_repaired(table: FakeTable) -> None:
+    applied(table, web())
+    table.items["certificate#web", "record"]["spec"] = {"S": "{}"}
+    assert isinstance(table.record("web"), Unreadable)
+    (step,) = planned(table, web()).steps
+    assert step.verb == "repair"
+    applied(table, web())
+    assert isinstance(table.record("web"), Record)
+
+
+def issued(table: FakeTable, *names: str, issuer_hash: str = "another issuer's") -> None:
+    """As after a run: delivered, by an issuer with this identity, due in nine days."""
+    facts = Facts(
+        revision=1, serial_number="01", not_before=START, not_after=START + timedelta(days=9), fingerprint_sha256="x",
+        common_name=None, names=(),
+    )  # fmt: skip
+    for name in names:
+        table._set(name, {"facts": facts, "issuer_hash": issuer_hash, "due_at": START + timedelta(days=9)})
+
+
+def test_certificates_of_another_issuer_are_woken_spread_over_an_hour(table: FakeTable) -> None:
+    names = [f"c{n}" for n in range(4)]
+    applied(table, *map(web, names))
+    issued(table, *names)
+    queue = applied(table)
+    assert [table.record(name).due_at - START for name in names] == [timedelta(minutes=15 * n) for n in range(4)]
+    assert queue.sent == []
+
+
+def test_an_interrupted_wake_is_finished_by_the_next_apply(table: FakeTable) -> None:
+    """What wakes a certificate is its own record, not that this very apply changes the definition."""
+    applied(table, web("a"))
+    issued(table, "a")
+    table.write_issuer("main", ISSUERS["main"])
+    assert planned(table).woken == ["a"]
+
+
+def test_what_its_issuer_is_already_is_not_woken(table: FakeTable) -> None:
+    applied(table, web("a"))
+    issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
+    assert planned(table).woken == []
+
+
+def test_what_failed_for_want_of_its_issuer_is_woken_first(table: FakeTable) -> None:
+    applied(table, web("a"), web("b"))
+    issued(table, "a")
+    failure = Failure(kind="misconfigured", message="issuer 'main' is not defined", at=START, generation=1)
+    table._set("b", {"last_error": failure, "due_at": START + timedelta(hours=9)})
+    applied(table)
+    assert table.record("b").due_at == START
+
+
+def test_what_waits_for_another_issuer_is_woken(table: FakeTable) -> None:
+    applied(table, web("a"))
+    under_way = Pending(
+        revision=1, reason="missing", generation=1, issuer="main", request_hash="x", issuer_hash="another issuer's",
+        sealed_key="x", csr="x", handle="h", retry_at=START + timedelta(days=20),
+    )  # fmt: skip
+    table._set("a", {"pending": under_way, "due_at": START + timedelta(days=20)})
+    assert planned(table).woken == ["a"]
+
+
+def test_what_failed_at_another_issuer_is_woken_even_if_its_certificate_is_of_this_one(table: FakeTable) -> None:
+    applied(table, web("a"))
+    issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
+    failure = Failure(kind="rejected", message="no", at=START, generation=1, issuer_hash="another issuer's")
+    table._set("a", {"last_error": failure})
+    assert planned(table).woken == ["a"]
+
+
+def test_with_now_they_are_woken_and_nudged_at_once(table: FakeTable) -> None:
+    applied(table, web("a"), web("b"))
+    issued(table, "a", "b")
+    queue = applied(table, at_once=True)
+    assert {table.record(name).due_at for name in ("a", "b")} == {START}
+    assert sorted(nudge.certificate for nudge in queue.sent) == ["a", "b"]
+
+
+def test_a_queue_that_refuses_is_told_and_loses_nothing(table: FakeTable) -> None:
+    queue = FakeQueue(error=Misconfigured("no permission"))
+    error = carry_out(planned(table, web()), table, queue, START)
+    assert str(error) == "no permission"
+    assert table.record("web").due_at == START
+
+
+def test_a_change_by_somebody_else_meanwhile_is_refused(table: FakeTable) -> None:
+    applied(table, web())
+    mine = planned(table, web(ttl="30d"))
+    applied(table, web(ttl="60d"))
+    with pytest.raises(Rejected, match="web was changed by somebody else"):
+        carry_out(mine, table, FakeQueue(), START)
+    assert table.record("web").spec == web(ttl="60d")
+
+
+class Dying(FakeTable):
+    """Dies before its n-th write, as a laptop that is closed does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
+
+    def _write(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+
+    def write(self, changes, due_at):
+        self._write()
+        super().write(changes, due_at)
+
+    def write_issuer(self, name, definition):
+        self._write()
+        super().write_issuer(name, definition)
+
+    def wake(self, name, at, now):
+        self._write()
+        super().wake(name, at, now)
+
+    def remove(self, record):
+        self._write()
+        super().remove(record)
+
+
+@pytest.mark.parametrize("left", range(8))
+def test_an_apply_that_dies_at_any_write_is_finished_by_repeating_it(left: int) -> None:
+    table = Dying()
+    applied(table, web("old"), web("woken"), web("other"))
+    issued(table, "woken", "other")
+    new = [web(f"c{n:03d}") for n in range(150)]
+    arguments = {"prune": {"team": "web"}}
+    table.left = left
+    try:
+        applied(table, *new, web("woken"), web("other"), **arguments)
+    except KeyboardInterrupt:
+        table.left = None
+        applied(table, *new, web("woken"), web("other"), **arguments)
+    table.left = None
+    assert {record.name for record in table.records()} == {"woken", "other", *(spec.name for spec in new)}
+    assert {table.record(name).due_at - START for name in ("other", "woken")} <= {timedelta(0), timedelta(minutes=30)}
+    again = planned(table, *new, web("woken"), web("other"), **arguments)
+    assert again.steps == []
+
+
+def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> None:
+    table = FakeTable()
+    kept, gone = ({"type": "secrets-manager", "secret": f"evercert/certificates/{name}"} for name in ("a", "b"))
+    before = small(destinations=[kept, gone])
+    record = Record(name="web", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=before, generation=1)
+    table.write([Change(record, None)], START)
+    held, _ = table.claim("web", Claim(id="mine", until=START), START)
+    deliveries = {c.key: Delivery(revision=1, location=f"arn:{c.settings['secret']}") for c in before.destinations}
+    table.release(held, {"deliveries": deliveries}, START, START)
+    table.write_issuer("main", Component(type="self-signed"))
+    planned = plan(Wanted({}, [small(destinations=[kept])]), table, KINDS)
+    (note,) = planned.notes
+    assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
+    assert note.endswith("what it holds is left as it is (arn:evercert/certificates/b)")
+
+
+def test_a_repair_keeps_what_destinations_have() -> None:
+    """Else an ACM certificate would get another ARN, and what uses the old one would expire."""
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(small())
+    bench.run()
+    before = bench.record()
+    bench.table.items["certificate#web", "record"]["spec"] = {"S": "[1,2"}
+    step = _step(before.spec, bench.table.record("web"))
+    assert step.verb == "repair"
+    bench.table.write([step.change], bench.clock())
+    after = bench.record()
+    assert (after.uid, after.revision, after.deliveries) == (before.uid, 1, before.deliveries)
+    assert bench.run() == "certificate.issued"
+    assert bench.record().revision == 2

@@ -1,0 +1,97 @@
+"""Whom a renewal is asked for, in which order, and by when each is due."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Facts, Failure, Record
+from evercert.contracts.spec_store import Change
+from evercert.operations.renew import ask, choose, cleaned
+from tests.doubles.fakes import START, FakeTable, spec
+
+UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
+
+
+def record(name: str, days: int | None = 30, **more) -> Record:
+    facts = days and Facts(
+        revision=1, serial_number="1", not_before=START, not_after=START + timedelta(days=days),
+        fingerprint_sha256="f", names=(),
+    )  # fmt: skip
+    values = {"name": name, "uid": UID, "spec": spec(name), "generation": 1, "facts": facts or None, **more}
+    return Record.model_construct(
+        **{**Record(name=name, uid=UID, spec=values["spec"], generation=1).__dict__, **values}
+    )
+
+
+def test_what_expires_first_is_asked_for_first_and_what_was_never_issued_before_all() -> None:
+    found = choose([record("late", 60), record("soon", 1), record("b", 30), record("a", 30), record("new", None)])
+    assert found.names == ["new", "soon", "a", "b", "late"]
+
+
+def test_only_those_of_the_issuer() -> None:
+    other = record("other", spec=spec("other").model_copy(update={"issuer": "else"}))
+    assert choose([record("web"), other], "else").names == ["other"]
+    assert choose([record("web"), other], "nobody").names == []
+
+
+def failure(requested_at) -> Failure:
+    return Failure(kind="unavailable", message="x", at=START, generation=1, requested_at=requested_at)
+
+
+@pytest.mark.parametrize(
+    ("state", "asked"),
+    [
+        ({}, False),
+        ({"requested_at": START, "served": START}, False),
+        ({"requested_at": START}, True),
+        ({"requested_at": START, "served": START - timedelta(1)}, True),
+        ({"requested_at": START, "last_error": failure(None)}, True),
+        ({"requested_at": START, "last_error": failure(START)}, False),
+    ],
+    ids=["never", "served", "unserved", "an-earlier-one-served", "failed-before", "failed-since"],
+)
+def test_what_is_under_way_is_not_asked_for_again(state, asked: bool) -> None:
+    found = choose([record("web", **state)])
+    assert (found.names, found.asked) == ([], ["web"]) if asked else (["web"], [])
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    assert choose([Unreadable("web", UID, 0, "no spec")], "any").unreadable == ["web"]
+
+
+def table(*names: str) -> FakeTable:
+    made = FakeTable()
+    made.write([Change(record(name), None) for name in names], START + timedelta(days=60))
+    return made
+
+
+def test_they_are_due_evenly_over_the_time() -> None:
+    made = table("a", "b", "c", "d")
+    assert list(ask(["a", "b", "c", "d"], made, START, timedelta(hours=1), "why")) == ["a", "b", "c", "d"]
+    assert [made.record(name).due_at - START for name in "abcd"] == [timedelta(minutes=m) for m in (0, 15, 30, 45)]
+    assert {(made.record(name).requested_at, made.record(name).request_reason) for name in "abcd"} == {(START, "why")}
+
+
+def test_one_that_is_gone_meanwhile_stops_no_other() -> None:
+    made = table("a", "c")
+    assert list(ask(["a", "b", "c"], made, START, timedelta(), None)) == ["a", "c"]
+
+
+def test_an_interrupted_renewal_goes_on_where_it_stood() -> None:
+    made = table("a", "b", "c")
+    asks = ask(choose(made.records()).names, made, START, timedelta(hours=1), None)
+    next(asks)
+    assert choose(made.records()).names == ["b", "c"]
+    assert choose(made.records()).asked == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(None, None), ("", None), (" \n\t ", None), ("a\x1b[31m\nb", "a [31m b"), ("x" * 300, "x" * 199 + "…")],
+    ids=["none", "empty", "blank", "control-characters", "long"],
+)
+def test_a_reason_is_one_short_line(given, kept) -> None:
+    assert cleaned(given) == kept

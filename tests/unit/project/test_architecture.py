@@ -1,0 +1,189 @@
+"""The shape of the code, as far as a test can hold it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from evercert.destinations import DESTINATIONS
+from evercert.issuers import ISSUERS
+from evercert.issuers.infisical.logins import LOGINS
+from tests.tools.local_stack import ROOT
+
+PACKAGE = ROOT / "layers" / "evercert" / "evercert"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PURE_PACKAGES = ("pki", "documents", "contracts", "scheduling", "issuance", "operations")
+PURE = [
+    *sorted(PACKAGE.glob("*.py")),
+    *(path for name in PURE_PACKAGES for path in sorted((PACKAGE / name).rglob("*.py"))),
+]
+AUTHORITY = sorted((PACKAGE / "authority").rglob("*.py"))  # pure as well: its outside world is in aws/ and functions/
+OUTSIDE = {"boto3", "botocore", "httpx", "aws_lambda_powertools", "typer", "rich", "yaml"}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def loaded(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after the statement."""
+    code = f"{statement}\nimport sys\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", [*PURE, *AUTHORITY], ids=lambda path: path.name)
+def test_the_package_root_is_the_field_and_knows_no_outside_world(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(path)}
+    assert not tops & OUTSIDE
+    folders = {"aws", "http_client", "issuers", "destinations", "cli"}
+    assert not {name for name in imports(path) if name.startswith(tuple(f"evercert.{folder}" for folder in folders))}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_begins_with_one_sentence(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring, path
+    assert docstring.splitlines()[0].endswith((".", ":")), path
+
+
+def test_only_the_command_line_needs_its_packages() -> None:
+    for path in MODULES:
+        if "cli" not in path.parts:
+            assert not {name.partition(".")[0] for name in imports(path)} & {"typer", "rich", "yaml"}, path
+
+
+def test_nothing_in_the_package_reads_the_clock() -> None:
+    """Time is an argument; entry points and the command line have the clocks."""
+    for path in MODULES:
+        if "cli" not in path.parts:
+            text = path.read_text()
+            assert "datetime.now" not in text, path
+            assert "time.time" not in text, path
+
+
+def test_the_registers_are_lazy() -> None:
+    before = loaded(
+        "import evercert.issuers, evercert.destinations, evercert.issuers.infisical.logins, evercert.http_client.client"
+    )
+    assert not before & {"boto3", "botocore", "httpx"}
+
+
+@pytest.mark.parametrize("register", [ISSUERS, DESTINATIONS, LOGINS], ids=lambda register: register.what)
+def test_every_entry_of_a_register_loads_and_has_settings(register) -> None:
+    for kind in register.entries:
+        assert register.load(kind).Settings.model_json_schema()
+
+
+def test_the_checker_imports_no_issuer_no_cryptography_and_no_httpx() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import app, sys; print(' '.join(sys.modules))"],
+        capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": f"{PACKAGE.parent}:{ROOT / 'functions' / 'checker'}"},
+    )  # fmt: skip
+    modules = set(done.stdout.split())
+    assert not {
+        name for name in modules if name.startswith(("cryptography", "httpx", "evercert.issuers", "evercert.pki.keys"))
+    }
+
+
+def writes() -> list[tuple[Path, int, ast.Call]]:
+    """Every call of a client method that writes to a table."""
+    names = {"put_item", "update_item", "delete_item"}
+    return [
+        (path, node.lineno, node)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
+    ]
+
+
+def test_every_table_write_carries_a_condition() -> None:
+    """Either spelled out, or from `Update.arguments`, which refuses to be without one."""
+    assert len(writes()) >= 5
+    for path, line, call in writes():
+        given = {keyword.arg for keyword in call.keywords}
+        spread = [keyword for keyword in call.keywords if keyword.arg is None]
+        by_update = any("arguments()" in ast.unparse(keyword.value) for keyword in spread)
+        assert "ConditionExpression" in given or by_update, f"{path}:{line}"
+
+
+def test_every_write_in_a_transaction_carries_a_condition() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value in {"Put", "Update", "Delete"}:
+                        text = ast.unparse(value)
+                        assert "ConditionExpression" in text or "arguments()" in text, f"{path}:{node.lineno}"
+
+
+def test_nobody_writes_in_bulk_where_no_condition_can_stand() -> None:
+    for path in MODULES:
+        assert "batch_write" not in path.read_text(), path
+
+
+def test_an_update_without_a_condition_is_refused() -> None:
+    from evercert.aws.dynamodb.updates import Update
+
+    with pytest.raises(ValueError, match="every table write carries a condition"):
+        Update({"a": "b"}).arguments()
+
+
+def test_files_and_functions_stay_within_their_budget() -> None:
+    for path in [*MODULES, *(ROOT / "functions").glob("*/app.py")]:
+        text = path.read_text()
+        assert text.count("\n") <= 250, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 50, f"{path}:{node.name}"
+
+
+def test_architecture_page_names_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    packages |= {path.parent.name for path in (PACKAGE / "authority").glob("*/__init__.py")}
+    assert packages <= set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE))
+
+
+def test_files_that_the_map_links_to_exist() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_states_on_the_map_are_the_codes() -> None:
+    from evercert.authority.ca.definition import Status
+    from evercert.authority.contracts.records import RequestStatus
+
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its states")[2].partition("###")[0]
+    assert {f"`{one}`" for one in (*get_args(Status), *get_args(RequestStatus))} <= set(re.findall(r"`[a-z]+`", table))
+
+
+def test_the_tables_on_the_map_have_the_kinds_that_are_written() -> None:
+    from evercert.aws.authority.configuration import MODELS
+
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its tables")[2].partition("###")[0]
+    source = "".join(path.read_text() for path in (PACKAGE / "aws" / "authority").glob("*.py"))
+    state = set(re.findall(r'(?:_key|key|_get|_put)\(\s*"([a-z-]+)"', source))
+    assert {"request", "certificate", "token", "signature"} <= state
+    for kind in {*MODELS, *state}:
+        assert re.search(rf"`{kind}[`#]", table), kind

@@ -1,0 +1,175 @@
+"""What is due is put on the queue, once, and comes back if the nudge is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from evercert.contracts.queue import Due, Nudge
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
+from evercert.errors import Unavailable
+from evercert.scheduling.checker import PLENTY, Tick, check
+from evercert.timestamps import to_text
+from tests.doubles.fakes import START, FakeQueue, FakeTable, HandClock, spec
+
+REDISPATCH = timedelta(minutes=10)
+
+
+def tick(table: FakeTable, queue: FakeQueue, clock: HandClock, seconds: float = 48) -> Tick:
+    """What it did; the oldest due time has tests of its own."""
+    stop_at = clock() + timedelta(seconds=seconds)
+    return replace(check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH), oldest_due=None)
+
+
+def wanted(table: FakeTable, *names: str, minutes: float = -1) -> None:
+    for number, name in enumerate(names):
+        record = Record(name=name, uid=f"{number:08d}-0000-4000-8000-000000000000", spec=spec(name), generation=1)
+        table.write([Change(record, None)], START + timedelta(minutes=minutes, seconds=number))
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    return FakeTable()
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    return FakeQueue()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+def test_what_is_due_is_nudged_oldest_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    wanted(table, "a", "b", minutes=-1)
+    wanted(table, "older", minutes=-60)
+    wanted(table, "later", minutes=60)
+    assert tick(table, queue, clock) == Tick(sent=3)
+    assert [nudge.certificate for nudge in queue.sent] == ["older", "a", "b"]
+
+
+def test_a_second_tick_sends_nothing_until_the_nudge_counts_as_lost(
+    table: FakeTable, queue: FakeQueue, clock: HandClock
+) -> None:
+    wanted(table, "a")
+    tick(table, queue, clock)
+    clock.advance(minutes=9)
+    assert tick(table, queue, clock) == Tick()
+    clock.advance(minutes=1)
+    assert tick(table, queue, clock) == Tick(sent=1)
+
+
+def test_what_the_queue_did_not_take_stays_due(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    wanted(table, "a", "b")
+    queue.refuse = {"a"}
+    assert tick(table, queue, clock) == Tick(sent=1, refused=1)
+    queue.refuse = set()
+    assert tick(table, queue, clock) == Tick(sent=1)
+    assert [nudge.certificate for nudge in queue.sent] == ["b", "a"]
+
+
+def test_a_queue_that_fails_whole_loses_nothing(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    wanted(table, "a")
+    queue.error = Unavailable("down")
+    with pytest.raises(Unavailable):
+        tick(table, queue, clock)
+    queue.error = None
+    assert tick(table, queue, clock) == Tick(sent=1)
+
+
+def test_more_than_ten_go_in_tens(table: FakeTable, clock: HandClock) -> None:
+    wanted(table, *(f"c{number:02d}" for number in range(23)))
+    sizes: list[int] = []
+
+    class Counting(FakeQueue):
+        def send(self, nudges):
+            sizes.append(len(nudges))
+            return super().send(nudges)
+
+    assert tick(table, Counting(), clock).sent == 23
+    assert sizes == [10, 10, 3]
+
+
+def test_it_stops_in_time_and_leaves_the_rest_counted(table: FakeTable, clock: HandClock) -> None:
+    wanted(table, *(f"c{number:02d}" for number in range(25)))
+
+    class Slow(FakeQueue):
+        def send(self, nudges):
+            clock.advance(seconds=30)
+            return super().send(nudges)
+
+    queue = Slow()
+    assert tick(table, queue, clock, seconds=48) == Tick(sent=20, left=5)
+    assert len(list(table.due(clock()))) == 5
+
+
+def test_an_entry_that_moved_meanwhile_is_left_as_it_is(table: FakeTable, clock: HandClock) -> None:
+    wanted(table, "a")
+
+    class Racing(FakeQueue):
+        def send(self, nudges):
+            table.request("a", START + timedelta(days=1))
+            return super().send(nudges)
+
+    assert tick(table, Racing(), clock) == Tick(sent=1, overtaken=1)
+    assert table.record("a").due_at == START + timedelta(days=1)
+
+
+def test_a_deleted_certificate_is_not_made_anew_by_the_checker(table: FakeTable, clock: HandClock) -> None:
+    wanted(table, "a")
+
+    class Racing(FakeQueue):
+        def send(self, nudges):
+            table.remove(table.record("a"))
+            return super().send(nudges)
+
+    assert tick(table, Racing(), clock) == Tick(sent=1, overtaken=1)
+    assert table.items == {}
+
+
+def test_an_unpublished_outcome_is_nudged_as_such(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    due = to_text(START - timedelta(minutes=1))
+    key = ("certificate#web", "outcome#u#1#1")
+    table.items[key] = {"due_at": {"S": due}, "due_shard": {"S": "00"}}
+    tick(table, queue, clock)
+    assert queue.sent == [Nudge("web", outcome="outcome#u#1#1")]
+
+
+@pytest.mark.parametrize("key", [("something", "record"), ("certificate#web", "something")])
+def test_what_is_not_ours_is_counted_and_blocks_nobody(
+    table: FakeTable, queue: FakeQueue, clock: HandClock, key
+) -> None:
+    table.items[key] = {"due_at": {"S": to_text(START - timedelta(hours=1))}, "due_shard": {"S": "00"}}
+    wanted(table, "web2")
+    assert tick(table, queue, clock) == Tick(sent=1, foreign=1)
+    assert tick(table, queue, clock) == Tick()
+
+
+def test_a_due_entry_is_a_value() -> None:
+    """It is kept in a dictionary by the checker."""
+    assert len({Due(("a", "b"), "00", "x"), Due(("a", "b"), "00", "x")}) == 1
+
+
+def test_a_tick_tells_how_late_the_oldest_entry_is(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    wanted(table, "a", "b", minutes=-30)
+    stop_at = clock() + timedelta(seconds=48)
+    done = check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
+    assert done.oldest_due == to_text(START - timedelta(minutes=30))
+    done = check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
+    assert done.oldest_due is None
+
+
+def test_of_a_backlog_what_expires_first_goes_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    names = [f"web-{number:04d}" for number in range(PLENTY + 100)]
+    wanted(table, *names, minutes=-60)
+    for number, name in enumerate(reversed(names[100:])):  # the first hundred have no certificate yet
+        item = table.items[f"certificate#{name}", "record"]
+        item["expiry_shard"], item["not_after"] = {"S": "00"}, {"S": to_text(START + timedelta(minutes=number))}
+    tick(table, queue, clock)
+    sent = [nudge.certificate for nudge in queue.sent]
+    assert sent == [*reversed(names[100:]), *names[:100]]

@@ -1,0 +1,219 @@
+"""Decisions: what is due, why, and what holds it back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record
+from evercert.documents.spec import Spec
+from evercert.pki.certificate import Chain
+from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
+from evercert.scheduling.timers import renewal_time
+from tests.unit.issuers.test_self_signed import issue
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+ISSUER = "hash of the issuer"
+SPEC = Spec.model_validate(
+    {
+        "name": "web",
+        "issuer": "development",
+        "attributes": {"common-name": "www.example.com"},
+        "lifecycle": {"renew-before-expiry": "30d"},
+        "destinations": [{"type": "secrets-manager", "secret": "web"}],
+    }
+)
+EDITED = SPEC.model_copy(update={"issuer": "other"})
+MORE_DESTINATIONS = Spec.model_validate(
+    {**SPEC.document(), "destinations": [{"type": "secrets-manager", "secret": "web"}, {"type": "acm"}]}
+)
+FACTS = Facts(
+    revision=3,
+    serial_number="0A",
+    not_before=NOW,
+    not_after=NOW + 90 * DAY,
+    fingerprint_sha256="00",
+    common_name="www.example.com",
+    names=("dns:www.example.com",),
+)
+
+
+def record(**changes):
+    """Delivered and at rest, except for what the test says."""
+    settled = {
+        "name": "web",
+        "uid": "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d",
+        "spec": SPEC,
+        "generation": 2,
+        "state": "ready",
+        "revision": 3,
+        "facts": FACTS,
+        "request_hash": SPEC.request_hash,
+        "issuer_hash": ISSUER,
+        "deliveries": {SPEC.destinations[0].key: Delivery(revision=3, location="arn", version="v")},
+    }
+    return Record(**{**settled, **changes})
+
+
+def pending(**changes):
+    under_way = {
+        "revision": 4,
+        "reason": "near-expiry",
+        "generation": 2,
+        "issuer": "main",
+        "request_hash": SPEC.request_hash,
+        "issuer_hash": ISSUER,
+        "sealed_key": "sealed",
+        "csr": "csr",
+    }
+    return Pending(**{**under_way, **changes})
+
+
+def failure(**changes):
+    return Failure(
+        **{"kind": "unavailable", "message": "busy", "at": NOW, "generation": 2, "issuer_hash": ISSUER, **changes}
+    )
+
+
+def answered(now):
+    """A chain that was issued at this moment for 90 days."""
+    return issue(now)[2].pem
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"facts": None}, "missing", id="never issued"),
+        pytest.param({"spec": EDITED}, "spec-changed", id="another issuer named"),
+        pytest.param({"request_hash": None}, "spec-changed", id="nobody knows what was asked"),
+        pytest.param({"spec": MORE_DESTINATIONS}, "spec-changed", id="a destination that has nothing yet"),
+        pytest.param({"deliveries": {}}, "spec-changed", id="no destination has it"),
+        pytest.param({"issuer_hash": "another"}, "issuer-changed", id="issuer moved"),
+        pytest.param({"requested_at": NOW}, "requested", id="requested"),
+        pytest.param({"requested_at": NOW, "served": NOW - DAY}, "requested", id="requested again"),
+        pytest.param({"requested_at": NOW, "served": NOW}, None, id="request served"),
+        pytest.param({}, None, id="at rest"),
+    ],
+)
+def test_is_due_for_a_reason(changes, reason):
+    assert due_reason(record(**changes), ISSUER, NOW) == reason
+
+
+def test_is_due_near_expiry_from_its_own_dates():
+    renewal = NOW + 60 * DAY
+    assert renewal_time(record()) == renewal
+    assert due_reason(record(), ISSUER, renewal - timedelta(milliseconds=1)) is None
+    assert due_reason(record(), ISSUER, renewal) == "near-expiry"
+
+
+def test_the_first_reason_in_order_is_told():
+    everything = {"facts": None, "spec": EDITED, "issuer_hash": "another", "requested_at": NOW}
+    told = []
+    for settle in ({"facts": FACTS}, {"spec": SPEC}, {"issuer_hash": ISSUER}, {"requested_at": None}, {}):
+        told.append(due_reason(record(**everything), ISSUER, NOW + 80 * DAY))
+        everything |= settle
+    assert told == ["missing", "spec-changed", "issuer-changed", "requested", "near-expiry"]
+
+
+@pytest.mark.parametrize("labels", [{}, {"team": "other"}])
+def test_labels_make_nothing_due(labels):
+    edited = SPEC.model_copy(update={"labels": labels})
+    assert due_reason(record(spec=edited, generation=3), ISSUER, NOW) is None
+
+
+def test_another_renewal_wish_moves_the_renewal_and_nothing_else():
+    later = Spec.model_validate({**SPEC.document(), "lifecycle": {"renew-before-expiry": "10d"}})
+    assert decide(record(spec=later), ISSUER, NOW + 70 * DAY) == Idle()
+    assert renewal_time(record(spec=later)) == NOW + 80 * DAY
+    assert decide(record(), ISSUER, NOW + 70 * DAY) == Start("near-expiry")
+
+
+def test_waits_until_renewal_when_nothing_is_due():
+    assert decide(record(), ISSUER, NOW) == Idle()
+
+
+def test_starts_when_a_certificate_is_missing():
+    assert decide(record(facts=None), ISSUER, NOW) == Start("missing")
+
+
+def test_goes_on_with_what_is_under_way():
+    assert decide(record(facts=None, pending=pending()), ISSUER, NOW) == Resume(pending())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"request_hash": "another"}, {"issuer_hash": "another"}],
+    ids=["another request", "another issuer"],
+)
+def test_gives_up_what_is_under_way_when_nobody_wants_it_any_more(changes):
+    stale = pending(**changes)
+    assert decide(record(facts=None, pending=stale), ISSUER, NOW) == Start("missing", stale)
+
+
+def test_an_edit_taken_back_gives_up_what_was_under_way_and_waits():
+    stale = pending(request_hash="another")
+    assert decide(record(pending=stale), ISSUER, NOW) == Idle(stale)
+
+
+def test_delivers_what_was_answered_as_long_as_it_is_worth_it():
+    ready = pending(chain=answered(NOW))
+    renewal = Facts.of(Chain.from_pem(ready.chain), 4).not_after - 30 * DAY
+    assert decide(record(facts=None, pending=ready), ISSUER, renewal - timedelta(milliseconds=1)) == Resume(ready)
+    assert decide(record(facts=None, pending=ready), ISSUER, renewal) == Start("missing", ready)
+
+
+def test_does_not_ask_again_before_the_moment_that_the_issuer_named():
+    told = NOW + timedelta(minutes=3)
+    waiting = pending(retry_at=told)
+    assert decide(record(pending=waiting), ISSUER, told - timedelta(seconds=1)) == Wait(told)
+    assert decide(record(pending=waiting), ISSUER, told) == Resume(waiting)
+
+
+def test_does_not_try_again_before_the_back_off_has_passed():
+    failed = record(facts=None, last_error=failure(), failures=1, retry_at=NOW + DAY)
+    assert decide(failed, ISSUER, NOW) == Wait(NOW + DAY)
+    assert decide(failed, ISSUER, NOW + DAY) == Start("missing")
+
+
+def test_the_later_of_two_holds_counts():
+    both = record(pending=pending(retry_at=NOW + DAY), last_error=failure(), retry_at=NOW + 2 * DAY)
+    assert decide(both, ISSUER, NOW) == Wait(NOW + 2 * DAY)
+    assert held_until(both, ISSUER, NOW) == NOW + 2 * DAY
+    assert held_until(record(pending=pending(retry_at=NOW + DAY)), ISSUER, NOW) is None
+
+
+def test_a_failure_from_the_future_holds_nothing():
+    ahead = failure().model_copy(update={"at": NOW + 90 * DAY})
+    assert held_until(record(last_error=ahead, retry_at=NOW + 91 * DAY), ISSUER, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "issuer"),
+    [
+        pytest.param({"generation": 3}, ISSUER, id="an edit"),
+        pytest.param({"requested_at": NOW}, ISSUER, id="a request"),
+        pytest.param({}, "mended", id="a mended issuer"),
+    ],
+)
+def test_another_wish_passes_the_back_off(changes, issuer):
+    failed = record(**{"facts": None, "last_error": failure(), "failures": 9, "retry_at": NOW + DAY, **changes})
+    assert held_until(failed, issuer, NOW) is None
+    assert decide(failed, issuer, NOW) == Start("missing")
+
+
+def test_a_hold_of_the_issuer_is_not_passed_by_a_request():
+    waiting = record(pending=pending(retry_at=NOW + DAY), requested_at=NOW)
+    assert decide(waiting, ISSUER, NOW) == Wait(NOW + DAY)
+
+
+def test_an_edit_is_not_held_by_what_the_old_request_waits_for():
+    stale = pending(request_hash="another", retry_at=NOW + DAY)
+    assert decide(record(facts=None, pending=stale), ISSUER, NOW) == Start("missing", stale)
+
+
+def test_nothing_is_held_when_nothing_failed():
+    assert held_until(record(), ISSUER, NOW) is None
+
+
+def test_there_is_no_renewal_of_what_was_never_issued():
+    assert renewal_time(record(facts=None)) is None

@@ -1,0 +1,154 @@
+"""What the alarms and the dashboard of the template watch, and that operators are told about each."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from evercert.authority.api_errors import Refusal
+from evercert.errors import Unavailable
+from tests.doubles.world import load_template
+from tests.tools.local_stack import ROOT
+
+TEMPLATE = load_template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+STACK_NAME = {"Ref": "AWS::StackName"}
+METRICS = {
+    "checker": {"Ticks", "CertificatesDue", "OldestDueSeconds", "LeftForNextTick", "SoonestExpiryDays"},
+    "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
+    "authority": {"CaEndsDays", "CrlAgeSeconds"},
+}
+FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unavailable.kind}
+COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
+KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
+ALARMS = {name: resource for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def assert_sent(metric: str, dimensions: dict[str, Any], stack: Any) -> None:
+    """An alarm on a metric that nobody sends under these dimensions never rings."""
+    assert metric in METRICS[dimensions["service"]], metric
+    kind = {"kind"} if metric == "IssuanceFailures" else set()
+    assert set(dimensions) == {"service", "stack"} | kind
+    assert dimensions["stack"] == stack
+    assert dimensions.get("kind", "rejected") in KINDS
+
+
+def test_the_functions_send_under_the_names_that_the_alarms_watch() -> None:
+    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "evercert"
+    for name in ("checker", "issuer", "authority", "signer"):
+        own = RESOURCES[f"{name.capitalize()}Function"]["Properties"]["Environment"]["Variables"]
+        assert own["POWERTOOLS_SERVICE_NAME"] == name
+        assert own.get("STACK_NAME") == (None if name == "signer" else STACK_NAME)  # it sends none
+
+
+def test_every_alarm_watches_something_that_is_sent() -> None:
+    for alarm in ALARMS.values():
+        properties = alarm["Properties"]
+        dimensions = {each["Name"]: each["Value"] for each in properties.get("Dimensions", [])}
+        if properties["Namespace"] == "evercert":
+            assert_sent(properties["MetricName"], dimensions, STACK_NAME)
+        else:
+            found = (properties["Namespace"], properties["MetricName"], dimensions)
+            assert found in [
+                ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": {"GetAtt": "DeadLetters.QueueName"}}),
+                ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "IssuerFunction"}}),
+                ("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": "IssuerFunction"}}),
+                ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "SignerFunction"}}),
+                ("AWS/ApiGateway", "5xx", {"ApiId": {"Ref": "AuthorityApi"}}),
+                *((each["MetricNamespace"], each["MetricName"], {}) for each in COUNTED),
+            ]
+
+
+def test_what_is_counted_in_the_log_is_counted_by_the_word_that_the_signer_writes() -> None:
+    for name, kind in FILTERS.items():
+        assert RESOURCES[name]["Properties"]["LogGroupName"] == {"Ref": "SignerLogs"}
+        assert RESOURCES[name]["Properties"]["FilterPattern"] == f'{{ $.message.outcome = "{kind}" }}'
+    assert '"outcome": known.kind' in (ROOT / "functions" / "signer" / "app.py").read_text()
+
+
+def test_every_alarm_says_what_it_means_and_where_it_is_explained() -> None:
+    headings = {line.removeprefix("### ").lower().replace(" ", "-") for line in OPERATIONS.splitlines()}
+    for name, alarm in ALARMS.items():
+        description = alarm["Properties"]["AlarmDescription"]
+        text, anchor = re.fullmatch(r"([A-Z].{30,})\(docs/operations\.md#([a-z-]+)\)\.", description).groups()
+        assert "." not in text.rstrip(), name
+        assert anchor in headings, name
+        assert f"`{name}`" in OPERATIONS, name
+
+
+def test_alarms_act_only_if_there_is_a_topic() -> None:
+    topic = {"If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    for name, alarm in ALARMS.items():
+        assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == topic, name
+    assert TEMPLATE["Parameters"]["AlarmTopic"]["Default"] == ""
+
+
+def test_silence_alarms_for_the_checker_and_for_nothing_else() -> None:
+    treated = {name: alarm["Properties"]["TreatMissingData"] for name, alarm in ALARMS.items()}
+    assert [name for name, how in treated.items() if how == "breaching"] == ["CheckerSilentAlarm"]
+    assert [name for name, how in treated.items() if how == "ignore"] == ["AcmQuotaAlarm", "CaEndingAlarm"]
+    assert [name for name, how in treated.items() if how == "missing"] == ["CrlStaleAlarm"]
+    assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
+
+
+def test_a_daily_task_that_stops_is_told_and_one_that_has_not_begun_is_not() -> None:
+    """A new alarm has no data, which is no change of its state; one that loses its data changes it."""
+    alarm = ALARMS["CrlStaleAlarm"]["Properties"]
+    assert alarm["TreatMissingData"] == "missing"
+    assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+    assert [name for name, one in ALARMS.items() if "InsufficientDataActions" in one["Properties"]] == ["CrlStaleAlarm"]
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "threshold", "minutes"),
+    [
+        ("DeadLettersAlarm", ">", 0, 5),
+        ("CheckerSilentAlarm", "<", 1, 15),
+        ("OldestDueAlarm", ">", 1800, 10),
+        ("SoonestExpiryAlarm", "<", {"Ref": "ExpiryAlarmDays"}, 10),
+        ("MisconfiguredAlarm", ">=", 1, 60),
+        ("RejectedAlarm", ">=", 1, 60),
+        ("UnexpectedAlarm", ">=", 1, 60),
+        ("UnavailableAlarm", ">=", 20, 60),
+        ("AcmQuotaAlarm", ">=", 80, 60),
+        ("IssuerErrorsAlarm", ">=", 3, 15),
+        ("IssuerThrottlesAlarm", ">=", 1, 15),
+        ("AuthorityErrorsAlarm", ">=", 3, 15),
+        ("SignerErrorsAlarm", ">=", 3, 15),
+        ("SignerRefusalsAlarm", ">=", 1, 5),
+        ("SignerUnavailableAlarm", ">=", 3, 15),
+        ("CaEndingAlarm", "<", 90, 24 * 60),
+        ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
+    ],
+)
+def test_alarms_ring_at(name: str, operator: str, threshold: Any, minutes: int) -> None:
+    operators = {
+        ">": "GreaterThanThreshold",
+        ">=": "GreaterThanOrEqualToThreshold",
+        "<": "LessThanThreshold",
+    }
+    alarm = ALARMS[name]["Properties"]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (operators[operator], threshold)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == minutes * 60
+
+
+def test_the_dashboard_shows_every_metric_that_is_sent() -> None:
+    dashboard = RESOURCES["Dashboard"]
+    assert "${AWS::Region}" in dashboard["Properties"]["DashboardName"]["Sub"]  # one list for all regions
+    rows = [
+        row
+        for widget in json.loads(dashboard["Properties"]["DashboardBody"]["Sub"])["widgets"]
+        for row in widget["properties"]["metrics"]
+    ]
+    shown = set()
+    for namespace, metric, *pairs, _ in rows:
+        if namespace == "evercert":
+            assert_sent(metric, dict(zip(pairs[::2], pairs[1::2], strict=True)), "${AWS::StackName}")
+            shown.add(metric)
+    assert shown == METRICS["checker"] | METRICS["issuer"]  # few stacks have an authority; its own have alarms
+    assert {row[-2] for row in rows if row[1] == "IssuanceFailures"} == KINDS
