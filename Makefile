@@ -37,10 +37,12 @@ demo: setup ## a certificate issued and renewed by the schedule of a local stack
 test: setup ## every test, the deployed local stack included
 	@$(BIN)/python -m tests.tools.run_all
 
-check: setup ## lint, format, types, template, locks
+check: setup ## lint, format, types, layers, template, locks
+	@mkdir -p .local
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .local/layers.log || (cat .local/layers.log; exit 1)
 	@$(BIN)/cfn-lint template.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks

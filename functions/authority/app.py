@@ -13,16 +13,16 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from evercert.authority.infisical_api.dispatcher import Api, unset
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.routes import ROUTES
-from evercert.authority.infisical_api.services import Front, FrontPorts
+from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
-from evercert.aws.authority.key_seal import KMSKeySeal
+from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.aws.clients import Clients
-from evercert.aws.limits import WAITED_FOR
+from evercert.aws.timeouts import WAITED_FOR
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
 
@@ -108,10 +108,10 @@ def _deadline() -> Deadline:
 
 
 @cache
-def _front() -> Front:
+def _front() -> Services:
     settings, clients = AuthoritySettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
-    return Front(
-        FrontPorts(
+    return Services(
+        ServicePorts(
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from evercert.aws.clients import Clients
-from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
-from evercert.aws.dynamodb.inventory import DynamoDBInventory
-from evercert.aws.dynamodb.issuers import DynamoDBIssuers
-from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
 from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
 from evercert.issuance.metrics import of_report
 from evercert.issuance.outbox import Report, announce_late
@@ -32,7 +32,7 @@ from evercert.operations.diagnosis import examine
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from evercert.issuers.context import Outside
+    from evercert.issuers.context import IssuerContext
 
 logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
@@ -103,16 +103,16 @@ def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
     ports = Ports(
-        inventory=DynamoDBInventory(clients.dynamodb, settings.table),
+        inventory=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _outside),
         destinations=RegisteredDestinations(
-            Surroundings(settings.stack, settings.stack_id, clients, settings.import_quota)
+            DestinationContext(settings.stack, settings.stack_id, clients, settings.import_quota)
         ),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
-        pace=DynamoDBPace(clients.dynamodb, settings.table),
-        gates=DynamoDBGates(clients.dynamodb, settings.table),
+        pace=DynamoDBRateSlots(clients.dynamodb, settings.table),
+        gates=DynamoDBBreakers(clients.dynamodb, settings.table),
         clock=now,
         sleep=lambda span: sleep(span.total_seconds()),
         deadline=deadline,
@@ -121,11 +121,11 @@ def _wired() -> tuple[Ports, Issuance]:
 
 
 @cache
-def _outside() -> Outside:
+def _outside() -> IssuerContext:
     """For issuers that ask over the network; others never load what it needs."""
-    from evercert.aws.secret_reader import Credentials  # noqa: PLC0415
+    from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
     from evercert.http_client.client import Web  # noqa: PLC0415
-    from evercert.issuers.context import Outside  # noqa: PLC0415
+    from evercert.issuers.context import IssuerContext  # noqa: PLC0415
     from evercert.origins import Hosts  # noqa: PLC0415
 
     settings = IssuerSettings.of(os.environ)
@@ -133,4 +133,4 @@ def _outside() -> Outside:
     web = Web(
         Hosts.of(settings.hosts), deadline, now, lambda span: sleep(span.total_seconds()), local=settings.local_issuers
     )
-    return Outside(web, Credentials(clients), clients.session, now)
+    return IssuerContext(web, Credentials(clients), clients.session, now)

@@ -12,13 +12,13 @@ from cryptography import x509
 
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.signer.settings import SignerSettings
-from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.signer import SigningService
 from evercert.authority.signer.wire_format import decode, encode_answer
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.kms_keys import KMSKeys
-from evercert.aws.authority.ledger import DynamoDBLedger
+from evercert.aws.authority.signing_ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
-from evercert.aws.limits import WAITED_FOR
+from evercert.aws.timeouts import WAITED_FOR
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, OutOfTime, Unavailable, Unexpected
 
@@ -74,9 +74,9 @@ def _deadline() -> Deadline:
 
 
 @cache
-def _signing() -> Signing:
+def _signing() -> SigningService:
     settings, clients = SignerSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
-    return Signing(
+    return SigningService(
         DynamoDBConfiguration(clients.dynamodb, settings.configuration),
         DynamoDBLedger(clients.dynamodb, settings.ledger),
         KMSKeys(clients.kms),

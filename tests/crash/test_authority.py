@@ -15,11 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.api_errors import Refusal
-from evercert.authority.contracts.records import Kept, Requested
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.infisical_api.services import Services
 from evercert.aws.authority.certificate_items import read_certificate, read_request
 from evercert.aws.authority.certificates import DynamoDBCertificates
-from evercert.aws.authority.key_seal import KMSKeySeal
+from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import Unavailable
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.authority import Setting
@@ -29,7 +29,7 @@ from tests.doubles.world import Killed, KillSwitch, When, World
 
 CSR = csr()[1]
 EC = {**NAMES, **USAGES, "ttl": "90d", "keyAlgorithm": "EC_prime256v1"}
-Ask = Callable[["Stage", Front], dict[str, Any]]
+Ask = Callable[["Stage", Services], dict[str, Any]]
 
 
 class Switched:
@@ -66,7 +66,7 @@ class Stage:
         self.old = ""
 
     @property
-    def front(self) -> Front:
+    def front(self) -> Services:
         stage = self
 
         class Signer:
@@ -88,7 +88,7 @@ class Stage:
             seal=KMSKeySeal(clients.kms, self.world._seal_key, "world"),
             signer=Signer(),
         )
-        return Front(ports)
+        return Services(ports)
 
     def issued(self, **body: Any) -> dict[str, Any]:
         return self.front.enrollment.issue(self.identity, {"profileId": self.profile.id, **body}, None)
@@ -98,11 +98,11 @@ class Stage:
         return [read(item) for item in found if item["sk"]["S"] == kind]
 
     @property
-    def certificates(self) -> list[Kept]:
+    def certificates(self) -> list[CertificateRecord]:
         return self.rows("certificate", read_certificate)
 
     @property
-    def requests(self) -> list[Requested]:
+    def requests(self) -> list[RequestRecord]:
         return self.rows("request", read_request)
 
 
@@ -120,14 +120,14 @@ class Scenario:
 
 
 def issue(**body: Any) -> Ask:
-    def ask(stage: Stage, front: Front) -> dict[str, Any]:
+    def ask(stage: Stage, front: Services) -> dict[str, Any]:
         return front.enrollment.issue(stage.identity, {"profileId": stage.profile.id, **body}, "token")
 
     return ask
 
 
 def renew(key: str | None, **body: Any) -> Ask:
-    def ask(stage: Stage, front: Front) -> dict[str, Any]:
+    def ask(stage: Stage, front: Services) -> dict[str, Any]:
         try:
             return {"certificate": front.renewals.renew(stage.identity, stage.old, body, key)}
         except Refusal as refusal:  # without a token: done before, and to be found

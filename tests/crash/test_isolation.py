@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from evercert.aws.clients import Clients
-from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
-from evercert.aws.dynamodb.inventory import DynamoDBInventory
-from evercert.aws.dynamodb.issuers import DynamoDBIssuers
-from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
@@ -27,7 +27,7 @@ from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component, Spec
 from evercert.issuance.outbox import Report
 from evercert.issuance.run import Issuance
@@ -99,14 +99,14 @@ class Workers:
         table = self.world.table
         ports = replace(
             self.world.ports,
-            inventory=DynamoDBInventory(clients.dynamodb, table),
+            inventory=DynamoDBRecordStore(clients.dynamodb, table),
             queue=SQSQueue(clients.sqs, self.world.queue_url),
             seal=KMSSeal(clients.kms, self.world._seal_key, STACK),
             issuers=DynamoDBIssuers(clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.outside),
-            destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, clients), TEST_DESTINATIONS),
+            destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),
-            pace=DynamoDBPace(clients.dynamodb, table),
-            gates=DynamoDBGates(clients.dynamodb, table),
+            pace=DynamoDBRateSlots(clients.dynamodb, table),
+            gates=DynamoDBBreakers(clients.dynamodb, table),
             clock=now,
             sleep=lambda span: time.sleep(span.total_seconds()),
             deadline=deadline,

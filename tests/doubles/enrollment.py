@@ -11,12 +11,12 @@ from evercert.contracts.issuer import OpenIssuer
 from evercert.documents.spec import Component, Spec
 from evercert.http_client.client import Web
 from evercert.issuers import ISSUERS
-from evercert.issuers.context import Outside
+from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.issuer import Infisical
 from evercert.origins import Hosts
+from tests.doubles.credential_reader import Vault
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.infisical.server import Infisical as Server
-from tests.doubles.secret_reader import Vault
 
 SECRET = "evercert/credentials/infisical"
 
@@ -40,7 +40,7 @@ class Enrollment:
         login = {"client-id": self.identity.client_id, "client-secret": client_secret}
         self.vault.store(SECRET, {"address": self.server.address, **login})
 
-    def outside(self) -> Outside:
+    def outside(self) -> IssuerContext:
         """A new process: nothing of what was asked for is kept."""
         web = Web(
             Hosts.of(""),
@@ -51,7 +51,7 @@ class Enrollment:
             attempt_limit=timedelta(seconds=2),
         )
         self.webs.append(web)
-        return Outside(web, self.vault.credentials, None, self.bench.clock)
+        return IssuerContext(web, self.vault.credentials, None, self.bench.clock)
 
     def definition(self, **changes: Any) -> Component:
         settings = {

@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.inventory import LONGEST_LEASE, OWNED
+from evercert.aws.dynamodb.record_store import LONGEST_LEASE, OWNED
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
-from evercert.contracts.ports import Changes, Gate, Held, Ports, Turn, Unclaimed, Unreadable
+from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.queue import Due, Expiring, Nudge
 from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record
 from evercert.contracts.spec_store import Change, Pause
@@ -64,7 +64,7 @@ class FakeTable:
         self.log: list[str] = []
 
     # -- the issuer's side ------------------------------------------------------------------------------------------
-    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         self.log.append("claim")
         item = self.items.get((items.pk(name), items.SK))
         if item is None:
@@ -80,28 +80,30 @@ class FakeTable:
             return Unclaimed.BUSY
         self._set(name, {"claim": claim, **items.due(name, claim.until)})
         seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
-        return Held(name, claim, *seen), items.read_record(item)
+        return ClaimedRecord(name, claim, *seen), items.read_record(item)
 
     def look(self, name: str) -> Record | Unreadable | None:
         return self.record(name)
 
-    def update(self, held: Held, changes: Changes) -> None:
+    def update(self, held: ClaimedRecord, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
         self._set(held.name, {**self._owned(changes, held), "schema": SCHEMA})
 
-    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+    def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
         moved = self._moved(held)
         self._end(held, self._owned(changes, held), now if moved else due_at)
         return moved
 
-    def _end(self, held: Held, changes: Changes, due: datetime | None) -> None:
+    def _end(self, held: ClaimedRecord, changes: Changes, due: datetime | None) -> None:
         resting = True if due is None else None
         due_entry = items.due(held.name, due)
         self._set(held.name, {**changes, "schema": SCHEMA, "claim": None, "resting": resting, **due_entry})
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+    def conclude(
+        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+    ) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
         for step in range(10):
@@ -232,19 +234,19 @@ class FakeTable:
             else:
                 item[attribute] = items.attribute(value)
 
-    def _owned(self, changes: Changes, held: Held) -> dict[str, Any]:
+    def _owned(self, changes: Changes, held: ClaimedRecord) -> dict[str, Any]:
         if strange := set(changes) - OWNED:
             raise ValueError(f"not the issuer's to write: {strange}")
         return items.indexed(changes, held.name)
 
-    def _require_ours(self, held: Held) -> dict[str, Any]:
+    def _require_ours(self, held: ClaimedRecord) -> dict[str, Any]:
         item = self.items.get((items.pk(held.name), items.SK))
         values = items.plain(item) if item is not None else {}
         if values.get("claim", {}).get("id") != held.claim.id:
             raise ClaimLost("somebody else's")
         return values
 
-    def _moved(self, held: Held) -> bool:
+    def _moved(self, held: ClaimedRecord) -> bool:
         values = self._require_ours(held)
         now = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
         return now != (held.generation, held.requested_at, held.woken_at)
@@ -391,29 +393,29 @@ class FakePace:
 
     taken: dict[str, list[datetime]] = field(default_factory=dict)
 
-    def take(self, service: str, now: datetime) -> Turn:
+    def take(self, service: str, now: datetime) -> RateSlot:
         before = self.taken.setdefault(service, [])
         at = max([now, *(turn + timedelta(seconds=1) for turn in before[-1:] if turn <= now + timedelta(hours=6))])
         before.append(at)
-        return Turn(at, sum(turn > now - timedelta(days=365) for turn in before))
+        return RateSlot(at, sum(turn > now - timedelta(days=365) for turn in before))
 
 
 @dataclass
 class FakeGates:
     """Breakers in a dictionary."""
 
-    known: dict[str, Gate] = field(default_factory=dict)
+    known: dict[str, BreakerState] = field(default_factory=dict)
 
-    def read(self, service: str) -> Gate:
-        return self.known.get(service, Gate(service))
+    def read(self, service: str) -> BreakerState:
+        return self.known.get(service, BreakerState(service))
 
-    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
         if self.read(gate.service).shut_until != gate.shut_until:
             return False
-        self.known[gate.service] = Gate(gate.service, failures, until)
+        self.known[gate.service] = BreakerState(gate.service, failures, until)
         return True
 
-    def clear(self, gate: Gate) -> None:
+    def clear(self, gate: BreakerState) -> None:
         if self.read(gate.service).shut_until == gate.shut_until:
             self.known.pop(gate.service, None)
 

@@ -22,8 +22,9 @@ from cryptography.x509.oid import NameOID
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
 from evercert.documents.spec import Model
-from evercert.errors import Misconfigured, Rejected, Unavailable, foreign
+from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.pki.certificate import Chain
+from evercert.schema import printable
 
 LIFETIME = timedelta(days=30)
 POLL = timedelta(minutes=2)
@@ -211,7 +212,7 @@ class ScriptedIssuer:
             response = self._client.post(path, json=body)
         except httpx.HTTPError as error:
             raise Unavailable("the scripted CA does not answer") from error
-        said = foreign(response.text)
+        said = printable(response.text)
         match response.status_code:
             case 200 | 202:
                 return response.status_code, response.json()

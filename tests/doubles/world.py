@@ -21,14 +21,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evercert.aws.clients import Clients
-from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
+from evercert.aws.credential_reader import Credentials
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
-from evercert.aws.dynamodb.inventory import DynamoDBInventory
-from evercert.aws.dynamodb.issuers import DynamoDBIssuers
-from evercert.aws.dynamodb.rate_slots import DynamoDBPace
+from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
+from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.kms import KMSSeal
-from evercert.aws.secret_reader import Credentials
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
 from evercert.contracts.ports import Ports
@@ -37,7 +37,7 @@ from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
 from evercert.destinations import DESTINATIONS
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError
 from evercert.http_client.client import Answer, Trouble, Web
@@ -45,10 +45,10 @@ from evercert.http_client.transport import Wire
 from evercert.issuance.outbox import Report, announce_late
 from evercert.issuance.run import Issuance
 from evercert.issuers import ISSUERS
-from evercert.issuers.context import Outside
+from evercert.issuers.context import IssuerContext
 from evercert.origins import Hosts, Origin
 from evercert.pki.keys import public_bytes
-from evercert.registry import Register
+from evercert.registry import Registry
 from evercert.scheduling.checker import Tick, check
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE, START, HandClock
@@ -59,8 +59,8 @@ ATTEMPT_LIMIT = timedelta(seconds=1)  # what does not answer costs the tests as 
 REDISPATCH = timedelta(seconds=600)
 STACK = "world"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:000000000000:stack/{STACK}/1"
-TEST_ISSUERS = Register("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
-TEST_DESTINATIONS = Register("destination", {**DESTINATIONS.entries, "flaky": "tests.doubles.flaky_destination:Flaky"})
+TEST_ISSUERS = Registry("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
+TEST_DESTINATIONS = Registry("destination", {**DESTINATIONS.entries, "flaky": "tests.doubles.flaky_destination:Flaky"})
 When = Literal["before", "after"]
 
 
@@ -196,13 +196,13 @@ class World:
         session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
         return session
 
-    def outside(self) -> Outside:
+    def outside(self) -> IssuerContext:
         """What a new process gives to its issuers."""
         web = SwitchedWeb(
             self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
         )
         self._webs.append(web)
-        return Outside(web, Credentials(self.clients), self.clients.session, self.clock)
+        return IssuerContext(web, Credentials(self.clients), self.clients.session, self.clock)
 
     def _sleep(self, span: timedelta) -> None:
         self.clock.advance(seconds=span.total_seconds())
@@ -219,16 +219,16 @@ class World:
         self.topic = self.operator.sns.create_topic(Name=f"topic-{mark}")["TopicArn"]
         self.inbox = self._subscribe(mark)
         self.secret = f"evercert/certificates/{mark}"
-        inventory = DynamoDBInventory(self.clients.dynamodb, self.table)
+        inventory = DynamoDBRecordStore(self.clients.dynamodb, self.table)
         self.ports = Ports(
             inventory=inventory,
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
             issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside),
-            destinations=RegisteredDestinations(Surroundings(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
+            destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
-            pace=DynamoDBPace(self.clients.dynamodb, self.table),
-            gates=DynamoDBGates(self.clients.dynamodb, self.table),
+            pace=DynamoDBRateSlots(self.clients.dynamodb, self.table),
+            gates=DynamoDBBreakers(self.clients.dynamodb, self.table),
             clock=self.clock,
             sleep=self._sleep,
             deadline=self.deadline,
@@ -257,9 +257,9 @@ class World:
         self.table = table
         self.ports = replace(
             self.ports,
-            inventory=DynamoDBInventory(dynamodb, table),
-            pace=DynamoDBPace(dynamodb, table),
-            gates=DynamoDBGates(dynamodb, table),
+            inventory=DynamoDBRecordStore(dynamodb, table),
+            pace=DynamoDBRateSlots(dynamodb, table),
+            gates=DynamoDBBreakers(dynamodb, table),
         )
         self.issuance = Issuance(self.ports, LEASE)
         self.index = DynamoDBDueIndex(dynamodb, table)

@@ -16,7 +16,7 @@ from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Spec
 from evercert.errors import EvercertError, Misconfigured, Unavailable
 from evercert.issuance.outbox import Report, announce_late
@@ -85,7 +85,7 @@ class Universe:
             queue=Port(board, self.queue, "queue"),
             seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
             issuers=Port(board, self.definitions, "issuers"),
-            destinations=RegisteredDestinations(Surroundings("random", STACK_ID, clients)),
+            destinations=RegisteredDestinations(DestinationContext("random", STACK_ID, clients)),
             announcer=Port(board, self.announcer, "announcer"),
             pace=Port(board, FakePace(), "pace"),
             gates=Port(board, FakeGates(), "gates"),

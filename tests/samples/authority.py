@@ -10,8 +10,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from evercert.authority.ca.leaf import Leaf
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.pki.certificate import to_pem
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey
@@ -34,7 +34,7 @@ def leaf(**changes: Any) -> Leaf:
     return Leaf.model_validate({name.replace("_", "-"): value for name, value in (values | changes).items()})
 
 
-def requested(**changes: Any) -> Requested:
+def requested(**changes: Any) -> RequestRecord:
     values = {
         "id": str(uuid.uuid4()),
         "certificate_id": str(uuid.uuid4()),
@@ -53,10 +53,10 @@ def requested(**changes: Any) -> Requested:
         "sealed_key": "c2VhbGVk",
         "asked": "digest",
     }
-    return Requested(**(values | changes))
+    return RequestRecord(**(values | changes))
 
 
-def kept(request: Requested, **changes: Any) -> Kept:
+def kept(request: RequestRecord, **changes: Any) -> CertificateRecord:
     signed = certificate()
     values = {
         "id": request.certificate_id,
@@ -76,7 +76,7 @@ def kept(request: Requested, **changes: Any) -> Kept:
         "certificate": to_pem([signed]),
         "chain": "",
     }  # fmt: skip
-    return Kept(**(values | changes))
+    return CertificateRecord(**(values | changes))
 
 
 def certificate() -> x509.Certificate:

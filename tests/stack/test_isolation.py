@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from evercert.documents.spec import Spec
-from evercert.pki.csr import read
+from evercert.pki.csr_parser import read
 from evercert.pki.keys import PrivateKey
 from tests.doubles.world import assert_pair
 from tests.stack.conftest import Stack, document, until

@@ -14,8 +14,8 @@ from evercert.errors import (
     SealBroken,
     Unavailable,
     Unexpected,
-    foreign,
 )
+from evercert.schema import printable
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,20 @@ def test_an_unavailable_peer_may_name_no_time():
     ],
 )
 def test_foreign_text_is_shown_without_control_characters(text, shown):
-    assert foreign(text) == shown
+    assert printable(text) == shown
 
 
 @settings(database=None, derandomize=True, max_examples=60)
 @given(st.text(max_size=40), st.integers(1, 50))
 def test_foreign_text_is_short_and_printable_whatever_it_was(text, limit):
-    assert len(foreign(text, limit)) <= limit
-    assert foreign(text, limit).isprintable()
+    assert len(printable(text, limit)) <= limit
+    assert printable(text, limit).isprintable()
 
 
 def test_a_cut_is_marked():
-    assert len(foreign("x" * 501)) == 500
-    assert foreign("x" * 501).endswith("…")
-    assert foreign("x" * 500) == "x" * 500
+    assert len(printable("x" * 501)) == 500
+    assert printable("x" * 501).endswith("…")
+    assert printable("x" * 500) == "x" * 500
 
 
 def test_an_unexpected_error_names_type_and_place_but_not_its_text():

@@ -7,7 +7,8 @@ from evercert.destinations import DESTINATIONS
 from evercert.documents.spec import Component
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
-from evercert.registry import Register, first_problem, nearest
+from evercert.registry import Registry
+from evercert.schema import first_problem, nearest
 
 
 class Postbox:
@@ -23,7 +24,7 @@ class Postbox:
             return {**values, "certificate": (info.context or {}).get("certificate", "")}
 
 
-REGISTER = Register("destination", {"postbox": f"{__name__}:Postbox", "broken": "no.such.module:Thing"})
+REGISTER = Registry("destination", {"postbox": f"{__name__}:Postbox", "broken": "no.such.module:Thing"})
 
 
 @pytest.mark.parametrize(

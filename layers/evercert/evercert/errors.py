@@ -24,17 +24,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-FOREIGN_TEXT_LIMIT = 500
-
-
-def foreign(text: str, limit: int = FOREIGN_TEXT_LIMIT) -> str:
-    """Text that somebody else wrote, made safe for a terminal, a log line and a mail.
-
-    Control characters become spaces (they could move a cursor or forge a line), and the length is capped.
-    """
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
-
 
 class EvercertError(Exception):
     """Anything evercert raises on purpose."""

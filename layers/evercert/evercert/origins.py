@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
-from evercert.errors import Misconfigured, foreign
-from evercert.pki.identifiers import parse
+from evercert.errors import Misconfigured
+from evercert.schema import printable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 PORTS = {"https": 443, "http": 80}
 HIGHEST_PORT = 65_535
+LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
+_ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 # The metadata services that are not link-local: EC2 and EKS over IPv6, Alibaba Cloud, Azure's own wire server.
 METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16")))
@@ -121,6 +125,51 @@ def _carried(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
+def to_a_labels(name: str) -> str:
+    """A DNS name with international labels as certificates hold it: `xn--bcher-kva.example`; raises ValueError.
+
+    IDNA2008 (RFC 5891) after the mapping of UTS 46, so that case and width make no other name. A wildcard stays one.
+    """
+    import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
+
+    wildcard, host = ("*.", name[2:]) if name.startswith("*.") else ("", name)
+    try:
+        labels = idna.uts46_remap(host, std3_rules=False).split(".")
+        labels = [label if label.isascii() else idna.alabel(label).decode() for label in labels]
+    except idna.IDNAError as error:
+        raise ValueError(f"{name!r} is no international name: {printable(str(error))}") from error
+    if "*" in labels:
+        raise ValueError(f"{name!r} is no international name: write the star of a wildcard in ASCII")
+    return dns_name(f"{wildcard}{'.'.join(labels)}")
+
+
+def dns_name(value: str, *, wildcard: bool = True) -> str:
+    """Return the DNS name in lower case; raise ValueError if it is invalid (RFC 1035 §2.3, IDNA2008)."""
+    name = value.lower()
+    labels = name.split(".")
+    if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would be for everybody
+        labels = labels[1:]
+    if len(name) > LONGEST_DNS_NAME or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
+    if all(label.isdigit() for label in labels):
+        raise ValueError(f"{value!r} is not a DNS name: it has only digits")
+    if _NUMBER.fullmatch(labels[-1]):
+        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so that programs take it for an address")
+    for label in labels:
+        if label.startswith(_ACE_PREFIX):
+            _check_a_label(label)
+    return name
+
+
+def _check_a_label(label: str) -> None:
+    import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
+
+    try:
+        idna.ulabel(label)
+    except idna.IDNAError as error:
+        raise ValueError(f"{label!r} is not an A-label of IDNA2008: {printable(str(error))}") from error
+
+
 def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
@@ -142,7 +191,7 @@ def _host(host: str, address: str) -> str:
     except ValueError:
         pass
     try:
-        name = parse(f"dns:{host}").value
+        name = dns_name(host) if host.isascii() else to_a_labels(host)
     except ValueError:
         name = "*"
     # 127.1 and 2130706433 are refused here; 0x7f.1 could be a name, and what it resolves to is looked at later.
@@ -157,16 +206,16 @@ def _entry(entry: str) -> tuple[str, int | None]:
     if not host or entry.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = entry, ""
     if port and not (port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
-        raise Misconfigured(f"IssuerHosts: {foreign(entry, 100)!r}: the port is no number from 1 to {HIGHEST_PORT}")
+        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r}: the port is no number from 1 to {HIGHEST_PORT}")
     star = "*." if host.startswith("*.") else ""
     try:
         name = Origin.of(f"https://{host.removeprefix('*.')}").host
     except Misconfigured:
         name = ""
     if not name or "/" in entry or "*" in name or (star and "." not in name):
-        raise Misconfigured(f"IssuerHosts: {foreign(entry, 100)!r} is no host, host:port or *.domain")
+        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r} is no host, host:port or *.domain")
     return f"{star}{name}", int(port) if port else None
 
 
 def _wrong(address: str, why: str) -> Misconfigured:
-    return Misconfigured(f"address {foreign(address, 200)!r}: {why}; it should look like https://app.infisical.com")
+    return Misconfigured(f"address {printable(address, 200)!r}: {why}; it should look like https://app.infisical.com")

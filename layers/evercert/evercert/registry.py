@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from evercert.canonical_json import digest
 from evercert.errors import Misconfigured
-
-if TYPE_CHECKING:
-    from evercert.component import Component
+from evercert.schema import first_problem, nearest
 
 
-class Register:
+class Component(BaseModel):
+    """An issuer or a destination as its document names it: a type, and settings that only that type understands."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What only its type understands, in the spelling of the document."""
+        return dict(self.model_extra or {})
+
+    @property
+    def key(self) -> str:
+        """A name that stays the same while type and settings do, wherever it stands in the document."""
+        return f"{self.type}-{digest(self.settings)[:16]}"
+
+
+class Registry:
     """`"module:Class"` by type; each class has a `Settings` model, and takes it as its first argument."""
 
     def __init__(self, what: str, entries: Mapping[str, str]) -> None:
@@ -40,21 +56,3 @@ class Register:
         """What tells one issuer from another; time limits are not in it. Raises Misconfigured."""
         settings = self.settings(component)
         return digest(self.load(component.type).identity(settings))
-
-
-def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """`; did you mean …?`, or what is known, for the end of a message."""
-    import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
-
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(sorted(known))})"
-
-
-def first_problem(error: ValidationError) -> str:
-    """One line for the first thing that is wrong, with its place. Never the input: it may be a secret.
-
-    Rules of our own may quote what they refuse; a setting that is a secret has none but pydantic's.
-    """
-    problem = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    return f"{place}: {problem['msg']}" if place else str(problem["msg"])

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from evercert.errors import foreign
 from evercert.timestamps import from_text, to_text
 
 Place = tuple[str | int, ...]
 _KEY = re.compile("[a-z_-]{1,40}")
 NO_KEY = "a key that is none; is a space missing after a colon?"
+
+
+PRINTABLE_LIMIT = 500
+
+
+def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
+    """Text that somebody else wrote, made safe for a terminal, a log line and a mail.
+
+    Control characters become spaces (they could move a cursor or forge a line), and the length is capped.
+    """
+    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
 
 
 class Model(BaseModel):
@@ -33,7 +45,7 @@ def text_of(pattern: str, rule: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise ValueError(f"{foreign(value, 60)!r}: {rule}")
+            raise ValueError(f"{printable(value, 60)!r}: {rule}")
         return value
 
     return AfterValidator(check)
@@ -83,3 +95,21 @@ def _as_written(value: object) -> datetime:
 Moment = Annotated[datetime, PlainValidator(_as_written), PlainSerializer(to_text, when_used="json")]
 # Not beside `to_text`: the checker, which writes moments too, must not load pydantic.
 Instant = Annotated[datetime, PlainValidator(_moment), PlainSerializer(to_text, when_used="json")]
+
+
+def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """`; did you mean …?`, or what is known, for the end of a message."""
+    import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(sorted(known))})"
+
+
+def first_problem(error: ValidationError) -> str:
+    """One line for the first thing that is wrong, with its place. Never the input: it may be a secret.
+
+    Rules of our own may quote what they refuse; a setting that is a secret has none but pydantic's.
+    """
+    problem = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])

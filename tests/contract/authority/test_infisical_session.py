@@ -17,7 +17,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
-from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.deadline import Deadline
@@ -73,7 +73,7 @@ class Bench:
         self.access = AccessTokens(self.tokens, known, self.clock)
         rules = Rules.of([REGION], address)
         aws = AWSAuth(known, self.tokens, self.sts, rules, self.clock)
-        self.logging_in = LoggingIn(self.access, UniversalAuth(known, self.tokens, self.clock), aws)
+        self.logging_in = LoginService(self.access, UniversalAuth(known, self.tokens, self.clock), aws)
 
     def answer(self, _method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         self.heard.append(target.removeprefix("/api/v1/"))

@@ -12,11 +12,12 @@ from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.client import Web
-from evercert.issuers.context import Outside
+from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import Auth
+from evercert.issuers.infisical.session import shared_session
 from evercert.origins import Hosts
 from tests.doubles.authority.server import CONTEXT, Authority
-from tests.doubles.secret_reader import Vault
+from tests.doubles.credential_reader import Vault
 
 ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
 SESSION = "arn:aws:sts::123456789012:assumed-role/evercert-issuer/function"
@@ -44,9 +45,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
 def call(server: Authority, identity: Any, **auth: Any) -> Any:
     web = Web(Hosts.of(""), Deadline(now), now, lambda _: None, local=True)
     try:
-        outside = Outside(web, Vault().credentials, Session(), now)
+        outside = IssuerContext(web, Vault().credentials, Session(), now)
         given = {"type": "aws-iam", "identity-id": identity.id, "region": "eu-central-1", **auth}
-        return outside.session(server.address, Auth.model_validate(given)).call("GET", PROJECT)
+        return shared_session(outside, server.address, Auth.model_validate(given)).call("GET", PROJECT)
     finally:
         web.close()
 

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from evercert.aws.clients import CALL_LIMIT, CONFIG, Clients, translated
-from evercert.aws.limits import SIGNER, USUAL, WAITED_FOR, Limits
 from evercert.aws.session import Session
+from evercert.aws.timeouts import SIGNER, USUAL, WAITED_FOR, Limits
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, OutOfTime, Rejected, Unavailable
 from tests.doubles.fakes import HandClock

@@ -20,7 +20,7 @@ from evercert.contracts.issuer import Request
 from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules
 from evercert.destinations.acm import ACM
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component
 from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
 from evercert.issuers.self_signed import SelfSigned
@@ -61,7 +61,7 @@ class Shelf:
     now: Callable[[], datetime]
 
     def open(self, certificate: str = "web", stack: str | None = None, **settings: str) -> ACM:
-        surroundings = Surroundings(stack or self.stack, STACK_ID, SimpleNamespace(acm=self.client))
+        surroundings = DestinationContext(stack or self.stack, STACK_ID, SimpleNamespace(acm=self.client))
         component = Component.model_validate({"type": "acm", **settings})
         return RegisteredDestinations(surroundings).open(component, certificate)
 

@@ -17,7 +17,7 @@ from evercert.aws.clients import CALL_LIMIT, Clients
 from evercert.contracts.record import Delivery
 from evercert.deadline import Deadline
 from evercert.destinations.acm import ACM
-from evercert.destinations.context import Surroundings
+from evercert.destinations.context import DestinationContext
 from evercert.errors import Misconfigured, OutOfTime
 from tests.contract.destinations.test_acm import bundle
 from tests.doubles.fakes import HandClock
@@ -111,8 +111,8 @@ def clients(running: Emulator, monkeypatch: pytest.MonkeyPatch, clock: HandClock
     return Recorded(Deadline(clock))
 
 
-def surroundings(clients: Clients, stack: str = "stack") -> Surroundings:
-    return Surroundings(stack, STACK_ID, clients)
+def surroundings(clients: Clients, stack: str = "stack") -> DestinationContext:
+    return DestinationContext(stack, STACK_ID, clients)
 
 
 def whoami(clients: Clients) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.tags import tag_value
 from evercert.canonical_json import canonical_json
 from evercert.contracts.destination import Destination
 from evercert.contracts.issuer import Request
 from evercert.contracts.record import Delivery
-from evercert.destinations.aws_account import tag_value
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.destinations.secrets_manager import SecretsManager, _estimate, value
 from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
@@ -62,7 +62,7 @@ def vault(request: pytest.FixtureRequest) -> Vault:
         client, secret = world.operator.secretsmanager, world.secret
 
     def opened(certificate: str = "web", stack: str = "stack") -> Destination:
-        surroundings = Surroundings(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
+        surroundings = DestinationContext(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
         component = Component.model_validate({"type": "secrets-manager", "secret": secret})
         return RegisteredDestinations(surroundings).open(component, certificate)
 
@@ -194,7 +194,7 @@ def strict() -> tuple[StrictSecretsManager, Callable[[], Destination]]:
     client = StrictSecretsManager()
     settings = SecretsManager.Settings(secret="evercert/certificates/web")
     return client, lambda: SecretsManager(
-        settings, "web", Surroundings("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+        settings, "web", DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
     )
 
 

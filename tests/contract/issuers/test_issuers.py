@@ -13,12 +13,12 @@ from evercert.issuers import ISSUERS
 from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.certificate import misfits
 from evercert.pki.keys import PrivateKey
-from evercert.registry import Register
+from evercert.registry import Registry
 from tests.doubles.enrollment import Enrollment, enrolled
 from tests.doubles.fakes import START, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 
-EVERY = Register("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
+EVERY = Registry("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
 DEFINITIONS = {
     "self-signed": Component(type="self-signed"),
     "scripted": Component.model_validate({"type": "scripted", "address": "https://ca.example"}),

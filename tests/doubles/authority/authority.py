@@ -13,12 +13,12 @@ from evercert.authority.ca.definition import CA, Ceiling
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile, id_of
-from evercert.authority.infisical_api.services import Front, FrontPorts
+from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.policy.policy import Policy
-from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.signer import SigningService
 from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
-from evercert.aws.authority.key_seal import KMSKeySeal
 from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import EvercertError
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
@@ -46,7 +46,7 @@ WIDE = ceiling(email=("*",), any_purpose=True)
 class WiredSigner:
     """The signer as Lambda gives it to the front: everything as JSON; `trouble` is raised in its place, once each."""
 
-    def __init__(self, signing: Signing) -> None:
+    def __init__(self, signing: SigningService) -> None:
         self.signing = signing
         self.trouble: list[Exception] = []
         self.orders: list[LeafOrder | CrlOrder] = []
@@ -96,11 +96,11 @@ class Setting:
         self.seal = KMSKeySeal(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
         self.sts = FakeSts(Sts())
         keys = KMSKeys(self.kms)  # type: ignore[arg-type]
-        self.signing = Signing(self.configuration, self.ledger, keys, address, self.clock)
+        self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
         self.signer = WiredSigner(self.signing)
-        self.front = Front(self.ports())
+        self.front = Services(self.ports())
 
-    def ports(self, **changes: Any) -> FrontPorts:
+    def ports(self, **changes: Any) -> ServicePorts:
         given = {
             "configuration": self.configuration,
             "certificates": self.certificates,
@@ -113,7 +113,7 @@ class Setting:
             "address": self.address,
             "sts_regions": ("eu-central-1",),
         }
-        return FrontPorts(**(given | changes))
+        return ServicePorts(**(given | changes))
 
     # What operators do.
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from evercert.authority.ca.builder import Issuer, Places, Span, issuing_certificate, root_certificate, serial_number
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.kms_key import posing, public_key_of
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.pki.identifiers import parse

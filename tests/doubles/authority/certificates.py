@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.pki.keys import public_bytes
 
 
@@ -20,8 +20,8 @@ class FakeCertificates:
     """Each call is one transaction."""
 
     def __init__(self) -> None:
-        self.requests: dict[str, Requested] = {}
-        self.certificates: dict[str, Kept] = {}
+        self.requests: dict[str, RequestRecord] = {}
+        self.certificates: dict[str, CertificateRecord] = {}
         self.tokens: dict[str, str] = {}
         self.claims: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
@@ -29,7 +29,7 @@ class FakeCertificates:
         self.compromised_keys: set[bytes] = set()
         self._lock = threading.RLock()
 
-    def open(self, request: Requested, token: str | None) -> Requested:
+    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
         with self._lock:
             if token is not None and token in self.tokens:
                 return self.requests[self.tokens[token]]
@@ -44,18 +44,18 @@ class FakeCertificates:
                 self.claims[request.renews] = request.id
             return request
 
-    def request(self, request_id: str) -> Requested | None:
+    def request(self, request_id: str) -> RequestRecord | None:
         return self.requests.get(request_id)
 
-    def request_of(self, token: str) -> Requested | None:
+    def request_of(self, token: str) -> RequestRecord | None:
         found = self.tokens.get(token)
         return None if found is None else self.requests[found]
 
-    def renewal_of(self, certificate_id: str) -> Requested | None:
+    def renewal_of(self, certificate_id: str) -> RequestRecord | None:
         found = self.claims.get(certificate_id)
         return None if found is None else self.requests[found]
 
-    def finish(self, request: Requested, kept: Kept) -> Kept:
+    def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
         with self._lock:
             stands = self.certificates.setdefault(kept.id, kept)
             opened = self.requests[request.id]
@@ -67,7 +67,7 @@ class FakeCertificates:
                     self.certificates[old.id] = replace(old, renewed_by=kept.id, updated_at=kept.updated_at)
             return stands
 
-    def fail(self, request: Requested, error: str) -> None:
+    def fail(self, request: RequestRecord, error: str) -> None:
         with self._lock:
             opened = self.requests[request.id]
             if opened.status != "pending":
@@ -76,12 +76,12 @@ class FakeCertificates:
             if request.renews is not None and self.claims.get(request.renews) == request.id:
                 del self.claims[request.renews]
 
-    def certificate(self, name: str) -> Kept | None:
+    def certificate(self, name: str) -> CertificateRecord | None:
         return self.certificates.get(name) or next(
             (one for one in list(self.certificates.values()) if fingerprint(one) == name), None
         )
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
         with self._lock:
             found = self.certificates.get(certificate_id)
             if found is not None and reason == "KEY_COMPROMISE":
@@ -95,7 +95,7 @@ class FakeCertificates:
     def compromised(self, public_key: bytes) -> bool:
         return public_key in self.compromised_keys
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
+    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
         found = [one for one in reversed(self.requests.values()) if one.profile == profile_id]
         return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
 
@@ -118,9 +118,9 @@ class FakeCertificates:
         return self.lists[ca_id][1] if ca_id in self.lists else None
 
 
-def _public_key(kept: Kept) -> bytes:
+def _public_key(kept: CertificateRecord) -> bytes:
     return public_bytes(x509.load_pem_x509_certificate(kept.certificate.encode()).public_key())
 
 
-def fingerprint(kept: Kept) -> str:
+def fingerprint(kept: CertificateRecord) -> str:
     return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()

@@ -13,13 +13,13 @@ from cryptography import x509
 
 from evercert.authority.configuration.identity import Grant, Identity, Permission
 from evercert.authority.configuration.profiles import Application, Profile
-from evercert.authority.contracts.records import Kept
+from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.policy.policy import Policy
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.server import Authority
+from tests.doubles.credential_reader import Vault
 from tests.doubles.enrollment import Enrollment
 from tests.doubles.fakes import Bench
-from tests.doubles.secret_reader import Vault
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Issued:
     """A certificate as the suite looks at it; `revoked` is looked up each time."""
 
     server: Server
-    kept: Kept
+    kept: CertificateRecord
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evercert.authority.ca.signing_orders import Intent
-from evercert.aws.authority.ledger import LARGEST
+from evercert.aws.authority.signing_ledger import LARGEST
 from evercert.errors import Busy
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from evercert.authority.infisical_api.dispatcher import Api
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.infisical_api.services import Services
 from tests.doubles.authority.authority import Setting
 from tests.doubles.infisical.http_server import Answer, Dropped, Serving
 from tests.doubles.infisical.switches import Fault, Switches, fits
@@ -31,7 +31,7 @@ CONTEXT = SimpleNamespace(
 _LOCK = threading.Lock()  # one environment of Lambda has one call at a time
 
 
-def entry_point(front: Front) -> ModuleType:
+def entry_point(front: Services) -> ModuleType:
     """The function as Lambda loads it, wired to this front."""
     spec = importlib.util.spec_from_file_location("authority_app", FUNCTION)
     assert spec is not None and spec.loader is not None

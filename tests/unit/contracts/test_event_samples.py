@@ -15,7 +15,7 @@ from evercert.contracts.record import Facts
 from evercert.documents.spec import Spec
 from evercert.errors import Unavailable
 from evercert.issuers.self_signed import SelfSigned
-from evercert.scheduling.timers import renewal_time
+from evercert.scheduling.schedule import renewal_time
 from tests.doubles.fakes import Bench, spec
 from tests.tools.local_stack import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from evercert.documents.secret_reference import Reference
-from evercert.registry import first_problem
+from evercert.schema import first_problem
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.contracts.ports import Gate
+from evercert.contracts.ports import BreakerState
 from evercert.errors import (
     ClaimLost,
     EvercertError,
@@ -62,7 +62,7 @@ def test_an_outage_is_met_once_and_the_next_ones_are_put_off_without_a_call(outa
 
 def test_another_service_is_not_shut(outage: Outage) -> None:
     outage.fail()
-    assert outage.breaker.admit("issuer other", UIDS[0]) == Gate("issuer other")
+    assert outage.breaker.admit("issuer other", UIDS[0]) == BreakerState("issuer other")
 
 
 def test_who_waits_comes_back_after_the_step_and_spread_over_another(outage: Outage) -> None:
@@ -91,7 +91,7 @@ def test_when_it_may_be_over_one_goes_first_and_the_others_wait_for_it(outage: O
     outage.fail()
     outage.clock.now += STEPS[0]
     gate = outage.breaker.admit(MAIN, UIDS[0])
-    assert gate == Gate(MAIN, 1, outage.clock() + PROBE)
+    assert gate == BreakerState(MAIN, 1, outage.clock() + PROBE)
     for uid in UIDS:
         with pytest.raises(NotYet) as put_off:
             outage.breaker.admit(MAIN, uid)
@@ -113,14 +113,14 @@ def test_an_answer_of_the_one_that_went_first_opens_it_for_all(outage: Outage) -
     outage.fail(3)
     outage.clock.now += STEPS[2]
     outage.call()
-    assert outage.gates.read(MAIN) == Gate(MAIN)
+    assert outage.gates.read(MAIN) == BreakerState(MAIN)
     outage.fail()
     assert outage.gates.read(MAIN).failures == 1
 
 
 def test_silence_towards_the_one_that_went_first_shuts_it_for_longer(outage: Outage) -> None:
     outage.fail(2)
-    assert outage.gates.read(MAIN) == Gate(MAIN, 2, outage.clock() + STEPS[1])
+    assert outage.gates.read(MAIN) == BreakerState(MAIN, 2, outage.clock() + STEPS[1])
 
 
 def test_one_that_went_first_and_died_keeps_the_others_waiting_for_a_minute(outage: Outage) -> None:
@@ -137,7 +137,7 @@ def test_a_refusal_is_an_answer(outage: Outage, error: EvercertError) -> None:
     outage.clock.now += STEPS[0]
     with pytest.raises(type(error)):
         outage.call(error)
-    assert outage.gates.read(MAIN) == Gate(MAIN)
+    assert outage.gates.read(MAIN) == BreakerState(MAIN)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_ours_says_nothing_of_the_service(outage: Outage, error: Excepti
     outage.clock.now += STEPS[0]
     with pytest.raises(type(error)):
         outage.call(error)
-    assert outage.gates.read(MAIN) == Gate(MAIN, 1, outage.clock() + PROBE)
+    assert outage.gates.read(MAIN) == BreakerState(MAIN, 1, outage.clock() + PROBE)
 
 
 def test_a_place_that_is_gone_was_told_by_a_service_that_answers(outage: Outage) -> None:
@@ -164,14 +164,14 @@ def test_a_place_that_is_gone_was_told_by_a_service_that_answers(outage: Outage)
 
 @pytest.mark.parametrize("ahead", [2 * STEPS[-1] + timedelta(seconds=1), timedelta(days=1), timedelta(days=36_500)])
 def test_an_end_that_is_too_far_away_was_made_by_a_clock_that_was_wrong(outage: Outage, ahead: timedelta) -> None:
-    outage.gates.known[MAIN] = Gate(MAIN, 1, START + ahead)
+    outage.gates.known[MAIN] = BreakerState(MAIN, 1, START + ahead)
     outage.call()
-    assert outage.gates.read(MAIN) == Gate(MAIN)
+    assert outage.gates.read(MAIN) == BreakerState(MAIN)
 
 
 @pytest.mark.parametrize("failures", [-5, 0, 10**9])
 def test_a_count_that_hands_have_spoiled_keeps_the_wait_bounded(outage: Outage, failures: int) -> None:
-    outage.gates.known[MAIN] = Gate(MAIN, failures, START + 2 * STEPS[-1])
+    outage.gates.known[MAIN] = BreakerState(MAIN, failures, START + 2 * STEPS[-1])
     with pytest.raises(NotYet) as put_off:
         outage.breaker.admit(MAIN, UIDS[0])
     assert START < put_off.value.until <= START + 2 * STEPS[-1]

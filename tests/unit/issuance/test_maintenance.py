@@ -10,8 +10,7 @@ from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.record import Record
 from evercert.errors import Misconfigured, Unavailable
-from evercert.scheduling.schedule import warnings
-from evercert.scheduling.timers import renewal_time
+from evercert.scheduling.schedule import renewal_time, warnings
 from tests.doubles.fakes import Asked, Bench, FakeDestination, as_long_as, spec
 
 DAY = timedelta(days=1)

@@ -13,7 +13,7 @@ from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import Issued, OpenIssuer, Request
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey, public_bytes
-from evercert.scheduling.timers import renewal_time
+from evercert.scheduling.schedule import renewal_time
 from tests.doubles.fakes import Bench, FakeSeal, as_long_as, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.ports import Changes, Held
+from evercert.contracts.ports import Changes, ClaimedRecord
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
 from evercert.issuance.run import Issuance
 from evercert.issuers.self_signed import SelfSigned
@@ -30,7 +30,7 @@ class Forgetful:
     def __getattr__(self, method: str) -> object:
         return getattr(self._table, method)
 
-    def update(self, held: Held, changes: Changes) -> None:
+    def update(self, held: ClaimedRecord, changes: Changes) -> None:
         if "deliveries" in changes:
             raise self._error
         self._table.update(held, changes)

@@ -14,7 +14,7 @@ from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers.self_signed import SelfSigned
-from evercert.operations.apply import Plan, Wanted, _step, carry_out, plan
+from evercert.operations.apply import ApplyInput, Plan, _step, carry_out, plan
 from tests.doubles.fakes import START, Bench, FakeQueue, FakeTable
 from tests.doubles.fakes import spec as small
 
@@ -34,7 +34,7 @@ def web(name: str = "web", secret: str | None = None, **attributes: object) -> S
 
 
 def planned(table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS) -> Plan:
-    return plan(Wanted(issuers, list(specs), prune), table, KINDS)
+    return plan(ApplyInput(issuers, list(specs), prune), table, KINDS)
 
 
 def applied(
@@ -288,7 +288,7 @@ def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> No
     deliveries = {c.key: Delivery(revision=1, location=f"arn:{c.settings['secret']}") for c in before.destinations}
     table.release(held, {"deliveries": deliveries}, START, START)
     table.write_issuer("main", Component(type="self-signed"))
-    planned = plan(Wanted({}, [small(destinations=[kept])]), table, KINDS)
+    planned = plan(ApplyInput({}, [small(destinations=[kept])]), table, KINDS)
     (note,) = planned.notes
     assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
     assert note.endswith("what it holds is left as it is (arn:evercert/certificates/b)")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evercert.destinations.context import RegisteredDestinations, Surroundings
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.operations.diagnosis import examine
 from tests.doubles.fakes import Bench, spec
 
@@ -18,7 +18,7 @@ class Clients:
 def test_a_destination_that_does_not_open_is_told_without_its_settings() -> None:
     bench = Bench()
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"
-    real = RegisteredDestinations(Surroundings("evercert", stack_id, Clients()))  # type: ignore[arg-type]
+    real = RegisteredDestinations(DestinationContext("evercert", stack_id, Clients()))  # type: ignore[arg-type]
     bench.ports = replace(bench.ports, destinations=real)
     wanted = spec().model_dump(mode="json", by_alias=True)
     wanted["destinations"] = [{"type": "secrets-manager", "token": TOKEN}, {"type": "acm", "region": TOKEN}]

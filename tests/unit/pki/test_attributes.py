@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evercert.pki import csr as csrs
+from evercert.pki import csr_parser as csrs
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey

@@ -8,7 +8,7 @@ from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
-from evercert.scheduling.timers import renewal_time
+from evercert.scheduling.schedule import renewal_time
 from tests.unit.issuers.test_self_signed import issue
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.clients import CALL_LIMIT
-from evercert.aws.limits import SIGNER, WAITED_FOR
+from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.doubles.world import load_template
 from tests.tools.local_stack import ROOT

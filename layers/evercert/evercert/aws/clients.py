@@ -18,9 +18,9 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from evercert.aws.limits import SIGNER, USUAL, Limits
 from evercert.aws.session import Session
-from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
+from evercert.aws.timeouts import SIGNER, USUAL, Limits
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
 
 if TYPE_CHECKING:
     import boto3
@@ -206,7 +206,9 @@ def code(error: ClientError) -> str:
 def _translate(error: ClientError, doing: str) -> EvercertError:
     name = code(error)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    said = foreign(str(error.response.get("Error", {}).get("Message", "")), 300)
+    from evercert.schema import printable  # noqa: PLC0415 (pydantic is a fifth of the checker's cold start)
+
+    said = printable(str(error.response.get("Error", {}).get("Message", "")), 300)
     what = f"cannot {doing}: {name}: {said}"
     if name in _BUSY or any(word in name for word in _THROTTLED):
         return Unavailable(what)

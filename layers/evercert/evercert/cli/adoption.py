@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import CONFIG, translated
+from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, tag_value
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
-from evercert.destinations.aws_account import CERTIFICATE_TAG, PREFIX, STACK_TAG, tag_value
 from evercert.documents.secret_reference import SECRETS
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -58,7 +58,7 @@ def find(connection: Connection, name: str, resource: str) -> Found:
         return _secret(connection, name, resource, match[1])
     if _SECRET_NAME.fullmatch(resource):
         return _secret(connection, name, resource, connection.clients.cloudformation.meta.region_name)
-    raise BadInput([f"{foreign(resource, 80)!r} is neither the ARN of an ACM certificate nor a secret's name or ARN"])
+    raise BadInput([f"{printable(resource, 80)!r} is neither the ARN of an ACM certificate nor a secret's name or ARN"])
 
 
 def tag(connection: Connection, found: Found) -> None:
@@ -82,7 +82,7 @@ def _certificate(connection: Connection, name: str, arn: str, region: str) -> Fo
     wanted = _wanted(connection, name)
     facts = {
         "certificate": arn,
-        "domain": foreign(str(certificate.get("DomainName", ""))),
+        "domain": printable(str(certificate.get("DomainName", ""))),
         "valid until": f"{certificate['NotAfter']:%Y-%m-%d}" if "NotAfter" in certificate else "",
         "key": str(certificate.get("KeyAlgorithm", "")),
         "used by": ", ".join(map(str, certificate.get("InUseBy", []))),
@@ -109,7 +109,7 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         mend = f"aws secretsmanager restore-secret --secret-id {title}"
         raise BadInput([f"secret {title} is scheduled for deletion; restore it first: {mend}"])
     if described.get("OwningService"):
-        raise BadInput([f"secret {title} is managed by {foreign(str(described['OwningService']))}, and not by you"])
+        raise BadInput([f"secret {title} is managed by {printable(str(described['OwningService']))}, and not by you"])
     wanted = _wanted(connection, name)
     ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
     elsewhere = region != connection.clients.cloudformation.meta.region_name
@@ -128,12 +128,12 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
 def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> list[str]:
     form = "the next delivery replaces its value by evercert's own JSON; its readers must know that form"
     found = [] if ours else [form]
-    if not title.startswith(PREFIX):
-        found.append(f"it is outside {PREFIX}: deploy the stack with parameter SecretArns naming {arn}")
+    if not title.startswith(SECRET_PREFIX):
+        found.append(f"it is outside {SECRET_PREFIX}: deploy the stack with parameter SecretArns naming {arn}")
     if described.get("RotationEnabled"):
         found.append("its rotation is on, and would overwrite what is delivered: switch it off")
     if described.get("KmsKeyId"):
-        key = foreign(str(described["KmsKeyId"]))
+        key = printable(str(described["KmsKeyId"]))
         found.append(f"it is encrypted with {key}, which must let the issuer's role use it")
     return found
 
@@ -148,7 +148,7 @@ def _is_ours(what: str, tags: list[dict[str, str]], wanted: dict[str, str]) -> b
     for key, owner in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):
         if found.get(key, wanted[key]) != wanted[key]:
             raise BadInput(
-                [f"{what} belongs to {owner} {foreign(found[key], 100)!r} (tag {key}); take that tag away first"]
+                [f"{what} belongs to {owner} {printable(found[key], 100)!r} (tag {key}); take that tag away first"]
             )
     return wanted.items() <= found.items()
 

@@ -45,11 +45,13 @@ def _version(asked: bool) -> None:  # noqa: FBT001 (typer's)
         raise typer.Exit
 
 
-Asked = Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="As evercert version.")]
+RequestedFields = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_version, help="As evercert version.")
+]
 
 
 @app.callback(help=__doc__)
-def program(*, _asked: Asked = False) -> None:
+def program(*, _asked: RequestedFields = False) -> None:
     """What comes before every command."""
 
 

@@ -15,8 +15,8 @@ from evercert.cli.files import BadInput
 from evercert.contracts.record import State
 from evercert.contracts.spec_store import Pause
 from evercert.documents.spec import NAME_PATTERN
-from evercert.errors import foreign
 from evercert.operations.renew import SPREAD
+from evercert.schema import printable
 
 STATES = (*get_args(State), "unreadable")
 
@@ -24,7 +24,7 @@ STATES = (*get_args(State), "unreadable")
 def name(text: str) -> str:
     """A certificate's name, before AWS is asked for it."""
     if not re.fullmatch(NAME_PATTERN, text):
-        raise BadInput([f"{foreign(text, 60)!r} is no name: 1 to 200 letters, digits and . _ * -"])
+        raise BadInput([f"{printable(text, 60)!r} is no name: 1 to 200 letters, digits and . _ * -"])
     return text
 
 
@@ -56,7 +56,7 @@ def labels(given: Sequence[str]) -> dict[str, str]:
     """`key=value`, each of them."""
     wrong = [label for label in given if "=" not in label]
     if wrong:
-        raise BadInput([f"--label {foreign(wrong[0], 60)}: write key=value"])
+        raise BadInput([f"--label {printable(wrong[0], 60)}: write key=value"])
     return dict(label.split("=", 1) for label in given)
 
 
@@ -64,7 +64,7 @@ def states(given: Sequence[str]) -> list[str]:
     """What `--state` says."""
     wrong = [state for state in given if state not in STATES]
     if wrong:
-        raise BadInput([f"--state {foreign(wrong[0], 60)}: one of {', '.join(STATES)}"])
+        raise BadInput([f"--state {printable(wrong[0], 60)}: one of {', '.join(STATES)}"])
     return list(given)
 
 
@@ -73,10 +73,10 @@ def paused(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]:
     found = []
     for issuer, pause in sorted(pauses.items(), key=lambda entry: entry[0] or ""):
         since = f" since {pause.since:%Y-%m-%d %H:%M}Z" if pause.since is not None else ""
-        why = f" ({foreign(pause.reason)})" if pause.reason else ""
+        why = f" ({printable(pause.reason)})" if pause.reason else ""
         what, option = "the stack", ""
         if issuer is not None:
-            what, option = f"issuer {foreign(issuer)}", f" --issuer {foreign(issuer)}"
+            what, option = f"issuer {printable(issuer)}", f" --issuer {printable(issuer)}"
         found.append((f"{what} is paused{since}{why}", f"evercert resume{option}"))
     return found
 

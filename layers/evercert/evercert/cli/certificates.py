@@ -16,9 +16,9 @@ from evercert.cli.files import BadInput
 from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.errors import foreign
 from evercert.operations import renew as renewing
 from evercert.operations.apply import nudge
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -63,7 +63,7 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         terminal.print_json(show.detail(record))
         return
     for key, value in show.detail(record).items():
-        text = foreign(value) if isinstance(value, str) else json.dumps(value, indent=2)
+        text = printable(value) if isinstance(value, str) else json.dumps(value, indent=2)
         terminal.out.print(f"{key.replace('_', ' ')}: {text}")
 
 
@@ -131,7 +131,7 @@ def delete(
     found = {name: connection.specs.record(arguments.name(name)) for name in dict.fromkeys(names)}
     refused = [terminal.unknown(name) for name, record in found.items() if record is None]
     newer = [record for record in found.values() if isinstance(record, Unreadable) and record.newer]
-    refused += [f"{record.name}: its record was {foreign(record.problem)}; use that one" for record in newer]
+    refused += [f"{record.name}: its record was {printable(record.problem)}; use that one" for record in newer]
     if refused:
         raise BadInput(refused)
     records = [record for record in found.values() if record is not None]
@@ -184,7 +184,7 @@ def _explain(found: renewing.Renewal, *, dry_run: bool) -> None:
     if found.asked:
         terminal.notes([f"{arguments.counted(len(found.asked), 'certificate')} asked for before, and under way"])
     if found.unreadable:
-        names = ", ".join(map(foreign, found.unreadable[:SHOWN]))
+        names = ", ".join(map(printable, found.unreadable[:SHOWN]))
         terminal.notes([f"left out, because their records do not parse: {names}"])
     if dry_run:
         for name in found.names:

@@ -12,10 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoR
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from evercert.aws.clients import Clients, code, translated
+from evercert.aws.credential_writer import CredentialSecrets
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
-from evercert.aws.secret_writer import CredentialSecrets
 from evercert.aws.sqs import SQSQueue
-from evercert.errors import Misconfigured, foreign
+from evercert.errors import Misconfigured
+from evercert.schema import printable
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def connect(stack: str, region: str | None) -> Connection:
     except ProfileNotFound as error:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
-        raise Misconfigured(f"the AWS settings of this machine are wrong: {foreign(str(error))}") from error
+        raise Misconfigured(f"the AWS settings of this machine are wrong: {printable(str(error))}") from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     for key in ("CertificatesTable", "IssuersTable", "Queue"):
         if key not in outputs:

@@ -13,11 +13,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import Clients, code, translated
+from evercert.aws.tags import STACK_TAG, TEMPORARY_TAG
 from evercert.errors import EvercertError
 from evercert.timestamps import from_text, to_text
 
 PREFIX = "evercert-events-"
-TEMPORARY_TAG, STACK_TAG = "evercert:temporary", "evercert:stack"
 STALE = timedelta(hours=1)
 BEAT = timedelta(minutes=10)  # the tag says when somebody last listened, so that a long look is not cleared away
 WAIT_SECONDS = 2  # below the time limit of a call; also how long Ctrl-C may take

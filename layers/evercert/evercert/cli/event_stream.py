@@ -19,7 +19,7 @@ from evercert.cli import terminal
 from evercert.cli.event_queue import Inbox
 from evercert.cli.files import BadInput
 from evercert.contracts.events import EventType, Outcome
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -60,7 +60,7 @@ def types(given: Sequence[str]) -> list[str]:
     """What `--type` says."""
     wrong = [kind for kind in given if kind not in TYPES]
     if wrong:
-        raise BadInput([f"--type {foreign(wrong[0], 60)}: one of {', '.join(sorted(TYPES))}"])
+        raise BadInput([f"--type {printable(wrong[0], 60)}: one of {', '.join(sorted(TYPES))}"])
     return list(given)
 
 

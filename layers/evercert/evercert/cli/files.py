@@ -15,9 +15,9 @@ from evercert.destinations import DESTINATIONS
 from evercert.documents.document import Document, Kinds, Path, Problem, places, read
 from evercert.documents.secret_reference import Credential
 from evercert.documents.spec import Component, Spec
-from evercert.errors import foreign
 from evercert.issuers import ISSUERS
-from evercert.operations.apply import Wanted
+from evercert.operations.apply import ApplyInput
+from evercert.schema import printable
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
 
@@ -58,9 +58,9 @@ class Files:
         if self._mistakes:
             raise BadInput(self._mistakes)
 
-    def wanted(self, prune: dict[str, str] | None) -> Wanted:
+    def wanted(self, prune: dict[str, str] | None) -> ApplyInput:
         """For `apply`."""
-        return Wanted(self.issuers, self.specs, prune)
+        return ApplyInput(self.issuers, self.specs, prune)
 
     def _load(self, file: str) -> None:
         try:
@@ -153,7 +153,7 @@ class Files:
             )
         for place, text, name in _international(source.data, path, spec):
             where = f"{source.file}:{source.line(place)}: {spec.name}"
-            self.notes.append(f"{where}: {foreign(text)} is {name} in the certificate")
+            self.notes.append(f"{where}: {printable(text)} is {name} in the certificate")
         if "*" in spec.name:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
 

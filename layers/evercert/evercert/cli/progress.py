@@ -11,7 +11,7 @@ from rich.console import Console
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
-from evercert.errors import foreign
+from evercert.schema import printable
 
 POLL_SECONDS = 1.0
 
@@ -39,12 +39,12 @@ def _ending(record: Record | Unreadable | None) -> tuple[str, bool] | None:
     if record is None:
         return "it was deleted meanwhile", False
     if isinstance(record, Unreadable):
-        return f"its record does not parse: {foreign(record.problem)}", False
+        return f"its record does not parse: {printable(record.problem)}", False
     error = record.last_error
     if error is not None and error.at < (record.woken_at or error.at):
         error = None  # what it failed of was mended since
     if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
-        return f"failed ({error.kind}): {foreign(error.message)}", False
+        return f"failed ({error.kind}): {printable(error.message)}", False
     facts = record.facts
     wanted = record.request_hash == record.spec.request_hash and record.requested_at in (None, record.served)
     if record.state == "ready" and facts is not None and wanted and record.delivered(facts.revision):

@@ -15,8 +15,8 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause
 from evercert.durations import to_text as span_text
-from evercert.errors import foreign
 from evercert.operations.apply import HIDDEN, Plan
+from evercert.schema import printable
 from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "y
 def summary(record: Record | Unreadable) -> dict[str, Any]:
     """One record in a few plain values; the same keys for every record."""
     if isinstance(record, Unreadable):
-        return {"name": record.name, "state": "unreadable", "error": foreign(record.problem)}
+        return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
     facts, error = record.facts, record.last_error
     return {
         "name": record.name,
@@ -42,7 +42,7 @@ def summary(record: Record | Unreadable) -> dict[str, Any]:
         "not_after": facts and to_text(facts.not_after),
         "renew_at": record.renew_at and to_text(record.renew_at),
         "next_look_at": record.due_at and to_text(record.due_at),
-        "error": error and foreign(error.message),
+        "error": error and printable(error.message),
     }
 
 
@@ -63,7 +63,7 @@ def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) 
     table = Table("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", box=None, pad_edge=False)
     for row in records:
         table.add_row(
-            Text(foreign(row["name"])),
+            Text(printable(row["name"])),
             Text(row["state"], STYLES.get(row["state"], "")),
             Text(row.get("issuer") or ""),
             _in(row.get("not_after"), now),
@@ -79,8 +79,8 @@ def history(console: Console, outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         data = outcome.data
         facts = str(data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}")
-        reason = Text(foreign(str(data.get("reason") or data.get("kind") or "")))
-        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(foreign(facts)))
+        reason = Text(printable(str(data.get("reason") or data.get("kind") or "")))
+        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(printable(facts)))
     console.print(table)
 
 
@@ -91,10 +91,10 @@ def event(body: Mapping[str, Any]) -> Text:
     facts = data.get("message") or ""
     if not facts and "serial_number" in data:
         facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
-    what = foreign(str(body.get("type")), 60)
+    what = printable(str(body.get("type")), 60)
     style = "red" if what.endswith(BAD_EVENTS) else "green" if what.endswith(GOOD_EVENTS) else "yellow"
-    when, whose = foreign(str(body.get("time")), 24), foreign(str(body.get("subject")))
-    return Text.assemble(f"{when}  ", (f"{what:<21}", style), f"  {whose}  {foreign(str(facts))}")
+    when, whose = printable(str(body.get("time")), 24), printable(str(body.get("subject")))
+    return Text.assemble(f"{when}  ", (f"{what:<21}", style), f"  {whose}  {printable(str(facts))}")
 
 
 def tested(console: Console, types: Iterable[str], missing: Iterable[str]) -> None:
@@ -162,11 +162,11 @@ def plan_values(found: Plan) -> dict[str, Any]:
 def _differences(console: Console, found: Iterable[tuple[str, Any, Any]]) -> None:
     for key, before, after in found:
         how = "changed" if HIDDEN in (before, after) else f"{_plain(before)} → {_plain(after)}"
-        console.print(Text(f"    {foreign(key, 200)}: {how}"))
+        console.print(Text(f"    {printable(key, 200)}: {how}"))
 
 
 def _plain(value: object) -> str:
-    return "(none)" if value is None else foreign(str(value), 200)
+    return "(none)" if value is None else printable(str(value), 200)
 
 
 def _in(moment: str | None, now: datetime) -> str:

@@ -12,9 +12,9 @@ from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, Stack, Yes
 from evercert.contracts.record import Record
-from evercert.errors import foreign
 from evercert.operations.apply import nudge
 from evercert.operations.renew import cleaned
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.adoption import Found
@@ -41,7 +41,7 @@ def pause(
     """Issue nothing until `resume`; what is delivered stays as it is."""
     connection = terminal.connect(stack, region)
     if issuer is not None and issuer not in connection.specs.issuers():
-        raise BadInput([f"issuer {foreign(issuer, 60)!r} is not defined in stack {stack}"])
+        raise BadInput([f"issuer {printable(issuer, 60)!r} is not defined in stack {stack}"])
     changed = connection.specs.pause(issuer, terminal.now(), cleaned(reason))
     pauses = connection.specs.pauses()
     if as_json:
@@ -59,7 +59,7 @@ def resume(*, issuer: Issuer = None, stack: Stack = "evercert", region: Region =
     if as_json:
         terminal.print_json({"paused": show.pauses(pauses), "changed": changed})
         return
-    what = "the stack" if issuer is None else f"issuer {foreign(issuer, 60)}"
+    what = "the stack" if issuer is None else f"issuer {printable(issuer, 60)}"
     went_on = f"{what} goes on; what was put off is looked at within {LOOK_AGAIN.seconds // 60} minutes"
     terminal.out.print(went_on if changed else f"{what} was not paused")
     terminal.notes([f"{line} still; resume it with: {command}" for line, command in arguments.paused(pauses)])

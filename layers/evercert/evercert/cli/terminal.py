@@ -16,7 +16,8 @@ from evercert.cli.files import BadInput
 from evercert.cli.progress import wait_for
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.errors import EvercertError, foreign
+from evercert.errors import EvercertError
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -76,7 +77,7 @@ def readable(connection: Connection, name: str) -> Record:
     if record is None:
         raise BadInput([unknown(name)])
     if isinstance(record, Unreadable):
-        problem = foreign(record.problem)
+        problem = printable(record.problem)
         raise BadInput([f"the record of {name} does not parse ({problem}); apply its document again"])
     return record
 

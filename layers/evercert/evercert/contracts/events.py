@@ -8,11 +8,10 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from evercert.errors import foreign
-from evercert.scheduling.schedule import Severity
-from evercert.schema import Instant
+from evercert.schema import Instant, printable
 from evercert.timestamps import to_text
 
+Severity = Literal["info", "warning", "critical"]
 EventType = Literal[
     "certificate.issued",
     "certificate.renewed",
@@ -84,7 +83,7 @@ class Outcome(BaseModel):
         """For filter policies; five, because a raw SQS subscription loses a message with more than ten."""
         return {
             "type": self.type,
-            "certificate": foreign(self.name) or "?",  # SNS takes no control characters
+            "certificate": printable(self.name) or "?",  # SNS takes no control characters
             "issuer": self.issuer,
             "severity": self.severity,
             "labels": [f"{key}={value}" for key, value in sorted(self.labels.items())],
@@ -94,13 +93,13 @@ class Outcome(BaseModel):
     def subject(self) -> str:
         """The subject line of a mail."""
         headline = _HEADLINES[self.type]
-        name = foreign(self.name).encode("ascii", "replace").decode()
+        name = printable(self.name).encode("ascii", "replace").decode()
         room = SUBJECT_LIMIT - len(f"evercert:  {headline}")
         return f"evercert: {name if len(name) <= room else f'{name[: room - 3]}...'} {headline}"
 
     def text(self) -> str:
         """The mail: one fact a line."""
-        lines = [f"Certificate {foreign(self.name)}: {_HEADLINES[self.type]}.", ""]
+        lines = [f"Certificate {printable(self.name)}: {_HEADLINES[self.type]}.", ""]
         for key, value in self.data.items():
             if value not in (None, [], {}):
                 lines.append(f"{key.replace('_', ' ')}: {_readable(value)}")
@@ -109,5 +108,5 @@ class Outcome(BaseModel):
 
 def _readable(value: object) -> str:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return foreign(", ".join(value), LONGEST_VALUE)
-    return foreign(value if isinstance(value, str) else json.dumps(value, sort_keys=True), LONGEST_VALUE)
+        return printable(", ".join(value), LONGEST_VALUE)
+    return printable(value if isinstance(value, str) else json.dumps(value, sort_keys=True), LONGEST_VALUE)

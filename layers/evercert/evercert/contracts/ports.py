@@ -35,7 +35,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Held:
+class ClaimedRecord:
     """What a run saw when it claimed, as it is stored; every later write is bound to it."""
 
     name: str
@@ -56,22 +56,24 @@ class Unclaimed(StrEnum):
 Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None takes one away
 
 
-class Inventory(Protocol):
+class RecordStore(Protocol):
     """Records and outcomes, as the issuer writes them. Each method raises Unavailable or Misconfigured."""
 
-    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         """Takes the right to issue, and promises to come back when it ends."""
 
     def look(self, name: str) -> Record | Unreadable | None:
         """The record as it is, claimed or not; None: there is none."""
 
-    def update(self, held: Held, changes: Changes) -> None:
+    def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Writes under the claim; raises ClaimLost when it is no longer ours."""
 
-    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+    def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """Writes and gives the claim back. If spec, request or issuer moved meanwhile: due `now`, and True."""
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+    def conclude(
+        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+    ) -> tuple[bool, Outcome]:
         """The same, together with the outcome: both or none; answers it as it was numbered."""
 
     def outcome(self, name: str, key: str) -> Outcome | None:
@@ -92,22 +94,22 @@ class Seal(Protocol):
 
 
 @dataclass(frozen=True)
-class Turn:
+class RateSlot:
     """When a write may go out, and how many there were in the last 365 days."""
 
     at: datetime
     used: int
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """Hands out turns, one a second for each service, to all runs together."""
 
-    def take(self, service: str, now: datetime) -> Turn:
+    def take(self, service: str, now: datetime) -> RateSlot:
         """The next free turn; it is gone even if nobody uses it."""
 
 
 @dataclass(frozen=True)
-class Gate:
+class BreakerState:
     """How a service does: so many failures in a row, of whatever run, and shut until then."""
 
     service: str
@@ -115,16 +117,16 @@ class Gate:
     shut_until: datetime | None = None
 
 
-class Gates(Protocol):
+class BreakerStore(Protocol):
     """The breakers, as they are stored; each write is bound to what was read."""
 
-    def read(self, service: str) -> Gate:
+    def read(self, service: str) -> BreakerState:
         """A service that nobody complained of is open."""
 
-    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
         """Nobody calls before `until`; False if somebody else wrote meanwhile."""
 
-    def clear(self, gate: Gate) -> None:
+    def clear(self, gate: BreakerState) -> None:
         """The service answers again."""
 
 
@@ -139,14 +141,14 @@ class Announcer(Protocol):
 class Ports:
     """Everything that one issuance needs from outside."""
 
-    inventory: Inventory
+    inventory: RecordStore
     queue: Queue
     seal: Seal
     issuers: Issuers
     destinations: Destinations
     announcer: Announcer
-    pace: Pace
-    gates: Gates
+    pace: RateLimiter
+    gates: BreakerStore
     clock: Clock
     sleep: Callable[[timedelta], None]
     deadline: Deadline

@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from evercert.canonical_json import digest
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
-from evercert.scheduling.schedule import Reason
 from evercert.schema import Instant
 
 # 1: without what status checks, warnings, turns and kept keys need; 2: without what an issuer that makes keys, knows
 # its certificates by a name of its own and waits for people needs.
 SCHEMA = 3
 
+Reason = Literal[
+    "missing", "spec-changed", "issuer-changed", "requested", "revoked", "replaced", "near-expiry", "drifted"
+]
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Count = Annotated[int, Field(ge=0, le=99_999_999)]  # as many digits as an outcome's key has room for

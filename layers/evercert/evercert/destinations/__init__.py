@@ -1,8 +1,8 @@
 """Kinds of destinations: one file and one line each."""
 
-from evercert.registry import Register
+from evercert.registry import Registry
 
-DESTINATIONS = Register(
+DESTINATIONS = Registry(
     "destination",
     {
         "acm": "evercert.destinations.acm:ACM",

@@ -14,10 +14,11 @@ from cryptography import x509
 from pydantic import model_validator
 
 from evercert.aws.clients import code, translated
+from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, tag_value
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
-from evercert.destinations.aws_account import CERTIFICATE_TAG, STACK_TAG, InAccount, tag_value
+from evercert.destinations.aws_account import InAccount
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Gone, Misconfigured, Rejected
 from evercert.pki.certificate import Bundle, Chain
@@ -25,7 +26,7 @@ from evercert.pki.certificate import Bundle, Chain
 if TYPE_CHECKING:
     from types_boto3_acm import ACMClient
 
-    from evercert.destinations.context import Surroundings
+    from evercert.destinations.context import DestinationContext
 
 MOST_PAGES, PAGE = 5, 1_000
 CLOCKS_APART = timedelta(minutes=5)
@@ -67,7 +68,7 @@ class ACM:
             """Without an ARN each certificate gets one of its own."""
             return self.arn is None
 
-    def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
+    def __init__(self, settings: Settings, certificate: str, surroundings: DestinationContext) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
         self._arn = settings.arn
         self._client: ACMClient = surroundings.clients_of(settings.role, region).acm

@@ -6,9 +6,6 @@ from typing import Annotated
 
 from evercert.documents.spec import Model, text_of
 
-STACK_TAG, CERTIFICATE_TAG = "evercert:stack", "evercert:certificate"
-PREFIX = "evercert/certificates/"  # of secrets
-
 
 class InAccount(Model):
     """Without them: the stack's own account and region. The stack's parameters say which ones are allowed."""
@@ -32,8 +29,3 @@ class InAccount(Model):
         """Told apart from the same name at home: ` in us-east-1, account 111122223333`."""
         region = "" if self.region is None else f" in {self.region}"
         return region if self.role is None else f"{region} by {self.role}"
-
-
-def tag_value(name: str) -> str:
-    """A certificate's name where `*` is not allowed: `*.example.com` is `_wildcard.example.com`."""
-    return name.replace("*", "_wildcard")

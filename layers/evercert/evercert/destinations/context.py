@@ -10,15 +10,14 @@ from evercert.destinations import DESTINATIONS
 
 if TYPE_CHECKING:
     from evercert.aws.clients import Clients
-    from evercert.component import Component
     from evercert.contracts.destination import Destination
-    from evercert.registry import Register
+    from evercert.registry import Component, Registry
 
 LONGEST_SESSION_NAME = 64
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DestinationContext:
     """The world around one stack; clients of other accounts and regions are made once, when they are needed."""
 
     stack: str
@@ -81,8 +80,8 @@ def _have_credentials(clients: Clients) -> None:
 class RegisteredDestinations:
     """Opens destinations by their type."""
 
-    surroundings: Surroundings
-    register: Register = DESTINATIONS
+    surroundings: DestinationContext
+    register: Registry = DESTINATIONS
 
     def open(self, component: Component, certificate: str) -> Destination:
         """Raises Misconfigured for an unknown type or wrong settings."""

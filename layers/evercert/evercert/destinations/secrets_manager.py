@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
+from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, tag_value
 from evercert.canonical_json import canonical_json, digest
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
-from evercert.destinations.aws_account import CERTIFICATE_TAG, PREFIX, STACK_TAG, InAccount, tag_value
+from evercert.destinations.aws_account import InAccount
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Misconfigured, Rejected
@@ -22,7 +23,7 @@ from evercert.pki.keys import subject
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-    from evercert.destinations.context import Surroundings
+    from evercert.destinations.context import DestinationContext
 
 LARGEST_SECRET = 65_536
 _CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
@@ -50,7 +51,7 @@ class SecretsManager:
         def _by_the_certificate(cls, values: object, info: ValidationInfo) -> object:
             certificate = (info.context or {}).get("certificate")
             if isinstance(values, dict) and "secret" not in values and certificate is not None:
-                return {**values, "secret": f"{PREFIX}{tag_value(certificate)}"}
+                return {**values, "secret": f"{SECRET_PREFIX}{tag_value(certificate)}"}
             return values
 
         @model_validator(mode="after")
@@ -67,7 +68,7 @@ class SecretsManager:
             """What two certificates must not share."""
             return f"secret {self.secret}{self.elsewhere}"
 
-    def __init__(self, settings: Settings, certificate: str, surroundings: Surroundings) -> None:
+    def __init__(self, settings: Settings, certificate: str, surroundings: DestinationContext) -> None:
         self._secret = settings.secret
         self._omit_root = settings.omit_root is not False
         self._client: SecretsManagerClient = surroundings.clients_of(settings.role, settings.region).secretsmanager

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from evercert.documents.lifecycle import Lifecycle
 from evercert.documents.spec import NAME_PATTERN, Attributes, Component, IssuerName, PrivateKeySpec, Spec
-from evercert.errors import EvercertError, foreign
-from evercert.registry import Register, nearest
-from evercert.schema import Model
+from evercert.errors import EvercertError
+from evercert.registry import Registry
+from evercert.schema import Model, nearest, printable
 
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")
@@ -41,8 +41,8 @@ class Problem:
 class Kinds:
     """What issuers and destinations a document can name."""
 
-    issuers: Register
-    destinations: Register
+    issuers: Registry
+    destinations: Registry
 
 
 _WORDS = {
@@ -84,13 +84,13 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
     return refused or document.model_copy(update={"certificates": tuple(specs)})
 
 
-def places(spec: Spec, destinations: Register) -> list[str]:
+def places(spec: Spec, destinations: Registry) -> list[str]:
     """Where this certificate is written; no two may share one."""
     found = [destinations.settings(component, certificate=spec.name) for component in spec.destinations]
     return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
 
 
-def _resolved(spec: Spec, destinations: Register) -> Spec:
+def _resolved(spec: Spec, destinations: Registry) -> Spec:
     """The spec with the settings that its destinations take by default, so that they never change under it."""
     components = []
     for component in spec.destinations:
@@ -101,7 +101,7 @@ def _resolved(spec: Spec, destinations: Register) -> Spec:
     return spec.model_copy(update={"destinations": tuple(components)})
 
 
-def _refusals(spec: Spec, number: int, destinations: Register) -> Iterator[Problem]:
+def _refusals(spec: Spec, number: int, destinations: Registry) -> Iterator[Problem]:
     """What a destination could never take."""
     for index, component in enumerate(spec.destinations):
         try:
@@ -125,7 +125,7 @@ def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
             yield from _component_problems(kinds.destinations, component, place, context)
 
 
-def _component_problems(register: Register, raw: object, place: Path, context: dict[str, str]) -> Iterator[Problem]:
+def _component_problems(register: Registry, raw: object, place: Path, context: dict[str, str]) -> Iterator[Problem]:
     try:
         component = Component.model_validate(raw)
     except ValidationError:
@@ -161,14 +161,14 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
         known = model or _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
         keys = [field.alias or name for name, field in known.model_fields.items()] if known is not None else []
         hint = nearest(str(path[-1]), keys) if keys else ""
-        return Problem(path, f"unknown key {foreign(str(path[-1]), 60)!r}{hint}")
+        return Problem(path, f"unknown key {printable(str(path[-1]), 60)!r}{hint}")
     if kind == "missing":
         return Problem(path, f"the key {path[-1]!r} is missing")
     if kind == "invalid_key":
         return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is no text; put it in quotes")
     words = _WORDS.get(kind)
     message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
-    return Problem(path, f"{_label(path)}: {foreign(message)}" if path else message)
+    return Problem(path, f"{_label(path)}: {printable(message)}" if path else message)
 
 
 def _label(path: Path) -> str:

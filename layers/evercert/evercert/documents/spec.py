@@ -8,15 +8,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from evercert.canonical_json import canonical_json, digest
-from evercert.component import Component
 from evercert.documents.lifecycle import Lifecycle
-from evercert.errors import foreign
-from evercert.pki import csr as csrs
+from evercert.pki import csr_parser as csrs
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import Attributes
 from evercert.pki.subject import wanted
 from evercert.pki.usages import impossible
-from evercert.schema import Model, Place, misplaced, missing, text_of
+from evercert.registry import Component
+from evercert.schema import Model, Place, misplaced, missing, printable, text_of
 from evercert.timestamps import to_text
 
 __all__ = [
@@ -226,7 +225,7 @@ class Spec(Model):
         )
 
 
-def _beside(asked: csrs.Supplied, spec: Spec) -> dict[Place, str]:
+def _beside(asked: csrs.ParsedCsr, spec: Spec) -> dict[Place, str]:
     """What is written beside a CSR and says something else, by its place."""
     problems: dict[Place, str] = {}
     for field in Attributes.model_fields:
@@ -242,4 +241,4 @@ def _beside(asked: csrs.Supplied, spec: Spec) -> dict[Place, str]:
 
 def _says(there: object) -> str:
     text = ", ".join(map(str, there)) if isinstance(there, tuple) else str(there or "")
-    return f"the CSR has {foreign(text, 120) or 'none'}; leave it out here, or make the CSR anew"
+    return f"the CSR has {printable(text, 120) or 'none'}; leave it out here, or make the CSR anew"

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evercert.contracts.ports import Gate, Gates
+from evercert.contracts.ports import BreakerState, BreakerStore
 from evercert.deadline import Clock
 from evercert.errors import (
     Busy,
@@ -32,7 +32,7 @@ PROBE = timedelta(minutes=1)  # how long one run may take to find out whether th
 class Breaker:
     """One for every run; what it knows is stored, for all of them."""
 
-    gates: Gates
+    gates: BreakerStore
     clock: Clock
 
     def look(self, service: str, uid: str) -> None:
@@ -41,18 +41,18 @@ class Breaker:
         if gate.shut_until is not None and now < gate.shut_until <= now + 2 * STEPS[-1]:
             raise NotYet(f"{service} does not answer", _back(gate, uid, now))
 
-    def admit(self, service: str, uid: str) -> Gate:
+    def admit(self, service: str, uid: str) -> BreakerState:
         """Raises NotYet while the service is shut; of those who waited, one goes first."""
         gate, now = self.gates.read(service), self.clock()
         if gate.shut_until is None:
             return gate
         over = not now < gate.shut_until <= now + 2 * STEPS[-1]  # later than that: by a clock that was wrong
         if over and self.gates.shut(gate, gate.failures, now + PROBE):
-            return Gate(service, gate.failures, now + PROBE)
+            return BreakerState(service, gate.failures, now + PROBE)
         raise NotYet(f"{service} does not answer", _back(gate, uid, now))
 
     @contextmanager
-    def watch(self, gate: Gate) -> Iterator[None]:
+    def watch(self, gate: BreakerState) -> Iterator[None]:
         """Around the call: Unavailable shuts the service for everybody, anything else shows that it answers.
 
         So does a login that is refused: tried by each certificate, it would lock the identity out (Infisical: three
@@ -76,13 +76,13 @@ class Breaker:
         else:
             self._answered(gate)
 
-    def _answered(self, gate: Gate) -> None:
+    def _answered(self, gate: BreakerState) -> None:
         if gate.shut_until is not None:
             with suppress(Unavailable, Misconfigured):  # what was answered must not be lost with it
                 self.gates.clear(gate)
 
 
-def _back(gate: Gate, uid: str, now: datetime) -> datetime:
+def _back(gate: BreakerState, uid: str, now: datetime) -> datetime:
     """After the service may be called again, spread over as long as it was shut."""
     step = STEPS[min(max(gate.failures, 1), len(STEPS)) - 1]
     until = min(max(gate.shut_until or now, now), now + STEPS[-1])

@@ -9,14 +9,22 @@ from typing import Any, Literal
 
 from cryptography import x509
 
-from evercert.contracts.events import EventType, Outcome
+from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
 from evercert.errors import EvercertError, Rejected, Unavailable
 from evercert.issuance.delivery import Result, next_turn
 from evercert.issuance.event_data import certificate_data, previous, undelivered
 from evercert.pki.algorithms import algorithm_of
-from evercert.scheduling.schedule import REJECTED_FOR, Severity, back_off, renew_at, severity
-from evercert.scheduling.timers import check_due, next_check, next_due, renewal_of
+from evercert.scheduling.schedule import (
+    REJECTED_FOR,
+    back_off,
+    check_due,
+    next_check,
+    next_due,
+    renew_at,
+    renewal_of,
+    severity,
+)
 from evercert.timestamps import to_text
 
 MESSAGE_LIMIT = 1_000

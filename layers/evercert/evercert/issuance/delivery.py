@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.component import Component
 from evercert.contracts.destination import Creator, Destination, Destinations, Paced, Preflight
-from evercert.contracts.ports import Held, Inventory, Pace, Seal
-from evercert.contracts.record import Delivery, Pending, Record
+from evercert.contracts.ports import ClaimedRecord, RateLimiter, RecordStore, Seal
+from evercert.contracts.record import Delivery, Pending, Reason, Record
 from evercert.deadline import Clock
 from evercert.errors import (
     ClaimLost,
@@ -29,7 +28,7 @@ from evercert.errors import (
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.pki.certificate import Bundle, Chain
 from evercert.pki.keys import public_bytes
-from evercert.scheduling.schedule import Reason
+from evercert.registry import Component
 
 LONGEST_SLEEP = timedelta(seconds=2)
 TURN_KEPT = timedelta(minutes=1)  # a turn that was missed by more than this is taken anew
@@ -71,10 +70,10 @@ class Result:
 class Deliveries:
     """Hands one bundle to each destination; one that fails, or has to wait, does not stop the others."""
 
-    inventory: Inventory
+    inventory: RecordStore
     seal: Seal
     destinations: Destinations
-    pace: Pace
+    pace: RateLimiter
     breaker: Breaker
     clock: Clock
     sleep: Callable[[timedelta], None]
@@ -108,7 +107,7 @@ class Deliveries:
             with self.breaker.watch(self.breaker.admit(destination.service, record.uid)):
                 destination.preflight(record.spec, record.deliveries.get(component.key, Delivery()))
 
-    def run(self, held: Held, record: Record, pending: Pending, *, patient: bool) -> Result:
+    def run(self, held: ClaimedRecord, record: Record, pending: Pending, *, patient: bool) -> Result:
         """Delivers to those that lack the revision, and writes down each delivery under the claim.
 
         `patient`: one that failed is left alone until its own time comes.
@@ -154,7 +153,7 @@ class _Round:
     """One revision on its way to those that lack it."""
 
     by: Deliveries
-    held: Held
+    held: ClaimedRecord
     record: Record
     bundle: Bundle
     result: Result

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evercert.component import Component
 from evercert.contracts.record import Delivery, Facts, Record
 from evercert.errors import EvercertError
 from evercert.issuance.delivery import Result
+from evercert.registry import Component
 from evercert.timestamps import to_text
 
 

@@ -13,13 +13,13 @@ from evercert.issuance import notices
 from evercert.issuance.conclusion import AT_REST, Attempt, Conclusion, WayOut, Word, failed
 from evercert.issuance.status_check import StatusCheck
 from evercert.scheduling.decision import held_until
-from evercert.scheduling.timers import check_due, next_check, next_due, renewal_time, warnings_due
+from evercert.scheduling.schedule import check_due, next_check, next_due, renewal_time, warnings_due
 
 CHECK_AGAIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class Maintenance:
     """One step a run: a warning that is due, else the status check, else nothing."""
 
     status: StatusCheck

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from evercert.contracts.events import EventType, Outcome
+from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Delivery, Facts, Failure, Finding, Pending
-from evercert.errors import Rejected, foreign
+from evercert.errors import Rejected
 from evercert.issuance.conclusion import MESSAGE_LIMIT, Attempt, Conclusion, WayOut, conclude
 from evercert.issuance.event_data import certificate_data, label
 from evercert.issuance.status_check import Observation
-from evercert.scheduling.schedule import WARNINGS, Severity, severity
-from evercert.scheduling.timers import next_check, warnings_due
+from evercert.scheduling.schedule import WARNINGS, next_check, severity, warnings_due
+from evercert.schema import printable
 from evercert.timestamps import to_text
 
 
@@ -102,7 +102,7 @@ def waiting(attempt: Attempt, pending: Pending) -> Conclusion:
 def unreadable(item: Unreadable, now: datetime) -> Conclusion | WayOut:
     """The item is no record: said once, however often it is nudged; it is due again only when an operator writes it."""
     text = f"the item of {item.name} in the table does not parse: {item.problem}; apply its document again"
-    message = foreign(text, MESSAGE_LIMIT)  # the name and the item are as hands have made them
+    message = printable(text, MESSAGE_LIMIT)  # the name and the item are as hands have made them
     if item.said == message:
         return WayOut("nothing-to-do", {}, None)
     outcome = Outcome(

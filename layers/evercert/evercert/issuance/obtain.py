@@ -22,15 +22,15 @@ from evercert.contracts.issuer import (
     Revoker,
     SelfIssuer,
 )
-from evercert.contracts.ports import Held, Inventory, Seal
-from evercert.contracts.record import Facts, Pending, Record
+from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
+from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Misconfigured, NotYet, Rejected, SealBroken, Unavailable, foreign
+from evercert.errors import GaveUp, Misconfigured, NotYet, Rejected, SealBroken, Unavailable
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.certificate import Chain, misfits
 from evercert.pki.keys import PrivateKey, public_bytes
-from evercert.scheduling.schedule import Reason
+from evercert.schema import printable
 from evercert.timestamps import to_text
 
 LONGEST_PENDING = timedelta(days=30)
@@ -39,16 +39,18 @@ UNADVISED: KeyAlgorithm = "RSA_2048"  # what every peer takes
 
 
 @dataclass(frozen=True)
-class Obtaining:
+class Obtainer:
     """One revision on its way, step by step; every step is written down before the next one begins."""
 
-    inventory: Inventory
+    inventory: RecordStore
     seal: Seal
     issuers: Issuers
     breaker: Breaker
     clock: Clock
 
-    def begin(self, held: Held, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None) -> Pending:
+    def begin(
+        self, held: ClaimedRecord, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None
+    ) -> Pending:
         """A new private key (or the kept one), or the user's CSR: sealed and stored before the issuer hears of it."""
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
@@ -96,7 +98,7 @@ class Obtaining:
                     "handle": answer.handle,
                     "retry_at": retry_at,
                     "deadline": deadline,
-                    "waits_for": answer.waits_for and foreign(answer.waits_for),
+                    "waits_for": answer.waits_for and printable(answer.waits_for),
                 }
             )
         self._check(record, pending, answer, opened)
@@ -231,6 +233,8 @@ def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list
 
 
 def _request(record: Record, pending: Pending, now: datetime, *, again: bool) -> Request:
+    # The delivered certificate can be renewed, and not only replaced, if the same issuer made it for the same request.
+    same = (record.request_hash, record.issuer_hash) == (pending.request_hash, pending.issuer_hash)
     return Request(
         certificate=record.name,
         spec=record.spec,
@@ -240,11 +244,5 @@ def _request(record: Record, pending: Pending, now: datetime, *, again: bool) ->
         now=now,
         handle=pending.handle,
         asked_before=again,
-        previous=_previous(record, pending),
+        previous=record.facts if same else None,
     )
-
-
-def _previous(record: Record, pending: Pending) -> Facts | None:
-    """What is delivered now, if the same was asked of the same issuer: it can be renewed, and not only replaced."""
-    same = (record.request_hash, record.issuer_hash) == (pending.request_hash, pending.issuer_hash)
-    return record.facts if same else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evercert.contracts.events import Outcome
-from evercert.contracts.ports import Announcer, Inventory
+from evercert.contracts.ports import Announcer, RecordStore
 from evercert.deadline import Clock
 from evercert.errors import EvercertError
 
@@ -20,7 +20,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def announce(outcome: Outcome, inventory: Inventory, announcer: Announcer, clock: Clock) -> str | None:
+def announce(outcome: Outcome, inventory: RecordStore, announcer: Announcer, clock: Clock) -> str | None:
     """Publishes, then marks as published; the answer says what refused, and the checker comes back for it.
 
     Dying in between publishes twice, under the same event id.
@@ -33,7 +33,7 @@ def announce(outcome: Outcome, inventory: Inventory, announcer: Announcer, clock
     return None
 
 
-def announce_late(name: str, key: str, inventory: Inventory, announcer: Announcer, clock: Clock) -> Report:
+def announce_late(name: str, key: str, inventory: RecordStore, announcer: Announcer, clock: Clock) -> Report:
     """What an earlier run recorded and could not announce; nothing to do when another run did."""
     outcome = inventory.outcome(name, key)
     if outcome is None:

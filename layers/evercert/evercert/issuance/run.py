@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
-from evercert.contracts.ports import Gate, Held, Ports, Unclaimed, Unreadable
+from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports, Unclaimed, Unreadable
 from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Claim, Facts, Pending, Record
 from evercert.errors import (
@@ -25,15 +25,14 @@ from evercert.issuance import conclusion, notices
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.conclusion import Attempt, Conclusion, WayOut
 from evercert.issuance.delivery import Deliveries, Result, next_turn
-from evercert.issuance.maintenance import Upkeep, wait, well
-from evercert.issuance.obtain import Obtaining
+from evercert.issuance.maintenance import Maintenance, wait, well
+from evercert.issuance.obtain import Obtainer
 from evercert.issuance.outbox import Report, announce
 from evercert.issuance.status_check import StatusCheck
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
-from evercert.scheduling.schedule import spread
-from evercert.scheduling.timers import next_due
+from evercert.scheduling.schedule import next_due, spread
 
 LONGEST_NUDGE = timedelta(minutes=15)
 PAUSED_LOOK = timedelta(minutes=15)
@@ -44,11 +43,11 @@ class Steps:
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.gates, ports.clock)
-        self.obtaining = Obtaining(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
+        self.obtaining = Obtainer(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
         self.deliveries = Deliveries(
             ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
         )
-        self.upkeep = Upkeep(StatusCheck(ports.destinations, self.breaker))
+        self.upkeep = Maintenance(StatusCheck(ports.destinations, self.breaker))
 
 
 class Issuance:
@@ -76,7 +75,7 @@ class Issuance:
         finally:
             self._ports.deadline.end()
 
-    def _held(self, held: Held, found: Record | Unreadable) -> Report:
+    def _held(self, held: ClaimedRecord, found: Record | Unreadable) -> Report:
         if isinstance(found, Unreadable):
             end = notices.unreadable(found, self._ports.clock())
         else:
@@ -85,7 +84,7 @@ class Issuance:
             return self._conclude(held, end)
         return self._leave(held, end)
 
-    def _conclude(self, held: Held, end: Conclusion) -> Report:
+    def _conclude(self, held: ClaimedRecord, end: Conclusion) -> Report:
         moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
         self._come_back(held, outcome.at if due_now else end.again_at)
@@ -93,13 +92,13 @@ class Issuance:
         problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
         return Report(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
-    def _leave(self, held: Held, end: WayOut) -> Report:
+    def _leave(self, held: ClaimedRecord, end: WayOut) -> Report:
         now = self._ports.clock()
         moved = self._ports.inventory.release(held, end.changes, end.due_at, now)
         self._come_back(held, now if moved else end.again_at)
         return Report(end.word, held.name, {"due_at": end.due_at, **end.facts})
 
-    def _come_back(self, held: Held, at: datetime | None) -> None:
+    def _come_back(self, held: ClaimedRecord, at: datetime | None) -> None:
         """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds.
 
         One that comes too early, because no nudge can be put off for longer, sends the next one.
@@ -119,7 +118,7 @@ class _Run:
 
     ports: Ports
     steps: Steps
-    held: Held
+    held: ClaimedRecord
     record: Record
     pending: Pending | None = None
     issuer_hash: str | None = None
@@ -184,17 +183,19 @@ class _Run:
     ) -> str | None:
         return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened, admitted)
 
-    def _admitted(self, opened: OpenIssuer) -> Gate | None:
+    def _admitted(self, opened: OpenIssuer) -> BreakerState | None:
         """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""
         if isinstance(opened.issuer, SelfIssuer):
             return None
         service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes another one of it
         return self.steps.breaker.admit(service, self.record.uid)
 
-    def _watched(self, gate: Gate | None) -> AbstractContextManager[None]:
+    def _watched(self, gate: BreakerState | None) -> AbstractContextManager[None]:
         return nullcontext() if gate is None else self.steps.breaker.watch(gate)
 
-    def _obtain(self, asked: Pending, opened: OpenIssuer, gate: Gate | None, *, again: bool) -> Conclusion | WayOut:
+    def _obtain(
+        self, asked: Pending, opened: OpenIssuer, gate: BreakerState | None, *, again: bool
+    ) -> Conclusion | WayOut:
         with self._watched(gate):
             pending = self.steps.obtaining.ask(self.record, asked, opened, again=again)
         if pending.chain is None:

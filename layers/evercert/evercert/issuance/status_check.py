@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from evercert.component import Component
 from evercert.contracts.destination import Destinations, Drift
 from evercert.contracts.issuer import OpenIssuer, Status, StatusChecker
 from evercert.contracts.record import Facts, Record
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.issuance.circuit_breaker import Breaker
+from evercert.registry import Component
 
 
 @dataclass

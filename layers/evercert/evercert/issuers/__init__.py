@@ -1,8 +1,8 @@
 """Kinds of issuers: one file and one line each."""
 
-from evercert.registry import Register
+from evercert.registry import Registry
 
-ISSUERS = Register(
+ISSUERS = Registry(
     "issuer",
     {
         "infisical": "evercert.issuers.infisical.issuer:Infisical",

@@ -16,7 +16,7 @@ from evercert.documents.document import Kinds, places
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError, Misconfigured
 from evercert.issuance.event_data import label
-from evercert.registry import Register
+from evercert.registry import Registry
 
 TRANSACTION = 100
 NUDGES = 10
@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ApplyInput:
     """All documents of one `apply` together."""
 
     issuers: Mapping[str, Component]
@@ -69,7 +69,7 @@ class Wanted:
     prune: Mapping[str, str] | None = None
 
 
-def plan(wanted: Wanted, specs: Specs, kinds: Kinds, mended: Collection[str] = ()) -> Plan:
+def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, mended: Collection[str] = ()) -> Plan:
     """Reads the whole table once, and writes nothing; `mended`: issuers whose credentials change with it."""
     defined = specs.issuers()
     current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
@@ -139,7 +139,7 @@ def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
 
 
 def _to_wake(
-    records: Iterable[Record], issuers: Mapping[str, Component], register: Register, mended: Collection[str]
+    records: Iterable[Record], issuers: Mapping[str, Component], register: Registry, mended: Collection[str]
 ) -> list[str]:
     """Those whose certificate, failure or revision under way is of another issuer than the one that is defined now.
 
@@ -205,7 +205,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Register) -> None:
+def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Registry) -> None:
     """Two certificates in one secret would overwrite each other for ever; a deleted one leaves its secret behind."""
     taken: dict[str, str] = {}
     for record in others:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from evercert.component import Component
 from evercert.contracts.destination import Inspectable
 from evercert.contracts.issuer import Reachable
 from evercert.contracts.ports import Ports, Unreadable
@@ -14,6 +13,7 @@ from evercert.contracts.record import Delivery, Record
 from evercert.errors import EvercertError, Unexpected
 from evercert.issuance.event_data import label
 from evercert.pki.keys import PrivateKey
+from evercert.registry import Component
 
 MOST = 25
 SAMPLE = "00000000-0000-4000-8000-000000000000"

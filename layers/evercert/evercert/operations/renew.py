@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
-from evercert.errors import foreign
+from evercert.schema import printable
 
 SPREAD = timedelta(hours=1)
 LONGEST_REASON = 200
@@ -50,7 +50,7 @@ def ask(names: Sequence[str], specs: Specs, now: datetime, over: timedelta, reas
 
 def cleaned(reason: str | None) -> str | None:
     """A reason as it is kept: one line, and not too long."""
-    return (foreign(reason, LONGEST_REASON) or None) if reason is not None else None
+    return (printable(reason, LONGEST_REASON) or None) if reason is not None else None
 
 
 def _under_way(record: Record) -> bool:

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
-from evercert.pki.identifiers import LONGEST_DNS_NAME, Identifier, Name, parse, to_a_labels
+from evercert.origins import LONGEST_DNS_NAME, to_a_labels
+from evercert.pki.identifiers import Identifier, Name, parse
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
 from evercert.schema import Model, Moment, text_of
 

@@ -12,12 +12,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from evercert.errors import foreign
 from evercert.pki.attributes import Attributes, SignatureAlgorithm
 from evercert.pki.identifiers import Identifier, from_general_name
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.subject import differences
 from evercert.pki.usages import extended_key_usages_of, in_the_standard, key_usages_of
+from evercert.schema import printable
 
 AHEAD = timedelta(minutes=5)  # an issuer's clock may be this far ahead of ours
 LONGEST_CHAIN = 10
@@ -153,7 +153,7 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     found, leaf = [], chain.leaf
     if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
         asked = ", ".join(map(str, attributes.identifiers))
-        got = foreign(", ".join(map(str, chain.identifiers)) or "none")
+        got = printable(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; asked for were {asked}")
     if wrong := differences(leaf.subject, attributes):
         found.append(f"its subject has another {', '.join(wrong)} than was asked for, or none")

@@ -11,16 +11,12 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from pydantic import PlainSerializer, PlainValidator
 
-from evercert.errors import foreign
+from evercert.origins import dns_name, to_a_labels
 
 Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
-_ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 class Identifier(NamedTuple):
@@ -57,24 +53,6 @@ def parse(text: str) -> Identifier:
     return _canonical(_guess(text), text)
 
 
-def to_a_labels(name: str) -> str:
-    """A DNS name with international labels as certificates hold it: `xn--bcher-kva.example`; raises ValueError.
-
-    IDNA2008 (RFC 5891) after the mapping of UTS 46, so that case and width make no other name. A wildcard stays one.
-    """
-    import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
-
-    wildcard, host = ("*.", name[2:]) if name.startswith("*.") else ("", name)
-    try:
-        labels = idna.uts46_remap(host, std3_rules=False).split(".")
-        labels = [label if label.isascii() else idna.alabel(label).decode() for label in labels]
-    except idna.IDNAError as error:
-        raise ValueError(f"{name!r} is no international name: {foreign(str(error))}") from error
-    if "*" in labels:
-        raise ValueError(f"{name!r} is no international name: write the star of a wildcard in ASCII")
-    return _dns(f"{wildcard}{'.'.join(labels)}")
-
-
 def from_general_name(name: x509.GeneralName) -> Identifier | None:
     """A name found in a certificate; None for kinds that evercert never asks for."""
     match name:
@@ -108,7 +86,7 @@ def _canonical(kind: Kind, value: str) -> Identifier:
         )
     match kind:
         case "dns":
-            return Identifier("dns", _dns(value))
+            return Identifier("dns", dns_name(value))
         case "ip":
             if "%" in value:
                 raise ValueError(f"{value!r}: no certificate can hold the zone of an address")
@@ -119,39 +97,13 @@ def _canonical(kind: Kind, value: str) -> Identifier:
             local, _, domain = value.rpartition("@")
             if not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
                 raise ValueError(f"{value!r} is not an e-mail address")
-            return Identifier("email", f"{local}@{_dns(domain, wildcard=False)}")
+            return Identifier("email", f"{local}@{dns_name(domain, wildcard=False)}")
 
 
 def _with_a_labels(kind: Kind, value: str) -> str:
     """The host of a DNS name or a mail address in ASCII; nothing else is changed."""
     before, at, host = value.rpartition("@") if kind == "email" else ("", "", value)
     return value if host.isascii() or kind not in ("dns", "email") else f"{before}{at}{to_a_labels(host)}"
-
-
-def _dns(value: str, *, wildcard: bool = True) -> str:
-    name = value.lower()
-    labels = name.split(".")
-    if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would be for everybody
-        labels = labels[1:]
-    if len(name) > LONGEST_DNS_NAME or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
-    if all(label.isdigit() for label in labels):
-        raise ValueError(f"{value!r} is not a DNS name: it has only digits")
-    if _NUMBER.fullmatch(labels[-1]):
-        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so that programs take it for an address")
-    for label in labels:
-        if label.startswith(_ACE_PREFIX):
-            _check_a_label(label)
-    return name
-
-
-def _check_a_label(label: str) -> None:
-    import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
-
-    try:
-        idna.ulabel(label)
-    except idna.IDNAError as error:
-        raise ValueError(f"{label!r} is not an A-label of IDNA2008: {foreign(str(error))}") from error
 
 
 def _uri(value: str) -> str:

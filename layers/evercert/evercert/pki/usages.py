@@ -9,9 +9,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import AfterValidator, BeforeValidator
 
-from evercert.errors import foreign
 from evercert.pki.algorithms import Family, KeyAlgorithm, family
-from evercert.registry import nearest
+from evercert.schema import nearest, printable
 
 KeyUsage = Literal[
     "digital_signature",
@@ -68,7 +67,7 @@ def _word(known: tuple[str, ...]) -> Callable[[object], object]:
         if word in _REFUSED:
             raise ValueError(f"{word}: {_REFUSED[word]}")
         if word not in known:
-            raise ValueError(f"{foreign(value, 60)!r} is no usage that evercert asks for{nearest(word, list(known))}")
+            raise ValueError(f"{printable(value, 60)!r} is no usage that evercert asks for{nearest(word, list(known))}")
         return word
 
     return read

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evercert.contracts.record import Delivery, Facts, Pending, Record
+from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
 from evercert.pki.certificate import Chain
-from evercert.scheduling.schedule import Reason
-from evercert.scheduling.timers import renewal_of, renewal_time
+from evercert.scheduling.schedule import renewal_of, renewal_time
 
 LONGEST_HOLD = timedelta(days=31)  # an issuer may take a month; what is later was stored by a clock that was wrong
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from evercert.contracts.record import Pending, Record, Streak
+from evercert.contracts.record import Pending, Reason, Record, Streak
 from evercert.errors import Looping
 from evercert.pki.certificate import Chain
-from evercert.scheduling.schedule import Reason
 
 UNASKED = frozenset(["missing", "near-expiry", "drifted"])
 MOST_UNASKED = 5

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.dynamodb.circuit_breakers import DynamoDBGates
-from evercert.contracts.ports import Gate, Gates
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+from evercert.contracts.ports import BreakerState, BreakerStore
 from evercert.errors import Misconfigured
 from tests.doubles.fakes import START, FakeGates
 from tests.doubles.world import World
@@ -19,37 +19,37 @@ SOON, LATER = START + timedelta(seconds=30), START + timedelta(minutes=2)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def gates(request: pytest.FixtureRequest) -> Gates:
+def gates(request: pytest.FixtureRequest) -> BreakerStore:
     if request.param == "fake":
         return FakeGates()
     world: World = request.getfixturevalue("world")
-    return DynamoDBGates(world.operator.dynamodb, world.table)
+    return DynamoDBBreakers(world.operator.dynamodb, world.table)
 
 
-def test_a_service_that_nobody_complained_of_is_open(gates: Gates) -> None:
-    assert gates.read(MAIN) == Gate(MAIN)
+def test_a_service_that_nobody_complained_of_is_open(gates: BreakerStore) -> None:
+    assert gates.read(MAIN) == BreakerState(MAIN)
 
 
-def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(gates: Gates) -> None:
+def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(gates: BreakerStore) -> None:
     assert gates.shut(gates.read(MAIN), 1, SOON)
-    assert gates.read(MAIN) == Gate(MAIN, 1, SOON)
-    assert gates.read("issuer other") == Gate("issuer other")
+    assert gates.read(MAIN) == BreakerState(MAIN, 1, SOON)
+    assert gates.read("issuer other") == BreakerState("issuer other")
 
 
-def test_what_answers_again_is_forgotten(gates: Gates) -> None:
+def test_what_answers_again_is_forgotten(gates: BreakerStore) -> None:
     gates.shut(gates.read(MAIN), 3, SOON)
     gates.clear(gates.read(MAIN))
-    assert gates.read(MAIN) == Gate(MAIN)
+    assert gates.read(MAIN) == BreakerState(MAIN)
 
 
-def test_of_two_that_saw_it_open_one_shuts_it(gates: Gates) -> None:
+def test_of_two_that_saw_it_open_one_shuts_it(gates: BreakerStore) -> None:
     seen = gates.read(MAIN)
     assert gates.shut(seen, 1, SOON)
     assert not gates.shut(seen, 1, LATER)
-    assert gates.read(MAIN) == Gate(MAIN, 1, SOON)
+    assert gates.read(MAIN) == BreakerState(MAIN, 1, SOON)
 
 
-def test_of_two_that_saw_it_shut_one_goes_on(gates: Gates) -> None:
+def test_of_two_that_saw_it_shut_one_goes_on(gates: BreakerStore) -> None:
     gates.shut(gates.read(MAIN), 1, SOON)
     seen = gates.read(MAIN)
     assert gates.shut(seen, 1, LATER)
@@ -57,20 +57,20 @@ def test_of_two_that_saw_it_shut_one_goes_on(gates: Gates) -> None:
     assert gates.read(MAIN).shut_until == LATER
 
 
-def test_a_complaint_that_came_meanwhile_is_not_cleared(gates: Gates) -> None:
+def test_a_complaint_that_came_meanwhile_is_not_cleared(gates: BreakerStore) -> None:
     gates.shut(gates.read(MAIN), 1, SOON)
     seen = gates.read(MAIN)
     gates.shut(seen, 2, LATER)
     gates.clear(seen)
-    assert gates.read(MAIN) == Gate(MAIN, 2, LATER)
-    gates.clear(Gate(MAIN))
-    assert gates.read(MAIN) == Gate(MAIN, 2, LATER)
+    assert gates.read(MAIN) == BreakerState(MAIN, 2, LATER)
+    gates.clear(BreakerState(MAIN))
+    assert gates.read(MAIN) == BreakerState(MAIN, 2, LATER)
 
 
 # -- rules that only the table shows ----------------------------------------------------------------------------------
 @pytest.fixture
-def table(world: World) -> DynamoDBGates:
-    return DynamoDBGates(world.operator.dynamodb, world.table)
+def table(world: World) -> DynamoDBBreakers:
+    return DynamoDBBreakers(world.operator.dynamodb, world.table)
 
 
 def item(world: World) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def item(world: World) -> dict[str, Any]:
     return found
 
 
-def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBGates) -> None:
+def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBBreakers) -> None:
     seen = table.read(MAIN)
     with ThreadPoolExecutor(20) as threads:
         wrote = list(threads.map(lambda n: table.shut(seen, 1, SOON + timedelta(seconds=n)), range(20)))
@@ -86,7 +86,7 @@ def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBGates) -> N
     assert table.read(MAIN).shut_until == SOON + timedelta(seconds=wrote.index(True))
 
 
-def test_an_outage_is_forgotten_a_day_after_its_end(table: DynamoDBGates, world: World) -> None:
+def test_an_outage_is_forgotten_a_day_after_its_end(table: DynamoDBBreakers, world: World) -> None:
     table.shut(table.read(MAIN), 1, SOON)
     assert item(world)["pk"]["S"] == "breaker#issuer#main"
     assert item(world)["expires_at"] == {"N": str(int((SOON + timedelta(days=1)).timestamp()))}
@@ -110,21 +110,21 @@ GARBAGE = [
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=[str(number) for number in range(len(GARBAGE))])
 def test_what_hands_have_left_there_is_as_good_as_nothing_and_does_not_stay(
-    table: DynamoDBGates, world: World, garbage: dict[str, Any]
+    table: DynamoDBBreakers, world: World, garbage: dict[str, Any]
 ) -> None:
     key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
     world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **garbage})
     seen = table.read(MAIN)
-    assert seen == Gate(MAIN)
+    assert seen == BreakerState(MAIN)
     assert table.shut(seen, 1, LATER)
-    assert table.read(MAIN) == Gate(MAIN, 1, LATER)
+    assert table.read(MAIN) == BreakerState(MAIN, 1, LATER)
 
 
 def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
-    gates = DynamoDBGates(world.operator.dynamodb, "nowhere")
+    gates = DynamoDBBreakers(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
         gates.read(MAIN)
     with pytest.raises(Misconfigured, match="cannot note that issuer main does not answer"):
-        gates.shut(Gate(MAIN), 1, SOON)
+        gates.shut(BreakerState(MAIN), 1, SOON)
     with pytest.raises(Misconfigured, match="cannot note that issuer main answers again"):
-        gates.clear(Gate(MAIN))
+        gates.clear(BreakerState(MAIN))

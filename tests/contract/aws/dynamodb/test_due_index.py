@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from evercert.aws.dynamodb.due_index import PAGE, DynamoDBDueIndex
-from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.queue import Due, shard
 from evercert.contracts.record import Claim, Record
@@ -29,7 +29,7 @@ def both(request: pytest.FixtureRequest):
 
 
 def specs_inventory(specs):
-    return specs if isinstance(specs, FakeTable) else DynamoDBInventory(specs._client, specs._table)
+    return specs if isinstance(specs, FakeTable) else DynamoDBRecordStore(specs._client, specs._table)
 
 
 def add(specs, name: str, due_at) -> None:

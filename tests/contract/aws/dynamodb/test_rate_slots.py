@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.dynamodb.rate_slots import DynamoDBPace
-from evercert.contracts.ports import Pace
+from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
+from evercert.contracts.ports import RateLimiter
 from evercert.errors import Misconfigured
 from tests.doubles.fakes import START, FakePace
 from tests.doubles.world import World
@@ -20,35 +20,35 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def pace(request: pytest.FixtureRequest) -> Pace:
+def pace(request: pytest.FixtureRequest) -> RateLimiter:
     if request.param == "fake":
         return FakePace()
     world: World = request.getfixturevalue("world")
-    return DynamoDBPace(world.operator.dynamodb, world.table)
+    return DynamoDBRateSlots(world.operator.dynamodb, world.table)
 
 
-def test_whoever_comes_first_goes_at_once_and_the_others_a_second_apart(pace: Pace) -> None:
+def test_whoever_comes_first_goes_at_once_and_the_others_a_second_apart(pace: RateLimiter) -> None:
     assert [pace.take(ACM, START).at for _ in range(4)] == [START + n * SECOND for n in range(4)]
 
 
-def test_services_do_not_wait_for_each_other(pace: Pace) -> None:
+def test_services_do_not_wait_for_each_other(pace: RateLimiter) -> None:
     pace.take(ACM, START)
     other = pace.take("acm 111122223333 us-east-1", START)
     assert (other.at, other.used) == (START, 1)
 
 
 @pytest.mark.parametrize("later", [timedelta(seconds=1), timedelta(milliseconds=1_001), timedelta(days=1)])
-def test_after_a_gap_nobody_waits(pace: Pace, later: timedelta) -> None:
+def test_after_a_gap_nobody_waits(pace: RateLimiter, later: timedelta) -> None:
     pace.take(ACM, START)
     assert pace.take(ACM, START + later).at == START + later
 
 
-def test_half_a_second_later_is_not_a_second_apart(pace: Pace) -> None:
+def test_half_a_second_later_is_not_a_second_apart(pace: RateLimiter) -> None:
     pace.take(ACM, START)
     assert pace.take(ACM, START + SECOND / 2).at == START + SECOND
 
 
-def test_a_clock_that_is_behind_waits_with_the_others(pace: Pace) -> None:
+def test_a_clock_that_is_behind_waits_with_the_others(pace: RateLimiter) -> None:
     pace.take(ACM, START)
     assert pace.take(ACM, START - timedelta(minutes=5)).at == START + SECOND
 
@@ -57,13 +57,13 @@ def test_a_clock_that_is_behind_waits_with_the_others(pace: Pace) -> None:
     ("ahead", "believed"),
     [(timedelta(hours=5), True), (timedelta(hours=6, minutes=1), False), (timedelta(days=3_650), False)],
 )
-def test_a_queue_longer_than_six_hours_is_not_believed(pace: Pace, ahead: timedelta, believed: bool) -> None:
+def test_a_queue_longer_than_six_hours_is_not_believed(pace: RateLimiter, ahead: timedelta, believed: bool) -> None:
     pace.take(ACM, START + ahead)
     at = START + ahead + SECOND if believed else START
     assert [pace.take(ACM, START).at for _ in range(2)] == [at, at + SECOND]
 
 
-def test_writes_of_a_year_are_counted_over_every_end_of_a_month(pace: Pace) -> None:
+def test_writes_of_a_year_are_counted_over_every_end_of_a_month(pace: RateLimiter) -> None:
     """At least those of the last 365 days, and none that is older than the months which hold them."""
     taken = []
     for number in range(0, 800, 9):
@@ -76,8 +76,8 @@ def test_writes_of_a_year_are_counted_over_every_end_of_a_month(pace: Pace) -> N
 
 # -- rules that only the table shows ----------------------------------------------------------------------------------
 @pytest.fixture
-def table(world: World) -> DynamoDBPace:
-    return DynamoDBPace(world.operator.dynamodb, world.table)
+def table(world: World) -> DynamoDBRateSlots:
+    return DynamoDBRateSlots(world.operator.dynamodb, world.table)
 
 
 def item(world: World) -> dict[str, Any]:
@@ -85,21 +85,21 @@ def item(world: World) -> dict[str, Any]:
     return found
 
 
-def test_no_turn_is_given_twice(table: DynamoDBPace) -> None:
+def test_no_turn_is_given_twice(table: DynamoDBRateSlots) -> None:
     with ThreadPoolExecutor(30) as threads:
         turns = list(threads.map(lambda _: table.take(ACM, START), range(60)))
     assert sorted(turn.at for turn in turns) == [START + n * SECOND for n in range(60)]
     assert sorted(turn.used for turn in turns) == list(range(1, 61))
 
 
-def test_runs_whose_clocks_differ_get_no_turn_twice(table: DynamoDBPace) -> None:
+def test_runs_whose_clocks_differ_get_no_turn_twice(table: DynamoDBRateSlots) -> None:
     with ThreadPoolExecutor(10) as threads:
         turns = list(threads.map(lambda n: table.take(ACM, START + timedelta(milliseconds=37 * n)).at, range(60)))
     turns.sort()
     assert all(after - before >= SECOND for before, after in pairwise(turns))
 
 
-def test_the_item_is_one_for_account_and_region_and_forgets_old_months(table: DynamoDBPace, world: World) -> None:
+def test_the_item_is_one_for_account_and_region_and_forgets_old_months(table: DynamoDBRateSlots, world: World) -> None:
     for month in range(30):
         table.take(ACM, START + timedelta(days=31 * month))
     found = item(world)
@@ -109,21 +109,21 @@ def test_the_item_is_one_for_account_and_region_and_forgets_old_months(table: Dy
 
 @pytest.mark.parametrize("spoiled", [{"S": "soon"}, {"NULL": True}, {"N": "1e60"}, {"N": "-5"}])
 def test_a_queue_that_hands_have_spoiled_begins_anew(
-    table: DynamoDBPace, world: World, spoiled: dict[str, Any]
+    table: DynamoDBRateSlots, world: World, spoiled: dict[str, Any]
 ) -> None:
     table.take(ACM, START)
     world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "next_free": spoiled})
     assert [table.take(ACM, START).at for _ in range(2)] == [START, START + SECOND]
 
 
-def test_a_month_that_hands_have_spoiled_does_not_count(table: DynamoDBPace, world: World) -> None:
+def test_a_month_that_hands_have_spoiled_does_not_count(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
     spoiled = {"m2025_12": {"S": "many"}, "m2025_11": {"N": "2"}}
     world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), **spoiled})
     assert table.take(ACM, START).used == 4
 
 
-def test_a_month_that_hands_have_spoiled_is_counted_anew(table: DynamoDBPace, world: World) -> None:
+def test_a_month_that_hands_have_spoiled_is_counted_anew(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
     world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "m2026_01": {"S": "many"}})
     assert [table.take(ACM, START).used for _ in range(2)] == [1, 2]
@@ -131,4 +131,4 @@ def test_a_month_that_hands_have_spoiled_is_counted_anew(table: DynamoDBPace, wo
 
 def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
     with pytest.raises(Misconfigured, match=f"cannot wait for a turn at {ACM}"):
-        DynamoDBPace(world.operator.dynamodb, "nowhere").take(ACM, START)
+        DynamoDBRateSlots(world.operator.dynamodb, "nowhere").take(ACM, START)

@@ -22,7 +22,7 @@ from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.aws.authority.key_creation import CAKeyMaking
-from evercert.aws.authority.ledger import DynamoDBLedger
+from evercert.aws.authority.signing_ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.app import run

@@ -16,7 +16,7 @@ from tests.contract.issuers.infisical.test_odd_answers import answers
 from tests.contract.issuers.infisical.test_recovery import OTHER, delivered_in_the_end, issued
 from tests.doubles.enrollment import Enrollment, enrolled
 from tests.doubles.fakes import FakeDestination, spec
-from tests.doubles.infisical.store import Request as Asked
+from tests.doubles.infisical.store import Request as RequestedFields
 
 BY_HAND = {"csr": None, "renewalKeySource": "new", "attributes": None}
 
@@ -27,7 +27,7 @@ def enrollment() -> Iterator[Enrollment]:
         yield enrollment
 
 
-def renewed_by_hand(enrollment: Enrollment, **how: Any) -> Asked:
+def renewed_by_hand(enrollment: Enrollment, **how: Any) -> RequestedFields:
     """Somebody renews the first certificate; the request carries evercert's token, as the certificate does."""
     server = enrollment.server
     with server.store.lock:
@@ -109,7 +109,7 @@ def test_a_renewal_with_somebodys_csr_has_no_key_for_us(enrollment: Enrollment, 
 
 
 # -- a renewal that waits ------------------------------------------------------------------------------------------------
-def waiting_by_hand(enrollment: Enrollment) -> Asked:
+def waiting_by_hand(enrollment: Enrollment) -> RequestedFields:
     """Ours is not carried out, and nobody knows; theirs waits for its approval."""
     issued(enrollment)
     enrollment.server.switches.then("approval")

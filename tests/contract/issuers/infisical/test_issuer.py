@@ -11,7 +11,7 @@ from cryptography import x509
 from evercert.cli.files import KINDS
 from evercert.destinations.secrets_manager import value
 from evercert.documents.spec import Spec
-from evercert.operations.apply import Wanted, carry_out, plan
+from evercert.operations.apply import ApplyInput, carry_out, plan
 from evercert.operations.diagnosis import examine
 from evercert.pki.keys import public_bytes
 from tests.doubles.enrollment import Enrollment, enrolled
@@ -387,7 +387,7 @@ def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> Non
     bench, now = enrollment.bench, enrollment.bench.clock
     now.advance(minutes=3)  # the breaker's time
     bench.table.definitions["main"] = enrollment.definition()
-    result = plan(Wanted({"main": enrollment.definition()}, []), bench.table, KINDS, mended=["main"])
+    result = plan(ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, mended=["main"])
     assert result.woken == ["web"]
     carry_out(result, bench.table, None, now())
     assert enrollment.run() == "certificate.issued", enrollment.error
@@ -399,7 +399,7 @@ def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollm
     enrollment.run()
     enrollment.bench.clock.advance(minutes=3)
     enrollment.bench.table.definitions["main"] = enrollment.definition()
-    assert plan(Wanted({"main": enrollment.definition()}, []), enrollment.bench.table, KINDS).woken == []
+    assert plan(ApplyInput({"main": enrollment.definition()}, []), enrollment.bench.table, KINDS).woken == []
     assert enrollment.run() == "waiting"
 
 

@@ -21,13 +21,14 @@ from evercert.deadline import Deadline
 from evercert.errors import Misconfigured
 from evercert.http_client.client import Web
 from evercert.http_client.retry import Retry
-from evercert.issuers.context import Outside
+from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import ALIASES, LOGINS, Auth
 from evercert.issuers.infisical.logins.login import Proof
+from evercert.issuers.infisical.session import shared_session
 from evercert.origins import Hosts
+from tests.doubles.credential_reader import Vault
 from tests.doubles.fakes import HandClock
 from tests.doubles.raw_server import RawServer, reply
-from tests.doubles.secret_reader import Vault
 
 ADDRESS = "https://ca.example"
 IDENTITY = "11111111-2222-3333-4444-555555555555"
@@ -46,7 +47,7 @@ class Bench:
         self.vault = Vault()
         self.keep(held or {})
         web = Web(Hosts.of("ca.example,other.example"), Deadline(self.clock), self.clock, lambda _: None)
-        self.outside = Outside(web, self.vault.credentials, Session(), self.clock)
+        self.outside = IssuerContext(web, self.vault.credentials, Session(), self.clock)
         self.auth = Auth.model_validate(auth)
         self.login = LOGINS.load(self.auth.type)(LOGINS.settings(self.auth), self.outside)
 
@@ -424,13 +425,15 @@ def test_a_stored_text_that_is_no_token_is_told_without_a_word_of_it(token: str)
 
 def test_issuers_with_the_same_login_share_it() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE})
-    one = bench.outside.session(ADDRESS, bench.auth)
+    one = shared_session(bench.outside, ADDRESS, bench.auth)
     same = Auth.model_validate({"type": "universal", "credentials": WHERE})
-    assert bench.outside.session("https://CA.example:443", same) is one
+    assert shared_session(bench.outside, "https://CA.example:443", same) is one
     others = [
-        bench.outside.session("https://other.example", bench.auth),
-        bench.outside.session(ADDRESS, Auth.model_validate({**bench.auth.model_dump(), "organization": "sub-org"})),
-        bench.outside.session(ADDRESS, bench.auth, retry=Retry(max_retries=0)),
+        shared_session(bench.outside, "https://other.example", bench.auth),
+        shared_session(
+            bench.outside, ADDRESS, Auth.model_validate({**bench.auth.model_dump(), "organization": "sub-org"})
+        ),
+        shared_session(bench.outside, ADDRESS, bench.auth, retry=Retry(max_retries=0)),
     ]
     assert len({id(found) for found in (one, *others)}) == 4
 
@@ -438,7 +441,7 @@ def test_issuers_with_the_same_login_share_it() -> None:
 def test_a_host_that_is_not_listed_gets_no_session() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE})
     with pytest.raises(Misconfigured, match="IssuerHosts"):
-        bench.outside.session("https://evil.test", bench.auth)
+        shared_session(bench.outside, "https://evil.test", bench.auth)
     assert bench.vault.reads == []
 
 

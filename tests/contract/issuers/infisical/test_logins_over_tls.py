@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.secret_reader import Credentials
+from evercert.aws.credential_reader import Credentials
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.client import Web
-from evercert.issuers.context import Outside
+from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import LOGINS, Auth
+from evercert.issuers.infisical.session import shared_session
 from evercert.origins import Hosts
 from tests.doubles.fakes import HandClock
 from tests.doubles.infisical import Planted
@@ -35,7 +36,7 @@ class Bench:
     def __init__(self, world: World, server: Planted, clock: HandClock) -> None:
         self.server, self.world, self.clock = server, world, clock
         web = Web(Hosts([]), Deadline(clock), clock, lambda _: None, local=True)
-        self.outside = Outside(web, Credentials(world.clients), Session(), clock)
+        self.outside = IssuerContext(web, Credentials(world.clients), Session(), clock)
 
     def stored(self, **value: Any) -> dict[str, str]:
         """A reference to a credential for this server."""
@@ -75,7 +76,7 @@ class Bench:
         return Auth.model_validate({"type": kind, **settings, **changes})
 
     def call(self, auth: Auth) -> Any:
-        session = self.outside.session(self.server.address, auth, ca_bundle=self.server.ca_bundle)
+        session = shared_session(self.outside, self.server.address, auth, ca_bundle=self.server.ca_bundle)
         return session.call("GET", CERTIFICATES + "/certificate-requests/" + str(uuid.uuid4()))
 
 
@@ -196,7 +197,7 @@ def test_a_token_for_another_audience_never_leaves_because_the_server_would_call
 def test_a_credential_for_another_server_never_leaves(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with Planted(clock=bench.clock) as other:
-        session = bench.outside.session(other.address, auth, ca_bundle=other.ca_bundle)
+        session = shared_session(bench.outside, other.address, auth, ca_bundle=other.ca_bundle)
         with pytest.raises(Misconfigured, match="and is not sent to"):
             session.call("GET", CERTIFICATES)
         assert other.calls == []
@@ -217,7 +218,7 @@ def test_a_secret_that_was_rotated_counts_from_the_next_login_on(bench: Bench) -
 def test_a_server_that_is_not_trusted_gets_no_login(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with pytest.raises(Misconfigured, match="not trusted"):
-        bench.outside.session(bench.server.address, auth).call("GET", CERTIFICATES)
+        shared_session(bench.outside, bench.server.address, auth).call("GET", CERTIFICATES)
     assert bench.server.calls == []
 
 

@@ -16,7 +16,7 @@ from evercert.authority.ca.definition import Ceiling
 from evercert.authority.ca.key_checks import unsound
 from evercert.pki.identifiers import Identifier, parse
 from evercert.pki.keys import public_bytes
-from evercert.registry import first_problem
+from evercert.schema import first_problem
 from tests.doubles.authority.ceremony import Ceremony, ceiling, leaf
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key

@@ -17,7 +17,7 @@ from cryptography.x509 import verification
 from evercert.authority.ca.builder import ca_request, serial_number
 from evercert.authority.ca.kms_key import posing, public_key_of
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
-from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.signer import SigningService
 from evercert.pki.identifiers import parse
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, name, order, pem
 from tests.doubles.authority.configuration import FakeConfiguration
@@ -32,9 +32,9 @@ PURPOSES = {"server": ("server_auth",), "client": ("client_auth",), "mtls": ("se
 NAMES = ("dns:www.example.com", "dns:*.example.com", "ip:192.0.2.1", "ip:2001:db8::1", "uri:spiffe://example.com/web")
 
 
-def signing(ceremony: Ceremony, now: datetime = START) -> Signing:
+def signing(ceremony: Ceremony, now: datetime = START) -> SigningService:
     configuration = FakeConfiguration(ceremony.root, ceremony.issuing)
-    return Signing(configuration, MemoryLedger(), ceremony.keys, ADDRESS, lambda: now)
+    return SigningService(configuration, MemoryLedger(), ceremony.keys, ADDRESS, lambda: now)
 
 
 def issued(ceremony: Ceremony, now: datetime = START, **changes) -> x509.Certificate:

@@ -20,7 +20,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.infisical_api.dispatcher import LARGEST_BODY, Api
 from evercert.authority.infisical_api.enrollment import digest_of
 from evercert.authority.infisical_api.routes import ROUTES
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.infisical_api.services import Services
 from evercert.authority.policy.policy import Policy
 from tests.doubles.authority.authority import ANYTHING
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, csr, event_of
@@ -321,7 +321,7 @@ def test_what_is_no_id_reaches_no_table(client: Client, what: str) -> None:
     ports = client.setting.ports(
         certificates=OnlyIds(client.setting.certificates), configuration=OnlyIds(client.setting.configuration)
     )
-    api = Api(Front(ports))
+    api = Api(Services(ports))
     client.module._api = lambda: api
     for route in ROUTES:
         if "{id}" in route.template:

@@ -13,7 +13,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
-from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
 from evercert.authority.logins.universal_auth import UniversalAuth
 from tests.doubles.authority.access_tokens import FakeTokens
@@ -54,7 +54,7 @@ class Bench:
         self.sts = FakeSts(sts)
         self.access = AccessTokens(self.tokens, self, self.clock)  # type: ignore[arg-type]
         rules = Rules(frozenset({REGION}), "https://ca.example")
-        self.logging_in = LoggingIn(
+        self.logging_in = LoginService(
             self.access,
             UniversalAuth(self, self.tokens, self.clock),  # type: ignore[arg-type]
             AWSAuth(self, self.tokens, self.sts, rules, self.clock),  # type: ignore[arg-type]

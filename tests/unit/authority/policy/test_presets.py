@@ -7,7 +7,7 @@ import pytest
 from evercert.authority.policy.evaluation import problems
 from evercert.authority.policy.presets import PRESETS
 from evercert.authority.requests.defaults import wish
-from evercert.authority.requests.requested_fields import Asked, BasicConstraints
+from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields
 from evercert.pki.identifiers import parse
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ def found(name, **asked):
     if "names" in asked:
         asked["names"] = tuple(map(parse, asked["names"]))
     preset = PRESETS[name]
-    wished = wish(Asked(**asked), None, preset.defaults)
+    wished = wish(RequestedFields(**asked), None, preset.defaults)
     return problems(wished, preset.policy, NOW), wished.leaf(NOW)
 
 
@@ -71,7 +71,9 @@ def test_refuses_the_rest(name, asked):
 @pytest.mark.parametrize("name", PRESETS)
 def test_none_makes_a_ca(name):
     preset = PRESETS[name]
-    wished = wish(Asked(names=(parse("a.example"),), basic_constraints=BasicConstraints(True)), None, preset.defaults)
+    wished = wish(
+        RequestedFields(names=(parse("a.example"),), basic_constraints=BasicConstraints(True)), None, preset.defaults
+    )
     assert problems(wished, preset.policy, NOW) == [
         "CA certificates are not allowed by template policy (basicConstraints.isCA)"
     ]

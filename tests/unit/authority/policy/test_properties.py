@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evercert.authority.policy.evaluation import problems
 from evercert.authority.policy.policy import Policy
-from evercert.authority.requests.effective_request import Wish
+from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.pki.identifiers import Identifier
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ def wishes(draw):
         for host in draw(few(NAME, 1))
     ]
     usages = {part: tuple(draw(few(st.sampled_from(words)))) for part, words in WORDS.items()}
-    return Wish(
+    return EffectiveRequest(
         subject={kind: (draw(NAME),) for kind in draw(few(st.sampled_from(SUBJECT)))},
         names=tuple(dict.fromkeys(names)),
         key_usages=(*usages["key-usages"], *draw(st.sampled_from([*[()] * 9, ("key_cert_sign",)]))),
@@ -59,7 +59,7 @@ def wishes(draw):
     )
 
 
-def values_of(wish: Wish) -> dict[tuple[str, str], list[str]]:
+def values_of(wish: EffectiveRequest) -> dict[tuple[str, str], list[str]]:
     """What is asked for, by the rule that says whether it may be."""
     found: dict[tuple[str, str], list[str]] = {("subject", kind): list(wish.subject.get(kind, ())) for kind in SUBJECT}
     for word, kind in SANS.items():

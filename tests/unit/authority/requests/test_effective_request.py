@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evercert.authority.api_errors import Refusal
-from evercert.authority.requests.csr import Supplied, read
+from evercert.authority.requests.csr import ParsedCsr, read
 from evercert.authority.requests.defaults import carried, wish
-from evercert.authority.requests.effective_request import Wish
-from evercert.authority.requests.requested_fields import Asked, BasicConstraints, again
+from evercert.authority.requests.effective_request import EffectiveRequest
+from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields, again
 from evercert.errors import Misconfigured
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import parse
@@ -26,7 +26,7 @@ DEFAULTS = {
 
 
 def leaf(**asked):
-    return Wish.of(Asked(**{"names": WWW, "ttl": DAY, **asked})).leaf(NOW)
+    return EffectiveRequest.of(RequestedFields(**{"names": WWW, "ttl": DAY, **asked})).leaf(NOW)
 
 
 def refused(**asked):
@@ -36,7 +36,7 @@ def refused(**asked):
     return caught.value.message
 
 
-def supplied(algorithm="EC_prime256v1", **attributes) -> Supplied:
+def supplied(algorithm="EC_prime256v1", **attributes) -> ParsedCsr:
     asked = Attributes.model_validate({key.replace("_", "-"): value for key, value in attributes.items()})
     return read(PrivateKey.generate(algorithm).sign_csr(asked))
 
@@ -54,8 +54,8 @@ def test_dates_are_taken_as_they_are():
 
 
 def test_a_beginning_and_a_default_make_an_end():
-    asked = Asked(names=WWW, not_before=WHOLE + DAY)
-    assert Wish.of(asked).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
+    asked = RequestedFields(names=WWW, not_before=WHOLE + DAY)
+    assert EffectiveRequest.of(asked).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
     asked = wish(asked, None, {"ttlDays": 2})
     assert (asked.ttl, asked.not_after) == (None, WHOLE + 3 * DAY)
 
@@ -67,11 +67,11 @@ def test_names_and_subject_stand_as_in_a_certificate():
 
 
 def test_what_a_certificate_said_can_be_asked_for_again():
-    asked = Asked(
+    asked = RequestedFields(
         names=WWW, common_name="a", domain_components=("example", "com"), key_usages=("digital_signature",),
         extended_key_usages=("server_auth",), key_algorithm="RSA_2048", signature_algorithm="RSA-SHA384",
     )  # fmt: skip
-    assert again(Wish.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
+    assert again(EffectiveRequest.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_tells_all_of_it_at_once():
 
 
 def test_defaults_fill_what_was_not_said():
-    found = wish(Asked(names=WWW), None, DEFAULTS)
+    found = wish(RequestedFields(names=WWW), None, DEFAULTS)
     assert found.subject == {"common_name": ("default.example.com",), "organization": ("Muster",)}
     assert (found.ttl, found.key_algorithm, found.signature_algorithm) == (30 * DAY, "EC_prime256v1", "ECDSA-SHA256")
     assert (found.key_usages, found.extended_key_usages) == (("digital_signature",), ("server_auth",))
 
 
 def test_the_request_wins_and_lists_replace():
-    asked = Asked(
+    asked = RequestedFields(
         common_name="a",
         ttl=DAY,
         key_algorithm="RSA_2048",
@@ -132,30 +132,34 @@ def test_the_request_wins_and_lists_replace():
 
 def test_null_clears_a_default():
     found = wish(
-        Asked(names=WWW, common_name=None, ttl=None, key_usages=None, signature_algorithm=None), None, DEFAULTS
+        RequestedFields(names=WWW, common_name=None, ttl=None, key_usages=None, signature_algorithm=None),
+        None,
+        DEFAULTS,
     )
     assert found.subject == {"organization": ("Muster",)}
     assert (found.ttl, found.key_usages, found.signature_algorithm) == (None, (), None)
 
 
 def test_a_default_that_cannot_go_with_the_request_is_left_out():
-    found = wish(Asked(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
+    found = wish(RequestedFields(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
     assert (found.signature_algorithm, found.ttl) == (None, None)
     assert found.key_usages == ("digital_signature", "key_encipherment")
     assert (
-        wish(Asked(signature_algorithm="ECDSA-SHA256", key_algorithm="RSA_2048"), None, {}).signature_algorithm
+        wish(
+            RequestedFields(signature_algorithm="ECDSA-SHA256", key_algorithm="RSA_2048"), None, {}
+        ).signature_algorithm
         == "ECDSA-SHA256"
     )
 
 
 def test_defaults_that_are_none_are_an_operators_matter():
     with pytest.raises(Misconfigured, match="ttlDayz"):
-        wish(Asked(), None, {"ttlDayz": 3})
+        wish(RequestedFields(), None, {"ttlDayz": 3})
 
 
 def test_a_csr_says_what_it_carries_and_the_body_the_rest():
     csr = supplied(common_name="www.example.com", key_usages=["digital_signature"])
-    found = wish(Asked(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS)
+    found = wish(RequestedFields(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS)
     assert found.subject == {"common_name": ("www.example.com",), "organization": ("Muster AG",)}
     assert (found.names, found.key_algorithm, found.key_usages) == (WWW, "EC_prime256v1", ("key_agreement",))
     assert (found.extended_key_usages, found.ttl) == (("server_auth",), DAY)
@@ -163,19 +167,21 @@ def test_a_csr_says_what_it_carries_and_the_body_the_rest():
 
 def test_attributes_may_repeat_a_csr_and_not_contradict_it():
     csr = supplied(common_name="www.example.com")
-    same = Asked(common_name="www.example.com", names=WWW, key_algorithm="EC_prime256v1")
+    same = RequestedFields(common_name="www.example.com", names=WWW, key_algorithm="EC_prime256v1")
     assert wish(same, csr, {}).subject == {"common_name": ("www.example.com",)}
     assert carried(csr, same) == ["commonName", "altNames", "keyAlgorithm"]
-    assert carried(csr, Asked(ttl=DAY, organization="x", common_name=None)) == []
-    assert wish(Asked(common_name=None, key_algorithm=None), csr, {}).subject == {"common_name": ("www.example.com",)}
+    assert carried(csr, RequestedFields(ttl=DAY, organization="x", common_name=None)) == []
+    assert wish(RequestedFields(common_name=None, key_algorithm=None), csr, {}).subject == {
+        "common_name": ("www.example.com",)
+    }
     with pytest.raises(
         Refusal,
         match=r"attributes\.commonName, attributes\.altNames, attributes\.keyAlgorithm: the CSR says something else",
     ):
-        wish(Asked(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
+        wish(RequestedFields(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
 
 
 def test_no_attribute_hides_that_a_csr_asks_for_a_ca():
     csr = supplied(common_name="www.example.com")
     asks = replace(csr, asked={**csr.asked, "basic_constraints": BasicConstraints(True)})
-    assert wish(Asked(basic_constraints=BasicConstraints(False)), asks, {}).ca
+    assert wish(RequestedFields(basic_constraints=BasicConstraints(False)), asks, {}).ca

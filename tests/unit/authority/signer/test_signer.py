@@ -17,7 +17,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.builder import serial_number
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
-from evercert.authority.signer.signer import Signing
+from evercert.authority.signer.signer import SigningService
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import public_bytes
@@ -80,10 +80,10 @@ class Stage:
         self.kms = self.ceremony.kms
         self.kms.calls.clear()
 
-    def signer(self, calls: Calls | None = None) -> Signing:
+    def signer(self, calls: Calls | None = None) -> SigningService:
         """A new process."""
         counted = calls or Calls()
-        return Signing(
+        return SigningService(
             Watched(self.configuration, counted),
             Watched(self.ledger, counted),
             Watched(self.ceremony.keys, counted),
@@ -198,7 +198,7 @@ BEYOND: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("changes", BEYOND, ids=str)
+@pytest.mark.parametrize("changes", BEYOND, ids="-".join)
 def test_nothing_beyond_the_ceiling_is_signed(stage: Stage, changes: dict[str, Any]) -> None:
     own = ceiling(
         dns=("*.example.com",), ip=("192.0.2.0/24",), key_algorithms=("EC_prime256v1",),

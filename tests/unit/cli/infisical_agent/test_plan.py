@@ -11,7 +11,7 @@ from evercert.cli.files import KINDS
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component
-from evercert.operations.apply import Plan, Wanted, plan
+from evercert.operations.apply import ApplyInput, Plan, plan
 from tests.doubles.fakes import START, FakeTable
 from tests.doubles.fakes import spec as small
 from tests.doubles.raw_server import bundle
@@ -70,7 +70,7 @@ def test_what_is_another_about_an_issuer_is_shown_key_by_key():
         (after, ["~ issuer shop", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
         (before, ["nothing to change"]),
     ):
-        wanted = Wanted({"shop": Component.model_validate(definition)}, [])
+        wanted = ApplyInput({"shop": Component.model_validate(definition)}, [])
         assert shown(plan(wanted, table, KINDS)) == lines
 
 
@@ -85,7 +85,7 @@ def test_what_an_agent_would_have_run_is_shown_to_nobody():
     table = FakeTable()
     table.write([Change(record, None)], START)
     other = wanted(agent={"post-hooks": {"on-renewal": {"command": "s3cret"}}})
-    planned = plan(Wanted({"main": Component(type="self-signed")}, [other]), table, KINDS)
+    planned = plan(ApplyInput({"main": Component(type="self-signed")}, [other]), table, KINDS)
     assert "    agent.post-hooks.on-renewal.command: changed" in shown(planned)
     assert "s3cret" not in json.dumps(show.plan_values(planned))
     assert show.detail(record)["spec"]["agent"] == ["post-hooks"]

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from evercert.authority.ca.kms_key import PosingKey, PublicKey, hash_of
-from evercert.authority.ca.leaf import SUBJECT_FIELDS, Leaf
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.pki.subject import OIDS
 from evercert.pki.usages import extended_key_usage, key_usage
 

@@ -11,12 +11,12 @@ from cryptography import x509
 from evercert.authority.ca.definition import Ceiling
 from evercert.authority.ca.key_checks import unsound
 from evercert.authority.ca.kms_key import PublicKey, hash_of
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
 from evercert.durations import to_text
-from evercert.errors import foreign
 from evercert.pki.algorithms import algorithm_of, family
 from evercert.pki.identifiers import Identifier, parse
 from evercert.pki.usages import impossible
+from evercert.schema import printable
 
 MOST_NAMES = 100
 # Back as far as a request may have waited for a signer that did not answer: its dates stand from when it was opened.
@@ -38,7 +38,7 @@ _LONGEST = {
 def problems(leaf: Leaf, public_key: object, ceiling: Ceiling, ca: x509.Certificate) -> list[str]:
     """All that keeps a CA from ever signing it, in words; empty: it may. `ca` is the certificate that would sign."""
     found = [*_subject(leaf), *_names(leaf, ceiling), *_key(leaf, public_key, ceiling, ca), *_usages(leaf, ceiling)]
-    return [foreign(one) for one in [*found, *_validity(leaf, ceiling, ca)]]
+    return [printable(one) for one in [*found, *_validity(leaf, ceiling, ca)]]
 
 
 def untimely(leaf: Leaf, asked_at: datetime) -> str | None:

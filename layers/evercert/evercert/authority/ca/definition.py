@@ -12,12 +12,11 @@ from cryptography import x509
 from pydantic import AfterValidator
 
 from evercert.durations import Duration
-from evercert.errors import foreign
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import public_bytes
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
-from evercert.schema import Model
+from evercert.schema import Model, printable
 
 Status = Literal["active", "disabled", "pending"]  # pending: it has no certificate yet
 
@@ -33,7 +32,7 @@ def _hosts(text: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError(f"{foreign(text, 60)!r}: write a name in lower case, *.example.com for all below it, or *")
+        raise ValueError(f"{printable(text, 60)!r}: write a name in lower case, *.example.com for all below it, or *")
     return text
 
 
@@ -41,13 +40,13 @@ def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"write a network, such as 10.0.0.0/8: {foreign(str(error), 120)}") from error
+        raise ValueError(f"write a network, such as 10.0.0.0/8: {printable(str(error), 120)}") from error
     return text
 
 
 def _beginning(text: str) -> str:
     if not _BEGINNING.fullmatch(text):
-        raise ValueError(f"{foreign(text, 60)!r}: write how URIs begin, up to a slash, such as spiffe://example.com/")
+        raise ValueError(f"{printable(text, 60)!r}: write how URIs begin, up to a slash, such as spiffe://example.com/")
     return text
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from evercert.authority.ca.leaf import Hash
-from evercert.authority.contracts.ports import CAKeys
+from evercert.authority.ca.leaf_fields import Hash
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import algorithm_of
 
@@ -20,6 +19,16 @@ HashAlgorithm = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 _HASHES: dict[Hash, HashAlgorithm] = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
 # KMS signs with one hash for each curve: the one that is as strong.
 _OF_CURVES: dict[str, Hash] = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
+
+
+class CAKeys(Protocol):
+    """Keys that never leave KMS."""
+
+    def sign(self, key: str, digest: bytes, algorithm: str) -> bytes:
+        """`algorithm` in KMS's words: `ECDSA_SHA_256`, `RSASSA_PKCS1_V1_5_SHA_256`; ECDSA answers are DER."""
+
+    def public_key(self, key: str) -> bytes:
+        """DER SubjectPublicKeyInfo."""
 
 
 def posing(keys: CAKeys, key: str, public_key: PublicKey) -> PosingKey:

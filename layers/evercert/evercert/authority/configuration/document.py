@@ -19,7 +19,7 @@ from evercert.authority.policy.policy import Policy, kebab, kebab_keys
 from evercert.authority.policy.presets import PRESETS
 from evercert.documents.document import AGENT_VERSIONS, AUTHORITY_VERSION, Problem
 from evercert.documents.document import VERSION as OTHER_VERSION
-from evercert.registry import nearest
+from evercert.schema import nearest
 
 __all__ = ["VERSION", "AuthorityDocument", "Known", "read"]
 

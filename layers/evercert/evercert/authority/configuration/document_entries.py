@@ -22,9 +22,7 @@ from evercert.authority.policy.policy import (
 )
 from evercert.authority.requests.defaults import Defaults
 from evercert.documents.document import Path, Problem, problem_of
-from evercert.errors import foreign
-from evercert.registry import nearest
-from evercert.schema import text_of
+from evercert.schema import nearest, printable, text_of
 
 Slug = Annotated[str, text_of(r"[a-z0-9-]{1,255}", "a slug is lower-case letters, digits and hyphens, up to 255")]
 Name = Annotated[str, text_of(r"[a-zA-Z0-9_-]{1,255}", "a name is letters, digits, _ and -, up to 255")]
@@ -91,4 +89,4 @@ def told(error: ValidationError, root: type[BaseModel], place: Path = ()) -> Ite
         if model is Policy:
             keys.append("preset")
         hint = nearest(str(loc[-1]), keys) if keys else ""
-        yield Problem((*place, *loc), f"unknown key {foreign(str(loc[-1]), 60)!r}{hint}")
+        yield Problem((*place, *loc), f"unknown key {printable(str(loc[-1]), 60)!r}{hint}")

@@ -15,9 +15,9 @@ from evercert.authority.policy.evaluation import problems as violations
 from evercert.authority.policy.policy import Policy, kebab
 from evercert.authority.policy.presets import PRESETS
 from evercert.authority.requests.defaults import Defaults
-from evercert.authority.requests.effective_request import Wish
+from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.documents.document import Path, Problem
-from evercert.registry import nearest
+from evercert.schema import nearest
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # defaults have no dates
 
@@ -104,11 +104,11 @@ def _wrong_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> It
     except ValidationError as error:
         yield from told(error, Defaults, place)
         return
-    wish = Wish.of(asked)
+    wish = EffectiveRequest.of(asked)
     lists = {"key usages": wish.key_usages, "extended key usages": wish.extended_key_usages}
     complete = tuple(f"Missing required {what}" for what, words in lists.items() if words)
     # What is wrong with an empty request too is for the request to give; a list that is there is all there is of it.
-    given_later = {one for one in violations(Wish(), policy, _ANY_TIME) if not one.startswith(complete)}
+    given_later = {one for one in violations(EffectiveRequest(), policy, _ANY_TIME) if not one.startswith(complete)}
     found = [problem for problem in violations(wish, policy, _ANY_TIME) if problem not in given_later]
     if found:
         yield Problem(place, f"Profile defaults violate policy: {', '.join(found)}")

@@ -11,7 +11,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
-from evercert.authority.contracts.records import Kept, Requested, Token
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -79,16 +79,6 @@ class Ledger(Protocol):
         """The result of this id that stands now: this one, or an earlier one."""
 
 
-class CAKeys(Protocol):
-    """Keys that never leave KMS."""
-
-    def sign(self, key: str, digest: bytes, algorithm: str) -> bytes:
-        """`algorithm` in KMS's words: `ECDSA_SHA_256`, `RSASSA_PKCS1_V1_5_SHA_256`; ECDSA answers are DER."""
-
-    def public_key(self, key: str) -> bytes:
-        """DER SubjectPublicKeyInfo."""
-
-
 class Tokens(Protocol):
     """Access tokens, lockouts and signatures that were taken; nothing in it is a secret."""
 
@@ -126,40 +116,40 @@ class Tokens(Protocol):
 class Certificates(Protocol):
     """Requests and certificates. Every write carries a condition."""
 
-    def open(self, request: Requested, token: str | None) -> Requested:
+    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
         """Writes it, and with it the idempotency token and the claim on what it renews.
 
         The request that stands now under this token, or for this renewal: this one, or an earlier one.
         """
 
-    def request(self, request_id: str) -> Requested | None:
+    def request(self, request_id: str) -> RequestRecord | None:
         """By its id."""
 
-    def request_of(self, token: str) -> Requested | None:
+    def request_of(self, token: str) -> RequestRecord | None:
         """By the idempotency token that it was opened with."""
 
-    def renewal_of(self, certificate_id: str) -> Requested | None:
+    def renewal_of(self, certificate_id: str) -> RequestRecord | None:
         """The request that has claimed to renew it, unless that has failed."""
 
-    def finish(self, request: Requested, kept: Kept) -> Kept:
+    def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
         """The certificate, the request's end and the link from what it renews, together; repeatable.
 
         The certificate that stands now: this one, or an earlier one.
         """
 
-    def fail(self, request: Requested, error: str) -> None:
+    def fail(self, request: RequestRecord, error: str) -> None:
         """Ends the request and frees what it wanted to renew; repeatable."""
 
-    def certificate(self, name: str) -> Kept | None:
+    def certificate(self, name: str) -> CertificateRecord | None:
         """By its id, or by its SHA-256 in lower-case hexadecimal."""
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
         """None: it was revoked before, or there is none. Of `KEY_COMPROMISE` the key is remembered, for ever."""
 
     def compromised(self, public_key: bytes) -> bool:
         """Whether a certificate of this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
+    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
         """The newest first; what was opened a moment ago may be missing."""
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:

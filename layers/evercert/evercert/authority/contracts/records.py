@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.requests.requested_fields import Metadata
 
 RequestStatus = Literal["pending", "issued", "failed"]
-Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Requested:
+class RequestRecord:
     """A certificate request, written before the signer hears of it; holds all that is needed to go on with it."""
 
     id: str
@@ -52,7 +52,7 @@ class Requested:
 
 
 @dataclass(frozen=True)
-class Kept:
+class CertificateRecord:
     """An issued certificate."""
 
     id: str

@@ -14,7 +14,7 @@ from evercert.authority.api_errors import Refusal, bad_request, invalid, not_fou
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.endpoint import Call, Route, Said
 from evercert.authority.infisical_api.public_downloads import Binary
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.infisical_api.services import Services
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
 LARGEST_BODY = 64 * 1_024  # bytes: a CSR with a hundred names, and as much metadata as there may be, is less
@@ -39,7 +39,7 @@ class Answer:
 
 
 @dataclass
-class Told:
+class CallLog:
     """What the log line says of a call: never a body, a token, or a header."""
 
     method: str
@@ -63,13 +63,13 @@ class Told:
 class Api:
     """Never raises."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Services) -> None:
         self._front = front
 
-    def answer(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str]) -> tuple[Answer, Told]:
+    def answer(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str]) -> tuple[Answer, CallLog]:
         """Of an event of API Gateway (payload 2.0); `route` None: no such path."""
         context = event.get("requestContext", {})
-        told = Told(str(context.get("http", {}).get("method", "?"))[:10], route.template if route else "?")
+        told = CallLog(str(context.get("http", {}).get("method", "?"))[:10], route.template if route else "?")
         try:
             answer = _said(self._carried_out(route, event, ids, told))
         except Refusal as refusal:
@@ -88,7 +88,9 @@ class Api:
         told.status = answer.status
         return answer, told
 
-    def _carried_out(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str], told: Told) -> Said:
+    def _carried_out(
+        self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str], told: CallLog
+    ) -> Said:
         if route is None:
             raise not_found("Route not found")
         headers = {str(name).lower(): str(value) for name, value in event.get("headers", {}).items()}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from evercert.authority.api_errors import invalid, unauthorized
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.public_downloads import Binary
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.infisical_api.services import Services
 
 Said = dict[str, Any] | str | Binary
 
@@ -53,7 +53,7 @@ class Route:
 
     method: Literal["GET", "POST"]
     template: str
-    handler: Callable[[Front, Call], Said]
+    handler: Callable[[Services, Call], Said]
     says: str
     answer: str | None = None
     login: bool = True

@@ -9,13 +9,13 @@ from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies as answers
 from evercert.authority.infisical_api.listings import token_digest
-from evercert.authority.infisical_api.lookup import Naming
-from evercert.authority.registration.access import Seeing
-from evercert.authority.registration.fulfillment import Progress
-from evercert.authority.registration.request_builder import Asker, Making
+from evercert.authority.infisical_api.lookup import Lookup
+from evercert.authority.registration.access import Access
+from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
 from evercert.canonical_json import digest
@@ -56,10 +56,10 @@ class Enrollment:
 
     configuration: Configuration
     certificates: Certificates
-    seeing: Seeing
-    naming: Naming
-    making: Making
-    progress: Progress
+    seeing: Access
+    naming: Lookup
+    making: RequestBuilder
+    progress: Fulfillment
     seal: KeySeal
 
     def issue(self, identity: Identity, data: object, key: str | None = None) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Enrollment:
         request = self.certificates.request_of(token) if token else None
         if request is None:
             csr = supplied.read(body.csr) if body.csr else None
-            asker = Asker(
+            asker = Requester(
                 identity.id,
                 application,
                 self.naming.project_id(profile),
@@ -93,18 +93,18 @@ class Enrollment:
             raise bad_request("This profile is not attached to the specified Application.")
         return found.id
 
-    def _answer(self, identity: Identity, request: Requested) -> dict[str, Any]:
+    def _answer(self, identity: Identity, request: RequestRecord) -> dict[str, Any]:
         """Whatever does not answer leaves the request waiting: a client without a token would ask for another one."""
         said: dict[str, Any] = {"certificate": None, "certificateRequestId": request.id}
         try:
             found = self.progress.drive(request)
-            if isinstance(found, Kept):
+            if isinstance(found, CertificateRecord):
                 return said | {"certificate": self._parts(identity, request, found), "status": "issued"}
         except Unavailable:
             return said | {"status": "pending", "message": WAITS}
         raise bad_request(found.error or "The request has failed")
 
-    def _parts(self, identity: Identity, request: Requested, kept: Kept) -> dict[str, Any]:
+    def _parts(self, identity: Identity, request: RequestRecord, kept: CertificateRecord) -> dict[str, Any]:
         found = answers.parts(kept, remove_roots=request.remove_roots)
         if kept.sealed_key is not None and self.seeing.may_read_key(identity, kept):
             found["privateKey"] = self.seal.open(kept.sealed_key, kept.request).pem()

@@ -11,10 +11,10 @@ from evercert.authority.api_errors import not_found
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile, id_of
 from evercert.authority.contracts.ports import Certificates
-from evercert.authority.contracts.records import Requested
+from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.infisical_api import response_bodies as answers
 from evercert.authority.infisical_api.search import Search
-from evercert.authority.registration.access import Seeing
+from evercert.authority.registration.access import Access
 from evercert.documents.spec import RESERVED_METADATA
 
 MOST_LOOKED_AT = 1_000  # of each profile
@@ -26,10 +26,10 @@ def token_digest(identity: Identity, token: str) -> str:
     return hashlib.sha256(f"{identity.id}\n{token}".encode()).hexdigest()
 
 
-class Listing:
+class Listings:
     """From an index that lags behind for a moment; a request that is searched by its token is read directly."""
 
-    def __init__(self, certificates: Certificates, seeing: Seeing, stack: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, certificates: Certificates, seeing: Access, stack: str, clock: Callable[[], datetime]) -> None:
         self._certificates = certificates
         self._seeing = seeing
         self._stack = stack
@@ -65,7 +65,7 @@ class Listing:
         project = id_of(self._stack, "project", profile.project)
         return project == wanted.project if wanted.project else profile.project == wanted.project_slug
 
-    def _candidates(self, identity: Identity, wanted: Search, profiles: Iterable[Profile]) -> Iterable[Requested]:
+    def _candidates(self, identity: Identity, wanted: Search, profiles: Iterable[Profile]) -> Iterable[RequestRecord]:
         known, most = {one.id for one in profiles}, MOST_LOOKED_AT
         if (token := dict(wanted.metadata).get(RESERVED_METADATA)) is not None:
             most = MOST_BESIDE

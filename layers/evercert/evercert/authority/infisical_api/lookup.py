@@ -10,14 +10,14 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile, id_of
 from evercert.authority.contracts.ports import Configuration
-from evercert.authority.registration.access import Seeing, uuid_of
-from evercert.errors import foreign
+from evercert.authority.registration.access import Access, uuid_of
+from evercert.schema import printable
 
 
-class Naming:
+class Lookup:
     """Names of which the identity may see no profile are as unknown as those that there are not."""
 
-    def __init__(self, configuration: Configuration, seeing: Seeing, stack: str) -> None:
+    def __init__(self, configuration: Configuration, seeing: Access, stack: str) -> None:
         self._configuration = configuration
         self._seeing = seeing
         self._stack = stack
@@ -27,7 +27,7 @@ class Naming:
         found = id_of(self._stack, "project", slug)
         seen = any(profile.project == slug for profile in self._seeing.profiles(identity))
         if not seen or self._configuration.project(found) != slug:
-            raise not_found(f"Project with slug '{foreign(slug, 100)}' not found")
+            raise not_found(f"Project with slug '{printable(slug, 100)}' not found")
         return {"id": found, "slug": slug, "name": slug, "type": "cert-manager"}
 
     def profile_by_slug(self, identity: Identity, slug: str, project_id: str | None) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Naming:
         """By its name."""
         found = self._configuration.application(id_of(self._stack, "application", name))
         if found is None or found.name != name or not self._sees(identity, found):
-            raise not_found(f"Application with name '{foreign(name, 100)}' not found")
+            raise not_found(f"Application with name '{printable(name, 100)}' not found")
         return {"application": {"id": found.id, "name": found.name, "projectId": self._project_id(found.project)}}
 
     def attached(self, identity: Identity, application_id: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Naming:
         name = uuid_of(application_id)
         found = self._configuration.application(name) if name else None
         if found is None or not self._sees(identity, found):
-            raise not_found(f"Application with ID '{foreign(application_id, 100)}' not found")
+            raise not_found(f"Application with ID '{printable(application_id, 100)}' not found")
         rows = [
             {"applicationId": found.id, "profileId": one.id, "profileSlug": one.slug}
             for one in self._seeing.profiles(identity)

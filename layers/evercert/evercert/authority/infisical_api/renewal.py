@@ -13,18 +13,18 @@ from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies as answers
 from evercert.authority.infisical_api.enrollment import digest_of, token_of
-from evercert.authority.registration.access import Seeing
-from evercert.authority.registration.fulfillment import Progress
-from evercert.authority.registration.request_builder import Asker, Making
+from evercert.authority.registration.access import Access
+from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
 from evercert.authority.requests.bodies import RenewBody
-from evercert.authority.requests.csr import Supplied
-from evercert.authority.requests.effective_request import Wish
-from evercert.authority.requests.requested_fields import Asked, again
+from evercert.authority.requests.csr import ParsedCsr
+from evercert.authority.requests.effective_request import EffectiveRequest
+from evercert.authority.requests.requested_fields import RequestedFields, again
 from evercert.errors import Unavailable
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.keys import PrivateKey
@@ -39,9 +39,9 @@ class Renewals:
 
     configuration: Configuration
     certificates: Certificates
-    seeing: Seeing
-    making: Making
-    progress: Progress
+    seeing: Access
+    making: RequestBuilder
+    progress: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
 
@@ -63,17 +63,21 @@ class Renewals:
             raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
         return self._answer(request)
 
-    def _request(self, identity: Identity, old: Kept, profile: Profile, body: RenewBody, asked: str) -> Requested:
+    def _request(
+        self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, asked: str
+    ) -> RequestRecord:
         if reasons := self._reasons(old):
             raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
         csr, private_key = self._key(identity, old, profile, body)
-        asker = Asker(identity.id, old.application, old.project, body.remove_roots, old.metadata, asked, renews=old.id)
-        wish = Wish.of(self._asked(old, profile, body, csr, private_key))
+        asker = Requester(
+            identity.id, old.application, old.project, body.remove_roots, old.metadata, asked, renews=old.id
+        )
+        wish = EffectiveRequest.of(self._asked(old, profile, body, csr, private_key))
         if body.asked or _changed(old, wish):
             self.seeing.require_own(identity, old, "edit", "certificates")
         return self.making.request(asker, profile, wish, csr, private_key)
 
-    def _reasons(self, old: Kept) -> list[str]:
+    def _reasons(self, old: CertificateRecord) -> list[str]:
         status = answers.status(old, self.clock())
         reasons = [_ONCE] if old.renewed_by else []
         if status != "active":
@@ -84,8 +88,8 @@ class Renewals:
         return reasons
 
     def _key(
-        self, identity: Identity, old: Kept, profile: Profile, body: RenewBody
-    ) -> tuple[Supplied | None, PrivateKey | None]:
+        self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody
+    ) -> tuple[ParsedCsr | None, PrivateKey | None]:
         """What it is for: a CSR (sent, or the old one), the old key, or neither: then a new key is made.
 
         Whoever renews may read the key of what it renewed, so that it reuses no key that is somebody else's.
@@ -108,8 +112,8 @@ class Renewals:
         return supplied.read(old.csr), None
 
     def _asked(
-        self, old: Kept, profile: Profile, body: RenewBody, csr: Supplied | None, key: PrivateKey | None
-    ) -> Asked:
+        self, old: CertificateRecord, profile: Profile, body: RenewBody, csr: ParsedCsr | None, key: PrivateKey | None
+    ) -> RequestedFields:
         """The old certificate's, what a new CSR carries, what the body says; None drops, lists replace."""
         said = body.asked
         if body.csr and csr is not None and (twice := defaults.carried(csr, said)):
@@ -121,25 +125,25 @@ class Renewals:
         if algorithm is None and said.get("key_algorithm") is None and not _lists_keys(profile):
             kept.pop("key_algorithm", None)  # nobody could ask for one: the profile's CAs say it, as they did before
         if body.csr and csr is not None:
-            kept = cast("Asked", {**kept, **csr.asked})
+            kept = cast("RequestedFields", {**kept, **csr.asked})
         whole: dict[str, Any] = {**kept, **{name: value for name, value in said.items() if name != "key_algorithm"}}
         if whole.get("ttl") is None and whole.get("not_after") is None:
             begin = whole.get("not_before")
             whole |= {"not_after": begin + span(old)} if begin else {"ttl": span(old)}
-        return cast("Asked", whole)
+        return cast("RequestedFields", whole)
 
-    def _answer(self, request: Requested) -> dict[str, Any]:
+    def _answer(self, request: RequestRecord) -> dict[str, Any]:
         """Without the private key, as in the contract: bundle, private-key and the request's poll have it."""
         try:
             found = self.progress.drive(request)
         except Unavailable:
             return {**dict.fromkeys(_EMPTY, ""), "certificateRequestId": request.id}
-        if not isinstance(found, Kept):
+        if not isinstance(found, CertificateRecord):
             raise bad_request(found.error or "The request has failed")
         return {**answers.parts(found, remove_roots=request.remove_roots), "certificateRequestId": request.id}
 
 
-def span(old: Kept) -> timedelta:
+def span(old: CertificateRecord) -> timedelta:
     """What was asked for, to the second: rounded down to its largest unit, it would shrink (contract §D.6 does so)."""
     return timedelta(seconds=old.lifetime)
 
@@ -149,9 +153,9 @@ def _lists_keys(profile: Profile) -> bool:
     return profile.policy.algorithms is not None and profile.policy.algorithms.key_algorithm is not None
 
 
-def _changed(old: Kept, wish: Wish) -> bool:
+def _changed(old: CertificateRecord, wish: EffectiveRequest) -> bool:
     """Whether it would say anything else than the old one: a new CSR can, too."""
-    before = Wish.of(again(old.leaf, None))
+    before = EffectiveRequest.of(again(old.leaf, None))
     return wish.subject != before.subject or any(
         set(new) != set(known)
         for new, known in (
@@ -162,5 +166,5 @@ def _changed(old: Kept, wish: Wish) -> bool:
     )
 
 
-def _algorithm(old: Kept) -> KeyAlgorithm | None:
+def _algorithm(old: CertificateRecord) -> KeyAlgorithm | None:
     return algorithm_of(x509.load_pem_x509_certificate(old.certificate.encode()).public_key())

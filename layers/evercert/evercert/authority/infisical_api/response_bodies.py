@@ -9,8 +9,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.authority.ca.leaf import SUBJECT_FIELDS, Leaf
-from evercert.authority.contracts.records import Kept, Metadata, Requested
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.certificate import to_pem
 from evercert.timestamps import to_text
 
@@ -26,7 +27,7 @@ _WORDS = {
 NO_CA = {"isCA": False, "pathLength": None}
 
 
-def parts(kept: Kept, *, remove_roots: bool) -> dict[str, Any]:
+def parts(kept: CertificateRecord, *, remove_roots: bool) -> dict[str, Any]:
     """Of an issuance or a renewal; the issuer is empty where it signed itself."""
     issuer, chain = _chain(kept.chain, remove_roots=remove_roots)
     return {
@@ -50,14 +51,14 @@ def without_roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:
     return [one for one in chain if one.issuer != one.subject]
 
 
-def status(kept: Kept, now: datetime) -> str:
+def status(kept: CertificateRecord, now: datetime) -> str:
     """One that was renewed is active until it ends."""
     if kept.revoked_at is not None:
         return "revoked"
     return "expired" if kept.not_after <= now else "active"
 
 
-def described(kept: Kept, now: datetime) -> dict[str, Any]:
+def described(kept: CertificateRecord, now: datetime) -> dict[str, Any]:
     """Everything that is in it, or beside it; names of other things are added where they are known."""
     leaf, signed = kept.leaf, x509.load_pem_x509_certificate(kept.certificate.encode())
     found = {
@@ -89,7 +90,7 @@ def described(kept: Kept, now: datetime) -> dict[str, Any]:
     return found
 
 
-def polled(request: Requested, kept: Kept | None, private_key: str | None) -> dict[str, Any]:
+def polled(request: RequestRecord, kept: CertificateRecord | None, private_key: str | None) -> dict[str, Any]:
     """How a request stands; no chain and no issuer in it, as in the contract."""
     return {
         "status": "issued" if kept else request.status,
@@ -108,7 +109,7 @@ def polled(request: Requested, kept: Kept | None, private_key: str | None) -> di
     }
 
 
-def row(request: Requested) -> dict[str, Any]:
+def row(request: RequestRecord) -> dict[str, Any]:
     """One line of a search."""
     issued = request.status == "issued"
     return {
@@ -128,7 +129,7 @@ def row(request: Requested) -> dict[str, Any]:
     }
 
 
-def waits(request: Requested, kept: Kept | None) -> bool:
+def waits(request: RequestRecord, kept: CertificateRecord | None) -> bool:
     """Whether the signer is still to be asked."""
     return kept is None and request.status == "pending"
 

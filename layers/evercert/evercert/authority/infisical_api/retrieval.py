@@ -11,23 +11,23 @@ from typing import Any
 from evercert.authority.api_errors import bad_request, not_found
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies as answers
-from evercert.authority.registration.access import Seeing
-from evercert.authority.registration.fulfillment import Progress
+from evercert.authority.registration.access import Access
+from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.errors import Misconfigured, Unavailable
 
 LONGEST_LINE = 100  # renewals that are followed to the newest
 
 
 @dataclass(frozen=True)
-class Reading:
+class Retrieval:
     """Everything about certificates and requests but their making and their end."""
 
     configuration: Configuration
     certificates: Certificates
-    seeing: Seeing
-    progress: Progress
+    seeing: Access
+    progress: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
 
@@ -48,11 +48,11 @@ class Reading:
             found["latestRenewalCertificateId"] = latest
         return {"certificate": found}
 
-    def _latest(self, kept: Kept) -> str | None:
+    def _latest(self, kept: CertificateRecord) -> str | None:
         """A renewal that died on its way is finished first, so that nobody renews twice."""
         with suppress(Unavailable, Misconfigured):
             waiting = None if kept.renewed_by else self.certificates.renewal_of(kept.id)
-            if waiting is not None and isinstance(made := self.progress.drive(waiting), Kept):
+            if waiting is not None and isinstance(made := self.progress.drive(waiting), CertificateRecord):
                 return made.id
         latest, last = None, kept
         for _ in range(LONGEST_LINE):
@@ -96,14 +96,14 @@ class Reading:
         self.seeing.request(identity, request_id)
         raise bad_request("Certificate request is not waiting for validation")
 
-    def _driven(self, request: Requested) -> tuple[Requested, Kept | None]:
+    def _driven(self, request: RequestRecord) -> tuple[RequestRecord, CertificateRecord | None]:
         try:
             found = self.progress.drive(request)
         except Unavailable:
             return request, None
-        return (request, found) if isinstance(found, Kept) else (found, None)
+        return (request, found) if isinstance(found, CertificateRecord) else (found, None)
 
-    def _key(self, identity: Identity, kept: Kept) -> str | None:
+    def _key(self, identity: Identity, kept: CertificateRecord) -> str | None:
         if kept.sealed_key is None or not self.seeing.may_read_key(identity, kept):
             return None
         return self.seal.open(kept.sealed_key, kept.request).pem()

@@ -11,10 +11,10 @@ from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates
-from evercert.authority.contracts.records import Kept
-from evercert.authority.registration.access import Seeing
+from evercert.authority.contracts.records import CertificateRecord
+from evercert.authority.registration.access import Access
 from evercert.authority.registration.blocked_keys import require_own_key
-from evercert.authority.registration.crl_publisher import CrlPublishing
+from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.errors import EvercertError
 from evercert.timestamps import to_text
 
@@ -25,8 +25,8 @@ class Revocation:
     def __init__(
         self,
         certificates: Certificates,
-        seeing: Seeing,
-        publishing: CrlPublishing,
+        seeing: Access,
+        publishing: CrlPublisher,
         clock: Callable[[], datetime],
     ) -> None:
         self._certificates = certificates
@@ -61,7 +61,7 @@ class Revocation:
         if stands.ca and not self._publishing.lists(stands.ca, int(stands.serial_number, 16)):
             self._published(stands)
 
-    def _published(self, revoked: Kept) -> bool:
+    def _published(self, revoked: CertificateRecord) -> bool:
         """Not, where the signer cannot be asked now, or no CA signed it."""
         if not revoked.ca:
             return False
@@ -79,6 +79,6 @@ def _reason(body: object) -> str:
     return given
 
 
-def _entry(kept: Kept) -> Revoked:
+def _entry(kept: CertificateRecord) -> Revoked:
     at = kept.revoked_at or kept.updated_at
     return Revoked(int(kept.serial_number, 16), at, REASONS[kept.reason or "UNSPECIFIED"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evercert.authority.infisical_api.endpoint import Call, Route, Said
-from evercert.authority.infisical_api.services import Front
+from evercert.authority.infisical_api.services import Services
 
 MANAGER = "/api/v1/cert-manager"
 CERTIFICATES = f"{MANAGER}/certificates"
@@ -11,7 +11,7 @@ REQUESTS = f"{CERTIFICATES}/certificate-requests"
 PROFILES = f"{MANAGER}/certificate-profiles"
 
 
-def _openapi(front: Front, _call: Call) -> Said:
+def _openapi(front: Services, _call: Call) -> Said:
     from evercert.authority.infisical_api.openapi import document  # noqa: PLC0415 (seldom asked for)
 
     return document(ROUTES, front.address)

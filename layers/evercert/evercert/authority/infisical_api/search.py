@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from evercert.authority.api_errors import invalid
-from evercert.authority.contracts.records import Metadata, Requested
+from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.infisical_api.response_bodies import common_name
 from evercert.authority.requests.bodies import refused
+from evercert.authority.requests.requested_fields import Metadata
 
 Text = Annotated[str, Field(max_length=255)]
 
@@ -87,7 +88,7 @@ class Search:
             newest_first=body.sort_order == "desc",
         )
 
-    def fits(self, request: Requested) -> bool:
+    def fits(self, request: RequestRecord) -> bool:
         """All of it."""
         return (
             all(pair in request.metadata for pair in self.metadata)

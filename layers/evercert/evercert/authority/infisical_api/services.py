@@ -8,25 +8,25 @@ from datetime import datetime
 
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer, Sts, Tokens
 from evercert.authority.infisical_api.enrollment import Enrollment
-from evercert.authority.infisical_api.listings import Listing
-from evercert.authority.infisical_api.lookup import Naming
+from evercert.authority.infisical_api.listings import Listings
+from evercert.authority.infisical_api.lookup import Lookup
 from evercert.authority.infisical_api.public_downloads import Published
 from evercert.authority.infisical_api.renewal import Renewals
-from evercert.authority.infisical_api.retrieval import Reading
+from evercert.authority.infisical_api.retrieval import Retrieval
 from evercert.authority.infisical_api.revocation import Revocation
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
-from evercert.authority.logins.login import LoggingIn
+from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
 from evercert.authority.logins.universal_auth import UniversalAuth
-from evercert.authority.registration.access import Seeing
-from evercert.authority.registration.crl_publisher import CrlPublishing
-from evercert.authority.registration.fulfillment import Progress
-from evercert.authority.registration.request_builder import Making
+from evercert.authority.registration.access import Access
+from evercert.authority.registration.crl_publisher import CrlPublisher
+from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.request_builder import RequestBuilder
 
 
 @dataclass(frozen=True)
-class FrontPorts:
+class ServicePorts:
     """Everything that the front needs of the world; `address` is the origin that clients know it by."""
 
     configuration: Configuration
@@ -41,27 +41,27 @@ class FrontPorts:
     sts_regions: tuple[str, ...]
 
 
-class Front:
+class Services:
     """What routes call."""
 
-    def __init__(self, ports: FrontPorts) -> None:
+    def __init__(self, ports: ServicePorts) -> None:
         configuration, certificates, clock = ports.configuration, ports.certificates, ports.clock
-        seeing = Seeing(configuration, certificates)
-        making = Making(configuration, certificates, ports.seal, clock)
-        progress = Progress(configuration, certificates, ports.signer, ports.seal, clock)
+        seeing = Access(configuration, certificates)
+        making = RequestBuilder(configuration, certificates, ports.seal, clock)
+        progress = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
         rules = Rules.of(ports.sts_regions, ports.address)
         self.address = ports.address
         self.access_tokens = AccessTokens(ports.tokens, configuration, clock)
-        self.logging_in = LoggingIn(
+        self.logging_in = LoginService(
             self.access_tokens,
             UniversalAuth(configuration, ports.tokens, clock),
             AWSAuth(configuration, ports.tokens, ports.sts, rules, clock),
         )
-        self.naming = Naming(configuration, seeing, ports.stack)
+        self.naming = Lookup(configuration, seeing, ports.stack)
         self.enrollment = Enrollment(configuration, certificates, seeing, self.naming, making, progress, ports.seal)
         self.renewals = Renewals(configuration, certificates, seeing, making, progress, ports.seal, clock)
-        self.reading = Reading(configuration, certificates, seeing, progress, ports.seal, clock)
-        self.listing = Listing(certificates, seeing, ports.stack, clock)
-        self.crl_publishing = CrlPublishing(configuration, certificates, ports.signer, clock)
+        self.reading = Retrieval(configuration, certificates, seeing, progress, ports.seal, clock)
+        self.listing = Listings(certificates, seeing, ports.stack, clock)
+        self.crl_publishing = CrlPublisher(configuration, certificates, ports.signer, clock)
         self.revocation = Revocation(certificates, seeing, self.crl_publishing, clock)
         self.published = Published(configuration, certificates)

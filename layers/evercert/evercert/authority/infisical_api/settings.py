@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from evercert.issuance.settings import Variables
+from evercert.environment import Variables
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from evercert.authority.api_errors import not_found, unauthorized
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Configuration, Sts, Tokens
 from evercert.authority.logins.sts_request import BODY, Question, Rules, proof
-from evercert.errors import foreign
+from evercert.schema import printable
 
 _SESSION = re.compile(r"arn:(aws|aws-us-gov|aws-cn):sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
 _ROLE = re.compile(r"(arn:[a-z-]+:iam::[0-9]{12}:role/)(?:[^*]+/)?([^/*]+)")
@@ -39,7 +39,7 @@ class AWSAuth:
             raise unauthorized("Access denied: the AWS signature was used before; sign a new one.")
         arn = self._sts.caller(found.region, dict(found.headers), BODY).arn
         if not any(matches(pattern, arn) for pattern in login.principals):
-            raise unauthorized(f"Access denied: AWS principal ARN not allowed. [principal-arn={foreign(arn, 300)}]")
+            raise unauthorized(f"Access denied: AWS principal ARN not allowed. [principal-arn={printable(arn, 300)}]")
         return identity
 
 

@@ -11,14 +11,14 @@ from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
 from evercert.authority.logins.sts_request import Question
 from evercert.authority.logins.universal_auth import UniversalAuth
-from evercert.errors import foreign
+from evercert.schema import printable
 
 _LONGEST = 24 * 1_024  # the signed headers of an AWS login, with a session token in them
 _ID = 200
 _SUB_ORGANIZATION = ("organizationSlug", "subOrganizationName")  # the second is older servers'
 
 
-class LoggingIn:
+class LoginService:
     """`POST /api/v1/auth/<method>/login`, `…/token/renew` and `…/token/revoke`; all raise Refusal."""
 
     def __init__(self, access_tokens: AccessTokens, universal: UniversalAuth, aws: AWSAuth) -> None:
@@ -34,7 +34,7 @@ class LoggingIn:
             case "aws-auth":
                 identity = self._by_signature(body)
             case _:
-                raise not_found(f"There is no login {foreign(method, 60)}")
+                raise not_found(f"There is no login {printable(method, 60)}")
         return self._access_tokens.issue(identity)
 
     def _by_secret(self, body: object) -> Identity:
@@ -89,4 +89,4 @@ def _no_sub_organization(given: Mapping[str, str]) -> None:
     """There are none here; a login that is meant for one must not end in another place."""
     for name in _SUB_ORGANIZATION:
         if slug := given.get(name):
-            raise not_found(f"Sub organization with slug {foreign(slug, 100)} not found")
+            raise not_found(f"Sub organization with slug {printable(slug, 100)} not found")

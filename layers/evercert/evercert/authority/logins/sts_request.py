@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from evercert.authority.api_errors import Refusal, bad_request, unauthorized
-from evercert.errors import foreign
 from evercert.origins import Origin
+from evercert.schema import printable
 
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
 SERVER_ID = "x-evercert-server-id"
@@ -130,9 +130,9 @@ def _headers(text: str) -> dict[str, str]:
     for name, value in pairs:
         # `isprintable` is what keeps a line break, and so another header, out of the request.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            raise bad_request(f"iamRequestHeaders: {foreign(name, 60)} is no text of printable ASCII")
+            raise bad_request(f"iamRequestHeaders: {printable(name, 60)} is no text of printable ASCII")
         if name.lower() in found:
-            raise bad_request(f"iamRequestHeaders: {foreign(name, 60)} is there twice")
+            raise bad_request(f"iamRequestHeaders: {printable(name, 60)} is there twice")
         found[name.lower()] = value
     return found
 

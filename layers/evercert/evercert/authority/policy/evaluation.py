@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from evercert.authority.ca.leaf import SubjectField
+from evercert.authority.ca.leaf_fields import SubjectField
 from evercert.authority.policy.patterns import allows, denies
 from evercert.authority.policy.policy import (
     ANY,
@@ -17,9 +17,9 @@ from evercert.authority.policy.policy import (
     SubjectType,
     ValueRule,
 )
-from evercert.authority.requests.effective_request import Wish, refuse
-from evercert.errors import foreign
+from evercert.authority.requests.effective_request import EffectiveRequest, refuse
 from evercert.pki.identifiers import Kind
+from evercert.schema import printable
 
 __all__ = ["problems", "refuse"]
 
@@ -35,7 +35,7 @@ _SUBJECT: dict[SubjectField, SubjectType] = {
 _NAMES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address", "email": "email", "uri": "uri"}
 
 
-def problems(wish: Wish, policy: Policy, now: datetime) -> list[str]:
+def problems(wish: EffectiveRequest, policy: Policy, now: datetime) -> list[str]:
     """Empty: the policy allows it. Says nothing of what no certificate of ours can have (`Wish.leaf`)."""
     return [
         *_subject(wish, policy),
@@ -48,7 +48,7 @@ def problems(wish: Wish, policy: Policy, now: datetime) -> list[str]:
     ]
 
 
-def _subject(wish: Wish, policy: Policy) -> Iterator[str]:
+def _subject(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
     asked = {
         kind: [",".join(found)] if kind == "domain_component" else list(found)
         for field, kind in _SUBJECT.items()
@@ -69,7 +69,7 @@ def _subject(wish: Wish, policy: Policy) -> Iterator[str]:
 
 def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
     """One match of those required is enough."""
-    kind, shown = rule.type, foreign(value, 255)
+    kind, shown = rule.type, printable(value, 255)
     meets_required = any(allows(kind, pattern, value) for pattern in rule.required or ())
     if rule.required and not meets_required:
         yield f"{kind} value '{shown}' does not match any required patterns: {', '.join(rule.required)}"
@@ -79,7 +79,7 @@ def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
         yield _not_allowed(rule, value)
 
 
-def _names(wish: Wish, policy: Policy) -> Iterator[str]:
+def _names(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rules = {rule.type: rule for rule in policy.sans}
     asked: dict[NameType, list[str]] = {}
     for name in wish.names:
@@ -99,7 +99,7 @@ def _names(wish: Wish, policy: Policy) -> Iterator[str]:
 
 def _name(rule: ValueRule, value: str) -> Iterator[str]:
     if _denied(rule, value):
-        yield f"{rule.type} SAN matching denied pattern '{foreign(value, 255)}' found in request"
+        yield f"{rule.type} SAN matching denied pattern '{printable(value, 255)}' found in request"
     known = [*(rule.allowed or ()), *(rule.required or ())]
     if known and not any(allows(rule.type, pattern, value) for pattern in known):
         yield _not_allowed(rule, value)
@@ -110,7 +110,7 @@ def _denied(rule: ValueRule, value: str) -> bool:
 
 
 def _not_allowed(rule: ValueRule, value: str) -> str:
-    known, shown = [*(rule.allowed or ()), *(rule.required or ())], foreign(value, 255)
+    known, shown = [*(rule.allowed or ()), *(rule.required or ())], printable(value, 255)
     if any("*" in pattern for pattern in known):
         return f"{rule.type} value '{shown}' does not match allowed patterns: {', '.join(known)}"
     return f"{rule.type} value '{shown}' is not in allowed values list"
@@ -129,7 +129,7 @@ def _usages(what: str, asked: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsa
         yield f"Invalid {what}: {', '.join(strange)}"
 
 
-def _algorithms(wish: Wish, policy: Policy) -> Iterator[str]:
+def _algorithms(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rules = policy.algorithms or Algorithms()
     yield from _algorithm("Signature algorithm", wish.signature_algorithm, rules.signature)
     yield from _algorithm("Key algorithm", wish.key_algorithm, rules.key_algorithm)
@@ -145,7 +145,7 @@ def _algorithm(what: str, asked: str | None, known: Sequence[str] | None) -> Ite
         yield f"{what} '{asked}' is not allowed by template policy"
 
 
-def _validity(wish: Wish, policy: Policy, now: datetime) -> Iterator[str]:
+def _validity(wish: EffectiveRequest, policy: Policy, now: datetime) -> Iterator[str]:
     begin, end, longest = wish.not_before, wish.not_after, policy.validity.span
     if wish.ttl is not None and (begin or end) is not None:
         yield "ttl and notBefore or notAfter cannot be given together"
@@ -156,7 +156,7 @@ def _validity(wish: Wish, policy: Policy, now: datetime) -> Iterator[str]:
         yield "Requested validity period exceeds maximum allowed duration"
 
 
-def _constraints(wish: Wish, policy: Policy) -> Iterator[str]:
+def _constraints(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rule = policy.basic_constraints
     if rule.is_ca == "denied" and wish.ca:
         yield "CA certificates are not allowed by template policy (basicConstraints.isCA)"

@@ -11,11 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from evercert.authority.policy.patterns import unreadable
 from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, KeyUsageWord
 from evercert.durations import LONGEST
-from evercert.errors import foreign
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES
-from evercert.schema import Model, Place, misplaced
+from evercert.schema import Model, Place, misplaced, printable
 
 SubjectType = Literal[
     "common_name", "organization", "organizational_unit", "country", "state", "locality", "domain_component"
@@ -57,7 +56,7 @@ def _list(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not 0 < len(values) <= MOST_VALUES:
         raise ValueError(f"a list has 1 to {MOST_VALUES} values; leave it out where there is no rule")
     if twice := [value for place, value in enumerate(values) if value in values[:place]]:
-        raise ValueError(f"{foreign(str(twice[0]), 60)!r} is there twice")
+        raise ValueError(f"{printable(str(twice[0]), 60)!r} is there twice")
     return values
 
 
@@ -116,7 +115,7 @@ class ValueRule(_Rule):
         for word in ("allowed", "required", "denied"):
             for place, pattern in enumerate(getattr(self, word) or ()):
                 if why := unreadable(self.type, pattern):
-                    wrong[word, place] = f"{foreign(pattern, 60)!r}: {why}"
+                    wrong[word, place] = f"{printable(pattern, 60)!r}: {why}"
         if wrong:
             raise misplaced(wrong)
         return self

@@ -9,9 +9,9 @@ from evercert.authority.api_errors import Refusal, not_found, permission_denied
 from evercert.authority.configuration.identity import Identity, Permission
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 
-Row = TypeVar("Row", Kept, Requested)
+Row = TypeVar("Row", CertificateRecord, RequestRecord)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _ANY: tuple[Permission, ...] = ("request", "read-key", "administer")
@@ -29,7 +29,7 @@ def uuid_of(text: str) -> str | None:
     return found if _UUID.fullmatch(found) else None
 
 
-class Seeing:
+class Access:
     """Every look at a profile, a certificate or a request goes through here; all raise Refusal."""
 
     def __init__(self, configuration: Configuration, certificates: Certificates) -> None:
@@ -57,45 +57,45 @@ class Seeing:
         """All that it may see."""
         return [profile for profile in self._configuration.profiles() if self.sees(identity, profile)]
 
-    def certificate(self, identity: Identity, name: str) -> Kept:
+    def certificate(self, identity: Identity, name: str) -> CertificateRecord:
         """By id or by SHA-256 fingerprint; 404 for one of a profile that the identity may not see."""
         found = uuid_of(name) or (name.lower() if _FINGERPRINT.fullmatch(name.lower()) else None)
         kept = self._certificates.certificate(found) if found else None
         return self._seen(identity, kept, not_found("Certificate not found"))
 
-    def request(self, identity: Identity, request_id: str) -> Requested:
+    def request(self, identity: Identity, request_id: str) -> RequestRecord:
         """404 for one of a profile that the identity may not see."""
         found = uuid_of(request_id)
         request = self._certificates.request(found) if found else None
         return self._seen(identity, request, not_found("Certificate request not found"))
 
-    def may_read_key(self, identity: Identity, row: Kept | Requested) -> bool:
+    def may_read_key(self, identity: Identity, row: CertificateRecord | RequestRecord) -> bool:
         """Of what it requested itself; of others' only if it administers the profile."""
         held, own = self._held(identity, row), row.identity == identity.id
         return "read-key" in held and (own or "administer" in held)
 
-    def require_key(self, identity: Identity, row: Kept) -> None:
+    def require_key(self, identity: Identity, row: CertificateRecord) -> None:
         """Raises 403."""
         if not self.may_read_key(identity, row):
             raise permission_denied(*_ACTIONS["read-key"])
 
-    def require_revoke(self, identity: Identity, row: Kept) -> None:
+    def require_revoke(self, identity: Identity, row: CertificateRecord) -> None:
         """What it requested itself, or all of the profile if it administers it; raises 403."""
         held = self._held(identity, row)
         own = row.identity == identity.id and "request" in held
         if not own and "administer" not in held:
             raise permission_denied(*_ACTIONS["administer"])
 
-    def administers(self, identity: Identity, row: Kept) -> bool:
+    def administers(self, identity: Identity, row: CertificateRecord) -> bool:
         """Whether it may do what concerns others."""
         return "administer" in self._held(identity, row)
 
-    def require_own(self, identity: Identity, row: Kept, *what: str) -> None:
+    def require_own(self, identity: Identity, row: CertificateRecord, *what: str) -> None:
         """What it requested itself, or all of the profile if it administers it; raises 403 for action and subject."""
         if row.identity != identity.id and not self.administers(identity, row):
             raise permission_denied(*what)
 
-    def _held(self, identity: Identity, row: Kept | Requested) -> frozenset[Permission]:
+    def _held(self, identity: Identity, row: CertificateRecord | RequestRecord) -> frozenset[Permission]:
         """With its profile; one that was taken away since is only for those who may do it with all."""
         profile = self._configuration.profile(row.profile)
         key = profile.key if profile else ""

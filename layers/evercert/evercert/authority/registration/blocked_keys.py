@@ -7,8 +7,8 @@ from cryptography import x509
 from evercert.authority.api_errors import bad_request, forbidden
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates
-from evercert.authority.contracts.records import Kept
-from evercert.authority.registration.access import Seeing
+from evercert.authority.contracts.records import CertificateRecord
+from evercert.authority.registration.access import Access
 from evercert.pki.keys import public_bytes
 
 LONGEST_LINE = 100  # renewals that are followed back to whose key it is
@@ -20,7 +20,7 @@ def require_uncompromised(certificates: Certificates, public_key: object) -> Non
         raise bad_request("its key was revoked as compromised, and is certified no more; make a new one")
 
 
-def require_own_key(certificates: Certificates, seeing: Seeing, identity: Identity, kept: Kept) -> None:
+def require_own_key(certificates: Certificates, seeing: Access, identity: Identity, kept: CertificateRecord) -> None:
     """Raises Refusal (403) for a key that came from somebody else, unless the identity administers the profile.
 
     Whoever may request may renew what others requested, with the CSR that they sent: the new certificate is its own,
@@ -42,5 +42,5 @@ def require_own_key(certificates: Certificates, seeing: Seeing, identity: Identi
     )
 
 
-def _public_key(kept: Kept) -> bytes:
+def _public_key(kept: CertificateRecord) -> bytes:
     return public_bytes(x509.load_pem_x509_certificate(kept.certificate.encode()).public_key())

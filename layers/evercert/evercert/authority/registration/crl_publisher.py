@@ -34,7 +34,7 @@ class Refreshed:
     left: timedelta | None
 
 
-class CrlPublishing:
+class CrlPublisher:
     """Raises what the signer raises; repeatable."""
 
     def __init__(

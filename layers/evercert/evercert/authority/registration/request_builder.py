@@ -11,14 +11,15 @@ from evercert.authority.api_errors import bad_request
 from evercert.authority.ca import ceiling
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.key_checks import unsound
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
-from evercert.authority.contracts.records import Metadata, Requested
+from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.registration.blocked_keys import require_uncompromised
-from evercert.authority.requests.csr import Supplied
-from evercert.authority.requests.effective_request import Wish, refuse
+from evercert.authority.requests.csr import ParsedCsr
+from evercert.authority.requests.effective_request import EffectiveRequest, refuse
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
@@ -26,7 +27,7 @@ from evercert.pki.usages import impossible
 
 
 @dataclass(frozen=True)
-class Asker:
+class Requester:
     """Who asks, for what, and what goes along."""
 
     identity: str
@@ -48,14 +49,14 @@ class _Key:
     known: bool
 
     @classmethod
-    def of(cls, supplied: Supplied | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> _Key:
+    def of(cls, supplied: ParsedCsr | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> _Key:
         if supplied is not None:
             return cls(supplied.public_key, supplied.pem, None, known=True)
         made = key or PrivateKey.generate(algorithm)
         return cls(made.public_key, made.sign_proof(), made, known=key is not None)
 
 
-class Making:
+class RequestBuilder:
     """Raises Refusal with everything that is wrong; nothing is written here."""
 
     def __init__(
@@ -68,12 +69,12 @@ class Making:
 
     def request(
         self,
-        asker: Asker,
+        asker: Requester,
         profile: Profile,
-        wish: Wish,
-        supplied: Supplied | None = None,
+        wish: EffectiveRequest,
+        supplied: ParsedCsr | None = None,
         key: PrivateKey | None = None,
-    ) -> Requested:
+    ) -> RequestRecord:
         """With the CSR, with this key, or with a new one of the algorithm that is wished for."""
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
@@ -94,7 +95,7 @@ class Making:
         if its.known:
             require_uncompromised(self._certificates, its.public)
         request_id = str(uuid.uuid4())
-        return Requested(
+        return RequestRecord(
             id=request_id,
             certificate_id=str(uuid.uuid4()),
             identity=asker.identity,
@@ -129,7 +130,9 @@ class Making:
         return [named[name] for name in profile.cas]
 
 
-def _algorithm(cas: Sequence[CA], wish: Wish, supplied: Supplied | None, key: PrivateKey | None) -> KeyAlgorithm:
+def _algorithm(
+    cas: Sequence[CA], wish: EffectiveRequest, supplied: ParsedCsr | None, key: PrivateKey | None
+) -> KeyAlgorithm:
     if supplied is not None:
         return supplied.algorithm
     if key is not None:

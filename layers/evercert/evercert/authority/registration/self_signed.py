@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from evercert.authority.ca.builder import leaf_subject, serial_number
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
 from evercert.pki.keys import PrivateKey
 from evercert.pki.usages import extended_key_usage, key_usage
 

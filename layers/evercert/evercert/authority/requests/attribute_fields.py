@@ -9,17 +9,18 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from evercert.authority.ca.leaf import SUBJECT_FIELDS
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS
 from evercert.authority.requests.requested_fields import (
     KINDS,
     MOST_NAMES,
-    Asked,
     BasicConstraints,
     ExtendedKeyUsageWord,
     KeyUsageWord,
+    RequestedFields,
 )
+from evercert.origins import LONGEST_DNS_NAME
 from evercert.pki.attributes import CommonName, Country, DomainComponent, SignatureAlgorithm, Text64, Text128
-from evercert.pki.identifiers import LONGEST_DNS_NAME, Identifier, parse
+from evercert.pki.identifiers import Identifier, parse
 
 _LONGEST_TTL = 32  # characters
 _LONGEST_TOGETHER = 4096  # of all alternative names
@@ -173,7 +174,7 @@ class AttributesBody(SubjectBody):
         return None
 
 
-def asked_of(body: SubjectBody) -> Asked:
+def asked_of(body: SubjectBody) -> RequestedFields:
     """What was said in it, whether something or null."""
     found: dict[str, Any] = {}
     for field in body.model_fields_set - {"remove_roots_from_chain", "custom_extensions"}:
@@ -185,4 +186,4 @@ def asked_of(body: SubjectBody) -> Asked:
         elif isinstance(value, list):
             value = tuple(dict.fromkeys(value)) if field != "domain_components" else tuple(value)
         found[field] = value
-    return cast("Asked", found)
+    return cast("RequestedFields", found)

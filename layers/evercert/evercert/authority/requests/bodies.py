@@ -9,12 +9,11 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from evercert.authority.api_errors import Refusal, invalid
-from evercert.authority.contracts.records import Metadata
 from evercert.authority.requests.attribute_fields import AttributesBody, Body, asked_of
-from evercert.authority.requests.requested_fields import Asked
+from evercert.authority.requests.requested_fields import Metadata, RequestedFields
 from evercert.documents.spec import RESERVED_METADATA
-from evercert.errors import foreign
-from evercert.pki.csr import LARGEST
+from evercert.pki.csr_parser import LARGEST
+from evercert.schema import printable
 
 MOST_ISSUES = 100
 T = TypeVar("T", bound=Body)
@@ -62,7 +61,7 @@ class IssueBody:
     profile_id: str
     application_id: str | None
     csr: str | None
-    asked: Asked
+    asked: RequestedFields
     remove_roots: bool
     metadata: Metadata
 
@@ -77,7 +76,7 @@ class RenewBody:
     """`key_source` None: not said."""
 
     csr: str | None
-    asked: Asked
+    asked: RequestedFields
     remove_roots: bool
     key_source: KeySource | None
 
@@ -114,7 +113,7 @@ def refused(error: ValidationError) -> Refusal:
     """What pydantic found, as the contract's server says it; never the input."""
     details = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_ISSUES]
     return invalid(
-        [(detail["loc"], foreign(str(detail["msg"]).removeprefix("Value error, "), 300)) for detail in details]
+        [(detail["loc"], printable(str(detail["msg"]).removeprefix("Value error, "), 300)) for detail in details]
     )
 
 
@@ -122,10 +121,10 @@ def _without_roots(body: IssueModel | RenewModel, attributes: AttributesBody | N
     return body.remove_roots_from_chain or (attributes is not None and attributes.remove_roots_from_chain)
 
 
-def _asked(attributes: AttributesBody | None) -> Asked:
+def _asked(attributes: AttributesBody | None) -> RequestedFields:
     """Rules over several attributes, once each of them is right."""
     if attributes is None:
-        return Asked()
+        return RequestedFields()
     begin, end = attributes.not_before, attributes.not_after
     issues: list[tuple[tuple[str, ...], str]] = []
     if attributes.ttl is not None and (begin or end) is not None:

@@ -14,39 +14,39 @@ from evercert.authority.api_errors import bad_request
 from evercert.authority.requests.attribute_fields import CAMEL, SubjectBody, asked_of
 from evercert.authority.requests.requested_fields import (
     MOST_NAMES,
-    Asked,
     BasicConstraints,
     ExtendedKeyUsageWord,
     KeyUsageWord,
+    RequestedFields,
 )
-from evercert.errors import foreign
 from evercert.pki.algorithms import KeyAlgorithm
-from evercert.pki.csr import load, name_of, proven_key
+from evercert.pki.csr_parser import load, name_of, proven_key
 from evercert.pki.identifiers import Identifier, from_general_name, parse
 from evercert.pki.subject import OIDS, values_of
 from evercert.pki.usages import OIDS as PURPOSES
 from evercert.pki.usages import extended_key_usages_of, key_usages_of
+from evercert.schema import printable
 
 
 @dataclass(frozen=True)
-class Supplied:
+class ParsedCsr:
     """`pem` is the request and nothing else of what was written around it; `asked` has its key's algorithm too."""
 
     pem: str
     algorithm: KeyAlgorithm
     public_key: object
-    asked: Asked
+    asked: RequestedFields
 
 
-def read(text: str) -> Supplied:
+def read(text: str) -> ParsedCsr:
     """Raises Refusal (400) with what is wrong with it; the message never quotes the text, which may hold a key."""
     try:
         csr = load(text)
         public_key, algorithm = _key(csr)
-        asked = Asked(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
+        asked = RequestedFields(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
     except ValueError as error:
-        raise bad_request(f"csr: {foreign(str(error), 400)}") from error
-    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, asked)
+        raise bad_request(f"csr: {printable(str(error), 400)}") from error
+    return ParsedCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, asked)
 
 
 def _key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
@@ -60,10 +60,10 @@ def _read_extensions(csr: x509.CertificateSigningRequest) -> x509.Extensions:
     try:
         return csr.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise ValueError(f"its extensions cannot be read: {foreign(str(error), 120)}") from error
+        raise ValueError(f"its extensions cannot be read: {printable(str(error), 120)}") from error
 
 
-def _subject(name: x509.Name) -> Asked:
+def _subject(name: x509.Name) -> RequestedFields:
     known = {CAMEL[field]: OIDS[field] for field in CAMEL}
     if strange := [attribute.oid for attribute in name if attribute.oid not in known.values()]:
         raise ValueError(f"its subject has {name_of(strange[0])}, which no certificate of this authority has")
@@ -85,8 +85,8 @@ def _subject(name: x509.Name) -> Asked:
         raise ValueError(f"its {detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}") from error
 
 
-def _extensions(extensions: x509.Extensions) -> Asked:
-    found = Asked()
+def _extensions(extensions: x509.Extensions) -> RequestedFields:
+    found = RequestedFields()
     for extension in extensions:
         match extension.value:
             case x509.SubjectAlternativeName() as names:

@@ -10,14 +10,14 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.requests.attribute_fields import CAMEL, BasicConstraintsBody, SubjectBody, asked_of
-from evercert.authority.requests.csr import Supplied
-from evercert.authority.requests.effective_request import Wish
-from evercert.authority.requests.requested_fields import Asked, ExtendedKeyUsageWord, KeyUsageWord
+from evercert.authority.requests.csr import ParsedCsr
+from evercert.authority.requests.effective_request import EffectiveRequest
+from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, KeyUsageWord, RequestedFields
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.usages import KEY_USAGES, impossible
-from evercert.registry import first_problem
+from evercert.schema import first_problem
 
 # What a CSR says of itself; usages and the lifetime beside it count as the body has them.
 _CARRIED = CAMEL | {"names": "altNames", "key_algorithm": "keyAlgorithm"}
@@ -38,15 +38,15 @@ class Defaults(SubjectBody):
     basic_constraints: BasicConstraintsBody | None = None
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> RequestedFields:
         """As if a request said them."""
         found: dict[str, Any] = {key: value for key, value in asked_of(self).items() if value is not None}
         if days := found.pop("ttl_days", None):
             found["ttl"] = timedelta(days=days)
-        return cast("Asked", found)
+        return cast("RequestedFields", found)
 
 
-def wish(asked: Asked, supplied: Supplied | None, defaults: Mapping[str, Any]) -> Wish:
+def wish(asked: RequestedFields, supplied: ParsedCsr | None, defaults: Mapping[str, Any]) -> EffectiveRequest:
     """What a request asks for: its attributes, what its CSR carries, and the profile's defaults for the rest.
 
     Raises Refusal (400) where attributes and CSR contradict each other, Misconfigured for defaults that are none.
@@ -55,15 +55,15 @@ def wish(asked: Asked, supplied: Supplied | None, defaults: Mapping[str, Any]) -
         default = Defaults.model_validate(dict(defaults)).asked
     except ValidationError as error:
         raise Misconfigured(f"the profile's defaults: {first_problem(error)}; apply its document again") from error
-    return Wish.of(complete(asked if supplied is None else beside(supplied, asked), default))
+    return EffectiveRequest.of(complete(asked if supplied is None else beside(supplied, asked), default))
 
 
-def carried(supplied: Supplied, asked: Asked) -> list[str]:
+def carried(supplied: ParsedCsr, asked: RequestedFields) -> list[str]:
     """The attributes, by their names in the API, that are said beside a CSR that says them too."""
     return [word for field, word in _CARRIED.items() if asked.get(field) is not None and supplied.asked.get(field)]
 
 
-def beside(supplied: Supplied, asked: Asked) -> Asked:
+def beside(supplied: ParsedCsr, asked: RequestedFields) -> RequestedFields:
     """Attributes beside a CSR: what it carries counts as the CSR has it, and attributes may only repeat it.
 
     The rest adds to it: a lifetime, usages (which replace the CSR's), or a subject field that it leaves out. Raises
@@ -83,10 +83,10 @@ def beside(supplied: Supplied, asked: Asked) -> Asked:
     constraints = supplied.asked.get("basic_constraints")
     if constraints is not None and constraints.ca:  # told as what it is, and never dropped on the way
         both["basic_constraints"] = constraints
-    return cast("Asked", both)
+    return cast("RequestedFields", both)
 
 
-def complete(said: Asked, default: Asked) -> Asked:
+def complete(said: RequestedFields, default: RequestedFields) -> RequestedFields:
     """The request wins, lists replace, None clears. A default that cannot go with what was said is left out."""
     found: dict[str, Any] = {**default, **said}
     if "ttl" not in said and found.get("ttl") is not None:
@@ -97,7 +97,7 @@ def complete(said: Asked, default: Asked) -> Asked:
             found["not_after"] = begin + found.pop("ttl")
     algorithm = found.get("key_algorithm")
     if algorithm is None:
-        return cast("Asked", found)
+        return cast("RequestedFields", found)
     signature = found.get("signature_algorithm")
     other = signature is not None and (family(algorithm) == "RSA") != signature.startswith("RSA")
     if other and "signature_algorithm" not in said:
@@ -107,7 +107,7 @@ def complete(said: Asked, default: Asked) -> Asked:
             word for word in found.get("key_usages") or () if word not in KEY_USAGES or _possible(word, algorithm)
         ]
         found["key_usages"] = tuple(usages)
-    return cast("Asked", found)
+    return cast("RequestedFields", found)
 
 
 def _possible(usage: KeyUsageWord, algorithm: KeyAlgorithm) -> bool:

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from evercert.authority.api_errors import Refusal, bad_request
-from evercert.authority.ca.leaf import SUBJECT_FIELDS, Leaf, SubjectField
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.requests.attribute_fields import LONGEST_LIFETIME
-from evercert.authority.requests.requested_fields import Asked, BasicConstraints, ExtendedKeyUsageWord, KeyUsageWord
+from evercert.authority.requests.requested_fields import (
+    BasicConstraints,
+    ExtendedKeyUsageWord,
+    KeyUsageWord,
+    RequestedFields,
+)
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier
@@ -27,7 +32,7 @@ def refuse(problems: Sequence[str]) -> Refusal:
 
 
 @dataclass(frozen=True)
-class Wish:
+class EffectiveRequest:
     """Values are canonical. `subject` has domain components as in a host name; `ttl` and dates are never both there.
 
     `key_algorithm` is the CSR's, where there is one.
@@ -45,7 +50,7 @@ class Wish:
     basic_constraints: BasicConstraints | None = None
 
     @classmethod
-    def of(cls, asked: Asked) -> Wish:
+    def of(cls, asked: RequestedFields) -> EffectiveRequest:
         """What was cleared counts as not asked for."""
         subject: dict[SubjectField, tuple[str, ...]] = {}
         for name in SUBJECT_FIELDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, TypedDict
 
-from evercert.authority.ca.leaf import SUBJECT_FIELDS, Leaf
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier, Kind
@@ -16,6 +16,7 @@ KeyUsageWord = Literal[KeyUsage, "key_cert_sign", "crl_sign"]
 ExtendedKeyUsageWord = Literal[ExtendedKeyUsage, "any_purpose"]
 KINDS: dict[str, Kind] = {"dns_name": "dns", "ip_address": "ip", "email": "email", "uri": "uri"}
 MOST_NAMES = 100
+Metadata = tuple[tuple[str, str], ...]  # key and value, in the order of the request
 
 
 class BasicConstraints(NamedTuple):
@@ -25,7 +26,7 @@ class BasicConstraints(NamedTuple):
     path_length: int | None = None
 
 
-class Asked(TypedDict, total=False):
+class RequestedFields(TypedDict, total=False):
     """A key that is missing was not said; None clears what a default, or an older certificate, would say.
 
     Values are canonical: names are typed, hosts are A-labels. Domain components stand as in a host name. Merge with
@@ -50,9 +51,9 @@ class Asked(TypedDict, total=False):
     not_after: datetime | None
 
 
-def again(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> Asked:
+def again(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> RequestedFields:
     """What a certificate says, as if it were asked for once more; without its lifetime."""
-    found = Asked(
+    found = RequestedFields(
         names=leaf.names,
         key_usages=leaf.key_usages,
         extended_key_usages=leaf.extended_key_usages,

@@ -15,13 +15,14 @@ from evercert.authority.ca.builder import Issuer, Places, leaf_certificate, seri
 from evercert.authority.ca.ceiling import problems, untimely
 from evercert.authority.ca.crl import crl_problems, revocation_list
 from evercert.authority.ca.definition import CA
-from evercert.authority.ca.kms_key import PublicKey, posing
+from evercert.authority.ca.kms_key import CAKeys, PublicKey, posing
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder
-from evercert.authority.contracts.ports import CAKeys, Configuration, Ledger
+from evercert.authority.contracts.ports import Configuration, Ledger
 from evercert.canonical_json import digest
-from evercert.errors import Misconfigured, Unavailable, foreign
-from evercert.pki.csr import load, proven_key
+from evercert.errors import Misconfigured, Unavailable
+from evercert.pki.csr_parser import load, proven_key
 from evercert.pki.keys import public_bytes
+from evercert.schema import printable
 from evercert.timestamps import to_text
 
 _SERIALS = 3  # tries; of 158 random bits, a second one is never needed
@@ -29,7 +30,7 @@ _CAs = Mapping[str, CA | Misconfigured]
 _DER = serialization.Encoding.DER
 
 
-class Signing:
+class SigningService:
     """Answers with the result that stands in the ledger, so that both verbs may be repeated."""
 
     def __init__(
@@ -98,7 +99,7 @@ class Signing:
         try:
             certificate = ca.current.x509
         except ValueError as error:
-            raise Misconfigured(f"CA {ca.name}: its certificate cannot be read: {foreign(str(error))}") from error
+            raise Misconfigured(f"CA {ca.name}: its certificate cannot be read: {printable(str(error))}") from error
         if certificate.not_valid_after_utc <= self._clock():
             raise bad_request(f"CA {ca.name} is expired")
         if not isinstance(certificate.public_key(), PublicKey):
@@ -133,7 +134,7 @@ def _issuing(cas: _CAs, ca_id: str) -> CA:
     if isinstance(found, Misconfigured):
         raise found
     if found is None:
-        raise bad_request(f"there is no CA {foreign(ca_id, 60)}")
+        raise bad_request(f"there is no CA {printable(ca_id, 60)}")
     if found.kind != "issuing":
         raise bad_request(f"CA {found.name} is a root; only its operator signs with it")
     return found
@@ -144,7 +145,7 @@ def _proven(csr: str, cas: _CAs) -> tuple[PublicKey, bytes]:
     try:
         public_key, _ = proven_key(load(csr))
     except ValueError as error:
-        raise bad_request(f"the CSR {foreign(str(error))}") from error
+        raise bad_request(f"the CSR {printable(str(error))}") from error
     if not isinstance(public_key, PublicKey):
         raise bad_request("the CSR is for a key that is neither RSA nor EC: no CA here signs it")
     der = public_bytes(public_key)

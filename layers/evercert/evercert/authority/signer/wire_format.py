@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from evercert.authority.api_errors import Refusal, bad_request
 from evercert.authority.ca.crl import MOST_ENTRIES
-from evercert.authority.ca.leaf import Leaf
+from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder, Revoked
-from evercert.errors import EvercertError, Misconfigured, Unavailable, foreign
-from evercert.pki.csr import LARGEST
-from evercert.registry import first_problem
+from evercert.errors import EvercertError, Misconfigured, Unavailable
+from evercert.pki.csr_parser import LARGEST
+from evercert.schema import first_problem, printable
 from evercert.timestamps import from_text, to_text
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -74,7 +74,7 @@ def decode_leaf(event: Mapping[str, Any]) -> LeafOrder:
     try:
         leaf = Leaf.model_validate(event["leaf"])
     except ValidationError as error:
-        raise bad_request(f"leaf: {foreign(first_problem(error))}") from None
+        raise bad_request(f"leaf: {printable(first_problem(error))}") from None
     return LeafOrder(_text(event, "id", _ID), _text(event, "ca", _ID), _text(event, "profile", _PROFILE), leaf, csr)
 
 
@@ -115,11 +115,11 @@ def decode_answer(answer: object) -> bytes:
             except binascii.Error:
                 pass
         case {"refused": str(message), **rest} if not rest:
-            raise bad_request(foreign(message))
+            raise bad_request(printable(message))
         case {"misconfigured": str(message), **rest} if not rest:
-            raise Misconfigured(foreign(message))
+            raise Misconfigured(printable(message))
         case {"unavailable": str(message), **rest} if not rest:
-            raise Unavailable(foreign(message))
+            raise Unavailable(printable(message))
     raise Unavailable("the signer's answer is none that is known; look into its log")
 
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
@@ -25,7 +25,7 @@ from evercert.timestamps import from_text
 REMEMBERED = timedelta(days=400)  # after the end of the certificate
 SCHEMA = 1
 Item = dict[str, Any]
-Row = TypeVar("Row", Requested, Kept)
+Row = TypeVar("Row", RequestRecord, CertificateRecord)
 
 
 def key(kind: str, name: str) -> Item:
@@ -38,7 +38,7 @@ def under(profile_id: str) -> str:
     return f"profile#{profile_id}"
 
 
-def request_item(request: Requested) -> Item:
+def request_item(request: RequestRecord) -> Item:
     """With its entry in the index of its profile."""
     return _item(
         key("request", request.id),
@@ -54,7 +54,7 @@ def request_item(request: Requested) -> Item:
     )
 
 
-def certificate_item(kept: Kept) -> Item:
+def certificate_item(kept: CertificateRecord) -> Item:
     """Not in the index of the revoked, before it is."""
     return _item(
         key("certificate", kept.id),
@@ -68,14 +68,14 @@ def certificate_item(kept: Kept) -> Item:
     )
 
 
-def read_request(item: Mapping[str, Any]) -> Requested:
+def read_request(item: Mapping[str, Any]) -> RequestRecord:
     """Raises Misconfigured for what hands have left there."""
-    return _read(Requested, item, ("status", "updated_at", "error"))
+    return _read(RequestRecord, item, ("status", "updated_at", "error"))
 
 
-def read_certificate(item: Mapping[str, Any]) -> Kept:
+def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     """Raises Misconfigured for what hands have left there."""
-    return _read(Kept, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
+    return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
 
 
 def read_revoked(item: Mapping[str, Any]) -> Revoked:
@@ -84,12 +84,12 @@ def read_revoked(item: Mapping[str, Any]) -> Revoked:
     return Revoked(int(values["serial_number"], 16), from_text(values["revoked_at"]), REASONS[values["reason"]])
 
 
-def fingerprint(kept: Kept) -> str:
+def fingerprint(kept: CertificateRecord) -> str:
     """SHA-256 of the certificate, in lower-case hexadecimal."""
     return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
 
 
-def key_digest(kept: Kept) -> str:
+def key_digest(kept: CertificateRecord) -> str:
     """SHA-256 of its SubjectPublicKeyInfo, in lower-case hexadecimal."""
     public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
     return hashlib.sha256(public_bytes(public_key)).hexdigest()
@@ -105,7 +105,7 @@ def attributes(values: Mapping[str, Any]) -> Item:
     return {name: items.attribute(value) for name, value in values.items() if value is not None}
 
 
-def _item(primary: Item, row: Requested | Kept, values: Mapping[str, Any]) -> Item:
+def _item(primary: Item, row: RequestRecord | CertificateRecord, values: Mapping[str, Any]) -> Item:
     document = _adapter(type(row).__name__).dump_json(row, by_alias=True, exclude_defaults=True).decode()
     return {**primary, **attributes({**values, "document": document, "schema": SCHEMA})}
 
@@ -126,4 +126,4 @@ def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -
 
 @cache
 def _adapter(kind: str) -> TypeAdapter[Any]:
-    return TypeAdapter({"Requested": Requested, "Kept": Kept}[kind])
+    return TypeAdapter({"RequestRecord": RequestRecord, "CertificateRecord": CertificateRecord}[kind])

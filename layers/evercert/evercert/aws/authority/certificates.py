@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import Kept, Requested
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.crls import DynamoDBCrls
 from evercert.aws.authority.transactions import refused
@@ -33,7 +33,7 @@ class DynamoDBCertificates(DynamoDBCrls):
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         super().__init__(client, table)
 
-    def open(self, request: Requested, token: str | None) -> Requested:
+    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
         """One transaction; what it met instead is read again, and may be gone meanwhile."""
         writes = [self._put(items.request_item(request))]
         if token is not None:
@@ -50,28 +50,28 @@ class DynamoDBCertificates(DynamoDBCrls):
                 return stands
         raise Unavailable(f"cannot open request {request.id}: another one comes and goes")
 
-    def _standing(self, request: Requested, token: str | None) -> Requested | None:
+    def _standing(self, request: RequestRecord, token: str | None) -> RequestRecord | None:
         found = self.request_of(token) if token is not None else None
         if found is None and request.renews is not None:
             found = self.renewal_of(request.renews)
         return found or self.request(request.id)
 
-    def request(self, request_id: str) -> Requested | None:
+    def request(self, request_id: str) -> RequestRecord | None:
         """One consistent read."""
         item = self._get("request", request_id)
         return items.read_request(item) if item else None
 
-    def request_of(self, token: str) -> Requested | None:
+    def request_of(self, token: str) -> RequestRecord | None:
         """Two consistent reads."""
         item = self._get("idempotency", token)
         return self.request(item["request"]["S"]) if item else None
 
-    def renewal_of(self, certificate_id: str) -> Requested | None:
+    def renewal_of(self, certificate_id: str) -> RequestRecord | None:
         """Two consistent reads."""
         item = self._get("certificate", certificate_id)
         return self.request(item["renewal"]["S"]) if "renewal" in item else None
 
-    def finish(self, request: Requested, kept: Kept) -> Kept:
+    def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
         """One transaction; the link is left out where the claim went to somebody else meanwhile."""
         issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
         issued.require("attribute_exists(pk)", {}, "")
@@ -97,7 +97,7 @@ class DynamoDBCertificates(DynamoDBCrls):
             raise Unavailable(f"cannot {doing}: its request is gone")
         return stands
 
-    def fail(self, request: Requested, error: str) -> None:
+    def fail(self, request: RequestRecord, error: str) -> None:
         """One transaction; what has ended stays as it is."""
         failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at})
         failed.require("#status = :pending", {":pending": "pending"}, "status")
@@ -111,7 +111,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         if met and not met[0]:
             refused(self._client, writes[:1], doing)
 
-    def certificate(self, name: str) -> Kept | None:
+    def certificate(self, name: str) -> CertificateRecord | None:
         """One consistent read; two by its fingerprint."""
         item = self._get("certificate", name)
         if not item and len(name) == 64:  # noqa: PLR2004 (SHA-256 in hexadecimal)
@@ -119,7 +119,7 @@ class DynamoDBCertificates(DynamoDBCrls):
             item = self._get("certificate", found["certificate"]["S"]) if found else {}
         return items.read_certificate(item) if item else None
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> Kept | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
         """Into the index of the revoked, unless it is self-signed: then no CRL lists it."""
         if (found := self.certificate(certificate_id)) is None:
             return None
@@ -146,7 +146,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         """One consistent read."""
         return bool(self._get("compromised", hashlib.sha256(public_key).hexdigest()))
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[Requested]:
+    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
         """Keys from the index, the rest from the table."""
         keys = []
         values = {":under": {"S": items.under(profile_id)}}

@@ -13,8 +13,7 @@ from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
-from evercert.registry import first_problem
-from evercert.schema import Model
+from evercert.schema import Model, first_problem
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

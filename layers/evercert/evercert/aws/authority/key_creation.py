@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
+from evercert.aws.tags import CA_ID_TAG, CA_TAG, STACK_TAG
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm
 
@@ -24,7 +25,6 @@ SPECS: dict[KeyAlgorithm, str] = {
     "RSA_3072": "RSA_3072",
     "RSA_4096": "RSA_4096",
 }
-STACK_TAG, CA_TAG, ID_TAG = "evercert:stack", "evercert:ca", "evercert:ca-id"
 PAGES, PAGE = 20, 1000  # keys of a region; more are too many to look through
 _NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that others keep to themselves, or have deleted
 
@@ -44,12 +44,12 @@ class CAKeyMaking:
 
         Looks through all keys of the region. Disabled keys, and those about to be deleted, do not count.
         """
-        wanted = {STACK_TAG: self._stack, ID_TAG: ca_id}
+        wanted = {STACK_TAG: self._stack, CA_ID_TAG: ca_id}
         with translated(f"look for the key of CA {name}"):
             found = [arn for arn in self._arns() if wanted.items() <= self._tags(arn).items() and self._enabled(arn)]
         if len(found) > 1:
             raise Misconfigured(
-                f"{len(found)} keys are tagged {ID_TAG}={ca_id} for CA {name} of stack {self._stack} "
+                f"{len(found)} keys are tagged {CA_ID_TAG}={ca_id} for CA {name} of stack {self._stack} "
                 f"({', '.join(found)}): "
                 "schedule those for deletion that no CA uses, or take their tags away"
             )
@@ -65,7 +65,7 @@ class CAKeyMaking:
                 Policy=json.dumps(policy),
                 Tags=[
                     {"TagKey": tag, "TagValue": value}
-                    for tag, value in ((STACK_TAG, self._stack), (CA_TAG, name), (ID_TAG, ca_id))
+                    for tag, value in ((STACK_TAG, self._stack), (CA_TAG, name), (CA_ID_TAG, ca_id))
                 ],
             )
         return answer["KeyMetadata"]["Arn"]

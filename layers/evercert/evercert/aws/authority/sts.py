@@ -11,8 +11,9 @@ from xml.etree import ElementTree as ET
 
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.contracts.ports import Caller
-from evercert.errors import Misconfigured, Unavailable, foreign
+from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.trust import context
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     import ssl
@@ -56,7 +57,7 @@ class STSOverHTTP:
             return _caller(answer, what)
         error = _error(answer)
         if status == _FORBIDDEN or (status == _WRONG and error in _NOBODY):
-            said = f" ({foreign(error, 60)})" if error else ""
+            said = f" ({printable(error, 60)})" if error else ""
             raise unauthorized(f"Access denied: STS did not accept the signature{said}.")
         raise Unavailable(f"{what} answered {status}")
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
-from evercert.contracts.ports import Gate
+from evercert.contracts.ports import BreakerState
 from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
@@ -19,37 +19,39 @@ if TYPE_CHECKING:
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-class DynamoDBGates:
+class DynamoDBBreakers:
     """Read eventually consistent: half the price, and a moment's delay costs one call more."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
-    def read(self, service: str) -> Gate:
+    def read(self, service: str) -> BreakerState:
         """What hands have left there and does not parse is as good as nothing, and is taken away."""
         with translated(f"look whether {service} answers"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
         try:
-            return Gate(service, int(values["failures"]), from_text(values["shut_until"]))
+            return BreakerState(service, int(values["failures"]), from_text(values["shut_until"]))
         except (KeyError, TypeError, ValueError):
             if "shut_until" in values:
-                self.clear(Gate(service, shut_until=values["shut_until"]))  # whatever it is, it is only compared
-            return Gate(service)
+                self.clear(
+                    BreakerState(service, shut_until=values["shut_until"])
+                )  # whatever it is, it is only compared
+            return BreakerState(service)
 
-    def shut(self, gate: Gate, failures: int, until: datetime) -> bool:
+    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
         """Of several that meet the same outage, one writes."""
         expires = int((until + FORGOTTEN_AFTER).timestamp())
         update = Update({"failures": failures, "shut_until": until, "expires_at": expires})
         return self._write(gate, update, f"note that {gate.service} does not answer")
 
-    def clear(self, gate: Gate) -> None:
+    def clear(self, gate: BreakerState) -> None:
         """Whoever wrote meanwhile knows better."""
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
         self._write(gate, update, f"note that {gate.service} answers again")
 
-    def _write(self, gate: Gate, update: Update, doing: str) -> bool:
+    def _write(self, gate: BreakerState, update: Update, doing: str) -> bool:
         update.require_same("shut_until", gate.shut_until)
         with translated(doing):
             try:

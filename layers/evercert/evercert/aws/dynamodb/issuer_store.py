@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.issuers import read_definition
+from evercert.aws.dynamodb.issuer_loader import read_definition
 from evercert.canonical_json import canonical_json
-from evercert.component import Component
 from evercert.contracts.spec_store import Pause
 from evercert.errors import Misconfigured, Rejected
+from evercert.registry import Component
 from evercert.timestamps import from_text
 
 if TYPE_CHECKING:

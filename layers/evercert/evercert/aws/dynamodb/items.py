@@ -19,7 +19,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import CERTIFICATE, RECORD, shard
 from evercert.contracts.record import SCHEMA, Delivery, Facts, Record
-from evercert.registry import first_problem
+from evercert.schema import first_problem
 from evercert.timestamps import to_text
 
 SK = RECORD

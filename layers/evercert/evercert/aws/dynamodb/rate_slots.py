@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
-from evercert.contracts.ports import Turn
+from evercert.contracts.ports import RateSlot
 from evercert.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ _TRIES = 3
 _Update = tuple[str, str, dict[str, Any]]  # what changes, on which condition, with which values
 
 
-class DynamoDBPace:
+class DynamoDBRateSlots:
     """`next_free` in milliseconds since 1970, and a count for each month; both move in one write."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
-    def take(self, service: str, now: datetime) -> Turn:
+    def take(self, service: str, now: datetime) -> RateSlot:
         """Nobody waits, or behind the last one, or hands have spoiled the item; each is a condition of one write."""
         wanted = int(now.timestamp() * 1_000)
         with translated(f"wait for a turn at {service}"):
@@ -37,7 +37,7 @@ class DynamoDBPace:
                     item = self._update(service, update, now)
                     if item is not None:
                         turn = int(float(item["next_free"]["N"])) - APART
-                        return Turn(datetime.fromtimestamp(turn / 1_000, UTC), _used(item, now))
+                        return RateSlot(datetime.fromtimestamp(turn / 1_000, UTC), _used(item, now))
         raise Unavailable(f"cannot wait for a turn at {service}: other runs got in the way {_TRIES} times")
 
     def _update(self, service: str, update: _Update, now: datetime) -> dict[str, Any] | None:

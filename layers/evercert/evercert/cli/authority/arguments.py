@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from evercert.cli.files import BadInput
-from evercert.errors import foreign
-from evercert.registry import nearest
+from evercert.schema import nearest, printable
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -24,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 def name(text: str, what: str) -> str:
     """Before AWS is asked for it."""
     if not _NAME.fullmatch(text):
-        raise BadInput([f"{foreign(text, 80)!r} is no name of {what}: 1 to 64 letters, digits and . _ -"])
+        raise BadInput([f"{printable(text, 80)!r} is no name of {what}: 1 to 64 letters, digits and . _ -"])
     return text
 
 
@@ -48,7 +47,7 @@ def identity_named(estate: AuthorityEstate, text: str) -> Identity:
 def no_profile(key: str, known: Iterable[str]) -> str:
     """What is said of a profile that there is not; its slug alone is not enough."""
     there = sorted(known)
-    said = f"there is no profile {foreign(key, 200)!r}"
+    said = f"there is no profile {printable(key, 200)!r}"
     if meant := [one for one in there if one.endswith(f"/{key}")]:
         return f"{said}; write {' or '.join(meant)}"
     close = nearest(key, there)
@@ -64,9 +63,9 @@ def issuing_of(options: Iterable[str]) -> tuple[tuple[str, KeyAlgorithm], ...]:
         text, _, algorithm = option.partition("=")
         known: KeyAlgorithm | None = next((one for one in SPECS if one == algorithm), None)
         if known is None:
-            raise BadInput([f"--issuing {foreign(option, 80)}: write NAME=ALGORITHM, one of {', '.join(SPECS)}"])
+            raise BadInput([f"--issuing {printable(option, 80)}: write NAME=ALGORITHM, one of {', '.join(SPECS)}"])
         if name(text, "a CA") == "root" or text in found:
-            raise BadInput([f"--issuing {foreign(option, 80)}: the name {text} is taken"])
+            raise BadInput([f"--issuing {printable(option, 80)}: the name {text} is taken"])
         found[text] = known
     return tuple(found.items())
 
@@ -91,7 +90,7 @@ def subject(common_name: str, organization: str | None) -> x509.Name:
             continue
         if not value.isprintable() or value != value.strip() or not 0 < len(value) <= 64:  # noqa: PLR2004
             raise BadInput(
-                [f"{option}: {foreign(value, 80)!r}: 1 to 64 printable characters (with what is added to it)"]
+                [f"{option}: {printable(value, 80)!r}: 1 to 64 printable characters (with what is added to it)"]
             )
         found.append(x509.NameAttribute(oid, value))
     return x509.Name(found)

@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, uuid5
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.authority.ca.leaf import Leaf
-from evercert.authority.contracts.records import Kept, Requested
-from evercert.aws.authority.ledger_reader import Entry, LedgerReading
+from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.aws.authority.signing_ledger_reader import Entry, LedgerReading
 from evercert.cli.files import BadInput
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
@@ -29,8 +29,8 @@ SHA256 = 64  # digits
 class Meant:
     """`request` is what has to be written first, when the front has no record of it."""
 
-    kept: Kept
-    request: Requested | None = None
+    kept: CertificateRecord
+    request: RequestRecord | None = None
 
 
 def meant(found: Opened, text: str) -> Meant | None:
@@ -48,7 +48,7 @@ def meant(found: Opened, text: str) -> Meant | None:
     return None
 
 
-def recorded(found: Opened, one: Meant) -> Kept:
+def recorded(found: Opened, one: Meant) -> CertificateRecord:
     """In the front's table, from where revocation lists are made; repeatable."""
     if one.request is None:
         return one.kept
@@ -72,7 +72,7 @@ def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
     # The front shows another certificate under this order, or none: it gets a record of this one too.
     if kept is not None or request is None:
         request = _request(entry, entry.order if kept is None else _id(entry, "request"))
-    made = Kept(
+    made = CertificateRecord(
         id=request.certificate_id, request=request.id, identity=request.identity, profile=request.profile,
         application=request.application, project=request.project, ca=entry.ca, leaf=request.leaf, csr=request.csr,
         created_at=request.created_at, updated_at=request.created_at,
@@ -83,9 +83,9 @@ def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
     return Meant(made, request)
 
 
-def _request(entry: Entry, request_id: str) -> Requested:
+def _request(entry: Entry, request_id: str) -> RequestRecord:
     at, leaf = from_text(entry.at), Leaf.model_validate_json(entry.leaf)
-    return Requested(
+    return RequestRecord(
         id=request_id, certificate_id=_id(entry, "certificate"), identity="", profile=str(entry.says.get("profile")),
         application=None, project="", created_at=at, updated_at=at, status="pending", ca=entry.ca,
         leaf=leaf, csr="", lifetime=int((leaf.not_after - leaf.not_before).total_seconds()),

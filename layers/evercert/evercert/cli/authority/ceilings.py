@@ -16,11 +16,10 @@ from evercert.cli.authority.cas import Name
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.durations import to_text
-from evercert.errors import foreign
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.identifiers import parse
 from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES
-from evercert.registry import first_problem
+from evercert.schema import first_problem, printable
 
 Values = list[str] | None
 _CLEARED = "none"  # `--email none`: an option that is given nothing cannot be told from one that is not given
@@ -93,7 +92,7 @@ def _wanted(given: dict[str, Values]) -> dict[str, Any]:
             try:
                 found.setdefault(option, []).extend([] if values == [_CLEARED] else [_RULES[option](value)])
             except ValueError as error:
-                wrong.append(f"--{option} {foreign(value, 80)!r}: {foreign(str(error), 400)}")
+                wrong.append(f"--{option} {printable(value, 80)!r}: {printable(str(error), 400)}")
     if wrong:
         raise BadInput(wrong)
     return {_FIELDS.get(option, option): list(dict.fromkeys(words)) for option, words in _told_apart(found).items()}

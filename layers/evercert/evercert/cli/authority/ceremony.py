@@ -14,8 +14,7 @@ from cryptography.x509.oid import NameOID
 from evercert.authority.ca import builder as building
 from evercert.authority.ca.builder import Issuer, Places, Span
 from evercert.authority.ca.definition import CA, Ceiling, Installed
-from evercert.authority.ca.kms_key import PublicKey, posing, public_key_of
-from evercert.authority.contracts.ports import CAKeys
+from evercert.authority.ca.kms_key import CAKeys, PublicKey, posing, public_key_of
 from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root

@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import types
 
 from evercert.cli.files import BadInput
-from evercert.errors import foreign
 from evercert.pki.certificate import to_pem
 from evercert.pki.keys import public_bytes
+from evercert.schema import printable
 
 LARGEST = 100_000  # bytes; ten certificates have fewer
 MOST = 10
@@ -46,7 +46,7 @@ def _load(file: str) -> list[x509.Certificate]:
         for certificate in found:
             _ = certificate.extensions  # read here, so that what cannot be read is told here
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise BadInput([f"{file}: has a certificate that cannot be read: {foreign(str(error), 120)}"]) from error
+        raise BadInput([f"{file}: has a certificate that cannot be read: {printable(str(error), 120)}"]) from error
     if len(found) > MOST:
         raise BadInput([f"{file}: has {len(found)} certificates; a chain has at most {MOST}"])
     return found
@@ -73,7 +73,7 @@ def _of_chain(certificates: Sequence[x509.Certificate], now: datetime) -> Iterat
     if len(certificates) == 1 or certificates[-1].issuer != certificates[-1].subject:
         yield "the chain does not end with a root; put all certificates above it behind it, the root last"
     for depth, (below, above) in enumerate(pairwise(certificates), 1):
-        who = foreign(above.subject.rfc4514_string(), 100)
+        who = printable(above.subject.rfc4514_string(), 100)
         try:
             below.verify_directly_issued_by(above)
         except (ValueError, TypeError, InvalidSignature):

@@ -12,7 +12,7 @@ from evercert.cli.authority import arguments as given
 from evercert.cli.authority import logins, show
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.identity import Identity
@@ -152,7 +152,7 @@ def secret(
     now = terminal.now()
     kept = [one for one in found.universal.secrets if one.expires_at is None or one.expires_at > now]
     if revoke is not None and revoke not in {one.id for one in found.universal.secrets}:
-        raise BadInput([f"identity {name} has no client secret {foreign(revoke, 60)!r}"])
+        raise BadInput([f"identity {name} has no client secret {printable(revoke, 60)!r}"])
     kept = [one for one in kept if one.id != revoke]
     if len(kept) >= MOST_SECRETS and new is not None:
         raise BadInput([f"identity {name} has {len(kept)} client secrets: take one away with --revoke first"])

@@ -15,7 +15,7 @@ from evercert.cli.authority.cas import CommonName, Organization
 from evercert.cli.authority.lazy import hands_of, opened
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
@@ -112,7 +112,7 @@ def _tell_made(names: Sequence[str], there: Mapping[str, CA], wish: Wish, *, ren
     others = [name for name in names if there[name].current.x509.subject != wish.subject(name)]
     if others:
         stays = "; ".join(f"{name} ({there[name].current.x509.subject.rfc4514_string()})" for name in others)
-        terminal.notes([f"called as before, because names count for new CAs alone: {foreign(stays, 600)}"])
+        terminal.notes([f"called as before, because names count for new CAs alone: {printable(stays, 600)}"])
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evercert.cli import terminal
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import Hands
@@ -23,5 +23,5 @@ def hands_of(found: Opened, *, quiet: bool) -> Hands:
     """For a ceremony; `quiet`: nothing is said of its steps."""
     from evercert.cli.authority.ceremony import Hands  # noqa: PLC0415
 
-    say = (lambda line: None) if quiet else (lambda line: terminal.out.print(foreign(line, 300)))  # noqa: ARG005
+    say = (lambda line: None) if quiet else (lambda line: terminal.out.print(printable(line, 300)))  # noqa: ARG005
     return Hands(found.estate, found.key_making, found.keys, found.roles, found.address, terminal.now(), say)

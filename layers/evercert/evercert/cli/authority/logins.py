@@ -13,7 +13,7 @@ from evercert import durations
 from evercert.cli import arguments, terminal
 from evercert.cli.authority.arguments import no_profile
 from evercert.cli.files import BadInput
-from evercert.errors import foreign
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.identity import ClientSecret, Grant, UniversalLogin
@@ -64,7 +64,7 @@ def principals(arns: list[str]) -> list[str]:
     wrong = []
     for arn in arns:
         if not _PRINCIPAL.fullmatch(arn):
-            wrong.append(f"--aws-role {foreign(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
+            wrong.append(f"--aws-role {printable(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
         elif _BELOW_A_PATH.search(arn):
             wrong.append(
                 f"--aws-role {arn}: AWS names no path when a role logs in, so that nobody is meant; name each role"
@@ -82,14 +82,14 @@ def grants(estate: AuthorityEstate, profiles: list[str] | None, permissions: lis
         raise BadInput(["with which profiles? Give --profile project/slug, or --profile '*'"])
     known = get_args(Permission)
     wrong = [
-        f"--permission {foreign(word, 60)}: one of {', '.join(known)}"
+        f"--permission {printable(word, 60)}: one of {', '.join(known)}"
         for word in permissions or ()
         if word not in known
     ]
     there = {profile.key for profile in estate.profiles()} if profiles else set()
     for key in profiles or ():
         if not _PROFILE.fullmatch(key):
-            wrong.append(f"--profile {foreign(key, 140)}: write project/slug, or * for all")
+            wrong.append(f"--profile {printable(key, 140)}: write project/slug, or * for all")
         elif key != "*" and key not in there:
             wrong.append(no_profile(key, there))
     if wrong:

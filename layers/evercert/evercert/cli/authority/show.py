@@ -11,15 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from evercert.durations import to_text as span_text
-from evercert.errors import foreign
+from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA, Installed
-    from evercert.authority.ca.leaf import Leaf
+    from evercert.authority.ca.leaf_fields import Leaf
     from evercert.authority.configuration.identity import Identity
     from evercert.authority.configuration.profiles import Profile
-    from evercert.aws.authority.ledger_reader import Entry
+    from evercert.aws.authority.signing_ledger_reader import Entry
 
 STATUSES = {"active": "green", "pending": "yellow", "disabled": "red"}
 
@@ -74,7 +74,7 @@ def ca(console: Console, found: CA) -> None:
     for one in values["certificates"]:
         console.print(f"certificate {one['id']}:")
         for key in ("subject", "issuer", "serial_number", "not_before", "not_after", "sha256"):
-            console.print(f"    {key}: {foreign(one[key], 300)}")
+            console.print(f"    {key}: {printable(one[key], 300)}")
     if values["ceiling"] is not None:
         console.print("ceiling:")
         ceiling(console, values["ceiling"])
@@ -91,7 +91,7 @@ def differences(console: Console, before: dict[str, Any], after: dict[str, Any])
     old, new = _leaves(before), _leaves(after)
     changed = [place for place in {**old, **new} if old.get(place) != new.get(place)]
     for place in changed:
-        console.print(Text(f"    {foreign(place, 200)}: {listed(old.get(place))} → {listed(new.get(place))}"))
+        console.print(Text(f"    {printable(place, 200)}: {listed(old.get(place))} → {listed(new.get(place))}"))
     return bool(changed)
 
 
@@ -115,8 +115,8 @@ def listed(value: object) -> str:
     if value in (None, [], (), "", {}):
         return "(none)"
     if isinstance(value, list | tuple):
-        return ", ".join(foreign(str(part), 200) for part in value)
-    return foreign(str(value), 400)
+        return ", ".join(printable(str(part), 200) for part in value)
+    return printable(str(value), 400)
 
 
 def next_steps(found: Sequence[CA]) -> list[str]:
@@ -193,8 +193,8 @@ def standings(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -
 
 def names_of(leaf: Leaf) -> str:
     """What a certificate is for, in one line."""
-    names = [foreign(str(name), 200) for name in leaf.names] or [
-        foreign(", ".join(leaf.subject.get("common_name", ())))
+    names = [printable(str(name), 200) for name in leaf.names] or [
+        printable(", ".join(leaf.subject.get("common_name", ())))
     ]
     return ", ".join(names)
 
@@ -206,7 +206,7 @@ def entry_values(entry: Entry, cas: dict[str, str]) -> dict[str, Any]:
         "ca": cas.get(entry.ca, entry.ca),
         "serial_number": entry.serial_number,
         "at": entry.at,
-        "names": foreign(", ".join(entry.names), 300),
+        "names": printable(", ".join(entry.names), 300),
     }
 
 

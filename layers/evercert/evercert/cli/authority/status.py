@@ -12,14 +12,14 @@ from evercert.cli import arguments, terminal
 from evercert.cli.authority import crls, show
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
-from evercert.errors import foreign
+from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
-    from evercert.authority.contracts.records import Kept
+    from evercert.authority.contracts.records import CertificateRecord
     from evercert.aws.authority.certificates import DynamoDBCertificates
-    from evercert.aws.authority.ledger_reader import Entry
+    from evercert.aws.authority.signing_ledger_reader import Entry
     from evercert.cli.authority.connection import Opened
 
 UNFINISHED = timedelta(hours=1)  # that a request may stay pending after its certificate was signed
@@ -92,11 +92,11 @@ def revoke(
     word = reason.upper().replace("-", "_")
     if word not in REASONS:
         choice = ", ".join(one.lower().replace("_", "-") for one in REASONS)
-        raise BadInput([f"--reason {foreign(reason, 60)}: one of {choice}"])
+        raise BadInput([f"--reason {printable(reason, 60)}: one of {choice}"])
     found = _opened(stack, region)
     if (one := by_serial.meant(found, certificate)) is None:
         said = "give its id, its SHA-256 or its serial number"
-        raise BadInput([f"there is no certificate {foreign(certificate, 120)!r}: {said}"])
+        raise BadInput([f"there is no certificate {printable(certificate, 120)!r}: {said}"])
     if (kept := one.kept).revoked_at is not None:
         already = f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"
         if word != "KEY_COMPROMISE":
@@ -119,14 +119,14 @@ def revoke(
         terminal.out.print(f"certificate {kept.id} is revoked" + (", and listed" if listed else ""))
 
 
-def _end_key(found: Opened, kept: Kept, *, yes: bool) -> None:
+def _end_key(found: Opened, kept: CertificateRecord, *, yes: bool) -> None:
     """That its key is compromised may come out late; what its list says of it stays."""
     if not yes:
         arguments.confirm(f"End the key of {show.names_of(kept.leaf)}, which is revoked? It cannot be taken back.")
     found.certificates.revoke(kept.id, terminal.now(), "KEY_COMPROMISE")
 
 
-def _listed(found: Opened, kept: Kept) -> bool:
+def _listed(found: Opened, kept: CertificateRecord) -> bool:
     """Whether the list that stands then has it: the index that lists are made from may be a moment behind."""
     from cryptography import x509  # noqa: PLC0415 (slow to load)
 
@@ -181,7 +181,7 @@ def _young(entry: Entry) -> bool:
 
 
 def _ledger(found: Opened) -> list[Entry]:
-    from evercert.aws.authority.ledger_reader import LedgerReading  # noqa: PLC0415
+    from evercert.aws.authority.signing_ledger_reader import LedgerReading  # noqa: PLC0415
 
     return LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger")).certificates()
 

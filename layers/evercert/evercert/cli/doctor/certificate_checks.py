@@ -15,7 +15,7 @@ from evercert.cli.doctor.stack_checks import Check, Look, Status
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.errors import foreign
+from evercert.schema import printable
 from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def judge(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
     ]
     for record in readable:
         if record.state in _BAD_STATES:
-            why = foreign(record.last_error.message) if record.last_error is not None else "see evercert history"
+            why = printable(record.last_error.message) if record.last_error is not None else "see evercert history"
             found.append(Check(f"certificate {record.name}", "failed", f"{record.state}: {why}"))
     return found or [Check("certificates", "ok", f"{len(records)} in order")]
 
@@ -83,7 +83,7 @@ def judge(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
 def _told(kind: str, status: Status, names: list[str], mend: str) -> Iterator[Check]:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        listed = ", ".join(map(foreign, sorted(names)[:NAMED]))
+        listed = ", ".join(map(printable, sorted(names)[:NAMED]))
         yield Check(f"certificates {kind}", status, f"{len(names)}: {listed}{more}", mend)
 
 
@@ -121,10 +121,10 @@ def told(payload: bytes, *, failed: bool) -> list[Check]:
     except (ValueError, KeyError, TypeError):
         failed = True
     if failed:
-        said = foreign(payload.decode(errors="replace"), 200)
+        said = printable(payload.decode(errors="replace"), 200)
         return [
             Check(name, "failed", f"it cannot examine: {said}", "deploy the stack again, and read the issuer's log")
         ]
-    found = [Check(foreign(what), "failed", foreign(str(problem))) for what, problem in problems if problem]
+    found = [Check(printable(what), "failed", printable(str(problem))) for what, problem in problems if problem]
     fine = f"seal, {len(answer['issuers'])} issuers and {len(answer['certificates'])} certificates are in order"
     return found or [Check(name, "ok", fine)]

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.cli import arguments, terminal
 from evercert.durations import to_text
-from evercert.errors import EvercertError, foreign
+from evercert.errors import EvercertError
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -164,7 +165,7 @@ def function(connection: Connection, logical: str) -> list[Check]:
     found = connection.clients.client("lambda").get_function_configuration(FunctionName=name)
     state, update = str(found.get("State", "Active")), str(found.get("LastUpdateStatus", "Successful"))
     if state not in {"Active", "Inactive"} or update == "Failed":
-        why = foreign(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
+        why = printable(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
         return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
     dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
     errors = _figure(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, LATELY)

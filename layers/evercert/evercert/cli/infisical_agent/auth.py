@@ -13,8 +13,8 @@ from evercert.cli.infisical_agent.auth_values import CONFIG, Given
 from evercert.cli.infisical_agent.host import Gathered
 from evercert.documents.document import Problem
 from evercert.documents.secret_reference import SECRETS, Credential
-from evercert.errors import foreign
 from evercert.issuers.infisical.logins import LOGINS
+from evercert.schema import printable
 
 PREFIX = f"{SECRETS}infisical-"
 ALIASES = {"kubernetes-auth": "kubernetes", "azure-auth": "azure"}
@@ -59,7 +59,7 @@ class Auth:
         kind = ALIASES.get(written, written)
         if kind not in LOGINS.entries:
             known = ", ".join(LOGINS.entries)
-            self._problem(f"there is no login {foreign(written, 60)!r}; write one of {known}", "auth", "type")
+            self._problem(f"there is no login {printable(written, 60)!r}; write one of {known}", "auth", "type")
             return Login(None)
         if written != kind:
             self._note(f"{written} is {kind} to the agent's program; read as that", "auth", "type")

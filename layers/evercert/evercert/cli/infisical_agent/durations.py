@@ -7,7 +7,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from evercert import durations
-from evercert.errors import foreign
+from evercert.schema import printable
 
 # Go's units and evercert's; `m` is minutes in both.
 _SECONDS = {
@@ -31,9 +31,9 @@ def span(text: str) -> str:
     """The same in evercert's grammar; raises ValueError."""
     seconds = _seconds(text)
     if seconds.denominator != 1:
-        raise ValueError(f"{foreign(text, 40)!r} is no whole number of seconds")
+        raise ValueError(f"{printable(text, 40)!r} is no whole number of seconds")
     if not 0 < seconds <= durations.LONGEST.total_seconds():
-        raise ValueError(f"{foreign(text, 40)!r} is out of range: longer than zero, at most 100y")
+        raise ValueError(f"{printable(text, 40)!r} is out of range: longer than zero, at most 100y")
     return durations.to_text(timedelta(seconds=int(seconds)))
 
 
@@ -44,7 +44,7 @@ def interval(text: str) -> str:
 
 def _seconds(text: str) -> Fraction:
     if text.startswith("-"):
-        raise ValueError(f"{foreign(text, 40)!r} is negative; write how long it is")
+        raise ValueError(f"{printable(text, 40)!r} is negative; write how long it is")
     if len(text) > LONGEST_TEXT or not _WHOLE.fullmatch(text):
-        raise ValueError(f"{foreign(text, 40)!r} is not a duration: {durations.GRAMMAR}")
+        raise ValueError(f"{printable(text, 40)!r} is not a duration: {durations.GRAMMAR}")
     return sum((Fraction(count) * _SECONDS[unit] for count, unit in _PART.findall(text)), Fraction(0))

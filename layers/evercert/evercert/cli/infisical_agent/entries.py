@@ -11,9 +11,9 @@ from evercert.cli.infisical_agent.form import HOOKS
 from evercert.documents.document import Path, Problem
 from evercert.documents.lifecycle import SHORTEST_CHECK
 from evercert.documents.spec import LARGEST_AGENT
-from evercert.errors import foreign
 from evercert.pki.identifiers import parse
 from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, in_the_standard
+from evercert.schema import printable
 
 EVENTS = {
     "on-issuance": "certificate.issued",
@@ -128,7 +128,7 @@ class Entry:
         if kind != "dns":
             words = {"ip": "an IP address", "email": "an e-mail address", "uri": "a URI"}[kind]
             self._say(
-                f"{foreign(text, 60)} is sent as {words}; the agent sends it as a DNS name",
+                f"{printable(text, 60)} is sent as {words}; the agent sends it as a DNS name",
                 "attributes",
                 "alt-names",
                 index,

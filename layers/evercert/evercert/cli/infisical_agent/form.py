@@ -14,9 +14,7 @@ from evercert.cli.infisical_agent.durations import interval, span
 from evercert.cli.source import Whole
 from evercert.documents.document import Path, Problem
 from evercert.documents.secret_reference import Reference
-from evercert.errors import foreign
-from evercert.registry import nearest
-from evercert.schema import NO_KEY, is_key
+from evercert.schema import NO_KEY, is_key, nearest, printable
 from evercert.timestamps import to_text
 
 Shape = str | dict[str, Any] | list[Any]
@@ -144,7 +142,7 @@ class Form:
                 self.problems.append(Problem(here, f"{place[-1]}: {NO_KEY}"))
             elif key is None:
                 hint = nearest(str(written).replace("_", "-"), shape)
-                self.problems.append(Problem(here, f"unknown key {foreign(str(written), 60)!r}{hint}"))
+                self.problems.append(Problem(here, f"unknown key {printable(str(written), 60)!r}{hint}"))
             elif (*path, key) in self.places:
                 self.problems.append(Problem(here, f"{written}: {key!r} stands here twice, in two spellings"))
             else:
@@ -203,13 +201,15 @@ def _moment(value: str | date) -> str:
         found = datetime.fromisoformat(value if isinstance(value, str) else value.isoformat())
         return to_text(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise ValueError(f"{foreign(str(value), 40)!r} is no moment; write one such as 2027-01-31T00:00:00Z") from None
+        raise ValueError(
+            f"{printable(str(value), 40)!r} is no moment; write one such as 2027-01-31T00:00:00Z"
+        ) from None
 
 
 def _delay(value: str) -> str:
     if not _DELAY.fullmatch(value) or not int(re.sub("[a-z]", "", value)):
         raise ValueError(
-            f"{foreign(value, 20)!r} is not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"
+            f"{printable(value, 20)!r} is not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"
         )
     return value
 
@@ -225,7 +225,7 @@ def _mode(value: object) -> str:
     text = value.written if isinstance(value, Whole) else f"{value:04o}" if isinstance(value, int) else str(value)
     digits = text.removeprefix("0o")
     if not digits or set(digits) - set("01234567") or int(digits, 8) > _LARGEST_MODE:
-        raise ValueError(f"{foreign(text, 20)!r} is no file mode; write octal digits in quotes, such as '0600'")
+        raise ValueError(f"{printable(text, 20)!r} is no file mode; write octal digits in quotes, such as '0600'")
     return text
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from evercert.canonical_json import digest
 from evercert.documents.document import Problem
 from evercert.documents.spec import NAME_PATTERN
-from evercert.errors import foreign
 from evercert.issuers.infisical.settings import HOSTED
-from evercert.pki import csr as csrs
+from evercert.pki import csr_parser as csrs
 from evercert.pki.identifiers import parse
+from evercert.schema import printable
 
 LONGEST_ISSUER_NAME = 100
 _PART, _DIGEST = re.compile("[A-Za-z0-9_-]+"), re.compile("[0-9a-f]{12}")
@@ -37,7 +37,7 @@ def certificates(entries: Sequence[Entry | None], requests: Sequence[str | None]
                 message = f"certificate {first + 1} has the same names and profile; give one of them a name of its own"
                 problems.append(Problem(place, f"certificate {number + 1}: {message}"))
         if name is not None and "name" not in given and not re.fullmatch(NAME_PATTERN, name):
-            message = f"{foreign(name, 60)!r} is no name for a certificate here; give it one, such as name: web"
+            message = f"{printable(name, 60)!r} is no name for a certificate here; give it one, such as name: web"
             if _names_something(given):
                 problems.append(Problem(place, f"certificate {number + 1}: {message}"))
             name = None

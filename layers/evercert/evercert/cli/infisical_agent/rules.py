@@ -8,7 +8,7 @@ from typing import Any
 
 from evercert.cli.infisical_agent.form import OUTPUTS
 from evercert.documents.document import Path, Problem
-from evercert.errors import foreign
+from evercert.schema import printable
 
 VERSIONS = ("v1", "v2")
 # By version: the key that says where the profile is, and the one of the other version.
@@ -23,7 +23,7 @@ def of_document(document: Mapping[str, Any], refused: AbstractSet[Path] = frozen
         by = "v2" if any("application-name" in entry for entry in certificates) else "v1"
         yield Problem((), f"the version is missing; write version: {by} ({OWNERS[by][0]})")
     elif version is not None and version not in VERSIONS:
-        yield Problem(("version",), f"unsupported version: {foreign(version, 40)}. Supported versions: v1, v2")
+        yield Problem(("version",), f"unsupported version: {printable(version, 40)}. Supported versions: v1, v2")
     if not certificates and ("certificates",) not in refused:
         yield Problem(("certificates",), "at least one certificate is required")
     if "templates" in document:
@@ -73,7 +73,7 @@ def shared_paths(certificates: list[dict[str, Any] | None]) -> Iterator[Problem]
             path = settings.get("path")
             whose = f"the {output.replace('-', ' ')} of certificate {number + 1}"
             if path is not None and taken.setdefault(path, whose) != whose:
-                message = f"{foreign(path)} is the file of {taken[path]} too; give each its own"
+                message = f"{printable(path)} is the file of {taken[path]} too; give each its own"
                 place = ("certificates", number, "file-output", output, "path")
                 yield Problem(place, f"certificate {number + 1}: {message}")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable, foreign
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.http_client.response import Answer
@@ -40,9 +41,9 @@ class Refusal:
         message, several = _words(body.get("message"))
         return cls(
             answer.status,
-            foreign(_hidden(str(body.get("error") or ""), hide), 60),
-            foreign(_hidden(message, hide), ALL_WORDS if several else WORDS),
-            foreign(_hidden(_denied(body.get("details")), hide), WORDS),
+            printable(_hidden(str(body.get("error") or ""), hide), 60),
+            printable(_hidden(message, hide), ALL_WORDS if several else WORDS),
+            printable(_hidden(_denied(body.get("details")), hide), WORDS),
         )
 
     @property

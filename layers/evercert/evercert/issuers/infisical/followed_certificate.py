@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from evercert.contracts.issuer import Issued, Request
-from evercert.errors import Misconfigured, Rejected, foreign
+from evercert.errors import Misconfigured, Rejected
 from evercert.issuers.infisical.api import Api, Fields
 from evercert.issuers.infisical.recovery import successor_of
-from evercert.issuers.infisical.response_parser import Answers
+from evercert.issuers.infisical.response_parser import ResponseParser
+from evercert.schema import printable
 
 MOST_SUCCESSORS = 20
 
 
-class Followed:
+class FollowedCertificate:
     """Asks for nothing, and takes nothing back."""
 
-    def __init__(self, api: Api, answers: Answers, address: str) -> None:
+    def __init__(self, api: Api, answers: ResponseParser, address: str) -> None:
         self._api = api
         self._answers = answers
         self._address = address
@@ -23,7 +24,7 @@ class Followed:
         """The newest in the line of its renewals; raises Rejected if that is no certificate to deliver."""
         certificate_id, known = self._end_of_the_line(*self._start(request, first))
         if (status := known.get("status")) != "active":
-            said = foreign(str(status), 40)
+            said = printable(str(status), 40)
             raise Rejected(f"certificate {certificate_id} is {said}, and nothing replaces it; renew it in Infisical")
         if known.get("hasPrivateKey") is False:
             raise Rejected(

@@ -13,16 +13,17 @@ from evercert.documents.spec import Spec
 from evercert.errors import AnswerLost, Misconfigured, Rejected, Unavailable
 from evercert.issuers.infisical.api import Api, Names, id_of
 from evercert.issuers.infisical.errors import NOT_FOUND, Refusal
-from evercert.issuers.infisical.followed_certificate import Followed
-from evercert.issuers.infisical.recovery import PERHAPS, Lost, successor_of
+from evercert.issuers.infisical.followed_certificate import FollowedCertificate
+from evercert.issuers.infisical.recovery import PERHAPS, Recovery, successor_of
 from evercert.issuers.infisical.request_bodies import body_of, require_known, without_root
-from evercert.issuers.infisical.response_parser import Answers
+from evercert.issuers.infisical.response_parser import ResponseParser
+from evercert.issuers.infisical.session import shared_session
 from evercert.issuers.infisical.settings import InfisicalSettings
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.certificate import Chain
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    from evercert.issuers.context import IssuerContext
 
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a certificate that there is not
 ENDED = frozenset({"failed", "rejected", "cancelled"})
@@ -34,14 +35,16 @@ class Infisical:
 
     Settings = InfisicalSettings
 
-    def __init__(self, settings: InfisicalSettings, outside: Callable[[], Outside]) -> None:
+    def __init__(self, settings: InfisicalSettings, outside: Callable[[], IssuerContext]) -> None:
         self.settings = settings
         self._api = Api(
-            outside().session(settings.address, settings.auth, retry=settings.retry, ca_bundle=settings.ca_bundle)
+            shared_session(
+                outside(), settings.address, settings.auth, retry=settings.retry, ca_bundle=settings.ca_bundle
+            )
         )
-        self._answers = Answers(self._api, settings.pending_for)
-        self._lost = Lost(self._api, self._answers, self._described)
-        self._followed = Followed(self._api, self._answers, settings.address)
+        self._answers = ResponseParser(self._api, settings.pending_for)
+        self._lost = Recovery(self._api, self._answers, self._described)
+        self._followed = FollowedCertificate(self._api, self._answers, settings.address)
         self._names: Names | None = None
         self._renews_for_a_csr = True  # older servers renew with a key of their own, whatever they are sent
 

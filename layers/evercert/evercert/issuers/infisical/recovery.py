@@ -9,7 +9,7 @@ from evercert.contracts.issuer import Issued, PendingAnswer, Request
 from evercert.errors import GaveUp, LoginRefused, Misconfigured, Rejected
 from evercert.issuers.infisical.api import Api, Fields, Names, id_of, is_id
 from evercert.issuers.infisical.request_bodies import TOKEN
-from evercert.issuers.infisical.response_parser import OPEN, Answers
+from evercert.issuers.infisical.response_parser import OPEN, ResponseParser
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.certificate import misfits
 
@@ -17,10 +17,10 @@ PERHAPS = "found:"  # begins the handle of a request that may be somebody else's
 MOST_CANDIDATES = 10  # of a search whose server ignores what was searched for
 
 
-class Lost:
+class Recovery:
     """A renewal carries the metadata of what it renews, so its token tells whose certificate it is, not who asked."""
 
-    def __init__(self, api: Api, answers: Answers, names: Callable[[], Names]) -> None:
+    def __init__(self, api: Api, answers: ResponseParser, names: Callable[[], Names]) -> None:
         self._api = api
         self._answers = answers
         self._names = names

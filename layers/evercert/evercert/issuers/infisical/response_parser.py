@@ -9,10 +9,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
-from evercert.errors import Busy, GaveUp, Misconfigured, OutOfTime, Rejected, Unavailable, foreign
+from evercert.errors import Busy, GaveUp, Misconfigured, OutOfTime, Rejected, Unavailable
 from evercert.issuers.infisical.api import Api, Fields, id_of
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.schema import printable
 
 SOONEST, LATEST = timedelta(seconds=10), timedelta(minutes=15)
 SOONEST_APPROVAL = timedelta(minutes=1)  # people are slower than machines
@@ -22,7 +23,7 @@ PATIENCE = 4  # asked again after this share of the time that it has taken so fa
 WORDS = 300
 
 
-class Answers:
+class ResponseParser:
     """Reads answers whole: a certificate is read from its bundle each time, because no other answer has its chain."""
 
     def __init__(self, api: Api, pending_for: timedelta) -> None:
@@ -90,7 +91,7 @@ class Answers:
         status, created_at = answer.get("status"), answer.get("createdAt")
         if not isinstance(status, str):
             raise Busy(f"the server does not say how request {request_id} stands")
-        said = foreign(
+        said = printable(
             str(answer.get("errorMessage") or answer.get("pendingMessage") or answer.get("message") or ""), WORDS
         )
         match status:

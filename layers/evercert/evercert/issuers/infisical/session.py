@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from evercert.canonical_json import digest
 from evercert.errors import AnswerLost, LoginRefused, Misconfigured, OutOfTime, Unavailable
 from evercert.issuers.infisical.errors import FIRST_REFUSAL, Refusal
+from evercert.issuers.infisical.logins import LOGINS
 
 if TYPE_CHECKING:
     from evercert.deadline import Clock
     from evercert.http_client.client import JSON, Server
     from evercert.http_client.response import Answer
+    from evercert.http_client.retry import Retry
+    from evercert.issuers.context import IssuerContext
+    from evercert.issuers.infisical.logins import Auth
     from evercert.issuers.infisical.logins.login import Login, Proof
 
 API = "/api"
@@ -146,3 +151,20 @@ def _seconds(value: object) -> timedelta | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < FOREVER.total_seconds():
         return None
     return timedelta(seconds=value)
+
+
+def shared_session(
+    context: IssuerContext, address: str, auth: Auth, *, retry: Retry | None = None, ca_bundle: str | None = None
+) -> Session:
+    """Return the one session of this process for an address and `auth`; raise Misconfigured for wrong settings.
+
+    Makes no request: the first call of the session logs in.
+    """
+    server = context.web.server(address, retry=retry, ca_bundle=ca_bundle)
+    settings = auth.model_dump(mode="json", by_alias=True)
+    how = None if retry is None else retry.model_dump(mode="json")
+    key = digest([str(server.origin), server.base, settings, how, ca_bundle])
+    if key not in context.shared:
+        login = LOGINS.load(auth.type)(LOGINS.settings(auth), context)
+        context.shared[key] = Session(server, login, context.clock)
+    return cast("Session", context.shared[key])

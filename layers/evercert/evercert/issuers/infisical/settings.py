@@ -13,8 +13,7 @@ from evercert.errors import EvercertError
 from evercert.http_client.retry import Retry
 from evercert.issuers.infisical.logins import LOGINS, Auth
 from evercert.origins import Origin, path_of
-from evercert.registry import nearest
-from evercert.schema import NO_KEY, Model, Place, is_key, misplaced, text_of
+from evercert.schema import NO_KEY, Model, Place, is_key, misplaced, nearest, text_of
 
 HOSTED = "https://app.infisical.com"
 LONGEST_PENDING = timedelta(days=30)

@@ -4,10 +4,9 @@ from typing import Any
 
 from pydantic import model_validator
 
-from evercert.component import Component
-from evercert.registry import Register
+from evercert.registry import Component, Registry
 
-LOGINS = Register(
+LOGINS = Registry(
     "login",
     {
         "universal-auth": "evercert.issuers.infisical.logins.universal_auth:UniversalAuth",

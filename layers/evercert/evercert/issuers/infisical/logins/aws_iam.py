@@ -20,7 +20,7 @@ from evercert.schema import text_of
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 QUESTION = "Action=GetCallerIdentity&Version=2011-06-15"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
@@ -35,7 +35,7 @@ class AWSIAM:
 
         region: Annotated[str, text_of(r"[a-z0-9-]{1,20}", "an AWS region, such as eu-central-1")] | None = None
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: LoginContext) -> None:
         self._settings = settings
         self._outside = outside
 

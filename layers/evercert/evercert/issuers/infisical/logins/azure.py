@@ -9,7 +9,7 @@ from evercert.issuers.infisical.logins.jwt import fresh
 from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 
 class Azure:
@@ -20,7 +20,7 @@ class Azure:
 
         token: Reference
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: LoginContext) -> None:
         self._settings = settings
         self._outside = outside
 

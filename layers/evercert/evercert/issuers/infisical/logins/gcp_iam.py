@@ -14,7 +14,7 @@ from evercert.errors import Misconfigured
 from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 
 class GCPIAM:
@@ -25,7 +25,7 @@ class GCPIAM:
 
         service_account_key: Reference
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: LoginContext) -> None:
         self._settings = settings
         self._outside = outside
 

@@ -13,12 +13,12 @@ from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
     from evercert.documents.secret_reference import Reference
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 LONGEST = 8_192  # what servers take
 
 
-def fresh(outside: Outside, reference: Reference, key: str, address: str, *, audience: str | None = None) -> str:
+def fresh(outside: LoginContext, reference: Reference, key: str, address: str, *, audience: str | None = None) -> str:
     """The token, read anew; raises Misconfigured if it is none, is for others, or if nobody has refreshed it in time.
 
     Its signature is for the server to verify; we have no keys to do it with.

@@ -8,7 +8,7 @@ from evercert.documents.secret_reference import Reference
 from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, Text, proof, text
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 
 class LDAPAuth:
@@ -20,7 +20,7 @@ class LDAPAuth:
         username: Text | Reference
         password: Reference
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: LoginContext) -> None:
         self._settings = settings
         self._outside = outside
 

@@ -14,11 +14,31 @@ from evercert.errors import Misconfigured
 from evercert.schema import Model
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    import boto3
+
+    from evercert.aws.credential_reader import Credentials
+    from evercert.aws.session import Session as AWSSession
+    from evercert.deadline import Clock
 
 PLAIN = frozenset({"identityId", "clientId", "username", "organizationSlug", "iamHttpRequestMethod"})
 SIGNED = frozenset({"iamRequestHeaders"})  # anew each time
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class LoginContext(Protocol):
+    """What a login needs from its surroundings; `LoginContext` has it."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """The reader of stored credentials."""
+
+    @property
+    def aws(self) -> AWSSession | boto3.Session:
+        """The session whose credentials sign requests."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of this process."""
 
 
 class LoginSettings(Model):
@@ -70,7 +90,7 @@ def proof(path: str, settings: LoginSettings, **body: str) -> Proof:
     return Proof(path, {**more, **body})
 
 
-def text(outside: Outside, value: str | Reference, key: str, address: str) -> str:
+def text(outside: LoginContext, value: str | Reference, key: str, address: str) -> str:
     """The text of a setting, wherever it stands; `key` is its name."""
     if isinstance(value, str):
         return value

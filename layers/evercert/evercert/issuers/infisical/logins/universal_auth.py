@@ -11,7 +11,7 @@ from evercert.issuers.infisical.logins.login import LoginSettings, Proof, Text, 
 from evercert.schema import misplaced
 
 if TYPE_CHECKING:
-    from evercert.issuers.context import Outside
+    from evercert.issuers.infisical.logins.login import LoginContext
 
 
 class UniversalAuth:
@@ -33,7 +33,7 @@ class UniversalAuth:
                 raise misplaced({("credentials",): "no #key: the object has client-id and client-secret"})
             return self
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: LoginContext) -> None:
         self._settings = settings
         self._outside = outside
 

@@ -10,7 +10,7 @@ from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
 
 from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.attributes import Attributes
-from evercert.pki.csr import LARGEST, read
+from evercert.pki.csr_parser import LARGEST, read
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey
 from evercert.pki.usages import key_usage

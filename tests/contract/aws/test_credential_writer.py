@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from evercert.aws.secret_writer import CredentialSecrets
+from evercert.aws.credential_writer import CredentialSecrets
 from evercert.documents.secret_reference import Credential
 from evercert.errors import Misconfigured
 from tests.doubles.strict_aws import StrictSecretsManager

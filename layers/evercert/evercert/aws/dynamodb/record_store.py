@@ -12,7 +12,7 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
-from evercert.contracts.ports import Changes, Held, Unclaimed, Unreadable
+from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
 from evercert.contracts.record import SCHEMA, Claim, Record
 from evercert.errors import ClaimLost, Misconfigured
 
@@ -44,7 +44,7 @@ OWNED = frozenset(
 LONGEST_LEASE = timedelta(hours=1)  # a claim that ends later was not made by us
 
 
-class DynamoDBInventory:
+class DynamoDBRecordStore:
     """The table of certificates."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -52,7 +52,7 @@ class DynamoDBInventory:
         self._table = table
         self._writes = Writes(client, table)
 
-    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[Held, Record | Unreadable] | Unclaimed:
+    def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
         update.require(
@@ -76,7 +76,7 @@ class DynamoDBInventory:
         except ConditionFailed as failed:
             return _why_unclaimed(failed.old)
         item = items.plain(answer["Attributes"])
-        held = Held(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
+        held = ClaimedRecord(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
         return held, items.read_record(answer["Attributes"])
 
     def look(self, name: str) -> Record | Unreadable | None:
@@ -85,7 +85,7 @@ class DynamoDBInventory:
             answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
         return items.read_record(answer["Item"]) if "Item" in answer else None
 
-    def update(self, held: Held, changes: Changes) -> None:
+    def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Under the claim; repeating it changes nothing."""
         with translated(f"write the record of {held.name}"):
             try:
@@ -93,12 +93,14 @@ class DynamoDBInventory:
             except ConditionFailed as failed:
                 raise _lost(held) from failed
 
-    def release(self, held: Held, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
+    def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """A small write of its own; the claim goes, whatever else moved."""
         with translated(f"release certificate {held.name}"):
             return self._end(held, changes, due_at, now, lambda update: self._writes.update(held.name, update))
 
-    def conclude(self, held: Held, changes: Changes, due_at: datetime | None, outcome: Outcome) -> tuple[bool, Outcome]:
+    def conclude(
+        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+    ) -> tuple[bool, Outcome]:
         """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
         stored: list[Outcome] = []
         with translated(f"record the outcome of {held.name}"):
@@ -131,7 +133,7 @@ class DynamoDBInventory:
             except ConditionFailed:
                 return  # deleted by hand
 
-    def _fenced(self, held: Held, changes: Changes) -> Update:
+    def _fenced(self, held: ClaimedRecord, changes: Changes) -> Update:
         strange = set(changes) - OWNED
         if strange:
             raise ValueError(f"not the issuer's to write: {', '.join(sorted(strange))}")
@@ -140,7 +142,12 @@ class DynamoDBInventory:
         return update
 
     def _end(
-        self, held: Held, changes: Changes, due_at: datetime | None, now: datetime, write: Callable[[Update], object]
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        now: datetime,
+        write: Callable[[Update], object],
     ) -> bool:
         """The last write of a run; again, and due now, if what the run saw has moved meanwhile."""
         try:
@@ -156,7 +163,7 @@ class DynamoDBInventory:
             raise _lost(held) from failed
         return True
 
-    def _final(self, held: Held, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
+    def _final(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
         update = self._fenced(held, changes)
         # Without a due time it rests, and the sweep leaves it alone.
         update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
@@ -167,7 +174,7 @@ class DynamoDBInventory:
         return update
 
 
-def _still_ours(old: Mapping[str, Any] | None, held: Held) -> bool:
+def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
     if old is None:
         return False
     claim = items.plain(old).get("claim")
@@ -181,5 +188,5 @@ def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
     return Unclaimed.NEWER if isinstance(schema, Decimal) and schema > SCHEMA else Unclaimed.BUSY
 
 
-def _lost(held: Held) -> ClaimLost:
+def _lost(held: ClaimedRecord) -> ClaimLost:
     return ClaimLost(f"the claim on {held.name} is no longer ours: it was taken over, or the certificate was deleted")

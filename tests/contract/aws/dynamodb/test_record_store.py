@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.inventory import DynamoDBInventory
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
-from evercert.contracts.ports import Held, Inventory, Unclaimed, Unreadable
+from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import SCHEMA, Claim, Record
 from evercert.contracts.spec_store import Change, Pause, Specs
 from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
@@ -27,12 +27,12 @@ UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 class Table:
     """Both sides of one table, and a back door to its items."""
 
-    inventory: Inventory
+    inventory: RecordStore
     specs: Specs
     item: Callable[[str, str], dict[str, Any] | None]
     put: Callable[[dict[str, Any]], None]
 
-    def claim(self, mine: str = "mine", at=START) -> tuple[Held, Record]:
+    def claim(self, mine: str = "mine", at=START) -> tuple[ClaimedRecord, Record]:
         claimed = self.inventory.claim("web", Claim(id=mine, until=at + timedelta(seconds=90)), at)
         assert not isinstance(claimed, Unclaimed), claimed
         held, record = claimed
@@ -53,7 +53,7 @@ def table(request: pytest.FixtureRequest) -> Table:
         return client.get_item(TableName=world.table, Key=items.key(name, sort), ConsistentRead=True).get("Item")
 
     return Table(
-        DynamoDBInventory(client, world.table),
+        DynamoDBRecordStore(client, world.table),
         DynamoDBSpecs(client, world.table, world.issuers_table),
         item,
         lambda item: client.put_item(TableName=world.table, Item=item),
@@ -215,7 +215,7 @@ def test_an_update_of_a_deleted_record_makes_no_new_one(table: Table, web: Recor
 
 
 # -- release and conclude ---------------------------------------------------------------------------------------------
-def finish(table: Table, how: str, held: Held, due_at) -> bool:
+def finish(table: Table, how: str, held: ClaimedRecord, due_at) -> bool:
     if how == "release":
         return table.inventory.release(held, {"state": "ready"}, due_at, START + timedelta(seconds=5))
     made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
@@ -480,8 +480,8 @@ class Conflicting:
 @pytest.mark.parametrize("how", ["update", "conclude", "write"])
 def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times: int, how: str) -> None:
     client = Conflicting(times)
-    held = Held("web", Claim(id="mine", until=START), 1, None, None)
-    inventory, specs = DynamoDBInventory(client, "t"), DynamoDBSpecs(client, "t", "i")
+    held = ClaimedRecord("web", Claim(id="mine", until=START), 1, None, None)
+    inventory, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i")
     record = Record(name="web", uid=UID, spec=spec(), generation=1)
     calls: dict[str, Callable[[], Any]] = {
         "update": lambda: inventory.update(held, {"revision": 1}),

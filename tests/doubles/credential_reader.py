@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from evercert.aws.secret_reader import Credentials
+from evercert.aws.credential_reader import Credentials
 from tests.doubles.strict_aws import StrictSecretsManager
 
 

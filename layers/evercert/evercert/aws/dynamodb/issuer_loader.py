@@ -11,26 +11,24 @@ from pydantic import ValidationError
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
-from evercert.component import Component
 from evercert.contracts.issuer import OpenIssuer
 from evercert.errors import Misconfigured, Unavailable
-from evercert.registry import Register, first_problem
+from evercert.registry import Component, Registry
+from evercert.schema import first_problem
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-    from evercert.issuers.context import Outside
 
 
 class DynamoDBIssuers:
     """Opens an issuer by the name that specs use."""
 
-    def __init__(self, client: DynamoDBClient, table: str, register: Register, outside: Callable[[], Outside]) -> None:
-        """`outside` is what issuers are given; it is made when the first of them wants it."""
+    def __init__(self, client: DynamoDBClient, table: str, registry: Registry, context: Callable[[], object]) -> None:
+        """`context` makes the second argument of every issuer class; it is called when the first issuer needs it."""
         self._client = client
         self._table = table
-        self._register = register
-        self._outside = outside
+        self._registry = registry
+        self._context = context
         self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
     def open(self, name: str) -> OpenIssuer:
@@ -44,8 +42,8 @@ class DynamoDBIssuers:
         definition = read_definition(found[f"issuer#{name}"], name)
         known = self._known.get(name)
         if known is None or known[0] != definition:
-            issuer = self._register.load(definition.type)(self._register.settings(definition), self._outside)
-            known = definition, OpenIssuer(issuer, self._register.identity_hash(definition))
+            issuer = self._registry.load(definition.type)(self._registry.settings(definition), self._context)
+            known = definition, OpenIssuer(issuer, self._registry.identity_hash(definition))
             self._known[name] = known
         return replace(known[1], paused=len(found) > 1)
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import Clients, code, translated
+from evercert.aws.tags import STACK_TAG
 from evercert.canonical_json import canonical_json
-from evercert.destinations.aws_account import STACK_TAG
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:

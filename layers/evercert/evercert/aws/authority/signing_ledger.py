@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.attribute_values import read, written
-from evercert.errors import Busy, Misconfigured, foreign
+from evercert.errors import Busy, Misconfigured
+from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _read(item: dict[str, Any], order_id: str) -> Intent:
         serial = int(values["serial_number"], 16)
         return Intent(order_id, str(values["ca"]), serial, str(values["order"]), at, dict(values["says"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise Misconfigured(f"the ledger's intent of order {foreign(order_id)} cannot be read") from error
+        raise Misconfigured(f"the ledger's intent of order {printable(order_id)} cannot be read") from error
 
 
 def _result(intent: Intent, item: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import Clients
-from evercert.aws.secret_reader import Credentials
+from evercert.aws.credential_reader import Credentials
 from evercert.documents.secret_reference import Reference
 from evercert.errors import EvercertError, Misconfigured, Unavailable
 from tests.doubles.strict_aws import refuse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evercert.aws.authority.key_seal import KMSKeySeal
+from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import Misconfigured, SealBroken
 from evercert.pki.keys import PrivateKey
 from tests.doubles.strict_aws import StrictKMS

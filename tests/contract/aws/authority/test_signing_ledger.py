@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Intent
 from evercert.authority.contracts.ports import Ledger
-from evercert.aws.authority.ledger import LARGEST, DynamoDBLedger
+from evercert.aws.authority.signing_ledger import LARGEST, DynamoDBLedger
 from evercert.errors import Busy, Misconfigured
 from tests.doubles.authority.ledger import MemoryLedger
 from tests.doubles.fakes import START

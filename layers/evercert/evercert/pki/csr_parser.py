@@ -12,14 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 from pydantic import ValidationError
 
-from evercert.errors import foreign
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import from_general_name
 from evercert.pki.subject import OIDS, values_of
 from evercert.pki.usages import OIDS as PURPOSES
 from evercert.pki.usages import extended_key_usages_of, key_usages_of
-from evercert.registry import first_problem
+from evercert.schema import first_problem, printable
 
 LARGEST = 16_384  # bytes of PEM: a hundred names and a key of 4,096 bits take half of it
 _SOUND = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -40,7 +39,7 @@ _BLOCK = "-----BEGIN "
 
 
 @dataclass(frozen=True)
-class Supplied:
+class ParsedCsr:
     """What a CSR asks for; `pem` is the request and nothing else of what was written around it."""
 
     pem: str
@@ -49,20 +48,20 @@ class Supplied:
 
 
 @lru_cache(maxsize=16)  # a spec is read more than once on its way
-def read(text: str) -> Supplied:
+def read(text: str) -> ParsedCsr:
     """Raises ValueError with what cannot be asked for. The message never quotes the text, which may hold a key."""
     csr = load(text)
     _, algorithm = proven_key(csr)
     try:
         extensions = csr.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise ValueError(f"its extensions cannot be read: {foreign(str(error), 120)}") from error
+        raise ValueError(f"its extensions cannot be read: {printable(str(error), 120)}") from error
     try:
         attributes = Attributes.model_validate({**_subject(csr.subject), **_extensions(extensions)})
     except ValidationError as error:
         problem = first_problem(error).replace("Value error, ", "")
-        raise ValueError(f"it asks for what evercert does not: {foreign(problem)}") from error
-    return Supplied(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
+        raise ValueError(f"it asks for what evercert does not: {printable(problem)}") from error
+    return ParsedCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
 
 
 def load(text: str) -> x509.CertificateSigningRequest:
