@@ -51,7 +51,7 @@ check: setup ## lint, format, types, layers, template, locks
 mutants: setup ## each safeguard taken away; a test must notice
 	@$(BIN)/python -m tests.tools.mutants
 
-bench: setup ## the figures of docs/benchmarks.md, taken anew in this run
+bench: setup ## the figures of docs/maintainers/benchmarks.md, taken anew in this run
 	@$(BIN)/python -m tests.bench
 
 random: setup ## 10,000 random schedules, every promise after every step

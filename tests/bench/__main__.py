@@ -1,4 +1,4 @@
-"""`make bench`: takes the figures of docs/benchmarks.md anew, and writes them there.
+"""`make bench`: takes the figures of docs/maintainers/benchmarks.md anew, and writes them there.
 
 `python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority.
 """
@@ -18,7 +18,7 @@ from tests.bench.figures import Figure, Part, replaced
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT, NotRunning, emulator
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "maintainers" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
 PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority")
 

@@ -1,4 +1,4 @@
-"""What is measured, beside what was promised, and how it gets into docs/benchmarks.md."""
+"""What is measured, beside what was promised, and how it gets into docs/maintainers/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def replaced(page: str, name: str, text: str) -> str:
     """The page with this part's block anew; raises ValueError when the page has no such block."""
     block = re.compile(rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not block.search(page):
-        raise ValueError(f"docs/benchmarks.md has no block for {name}")
+        raise ValueError(f"docs/maintainers/benchmarks.md has no block for {name}")
     return block.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
 
 

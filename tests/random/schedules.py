@@ -114,7 +114,7 @@ def run(first: int, count: int, workers: int | None = None) -> tuple[Figures, li
 
 
 def told(figures: Figures) -> str:
-    """The figures that docs/benchmarks.md quotes."""
+    """The figures that docs/maintainers/benchmarks.md quotes."""
     useful = figures.signed_by_ca - figures.given_up
     ratio = useful / figures.delivered_of_ca if figures.delivered_of_ca else 1.0
     per_strike = figures.self_signed_twice / figures.strikes if figures.strikes else 0.0

@@ -1,7 +1,7 @@
 """Starts the emulator with what its IAM does not know, and without what its ACM should not take.
 
 Run by path, with the local stack's interpreter; `--check` only says whether every name it builds on is still there.
-What it adds, and why: docs/decisions/0007-launcher.md.
+What it adds, and why: docs/explanation/decisions/0007-launcher.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/events.md, the samples in events/ and what is really announced say the same."""
+"""docs/reference/events.md, the samples in events/ and what is really announced say the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evercert.scheduling.schedule import renewal_time
 from tests.doubles.fakes import Bench, spec
 from tests.tools.local_stack import ROOT
 
-PAGE = (ROOT / "docs" / "events.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "events.md").read_text()
 DATA = PAGE.split("## `data`")[1]
 DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
 SAMPLES = {

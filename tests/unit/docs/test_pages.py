@@ -15,7 +15,7 @@ from evercert.documents.document import Document, read
 from tests.tools.local_stack import ROOT
 
 AUTHORITY = ROOT / "examples" / "authority.yaml"
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "web.yaml", AUTHORITY]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "web.yaml", AUTHORITY]
 FOUND = [
     pytest.param(text, id=f"{page.name}-{number}")
     for page in PAGES

@@ -158,14 +158,14 @@ def test_files_and_functions_stay_within_their_budget() -> None:
 
 
 def test_architecture_page_names_every_package() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text()
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     packages |= {path.parent.name for path in (PACKAGE / "authority").glob("*/__init__.py")}
     assert packages <= set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE))
 
 
 def test_files_that_the_map_links_to_exist() -> None:
-    page = ROOT / "docs" / "architecture.md"
+    page = ROOT / "docs" / "explanation" / "architecture.md"
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
@@ -174,14 +174,24 @@ def test_the_states_on_the_map_are_the_codes() -> None:
     from evercert.authority.ca.definition import Status
     from evercert.authority.contracts.records import RequestStatus
 
-    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its states")[2].partition("###")[0]
+    table = (
+        (ROOT / "docs" / "explanation" / "architecture.md")
+        .read_text()
+        .partition("### Its states")[2]
+        .partition("###")[0]
+    )
     assert {f"`{one}`" for one in (*get_args(Status), *get_args(RequestStatus))} <= set(re.findall(r"`[a-z]+`", table))
 
 
 def test_the_tables_on_the_map_have_the_kinds_that_are_written() -> None:
     from evercert.aws.authority.configuration import MODELS
 
-    table = (ROOT / "docs" / "architecture.md").read_text().partition("### Its tables")[2].partition("###")[0]
+    table = (
+        (ROOT / "docs" / "explanation" / "architecture.md")
+        .read_text()
+        .partition("### Its tables")[2]
+        .partition("###")[0]
+    )
     source = "".join(path.read_text() for path in (PACKAGE / "aws" / "authority").glob("*.py"))
     state = set(re.findall(r'(?:_key|key|_get|_put)\(\s*"([a-z-]+)"', source))
     assert {"request", "certificate", "token", "signature"} <= state

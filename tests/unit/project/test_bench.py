@@ -1,4 +1,4 @@
-"""The arithmetic behind docs/benchmarks.md; the figures themselves are taken by `make bench`, and never by a test."""
+"""The arithmetic behind docs/maintainers/benchmarks.md; the figures themselves are taken by `make bench`, and never by a test."""
 
 from __future__ import annotations
 

@@ -416,5 +416,5 @@ def test_the_defaults_are_for_aws() -> None:
 
 
 def test_a_new_layer_alone_reaches_the_functions() -> None:
-    """With an alias it would not: SAM publishes no version for it (docs/decisions/0005-no-alias.md)."""
+    """With an alias it would not: SAM publishes no version for it (docs/explanation/decisions/0005-no-alias.md)."""
     assert "AutoPublishAlias" not in str(TEMPLATE)

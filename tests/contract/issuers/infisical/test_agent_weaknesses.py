@@ -1,6 +1,6 @@
 """The weaknesses of Infisical's certificate agent, one by one: evercert has none of them.
 
-`docs/infisical.md` has the table; what is shown elsewhere is named in ELSEWHERE.
+`docs/reference/issuers/infisical.md` has the table; what is shown elsewhere is named in ELSEWHERE.
 """
 
 from __future__ import annotations
@@ -241,7 +241,11 @@ def test_every_weakness_has_its_test_and_the_table_names_it() -> None:
     here = {int(name[:2]) for name in re.findall(r"^def test_weakness_(\d\d_\w+)", _text(__file__), re.MULTILINE)}
     assert here | ELSEWHERE.keys() | NOT_OURS == set(ALL)
     assert not here & (ELSEWHERE.keys() | NOT_OURS)
-    rows = dict(re.findall(r"^\| (\d+) \|(.*)\|$", _text(ROOT / "docs" / "infisical.md"), re.MULTILINE))
+    rows = dict(
+        re.findall(
+            r"^\| (\d+) \|(.*)\|$", _text(ROOT / "docs" / "reference" / "issuers" / "infisical.md"), re.MULTILINE
+        )
+    )
     assert [int(number) for number in rows] == list(ALL)
     for number in ALL:
         row = rows[str(number)]

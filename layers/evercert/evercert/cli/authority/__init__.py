@@ -1,4 +1,4 @@
-"""`evercert authority`: a certificate authority of one's own (docs/authority.md)."""
+"""`evercert authority`: a certificate authority of one's own (docs/how-to/authority.md)."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def opened(stack: str, region: str | None) -> Opened:
     connection = terminal.connect(stack, region)
     if "AuthorityConfiguration" not in connection.outputs:
         raise Misconfigured(
-            f"stack {stack} has no authority: deploy it with the parameter Authority=yes (docs/authority.md)"
+            f"stack {stack} has no authority: deploy it with the parameter Authority=yes (docs/how-to/authority.md)"
         )
     return of_connection(connection)
 

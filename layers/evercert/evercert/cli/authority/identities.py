@@ -40,7 +40,7 @@ def create(
     ] = None,
     foreign_clients: Annotated[
         bool,
-        typer.Option("--foreign-clients", help="By AWS also for clients that sign no server id (docs/authority.md)."),
+        typer.Option("--foreign-clients", help="Accept AWS IAM logins of clients that sign no server id."),
     ] = False,
     universal: Annotated[bool, typer.Option("--universal", help="By client id and client secret.")] = False,
     profile: Profiles = None,
