@@ -16,7 +16,7 @@ from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.cli.authority import ceremony
-from evercert.cli.authority.ceremony import EffectiveRequest, Hands
+from evercert.cli.authority.ceremony import Wish, Hands
 from evercert.errors import Misconfigured, Rejected
 from tests.doubles.world import Killed, World
 from tests.tools.local_stack import ACCOUNT
@@ -25,8 +25,8 @@ from tests.tools.openssl import verified
 NOW = datetime.now(UTC).replace(microsecond=0)  # openssl knows no other
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 ROLES = Roles(f"{ROLE}signer", (f"{ROLE}authority", f"{ROLE}checker", f"{ROLE}issuer"))
-WISH = EffectiveRequest("Example", "Example Corp", timedelta(days=7300), timedelta(days=1825))
-EC_ONLY = EffectiveRequest(
+WISH = Wish("Example", "Example Corp", timedelta(days=7300), timedelta(days=1825))
+EC_ONLY = Wish(
     "Example", None, timedelta(days=7300), timedelta(days=1825), issuing=(("issuing-ec", "EC_prime256v1"),)
 )
 
@@ -192,7 +192,7 @@ def test_a_renewed_ca_keeps_the_certificate_that_others_still_meet(of: Ceremony)
 
 
 def test_without_a_root_there_are_keys_that_wait_for_a_certificate(of: Ceremony) -> None:
-    cas = ceremony.establish(of.hands(), EffectiveRequest("Example", None, *(timedelta(days=1),) * 2, outside=True))
+    cas = ceremony.establish(of.hands(), Wish("Example", None, *(timedelta(days=1),) * 2, outside=True))
     assert [(ca.name, ca.status, ca.parent) for ca in cas] == [
         ("issuing-ec", "pending", None), ("issuing-rsa", "pending", None),
     ]  # fmt: skip

@@ -762,7 +762,7 @@ def test_a_certificate_is_revoked_once_and_listed_later_if_nobody_can_now(
     issued = certificates.finish(request, kept(request))
     refused(command("revoke", issued.id), "add --yes")
     refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: one of unspecified, key-compromise")
-    refused(command("revoke", "none", "--yes"), "there is no certificate 'none'")
+    refused(command("revoke", "none", "--yes"), "unknown certificate 'none'")
     function.does = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")
     assert (code, json.loads(out)["listed"]) == (0, False)
@@ -867,6 +867,12 @@ def test_a_renewal_that_failed_is_revoked_and_not_the_one_that_took_its_place(
     assert int(done["serial_number"], 16) == made.serial_number
     assert certificates.certificate(second.id).revoked_at is None
     assert certificates.certificate(first.id).renewed_by == second.id
+
+
+@pytest.mark.parametrize("text", ["nope", "0x1f", "12 34", "abc_def", "٣"])
+def test_revoke_refuses_text_that_is_no_serial_number(command: Command, cas: list[Any], text: str) -> None:
+    message = f"unknown certificate {text!r}: give its id, its SHA-256 or its serial number (hexadecimal)"
+    refused(command("revoke", text, "--yes"), message)
 
 
 def test_a_serial_number_that_was_never_signed_with_is_nothing_to_revoke(

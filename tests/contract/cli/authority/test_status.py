@@ -48,7 +48,7 @@ def established(found: Opened, *, outside: bool = False) -> None:
     )
     lives = 400 * DAY, 200 * DAY
     issuing: Any = (("issuing-ec", "EC_prime256v1"),)
-    wish = ceremony.EffectiveRequest("Example", None, *lives, outside=outside, issuing=issuing)
+    wish = ceremony.Wish("Example", None, *lives, outside=outside, issuing=issuing)
     ceremony.establish(hands, wish)
 
 

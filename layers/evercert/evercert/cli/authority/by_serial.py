@@ -36,10 +36,10 @@ class Meant:
 def meant(found: Opened, text: str) -> Meant | None:
     """By id, SHA-256 or serial number, as OpenSSL writes them too; None: nobody has signed such a one."""
     plain = text.replace(":", "").lower()
-    name = plain if _HEXADECIMAL.fullmatch(plain) else text
-    if (kept := found.certificates.certificate(name)) is not None:
+    is_hexadecimal = _HEXADECIMAL.fullmatch(plain) is not None
+    if (kept := found.certificates.certificate(plain if is_hexadecimal else text)) is not None:
         return Meant(kept)
-    if name != plain or len(plain) == SHA256:
+    if not is_hexadecimal or len(plain) == SHA256:
         return None
     ledger = LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger"))
     for ca in found.estate.cas():

@@ -95,8 +95,8 @@ def revoke(
         raise BadInput([f"--reason {printable(reason, 60)}: one of {choice}"])
     found = _opened(stack, region)
     if (one := by_serial.meant(found, certificate)) is None:
-        said = "give its id, its SHA-256 or its serial number"
-        raise BadInput([f"there is no certificate {printable(certificate, 120)!r}: {said}"])
+        expected = "give its id, its SHA-256 or its serial number (hexadecimal)"
+        raise BadInput([f"unknown certificate {printable(certificate, 120)!r}: {expected}"])
     if (kept := one.kept).revoked_at is not None:
         already = f"certificate {kept.id} was revoked at {to_text(kept.revoked_at)} already"
         if word != "KEY_COMPROMISE":
