@@ -16,7 +16,7 @@ from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.cli.authority import ceremony
-from evercert.cli.authority.ceremony import Wish, Hands
+from evercert.cli.authority.ceremony import Hands, Wish
 from evercert.errors import Misconfigured, Rejected
 from tests.doubles.world import Killed, World
 from tests.tools.local_stack import ACCOUNT
@@ -26,9 +26,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)  # openssl knows no other
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 ROLES = Roles(f"{ROLE}signer", (f"{ROLE}authority", f"{ROLE}checker", f"{ROLE}issuer"))
 WISH = Wish("Example", "Example Corp", timedelta(days=7300), timedelta(days=1825))
-EC_ONLY = Wish(
-    "Example", None, timedelta(days=7300), timedelta(days=1825), issuing=(("issuing-ec", "EC_prime256v1"),)
-)
+EC_ONLY = Wish("Example", None, timedelta(days=7300), timedelta(days=1825), issuing=(("issuing-ec", "EC_prime256v1"),))
 
 
 class Ceremony:

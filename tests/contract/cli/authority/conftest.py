@@ -1,0 +1,87 @@
+"""`evercert authority …` on the tables and keys of the emulator."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.key_creation import CAKeyMaking
+from evercert.aws.clients import Clients
+from evercert.cli import terminal
+from evercert.cli.app import run
+from evercert.cli.connection import Connection
+from tests.contract.cli.authority.command_line import ROLE, Command, FrontFunction, Said, fine
+from tests.doubles.world import World
+
+
+@pytest.fixture
+def outputs(world: World) -> dict[str, str]:
+    return {
+        "AuthorityConfiguration": world.authority_table("AuthorityConfigurationTable"),
+        "AuthorityTable": world.authority_table("AuthorityTable"),
+        "AuthorityLedger": world.authority_table("AuthorityLedgerTable"),
+        "AuthorityAddress": "https://ca.example.com",
+        "AuthorityFunction": "front",
+        **{f"{name}Role": f"{ROLE}{name.lower()}" for name in ("Signer", "Authority", "Checker", "Issuer")},
+    }
+
+
+@pytest.fixture
+def function() -> FrontFunction:
+    made = FrontFunction()
+    made.does = lambda: None
+    return made
+
+
+@pytest.fixture
+def command(
+    world: World,
+    outputs: dict[str, str],
+    function: FrontFunction,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """`evercert authority …`; its exit code, and what it says on both streams."""
+    stack = f"stack-{uuid.uuid4().hex[:8]}"
+    before = {key["KeyArn"] for key in world.operator.kms.list_keys(Limit=1000)["Keys"]}
+    every = CAKeyMaking._arns
+    clients = Clients(session=world.operator.session)
+    clients.lambda_ = function  # type: ignore[assignment]
+    monkeypatch.setattr(CAKeyMaking, "_arns", lambda self: (arn for arn in every(self) if arn not in before))
+
+    def connect(name: str, region: str | None) -> Connection:
+        assert region is None
+        none: Any = SimpleNamespace()
+        return Connection(name, "id", "UPDATE_COMPLETE", clients, outputs, {}, none, none)
+
+    monkeypatch.setattr(terminal, "connect", connect)
+
+    def called(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["evercert", "authority", *arguments, "--stack", stack])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return called
+
+
+@pytest.fixture
+def estate(world: World, outputs: dict[str, str]) -> AuthorityEstate:
+    return AuthorityEstate(world.operator.dynamodb, outputs["AuthorityConfiguration"])
+
+
+@pytest.fixture
+def cas(command: Command) -> list[dict[str, Any]]:
+    return list(fine(command("init", "--common-name", "Example", "--yes", "--json")))
+
+
+@pytest.fixture
+def certificates(world: World, outputs: dict[str, str]) -> DynamoDBCertificates:
+    return DynamoDBCertificates(world.operator.dynamodb, outputs["AuthorityTable"])

@@ -1,0 +1,53 @@
+"""`evercert authority ca`: show, enable, disable and renew CAs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from tests.contract.cli.authority.command_line import Command, fine, refused
+
+
+def test_ca_show_prints_the_chain_as_pem(command: Command, cas: list[dict[str, Any]]) -> None:
+    code, out, _ = command("ca", "show", "root", "--pem")
+    (root,) = x509.load_pem_x509_certificates(out.encode())
+    assert code == 0
+    assert root.fingerprint(hashes.SHA256()).hex() == cas[0]["certificates"][0]["sha256"]
+    _, out, _ = command("ca", "show", "issuing-ec", "--pem")
+    assert x509.load_pem_x509_certificates(out.encode())[1] == root
+
+
+def test_ca_disable_and_enable_are_idempotent(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    assert fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
+    assert not fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
+    assert estate.ca_named("issuing-ec").status == "disabled"
+    assert fine(command("ca", "enable", "issuing-ec", "--json"))["changed"]
+    assert estate.ca_named("issuing-ec").status == "active"
+    refused(command("ca", "disable", "root"), "no function signs with the root")
+
+
+def test_ca_renew_keeps_a_disabled_ca_disabled(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    command("ca", "disable", "issuing-ec")
+    renewed = fine(command("ca", "renew", "issuing-ec", "--json"))
+    assert (renewed["status"], len(renewed["certificates"])) == ("disabled", 2)
+
+
+def test_ca_show_suggests_existing_names(command: Command, cas: list[Any]) -> None:
+    refused(command("ca", "show", "issuing-rs"), "there is no CA 'issuing-rs'; did you mean 'issuing-rsa'?")
+    refused(command("ca", "show", "x"), "there is no CA 'x'; there are issuing-ec, issuing-rsa, root")
+    refused(command("ca", "show", "a/b"), "is no name of a CA")
+
+
+def test_ca_renew_root_requires_confirmation(command: Command, cas: list[dict[str, Any]]) -> None:
+    refused(command("ca", "renew", "root"), "nobody is there to confirm it")
+    again = fine(command("ca", "renew", "root", "--yes", "--json"))
+    assert len(again["certificates"]) == 2
+    assert fine(command("ca", "renew", "issuing-rsa", "--json"))["certificates"][1]["issuer"] == "CN=Example Root"
+
+
+def test_ca_csr_refuses_cas_under_the_own_root(command: Command, cas: list[Any]) -> None:
+    refused(command("ca", "csr", "issuing-ec"), "is certified by this authority's own root")
+    refused(command("init", "--no-root", "--yes"), "has a root already")

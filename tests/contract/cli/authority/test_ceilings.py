@@ -1,0 +1,69 @@
+"""`evercert authority ceiling`: show and set the limits of an issuing CA."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from tests.contract.cli.authority.command_line import Command, fine, refused
+
+
+def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    before = fine(command("ceiling", "issuing-ec", "--json"))
+    refused(command("ceiling", "issuing-ec", "--dns", "example.com", "--json"), "add --yes")
+    given = ("--dns", "example.com", "--dns", "*.example.com", "--uri", "none", "--longest", "90d")
+    after = fine(command("ceiling", "issuing-ec", *given, "--usage", "client-auth", "--yes", "--json"))
+    assert after == {
+        **before, "dns": ["example.com", "*.example.com"], "uri": [], "longest": "90d", "key-usages": [],
+        "extended-key-usages": ["client_auth"], "changed": True,
+    }  # fmt: skip
+    assert estate.ca_named("issuing-ec").ceiling.longest == timedelta(days=90)
+    assert not fine(command("ceiling", "issuing-ec", "--longest", "90d", "--json"))["changed"]
+    assert not before["any-purpose"]
+    assert fine(command("ceiling", "issuing-ec", "--any-purpose", "--yes", "--json"))["any-purpose"]
+    assert estate.ca_named("issuing-ec").ceiling.any_purpose
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        *[("--dns", name, "a name, *.name or *") for name in ("*example.com", "a.*.com", "", "**", "exa mple.com")],
+        ("--dns", "Example.com", "is it example.com?"),
+        ("--dns", "*.bücher.example", "is it *.xn--bcher-kva.example?"),
+        ("--email", "a@example.com", "a name, *.name or *"),
+        ("--ip", "10.0.0.1/8", "has host bits set"),
+        ("--ip", "10.0.0.0/33", "does not appear to be"),
+        ("--uri", "", "the beginning of a URI with its scheme"),  # it would be that of every URI
+        ("--uri", "spiffe", "the beginning of a URI with its scheme"),
+        ("--key", "RSA_1024", "one of EC_prime256v1"),
+        ("--key", "Ed25519", "one of EC_prime256v1"),
+        ("--usage", "key_cert_sign", "one of digital_signature"),
+        ("--longest", "forever", "is not a duration"),
+        ("--longest", "0s", "out of range"),
+    ],
+)
+def test_ceiling_refuses_invalid_values(command: Command, cas: list[Any], option: str, value: str, said: str) -> None:
+    found = command("ceiling", "issuing-ec", option, value, "--yes")
+    refused(found, said)
+    assert found[2].startswith(f"evercert: {option}")
+
+
+def test_ceiling_reports_all_invalid_options(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    given = ("--dns", "example.com", "--dns", "none", "--dns", "a b", "--uri", "x", "--key", "DSA", "--yes")
+    refused(command("ceiling", "issuing-ec", *given), "--dns 'none'", "--dns 'a b'", "--uri 'x'", "--key 'DSA'")
+    assert estate.ca_named("issuing-ec").ceiling.dns == ("*",)
+    refused(command("ceiling", "root"), "is a root")
+
+
+def test_ceiling_notes_keys_the_ca_cannot_certify(command: Command, cas: list[Any]) -> None:
+    code, _, err = command("ceiling", "issuing-ec", "--key", "RSA_2048", "--yes")
+    assert (code, err) == (0, "note: CA issuing-ec certifies EC keys alone, so that it would sign nothing\n")
+    assert command("ceiling", "issuing-rsa", "--key", "RSA_2048", "--yes")[2] == ""
+
+
+def test_ceiling_refuses_none_among_other_values(command: Command, cas: list[Any]) -> None:
+    given = ("--dns", "none", "--dns", "example.com", "--yes")
+    refused(command("ceiling", "issuing-ec", *given), "--dns 'none': none leaves nothing, so give nothing with it")

@@ -1,0 +1,101 @@
+"""`evercert authority apply`, `profiles` and `show`: policies, profiles and applications from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from tests.contract.cli.authority.command_line import EXAMPLE, Command, fine, refused
+from tests.tools.local_stack import ROOT
+
+
+def test_apply_example_is_idempotent(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    code, out, _ = command("apply", str(EXAMPLE), "--dry-run")
+    assert (code, estate.profiles()) == (0, ())
+    assert "+ profile my-project/tls-server" in out
+    assert "nothing was written (--dry-run)" in out
+    done = fine(command("apply", str(EXAMPLE), "--json"))
+    assert [(step["verb"], step["what"]) for step in done["steps"]] == [
+        ("create", "project"), ("create", "profile"), ("create", "application"),
+    ]  # fmt: skip
+    assert [profile.key for profile in estate.profiles()] == ["my-project/tls-server"]
+    assert estate.applications()[0].profiles == ("tls-server",)
+    again = fine(command("apply", str(EXAMPLE), "--json"))
+    assert {step["verb"] for step in again["steps"]} == {"unchanged"}
+    assert fine(command("show", "my-project/tls-server", "--json")) == fine(command("profiles", "--json"))[0]
+    refused(command("show", "other"), "there is no profile 'other'; evercert authority profiles shows")
+    refused(command("show", "my-project/tls-sever"), "did you mean 'my-project/tls-server'?")
+    refused(command("show", "tls-server"), "there is no profile 'tls-server'; write my-project/tls-server")
+
+
+def test_apply_shows_changes_and_keeps_omitted_entries(
+    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+) -> None:
+    command("apply", str(EXAMPLE))
+    document = yaml.safe_load(EXAMPLE.read_text())
+    document["profiles"][0]["cas"] = ["issuing-ec"]
+    del document["applications"]
+    file = tmp_path / "authority.yaml"
+    file.write_text(yaml.safe_dump(document))
+    code, out, _ = command("apply", str(file))
+    assert code == 0
+    assert "~ profile my-project/tls-server\n    cas: issuing-ec, issuing-rsa → issuing-ec\n" in out
+    assert len(estate.applications()) == 1
+
+
+def test_apply_shows_only_changed_policy_fields(command: Command, cas: list[Any], tmp_path: Path) -> None:
+    command("apply", str(EXAMPLE))
+    document = yaml.safe_load(EXAMPLE.read_text())
+    policy = document["policies"]["web-servers"]
+    policy["sans"][0]["allowed"] = ["*"]
+    policy["subject"][0]["denied"] = ["admin.example.com"]
+    policy["validity"] = {"max": "30d"}
+    document["profiles"][0]["defaults"] = {"ttl-days": 7}
+    file = tmp_path / "authority.yaml"
+    file.write_text(yaml.safe_dump(document))
+    code, out, _ = command("apply", str(file), "--dry-run")
+    assert code == 0
+    assert "    policy.sans[dns_name].allowed: *.example.com, example.com → *\n" in out
+    assert "    policy.subject[common_name].denied: (none) → admin.example.com\n" in out
+    assert "    policy.validity.max: 397d → 30d\n" in out
+    assert "    defaults.ttlDays: 90 → 7\n" in out
+    assert "extended-key-usages" not in out
+
+
+def test_apply_reports_errors_of_all_files_without_writing(
+    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+) -> None:
+    one, two, three = tmp_path / "one.yaml", tmp_path / "two.yaml", tmp_path / "three.yaml"
+    one.write_text(EXAMPLE.read_text().replace("issuing-rsa", "issuing-dsa"))
+    two.write_text(EXAMPLE.read_text())
+    three.write_text(EXAMPLE.read_text().replace("[tls-server]", "[tls-sever]"))
+    refused(
+        command("apply", str(one), str(two)),
+        "one.yaml:20: there is no issuing CA 'issuing-dsa'",
+    )
+    refused(command("apply", str(three)), "there is no profile 'tls-sever'")
+    three.write_text(EXAMPLE.read_text())
+    refused(
+        command("apply", str(two), str(three)),
+        "three.yaml: profile my-project/tls-server is in", "three.yaml: application my-app is in",
+    )  # fmt: skip
+    refused(command("apply", str(tmp_path / "none.yaml")), "cannot be read")
+    assert estate.profiles() == ()
+
+
+def test_apply_refuses_two_cas_of_one_key_family(
+    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+) -> None:
+    command("init", "--issuing", "issuing-ec-2=EC_secp384r1", "--yes")
+    file = tmp_path / "authority.yaml"
+    file.write_text(EXAMPLE.read_text().replace("issuing-rsa", "issuing-ec-2"))
+    refused(command("apply", str(file)), "my-project/tls-server: issuing-ec, issuing-ec-2 all certify EC keys")
+    assert estate.profiles() == ()
+
+
+def test_apply_refuses_documents_of_another_kind(command: Command) -> None:
+    refused(command("apply", str(ROOT / "examples" / "web.yaml")), "web.yaml:2: no document of the authority")
+    refused(command("apply", str(ROOT / "examples" / "agent.yaml")), "no document of the authority")

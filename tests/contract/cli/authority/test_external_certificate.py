@@ -1,0 +1,137 @@
+"""`evercert authority ca csr` and `ca import`: issuing CAs that an external CA certifies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.pki.usages import key_usage
+from tests.contract.cli.authority.command_line import Command, fine, refused
+from tests.samples.certificates import private_key
+
+
+class Outside:
+    """A CA that somebody else has."""
+
+    def __init__(self) -> None:
+        self.key = private_key("EC_secp384r1", 7_000)
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.name = x509.Name.from_rfc4514_string("CN=Outside Root")
+        self.root = self.signed(self.name, self.key.public_key(), None)
+
+    def signed(self, name: x509.Name, key: Any, length: int | None, **changes: Any) -> x509.Certificate:
+        begins, lasts = changes.get("begins", self.now - timedelta(hours=1)), changes.get("lasts", timedelta(days=365))
+        builder = (
+            x509.CertificateBuilder().subject_name(name).issuer_name(changes.get("issuer", self.name)).public_key(key)
+            .serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + lasts)
+            .add_extension(x509.BasicConstraints(ca=changes.get("ca", True), path_length=length), critical=True)
+        )  # fmt: skip
+        if changes.get("identifier", True):
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        if changes.get("usage"):
+            builder = builder.add_extension(key_usage(changes["usage"]), critical=True)
+        return builder.sign(changes.get("signer", self.key), hashes.SHA256())
+
+
+def pem(*certificates: x509.Certificate) -> str:
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in certificates)
+
+
+@pytest.fixture
+def asked(command: Command) -> x509.CertificateSigningRequest:
+    """What `ca csr` says of a CA that was made without a root."""
+    code, out, err = command("init", "--no-root", "--common-name", "Example", "--yes")
+    assert (code, err) == (0, "note: names are not kept: give --common-name and --organization to ca csr\n")
+    assert "CA issuing-ec waits for its certificate: evercert authority ca csr issuing-ec" in out
+    code, out, _ = command("ca", "csr", "issuing-ec")
+    assert code == 0
+    return x509.load_pem_x509_csr(out.encode())
+
+
+def test_import_activates_an_externally_certified_ca(
+    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+) -> None:
+    outside, file = Outside(), tmp_path / "ca.pem"
+    file.write_text(pem(outside.signed(asked.subject, asked.public_key(), 0), outside.root))
+    refused(command("ca", "enable", "issuing-ec"), "has no certificate yet")
+    refused(command("ca", "show", "issuing-ec", "--pem"), "has no certificate yet")
+    done = fine(command("ca", "import", "issuing-ec", str(file), "--json"))
+    assert (done["status"], done["certificates"][0]["issuer"]) == ("active", "CN=Outside Root")
+    assert fine(command("ca", "import", "issuing-ec", str(file), "--json")) == done
+    assert command("ca", "import", "issuing-ec", str(file))[1] == "CA issuing-ec has this certificate already\n"
+    assert estate.ca_named("issuing-ec").current.chain == pem(outside.root)
+    refused(command("ca", "renew", "issuing-ec"), "was certified outside")
+
+
+def test_import_checks_path_lengths_of_the_chain(
+    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path
+) -> None:
+    outside, file, key = Outside(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
+    name = x509.Name.from_rfc4514_string("CN=Between")
+    mine = outside.signed(asked.subject, asked.public_key(), 0, issuer=name, signer=key)
+    for between, root, too_short in ((0, 2, "CN=Between"), (1, 1, "CN=Outside Root"), (1, 2, None)):
+        above = outside.signed(name, key.public_key(), between)
+        file.write_text(pem(mine, above, outside.signed(outside.name, outside.key.public_key(), root)))
+        said = command("ca", "import", "issuing-ec", str(file), "--json")
+        if too_short is None:
+            assert fine(said)["status"] == "active"
+        else:
+            refused(said, f"{too_short} is none of a CA, or lets")
+
+
+def test_init_adds_no_root_above_externally_certified_cas(
+    command: Command, asked: x509.CertificateSigningRequest, estate: AuthorityEstate
+) -> None:
+    refused(command("init", "--yes"), "issuing-ec, issuing-rsa of stack")
+    assert [ca.name for ca in estate.cas()] == ["issuing-ec", "issuing-rsa"]
+    assert {ca.status for ca in estate.cas()} == {"pending"}
+    assert command("init", "--no-root", "--yes")[0] == 0
+
+
+def test_import_refuses_unusable_certificates(
+    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+) -> None:
+    outside, file = Outside(), tmp_path / "ca.pem"
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    past = {"begins": outside.now - timedelta(days=9), "lasts": timedelta(days=8)}
+    mine, theirs = outside.signed(asked.subject, asked.public_key(), 0), outside.key.public_key()
+    cases = [
+        ([outside.signed(asked.subject, other, 0), outside.root], "another key than the CA's"),
+        ([outside.signed(asked.subject, asked.public_key(), None, ca=False), outside.root], "none of a CA"),
+        ([outside.signed(asked.subject, asked.public_key(), 0, **past), outside.root], "not now"),
+        ([outside.signed(asked.subject, asked.public_key(), 0, identifier=False), outside.root], "key identifier"),
+        ([outside.signed(asked.subject, asked.public_key(), 0)], "does not end with a root"),
+        (
+            [outside.signed(asked.subject, asked.public_key(), 0, usage=("digital_signature",)), outside.root],
+            "key usage",
+        ),
+        ([outside.signed(x509.Name([]), asked.public_key(), 0), outside.root], "has no subject"),
+        ([mine, outside.signed(outside.name, theirs, None, **past)], "CN=Outside Root has expired"),
+        ([mine, outside.signed(outside.name, theirs, 0)], "lets fewer CAs stand below it"),
+        ([mine, outside.signed(outside.name, theirs, None, ca=False)], "CN=Outside Root is none of a CA"),
+    ]
+    for chain, said in cases:
+        file.write_text(pem(*chain))
+        refused(command("ca", "import", "issuing-ec", str(file)), said)
+    forged = outside.signed(asked.subject, asked.public_key(), 0, signer=private_key("EC_prime256v1", 7_001))
+    file.write_text(pem(forged, outside.root))
+    refused(
+        command("ca", "import", "issuing-ec", str(file)), "CN=Outside Root has not signed the certificate before it"
+    )
+    request = asked.public_bytes(serialization.Encoding.PEM).decode()
+    for text, said in (
+        ("", "has no certificates in PEM"), (request, "in PEM; it is a request, which the CA outside has to sign"),
+        ("-----BEGIN CERTIFICATE-----\n", "has a certificate that cannot be read: "),
+        ("-----BEGIN PRIVATE KEY-----", "holds a private key"),
+    ):  # fmt: skip
+        file.write_text(text)
+        refused(command("ca", "import", "issuing-ec", str(file)), said)
+    refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot be read")
+    assert estate.ca_named("issuing-ec").status == "pending"

@@ -1,0 +1,132 @@
+"""`evercert authority init`: creating, resuming and extending the CAs of a stack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.configuration_writer import AuthorityEstate
+from tests.contract.cli.authority.command_line import EXAMPLE, Command, FrontFunction, crl, fine, refused
+from tests.doubles.world import World
+
+
+def test_missing_authority_names_the_parameter(command: Command, outputs: dict[str, str]) -> None:
+    del outputs["AuthorityConfiguration"]
+    code, out, err = command("ca", "list")
+    assert (code, out) == (1, "")
+    assert "has no authority: deploy it with the parameter Authority=yes" in err
+
+
+def test_init_confirms_then_creates_missing_cas(command: Command, estate: AuthorityEstate) -> None:
+    refused(command("init"), "nobody is there to confirm it; add --yes")
+    assert estate.cas() == ()
+    made = fine(command("init", "--organization", "Example Corp", "--common-name", "Example", "--yes", "--json"))
+    assert [ca["name"] for ca in made] == ["root", "issuing-ec", "issuing-rsa"]
+    assert [ca["certificates"][0]["subject"] for ca in made] == [
+        "CN=Example Root,O=Example Corp", "CN=Example Issuing EC,O=Example Corp", "CN=Example Issuing RSA,O=Example Corp",
+    ]  # fmt: skip
+    assert fine(command("init", "--json")) == made  # nothing to ask for
+
+
+def test_init_adds_an_issuing_ca_beside_existing_ones(
+    command: Command, cas: list[Any], estate: AuthorityEstate
+) -> None:
+    made = fine(command("init", "--issuing", "issuing-ec-2=EC_secp384r1", "--yes", "--json"))
+    assert [(ca["name"], ca["algorithm"], ca["status"]) for ca in made] == [
+        ("root", "EC_secp384r1", "active"), ("issuing-ec-2", "EC_secp384r1", "active"),
+    ]  # fmt: skip
+    assert len(estate.cas()) == 4
+    refused(command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"), "CA issuing-ec is EC_prime256v1 already")
+    assert len(fine(command("init", "--issuing", "issuing-ec=EC_prime256v1", "--yes", "--json"))) == 2
+    for wrong, said in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
+        refused(command("init", "--issuing", wrong, "--yes"), said)
+
+
+def test_init_names_added_cas_after_the_root(command: Command) -> None:
+    fine(command("init", "--common-name", "Example", "--organization", "Example Corp", "--yes", "--json"))
+    _, added = fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    assert added["certificates"][0]["subject"] == "CN=Example Issuing EC 2,O=Example Corp"
+    _, other = fine(command("init", "--issuing", "third=RSA_2048", "--common-name", "Other", "--yes", "--json"))
+    assert other["certificates"][0]["subject"] == "CN=Other Third,O=Example Corp"
+
+
+def test_init_notes_names_ignored_for_existing_cas(command: Command, cas: list[Any]) -> None:
+    assert cas[0]["certificates"][0]["subject"] == "CN=Example Root"
+    assert command("init", "--common-name", "Example")[1:] == (command("init")[1], "")
+    code, out, err = command("init", "--common-name", "Example", "--organization", "Example Corp")
+    assert (code, out.splitlines()[0]) == (0, "made already: root, issuing-ec, issuing-rsa")
+    assert err.startswith("note: called as before, because names count for new CAs alone: root (CN=Example Root); ")
+
+
+def test_init_publishes_missing_revocation_lists_once(
+    command: Command, function: FrontFunction, estate: AuthorityEstate, certificates: DynamoDBCertificates
+) -> None:
+    fine(command("init", "--yes", "--json"))
+    fine(command("init", "--json"))  # there are none yet: the function did nothing
+    assert function.told == [{"task": "crl"}] * 2
+    for ca in estate.cas():
+        certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl())
+    fine(command("init", "--json"))
+    assert len(function.told) == 2
+    fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    assert len(function.told) == 3
+
+
+def test_init_succeeds_without_the_first_revocation_lists(command: Command, function: FrontFunction) -> None:
+    function.does = None
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, len(json.loads(out))) == (0, 3)
+    assert err.startswith("note: ")
+    assert "the schedule does it within a day" in err
+
+
+def test_init_succeeds_without_access_to_the_front_table(
+    command: Command, function: FrontFunction, outputs: dict[str, str]
+) -> None:
+    outputs["AuthorityTable"] = "closed-to-operators"
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, len(json.loads(out)), function.told) == (0, 3, [])
+    assert "note: whether every CA has a revocation list is unknown: " in err
+
+
+def test_init_restores_the_key_policies_of_all_cas(command: Command, world: World, estate: AuthorityEstate) -> None:
+    fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
+    (key,) = [ca.key for ca in estate.cas() if ca.name == "issuing-ec-2"]
+    before = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    world.operator.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=before.replace("role/signer", "role/x"))
+    fine(command("init", "--yes", "--json"))  # of the usual CAs, and yet
+    after = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    assert json.loads(after) == json.loads(before)
+
+
+def test_init_interrupted_says_how_to_resume(command: Command, function: FrontFunction) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    function.does = interrupted
+    code, out, err = command("init", "--yes", "--json")
+    assert (code, out) == (130, "")
+    assert err == "note: interrupted; the same command again goes on where this one stopped\n"
+
+
+def test_empty_listings_name_the_command_that_creates_entries(command: Command, tmp_path: Path) -> None:
+    for words, mend in (
+        (("ca", "list"), "evercert authority init"), (("status",), "evercert authority init"),
+        (("profiles",), "evercert authority apply"), (("identity", "list"), "evercert authority identity create"),
+    ):  # fmt: skip
+        code, _, err = command(*words)
+        assert code == 0
+        assert mend in err
+        assert command(*words, "--json")[2] == ""
+    both = [f"there is no issuing CA 'issuing-{one}' yet: evercert authority init makes them" for one in ("ec", "rsa")]
+    refused(command("apply", str(EXAMPLE)), *both)
+
+
+def test_init_refuses_invalid_names_before_creating_keys(command: Command, estate: AuthorityEstate) -> None:
+    refused(command("init", "--common-name", "x" * 60, "--yes"), "--common-name: ")
+    refused(command("init", "--common-name", "", "--yes"), "--common-name: ")  # such as a variable that is not set
+    refused(command("init", "--organization", "a\x00b", "--yes"), "--organization: ")
+    refused(command("init", "--root-validity", "20 years", "--yes"), "--root-validity: ")
+    assert estate.cas() == ()
