@@ -107,12 +107,12 @@ class Deliveries:
             with self.breaker.watch(self.breaker.admit(destination.service, record.uid)):
                 destination.preflight(record.spec, record.deliveries.get(component.key, Delivery()))
 
-    def run(self, held: ClaimedRecord, record: Record, pending: Pending, *, patient: bool) -> Result:
+    def run(self, held: ClaimedRecord, record: Record, pending: Pending, chain: Chain, *, patient: bool) -> Result:
         """Delivers to those that lack the revision, and writes down each delivery under the claim.
 
         `patient`: one that failed is left alone until its own time comes.
         """
-        this = _Round(self, held, record, self._bundle(record, pending), Result(dict(record.deliveries)))
+        this = _Round(self, held, record, self._bundle(record, pending, chain), Result(dict(record.deliveries)))
         for component in record.spec.destinations:
             if this.here(component).revision == pending.revision:
                 continue
@@ -130,10 +130,7 @@ class Deliveries:
                 this.result.errors[component.key] = Unexpected.of(error)
         return this.result
 
-    def _bundle(self, record: Record, pending: Pending) -> Bundle:
-        if pending.chain is None:
-            raise ValueError("only a saved chain is delivered")
-        chain = Chain.from_pem(pending.chain)
+    def _bundle(self, record: Record, pending: Pending, chain: Chain) -> Bundle:
         if pending.sealed_key is None:
             return Bundle(chain, None)
         try:

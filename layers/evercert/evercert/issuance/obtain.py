@@ -77,7 +77,7 @@ class Obtainer:
         self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
         return pending
 
-    def ask(self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool) -> Pending:
+    def ask(self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool) -> tuple[Pending, Chain | None]:
         """Asks the issuer; the answer is a chain that is still to be saved, or a handle and a time to come back.
 
         `again`: another run may have asked already. Raises what the issuer raises, GaveUp after its deadline, Rejected
@@ -93,19 +93,18 @@ class Obtainer:
             # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
             deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
-            return pending.model_copy(
-                update={
-                    "handle": answer.handle,
-                    "retry_at": retry_at,
-                    "deadline": deadline,
-                    "waits_for": answer.waits_for and printable(answer.waits_for),
-                }
-            )
+            handle = {
+                "handle": answer.handle,
+                "retry_at": retry_at,
+                "deadline": deadline,
+                "waits_for": answer.waits_for and printable(answer.waits_for),
+            }
+            return pending.model_copy(update=handle), None
         self._check(record, pending, answer, opened)
         changes = {"chain": answer.chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference}
         if pending.csr is None and answer.private_key is not None:
             changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
-        return pending.model_copy(update=changes)
+        return pending.model_copy(update=changes), answer.chain
 
     def give_up(
         self, record: Record, pending: Pending, opened: OpenIssuer, admitted: AbstractContextManager[None] | None

@@ -170,13 +170,13 @@ class _Run:
                 with self._watched(gate):  # which kind of key to make may be the issuer's to say
                     self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
                 return self._obtain(self.pending, opened, gate, again=False)
-            case Resume(pending) if pending.chain is None:
+            case Resume(pending, chain) if chain is not None:
+                self.pending = pending
+                return self._deliver(pending, chain)
+            case Resume(pending):
                 # Not issued yet, so what is asked for now is served by it.
                 self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
                 return self._obtain(self.pending, opened, self._admitted(opened), again=True)
-            case Resume(pending):
-                self.pending = pending
-                return self._deliver(pending)
 
     def _give_up(
         self, pending: Pending | None, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
@@ -197,8 +197,8 @@ class _Run:
         self, asked: Pending, opened: OpenIssuer, gate: BreakerState | None, *, again: bool
     ) -> Conclusion | WayOut:
         with self._watched(gate):
-            pending = self.steps.obtaining.ask(self.record, asked, opened, again=again)
-        if pending.chain is None:
+            pending, chain = self.steps.obtaining.ask(self.record, asked, opened, again=again)
+        if chain is None:
             now, again_at = self.ports.clock(), pending.retry_at
             soon = again_at is not None and again_at <= now + LONGEST_NUDGE  # else the tick is exact enough
             again_at = again_at if soon else None
@@ -206,16 +206,15 @@ class _Run:
                 return replace(notices.waiting(self._attempt(), pending), again_at=again_at)
             changes = {"pending": pending, "state": "pending"}
             return WayOut("pending", changes, next_due(self.record, now, pending.retry_at), again_at=again_at)
-        run = streak(self.record, pending, Chain.from_pem(pending.chain), self.ports.clock())
+        run = streak(self.record, pending, chain, self.ports.clock())
         self.ports.inventory.update(self.held, {"pending": pending, "streak": run})
         self.pending = pending
-        return self._deliver(pending)
+        return self._deliver(pending, chain)
 
-    def _deliver(self, pending: Pending) -> Conclusion | WayOut:
+    def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | WayOut:
         patient = is_held(self.record, self.issuer_hash, self.ports.clock())
-        result = self.steps.deliveries.run(self.held, self.record, pending, patient=patient)
+        result = self.steps.deliveries.run(self.held, self.record, pending, chain, patient=patient)
         if self._is_news(result, pending):
-            chain = Chain.from_pem(pending.chain or "")
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
             return conclusion.delivered(self._attempt(), facts, result)
         if result.errors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
@@ -39,6 +39,7 @@ class Resume:
     """A revision is under way and still wanted: go on where it stood."""
 
     pending: Pending
+    chain: Chain | None = field(default=None, compare=False)  # `pending.chain`, parsed
 
 
 def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Start | Resume:
@@ -48,8 +49,8 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
     """
     pending = record.pending
     decision: Start | Resume
-    if pending is not None and _is_wanted(pending, record, issuer_hash, now):
-        decision, hold = Resume(pending), _resumed_at(record, issuer_hash, pending, now)
+    if pending is not None and (resume := _resume(pending, record, issuer_hash, now)) is not None:
+        decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
         if _failed_before(record, reason):
@@ -115,19 +116,21 @@ def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetim
     return min(known) if len(known) == len(own) else None
 
 
-def _is_wanted(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> bool:
-    """It asks for what the spec and the issuer say now, and its certificate, if there is one, is not due itself."""
+def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> Resume | None:
+    """Return how to resume this revision; None if spec or issuer changed, or if its certificate is due itself."""
     if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
-        return False
+        return None
     if pending.chain is None:
-        return True
+        return Resume(pending)
     if record.finding is not None and record.finding.revision == pending.revision:
-        return False  # some destination lost it, or its issuer revoked it
+        return None  # some destination lost it, or its issuer revoked it
     in_use = record.facts is not None and record.facts.revision == pending.revision
     if in_use and record.requested_at not in (None, pending.requested_at):
-        return False  # a new one was asked for, and one broken destination must not keep it from the others
-    facts = Facts.of(Chain.from_pem(pending.chain), pending.revision, pending.obtained_at)
-    return now < (renewal_of(facts, record) if record.spec.renews else facts.not_after)
+        return None  # a new one was asked for, and one broken destination must not keep it from the others
+    chain = Chain.from_pem(pending.chain)
+    facts = Facts.of(chain, pending.revision, pending.obtained_at)
+    due = renewal_of(facts, record) if record.spec.renews else facts.not_after
+    return Resume(pending, chain) if now < due else None
 
 
 def _failed_before(record: Record, reason: Reason) -> bool:
