@@ -1,16 +1,17 @@
-# `make demo` and `make test` set up whatever they need; nothing else has to be installed first but Python and make.
+# `make demo` and `make test` set up everything that they need; only Python and make must be installed.
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
 export SAM_CLI_TELEMETRY := 0
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 
-help: ## this list
+help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
 
-setup: .venv/dev/ready .venv/local-stack/ready ## the environments: one for development, one for the local stack
+setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments, one for development and one for the local stack
 
 .venv/uv/ready:
 	@$(PYTHON) -c 'import sys; sys.exit("evercert needs Python 3.11 or newer; this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -31,42 +32,52 @@ setup: .venv/dev/ready .venv/local-stack/ready ## the environments: one for deve
 	@$(UV) pip sync --quiet --require-hashes --python .venv/local-stack/bin/python requirements/local-stack.txt
 	@touch $@
 
-demo: setup ## a certificate issued and renewed by the schedule of a local stack, before your eyes
+demo: setup ## issue and renew a certificate on a local stack, step by step
 	@$(BIN)/python -m tests.tools.demo
 
-test: setup ## every test, the deployed local stack included
+test: setup ## run every test, the deployed local stack included
 	@$(BIN)/python -m tests.tools.run_all
 
-check: setup ## lint, format, types, layers, template, locks
+check: setup ## lint, format, types, layers, words, template, locks, documentation
 	@mkdir -p .local
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache > .local/layers.log || (cat .local/layers.log; exit 1)
+	@$(BIN)/lint-imports --no-cache > .local/layers.log || { cat .local/layers.log; exit 1; }
+	@$(BIN)/python -m tests.tools.words
+	@$(BIN)/python -m tests.tools.reference_pages
 	@$(BIN)/cfn-lint template.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks
+	@$(MAKE) --no-print-directory docs
 	@echo "check: all good"
 
-mutants: setup ## each safeguard taken away; a test must notice
+docs: setup ## the documentation site in .local/site; dead links and unknown anchors fail
+	@$(BIN)/mkdocs build --strict --quiet
+
+peers: setup ## tests with other people's programs; a missing one is skipped and named
+	@$(BIN)/python -m tests.tools.peers
+
+soak: setup ## every cell of the matrices, and long random runs
+	@$(BIN)/python -m pytest -q tests/crash --every 1
+	@$(BIN)/python -m tests.random.schedules --schedules 10000
+
+mutants: setup ## remove each safeguard; a test must fail
 	@$(BIN)/python -m tests.tools.mutants
 
-bench: setup ## the figures of docs/maintainers/benchmarks.md, taken anew in this run
+bench: setup ## measure the figures of docs/maintainers/benchmarks.md
 	@$(BIN)/python -m tests.bench
-
-random: setup ## 10,000 random schedules, every promise after every step
-	@$(BIN)/python -m tests.random.schedules --schedules 10000
 
 local: setup ## the local stack, kept running
 	@$(BIN)/python -m tests.tools.local_stack
 
-lock: .venv/uv/ready ## new lock files from pyproject.toml
+lock: .venv/uv/ready ## write the lock files from pyproject.toml
 	@$(BIN)/python -m tests.tools.locks --write
 
-deploy: ## to AWS, with your credentials
+deploy: ## build and deploy to AWS, with your credentials
 	sam build && sam deploy --guided
 
-clean: ## all that was built or set up here
+clean: ## remove everything that was built or set up
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup demo test check mutants random bench local lock deploy clean
+.PHONY: help setup demo test check docs peers soak mutants bench local lock deploy clean

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.doubles.world import World
 from tests.tools.local_stack import Emulator, emulator
+from tests.tools.peers import REFUSED
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +53,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def every(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--every"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peer program is missing; fail it where peers are required (`make peers` in CI)."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for marker in item.iter_markers("peer"):
+        program = marker.args[0]
+        if shutil.which(program, path=path) is None:
+            required = os.environ.get("EVERCERT_PEERS") == "required" and program not in REFUSED
+            (pytest.fail if required else pytest.skip)(f"{program} is not installed")

@@ -1,6 +1,5 @@
 """The self-signed issuer: a proper end-entity certificate, and one that TLS peers take."""
 
-import shutil
 import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -255,7 +254,7 @@ def test_the_usages_that_were_asked_for_stand_in_it_and_no_others(algorithm, usa
     assert set(extended) == {OIDS[word.replace("-", "_")] for word in purposes}
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+@pytest.mark.peer("openssl")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_openssl_reads_it(algorithm):
     _, _, chain = issue(datetime.now(UTC), algorithm=algorithm, **WHOLE)

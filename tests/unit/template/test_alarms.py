@@ -25,7 +25,7 @@ FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unav
 COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
 KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
 ALARMS = {name: resource for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-OPERATIONS = (ROOT / "docs" / "how-to" / "operations.md").read_text()
+OPERATIONS = (ROOT / "docs" / "reference" / "alarms.md").read_text()
 
 
 def assert_sent(metric: str, dimensions: dict[str, Any], stack: Any) -> None:
@@ -75,7 +75,7 @@ def test_every_alarm_says_what_it_means_and_where_it_is_explained() -> None:
     headings = {line.removeprefix("### ").lower().replace(" ", "-") for line in OPERATIONS.splitlines()}
     for name, alarm in ALARMS.items():
         description = alarm["Properties"]["AlarmDescription"]
-        text, anchor = re.fullmatch(r"([A-Z].{30,})\(docs/how-to/operations\.md#([a-z-]+)\)\.", description).groups()
+        text, anchor = re.fullmatch(r"([A-Z].{30,})\(docs/reference/alarms\.md#([a-z-]+)\)\.", description).groups()
         assert "." not in text.rstrip(), name
         assert anchor in headings, name
         assert f"`{name}`" in OPERATIONS, name

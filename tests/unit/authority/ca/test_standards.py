@@ -27,6 +27,8 @@ from tests.samples.certificates import certificate, private_key
 from tests.tools.openssl import openssl, verified
 from tests.tools.pkilint import findings
 
+pytestmark = [pytest.mark.peer("openssl"), pytest.mark.peer("lint_pkix_cert")]
+
 KEYS = ["EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_2048", "RSA_3072", "RSA_4096"]
 PURPOSES = {"server": ("server_auth",), "client": ("client_auth",), "mtls": ("server_auth", "client_auth")}
 NAMES = ("dns:www.example.com", "dns:*.example.com", "ip:192.0.2.1", "ip:2001:db8::1", "uri:spiffe://example.com/web")

@@ -9,7 +9,7 @@ from evercert.contracts.ports import Unclaimed
 from evercert.issuance.conclusion import Word
 from tests.tools.local_stack import ROOT
 
-PAGE = (ROOT / "docs" / "how-to" / "operations.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "log-outcomes.md").read_text()
 WORDS = re.compile(r'Report\(\s*"([a-z-]+)"|"outcome": "([a-z-]+)"')
 
 
