@@ -1,16 +1,16 @@
-"""A call of the API → its answer; the schedule's task → new CRLs."""
+"""Answer calls of the authority's API, and publish CRLs on schedule."""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from evercert.authority.infisical_api.dispatcher import Api, unset
+from evercert.authority.infisical_api.dispatcher import Api, misconfigured
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.services import ServicePorts, Services
@@ -22,8 +22,8 @@ from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.aws.clients import Clients
+from evercert.aws.lambda_clock import InvocationDeadline, now
 from evercert.aws.timeouts import WAITED_FOR
-from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -36,47 +36,46 @@ logger = Logger(service="authority")
 app = APIGatewayHttpResolver()
 LEVELS = {"answered": logger.info, "refused": logger.info, "unavailable": logger.warning}
 DAY = timedelta(days=1)
-RESERVE = timedelta(milliseconds=500)  # to answer in
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Of API Gateway (payload 2.0), or `{"task": "crl"}` of the schedule."""
-    _deadline().begin(now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE)
-    return crls() if event.get("task") == "crl" else app.resolve(event, context)
+    """Handle an event of API Gateway (payload 2.0), or `{"task": "crl"}` from the schedule."""
+    _deadline().begin_invocation(context)
+    return refresh_crls() if event.get("task") == "crl" else app.resolve(event, context)
 
 
-def answered(route: Route | None, ids: dict[str, str]) -> Response[Any]:
-    """Carried out, and told in one line."""
+def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:
+    """Answer a call of the API and log it in one line."""
     event = app.current_event.raw_event
     try:
-        answer, told = _api().answer(route, event, ids)
-    except Misconfigured as error:  # the environment: no call can be carried out
+        answer, log = _api().answer(route, event, ids)
+    except Misconfigured as error:  # the environment: no call can succeed
         logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
-        answer = unset(event.get("requestContext", {}))
+        answer = misconfigured(event.get("requestContext", {}))
     else:
-        LEVELS.get(told.outcome, logger.error)(told.line)
+        LEVELS.get(log.outcome, logger.error)(log.line)
     headers: dict[str, str | list[str]] = dict(answer.headers)
     return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers=headers)
 
 
-def _registered(route: Route) -> Callable[..., Response[Any]]:
-    return lambda **ids: answered(route, ids)
+def _handler(route: Route) -> Callable[..., Response[Any]]:
+    return lambda **ids: answer_call(route, ids)
 
 
 for one in ROUTES:
-    app.route(one.template.replace("{", "<").replace("}", ">"), method=one.method)(_registered(one))
+    app.route(one.template.replace("{", "<").replace("}", ">"), method=one.method)(_handler(one))
 
 
 @app.not_found
-def unknown(_error: Exception) -> Response[Any]:
-    """No such path, or not with this method."""
-    return answered(None, {})
+def answer_unknown_route(_error: Exception) -> Response[Any]:
+    """Answer a call of an unknown path or method."""
+    return answer_call(None, {})
 
 
-def crls() -> dict[str, Any]:
-    """Every CA's list anew; raises Unavailable when one could not be made, so that it is tried again."""
-    done = _front().crl_publishing.refresh()
-    for one in done:
+def refresh_crls() -> dict[str, Any]:
+    """Publish a new CRL for each CA; raise Unavailable if one failed, so that Lambda tries again."""
+    results = _services().crl_publisher.refresh()
+    for one in results:
         facts = {"task": "crl", "ca": one.ca, "name": one.name}
         if one.problem is None:
             logger.info({"outcome": "published", **facts})
@@ -85,9 +84,9 @@ def crls() -> dict[str, Any]:
         _measure("CrlAgeSeconds", "Seconds", max(one.age.total_seconds(), 0))
         if one.left is not None:
             _measure("CaEndsDays", "Count", one.left / DAY)
-    if failed := [one.name for one in done if one.problem is not None]:
-        raise Unavailable(f"no new CRL for {', '.join(failed)}; the log says why")
-    return {"published": [one.name for one in done]}
+    if failed := [one.name for one in results if one.problem is not None]:
+        raise Unavailable(f"no new CRL for {', '.join(failed)}: see the log for the reasons")
+    return {"published": [one.name for one in results]}
 
 
 def _measure(name: str, unit: str, value: float) -> None:
@@ -97,18 +96,13 @@ def _measure(name: str, unit: str, value: float) -> None:
     metrics.flush_metrics()
 
 
-def now() -> datetime:
-    """The one clock of this function."""
-    return datetime.now(UTC)
+@cache
+def _deadline() -> InvocationDeadline:
+    return InvocationDeadline(now)
 
 
 @cache
-def _deadline() -> Deadline:
-    return Deadline(now)
-
-
-@cache
-def _front() -> Services:
+def _services() -> Services:
     settings, clients = AuthoritySettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
     return Services(
         ServicePorts(
@@ -128,4 +122,4 @@ def _front() -> Services:
 
 @cache
 def _api() -> Api:
-    return Api(_front())
+    return Api(_services())

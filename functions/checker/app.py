@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger, Metrics
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.aws.lambda_clock import now
 from evercert.aws.sqs import SQSQueue
 from evercert.issuance.metrics import of_tick
 from evercert.issuance.settings import CheckerSettings
@@ -43,11 +44,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric(name, unit, value)
     metrics.flush_metrics()
     return asdict(tick)
-
-
-def now() -> datetime:
-    """The one clock of this function."""
-    return datetime.now(UTC)
 
 
 @cache

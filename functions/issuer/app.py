@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from functools import cache
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
+from evercert.aws.lambda_clock import now
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
 from evercert.contracts.ports import Ports
@@ -85,11 +85,6 @@ def _one(body: str) -> Report:
         return issuance.run(nudge.certificate)
     except (Unavailable, Misconfigured) as error:
         return Report(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
-
-
-def now() -> datetime:
-    """The one clock of this function."""
-    return datetime.now(UTC)
 
 
 @cache

@@ -1,9 +1,8 @@
-"""An order of the front → a certificate or a CRL, or why there is none."""
+"""Sign certificates and CRLs that the authority function orders."""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,63 +17,57 @@ from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.aws.authority.signing_ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
+from evercert.aws.lambda_clock import InvocationDeadline, now
 from evercert.aws.timeouts import WAITED_FOR
-from evercert.deadline import Deadline
 from evercert.errors import EvercertError, OutOfTime, Unavailable, Unexpected
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="signer")
-RESERVE = timedelta(milliseconds=500)  # to answer in
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, str]:
-    """Never raises; one line in the log for each order, without anything that the order says of itself unread."""
+    """Answer an order; never raises. Logs one line per order, without fields that were not validated."""
     facts: dict[str, Any] = {}
-    _deadline().begin(now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE)
+    _deadline().begin_invocation(context)
     try:
-        der = _told_in_time(decode(event), facts)
-    except Exception as error:  # noqa: BLE001 (the front waits for an answer)
+        der = _sign_in_time(decode(event), facts)
+    except Exception as error:  # noqa: BLE001 (the authority function needs an answer)
         known = error if isinstance(error, EvercertError) else Unexpected.of(error)
-        # No traceback: its text could hold a secret.
+        # No traceback: its text could contain a secret.
         logger.warning({"outcome": known.kind, **facts, "error": str(known)})
         return encode_answer(known)
     logger.info({"outcome": "signed", **facts})
     return encode_answer(der)
 
 
-def _told_in_time(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
-    """What was begun stands in the ledger, and goes on with the same serial number when it is asked for again."""
+def _sign_in_time(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
+    """Sign an order, or raise Unavailable at the time limit; a repeated order resumes with the same serial number."""
     try:
-        return _signed(order, facts)
+        return _sign(order, facts)
     except OutOfTime as error:
-        raise Unavailable(f"AWS answers too slowly for the signer's time limit: {error}; ask again") from error
+        raise Unavailable(f"AWS answers too slowly for the signer's time limit: {error}; try again") from error
 
 
-def _signed(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
-    """What it is about is told in `facts` as soon as it is known."""
+def _sign(order: LeafOrder | CrlOrder, facts: dict[str, Any]) -> bytes:
+    """Sign an order; add its facts to the log line as soon as they are known."""
     if isinstance(order, CrlOrder):
         facts |= {"verb": "crl", "ca": order.ca, "number": order.number, "revoked": len(order.revoked)}
-        return _signing().crl(order)
+        return _service().crl(order)
     facts |= {"verb": "leaf", "order": order.id, "ca": order.ca, "profile": order.profile}
-    der = _signing().leaf(order)
+    der = _service().leaf(order)
     facts["serial_number"] = f"{x509.load_der_x509_certificate(der).serial_number:x}"
     return der
 
 
-def now() -> datetime:
-    """The one clock of this function."""
-    return datetime.now(UTC)
+@cache
+def _deadline() -> InvocationDeadline:
+    return InvocationDeadline(now)
 
 
 @cache
-def _deadline() -> Deadline:
-    return Deadline(now)
-
-
-@cache
-def _signing() -> SigningService:
+def _service() -> SigningService:
     settings, clients = SignerSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
     return SigningService(
         DynamoDBConfiguration(clients.dynamodb, settings.configuration),

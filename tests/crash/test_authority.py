@@ -133,7 +133,7 @@ def renew(key: str | None, **body: Any) -> Ask:
         except Refusal as refusal:  # without a token: done before, and to be found
             if key is not None or "already been renewed" not in str(refusal):
                 raise
-            told = front.reading.certificate(stage.identity, stage.old)["certificate"]
+            told = front.retrieval.certificate(stage.identity, stage.old)["certificate"]
             return {"certificate": {"certificateId": told["latestRenewalCertificateId"]}}
 
     return ask
@@ -246,7 +246,7 @@ def test_the_poll_drives_on_what_died(world: World, scenario: Scenario) -> None:
     scenario.ask(stage, stage.front)
     stage.signers.dead = stage.signers.listening = False
     (waiting,) = [one for one in stage.requests if one.status == "pending"]
-    told = stage.front.reading.poll(stage.identity, waiting.id)
+    told = stage.front.retrieval.poll(stage.identity, waiting.id)
     assert (told["status"], told["certificateId"]) == ("issued", waiting.certificate_id)
     settled(stage, scenario)
 

@@ -110,11 +110,11 @@ def test_a_signer_without_time_says_so_and_goes_on_later(
     with monkeypatch.context() as slowly:
         slowly.setattr(signer(), "now", lambda: start + timedelta(seconds=next(ticks)))
         context.get_remaining_time_in_millis = lambda: 15_000
-        with pytest.raises(Unavailable, match=r"too slowly.*; ask again"):
+        with pytest.raises(Unavailable, match=r"too slowly.*; try again"):
             decode_answer(signer().handler(encode_leaf(asked), context))
     assert line(capsys)["message"]["outcome"] == "unavailable"
     signer()._deadline.cache_clear()
-    signer()._signing.cache_clear()
+    signer()._service.cache_clear()
     context.get_remaining_time_in_millis = lambda: 15_000
     assert decode_answer(signer().handler(encode_leaf(asked), context))
 
@@ -126,7 +126,7 @@ def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, cap
         def leaf(self, _: object) -> bytes:
             raise RuntimeError("s3cret")
 
-    monkeypatch.setattr(signer(), "_signing", Buggy)
+    monkeypatch.setattr(signer(), "_service", Buggy)
     with pytest.raises(Unavailable, match="a bug in evercert: RuntimeError"):
         decode_answer(signer().handler(encode_leaf(asked), context))
     told = line(capsys)

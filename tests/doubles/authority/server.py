@@ -38,7 +38,7 @@ def entry_point(front: Services) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     api = Api(front)
-    module._front, module._api = lambda: front, lambda: api  # type: ignore[attr-defined]
+    module._services, module._api = lambda: front, lambda: api  # type: ignore[attr-defined]
     return module
 
 

@@ -13,7 +13,7 @@ from http.client import HTTPMessage
 
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.contracts.ports import Caller
-from evercert.authority.logins.sts_request import BODY, Question
+from evercert.authority.logins.sts_request import BODY, SignedRequest
 from tests.doubles.infisical.sts import Sts
 
 KEY, SECRET, SESSION = "ASIAEXAMPLE", "canary-secret", "canary-session"
@@ -72,10 +72,10 @@ class Asking:
         found = {name: value for name, value in given.items() if value is not None}
         return {**found, "Authorization": self._authorization(found, unsigned)}
 
-    def question(self, headers: dict[str, str] | None = None) -> Question:
+    def question(self, headers: dict[str, str] | None = None) -> SignedRequest:
         """As it is sent."""
         said = json.dumps(self.headers() if headers is None else headers).encode()
-        return Question(self.method, b64encode(self.body).decode(), b64encode(said).decode())
+        return SignedRequest(self.method, b64encode(self.body).decode(), b64encode(said).decode())
 
     def _authorization(self, given: dict[str, str], unsigned: tuple[str, ...]) -> str:
         lower = {name.lower(): value for name, value in given.items()}

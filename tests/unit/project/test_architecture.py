@@ -72,9 +72,9 @@ def test_only_the_command_line_needs_its_packages() -> None:
 
 
 def test_nothing_in_the_package_reads_the_clock() -> None:
-    """Time is an argument; entry points and the command line have the clocks."""
+    """Time is an argument; only the command line and the shared clock of the entry points read it."""
     for path in MODULES:
-        if "cli" not in path.parts:
+        if "cli" not in path.parts and path != PACKAGE / "aws" / "lambda_clock.py":
             text = path.read_text()
             assert "datetime.now" not in text, path
             assert "time.time" not in text, path

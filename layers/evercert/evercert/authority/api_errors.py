@@ -1,4 +1,4 @@
-"""What the API refuses, in the status codes and bodies that clients of Infisical's API know."""
+"""Error responses of the API, with the status codes and bodies of the Infisical API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evercert.errors import EvercertError
 
 
 class Refusal(EvercertError):
-    """An answer that is no success; its message is shown to the client, so it holds no secret."""
+    """An error response. Clients see the message, so it must not contain a secret."""
 
     kind = "refused"
 
@@ -23,48 +23,48 @@ class Refusal(EvercertError):
         self.details = details
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The contract's error body."""
+        """Return the error body of the Infisical API."""
         found = {"reqId": request_id, "statusCode": self.status, "message": self.message, "error": self.error}
         return {**found, "details": list(self.details)} if self.details else found
 
 
 def bad_request(message: str) -> Refusal:
-    """What is asked for can never be had."""
+    """Return a 400: the request can never succeed."""
     return Refusal(400, "BadRequest", message)
 
 
 def unauthorized(message: str) -> Refusal:
-    """Nobody knows who asks."""
+    """Return a 401: the caller is not authenticated."""
     return Refusal(401, "Unauthorized", message)
 
 
 def token_error(message: str) -> Refusal:
-    """The access token is none of ours, or no longer."""
+    """Return a 403: the access token is unknown or expired."""
     return Refusal(403, "TokenError", message)
 
 
 def permission_denied(action: str, subject: str) -> Refusal:
-    """Known, and not allowed to."""
+    """Return a 403: the identity lacks the permission."""
     details = [{"action": action, "subject": subject, "inverted": False, "conditions": {}}]
     return Refusal(403, "PermissionDenied", f"You are not allowed to {action} on {subject}", details=details)
 
 
 def forbidden(message: str) -> Refusal:
-    """It exists, and is not meant for this."""
+    """Return a 403: the object exists, but does not allow this operation."""
     return Refusal(403, "ForbiddenRequestError", message)
 
 
 def not_found(message: str) -> Refusal:
-    """There is none, or none that the identity may know of."""
+    """Return a 404: the object is missing, or hidden from the identity."""
     return Refusal(404, "NotFound", message)
 
 
 def too_large(message: str) -> Refusal:
-    """More than anybody needs."""
+    """Return a 413: the body exceeds the limit."""
     return Refusal(413, "PayloadTooLarge", message)
 
 
 def invalid(issues: Sequence[tuple[Sequence[str | int], str]]) -> Refusal:
-    """A body that is not what the contract says: every mistake with the path of its field."""
+    """Return a 422 that lists every invalid field with its path."""
     found = [{"code": "custom", "path": list(path), "message": message} for path, message in issues]
     return Refusal(422, "ValidationFailure", found)

@@ -21,7 +21,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.identity import AWSLogin, Identity
 from evercert.authority.contracts.ports import Caller, Sts
 from evercert.authority.logins.aws_iam import AWSAuth
-from evercert.authority.logins.sts_request import BODY, Question, Rules, proof
+from evercert.authority.logins.sts_request import BODY, Rules, SignedRequest, validate_request
 from evercert.aws.authority import sts as module
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.errors import Unavailable
@@ -51,8 +51,8 @@ class Place:
         given = {"key": self.key, "secret": self.secret, "session": self.session, "server": SERVER, **changes}
         return Asking(**{"now": datetime.now(UTC), **given})
 
-    def ask(self, question: Question) -> Caller:
-        found = proof(question, Rules(frozenset({REGION}), SERVER), datetime.now(UTC), foreign_clients=True)
+    def ask(self, question: SignedRequest) -> Caller:
+        found = validate_request(question, Rules(frozenset({REGION}), SERVER), datetime.now(UTC), foreign_clients=True)
         return self.sts.caller(found.region, dict(found.headers), BODY)
 
 
@@ -107,7 +107,7 @@ def serving(strict_sts: StrictSts) -> Iterator[STSOverHTTP]:
         server.stop()
 
 
-def refusal(place: Place, question: Question) -> Refusal:
+def refusal(place: Place, question: SignedRequest) -> Refusal:
     with pytest.raises(Refusal) as raised:
         place.ask(question)
     assert place.session not in str(raised.value)

@@ -203,8 +203,8 @@ def test_of_two_that_go_on_with_one_request_both_answer_what_stands(client: Clie
     client.issued({"keyAlgorithm": "EC_prime256v1"}) if issuer_type == "self-signed" else client.issue()
     (request,) = client.setting.certificates.requests.values()
     waiting = replace(request, status="pending")
-    progress = client.setting.front.reading.progress
-    first, second = progress.drive(waiting), progress.drive(waiting)
+    fulfillment = client.setting.front.retrieval.fulfillment
+    first, second = fulfillment.fulfill(waiting), fulfillment.fulfill(waiting)
     assert first == second == client.setting.certificates.certificates[request.certificate_id]
 
 
@@ -240,7 +240,7 @@ def test_an_outage_of_hours_refuses_nothing_that_waits(client: Client) -> None:
     assert client.issue().json["status"] == "pending"
     client.setting.clock.advance(seconds=23 * 3_600)
     (request,) = client.setting.certificates.requests.values()
-    client.setting.front.reading.progress.drive(request)
+    client.setting.front.retrieval.fulfillment.fulfill(request)
     (request,) = client.setting.certificates.requests.values()
     assert (request.status, request.error) == ("issued", None)
 

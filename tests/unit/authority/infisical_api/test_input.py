@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evercert.authority.api_errors import Refusal
-from evercert.authority.infisical_api.dispatcher import LARGEST_BODY, Api
-from evercert.authority.infisical_api.enrollment import digest_of
+from evercert.authority.infisical_api.dispatcher import MAX_BODY, Api
+from evercert.authority.infisical_api.enrollment import request_digest
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.services import Services
 from evercert.authority.policy.policy import Policy
@@ -235,7 +235,7 @@ def test_what_can_be_read_may_be_nested_too_deeply_to_be_written() -> None:
     for _ in range(100_000):
         nested = [nested]
     with pytest.raises(Refusal, match="Body is not valid JSON") as refusal:
-        digest_of({"attributes": {"x": nested}})
+        request_digest({"attributes": {"x": nested}})
     assert refusal.value.status == 400
 
 
@@ -249,7 +249,7 @@ def test_json_that_is_no_object(client: Client, template: str, body: Any) -> Non
 
 
 @pytest.mark.parametrize("template", POSTS)
-@pytest.mark.parametrize("size", [LARGEST_BODY + 1, 10_000_000])
+@pytest.mark.parametrize("size", [MAX_BODY + 1, 10_000_000])
 @pytest.mark.parametrize("encoded", [False, True])
 def test_bodies_that_are_too_large(client: Client, template: str, size: int, encoded: bool) -> None:
     headers = {"authorization": f"Bearer {client.token}"}

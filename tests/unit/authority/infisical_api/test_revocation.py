@@ -92,7 +92,7 @@ def test_a_compromised_key_is_certified_no_more(client: Client) -> None:
     before = client.written
     target = f"{CERTIFICATES}/{same_key['certificateId']}/renew"
     for said in (client.issue(csr=request), client.post(target, {"renewalKeySource": "reuse"})):
-        assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+        assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
     assert client.written == before
     assert client.post(target, {"renewalKeySource": "new"}).status == 200
 
@@ -107,9 +107,9 @@ def test_what_waited_is_not_signed_for_a_key_that_was_compromised_meanwhile(clie
     before = client.written
     client.setting.clock.advance(seconds=31)
     said = client.issue(csr=request, key="token")
-    assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+    assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
     said = client.post(f"{CERTIFICATES}/{renewed['certificateId']}/renew", {})
-    assert (said.status, "its key was revoked as compromised" in said.message) == (400, True)
+    assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
     assert client.get(f"{REQUESTS}/{waiting}").json["status"] == "failed"
     assert client.written == before
 
@@ -131,7 +131,7 @@ def test_nobody_calls_the_key_of_somebody_else_compromised(client: Client, sourc
     for _ in range(2):  # the second is a renewal of the identity's own
         old = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", source).json
     said = revoke(client, old, "KEY_COMPROMISE")
-    assert (said.status, "Its key came from another identity's certificate" in said.message) == (403, True)
+    assert (said.status, "The key belongs to another identity's certificate" in said.message) == (403, True)
     mine, client.token = client.token, owner
     assert client.issue(csr=request).status == 200
     client.token = mine
@@ -143,7 +143,7 @@ def test_nobody_calls_the_key_of_somebody_else_compromised(client: Client, sourc
 
 
 def test_a_line_of_renewals_hides_nobody_s_key(client: Client, monkeypatch) -> None:
-    monkeypatch.setattr(blocked_keys, "LONGEST_LINE", 2)
+    monkeypatch.setattr(blocked_keys, "MAX_RENEWAL_CHAIN", 2)
     _, request = csr()
     line = [client.issued(csr=request)]
     for _ in range(2):
@@ -312,7 +312,7 @@ def test_a_restored_table_publishes_no_old_list_again(client: Client) -> None:
     kept = dict(certificates.numbers), dict(certificates.lists)
     for _ in range(5):
         client.setting.clock.advance(hours=24)
-        client.setting.front.crl_publishing.refresh()
+        client.setting.front.crl_publisher.refresh()
     certificates.numbers, certificates.lists = kept
     client.setting.clock.advance(hours=24)
     client.token = client.setting.token(client.identity)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.identity import AWSLogin, Identity
 from evercert.authority.logins.aws_iam import AWSAuth, matches
-from evercert.authority.logins.sts_request import BODY, TAKEN, Question, Rules, proof
+from evercert.authority.logins.sts_request import BODY, REPLAY_WINDOW, Rules, SignedRequest, validate_request
 from evercert.errors import Unavailable
 from evercert.issuers.infisical.logins.aws_iam import signed
 from evercert.origins import Origin
@@ -56,10 +56,10 @@ class Bench:
     def asking(self, **changes: Any) -> Asking:
         return replace(Asking(self.clock()), **changes)
 
-    def log_in(self, question: Question | None = None, identity: str = "ours") -> Identity:
+    def log_in(self, question: SignedRequest | None = None, identity: str = "ours") -> Identity:
         return self.auth.identity(identity, question or self.asking().question())
 
-    def refused(self, question: Question | None = None, identity: str = "ours") -> Refusal:
+    def refused(self, question: SignedRequest | None = None, identity: str = "ours") -> Refusal:
         with pytest.raises(Refusal) as refusal:
             self.log_in(question, identity)
         assert "canary" not in str(refusal.value)
@@ -79,7 +79,7 @@ def test_who_signed_for_us_comes_in(bench: Bench) -> None:
     assert set(headers) == {
         "authorization", "host", "content-type", "x-amz-date", "x-amz-security-token", "x-evercert-server-id",
     }  # fmt: skip
-    assert list(bench.tokens.signatures.values()) == [START + TAKEN]
+    assert list(bench.tokens.signatures.values()) == [START + REPLAY_WINDOW]
 
 
 def test_the_login_that_evercert_ships_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,23 +126,23 @@ def encoded(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def raw(headers: str) -> Question:
-    return Question("POST", encoded(BODY.decode()), headers)
+def raw(headers: str) -> SignedRequest:
+    return SignedRequest("POST", encoded(BODY.decode()), headers)
 
 
 LONG = json.dumps({"x": "a" * 20_000})
 SOUND = Asking(START).question().headers  # so that nothing else is wrong with it
-SHAPES: dict[str, Question] = {
-    "GET": Question("GET", encoded(BODY.decode()), SOUND),
-    "lower case": Question("post", encoded(BODY.decode()), SOUND),
-    "another action": Question("POST", encoded("Action=AssumeRole&Version=2011-06-15"), SOUND),
-    "more after it": Question("POST", encoded(f"{BODY.decode()}&RoleArn=x"), SOUND),
-    "a line break after it": Question("POST", encoded(f"{BODY.decode()}\n"), SOUND),
-    "another order": Question("POST", encoded("Version=2011-06-15&Action=GetCallerIdentity"), SOUND),
-    "no body": Question("POST", "", SOUND),
-    "a body that is no base64": Question("POST", f"{encoded(BODY.decode())}!", SOUND),
-    "a body with spaces": Question("POST", f" {encoded(BODY.decode())}", SOUND),
-    "a body in Unicode": Question("POST", "é", SOUND),
+SHAPES: dict[str, SignedRequest] = {
+    "GET": SignedRequest("GET", encoded(BODY.decode()), SOUND),
+    "lower case": SignedRequest("post", encoded(BODY.decode()), SOUND),
+    "another action": SignedRequest("POST", encoded("Action=AssumeRole&Version=2011-06-15"), SOUND),
+    "more after it": SignedRequest("POST", encoded(f"{BODY.decode()}&RoleArn=x"), SOUND),
+    "a line break after it": SignedRequest("POST", encoded(f"{BODY.decode()}\n"), SOUND),
+    "another order": SignedRequest("POST", encoded("Version=2011-06-15&Action=GetCallerIdentity"), SOUND),
+    "no body": SignedRequest("POST", "", SOUND),
+    "a body that is no base64": SignedRequest("POST", f"{encoded(BODY.decode())}!", SOUND),
+    "a body with spaces": SignedRequest("POST", f" {encoded(BODY.decode())}", SOUND),
+    "a body in Unicode": SignedRequest("POST", "é", SOUND),
     "no headers": raw(""),
     "headers that are no base64": raw("{}"),
     "headers in Unicode": raw("é"),
@@ -365,7 +365,7 @@ def test_a_signature_is_taken_before_sts_is_asked_and_stays_so(bench: Bench) -> 
 def test_a_signature_is_remembered_for_longer_than_it_could_be_used() -> None:
     for seconds in (-300, 0, 300):
         asking = Asking(START + timedelta(seconds=seconds))
-        found = proof(asking.question(), RULES, START, foreign_clients=False)
+        found = validate_request(asking.question(), RULES, START, foreign_clients=False)
         assert found.until - asking.now >= timedelta(minutes=5)
         assert found.until - START >= timedelta(minutes=15)
 
@@ -496,7 +496,7 @@ def test_our_own_id_is_our_origin_as_clients_spell_it(address: str) -> None:
 
 def test_a_proof_shows_no_secret() -> None:
     question = Asking(START).question()
-    found = proof(question, RULES, START, foreign_clients=False)
+    found = validate_request(question, RULES, START, foreign_clients=False)
     shown = repr(SimpleNamespace(question=question, found=found))
     assert SESSION not in shown
     assert HEADERS["Authorization"] not in shown

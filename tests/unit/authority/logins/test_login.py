@@ -245,7 +245,7 @@ def test_there_are_no_sub_organisations(bench: Bench, name: str) -> None:
 
 @pytest.mark.parametrize("method", ["kubernetes-auth", "universal", "", "../token", "aws-iam"])
 def test_other_logins_are_not_there(bench: Bench, method: str) -> None:
-    with pytest.raises(Refusal, match="There is no login") as refusal:
+    with pytest.raises(Refusal, match="Unknown login method") as refusal:
         bench.logging_in.login(method, {})
     assert refusal.value.status == 404
 
@@ -269,4 +269,4 @@ def test_a_token_is_renewed_and_revoked_by_its_text(bench: Bench) -> None:
 def test_the_server_id_is_the_origin_that_clients_sign(address: str) -> None:
     """However the operator writes the address: clients reckon its origin."""
     front = Setting(address=address).front
-    assert front.logging_in._aws._rules.server_id == "https://ca.example.com"
+    assert front.logins._aws._rules.server_id == "https://ca.example.com"

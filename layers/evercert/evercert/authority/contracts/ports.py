@@ -1,4 +1,4 @@
-"""What the authority needs of the world; each port has an adapter in `aws/` and a double in the tests."""
+"""Ports of the authority; each has an adapter in `aws/` and a double in the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evercert.pki.keys import PrivateKey
 
 @dataclass(frozen=True)
 class Caller:
-    """What STS says of who signed."""
+    """The signer of a request, as reported by STS."""
 
     account: str
     arn: str
@@ -26,157 +26,160 @@ class Caller:
 
 
 class Configuration(Protocol):
-    """Raises Unavailable or Misconfigured; None: there is none of this id or name."""
+    """Read access to the configuration; raises Unavailable or Misconfigured, returns None if an object is missing."""
 
     def ca(self, ca_id: str) -> CA | None:
-        """By its id."""
+        """Return the CA with this id, or None."""
 
     def cas(self) -> tuple[CA, ...]:
-        """All of them."""
+        """Return all CAs."""
 
     def every_ca(self) -> Mapping[str, CA | Misconfigured]:
-        """By id; in place of one that cannot be read stands why, so that it is in no other's way."""
+        """Return all CAs by id; an unreadable one is replaced by its error, so that the others stay usable."""
 
     def profile(self, profile_id: str) -> Profile | None:
-        """With its policy."""
+        """Return the profile with this id and its policy, or None."""
 
     def profiles(self) -> tuple[Profile, ...]:
-        """All of them."""
+        """Return all profiles."""
 
     def project(self, project_id: str) -> str | None:
-        """Its slug."""
+        """Return the slug of the project with this id, or None."""
 
     def application(self, application_id: str) -> Application | None:
-        """By its id."""
+        """Return the application with this id, or None."""
 
     def identity(self, identity_id: str) -> Identity | None:
-        """By its id."""
+        """Return the identity with this id, or None."""
 
     def identity_of_client(self, client_id: str) -> Identity | None:
-        """By the client id of its universal auth."""
+        """Return the identity with this universal auth client id, or None."""
 
 
 class Signer(Protocol):
-    """The one thing that may use an issuing key. Raises Refusal (the ceiling), Unavailable, Misconfigured.
+    """The only component that may use issuing keys; both calls are idempotent.
 
-    Both calls may be repeated.
+    Raises Refusal (beyond the ceiling), Unavailable, Misconfigured.
     """
 
     def leaf(self, order: LeafOrder) -> bytes:
-        """DER of the certificate."""
+        """Sign a certificate; return it in DER."""
 
     def crl(self, order: CrlOrder) -> bytes:
-        """DER of the list; another one may have been signed under this number, then it is that."""
+        """Sign a CRL and return it in DER; if this number was signed before, return the earlier CRL."""
 
 
 class Ledger(Protocol):
-    """Written once, read by no function."""
+    """Write-once record of everything the signer signs; no function reads it."""
 
     def intend(self, intent: Intent) -> Intent | None:
-        """The intent of this id that stands now: this one, or an earlier one; None: the serial number is taken."""
+        """Store an intent; return the stored or an earlier one, or None if the serial number is taken."""
 
     def conclude(self, intent: Intent, der: bytes) -> bytes:
-        """The result of this id that stands now: this one, or an earlier one."""
+        """Store a result; return the stored or an earlier one of the same id."""
 
 
 class Tokens(Protocol):
-    """Access tokens, lockouts and signatures that were taken; nothing in it is a secret."""
+    """Access tokens, lockouts and used signatures; contains no secrets."""
 
     def keep(self, token: Token) -> None:
-        """A new one."""
+        """Store a new token."""
 
     def find(self, digest: str) -> Token | None:
-        """None: there is none; an expired one may still be found."""
+        """Return the token, or None; it may be expired."""
 
     def use(self, digest: str) -> bool:
-        """Takes one use; False: there is none left, or no such token. Only for tokens whose uses are counted."""
+        """Consume one use of a limited token; return False if none is left or the token is missing."""
 
     def prolong(self, token: Token, expires_at: datetime | None) -> bool:
-        """False: it is gone meanwhile."""
+        """Set a new expiry; return False if the token was deleted."""
 
     def forget(self, digest: str) -> None:
-        """It is none any more."""
+        """Delete the token."""
 
     def take_signature(self, digest: str, until: datetime) -> bool:
-        """False: it was taken before."""
+        """Mark a signature as used; return False if it was used before."""
 
     def locked_until(self, client_id: str) -> datetime | None:
-        """The end of the latest lockout, which may have passed."""
+        """Return the end of the latest lockout, which may be in the past."""
 
     def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
-        """Counts a wrong secret (seconds); the end of the lockout, if there is one now."""
+        """Count a wrong secret; return the end of a resulting lockout. `window` and `duration` are in seconds."""
 
     def succeeded(self, client_id: str) -> None:
-        """No failures are counted any more."""
+        """Reset the failure count."""
 
     def use_secret(self, secret_id: str, most: int) -> bool:
-        """Counts a login with a client secret whose uses are limited; False: there is none left."""
+        """Consume one use of a limited client secret; return False if none is left."""
 
 
 class Certificates(Protocol):
-    """Requests and certificates. Every write carries a condition."""
+    """Requests and certificates; every write is conditional."""
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """Writes it, and with it the idempotency token and the claim on what it renews.
+        """Store a request with its idempotency token and its claim on the certificate it renews.
 
-        The request that stands now under this token, or for this renewal: this one, or an earlier one.
+        Returns the request, or an earlier one with the same token or claim.
         """
 
     def request(self, request_id: str) -> RequestRecord | None:
-        """By its id."""
+        """Return the request with this id, or None."""
 
     def request_of(self, token: str) -> RequestRecord | None:
-        """By the idempotency token that it was opened with."""
+        """Return the request with this idempotency token, or None."""
 
     def renewal_of(self, certificate_id: str) -> RequestRecord | None:
-        """The request that has claimed to renew it, unless that has failed."""
+        """Return the request that claims to renew this certificate, unless it failed."""
 
-    def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
-        """The certificate, the request's end and the link from what it renews, together; repeatable.
+    def finish(self, request: RequestRecord, record: CertificateRecord) -> CertificateRecord:
+        """Store the certificate, the request status and the link from the renewed certificate atomically.
 
-        The certificate that stands now: this one, or an earlier one.
+        Idempotent; returns the stored certificate, which may be an earlier one.
         """
 
     def fail(self, request: RequestRecord, error: str) -> None:
-        """Ends the request and frees what it wanted to renew; repeatable."""
+        """Mark the request as failed and release its claim on a renewal; idempotent."""
 
     def certificate(self, name: str) -> CertificateRecord | None:
-        """By its id, or by its SHA-256 in lower-case hexadecimal."""
+        """Return the certificate with this id or lower-case hexadecimal SHA-256, or None."""
 
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
-        """None: it was revoked before, or there is none. Of `KEY_COMPROMISE` the key is remembered, for ever."""
+        """Revoke a certificate; return None if it is missing or already revoked.
+
+        For `KEY_COMPROMISE`, the key stays blocked indefinitely.
+        """
 
     def compromised(self, public_key: bytes) -> bool:
-        """Whether a certificate of this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
+        """Return whether this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
-        """The newest first; what was opened a moment ago may be missing."""
+        """Return requests of a profile, newest first; eventually consistent."""
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
-        """What a CRL has to list; what was revoked a moment ago may be missing."""
+        """Return the entries for a CRL; eventually consistent."""
 
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
-        """Each is given once, and is greater than those before."""
+        """Return a unique CRL number, greater than all before."""
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:
-        """Never an older one over a newer one."""
+        """Store a CRL, unless a newer one is stored."""
 
     def published(self, ca_id: str) -> bytes | None:
-        """The newest CRL, in DER."""
+        """Return the newest CRL in DER, or None."""
 
 
 class KeySeal(Protocol):
-    """Private keys that the authority made, bound to their request."""
+    """Encryption of generated private keys, bound to their request."""
 
     def close(self, private_key: PrivateKey, request_id: str) -> str:
-        """Base64 of the ciphertext."""
+        """Encrypt a private key; return the ciphertext in base64."""
 
     def open(self, sealed: str, request_id: str) -> PrivateKey:
-        """Raises SealBroken for what does not open."""
+        """Decrypt a private key; raise SealBroken if that fails."""
 
 
 class Sts(Protocol):
-    """Asks the STS of a region who signed these headers, once, without following anything."""
+    """Sends a signed request to the STS of a region once, without following redirects."""
 
     def caller(self, region: str, headers: dict[str, str], body: bytes) -> Caller:
-        """Raises Refusal when it says nobody, Unavailable when it says nothing."""
+        """Return the signer; raise Refusal if STS rejects the request, Unavailable without an answer."""

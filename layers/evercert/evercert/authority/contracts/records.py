@@ -1,4 +1,4 @@
-"""What the front keeps: tokens, requests and certificates."""
+"""Stored records: tokens, requests and certificates."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ RequestStatus = Literal["pending", "issued", "failed"]
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, by its SHA-256; `uses` counts down to 0, None: without end."""
+    """An access token, identified by its SHA-256; `uses` counts down to 0, None means unlimited."""
 
     digest: str
     identity: str
     created_at: datetime
     expires_at: datetime | None  # None: never
-    latest_at: datetime | None  # no renewal passes it
+    latest_at: datetime | None  # a renewal cannot extend the token beyond it
     ttl_seconds: int
     uses: int | None = None
 
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """A certificate request, written before the signer hears of it; holds all that is needed to go on with it."""
+    """A certificate request, stored before the signer is called, with everything needed to resume it."""
 
     id: str
     certificate_id: str
@@ -38,17 +38,17 @@ class RequestRecord:
     created_at: datetime
     updated_at: datetime
     status: RequestStatus
-    ca: str  # id; empty for a self-signed one
+    ca: str  # id; empty if self-signed
     leaf: Leaf
-    lifetime: int  # seconds that were asked for, without what it is backdated
+    lifetime: int  # requested seconds, without backdating
     csr: str
     remove_roots: bool = False
     metadata: Metadata = ()
-    sealed_key: str | None = None  # only where the authority made the key
+    sealed_key: str | None = None  # only if the authority generated the key
     supplied_csr: bool = False
-    renews: str | None = None  # the id of the certificate that it replaces
+    renews: str | None = None  # id of the certificate that it replaces
     error: str | None = None
-    asked: str = ""  # the digest of what was asked for: a retry asks for the same
+    asked: str = ""  # digest of the request body; equal for a retry
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class CertificateRecord:
     not_before: datetime
     not_after: datetime
     certificate: str  # PEM
-    chain: str  # PEM of what is above it, root last
+    chain: str  # PEM of the issuers, root last
     leaf: Leaf
-    lifetime: int  # as in Requested: what a renewal gets
+    lifetime: int  # requested seconds; a renewal inherits it
     csr: str
     supplied_csr: bool = False
     metadata: Metadata = ()
@@ -78,4 +78,4 @@ class CertificateRecord:
     renews: str | None = None
     renewed_by: str | None = None
     revoked_at: datetime | None = None
-    reason: str | None = None  # in the contract's words: `KEY_COMPROMISE`
+    reason: str | None = None  # as in the Infisical API: `KEY_COMPROMISE`

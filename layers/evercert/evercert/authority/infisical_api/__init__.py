@@ -1,1 +1,1 @@
-"""The issuing API: enrollment, renewal, reading, revocation, and the routes to them."""
+"""HTTP API, compatible with Infisical: enrollment, renewal, retrieval, revocation and their routes."""

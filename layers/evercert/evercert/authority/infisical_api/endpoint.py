@@ -1,4 +1,4 @@
-"""One path of the API, and what its handler gets."""
+"""Routes of the API and the call that a handler receives."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.public_downloads import Binary
 from evercert.authority.infisical_api.services import Services
 
-Said = dict[str, Any] | str | Binary
+Payload = dict[str, Any] | str | Binary
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a handler gets; `identity` is None where no login is asked for."""
+    """Parsed API call; `identity` is None on routes without login."""
 
     ids: Mapping[str, str]
     query: Mapping[str, str]
@@ -25,14 +25,14 @@ class Call:
     key: str | None = None  # the header Idempotency-Key
 
     @property
-    def who(self) -> Identity:
-        """Raises Refusal (401) where nobody is."""
+    def caller(self) -> Identity:
+        """Return the authenticated identity; raise Refusal (401) without one."""
         if self.identity is None:
             raise unauthorized("Token missing")
         return self.identity
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
-        """Of the query; raises Refusal (422)."""
+        """Return an integer from the query; raise Refusal (422) if it is out of range."""
         text = self.query.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):  # noqa: PLR2004
             raise invalid([((name,), f"a number from {least} to {most}")])
@@ -40,24 +40,24 @@ class Call:
 
     @property
     def page(self) -> tuple[int, int]:
-        """Offset and limit."""
+        """Return offset and limit."""
         return self.number("offset", 0, 0, 10_000), self.number("limit", 20, 1, 100)
 
 
 @dataclass(frozen=True)
 class Route:
-    """One of the API; `login`: only with an access token; `body`, `answer`: schemas of the OpenAPI document.
+    """A route; `body` and `answer` name schemas of the OpenAPI document.
 
-    Without an answer, an answer of JSON is always a refusal.
+    With `login`, the call needs an access token. A JSON route without `answer` always returns an error.
     """
 
     method: Literal["GET", "POST"]
     template: str
-    handler: Callable[[Services, Call], Said]
-    says: str
+    handler: Callable[[Services, Call], Payload]
+    summary: str
     answer: str | None = None
     login: bool = True
     body: str | None = None
     query: tuple[str, ...] = ()
-    idempotent: bool = False  # by the header Idempotency-Key
+    idempotent: bool = False  # supports the header Idempotency-Key
     kind: str = "application/json"

@@ -1,4 +1,4 @@
-"""Projects, profiles and applications, found by what people call them (contract §B.1)."""
+"""Lookup of projects, profiles and applications by name or id."""
 
 from __future__ import annotations
 
@@ -15,83 +15,89 @@ from evercert.schema import printable
 
 
 class Lookup:
-    """Names of which the identity may see no profile are as unknown as those that there are not."""
+    """Find objects by name; names without a profile visible to the identity count as missing."""
 
-    def __init__(self, configuration: Configuration, seeing: Access, stack: str) -> None:
+    def __init__(self, configuration: Configuration, access: Access, stack: str) -> None:
         self._configuration = configuration
-        self._seeing = seeing
+        self._access = access
         self._stack = stack
 
     def project(self, identity: Identity, slug: str) -> dict[str, Any]:
-        """The answer is the project itself."""
-        found = id_of(self._stack, "project", slug)
-        seen = any(profile.project == slug for profile in self._seeing.profiles(identity))
-        if not seen or self._configuration.project(found) != slug:
+        """Return the project with this slug."""
+        project_id = id_of(self._stack, "project", slug)
+        visible = any(profile.project == slug for profile in self._access.profiles(identity))
+        if not visible or self._configuration.project(project_id) != slug:
             raise not_found(f"Project with slug '{printable(slug, 100)}' not found")
-        return {"id": found, "slug": slug, "name": slug, "type": "cert-manager"}
+        return {"id": project_id, "slug": slug, "name": slug, "type": "cert-manager"}
 
     def profile_by_slug(self, identity: Identity, slug: str, project_id: str | None) -> dict[str, Any]:
-        """The project by its id."""
+        """Return the profile with this slug in the project with this id."""
         if project_id is None:
             raise invalid([(("projectId",), "Required")])
-        for profile in self._seeing.profiles(identity):
+        for profile in self._access.profiles(identity):
             if profile.slug == slug and self.project_id(profile) == uuid_of(project_id):
                 return {"certificateProfile": self._profile(profile, self._cas())}
         raise not_found("Certificate profile not found")
 
     def profile(self, identity: Identity, profile_id: str) -> dict[str, Any]:
-        """By its id."""
-        return {"certificateProfile": self._profile(self._seeing.profile(identity, profile_id), self._cas())}
+        """Return the profile with this id."""
+        return {"certificateProfile": self._profile(self._access.profile(identity, profile_id), self._cas())}
 
     def profiles(self, identity: Identity, query: Mapping[str, str], offset: int, limit: int) -> dict[str, Any]:
-        """Of one project, by their slugs; `search` is a part of one, the rest is as the answer has it (§D.1)."""
+        """Return the profiles of a project, sorted by slug.
+
+        `search` matches a part of the slug; the other filters match fields of the response.
+        """
         if (project_id := query.get("projectId")) is None:
             raise invalid([(("projectId",), "Required")])
         wanted, part, cas = uuid_of(project_id), query.get("search", "").lower(), self._cas()
         found = [
-            (one.slug, said)
-            for one in self._seeing.profiles(identity)
+            (one.slug, body)
+            for one in self._access.profiles(identity)
             if self.project_id(one) == wanted and part in one.slug
-            for said in [self._profile(one, cas)]
-            if all(query.get(name, said[name]) == said[name] for name in ("enrollmentType", "issuerType"))
+            for body in [self._profile(one, cas)]
+            if all(query.get(name, body[name]) == body[name] for name in ("enrollmentType", "issuerType"))
             and ("caId" not in query or uuid_of(query["caId"]) in [cas[name] for name in one.cas if name in cas])
         ]
         page = sorted(found, key=lambda one: one[0])[offset : offset + limit]
-        return {"certificateProfiles": [said for _, said in page], "totalCount": len(found)}
+        return {"certificateProfiles": [body for _, body in page], "totalCount": len(found)}
 
     def application(self, identity: Identity, name: str) -> dict[str, Any]:
-        """By its name."""
+        """Return the application with this name."""
         found = self._configuration.application(id_of(self._stack, "application", name))
-        if found is None or found.name != name or not self._sees(identity, found):
+        if found is None or found.name != name or not self._can_see(identity, found):
             raise not_found(f"Application with name '{printable(name, 100)}' not found")
         return {"application": {"id": found.id, "name": found.name, "projectId": self._project_id(found.project)}}
 
     def attached(self, identity: Identity, application_id: str) -> dict[str, Any]:
-        """The profiles of an application, those that the identity may see."""
+        """Return the profiles of an application that are visible to the identity."""
         name = uuid_of(application_id)
         found = self._configuration.application(name) if name else None
-        if found is None or not self._sees(identity, found):
+        if found is None or not self._can_see(identity, found):
             raise not_found(f"Application with ID '{printable(application_id, 100)}' not found")
         rows = [
             {"applicationId": found.id, "profileId": one.id, "profileSlug": one.slug}
-            for one in self._seeing.profiles(identity)
+            for one in self._access.profiles(identity)
             if one.project == found.project and one.slug in found.profiles
         ]
         return {"profiles": rows}
 
     def project_id(self, profile: Profile) -> str:
-        """Of a profile's project."""
+        """Return the id of the profile's project."""
         return self._project_id(profile.project)
 
     def _project_id(self, project: str) -> str:
         return id_of(self._stack, "project", project)
 
-    def _sees(self, identity: Identity, application: Application) -> bool:
-        """Whoever may see a profile of its project; not only one of its own, so that a missing one can be told."""
-        return any(profile.project == application.project for profile in self._seeing.profiles(identity))
+    def _can_see(self, identity: Identity, application: Application) -> bool:
+        """Return whether the identity can see any profile of the application's project.
+
+        Not only attached profiles count, so that clients can report that one is not attached.
+        """
+        return any(profile.project == application.project for profile in self._access.profiles(identity))
 
     def _cas(self) -> dict[str, str]:
-        """Ids by names, of those that can be read."""
+        """Return ids by name, without CAs that cannot be read."""
         return {ca.name: ca.id for ca in self._configuration.every_ca().values() if isinstance(ca, CA)}
 
     def _profile(self, profile: Profile, known: Mapping[str, str]) -> dict[str, Any]:

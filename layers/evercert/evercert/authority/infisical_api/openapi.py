@@ -75,8 +75,8 @@ def _operation(route: Route) -> dict[str, Any]:
             content = {route.kind: {"schema": _TEXTS.get(route.kind, BINARY)}}
             if route.answer is not None:
                 content = _json(f"#/components/schemas/{route.answer}")
-            answers[str(status)] = {"description": route.says, "content": content}
-    found: dict[str, Any] = {"summary": route.says, "responses": answers, "parameters": _parameters(route)}
+            answers[str(status)] = {"description": route.summary, "content": content}
+    found: dict[str, Any] = {"summary": route.summary, "responses": answers, "parameters": _parameters(route)}
     if route.login:
         found["security"] = [{"accessToken": []}]
     if route.body:

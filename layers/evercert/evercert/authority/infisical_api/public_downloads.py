@@ -1,4 +1,4 @@
-"""What anybody may fetch: CRLs and certificates of CAs, in DER (contract §D.5)."""
+"""Public downloads: CRLs and CA certificates in DER (RFC 5280 §4.2.1.13, §4.2.2.1)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from evercert.authority.api_errors import not_found
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.registration.access import uuid_of
 
-CRL_SECONDS, CERTIFICATE_SECONDS = 300, 86_400  # for which others may keep it
+CRL_SECONDS, CERTIFICATE_SECONDS = 300, 86_400  # lifetimes in caches
 
 
 @dataclass(frozen=True)
 class Binary:
-    """An answer that is no JSON."""
+    """A binary response; caches may store it for `seconds`."""
 
     content: bytes
     kind: str
     seconds: int
 
 
-class Published:
-    """Of CAs that are set up here; nothing is signed for who asks."""
+class PublicDownloads:
+    """Serve stored CRLs and CA certificates; never signs anything."""
 
     def __init__(self, configuration: Configuration, certificates: Certificates) -> None:
         self._configuration = configuration
         self._certificates = certificates
 
     def crl(self, ca_id: str) -> Binary:
-        """The newest."""
+        """Return the newest CRL of a CA."""
         name = uuid_of(ca_id)
         der = self._certificates.published(name) if name else None
         if der is None:
@@ -38,7 +38,7 @@ class Published:
         return Binary(der, "application/pkix-crl", CRL_SECONDS)
 
     def certificate(self, ca_id: str, installed_id: str) -> Binary:
-        """One of a CA's certificates: older ones too, because certificates point to them."""
+        """Return a certificate of a CA, including older ones that issued certificates refer to."""
         name = uuid_of(ca_id)
         ca = self._configuration.ca(name) if name else None
         for one in ca.installed if ca else ():

@@ -1,4 +1,4 @@
-"""Renewal (contract §B.4, §D.6): all of the old certificate that is not said anew, under the policy of today."""
+"""Renewal: reuse the old certificate's fields unless the request overrides them, under the current policy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
-from evercert.authority.infisical_api import response_bodies as answers
-from evercert.authority.infisical_api.enrollment import digest_of, token_of
+from evercert.authority.infisical_api import response_bodies
+from evercert.authority.infisical_api.enrollment import idempotency_token, request_digest
 from evercert.authority.registration.access import Access
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
@@ -35,50 +35,51 @@ _ONCE = "certificate has already been renewed"
 
 @dataclass(frozen=True)
 class Renewals:
-    """A certificate is renewed once; the old one stays valid, and both know of each other."""
+    """Renew each certificate once; the old one stays valid, and both link to each other."""
 
     configuration: Configuration
     certificates: Certificates
-    seeing: Access
-    making: RequestBuilder
-    progress: Fulfillment
+    access: Access
+    builder: RequestBuilder
+    fulfillment: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
 
     def renew(self, identity: Identity, name: str, data: object, key: str | None = None) -> dict[str, Any]:
-        """Whoever repeats a renewal with its token, or with its CSR, is answered the same certificate."""
+        """Renew a certificate; a repeated call with the same token or CSR returns the same one."""
         body = bodies.renew(data)
-        old = self.seeing.certificate(identity, name)
-        profile = self.seeing.profile(identity, old.profile, "request")
-        token, asked = token_of(identity, key, None), digest_of(cast("dict[str, Any]", data or {}), renews=old.id)
+        old = self.access.certificate(identity, name)
+        profile = self.access.profile(identity, old.profile, "request")
+        token = idempotency_token(identity, key, None)
+        content_digest = request_digest(cast("dict[str, Any]", data or {}), renews=old.id)
         known = self.certificates.request_of(token) if token else None
         request = known or self.certificates.renewal_of(old.id)
         if request is None:
-            request = self.certificates.open(self._request(identity, old, profile, body, asked), token)
+            request = self.certificates.open(self._request(identity, old, profile, body, content_digest), token)
         if request.renews != old.id:
             raise bad_request("Idempotency-Key: it was used before, for another request")
-        same = request.asked == asked and request.identity == identity.id
+        same = request.asked == content_digest and request.identity == identity.id
         if not same or (request.status == "issued" and known is None and not request.supplied_csr):
-            self.progress.drive(request)  # what somebody began is finished, so that it can be found
+            self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it
             raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
-        return self._answer(request)
+        return self._response(request)
 
     def _request(
-        self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, asked: str
+        self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, content_digest: str
     ) -> RequestRecord:
-        if reasons := self._reasons(old):
+        if reasons := self._ineligibility(old):
             raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
-        csr, private_key = self._key(identity, old, profile, body)
-        asker = Requester(
-            identity.id, old.application, old.project, body.remove_roots, old.metadata, asked, renews=old.id
+        csr, private_key = self._resolve_key(identity, old, profile, body)
+        requester = Requester(
+            identity.id, old.application, old.project, body.remove_roots, old.metadata, content_digest, renews=old.id
         )
-        wish = EffectiveRequest.of(self._asked(old, profile, body, csr, private_key))
-        if body.asked or _changed(old, wish):
-            self.seeing.require_own(identity, old, "edit", "certificates")
-        return self.making.request(asker, profile, wish, csr, private_key)
+        wanted = EffectiveRequest.of(self._merged_fields(old, profile, body, csr, private_key))
+        if body.asked or _changed(old, wanted):
+            self.access.require_own(identity, old, "edit", "certificates")
+        return self.builder.request(requester, profile, wanted, csr, private_key)
 
-    def _reasons(self, old: CertificateRecord) -> list[str]:
-        status = answers.status(old, self.clock())
+    def _ineligibility(self, old: CertificateRecord) -> list[str]:
+        status = response_bodies.status(old, self.clock())
         reasons = [_ONCE] if old.renewed_by else []
         if status != "active":
             reasons.append(f"certificate is {status}")
@@ -87,12 +88,12 @@ class Renewals:
             reasons.append("CA is not active")
         return reasons
 
-    def _key(
+    def _resolve_key(
         self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody
     ) -> tuple[ParsedCsr | None, PrivateKey | None]:
-        """What it is for: a CSR (sent, or the old one), the old key, or neither: then a new key is made.
+        """Return the CSR (new or old) or the old key; neither if a new key is to be generated.
 
-        Whoever renews may read the key of what it renewed, so that it reuses no key that is somebody else's.
+        The requester can read the key of the new certificate, so that reusing another identity's key is refused.
         """
         source = body.key_source or ("csr" if body.csr or old.supplied_csr else "new")
         if body.csr and source != "csr":
@@ -107,61 +108,70 @@ class Renewals:
         if source == "new":
             return None, None
         if old.sealed_key is not None:
-            self.seeing.require_own(identity, old, "read-private-key", "certificates")
+            self.access.require_own(identity, old, "read-private-key", "certificates")
             return None, self.seal.open(old.sealed_key, old.request)
         return supplied.read(old.csr), None
 
-    def _asked(
+    def _merged_fields(
         self, old: CertificateRecord, profile: Profile, body: RenewBody, csr: ParsedCsr | None, key: PrivateKey | None
     ) -> RequestedFields:
-        """The old certificate's, what a new CSR carries, what the body says; None drops, lists replace."""
-        said = body.asked
-        if body.csr and csr is not None and (twice := defaults.carried(csr, said)):
+        """Merge the fields of old certificate, new CSR and body; None removes a field, lists replace it."""
+        overrides = body.asked
+        if body.csr and csr is not None and (twice := defaults.carried(csr, overrides)):
             raise bad_request(f"Attributes that the CSR carries cannot be sent with it: {', '.join(twice)}")
         algorithm = csr.algorithm if csr else key.algorithm if key else None
-        if algorithm is not None and said.get("key_algorithm") not in (None, algorithm):
-            raise bad_request("attributes.keyAlgorithm: it cannot change while the key is kept, or comes with a CSR")
-        kept = again(old.leaf, algorithm or said.get("key_algorithm") or _algorithm(old))
-        if algorithm is None and said.get("key_algorithm") is None and not _lists_keys(profile):
-            kept.pop("key_algorithm", None)  # nobody could ask for one: the profile's CAs say it, as they did before
+        if algorithm is not None and overrides.get("key_algorithm") not in (None, algorithm):
+            raise bad_request("attributes.keyAlgorithm: cannot change if the key is reused or comes from a CSR")
+        fields = again(old.leaf, algorithm or overrides.get("key_algorithm") or _algorithm(old))
+        if algorithm is None and overrides.get("key_algorithm") is None and not _lists_keys(profile):
+            fields.pop("key_algorithm", None)  # requests cannot choose one: the profile's CAs determine it
         if body.csr and csr is not None:
-            kept = cast("RequestedFields", {**kept, **csr.asked})
-        whole: dict[str, Any] = {**kept, **{name: value for name, value in said.items() if name != "key_algorithm"}}
+            fields = cast("RequestedFields", {**fields, **csr.asked})
+        whole: dict[str, Any] = {
+            **fields,
+            **{name: value for name, value in overrides.items() if name != "key_algorithm"},
+        }
         if whole.get("ttl") is None and whole.get("not_after") is None:
             begin = whole.get("not_before")
-            whole |= {"not_after": begin + span(old)} if begin else {"ttl": span(old)}
+            whole |= {"not_after": begin + requested_lifetime(old)} if begin else {"ttl": requested_lifetime(old)}
         return cast("RequestedFields", whole)
 
-    def _answer(self, request: RequestRecord) -> dict[str, Any]:
-        """Without the private key, as in the contract: bundle, private-key and the request's poll have it."""
+    def _response(self, request: RequestRecord) -> dict[str, Any]:
+        """Return the renewed certificate without its private key, like the Infisical API.
+
+        Clients read the key from the bundle, from private-key or from the request.
+        """
         try:
-            found = self.progress.drive(request)
+            found = self.fulfillment.fulfill(request)
         except Unavailable:
             return {**dict.fromkeys(_EMPTY, ""), "certificateRequestId": request.id}
         if not isinstance(found, CertificateRecord):
             raise bad_request(found.error or "The request has failed")
-        return {**answers.parts(found, remove_roots=request.remove_roots), "certificateRequestId": request.id}
+        return {
+            **response_bodies.issued_certificate(found, remove_roots=request.remove_roots),
+            "certificateRequestId": request.id,
+        }
 
 
-def span(old: CertificateRecord) -> timedelta:
-    """What was asked for, to the second: rounded down to its largest unit, it would shrink (contract §D.6 does so)."""
+def requested_lifetime(old: CertificateRecord) -> timedelta:
+    """Return the requested lifetime; exact to the second, so that repeated renewals do not shorten it."""
     return timedelta(seconds=old.lifetime)
 
 
 def _lists_keys(profile: Profile) -> bool:
-    """A policy without a list of key algorithms lets nobody ask for one (contract §D.3)."""
+    """Return whether the policy lists key algorithms; without a list, requests cannot choose one."""
     return profile.policy.algorithms is not None and profile.policy.algorithms.key_algorithm is not None
 
 
-def _changed(old: CertificateRecord, wish: EffectiveRequest) -> bool:
-    """Whether it would say anything else than the old one: a new CSR can, too."""
+def _changed(old: CertificateRecord, wanted: EffectiveRequest) -> bool:
+    """Return whether the new certificate would differ from the old one; a new CSR can change it too."""
     before = EffectiveRequest.of(again(old.leaf, None))
-    return wish.subject != before.subject or any(
+    return wanted.subject != before.subject or any(
         set(new) != set(known)
         for new, known in (
-            (wish.names, before.names),
-            (wish.key_usages, before.key_usages),
-            (wish.extended_key_usages, before.extended_key_usages),
+            (wanted.names, before.names),
+            (wanted.key_usages, before.key_usages),
+            (wanted.extended_key_usages, before.extended_key_usages),
         )
     )
 

@@ -1,4 +1,4 @@
-"""What the API says of certificates and requests, field by field (contract §B.2, §B.3, §B.5)."""
+"""Response bodies of certificates and requests, with the field names of the Infisical API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.certificate import to_pem
 from evercert.timestamps import to_text
 
-_WORDS = {
+_FIELD_NAMES = {
     "domain_components": "domainComponents",
     "country": "country",
     "state": "state",
@@ -27,90 +27,90 @@ _WORDS = {
 NO_CA = {"isCA": False, "pathLength": None}
 
 
-def parts(kept: CertificateRecord, *, remove_roots: bool) -> dict[str, Any]:
-    """Of an issuance or a renewal; the issuer is empty where it signed itself."""
-    issuer, chain = _chain(kept.chain, remove_roots=remove_roots)
+def issued_certificate(record: CertificateRecord, *, remove_roots: bool) -> dict[str, Any]:
+    """Return the body of an issued or renewed certificate; a self-signed one has an empty issuer."""
+    issuer, chain = _chain(record.chain, remove_roots=remove_roots)
     return {
-        "certificate": kept.certificate.strip(),
-        "issuingCaCertificate": issuer if kept.ca else "",
+        "certificate": record.certificate.strip(),
+        "issuingCaCertificate": issuer if record.ca else "",
         "certificateChain": chain,
-        "serialNumber": kept.serial_number,
-        "certificateId": kept.id,
+        "serialNumber": record.serial_number,
+        "certificateId": record.id,
     }
 
 
-@lru_cache(maxsize=32)  # all certificates of one CA have the same
+@lru_cache(maxsize=32)  # certificates of a CA share their chain
 def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
-    """The issuer and the chain."""
+    """Return the issuer and the chain in PEM."""
     chain = x509.load_pem_x509_certificates(text.encode())
     return to_pem(chain[:1]).strip(), to_pem(without_roots(chain) if remove_roots else chain).strip()
 
 
 def without_roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:
-    """Told by looking, never by the place: a chain may end below its root."""
+    """Remove self-issued certificates; their position does not matter, because a chain may lack its root."""
     return [one for one in chain if one.issuer != one.subject]
 
 
-def status(kept: CertificateRecord, now: datetime) -> str:
-    """One that was renewed is active until it ends."""
-    if kept.revoked_at is not None:
+def status(record: CertificateRecord, now: datetime) -> str:
+    """Return the status of a certificate; a renewed one stays active until it expires."""
+    if record.revoked_at is not None:
         return "revoked"
-    return "expired" if kept.not_after <= now else "active"
+    return "expired" if record.not_after <= now else "active"
 
 
-def described(kept: CertificateRecord, now: datetime) -> dict[str, Any]:
-    """Everything that is in it, or beside it; names of other things are added where they are known."""
-    leaf, signed = kept.leaf, x509.load_pem_x509_certificate(kept.certificate.encode())
+def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
+    """Return the body of a certificate; callers add the names of profile, application and CA."""
+    leaf, signed = record.leaf, x509.load_pem_x509_certificate(record.certificate.encode())
     found = {
-        "id": kept.id,
-        "createdAt": to_text(kept.created_at),
-        "updatedAt": to_text(kept.updated_at),
-        "status": status(kept, now),
-        "serialNumber": kept.serial_number,
+        "id": record.id,
+        "createdAt": to_text(record.created_at),
+        "updatedAt": to_text(record.updated_at),
+        "status": status(record, now),
+        "serialNumber": record.serial_number,
         "commonName": common_name(leaf),
         "altNames": alt_names(leaf),
-        "notBefore": to_text(kept.not_before),
-        "notAfter": to_text(kept.not_after),
-        "caId": kept.ca or None,
+        "notBefore": to_text(record.not_before),
+        "notAfter": to_text(record.not_after),
+        "caId": record.ca or None,
         "keyUsages": list(leaf.key_usages),
         "extendedKeyUsages": list(leaf.extended_key_usages),
         "subject": {word: value for word, value in subject(leaf).items() if value is not None},
         "fingerprints": {
             "sha256": signed.fingerprint(hashes.SHA256()).hex(),
-            "sha1": signed.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 (a name that people search by, and no proof)
+            "sha1": signed.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 (an identifier for searches, not a proof)
         },
         "basicConstraints": NO_CA,
-        "hasPrivateKey": kept.sealed_key is not None,
-        "metadata": pairs(kept.metadata),
-        "certificateRequestId": kept.request,
-        "profileId": kept.profile,
+        "hasPrivateKey": record.sealed_key is not None,
+        "metadata": metadata_pairs(record.metadata),
+        "certificateRequestId": record.request,
+        "profileId": record.profile,
     }
-    if kept.revoked_at is not None:
-        found |= {"revokedAt": to_text(kept.revoked_at), "revocationReason": kept.reason}
+    if record.revoked_at is not None:
+        found |= {"revokedAt": to_text(record.revoked_at), "revocationReason": record.reason}
     return found
 
 
-def polled(request: RequestRecord, kept: CertificateRecord | None, private_key: str | None) -> dict[str, Any]:
-    """How a request stands; no chain and no issuer in it, as in the contract."""
+def request_status(request: RequestRecord, record: CertificateRecord | None, private_key: str | None) -> dict[str, Any]:
+    """Return the status of a request, like the Infisical API without chain and issuer."""
     return {
-        "status": "issued" if kept else request.status,
-        "certificate": kept.certificate.strip() if kept else None,
-        "certificateId": kept.id if kept else None,
+        "status": "issued" if record else request.status,
+        "certificate": record.certificate.strip() if record else None,
+        "certificateId": record.id if record else None,
         "privateKey": private_key,
-        "serialNumber": kept.serial_number if kept else None,
-        "errorMessage": None if kept else request.error,
-        "pendingMessage": "The signer has not answered yet; ask again" if waits(request, kept) else None,
+        "serialNumber": record.serial_number if record else None,
+        "errorMessage": None if record else request.error,
+        "pendingMessage": "The signer has not answered yet; ask again" if is_waiting(request, record) else None,
         **subject(request.leaf),
         "basicConstraints": None,
-        "metadata": pairs(request.metadata),
+        "metadata": metadata_pairs(request.metadata),
         "customExtensions": None,
         "createdAt": to_text(request.created_at),
-        "updatedAt": to_text(kept.created_at if kept else request.updated_at),
+        "updatedAt": to_text(record.created_at if record else request.updated_at),
     }
 
 
-def row(request: RequestRecord) -> dict[str, Any]:
-    """One line of a search."""
+def request_row(request: RequestRecord) -> dict[str, Any]:
+    """Return a request as an item of a search result."""
     issued = request.status == "issued"
     return {
         "id": request.id,
@@ -123,39 +123,39 @@ def row(request: RequestRecord) -> dict[str, Any]:
         "approvalRequestId": None,
         "errorMessage": request.error,
         "pendingMessage": None,
-        "metadata": pairs(request.metadata),
+        "metadata": metadata_pairs(request.metadata),
         "createdAt": to_text(request.created_at),
         "updatedAt": to_text(request.updated_at),
     }
 
 
-def waits(request: RequestRecord, kept: CertificateRecord | None) -> bool:
-    """Whether the signer is still to be asked."""
-    return kept is None and request.status == "pending"
+def is_waiting(request: RequestRecord, record: CertificateRecord | None) -> bool:
+    """Return whether the request still waits for the signer."""
+    return record is None and request.status == "pending"
 
 
 def subject(leaf: Leaf) -> dict[str, Any]:
-    """In the contract's words; None for what is not there. Domain components as in a host name."""
+    """Return the subject fields, None if absent; domain components in host name order."""
     found: dict[str, Any] = {}
     for field in SUBJECT_FIELDS:
         values = leaf.subject.get(field, ())
         if field == "domain_components":
-            found[_WORDS[field]] = list(values[::-1]) or None
+            found[_FIELD_NAMES[field]] = list(values[::-1]) or None
         else:
-            found[_WORDS[field]] = values[0] if values else None
+            found[_FIELD_NAMES[field]] = values[0] if values else None
     return found
 
 
 def common_name(leaf: Leaf) -> str:
-    """Empty where there is none."""
+    """Return the common name, or an empty string."""
     return next(iter(leaf.subject.get("common_name", ())), "")
 
 
 def alt_names(leaf: Leaf) -> str:
-    """With commas, as the contract's server has them."""
+    """Return the names, separated by commas like in the Infisical API."""
     return ",".join(name.value for name in leaf.names)
 
 
-def pairs(metadata: Metadata) -> list[dict[str, str]]:
-    """As they were sent."""
+def metadata_pairs(metadata: Metadata) -> list[dict[str, str]]:
+    """Return the metadata as the client sent it."""
     return [{"key": key, "value": value} for key, value in metadata]

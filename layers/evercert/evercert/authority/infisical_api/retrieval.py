@@ -1,4 +1,4 @@
-"""Certificates and requests as clients read them (contract §B.3, §B.5); what waits goes on when it is read."""
+"""Retrieval of certificates and requests; reading a pending request resumes it."""
 
 from __future__ import annotations
 
@@ -12,98 +12,101 @@ from evercert.authority.api_errors import bad_request, not_found
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
-from evercert.authority.infisical_api import response_bodies as answers
+from evercert.authority.infisical_api import response_bodies
 from evercert.authority.registration.access import Access
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.errors import Misconfigured, Unavailable
 
-LONGEST_LINE = 100  # renewals that are followed to the newest
+MAX_RENEWAL_CHAIN = 100  # renewals followed to find the newest
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Everything about certificates and requests but their making and their end."""
+    """Return certificates, keys and the status of requests."""
 
     configuration: Configuration
     certificates: Certificates
-    seeing: Access
-    progress: Fulfillment
+    access: Access
+    fulfillment: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
 
     def certificate(self, identity: Identity, name: str) -> dict[str, Any]:
-        """With the newest of its renewals, if there is one."""
-        kept = self.seeing.certificate(identity, name)
-        found = answers.described(kept, self.clock())
-        profile = self.configuration.profile(kept.profile)
-        application = self.configuration.application(kept.application) if kept.application else None
-        ca = self.configuration.ca(kept.ca) if kept.ca else None
+        """Return a certificate with the id of its newest renewal, if any."""
+        record = self.access.certificate(identity, name)
+        found = response_bodies.certificate(record, self.clock())
+        profile = self.configuration.profile(record.profile)
+        application = self.configuration.application(record.application) if record.application else None
+        ca = self.configuration.ca(record.ca) if record.ca else None
         found |= {
             "profileName": profile.slug if profile else None,
             "applicationName": application.name if application else None,
             "caName": ca.name if ca else None,
-            "caType": "internal" if kept.ca else None,
+            "caType": "internal" if record.ca else None,
         }
-        if latest := self._latest(kept):
+        if latest := self._latest(record):
             found["latestRenewalCertificateId"] = latest
         return {"certificate": found}
 
-    def _latest(self, kept: CertificateRecord) -> str | None:
-        """A renewal that died on its way is finished first, so that nobody renews twice."""
+    def _latest(self, record: CertificateRecord) -> str | None:
+        """Return the id of the newest renewal; first complete an interrupted one to prevent a second renewal."""
         with suppress(Unavailable, Misconfigured):
-            waiting = None if kept.renewed_by else self.certificates.renewal_of(kept.id)
-            if waiting is not None and isinstance(made := self.progress.drive(waiting), CertificateRecord):
+            waiting = None if record.renewed_by else self.certificates.renewal_of(record.id)
+            if waiting is not None and isinstance(made := self.fulfillment.fulfill(waiting), CertificateRecord):
                 return made.id
-        latest, last = None, kept
-        for _ in range(LONGEST_LINE):
+        latest, last = None, record
+        for _ in range(MAX_RENEWAL_CHAIN):
             if last.renewed_by is None or (successor := self.certificates.certificate(last.renewed_by)) is None:
                 break
             latest, last = successor.id, successor
         return latest
 
     def bundle(self, identity: Identity, name: str) -> dict[str, Any]:
-        """The whole chain, root last; the private key where it is ours to give."""
-        kept = self.seeing.certificate(identity, name)
+        """Return certificate, chain (root last) and the private key if the identity may read it."""
+        record = self.access.certificate(identity, name)
         return {
-            "certificate": kept.certificate.strip(),
-            "certificateChain": kept.chain.strip() or None,
-            "privateKey": self._key(identity, kept),
-            "serialNumber": kept.serial_number,
+            "certificate": record.certificate.strip(),
+            "certificateChain": record.chain.strip() or None,
+            "privateKey": self._key(identity, record),
+            "serialNumber": record.serial_number,
         }
 
     def private_key(self, identity: Identity, name: str) -> str:
-        """PEM; 403 without the permission, 404 where somebody else made it."""
-        kept = self.seeing.certificate(identity, name)
-        self.seeing.require_key(identity, kept)
-        if (key := self._key(identity, kept)) is None:
-            raise not_found(f"Private key of certificate with ID '{kept.id}' not found")
+        """Return the private key in PEM; raise Refusal (403 without permission, 404 if the client made it)."""
+        record = self.access.certificate(identity, name)
+        self.access.require_key(identity, record)
+        if (key := self._key(identity, record)) is None:
+            raise not_found(f"Private key of certificate with ID '{record.id}' not found")
         return key
 
     def poll(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """A signer that does not answer leaves it waiting."""
-        request, kept = self._driven(self.seeing.request(identity, request_id))
-        return answers.polled(request, kept, self._key(identity, kept) if kept else None)
+        """Return the status of a request; it stays pending while the signer is unavailable."""
+        request, record = self._resume(self.access.request(identity, request_id))
+        return response_bodies.request_status(request, record, self._key(identity, record) if record else None)
 
     def cancel(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """The signer may have signed already, so what waits is finished rather than forgotten: revoke it then."""
-        asked = self.seeing.request(identity, request_id)
-        self.seeing.profile(identity, asked.profile, "request")
-        request, kept = self._driven(asked)
-        return {"status": "issued" if kept else request.status, "cancelled": False, "errorMessage": request.error}
+        """Complete a pending request and report that it was not cancelled.
+
+        The signer may have signed it already; a client that does not want the certificate revokes it.
+        """
+        pending = self.access.request(identity, request_id)
+        self.access.profile(identity, pending.profile, "request")
+        request, record = self._resume(pending)
+        return {"status": "issued" if record else request.status, "cancelled": False, "errorMessage": request.error}
 
     def trigger_validation(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """Nothing here waits for a validation."""
-        self.seeing.request(identity, request_id)
+        """Raise Refusal: this authority has no validation step."""
+        self.access.request(identity, request_id)
         raise bad_request("Certificate request is not waiting for validation")
 
-    def _driven(self, request: RequestRecord) -> tuple[RequestRecord, CertificateRecord | None]:
+    def _resume(self, request: RequestRecord) -> tuple[RequestRecord, CertificateRecord | None]:
         try:
-            found = self.progress.drive(request)
+            found = self.fulfillment.fulfill(request)
         except Unavailable:
             return request, None
         return (request, found) if isinstance(found, CertificateRecord) else (found, None)
 
-    def _key(self, identity: Identity, kept: CertificateRecord) -> str | None:
-        if kept.sealed_key is None or not self.seeing.may_read_key(identity, kept):
+    def _key(self, identity: Identity, record: CertificateRecord) -> str | None:
+        if record.sealed_key is None or not self.access.may_read_key(identity, record):
             return None
-        return self.seal.open(kept.sealed_key, kept.request).pem()
+        return self.seal.open(record.sealed_key, record.request).pem()

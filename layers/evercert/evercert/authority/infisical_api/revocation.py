@@ -1,4 +1,4 @@
-"""Revocation (contract §B.6): once, by who requested it or who administers the profile; the CRL follows at once."""
+"""Revocation by the requester or an administrator of the profile, followed by a new CRL."""
 
 from __future__ import annotations
 
@@ -20,65 +20,68 @@ from evercert.timestamps import to_text
 
 
 class Revocation:
-    """A CRL that cannot be signed now is signed by the schedule: the revocation stands."""
+    """Revoke certificates; if the CRL cannot be signed now, the schedule signs it later."""
 
     def __init__(
         self,
         certificates: Certificates,
-        seeing: Access,
-        publishing: CrlPublisher,
+        access: Access,
+        publisher: CrlPublisher,
         clock: Callable[[], datetime],
     ) -> None:
         self._certificates = certificates
-        self._seeing = seeing
-        self._publishing = publishing
+        self._access = access
+        self._publisher = publisher
         self._clock = clock
 
     def revoke(self, identity: Identity, name: str, body: object) -> dict[str, Any]:
-        """A second time is refused with 400, once the CRL lists it: the first try may have died before."""
+        """Revoke a certificate; raise Refusal (400) if it is revoked already.
+
+        A repeated call also repairs a CRL that the first one failed to publish.
+        """
         reason = _reason(body)
-        kept = self._seeing.certificate(identity, name)
-        self._seeing.require_revoke(identity, kept)
+        record = self._access.certificate(identity, name)
+        self._access.require_revoke(identity, record)
         if reason == "KEY_COMPROMISE":
-            require_own_key(self._certificates, self._seeing, identity, kept)
-        revoked = self._certificates.revoke(kept.id, self._clock(), reason)
+            require_own_key(self._certificates, self._access, identity, record)
+        revoked = self._certificates.revoke(record.id, self._clock(), reason)
         if revoked is None or revoked.revoked_at is None:
-            self._listed(kept.id)
+            self._ensure_listed(record.id)
             raise bad_request("Certificate is already revoked")
         return {
             "message": "Successfully revoked certificate",
             "serialNumber": revoked.serial_number,
             "revokedAt": to_text(revoked.revoked_at),
             "certificateId": revoked.id,
-            "crlPublished": self._published(revoked),
+            "crlPublished": self._publish_crl(revoked),
         }
 
-    def _listed(self, certificate_id: str) -> None:
-        """Whoever tries again is the first to notice that a list was never made."""
-        stands = self._certificates.certificate(certificate_id)
-        if stands is None or stands.revoked_at is None or stands.not_after <= self._clock():
+    def _ensure_listed(self, certificate_id: str) -> None:
+        """Publish a CRL if the current one lacks a revoked certificate."""
+        stored = self._certificates.certificate(certificate_id)
+        if stored is None or stored.revoked_at is None or stored.not_after <= self._clock():
             return
-        if stands.ca and not self._publishing.lists(stands.ca, int(stands.serial_number, 16)):
-            self._published(stands)
+        if stored.ca and not self._publisher.has_entry(stored.ca, int(stored.serial_number, 16)):
+            self._publish_crl(stored)
 
-    def _published(self, revoked: CertificateRecord) -> bool:
-        """Not, where the signer cannot be asked now, or no CA signed it."""
+    def _publish_crl(self, revoked: CertificateRecord) -> bool:
+        """Return False if the signer is unavailable or the certificate is self-signed."""
         if not revoked.ca:
             return False
         try:
-            self._publishing.publish(revoked.ca, {int(revoked.serial_number, 16): _entry(revoked)})
+            self._publisher.publish(revoked.ca, {int(revoked.serial_number, 16): _entry(revoked)})
         except EvercertError:
             return False
         return True
 
 
 def _reason(body: object) -> str:
-    given = body.get("revocationReason") if isinstance(body, dict) else None
-    if not isinstance(given, str) or given not in REASONS:
+    reason = body.get("revocationReason") if isinstance(body, dict) else None
+    if not isinstance(reason, str) or reason not in REASONS:
         raise invalid([(("revocationReason",), f"Expected one of {', '.join(REASONS)}")])
-    return given
+    return reason
 
 
-def _entry(kept: CertificateRecord) -> Revoked:
-    at = kept.revoked_at or kept.updated_at
-    return Revoked(int(kept.serial_number, 16), at, REASONS[kept.reason or "UNSPECIFIED"])
+def _entry(record: CertificateRecord) -> Revoked:
+    at = record.revoked_at or record.updated_at
+    return Revoked(int(record.serial_number, 16), at, REASONS[record.reason or "UNSPECIFIED"])

@@ -1,8 +1,8 @@
-"""Which path is what (contract §A.2, §A.7, §B, §D.5): templates, and what carries them out."""
+"""Routes of the API: path templates, handlers and schemas."""
 
 from __future__ import annotations
 
-from evercert.authority.infisical_api.endpoint import Call, Route, Said
+from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.services import Services
 
 MANAGER = "/api/v1/cert-manager"
@@ -11,17 +11,17 @@ REQUESTS = f"{CERTIFICATES}/certificate-requests"
 PROFILES = f"{MANAGER}/certificate-profiles"
 
 
-def _openapi(front: Services, _call: Call) -> Said:
-    from evercert.authority.infisical_api.openapi import document  # noqa: PLC0415 (seldom asked for)
+def _openapi(services: Services, _call: Call) -> Payload:
+    from evercert.authority.infisical_api.openapi import document  # noqa: PLC0415 (rarely requested)
 
-    return document(ROUTES, front.address)
+    return document(ROUTES, services.address)
 
 
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/api/v1/auth/{method}/login",
-        lambda front, call: front.logging_in.login(call.ids["method"], call.body),
+        lambda services, call: services.logins.login(call.ids["method"], call.body),
         "Log in: universal-auth or aws-auth",
         "GivenToken",
         login=False,
@@ -30,7 +30,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/api/v1/auth/token/renew",
-        lambda front, call: front.logging_in.renew(call.body),
+        lambda services, call: services.logins.renew(call.body),
         "Renew an access token",
         "GivenToken",
         login=False,
@@ -39,8 +39,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/api/v1/auth/token/revoke",
-        lambda front, call: front.logging_in.revoke(call.body),
-        "End an access token",
+        lambda services, call: services.logins.revoke(call.body),
+        "Revoke an access token",
         "Message",
         login=False,
         body="AccessToken",
@@ -48,60 +48,62 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/api/v1/projects/slug/{slug}",
-        lambda front, call: front.naming.project(call.who, call.ids["slug"]),
-        "A project by its slug",
+        lambda services, call: services.lookup.project(call.caller, call.ids["slug"]),
+        "Get a project by slug",
         "Project",
     ),
     Route(
         "GET",
         f"{PROFILES}/slug/{{slug}}",
-        lambda front, call: front.naming.profile_by_slug(call.who, call.ids["slug"], call.query.get("projectId")),
-        "A profile by its slug, in a project by its id",
+        lambda services, call: services.lookup.profile_by_slug(
+            call.caller, call.ids["slug"], call.query.get("projectId")
+        ),
+        "Get a profile by slug and project id",
         "ProfileFound",
         query=("projectId",),
     ),
     Route(
         "GET",
         PROFILES,
-        lambda front, call: front.naming.profiles(call.who, call.query, *call.page),
-        "The profiles of a project",
+        lambda services, call: services.lookup.profiles(call.caller, call.query, *call.page),
+        "List the profiles of a project",
         "Profiles",
         query=("projectId", "offset", "limit", "search", "enrollmentType", "issuerType", "caId"),
     ),
     Route(
         "GET",
         f"{PROFILES}/{{id}}",
-        lambda front, call: front.naming.profile(call.who, call.ids["id"]),
-        "A profile",
+        lambda services, call: services.lookup.profile(call.caller, call.ids["id"]),
+        "Get a profile",
         "ProfileFound",
     ),
     Route(
         "GET",
         f"{PROFILES}/{{id}}/certificates",
-        lambda front, call: front.listing.certificates_of(call.who, call.ids["id"], *call.page),
-        "The certificates of a profile, the newest first",
+        lambda services, call: services.listings.certificates_of(call.caller, call.ids["id"], *call.page),
+        "List the certificates of a profile, newest first",
         "Certificates",
         query=("offset", "limit"),
     ),
     Route(
         "GET",
         f"{MANAGER}/applications/by-name/{{name}}",
-        lambda front, call: front.naming.application(call.who, call.ids["name"]),
-        "An application by its name",
+        lambda services, call: services.lookup.application(call.caller, call.ids["name"]),
+        "Get an application by name",
         "ApplicationFound",
     ),
     Route(
         "GET",
         f"{MANAGER}/applications/{{id}}/profiles",
-        lambda front, call: front.naming.attached(call.who, call.ids["id"]),
-        "The profiles of an application",
+        lambda services, call: services.lookup.attached(call.caller, call.ids["id"]),
+        "List the profiles of an application",
         "Attached",
     ),
     Route(
         "POST",
         CERTIFICATES,
-        lambda front, call: front.enrollment.issue(call.who, call.body, call.key),
-        "Issue a certificate, by attributes or by CSR",
+        lambda services, call: services.enrollment.issue(call.caller, call.body, call.key),
+        "Issue a certificate from attributes or a CSR",
         "Issued",
         body="Issue",
         idempotent=True,
@@ -109,57 +111,57 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         f"{REQUESTS}/search",
-        lambda front, call: front.listing.search(call.who, call.body),
-        "Find requests, the newest first",
+        lambda services, call: services.listings.search(call.caller, call.body),
+        "Search certificate requests, newest first",
         "Requests",
         body="Search",
     ),
     Route(
         "GET",
         f"{REQUESTS}/{{id}}",
-        lambda front, call: front.reading.poll(call.who, call.ids["id"]),
-        "How a request stands",
+        lambda services, call: services.retrieval.poll(call.caller, call.ids["id"]),
+        "Get the status of a request",
         "Request",
     ),
     Route(
         "POST",
         f"{REQUESTS}/{{id}}/trigger-validation",
-        lambda front, call: front.reading.trigger_validation(call.who, call.ids["id"]),
-        "Nothing here waits for a validation: always refused",
+        lambda services, call: services.retrieval.trigger_validation(call.caller, call.ids["id"]),
+        "Trigger validation; always refused, because requests need none",
     ),
     Route(
         "POST",
         f"{REQUESTS}/{{id}}/cancel",
-        lambda front, call: front.reading.cancel(call.who, call.ids["id"]),
-        "Ends the waiting: what waits is finished",
+        lambda services, call: services.retrieval.cancel(call.caller, call.ids["id"]),
+        "Complete a pending request; requests cannot be cancelled",
         "Cancelled",
     ),
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}",
-        lambda front, call: front.reading.certificate(call.who, call.ids["id"]),
-        "A certificate by id or by SHA-256 fingerprint: its status, its successor",
+        lambda services, call: services.retrieval.certificate(call.caller, call.ids["id"]),
+        "Get a certificate by id or SHA-256 fingerprint, with its status and latest renewal",
         "CertificateFound",
     ),
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}/bundle",
-        lambda front, call: front.reading.bundle(call.who, call.ids["id"]),
-        "Certificate, chain and private key",
+        lambda services, call: services.retrieval.bundle(call.caller, call.ids["id"]),
+        "Get certificate, chain and private key",
         "Bundle",
     ),
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}/private-key",
-        lambda front, call: front.reading.private_key(call.who, call.ids["id"]),
-        "The private key, where the authority made it",
+        lambda services, call: services.retrieval.private_key(call.caller, call.ids["id"]),
+        "Get the private key, if the authority generated it",
         kind="text/plain",
     ),
     Route(
         "POST",
         f"{CERTIFICATES}/{{id}}/renew",
-        lambda front, call: front.renewals.renew(call.who, call.ids["id"], call.body, call.key),
-        "Renew a certificate, once",
+        lambda services, call: services.renewals.renew(call.caller, call.ids["id"], call.body, call.key),
+        "Renew a certificate; possible once",
         "Renewed",
         body="Renew",
         idempotent=True,
@@ -167,26 +169,26 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         f"{CERTIFICATES}/{{id}}/revoke",
-        lambda front, call: front.revocation.revoke(call.who, call.ids["id"], call.body),
-        "Revoke a certificate, once",
+        lambda services, call: services.revocation.revoke(call.caller, call.ids["id"], call.body),
+        "Revoke a certificate",
         "Revoked",
         body="Revoke",
     ),
     Route(
         "GET",
         f"{MANAGER}/crl/{{id}}/der",
-        lambda front, call: front.published.crl(call.ids["id"]),
-        "The CRL of a CA",
+        lambda services, call: services.downloads.crl(call.ids["id"]),
+        "Download the CRL of a CA",
         login=False,
         kind="application/pkix-crl",
     ),
     Route(
         "GET",
         f"{MANAGER}/ca/internal/{{id}}/certificates/{{certificate}}/der",
-        lambda front, call: front.published.certificate(call.ids["id"], call.ids["certificate"]),
-        "A certificate of a CA",
+        lambda services, call: services.downloads.certificate(call.ids["id"], call.ids["certificate"]),
+        "Download a certificate of a CA",
         login=False,
         kind="application/pkix-cert",
     ),
-    Route("GET", "/api/openapi.json", _openapi, "This document", "Document", login=False),
+    Route("GET", "/api/openapi.json", _openapi, "Get this document", "Document", login=False),
 )

@@ -1,4 +1,4 @@
-"""What requests are searched by."""
+"""Search criteria for certificate requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Pair(BaseModel):
 
 
 class SearchModel(BaseModel):
-    """As JSON has it."""
+    """Body of a search request."""
 
     model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
 
@@ -46,7 +46,7 @@ class SearchModel(BaseModel):
 
 @dataclass(frozen=True)
 class Search:
-    """Typed; `profiles` None: all that the identity may see."""
+    """Validated search criteria; a `profiles` of None means all visible ones."""
 
     project: str | None
     project_slug: str | None
@@ -62,7 +62,7 @@ class Search:
 
     @classmethod
     def of(cls, data: object) -> Search:
-        """Raises Refusal (422) with every mistake and its path."""
+        """Validate a request body; raise Refusal (422) with the path of every invalid field."""
         if not isinstance(data, dict):
             raise invalid([((), "Expected an object")])
         try:
@@ -72,7 +72,9 @@ class Search:
         if body.project_id is None and body.project_slug is None:
             raise invalid([(("projectId",), "Required")])
         naive = [("fromDate", body.from_date), ("toDate", body.to_date)]
-        if issues := [((name,), "a moment with its zone") for name, at in naive if at and at.tzinfo is None]:
+        if issues := [
+            ((name,), "Expected a date and time with a time zone") for name, at in naive if at and at.tzinfo is None
+        ]:
             raise invalid(issues)
         return cls(
             project=body.project_id.lower() if body.project_id else None,
@@ -88,8 +90,8 @@ class Search:
             newest_first=body.sort_order == "desc",
         )
 
-    def fits(self, request: RequestRecord) -> bool:
-        """All of it."""
+    def matches(self, request: RequestRecord) -> bool:
+        """Return whether the request meets all criteria except project and profiles."""
         return (
             all(pair in request.metadata for pair in self.metadata)
             and self.status in (None, request.status)

@@ -1,4 +1,4 @@
-"""The front of the authority, put together from its ports."""
+"""Services of the API, built from their ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evercert.authority.contracts.ports import Certificates, Configuration, KeyS
 from evercert.authority.infisical_api.enrollment import Enrollment
 from evercert.authority.infisical_api.listings import Listings
 from evercert.authority.infisical_api.lookup import Lookup
-from evercert.authority.infisical_api.public_downloads import Published
+from evercert.authority.infisical_api.public_downloads import PublicDownloads
 from evercert.authority.infisical_api.renewal import Renewals
 from evercert.authority.infisical_api.retrieval import Retrieval
 from evercert.authority.infisical_api.revocation import Revocation
@@ -27,7 +27,7 @@ from evercert.authority.registration.request_builder import RequestBuilder
 
 @dataclass(frozen=True)
 class ServicePorts:
-    """Everything that the front needs of the world; `address` is the origin that clients know it by."""
+    """Dependencies of the services; `address` is the origin that clients use."""
 
     configuration: Configuration
     certificates: Certificates
@@ -42,26 +42,26 @@ class ServicePorts:
 
 
 class Services:
-    """What routes call."""
+    """Services that the routes call."""
 
     def __init__(self, ports: ServicePorts) -> None:
         configuration, certificates, clock = ports.configuration, ports.certificates, ports.clock
-        seeing = Access(configuration, certificates)
-        making = RequestBuilder(configuration, certificates, ports.seal, clock)
-        progress = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
+        access = Access(configuration, certificates)
+        builder = RequestBuilder(configuration, certificates, ports.seal, clock)
+        fulfillment = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
         rules = Rules.of(ports.sts_regions, ports.address)
         self.address = ports.address
         self.access_tokens = AccessTokens(ports.tokens, configuration, clock)
-        self.logging_in = LoginService(
+        self.logins = LoginService(
             self.access_tokens,
             UniversalAuth(configuration, ports.tokens, clock),
             AWSAuth(configuration, ports.tokens, ports.sts, rules, clock),
         )
-        self.naming = Lookup(configuration, seeing, ports.stack)
-        self.enrollment = Enrollment(configuration, certificates, seeing, self.naming, making, progress, ports.seal)
-        self.renewals = Renewals(configuration, certificates, seeing, making, progress, ports.seal, clock)
-        self.reading = Retrieval(configuration, certificates, seeing, progress, ports.seal, clock)
-        self.listing = Listings(certificates, seeing, ports.stack, clock)
-        self.crl_publishing = CrlPublisher(configuration, certificates, ports.signer, clock)
-        self.revocation = Revocation(certificates, seeing, self.crl_publishing, clock)
-        self.published = Published(configuration, certificates)
+        self.lookup = Lookup(configuration, access, ports.stack)
+        self.enrollment = Enrollment(configuration, certificates, access, self.lookup, builder, fulfillment, ports.seal)
+        self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
+        self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock)
+        self.listings = Listings(certificates, access, ports.stack, clock)
+        self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, clock)
+        self.revocation = Revocation(certificates, access, self.crl_publisher, clock)
+        self.downloads = PublicDownloads(configuration, certificates)

@@ -1,4 +1,4 @@
-"""The front's environment variables, as one checked value."""
+"""Settings of the authority function, from environment variables."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from evercert.environment import Variables
 
 @dataclass(frozen=True)
 class AuthoritySettings:
-    """What the front needs to know."""
+    """Settings of the authority function."""
 
     stack: str
-    configuration: str  # table that it reads
-    table: str  # of its state
+    configuration: str  # name of the configuration table
+    table: str  # name of the state table
     seal_key: str
-    signer: str  # function
-    address: str  # the origin that clients know: https://ca.example.com
+    signer: str  # function name
+    address: str  # origin for clients, such as https://ca.example.com
     sts_regions: tuple[str, ...]
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured for the first variable that is missing."""
-        given = Variables(environment)
-        regions = given.text("STS_REGIONS").split(",")
+        """Read the environment; raise Misconfigured for the first missing variable."""
+        variables = Variables(environment)
+        regions = variables.text("STS_REGIONS").split(",")
         return cls(
-            stack=given.text("STACK_NAME"),
-            configuration=given.text("AUTHORITY_CONFIGURATION"),
-            table=given.text("AUTHORITY_TABLE"),
-            seal_key=given.text("AUTHORITY_SEAL_KEY"),
-            signer=given.text("SIGNER_FUNCTION"),
-            address=given.text("AUTHORITY_ADDRESS").rstrip("/"),
+            stack=variables.text("STACK_NAME"),
+            configuration=variables.text("AUTHORITY_CONFIGURATION"),
+            table=variables.text("AUTHORITY_TABLE"),
+            seal_key=variables.text("AUTHORITY_SEAL_KEY"),
+            signer=variables.text("SIGNER_FUNCTION"),
+            address=variables.text("AUTHORITY_ADDRESS").rstrip("/"),
             sts_regions=tuple(region.strip() for region in regions if region.strip()),
         )

@@ -1,1 +1,1 @@
-"""Who asks: logins by client secret and by AWS IAM, and access tokens."""
+"""Authentication: logins with client secrets or AWS IAM, and access tokens."""

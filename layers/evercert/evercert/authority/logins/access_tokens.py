@@ -1,4 +1,4 @@
-"""Access tokens: opaque, random, kept by their hash alone, and renewed up to a longest life (contract §A.2, §A.7)."""
+"""Access tokens: opaque, random, stored as a hash, renewable up to a maximum lifetime."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from evercert.authority.contracts.ports import Configuration, Tokens
 from evercert.authority.contracts.records import Token
 
 PREFIX = "eca_"
-_BYTES = 32  # 256 bits: nobody guesses one, so a plain hash keeps it
+_BYTES = 32  # 256 bits cannot be guessed, so a plain hash is sufficient
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
-_INVALID = "The access token is not valid, or no longer: log in again"
+_INVALID = "The access token is invalid or expired: log in again"
 _UNKNOWN = "No identity access token found"
 _USED_UP = "Unable to renew because access token number of uses limit reached"
 
 
 class AccessTokens:
-    """Looked up by hash, so that how long it takes says nothing of a token that is nearly right."""
+    """Issue, check, renew and revoke access tokens.
+
+    Lookup by hash prevents timing attacks on the token.
+    """
 
     def __init__(self, tokens: Tokens, configuration: Configuration, clock: Callable[[], datetime]) -> None:
         self._tokens = tokens
@@ -31,7 +34,7 @@ class AccessTokens:
         self._clock = clock
 
     def issue(self, identity: Identity) -> dict[str, Any]:
-        """The answer of every login (§A.2); it alone holds the token's text."""
+        """Return the response of a login; only this response contains the token."""
         text = PREFIX + secrets.token_urlsafe(_BYTES)
         now, longest = self._clock(), identity.token_max_ttl
         ttl = min(identity.token_ttl, longest) if longest else identity.token_ttl
@@ -48,19 +51,19 @@ class AccessTokens:
         return _answer(text, token)
 
     def identity_of(self, authorization: str | None) -> Identity:
-        """Whose bearer token a request carries; takes one use of a token whose uses are counted.
+        """Return the identity of a bearer token and consume one use if its uses are limited.
 
-        Raises Refusal: 401 without a bearer token, 403 TokenError for one that is none, or no longer (§A.8).
+        Raises Refusal: 401 without a bearer token, 403 TokenError for an unknown or expired one.
         """
         if not authorization:
             raise unauthorized("Token missing")
         scheme, _, text = authorization.partition(" ")
-        if scheme.lower() != "bearer":  # RFC 9110 §11.1: in any case
+        if scheme.lower() != "bearer":  # case-insensitive (RFC 9110 §11.1)
             raise unauthorized("Only a bearer token gives access to this resource")
         token = self._find(text)
         now = self._clock()
-        # Its longest life too: a token without an end of its own has no other.
-        if token is None or _past(token.expires_at, now) or _past(token.latest_at, now):
+        # The maximum lifetime also ends tokens without an expiry.
+        if token is None or _is_past(token.expires_at, now) or _is_past(token.latest_at, now):
             raise token_error(_INVALID)
         identity = self._configuration.identity(token.identity)
         if identity is None or (token.uses is not None and not self._tokens.use(token.digest)):
@@ -68,27 +71,27 @@ class AccessTokens:
         return identity
 
     def renew(self, text: str) -> dict[str, Any]:
-        """The same token with a new end, counted from now; what would pass its longest life ends it (§A.7)."""
-        token, now = self._known(text), self._clock()
-        if _past(token.expires_at, now):
-            raise self._ended(token, unauthorized("Failed to renew MI access token due to TTL expiration"))
+        """Renew a token from now; a renewal beyond its maximum lifetime revokes it."""
+        token, now = self._require(text), self._clock()
+        if _is_past(token.expires_at, now):
+            raise self._end(token, unauthorized("Failed to renew MI access token due to TTL expiration"))
         if self._configuration.identity(token.identity) is None:
-            raise self._ended(token, unauthorized(_UNKNOWN))
+            raise self._end(token, unauthorized(_UNKNOWN))
         if token.uses is not None and token.uses <= 0:
-            raise self._ended(token, bad_request(_USED_UP))
+            raise self._end(token, bad_request(_USED_UP))
         expires_at = now + timedelta(seconds=token.ttl_seconds) if token.ttl_seconds else None
         if token.latest_at is not None and (expires_at or now) > token.latest_at:
-            raise self._ended(token, unauthorized("Failed to renew MI access token past its Max TTL expiration"))
+            raise self._end(token, unauthorized("Failed to renew MI access token past its Max TTL expiration"))
         if not self._tokens.prolong(token, expires_at):
             raise unauthorized(_UNKNOWN)
         return _answer(text, token)
 
     def revoke(self, text: str) -> dict[str, Any]:
-        """It is none any more; whoever holds it may say so."""
-        self._tokens.forget(self._known(text).digest)
+        """Revoke a token; its possession is the only authorization needed."""
+        self._tokens.forget(self._require(text).digest)
         return {"message": "Successfully revoked access token"}
 
-    def _known(self, text: str) -> Token:
+    def _require(self, text: str) -> Token:
         token = self._find(text)
         if token is None:
             raise unauthorized(_UNKNOWN)
@@ -97,9 +100,9 @@ class AccessTokens:
     def _find(self, text: str) -> Token | None:
         return self._tokens.find(_digest(text)) if _FORM.fullmatch(text) else None
 
-    def _ended(self, token: Token, why: Refusal) -> Refusal:
+    def _end(self, token: Token, refusal: Refusal) -> Refusal:
         self._tokens.forget(token.digest)
-        return why
+        return refusal
 
 
 def _digest(text: str) -> str:
@@ -110,12 +113,12 @@ def _seconds(span: timedelta) -> int:
     return int(span.total_seconds())
 
 
-def _past(moment: datetime | None, now: datetime) -> bool:
+def _is_past(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and now >= moment
 
 
 def _answer(text: str, token: Token) -> dict[str, Any]:
-    """0 seconds: without end."""
+    """Return the response body; 0 seconds means unlimited."""
     longest = _seconds(token.latest_at - token.created_at) if token.latest_at else 0
     return {
         "accessToken": text,

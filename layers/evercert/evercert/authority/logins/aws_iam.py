@@ -1,4 +1,4 @@
-"""Login by AWS IAM: STS says who signed a question, and the identity says whether that one may come in (§A.5)."""
+"""Login with AWS IAM: STS identifies the signer of a request, and the identity lists allowed principals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from evercert.authority.api_errors import not_found, unauthorized
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Configuration, Sts, Tokens
-from evercert.authority.logins.sts_request import BODY, Question, Rules, proof
+from evercert.authority.logins.sts_request import BODY, Rules, SignedRequest, validate_request
 from evercert.schema import printable
 
 _SESSION = re.compile(r"arn:(aws|aws-us-gov|aws-cn):sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
@@ -17,7 +17,7 @@ _ROLE = re.compile(r"(arn:[a-z-]+:iam::[0-9]{12}:role/)(?:[^*]+/)?([^/*]+)")
 
 
 class AWSAuth:
-    """A question is checked first, its signature taken second, and STS asked last."""
+    """Validate the request, mark its signature as used, and then call STS."""
 
     def __init__(
         self, configuration: Configuration, tokens: Tokens, sts: Sts, rules: Rules, clock: Callable[[], datetime]
@@ -28,15 +28,18 @@ class AWSAuth:
         self._rules = rules
         self._clock = clock
 
-    def identity(self, identity_id: str, question: Question) -> Identity:
-        """Raises Refusal for whoever may not come in, Unavailable if STS says nothing; the question is used up then."""
+    def identity(self, identity_id: str, request: SignedRequest) -> Identity:
+        """Return the identity; raise Refusal if the signer is not allowed, Unavailable if STS does not answer.
+
+        In both cases the signature cannot be used again.
+        """
         identity = self._configuration.identity(identity_id)
         login = identity.aws if identity is not None else None
         if identity is None or login is None:
             raise not_found("AWS auth method not found for identity, did you configure AWS auth?")
-        found = proof(question, self._rules, self._clock(), foreign_clients=login.foreign_clients)
+        found = validate_request(request, self._rules, self._clock(), foreign_clients=login.foreign_clients)
         if not self._tokens.take_signature(found.signature, found.until):
-            raise unauthorized("Access denied: the AWS signature was used before; sign a new one.")
+            raise unauthorized("Access denied: the AWS signature was used before; sign a new request.")
         arn = self._sts.caller(found.region, dict(found.headers), BODY).arn
         if not any(matches(pattern, arn) for pattern in login.principals):
             raise unauthorized(f"Access denied: AWS principal ARN not allowed. [principal-arn={printable(arn, 300)}]")
@@ -44,10 +47,10 @@ class AWSAuth:
 
 
 def matches(pattern: str, arn: str) -> bool:
-    """Whether a principal (`*` is any run of characters) is the one that STS names, or its role.
+    """Return whether a principal matches the ARN from STS, or its role; `*` matches any characters.
 
-    STS names a role without its path, and an account has no two roles of one name, so that the path of a role's ARN
-    is left out here too; not where a `*` stands, because what is below a path could then be anything.
+    STS reports roles without their path, and role names are unique in an account, so the path is ignored.
+    A path that contains `*` is not ignored, because it could match any role.
     """
     pattern = _ROLE.sub(r"\1\2", pattern) if _ROLE.fullmatch(pattern) else pattern
     expression = ".*".join(re.escape(part) for part in pattern.split("*"))

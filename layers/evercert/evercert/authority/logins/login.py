@@ -1,4 +1,4 @@
-"""Logins by their names, and what becomes of tokens: bodies are checked here, credentials where they belong."""
+"""Login and token endpoints: check the bodies and delegate the credentials."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from evercert.authority.api_errors import invalid, not_found
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
-from evercert.authority.logins.sts_request import Question
+from evercert.authority.logins.sts_request import SignedRequest
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.schema import printable
 
-_LONGEST = 24 * 1_024  # the signed headers of an AWS login, with a session token in them
+_LONGEST = 24 * 1_024  # signed headers of an AWS login, including a session token
 _ID = 200
-_SUB_ORGANIZATION = ("organizationSlug", "subOrganizationName")  # the second is older servers'
+_SUB_ORGANIZATION = ("organizationSlug", "subOrganizationName")  # the second is the name in older versions
 
 
 class LoginService:
@@ -27,66 +27,66 @@ class LoginService:
         self._aws = aws
 
     def login(self, method: str, body: object) -> dict[str, Any]:
-        """The answer of §A.2; `method` as it stands in the path, `body` as JSON has it."""
+        """Log in and return a token; `method` comes from the path, `body` is parsed JSON."""
         match method:
             case "universal-auth":
                 identity = self._by_secret(body)
             case "aws-auth":
                 identity = self._by_signature(body)
             case _:
-                raise not_found(f"There is no login {printable(method, 60)}")
+                raise not_found(f"Unknown login method {printable(method, 60)}")
         return self._access_tokens.issue(identity)
 
     def _by_secret(self, body: object) -> Identity:
-        given = _texts(body, {"clientId": _ID, "clientSecret": _ID})
-        return self._universal.identity(given["clientId"], given["clientSecret"])
+        fields = _text_fields(body, {"clientId": _ID, "clientSecret": _ID})
+        return self._universal.identity(fields["clientId"], fields["clientSecret"])
 
     def _by_signature(self, body: object) -> Identity:
         needed = {"identityId": _ID, "iamRequestBody": _ID, "iamRequestHeaders": _LONGEST}
-        given = _texts(body, needed, {"iamHttpRequestMethod": "POST"})
-        question = Question(given["iamHttpRequestMethod"], given["iamRequestBody"], given["iamRequestHeaders"])
-        return self._aws.identity(given["identityId"], question)
+        fields = _text_fields(body, needed, {"iamHttpRequestMethod": "POST"})
+        request = SignedRequest(fields["iamHttpRequestMethod"], fields["iamRequestBody"], fields["iamRequestHeaders"])
+        return self._aws.identity(fields["identityId"], request)
 
     def renew(self, body: object) -> dict[str, Any]:
-        """The same token, for longer."""
-        return self._access_tokens.renew(_texts(body, {"accessToken": _ID})["accessToken"])
+        """Renew a token."""
+        return self._access_tokens.renew(_text_fields(body, {"accessToken": _ID})["accessToken"])
 
     def revoke(self, body: object) -> dict[str, Any]:
-        """The token is none any more."""
-        return self._access_tokens.revoke(_texts(body, {"accessToken": _ID})["accessToken"])
+        """Revoke a token."""
+        return self._access_tokens.revoke(_text_fields(body, {"accessToken": _ID})["accessToken"])
 
 
-def _texts(body: object, needed: Mapping[str, int], defaults: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Fields with the most characters of each; others are not read: clients send more than they have to."""
+def _text_fields(body: object, needed: Mapping[str, int], defaults: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return text fields with their maximum lengths; ignore others, because clients send more than needed."""
     if not isinstance(body, Mapping):
         raise invalid([((), "Expected object")])
     defaults = defaults or {}
-    given = {**defaults, **body}
-    limits = {**needed, **dict.fromkeys((*defaults, *(name for name in _SUB_ORGANIZATION if name in given)), _ID)}
-    issues = [((name,), wrong) for name, most in limits.items() if (wrong := _wrong(given, name, most))]
+    fields = {**defaults, **body}
+    limits = {**needed, **dict.fromkeys((*defaults, *(name for name in _SUB_ORGANIZATION if name in fields)), _ID)}
+    issues = [((name,), problem) for name, most in limits.items() if (problem := _problem(fields, name, most))]
     if issues:
         raise invalid(issues)
-    _no_sub_organization(given)
-    return {name: given[name] for name in limits}
+    _refuse_sub_organization(fields)
+    return {name: fields[name] for name in limits}
 
 
-def _wrong(given: Mapping[str, Any], name: str, most: int) -> str | None:
-    value = given.get(name)
-    if name not in given:
+def _problem(fields: Mapping[str, Any], name: str, most: int) -> str | None:
+    value = fields.get(name)
+    if name not in fields:
         return "Required"
     if not isinstance(value, str):
         return "Expected string"
     if not value and name not in _SUB_ORGANIZATION:
         return "String must contain at least 1 character(s)"
-    if not value.isprintable():  # nor half of a surrogate pair, which has no bytes
+    if not value.isprintable():  # also excludes lone surrogates, which cannot be encoded
         return "Invalid character"
     if len(value) > most:
         return f"String must contain at most {most} character(s)"
     return None
 
 
-def _no_sub_organization(given: Mapping[str, str]) -> None:
-    """There are none here; a login that is meant for one must not end in another place."""
+def _refuse_sub_organization(fields: Mapping[str, str]) -> None:
+    """Raise Refusal: this server has no sub-organizations, and a login must not end in another place."""
     for name in _SUB_ORGANIZATION:
-        if slug := given.get(name):
+        if slug := fields.get(name):
             raise not_found(f"Sub organization with slug {printable(slug, 100)} not found")

@@ -1,1 +1,1 @@
-"""Registration: from an authorized request to a signed certificate, its revocation list and its access rules."""
+"""Registration: from an authorized request to a signed certificate, with access control and CRLs."""

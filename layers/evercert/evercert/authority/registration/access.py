@@ -1,4 +1,4 @@
-"""Who may see what: profiles by grants, and what was issued by them; the rest is as if it were not there."""
+"""Access control: grants decide which profiles, requests and certificates an identity can see and use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = TypeVar("Row", CertificateRecord, RequestRecord)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _ANY: tuple[Permission, ...] = ("request", "read-key", "administer")
-# The contract's words for what a permission allows (§A.8): action and subject.
+# Action and subject of each permission in error bodies of the Infisical API.
 _ACTIONS: dict[Permission, tuple[str, str]] = {
     "request": ("issue-cert", "certificate-profiles"),
     "read-key": ("read-private-key", "certificates"),
@@ -24,84 +24,87 @@ _ACTIONS: dict[Permission, tuple[str, str]] = {
 
 
 def uuid_of(text: str) -> str | None:
-    """In the one spelling that is stored; None: it is no UUID, so nothing has it for its id."""
+    """Return the UUID in its stored, lower-case form, or None if it is not a UUID."""
     found = text.lower()
     return found if _UUID.fullmatch(found) else None
 
 
 class Access:
-    """Every look at a profile, a certificate or a request goes through here; all raise Refusal."""
+    """Checked access to profiles, certificates and requests; all methods raise Refusal."""
 
     def __init__(self, configuration: Configuration, certificates: Certificates) -> None:
         self._configuration = configuration
         self._certificates = certificates
 
     def profile(self, identity: Identity, profile_id: str, permission: Permission | None = None) -> Profile:
-        """404 if there is none, 403 if the identity may not do this with it (None: nothing at all)."""
+        """Return a profile; raise Refusal (404 if missing, 403 without the permission).
+
+        A `permission` of None accepts any permission.
+        """
         name = uuid_of(profile_id)
         found = self._configuration.profile(name) if name else None
         if found is None:
             raise not_found("Certificate profile not found")
-        if permission is None and not self.sees(identity, found):
+        if permission is None and not self.can_see(identity, found):
             raise permission_denied("read", "certificate-profiles")
         if permission is not None and not identity.may(permission, found.key):
             raise permission_denied(*_ACTIONS[permission])
         return found
 
     @staticmethod
-    def sees(identity: Identity, profile: Profile) -> bool:
-        """Whether any grant is about it."""
+    def can_see(identity: Identity, profile: Profile) -> bool:
+        """Return whether the identity has any permission for the profile."""
         return any(identity.may(permission, profile.key) for permission in _ANY)
 
     def profiles(self, identity: Identity) -> list[Profile]:
-        """All that it may see."""
-        return [profile for profile in self._configuration.profiles() if self.sees(identity, profile)]
+        """Return all profiles that are visible to the identity."""
+        return [profile for profile in self._configuration.profiles() if self.can_see(identity, profile)]
 
     def certificate(self, identity: Identity, name: str) -> CertificateRecord:
-        """By id or by SHA-256 fingerprint; 404 for one of a profile that the identity may not see."""
+        """Return a certificate by id or SHA-256 fingerprint; raise Refusal (404) if missing or invisible."""
         found = uuid_of(name) or (name.lower() if _FINGERPRINT.fullmatch(name.lower()) else None)
-        kept = self._certificates.certificate(found) if found else None
-        return self._seen(identity, kept, not_found("Certificate not found"))
+        record = self._certificates.certificate(found) if found else None
+        return self._require_visible(identity, record, not_found("Certificate not found"))
 
     def request(self, identity: Identity, request_id: str) -> RequestRecord:
-        """404 for one of a profile that the identity may not see."""
+        """Return a request; raise Refusal (404) if missing or invisible."""
         found = uuid_of(request_id)
         request = self._certificates.request(found) if found else None
-        return self._seen(identity, request, not_found("Certificate request not found"))
+        return self._require_visible(identity, request, not_found("Certificate request not found"))
 
     def may_read_key(self, identity: Identity, row: CertificateRecord | RequestRecord) -> bool:
-        """Of what it requested itself; of others' only if it administers the profile."""
-        held, own = self._held(identity, row), row.identity == identity.id
-        return "read-key" in held and (own or "administer" in held)
+        """Return whether the identity may read the private key: of its own requests, or as administrator."""
+        permissions, own = self._permissions(identity, row), row.identity == identity.id
+        return "read-key" in permissions and (own or "administer" in permissions)
 
     def require_key(self, identity: Identity, row: CertificateRecord) -> None:
-        """Raises 403."""
+        """Raise Refusal (403) unless the identity may read the private key."""
         if not self.may_read_key(identity, row):
             raise permission_denied(*_ACTIONS["read-key"])
 
     def require_revoke(self, identity: Identity, row: CertificateRecord) -> None:
-        """What it requested itself, or all of the profile if it administers it; raises 403."""
-        held = self._held(identity, row)
-        own = row.identity == identity.id and "request" in held
-        if not own and "administer" not in held:
+        """Raise Refusal (403) unless the identity requested the certificate or administers the profile."""
+        permissions = self._permissions(identity, row)
+        own = row.identity == identity.id and "request" in permissions
+        if not own and "administer" not in permissions:
             raise permission_denied(*_ACTIONS["administer"])
 
     def administers(self, identity: Identity, row: CertificateRecord) -> bool:
-        """Whether it may do what concerns others."""
-        return "administer" in self._held(identity, row)
+        """Return whether the identity administers the profile."""
+        return "administer" in self._permissions(identity, row)
 
-    def require_own(self, identity: Identity, row: CertificateRecord, *what: str) -> None:
-        """What it requested itself, or all of the profile if it administers it; raises 403 for action and subject."""
+    def require_own(self, identity: Identity, row: CertificateRecord, *denied: str) -> None:
+        """Raise Refusal (403, with action and subject) unless the identity requested it or administers the profile."""
         if row.identity != identity.id and not self.administers(identity, row):
-            raise permission_denied(*what)
+            raise permission_denied(*denied)
 
-    def _held(self, identity: Identity, row: CertificateRecord | RequestRecord) -> frozenset[Permission]:
-        """With its profile; one that was taken away since is only for those who may do it with all."""
+    def _permissions(self, identity: Identity, row: CertificateRecord | RequestRecord) -> frozenset[Permission]:
+        """Return the permissions for the row's profile; if that was deleted, only those for all profiles."""
         profile = self._configuration.profile(row.profile)
         key = profile.key if profile else ""
         return frozenset(permission for permission in _ANY if identity.may(permission, key))
 
-    def _seen(self, identity: Identity, row: Row | None, unknown: Refusal) -> Row:
-        if row is None or not self._held(identity, row):
-            raise unknown
+    def _require_visible(self, identity: Identity, row: Row | None, missing: Refusal) -> Row:
+        if row is None or not self._permissions(identity, row):
+            raise missing
         return row

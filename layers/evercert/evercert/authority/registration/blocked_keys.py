@@ -1,4 +1,4 @@
-"""Keys that were revoked as compromised: no certificate has one again, and not everybody may say that one is."""
+"""Compromised keys: refuse them in new certificates, and restrict who may report them."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.registration.access import Access
 from evercert.pki.keys import public_bytes
 
-LONGEST_LINE = 100  # renewals that are followed back to whose key it is
+MAX_RENEWAL_CHAIN = 100  # renewals followed back to find the owner of a key
 
 
 def require_uncompromised(certificates: Certificates, public_key: object) -> None:
-    """Raises Refusal (400)."""
+    """Raise Refusal (400) if the key was revoked as compromised."""
     if certificates.compromised(public_bytes(public_key)):
-        raise bad_request("its key was revoked as compromised, and is certified no more; make a new one")
+        raise bad_request("the key was revoked as compromised: it cannot be certified again; generate a new key")
 
 
-def require_own_key(certificates: Certificates, seeing: Access, identity: Identity, kept: CertificateRecord) -> None:
-    """Raises Refusal (403) for a key that came from somebody else, unless the identity administers the profile.
+def require_own_key(certificates: Certificates, access: Access, identity: Identity, record: CertificateRecord) -> None:
+    """Raise Refusal (403) if the key belongs to another identity, unless this one administers the profile.
 
-    Whoever may request may renew what others requested, with the CSR that they sent: the new certificate is its own,
-    and the key is not. A key whose line is too long to follow is taken for somebody else's.
+    An identity may renew the certificates of others with their CSR: it owns the new certificate, but not the key.
+    If the chain of renewals exceeds the limit, the key counts as another identity's.
     """
-    if seeing.administers(identity, kept):
+    if access.administers(identity, record):
         return
-    key, line = _public_key(kept), kept
-    for _ in range(LONGEST_LINE):
-        before = certificates.certificate(line.renews) if line.renews else None
-        if before is None or _public_key(before) != key:
+    key, current = _public_key(record), record
+    for _ in range(MAX_RENEWAL_CHAIN):
+        previous = certificates.certificate(current.renews) if current.renews else None
+        if previous is None or _public_key(previous) != key:
             return
-        if before.identity != identity.id:
+        if previous.identity != identity.id:
             break
-        line = before
+        current = previous
     raise forbidden(
-        "Its key came from another identity's certificate: that one can say that it is compromised, or who administers"
-        " the profile; revoke it for another reason"
+        "The key belongs to another identity's certificate: only that identity or an administrator of the profile can"
+        " report it as compromised; use another revocation reason"
     )
 
 
-def _public_key(kept: CertificateRecord) -> bytes:
-    return public_bytes(x509.load_pem_x509_certificate(kept.certificate.encode()).public_key())
+def _public_key(record: CertificateRecord) -> bytes:
+    return public_bytes(x509.load_pem_x509_certificate(record.certificate.encode()).public_key())

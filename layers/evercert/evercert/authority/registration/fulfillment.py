@@ -1,4 +1,4 @@
-"""A request goes on, whoever meets it: ordered from the signer, and kept; the same certificate however often."""
+"""Fulfillment of stored requests: order the certificate from the signer and store it, idempotently."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.registration.blocked_keys import require_uncompromised
-from evercert.authority.registration.self_signed import self_signed
+from evercert.authority.registration.self_signed import build_self_signed
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
 
-_LATELY = timedelta(seconds=30)  # a call to the API takes no longer: it has seen to what it opened by itself
-_CARRIED = (
+_CHECKED_RECENTLY = timedelta(
+    seconds=30
+)  # upper bound of an API call, which checked the key when it stored the request
+_COPIED_FIELDS = (
     "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr", "supplied_csr", "metadata",
     "sealed_key", "renews",
 )  # fmt: skip
 
 
 class Fulfillment:
-    """May be repeated, and run by several at once."""
+    """Complete requests; idempotent and safe to run concurrently."""
 
     def __init__(
         self,
@@ -42,42 +44,45 @@ class Fulfillment:
         self._seal = seal
         self._clock = clock
 
-    def drive(self, request: RequestRecord) -> CertificateRecord | RequestRecord:
-        """The certificate, or the request that failed. Raises Unavailable, Misconfigured: then it still waits."""
+    def fulfill(self, request: RequestRecord) -> CertificateRecord | RequestRecord:
+        """Return the certificate, or the failed request.
+
+        Raises Unavailable or Misconfigured; the request then stays pending.
+        """
         if request.status == "failed":
             return request
         if request.status == "issued":
-            return self._issued(request)
+            return self._certificate(request)
         try:
             self._require_certifiable(request)
-            kept = self._signed(request)
+            record = self._sign(request)
         except Refusal as refusal:
-            return self._failed(request, str(refusal))
-        return self._certificates.finish(request, kept)
+            return self._fail(request, str(refusal))
+        return self._certificates.finish(request, record)
 
     def _require_certifiable(self, request: RequestRecord) -> None:
-        """What has waited may be for a key that was revoked as compromised meanwhile; raises Refusal."""
-        known = request.supplied_csr or request.renews is not None  # else its key is in no other certificate
-        if known and self._clock() - request.created_at > _LATELY:
+        """Raise Refusal if the key of a delayed request was revoked as compromised meanwhile."""
+        reused = request.supplied_csr or request.renews is not None  # otherwise no other certificate has this key
+        if reused and self._clock() - request.created_at > _CHECKED_RECENTLY:
             require_uncompromised(self._certificates, x509.load_pem_x509_csr(request.csr.encode()).public_key())
 
-    def _issued(self, request: RequestRecord) -> CertificateRecord:
-        kept = self._certificates.certificate(request.certificate_id)
-        if kept is None:
-            raise Misconfigured(f"certificate {request.certificate_id} of request {request.id} is not in the table")
-        return kept
+    def _certificate(self, request: RequestRecord) -> CertificateRecord:
+        record = self._certificates.certificate(request.certificate_id)
+        if record is None:
+            raise Misconfigured(f"certificate {request.certificate_id} of request {request.id} is missing in the table")
+        return record
 
-    def _failed(self, request: RequestRecord, error: str) -> CertificateRecord | RequestRecord:
-        """Unless somebody else got it meanwhile."""
+    def _fail(self, request: RequestRecord, error: str) -> CertificateRecord | RequestRecord:
+        """Mark the request as failed, unless a concurrent call completed it."""
         self._certificates.fail(replace(request, updated_at=self._clock()), error)
-        stands = self._certificates.request(request.id)
-        if stands is not None and stands.status == "issued":
-            return self._issued(stands)
-        return stands or replace(request, status="failed", error=error)
+        stored = self._certificates.request(request.id)
+        if stored is not None and stored.status == "issued":
+            return self._certificate(stored)
+        return stored or replace(request, status="failed", error=error)
 
-    def _signed(self, request: RequestRecord) -> CertificateRecord:
+    def _sign(self, request: RequestRecord) -> CertificateRecord:
         if not request.ca:
-            certificate, chain = self._self_signed(request), ""
+            certificate, chain = self._self_sign(request), ""
         else:
             ca = self._ca(request)
             order = LeafOrder(request.id, request.ca, request.profile, request.leaf, request.csr)
@@ -95,16 +100,16 @@ class Fulfillment:
             not_after=certificate.not_valid_after_utc,
             certificate=pem,
             chain=chain or pem,
-            **{name: getattr(request, name) for name in _CARRIED},
+            **{name: getattr(request, name) for name in _COPIED_FIELDS},
         )
 
-    def _self_signed(self, request: RequestRecord) -> x509.Certificate:
+    def _self_sign(self, request: RequestRecord) -> x509.Certificate:
         if request.sealed_key is None:
-            raise Misconfigured(f"request {request.id} is for a self-signed certificate, and has no key")
-        return self_signed(request.leaf, self._seal.open(request.sealed_key, request.id))
+            raise Misconfigured(f"request {request.id} for a self-signed certificate has no key")
+        return build_self_signed(request.leaf, self._seal.open(request.sealed_key, request.id))
 
     def _ca(self, request: RequestRecord) -> CA:
         ca = self._configuration.ca(request.ca)
         if ca is None or not ca.installed:
-            raise Misconfigured(f"CA {request.ca} of request {request.id} is gone, or has no certificate")
+            raise Misconfigured(f"CA {request.ca} of request {request.id} is missing or has no certificate")
         return ca

@@ -1,4 +1,4 @@
-"""A request is made: the CA that fits its key, the key where the authority makes it, and what the policy says."""
+"""Builder of certificate requests: check the policy, choose the CA and generate the key."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from evercert.pki.usages import impossible
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks, for what, and what goes along."""
+    """Requesting identity and the context of its request."""
 
     identity: str
     application: str | None
     project: str
     remove_roots: bool
     metadata: Metadata
-    asked: str  # the digest of it all
+    content_digest: str  # of the request body
     renews: str | None = None
 
 
 @dataclass(frozen=True)
 class _Key:
-    """`made` is the private one, where it is the authority's; `known`: it is not made for this request alone."""
+    """Key of a request; `private` only if the authority generated it, `reused` if other requests may have it."""
 
     public: object
     csr: str
-    made: PrivateKey | None
-    known: bool
+    private: PrivateKey | None
+    reused: bool
 
     @classmethod
     def of(cls, supplied: ParsedCsr | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> _Key:
         if supplied is not None:
-            return cls(supplied.public_key, supplied.pem, None, known=True)
-        made = key or PrivateKey.generate(algorithm)
-        return cls(made.public_key, made.sign_proof(), made, known=key is not None)
+            return cls(supplied.public_key, supplied.pem, None, reused=True)
+        private = key or PrivateKey.generate(algorithm)
+        return cls(private.public_key, private.sign_proof(), private, reused=key is not None)
 
 
 class RequestBuilder:
-    """Raises Refusal with everything that is wrong; nothing is written here."""
+    """Build requests without storing them; raises Refusal with all problems."""
 
     def __init__(
         self, configuration: Configuration, certificates: Certificates, seal: KeySeal, clock: Callable[[], datetime]
@@ -69,52 +69,52 @@ class RequestBuilder:
 
     def request(
         self,
-        asker: Requester,
+        requester: Requester,
         profile: Profile,
-        wish: EffectiveRequest,
+        wanted: EffectiveRequest,
         supplied: ParsedCsr | None = None,
         key: PrivateKey | None = None,
     ) -> RequestRecord:
-        """With the CSR, with this key, or with a new one of the algorithm that is wished for."""
+        """Build a request with the CSR, the key, or a new key of the requested algorithm."""
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
             raise bad_request("Self-signed certificates are not supported for CSR signing")
-        if problems := evaluation.problems(wish, profile.policy, now):
+        if problems := evaluation.problems(wanted, profile.policy, now):
             raise refuse(problems)
-        leaf = wish.leaf(now)
+        leaf = wanted.leaf(now)
         cas = self._cas(profile)
-        algorithm = _algorithm(cas, wish, supplied, key)
+        algorithm = _algorithm(cas, wanted, supplied, key)
         if why := impossible(leaf.key_usages, algorithm):
             raise bad_request(f"keyUsages: {why}")
         ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
         if ca is not None:
             _require_usable(ca, leaf, now)
-        its = _Key.of(supplied, key, algorithm)
+        request_key = _Key.of(supplied, key, algorithm)
         if ca is not None:
-            _require_inside(ca, leaf, its.public, now)
-        if its.known:
-            require_uncompromised(self._certificates, its.public)
+            _require_within_ceiling(ca, leaf, request_key.public, now)
+        if request_key.reused:
+            require_uncompromised(self._certificates, request_key.public)
         request_id = str(uuid.uuid4())
         return RequestRecord(
             id=request_id,
             certificate_id=str(uuid.uuid4()),
-            identity=asker.identity,
+            identity=requester.identity,
             profile=profile.id,
-            application=asker.application,
-            project=asker.project,
+            application=requester.application,
+            project=requester.project,
             created_at=now,
             updated_at=now,
             status="pending",
             ca=ca.id if ca else "",
             leaf=leaf,
-            lifetime=wish.lifetime(leaf, now),
-            csr=its.csr,
-            remove_roots=asker.remove_roots,
-            metadata=asker.metadata,
-            sealed_key=self._seal.close(its.made, request_id) if its.made else None,
+            lifetime=wanted.lifetime(leaf, now),
+            csr=request_key.csr,
+            remove_roots=requester.remove_roots,
+            metadata=requester.metadata,
+            sealed_key=self._seal.close(request_key.private, request_id) if request_key.private else None,
             supplied_csr=supplied is not None,
-            renews=asker.renews,
-            asked=asker.asked,
+            renews=requester.renews,
+            asked=requester.content_digest,
         )
 
     def _cas(self, profile: Profile) -> list[CA]:
@@ -122,28 +122,28 @@ class RequestBuilder:
             return []
         every = self._configuration.every_ca().values()
         named = {ca.name: ca for ca in every if isinstance(ca, CA) and ca.kind == "issuing"}
-        unread = [ca for ca in every if isinstance(ca, Misconfigured)]
-        if unread and not named.keys() >= set(profile.cas):
-            raise unread[0]  # it may be the one
+        unreadable = [ca for ca in every if isinstance(ca, Misconfigured)]
+        if unreadable and not named.keys() >= set(profile.cas):
+            raise unreadable[0]  # one of the missing CAs may be this one
         if missing := [name for name in profile.cas if name not in named]:
-            raise Misconfigured(f"profile {profile.key} names the CA {missing[0]}, and there is none; apply it again")
+            raise Misconfigured(f"unknown CA {missing[0]} in profile {profile.key}: apply the profile again")
         return [named[name] for name in profile.cas]
 
 
 def _algorithm(
-    cas: Sequence[CA], wish: EffectiveRequest, supplied: ParsedCsr | None, key: PrivateKey | None
+    cas: Sequence[CA], wanted: EffectiveRequest, supplied: ParsedCsr | None, key: PrivateKey | None
 ) -> KeyAlgorithm:
     if supplied is not None:
         return supplied.algorithm
     if key is not None:
         return key.algorithm
-    if wish.key_algorithm is not None:
-        return wish.key_algorithm
+    if wanted.key_algorithm is not None:
+        return wanted.key_algorithm
     return "EC_prime256v1" if cas and all(family(ca.algorithm) == "EC" for ca in cas) else "RSA_2048"
 
 
 def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> CA:
-    """The one of the key's family: AWS takes no mixed chains."""
+    """Return the CA of the key's family: AWS does not accept mixed chains."""
     wanted = family(algorithm)
     found = [ca for ca in cas if family(ca.algorithm) == wanted]
     if not found:
@@ -163,14 +163,14 @@ def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
         raise bad_request("notAfter date is after CA certificate's notAfter date")
 
 
-def _require_inside(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:
-    """What the signer would refuse is refused before anything is written; the signer looks again by itself."""
+def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:
+    """Raise Refusal before anything is stored if the signer would refuse; the signer checks again."""
     if ca.ceiling is None:
-        raise Misconfigured(f"CA {ca.name} has no ceiling, so it signs nothing; its operator sets one")
+        raise Misconfigured(f"CA {ca.name} has no ceiling: it cannot sign; set a ceiling")
     found = ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509)
     if late := ceiling.untimely(leaf, now):
         found.append(late)
     if found:
-        if broken := unsound(public_key):  # asked for again, so that what is sound costs no more
+        if broken := unsound(public_key):  # only on failure, so that valid keys cost nothing
             raise bad_request(f"csr: {broken}")
         raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

@@ -1,4 +1,4 @@
-"""Certificates that sign themselves, for profiles without a CA."""
+"""Self-signed certificates, for profiles without a CA."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from evercert.pki.keys import PrivateKey
 from evercert.pki.usages import extended_key_usage, key_usage
 
 
-def self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
-    """As RFC 5280 §4.2 has an end entity; an issuer has a name (§4.1.2.4), so an empty subject gets the first one."""
+def build_self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
+    """Build a self-signed end entity certificate (RFC 5280 §4.2).
+
+    The issuer must not be empty (§4.1.2.4), so an empty subject gets the first name as common name.
+    """
     name = leaf_subject(leaf)
     if not name.rdns:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, leaf.names[0].value[:64])])
@@ -26,7 +29,7 @@ def self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
         .not_valid_after(leaf.not_after.replace(microsecond=0))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(own, critical=False)
-        # Only a CA's own certificate may do without it (§4.2.1.1), and this is none.
+        # Only self-signed CA certificates may omit it (RFC 5280 §4.2.1.1).
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
     )
     if leaf.key_usages:
