@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from evercert.authority.ca.builder import Places
+from evercert.authority.ca.builder import IssuerURLs
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
 from tests.bench.figures import Figure, Part, table
@@ -126,7 +126,7 @@ def _script(setting: Setting, ca: CA, order: LeafOrder) -> Callable[[], bytes]:
     """Issues the same certificate; it has the CA's key, and is told everything else."""
     key, issuer = setting.kms.keys[ca.key][1], ca.current.x509
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    places = Places.of(setting.address, ca.id, ca.current.id)
+    places = IssuerURLs.of(setting.address, ca.id, ca.current.id)
     begins, ends = (moment.replace(microsecond=0) for moment in (order.leaf.not_before, order.leaf.not_after))
 
     def issue() -> bytes:

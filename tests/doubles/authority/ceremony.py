@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from evercert.authority.ca.builder import Issuer, Places, Span, issuing_certificate, root_certificate, serial_number
+from evercert.authority.ca.builder import Issuer, IssuerURLs, Span, serial_number, sign_issuing_ca, sign_root
 from evercert.authority.ca.definition import CA, Ceiling, Installed
-from evercert.authority.ca.kms_key import posing, public_key_of
+from evercert.authority.ca.kms_key import kms_private_key, public_key_of
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.aws.authority.kms_keys import KMSKeys
@@ -51,13 +51,13 @@ class Ceremony:
         family = self.algorithm.partition("_")[0]
         root_arn, arn = self.kms.add(self.algorithm, 1), self.kms.add(self.algorithm, 2)
         root_id, root_installed, own_id = (str(uuid.uuid4()) for _ in range(3))
-        root_key = posing(self.keys, root_arn, public_key_of(self.keys, root_arn))
+        root_key = kms_private_key(self.keys, root_arn, public_key_of(self.keys, root_arn))
         begins = self.now - timedelta(days=1)
-        root = root_certificate(root_key, name(f"{family} root"), serial_number(), Span(begins, begins + 20 * YEAR))
-        above = Issuer(root, Places(issuer=Places.of(ADDRESS, root_id, root_installed).issuer), root_key)
+        root = sign_root(root_key, name(f"{family} root"), serial_number(), Span(begins, begins + 20 * YEAR))
+        above = Issuer(root, IssuerURLs(issuer=IssuerURLs.of(ADDRESS, root_id, root_installed).issuer), root_key)
         public_key = public_key_of(self.keys, arn)
         span = Span(begins, begins + 5 * YEAR)
-        certificate = issuing_certificate(public_key, name(f"{family} issuing"), serial_number(), span, above)
+        certificate = sign_issuing_ca(public_key, name(f"{family} issuing"), serial_number(), span, above)
         self.root = CA(
             id=root_id, name=f"{family}-root", kind="root", status="active", key=root_arn, algorithm=self.algorithm,
             installed=(Installed(id=root_installed, certificate=pem(root)),),

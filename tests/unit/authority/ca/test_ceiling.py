@@ -1,4 +1,4 @@
-"""Every rule that a leaf has to keep, broken one at a time."""
+"""Tests of the ceiling: each rule for leaves, broken one at a time; and of weak keys."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import ValidationError
 
-from evercert.authority.ca.ceiling import MOST_NAMES, meant_by, problems, untimely, within
+from evercert.authority.ca.ceiling import MOST_NAMES, identifiers_of_common_name, problems, start_time_problem, within
 from evercert.authority.ca.definition import Ceiling
-from evercert.authority.ca.key_checks import unsound
+from evercert.authority.ca.key_checks import key_weakness
 from evercert.pki.identifiers import Identifier, parse
 from evercert.pki.keys import public_bytes
 from evercert.schema import first_problem
@@ -39,7 +39,7 @@ def found(ceremony: Ceremony = EC, within: Ceiling = NARROW, key: str = "", **ch
     return problems(leaf(**changes), public_key, within, ceremony.issuing.current.x509)
 
 
-def test_what_is_within_may_be_signed() -> None:
+def test_ceiling_allows_leaves_within_it() -> None:
     assert found() == []
     assert found(RSA, key_usages=("digital_signature", "key_encipherment")) == []
     assert found(RSA, hash="SHA512") == []
@@ -53,7 +53,7 @@ def test_what_is_within_may_be_signed() -> None:
         "ip:192.0.2.255", "ip:2001:db8::1", "email:me@example.com", "uri:spiffe://example.com/web",
     ],
 )  # fmt: skip
-def test_a_name_within(name: str) -> None:
+def test_ceiling_allows_name(name: str) -> None:
     assert within(parse(name), NARROW)
     assert found(names=(parse(name),)) == []
 
@@ -67,12 +67,12 @@ def test_a_name_within(name: str) -> None:
         "uri:https://example.com/",
     ],
 )  # fmt: skip
-def test_a_name_outside(name: str) -> None:
+def test_ceiling_refuses_name_outside(name: str) -> None:
     assert not within(parse(name), NARROW)
-    assert found(names=(parse(name),)) == [f"{parse(name)}: it is outside the CA's ceiling"]
+    assert found(names=(parse(name),)) == [f"{parse(name)}: outside the CA's ceiling"]
 
 
-def test_no_kind_of_name_is_within_nothing() -> None:
+def test_empty_ceiling_allows_no_names() -> None:
     nothing = Ceiling(dns=(), ip=(), email=(), uri=())
     names = ("dns:www.example.com", "ip:192.0.2.1", "email:me@example.com", "uri:spiffe://example.com/web")
     assert not any(within(parse(name), nothing) for name in names)
@@ -87,15 +87,15 @@ def test_no_kind_of_name_is_within_nothing() -> None:
         Identifier("ip", "192.0.2.1/24"), Identifier("email", "me.example.com"),
     ],
 )  # fmt: skip
-def test_a_name_in_no_form_that_certificates_hold(name: Identifier) -> None:
-    """As nobody can write it on the wire, but a caller in the same process could."""
+def test_ceiling_refuses_noncanonical_name(name: Identifier) -> None:
+    """The wire format cannot carry such a name, but a caller in the same process could pass one."""
     (problem,) = problems(
         leaf().model_copy(update={"names": (name,)}),
         private_key("EC_prime256v1").public_key(),
         Ceiling(),
         EC.issuing.current.x509,
     )
-    assert "not a name in the form that certificates hold" in problem
+    assert "not in canonical form" in problem
 
 
 @pytest.mark.parametrize(
@@ -108,43 +108,43 @@ def test_a_name_in_no_form_that_certificates_hold(name: Identifier) -> None:
         ("bücher.net", False), ("_x.evil.net", False),
     ],
 )  # fmt: skip
-def test_a_common_name_that_clients_could_take_for_a_host(common_name: str, fits: bool) -> None:
+def test_ceiling_checks_common_names_that_look_like_hosts(common_name: str, fits: bool) -> None:
     problems_found = found(subject={"common_name": (common_name,)})
     assert (problems_found == []) == fits, problems_found
 
 
-def test_what_a_common_name_means() -> None:
-    assert meant_by("www.example.com") == (parse("dns:www.example.com"),)
-    assert meant_by("Web server") == ()
-    assert meant_by("*.com") is None
+def test_common_name_identifiers() -> None:
+    assert identifiers_of_common_name("www.example.com") == (parse("dns:www.example.com"),)
+    assert identifiers_of_common_name("Web server") == ()
+    assert identifiers_of_common_name("*.com") is None
 
 
 SUBJECTS = [
-    ({"common_name": ("x" * 65,)}, "from 1 to 64 characters"),
-    ({"common_name": ("",)}, "from 1 to 64 characters"),
-    ({"organization": ("x" * 65,)}, "from 1 to 64 characters"),
-    ({"organizational_unit": ("x" * 65,)}, "from 1 to 64 characters"),
-    ({"state": ("x" * 129,)}, "from 1 to 128 characters"),
-    ({"locality": ("x" * 129,)}, "from 1 to 128 characters"),
-    ({"country": ("DEU",)}, "from 1 to 2 characters"),
+    ({"common_name": ("x" * 65,)}, "1 to 64 characters"),
+    ({"common_name": ("",)}, "1 to 64 characters"),
+    ({"organization": ("x" * 65,)}, "1 to 64 characters"),
+    ({"organizational_unit": ("x" * 65,)}, "1 to 64 characters"),
+    ({"state": ("x" * 129,)}, "1 to 128 characters"),
+    ({"locality": ("x" * 129,)}, "1 to 128 characters"),
+    ({"country": ("DEU",)}, "1 to 2 characters"),
     ({"country": ("de",)}, "two capital letters"),
     ({"country": ("ÄÖ",)}, "two capital letters"),
-    ({"domain_components": ("x" * 64,)}, "from 1 to 63 characters"),
+    ({"domain_components": ("x" * 64,)}, "1 to 63 characters"),
     ({"domain_components": ("münchen",)}, "ASCII"),
-    ({"organization": ("a\0b",)}, "do not print"),
-    ({"organization": ("a\nb",)}, "do not print"),
+    ({"organization": ("a\0b",)}, "unprintable characters"),
+    ({"organization": ("a\nb",)}, "unprintable characters"),
     ({"organization": (" a",)}, "spaces around it"),
-    ({"organization": ("a\u202eb",)}, "do not print"),
-    ({"organizational_unit": ("a",) * 21}, "has 21 values"),
+    ({"organization": ("a\u202eb",)}, "unprintable characters"),
+    ({"organizational_unit": ("a",) * 21}, "21 values"),
 ]
 
 
-@pytest.mark.parametrize(("subject", "said"), SUBJECTS)
-def test_a_subject_beyond_its_bounds(subject: dict[str, Any], said: str) -> None:
-    assert any(said in problem for problem in found(subject=subject))
+@pytest.mark.parametrize(("subject", "message"), SUBJECTS)
+def test_ceiling_refuses_subject_beyond_bounds(subject: dict[str, Any], message: str) -> None:
+    assert any(message in problem for problem in found(subject=subject))
 
 
-def test_a_subject_up_to_its_bounds() -> None:
+def test_ceiling_allows_subject_at_its_bounds() -> None:
     full = {
         "country": ("DE",),
         "domain_components": ("com", "x" * 63),
@@ -157,12 +157,12 @@ def test_a_subject_up_to_its_bounds() -> None:
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [
-    ({"names": tuple(parse(f"dns:{n}.example.com") for n in range(MOST_NAMES + 1))}, "101 names"),
-    ({"names": (), "subject": {}}, "neither an alternative name nor a common name"),
-    ({"key": "EC_secp384r1"}, "EC_secp384r1; the CA's ceiling has"),
-    ({"key": "RSA_2048"}, "one family alone"),
-    ({"key": "Ed25519"}, "one family alone"),
-    ({"key": "EC_secp256k1"}, "of a kind that is not certified"),
+    ({"names": tuple(parse(f"dns:{n}.example.com") for n in range(MOST_NAMES + 1))}, "too many alternative names: 101"),
+    ({"names": (), "subject": {}}, "must have an alternative name or a common name"),
+    ({"key": "EC_secp384r1"}, "EC_secp384r1: the CA's ceiling allows"),
+    ({"key": "RSA_2048"}, "one key family"),
+    ({"key": "Ed25519"}, "one key family"),
+    ({"key": "EC_secp256k1"}, "unsupported key algorithm"),
     ({"key_usages": ("digital_signature", "key_encipherment")}, "an EC key encrypts nothing"),
     ({"key_usages": ("non_repudiation",)}, "key usages non_repudiation: outside the CA's ceiling"),
     (
@@ -170,27 +170,27 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "extended key usages client_auth: outside the CA's ceiling",
     ),
     ({"extended_key_usages": ("ocsp_signing",)}, "extended key usages ocsp_signing: outside the CA's ceiling"),
-    ({"hash": "SHA384"}, "KMS signs with SHA256"),
+    ({"hash": "SHA384"}, "KMS supports SHA256"),
     ({"not_after": START + timedelta(days=90, seconds=1)}, "the CA's ceiling is 90d"),
-    ({"not_after": START - timedelta(minutes=5)}, "end before it begins"),
-    ({"not_before": START - timedelta(days=2), "not_after": START}, "begin before the CA's certificate"),
+    ({"not_after": START - timedelta(minutes=5)}, "notAfter is not after notBefore"),
+    ({"not_before": START - timedelta(days=2), "not_after": START}, "notBefore is before the CA certificate's"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), BROKEN)
-def test_each_rule_is_told_with_its_reason(changes: dict[str, Any], said: str) -> None:
-    assert any(said in problem for problem in found(**changes)), found(**changes)
+@pytest.mark.parametrize(("changes", "message"), BROKEN)
+def test_ceiling_names_the_broken_rule(changes: dict[str, Any], message: str) -> None:
+    assert any(message in problem for problem in found(**changes)), found(**changes)
 
 
-def test_nothing_outlives_its_ca() -> None:
+def test_leaf_cannot_outlive_its_ca() -> None:
     end = EC.issuing.current.x509.not_valid_after_utc
     wide = Ceiling(longest=timedelta(days=36_500))
     assert found(within=wide, not_after=end) == []
     (problem,) = found(within=wide, not_after=end + timedelta(seconds=1))
-    assert "end after the CA's certificate" in problem
+    assert "notAfter is after the CA certificate's" in problem
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_ceiling_reports_all_problems() -> None:
     assert len(found(names=(parse("dns:evil.net"), parse("ip:10.0.0.1")), subject={"country": ("de",)})) == 3
 
 
@@ -201,9 +201,9 @@ def test_all_problems_are_told_at_once() -> None:
         (timedelta(days=-1, seconds=-1), False), (timedelta(days=30, seconds=1), False),
     ],
 )  # fmt: skip
-def test_it_begins_about_when_it_is_asked_for(begins: timedelta, fits: bool) -> None:
-    said = untimely(leaf(not_before=START + begins, not_after=START + timedelta(days=90)), START)
-    assert (said is None) == fits
+def test_leaf_starts_near_the_request_time(begins: timedelta, fits: bool) -> None:
+    problem = start_time_problem(leaf(not_before=START + begins, not_after=START + timedelta(days=90)), START)
+    assert (problem is None) == fits
 
 
 # -- keys -------------------------------------------------------------------------------------------------------------
@@ -211,45 +211,45 @@ def rsa_key(p: int, q: int, e: int = 65_537) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(e, p * q).public_key()
 
 
-def test_sound_keys_are_sound() -> None:
-    assert unsound(private_key("RSA_2048").public_key()) is None
-    assert unsound(ec.generate_private_key(ec.SECP256R1()).public_key()) is None
+def test_key_weakness_accepts_strong_keys() -> None:
+    assert key_weakness(private_key("RSA_2048").public_key()) is None
+    assert key_weakness(ec.generate_private_key(ec.SECP256R1()).public_key()) is None
 
 
 @pytest.mark.parametrize("exponent", [3, 17, 65_535, 2**256 + 1])
-def test_a_strange_exponent(exponent: int) -> None:
+def test_key_weakness_finds_unusual_exponent(exponent: int) -> None:
     numbers = private_key("RSA_2048").private_numbers()
-    assert "exponent" in (unsound(rsa_key(numbers.p, numbers.q, exponent)) or "")
+    assert "exponent" in (key_weakness(rsa_key(numbers.p, numbers.q, exponent)) or "")
 
 
-def test_a_modulus_that_is_broken_at_once() -> None:
+def test_key_weakness_finds_weak_modulus() -> None:
     numbers = private_key("RSA_2048").private_numbers()
-    assert "small factor" in (unsound(rsa_key(numbers.p, 751 * (2**1013 + 1))) or "")
+    assert "small factor" in (key_weakness(rsa_key(numbers.p, 751 * (2**1013 + 1))) or "")
     near = next(n for n in range(numbers.p + 2, numbers.p + 200_000, 2) if all(n % d for d in range(3, 752, 2)))
-    assert "too close together" in (unsound(rsa_key(numbers.p, near)) or "")
+    assert "too close together" in (key_weakness(rsa_key(numbers.p, near)) or "")
 
 
 def at_round(p: int, rounds: int) -> int:
-    """A factor, without small ones itself, whose product with p falls in this round of Fermat's method (first: 0)."""
+    """Return a factor, without small divisors, whose product with p is factored in this Fermat round (first: 0)."""
     begin = p + isqrt(4 * p * (2 * rounds + 1)) // 2 * 2
     return next(q for q in range(begin, begin + 200_000, 2) if all(q % d for d in range(3, 752, 2)))
 
 
 @pytest.mark.parametrize(("rounds", "broken"), [(0, True), (1, True), (50, True), (99, True), (100, False)])
-def test_a_hundred_rounds_are_looked_through(rounds: int, broken: bool) -> None:
+def test_key_weakness_tries_100_fermat_rounds(rounds: int, broken: bool) -> None:
     p = private_key("RSA_2048").private_numbers().p
-    assert ("too close together" in (unsound(rsa_key(p, at_round(p, rounds))) or "")) is broken
+    assert ("too close together" in (key_weakness(rsa_key(p, at_round(p, rounds))) or "")) is broken
 
 
-def test_an_even_exponent() -> None:
-    """As somebody can write it into a CSR by hand."""
+def test_even_exponent_does_not_parse() -> None:
+    """A hand-made CSR could have one."""
     der = public_bytes(private_key("RSA_2048").public_key())
     assert der.endswith(b"\x02\x03\x01\x00\x01")
-    with pytest.raises(ValueError, match="e must be odd"):  # it is not even read
+    with pytest.raises(ValueError, match="e must be odd"):
         serialization.load_der_public_key(der[:-1] + b"\x02")
 
 
-def test_a_ca_signs_no_unsound_key() -> None:
+def test_ceiling_refuses_weak_key() -> None:
     numbers = private_key("RSA_2048").private_numbers()
     key = rsa_key(numbers.p, numbers.q, 3)
     (problem,) = problems(leaf(), key, NARROW, RSA.issuing.current.x509)
@@ -266,7 +266,7 @@ def test_a_ca_signs_no_unsound_key() -> None:
         ("uri", "spiffe:///web"), ("uri", "https://a b/"),
     ],
 )  # fmt: skip
-def test_a_ceiling_that_means_nothing_is_told_with_its_place(field: str, wrong: str) -> None:
+def test_ceiling_names_the_invalid_pattern(field: str, wrong: str) -> None:
     with pytest.raises(ValidationError) as raised:
         Ceiling.model_validate(
             {field: ["*" if field in ("dns", "email") else "::/0" if field == "ip" else "a:b", wrong]}
@@ -274,29 +274,29 @@ def test_a_ceiling_that_means_nothing_is_told_with_its_place(field: str, wrong: 
     assert first_problem(raised.value).startswith(f"{field}.1: ")
 
 
-def test_an_address_of_ipv4_in_an_address_of_ipv6_is_both() -> None:
-    """Go's verifier takes one for the other."""
-    everything_of_ipv6 = ceiling(ip=("10.0.0.0/8", "::/0"))
-    assert not within(parse("ip:::ffff:192.0.2.1"), everything_of_ipv6)
-    assert within(parse("ip:::ffff:10.0.0.1"), everything_of_ipv6)
+def test_ceiling_checks_ipv4_mapped_addresses_as_both() -> None:
+    """Go's verifier treats an IPv4-mapped address as the IPv4 address."""
+    all_of_ipv6 = ceiling(ip=("10.0.0.0/8", "::/0"))
+    assert not within(parse("ip:::ffff:192.0.2.1"), all_of_ipv6)
+    assert within(parse("ip:::ffff:10.0.0.1"), all_of_ipv6)
 
 
 @pytest.mark.parametrize(
     "path", ["web/../admin", "web/..", "./web", "web/%2e%2E/admin", "web/.%2e/admin", "web/..%2fadmin", "web/..\\admin"]
 )
-def test_a_uri_does_not_climb_out_of_its_beginning(path: str) -> None:
+def test_ceiling_refuses_uri_with_dot_segments(path: str) -> None:
     assert not within(Identifier("uri", f"spiffe://example.com/{path}"), NARROW)
     assert within(Identifier("uri", "spiffe://example.com/web..admin/.hidden?to=/../x"), NARROW)
 
 
-def test_a_leaf_without_a_purpose_is_good_for_all_of_them() -> None:
+def test_leaf_without_purpose_needs_any_purpose() -> None:
     assert found(within=ceiling(any_purpose=True), extended_key_usages=()) == []
-    (said,) = found(within=ceiling(any_purpose=False), extended_key_usages=())
-    assert "is good for all" in said
+    (problem,) = found(within=ceiling(any_purpose=False), extended_key_usages=())
+    assert "allows every purpose" in problem
 
 
-def test_a_common_name_is_measured_in_bytes_too() -> None:
-    """What is too long in them cannot be built, and the request would wait for ever."""
+def test_ceiling_limits_common_name_bytes() -> None:
+    """`cryptography` cannot build a longer one, and the request would stay pending indefinitely."""
     assert found(subject={"common_name": ("é" * 30 + " é",)}) == []
-    (said,) = found(subject={"common_name": ("é" * 31 + " é",)})
-    assert "at most 64 bytes" in said
+    (problem,) = found(subject={"common_name": ("é" * 31 + " é",)})
+    assert "at most 64 bytes" in problem

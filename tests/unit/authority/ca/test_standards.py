@@ -1,4 +1,4 @@
-"""What the CAs sign, as others see it: pkilint, openssl, the verifier of `cryptography`, and two TLS stacks."""
+"""Check certificates and CRLs with pkilint, OpenSSL, the verifier of `cryptography`, and two TLS stacks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import verification
 
-from evercert.authority.ca.builder import ca_request, serial_number
-from evercert.authority.ca.kms_key import posing, public_key_of
+from evercert.authority.ca.builder import serial_number, sign_ca_csr
+from evercert.authority.ca.kms_key import kms_private_key, public_key_of
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.signer.signer import SigningService
 from evercert.pki.identifiers import parse
@@ -44,20 +44,20 @@ def issued(ceremony: Ceremony, now: datetime = START, **changes) -> x509.Certifi
 
 
 def crl(ceremony: Ceremony, *revoked: Revoked) -> x509.CertificateRevocationList:
-    asked = CrlOrder(ceremony.issuing.id, 7, START, START + timedelta(days=7), revoked)
-    return x509.load_der_x509_crl(signing(ceremony).crl(asked))
+    crl_order = CrlOrder(ceremony.issuing.id, 7, START, START + timedelta(days=7), revoked)
+    return x509.load_der_x509_crl(signing(ceremony).crl(crl_order))
 
 
 def usages(algorithm: str) -> tuple[str, ...]:
     return ("digital_signature", "key_encipherment") if algorithm.startswith("RSA") else ("digital_signature",)
 
 
-def test_the_linter_finds_something() -> None:
+def test_pkilint_reports_findings() -> None:
     assert findings(certificate(extended=None, usages=("key_cert_sign",)))
 
 
 @pytest.mark.parametrize("text", ["*.exa_mple.com", "*.-a.example", "*.a..example", "*.example", "www.*.example.com"])
-def test_what_it_does_not_know_of_wildcards_hides_no_other_mistake(text: str) -> None:
+def test_wildcard_exception_hides_no_other_finding(text: str) -> None:
     key = private_key("EC_prime256v1")
     builder = (
         x509.CertificateBuilder().subject_name(name("x")).issuer_name(name("x")).public_key(key.public_key())
@@ -69,7 +69,7 @@ def test_what_it_does_not_know_of_wildcards_hides_no_other_mistake(text: str) ->
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_pkilint_finds_nothing_in_a_leaf(algorithm: str, purpose: str) -> None:
+def test_leaf_passes_pkilint(algorithm: str, purpose: str) -> None:
     ceremony = Ceremony(algorithm)
     more = {"key_usages": usages(algorithm), "extended_key_usages": PURPOSES[purpose]}
     assert findings(issued(ceremony, names=tuple(map(parse, NAMES)), **more)) == []
@@ -82,7 +82,7 @@ def test_pkilint_finds_nothing_in_a_leaf(algorithm: str, purpose: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_pkilint_finds_nothing_in_cas_and_their_lists(algorithm: str) -> None:
+def test_cas_and_crls_pass_pkilint(algorithm: str) -> None:
     ceremony = Ceremony(algorithm)
     assert findings(ceremony.root.current.x509) == []
     assert findings(ceremony.issuing.current.x509) == []
@@ -96,7 +96,7 @@ def test_pkilint_finds_nothing_in_cas_and_their_lists(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_openssl_and_cryptography_follow_the_chain(algorithm: str) -> None:
+def test_openssl_and_cryptography_verify_the_chain(algorithm: str) -> None:
     now = datetime.now(UTC)
     ceremony = Ceremony(algorithm, now)
     leaf = issued(ceremony, now, key_usages=usages(algorithm))
@@ -109,7 +109,7 @@ def test_openssl_and_cryptography_follow_the_chain(algorithm: str) -> None:
     assert verifier.verify(leaf, [middle.x509]) == [leaf, middle.x509, root.x509]
 
 
-def test_an_issuing_ca_signs_leaves_and_lists_and_no_cas() -> None:
+def test_issuing_ca_may_sign_leaves_and_crls_only() -> None:
     ceremony = Ceremony()
     constraints = ceremony.issuing.current.x509.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
@@ -121,16 +121,16 @@ def test_an_issuing_ca_signs_leaves_and_lists_and_no_cas() -> None:
     assert not usage.value.key_encipherment
 
 
-def test_openssl_knows_what_the_list_revokes(tmp_path: Path) -> None:
+def test_openssl_reads_revocation_from_crl(tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     ceremony = Ceremony("EC_prime256v1", now)
-    signer, asked = signing(ceremony, now), order(ceremony.issuing, now)
-    leaf = x509.load_der_x509_certificate(signer.leaf(asked))
+    signer, leaf_order = signing(ceremony, now), order(ceremony.issuing, now)
+    leaf = x509.load_der_x509_certificate(signer.leaf(leaf_order))
     (tmp_path / "leaf.pem").write_text(pem(leaf))
     (tmp_path / "middle.pem").write_text(ceremony.issuing.current.certificate)
     (tmp_path / "root.pem").write_text(ceremony.root.current.certificate)
 
-    def said(number: int, *revoked: Revoked) -> str:
+    def verify(number: int, *revoked: Revoked) -> str:
         der = signer.crl(CrlOrder(ceremony.issuing.id, number, now, now + timedelta(days=7), revoked))
         text = x509.load_der_x509_crl(der).public_bytes(serialization.Encoding.PEM).decode()
         (tmp_path / "crl.pem").write_text(text)
@@ -149,15 +149,15 @@ def test_openssl_knows_what_the_list_revokes(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         return done.stdout + done.stderr
 
-    assert ": OK" in said(1)
-    assert "certificate revoked" in said(2, Revoked(leaf.serial_number, now - timedelta(minutes=1), "superseded"))
+    assert ": OK" in verify(1)
+    assert "certificate revoked" in verify(2, Revoked(leaf.serial_number, now - timedelta(minutes=1), "superseded"))
 
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
-def test_a_request_of_a_ca_key_is_one_that_openssl_takes(algorithm: str) -> None:
+def test_openssl_accepts_csr_of_a_ca_key(algorithm: str) -> None:
     ceremony = Ceremony(algorithm)
     arn = ceremony.issuing.key
-    request = ca_request(posing(ceremony.keys, arn, public_key_of(ceremony.keys, arn)), name("issuing"))
+    request = sign_ca_csr(kms_private_key(ceremony.keys, arn, public_key_of(ceremony.keys, arn)), name("issuing"))
     text = request.public_bytes(serialization.Encoding.PEM).decode()
     shown = openssl("req", "-noout", "-verify", "-text", given=text)
     assert "CA:TRUE, pathlen:0" in shown
@@ -167,7 +167,7 @@ def test_a_request_of_a_ca_key_is_one_that_openssl_takes(algorithm: str) -> None
 # -- TLS --------------------------------------------------------------------------------------------------------------
 @pytest.fixture(params=["EC_prime256v1", "RSA_2048"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder with what a server on the loopback and its client need."""
+    """Return a folder with the keys and certificates of a loopback server and its client."""
     now = datetime.now(UTC)
     ceremony = Ceremony(request.param, now)
     names = (parse("dns:localhost"), parse("ip:127.0.0.1"))
@@ -187,7 +187,7 @@ def serve_once(folder: Path, listener: socket.socket) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
     context.load_verify_locations(folder / "root.pem")
-    context.verify_mode = ssl.CERT_REQUIRED  # of the client too: the leaf is for both
+    context.verify_mode = ssl.CERT_REQUIRED  # the leaf is valid for server and client
     connection, _ = listener.accept()
     connection.settimeout(10)
     with context.wrap_socket(connection, server_side=True) as wrapped:
@@ -201,7 +201,7 @@ def listener() -> socket.socket:
         yield made
 
 
-def test_python_shakes_hands_with_python(served: Path, listener: socket.socket) -> None:
+def test_python_client_connects_to_python_server(served: Path, listener: socket.socket) -> None:
     server = threading.Thread(target=serve_once, args=(served, listener))
     server.start()
     context = ssl.create_default_context(cafile=str(served / "root.pem"))
@@ -213,7 +213,7 @@ def test_python_shakes_hands_with_python(served: Path, listener: socket.socket) 
     server.join(10)
 
 
-def test_openssl_shakes_hands_with_python(served: Path, listener: socket.socket) -> None:
+def test_openssl_client_connects_to_python_server(served: Path, listener: socket.socket) -> None:
     server = threading.Thread(target=serve_once, args=(served, listener))
     server.start()
     port = listener.getsockname()[1]
@@ -230,7 +230,7 @@ def test_openssl_shakes_hands_with_python(served: Path, listener: socket.socket)
     assert "hello" in done.stdout
 
 
-def test_python_shakes_hands_with_openssl(served: Path) -> None:
+def test_python_client_connects_to_openssl_server(served: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
@@ -250,8 +250,8 @@ def test_python_shakes_hands_with_openssl(served: Path) -> None:
             server.kill()
 
 
-def test_a_hundred_long_names_are_signed() -> None:
-    """More than the 4,096 bytes that KMS takes of a message."""
+def test_signer_signs_a_hundred_long_names() -> None:
+    """KMS accepts raw messages of at most 4,096 bytes, so this needs a digest."""
     ceremony = Ceremony()
     names = tuple(parse(f"dns:{'a' * 50}.{number}.example.com") for number in range(100))
     leaf = issued(ceremony, names=names)

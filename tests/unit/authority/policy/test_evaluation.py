@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.authority.policy.evaluation import problems, refuse
+from evercert.authority.policy.evaluation import find_violations, refuse
 from evercert.authority.policy.policy import Policy
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields
@@ -16,7 +16,7 @@ NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 def found(policy, **asked):
     if "names" in asked:
         asked["names"] = tuple(map(parse, asked["names"]))
-    return problems(EffectiveRequest.of(RequestedFields(**asked)), Policy.model_validate(policy), NOW)
+    return find_violations(EffectiveRequest.of(RequestedFields(**asked)), Policy.model_validate(policy), NOW)
 
 
 def subject(kind="common_name", **lists):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evercert.authority.policy.patterns import allows, denies, fold, matches, meets, unreadable
+from evercert.authority.policy.patterns import allows, denies, fold, matches, meets, pattern_problem
 
 LETTERS = st.text(alphabet="ab.", max_size=12)
 GLOBS = st.text(alphabet="ab.*", max_size=10)
@@ -98,7 +98,7 @@ def test_what_could_be_read_in_two_ways_is_denied_in_either_and_allowed_in_both(
      ("domain_component", "a, b"), ("organization", "a\x00"), ("organization", " a")],
 )  # fmt: skip
 def test_an_unreadable_pattern_allows_nothing_and_denies_everything(kind, pattern):
-    assert unreadable(kind, pattern)
+    assert pattern_problem(kind, pattern)
     assert not allows(kind, pattern, pattern)
     assert denies(kind, pattern, "anything")
 

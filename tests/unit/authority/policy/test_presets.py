@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.authority.policy.evaluation import problems
+from evercert.authority.policy.evaluation import find_violations
 from evercert.authority.policy.presets import PRESETS
-from evercert.authority.requests.defaults import wish
+from evercert.authority.requests.defaults import resolve_request
 from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields
 from evercert.pki.identifiers import parse
 
@@ -18,8 +18,8 @@ def found(name, **asked):
     if "names" in asked:
         asked["names"] = tuple(map(parse, asked["names"]))
     preset = PRESETS[name]
-    wished = wish(RequestedFields(**asked), None, preset.defaults)
-    return problems(wished, preset.policy, NOW), wished.leaf(NOW)
+    wished = resolve_request(RequestedFields(**asked), None, preset.defaults)
+    return find_violations(wished, preset.policy, NOW), wished.leaf(NOW)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,9 +71,9 @@ def test_refuses_the_rest(name, asked):
 @pytest.mark.parametrize("name", PRESETS)
 def test_none_makes_a_ca(name):
     preset = PRESETS[name]
-    wished = wish(
+    wished = resolve_request(
         RequestedFields(names=(parse("a.example"),), basic_constraints=BasicConstraints(True)), None, preset.defaults
     )
-    assert problems(wished, preset.policy, NOW) == [
+    assert find_violations(wished, preset.policy, NOW) == [
         "CA certificates are not allowed by template policy (basicConstraints.isCA)"
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evercert.authority.policy.evaluation import problems
+from evercert.authority.policy.evaluation import find_violations
 from evercert.authority.policy.policy import Policy
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.pki.identifiers import Identifier
@@ -109,7 +109,7 @@ def met(draw):
 
 
 def allowed(wish, policy):
-    return not problems(wish, Policy.model_validate(policy), NOW)
+    return not find_violations(wish, Policy.model_validate(policy), NOW)
 
 
 def fits(pattern: str, value: str) -> bool:

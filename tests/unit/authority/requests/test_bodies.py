@@ -17,7 +17,7 @@ PROFILE = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 
 
 def issue(**attributes):
-    return bodies.issue({"profileId": PROFILE, "attributes": attributes}).asked
+    return bodies.issue({"profileId": PROFILE, "attributes": attributes}).requested
 
 
 def refused(body):
@@ -54,7 +54,7 @@ def test_takes_what_the_agent_sends():
         }
     )
     assert (body.profile_id, body.application_id, body.csr, body.remove_roots) == (PROFILE, PROFILE, None, True)
-    assert body.asked == {
+    assert body.requested == {
         "ttl": timedelta(days=90),
         "common_name": "WWW.example.com",
         "names": (parse("www.example.com"), parse("2001:db8::1")),
@@ -91,7 +91,7 @@ def test_keys_that_nobody_knows_are_left_out():
         "metadata": [{"key": "a", "value": "b", "c": 1}],
     }
     read = bodies.issue(body)
-    assert read.asked == {}
+    assert read.requested == {}
     assert read.metadata == (("a", "b"),)
 
 
@@ -233,7 +233,7 @@ def test_all_mistakes_are_told_at_once():
 def test_a_renewal_may_say_nothing_at_all():
     for body in (None, {}):
         renewal = bodies.renew(body)
-        assert (renewal.csr, renewal.asked, renewal.remove_roots, renewal.key_source) == (None, {}, False, None)
+        assert (renewal.csr, renewal.requested, renewal.remove_roots, renewal.key_source) == (None, {}, False, None)
 
 
 def test_reads_a_renewal():
@@ -246,7 +246,7 @@ def test_reads_a_renewal():
         }
     )
     assert (renewal.csr, renewal.remove_roots, renewal.key_source) == ("x", True, "reuse")
-    assert renewal.asked == {"common_name": None, "ttl": timedelta(days=1)}
+    assert renewal.requested == {"common_name": None, "ttl": timedelta(days=1)}
     with pytest.raises(Refusal, match="'new', 'reuse' or 'csr'"):
         bodies.renew({"renewalKeySource": "old"})
 

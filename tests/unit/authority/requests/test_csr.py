@@ -65,7 +65,7 @@ def test_reads_everything_that_a_request_can_say():
         )
     )  # fmt: skip
     assert supplied.algorithm == "EC_prime256v1"
-    assert supplied.asked == {
+    assert supplied.requested == {
         "domain_components": ("example", "com"), "country": "DE", "organization": "Muster", "organizational_unit": "Web",
         "state": "Hessen", "locality": "Frankfurt", "common_name": "xn--bcher-kva.example",
         "names": (parse("www.example.com"), parse("Ops@example.com")), "key_algorithm": "EC_prime256v1",
@@ -75,8 +75,8 @@ def test_reads_everything_that_a_request_can_say():
 
 
 def test_a_client_may_have_a_common_name_alone_or_nothing():
-    assert read(csr(subject=((NameOID.COMMON_NAME, "Payroll service"),))).asked["common_name"] == "Payroll service"
-    assert read(csr()).asked == {"key_algorithm": "EC_prime256v1"}
+    assert read(csr(subject=((NameOID.COMMON_NAME, "Payroll service"),))).requested["common_name"] == "Payroll service"
+    assert read(csr()).requested == {"key_algorithm": "EC_prime256v1"}
 
 
 def test_keeps_the_request_alone():

@@ -7,9 +7,9 @@ import pytest
 
 from evercert.authority.api_errors import Refusal
 from evercert.authority.requests.csr import ParsedCsr, read
-from evercert.authority.requests.defaults import carried, wish
+from evercert.authority.requests.defaults import find_repeated_attributes, resolve_request
 from evercert.authority.requests.effective_request import EffectiveRequest
-from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields, again
+from evercert.authority.requests.requested_fields import BasicConstraints, RequestedFields, fields_of_leaf
 from evercert.errors import Misconfigured
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import parse
@@ -56,7 +56,7 @@ def test_dates_are_taken_as_they_are():
 def test_a_beginning_and_a_default_make_an_end():
     asked = RequestedFields(names=WWW, not_before=WHOLE + DAY)
     assert EffectiveRequest.of(asked).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
-    asked = wish(asked, None, {"ttlDays": 2})
+    asked = resolve_request(asked, None, {"ttlDays": 2})
     assert (asked.ttl, asked.not_after) == (None, WHOLE + 3 * DAY)
 
 
@@ -71,7 +71,7 @@ def test_what_a_certificate_said_can_be_asked_for_again():
         names=WWW, common_name="a", domain_components=("example", "com"), key_usages=("digital_signature",),
         extended_key_usages=("server_auth",), key_algorithm="RSA_2048", signature_algorithm="RSA-SHA384",
     )  # fmt: skip
-    assert again(EffectiveRequest.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
+    assert fields_of_leaf(EffectiveRequest.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_tells_all_of_it_at_once():
 
 
 def test_defaults_fill_what_was_not_said():
-    found = wish(RequestedFields(names=WWW), None, DEFAULTS)
+    found = resolve_request(RequestedFields(names=WWW), None, DEFAULTS)
     assert found.subject == {"common_name": ("default.example.com",), "organization": ("Muster",)}
     assert (found.ttl, found.key_algorithm, found.signature_algorithm) == (30 * DAY, "EC_prime256v1", "ECDSA-SHA256")
     assert (found.key_usages, found.extended_key_usages) == (("digital_signature",), ("server_auth",))
@@ -125,13 +125,13 @@ def test_the_request_wins_and_lists_replace():
         extended_key_usages=("client_auth",),
         key_usages=("key_agreement",),
     )
-    found = wish(asked, None, DEFAULTS)
+    found = resolve_request(asked, None, DEFAULTS)
     assert found.subject["common_name"] == ("a",)
     assert (found.ttl, found.key_usages, found.extended_key_usages) == (DAY, ("key_agreement",), ("client_auth",))
 
 
 def test_null_clears_a_default():
-    found = wish(
+    found = resolve_request(
         RequestedFields(names=WWW, common_name=None, ttl=None, key_usages=None, signature_algorithm=None),
         None,
         DEFAULTS,
@@ -141,11 +141,11 @@ def test_null_clears_a_default():
 
 
 def test_a_default_that_cannot_go_with_the_request_is_left_out():
-    found = wish(RequestedFields(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
+    found = resolve_request(RequestedFields(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
     assert (found.signature_algorithm, found.ttl) == (None, None)
     assert found.key_usages == ("digital_signature", "key_encipherment")
     assert (
-        wish(
+        resolve_request(
             RequestedFields(signature_algorithm="ECDSA-SHA256", key_algorithm="RSA_2048"), None, {}
         ).signature_algorithm
         == "ECDSA-SHA256"
@@ -154,12 +154,14 @@ def test_a_default_that_cannot_go_with_the_request_is_left_out():
 
 def test_defaults_that_are_none_are_an_operators_matter():
     with pytest.raises(Misconfigured, match="ttlDayz"):
-        wish(RequestedFields(), None, {"ttlDayz": 3})
+        resolve_request(RequestedFields(), None, {"ttlDayz": 3})
 
 
 def test_a_csr_says_what_it_carries_and_the_body_the_rest():
     csr = supplied(common_name="www.example.com", key_usages=["digital_signature"])
-    found = wish(RequestedFields(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS)
+    found = resolve_request(
+        RequestedFields(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS
+    )
     assert found.subject == {"common_name": ("www.example.com",), "organization": ("Muster AG",)}
     assert (found.names, found.key_algorithm, found.key_usages) == (WWW, "EC_prime256v1", ("key_agreement",))
     assert (found.extended_key_usages, found.ttl) == (("server_auth",), DAY)
@@ -168,20 +170,20 @@ def test_a_csr_says_what_it_carries_and_the_body_the_rest():
 def test_attributes_may_repeat_a_csr_and_not_contradict_it():
     csr = supplied(common_name="www.example.com")
     same = RequestedFields(common_name="www.example.com", names=WWW, key_algorithm="EC_prime256v1")
-    assert wish(same, csr, {}).subject == {"common_name": ("www.example.com",)}
-    assert carried(csr, same) == ["commonName", "altNames", "keyAlgorithm"]
-    assert carried(csr, RequestedFields(ttl=DAY, organization="x", common_name=None)) == []
-    assert wish(RequestedFields(common_name=None, key_algorithm=None), csr, {}).subject == {
+    assert resolve_request(same, csr, {}).subject == {"common_name": ("www.example.com",)}
+    assert find_repeated_attributes(csr, same) == ["commonName", "altNames", "keyAlgorithm"]
+    assert find_repeated_attributes(csr, RequestedFields(ttl=DAY, organization="x", common_name=None)) == []
+    assert resolve_request(RequestedFields(common_name=None, key_algorithm=None), csr, {}).subject == {
         "common_name": ("www.example.com",)
     }
     with pytest.raises(
         Refusal,
         match=r"attributes\.commonName, attributes\.altNames, attributes\.keyAlgorithm: the CSR says something else",
     ):
-        wish(RequestedFields(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
+        resolve_request(RequestedFields(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
 
 
 def test_no_attribute_hides_that_a_csr_asks_for_a_ca():
     csr = supplied(common_name="www.example.com")
-    asks = replace(csr, asked={**csr.asked, "basic_constraints": BasicConstraints(True)})
-    assert wish(RequestedFields(basic_constraints=BasicConstraints(False)), asks, {}).ca
+    asks = replace(csr, requested={**csr.requested, "basic_constraints": BasicConstraints(True)})
+    assert resolve_request(RequestedFields(basic_constraints=BasicConstraints(False)), asks, {}).ca

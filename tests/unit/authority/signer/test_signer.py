@@ -296,9 +296,9 @@ def test_a_ca_that_cannot_be_read_is_in_no_other_s_way(stage: Stage) -> None:
 def test_a_ca_whose_certificate_is_for_another_key_answers_nothing(stage: Stage) -> None:
     """As when somebody has put the ARN of another key there: what KMS signed does not verify."""
     ca = stage.change(key=stage.ceremony.root.key)
-    with pytest.raises(Misconfigured, match="does not fit the public key of the CA"):
+    with pytest.raises(Misconfigured, match="signature does not match the CA's public key"):
         stage.signer().leaf(order(ca))
-    with pytest.raises(Misconfigured, match="does not fit the public key of the CA"):
+    with pytest.raises(Misconfigured, match="signature does not match the CA's public key"):
         stage.signer().crl(crl_order(ca))
     assert stage.ledger.results == {}
 
@@ -410,7 +410,7 @@ def test_what_begins_at_another_time_is_written_down_and_not_signed(stage: Stage
     if moved < timedelta(0):
         asked = order(stage.ceremony.issuing, not_before=stage.clock.now + timedelta(days=30, seconds=1))
     for _ in range(2):
-        with pytest.raises(Refusal, match="it would begin more than"):
+        with pytest.raises(Refusal, match="invalid notBefore: more than"):
             stage.signer().leaf(asked)
     assert stage.kms.calls == []
     assert list(stage.ledger.intents) == [asked.id]
@@ -509,14 +509,14 @@ def test_a_disabled_ca_goes_on_revoking(stage: Stage) -> None:
 
 ENTRY = Revoked(5, START)
 LISTS: list[tuple[dict[str, Any], str]] = [
-    ({"this_update": START - timedelta(hours=1, seconds=1)}, "more than an hour away"),
-    ({"this_update": START + timedelta(hours=1, seconds=1)}, "more than an hour away"),
+    ({"this_update": START - timedelta(hours=1, seconds=1)}, "more than an hour from now"),
+    ({"this_update": START + timedelta(hours=1, seconds=1)}, "more than an hour from now"),
     ({"next_update": START}, "next_update"),
     ({"next_update": START + timedelta(days=10, seconds=1)}, "next_update"),
-    ({"revoked": (ENTRY, ENTRY)}, "listed twice"),
-    ({"revoked": (Revoked(0, START),)}, "not one of RFC 5280"),
-    ({"revoked": (Revoked(2**160, START),)}, "not one of RFC 5280"),
-    ({"revoked": (Revoked(5, START + timedelta(seconds=1)),)}, "revoked after this_update"),
+    ({"revoked": (ENTRY, ENTRY)}, "duplicate serial number"),
+    ({"revoked": (Revoked(0, START),)}, "invalid serial number"),
+    ({"revoked": (Revoked(2**160, START),)}, "invalid serial number"),
+    ({"revoked": (Revoked(5, START + timedelta(seconds=1)),)}, "after this_update"),
     ({"revoked": (Revoked(5, START, "unspecified"),)}, "reasons"),
     ({"revoked": (Revoked(5, START, "removeFromCRL"),)}, "reasons"),
     ({"revoked": (Revoked(5, START, "boredom"),)}, "reasons"),

@@ -1,4 +1,4 @@
-"""What CAs sign, field by field (RFC 5280 §4): end-entity certificates, CA certificates, and CSRs of CA keys."""
+"""Build and sign end-entity certificates, CA certificates and CSRs of CA keys (RFC 5280 §4)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from evercert.authority.ca.kms_key import PosingKey, PublicKey, hash_of
+from evercert.authority.ca.kms_key import CAPrivateKey, PublicKey, hash_of
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.pki.subject import OIDS
 from evercert.pki.usages import extended_key_usage, key_usage
 
-SERIAL_BYTES = 20  # RFC 5280 §4.1.2.2: at most
-_NONE = {
+SERIAL_BYTES = 20  # the maximum (RFC 5280 §4.1.2.2)
+_OTHER_USAGES = {
     "content_commitment": False,
     "key_encipherment": False,
     "data_encipherment": False,
@@ -27,85 +27,88 @@ _NONE = {
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a certificate's verifier finds the issuer's CRL and the issuer's certificate, in DER; None: nowhere."""
+class IssuerURLs:
+    """URLs of the issuer's CRL and of the issuer's certificate, both in DER; None omits the extension."""
 
     crl: str | None = None
     issuer: str | None = None
 
     @classmethod
-    def of(cls, address: str, ca_id: str, installed_id: str) -> Places:
-        """Those that the authority at this address serves for the CA that signs."""
+    def of(cls, address: str, ca_id: str, installed_id: str) -> IssuerURLs:
+        """Return the URLs that the authority at this address serves for the signing CA."""
         base = f"{address.rstrip('/')}/api/v1/cert-manager"
         return cls(f"{base}/crl/{ca_id}/der", f"{base}/ca/internal/{ca_id}/certificates/{installed_id}/der")
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """A CA that signs: its own certificate, what its certificates say of it, and its key."""
+    """A signing CA: its own certificate, the URLs in the certificates that it signs, and its key."""
 
     certificate: x509.Certificate
-    places: Places
-    key: PosingKey
+    urls: IssuerURLs
+    key: CAPrivateKey
 
 
 @dataclass(frozen=True)
 class Span:
-    """When a certificate begins and ends; fractions of a second are dropped, because no certificate has them."""
+    """A validity period; fractions of a second are dropped, because certificates cannot hold them."""
 
     begins: datetime
     ends: datetime
 
 
 def serial_number() -> int:
-    """20 bytes with 158 random bits: positive, and of one length.
+    """Return a random, positive serial number of 20 bytes with 158 random bits.
 
-    The top bit is clear, or DER would need a 21st byte for a positive number; the next one is set, so that the first
-    byte is never zero, and lists and URLs show all serial numbers with the same 40 digits.
+    The top bit is clear: otherwise DER would need a 21st byte for a positive number. The next bit is set, so that the
+    first byte is never zero and every serial number has 40 hexadecimal digits in lists and URLs.
     """
     bits = SERIAL_BYTES * 8 - 2
     return 1 << bits | secrets.randbits(bits)
 
 
-def leaf_certificate(leaf: Leaf, public_key: PublicKey, serial: int, issuer: Issuer) -> x509.Certificate:
-    """Signed by the CA; raises ValueError for a hash that its key does not sign with, and what the key raises."""
+def sign_leaf(leaf: Leaf, public_key: PublicKey, serial: int, issuer: Issuer) -> x509.Certificate:
+    """Build and sign a leaf.
+
+    Raises ValueError for a hash that the CA's key does not support, and whatever the key raises.
+    """
     subject = leaf_subject(leaf)
-    builder = _begun(subject, issuer.certificate.subject, public_key, serial, Span(leaf.not_before, leaf.not_after))
+    builder = _start(subject, issuer.certificate.subject, public_key, serial, Span(leaf.not_before, leaf.not_after))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     if leaf.key_usages:
         builder = builder.add_extension(key_usage(leaf.key_usages), critical=True)
     if leaf.extended_key_usages:
-        # Not critical: RFC 5280 §4.2.1.12 leaves the choice, and peers that know no purposes need not fail.
+        # Not critical (RFC 5280 §4.2.1.12 allows both), so that peers that do not know the extension accept it.
         builder = builder.add_extension(extended_key_usage(leaf.extended_key_usages), critical=False)
     if leaf.names:
         names = x509.SubjectAlternativeName([name.general_name() for name in leaf.names])
         builder = builder.add_extension(names, critical=not subject.rdns)  # RFC 5280 §4.2.1.6
-    return _issued(builder, issuer).sign(issuer.key, hash_of(issuer.key.public_key(), leaf.hash))
+    return _add_issuer_extensions(builder, issuer).sign(issuer.key, hash_of(issuer.key.public_key(), leaf.hash))
 
 
 def leaf_subject(leaf: Leaf) -> x509.Name:
-    """From the widest to the narrowest part; empty when only alternative names are wanted."""
+    """Return the subject, most significant attribute first; empty if the leaf has alternative names only."""
     return x509.Name(
         [x509.NameAttribute(OIDS[field], value) for field in SUBJECT_FIELDS for value in leaf.subject.get(field, ())]
     )
 
 
-def root_certificate(key: PosingKey, name: x509.Name, serial: int, span: Span) -> x509.Certificate:
-    """Signed by itself; where its path ends is for those who trust it."""
-    builder = _begun(name, name, key.public_key(), serial, span)
-    return _of_ca(builder, None, signs=False).sign(key, hash_of(key.public_key()))
+def sign_root(key: CAPrivateKey, name: x509.Name, serial: int, span: Span) -> x509.Certificate:
+    """Build a self-signed root without a path length constraint."""
+    builder = _start(name, name, key.public_key(), serial, span)
+    return _add_ca_extensions(builder, None, signs=False).sign(key, hash_of(key.public_key()))
 
 
-def issuing_certificate(
+def sign_issuing_ca(
     public_key: PublicKey, name: x509.Name, serial: int, span: Span, issuer: Issuer
 ) -> x509.Certificate:
-    """Of a CA that signs leaves and its CRL, and no CA: its path length is 0 (RFC 5280 §4.2.1.9)."""
-    builder = _of_ca(_begun(name, issuer.certificate.subject, public_key, serial, span), 0, signs=True)
-    return _issued(builder, issuer).sign(issuer.key, hash_of(issuer.key.public_key()))
+    """Build and sign the certificate of an issuing CA with path length 0: it cannot sign CAs (RFC 5280 §4.2.1.9)."""
+    builder = _add_ca_extensions(_start(name, issuer.certificate.subject, public_key, serial, span), 0, signs=True)
+    return _add_issuer_extensions(builder, issuer).sign(issuer.key, hash_of(issuer.key.public_key()))
 
 
-def ca_request(key: PosingKey, name: x509.Name) -> x509.CertificateSigningRequest:
-    """A CSR of an issuing CA, for a CA outside to sign."""
+def sign_ca_csr(key: CAPrivateKey, name: x509.Name) -> x509.CertificateSigningRequest:
+    """Build the CSR of an issuing CA, for an external CA to sign."""
     builder = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(name)
@@ -115,8 +118,8 @@ def ca_request(key: PosingKey, name: x509.Name) -> x509.CertificateSigningReques
     return builder.sign(key, hash_of(key.public_key()))
 
 
-def authority_key(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """As the CA's certificate names its key (RFC 5280 §4.2.1.1), or the usual hash of it where it does not."""
+def authority_key_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Return the CA's key identifier, or the SHA-1 of its public key if it has none (RFC 5280 §4.2.1.1)."""
     try:
         own = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
@@ -124,7 +127,7 @@ def authority_key(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def _begun(
+def _start(
     subject: x509.Name, issuer: x509.Name, public_key: PublicKey, serial: int, span: Span
 ) -> x509.CertificateBuilder:
     return (
@@ -139,29 +142,31 @@ def _begun(
     )
 
 
-def _of_ca(builder: x509.CertificateBuilder, path_length: int | None, *, signs: bool) -> x509.CertificateBuilder:
+def _add_ca_extensions(
+    builder: x509.CertificateBuilder, path_length: int | None, *, signs: bool
+) -> x509.CertificateBuilder:
     constraints = x509.BasicConstraints(ca=True, path_length=path_length)
     return builder.add_extension(constraints, critical=True).add_extension(_ca_usage(signs=signs), critical=True)
 
 
 def _ca_usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(digital_signature=signs, key_cert_sign=True, crl_sign=True, **_NONE)
+    return x509.KeyUsage(digital_signature=signs, key_cert_sign=True, crl_sign=True, **_OTHER_USAGES)
 
 
-def _issued(builder: x509.CertificateBuilder, issuer: Issuer) -> x509.CertificateBuilder:
-    for extension in _about(issuer.certificate, issuer.places):
+def _add_issuer_extensions(builder: x509.CertificateBuilder, issuer: Issuer) -> x509.CertificateBuilder:
+    for extension in _issuer_extensions(issuer.certificate, issuer.urls):
         builder = builder.add_extension(extension, critical=False)
     return builder
 
 
-@lru_cache(maxsize=32)  # the same in everything that one certificate signs
-def _about(issuer: x509.Certificate, places: Places) -> tuple[x509.ExtensionType, ...]:
-    found: list[x509.ExtensionType] = [authority_key(issuer)]
-    if places.crl is not None:
-        point = x509.DistributionPoint([x509.UniformResourceIdentifier(places.crl)], None, None, None)
+@lru_cache(maxsize=32)  # equal in all certificates of one CA certificate
+def _issuer_extensions(issuer: x509.Certificate, urls: IssuerURLs) -> tuple[x509.ExtensionType, ...]:
+    found: list[x509.ExtensionType] = [authority_key_identifier(issuer)]
+    if urls.crl is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(urls.crl)], None, None, None)
         found.append(x509.CRLDistributionPoints([point]))
-    if places.issuer is not None:
-        place = x509.UniformResourceIdentifier(places.issuer)
-        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
+    if urls.issuer is not None:
+        location = x509.UniformResourceIdentifier(urls.issuer)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)
         found.append(x509.AuthorityInformationAccess([access]))
     return tuple(found)

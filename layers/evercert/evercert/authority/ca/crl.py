@@ -1,4 +1,4 @@
-"""Certificate revocation lists (RFC 5280 §5), of all that a CA has signed."""
+"""Check and sign full certificate revocation lists (RFC 5280 §5)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from evercert.authority.ca.builder import Issuer, authority_key
+from evercert.authority.ca.builder import Issuer, authority_key_identifier
 from evercert.authority.ca.kms_key import hash_of
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 
 MOST_ENTRIES = 50_000
 LONGEST = timedelta(days=10)
-SLACK = timedelta(hours=1)  # between the order and its signature
-_FIRST = datetime(1950, 1, 1, tzinfo=UTC)  # of UTCTime (RFC 5280 §4.1.2.5.1)
+SLACK = timedelta(hours=1)  # between this_update and the signature
+_FIRST = datetime(1950, 1, 1, tzinfo=UTC)  # the first year of UTCTime (RFC 5280 §4.1.2.5.1)
 _MOST_SERIAL = 2**160  # RFC 5280 §4.1.2.2
-# Not `unspecified`, which is told by silence, and not `removeFromCRL`, which only delta lists have (§5.3.1).
+# RFC 5280 §5.3.1: omit `unspecified`; `removeFromCRL` belongs to delta CRLs only.
 REASONS: dict[str, x509.ReasonFlags] = {
     flag.value: flag
     for flag in x509.ReasonFlags
@@ -24,21 +24,21 @@ REASONS: dict[str, x509.ReasonFlags] = {
 }
 
 
-def crl_problems(order: CrlOrder, now: datetime) -> list[str]:
-    """All that keeps a CA from signing it, in words; empty: it may."""
+def find_crl_problems(order: CrlOrder, now: datetime) -> list[str]:
+    """Return every reason why a CA must not sign this CRL; empty if it may."""
     return [*_times(order, now), *_entries(order)]
 
 
-def revocation_list(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocationList:
-    """Version 2 with its number; without an issuing distribution point, because it covers all (§5.2.5)."""
+def sign_crl(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocationList:
+    """Build and sign a version 2 CRL; a full CRL needs no issuing distribution point (RFC 5280 §5.2.5)."""
     ca = issuer.certificate
     builder = (
-        # All entries at once: to add them one by one copies the list each time, which takes seconds for 50,000.
+        # All entries at once: add_revoked_certificate copies the list each time, which takes seconds for 50,000.
         x509.CertificateRevocationListBuilder(revoked_certificates=[_entry(one) for one in order.revoked])
         .issuer_name(ca.subject)
         .last_update(order.this_update.replace(microsecond=0))
         .next_update(order.next_update.replace(microsecond=0))
-        .add_extension(authority_key(ca), critical=False)
+        .add_extension(authority_key_identifier(ca), critical=False)
         .add_extension(x509.CRLNumber(order.number), critical=False)
     )
     return builder.sign(issuer.key, hash_of(issuer.key.public_key()))
@@ -55,21 +55,21 @@ def _entry(one: Revoked) -> x509.RevokedCertificate:
 
 def _times(order: CrlOrder, now: datetime) -> Iterator[str]:
     if abs(order.this_update - now) > SLACK:
-        yield "this_update is more than an hour away"
+        yield "invalid this_update: more than an hour from now"
     if not timedelta(0) < order.next_update - order.this_update <= LONGEST:
-        yield "next_update is not after this_update, or more than 10 days after it"
+        yield "invalid next_update: must be after this_update, by at most 10 days"
 
 
 def _entries(order: CrlOrder) -> Iterator[str]:
     if len(order.revoked) > MOST_ENTRIES:
-        yield f"it has {len(order.revoked)} entries; at most {MOST_ENTRIES} fit"
+        yield f"too many entries: {len(order.revoked)}, at most {MOST_ENTRIES} allowed"
     if len({one.serial_number for one in order.revoked}) != len(order.revoked):
-        yield "a serial number is listed twice"
+        yield "duplicate serial number"
     if any(not 0 < one.serial_number < _MOST_SERIAL for one in order.revoked):
-        yield "a serial number is not one of RFC 5280"
+        yield "invalid serial number: must be positive, in at most 20 bytes (RFC 5280 §4.1.2.2)"
     if any(one.at > order.this_update for one in order.revoked):
-        yield "something was revoked after this_update"
+        yield "invalid revocation date: after this_update"
     if any(one.at < _FIRST for one in order.revoked):
-        yield "something was revoked before 1950, and no list can say so"
-    if strange := {one.reason for one in order.revoked} - {None, *REASONS}:
-        yield f"{len(strange)} reasons are none of RFC 5280 §5.3.1 that a full list has"
+        yield "invalid revocation date: before 1950, which a CRL cannot express"
+    if unknown := {one.reason for one in order.revoked} - {None, *REASONS}:
+        yield f"{len(unknown)} invalid revocation reasons: must be those of a full CRL (RFC 5280 §5.3.1)"

@@ -1,4 +1,4 @@
-"""A certificate authority of ours: a key in KMS, its certificates, and the ceiling that nothing it signs may pass."""
+"""A certificate authority: its KMS key, its certificates, and the ceiling for everything that it signs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from evercert.pki.keys import public_bytes
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
 from evercert.schema import Model, printable
 
-Status = Literal["active", "disabled", "pending"]  # pending: it has no certificate yet
+Status = Literal["active", "disabled", "pending"]  # pending: without a certificate yet
 
-# A host ends where a slash says so: `spiffe://example.com` would have room for `spiffe://example.com.evil.net/`.
-_BEGINNING = re.compile(r"[a-z][a-z0-9+.-]*:(?://(?:[^/*\s]+/[^*\s]*)?|[^/*\s][^*\s]*)")
+# A host must end with a slash: `spiffe://example.com` would also match `spiffe://example.com.evil.net/`.
+_URI_PREFIX = re.compile(r"[a-z][a-z0-9+.-]*:(?://(?:[^/*\s]+/[^*\s]*)?|[^/*\s][^*\s]*)")
 
 
-def _hosts(text: str) -> str:
-    """Raises ValueError for what no name could ever be below, such as a star in the middle."""
+def _host_pattern(text: str) -> str:
+    """Raise ValueError for a pattern that no name matches, such as a star in the middle."""
     bare = text.removeprefix("*.")
     try:
-        sound = text == "*" or ("*" not in bare and parse(f"dns:{bare}").value == bare)
+        valid = text == "*" or ("*" not in bare and parse(f"dns:{bare}").value == bare)
     except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError(f"{printable(text, 60)!r}: write a name in lower case, *.example.com for all below it, or *")
+        valid = False
+    if not valid:
+        raise ValueError(f"invalid host pattern {printable(text, 60)!r}: must be a lower-case name, *.example.com or *")
     return text
 
 
@@ -40,33 +40,35 @@ def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"write a network, such as 10.0.0.0/8: {printable(str(error), 120)}") from error
+        raise ValueError(f"invalid network: {printable(str(error), 120)}; use a network such as 10.0.0.0/8") from error
     return text
 
 
-def _beginning(text: str) -> str:
-    if not _BEGINNING.fullmatch(text):
-        raise ValueError(f"{printable(text, 60)!r}: write how URIs begin, up to a slash, such as spiffe://example.com/")
+def _uri_prefix(text: str) -> str:
+    if not _URI_PREFIX.fullmatch(text):
+        raise ValueError(
+            f"invalid URI prefix {printable(text, 60)!r}: must end the host with a slash, such as spiffe://example.com/"
+        )
     return text
 
 
-_Hosts = Annotated[str, AfterValidator(_hosts)]
+_HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 _Network = Annotated[str, AfterValidator(_network)]
-_Beginning = Annotated[str, AfterValidator(_beginning)]
+_URIPrefix = Annotated[str, AfterValidator(_uri_prefix)]
 
 
 class Ceiling(Model):
-    """What an issuing key may sign at most. No function may write it; profiles live inside it.
+    """The limits of what an issuing key may sign. Profiles cannot exceed it, and no Lambda function may write it.
 
-    `dns`: names, or `*.example.com` for all below it, or `*`; `ip`: networks; `email`: domains, in the same notation;
-    `uri`: beginnings. A common name that could be a DNS name has to be inside `dns` too. The path length is 0: what
-    it signs are leaves. What is none of these is told as it is read, and not when something is to be signed.
+    `dns`: names, `*.example.com` for all its subdomains, or `*`; `ip`: networks; `email`: domains, in the notation of
+    `dns`; `uri`: prefixes. A common name that looks like a DNS name must match `dns` too. Invalid patterns raise
+    ValueError when the ceiling is read, not when something is to be signed.
     """
 
-    dns: tuple[_Hosts, ...] = ("*",)
+    dns: tuple[_HostPattern, ...] = ("*",)
     ip: tuple[_Network, ...] = ("0.0.0.0/0", "::/0")
-    email: tuple[_Hosts, ...] = ()
-    uri: tuple[_Beginning, ...] = ("spiffe://",)
+    email: tuple[_HostPattern, ...] = ()
+    uri: tuple[_URIPrefix, ...] = ("spiffe://",)
     key_algorithms: tuple[KeyAlgorithm, ...] = (
         "EC_prime256v1",
         "EC_secp384r1",
@@ -83,12 +85,12 @@ class Ceiling(Model):
         "key_agreement",
     )
     extended_key_usages: ExtendedKeyUsages = ("server_auth", "client_auth")
-    any_purpose: bool = False  # whether a leaf may name none of them, which verifiers take for all
+    any_purpose: bool = False  # whether a leaf may have no extended key usage, which verifiers accept for every purpose
     longest: Duration = timedelta(days=398)
 
 
 class Installed(Model):
-    """One certificate of a CA; `chain` is what is above it, its root last, empty for a root."""
+    """One certificate of a CA; `chain` has the CAs above it, the root last, and is empty for a root."""
 
     id: str
     certificate: str
@@ -96,19 +98,19 @@ class Installed(Model):
 
     @cached_property
     def x509(self) -> x509.Certificate:
-        """Read once."""
+        """Return the parsed certificate (cached). Raises ValueError."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
     @cached_property
     def public_key(self) -> bytes:
-        """DER SubjectPublicKeyInfo; raises ValueError as `x509` does."""
+        """Return the DER SubjectPublicKeyInfo (cached). Raises ValueError."""
         return public_bytes(self.x509.public_key())
 
 
 class CA(Model):
-    """`key` is the ARN of its KMS key, empty until it is made; `installed` has its certificates, the newest last.
+    """A root or an issuing CA. `key` is the ARN of its KMS key, empty until it exists.
 
-    They are all of the same key.
+    `installed` has its certificates, the newest last, all for the same key.
     """
 
     id: str
@@ -117,11 +119,11 @@ class CA(Model):
     status: Status
     key: str
     algorithm: KeyAlgorithm
-    parent: str | None = None  # the id of the CA above it; None: itself, or somebody outside
-    ceiling: Ceiling | None = None  # None for a root: no function signs with it
+    parent: str | None = None  # the id of the CA above; None for a root, or below an external CA
+    ceiling: Ceiling | None = None  # None for a root, with which no Lambda function signs
     installed: tuple[Installed, ...] = ()
 
     @property
     def current(self) -> Installed:
-        """What signs now; only for a CA that is not pending."""
+        """Return the certificate that the CA signs with now; requires a CA that is not pending."""
         return self.installed[-1]

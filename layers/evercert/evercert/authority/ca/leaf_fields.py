@@ -1,4 +1,4 @@
-"""What an end-entity certificate says, as typed fields: all that the front can tell the signer."""
+"""The fields of an end-entity certificate, as the front sends them to the signer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Hash = Literal["SHA256", "SHA384", "SHA512"]
 
 
 class Leaf(Model):
-    """Everything but the public key, which a CSR brings, and what the CA adds; never a CA's certificate.
+    """A leaf without its public key, which the CSR contains, and without the extensions that the CA adds.
 
-    `subject` has its values in the order of the name (domain components: the top-level one first, RFC 2247).
+    `subject` has its values in the order of the distinguished name (domain components: top-level first, RFC 2247).
     """
 
     subject: dict[SubjectField, tuple[str, ...]] = {}
@@ -33,4 +33,4 @@ class Leaf(Model):
     extended_key_usages: ExtendedKeyUsages = ()
     not_before: Instant
     not_after: Instant
-    hash: Hash | None = None  # None: the one that belongs to the CA's key
+    hash: Hash | None = None  # None: the default of the CA's key

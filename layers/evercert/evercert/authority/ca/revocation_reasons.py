@@ -1,9 +1,9 @@
-"""Why a certificate is revoked: the contract's words, and RFC 5280's (§5.3.1)."""
+"""Revocation reasons of the Infisical API, mapped to those of RFC 5280 (§5.3.1)."""
 
 from __future__ import annotations
 
 REASONS: dict[str, str | None] = {
-    "UNSPECIFIED": None,  # RFC 5280: leave it out instead
+    "UNSPECIFIED": None,  # RFC 5280: omit the extension
     "KEY_COMPROMISE": "keyCompromise",
     "CA_COMPROMISE": "cACompromise",
     "AFFILIATION_CHANGED": "affiliationChanged",

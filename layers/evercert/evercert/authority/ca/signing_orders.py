@@ -1,4 +1,4 @@
-"""What the signer is asked for, and what is written down before it signs."""
+"""Orders that the signer receives, and the intents that it records before it signs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from evercert.authority.ca.leaf_fields import Leaf
 
 @dataclass(frozen=True)
 class LeafOrder:
-    """One certificate, once: the same `id` is answered with the same certificate, and refused for another one."""
+    """An order for one certificate. Idempotent by `id`: the signer refuses the same id with other contents."""
 
     id: str
     ca: str
     profile: str
     leaf: Leaf
-    csr: str  # PEM; proves possession, and brings the public key: nothing else is read from it
+    csr: str  # PEM; only the proof of possession and the public key are read from it
 
 
 @dataclass(frozen=True)
 class Revoked:
-    """An entry of a CRL; `reason` as RFC 5280 §5.3.1 writes it (`keyCompromise`), or None."""
+    """An entry of a CRL; `reason` is that of RFC 5280 §5.3.1 (`keyCompromise`), or None."""
 
     serial_number: int
     at: datetime
@@ -31,7 +31,7 @@ class Revoked:
 
 @dataclass(frozen=True)
 class CrlOrder:
-    """One CRL; a number is signed once."""
+    """An order for one CRL; the signer signs each number once."""
 
     ca: str
     number: int
@@ -42,11 +42,11 @@ class CrlOrder:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is about to be signed, written before it is; `order` is the digest of what was asked for."""
+    """A signature about to be made, recorded beforehand; `order` is the digest of the order."""
 
     id: str
     ca: str
     serial_number: int
     order: str
     at: datetime
-    says: dict[str, Any] = field(default_factory=dict)  # for people: profile, subject, names, dates, CSR's key
+    says: dict[str, Any] = field(default_factory=dict)  # for auditors: profile, subject, names, dates, key

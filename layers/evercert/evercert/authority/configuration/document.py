@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from evercert.authority.configuration.document_entries import Form, kebab_keys_of, told
+from evercert.authority.configuration.document_entries import Form, kebab_keys_of, problems_of
 from evercert.authority.configuration.document_rules import (
     Known,
-    defaults_of,
-    policy_of,
-    wrong_applications,
-    wrong_profiles,
+    check_applications,
+    check_profiles,
+    find_policy,
+    merge_defaults,
 )
 from evercert.authority.configuration.profiles import Application, Profile, id_of
 from evercert.authority.policy.policy import Policy, kebab, kebab_keys
@@ -47,8 +47,8 @@ def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument
     try:
         form = Form.model_validate(data)
     except ValidationError as error:
-        return [*told(error, Form), *found]
-    found += [*wrong_profiles(form, policies, known), *wrong_applications(form, known)]
+        return [*problems_of(error, Form), *found]
+    found += [*check_profiles(form, policies, known), *check_applications(form, known)]
     return found or _resolved(form, policies, stack)
 
 
@@ -73,17 +73,17 @@ def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
         try:
             policies[str(name)] = Policy.model_validate({**base, **said})
         except ValidationError as error:
-            found += told(error, Policy, place)
+            found += problems_of(error, Policy, place)
     return found, policies
 
 
 def _resolved(form: Form, policies: dict[str, Policy], stack: str) -> AuthorityDocument:
     profiles = []
     for entry in form.profiles:
-        policy = policy_of(policies, entry.policy)
+        policy = find_policy(policies, entry.policy)
         if policy is not None:  # looked at above
             said = entry.model_dump(exclude={"policy", "defaults"})
-            said |= {"policy": policy, "policy_name": entry.policy, "defaults": defaults_of(form, entry, policy)}
+            said |= {"policy": policy, "policy_name": entry.policy, "defaults": merge_defaults(form, entry, policy)}
             said["id"] = id_of(stack, "profile", f"{entry.project}/{entry.slug}")
             profiles.append(Profile.model_validate({kebab(key): value for key, value in said.items()}))
     applications = tuple(

@@ -76,7 +76,7 @@ def kebab_keys_of(data: dict[Any, Any]) -> dict[Any, Any]:
     return {kebab(key): value for key, value in data.items()}
 
 
-def told(error: ValidationError, root: type[BaseModel], place: Path = ()) -> Iterator[Problem]:
+def problems_of(error: ValidationError, root: type[BaseModel], place: Path = ()) -> Iterator[Problem]:
     """Each mistake at its key as documents write it, with the nearest key that there is."""
     for detail in error.errors(include_url=False, include_input=False):
         loc = tuple(str(kebab(part)) if isinstance(part, str) and root is Defaults else part for part in detail["loc"])

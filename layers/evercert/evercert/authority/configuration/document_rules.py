@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from evercert.authority.configuration.document_entries import Form, ProfileEntry, kebab_keys_of, told
-from evercert.authority.policy.evaluation import problems as violations
+from evercert.authority.configuration.document_entries import Form, ProfileEntry, kebab_keys_of, problems_of
+from evercert.authority.policy.evaluation import find_violations
 from evercert.authority.policy.policy import Policy, kebab
 from evercert.authority.policy.presets import PRESETS
 from evercert.authority.requests.defaults import Defaults
@@ -35,12 +35,12 @@ def _preset_of(form: Form, profile: ProfileEntry) -> str | None:
     return profile.policy if entry is None else kebab_keys_of(entry).get("preset")
 
 
-def policy_of(policies: dict[str, Policy], name: str) -> Policy | None:
+def find_policy(policies: dict[str, Policy], name: str) -> Policy | None:
     """Of the document, or the preset of this name."""
     return policies.get(name) or (PRESETS[name].policy if name in PRESETS else None)
 
 
-def defaults_of(form: Form, profile: ProfileEntry, policy: Policy) -> dict[str, Any]:
+def merge_defaults(form: Form, profile: ProfileEntry, policy: Policy) -> dict[str, Any]:
     """In the contract's spelling; those of a preset count where the profile says nothing, and null takes them away."""
     preset = _preset_of(form, profile)
     own = {_camel(key): _camel_keys(value) for key, value in profile.defaults.items()}
@@ -60,7 +60,7 @@ def _camel_keys(value: object) -> object:
     return {_camel(str(key)): part for key, part in value.items()} if isinstance(value, dict) else value
 
 
-def wrong_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Iterator[Problem]:
+def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Iterator[Problem]:
     """References that lead nowhere, names that are taken, defaults that no request could get."""
     seen: set[str] = set()
     for number, profile in enumerate(form.profiles):
@@ -70,7 +70,7 @@ def wrong_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
             yield Problem((*place, "slug"), "Certificate profile with this name already exists in project")
         seen.add(key)
         yield from _wrong_cas(profile, place, known)
-        policy = policy_of(policies, profile.policy)
+        policy = find_policy(policies, profile.policy)
         if policy is None:
             if profile.policy not in form.policies:  # or it is wrong itself
                 choice = [*form.policies, *PRESETS]
@@ -78,7 +78,7 @@ def wrong_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
                     (*place, "policy"), f"there is no policy {profile.policy!r}{nearest(profile.policy, choice)}"
                 )
             continue
-        yield from _wrong_defaults(defaults_of(form, profile, policy), policy, (*place, "defaults"))
+        yield from _wrong_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
 
 
 def _wrong_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Problem]:
@@ -100,21 +100,23 @@ def _wrong_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Pro
 
 def _wrong_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:
     try:
-        asked = Defaults.model_validate(defaults).asked
+        asked = Defaults.model_validate(defaults).requested
     except ValidationError as error:
-        yield from told(error, Defaults, place)
+        yield from problems_of(error, Defaults, place)
         return
     wish = EffectiveRequest.of(asked)
     lists = {"key usages": wish.key_usages, "extended key usages": wish.extended_key_usages}
     complete = tuple(f"Missing required {what}" for what, words in lists.items() if words)
     # What is wrong with an empty request too is for the request to give; a list that is there is all there is of it.
-    given_later = {one for one in violations(EffectiveRequest(), policy, _ANY_TIME) if not one.startswith(complete)}
-    found = [problem for problem in violations(wish, policy, _ANY_TIME) if problem not in given_later]
+    given_later = {
+        one for one in find_violations(EffectiveRequest(), policy, _ANY_TIME) if not one.startswith(complete)
+    }
+    found = [problem for problem in find_violations(wish, policy, _ANY_TIME) if problem not in given_later]
     if found:
         yield Problem(place, f"Profile defaults violate policy: {', '.join(found)}")
 
 
-def wrong_applications(form: Form, known: Known) -> Iterator[Problem]:
+def check_applications(form: Form, known: Known) -> Iterator[Problem]:
     """The same for applications, whose profiles may have been applied before."""
     profiles = {f"{profile.project}/{profile.slug}" for profile in form.profiles} | set(known.profiles)
     names: set[str] = set()

@@ -88,7 +88,7 @@ class Enrollment:
                 body.metadata,
                 content_digest,
             )
-            wanted = defaults.wish(body.asked, csr, profile.defaults)
+            wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
             request = self.certificates.open(self.builder.request(requester, profile, wanted, csr), token)
         if request.asked != content_digest:
             raise bad_request("Idempotency-Key: it was used before, for another request")

@@ -24,7 +24,7 @@ from evercert.authority.requests import csr as supplied
 from evercert.authority.requests.bodies import RenewBody
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest
-from evercert.authority.requests.requested_fields import RequestedFields, again
+from evercert.authority.requests.requested_fields import RequestedFields, fields_of_leaf
 from evercert.errors import Unavailable
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.keys import PrivateKey
@@ -74,7 +74,7 @@ class Renewals:
             identity.id, old.application, old.project, body.remove_roots, old.metadata, content_digest, renews=old.id
         )
         wanted = EffectiveRequest.of(self._merged_fields(old, profile, body, csr, private_key))
-        if body.asked or _changed(old, wanted):
+        if body.requested or _changed(old, wanted):
             self.access.require_own(identity, old, "edit", "certificates")
         return self.builder.request(requester, profile, wanted, csr, private_key)
 
@@ -116,17 +116,17 @@ class Renewals:
         self, old: CertificateRecord, profile: Profile, body: RenewBody, csr: ParsedCsr | None, key: PrivateKey | None
     ) -> RequestedFields:
         """Merge the fields of old certificate, new CSR and body; None removes a field, lists replace it."""
-        overrides = body.asked
-        if body.csr and csr is not None and (twice := defaults.carried(csr, overrides)):
+        overrides = body.requested
+        if body.csr and csr is not None and (twice := defaults.find_repeated_attributes(csr, overrides)):
             raise bad_request(f"Attributes that the CSR carries cannot be sent with it: {', '.join(twice)}")
         algorithm = csr.algorithm if csr else key.algorithm if key else None
         if algorithm is not None and overrides.get("key_algorithm") not in (None, algorithm):
             raise bad_request("attributes.keyAlgorithm: cannot change if the key is reused or comes from a CSR")
-        fields = again(old.leaf, algorithm or overrides.get("key_algorithm") or _algorithm(old))
+        fields = fields_of_leaf(old.leaf, algorithm or overrides.get("key_algorithm") or _algorithm(old))
         if algorithm is None and overrides.get("key_algorithm") is None and not _lists_keys(profile):
             fields.pop("key_algorithm", None)  # requests cannot choose one: the profile's CAs determine it
         if body.csr and csr is not None:
-            fields = cast("RequestedFields", {**fields, **csr.asked})
+            fields = cast("RequestedFields", {**fields, **csr.requested})
         whole: dict[str, Any] = {
             **fields,
             **{name: value for name, value in overrides.items() if name != "key_algorithm"},
@@ -165,7 +165,7 @@ def _lists_keys(profile: Profile) -> bool:
 
 def _changed(old: CertificateRecord, wanted: EffectiveRequest) -> bool:
     """Return whether the new certificate would differ from the old one; a new CSR can change it too."""
-    before = EffectiveRequest.of(again(old.leaf, None))
+    before = EffectiveRequest.of(fields_of_leaf(old.leaf, None))
     return wanted.subject != before.subject or any(
         set(new) != set(known)
         for new, known in (

@@ -21,7 +21,7 @@ from evercert.authority.requests.effective_request import EffectiveRequest, refu
 from evercert.pki.identifiers import Kind
 from evercert.schema import printable
 
-__all__ = ["problems", "refuse"]
+__all__ = ["find_violations", "refuse"]
 
 _SUBJECT: dict[SubjectField, SubjectType] = {
     "common_name": "common_name",
@@ -35,24 +35,24 @@ _SUBJECT: dict[SubjectField, SubjectType] = {
 _NAMES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address", "email": "email", "uri": "uri"}
 
 
-def problems(wish: EffectiveRequest, policy: Policy, now: datetime) -> list[str]:
+def find_violations(request: EffectiveRequest, policy: Policy, now: datetime) -> list[str]:
     """Empty: the policy allows it. Says nothing of what no certificate of ours can have (`Wish.leaf`)."""
     return [
-        *_subject(wish, policy),
-        *_names(wish, policy),
-        *_usages("key usages", wish.key_usages, policy.key_usages),
-        *_usages("extended key usages", wish.extended_key_usages, policy.extended_key_usages),
-        *_algorithms(wish, policy),
-        *_validity(wish, policy, now),
-        *_constraints(wish, policy),
+        *_subject(request, policy),
+        *_names(request, policy),
+        *_usages("key usages", request.key_usages, policy.key_usages),
+        *_usages("extended key usages", request.extended_key_usages, policy.extended_key_usages),
+        *_algorithms(request, policy),
+        *_validity(request, policy, now),
+        *_constraints(request, policy),
     ]
 
 
-def _subject(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
+def _subject(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     asked = {
         kind: [",".join(found)] if kind == "domain_component" else list(found)
         for field, kind in _SUBJECT.items()
-        if (found := wish.subject.get(field))
+        if (found := request.subject.get(field))
     }
     rules = {rule.type: rule for rule in policy.subject}
     for kind, rule in rules.items():
@@ -79,10 +79,10 @@ def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
         yield _not_allowed(rule, value)
 
 
-def _names(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
+def _names(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rules = {rule.type: rule for rule in policy.sans}
     asked: dict[NameType, list[str]] = {}
-    for name in wish.names:
+    for name in request.names:
         asked.setdefault(_NAMES[name.kind], []).append(name.value)
     for kind, rule in rules.items():
         for pattern in rule.required or ():
@@ -129,10 +129,10 @@ def _usages(what: str, asked: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsa
         yield f"Invalid {what}: {', '.join(strange)}"
 
 
-def _algorithms(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
+def _algorithms(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rules = policy.algorithms or Algorithms()
-    yield from _algorithm("Signature algorithm", wish.signature_algorithm, rules.signature)
-    yield from _algorithm("Key algorithm", wish.key_algorithm, rules.key_algorithm)
+    yield from _algorithm("Signature algorithm", request.signature_algorithm, rules.signature)
+    yield from _algorithm("Key algorithm", request.key_algorithm, rules.key_algorithm)
 
 
 def _algorithm(what: str, asked: str | None, known: Sequence[str] | None) -> Iterator[str]:
@@ -145,26 +145,26 @@ def _algorithm(what: str, asked: str | None, known: Sequence[str] | None) -> Ite
         yield f"{what} '{asked}' is not allowed by template policy"
 
 
-def _validity(wish: EffectiveRequest, policy: Policy, now: datetime) -> Iterator[str]:
-    begin, end, longest = wish.not_before, wish.not_after, policy.validity.span
-    if wish.ttl is not None and (begin or end) is not None:
+def _validity(request: EffectiveRequest, policy: Policy, now: datetime) -> Iterator[str]:
+    begin, end, longest = request.not_before, request.not_after, policy.validity.span
+    if request.ttl is not None and (begin or end) is not None:
         yield "ttl and notBefore or notAfter cannot be given together"
     if begin is not None and end is not None and not begin < end:
         yield "notBefore must be earlier than notAfter"
-    span = wish.span(now)
+    span = request.span(now)
     if longest is not None and span is not None and span > longest:
         yield "Requested validity period exceeds maximum allowed duration"
 
 
-def _constraints(wish: EffectiveRequest, policy: Policy) -> Iterator[str]:
+def _constraints(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rule = policy.basic_constraints
-    if rule.is_ca == "denied" and wish.ca:
+    if rule.is_ca == "denied" and request.ca:
         yield "CA certificates are not allowed by template policy (basicConstraints.isCA)"
-    if rule.is_ca == "required" and not wish.ca:
+    if rule.is_ca == "required" and not request.ca:
         yield "basicConstraints.isCA is required by template policy"
-    if not wish.ca or rule.max_path_length < 0:
+    if not request.ca or rule.max_path_length < 0:
         return
-    length = wish.basic_constraints.path_length if wish.basic_constraints is not None else None
+    length = request.basic_constraints.path_length if request.basic_constraints is not None else None
     if length is None:
         yield f"basicConstraints.pathLength is required by template policy, of at most {rule.max_path_length}"
     elif length > rule.max_path_length:

@@ -24,7 +24,7 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", folded)
 
 
-def unreadable(kind: str, pattern: str) -> str | None:
+def pattern_problem(kind: str, pattern: str) -> str | None:
     """Why no rule can have this pattern; None when it can. `kind` is a type of the policy: `dns_name`, `country`."""
     if not 0 < len(pattern) <= LONGEST or not pattern.isprintable() or pattern != pattern.strip():
         return f"a pattern has 1 to {LONGEST} printable characters, without spaces around them"
@@ -37,25 +37,25 @@ def unreadable(kind: str, pattern: str) -> str | None:
 
 def allows(kind: str, pattern: str, value: str) -> bool:
     """Whether the value is one of the pattern's; one that could be read in two ways has to be it in both."""
-    if unreadable(kind, pattern):
+    if pattern_problem(kind, pattern):
         return False
     if kind == "domain_component":
         return _same(pattern.split(","), value.split(","))
-    known = spelled(kind, pattern)
-    found = [any(matches(one, spelling) for one in known) for spelling in spellings(kind, value)]
+    known = pattern_spellings(kind, pattern)
+    found = [any(matches(one, spelling) for one in known) for spelling in value_spellings(kind, value)]
     return all(found) if kind == "uri" else any(found)
 
 
 def denies(kind: str, pattern: str, value: str) -> bool:
     """Whether the value is one of the pattern's in any reading, or stands for one: a wildcard for each of its hosts."""
-    if unreadable(kind, pattern):
+    if pattern_problem(kind, pattern):
         return True
     if kind == "domain_component":
         wanted, found = pattern.split(","), value.split(",")
         windows = range(len(found) - len(wanted) + 1)
         return any(_same(wanted, found[start : start + len(wanted)]) for start in windows)
-    for one in spelled(kind, pattern):
-        if any(matches(one, spelling) for spelling in spellings(kind, value)):
+    for one in pattern_spellings(kind, pattern):
+        if any(matches(one, spelling) for spelling in value_spellings(kind, value)):
             return True
         if kind in {"dns_name", "common_name"} and value.startswith("*.") and meets(one, value):
             return True
@@ -119,7 +119,7 @@ def _skipped(steps: str, places: set[int]) -> set[int]:
     return found
 
 
-def spellings(kind: str, value: str) -> tuple[str, ...]:
+def value_spellings(kind: str, value: str) -> tuple[str, ...]:
     """Every way in which people, or programs, write this value."""
     if kind == "ip_address":
         address = ipaddress.ip_address(value)
@@ -127,7 +127,7 @@ def spellings(kind: str, value: str) -> tuple[str, ...]:
     return (value, _normal(value)) if kind == "uri" else (value,)
 
 
-def spelled(kind: str, pattern: str) -> tuple[str, ...]:
+def pattern_spellings(kind: str, pattern: str) -> tuple[str, ...]:
     """A pattern without a star is a value, and may be written as strangely as one."""
     if kind == "ip_address" and "*" not in pattern:
         try:

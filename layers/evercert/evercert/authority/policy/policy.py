@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from evercert.authority.policy.patterns import unreadable
+from evercert.authority.policy.patterns import pattern_problem
 from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, KeyUsageWord
 from evercert.durations import LONGEST
 from evercert.pki.algorithms import KeyAlgorithm
@@ -114,7 +114,7 @@ class ValueRule(_Rule):
         wrong: dict[Place, str] = {}
         for word in ("allowed", "required", "denied"):
             for place, pattern in enumerate(getattr(self, word) or ()):
-                if why := unreadable(self.type, pattern):
+                if why := pattern_problem(self.type, pattern):
                     wrong[word, place] = f"{printable(pattern, 60)!r}: {why}"
         if wrong:
             raise misplaced(wrong)

@@ -10,7 +10,7 @@ from datetime import datetime
 from evercert.authority.api_errors import bad_request
 from evercert.authority.ca import ceiling
 from evercert.authority.ca.definition import CA
-from evercert.authority.ca.key_checks import unsound
+from evercert.authority.ca.key_checks import key_weakness
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
@@ -79,7 +79,7 @@ class RequestBuilder:
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
             raise bad_request("Self-signed certificates are not supported for CSR signing")
-        if problems := evaluation.problems(wanted, profile.policy, now):
+        if problems := evaluation.find_violations(wanted, profile.policy, now):
             raise refuse(problems)
         leaf = wanted.leaf(now)
         cas = self._cas(profile)
@@ -168,9 +168,9 @@ def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetim
     if ca.ceiling is None:
         raise Misconfigured(f"CA {ca.name} has no ceiling: it cannot sign; set a ceiling")
     found = ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509)
-    if late := ceiling.untimely(leaf, now):
+    if late := ceiling.start_time_problem(leaf, now):
         found.append(late)
     if found:
-        if broken := unsound(public_key):  # only on failure, so that valid keys cost nothing
+        if broken := key_weakness(public_key):  # only on failure, so that valid keys cost nothing
             raise bad_request(f"csr: {broken}")
         raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

@@ -174,7 +174,7 @@ class AttributesBody(SubjectBody):
         return None
 
 
-def asked_of(body: SubjectBody) -> RequestedFields:
+def requested_fields(body: SubjectBody) -> RequestedFields:
     """What was said in it, whether something or null."""
     found: dict[str, Any] = {}
     for field in body.model_fields_set - {"remove_roots_from_chain", "custom_extensions"}:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from evercert.authority.api_errors import Refusal, invalid
-from evercert.authority.requests.attribute_fields import AttributesBody, Body, asked_of
+from evercert.authority.requests.attribute_fields import AttributesBody, Body, requested_fields
 from evercert.authority.requests.requested_fields import Metadata, RequestedFields
 from evercert.documents.spec import RESERVED_METADATA
 from evercert.pki.csr_parser import LARGEST
@@ -61,7 +61,7 @@ class IssueBody:
     profile_id: str
     application_id: str | None
     csr: str | None
-    asked: RequestedFields
+    requested: RequestedFields
     remove_roots: bool
     metadata: Metadata
 
@@ -76,7 +76,7 @@ class RenewBody:
     """`key_source` None: not said."""
 
     csr: str | None
-    asked: RequestedFields
+    requested: RequestedFields
     remove_roots: bool
     key_source: KeySource | None
 
@@ -136,4 +136,4 @@ def _asked(attributes: AttributesBody | None) -> RequestedFields:
         issues.append((("attributes", "basicConstraints", "pathLength"), "only a CA has a path length"))
     if issues:
         raise invalid(issues)
-    return asked_of(attributes)
+    return requested_fields(attributes)

@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 
 from evercert.authority.api_errors import bad_request
-from evercert.authority.requests.attribute_fields import CAMEL, SubjectBody, asked_of
+from evercert.authority.requests.attribute_fields import CAMEL, SubjectBody, requested_fields
 from evercert.authority.requests.requested_fields import (
     MOST_NAMES,
     BasicConstraints,
@@ -35,7 +35,7 @@ class ParsedCsr:
     pem: str
     algorithm: KeyAlgorithm
     public_key: object
-    asked: RequestedFields
+    requested: RequestedFields
 
 
 def read(text: str) -> ParsedCsr:
@@ -79,7 +79,7 @@ def _subject(name: x509.Name) -> RequestedFields:
         elif values:
             found[word] = values[0]
     try:
-        return asked_of(SubjectBody.model_validate(found))
+        return requested_fields(SubjectBody.model_validate(found))
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"its {detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}") from error

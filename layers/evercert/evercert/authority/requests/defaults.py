@@ -1,4 +1,4 @@
-"""What a profile says where a request says nothing (contract §D.1), with a CSR or without."""
+"""Merge a request's attributes, its CSR and the profile's defaults into the effective request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import ConfigDict, Field, ValidationError
 
 from evercert.authority.api_errors import bad_request
-from evercert.authority.requests.attribute_fields import CAMEL, BasicConstraintsBody, SubjectBody, asked_of
+from evercert.authority.requests.attribute_fields import CAMEL, BasicConstraintsBody, SubjectBody, requested_fields
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, KeyUsageWord, RequestedFields
@@ -19,12 +19,12 @@ from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.usages import KEY_USAGES, impossible
 from evercert.schema import first_problem
 
-# What a CSR says of itself; usages and the lifetime beside it count as the body has them.
-_CARRIED = CAMEL | {"names": "altNames", "key_algorithm": "keyAlgorithm"}
+# Fields that a CSR fixes. The body decides on usages and the lifetime.
+_CSR_FIELDS = CAMEL | {"names": "altNames", "key_algorithm": "keyAlgorithm"}
 
 
 class Defaults(SubjectBody):
-    """`defaults` of a profile, in the contract's spelling."""
+    """`defaults` of a profile, with the API's keys (camelCase)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,58 +38,65 @@ class Defaults(SubjectBody):
     basic_constraints: BasicConstraintsBody | None = None
 
     @property
-    def asked(self) -> RequestedFields:
-        """As if a request said them."""
-        found: dict[str, Any] = {key: value for key, value in asked_of(self).items() if value is not None}
+    def requested(self) -> RequestedFields:
+        """Return the defaults as if a request contained them."""
+        found: dict[str, Any] = {key: value for key, value in requested_fields(self).items() if value is not None}
         if days := found.pop("ttl_days", None):
             found["ttl"] = timedelta(days=days)
         return cast("RequestedFields", found)
 
 
-def wish(asked: RequestedFields, supplied: ParsedCsr | None, defaults: Mapping[str, Any]) -> EffectiveRequest:
-    """What a request asks for: its attributes, what its CSR carries, and the profile's defaults for the rest.
+def resolve_request(requested: RequestedFields, csr: ParsedCsr | None, defaults: Mapping[str, Any]) -> EffectiveRequest:
+    """Merge attributes, CSR and the profile's defaults, in this order of precedence.
 
-    Raises Refusal (400) where attributes and CSR contradict each other, Misconfigured for defaults that are none.
+    Raises Refusal (400) if attributes and CSR contradict each other, and Misconfigured for invalid defaults.
     """
     try:
-        default = Defaults.model_validate(dict(defaults)).asked
+        default = Defaults.model_validate(dict(defaults)).requested
     except ValidationError as error:
-        raise Misconfigured(f"the profile's defaults: {first_problem(error)}; apply its document again") from error
-    return EffectiveRequest.of(complete(asked if supplied is None else beside(supplied, asked), default))
+        raise Misconfigured(
+            f"invalid profile defaults: {first_problem(error)}; apply the profile's document again"
+        ) from error
+    return EffectiveRequest.of(apply_defaults(requested if csr is None else merge_csr(csr, requested), default))
 
 
-def carried(supplied: ParsedCsr, asked: RequestedFields) -> list[str]:
-    """The attributes, by their names in the API, that are said beside a CSR that says them too."""
-    return [word for field, word in _CARRIED.items() if asked.get(field) is not None and supplied.asked.get(field)]
+def find_repeated_attributes(csr: ParsedCsr, requested: RequestedFields) -> list[str]:
+    """Return the API names of attributes that the CSR contains too."""
+    return [
+        word for field, word in _CSR_FIELDS.items() if requested.get(field) is not None and csr.requested.get(field)
+    ]
 
 
-def beside(supplied: ParsedCsr, asked: RequestedFields) -> RequestedFields:
-    """Attributes beside a CSR: what it carries counts as the CSR has it, and attributes may only repeat it.
+def merge_csr(csr: ParsedCsr, requested: RequestedFields) -> RequestedFields:
+    """Merge attributes into a CSR: the CSR's names, subject and key win, and attributes may only repeat them.
 
-    The rest adds to it: a lifetime, usages (which replace the CSR's), or a subject field that it leaves out. Raises
-    Refusal (400) for a field on which the two do not agree.
+    Attributes may add a lifetime, usages (which replace the CSR's), or a subject field that the CSR omits. Raises
+    Refusal (400) with every field on which the two disagree.
     """
-    both: dict[str, Any] = {**supplied.asked, **asked}
-    others = []
-    for field, word in _CARRIED.items():
-        mine = supplied.asked.get(field)
-        if not mine:
+    merged: dict[str, Any] = {**csr.requested, **requested}
+    conflicts = []
+    for field, word in _CSR_FIELDS.items():
+        value = csr.requested.get(field)
+        if not value:
             continue
-        if asked.get(field) not in (None, mine):
-            others.append(word)
-        both[field] = mine
-    if others:
-        raise bad_request(f"attributes.{', attributes.'.join(others)}: the CSR says something else; leave it out")
-    constraints = supplied.asked.get("basic_constraints")
-    if constraints is not None and constraints.ca:  # told as what it is, and never dropped on the way
-        both["basic_constraints"] = constraints
-    return cast("RequestedFields", both)
+        if requested.get(field) not in (None, value):
+            conflicts.append(word)
+        merged[field] = value
+    if conflicts:
+        raise bad_request(f"attributes.{', attributes.'.join(conflicts)}: the CSR says something else; leave it out")
+    constraints = csr.requested.get("basic_constraints")
+    if constraints is not None and constraints.ca:  # attributes must not hide that the CSR requests a CA
+        merged["basic_constraints"] = constraints
+    return cast("RequestedFields", merged)
 
 
-def complete(said: RequestedFields, default: RequestedFields) -> RequestedFields:
-    """The request wins, lists replace, None clears. A default that cannot go with what was said is left out."""
-    found: dict[str, Any] = {**default, **said}
-    if "ttl" not in said and found.get("ttl") is not None:
+def apply_defaults(requested: RequestedFields, default: RequestedFields) -> RequestedFields:
+    """Fill in defaults: the request wins, lists replace lists, None clears.
+
+    Drop a default that is incompatible with the request, such as a usage that the key cannot have.
+    """
+    found: dict[str, Any] = {**default, **requested}
+    if "ttl" not in requested and found.get("ttl") is not None:
         begin = found.get("not_before")
         if found.get("not_after") is not None:
             del found["ttl"]
@@ -99,19 +106,19 @@ def complete(said: RequestedFields, default: RequestedFields) -> RequestedFields
     if algorithm is None:
         return cast("RequestedFields", found)
     signature = found.get("signature_algorithm")
-    other = signature is not None and (family(algorithm) == "RSA") != signature.startswith("RSA")
-    if other and "signature_algorithm" not in said:
+    mismatched = signature is not None and (family(algorithm) == "RSA") != signature.startswith("RSA")
+    if mismatched and "signature_algorithm" not in requested:
         del found["signature_algorithm"]
-    if "key_usages" not in said:
+    if "key_usages" not in requested:
         usages = [
-            word for word in found.get("key_usages") or () if word not in KEY_USAGES or _possible(word, algorithm)
+            word for word in found.get("key_usages") or () if word not in KEY_USAGES or _is_possible(word, algorithm)
         ]
         found["key_usages"] = tuple(usages)
     return cast("RequestedFields", found)
 
 
-def _possible(usage: KeyUsageWord, algorithm: KeyAlgorithm) -> bool:
+def _is_possible(usage: KeyUsageWord, algorithm: KeyAlgorithm) -> bool:
     known = [word for word in KEY_USAGES if word == usage]
-    if usage in {"encipher_only", "decipher_only"}:  # they mean nothing alone
+    if usage in {"encipher_only", "decipher_only"}:  # meaningless without key_agreement
         known.append("key_agreement")
     return impossible(known, algorithm) is None

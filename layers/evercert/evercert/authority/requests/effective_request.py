@@ -50,30 +50,30 @@ class EffectiveRequest:
     basic_constraints: BasicConstraints | None = None
 
     @classmethod
-    def of(cls, asked: RequestedFields) -> EffectiveRequest:
+    def of(cls, requested: RequestedFields) -> EffectiveRequest:
         """What was cleared counts as not asked for."""
         subject: dict[SubjectField, tuple[str, ...]] = {}
         for name in SUBJECT_FIELDS:
-            if value := asked.get(name):
+            if value := requested.get(name):
                 subject[name] = value if isinstance(value, tuple) else (value,)
         return cls(
             subject,
-            asked.get("names") or (),
-            asked.get("key_usages") or (),
-            asked.get("extended_key_usages") or (),
-            asked.get("key_algorithm"),
-            asked.get("signature_algorithm"),
-            asked.get("ttl"),
-            asked.get("not_before"),
-            asked.get("not_after"),
-            asked.get("basic_constraints"),
+            requested.get("names") or (),
+            requested.get("key_usages") or (),
+            requested.get("extended_key_usages") or (),
+            requested.get("key_algorithm"),
+            requested.get("signature_algorithm"),
+            requested.get("ttl"),
+            requested.get("not_before"),
+            requested.get("not_after"),
+            requested.get("basic_constraints"),
         )
 
     @property
     def ca(self) -> bool:
         """Whether it asks for a CA's certificate; who wants to sign certificates does (§D.4)."""
-        asked = self.basic_constraints is not None and self.basic_constraints.ca
-        return asked or "key_cert_sign" in self.key_usages
+        requested = self.basic_constraints is not None and self.basic_constraints.ca
+        return requested or "key_cert_sign" in self.key_usages
 
     def span(self, now: datetime) -> timedelta | None:
         """How long it would be valid; None: nobody says."""

@@ -51,7 +51,7 @@ class RequestedFields(TypedDict, total=False):
     not_after: datetime | None
 
 
-def again(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> RequestedFields:
+def fields_of_leaf(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> RequestedFields:
     """What a certificate says, as if it were asked for once more; without its lifetime."""
     found = RequestedFields(
         names=leaf.names,

@@ -11,11 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evercert.authority.api_errors import Refusal, bad_request
-from evercert.authority.ca.builder import Issuer, Places, leaf_certificate, serial_number
-from evercert.authority.ca.ceiling import problems, untimely
-from evercert.authority.ca.crl import crl_problems, revocation_list
+from evercert.authority.ca.builder import Issuer, IssuerURLs, serial_number, sign_leaf
+from evercert.authority.ca.ceiling import problems, start_time_problem
+from evercert.authority.ca.crl import find_crl_problems, sign_crl
 from evercert.authority.ca.definition import CA
-from evercert.authority.ca.kms_key import CAKeys, PublicKey, posing
+from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder
 from evercert.authority.contracts.ports import Configuration, Ledger
 from evercert.canonical_json import digest
@@ -64,16 +64,16 @@ class SigningService:
             raise _outside(ca, found)
         intent = self._intend(order, der)
         # Its own time, and not ours: what stands already is answered later too.
-        if late := untimely(order.leaf, intent.at):
+        if late := start_time_problem(order.leaf, intent.at):
             raise _outside(ca, [late])
-        issued = leaf_certificate(order.leaf, public_key, intent.serial_number, self._issuer(ca, certificate))
+        issued = sign_leaf(order.leaf, public_key, intent.serial_number, self._issuer(ca, certificate))
         return self._ledger.conclude(intent, issued.public_bytes(_DER))
 
     def crl(self, order: CrlOrder) -> bytes:
         """DER; of a disabled CA too, whose certificates go on being revoked. Raises Refusal."""
         ca = _issuing(self._configuration.every_ca(), order.ca)
         certificate = self._living(ca)
-        if found := crl_problems(order, self._clock()):
+        if found := find_crl_problems(order, self._clock()):
             raise _outside(ca, found)
         intent = Intent(
             id=f"crl:{ca.id}:{order.number}",
@@ -89,7 +89,7 @@ class SigningService:
         )
         if (standing := self._ledger.intend(intent)) is None:
             raise Unavailable(f"CRL {order.number} of CA {ca.name}: its number is taken; take the next one")
-        signed = revocation_list(order, self._issuer(ca, certificate))
+        signed = sign_crl(order, self._issuer(ca, certificate))
         return self._ledger.conclude(standing, signed.public_bytes(_DER))
 
     def _living(self, ca: CA) -> x509.Certificate:
@@ -107,8 +107,8 @@ class SigningService:
         return certificate
 
     def _issuer(self, ca: CA, certificate: x509.Certificate) -> Issuer:
-        places = Places.of(self._address, ca.id, ca.current.id)
-        return Issuer(certificate, places, posing(self._keys, ca.key, certificate.public_key()))  # type: ignore[arg-type]
+        places = IssuerURLs.of(self._address, ca.id, ca.current.id)
+        return Issuer(certificate, places, kms_private_key(self._keys, ca.key, certificate.public_key()))  # type: ignore[arg-type]
 
     def _intend(self, order: LeafOrder, public_key: bytes) -> Intent:
         """The intent that stands under the order's id, with the serial number; raises Refusal if it is for another."""

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from evercert.authority.ca import builder as building
-from evercert.authority.ca.builder import Issuer, Places, Span
+from evercert.authority.ca.builder import Issuer, IssuerURLs, Span
 from evercert.authority.ca.definition import CA, Ceiling, Installed
-from evercert.authority.ca.kms_key import CAKeys, PublicKey, posing, public_key_of
+from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key, public_key_of
 from evercert.aws.authority.configuration_writer import AuthorityEstate
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
@@ -100,8 +100,8 @@ def certified_root(hands: Hands, ca: CA, wish: Wish) -> CA:
 
 def renewed_root(hands: Hands, ca: CA, name: x509.Name, validity: timedelta) -> CA:
     """The same key under a new certificate of its own."""
-    key = posing(hands.keys, ca.key, public_key(hands, ca))
-    made = building.root_certificate(key, name, building.serial_number(), _span(hands.now, validity))
+    key = kms_private_key(hands.keys, ca.key, public_key(hands, ca))
+    made = building.sign_root(key, name, building.serial_number(), _span(hands.now, validity))
     return _install(hands, ca, to_pem([made]), "")
 
 
@@ -114,9 +114,9 @@ def renewed_issuing(hands: Hands, ca: CA, root: CA, name: x509.Name, validity: t
     if span.ends - hands.now < LEAST:
         raise Rejected(f"CA {root.name} ends at {span.ends:%Y-%m-%d %H:%M}Z: renew it first")
     public = above.x509.public_key()
-    signing = posing(hands.keys, root.key, public)  # type: ignore[arg-type]
-    issuer = Issuer(above.x509, replace(Places.of(hands.address, root.id, above.id), crl=None), signing)
-    made = building.issuing_certificate(public_key(hands, ca), name, building.serial_number(), span, issuer)
+    signing = kms_private_key(hands.keys, root.key, public)  # type: ignore[arg-type]
+    issuer = Issuer(above.x509, replace(IssuerURLs.of(hands.address, root.id, above.id), crl=None), signing)
+    made = building.sign_issuing_ca(public_key(hands, ca), name, building.serial_number(), span, issuer)
     return _install(hands, ca, to_pem([made]), above.certificate + above.chain)
 
 
@@ -136,8 +136,8 @@ def public_key(hands: Hands, ca: CA) -> PublicKey:
 
 def request(hands: Hands, ca: CA, name: x509.Name) -> str:
     """A CSR in PEM; raises Rejected."""
-    key = posing(hands.keys, ca.key, public_key(hands, ca))
-    return building.ca_request(key, name).public_bytes(Encoding.PEM).decode()
+    key = kms_private_key(hands.keys, ca.key, public_key(hands, ca))
+    return building.sign_ca_csr(key, name).public_bytes(Encoding.PEM).decode()
 
 
 def mended_policies(hands: Hands, cas: tuple[CA, ...]) -> list[CA]:
