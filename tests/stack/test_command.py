@@ -98,7 +98,7 @@ def test_a_local_stack_that_is_not_running(stack: Stack) -> None:
     one_line(
         stack.evercert("list", AWS_ENDPOINT_URL="http://127.0.0.1:1"),
         1,
-        "nothing answers at http://127.0.0.1:1",
+        "no response from http://127.0.0.1:1",
         "make local",
     )
 
@@ -175,13 +175,13 @@ def shown(stack: Stack, name: str) -> dict[str, Any]:
 def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> None:
     late, soon, soonest = names(3)
     issuer = own(late, soon, soonest)
-    one_line(stack.evercert("renew", "--issuer", issuer), 2, "nobody is there to confirm", "--yes")
+    one_line(stack.evercert("renew", "--issuer", issuer), 2, "Cannot ask for confirmation", "--yes")
     dry = stack.evercert("renew", "--issuer", issuer, "--dry-run")
     assert dry.stdout.split()[:3] == [soonest, soon, late]
     assert "requested_at" not in shown(stack, soonest)
     done = stack.evercert("renew", "--issuer", issuer, "--yes", "--over", "1h", "--reason", "CA\x1b[2J moves")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "3 certificates asked for" in done.stdout
+    assert "Renewal of 3 certificates requested" in done.stdout
     assert until(lambda: shown(stack, soonest)["revision"] == 2, 120)
     waiting = [shown(stack, name) for name in (soon, late)]
     assert [record["request_reason"] for record in waiting] == ["CA [2J moves"] * 2
@@ -197,8 +197,8 @@ def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> 
 
 def test_renew_wants_to_know_whom(stack: Stack) -> None:
     one_line(stack.evercert("renew"), 2, "--issuer X", "--all")
-    one_line(stack.evercert("renew", "web", "--all"), 2, "say which")
-    one_line(stack.evercert("renew", "--issuer", "nobody", "--yes"), 2, "no certificate is of issuer 'nobody'")
+    one_line(stack.evercert("renew", "web", "--all"), 2, "nothing selected")
+    one_line(stack.evercert("renew", "--issuer", "nobody", "--yes"), 2, "no certificates of issuer 'nobody'")
     one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
 
 
@@ -218,7 +218,7 @@ def test_a_pause_is_a_flag_that_everybody_sees(stack: Stack, own) -> None:
         flag for flag in again["paused"] if flag["issuer"] == issuer
     ).items()
     done = stack.evercert("resume", "--issuer", issuer)
-    assert "is looked at within 15 minutes" in done.stdout
+    assert "delayed certificates are checked within 15 minutes" in done.stdout
     assert "was not paused" in stack.evercert("resume", "--issuer", issuer).stdout
     assert issuer not in stack.evercert("list").stderr
     assert shown(stack, name)["state"] == "ready"  # an issuer is not taken for a pause, nor a pause for an issuer
@@ -250,7 +250,7 @@ def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None
     assert not stack.client("secretsmanager").describe_secret(SecretId=title).get("Tags")
     done = stack.evercert("adopt", name, title, "--yes")
     assert done.returncode == 0, done.stderr
-    assert f"certificate {name} names it already, and is looked at now" in done.stdout
+    assert f"certificate {name} already has this destination; its delivery starts now" in done.stdout
     assert until(lambda: shown(stack, name)["state"] == "ready", 120)
     assert stack.secret(f"{name}-elsewhere")["certificate"]
 
@@ -357,7 +357,7 @@ def test_the_doctor_finds_what_is_broken(stack: Stack) -> None:
         sqs.purge_queue(QueueUrl=stack.outputs["DeadLetters"])
     assert (found["dead letters"]["status"], found["dead letters"]["found"]) == ("failed", "1 message")
     assert found["schedule tick"]["status"] == "failed"
-    assert "nothing is renewed without it" in found["schedule tick"]["mend"]
+    assert "nothing is renewed without it" in found["schedule tick"]["remedy"]
 
 
 def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, role_with) -> None:

@@ -1,4 +1,4 @@
-"""The temporary queue of `events`: it hears everything, and nothing of it stays."""
+"""Temporary queue of `events`: receives all events and is always deleted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from evercert.aws.clients import Clients
-from evercert.cli import event_stream as following
-from evercert.cli.event_queue import BEAT, PREFIX, STALE, Inbox
+from evercert.cli import event_stream
+from evercert.cli.event_queue import HEARTBEAT, PREFIX, STALE, TemporaryQueue
 from evercert.errors import EvercertError
 from evercert.timestamps import to_text
 from tests.doubles.strict_aws import refuse
@@ -22,7 +22,7 @@ SECONDS = timedelta(seconds=20)
 
 
 class Trouble:
-    """A client whose one method is refused."""
+    """Client that refuses one method."""
 
     def __init__(self, inner: Any, method: str, code: str = "AccessDenied") -> None:
         self._inner, self._method, self._code = inner, method, code
@@ -37,155 +37,157 @@ class Trouble:
         return refused
 
 
-def box(world: World, stack: str = "evercert", age: timedelta = timedelta(), topic: str | None = None) -> Inbox:
-    """An inbox that believes it is `age` ago."""
+def new_queue(
+    world: World, stack: str = "evercert", age: timedelta = timedelta(), topic: str | None = None
+) -> TemporaryQueue:
+    """Return a queue whose clock is `age` behind."""
     clients = Clients(session=world.operator.session)
-    return Inbox(clients, topic or world.topic, stack, lambda: datetime.now(UTC) - age, threading.Event())
+    return TemporaryQueue(clients, topic or world.topic, stack, lambda: datetime.now(UTC) - age, threading.Event())
 
 
 def left(world: World) -> tuple[list[str], list[str]]:
-    """The queues and subscriptions that are there now."""
+    """Return the existing queues and subscriptions."""
     queues = world.operator.sqs.list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
     found = world.operator.sns.list_subscriptions_by_topic(TopicArn=world.topic)["Subscriptions"]
     return queues, [s["SubscriptionArn"] for s in found if f":{PREFIX}" in s["Endpoint"]]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays(world: World):
+def _require_nothing_left(world: World):
     yield
     assert left(world) == ([], [])
 
 
-def test_what_is_published_comes_with_its_attributes(world: World) -> None:
-    inbox = box(world)
-    inbox.open()
+def test_queue_receives_messages_with_attributes(world: World) -> None:
+    queue = new_queue(world)
+    queue.open()
     attributes: dict[str, Any] = {
         "type": {"DataType": "String", "StringValue": "certificate.issued"},
         "labels": {"DataType": "String.Array", "StringValue": '["team=web"]'},
     }
     world.operator.sns.publish(TopicArn=world.topic, Message='{"id": "1"}', MessageAttributes=attributes)
-    received = next(inbox.messages(SECONDS))
-    assert inbox.close() == []
+    received = next(queue.messages(SECONDS))
+    assert queue.close() == []
     assert received == ('{"id": "1"}', {"type": "certificate.issued", "labels": ["team=web"]})
 
 
-def test_only_this_topic_may_write_to_the_queue(world: World) -> None:
-    inbox = box(world)
-    inbox.open()
+def test_queue_policy_allows_only_this_topic(world: World) -> None:
+    queue = new_queue(world)
+    queue.open()
     url = left(world)[0][0]
     found = world.operator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    inbox.close()
+    queue.close()
     (statement,) = json.loads(found["Policy"])["Statement"]
     assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": world.topic}}
     assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", found["QueueArn"])
 
 
-def test_the_wait_ends_with_the_time_and_when_somebody_interrupts(world: World) -> None:
-    inbox = box(world)
-    inbox.open()
-    assert list(inbox.messages(timedelta(seconds=0.1))) == []
-    inbox.stop.set()
-    assert list(inbox.messages(None)) == []
-    inbox.close()
+def test_messages_ends_on_timeout_and_on_stop(world: World) -> None:
+    queue = new_queue(world)
+    queue.open()
+    assert list(queue.messages(timedelta(seconds=0.1))) == []
+    queue.stop.set()
+    assert list(queue.messages(None)) == []
+    queue.close()
 
 
-def test_a_refused_subscription_leaves_no_queue(world: World) -> None:
-    inbox = box(world)
-    inbox._sns = Trouble(inbox._sns, "subscribe")
+def test_close_deletes_the_queue_after_a_refused_subscription(world: World) -> None:
+    queue = new_queue(world)
+    queue._sns = Trouble(queue._sns, "subscribe")
     with pytest.raises(EvercertError, match="subscribe queue"):
-        inbox.open()
-    assert inbox.close() == []
+        queue.open()
+    assert queue.close() == []
 
 
-def test_a_queue_whose_making_was_not_answered_goes_too(world: World) -> None:
-    inbox = box(world)
-    real, made = inbox._sqs, inbox._sqs.create_queue
+def test_close_deletes_a_queue_after_a_lost_response(world: World) -> None:
+    queue = new_queue(world)
+    real, made = queue._sqs, queue._sqs.create_queue
 
-    class Deaf(Trouble):
+    class LosesResponse(Trouble):
         def __getattr__(self, name: str) -> Any:
             if name == "create_queue":
-                return lambda **given: made(**given) and super(Deaf, self).__getattr__(name)()
+                return lambda **arguments: made(**arguments) and super(LosesResponse, self).__getattr__(name)()
             return getattr(real, name)
 
-    inbox._sqs = Deaf(real, "create_queue", "InternalError")
-    with pytest.raises(EvercertError, match="make queue"):
-        inbox.open()
+    queue._sqs = LosesResponse(real, "create_queue", "InternalError")
+    with pytest.raises(EvercertError, match="create queue"):
+        queue.open()
     assert len(left(world)[0]) == 1
-    assert inbox.close() == []
+    assert queue.close() == []
 
 
-def test_what_cannot_be_taken_away_is_named_and_the_rest_goes(world: World) -> None:
-    inbox = box(world)
-    inbox.open()
+def test_close_reports_errors_and_deletes_the_rest(world: World) -> None:
+    queue = new_queue(world)
+    queue.open()
     (subscription,) = left(world)[1]
-    inbox._sns, real = Trouble(inbox._sns, "unsubscribe"), inbox._sns
-    (problem,) = inbox.close()
+    queue._sns, real = Trouble(queue._sns, "unsubscribe"), queue._sns
+    (problem,) = queue.close()
     assert subscription in problem
     assert left(world) == ([], [subscription])
-    inbox._sns = real
-    inbox._unsubscribe(subscription)
+    queue._sns = real
+    queue._unsubscribe(subscription)
 
 
-def test_what_a_killed_command_left_is_taken_away_by_the_next(world: World) -> None:
-    box(world, age=STALE + timedelta(minutes=1)).open()
+def test_delete_stale_removes_remains_of_a_killed_command(world: World) -> None:
+    new_queue(world, age=STALE + timedelta(minutes=1)).open()
     assert [len(found) for found in left(world)] == [1, 1]
-    assert box(world).clear_away() == []
+    assert new_queue(world).delete_stale() == []
 
 
-def test_a_subscription_without_its_queue_is_taken_away(world: World) -> None:
-    inbox = box(world)
-    inbox.open()
-    inbox._delete(inbox._name)
+def test_delete_stale_removes_an_orphaned_subscription(world: World) -> None:
+    queue = new_queue(world)
+    queue.open()
+    queue._delete(queue._name)
     assert [len(found) for found in left(world)] == [0, 1]
-    assert box(world).clear_away() == []
+    assert new_queue(world).delete_stale() == []
 
 
 @pytest.mark.parametrize(
     ("stack", "age"), [("evercert", timedelta()), ("other", 2 * STALE)], ids=["young", "another-stack"]
 )
-def test_what_somebody_listens_at_stays(world: World, stack: str, age: timedelta) -> None:
-    inbox = box(world, stack, age)
-    inbox.open()
-    box(world).clear_away()
+def test_delete_stale_keeps_queues_in_use(world: World, stack: str, age: timedelta) -> None:
+    queue = new_queue(world, stack, age)
+    queue.open()
+    new_queue(world).delete_stale()
     assert [len(found) for found in left(world)] == [1, 1]
-    inbox.close()
+    queue.close()
 
 
-def test_a_queue_of_that_name_that_no_command_made_stays(world: World) -> None:
+def test_delete_stale_keeps_foreign_queues(world: World) -> None:
     url = world.operator.sqs.create_queue(QueueName=f"{PREFIX}archive")["QueueUrl"]
-    assert box(world).clear_away() == []
+    assert new_queue(world).delete_stale() == []
     assert len(left(world)[0]) == 1
     world.operator.sqs.delete_queue(QueueUrl=url)
 
 
-def test_a_long_look_says_that_somebody_listens_still(world: World) -> None:
-    inbox = box(world, age=2 * STALE)
-    inbox.open()
-    inbox._clock = lambda: datetime.now(UTC)
-    inbox._beaten -= BEAT.total_seconds() + 1
-    list(inbox.messages(timedelta(seconds=0.1)))
+def test_messages_renews_the_heartbeat_tag(world: World) -> None:
+    queue = new_queue(world, age=2 * STALE)
+    queue.open()
+    queue._clock = lambda: datetime.now(UTC)
+    queue._last_heartbeat -= HEARTBEAT.total_seconds() + 1
+    list(queue.messages(timedelta(seconds=0.1)))
     tags = world.operator.sqs.list_queue_tags(QueueUrl=left(world)[0][0])["Tags"]
     assert tags["evercert:temporary"] > to_text(datetime.now(UTC) - timedelta(minutes=1))
-    box(world).clear_away()
+    new_queue(world).delete_stale()
     assert len(left(world)[0]) == 1
-    inbox.close()
+    queue.close()
 
 
-def test_clearing_away_that_is_refused_keeps_nobody_from_listening(world: World) -> None:
-    inbox = box(world)
-    inbox._sns = Trouble(inbox._sns, "get_paginator")
-    (problem,) = inbox.clear_away()
-    assert "look for left subscriptions" in problem
+def test_delete_stale_returns_errors(world: World) -> None:
+    queue = new_queue(world)
+    queue._sns = Trouble(queue._sns, "get_paginator")
+    (problem,) = queue.delete_stale()
+    assert "list stale subscriptions" in problem
 
 
-def test_nothing_stays_after_the_command_whatever_ends_it(world: World) -> None:
+def test_temporary_queue_is_deleted_after_an_error(world: World) -> None:
     connection: Any = SimpleNamespace(
         clients=Clients(session=world.operator.session), name="evercert", output=lambda _: world.topic
     )
 
     def listen() -> None:
-        with following.inbox(connection, threading.Event()):
+        with event_stream.temporary_queue(connection, threading.Event()):
             assert [len(found) for found in left(world)] == [1, 1]
             raise BrokenPipeError
 

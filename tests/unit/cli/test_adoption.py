@@ -1,4 +1,4 @@
-"""What may be adopted, what is refused, and what it is tagged with."""
+"""Adoption of existing ACM certificates and secrets: lookup, refusals, tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from evercert.cli import adoption as adopting
+from evercert.cli import adoption
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
 from evercert.documents.spec import Component
@@ -69,83 +69,87 @@ def connection(account: Account, region: str = REGION) -> Any:
 
 
 @pytest.mark.parametrize("resource", [ARN, SECRET, "team/tls"], ids=["certificate", "secret-arn", "secret-name"])
-def test_what_belongs_to_nobody_gets_both_tags_and_nothing_else(resource: str) -> None:
+def test_tag_adds_both_tags_to_an_untagged_resource(resource: str) -> None:
     account = Account(tags={"team": "web"})
-    found = adopting.find(connection(account), "web", resource)
+    found = adoption.find(connection(account), "web", resource)
     assert not found.ours
     assert account.tags == {"team": "web"}  # looking changes nothing
-    adopting.tag(connection(account), found)
+    adoption.tag(connection(account), found)
     assert account.tags == {"team": "web", **OURS}
-    assert adopting.find(connection(account), "web", resource).ours
+    assert adoption.find(connection(account), "web", resource).ours
 
 
-def test_a_wildcard_is_spelled_as_the_destinations_spell_it() -> None:
+def test_find_encodes_a_wildcard_like_the_destinations() -> None:
     assert (
-        adopting.find(connection(Account()), "*.a.example", ARN).tags["evercert:certificate"] == "_wildcard.a.example"
+        adoption.find(connection(Account()), "*.a.example", ARN).tags["evercert:certificate"] == "_wildcard.a.example"
     )
 
 
 @pytest.mark.parametrize(
     ("account", "resource", "words"),
     [
-        (Account(kind="AMAZON_ISSUED"), ARN, "is of type AMAZON_ISSUED: ACM takes no import in its place"),
-        (Account(kind="PRIVATE"), ARN, "is of type PRIVATE"),
+        (Account(kind="AMAZON_ISSUED"), ARN, "of type AMAZON_ISSUED: ACM replaces only imported certificates"),
+        (Account(kind="PRIVATE"), ARN, "of type PRIVATE"),
         (Account(tags={"evercert:stack": "other"}), ARN, "belongs to stack 'other'"),
         (Account(tags={**OURS, "evercert:certificate": "b"}), ARN, "belongs to certificate 'b'"),
         (Account(tags={"evercert:stack": "other"}), SECRET, "belongs to stack 'other'"),
         (Account(secret={"DeletedDate": 1}), "team/tls", "restore-secret --secret-id team/tls"),
-        (Account(secret={"OwningService": "rds"}), "team/tls", "is managed by rds"),
-        (Account(), "evercert/credentials/ca", "where credentials are"),
-        (Account(), f"arn:aws:iam::{ACCOUNT}:role/x", "neither the ARN"),
-        (Account(), "a b\x1b[2J", "neither the ARN"),
-        (Account(), f"{ARN}\n", "neither the ARN"),
+        (Account(secret={"OwningService": "rds"}), "team/tls", "it is managed by rds"),
+        (Account(), "evercert/credentials/ca", "hold credentials"),
+        (Account(), f"arn:aws:iam::{ACCOUNT}:role/x", "must be the ARN"),
+        (Account(), "a b\x1b[2J", "must be the ARN"),
+        (Account(), f"{ARN}\n", "must be the ARN"),
     ],
 )
-def test_what_is_not_ours_to_take_is_refused_in_one_line(account: Account, resource: str, words: str) -> None:
+def test_find_refuses_foreign_resources_in_one_line(account: Account, resource: str, words: str) -> None:
     before = dict(account.tags)
     with pytest.raises(BadInput) as caught:
-        adopting.find(connection(account), "web", resource)
+        adoption.find(connection(account), "web", resource)
     assert len(caught.value.lines) == 1
     assert words in caught.value.lines[0]
     assert caught.value.lines[0].isprintable()
     assert account.tags == before
 
 
-def test_what_is_not_there_is_told_by_name() -> None:
-    with pytest.raises(Misconfigured, match="cannot look at secret nobody: ResourceNotFoundException"):
-        adopting.find(connection(Account()), "web", "nobody")
+def test_find_names_a_missing_resource() -> None:
+    with pytest.raises(Misconfigured, match="cannot look at secret missing: ResourceNotFoundException"):
+        adoption.find(connection(Account()), "web", "missing")
 
 
 @pytest.mark.parametrize("resource", [ARN, "team/tls"])
-def test_the_lines_for_the_document_are_a_destination(resource: str) -> None:
-    found = adopting.find(connection(Account()), "web", resource)
+def test_found_yaml_is_a_valid_destination(resource: str) -> None:
+    found = adoption.find(connection(Account()), "web", resource)
     document = yaml.safe_load(f"destinations:\n{found.yaml()}\n")
     assert document == {"destinations": [found.destination]}
 
 
-def test_a_secret_of_another_region_is_looked_for_there_and_says_so() -> None:
+def test_find_uses_the_region_of_the_secret() -> None:
     account = Account()
-    found = adopting.find(connection(account, "us-east-1"), "web", SECRET)
+    found = adoption.find(connection(account, "us-east-1"), "web", SECRET)
     assert (account.regions, found.destination["region"]) == ([REGION], REGION)
 
 
 @pytest.mark.parametrize(
     ("secret", "words"),
-    [({}, "SecretArns naming"), ({"RotationEnabled": True}, "rotation is on"), ({"KmsKeyId": "k"}, "encrypted with k")],
+    [
+        ({}, "parameter SecretArns"),
+        ({"RotationEnabled": True}, "rotation is enabled"),
+        ({"KmsKeyId": "k"}, "encrypted with k"),
+    ],
 )
-def test_what_the_stack_would_stumble_over_is_noted(secret: dict[str, Any], words: str) -> None:
-    notes = adopting.find(connection(Account(secret=secret)), "web", "team/tls").notes
+def test_find_notes_obstacles_to_delivery(secret: dict[str, Any], words: str) -> None:
+    notes = adoption.find(connection(Account(secret=secret)), "web", "team/tls").notes
     assert any(words in note for note in notes)
-    assert any("replaces its value" in note for note in notes)
+    assert any("replaces the secret's value" in note for note in notes)
 
 
-def test_a_record_that_names_it_is_known() -> None:
-    found = adopting.find(connection(Account()), "web", "team/tls")
+def test_found_recognizes_a_record_with_this_destination() -> None:
+    found = adoption.find(connection(Account()), "web", "team/tls")
     uid = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
-    for settings, named in [
+    for settings, expected in [
         ({"type": "secrets-manager", "secret": "team/tls"}, True),
         ({"type": "secrets-manager", "secret": "team/other"}, False),
         ({"type": "fake", "secret": "team/tls"}, False),
     ]:
         wanted = spec("web").model_copy(update={"destinations": (Component.model_validate(settings),)})
-        assert found.named_by(Record(name="web", uid=uid, spec=wanted, generation=1)) is named
+        assert found.is_destination_of(Record(name="web", uid=uid, spec=wanted, generation=1)) is expected

@@ -1,4 +1,4 @@
-"""What the program says before it does anything."""
+"""The program without a command: version and help."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("asked", ["version", "--version"])
-def test_the_version_is_told_either_way(asked: str) -> None:
-    done = program(asked)
+@pytest.mark.parametrize("argument", ["version", "--version"])
+def test_app_prints_the_version(argument: str) -> None:
+    done = program(argument)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"evercert {__version__}\n", "")
 
 
-def test_nothing_asked_is_answered_with_the_commands() -> None:
+def test_app_lists_commands_without_arguments() -> None:
     done = program()
     assert "Exit codes: 0 done" in done.stdout and "doctor" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Which events are shown, and what the test of the topic sends."""
+"""Filters, output and test of the event stream."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from evercert.cli import event_stream as following
-from evercert.cli import show
+from evercert.cli import event_stream, show
 from evercert.cli.event_stream import Event, Filter
 from evercert.cli.files import BadInput
 from evercert.contracts.events import EventType
@@ -20,8 +19,8 @@ from evercert.contracts.events import EventType
 ALL = Filter([], [], [], {})
 
 
-class Box:
-    """An inbox with some messages in it; each look gives the next part."""
+class FakeQueue:
+    """Queue with prepared messages; each call of `messages` yields the next part."""
 
     def __init__(self, *parts: list[Any]) -> None:
         self.parts = list(parts)
@@ -32,15 +31,15 @@ class Box:
             yield body if isinstance(body, tuple) else (body, {})
 
 
-def event(mark: str, **attributes: Any) -> tuple[str, dict[str, Any]]:
-    return json.dumps({"id": mark, "type": "certificate.issued"}), attributes
+def event(event_id: str, **attributes: Any) -> tuple[str, dict[str, Any]]:
+    return json.dumps({"id": event_id, "type": "certificate.issued"}), attributes
 
 
 WEB = {"certificate": "web", "type": "certificate.failed", "issuer": "main", "labels": ["env=prod", "team=web"]}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "takes"),
+    ("wanted", "matches"),
     [
         (ALL, True),
         (Filter(["web", "other"], [], [], {}), True),
@@ -53,35 +52,35 @@ WEB = {"certificate": "web", "type": "certificate.failed", "issuer": "main", "la
     ],
     ids=["all", "one-of-two", "another", "type-and-issuer", "other-type", "other-issuer", "labels", "one-label-short"],
 )
-def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
-    assert wanted.takes(Event({}, WEB)) is takes
+def test_filter_combines_conditions_by_and(wanted: Filter, matches: bool) -> None:
+    assert wanted.matches(Event({}, WEB)) is matches
 
 
-def test_what_has_no_attributes_passes_no_filter() -> None:
-    assert not Filter(["web"], [], [], {}).takes(Event({}))
-    assert not Filter([], [], [], {"team": "web"}).takes(Event({}))
+def test_filter_rejects_events_without_attributes() -> None:
+    assert not Filter(["web"], [], [], {}).matches(Event({}))
+    assert not Filter([], [], [], {"team": "web"}).matches(Event({}))
 
 
-def test_a_type_that_is_none_is_refused_with_those_there_are() -> None:
-    assert following.types(["certificate.failed"]) == ["certificate.failed"]
-    with pytest.raises(BadInput, match=r"--type certificate.faild: one of certificate"):
-        following.types(["certificate.faild"])
+def test_types_refuses_unknown_types_and_lists_valid_ones() -> None:
+    assert event_stream.types(["certificate.failed"]) == ["certificate.failed"]
+    with pytest.raises(BadInput, match=r"--type certificate.faild: must be one of certificate"):
+        event_stream.types(["certificate.faild"])
 
 
-def test_an_event_that_comes_twice_is_shown_once() -> None:
-    box = Box([event("1"), event("2"), event("1")])
-    assert [found.body["id"] for found in following.follow(box, ALL, None)] == ["1", "2"]
+def test_follow_ignores_repeated_events() -> None:
+    queue = FakeQueue([event("1"), event("2"), event("1")])
+    assert [found.body["id"] for found in event_stream.follow(queue, ALL, None)] == ["1", "2"]
 
 
 @pytest.mark.parametrize("body", ["hello", "[]", "{}", "7"])
-def test_what_is_no_event_is_told_and_passed_over(body: str, capsys: pytest.CaptureFixture[str]) -> None:
-    box = Box([body, event("1")])
-    assert [found.body["id"] for found in following.follow(box, ALL, None)] == ["1"]
-    assert "no event" in capsys.readouterr().err
+def test_follow_notes_and_skips_foreign_messages(body: str, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = FakeQueue([body, event("1")])
+    assert [found.body["id"] for found in event_stream.follow(queue, ALL, None)] == ["1"]
+    assert "not an evercert event" in capsys.readouterr().err
 
 
-def test_a_sample_of_every_type_is_marked_as_a_test() -> None:
-    samples = following.samples()
+def test_samples_cover_every_type_and_are_marked_as_tests() -> None:
+    samples = event_stream.samples()
     assert {outcome.type for outcome in samples} == set(get_args(EventType))
     assert {outcome.name for outcome in samples} == {"evercert-test"}
     assert all(outcome.data["test"] is True for outcome in samples)
@@ -92,10 +91,10 @@ def test_a_sample_of_every_type_is_marked_as_a_test() -> None:
 
 
 class Topic:
-    """Keeps what is published, and gives it to the box; what `loses` names never arrives."""
+    """Deliver published events to the queue, except the types in `loses` (with `first`: only the first time)."""
 
-    def __init__(self, box: Box, *loses: str, first: bool = False) -> None:
-        self.box, self.loses, self.published, self.first = box, loses, [], first
+    def __init__(self, queue: FakeQueue, *loses: str, first: bool = False) -> None:
+        self.queue, self.loses, self.published, self.first = queue, loses, [], first
 
     def publish(self, *, Message: str, **_: Any) -> None:
         body = json.loads(Message)["default"]
@@ -104,44 +103,44 @@ class Topic:
         again = self.first and self.published.count(kind) > 1
         if kind in self.loses and not again:
             return
-        if not self.box.parts:
-            self.box.parts.append([])
-        self.box.parts[0].append((body, {}))
+        if not self.queue.parts:
+            self.queue.parts.append([])
+        self.queue.parts[0].append((body, {}))
 
 
 def missing(topic: Topic, seconds: float) -> list[str]:
     connection: Any = SimpleNamespace(id="arn:stack", clients=SimpleNamespace(sns=topic), output=lambda _: "arn:topic")
-    return following.test(topic.box, connection, timedelta(seconds=seconds))
+    return event_stream.test(topic.queue, connection, timedelta(seconds=seconds))
 
 
-def test_all_that_comes_back_is_well() -> None:
-    topic = Topic(Box())
+def test_event_test_passes_when_all_events_arrive() -> None:
+    topic = Topic(FakeQueue())
     assert missing(topic, 5) == []
     assert sorted(topic.published) == sorted(get_args(EventType))
 
 
-def test_what_does_not_come_back_is_named() -> None:
-    assert missing(Topic(Box(), "certificate.failed"), 0.05) == ["certificate.failed"]
+def test_event_test_names_missing_types() -> None:
+    assert missing(Topic(FakeQueue(), "certificate.failed"), 0.05) == ["certificate.failed"]
 
 
-def test_what_was_lost_is_published_again_and_nothing_else() -> None:
-    topic = Topic(Box(), "certificate.failed", first=True)
+def test_event_test_republishes_only_missing_events() -> None:
+    topic = Topic(FakeQueue(), "certificate.failed", first=True)
     assert missing(topic, 5) == []
     assert topic.published.count("certificate.failed") == 2
     assert topic.published.count("certificate.issued") == 1
 
 
-def test_an_interruption_ends_the_test() -> None:
-    topic = Topic(Box(), *get_args(EventType))
-    topic.box.stop.set()
+def test_event_test_ends_on_interruption() -> None:
+    topic = Topic(FakeQueue(), *get_args(EventType))
+    topic.queue.stop.set()
     assert set(missing(topic, 60)) == set(get_args(EventType))
     assert topic.published == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_only_sets_the_flag(number: signal.Signals) -> None:
+def test_interruptible_sets_a_flag_on_signals(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with following.interruptible() as stop:
+    with event_stream.interruptible() as stop:
         signal.raise_signal(number)
         assert stop.is_set()
     assert signal.getsignal(number) is before
@@ -157,7 +156,7 @@ def test_a_signal_only_sets_the_flag(number: signal.Signals) -> None:
     ],
     ids=["message", "facts", "no-data", "strange-data"],
 )
-def test_an_event_is_one_clean_line(data: Any, words: str) -> None:
+def test_show_event_is_one_printable_line(data: Any, words: str) -> None:
     body = {"id": "1", "type": "certificate.failed", "subject": "web\n\x1b]0;x\x07", "time": "2026", "data": data}
     line = show.event(body).plain
     assert line.isprintable()

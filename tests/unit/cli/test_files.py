@@ -1,4 +1,4 @@
-"""Files of a command: read together, and each mistake on one line with its file and line."""
+"""Document files of one command: read together, one line per mistake."""
 
 import json
 
@@ -50,7 +50,7 @@ def mistakes(files):
     return caught.value.lines
 
 
-def test_reads_several_files_as_one_wish(write):
+def test_files_are_read_as_one_document(write):
     files = Files(
         write(f"{HEAD}{ISSUER}", document(certificate("web")), document(certificate("mail"), certificate("db")))
     )
@@ -62,7 +62,7 @@ def test_reads_several_files_as_one_wish(write):
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("valid", "invalid", "message"),
     [
         pytest.param(
             "common-name", "comon-name", "1.yaml:6: unknown key 'comon-name'; did you mean 'common-name'?", id="key"
@@ -97,51 +97,51 @@ def test_reads_several_files_as_one_wish(write):
         ),
     ],
 )
-def test_a_mistake_is_one_line_with_file_and_line(write, right, wrong, told):
-    (line,) = mistakes(write(document(certificate()).replace(right, wrong)))
-    assert line.startswith(told)
+def test_files_report_each_mistake_with_file_and_line(write, valid, invalid, message):
+    (line,) = mistakes(write(document(certificate()).replace(valid, invalid)))
+    assert line.startswith(message)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_document_of_the_agent_is_read_as_one(write, version):
+def test_files_detect_agent_documents(write, version):
     agent = f"# agent\nversion: {version}\ninfisical:\n  address: https://app.infisical.com\ncertificates:\n  - {{lifecycle: 5}}\n"
     assert "1.yaml:6: certificate 1: lifecycle: write a mapping" in mistakes(write(agent))
 
 
-def test_too_late_a_renewal_is_told_in_the_certificate_that_has_it(write):
+def test_files_locate_a_late_renewal_at_its_certificate(write):
     (line,) = mistakes(write(document(certificate("mail"), certificate(renew="91d"))))
     number = int(line.split(":")[1])
     assert 13 <= number <= 22
     assert "lifecycle.renew-before-expiry (91d) must be shorter than attributes.ttl" in line
 
 
-def test_a_secret_that_would_be_too_large_is_told_at_its_destination(write):
+def test_files_locate_an_oversized_secret_at_its_destination(write):
     names = ", ".join(f"host-{number}.example.com" for number in range(3_000))
     (line,) = mistakes(write(document(certificate()).replace("ttl: 90d", f"alt-names: [{names}]")))
     assert line.startswith("1.yaml:11: its 3001 names make a secret of about")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param("", "1.yaml:1: is empty", id="empty"),
         pytest.param(b"\xff\xfe", "1.yaml: is not UTF-8 text", id="not UTF-8"),
         pytest.param("a: [", "1.yaml:1: is not YAML", id="not YAML"),
         pytest.param("- a\n", "1.yaml:1: a document is a mapping with version: evercert/v1", id="list"),
-        pytest.param("a: &a [*a]", "1.yaml:1: holds itself, by an alias", id="holds itself"),
+        pytest.param("a: &a [*a]", "1.yaml:1: contains itself through an alias", id="recursive alias"),
         pytest.param(f"{HEAD}\nversion: v1\n", "1.yaml:3: has the key 'version' twice", id="key twice"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_name(write, text, told):
+def test_files_name_an_unparsable_file(write, text, message):
     (line,) = mistakes(write(text))
-    assert line.startswith(told)
+    assert line.startswith(message)
 
 
-def test_a_file_that_is_not_there_is_told(write):
+def test_files_name_a_missing_file(write):
     assert mistakes(["nowhere.yaml"]) == ["nowhere.yaml: cannot be read: No such file or directory"]
 
 
-def test_mistakes_of_all_files_are_told_in_the_order_of_their_lines(write):
+def test_files_sort_mistakes_by_file_and_line(write):
     twice = document(certificate(renew="soon")).replace("common-name", "comon-name")
     assert [line.split(" ")[0] for line in mistakes(write(twice, "", document(certificate("x y", secret="s"))))] == [
         "1.yaml:6:",
@@ -151,17 +151,17 @@ def test_mistakes_of_all_files_are_told_in_the_order_of_their_lines(write):
     ]
 
 
-def test_two_certificates_of_one_name_in_one_file_are_told_with_both_places(write):
-    told = mistakes(write(document(certificate(secret="a"), certificate(secret="b"))))
-    assert told == ["1.yaml:13: there are two certificates 'web'; the other one is at 1.yaml:3"]
+def test_files_refuse_a_repeated_name_in_one_file(write):
+    lines = mistakes(write(document(certificate(secret="a"), certificate(secret="b"))))
+    assert lines == ["1.yaml:13: there are two certificates 'web'; the other one is at 1.yaml:3"]
 
 
-def test_two_certificates_of_one_name_in_two_files_are_told_with_both_places(write):
-    told = mistakes(write(document(certificate(secret="a")), document(certificate("mail"), certificate(secret="b"))))
-    assert told == ["2.yaml:13: there are two certificates 'web'; the other one is at 1.yaml:3"]
+def test_files_refuse_a_repeated_name_in_two_files(write):
+    lines = mistakes(write(document(certificate(secret="a")), document(certificate("mail"), certificate(secret="b"))))
+    assert lines == ["2.yaml:13: there are two certificates 'web'; the other one is at 1.yaml:3"]
 
 
-def test_two_certificates_of_one_name_on_one_line_are_told(write):
+def test_files_refuse_a_repeated_name_on_one_line(write):
     one = {
         "name": "web",
         "issuer": "development",
@@ -173,12 +173,12 @@ def test_two_certificates_of_one_name_on_one_line_are_told(write):
     assert line == "1.yaml:1: there are two certificates 'web'; the other one is at 1.yaml:1"
 
 
-def test_two_certificates_that_write_one_secret_are_told_with_both_places(write):
-    told = mistakes(write(document(certificate("web", secret="s")), document(certificate("mail", secret="s"))))
-    assert told == ["2.yaml:11: secret s is written by two certificates; the other one is at 1.yaml:11"]
+def test_files_refuse_a_shared_secret(write):
+    lines = mistakes(write(document(certificate("web", secret="s")), document(certificate("mail", secret="s"))))
+    assert lines == ["2.yaml:11: two certificates write secret s; the other one is at 1.yaml:11"]
 
 
-def test_two_certificates_that_write_one_secret_on_one_line_are_told(write):
+def test_files_refuse_a_shared_secret_on_one_line(write):
     both = [
         {
             "name": name,
@@ -189,24 +189,24 @@ def test_two_certificates_that_write_one_secret_on_one_line_are_told(write):
         for name in ("web", "mail")
     ]
     (line,) = mistakes(write(json.dumps({"version": "evercert/v1", "certificates": both})))
-    assert line.startswith("1.yaml:1: secret s is written by two certificates")
+    assert line.startswith("1.yaml:1: two certificates write secret s")
 
 
-def test_two_names_that_become_one_secret_are_told(write):
+def test_files_refuse_names_that_map_to_one_secret(write):
     alike = [
         certificate(name, secret="x").replace("        secret: x\n", "")
         for name in ("'*.example.com'", "_wildcard.example.com")
     ]
     (line,) = mistakes(write(document(*alike)))
-    assert "secret evercert/certificates/_wildcard.example.com is written by two certificates" in line
+    assert "two certificates write secret evercert/certificates/_wildcard.example.com" in line
 
 
-def test_an_issuer_defined_in_two_files_is_told_with_both_places(write):
-    told = mistakes(write(f"{HEAD}{ISSUER}", f"{HEAD}\n{ISSUER}"))
-    assert told == ["2.yaml:4: there are two issuers 'development'; the other one is at 1.yaml:3"]
+def test_files_refuse_a_repeated_issuer(write):
+    lines = mistakes(write(f"{HEAD}{ISSUER}", f"{HEAD}\n{ISSUER}"))
+    assert lines == ["2.yaml:4: there are two issuers 'development'; the other one is at 1.yaml:3"]
 
 
-def test_a_file_named_twice_asks_for_its_certificates_once_or_is_refused(write):
+def test_files_read_a_repeated_file_once(write):
     (file,) = write(document(certificate()))
     try:
         names = [spec.name for spec in Files([file, file]).specs]
@@ -215,12 +215,12 @@ def test_a_file_named_twice_asks_for_its_certificates_once_or_is_refused(write):
     assert names == ["web"]
 
 
-def test_notes_where_a_wildcard_is_stored(write):
+def test_files_note_where_a_wildcard_is_stored(write):
     text = document(certificate("'*.example.com'", secret="x").replace("        secret: x\n", ""))
     assert Files(write(text)).notes == ["*.example.com is stored in secret evercert/certificates/_wildcard.example.com"]
 
 
-def test_notes_international_names_as_they_stand_in_the_certificate(write):
+def test_files_note_encoded_international_names(write):
     names = 'ttl: 90d\n      alt-names:\n      - plain.example\n      - "*.Bücher.example"\n      - dns:straße.example\n      - ops@ö.example'
     text = certificate(host="bücher.example").replace("ttl: 90d", names)
     assert Files(write(document(text))).notes == [
@@ -232,22 +232,22 @@ def test_notes_international_names_as_they_stand_in_the_certificate(write):
 
 
 @pytest.mark.parametrize("host", ["Müller & Söhne", "Müller"])
-def test_says_nothing_of_a_common_name_that_stays_as_it_is(write, host):
+def test_files_have_no_note_for_an_unencoded_common_name(write, host):
     text = certificate(host=host).replace("ttl: 90d", "alt-names: [xn--bcher-kva.example]")
     assert Files(write(document(text))).notes == []
 
 
-def test_notes_a_renewal_that_will_be_clamped(write):
+def test_files_note_a_clamped_renewal(write):
     (note,) = Files(write(document(certificate(renew="70%")))).notes
     assert note.startswith("1.yaml:8: web: renew-before-expiry 70% is more than two thirds of the lifetime")
     assert Files(write(document(certificate(renew="60d")))).notes == []
 
 
 @pytest.mark.parametrize(("renew", "notes"), [("60d", 0), ("61d", 1)])
-def test_a_certificate_without_ttl_is_judged_as_one_of_90_days(write, renew, notes):
+def test_files_assume_90_days_without_a_ttl(write, renew, notes):
     assert len(Files(write(document(certificate(renew=renew).replace("      ttl: 90d\n", "")))).notes) == notes
 
 
-def test_a_clamped_renewal_is_judged_by_the_ttl_where_there_is_one(write):
+def test_files_use_the_ttl_for_the_clamping_note(write):
     text = certificate(renew="70d").replace("ttl: 90d", "ttl: 200d")
     assert Files(write(document(text))).notes == []

@@ -1,10 +1,10 @@
-"""The command line: the same documents, records and events from a terminal."""
+"""Command line: apply documents, and show records and events."""
 
 
 def main() -> None:
-    """The `evercert` command."""
+    """Run the `evercert` command."""
     try:
-        from evercert.cli.app import run  # noqa: PLC0415 (its packages are an extra, and not in the layer)
+        from evercert.cli.app import run  # noqa: PLC0415 (its dependencies are an extra and are missing in the layer)
 
         run()
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Taking over what exists: with the operator's own rights it gets the tags by which the stack may write to it."""
+"""Adopt an ACM certificate or secret: the operator's permissions tag it, and the tags let the stack write to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 
 @dataclass(frozen=True)
 class Found:
-    """What is to be adopted: where it is, what is known of it, and what it will be tagged with."""
+    """Resource to adopt: its location, facts for the operator, and the tags it needs."""
 
     type: str
     arn: str
@@ -36,8 +36,8 @@ class Found:
     facts: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
-    def named_by(self, record: Record) -> bool:
-        """Whether a destination of the record is this one already."""
+    def is_destination_of(self, record: Record) -> bool:
+        """Return whether the record already has this resource as a destination."""
         wanted = {key: value for key, value in self.destination.items() if key not in {"type", "region"}}
         return any(
             destination.type == self.type and wanted.items() <= destination.settings.items()
@@ -45,24 +45,25 @@ class Found:
         )
 
     def yaml(self) -> str:
-        """The destination as a document has it."""
+        """Return the destination as lines of a document."""
         lines = [f"{key}: {json.dumps(value) if ':' in value else value}" for key, value in self.destination.items()]
         return "      - " + "\n        ".join(lines)
 
 
 def find(connection: Connection, name: str, resource: str) -> Found:
-    """Looks, and changes nothing; raises BadInput for what cannot be adopted, and says why."""
+    """Look up a resource, read-only; raise BadInput if it cannot be adopted."""
     if match := _CERTIFICATE.fullmatch(resource):
         return _certificate(connection, name, resource, match[1])
     if match := _SECRET.fullmatch(resource):
         return _secret(connection, name, resource, match[1])
     if _SECRET_NAME.fullmatch(resource):
         return _secret(connection, name, resource, connection.clients.cloudformation.meta.region_name)
-    raise BadInput([f"{printable(resource, 80)!r} is neither the ARN of an ACM certificate nor a secret's name or ARN"])
+    invalid = printable(resource, 80)
+    raise BadInput([f"invalid resource {invalid!r}: must be the ARN of an ACM certificate, or a secret's name or ARN"])
 
 
 def tag(connection: Connection, found: Found) -> None:
-    """Repeating it changes nothing."""
+    """Tag the resource; idempotent."""
     tags = [{"Key": key, "Value": value} for key, value in found.tags.items()]
     client = _client(connection, found.type, found.region)
     with translated(f"tag {found.arn}"):
@@ -78,7 +79,9 @@ def _certificate(connection: Connection, name: str, arn: str, region: str) -> Fo
         certificate = client.describe_certificate(CertificateArn=arn)["Certificate"]
         tags = client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])
     if certificate.get("Type") != "IMPORTED":
-        raise BadInput([f"{arn} is of type {certificate.get('Type')}: ACM takes no import in its place"])
+        raise BadInput(
+            [f"cannot adopt {arn} of type {certificate.get('Type')}: ACM replaces only imported certificates"]
+        )
     wanted = _wanted(connection, name)
     facts = {
         "certificate": arn,
@@ -104,12 +107,13 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         described: dict[str, Any] = client.describe_secret(SecretId=secret)
     title, arn = str(described["Name"]), str(described["ARN"])
     if title.startswith(SECRETS):
-        raise BadInput([f"secret {title} is under {SECRETS}, where credentials are, and takes no certificate"])
+        raise BadInput([f"cannot adopt secret {title}: secrets under {SECRETS} hold credentials, not certificates"])
     if "DeletedDate" in described:
-        mend = f"aws secretsmanager restore-secret --secret-id {title}"
-        raise BadInput([f"secret {title} is scheduled for deletion; restore it first: {mend}"])
+        remedy = f"aws secretsmanager restore-secret --secret-id {title}"
+        raise BadInput([f"cannot adopt secret {title}: it is scheduled for deletion; restore it first: {remedy}"])
     if described.get("OwningService"):
-        raise BadInput([f"secret {title} is managed by {printable(str(described['OwningService']))}, and not by you"])
+        owner = printable(str(described["OwningService"]))
+        raise BadInput([f"cannot adopt secret {title}: it is managed by {owner}; use another secret"])
     wanted = _wanted(connection, name)
     ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
     elsewhere = region != connection.clients.cloudformation.meta.region_name
@@ -126,15 +130,15 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
 
 
 def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> list[str]:
-    form = "the next delivery replaces its value by evercert's own JSON; its readers must know that form"
+    form = "the next delivery replaces the secret's value with evercert's JSON; check that its readers can parse it"
     found = [] if ours else [form]
     if not title.startswith(SECRET_PREFIX):
-        found.append(f"it is outside {SECRET_PREFIX}: deploy the stack with parameter SecretArns naming {arn}")
+        found.append(f"the secret is outside {SECRET_PREFIX}: add {arn} to the stack's parameter SecretArns")
     if described.get("RotationEnabled"):
-        found.append("its rotation is on, and would overwrite what is delivered: switch it off")
+        found.append("the secret's rotation is enabled and would overwrite deliveries: disable it")
     if described.get("KmsKeyId"):
         key = printable(str(described["KmsKeyId"]))
-        found.append(f"it is encrypted with {key}, which must let the issuer's role use it")
+        found.append(f"the secret is encrypted with {key}: the key's policy must allow the issuer function's role")
     return found
 
 
@@ -142,13 +146,13 @@ def _wanted(connection: Connection, name: str) -> dict[str, str]:
     return {STACK_TAG: connection.name, CERTIFICATE_TAG: tag_value(name)}
 
 
-def _is_ours(what: str, tags: list[dict[str, str]], wanted: dict[str, str]) -> bool:
-    """Whether nothing is left to be tagged; raises BadInput when it is somebody else's."""
+def _is_ours(resource: str, tags: list[dict[str, str]], wanted: dict[str, str]) -> bool:
+    """Return whether all tags are present; raise BadInput if the resource belongs to another stack or certificate."""
     found = {tag["Key"]: tag.get("Value", "") for tag in tags}
     for key, owner in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):
         if found.get(key, wanted[key]) != wanted[key]:
             raise BadInput(
-                [f"{what} belongs to {owner} {printable(found[key], 100)!r} (tag {key}); take that tag away first"]
+                [f"{resource} belongs to {owner} {printable(found[key], 100)!r} (tag {key}); remove that tag first"]
             )
     return wanted.items() <= found.items()
 

@@ -1,4 +1,7 @@
-"""The commands. Exit codes: 0 done, 1 failed, 2 the input is wrong, 130 interrupted."""
+"""Issue, store and renew X.509 certificates in an AWS account.
+
+Exit codes: 0 done, 1 failed, 2 invalid input, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from typing import Annotated
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, documents
-from evercert.cli import stack as operations
+from evercert.cli import authority, certificates, documents, stack
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, FAILED, err, out
 from evercert.errors import EvercertError
@@ -25,41 +27,41 @@ app.command("show")(certificates.show_)
 app.command()(certificates.history)
 app.command()(certificates.renew)
 app.command()(certificates.delete)
-app.command()(operations.pause)
-app.command()(operations.resume)
-app.command()(operations.adopt)
-app.command()(operations.events)
-app.command()(operations.doctor)
+app.command()(stack.pause)
+app.command()(stack.resume)
+app.command()(stack.adopt)
+app.command()(stack.events)
+app.command()(stack.doctor)
 app.add_typer(authority.app, name="authority")
 
 
 @app.command()
 def version() -> None:
-    """The version of this command."""
+    """Print the version and exit."""
     out.print(f"evercert {__version__}")
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 (typer's)
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that typer calls)
+    if requested:
         version()
         raise typer.Exit
 
 
-RequestedFields = Annotated[
-    bool, typer.Option("--version", is_eager=True, callback=_version, help="As evercert version.")
+VersionOption = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
 ]
 
 
 @app.callback(help=__doc__)
-def program(*, _asked: RequestedFields = False) -> None:
-    """What comes before every command."""
+def program(*, _version: VersionOption = False) -> None:
+    """Accept the options that precede a command."""
 
 
 def run() -> None:
-    """The whole program: no error of ours ends in a traceback."""
+    """Run the program; print expected errors on one line, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no arrows is no reason to fail
+            stream.reconfigure(errors="replace")  # the terminal may lack characters such as arrows
     try:
         app()
     except BadInput as error:
@@ -70,7 +72,7 @@ def run() -> None:
         err.print(f"evercert: {error}")
         sys.exit(FAILED)
     except BrokenPipeError:
-        sys.stdout = None  # nobody reads: nothing is left to be flushed
+        sys.stdout = None  # the reader has closed the pipe: skip the flush at exit
         sys.exit(FAILED)
     except OSError as error:
         sys.exit(f"evercert: {error.strerror or type(error).__name__}")

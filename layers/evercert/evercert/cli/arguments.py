@@ -1,4 +1,4 @@
-"""What the commands are given, checked; mistakes are told in one line."""
+"""Check and convert command-line arguments; each error is one line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ STATES = (*get_args(State), "unreadable")
 
 
 def name(text: str) -> str:
-    """A certificate's name, before AWS is asked for it."""
+    """Return a valid certificate name; raise BadInput before AWS is contacted."""
     if not re.fullmatch(NAME_PATTERN, text):
-        raise BadInput([f"{printable(text, 60)!r} is no name: 1 to 200 letters, digits and . _ * -"])
+        raise BadInput(
+            [f"invalid certificate name {printable(text, 60)!r}: must be 1 to 200 letters, digits and . _ * -"]
+        )
     return text
 
 
 def span(text: str, option: str = "--timeout") -> timedelta:
-    """What `--timeout` and its like say."""
+    """Parse the duration of an option such as `--timeout`."""
     try:
         return durations.parse(text)
     except ValueError as error:
@@ -37,62 +39,62 @@ def span(text: str, option: str = "--timeout") -> timedelta:
 
 
 def spread(over: str | None, *, many: bool, at_once: bool) -> timedelta:
-    """What `--over` and `--now` say together."""
+    """Return the period over which `--over` and `--now` spread renewals."""
     if over is not None and at_once:
-        raise BadInput(["--over and --now contradict each other: give one of them"])
+        raise BadInput(["--over and --now exclude each other: pass only one of them"])
     if over is not None:
         return span(over, "--over")
     return SPREAD if many and not at_once else timedelta()
 
 
-def prune_labels(given: list[str] | None, *, prune: bool) -> dict[str, str] | None:
-    """What `--label` says, for `--prune` alone."""
-    if prune != bool(given):
-        raise BadInput(["--prune and --label go together: --prune --label team=web"])
-    return labels(given) if given and prune else None
+def prune_labels(values: list[str] | None, *, prune: bool) -> dict[str, str] | None:
+    """Parse `--label` of `apply`, which requires `--prune`; return None without `--prune`."""
+    if prune != bool(values):
+        raise BadInput(["--prune and --label require each other: pass both, such as --prune --label team=web"])
+    return labels(values) if values and prune else None
 
 
-def labels(given: Sequence[str]) -> dict[str, str]:
-    """`key=value`, each of them."""
-    wrong = [label for label in given if "=" not in label]
-    if wrong:
-        raise BadInput([f"--label {printable(wrong[0], 60)}: write key=value"])
-    return dict(label.split("=", 1) for label in given)
+def labels(values: Sequence[str]) -> dict[str, str]:
+    """Parse labels of the form `key=value`."""
+    invalid = [label for label in values if "=" not in label]
+    if invalid:
+        raise BadInput([f"invalid --label {printable(invalid[0], 60)}: write key=value"])
+    return dict(label.split("=", 1) for label in values)
 
 
-def states(given: Sequence[str]) -> list[str]:
-    """What `--state` says."""
-    wrong = [state for state in given if state not in STATES]
-    if wrong:
-        raise BadInput([f"--state {printable(wrong[0], 60)}: one of {', '.join(STATES)}"])
-    return list(given)
+def states(values: Sequence[str]) -> list[str]:
+    """Check the values of `--state`."""
+    invalid = [state for state in values if state not in STATES]
+    if invalid:
+        raise BadInput([f"invalid --state {printable(invalid[0], 60)}: must be one of {', '.join(STATES)}"])
+    return list(values)
 
 
-def paused(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]:
-    """Each flag in words, and the command that takes it away; the whole stack first."""
+def describe_pauses(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]:
+    """Return a sentence and the `resume` command for each pause, the whole stack first."""
     found = []
     for issuer, pause in sorted(pauses.items(), key=lambda entry: entry[0] or ""):
         since = f" since {pause.since:%Y-%m-%d %H:%M}Z" if pause.since is not None else ""
         why = f" ({printable(pause.reason)})" if pause.reason else ""
-        what, option = "the stack", ""
+        target, option = "the stack", ""
         if issuer is not None:
-            what, option = f"issuer {printable(issuer)}", f" --issuer {printable(issuer)}"
-        found.append((f"{what} is paused{since}{why}", f"evercert resume{option}"))
+            target, option = f"issuer {printable(issuer)}", f" --issuer {printable(issuer)}"
+        found.append((f"{target} is paused{since}{why}", f"evercert resume{option}"))
     return found
 
 
-def counted(number: int, what: str) -> str:
-    """`1 certificate`, `2 certificates`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 certificate`, `2 certificates`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def confirm(question: str) -> None:
-    """Asks on standard error; nobody there to answer is a mistake."""
+    """Ask for confirmation on standard error; raise BadInput without a terminal."""
     if not sys.stdin.isatty():
-        raise BadInput(["nobody is there to confirm it; add --yes"])
+        raise BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])
     try:
-        said = typer.confirm(question, err=True)
-    except typer.Abort:  # Ctrl-C, or the end of the input
+        confirmed = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C or end of input
         raise KeyboardInterrupt from None
-    if not said:
+    if not confirmed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The commands about certificates: `list`, `show`, `history`, `renew`, `delete`."""
+"""Commands for certificates: `list`, `show`, `history`, `renew`, `delete`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from rich.progress import track
 from evercert import durations
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.terminal import Issuer, Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
+from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.operations import renew as renewing
+from evercert.operations import renew as renewals
 from evercert.operations.apply import nudge
 from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
-SHOWN = 10  # names in a question; more would hide it
-States = Annotated[list[str] | None, typer.Option("--state", help="Only these (repeatable).")]
-Labels = Annotated[list[str] | None, typer.Option("--label", help="Only with all of these (key=value, repeatable).")]
-Sort = Annotated[Literal["name", "expiry"], typer.Option(help="Their order.")]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The certificates' names.")]
-Over = Annotated[str | None, typer.Option(help="Spread what is due over this long; 1h for many, at once for a name.")]
+SHOWN = 10  # names in one note
+States = Annotated[list[str] | None, typer.Option("--state", help="List only certificates in this state (repeatable).")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="List only certificates with all of these labels (key=value, repeatable)."),
+]
+Sort = Annotated[Literal["name", "expiry"], typer.Option(help="Sort by name or by expiry date.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of the certificates.")]
+Over = Annotated[
+    str | None,
+    typer.Option(help="Spread the renewals over this period. Default: 1h for several certificates, none for one NAME."),
+]
 
 
 def list_(
@@ -40,7 +46,7 @@ def list_(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Every certificate, and how it is."""
+    """List certificates with their state, issuer and expiry date."""
     states, labels = arguments.states(state or []), arguments.labels(label or [])
     connection = terminal.connect(stack, region)
     rows = _rows(terminal.records(connection), states, labels)
@@ -50,15 +56,15 @@ def list_(
     elif rows:
         show.listing(terminal.out, rows, terminal.now())
     elif states or labels:
-        terminal.out.print("no certificate is like that")
+        terminal.out.print("No certificates match.")
     else:
-        terminal.out.print("no certificates yet; write a document and run: evercert apply FILE")
+        terminal.out.print("No certificates yet; write a document and run: evercert apply FILE")
     terminal.pause_notes(connection)
 
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Everything that is known of one certificate."""
-    record = terminal.readable(terminal.connect(stack, region), name)
+    """Show one certificate in full."""
+    record = terminal.require_record(terminal.connect(stack, region), name)
     if as_json:
         terminal.print_json(show.detail(record))
         return
@@ -68,11 +74,11 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
 
 
 def history(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Every outcome of one certificate, oldest first."""
+    """Show all events of one certificate, oldest first."""
     connection = terminal.connect(stack, region)
     outcomes = connection.specs.history(arguments.name(name))
     if not outcomes and connection.specs.record(name) is None:
-        raise BadInput([terminal.unknown(name)])
+        raise BadInput([terminal.not_found(name)])
     if as_json:
         terminal.print_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:
@@ -80,14 +86,16 @@ def history(name: NameArgument, stack: Stack = "evercert", region: Region = None
 
 
 def renew(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The certificate's name.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the certificate.")] = None,
     *,
-    issuer: Issuer = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every certificate of the stack.")] = False,
+    issuer: Annotated[str | None, typer.Option(help="Renew all certificates of this issuer.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Renew all certificates of the stack.")] = False,
     reason: Reason = None,
     over: Over = None,
-    at_once: Annotated[bool, typer.Option("--now", help="Do not spread them.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show whom it would ask for, and stop.")] = False,
+    at_once: Annotated[bool, typer.Option("--now", help="Renew all of them now instead of over an hour.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the certificates that would be renewed, and exit.")
+    ] = False,
     yes: Yes = False,
     wait: Wait = False,
     timeout: Timeout = "10m",
@@ -95,30 +103,30 @@ def renew(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Ask for a new certificate, or for many, soonest expiry first; it passes any back-off."""
+    """Renew one or more certificates now, soonest expiry first, ignoring retry delays."""
     if [name is not None, issuer is not None, everything].count(True) != 1:
-        raise BadInput(["say which: evercert renew NAME, or --issuer X, or --all"])
+        raise BadInput(["nothing selected: pass exactly one of NAME, --issuer ISSUER and --all"])
     limit, spread = arguments.span(timeout), arguments.spread(over, many=name is None, at_once=at_once)
     connection = terminal.connect(stack, region)
-    found = _chosen(connection, name, issuer)
+    found = _select(connection, name, issuer)
     if not as_json:
         _explain(found, dry_run=dry_run)
-    asked: list[str] = []
+    requested: list[str] = []
     if not dry_run:
         if name is None and not yes and found.names:
-            within = f"within {durations.to_text(spread)}" if spread else "at once"
-            arguments.confirm(f"Ask for {arguments.counted(len(found.names), 'new certificate')}, {within}?")
-        asked = _ask(connection, found, spread, reason)
-        if name is not None and not asked:
-            raise BadInput([terminal.unknown(name)])
-    failed = wait and bool(asked) and not terminal.wait(connection, asked, limit, quiet=as_json)
+            within = f"within {durations.to_text(spread)}" if spread else "now"
+            arguments.confirm(f"Renew {arguments.counted(len(found.names), 'certificate')} {within}?")
+        requested = _request(connection, found, spread, reason)
+        if name is not None and not requested:
+            raise BadInput([terminal.not_found(name)])
+    failed = wait and bool(requested) and not terminal.wait(connection, requested, limit, quiet=as_json)
     if as_json:
-        chosen = {"certificates": found.names, "asked_already": found.asked, "unreadable": found.unreadable}
-        terminal.print_json({**chosen, "written": bool(asked)})
-    elif not wait and not dry_run and asked:
+        selected = {"certificates": found.names, "asked_already": found.asked, "unreadable": found.unreadable}
+        terminal.print_json({**selected, "written": bool(requested)})
+    elif not wait and not dry_run and requested:
         watch = f"evercert history {name}" if name is not None else "evercert list"
-        many = "" if name is not None else f"{arguments.counted(len(asked), 'certificate')} "
-        terminal.out.print(f"{many}asked for; watch it with: {watch}")
+        number = "" if name is not None else f" of {arguments.counted(len(requested), 'certificate')}"
+        terminal.out.print(f"Renewal{number} requested; to watch it, run: {watch}")
     if failed:
         raise typer.Exit(terminal.FAILED)
 
@@ -126,25 +134,30 @@ def renew(
 def delete(
     names: Names, *, yes: Yes = False, stack: Stack = "evercert", region: Region = None, as_json: Json = False
 ) -> None:
-    """Stop keeping certificates; what was delivered stays where it is, and so does the history."""
+    """Delete certificates from evercert; delivered secrets, ACM certificates and the history remain."""
     connection = terminal.connect(stack, region)
     found = {name: connection.specs.record(arguments.name(name)) for name in dict.fromkeys(names)}
-    refused = [terminal.unknown(name) for name, record in found.items() if record is None]
+    refused = [terminal.not_found(name) for name, record in found.items() if record is None]
     newer = [record for record in found.values() if isinstance(record, Unreadable) and record.newer]
-    refused += [f"{record.name}: its record was {printable(record.problem)}; use that one" for record in newer]
+    refused += [
+        f"cannot delete {record.name}: its record was {printable(record.problem)}; use that version" for record in newer
+    ]
     if refused:
         raise BadInput(refused)
     records = [record for record in found.values() if record is not None]
-    stays = {record.name: _locations(record) for record in records}
+    locations = {record.name: _locations(record) for record in records}
     if not as_json:
-        for name, places in stays.items():
-            terminal.out.print(f"- certificate {name}; stays: {', '.join(places) or 'nothing was delivered'}")
+        for name, places in locations.items():
+            remaining = f"these remain: {', '.join(places)}" if places else "nothing was delivered"
+            terminal.out.print(f"- certificate {name}; {remaining}")
     if not yes:
-        arguments.confirm(f"Delete {arguments.counted(len(records), 'certificate')}? Nobody renews them any more.")
+        arguments.confirm(
+            f"Delete {arguments.counted(len(records), 'certificate')}? evercert will no longer renew them."
+        )
     for record in records:
         connection.specs.remove(record)
     if as_json:
-        terminal.print_json([{"name": name, "stays": places} for name, places in stays.items()])
+        terminal.print_json([{"name": name, "stays": places} for name, places in locations.items()])
 
 
 def _rows(records: Iterable[Record | Unreadable], states: list[str], labels: dict[str, str]) -> list[dict[str, Any]]:
@@ -152,46 +165,52 @@ def _rows(records: Iterable[Record | Unreadable], states: list[str], labels: dic
     return [row for row in map(show.summary, wanted) if not states or row["state"] in states]
 
 
-def _chosen(connection: Connection, name: str | None, issuer: str | None) -> renewing.Renewal:
+def _select(connection: Connection, name: str | None, issuer: str | None) -> renewals.Renewal:
     if name is not None:
-        terminal.readable(connection, name)
-        return renewing.Renewal([name])
-    found = renewing.choose(terminal.records(connection), issuer)
+        terminal.require_record(connection, name)
+        return renewals.Renewal([name])
+    found = renewals.choose(terminal.records(connection), issuer)
     if issuer is not None and not (found.names or found.asked):
-        raise BadInput([f"no certificate is of issuer {issuer!r}; `evercert list` shows whose they are"])
+        raise BadInput([f"no certificates of issuer {issuer!r}; `evercert list` shows the issuers in use"])
     return found
 
 
-def _ask(connection: Connection, found: renewing.Renewal, spread: timedelta, reason: str | None) -> list[str]:
-    """Nudged is only what is due now: a nudge is worked on whatever the due time says."""
-    asked: list[str] = []
+def _request(connection: Connection, found: renewals.Renewal, spread: timedelta, reason: str | None) -> list[str]:
+    """Request the renewals; return the names that were written.
+
+    Only renewals that are due now are nudged: the issuer function works on a nudge whatever the due time.
+    """
+    requested: list[str] = []
     number, now, quiet = len(found.names), terminal.now(), not terminal.err.is_terminal
-    asks = renewing.ask(found.names, connection.specs, now, spread, renewing.cleaned(reason))
+    requests = renewals.ask(found.names, connection.specs, now, spread, renewals.cleaned(reason))
     hastened = [] if spread else found.asked
     try:
-        for name in track(asks, "asking", number, console=terminal.err, transient=True, disable=quiet):
-            asked.append(name)  # noqa: PERF402 (what was asked for before an interruption counts)
+        for name in track(requests, "requesting", number, console=terminal.err, transient=True, disable=quiet):
+            requested.append(name)  # noqa: PERF402 (requests before an interruption count)
         for name in hastened:
             connection.specs.wake(name, now, now)
     except KeyboardInterrupt:
-        terminal.notes([f"{len(asked)} of {number} asked for; the same command goes on with the others"])
+        terminal.notes(
+            [f"interrupted: {len(requested)} of {number} renewals requested; run the command again to resume"]
+        )
         raise typer.Exit(terminal.INTERRUPTED) from None
-    terminal.unnudged(nudge((asked[:1] if spread else asked) + hastened, connection.queue))
-    return asked
+    due_now = requested[:1] if spread else requested
+    terminal.note_failed_nudge(nudge(due_now + hastened, connection.queue))
+    return requested
 
 
-def _explain(found: renewing.Renewal, *, dry_run: bool) -> None:
+def _explain(found: renewals.Renewal, *, dry_run: bool) -> None:
     if found.asked:
-        terminal.notes([f"{arguments.counted(len(found.asked), 'certificate')} asked for before, and under way"])
+        terminal.notes([f"renewal of {arguments.counted(len(found.asked), 'certificate')} already in progress"])
     if found.unreadable:
         names = ", ".join(map(printable, found.unreadable[:SHOWN]))
-        terminal.notes([f"left out, because their records do not parse: {names}"])
+        terminal.notes([f"skipped, because their records do not parse: {names}"])
     if dry_run:
         for name in found.names:
             terminal.out.print(name)
-        terminal.out.print("nothing was asked for (--dry-run)")
+        terminal.out.print("no renewals requested (--dry-run)")
     elif not found.names:
-        terminal.out.print("nobody to ask for")
+        terminal.out.print("no certificates to renew")
 
 
 def _locations(record: Record | Unreadable) -> list[str]:

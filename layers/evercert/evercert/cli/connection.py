@@ -1,4 +1,4 @@
-"""From a stack's name to its tables and queue."""
+"""Connect to a deployed stack: its tables, queue, outputs and parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evercert.schema import printable
 
 @dataclass(frozen=True)
 class Connection:
-    """One deployed stack, with the operator's own rights."""
+    """Deployed stack, accessed with the operator's own permissions."""
 
     name: str
     id: str
@@ -34,29 +34,29 @@ class Connection:
 
     @property
     def credential_secrets(self) -> CredentialSecrets:
-        """The secrets that credentials of agent documents are stored in."""
+        """Store for the credentials of agent documents."""
         return CredentialSecrets(self.clients, self.name)
 
     def output(self, key: str) -> str:
-        """Raises Misconfigured when the stack has none of that name."""
+        """Return a stack output; raise Misconfigured if it is missing."""
         if key not in self.outputs:
             raise _incomplete(self.name, key)
         return self.outputs[key]
 
 
 def connect(stack: str, region: str | None) -> Connection:
-    """Finds the resources by the stack's outputs; raises Misconfigured with what to run."""
+    """Find the stack's resources by its outputs; raise Misconfigured with the command that helps."""
     if not stack:
-        raise Misconfigured("the stack has no name: give --stack, or set EVERCERT_STACK")
+        raise Misconfigured("no stack name: pass --stack or set EVERCERT_STACK")
     try:
         clients = Clients(session=boto3.Session(region_name=region))
         found = _stack(clients, stack)
     except NoRegionError as error:
-        raise Misconfigured("no AWS region: give --region, or set AWS_REGION") from error
+        raise Misconfigured("no AWS region: pass --region or set AWS_REGION") from error
     except ProfileNotFound as error:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
-        raise Misconfigured(f"the AWS settings of this machine are wrong: {printable(str(error))}") from error
+        raise Misconfigured(f"invalid AWS settings on this machine: {printable(str(error))}") from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     for key in ("CertificatesTable", "IssuersTable", "Queue"):
         if key not in outputs:
@@ -74,7 +74,9 @@ def connect(stack: str, region: str | None) -> Connection:
 
 
 def _incomplete(stack: str, key: str) -> Misconfigured:
-    return Misconfigured(f"stack {stack} has no output {key!r}: it is no evercert stack, or is still being deployed")
+    return Misconfigured(
+        f"stack {stack} has no output {key!r}: it is not an evercert stack, or its deployment is not finished"
+    )
 
 
 def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
@@ -91,9 +93,9 @@ def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
             raise
         except (NoConnectionError, HTTPClientError) as error:
             address = os.environ.get("AWS_ENDPOINT_URL")
-            mend = (
-                f"nothing answers at {address} (AWS_ENDPOINT_URL): start the local stack with `make local`, or unset it"
+            problem = (
+                f"no response from {address} (AWS_ENDPOINT_URL): start the local stack with `make local`, or unset it"
             )
             if address is None:
-                mend = f"AWS does not answer in {where}: check the network and the region"
-            raise Misconfigured(mend) from error
+                problem = f"no response from AWS in {where}: check the network and the region"
+            raise Misconfigured(problem) from error

@@ -1,4 +1,4 @@
-"""The commands about documents: `validate` and `apply`."""
+"""Commands for documents: `validate` and `apply`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FileArguments = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Documents: evercert/v1, or the agent's v1 and v2.")
+    list[str], typer.Argument(metavar="FILE...", help="Documents: evercert/v1, or the Infisical agent's v1 and v2.")
+]
+PruneLabels = Annotated[
+    list[str] | None,
+    typer.Option(help="With --prune: delete only certificates with all of these labels (key=value, repeatable)."),
+]
+AtOnce = Annotated[bool, typer.Option("--now", help="Reissue all affected certificates now instead of over an hour.")]
+NoNudge = Annotated[
+    bool, typer.Option("--no-nudge", help="Wait for the schedule instead of notifying the issuer function.")
 ]
 
 
 def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT002
-    """Check documents, without asking anybody."""
+    """Check documents locally, without contacting AWS."""
     found = Files(files, form_only=True)
     if as_json:
         terminal.print_json(
@@ -30,45 +38,46 @@ def validate(files: FileArguments, as_json: Json = False) -> None:  # noqa: FBT0
         return
     terminal.notes(found.notes)
     counts = (arguments.counted(len(found.specs), "certificate"), arguments.counted(len(found.issuers), "issuer"))
-    terminal.out.print(f"well-formed: {' and '.join(counts)}")
+    terminal.out.print(f"valid: {' and '.join(counts)}")
 
 
 def apply(
     files: FileArguments,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Delete certificates with --label that no file names.")
+        bool, typer.Option("--prune", help="Delete certificates that have --label and are in no file.")
     ] = False,
-    label: Annotated[list[str] | None, typer.Option(help="With --prune: only these (key=value, repeatable).")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
-    at_once: Annotated[bool, typer.Option("--now", help="Do not spread what an issuer's change wakes.")] = False,
-    no_nudge: Annotated[bool, typer.Option("--no-nudge", help="Leave everything to the schedule.")] = False,
+    label: PruneLabels = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without confirmation.")] = False,
+    at_once: AtOnce = False,
+    no_nudge: NoNudge = False,
     wait: Wait = False,
     timeout: Timeout = "10m",
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Make the stack want what the documents say; what they do not name stays as it is."""
+    """Create or change the issuers and certificates in the documents; leave all others unchanged."""
     found, limit = Files(files), arguments.span(timeout)
     labels = arguments.prune_labels(label, prune=prune)
     connection = terminal.connect(stack, region)
-    planned = _planned(found, labels, connection)
+    planned = _plan(found, labels, connection)
     terminal.notes(found.notes + planned.notes)
     if not as_json:
         show.plan(terminal.out, planned, at_once=at_once)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     if deleted and not dry_run and not yes:
         arguments.confirm(
-            f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets stay."
+            f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets remain."
         )
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
         queue = None if no_nudge else connection.queue
-        connection.credential_secrets.write(found.credentials, planned.credentials)  # before who refers to them
-        terminal.unnudged(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
-    wanted = changed + planned.unchanged  # what failed before is no success because nothing was changed
+        # Write the secrets before the issuers that refer to them.
+        connection.credential_secrets.write(found.credentials, planned.credentials)
+        terminal.note_failed_nudge(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
+    wanted = changed + planned.unchanged  # an unchanged certificate may have failed before
     failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
     if as_json:
         terminal.print_json({**show.plan_values(planned), "written": not dry_run})
@@ -78,24 +87,24 @@ def apply(
         raise typer.Exit(terminal.FAILED)
 
 
-def _planned(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
-    """Reads the stack, and writes nothing; raises BadInput for what cannot be done."""
+def _plan(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
+    """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
     with terminal.err.status("reading the table"):
         credentials = connection.credential_secrets.compare(found.credentials)
         changing = [name for name, verb in credentials.items() if verb != "unchanged"]
-        mended = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
-        planned = plan(found.wanted(labels), connection.specs, KINDS, mended)
+        affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
+        planned = plan(found.wanted(labels), connection.specs, KINDS, affected)
     if planned.conflicts:
         raise BadInput(planned.conflicts)
     planned.credentials = credentials
-    planned.notes += _unlisted(found, connection)
+    planned.notes += _note_unlisted_hosts(found, connection)
     return planned
 
 
-def _unlisted(found: Files, connection: Connection) -> list[str]:
-    """Issuers whose host the stack may not ask: told now, and not only by the first certificate that fails."""
+def _note_unlisted_hosts(found: Files, connection: Connection) -> list[str]:
+    """Return a note for each issuer whose host is missing in the stack's parameter IssuerHosts."""
     allowed = Hosts.of(connection.parameters.get("IssuerHosts", ""))
-    own = connection.outputs.get("AuthorityAddress")  # of the stack's own authority, which needs no entry
+    own = connection.outputs.get("AuthorityAddress")  # the stack's own authority needs no entry
     notes = []
     for name, issuer in found.issuers.items():
         if "address" not in issuer.settings:
@@ -103,8 +112,10 @@ def _unlisted(found: Files, connection: Connection) -> list[str]:
         origin = Origin.of(issuer.settings["address"])
         if own is not None and origin == Origin.of(own):
             continue
-        if not allowed.allow(origin) and not origin.is_loopback:  # which is a local stack's
+        if not allowed.allow(origin) and not origin.is_loopback:  # a local stack uses loopback
             instead = "" if own is None else f" (the stack's own authority is {own})"
-            said = f"the stack may not ask {origin.host}; add it to its parameter IssuerHosts{instead}"
-            notes.append(f"issuer {name}: {said}")
+            notes.append(
+                f"issuer {name}: host {origin.host} is not allowed; "
+                f"add it to the stack's parameter IssuerHosts{instead}"
+            )
     return notes

@@ -1,4 +1,4 @@
-"""The stack's events as they come, through a queue that is made for it and gone again at the end."""
+"""Follow the stack's events through a temporary queue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import terminal
-from evercert.cli.event_queue import Inbox
+from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
 from evercert.contracts.events import EventType, Outcome
 from evercert.schema import printable
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 TYPES = frozenset(get_args(EventType))
-AGAIN = timedelta(seconds=10)  # a subscription takes a moment to be heard; the same event again is no second one
+REPUBLISH = timedelta(seconds=10)  # a new subscription misses events for some seconds; readers ignore repeated ids
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
 class Event:
-    """One message: the CloudEvent, and the attributes that it was sent with."""
+    """Received message: the CloudEvent and its message attributes."""
 
     body: dict[str, Any]
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -39,34 +39,37 @@ class Event:
 
 @dataclass(frozen=True)
 class Filter:
-    """What is shown; empty means all. Labels must all be there."""
+    """Conditions on events, combined by AND; an empty condition matches all. An event must have all labels."""
 
     certificates: list[str]
     types: list[str]
     issuers: list[str]
     labels: dict[str, str]
 
-    def takes(self, event: Event) -> bool:
-        """Judged here and not by the subscription: AWS may need minutes until a filter policy counts."""
-        seen = event.attributes
-        alike = [("certificate", self.certificates), ("type", self.types), ("issuer", self.issuers)]
-        if any(wanted and seen.get(key) not in wanted for key, wanted in alike):
+    def matches(self, event: Event) -> bool:
+        """Return whether the event passes.
+
+        The subscription has no filter policy, because SNS may need minutes until a policy takes effect.
+        """
+        attributes = event.attributes
+        conditions = [("certificate", self.certificates), ("type", self.types), ("issuer", self.issuers)]
+        if any(wanted and attributes.get(key) not in wanted for key, wanted in conditions):
             return False
-        labels = seen.get("labels", [])
+        labels = attributes.get("labels", [])
         return {f"{key}={value}" for key, value in self.labels.items()} <= set(labels)
 
 
-def types(given: Sequence[str]) -> list[str]:
-    """What `--type` says."""
-    wrong = [kind for kind in given if kind not in TYPES]
-    if wrong:
-        raise BadInput([f"--type {printable(wrong[0], 60)}: one of {', '.join(sorted(TYPES))}"])
-    return list(given)
+def types(values: Sequence[str]) -> list[str]:
+    """Check the values of `--type`."""
+    invalid = [kind for kind in values if kind not in TYPES]
+    if invalid:
+        raise BadInput([f"invalid --type {printable(invalid[0], 60)}: must be one of {', '.join(sorted(TYPES))}"])
+    return list(values)
 
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C, a closed terminal and SIGTERM only set the flag: whatever was made is taken away in peace."""
+    """Set a flag on Ctrl-C, SIGTERM and SIGHUP instead of ending the process, so that the queue is deleted."""
     stop = threading.Event()
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
@@ -78,36 +81,36 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def inbox(connection: Connection, stop: threading.Event) -> Iterator[Inbox]:
-    """A queue that hears everything of the stack, as long as the block lasts."""
-    box = Inbox(connection.clients, connection.output("Topic"), connection.name, terminal.now, stop)
+def temporary_queue(connection: Connection, stop: threading.Event) -> Iterator[TemporaryQueue]:
+    """Open a queue that receives all events of the stack; delete it at the end of the block."""
+    queue = TemporaryQueue(connection.clients, connection.output("Topic"), connection.name, terminal.now, stop)
     try:
-        terminal.notes(box.clear_away())
-        box.open()
-        yield box
+        terminal.notes(queue.delete_stale())
+        queue.open()
+        yield queue
     finally:
-        terminal.notes(box.close())
+        terminal.notes(queue.close())
 
 
-def follow(box: Inbox, wanted: Filter, span: timedelta | None) -> Iterator[Event]:
-    """Each event once, in the order in which it comes, until the time is over or somebody interrupts."""
+def follow(queue: TemporaryQueue, wanted: Filter, span: timedelta | None) -> Iterator[Event]:
+    """Yield each matching event once, in order of arrival, until `span` is over or `stop` is set."""
     seen: deque[str] = deque(maxlen=_REMEMBERED)
-    for event in _events(box, span):
-        mark = str(event.body.get("id"))
-        if mark not in seen and wanted.takes(event):
-            seen.append(mark)
+    for event in _events(queue, span):
+        event_id = str(event.body.get("id"))
+        if event_id not in seen and wanted.matches(event):
+            seen.append(event_id)
             yield event
 
 
-def test(box: Inbox, connection: Connection, limit: timedelta) -> list[str]:
-    """Publishes one of each type, again while it does not come back; answers with those that never did."""
+def test(queue: TemporaryQueue, connection: Connection, limit: timedelta) -> list[str]:
+    """Publish one event of each type, repeatedly until it arrives; return the types that never arrived."""
     announcer = SNSAnnouncer(connection.clients.sns, connection.output("Topic"), connection.id)
     left = {outcome.event_id: outcome for outcome in samples()}
     give_up = time.monotonic() + limit.total_seconds()
-    while left and time.monotonic() < give_up and not box.stop.is_set():
+    while left and time.monotonic() < give_up and not queue.stop.is_set():
         for outcome in left.values():
             announcer.announce(outcome)
-        for event in _events(box, min(AGAIN, timedelta(seconds=max(give_up - time.monotonic(), 0)))):
+        for event in _events(queue, min(REPUBLISH, timedelta(seconds=max(give_up - time.monotonic(), 0)))):
             left.pop(str(event.body.get("id")), None)
             if not left:
                 break
@@ -115,7 +118,7 @@ def test(box: Inbox, connection: Connection, limit: timedelta) -> list[str]:
 
 
 def samples() -> list[Outcome]:
-    """One outcome of each type, marked as a test, of a certificate that there is not."""
+    """Return one outcome of each type, marked as a test, for a certificate that does not exist."""
     uid, at = str(uuid.uuid4()), terminal.now()
     return [
         Outcome(
@@ -128,14 +131,14 @@ def samples() -> list[Outcome]:
             issuer="evercert-test",
             severity="info",
             labels={"evercert": "test"},
-            data={"name": "evercert-test", "test": True, "message": "a test by `evercert events --test`"},
+            data={"name": "evercert-test", "test": True, "message": "test event of `evercert events --test`"},
         )
         for number, kind in enumerate(get_args(EventType))
     ]
 
 
-def _events(box: Inbox, span: timedelta | None) -> Iterator[Event]:
-    for body, attributes in box.messages(span):
+def _events(queue: TemporaryQueue, span: timedelta | None) -> Iterator[Event]:
+    for body, attributes in queue.messages(span):
         try:
             event = json.loads(body)
         except ValueError:
@@ -143,4 +146,4 @@ def _events(box: Inbox, span: timedelta | None) -> Iterator[Event]:
         if isinstance(event, dict) and "type" in event:
             yield Event(event, attributes)
         else:
-            terminal.notes(["something was published that is no event of evercert's"])
+            terminal.notes(["ignored a message on the topic that is not an evercert event"])

@@ -1,4 +1,4 @@
-"""Document files: read together, and every mistake told with file and line."""
+"""Read document files together; report every mistake with file and line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from evercert.cli.infisical_agent import host as hosts
+from evercert.cli.infisical_agent import host as host_module
 from evercert.cli.infisical_agent.host import Host
 from evercert.cli.infisical_agent.translation import Agent, is_agent
 from evercert.cli.infisical_agent.translation import read as read_agent
@@ -23,7 +23,7 @@ KINDS = Kinds(ISSUERS, DESTINATIONS)
 
 
 class BadInput(Exception):
-    """Something in the files is wrong; one line for each mistake."""
+    """Invalid input, with one line for each mistake."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -31,17 +31,17 @@ class BadInput(Exception):
 
 
 class Files:
-    """All files of one command; `wanted` is what they ask for together."""
+    """All document files of one command, read as one document."""
 
     def __init__(
         self, files: Sequence[str], *, form_only: bool = False, host: Host | None = None, kinds: Kinds = KINDS
     ) -> None:
-        """Raises BadInput with everything that is wrong, in all files.
+        """Read the files; raise BadInput with the mistakes of all files.
 
-        `form_only`: what this host lacks of what a document of the agent names is a note, and no mistake.
+        `form_only`: a file or variable that an agent document names and this host lacks is a note, not a mistake.
         """
         self._form_only = form_only
-        self._host = host or hosts.here()
+        self._host = host or host_module.here()
         self._kinds = kinds
         self._agents: set[str] = set()
         self._credentials: dict[str, tuple[str, Credential]] = {}
@@ -59,7 +59,7 @@ class Files:
             raise BadInput(self._mistakes)
 
     def wanted(self, prune: dict[str, str] | None) -> ApplyInput:
-        """For `apply`."""
+        """Return the input of `apply`."""
         return ApplyInput(self.issuers, self.specs, prune)
 
     def _load(self, file: str) -> None:
@@ -75,17 +75,17 @@ class Files:
         if isinstance(found, Document):
             self._read.append((source, found))
         else:
-            self._mistakes += _told(source, found)
+            self._mistakes += _locate(source, found)
 
     def _load_agent(self, source: Source) -> None:
         found = read_agent(source.data, self._kinds, self._host)
         if not isinstance(found, Agent):
-            self._mistakes += _told(source, found)
+            self._mistakes += _locate(source, found)
             return
-        self.notes += _told(source, found.notes)
+        self.notes += _locate(source, found.notes)
         lacking = self.notes if self._form_only else self._mistakes
-        lacking += _told(source, found.absent)
-        # From here on it is a document like any other, whose lines are those of the agent's.
+        lacking += _locate(source, found.absent)
+        # The translated document has the line numbers of the agent document.
         lines = {path: source.line(found.origins.place(path)) for path in _paths(found.data)}
         self._read.append((Source(source.file, found.data, lines), found.document))
         self._agents.add(source.file)
@@ -96,60 +96,58 @@ class Files:
         other, known = self._credentials.setdefault(credential.name, (file, credential))
         if known != credential:
             self._mistakes.append(
-                f"{file}: {other} gives other credentials for the same login; make them the same in both"
+                f"{file}: {other} has different credentials for the same login; use the same credentials in both"
             )
 
     @property
     def credentials(self) -> list[Credential]:
-        """What was found in documents of the agent, or beside them, and belongs into secrets."""
+        """Return the credentials of agent documents, to be stored in secrets."""
         return [credential for _, credential in self._credentials.values()]
 
     def _take(self, source: Source, document: Document) -> None:
         for name, definition in document.issuers.items():
-            if not self._said_before(source, name, definition):
-                self._once(source, ("issuers", name), "issuer", name)
+            if not self._is_repeated(source, name, definition):
+                self._require_unique(source, ("issuers", name), "issuer", name)
             self.issuers[name] = definition
         for index, spec in enumerate(document.certificates):
             path = ("certificates", index)
-            self._once(source, (*path, "name"), "certificate", spec.name)
+            self._require_unique(source, (*path, "name"), "certificate", spec.name)
             for number, place in enumerate(places(spec, DESTINATIONS)):
-                self._once(source, (*path, "destinations", number), "destination", place)
+                self._require_unique(source, (*path, "destinations", number), "destination", place)
             self.specs.append(spec)
             self._note(source, path, spec)
 
-    def _said_before(self, source: Source, name: str, definition: Component) -> bool:
-        """Documents of the agent name no issuers: one and the same in several of them is fine."""
+    def _is_repeated(self, source: Source, name: str, definition: Component) -> bool:
+        """Return whether another agent document defines this issuer; several may, because issuers are unnamed there."""
         first, place = self._where.get(("issuer", name), (source, ()))
         if first is source or not {first.file, source.file} <= self._agents:
             return False
         if self.issuers[name] != definition:
             there = f"{first.file}:{first.line(place)}"
             self._mistakes.append(
-                f"{source.file}:{source.line(('issuers', name))}: issuer {name} is meant otherwise at {there}; "
-                "one identity is enough for the stack: give both documents the same auth, retry-strategy and ca-bundle"
+                f"{source.file}:{source.line(('issuers', name))}: issuer {name} is defined differently at {there}; "
+                "use the same auth, retry-strategy and ca-bundle in both documents: the stack needs only one identity"
             )
         return True
 
-    def _once(self, source: Source, path: Path, what: str, name: str) -> None:
-        first, place = self._where.setdefault((what, name), (source, path))
+    def _require_unique(self, source: Source, path: Path, kind: str, name: str) -> None:
+        first, place = self._where.setdefault((kind, name), (source, path))
         if (first, place) != (source, path):
             here, there = f"{source.file}:{source.line(path)}", f"{first.file}:{first.line(place)}"
-            clause = (
-                f"{name} is written by two certificates" if what == "destination" else f"there are two {what}s {name!r}"
-            )
+            clause = f"two certificates write {name}" if kind == "destination" else f"there are two {kind}s {name!r}"
             self._mistakes.append(f"{here}: {clause}; the other one is at {there}")
 
     def _note(self, source: Source, path: Path, spec: Spec) -> None:
-        wish, ttl = spec.lifecycle.renew_before_expiry, spec.attributes.ttl
+        renewal, ttl = spec.lifecycle.renew_before_expiry, spec.attributes.ttl
         if (
-            wish is not None
-            and not wish.never
-            and wish.within(ttl or timedelta(days=90)) > (ttl or timedelta(days=90)) * 2 / 3
+            renewal is not None
+            and not renewal.never
+            and renewal.within(ttl or timedelta(days=90)) > (ttl or timedelta(days=90)) * 2 / 3
         ):
             line = source.line((*path, "lifecycle"))
             self.notes.append(
-                f"{source.file}:{line}: {spec.name}: renew-before-expiry {wish.text} is more than two thirds of the "
-                "lifetime; it will be renewed after one third"
+                f"{source.file}:{line}: {spec.name}: renew-before-expiry {renewal.text} is more than two thirds of the "
+                "lifetime; the certificate will be renewed after one third of it"
             )
         for place, text, name in _international(source.data, path, spec):
             where = f"{source.file}:{source.line(place)}: {spec.name}"
@@ -158,13 +156,13 @@ class Files:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
 
 
-def _told(source: Source, problems: list[Problem]) -> list[str]:
+def _locate(source: Source, problems: list[Problem]) -> list[str]:
     placed = sorted((source.line(problem.path), problem.message) for problem in problems)
     return [f"{source.file}:{line}: {message}" for line, message in placed]
 
 
 def _paths(value: object, path: Path = ()) -> Iterator[Path]:
-    """Of everything in the value."""
+    """Yield the path of the value and of everything in it."""
     yield path
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
@@ -172,7 +170,7 @@ def _paths(value: object, path: Path = ()) -> Iterator[Path]:
 
 
 def _international(data: Any, path: Path, spec: Spec) -> Iterator[tuple[Path, str, str]]:  # noqa: ANN401 (as read)
-    """Names that stand in the certificate in other letters than in the document: where, as written, as issued."""
+    """Yield names that are encoded in the certificate (IDNA): path, text in the document, name in the certificate."""
     path = (*path, "attributes")
     written = data[path[0]][path[1]].get("attributes") or {}
     if (

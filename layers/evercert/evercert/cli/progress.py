@@ -1,4 +1,4 @@
-"""Watching certificates until they are delivered."""
+"""Wait until certificates are delivered."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ from rich.console import Console
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
+from evercert.durations import to_text
 from evercert.schema import printable
 
 POLL_SECONDS = 1.0
 
 
 def wait_for(specs: Specs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
-    """Name, how it ended, and whether that is good; each once, as it happens. Shows a spinner on a terminal."""
+    """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal."""
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
     with Console(stderr=True, markup=False, emoji=False).status("") as status:
         while left:
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
-                ending = _ending(specs.record(name))
-                if ending is not None:
+                result = _result(specs.record(name))
+                if result is not None:
                     left.remove(name)
-                    yield (name, *ending)
+                    yield (name, *result)
             if left and time.monotonic() >= give_up:
-                yield from ((name, "not there yet; the stack goes on without this command", False) for name in left)
+                late = f"Still in progress after {to_text(limit)}; the stack continues in the background."
+                yield from ((name, late, False) for name in left)
                 return
             if left:
                 time.sleep(POLL_SECONDS)
 
 
-def _ending(record: Record | Unreadable | None) -> tuple[str, bool] | None:
-    """None: still under way. A failure counts only if it is of the spec and the request as they are now."""
+def _result(record: Record | Unreadable | None) -> tuple[str, bool] | None:
+    """Return None while in progress; ignore failures of an earlier spec or request."""
     if record is None:
-        return "it was deleted meanwhile", False
+        return "deleted by another command", False
     if isinstance(record, Unreadable):
         return f"its record does not parse: {printable(record.problem)}", False
     error = record.last_error
     if error is not None and error.at < (record.woken_at or error.at):
-        error = None  # what it failed of was mended since
+        error = None  # the cause was fixed since
     if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
         return f"failed ({error.kind}): {printable(error.message)}", False
     facts = record.facts

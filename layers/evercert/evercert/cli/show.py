@@ -1,4 +1,4 @@
-"""Records, plans and outcomes as text for people; foreign text is cleaned before it gets here or here."""
+"""Print records, plans and outcomes for people, with control characters of foreign text removed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "y
 
 
 def summary(record: Record | Unreadable) -> dict[str, Any]:
-    """One record in a few plain values; the same keys for every record."""
+    """Return a short summary of a record; a readable record always has the same keys."""
     if isinstance(record, Unreadable):
         return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
     facts, error = record.facts, record.last_error
@@ -47,19 +47,19 @@ def summary(record: Record | Unreadable) -> dict[str, Any]:
 
 
 def detail(record: Record) -> dict[str, Any]:
-    """One record whole; what is sealed stays out, because nobody can use it."""
+    """Return a record in full, without sealed values and with the agent's keys only."""
     values = record.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"spec", "claim", "kept_key"})
     if record.pending is not None:
-        kept = {"revision", "reason", "generation", "handle", "retry_at", "deadline", "gave_up"}
-        values["pending"] = record.pending.model_dump(mode="json", include=kept, exclude_none=True)
+        shown = {"revision", "reason", "generation", "handle", "retry_at", "deadline", "gave_up"}
+        values["pending"] = record.pending.model_dump(mode="json", include=shown, exclude_none=True)
     spec = record.spec.document()
-    if "agent" in spec:  # the keys alone: a hook's command may have a token in it
+    if "agent" in spec:  # only the keys: a hook's command may contain a token
         spec["agent"] = sorted(spec["agent"])
     return {**values, "spec": spec, "busy": record.claim is not None}
 
 
 def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) -> None:
-    """The table of `list`."""
+    """Print the table of `list`."""
     table = Table("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", box=None, pad_edge=False)
     for row in records:
         table.add_row(
@@ -74,7 +74,7 @@ def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) 
 
 
 def history(console: Console, outcomes: Iterable[Outcome]) -> None:
-    """The table of `history`, oldest first."""
+    """Print the table of `history`, oldest first."""
     table = Table("TIME", "WHAT", "REVISION", "REASON", "FACTS", box=None, pad_edge=False)
     for outcome in outcomes:
         data = outcome.data
@@ -85,42 +85,40 @@ def history(console: Console, outcomes: Iterable[Outcome]) -> None:
 
 
 def event(body: Mapping[str, Any]) -> Text:
-    """One line of `events`."""
+    """Return one line of `events`."""
     found = body.get("data")
     data: Mapping[str, Any] = found if isinstance(found, dict) else {}
     facts = data.get("message") or ""
     if not facts and "serial_number" in data:
         facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
-    what = printable(str(body.get("type")), 60)
-    style = "red" if what.endswith(BAD_EVENTS) else "green" if what.endswith(GOOD_EVENTS) else "yellow"
-    when, whose = printable(str(body.get("time")), 24), printable(str(body.get("subject")))
-    return Text.assemble(f"{when}  ", (f"{what:<21}", style), f"  {whose}  {printable(str(facts))}")
+    kind = printable(str(body.get("type")), 60)
+    style = "red" if kind.endswith(BAD_EVENTS) else "green" if kind.endswith(GOOD_EVENTS) else "yellow"
+    time, subject = printable(str(body.get("time")), 24), printable(str(body.get("subject")))
+    return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {printable(str(facts))}")
 
 
-def tested(console: Console, types: Iterable[str], missing: Iterable[str]) -> None:
-    """What `events --test` found."""
+def test_result(console: Console, types: Iterable[str], missing: Iterable[str]) -> None:
+    """Print the result of `events --test`."""
     lost = set(missing)
     for kind in sorted(types):
-        console.print(
-            Text(f"{kind:<22} {'did not come back' if kind in lost else 'came back'}", "red" * (kind in lost))
-        )
+        console.print(Text(f"{kind:<22} {'did not arrive' if kind in lost else 'arrived'}", "red" * (kind in lost)))
     if not lost:
-        console.print("every confirmed subscriber of the topic was sent the same")
+        console.print("all events arrived; SNS sent them to every confirmed subscriber of the topic")
 
 
 def checks(console: Console, found: Iterable[Check]) -> None:
-    """The table of `doctor`; below each trouble what would mend it."""
+    """Print the table of `doctor`, with the remedy below each problem."""
     table = Table("CHECK", "STATUS", "FOUND", box=None, pad_edge=False)
     for check in found:
         row = Text(check.found)
-        if check.mend:
-            row.append(f"\n→ {check.mend}")
+        if check.remedy:
+            row.append(f"\n→ {check.remedy}")
         table.add_row(Text(check.name), Text(check.status, CHECK_STYLES[check.status]), row)
     console.print(table)
 
 
 def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
-    """For scripts; no issuer: the whole stack."""
+    """Return the pauses as JSON values; issuer None is the whole stack."""
     return [
         {"issuer": issuer, "since": pause.since and to_text(pause.since), "reason": pause.reason}
         for issuer, pause in sorted(found.items(), key=lambda entry: entry[0] or "")
@@ -128,7 +126,7 @@ def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
 
 
 def plan(console: Console, found: Plan, *, at_once: bool = False) -> None:
-    """What `apply` does, in the order in which it does it."""
+    """Print the steps of `apply` in the order of their execution."""
     for name, verb in found.credentials.items():
         mark, style = MARKS.get(verb, (" ", ""))
         console.print(Text(f"{mark} credentials: stored in secret {name} ({verb})", style))
@@ -140,16 +138,16 @@ def plan(console: Console, found: Plan, *, at_once: bool = False) -> None:
         console.print(Text(f"{mark} certificate {step.name} ({step.verb})", style))
         _differences(console, step.differences)
     if found.woken:
-        when = "at once" if at_once else "within the hour (with --now at once)"
-        console.print(f"{len(found.woken)} more will be issued anew {when}, by what their issuer is now")
+        when = "now" if at_once else "within an hour (with --now: now)"
+        console.print(f"{len(found.woken)} more will be reissued {when}, because their issuer changed")
     if found.empty:
-        console.print("nothing to change")
+        console.print("no changes")
     if found.unchanged:
         console.print(f"{len(found.unchanged)} unchanged")
 
 
 def plan_values(found: Plan) -> dict[str, Any]:
-    """The same for scripts."""
+    """Return the plan as JSON values."""
     return {
         "credentials": dict(found.credentials),
         "issuers": list(found.issuers),

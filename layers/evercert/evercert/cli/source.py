@@ -1,4 +1,4 @@
-"""YAML with the line of every key, and with nothing in it that could harm."""
+"""Load YAML with the line of every key, within limits on size, depth and aliases."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ LARGEST = 1 << 20
 DEEPEST = 20
 MOST_ALIASES = 100
 MOST_NODES = 100_000
-# What the library raises for an explicit tag whose text does not fit it, and for dates and numbers out of range.
-_NO_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, TypeError)
+# PyYAML raises these for an explicit tag with unsuitable text, and for dates and numbers out of range.
+_INVALID_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, TypeError)
 
 
 _MARKED = re.compile("alias|anchor|tag")
 
 
-class Whole(int):
-    """A whole number as it was written: to YAML 0640 is octal, and 640 is not."""
+class WrittenInt(int):
+    """Integer that keeps its text: in YAML 1.1 0640 is octal and 640 is decimal."""
 
     written: str
 
 
 class _Loader(yaml.SafeLoader):
-    """Of whole numbers, what was written is kept."""
+    """Safe loader that keeps the text of integers."""
 
 
-def _whole(loader: _Loader, node: yaml.ScalarNode) -> Whole:
-    number = Whole(loader.construct_yaml_int(node))
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> WrittenInt:
+    number = WrittenInt(loader.construct_yaml_int(node))
     number.written = node.value
     return number
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 class Unreadable(Exception):
-    """The file cannot be read as YAML; `line` counts from 1, 0 where there is none."""
+    """Failure to read a file as YAML; `line` counts from 1 and is 0 if unknown."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -52,27 +52,27 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """The values of one file, and where they stand in it."""
+    """Values of one file and their line numbers."""
 
     file: str
     data: Any
     lines: dict[Path, int]
 
     def line(self, path: Path) -> int:
-        """The line of the nearest thing that exists."""
+        """Return the line of the path, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def load(file: str) -> Source:
-    """Reads one file; raises Unreadable."""
+    """Read one file; raise Unreadable."""
     try:
         raw = FilePath(file).read_bytes()
     except OSError as error:
         raise Unreadable(0, f"cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST:
-        raise Unreadable(0, f"has {len(raw)} bytes; a document has at most 1 MiB")
+        raise Unreadable(0, f"has {len(raw)} bytes; the limit for a document is 1 MiB")
     try:
         text = raw.decode("utf-8-sig")
         _check_events(text)
@@ -87,13 +87,13 @@ def load(file: str) -> Source:
         raise Unreadable(0, "is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {_words(error)}") from error
+        raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {_reason(error)}") from error
     except yaml.YAMLError as error:
-        raise Unreadable(0, "is not YAML: it holds a character that no text has") from error
+        raise Unreadable(0, "is not YAML: it contains a control character") from error
 
 
-def _words(error: yaml.MarkedYAMLError) -> str:
-    """The library's own, but where they quote what begins with a mark: it may be a password without its quotes."""
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    """Return PyYAML's message unless it quotes text that begins with !, & or *, which may be an unquoted password."""
     if _MARKED.search(f"{error.context} {error.problem}"):
         return "text that begins with !, & or * needs quotes"
     return str(error.problem or error.context)
@@ -102,24 +102,22 @@ def _words(error: yaml.MarkedYAMLError) -> str:
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401
     try:
         return _Loader("").construct_document(node)
-    except _NO_VALUE as error:
-        raise Unreadable(
-            _first_without_value(node), "holds a value that cannot be, such as the 30th of February"
-        ) from error
+    except _INVALID_VALUE as error:
+        raise Unreadable(_first_invalid(node), "has an invalid value, such as the date 2026-02-30") from error
 
 
-def _first_without_value(node: yaml.Node) -> int:
-    """The line of the scalar that could not be read."""
+def _first_invalid(node: yaml.Node) -> int:
+    """Return the line of the first scalar that has no valid value."""
     if isinstance(node, yaml.ScalarNode):
         try:
             _Loader("").construct_document(node)
-        except _NO_VALUE:
+        except _INVALID_VALUE:
             return _line(node)
-    return next((line for child in _children(node) if (line := _first_without_value(child))), 0)
+    return next((line for child in _children(node) if (line := _first_invalid(child))), 0)
 
 
 def _check_events(text: str) -> None:
-    """Depth and aliases, before anything recursive looks at the text."""
+    """Check depth and number of aliases before any recursive function processes the text."""
     depth = aliases = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -135,16 +133,16 @@ def _check_events(text: str) -> None:
 
 
 def _measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
-    """How many nodes, and how deep, when every alias is followed: a few aliases of aliases make billions."""
+    """Return number of nodes and depth with aliases expanded: nested aliases can expand to billions of nodes."""
     if id(node) in above:
-        raise Unreadable(_line(node), "holds itself, by an alias")
+        raise Unreadable(_line(node), "contains itself through an alias")
     if id(node) not in measured:
         parts = [_measure(child, measured, (*above, id(node))) for child in _children(node)]
         size, depth = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
         if size > MOST_NODES:
-            raise Unreadable(_line(node), "grows beyond all measure when its aliases are followed")
+            raise Unreadable(_line(node), f"has more than {MOST_NODES} values when its aliases are expanded")
         if depth > DEEPEST + 1:
-            raise Unreadable(_line(node), f"is nested more than {DEEPEST} levels deep when its aliases are followed")
+            raise Unreadable(_line(node), f"is nested more than {DEEPEST} levels deep when its aliases are expanded")
         measured[id(node)] = size, depth
     return measured[id(node)]
 
@@ -165,10 +163,10 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
         for key, value in node.value:
             line = _line(key)
             if not isinstance(key, yaml.ScalarNode):
-                raise Unreadable(line, "has a key that is no text")
+                raise Unreadable(line, "has a key that is a list or a mapping; write text")
             if key.value in seen:
                 shown = f"the key {key.value!r}" if "auth" not in path or is_key(key.value) else "a key"
-                raise Unreadable(line, f"has {shown} twice; it stands in line {seen[key.value]} too")
+                raise Unreadable(line, f"has {shown} twice; the first one is in line {seen[key.value]}")
             seen[key.value] = line
             lines.setdefault((*path, key.value), line)
             _walk(value, (*path, key.value), lines)

@@ -1,4 +1,4 @@
-"""What the commands share: their options, their output, their exit codes."""
+"""Options, output and exit codes that the commands share."""
 
 from __future__ import annotations
 
@@ -23,93 +23,92 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # what reads a pipe wants whole names
-# Nothing that is printed is ours to style: `arn:…:secret:…` is no emoji, and `[web]` no markup.
+UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
+# No markup, no emoji: rich would interpret `[web]` and `arn:…:secret:…`.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=UNCUT)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The certificate's name.")]
-Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output.")]
-Stack = Annotated[str, typer.Option(envvar="EVERCERT_STACK", help="The deployed stack.")]
-Region = Annotated[str | None, typer.Option(envvar="AWS_REGION", help="Its region.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Until the new certificates are delivered, or one fails.")]
-Timeout = Annotated[str, typer.Option(help="How long to wait, such as 90s or 15m.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")]
-Reason = Annotated[str | None, typer.Option(help="Why; kept, and shown to whoever asks.")]
-Issuer = Annotated[str | None, typer.Option(help="Only what this issuer issues.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the certificate.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Stack = Annotated[str, typer.Option(envvar="EVERCERT_STACK", help="Name of the deployed stack.")]
+Region = Annotated[str | None, typer.Option(envvar="AWS_REGION", help="AWS region of the stack.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the new certificates are delivered or fail.")]
+Timeout = Annotated[str, typer.Option(help="Maximum time to wait, such as 90s or 15m.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Reason = Annotated[str | None, typer.Option(help="Reason; stored and shown with the request.")]
 
 
 def now() -> datetime:
-    """The clock of the command line."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def connect(stack: str, region: str | None) -> Connection:
-    """The stack; AWS's library is loaded only here, so that help and `validate` need not wait for it."""
+    """Connect to the stack; boto3 is slow to import, so that help and `validate` never load it."""
     from evercert.cli import connection  # noqa: PLC0415
 
     return connection.connect(stack, region)
 
 
 def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quiet: bool = False) -> bool:
-    """Shows each certificate as it gets there; False if one failed or the time is over."""
-    fine = True
+    """Print each certificate when it is delivered; return False if one failed or the time is over."""
+    succeeded = True
     try:
-        for name, ending, good in wait_for(connection.specs, names, limit):
-            fine &= good
+        for name, result, good in wait_for(connection.specs, names, limit):
+            succeeded &= good
             if not quiet or not good:
-                (out if good else err).print(f"{name}: {ending}")
+                (out if good else err).print(f"{name}: {result}")
     except KeyboardInterrupt:
-        notes(["no longer waiting; what is written stays, and the stack goes on without this command"])
+        notes(["stopped waiting: all changes are written; the stack continues in the background"])
         raise typer.Exit(INTERRUPTED) from None
-    return fine
+    return succeeded
 
 
 def records(connection: Connection) -> list[Record | Unreadable]:
-    """All of them; a large table takes its time."""
+    """Read all records; show a spinner, because a large table takes seconds."""
     with err.status("reading the table"):
         return list(connection.specs.records())
 
 
-def readable(connection: Connection, name: str) -> Record:
-    """The record of that name; raises BadInput without one that can be read."""
+def require_record(connection: Connection, name: str) -> Record:
+    """Return the record with this name; raise BadInput if it is missing or unreadable."""
     record = connection.specs.record(arguments.name(name))
     if record is None:
-        raise BadInput([unknown(name)])
+        raise BadInput([not_found(name)])
     if isinstance(record, Unreadable):
         problem = printable(record.problem)
         raise BadInput([f"the record of {name} does not parse ({problem}); apply its document again"])
     return record
 
 
-def unknown(name: str) -> str:
-    """What is said of a name that nobody has."""
-    return f"there is no certificate {name!r}; `evercert list` shows those there are"
+def not_found(name: str) -> str:
+    """Return the message for a missing certificate."""
+    return f"there is no certificate {name!r}; `evercert list` shows all names"
 
 
-def unnudged(error: EvercertError | None) -> None:
-    """What is written is written: the schedule does what the nudge would have done sooner."""
+def note_failed_nudge(error: EvercertError | None) -> None:
+    """Print a note if the nudge failed: the schedule starts the same work later."""
     if error is not None:
-        notes([f"{error}; the next tick of the schedule finds it"])
+        notes([f"{error}; the schedule starts the work at its next tick"])
 
 
 def pause_notes(connection: Connection) -> None:
-    """Says what is paused, wherever somebody could wonder why nothing is issued."""
+    """Print a note for each pause, because it explains why nothing is issued."""
     try:
         found = connection.specs.pauses()
     except EvercertError as error:
-        notes([f"whether anything is paused is unknown: {error}"])
+        notes([f"cannot read the pauses: {error}"])
     else:
-        notes([f"{line}; resume it with: {command}" for line, command in arguments.paused(found)])
+        notes([f"{line}; to resume it, run: {command}" for line, command in arguments.describe_pauses(found)])
 
 
 def notes(lines: Sequence[str]) -> None:
-    """On standard error, so that standard output holds the answer alone."""
+    """Print notes on standard error, so that standard output holds only the result."""
     for line in lines:
         err.print(f"note: {line}")
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
-    """The answer for scripts; what a terminal could take for a command is escaped, as JSON allows."""
+    """Print JSON for scripts; escape characters that a terminal could interpret."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))  # noqa: T201

@@ -20,7 +20,7 @@ def test_missing_authority_names_the_parameter(command: Command, outputs: dict[s
 
 
 def test_init_confirms_then_creates_missing_cas(command: Command, estate: AuthorityEstate) -> None:
-    refused(command("init"), "nobody is there to confirm it; add --yes")
+    refused(command("init"), "Cannot ask for confirmation without a terminal; pass --yes.")
     assert estate.cas() == ()
     made = fine(command("init", "--organization", "Example Corp", "--common-name", "Example", "--yes", "--json"))
     assert [ca["name"] for ca in made] == ["root", "issuing-ec", "issuing-rsa"]

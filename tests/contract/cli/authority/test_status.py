@@ -59,7 +59,7 @@ def found(world: World) -> Opened:
 
 def look(found: Opened) -> dict[str, Check]:
     looks = of_authority(found.connection)
-    return {check.name: check for name in ("CAs", "keys of CAs") for check in checks.looked(name, looks[name])}
+    return {check.name: check for name in ("CAs", "keys of CAs") for check in checks.run(name, looks[name])}
 
 
 def listed(found: Opened, age: timedelta) -> None:
@@ -87,7 +87,7 @@ def test_a_stack_without_an_authority_is_not_asked_for_one(world: World) -> None
 
 def test_an_authority_that_was_never_set_up(found: Opened) -> None:
     (cas, _) = look(found).values()
-    assert (cas.status, cas.mend) == ("warning", "evercert authority init")
+    assert (cas.status, cas.remedy) == ("warning", "evercert authority init")
 
 
 def test_all_is_well(found: Opened) -> None:
@@ -104,7 +104,7 @@ def test_keys_without_certificates(found: Opened) -> None:
     established(found, outside=True)
     said = look(found)["CA issuing-ec"]
     assert (said.status, said.found) == ("warning", "has no certificate yet")
-    assert "ca import" in said.mend
+    assert "ca import" in said.remedy
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_the_end_of_a_ca_comes_near(
     said = look(found)
     assert (said["CA issuing-ec"].status, said["CA root"].status) == (issuing, root)
     if issuing != "ok":
-        assert said["CA issuing-ec"].mend == "evercert authority ca renew issuing-ec"
+        assert said["CA issuing-ec"].remedy == "evercert authority ca renew issuing-ec"
 
 
 @pytest.mark.parametrize(("age", "status"), [(DAY, "ok"), (3 * DAY, "warning"), (8 * DAY, "failed")])
 def test_a_revocation_list_gets_old(found: Opened, age: timedelta, status: str) -> None:
     established(found)
-    assert look(found)["revocation list of CA issuing-ec"].found == "there is none yet"
+    assert look(found)["revocation list of CA issuing-ec"].found == "not published yet"
     listed(found, age)
     assert look(found)["revocation list of CA issuing-ec"].status == status
 
@@ -139,6 +139,6 @@ def test_a_key_that_is_off_or_that_others_may_use(found: Opened, world: World) -
         KeyId=issuing.key, PolicyName="default", Policy=policy.replace("role/signer", "role/x")
     )
     said = look(found)
-    assert said["key of CA root"].mend == f"aws kms enable-key --key-id {root.key}"
+    assert said["key of CA root"].remedy == f"aws kms enable-key --key-id {root.key}"
     assert said["key of CA issuing-ec"].status == "failed"
-    assert "evercert authority init" in said["key of CA issuing-ec"].mend
+    assert "evercert authority init" in said["key of CA issuing-ec"].remedy

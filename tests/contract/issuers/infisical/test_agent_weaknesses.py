@@ -27,7 +27,7 @@ ELSEWHERE = {
     16: "tests/contract/issuers/infisical/test_logins.py::test_every_spelling_is_the_same_login",
     20: "tests/contract/destinations/test_secrets_manager.py::test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle",
     21: "tests/crash/test_isolation.py::test_ten_certificates_wait_for_no_hundred_of_an_issuer_that_never_answers",
-    22: "tests/unit/cli/test_files.py::test_a_mistake_is_one_line_with_file_and_line",
+    22: "tests/unit/cli/test_files.py::test_files_report_each_mistake_with_file_and_line",
 }
 NOT_OURS = {24, 25}  # does not apply: no hooks are run, and no server is run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evercert.cli.documents import _unlisted
+from evercert.cli.documents import _note_unlisted_hosts
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ def test_the_own_authority_needs_no_entry(address: str, outputs: dict[str, str],
     issuer = SimpleNamespace(settings={"address": address})
     found: Any = SimpleNamespace(issuers={"main": issuer})
     connection: Any = SimpleNamespace(parameters={"IssuerHosts": "app.infisical.com"}, outputs=outputs)
-    notes = _unlisted(found, connection)
+    notes = _note_unlisted_hosts(found, connection)
     assert bool(notes) is told
     if told:
         own = outputs.get("AuthorityAddress")
         instead = f" (the stack's own authority is {own})" if own else ""
-        said = "issuer main: the stack may not ask ca.example.com; add it to its parameter IssuerHosts"
+        said = "issuer main: host ca.example.com is not allowed; add it to the stack's parameter IssuerHosts"
         assert notes == [said + instead]

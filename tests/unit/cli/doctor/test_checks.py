@@ -1,4 +1,4 @@
-"""What `doctor` finds, one trouble at a time, and that it never breaks on what it may not look at."""
+"""Checks of `doctor`: each problem with its remedy, and missing permissions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from rich.console import Console
 
 from evercert.cli import show
-from evercert.cli.doctor import certificate_checks as examination
-from evercert.cli.doctor import stack_checks as checks
+from evercert.cli.doctor import certificate_checks, stack_checks
 from evercert.cli.doctor.stack_checks import Check
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Failure, Record
@@ -25,15 +24,15 @@ UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 
 class Client:
-    """Every method answers what it was given: a value, or an error."""
+    """AWS client whose methods return or raise the configured answers."""
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def __getattr__(self, name: str) -> Any:
-        def call(**given: Any) -> Any:
-            self.asked.append((name, given))
+        def call(**arguments: Any) -> Any:
+            self.calls.append((name, arguments))
             answer = self.answers[name]
             if isinstance(answer, Exception):
                 raise answer
@@ -57,12 +56,12 @@ USUAL: dict[str, dict[str, Any]] = {
 
 
 def connection(outputs: dict[str, str] | None = None, status: str = "UPDATE_COMPLETE", **answers: Any) -> Any:
-    """A healthy stack, but for the answers that are given as `service__method`."""
-    given = {service: dict(methods) for service, methods in USUAL.items()}
+    """Return a healthy stack; override single answers with `service__method`."""
+    answered = {service: dict(methods) for service, methods in USUAL.items()}
     for key, answer in answers.items():
         service, _, method = key.partition("__")
-        given[service][method] = answer
-    made = {service: Client(**methods) for service, methods in given.items()}
+        answered[service][method] = answer
+    made = {service: Client(**methods) for service, methods in answered.items()}
     clients = SimpleNamespace(
         client=made.__getitem__,
         sns=made["sns"],
@@ -70,18 +69,18 @@ def connection(outputs: dict[str, str] | None = None, status: str = "UPDATE_COMP
         kms=made["kms"],
         cloudformation=made["cloudformation"],
     )
-    known = dict.fromkeys(checks.OUTPUTS, "made") if outputs is None else outputs
+    known = dict.fromkeys(stack_checks.OUTPUTS, "made") if outputs is None else outputs
     return SimpleNamespace(
         name="evercert", status=status, clients=clients, outputs=known, output=known.__getitem__, specs=FakeTable()
     )
 
 
-def looked(given: Any, name: str) -> list[Check]:
-    return checks.looked(name, checks.of_stack(given)[name])
+def run(stack: Any, name: str) -> list[Check]:
+    return stack_checks.run(name, stack_checks.of_stack(stack)[name])
 
 
-def only(given: Any, name: str) -> Check:
-    (found,) = looked(given, name)
+def only(stack: Any, name: str) -> Check:
+    (found,) = run(stack, name)
     return found
 
 
@@ -93,18 +92,18 @@ def subscriptions(*arns: str, endpoint: str = "a@b.example") -> dict[str, Any]:
     return {"Subscriptions": [{"SubscriptionArn": arn, "Endpoint": endpoint} for arn in arns]}
 
 
-def test_a_healthy_stack_has_no_failure() -> None:
-    found = [check for name in checks.of_stack(connection()) for check in looked(connection(), name)]
+def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
+    found = [check for name in stack_checks.of_stack(connection()) for check in run(connection(), name)]
     assert {check.name: check.status for check in found if check.status != "ok"} == {"topic": "warning"}
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "status", "found", "mend"),
+    ("stack", "name", "status", "found", "remedy"),
     [
         (connection({"Queue": "q"}), "stack", "failed", "has no output CertificatesTable", "sam deploy"),
         (connection(status="UPDATE_ROLLBACK_FAILED"), "stack", "failed", "UPDATE_ROLLBACK_FAILED", "deploy it again"),
         (connection(status="UPDATE_IN_PROGRESS"), "stack", "warning", "UPDATE_IN_PROGRESS", ""),
-        (connection(scheduler__get_schedule={"State": "DISABLED"}), "schedule tick", "failed", "DISABLED", "switch"),
+        (connection(scheduler__get_schedule={"State": "DISABLED"}), "schedule tick", "failed", "DISABLED", "enable schedule"),
         (
             connection(scheduler__get_schedule=refuse("ResourceNotFoundException", "GetSchedule")),
             "schedule sweep", "failed", "no schedule evercert-sweep", "sam deploy",
@@ -112,11 +111,11 @@ def test_a_healthy_stack_has_no_failure() -> None:
         (connection(sns__list_subscriptions_by_topic=subscriptions("arn:aws:sns:x")), "topic", "ok", "1 subscr", ""),
         (
             connection(sns__list_subscriptions_by_topic=subscriptions("PendingConfirmation")),
-            "topic", "warning", "nobody hears of failures; 1 subscription not confirmed", "confirm it",
+            "topic", "warning", "The event topic has no subscribers. (1 subscription not confirmed)", "confirm the",
         ),
         (
             connection(sns__list_subscriptions_by_topic=subscriptions("arn:x", endpoint="a:evercert-events-1")),
-            "topic", "warning", "nobody hears", "subscribe",
+            "topic", "warning", "The event topic has no subscribers.", "subscribe",
         ),
         (
             connection(sqs__get_queue_attributes={"Attributes": {"A": "2", "B": "1"}}),
@@ -150,40 +149,42 @@ def test_a_healthy_stack_has_no_failure() -> None:
         "function-failed", "function-errors",
     ],
 )  # fmt: skip
-def test_each_trouble_is_told_with_its_mend(given: Any, name: str, status: str, found: str, mend: str) -> None:
-    check = only(given, name)
+def test_doctor_reports_each_problem_with_its_remedy(
+    stack: Any, name: str, status: str, found: str, remedy: str
+) -> None:
+    check = only(stack, name)
     assert (check.name, check.status) == (name, status)
     assert found in check.found
-    assert mend in check.mend
+    assert remedy in check.remedy
 
 
-def test_every_pause_is_told_with_its_command() -> None:
-    given = connection()
-    given.specs.pause(None, START)
-    given.specs.pause("main", START)
-    assert [(check.status, check.mend) for check in looked(given, "pauses")] == [
+def test_doctor_reports_each_pause_with_its_command() -> None:
+    stack = connection()
+    stack.specs.pause(None, START)
+    stack.specs.pause("main", START)
+    assert [(check.status, check.remedy) for check in run(stack, "pauses")] == [
         ("warning", "evercert resume"),
         ("warning", "evercert resume --issuer main"),
     ]
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "AuthorizationError"])
-def test_a_missing_permission_is_unknown_and_named(code: str) -> None:
+def test_run_reports_a_missing_permission_as_unknown(code: str) -> None:
     check = only(connection(scheduler__get_schedule=refuse(code, "GetSchedule")), "schedule tick")
     assert (check.status, check.found) == ("unknown", "you lack the permission for GetSchedule")
 
 
-def test_a_check_that_breaks_is_told_like_any_other() -> None:
+def test_run_reports_an_aws_error_as_failed() -> None:
     check = only(connection(kms__describe_key=refuse("InternalError", "DescribeKey", status=500)), "SealKey")
     assert check.status == "failed"
-    assert "cannot look at SealKey" in check.found
+    assert "cannot check SealKey" in check.found
 
 
-def test_an_error_of_ours_says_what_it_is() -> None:
+def test_run_reports_an_evercert_error_as_failed() -> None:
     def broken() -> list[Check]:
         raise Misconfigured("no output Topic")
 
-    assert checks.looked("topic", broken) == [Check("topic", "failed", "no output Topic")]
+    assert stack_checks.run("topic", broken) == [Check("topic", "failed", "no output Topic")]
 
 
 # -- certificates -----------------------------------------------------------------------------------------------------
@@ -215,39 +216,39 @@ def failure(message: str) -> Failure:
         (Unreadable("web", UID, 0, "no spec"), 0, "certificates unreadable", "failed"),
     ],
     ids=[
-        "well", "one-time", "overdue", "a-little-late", "expired", "late-renewal", "late-look", "failing", "stopped",
+        "well", "one-time", "overdue", "a-little-late", "expired", "late-renewal", "late-run", "failing", "stopped",
         "unreadable",
     ],
 )  # fmt: skip
-def test_what_the_records_say(found: Any, days: int, name: str, status: str) -> None:
-    (check,) = examination.judge([found], START + timedelta(days=days))
+def test_check_records_reports_each_problem(found: Any, days: int, name: str, status: str) -> None:
+    (check,) = certificate_checks.check_records([found], START + timedelta(days=days))
     assert (check.name, check.status) == (name, status)
     assert check.found.isprintable()
 
 
-def test_many_of_a_kind_are_one_line() -> None:
-    (check,) = examination.judge([Unreadable(f"c{n}", UID, 0, "x") for n in range(9)], START)
+def test_check_records_groups_problems_of_one_kind() -> None:
+    (check,) = certificate_checks.check_records([Unreadable(f"c{n}", UID, 0, "x") for n in range(9)], START)
     assert check.found == "9: c0, c1, c2, c3, c4 and 4 more"
 
 
-def examined(answer: Any, *, failed: bool = False) -> list[Check]:
+def diagnosed(answer: Any, *, failed: bool = False) -> list[Check]:
     payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return examination.told(payload, failed=failed)
+    return certificate_checks.parse_diagnosis(payload, failed=failed)
 
 
-def test_the_functions_own_view_is_told_problem_by_problem() -> None:
+def test_parse_diagnosis_returns_one_result_per_problem() -> None:
     answer = {
         "seal": "key\x1b disabled",
         "issuers": {"main": None, "else": "does not answer"},
         "certificates": {"web": [], "mail": ["secret is gone", "role refused"]},
     }
-    assert [(check.name, check.status, check.found) for check in examined(answer)] == [
+    assert [(check.name, check.status, check.found) for check in diagnosed(answer)] == [
         ("seal", "failed", "key disabled"),
         ("issuer else", "failed", "does not answer"),
         ("certificate mail", "failed", "secret is gone"),
         ("certificate mail", "failed", "role refused"),
     ]
-    (fine,) = examined({"seal": None, "issuers": {"main": None}, "certificates": {"web": []}})
+    (fine,) = diagnosed({"seal": None, "issuers": {"main": None}, "certificates": {"web": []}})
     assert fine.status == "ok"
 
 
@@ -256,35 +257,35 @@ def test_the_functions_own_view_is_told_problem_by_problem() -> None:
     [b"", b"null", b"[]", b"\xff", {"seal": None}, {"seal": None, "issuers": 7, "certificates": {}},
      {"seal": None, "issuers": {}, "certificates": {"web": 7}}],
 )  # fmt: skip
-def test_an_answer_that_is_none_is_a_failure(answer: Any) -> None:
-    (check,) = examined(answer)
-    assert (check.status, check.found.startswith("it cannot examine: ")) == ("failed", True)
+def test_parse_diagnosis_fails_on_malformed_responses(answer: Any) -> None:
+    (check,) = diagnosed(answer)
+    assert (check.status, check.found.startswith("the diagnosis failed: ")) == ("failed", True)
     assert check.found.isprintable()
 
 
-def test_a_function_that_broke_is_a_failure() -> None:
-    (check,) = examined({"seal": None, "issuers": {}, "certificates": {}}, failed=True)
+def test_parse_diagnosis_fails_on_a_function_error() -> None:
+    (check,) = diagnosed({"seal": None, "issuers": {}, "certificates": {}}, failed=True)
     assert check.status == "failed"
 
 
-def seen(*records: Record) -> examination._Seen:
+def read(*records: Record) -> certificate_checks._Records:
     table = FakeTable()
     table.write([Change(found, None) for found in records], START)
-    return examination._Seen(SimpleNamespace(specs=table), [])  # type: ignore[arg-type]
+    return certificate_checks._Records(SimpleNamespace(specs=table), [])  # type: ignore[arg-type]
 
 
-def test_at_most_25_are_examined() -> None:
-    assert len(seen(*[record(f"c{n}") for n in range(40)]).to_examine()) == 25
+def test_to_diagnose_returns_at_most_25_names() -> None:
+    assert len(read(*[record(f"c{n}") for n in range(40)]).to_diagnose()) == 25
 
 
-def test_those_in_trouble_are_examined_first() -> None:
-    some = seen()
+def test_to_diagnose_returns_problems_first() -> None:
+    some = read()
     some.records = [record("a"), record("b", state="failing"), record("c", facts=None), Unreadable("d", UID, 0, "x")]
-    assert some.to_examine() == ["b", "c", "a"]
+    assert some.to_diagnose() == ["b", "c", "a"]
 
 
-def test_the_table_shows_each_mend_below_its_trouble() -> None:
+def test_show_checks_prints_remedies_below_problems() -> None:
     console = Console(width=120, record=True)
-    show.checks(console, [Check("topic", "warning", "nobody hears", "subscribe"), Check("stack", "ok", "fine")])
+    show.checks(console, [Check("topic", "warning", "no subscribers", "subscribe"), Check("stack", "ok", "fine")])
     lines = [line.strip() for line in console.export_text().splitlines()]
-    assert lines[1:] == ["topic  warning  nobody hears", "→ subscribe", "stack  ok       fine"]
+    assert lines[1:] == ["topic  warning  no subscribers", "→ subscribe", "stack  ok       fine"]

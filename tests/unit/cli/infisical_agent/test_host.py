@@ -122,7 +122,7 @@ def test_each_note_has_its_file_and_line(write):
         ("certificates:\n", "templates: [a]\ncertificates:\n", "1.yaml:10: templates are of the secrets agent"),
     ],
 )
-def test_a_mistake_is_one_line_with_file_and_line(write, right, wrong, told):
+def test_files_report_each_mistake_with_file_and_line(write, right, wrong, told):
     assert TEXT.count(right) == 1
     lines = mistakes(write(TEXT.replace(right, wrong)))
     assert any(line.startswith(told) for line in lines), lines
@@ -151,15 +151,15 @@ def test_an_issuer_that_two_documents_mean_otherwise_is_told_with_both_places_an
     other = TEXT.replace("www.example.com", "db.example.com").replace(CLIENT_ID, IDENTITY)
     (line,) = mistakes(write(TEXT, other))
     assert line == (
-        "2.yaml:5: issuer infisical.shop.tls-server is meant otherwise at 1.yaml:5; "
-        "one identity is enough for the stack: give both documents the same auth, retry-strategy and ca-bundle"
+        "2.yaml:5: issuer infisical.shop.tls-server is defined differently at 1.yaml:5; "
+        "use the same auth, retry-strategy and ca-bundle in both documents: the stack needs only one identity"
     )
 
 
 def test_two_secrets_of_one_client_are_refused_and_not_quoted(write):
     other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret-of-it")
     (line,) = mistakes(write(TEXT, other))
-    assert line == "2.yaml: 1.yaml gives other credentials for the same login; make them the same in both"
+    assert line == "2.yaml: 1.yaml has different credentials for the same login; use the same credentials in both"
 
 
 def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):

@@ -35,16 +35,14 @@ def test_the_plan_says_in_which_secret_credentials_are_stored():
 
 def test_when_the_others_of_an_issuer_follow_is_said():
     follows = Plan(woken=["a", "b"])
-    assert shown(follows) == [
-        "2 more will be issued anew within the hour (with --now at once), by what their issuer is now"
-    ]
-    assert shown(follows, at_once=True) == ["2 more will be issued anew at once, by what their issuer is now"]
+    assert shown(follows) == ["2 more will be reissued within an hour (with --now: now), because their issuer changed"]
+    assert shown(follows, at_once=True) == ["2 more will be reissued now, because their issuer changed"]
 
 
 def test_a_credential_alone_is_something_to_do():
     assert not Plan(credentials={"a": "change"}).empty
     assert Plan(credentials={"a": "unchanged"}).empty
-    assert shown(Plan(credentials={"a": "unchanged"}))[-1] == "nothing to change"
+    assert shown(Plan(credentials={"a": "unchanged"}))[-1] == "no changes"
 
 
 def test_scripts_are_told_the_same():
@@ -68,7 +66,7 @@ def test_what_is_another_about_an_issuer_is_shown_key_by_key():
     table.write_issuer("shop", Component.model_validate(before))
     for definition, lines in (
         (after, ["~ issuer shop", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
-        (before, ["nothing to change"]),
+        (before, ["no changes"]),
     ):
         wanted = ApplyInput({"shop": Component.model_validate(definition)}, [])
         assert shown(plan(wanted, table, KINDS)) == lines

@@ -1,4 +1,4 @@
-"""What `doctor` looks at in the certificates: what the records say, and what the issuer function finds when asked."""
+"""Checks of `doctor` for certificates: their records, and the diagnosis by the issuer function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from evercert.cli import terminal
-from evercert.cli.doctor.stack_checks import Check, Look, Status
+from evercert.cli.doctor.stack_checks import Check, CheckFunction, Status
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -21,22 +21,22 @@ from evercert.timestamps import to_text
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
-MOST = 25  # certificates that the function looks at in one go
+MOST = 25  # certificates in one diagnosis by the function
 OVERDUE = timedelta(minutes=30)
-NAMED = 5  # certificates of one kind that are shown by name
-# The function's own time limit and a cold start; asking twice would cost twice and tell the same.
+NAMED = 5  # certificates shown by name in one check
+# The timeout covers the function's time limit and a cold start. No retry: it would repeat the whole diagnosis.
 _PATIENT = Config(connect_timeout=2, read_timeout=90, retries={"total_max_attempts": 1}, user_agent_extra="evercert")
 _BAD_STATES = {"failing", "stopped", "undelivered"}
 
 
-def of_certificates(connection: Connection, names: Sequence[str]) -> dict[str, Look]:
-    """By name, in the order in which they are shown."""
-    seen = _Seen(connection, names)
-    return {"certificates": seen.judge, "issuer function's own view": partial(_examine, connection, seen)}
+def of_certificates(connection: Connection, names: Sequence[str]) -> dict[str, CheckFunction]:
+    """Return the certificates' checks by name, in the order of the output."""
+    records = _Records(connection, names)
+    return {"certificates": records.check, "issuer function's own view": partial(_diagnose, connection, records)}
 
 
-class _Seen:
-    """The records, read once, when the first check wants them."""
+class _Records:
+    """Records of the checked certificates, read once, by the first check that needs them."""
 
     def __init__(self, connection: Connection, names: Sequence[str]) -> None:
         self._connection = connection
@@ -47,31 +47,31 @@ class _Seen:
         if not self._names:
             return list(self._connection.specs.records())
         found = {name: self._connection.specs.record(name) for name in self._names}
-        if missing := [terminal.unknown(name) for name, record in found.items() if record is None]:
+        if missing := [terminal.not_found(name) for name, record in found.items() if record is None]:
             raise BadInput(missing)
         return [record for record in found.values() if record is not None]
 
-    def judge(self) -> list[Check]:
-        return judge(self.records, terminal.now())
+    def check(self) -> list[Check]:
+        return check_records(self.records, terminal.now())
 
-    def to_examine(self) -> list[str]:
-        """Those in trouble first, then those that expire soonest."""
+    def to_diagnose(self) -> list[str]:
+        """Return at most MOST names: problems first, then soonest expiry first."""
         readable = [record for record in self.records if isinstance(record, Record)]
         return [record.name for record in sorted(readable, key=_urgency)[:MOST]]
 
 
-def judge(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
-    """One line for each kind of trouble, or one that all is well."""
+def check_records(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
+    """Return one result per kind of problem, or a single `ok`."""
     unreadable = [record for record in records if isinstance(record, Unreadable)]
     readable = [record for record in records if isinstance(record, Record)]
     overdue = [r.name for r in readable if r.due_at is not None and r.due_at < now - OVERDUE]
     expired = [r.name for r in readable if r.facts is not None and r.facts.not_after <= now]
     late = [r.name for r in readable if _renews_too_late(r, now)]
     found = [
-        *_told("unreadable", "failed", [r.name for r in unreadable], "apply their documents again"),
-        *_told("expired", "failed", expired, "see why: evercert history NAME"),
-        *_told("overdue", "failed", overdue, "the schedule or the issuer does not keep up: see the checks above"),
-        *_told("renewed only after they expire", "warning", late, "see why: evercert show NAME"),
+        *_group("unreadable", "failed", [r.name for r in unreadable], "apply their documents again"),
+        *_group("expired", "failed", expired, "to see the reason, run: evercert history NAME"),
+        *_group("overdue", "failed", overdue, "the schedule or the issuer is too slow: see the checks above"),
+        *_group("renewed only after they expire", "warning", late, "to see the reason, run: evercert show NAME"),
     ]
     for record in readable:
         if record.state in _BAD_STATES:
@@ -80,19 +80,19 @@ def judge(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
     return found or [Check("certificates", "ok", f"{len(records)} in order")]
 
 
-def _told(kind: str, status: Status, names: list[str], mend: str) -> Iterator[Check]:
+def _group(kind: str, status: Status, names: list[str], remedy: str) -> Iterator[Check]:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         listed = ", ".join(map(printable, sorted(names)[:NAMED]))
-        yield Check(f"certificates {kind}", status, f"{len(names)}: {listed}{more}", mend)
+        yield Check(f"certificates {kind}", status, f"{len(names)}: {listed}{more}", remedy)
 
 
 def _renews_too_late(record: Record, now: datetime) -> bool:
-    """A valid certificate that nobody looks at before it expires, although it is to be renewed."""
+    """Return whether a valid certificate that is to be renewed expires before its next run."""
     if record.facts is None or record.facts.not_after <= now or record.renew_at is None:
         return False
-    next_look = record.due_at or record.renew_at
-    return max(next_look, record.renew_at) >= record.facts.not_after
+    next_run = record.due_at or record.renew_at
+    return max(next_run, record.renew_at) >= record.facts.not_after
 
 
 def _urgency(record: Record) -> tuple[bool, str, str]:
@@ -100,31 +100,30 @@ def _urgency(record: Record) -> tuple[bool, str, str]:
     return record.state not in _BAD_STATES, expiry, record.name
 
 
-def _examine(connection: Connection, seen: _Seen) -> list[Check]:
-    names = seen.to_examine()
+def _diagnose(connection: Connection, records: _Records) -> list[Check]:
+    names = records.to_diagnose()
     client = connection.clients.session.client("lambda", config=_PATIENT)
     answer = client.invoke(
         FunctionName=connection.output("IssuerFunction"), Payload=json.dumps({"examine": names}).encode()
     )
-    return told(answer["Payload"].read(), failed="FunctionError" in answer)
+    return parse_diagnosis(answer["Payload"].read(), failed="FunctionError" in answer)
 
 
-def told(payload: bytes, *, failed: bool) -> list[Check]:
-    """What the function answered, problem by problem."""
+def parse_diagnosis(payload: bytes, *, failed: bool) -> list[Check]:
+    """Return one result per problem in the function's response, or a single `ok`."""
     name = "issuer function's own view"
     try:
         answer = json.loads(payload)
         problems = [("seal", answer["seal"])]
         problems += [(f"issuer {key}", problem) for key, problem in dict(answer["issuers"]).items()]
-        for key, some in dict(answer["certificates"]).items():
-            problems += [(f"certificate {key}", problem) for problem in some]
+        for key, found in dict(answer["certificates"]).items():
+            problems += [(f"certificate {key}", problem) for problem in found]
     except (ValueError, KeyError, TypeError):
         failed = True
     if failed:
-        said = printable(payload.decode(errors="replace"), 200)
-        return [
-            Check(name, "failed", f"it cannot examine: {said}", "deploy the stack again, and read the issuer's log")
-        ]
-    found = [Check(printable(what), "failed", printable(str(problem))) for what, problem in problems if problem]
+        response = printable(payload.decode(errors="replace"), 200)
+        remedy = "deploy the stack again, and read the issuer's log"
+        return [Check(name, "failed", f"the diagnosis failed: {response}", remedy)]
+    checks = [Check(printable(part), "failed", printable(str(problem))) for part, problem in problems if problem]
     fine = f"seal, {len(answer['issuers'])} issuers and {len(answer['certificates'])} certificates are in order"
-    return found or [Check(name, "ok", fine)]
+    return checks or [Check(name, "ok", fine)]

@@ -1,4 +1,4 @@
-"""What `doctor` looks at in the stack itself: schedules, queues, topic, keys, functions."""
+"""Checks of `doctor` for the stack: schedules, queues, topic, keys, functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
 OLDEST_NUDGE = timedelta(hours=1)
-LATELY = timedelta(hours=1)
+ERROR_WINDOW = timedelta(hours=1)
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
@@ -29,35 +29,36 @@ Status = Literal["ok", "warning", "failed", "unknown"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, how it is, and what would mend it."""
+    """Result of one check, with the remedy for a problem."""
 
     name: str
     status: Status
     found: str
-    mend: str = ""
+    remedy: str = ""
 
-    def plain(self) -> dict[str, str]:
-        """For scripts."""
-        return {"check": self.name, "status": self.status, "found": self.found, "mend": self.mend}
-
-
-Look = Callable[[], list[Check]]
+    def values(self) -> dict[str, str]:
+        """Return the result as JSON values."""
+        return {"check": self.name, "status": self.status, "found": self.found, "remedy": self.remedy}
 
 
-def looked(name: str, look: Look) -> list[Check]:
-    """A check that breaks is told like any other; a permission that is missing says nothing of the stack."""
+CheckFunction = Callable[[], list[Check]]
+
+
+def run(name: str, check: CheckFunction) -> list[Check]:
+    """Run a check; its error is a failed result, and a missing permission an unknown one."""
     try:
-        with translated(f"look at {name}"):
-            return look()
+        with translated(f"check {name}"):
+            return check()
     except EvercertError as error:
         if isinstance(error.__cause__, ClientError) and code(error.__cause__) in _DENIED:
-            lacking = error.__cause__.operation_name
-            return [Check(name, "unknown", f"you lack the permission for {lacking}", "ask for it, or look yourself")]
+            operation = error.__cause__.operation_name
+            remedy = "request it, or check this in the AWS console"
+            return [Check(name, "unknown", f"you lack the permission for {operation}", remedy)]
         return [Check(name, "failed", str(error))]
 
 
-def of_stack(connection: Connection) -> dict[str, Look]:
-    """By name, in the order in which they are shown."""
+def of_stack(connection: Connection) -> dict[str, CheckFunction]:
+    """Return the stack's checks by name, in the order of the output."""
     return {
         "stack": partial(_stack, connection),
         **{f"schedule {task}": partial(schedule, connection, task) for task in ("tick", "sweep")},
@@ -73,15 +74,15 @@ def of_stack(connection: Connection) -> dict[str, Look]:
 def _stack(connection: Connection) -> list[Check]:
     missing = [key for key in OUTPUTS if key not in connection.outputs]
     if missing:
-        return [Check("stack", "failed", f"has no output {', '.join(missing)}", "deploy it again: sam deploy")]
+        return [Check("stack", "failed", f"has no output {', '.join(missing)}", "deploy the stack again: sam deploy")]
     status = connection.status
     if status.endswith("_FAILED"):
-        return [Check("stack", "failed", status, "mend what the stack's events name, and deploy it again")]
+        return [Check("stack", "failed", status, "fix the errors in the stack's events, and deploy it again")]
     return [Check("stack", "warning" if status.endswith("_IN_PROGRESS") else "ok", status)]
 
 
 def schedule(connection: Connection, task: str) -> list[Check]:
-    """One of the stack's, by its task."""
+    """Check the schedule of this task."""
     name, title = f"{connection.name}-{task}", f"schedule {task}"
     try:
         found = connection.clients.client("scheduler").get_schedule(Name=name)
@@ -92,13 +93,13 @@ def schedule(connection: Connection, task: str) -> list[Check]:
     state, when = str(found.get("State")), str(found.get("ScheduleExpression"))
     if state == "ENABLED":
         return [Check(title, "ok", when)]
-    lacking = "revocation lists go stale" if task == "crl" else "nothing is renewed"
-    mend = f"switch schedule {name} on, in EventBridge Scheduler: {lacking} without it"
-    return [Check(title, "failed", f"is {state}", mend)]
+    consequence = "revocation lists expire" if task == "crl" else "nothing is renewed"
+    remedy = f"enable schedule {name} in EventBridge Scheduler: {consequence} without it"
+    return [Check(title, "failed", f"is {state}", remedy)]
 
 
 def _pauses(connection: Connection) -> list[Check]:
-    found = arguments.paused(connection.specs.pauses())
+    found = arguments.describe_pauses(connection.specs.pauses())
     return [Check("pauses", "warning", line, command) for line, command in found] or [Check("pauses", "ok", "none")]
 
 
@@ -112,38 +113,43 @@ def _topic(connection: Connection) -> list[Check]:
             if not subscription["Endpoint"].rpartition(":")[2].startswith(PREFIX):
                 is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
                 confirmed, waiting = confirmed + is_confirmed, waiting + (not is_confirmed)
-    unconfirmed = f"; {arguments.counted(waiting, 'subscription')} not confirmed" if waiting else ""
+    unconfirmed = f"{arguments.counted(waiting, 'subscription')} not confirmed" if waiting else ""
     if confirmed:
-        return [Check("topic", "ok", f"{arguments.counted(confirmed, 'subscription')}{unconfirmed}")]
-    mend = "confirm it by the link that was sent" if waiting else "subscribe a mailbox or a queue to the topic"
-    return [Check("topic", "warning", f"nobody hears of failures{unconfirmed}", mend)]
+        found = f"{arguments.counted(confirmed, 'subscription')}{'; ' * bool(unconfirmed)}{unconfirmed}"
+        return [Check("topic", "ok", found)]
+    remedy = "confirm the subscription with the link that SNS sent" if waiting else "subscribe a mailbox or a queue"
+    found = f"The event topic has no subscribers.{f' ({unconfirmed})' if unconfirmed else ''}"
+    return [Check("topic", "warning", found, remedy)]
 
 
 def _dead_letters(connection: Connection) -> list[Check]:
     number = _messages(connection, connection.output("DeadLetters"))
     if not number:
         return [Check("dead letters", "ok", "none")]
-    mend = "read them, look for `undeliverable` in the issuer's log, then purge the queue: the due times bring all back"
-    return [Check("dead letters", "failed", arguments.counted(number, "message"), mend)]
+    remedy = (
+        "read them, search the issuer's log for `undeliverable`, then purge the queue: "
+        "the checker queues every due certificate again"
+    )
+    return [Check("dead letters", "failed", arguments.counted(number, "message"), remedy)]
 
 
 def _queue(connection: Connection) -> list[Check]:
     url = connection.output("Queue")
     waiting = arguments.counted(_messages(connection, url), "message")
     name = {"Name": "QueueName", "Value": url.rpartition("/")[2]}
-    age = _figure(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
+    age = _metric(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
     if age is None:
-        return [Check("queue", "ok", f"{waiting}, of no known age")]
+        return [Check("queue", "ok", f"{waiting}, age unknown")]
     oldest = timedelta(seconds=int(age))
     found = f"{waiting}, the oldest {to_text(oldest)} old"
     if oldest <= OLDEST_NUDGE:
         return [Check("queue", "ok", found)]
-    mend = "the issuer does not keep up: see IssuerFunction below, or raise IssuerConcurrency"
-    return [Check("queue", "warning", found, mend)]
+    remedy = "the issuer function is too slow: see IssuerFunction below, or raise IssuerConcurrency"
+    return [Check("queue", "warning", found, remedy)]
 
 
 def key(connection: Connection, logical: str) -> list[Check]:
-    """A KMS key of the template."""
+    """Check a KMS key of the template, by its logical id."""
     resource = connection.clients.cloudformation.describe_stack_resource(
         StackName=connection.name, LogicalResourceId=logical
     )
@@ -151,7 +157,7 @@ def key(connection: Connection, logical: str) -> list[Check]:
 
 
 def key_state(connection: Connection, key_id: str, name: str) -> Check:
-    """Whether it can be used."""
+    """Check whether a KMS key is enabled."""
     state = connection.clients.kms.describe_key(KeyId=key_id)["KeyMetadata"].get("KeyState", "Enabled")
     if state == "Enabled":
         return Check(name, "ok", "enabled")
@@ -160,7 +166,7 @@ def key_state(connection: Connection, key_id: str, name: str) -> Check:
 
 
 def function(connection: Connection, logical: str) -> list[Check]:
-    """By its output."""
+    """Check a Lambda function, by the stack output that names it."""
     name = connection.output(logical)
     found = connection.clients.client("lambda").get_function_configuration(FunctionName=name)
     state, update = str(found.get("State", "Active")), str(found.get("LastUpdateStatus", "Successful"))
@@ -168,10 +174,10 @@ def function(connection: Connection, logical: str) -> list[Check]:
         why = printable(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
         return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
     dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
-    errors = _figure(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, LATELY)
+    errors = _metric(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, ERROR_WINDOW)
     if errors:
-        mend = "read its log for what it could not catch: time-outs, lack of memory"
-        return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", mend)]
+        remedy = "search its log for crashes: timeouts, lack of memory"
+        return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", remedy)]
     return [Check(logical, "ok", state.lower())]
 
 
@@ -182,10 +188,10 @@ def _messages(connection: Connection, url: str) -> int:
     return sum(map(int, found.values()))
 
 
-def _figure(
+def _metric(
     connection: Connection, metric: tuple[str, str, str], dimension: dict[str, str], span: timedelta
 ) -> float | None:
-    """The largest of its five-minute figures, or their sum; None: CloudWatch has none."""
+    """Return the maximum or the sum of the five-minute values; None without data points."""
     namespace, name, statistic = metric
     end = terminal.now()
     answer: dict[str, Any] = connection.clients.client("cloudwatch").get_metric_statistics(

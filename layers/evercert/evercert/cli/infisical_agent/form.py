@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evercert.cli.infisical_agent.durations import interval, span
-from evercert.cli.source import Whole
+from evercert.cli.source import WrittenInt
 from evercert.documents.document import Path, Problem
 from evercert.documents.secret_reference import Reference
 from evercert.schema import NO_KEY, is_key, nearest, printable
@@ -222,7 +222,7 @@ def _count(value: int) -> int:
 
 def _mode(value: object) -> str:
     """YAML takes 0640 for a number, in octal, and 640 for another one: the digits count as they are written."""
-    text = value.written if isinstance(value, Whole) else f"{value:04o}" if isinstance(value, int) else str(value)
+    text = value.written if isinstance(value, WrittenInt) else f"{value:04o}" if isinstance(value, int) else str(value)
     digits = text.removeprefix("0o")
     if not digits or set(digits) - set("01234567") or int(digits, 8) > _LARGEST_MODE:
         raise ValueError(f"{printable(text, 20)!r} is no file mode; write octal digits in quotes, such as '0600'")
