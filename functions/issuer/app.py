@@ -23,7 +23,7 @@ from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
 from evercert.issuance.metrics import of_report
-from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuance.settings import IssuerSettings
 from evercert.issuers import ISSUERS
@@ -55,13 +55,13 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             logger.error({"outcome": "undeliverable", "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
             failures.append({"itemIdentifier": message["messageId"]})
         else:
-            level = LEVELS.get(report.facts.get("severity", ""), logger.info)
-            level({"outcome": report.outcome, "certificate": report.certificate, **report.facts})
+            level = LEVELS.get(report.details.get("severity", ""), logger.info)
+            level({"outcome": report.outcome, "certificate": report.certificate, **report.details})
             _count(report)
     return {"batchItemFailures": failures}
 
 
-def _count(report: Report) -> None:
+def _count(report: RunReport) -> None:
     """Metrics of what happened, if something did; a certificate is no dimension: that would cost more than all else."""
     for name, unit, value, more in of_report(report):
         metrics = Metrics(namespace="evercert", service="issuer")
@@ -72,7 +72,7 @@ def _count(report: Report) -> None:
         metrics.flush_metrics()
 
 
-def _one(body: str) -> Report:
+def _one(body: str) -> RunReport:
     """Trouble with the table is no reason to keep the message: the due time stands, and brings it back.
 
     What the table refuses as malformed is a bug, and goes the way of bugs.
@@ -81,10 +81,10 @@ def _one(body: str) -> Report:
     ports, issuance = _wired()
     try:
         if nudge.outcome is not None:
-            return announce_late(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+            return announce_stored(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
         return issuance.run(nudge.certificate)
     except (Unavailable, Misconfigured) as error:
-        return Report(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
+        return RunReport(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
 
 
 @cache

@@ -115,7 +115,7 @@ def _renew(world: World) -> None:
     """What the function does with one message."""
     report = world.issuance.run(read(NUDGE).certificate)
     if report.outcome != "certificate.renewed":
-        raise AssertionError(f"it was to be renewed, and is {report.outcome}: {report.facts}")
+        raise AssertionError(f"it was to be renewed, and is {report.outcome}: {report.details}")
 
 
 def _restore(world: World, kept: list[dict[str, Any]]) -> None:

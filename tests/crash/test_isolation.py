@@ -29,7 +29,7 @@ from evercert.contracts.spec_store import Change
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component, Spec
-from evercert.issuance.outbox import Report
+from evercert.issuance.outbox import RunReport
 from evercert.issuance.run import Issuance
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.doubles.world import STACK, STACK_ID, TEST_DESTINATIONS, TEST_ISSUERS, World, assert_pair
@@ -71,9 +71,9 @@ class Workers:
     world: World
     running: Emulator
 
-    def drain(self, until: int) -> tuple[float, list[Report]]:
+    def drain(self, until: int) -> tuple[float, list[RunReport]]:
         """Takes messages until so many certificates are delivered; answers how long it took, and what was reported."""
-        self.reports: list[Report] = []
+        self.reports: list[RunReport] = []
         self.enough = threading.Event()
         self.wanted = until
         issuances = [self._issuance() for _ in range(WORKERS)]  # before the clock runs: a warm function

@@ -42,7 +42,7 @@ from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError
 from evercert.http_client.client import Answer, Trouble, Web
 from evercert.http_client.transport import Wire
-from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuers import ISSUERS
 from evercert.issuers.context import IssuerContext
@@ -236,7 +236,7 @@ class World:
         self.issuance = Issuance(self.ports, LEASE)
         self.index = DynamoDBDueIndex(self.clients.dynamodb, self.table)
         self.specs = DynamoDBSpecs(self.operator.dynamodb, self.table, self.issuers_table)
-        self.reports: list[Report] = []
+        self.reports: list[RunReport] = []
         self.switch.after_death.clear()
 
     def _hang_up(self) -> None:
@@ -315,7 +315,7 @@ class World:
             if until():
                 return
             self.clock.now = max(self._next_due() or self.clock.now, self.clock.now + timedelta(seconds=1))
-        raise AssertionError(f"never settled: {[(r.outcome, r.facts) for r in self.reports[-8:]]}")
+        raise AssertionError(f"never settled: {[(r.outcome, r.details) for r in self.reports[-8:]]}")
 
     def settled(self, name: str = "web") -> bool:
         """Delivered everywhere, announced, released, and the spec and request are served."""
@@ -360,16 +360,16 @@ class World:
             for stage in held
         }
 
-    def _issuer(self, body: str) -> Report:
+    def _issuer(self, body: str) -> RunReport:
         nudge = read(body)
         try:
             if nudge.outcome is not None:
-                return announce_late(
+                return announce_stored(
                     nudge.certificate, nudge.outcome, self.ports.inventory, self.ports.announcer, self.clock
                 )
             return self.issuance.run(nudge.certificate)
         except EvercertError as error:
-            return Report(error.kind, nudge.certificate, {"message": str(error)})
+            return RunReport(error.kind, nudge.certificate, {"message": str(error)})
 
     @contextmanager
     def _process(self) -> Iterator[Callable[[], bool]]:

@@ -150,7 +150,7 @@ def test_the_issuer_says_what_would_keep_it_from_its_work_and_changes_nothing(
     assert answer == {
         "seal": None,
         "issuers": {"main": None},
-        "certificates": {"web": [], "nobody": ["there is no such certificate"]},
+        "certificates": {"web": [], "nobody": ["no such certificate"]},
     }
     assert world.items() == before
     assert json.dumps(answer)

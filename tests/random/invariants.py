@@ -10,7 +10,7 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
-from evercert.issuance.run import PAUSED_LOOK
+from evercert.issuance.run import PAUSED_CHECK
 from evercert.pki.certificate import Chain
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE
@@ -115,7 +115,7 @@ class Watch:
             return
         served = record.requested_at in (None, record.served) and record.request_hash == record.spec.request_hash
         if not served or not record.delivered(record.facts.revision):
-            assert record.due_at is not None and record.due_at <= self.latest + PAUSED_LOOK, "a wish was forgotten"
+            assert record.due_at is not None and record.due_at <= self.latest + PAUSED_CHECK, "a wish was forgotten"
 
     def _complete(self, outcome: Outcome) -> None:
         """P5: a destination has the revision, or the outcome says why not."""

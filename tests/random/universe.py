@@ -19,7 +19,7 @@ from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Spec
 from evercert.errors import EvercertError, Misconfigured, Unavailable
-from evercert.issuance.outbox import Report, announce_late
+from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text
@@ -66,7 +66,7 @@ class Universe:
         self.definitions = Definitions(self.board, self.asked)
         self.messages: list[Message] = []
         self._known: dict[str, tuple[str, Record]] = {}
-        self.reports: list[Report] = []
+        self.reports: list[RunReport] = []
         self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
         self.tokens: dict[str, tuple[str, int]] = {}  # what the CA was asked with, and for which revision
         self.documents: dict[str, dict[str, Any]] = {}
@@ -115,10 +115,10 @@ class Universe:
                 report = self._one(nudge, ports)
             except (Unavailable, Misconfigured) as error:
                 self.struck += 1
-                report = Report(error.kind, nudge.certificate, {"message": str(error)})
+                report = RunReport(error.kind, nudge.certificate, {"message": str(error)})
             except Killed:
                 self.struck += 1
-                alive, report = False, Report("killed", nudge.certificate, {"calls": process.calls[-3:]})
+                alive, report = False, RunReport("killed", nudge.certificate, {"calls": process.calls[-3:]})
             self.struck += report.outcome in {"overtaken", "out-of-time"}
         after = self.record(nudge.certificate)
         same = before is not None and after is not None and before.uid == after.uid
@@ -129,9 +129,9 @@ class Universe:
         return alive
 
     @staticmethod
-    def _one(nudge: Nudge, ports: Ports) -> Report:
+    def _one(nudge: Nudge, ports: Ports) -> RunReport:
         if nudge.outcome is not None:
-            return announce_late(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+            return announce_stored(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
         return Issuance(ports, LEASE).run(nudge.certificate)
 
     def deliver(self, message: Message, strike: Strike | None = None) -> None:

@@ -88,7 +88,7 @@ def unsettled(world: Universe) -> str:
         f"{r.name}: {r.state}, due {r.due_at}, claim {r.claim}, error {r.last_error and r.last_error.message}"
         for r in world.records()
     ]
-    return f"never settled: {states}; now {world.clock()}; {[(r.outcome, r.facts) for r in world.reports[-6:]]}"
+    return f"never settled: {states}; now {world.clock()}; {[(r.outcome, r.details) for r in world.reports[-6:]]}"
 
 
 def judge(world: Universe, watch: Watch) -> Figures:

@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from evercert.contracts.ports import Unclaimed
-from evercert.issuance.conclusion import Word
+from evercert.issuance.run_result import LogOutcome
 from tests.tools.local_stack import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "log-outcomes.md").read_text()
@@ -17,7 +17,7 @@ def said() -> set[str]:
     """The words that the code gives a run, apart from event types and kinds of errors."""
     sources = [*(ROOT / "layers" / "evercert").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     found = {word for source in sources for match in WORDS.findall(source.read_text()) for word in match if word}
-    return found | set(Unclaimed) | set(get_args(Word))
+    return found | set(Unclaimed) | set(get_args(LogOutcome))
 
 
 def test_every_word_that_a_run_can_end_with_is_explained() -> None:

@@ -217,14 +217,14 @@ def test_a_quota_that_is_nearly_used_up_is_a_warning(bench: Bench, shelf: Shelf,
     queue(bench, before_us)
     bench.clock.advance(days=1)
     report = bench.issuance.run("web")
-    warning = f"{before_us + 1} of the 100 imports that shelf takes in 365 days are used"
-    assert (warning in str(report.facts)) == (warning in str(bench.announcer.announced[-1].data)) == warns
-    assert report.facts["imports_used_percent"] == before_us + 1
+    warning = f"shelf: {before_us + 1} of 100 imports in 365 days are used"
+    assert (warning in str(report.details)) == (warning in str(bench.announcer.announced[-1].data)) == warns
+    assert report.details["imports_used_percent"] == before_us + 1
 
 
 def test_the_fullest_of_several_quotas_is_measured() -> None:
-    assert Result({}, used={"a": (1, 100), "b": (9, 10)}).measured == {"imports_used_percent": 90}
-    assert Result({}).measured == {}
+    assert Result({}, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
+    assert Result({}).metrics == {}
 
 
 # -- what is asked before anything is issued --------------------------------------------------------------------------

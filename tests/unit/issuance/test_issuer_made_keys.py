@@ -125,7 +125,7 @@ def test_two_revisions_ask_with_different_tokens_though_neither_has_a_csr(bench:
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [("other_key", "it is for another public key"), ("no_key", "it came without a private key that can be used")],
+    [("other_key", "it is for another public key"), ("no_key", "it has no usable private key")],
 )
 def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
     setattr(maker, wrong, True)
@@ -138,7 +138,7 @@ def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker:
 def test_a_key_of_another_kind_than_was_asked_for_is_a_misfit(bench: Bench, maker: Maker) -> None:
     bench.want(theirs(**{"private-key": {"source": "issuer", "algorithm": "EC_secp384r1"}}))
     assert bench.run() == "certificate.failed"
-    assert "its key is no EC_secp384r1" in bench.record().last_error.message
+    assert "its key is not EC_secp384r1" in bench.record().last_error.message
 
 
 def test_a_run_that_died_may_have_asked_and_the_next_one_says_so(bench: Bench, maker: Maker) -> None:
@@ -237,7 +237,7 @@ def test_what_was_issued_elsewhere_is_never_revoked(bench: Bench, maker: Maker) 
     bench.want(followed())
     assert bench.run() == "certificate.failed"
     assert maker.revoked == []
-    assert "it is left, it was issued elsewhere" in bench.record().last_error.message
+    assert "left as is: it was issued elsewhere" in bench.record().last_error.message
 
 
 def test_what_was_only_followed_is_not_revoked_by_an_edit(bench: Bench, maker: Maker) -> None:

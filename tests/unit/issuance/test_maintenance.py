@@ -184,7 +184,7 @@ def test_each_warning_is_sent_once_while_the_issuer_is_away(bench: Bench) -> Non
     ]
     for outcome, of in zip(told, (0.25, 0.6, 1), strict=True):
         assert timedelta(0) <= outcome.at - share(record, of) < timedelta(hours=13)
-    assert told[0].data["message"] == "it was not renewed: closed"
+    assert told[0].data["message"] == "not renewed: closed"
 
 
 def test_a_renewal_begins_the_warnings_anew(bench: Bench) -> None:

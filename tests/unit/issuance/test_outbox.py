@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from evercert.contracts.issuer import OpenIssuer
 from evercert.errors import Unavailable
-from evercert.issuance.outbox import announce_late
+from evercert.issuance.outbox import announce_stored
 from evercert.issuers.self_signed import SelfSigned
 from tests.doubles.fakes import Bench, spec
 
@@ -25,7 +25,7 @@ def unannounced() -> tuple[Bench, str]:
 
 
 def late(bench: Bench, key: str) -> str:
-    return announce_late("web", key, bench.table, bench.announcer, bench.clock).outcome
+    return announce_stored("web", key, bench.table, bench.announcer, bench.clock).outcome
 
 
 def test_what_was_not_announced_is_announced_late_and_once() -> None:

@@ -676,7 +676,7 @@ def test_a_key_that_is_not_the_one_of_the_request_is_never_delivered(bench: Benc
     bench.clock.now = bench.record().retry_at
     assert bench.run() == "certificate.failed"
     assert bench.destinations.known["here"].deliveries == 0
-    assert "is not the one that was sealed" in bench.record().last_error.message
+    assert "does not match its CSR" in bench.record().last_error.message
 
 
 def test_a_reverted_edit_ends_its_failure(bench: Bench, ca: ScriptedCA) -> None:
@@ -738,7 +738,7 @@ def test_a_cancellation_that_fails_keeps_nothing_waiting(bench: Bench, ca: Scrip
     bench.run()
     bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
     assert bench.run() == "certificate.issued"
-    assert "could not be taken back: no answer" in bench.announcer.announced[-1].data["gave_up"]
+    assert "revoking or cancelling failed: no answer" in bench.announcer.announced[-1].data["gave_up"]
 
 
 def test_a_revocation_that_fails_hides_no_misfit(bench: Bench, ca: ScriptedCA) -> None:
@@ -749,7 +749,7 @@ def test_a_revocation_that_fails_hides_no_misfit(bench: Bench, ca: ScriptedCA) -
     error = bench.record().last_error
     assert error.kind == "rejected"
     assert "its names are dns:evil.example" in error.message
-    assert "could not be revoked: no right to revoke" in error.message
+    assert "revocation failed: no right to revoke" in error.message
     assert bench.record().pending is None
 
 
@@ -801,7 +801,7 @@ def test_a_former_issuer_that_is_gone_is_said(bench: Bench, ca: ScriptedCA) -> N
     bench.issuers.known["other"] = SELF_SIGNED
     bench.edit(spec(issuer="other"))
     assert bench.run() == "certificate.issued"
-    assert "issuer main is no longer what it was" in bench.announcer.announced[-1].data["gave_up"]
+    assert "issuer main was changed or deleted" in bench.announcer.announced[-1].data["gave_up"]
 
 
 def test_a_mended_issuer_passes_the_back_off_of_its_absence(bench: Bench) -> None:

@@ -117,20 +117,22 @@ def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table
     )
     result = planned(table, web())
     assert [step.name for step in result.steps] == ["web"]
-    assert "strange, in the stack: there is no destination type 'future'" in result.notes[0]
+    assert "strange in the stack: there is no destination type 'future'" in result.notes[0]
 
 
 def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeTable) -> None:
     applied(table, web())
     table.items["certificate#web", "record"]["schema"] = {"N": str(SCHEMA + 1)}
     result = planned(table, web(ttl="30d"))
-    assert result.conflicts == [f"web: its record was written by a newer evercert (schema {SCHEMA + 1}); use that one"]
+    assert result.conflicts == [
+        f"web: its record was written by a newer evercert (schema {SCHEMA + 1}); use that version"
+    ]
     assert result.steps == []
 
 
 def test_an_undefined_issuer_is_a_conflict(table: FakeTable) -> None:
     assert planned(table, web(), issuers={}).conflicts == [
-        "web: issuer 'main' is defined neither in the files nor in the stack"
+        "web: unknown issuer 'main': define it in the files or in the stack"
     ]
 
 
@@ -291,7 +293,7 @@ def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> No
     planned = plan(ApplyInput({}, [small(destinations=[kept])]), table, KINDS)
     (note,) = planned.notes
     assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
-    assert note.endswith("what it holds is left as it is (arn:evercert/certificates/b)")
+    assert note.endswith("it keeps its certificate (arn:evercert/certificates/b)")
 
 
 def test_a_repair_keeps_what_destinations_have() -> None:

@@ -9,7 +9,7 @@ import pytest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Failure, Record
 from evercert.contracts.spec_store import Change
-from evercert.operations.renew import ask, choose, cleaned
+from evercert.operations.renew import choose, clean_reason, request_renewals
 from tests.doubles.fakes import START, FakeTable, spec
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
@@ -55,7 +55,7 @@ def failure(requested_at) -> Failure:
 )
 def test_what_is_under_way_is_not_asked_for_again(state, asked: bool) -> None:
     found = choose([record("web", **state)])
-    assert (found.names, found.asked) == ([], ["web"]) if asked else (["web"], [])
+    assert (found.names, found.requested) == ([], ["web"]) if asked else (["web"], [])
 
 
 def test_what_cannot_be_read_is_named() -> None:
@@ -70,22 +70,22 @@ def table(*names: str) -> FakeTable:
 
 def test_they_are_due_evenly_over_the_time() -> None:
     made = table("a", "b", "c", "d")
-    assert list(ask(["a", "b", "c", "d"], made, START, timedelta(hours=1), "why")) == ["a", "b", "c", "d"]
+    assert list(request_renewals(["a", "b", "c", "d"], made, START, timedelta(hours=1), "why")) == ["a", "b", "c", "d"]
     assert [made.record(name).due_at - START for name in "abcd"] == [timedelta(minutes=m) for m in (0, 15, 30, 45)]
     assert {(made.record(name).requested_at, made.record(name).request_reason) for name in "abcd"} == {(START, "why")}
 
 
 def test_one_that_is_gone_meanwhile_stops_no_other() -> None:
     made = table("a", "c")
-    assert list(ask(["a", "b", "c"], made, START, timedelta(), None)) == ["a", "c"]
+    assert list(request_renewals(["a", "b", "c"], made, START, timedelta(), None)) == ["a", "c"]
 
 
 def test_an_interrupted_renewal_goes_on_where_it_stood() -> None:
     made = table("a", "b", "c")
-    asks = ask(choose(made.records()).names, made, START, timedelta(hours=1), None)
-    next(asks)
+    requests = request_renewals(choose(made.records()).names, made, START, timedelta(hours=1), None)
+    next(requests)
     assert choose(made.records()).names == ["b", "c"]
-    assert choose(made.records()).asked == ["a"]
+    assert choose(made.records()).requested == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_an_interrupted_renewal_goes_on_where_it_stood() -> None:
     ids=["none", "empty", "blank", "control-characters", "long"],
 )
 def test_a_reason_is_one_short_line(given, kept) -> None:
-    assert cleaned(given) == kept
+    assert clean_reason(given) == kept

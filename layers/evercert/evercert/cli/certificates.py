@@ -121,7 +121,7 @@ def renew(
             raise BadInput([terminal.not_found(name)])
     failed = wait and bool(requested) and not terminal.wait(connection, requested, limit, quiet=as_json)
     if as_json:
-        selected = {"certificates": found.names, "asked_already": found.asked, "unreadable": found.unreadable}
+        selected = {"certificates": found.names, "asked_already": found.requested, "unreadable": found.unreadable}
         terminal.print_json({**selected, "written": bool(requested)})
     elif not wait and not dry_run and requested:
         watch = f"evercert history {name}" if name is not None else "evercert list"
@@ -170,7 +170,7 @@ def _select(connection: Connection, name: str | None, issuer: str | None) -> ren
         terminal.require_record(connection, name)
         return renewals.Renewal([name])
     found = renewals.choose(terminal.records(connection), issuer)
-    if issuer is not None and not (found.names or found.asked):
+    if issuer is not None and not (found.names or found.requested):
         raise BadInput([f"no certificates of issuer {issuer!r}; `evercert list` shows the issuers in use"])
     return found
 
@@ -182,8 +182,8 @@ def _request(connection: Connection, found: renewals.Renewal, spread: timedelta,
     """
     requested: list[str] = []
     number, now, quiet = len(found.names), terminal.now(), not terminal.err.is_terminal
-    requests = renewals.ask(found.names, connection.specs, now, spread, renewals.cleaned(reason))
-    hastened = [] if spread else found.asked
+    requests = renewals.request_renewals(found.names, connection.specs, now, spread, renewals.clean_reason(reason))
+    hastened = [] if spread else found.requested
     try:
         for name in track(requests, "requesting", number, console=terminal.err, transient=True, disable=quiet):
             requested.append(name)  # noqa: PERF402 (requests before an interruption count)
@@ -200,8 +200,8 @@ def _request(connection: Connection, found: renewals.Renewal, spread: timedelta,
 
 
 def _explain(found: renewals.Renewal, *, dry_run: bool) -> None:
-    if found.asked:
-        terminal.notes([f"renewal of {arguments.counted(len(found.asked), 'certificate')} already in progress"])
+    if found.requested:
+        terminal.notes([f"renewal of {arguments.counted(len(found.requested), 'certificate')} already in progress"])
     if found.unreadable:
         names = ", ".join(map(printable, found.unreadable[:SHOWN]))
         terminal.notes([f"skipped, because their records do not parse: {names}"])

@@ -13,7 +13,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Yes
 from evercert.contracts.record import Record
 from evercert.operations.apply import nudge
-from evercert.operations.renew import cleaned
+from evercert.operations.renew import clean_reason
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def pause(
     connection = terminal.connect(stack, region)
     if issuer is not None and issuer not in connection.specs.issuers():
         raise BadInput([f"issuer {printable(issuer, 60)!r} is not defined in stack {stack}"])
-    changed = connection.specs.pause(issuer, terminal.now(), cleaned(reason))
+    changed = connection.specs.pause(issuer, terminal.now(), clean_reason(reason))
     pauses = connection.specs.pauses()
     if as_json:
         terminal.print_json({"paused": show.pauses(pauses), "changed": changed})

@@ -1,4 +1,7 @@
-"""An outage is met once: who comes later is put off without a call, and not all come back at once."""
+"""Circuit breakers for issuers and destinations, shared by all runs.
+
+During an outage runs are postponed without a call, and their retries are spread out.
+"""
 
 from __future__ import annotations
 
@@ -25,45 +28,45 @@ from evercert.scheduling.schedule import spread
 from evercert.timestamps import to_text
 
 STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300))
-PROBE = timedelta(minutes=1)  # how long one run may take to find out whether the service is back
+PROBE = timedelta(minutes=1)  # how long one run may take to probe the service
 
 
 @dataclass(frozen=True)
 class Breaker:
-    """One for every run; what it knows is stored, for all of them."""
+    """Breaker of every service; its state is stored and shared by all runs."""
 
     gates: BreakerStore
     clock: Clock
 
-    def look(self, service: str, uid: str) -> None:
-        """Raises NotYet while the service is shut, and takes nobody's turn to find out whether it is back."""
+    def require_closed(self, service: str, uid: str) -> None:
+        """Raise NotYet while the breaker is open, without probing the service."""
         gate, now = self.gates.read(service), self.clock()
         if gate.shut_until is not None and now < gate.shut_until <= now + 2 * STEPS[-1]:
-            raise NotYet(f"{service} does not answer", _back(gate, uid, now))
+            raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
 
     def admit(self, service: str, uid: str) -> BreakerState:
-        """Raises NotYet while the service is shut; of those who waited, one goes first."""
+        """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe."""
         gate, now = self.gates.read(service), self.clock()
         if gate.shut_until is None:
             return gate
-        over = not now < gate.shut_until <= now + 2 * STEPS[-1]  # later than that: by a clock that was wrong
+        over = not now < gate.shut_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
         if over and self.gates.shut(gate, gate.failures, now + PROBE):
             return BreakerState(service, gate.failures, now + PROBE)
-        raise NotYet(f"{service} does not answer", _back(gate, uid, now))
+        raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
 
     @contextmanager
     def watch(self, gate: BreakerState) -> Iterator[None]:
-        """Around the call: Unavailable shuts the service for everybody, anything else shows that it answers.
+        """Wrap the call: Unavailable opens the breaker for all runs, any other result closes it.
 
-        So does a login that is refused: tried by each certificate, it would lock the identity out (Infisical: three
-        times in a row).
+        A refused login opens it too: retried by each certificate, it would lock the identity (Infisical: after three
+        failures in a row).
         """
         try:
             yield
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
-            raise  # ours, and says nothing of the service
+            raise  # raised by evercert itself, not by the service
         except (Gone, Busy):
-            self._answered(gate)
+            self._close(gate)
             raise
         except (Unavailable, LoginRefused):
             failures = max(gate.failures, 0) + 1
@@ -71,19 +74,19 @@ class Breaker:
                 self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
             raise
         except EvercertError:
-            self._answered(gate)
+            self._close(gate)
             raise
         else:
-            self._answered(gate)
+            self._close(gate)
 
-    def _answered(self, gate: BreakerState) -> None:
+    def _close(self, gate: BreakerState) -> None:
         if gate.shut_until is not None:
-            with suppress(Unavailable, Misconfigured):  # what was answered must not be lost with it
+            with suppress(Unavailable, Misconfigured):  # the result of the call must not be lost
                 self.gates.clear(gate)
 
 
-def _back(gate: BreakerState, uid: str, now: datetime) -> datetime:
-    """After the service may be called again, spread over as long as it was shut."""
+def _retry_at(gate: BreakerState, uid: str, now: datetime) -> datetime:
+    """Return the retry time: after the breaker closes, spread over as long as it was open."""
     step = STEPS[min(max(gate.failures, 1), len(STEPS)) - 1]
     until = min(max(gate.shut_until or now, now), now + STEPS[-1])
     return until + spread(uid, f"put off until {to_text(until)}", step)

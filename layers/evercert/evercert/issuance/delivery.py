@@ -1,4 +1,4 @@
-"""From a saved chain to every destination that does not have it yet."""
+"""Delivery of a saved chain to every destination that lacks it."""
 
 from __future__ import annotations
 
@@ -31,44 +31,44 @@ from evercert.pki.keys import public_bytes
 from evercert.registry import Component
 
 LONGEST_SLEEP = timedelta(seconds=2)
-TURN_KEPT = timedelta(minutes=1)  # a turn that was missed by more than this is taken anew
-FARTHEST_TURN = timedelta(hours=6)
-INTENT_SETTLES = timedelta(minutes=5)  # after that, what an interrupted first delivery made can be found
+SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
+FARTHEST_SLOT = timedelta(hours=6)
+INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
 QUOTA_WARNING = 0.8
-# nobody's wish, but needed
-KEPT_UP: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "replaced", "drifted"])
+# Renewals that no operator requested: one refusing destination must not stop them.
+UNREQUESTED: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "replaced", "drifted"])
 
 
 @dataclass
 class Result:
-    """Where the revision is after a round of deliveries, what went wrong elsewhere, and whose turn comes later."""
+    """Deliveries after one round, by destination key, with the errors and the postponed destinations."""
 
     deliveries: dict[str, Delivery]
     taken: int = 0
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
-    used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes of 365 days, and the quota
-    unopened: set[str] = field(default_factory=set)  # what their settings are, nobody knows
+    used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
+    unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
 
     @property
     def warnings(self) -> list[str]:
-        """What will stand in the way before long."""
+        """Warnings about quotas that are nearly used up."""
         return [
-            f"{used} of the {quota} imports that {service} takes in 365 days are used"
+            f"{service}: {used} of {quota} imports in 365 days are used"
             for service, (used, quota) in self.used.items()
             if used >= quota * QUOTA_WARNING
         ]
 
     @property
-    def measured(self) -> dict[str, float]:
-        """The fullest quota that was met, for a metric."""
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the round: the share of the fullest quota."""
         shares = [100 * used / quota for used, quota in self.used.values()]
         return {"imports_used_percent": max(shares)} if shares else {}
 
 
 @dataclass(frozen=True)
 class Deliveries:
-    """Hands one bundle to each destination; one that fails, or has to wait, does not stop the others."""
+    """Delivers a bundle to each destination; one that fails or waits does not stop the others."""
 
     inventory: RecordStore
     seal: Seal
@@ -78,29 +78,29 @@ class Deliveries:
     clock: Clock
     sleep: Callable[[timedelta], None]
 
-    def check(self, record: Record, reason: Reason) -> None:
-        """Asks every destination whether it could take what is wanted, before anything is issued; raises why not.
+    def preflight(self, record: Record, reason: Reason) -> None:
+        """Check, before anything is issued, that the destinations can take the certificate; raise the first refusal.
 
-        A wish that one of them can never fulfil is refused whole. What has to be renewed is renewed for those that can
-        take it; and one that cannot be asked now is no reason to keep the others waiting.
+        A requested certificate needs every destination to accept it; a necessary renewal needs only one. Destinations
+        that are unavailable are ignored.
         """
         refusals: list[EvercertError] = []
         for component in record.spec.destinations:
             try:
-                self._preflight(record, component)
+                self._preflight_one(record, component)
             except (ClaimLost, OutOfTime):
                 raise
             except (Unavailable, NotYet):
                 continue
             except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
                 refusals.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
-        wishes = [error for error in refusals if isinstance(error, Rejected)]
-        if wishes and reason not in KEPT_UP:
-            raise wishes[0]
+        rejections = [error for error in refusals if isinstance(error, Rejected)]
+        if rejections and reason not in UNREQUESTED:
+            raise rejections[0]
         if len(refusals) == len(record.spec.destinations):
             raise refusals[0]
 
-    def _preflight(self, record: Record, component: Component) -> None:
+    def _preflight_one(self, record: Record, component: Component) -> None:
         destination = self.destinations.open(component, record.name)
         destination.check(record.spec)
         if isinstance(destination, Preflight):
@@ -108,123 +108,128 @@ class Deliveries:
                 destination.preflight(record.spec, record.deliveries.get(component.key, Delivery()))
 
     def run(self, held: ClaimedRecord, record: Record, pending: Pending, chain: Chain, *, patient: bool) -> Result:
-        """Delivers to those that lack the revision, and writes down each delivery under the claim.
+        """Deliver to the destinations that lack the revision, and store each delivery under the claim.
 
-        `patient`: one that failed is left alone until its own time comes.
+        `patient`: skip a destination that failed until its own retry time.
         """
-        this = _Round(self, held, record, self._bundle(record, pending, chain), Result(dict(record.deliveries)))
+        round_ = _Round(self, held, record, self._bundle(record, pending, chain), Result(dict(record.deliveries)))
         for component in record.spec.destinations:
-            if this.here(component).revision == pending.revision:
+            if round_.state(component).revision == pending.revision:
                 continue
             try:
                 if patient:
-                    this.require_its_time(component)
-                this.deliver(component, pending.revision)
+                    round_.require_retry_due(component)
+                round_.deliver(component, pending.revision)
             except (ClaimLost, OutOfTime):
                 raise
             except NotYet as later:
-                this.result.later[component.key] = later
+                round_.result.later[component.key] = later
             except (Rejected, Unavailable, Misconfigured) as error:
-                this.result.errors[component.key] = error
+                round_.result.errors[component.key] = error
             except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
-                this.result.errors[component.key] = Unexpected.of(error)
-        return this.result
+                round_.result.errors[component.key] = Unexpected.of(error)
+        return round_.result
 
     def _bundle(self, record: Record, pending: Pending, chain: Chain) -> Bundle:
         if pending.sealed_key is None:
             return Bundle(chain, None)
         try:
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
-        except Rejected as error:  # by KMS, not by the issuer: what was issued is still good
+        except Rejected as error:  # by KMS, not by the issuer: the issued certificate is still valid
             raise Misconfigured(str(error)) from error
-        asked = chain.public_key
+        expected = chain.public_key
         if pending.csr is not None:
-            asked = x509.load_pem_x509_csr(pending.csr.encode()).public_key()
-        if private_key.public_bytes() != public_bytes(asked):
-            raise SealBroken(f"the sealed private key of revision {pending.revision} is not the one that was sealed")
+            expected = x509.load_pem_x509_csr(pending.csr.encode()).public_key()
+        if private_key.public_bytes() != public_bytes(expected):
+            raise SealBroken(
+                f"cannot deliver revision {pending.revision}: the sealed private key does not match its CSR"
+            )
         return Bundle(chain, private_key)
 
 
 @dataclass(frozen=True)
 class _Round:
-    """One revision on its way to those that lack it."""
+    """One round of deliveries of one revision."""
 
-    by: Deliveries
+    deliveries: Deliveries
     held: ClaimedRecord
     record: Record
     bundle: Bundle
     result: Result
 
-    def here(self, component: Component) -> Delivery:
+    def state(self, component: Component) -> Delivery:
         return self.result.deliveries.get(component.key, Delivery())
 
-    def note(self, component: Component, here: Delivery) -> Delivery:
+    def store(self, component: Component, here: Delivery) -> Delivery:
         self.result.deliveries[component.key] = here
-        self.by.inventory.update(self.held, {"deliveries": self.result.deliveries})
+        self.deliveries.inventory.update(self.held, {"deliveries": self.result.deliveries})
         return here
 
-    def require_its_time(self, component: Component) -> None:
-        """Raises NotYet for one that failed, and is to be left alone for a while."""
-        retry_at = self.here(component).retry_at
-        if retry_at is not None and self.by.clock() < retry_at:
-            raise NotYet("it failed, and is tried again by itself", retry_at)
+    def require_retry_due(self, component: Component) -> None:
+        """Raise NotYet for a destination that failed, until its retry time."""
+        retry_at = self.state(component).retry_at
+        if retry_at is not None and self.deliveries.clock() < retry_at:
+            raise NotYet("delivery failed before; waiting for its retry time", retry_at)
 
     def deliver(self, component: Component, revision: int) -> None:
-        self.result.unopened.add(component.key)
-        destination = self.by.destinations.open(component, self.record.name)
-        self.result.unopened.discard(component.key)
+        self.result.unvalidated.add(component.key)
+        destination = self.deliveries.destinations.open(component, self.record.name)
+        self.result.unvalidated.discard(component.key)
         if isinstance(destination, Creator) and destination.creates:
             self._require_settled(component)
         if isinstance(destination, Paced):
-            self.by.breaker.look(destination.service, self.record.uid)  # no turn is taken for nothing
-            self._await_turn(component, destination.service, destination.quota)
-        gate = self.by.breaker.admit(destination.service, self.record.uid)
-        with self.by.breaker.watch(gate):
+            self.deliveries.breaker.require_closed(destination.service, self.record.uid)  # do not waste a slot
+            self._await_slot(component, destination.service, destination.quota)
+        gate = self.deliveries.breaker.admit(destination.service, self.record.uid)
+        with self.deliveries.breaker.watch(gate):
             try:
-                delivered = destination.deliver(self.bundle, self._begun(component, destination))
+                delivered = destination.deliver(self.bundle, self._store_intent(component, destination))
             except Gone:
-                self.note(component, Delivery())
-                delivered = destination.deliver(self.bundle, self._begun(component, destination))
+                self.store(component, Delivery())
+                delivered = destination.deliver(self.bundle, self._store_intent(component, destination))
         self.result.taken += 1
         done = Delivery(revision=revision, location=delivered.location, version=delivered.version)
-        with suppress(Unavailable, Misconfigured):  # the table's trouble, not its own; the run's last write says it
-            self.note(component, done)
+        with suppress(Unavailable, Misconfigured):  # a table error; the last write of the run stores the delivery
+            self.store(component, done)
 
-    def _await_turn(self, component: Component, service: str, quota: int) -> None:
-        """A turn that is a moment away is waited for; a later one is written down, and ends this round."""
-        here, now = self.here(component), self.by.clock()
+    def _await_slot(self, component: Component, service: str, quota: int) -> None:
+        """Sleep until a slot at most two seconds away; store a later one and raise NotYet."""
+        here, now = self.state(component), self.deliveries.clock()
         at = here.turn
-        if at is None or not now - TURN_KEPT <= at <= now + FARTHEST_TURN:
-            turn = self.by.pace.take(service, now)
-            self.result.used[service] = turn.used, quota
-            at = turn.at
+        if at is None or not now - SLOT_KEPT <= at <= now + FARTHEST_SLOT:
+            slot = self.deliveries.pace.take(service, now)
+            self.result.used[service] = slot.used, quota
+            at = slot.at
         if at - now > LONGEST_SLEEP:
-            self.note(component, here.model_copy(update={"turn": at}))
-            raise NotYet(f"{service} takes one write a second, and others come first", at)
+            self.store(component, here.model_copy(update={"turn": at}))
+            raise NotYet(f"{service} is limited to one write per second; waiting for a slot", at)
         if at > now:
-            self.by.sleep(at - now)
+            self.deliveries.sleep(at - now)
 
     def _require_settled(self, component: Component) -> None:
-        """Before a turn is taken for nothing: turns are few, and counted."""
-        here, now = self.here(component), self.by.clock()
+        """Raise NotYet while a first delivery whose response was lost may still appear.
+
+        Called before a slot is taken: slots are scarce and counted.
+        """
+        here, now = self.state(component), self.deliveries.clock()
         if here.location or here.intended_at is None:
             return
-        if here.intended_at > now:  # by a clock that was ahead; it may have been a moment ago
-            here = self.note(component, here.model_copy(update={"intended_at": now}))
+        if here.intended_at > now:  # stored by a clock that was ahead; it may be recent
+            here = self.store(component, here.model_copy(update={"intended_at": now}))
         if now < (settled := (here.intended_at or now) + INTENT_SETTLES):
-            raise NotYet("the answer of its first delivery was lost, and what it made may still appear", settled)
+            raise NotYet("the response to the first delivery was lost; its result may still appear", settled)
 
-    def _begun(self, component: Component, destination: Destination) -> Delivery:
-        """Writes down that a first delivery begins; after one whose answer was lost, looks for what it made."""
-        here, now = self.here(component), self.by.clock()
+    def _store_intent(self, component: Component, destination: Destination) -> Delivery:
+        """Store that a first delivery begins; after a lost response, look for what that delivery created."""
+        here, now = self.state(component), self.deliveries.clock()
         if here.location or not isinstance(destination, Creator) or not destination.creates:
             return here
-        begun = here.intended_at
-        if begun is not None and (found := destination.find(begun)) is not None:
-            return self.note(component, here.model_copy(update={"location": found, "intended_at": None}))
-        return self.note(component, here.model_copy(update={"intended_at": now}))
+        intended_at = here.intended_at
+        if intended_at is not None and (found := destination.find(intended_at)) is not None:
+            return self.store(component, here.model_copy(update={"location": found, "intended_at": None}))
+        return self.store(component, here.model_copy(update={"intended_at": now}))
 
 
-def next_turn(later: dict[str, NotYet]) -> datetime | None:
-    """When the first of those who wait may go on."""
-    return min((wait.until for wait in later.values()), default=None)
+def next_slot(later: dict[str, NotYet]) -> datetime | None:
+    """Return the time of the first destination that waits, or None."""
+    return min((postponed.until for postponed in later.values()), default=None)

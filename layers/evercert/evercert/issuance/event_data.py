@@ -1,4 +1,4 @@
-"""What events tell of a certificate."""
+"""Certificate and destination data in events."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evercert.timestamps import to_text
 
 
 def certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Delivery]) -> dict[str, Any]:
-    """The facts of the certificate that destinations hold, as events tell them."""
-    held = [d for d in map(deliveries.get, (c.key for c in record.spec.destinations)) if d is not None]
+    """Return the event data of the certificate that destinations hold."""
+    current = [d for d in map(deliveries.get, (c.key for c in record.spec.destinations)) if d is not None]
     return {
         "name": record.name,
         "common_name": facts.common_name,
@@ -25,18 +25,18 @@ def certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Deli
         "not_before": to_text(facts.not_before),
         "not_after": to_text(facts.not_after),
         "fingerprint_sha256": facts.fingerprint_sha256,
-        "locations": [{"location": d.location, "version": d.version} for d in held if d.revision == facts.revision],
+        "locations": [{"location": d.location, "version": d.version} for d in current if d.revision == facts.revision],
     }
 
 
 def label(component: Component) -> str:
-    """A destination, as people know it."""
+    """Return the type and settings of a destination as one line of text."""
     settings = " ".join(f"{key}={value}" for key, value in sorted(component.settings.items()))
     return f"{component.type} {settings}".strip()
 
 
-def previous(facts: Facts | None) -> dict[str, Any] | None:
-    """The certificate that this one replaces."""
+def describe_replaced(facts: Facts | None) -> dict[str, Any] | None:
+    """Return the event data of the certificate that this one replaces."""
     if facts is None:
         return None
     return {
@@ -47,15 +47,15 @@ def previous(facts: Facts | None) -> dict[str, Any] | None:
     }
 
 
-def undelivered(record: Record, result: Result) -> list[dict[str, str]]:
-    """Which destinations lack the revision, and why."""
+def list_undelivered(record: Record, result: Result) -> list[dict[str, str]]:
+    """Return the destinations that lack the revision, with error kind and message."""
 
-    def named(component: Component) -> str:  # what does not open may hold anything, a token too
-        return component.type if component.key in result.unopened else label(component)
+    def name(component: Component) -> str:  # settings that do not validate may hold a secret
+        return component.type if component.key in result.unvalidated else label(component)
 
-    why: dict[str, EvercertError] = {**result.errors, **result.later}
+    problems: dict[str, EvercertError] = {**result.errors, **result.later}
     return [
-        {"destination": named(component), "kind": why[component.key].kind, "message": str(why[component.key])}
+        {"destination": name(component), "kind": problems[component.key].kind, "message": str(problems[component.key])}
         for component in record.spec.destinations
-        if component.key in why
+        if component.key in problems
     ]

@@ -1,4 +1,4 @@
-"""What is counted: metrics by which alarms tell that something is late, silent or failing."""
+"""CloudWatch metrics; alarms use them to detect late, silent or failing parts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from evercert.scheduling.checker import Tick
 from evercert.timestamps import from_text
 
-if TYPE_CHECKING:  # the checker must not load what a report is made from
-    from evercert.issuance.outbox import Report
+if TYPE_CHECKING:  # the checker must not load the modules behind a report
+    from evercert.issuance.outbox import RunReport
 
 KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
 Measure = tuple[str, Literal["Count", "Seconds", "None", "Percent"], float]
 
 
 def of_tick(tick: Tick, soonest_expiry: str | None, now: datetime) -> Iterator[Measure]:
-    """One tick of the checker; an expiry in the past counts negative days."""
+    """Yield the metrics of one checker tick; days since an expiry in the past are negative."""
     yield "Ticks", "Count", 1
     yield "CertificatesDue", "Count", tick.sent
     yield "LeftForNextTick", "Count", tick.left
@@ -30,18 +30,18 @@ def _since(text: str | None, now: datetime) -> float:
     try:
         return 0.0 if text is None else (now - from_text(text)).total_seconds()
     except ValueError:
-        return 0.0  # written by hand; the sweep mends it
+        return 0.0  # a manual edit; the sweep fixes it
 
 
-def of_report(report: Report) -> Iterator[tuple[str, Literal["Count", "Percent"], float, dict[str, str]]]:
-    """One run of the issuer, with more dimensions where an alarm wants them."""
-    facts = report.facts
+def of_report(report: RunReport) -> Iterator[tuple[str, Literal["Count", "Percent"], float, dict[str, str]]]:
+    """Yield the metrics of one issuer run, each with the extra dimensions that alarms need."""
+    details = report.details
     if report.outcome in {"certificate.issued", "certificate.renewed"}:
         yield "CertificatesIssued", "Count", 1, {}
     if report.outcome == "certificate.expired":
         yield "CertificatesExpired", "Count", 1, {}
-    kinds = {part["kind"] for part in facts.get("undelivered", ())} & KINDS
-    for kind in sorted(kinds | ({facts["kind"]} if facts.get("kind") in KINDS else set())):
+    kinds = {part["kind"] for part in details.get("undelivered", ())} & KINDS
+    for kind in sorted(kinds | ({details["kind"]} if details.get("kind") in KINDS else set())):
         yield "IssuanceFailures", "Count", 1, {"kind": kind}
-    if "imports_used_percent" in facts:
-        yield "AcmImportsShare", "Percent", facts["imports_used_percent"], {}
+    if "imports_used_percent" in details:
+        yield "AcmImportsShare", "Percent", details["imports_used_percent"], {}

@@ -1,4 +1,4 @@
-"""From a wish to a saved chain: seal, ask, check the fit, save."""
+"""Obtain a certificate: seal the key, ask the issuer, check the answer."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from evercert.timestamps import to_text
 
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
-UNADVISED: KeyAlgorithm = "RSA_2048"  # what every peer takes
+UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
 
 
 @dataclass(frozen=True)
 class Obtainer:
-    """One revision on its way, step by step; every step is written down before the next one begins."""
+    """Obtains one revision; each step is stored before the next one starts."""
 
     inventory: RecordStore
     seal: Seal
@@ -48,10 +48,10 @@ class Obtainer:
     breaker: Breaker
     clock: Clock
 
-    def begin(
+    def prepare(
         self, held: ClaimedRecord, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None
     ) -> Pending:
-        """A new private key (or the kept one), or the user's CSR: sealed and stored before the issuer hears of it."""
+        """Store the pending revision with its sealed private key or CSR, before the issuer is contacted."""
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
         if record.spec.key_from_issuer:
@@ -77,20 +77,22 @@ class Obtainer:
         self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
         return pending
 
-    def ask(self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool) -> tuple[Pending, Chain | None]:
-        """Asks the issuer; the answer is a chain that is still to be saved, or a handle and a time to come back.
+    def request(
+        self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool
+    ) -> tuple[Pending, Chain | None]:
+        """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
-        `again`: another run may have asked already. Raises what the issuer raises, GaveUp after its deadline, Rejected
-        for a certificate that does not fit.
+        `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline, and
+        Rejected for a certificate that does not match the request.
         """
         now = self.clock()
-        request = _request(record, pending, now, again=again)
+        request = _build_request(record, pending, now, again=again)
         answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
-            if pending.deadline is not None and now > pending.deadline:  # asked once more: it may have come meanwhile
-                done = self.give_up(record, pending, opened, nullcontext())
+            if pending.deadline is not None and now > pending.deadline:  # after one last poll
+                done = self.abandon(record, pending, opened, nullcontext())
                 raise GaveUp(f"issuer {record.spec.issuer} did not finish by {to_text(pending.deadline)}; {done}")
-            # The first deadline holds, however often the issuer says "later"; and no issuer sets our pace alone.
+            # The first deadline is kept, and the poll interval is bounded, whatever the issuer answers.
             deadline = min(pending.deadline or answer.deadline, now + LONGEST_PENDING)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
             handle = {
@@ -100,41 +102,41 @@ class Obtainer:
                 "waits_for": answer.waits_for and printable(answer.waits_for),
             }
             return pending.model_copy(update=handle), None
-        self._check(record, pending, answer, opened)
+        self._require_match(record, pending, answer, opened)
         changes = {"chain": answer.chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference}
         if pending.csr is None and answer.private_key is not None:
             changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
         return pending.model_copy(update=changes), answer.chain
 
-    def give_up(
+    def abandon(
         self, record: Record, pending: Pending, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
     ) -> str:
-        """Takes back what nobody wants any more, where the issuer that was asked can; says what was done.
+        """Revoke or cancel a superseded revision if its issuer supports it; return a summary.
 
-        A refusal is said and no more: what is wanted now must not wait for it. `admitted`: the breaker has let this run
-        through to `opened` already, and while it tries out whether the issuer is back it would not do so twice.
+        Errors end up in the summary, so that they do not delay the successor. `admitted` is the breaker's context if
+        it has admitted this run to `opened` already; a probing breaker would not admit it twice.
         """
-        what = f"revision {pending.revision} ({pending.reason})"
-        if (why := _why_left(record, pending)) is not None:
-            return f"{what}: left, {why}"
-        asked = self._asked(pending, opened)
-        if asked is None:
-            return f"{what}: left, issuer {pending.issuer} is no longer what it was when it was asked"
-        take_back = self._way_back(record, pending, asked)
-        if take_back is None:
-            return f"{what}: left, the issuer can take nothing back"
-        service = f"issuer {pending.issuer} {asked.identity_hash[:8]}"
+        superseded = f"revision {pending.revision} ({pending.reason})"
+        if (why := _reason_to_keep(record, pending)) is not None:
+            return f"{superseded}: left as is: {why}"
+        former = self._former_issuer(pending, opened)
+        if former is None:
+            return f"{superseded}: left as is: issuer {pending.issuer} was changed or deleted since the request"
+        undo = self._undo(record, pending, former)
+        if undo is None:
+            return f"{superseded}: left as is: its issuer can neither revoke nor cancel it"
+        service = f"issuer {pending.issuer} {former.identity_hash[:8]}"
         try:
-            if admitted is None or asked is not opened:
+            if admitted is None or former is not opened:
                 admitted = self.breaker.watch(self.breaker.admit(service, record.uid))
             with admitted:
-                return f"{what}: {take_back()}"
+                return f"{superseded}: {undo()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
-            return f"{what}: left, it could not be taken back: {error}"
+            return f"{superseded}: left as is: revoking or cancelling failed: {error}"
 
-    def _way_back(self, record: Record, pending: Pending, asked: OpenIssuer) -> Callable[[], str] | None:
-        """What takes it back, and then says how; None: this issuer cannot."""
-        issuer, handle, chain = asked.issuer, pending.handle, pending.chain
+    def _undo(self, record: Record, pending: Pending, former: OpenIssuer) -> Callable[[], str] | None:
+        """Return a function that undoes the request and returns a summary; None if the issuer cannot."""
+        issuer, handle, chain = former.issuer, pending.handle, pending.chain
 
         def revoke() -> str:
             if isinstance(issuer, Revoker) and chain is not None:
@@ -147,8 +149,9 @@ class Obtainer:
             return "cancelled"
 
         def forget() -> str:
-            known = isinstance(issuer, Forgetter) and issuer.forget(_request(record, pending, self.clock(), again=True))
-            return "found and taken back" if known else "nothing was found to take back, and something may be left"
+            request = _build_request(record, pending, self.clock(), again=True)
+            found = isinstance(issuer, Forgetter) and issuer.forget(request)
+            return "found and revoked or cancelled" if found else "nothing found to revoke or cancel; some may be left"
 
         if chain is not None:
             return revoke if isinstance(issuer, Revoker) else None
@@ -156,8 +159,8 @@ class Obtainer:
             return cancel if isinstance(issuer, Canceller) else None
         return forget if isinstance(issuer, Forgetter) else None
 
-    def _asked(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
-        """The issuer that was asked for this revision, if it is still there as it was."""
+    def _former_issuer(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
+        """Return the issuer that was asked for this revision, or None if it was changed or deleted."""
         if pending.issuer_hash == opened.identity_hash:
             return opened
         try:
@@ -173,8 +176,8 @@ class Obtainer:
                 return self.seal.open(kept.sealed_key, record.uid, kept.revision)
             except SealBroken as error:
                 raise Misconfigured(
-                    f"its private key is to be kept (rotate: never), and does not open: {error}; for a new one "
-                    "apply it with rotate: always"
+                    f"cannot open the kept private key (rotate: never): {error}; for a new key apply the document with "
+                    "rotate: always"
                 ) from error
         if wanted.known is not None:
             return PrivateKey.generate(wanted.known)
@@ -185,54 +188,54 @@ class Obtainer:
         if isinstance(opened.issuer, SelfIssuer):
             if pending.sealed_key is None:
                 raise Rejected(
-                    f"issuer {record.spec.issuer} signs with the subject's own key, and a csr comes without it"
+                    f"self-signed issuer {record.spec.issuer} needs the private key: remove `csr` or change issuer"
                 )
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)
 
-    def _check(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> None:
-        problems = fit(record, pending, issued, self.clock())
+    def _require_match(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> None:
+        problems = find_misfits(record, pending, issued, self.clock())
         if not problems:
             return
-        done = "it was not revoked: the issuer cannot"
+        done = "not revoked: the issuer cannot revoke"
         if record.spec.certificate_id is not None:
-            done = "it is left, it was issued elsewhere"
+            done = "left as is: it was issued elsewhere"
         elif isinstance(opened.issuer, Revoker):
             try:
                 opened.issuer.revoke(issued.chain, issued.reference)
-                done = "it was revoked"
+                done = "revoked"
             except (Rejected, Unavailable, Misconfigured) as error:
-                done = f"it could not be revoked: {error}"
+                done = f"revocation failed: {error}"
         raise Rejected(
-            f"issuer {record.spec.issuer} answered with a certificate that does not fit: {'; '.join(problems)}; {done}"
+            f"the certificate of issuer {record.spec.issuer} does not fit the request: {'; '.join(problems)}; {done}"
         )
 
 
-def _why_left(record: Record, pending: Pending) -> str | None:
+def _reason_to_keep(record: Record, pending: Pending) -> str | None:
     if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
         return "it is in use"
     return "it was issued elsewhere" if pending.followed else None
 
 
-def fit(record: Record, pending: Pending, issued: Issued, now: datetime) -> list[str]:
-    """The misfits between what was asked for and what came; what is followed may be what it likes, with its own key."""
+def find_misfits(record: Record, pending: Pending, issued: Issued, now: datetime) -> list[str]:
+    """Return the mismatches between request and answer; a followed certificate may have any attributes."""
     attributes = None if record.spec.certificate_id is not None else record.spec.attributes
     if pending.csr is not None:
         public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
     elif issued.private_key is not None:
         public_key = issued.private_key.public_bytes()
     else:
-        return ["it came without a private key that can be used"]
+        return ["it has no usable private key"]
     found = misfits(issued.chain, attributes, public_key, now, profiled=issued.profiled)
     wanted = record.spec.private_key.known
     if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
-        found.append(f"its key is no {wanted}")
+        found.append(f"its key is not {wanted}")
     return found
 
 
-def _request(record: Record, pending: Pending, now: datetime, *, again: bool) -> Request:
-    # The delivered certificate can be renewed, and not only replaced, if the same issuer made it for the same request.
+def _build_request(record: Record, pending: Pending, now: datetime, *, again: bool) -> Request:
+    # An issuer can renew the delivered certificate only if it issued it for the same request.
     same = (record.request_hash, record.issuer_hash) == (pending.request_hash, pending.issuer_hash)
     return Request(
         certificate=record.name,

@@ -1,4 +1,4 @@
-"""From an outcome in the table to the topic, and off the due index."""
+"""Publish stored outcomes to the topic, at least once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from evercert.errors import EvercertError
 
 
 @dataclass(frozen=True)
-class Report:
-    """How one message ended, for one log line; `outcome` is a stable word."""
+class RunReport:
+    """Log line of one processed message; the values of `outcome` are stable."""
 
     outcome: str
     certificate: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def announce(outcome: Outcome, inventory: RecordStore, announcer: Announcer, clock: Clock) -> str | None:
-    """Publishes, then marks as published; the answer says what refused, and the checker comes back for it.
+    """Publish the outcome, then mark it as published; return the error text on failure.
 
-    Dying in between publishes twice, under the same event id.
+    The checker retries what failed. A crash in between publishes twice, under the same event id.
     """
     try:
         announcer.announce(outcome)
@@ -33,12 +33,12 @@ def announce(outcome: Outcome, inventory: RecordStore, announcer: Announcer, clo
     return None
 
 
-def announce_late(name: str, key: str, inventory: RecordStore, announcer: Announcer, clock: Clock) -> Report:
-    """What an earlier run recorded and could not announce; nothing to do when another run did."""
+def announce_stored(name: str, key: str, inventory: RecordStore, announcer: Announcer, clock: Clock) -> RunReport:
+    """Publish an outcome that an earlier run stored but did not publish, unless another run did."""
     outcome = inventory.outcome(name, key)
     if outcome is None:
-        return Report("already-announced", name)
+        return RunReport("already-announced", name)
     problem = announce(outcome, inventory, announcer, clock)
     if problem is None:
-        return Report("announced", name, {"type": outcome.type, "revision": outcome.revision})
-    return Report("unannounced", name, {"severity": "warning", "type": outcome.type, "message": problem})
+        return RunReport("announced", name, {"type": outcome.type, "revision": outcome.revision})
+    return RunReport("unannounced", name, {"severity": "warning", "type": outcome.type, "message": problem})

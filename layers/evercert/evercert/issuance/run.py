@@ -1,4 +1,4 @@
-"""One certificate from claim to announcement."""
+"""One run for one certificate, from claim to announcement."""
 
 from __future__ import annotations
 
@@ -23,85 +23,86 @@ from evercert.errors import (
 )
 from evercert.issuance import conclusion, notices
 from evercert.issuance.circuit_breaker import Breaker
-from evercert.issuance.conclusion import Attempt, Conclusion, WayOut
-from evercert.issuance.delivery import Deliveries, Result, next_turn
-from evercert.issuance.maintenance import Maintenance, wait, well
+from evercert.issuance.delivery import Deliveries, Result, next_slot
+from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
-from evercert.issuance.outbox import Report, announce
+from evercert.issuance.outbox import RunReport, announce
+from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
+from evercert.issuance.without_outcome import nothing_to_do, wait_until
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
 from evercert.scheduling.schedule import next_due, spread
 
 LONGEST_NUDGE = timedelta(minutes=15)
-PAUSED_LOOK = timedelta(minutes=15)
+PAUSED_CHECK = timedelta(minutes=15)
 
 
 class Steps:
-    """What a run is made of, put together once."""
+    """Steps of a run, built once per function instance."""
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.gates, ports.clock)
-        self.obtaining = Obtainer(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
+        self.obtainer = Obtainer(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
         self.deliveries = Deliveries(
             ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
         )
-        self.upkeep = Maintenance(StatusCheck(ports.destinations, self.breaker))
+        self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))
 
 
 class Issuance:
-    """The use case behind one queue message; safe to run twice, at once, and after dying anywhere."""
+    """Handles one queue message; safe to run twice, concurrently, and after a crash at any point."""
 
     def __init__(self, ports: Ports, lease: timedelta) -> None:
         self._ports = ports
         self._lease = lease
         self._steps = Steps(ports)
 
-    def run(self, name: str) -> Report:
-        """Takes the certificate as far as one message can; raises only what the inventory raises."""
+    def run(self, name: str) -> RunReport:
+        """Take the certificate as far as possible now; raises only the errors of the record store."""
         now = self._ports.clock()
         claim = Claim(id=str(uuid4()), until=now + self._lease)
         claimed = self._ports.inventory.claim(name, claim, now)
         if isinstance(claimed, Unclaimed):
-            return Report(claimed, name)
+            return RunReport(claimed, name)
         self._ports.deadline.begin(claim.until)
         try:
-            return self._held(*claimed)
+            return self._run_claimed(*claimed)
         except ClaimLost as error:
-            return Report("overtaken", name, {"message": str(error)})
+            return RunReport("overtaken", name, {"message": str(error)})
         except OutOfTime as error:
-            return Report("out-of-time", name, {"message": str(error)})
+            return RunReport("out-of-time", name, {"message": str(error)})
         finally:
             self._ports.deadline.end()
 
-    def _held(self, held: ClaimedRecord, found: Record | Unreadable) -> Report:
+    def _run_claimed(self, held: ClaimedRecord, found: Record | Unreadable) -> RunReport:
         if isinstance(found, Unreadable):
-            end = notices.unreadable(found, self._ports.clock())
+            end = notices.reject_unreadable(found, self._ports.clock())
         else:
-            end = _Run(self._ports, self._steps, held, found).advance()
+            end = _Run(self._ports, self._steps, held, found).finish()
         if isinstance(end, Conclusion):
             return self._conclude(held, end)
-        return self._leave(held, end)
+        return self._release(held, end)
 
-    def _conclude(self, held: ClaimedRecord, end: Conclusion) -> Report:
+    def _conclude(self, held: ClaimedRecord, end: Conclusion) -> RunReport:
         moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
-        self._come_back(held, outcome.at if due_now else end.again_at)
-        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.measured}
+        self._nudge_later(held, outcome.at if due_now else end.nudge_at)
+        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.metrics}
         problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
-        return Report(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
+        return RunReport(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
-    def _leave(self, held: ClaimedRecord, end: WayOut) -> Report:
+    def _release(self, held: ClaimedRecord, end: RunWithoutOutcome) -> RunReport:
         now = self._ports.clock()
         moved = self._ports.inventory.release(held, end.changes, end.due_at, now)
-        self._come_back(held, now if moved else end.again_at)
-        return Report(end.word, held.name, {"due_at": end.due_at, **end.facts})
+        self._nudge_later(held, now if moved else end.nudge_at)
+        return RunReport(end.log_outcome, held.name, {"due_at": end.due_at, **end.details})
 
-    def _come_back(self, held: ClaimedRecord, at: datetime | None) -> None:
-        """A nudge for what cannot wait for the next tick; if it is lost, the due time still holds.
+    def _nudge_later(self, held: ClaimedRecord, at: datetime | None) -> None:
+        """Send a nudge for a time before the next tick; if it is lost, the due time remains.
 
-        One that comes too early, because no nudge can be put off for longer, sends the next one.
+        The queue limits the delay; a run that is nudged too early sends the next nudge.
         """
         if at is None:
             return
@@ -109,12 +110,12 @@ class Issuance:
         try:
             self._ports.queue.send_later(Nudge(held.name), delay)
         except EvercertError:
-            return  # stored is stored: the checker brings it back
+            return  # the due time is stored: the checker finds it
 
 
 @dataclass
 class _Run:
-    """One claimed certificate, and how far it has come in this run."""
+    """A run of one claimed certificate and its progress."""
 
     ports: Ports
     steps: Steps
@@ -123,115 +124,121 @@ class _Run:
     pending: Pending | None = None
     issuer_hash: str | None = None
 
-    def advance(self) -> Conclusion | WayOut:
-        """The one place that turns whatever goes wrong into an outcome."""
+    def finish(self) -> Conclusion | RunWithoutOutcome:
+        """Run to the end, turning every error into a conclusion."""
         self.pending = self.record.pending
         try:
-            return self._decided()
+            return self._decide()
         except (ClaimLost, OutOfTime):
             raise
         except NotYet as later:
-            return wait(self._attempt(), "put-off", later.until, {"message": str(later)})
+            return wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
         except EvercertError as error:
-            return self._failed(error)
+            return self._conclude_failure(error)
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
-            return self._failed(Unexpected.of(error))
+            return self._conclude_failure(Unexpected.of(error))
 
-    def _decided(self) -> Conclusion | WayOut:
+    def _decide(self) -> Conclusion | RunWithoutOutcome:
         now = self.ports.clock()
         try:
             opened = self.ports.issuers.open(self.record.spec.issuer)
         except (Rejected, Unavailable, Misconfigured):
             hold = held_until(self.record, None, now)
             if hold is not None and now < hold:
-                return wait(self._attempt(), "waiting", hold)  # still not to be opened, and that was said already
+                return wait_until(self._attempt(), "waiting", hold)  # announced already
             raise
         self.issuer_hash = opened.identity_hash
         decision = decide(self.record, opened.identity_hash, now)
         if isinstance(decision, Wait):
-            return self.steps.upkeep.meanwhile(self._attempt(), opened, decision.until)
+            return self.steps.maintenance.run_while_waiting(self._attempt(), opened, decision.until)
         if opened.paused:
-            look = now + PAUSED_LOOK - spread(self.record.uid, str(now), PAUSED_LOOK / 3)
-            return wait(self._attempt(), "paused", look)
+            check_at = now + PAUSED_CHECK - spread(self.record.uid, str(now), PAUSED_CHECK / 3)
+            return wait_until(self._attempt(), "paused", check_at)
         return self._act(decision, opened, now)
 
-    def _act(self, decision: Idle | Start | Resume, opened: OpenIssuer, now: datetime) -> Conclusion | WayOut:
+    def _act(
+        self, decision: Idle | Start | Resume, opened: OpenIssuer, now: datetime
+    ) -> Conclusion | RunWithoutOutcome:
         match decision:
             case Idle(None):
-                return self.steps.upkeep.run(self._attempt(), opened)
-            case Idle(given_up):  # also the end of a failure whose cause was taken back, such as an edit
-                return well(self._attempt(), {"gave_up": self._give_up(given_up, opened, None)})
-            case Start(reason, given_up):
+                return self.steps.maintenance.run(self._attempt(), opened)
+            case Idle(superseded):  # this also ends a failure whose cause was reverted, such as an edit
+                return nothing_to_do(self._attempt(), {"gave_up": self._abandon(superseded, opened, None)})
+            case Start(reason, superseded):
                 require_no_loop(self.record, reason, now)
-                self.steps.deliveries.check(self.record, reason)
-                gate = self._admitted(opened)
-                gave_up = self._give_up(given_up, opened, self._watched(gate))
+                self.steps.deliveries.preflight(self.record, reason)
+                gate = self._admit(opened)
+                gave_up = self._abandon(superseded, opened, self._watch(gate))
                 self.pending = None
-                with self._watched(gate):  # which kind of key to make may be the issuer's to say
-                    self.pending = self.steps.obtaining.begin(self.held, self.record, opened, reason, gave_up)
+                with self._watch(gate):  # the issuer may be asked which key algorithm it accepts
+                    self.pending = self.steps.obtainer.prepare(self.held, self.record, opened, reason, gave_up)
                 return self._obtain(self.pending, opened, gate, again=False)
             case Resume(pending, chain) if chain is not None:
                 self.pending = pending
                 return self._deliver(pending, chain)
             case Resume(pending):
-                # Not issued yet, so what is asked for now is served by it.
+                # Not issued yet, so this revision serves the latest request.
                 self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
-                return self._obtain(self.pending, opened, self._admitted(opened), again=True)
+                return self._obtain(self.pending, opened, self._admit(opened), again=True)
 
-    def _give_up(
+    def _abandon(
         self, pending: Pending | None, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
     ) -> str | None:
-        return None if pending is None else self.steps.obtaining.give_up(self.record, pending, opened, admitted)
+        return None if pending is None else self.steps.obtainer.abandon(self.record, pending, opened, admitted)
 
-    def _admitted(self, opened: OpenIssuer) -> BreakerState | None:
-        """Raises NotYet while the issuer is known not to answer; one that asks nobody is always there."""
+    def _admit(self, opened: OpenIssuer) -> BreakerState | None:
+        """Raise NotYet while the issuer's breaker is open; self-signed issuers have no breaker."""
         if isinstance(opened.issuer, SelfIssuer):
             return None
-        service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes another one of it
+        service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes it another service
         return self.steps.breaker.admit(service, self.record.uid)
 
-    def _watched(self, gate: BreakerState | None) -> AbstractContextManager[None]:
+    def _watch(self, gate: BreakerState | None) -> AbstractContextManager[None]:
         return nullcontext() if gate is None else self.steps.breaker.watch(gate)
 
     def _obtain(
-        self, asked: Pending, opened: OpenIssuer, gate: BreakerState | None, *, again: bool
-    ) -> Conclusion | WayOut:
-        with self._watched(gate):
-            pending, chain = self.steps.obtaining.ask(self.record, asked, opened, again=again)
+        self, requested: Pending, opened: OpenIssuer, gate: BreakerState | None, *, again: bool
+    ) -> Conclusion | RunWithoutOutcome:
+        with self._watch(gate):
+            pending, chain = self.steps.obtainer.request(self.record, requested, opened, again=again)
         if chain is None:
-            now, again_at = self.ports.clock(), pending.retry_at
-            soon = again_at is not None and again_at <= now + LONGEST_NUDGE  # else the tick is exact enough
-            again_at = again_at if soon else None
-            if pending.waits_for is not None and pending.waits_for != asked.waits_for:
-                return replace(notices.waiting(self._attempt(), pending), again_at=again_at)
+            now, nudge_at = self.ports.clock(), pending.retry_at
+            soon = nudge_at is not None and nudge_at <= now + LONGEST_NUDGE  # else the tick is exact enough
+            nudge_at = nudge_at if soon else None
+            if pending.waits_for is not None and pending.waits_for != requested.waits_for:
+                return replace(conclusion.conclude_pending(self._attempt(), pending), nudge_at=nudge_at)
             changes = {"pending": pending, "state": "pending"}
-            return WayOut("pending", changes, next_due(self.record, now, pending.retry_at), again_at=again_at)
-        run = streak(self.record, pending, chain, self.ports.clock())
-        self.ports.inventory.update(self.held, {"pending": pending, "streak": run})
+            return RunWithoutOutcome(
+                "pending", changes, next_due(self.record, now, pending.retry_at), nudge_at=nudge_at
+            )
+        issuances = streak(self.record, pending, chain, self.ports.clock())
+        self.ports.inventory.update(self.held, {"pending": pending, "streak": issuances})
         self.pending = pending
         return self._deliver(pending, chain)
 
-    def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | WayOut:
+    def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:
         patient = is_held(self.record, self.issuer_hash, self.ports.clock())
         result = self.steps.deliveries.run(self.held, self.record, pending, chain, patient=patient)
-        if self._is_news(result, pending):
+        if self._has_new_delivery(result, pending):
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
-            return conclusion.delivered(self._attempt(), facts, result)
+            return conclusion.conclude_delivery(self._attempt(), facts, result)
         if result.errors:
-            return conclusion.failed(self._attempt(), conclusion.leading(result.errors), result)
-        if (turn := next_turn(result.later)) is not None:
-            waiting = wait(self._attempt(), "waiting", turn, {"message": "; ".join(map(str, result.later.values()))})
-            return replace(waiting, again_at=turn)
-        return well(self._attempt(), {})  # what had failed is no longer wanted
+            return conclusion.conclude_failure(self._attempt(), conclusion.first_retryable(result.errors), result)
+        if (slot := next_slot(result.later)) is not None:
+            details = {"message": "; ".join(map(str, result.later.values()))}
+            return replace(wait_until(self._attempt(), "waiting", slot, details), nudge_at=slot)
+        return nothing_to_do(self._attempt())  # the destination that failed was removed
 
-    def _is_news(self, result: Result, pending: Pending) -> bool:
-        """A destination took it in this run, or in one that died before it could say so."""
+    def _has_new_delivery(self, result: Result, pending: Pending) -> bool:
+        """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
         facts = self.record.facts
-        unsaid = facts is None or facts.revision != pending.revision
-        return result.taken > 0 or (unsaid and any(d.revision == pending.revision for d in result.deliveries.values()))
+        unannounced = facts is None or facts.revision != pending.revision
+        return result.taken > 0 or (
+            unannounced and any(d.revision == pending.revision for d in result.deliveries.values())
+        )
 
-    def _failed(self, error: EvercertError) -> Conclusion:
-        return conclusion.failed(self._attempt(), error)
+    def _conclude_failure(self, error: EvercertError) -> Conclusion:
+        return conclusion.conclude_failure(self._attempt(), error)
 
     def _attempt(self) -> Attempt:
         return Attempt(self.record, self.ports.clock(), self.pending, self.issuer_hash)

@@ -1,4 +1,7 @@
-"""Environment variables, as one checked value per function; plain, because pydantic is a fifth of a cold start."""
+"""Settings of the functions, from environment variables.
+
+Plain dataclasses: importing pydantic takes a fifth of a cold start.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +17,28 @@ LOCAL_ISSUERS = "EVERCERT_LOCAL_ISSUERS"
 
 @dataclass(frozen=True)
 class CheckerSettings:
-    """What the checker needs to know."""
+    """Settings of the checker function."""
 
     table: str
     queue: str
     stack: str
-    redispatch: timedelta  # how long a nudge may take before it is sent again
+    redispatch: timedelta  # a nudge not served within this time is sent again
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured for the first variable that is missing or out of range."""
-        given = Variables(environment)
+        """Read the settings; raise Misconfigured for the first variable that is missing or out of range."""
+        variables = Variables(environment)
         return cls(
-            table=given.text("CERTIFICATES_TABLE"),
-            queue=given.text("QUEUE_URL"),
-            stack=given.text("STACK_NAME"),
-            redispatch=timedelta(seconds=given.number("REDISPATCH_SECONDS", 30, 43_200)),
+            table=variables.text("CERTIFICATES_TABLE"),
+            queue=variables.text("QUEUE_URL"),
+            stack=variables.text("STACK_NAME"),
+            redispatch=timedelta(seconds=variables.number("REDISPATCH_SECONDS", 30, 43_200)),
         )
 
 
 @dataclass(frozen=True)
 class IssuerSettings:
-    """What the issuer needs to know."""
+    """Settings of the issuer function."""
 
     table: str
     issuers_table: str
@@ -45,24 +48,24 @@ class IssuerSettings:
     stack: str
     stack_id: str
     import_quota: int
-    hosts: str  # that issuers may be asked at, separated by commas; none: no issuer asks over the network
-    local_issuers: bool  # http and loopback too: for development, and set by no template
-    lease: timedelta  # how long one run may hold a certificate; longer than the function's time limit
+    hosts: str  # hosts that issuers may contact, separated by commas; empty: no network issuers
+    local_issuers: bool  # allow http and loopback, for development; no template sets it
+    lease: timedelta  # how long a run may hold a certificate; longer than the function timeout
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured for the first variable that is missing or out of range."""
-        given = Variables(environment)
+        """Read the settings; raise Misconfigured for the first variable that is missing or out of range."""
+        variables = Variables(environment)
         return cls(
-            table=given.text("CERTIFICATES_TABLE"),
-            issuers_table=given.text("ISSUERS_TABLE"),
-            queue=given.text("QUEUE_URL"),
-            topic=given.text("TOPIC_ARN"),
-            seal_key=given.text("SEAL_KEY"),
-            stack=given.text("STACK_NAME"),
-            stack_id=given.text("STACK_ID"),
-            import_quota=given.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
+            table=variables.text("CERTIFICATES_TABLE"),
+            issuers_table=variables.text("ISSUERS_TABLE"),
+            queue=variables.text("QUEUE_URL"),
+            topic=variables.text("TOPIC_ARN"),
+            seal_key=variables.text("SEAL_KEY"),
+            stack=variables.text("STACK_NAME"),
+            stack_id=variables.text("STACK_ID"),
+            import_quota=variables.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
             hosts=environment.get("ISSUER_HOSTS", ""),
             local_issuers=environment.get(LOCAL_ISSUERS) == "1",
-            lease=timedelta(seconds=given.number("LEASE_SECONDS", 10, 900)),
+            lease=timedelta(seconds=variables.number("LEASE_SECONDS", 10, 900)),
         )

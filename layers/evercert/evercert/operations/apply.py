@@ -1,4 +1,4 @@
-"""What `apply` would change: documents beside what the table holds."""
+"""Plan and carry out `apply`: compare the documents with the stored specs and write the differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Verb = Literal["create", "change", "repair", "delete"]
 
 @dataclass(frozen=True)
 class Step:
-    """One certificate that changes, and how: key by key, before and after."""
+    """Change of one certificate; `differences` are tuples of key, value before, value after."""
 
     verb: Verb
     name: str
@@ -38,10 +38,10 @@ class Step:
 
 @dataclass
 class Plan:
-    """Everything that one `apply` does, in order; `conflicts` must be empty before any of it is done.
+    """All changes of one `apply`, in order; carry it out only if `conflicts` is empty.
 
-    `credentials`: what becomes of each secret, by its name; whoever carries the plan out writes them first.
-    `redefined`: of issuers that the stack has already, key by key, before and after.
+    `credentials`: action by secret name; the caller writes the secrets before it calls `carry_out`.
+    `redefined`: differences of issuers that are stored already, as tuples of key, value before, value after.
     """
 
     credentials: Mapping[str, Literal["create", "change", "unchanged"]] = field(default_factory=dict)
@@ -55,22 +55,22 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Nothing to do."""
+        """Whether there is nothing to do."""
         stored = all(verb == "unchanged" for verb in self.credentials.values())
         return stored and not self.issuers and not self.steps and not self.woken
 
 
 @dataclass(frozen=True)
 class ApplyInput:
-    """All documents of one `apply` together."""
+    """All documents of one `apply`."""
 
     issuers: Mapping[str, Component]
     specs: Sequence[Spec]
     prune: Mapping[str, str] | None = None
 
 
-def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, mended: Collection[str] = ()) -> Plan:
-    """Reads the whole table once, and writes nothing; `mended`: issuers whose credentials change with it."""
+def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collection[str] = ()) -> Plan:
+    """Read the whole table once and plan the changes; `new_credentials` names issuers whose credentials change."""
     defined = specs.issuers()
     current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
@@ -82,16 +82,16 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, mended: Collection[str]
     for spec in wanted.specs:
         if spec.issuer not in {**defined, **wanted.issuers}:
             result.conflicts.append(
-                f"{spec.name}: issuer {spec.issuer!r} is defined neither in the files nor in the stack"
+                f"{spec.name}: unknown issuer {spec.issuer!r}: define it in the files or in the stack"
             )
         found = current.get(spec.name)
         if isinstance(found, Unreadable) and found.newer:
-            result.conflicts.append(f"{spec.name}: its record was {found.problem}; use that one")
+            result.conflicts.append(f"{spec.name}: its record was {found.problem}; use that version")
         elif (step := _step(spec, found)) is None:
             result.unchanged.append(spec.name)
         else:
             result.steps.append(step)
-            result.notes += _left_behind(spec, found)
+            result.notes += _note_removed_destinations(spec, found)
     names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
@@ -100,17 +100,17 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, mended: Collection[str]
     _find_shared_places(result, wanted.specs, others, kinds.destinations)
     changing = {step.name for step in result.steps}
     stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
-    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers, {*result.issuers, *mended})
+    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers, {*result.issuers, *new_credentials})
     return result
 
 
 def carry_out(
     result: Plan, specs: Specs, queue: Queue | None, now: datetime, *, at_once: bool = False
 ) -> EvercertError | None:
-    """Issuers first, then certificates; dying anywhere is mended by the same `apply` again.
+    """Write issuers, then certificates; return the error of the queue, if any.
 
-    Without a queue nothing is nudged, and the schedule alone finds what is due; the same if the queue refuses, and the
-    answer says why.
+    After an interruption, the same `apply` completes the changes. Without nudges (no queue, or a queue error) the
+    schedule finds what is due.
     """
     for name, definition in result.issuers.items():
         specs.write_issuer(name, definition)
@@ -128,7 +128,7 @@ def carry_out(
 
 
 def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
-    """Saves the wait for the next tick; what the queue does not take comes with it."""
+    """Nudge the certificates instead of waiting for the next tick; return the error of the queue, if any."""
     nudges = [Nudge(name) for name in names]
     try:
         for start in range(0, len(nudges), NUDGES):
@@ -139,23 +139,22 @@ def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
 
 
 def _to_wake(
-    records: Iterable[Record], issuers: Mapping[str, Component], register: Registry, mended: Collection[str]
+    records: Iterable[Record], issuers: Mapping[str, Component], registry: Registry, reconfigured: Collection[str]
 ) -> list[str]:
-    """Those whose certificate, failure or revision under way is of another issuer than the one that is defined now.
+    """Return the names of records whose certificate, failure or pending revision is from another issuer definition.
 
-    Judged by what each record says, not by what this `apply` writes: an interrupted one is finished by the next. Only
-    what no record tells (a login that was mended) is judged by what changes. Without a certificate first; their order,
-    and so their moments, stay the same from one `apply` to the next.
+    Only the records decide, so that the next `apply` completes an interrupted one. The exception are new credentials,
+    which no record shows. Records without a certificate come first; the order is stable between calls.
     """
-    hashes = {name: register.identity_hash(definition) for name, definition in issuers.items()}
+    hashes = {name: registry.identity_hash(definition) for name, definition in issuers.items()}
     found = []
     for record in records:
         wanted = hashes.get(record.spec.issuer)
         stale = record.facts is not None and record.issuer_hash != wanted
         error = record.last_error
-        failed = error is not None and (error.issuer_hash != wanted or record.spec.issuer in mended)
-        asked = record.pending is not None and record.pending.issuer_hash != wanted
-        if wanted is not None and (stale or failed or asked):
+        failed = error is not None and (error.issuer_hash != wanted or record.spec.issuer in reconfigured)
+        requested = record.pending is not None and record.pending.issuer_hash != wanted
+        if wanted is not None and (stale or failed or requested):
             found.append((record.facts is not None, record.name))
     return [name for _, name in sorted(found)]
 
@@ -169,27 +168,27 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
             "change", spec.name, _differences(current.spec.document(), spec.document()), Change(record, current)
         )
     record = Record(name=spec.name, uid=str(uuid4()), spec=spec, generation=1)
-    if current is not None:  # what destinations have stays known: an ACM certificate keeps its ARN
-        kept = {"revision": current.revision, "outcomes": current.outcomes, "deliveries": dict(current.deliveries)}
-        record = record.model_copy(update={"uid": current.uid, **kept})
+    if current is not None:  # keep the deliveries, so that an ACM certificate keeps its ARN
+        stored = {"revision": current.revision, "outcomes": current.outcomes, "deliveries": dict(current.deliveries)}
+        record = record.model_copy(update={"uid": current.uid, **stored})
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
 
 
-def _left_behind(spec: Spec, current: Record | Unreadable | None) -> list[str]:
-    """What a destination that is no longer named goes on holding."""
+def _note_removed_destinations(spec: Spec, current: Record | Unreadable | None) -> list[str]:
+    """Return a note on each removed destination that still holds the certificate."""
     if not isinstance(current, Record):
         return []
     named = {component.key for component in spec.destinations}
     return [
-        f"{spec.name}: {label(component)} is no longer a destination; what it holds is left as it is ({here.location})"
+        f"{spec.name}: {label(component)} is no longer a destination; it keeps its certificate ({here.location})"
         for component in current.spec.destinations
         if component.key not in named and (here := current.deliveries.get(component.key)) and here.location
     ]
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """What is long, or may hold what an agent's hook was told, only as changed."""
+    """Return the differences, with values hidden that are long or may hold secrets of agent hooks."""
     old, new = _flat(before), _flat(after)
     return [
         (key, HIDDEN, HIDDEN) if key == "ca-bundle" or key.startswith("agent.") else (key, old.get(key), new.get(key))
@@ -206,13 +205,13 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Registry) -> None:
-    """Two certificates in one secret would overwrite each other for ever; a deleted one leaves its secret behind."""
+    """Add conflicts: two certificates in one secret would overwrite each other indefinitely."""
     taken: dict[str, str] = {}
     for record in others:
         try:
             taken |= dict.fromkeys(places(record.spec, destinations), record.name)
         except Misconfigured as error:
-            result.notes.append(f"{record.name}, in the stack: {error}; it is not compared with the files")
+            result.notes.append(f"{record.name} in the stack: {error}; not checked for conflicts with the files")
     result.conflicts += [
         f"{spec.name}: {place} belongs to certificate {taken[place]} of this stack"
         for spec in specs

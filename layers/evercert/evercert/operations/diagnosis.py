@@ -1,4 +1,4 @@
-"""What an operator asks the issuer function: could you do your work now? Looks, and changes nothing."""
+"""Diagnosis by the issuer function: whether it could issue and deliver now. Read-only."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SAMPLE = "00000000-0000-4000-8000-000000000000"
 
 
 def examine(names: Sequence[str], ports: Ports) -> dict[str, Any]:
-    """Problems by what they are of: `seal`, `issuers` by name, `certificates` by name; the first 25 certificates."""
+    """Return problems under `seal`, `issuers` (by name) and `certificates` (by name), of at most 25 certificates."""
     records = {name: ports.inventory.look(name) for name in names[:MOST]}
     issuers = sorted({record.spec.issuer for record in records.values() if isinstance(record, Record)})
     return {
         "seal": _problem(partial(_try_seal, ports)),
-        "issuers": {name: _problem(partial(_ask, name, ports)) for name in issuers},
+        "issuers": {name: _problem(partial(_reach_issuer, name, ports)) for name in issuers},
         "certificates": {name: list(_problems(record, ports)) for name, record in records.items()},
     }
 
 
-def _ask(name: str, ports: Ports) -> None:
+def _reach_issuer(name: str, ports: Ports) -> None:
     opened = ports.issuers.open(name)
     if isinstance(opened.issuer, Reachable):
         opened.issuer.reach()
@@ -43,18 +43,18 @@ def _try_seal(ports: Ports) -> None:
 
 def _problems(record: Record | Unreadable | None, ports: Ports) -> Iterator[str]:
     if record is None:
-        yield "there is no such certificate"
+        yield "no such certificate"
     elif isinstance(record, Unreadable):
-        yield f"its record does not parse: {record.problem}"
+        yield f"the record does not parse: {record.problem}; apply its document again"
     else:
         for component in record.spec.destinations:
-            if (problem := _problem(partial(_look, record, component, ports))) is not None:
-                # What does not open may have anything for a setting, a secret by mistake.
-                known = _problem(partial(ports.destinations.open, component, record.name)) is None
-                yield f"{label(component) if known else component.type}: {problem}"
+            if (problem := _problem(partial(_inspect, record, component, ports))) is not None:
+                # Settings that do not validate may hold a secret by mistake.
+                valid = _problem(partial(ports.destinations.open, component, record.name)) is None
+                yield f"{label(component) if valid else component.type}: {problem}"
 
 
-def _look(record: Record, component: Component, ports: Ports) -> None:
+def _inspect(record: Record, component: Component, ports: Ports) -> None:
     destination = ports.destinations.open(component, record.name)
     destination.check(record.spec)
     if isinstance(destination, Inspectable):
@@ -66,6 +66,6 @@ def _problem(attempt: Callable[[], object]) -> str | None:
         attempt()
     except EvercertError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 (whatever is wrong there, the rest is still to be looked at)
+    except Exception as error:  # noqa: BLE001 (one failure must not keep the rest unchecked)
         return str(Unexpected.of(error))
     return None

@@ -1,4 +1,4 @@
-"""Which certificates a renewal is asked for, and by when each of them is due."""
+"""Requests for renewal: choose the certificates and spread their due times."""
 
 from __future__ import annotations
 
@@ -18,43 +18,45 @@ _NEVER_ISSUED = datetime.min.replace(tzinfo=UTC)
 
 @dataclass
 class Renewal:
-    """Whom to ask for, soonest expiry first, and who is left out."""
+    """Certificates to renew, soonest expiry first, and those left out."""
 
     names: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)  # by an earlier request that is not served yet
+    requested: list[str] = field(default_factory=list)  # an earlier request is not served yet
     unreadable: list[str] = field(default_factory=list)
 
 
 def choose(records: Iterable[Record | Unreadable], issuer: str | None = None) -> Renewal:
-    """Those of one issuer, or all; an interrupted renewal goes on where it stood when it is asked for again."""
+    """Choose the certificates of one issuer, or all; repeating an interrupted renewal skips pending requests."""
     found, soonest = Renewal(), []
     for record in records:
         if isinstance(record, Unreadable):
             found.unreadable.append(record.name)
         elif issuer not in (None, record.spec.issuer):
             continue
-        elif _under_way(record):
-            found.asked.append(record.name)
+        elif _is_requested(record):
+            found.requested.append(record.name)
         else:
             soonest.append((_NEVER_ISSUED if record.facts is None else record.facts.not_after, record.name))
     found.names = [name for _, name in sorted(soonest)]
     return found
 
 
-def ask(names: Sequence[str], specs: Specs, now: datetime, over: timedelta, reason: str | None) -> Iterator[str]:
-    """Asks for all of them now, each due a little later than the one before; answers with those that are there."""
+def request_renewals(
+    names: Sequence[str], specs: Specs, now: datetime, over: timedelta, reason: str | None
+) -> Iterator[str]:
+    """Request renewal of all, with due times spread over `over`; yield the names that exist."""
     for number, name in enumerate(names):
         if specs.request(name, now, now + over * number / len(names), reason):
             yield name
 
 
-def cleaned(reason: str | None) -> str | None:
-    """A reason as it is kept: one line, and not too long."""
+def clean_reason(reason: str | None) -> str | None:
+    """Return the reason as one line of at most 200 characters, or None if empty."""
     return (printable(reason, LONGEST_REASON) or None) if reason is not None else None
 
 
-def _under_way(record: Record) -> bool:
-    """A request that failed may be made again: that passes the back-off."""
+def _is_requested(record: Record) -> bool:
+    """Whether a request is pending; a failed request may be repeated, which ignores the back-off."""
     if record.requested_at is None or record.requested_at == record.served:
         return False
     return record.last_error is None or record.last_error.requested_at != record.requested_at

@@ -72,7 +72,7 @@ def test_what_was_followed_is_left_when_another_certificate_is_wanted(enrollment
     bench.clock.advance(minutes=1)
     assert bench.run("followed") == "certificate.issued"
     assert isinstance(followed, OpenIssuer) and theirs.revoked is None
-    assert "left, it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
+    assert "left as is: it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
 
 
 # -- a renewal that somebody made ----------------------------------------------------------------------------------------

@@ -387,7 +387,7 @@ def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> Non
     bench, now = enrollment.bench, enrollment.bench.clock
     now.advance(minutes=3)  # the breaker's time
     bench.table.definitions["main"] = enrollment.definition()
-    result = plan(ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, mended=["main"])
+    result = plan(ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, new_credentials=["main"])
     assert result.woken == ["web"]
     carry_out(result, bench.table, None, now())
     assert enrollment.run() == "certificate.issued", enrollment.error

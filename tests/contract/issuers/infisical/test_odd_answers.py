@@ -52,7 +52,7 @@ def test_a_private_key_that_evercert_cannot_use_is_taken_back_with_its_certifica
     with_an_odd_key(enrollment)
     enrollment.want(**THEIRS)
     assert enrollment.run() == "certificate.failed"
-    assert "it came without a private key that can be used; it was revoked" in enrollment.error
+    assert "it has no usable private key; revoked" in enrollment.error
     (made,) = enrollment.server.issued
     assert made.revoked is not None and authority.algorithm_of(made.signed.public_key()) != "EC_prime256v1"
 

@@ -119,7 +119,7 @@ def test_what_nobody_wants_any_more_is_looked_for_and_revoked(enrollment: Enroll
     die_after_asking(enrollment)
     enrollment.bench.edit(spec(attributes=OTHER, **{"private-key": {"source": source}}))
     assert enrollment.run() == "certificate.issued", enrollment.error
-    assert "found and taken back" in enrollment.bench.announcer.announced[-1].data["gave_up"]
+    assert "found and revoked or cancelled" in enrollment.bench.announcer.announced[-1].data["gave_up"]
     assert [one.revoked is None for one in enrollment.server.issued] == [False, True]
     assert valid(enrollment) == []
 

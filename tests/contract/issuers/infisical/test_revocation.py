@@ -93,7 +93,7 @@ def test_a_cancel_that_is_refused_is_not_told_as_done(enrollment, status: int, k
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
     gave_up = enrollment.bench.announcer.announced[-1].data["gave_up"]
-    assert "left, it could not be taken back: cannot cancel request" in gave_up
+    assert "left as is: revoking or cancelling failed: cannot cancel request" in gave_up
 
 
 def test_a_cancel_that_changes_nothing_is_not_told_as_done(enrollment: Enrollment) -> None:

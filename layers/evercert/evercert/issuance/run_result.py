@@ -1,0 +1,47 @@
+"""What a run hands to its last write: a conclusion with an outcome, or a release without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from evercert.contracts.events import Outcome
+from evercert.contracts.record import Pending, Record
+
+MESSAGE_LIMIT = 1_000
+AT_REST = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
+
+LogOutcome = Literal["nothing-to-do", "checked", "waiting", "put-off", "paused", "pending"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """State of a run at its end."""
+
+    record: Record
+    now: datetime
+    pending: Pending | None = None
+    issuer_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A run that ends with an outcome to announce: record changes, next due time and the outcome."""
+
+    changes: dict[str, Any]
+    due_at: datetime | None
+    outcome: Outcome
+    metrics: dict[str, float] = field(default_factory=dict)
+    nudge_at: datetime | None = None  # before the next tick: a rate slot is due
+
+
+@dataclass(frozen=True)
+class RunWithoutOutcome:
+    """A run that announces nothing: record changes, next due time and fields for the log line."""
+
+    log_outcome: LogOutcome
+    changes: dict[str, Any]
+    due_at: datetime | None
+    details: dict[str, Any] = field(default_factory=dict)
+    nudge_at: datetime | None = None  # before the next tick: the issuer may be done, or a rate slot is due

@@ -1,0 +1,41 @@
+"""Runs that end without an outcome: nothing is due, or something is due later."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from evercert.issuance import notices
+from evercert.issuance.run_result import AT_REST, Attempt, Conclusion, LogOutcome, RunWithoutOutcome
+from evercert.scheduling.schedule import check_due, next_due, renewal_time, warnings_due
+
+
+def wait_until(
+    attempt: Attempt, log_outcome: LogOutcome, until: datetime, details: dict[str, Any] | None = None
+) -> Conclusion | RunWithoutOutcome:
+    """End the run until `until`; if an expiry warning is due, conclude with the warning instead."""
+    record, now = attempt.record, attempt.now
+    if record.facts is not None and warnings_due(record, now) > record.warned:
+        return notices.warn_of_expiry(attempt, record.facts, until)
+    changes = _reset_early_warnings(attempt) | ({"state": "paused"} if log_outcome == "paused" else {})
+    due_at = next_due(record.model_copy(update=changes), now, until)
+    return RunWithoutOutcome(log_outcome, changes, due_at, details or {})
+
+
+def nothing_to_do(
+    attempt: Attempt, details: dict[str, Any] | None = None, check_at: datetime | None = None
+) -> RunWithoutOutcome:
+    """End the run with the record at rest; `check_at` is the next status check after one in this run."""
+    changes = AT_REST | {"renew_at": renewal_time(attempt.record)} | _reset_early_warnings(attempt)
+    if check_at is not None:
+        changes["check_at"] = check_at
+    after = attempt.record.model_copy(update=changes)
+    retry = attempt.now if check_due(after, attempt.now) else None  # without it, the due check would be skipped
+    log_outcome: LogOutcome = "nothing-to-do" if check_at is None else "checked"
+    return RunWithoutOutcome(log_outcome, changes, next_due(after, attempt.now, retry), details or {})
+
+
+def _reset_early_warnings(attempt: Attempt) -> dict[str, Any]:
+    """Make warnings due again that were sent while the clock was ahead."""
+    due = warnings_due(attempt.record, attempt.now)
+    return {"warned": due} if due < attempt.record.warned else {}
