@@ -1,15 +1,14 @@
-"""Whether an answer is what the OpenAPI document says of it, and nothing else."""
+"""Check responses against the OpenAPI document; unknown fields are errors."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from evercert.authority.infisical_api import openapi
 from evercert.authority.infisical_api.endpoint import Route
-from evercert.authority.infisical_api.routes import ROUTES
+from evercert.authority.infisical_api.openapi import openapi_document
 from tests.doubles.authority.ceremony import ADDRESS
 
-DOCUMENT = openapi.document(ROUTES, ADDRESS)
+DOCUMENT = openapi_document(ADDRESS)
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -20,20 +19,20 @@ TYPES: dict[str, Any] = {
 }
 
 
-def misdescribed(route: Route, status: int, value: Any) -> list[str]:
-    """Every place at which this JSON is not what the document says of the route's answer."""
-    said = DOCUMENT["paths"][route.template][route.method.lower()]["responses"].get(str(status))
-    if said is None:
+def schema_errors(route: Route, status: int, value: Any) -> list[str]:
+    """Return every place where a JSON response differs from the schema of its route."""
+    described = DOCUMENT["paths"][route.template][route.method.lower()]["responses"].get(str(status))
+    if described is None:
         return [f"{status} is not in the document"]
-    return list(_wrong(said["content"]["application/json"]["schema"], value, "answer"))
+    return list(_errors(described["content"]["application/json"]["schema"], value, "answer"))
 
 
-def _wrong(schema: dict[str, Any], value: Any, place: str) -> list[str]:
+def _errors(schema: dict[str, Any], value: Any, place: str) -> list[str]:
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/components/schemas/")
-        return _wrong(DOCUMENT["components"]["schemas"][name], value, place)
+        return _errors(DOCUMENT["components"]["schemas"][name], value, place)
     if "anyOf" in schema:
-        tried = [_wrong(one, value, place) for one in schema["anyOf"]]
+        tried = [_errors(one, value, place) for one in schema["anyOf"]]
         return [] if not all(tried) else max(tried, key=len)
     if "const" in schema:
         return [] if value == schema["const"] else [f"{place}: {value!r}"]
@@ -43,12 +42,14 @@ def _wrong(schema: dict[str, Any], value: Any, place: str) -> list[str]:
     if value not in schema.get("enum", [value]):
         return [f"{place}: {value!r}"]
     if isinstance(value, list):
-        return [one for number, item in enumerate(value) for one in _wrong(schema["items"], item, f"{place}[{number}]")]
+        return [
+            one for number, item in enumerate(value) for one in _errors(schema["items"], item, f"{place}[{number}]")
+        ]
     if not isinstance(value, dict) or "properties" not in schema:
         return []
     known = schema["properties"]
     found = [f"{place}: {name} is not described" for name in value.keys() - known.keys()]
     found += [f"{place}: {name} is missing" for name in set(schema["required"]) - value.keys()]
     return found + [
-        one for name in value.keys() & known.keys() for one in _wrong(known[name], value[name], f"{place}.{name}")
+        one for name in value.keys() & known.keys() for one in _errors(known[name], value[name], f"{place}.{name}")
     ]

@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from evercert.authority.infisical_api.endpoint import Route
-from evercert.authority.infisical_api.openapi import statuses
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.server import CONTEXT, entry_point, event_of
-from tests.tools.openapi_check import misdescribed
+from tests.tools.openapi import statuses
+from tests.tools.openapi_check import schema_errors
 
 MANAGER = "/api/v1/cert-manager"
 CERTIFICATES = f"{MANAGER}/certificates"
@@ -64,7 +64,7 @@ class Client:
         if route is not None:
             assert said.status in statuses(route), f"{said.status} is not in the OpenAPI document"
             if said.headers["content-type"].startswith("application/json"):
-                assert misdescribed(route, said.status, said.json) == []
+                assert schema_errors(route, said.status, said.json) == []
         return said
 
     def resolve(self, event: dict[str, Any]) -> Said:

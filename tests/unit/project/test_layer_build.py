@@ -174,3 +174,8 @@ def test_the_layer_holds_the_package_without_the_command_line(build, tmp_path):
     assert (tmp_path / "evercert" / "issuance" / "run.py").is_file()
     assert not (tmp_path / "evercert" / "cli").exists()
     assert list(tmp_path.rglob("__pycache__")) == []
+
+
+def test_layer_contains_the_openapi_document(build, tmp_path):
+    build.copy(tmp_path)
+    assert (tmp_path / "evercert" / "authority" / "infisical_api" / "openapi.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
+from evercert.authority.infisical_api.openapi import openapi_document
 from evercert.authority.infisical_api.services import Services
 
 MANAGER = "/api/v1/cert-manager"
@@ -12,9 +13,7 @@ PROFILES = f"{MANAGER}/certificate-profiles"
 
 
 def _openapi(services: Services, _call: Call) -> Payload:
-    from evercert.authority.infisical_api.openapi import document  # noqa: PLC0415 (rarely requested)
-
-    return document(ROUTES, services.address)
+    return openapi_document(services.address)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -23,7 +22,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/auth/{method}/login",
         lambda services, call: services.logins.login(call.ids["method"], call.body),
         "Log in: universal-auth or aws-auth",
-        "GivenToken",
+        "IssuedToken",
         login=False,
         body="Login",
     ),
@@ -32,7 +31,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/auth/token/renew",
         lambda services, call: services.logins.renew(call.body),
         "Renew an access token",
-        "GivenToken",
+        "IssuedToken",
         login=False,
         body="AccessToken",
     ),
@@ -97,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
         f"{MANAGER}/applications/{{id}}/profiles",
         lambda services, call: services.lookup.attached(call.caller, call.ids["id"]),
         "List the profiles of an application",
-        "Attached",
+        "AttachedProfiles",
     ),
     Route(
         "POST",

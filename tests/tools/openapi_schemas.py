@@ -1,4 +1,4 @@
-"""What the API answers, as schemas: each has every field that its answer can have."""
+"""OpenAPI schemas of the responses; each lists every possible field."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "format": "uuid"}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
+TIMESTAMP: Schema = {"type": "string", "format": "date-time"}
 NUMBER: Schema = {"type": "integer"}
-YES_OR_NO: Schema = {"type": "boolean"}
+BOOLEAN: Schema = {"type": "boolean"}
 FREE: Schema = {"type": "object"}
 BINARY: Schema = {"type": "string", "format": "binary"}
 REQUEST_STATUS: Schema = {"type": "string", "enum": ["pending", "issued", "failed"]}
@@ -17,29 +17,29 @@ _SUBJECT = ("commonName", "organization", "organizationalUnit", "country", "stat
 
 
 def fields(optional: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
-    """An object that has all of them, but for those that may be left out."""
+    """Return an object schema; all properties are required except `optional`."""
     required = sorted(properties.keys() - set(optional))
     return {"type": "object", "properties": properties, "required": required}
 
 
 def or_null(schema: Schema) -> Schema:
-    """Or nothing, said as such."""
+    """Return a schema that also allows null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def named(name: str) -> Schema:
-    """One of the document's own."""
+def reference(name: str) -> Schema:
+    """Return a reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def listed(schema: Schema) -> Schema:
-    """Several."""
+def array(schema: Schema) -> Schema:
+    """Return an array schema."""
     return {"type": "array", "items": schema}
 
 
-_METADATA = listed(fields(key=TEXT, value=TEXT))
-_CONSTRAINTS = fields(isCA=YES_OR_NO, pathLength=or_null(NUMBER))
-_SUBJECT_FIELDS = {**dict.fromkeys(_SUBJECT, or_null(TEXT)), "domainComponents": or_null(listed(TEXT))}
+_METADATA = array(fields(key=TEXT, value=TEXT))
+_CONSTRAINTS = fields(isCA=BOOLEAN, pathLength=or_null(NUMBER))
+_SUBJECT_FIELDS = {**dict.fromkeys(_SUBJECT, or_null(TEXT)), "domainComponents": or_null(array(TEXT))}
 _PARTS = {
     "certificate": TEXT,
     "issuingCaCertificate": TEXT,
@@ -50,25 +50,25 @@ _PARTS = {
 _NAMES = ("profileName", "applicationName", "caName", "caType")
 _CERTIFICATE = {
     "id": ID,
-    "createdAt": MOMENT,
-    "updatedAt": MOMENT,
+    "createdAt": TIMESTAMP,
+    "updatedAt": TIMESTAMP,
     "status": {"type": "string", "enum": ["active", "expired", "revoked"]},
     "serialNumber": TEXT,
     "commonName": TEXT,
-    "altNames": {**TEXT, "description": "With commas between them"},
-    "notBefore": MOMENT,
-    "notAfter": MOMENT,
+    "altNames": {**TEXT, "description": "Separated by commas"},
+    "notBefore": TIMESTAMP,
+    "notAfter": TIMESTAMP,
     "caId": or_null(ID),
-    "keyUsages": listed(TEXT),
-    "extendedKeyUsages": listed(TEXT),
-    "subject": fields(tuple(_SUBJECT_FIELDS), **dict.fromkeys(_SUBJECT, TEXT), domainComponents=listed(TEXT)),
+    "keyUsages": array(TEXT),
+    "extendedKeyUsages": array(TEXT),
+    "subject": fields(tuple(_SUBJECT_FIELDS), **dict.fromkeys(_SUBJECT, TEXT), domainComponents=array(TEXT)),
     "fingerprints": fields(sha256=TEXT, sha1=TEXT),
     "basicConstraints": _CONSTRAINTS,
-    "hasPrivateKey": YES_OR_NO,
+    "hasPrivateKey": BOOLEAN,
     "metadata": _METADATA,
     "certificateRequestId": ID,
     "profileId": ID,
-    "revokedAt": MOMENT,
+    "revokedAt": TIMESTAMP,
     "revocationReason": TEXT,
     "latestRenewalCertificateId": ID,
     **dict.fromkeys(_NAMES, or_null(TEXT)),
@@ -86,8 +86,8 @@ _ROW = {
     "errorMessage": or_null(TEXT),
     "pendingMessage": or_null(TEXT),
     "metadata": _METADATA,
-    "createdAt": MOMENT,
-    "updatedAt": MOMENT,
+    "createdAt": TIMESTAMP,
+    "updatedAt": TIMESTAMP,
 }
 _PROFILE = {
     "id": ID,
@@ -97,22 +97,22 @@ _PROFILE = {
     "enrollmentType": {"const": "api"},
     "issuerType": {"type": "string", "enum": ["ca", "self-signed"]},
     "caId": or_null(ID),
-    "apiConfig": fields(autoRenew=YES_OR_NO),
+    "apiConfig": fields(autoRenew=BOOLEAN),
     "externalConfigs": {"type": "null"},
     "defaults": or_null(FREE),
 }
 ANSWERS: dict[str, Schema] = {
-    "GivenToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
+    "IssuedToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
     "Message": fields(message=TEXT),
     "Project": fields(id=ID, slug=TEXT, name=TEXT, type=TEXT),
     "Profile": fields(**_PROFILE),
-    "ProfileFound": fields(certificateProfile=named("Profile")),
-    "Profiles": fields(certificateProfiles=listed(named("Profile")), totalCount=NUMBER),
+    "ProfileFound": fields(certificateProfile=reference("Profile")),
+    "Profiles": fields(certificateProfiles=array(reference("Profile")), totalCount=NUMBER),
     "ApplicationFound": fields(application=fields(id=ID, name=TEXT, projectId=ID)),
-    "Attached": fields(profiles=listed(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
+    "AttachedProfiles": fields(profiles=array(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
     "Certificate": fields(("revokedAt", "revocationReason", "latestRenewalCertificateId", *_NAMES), **_CERTIFICATE),
-    "CertificateFound": fields(certificate=named("Certificate")),
-    "Certificates": fields(certificates=listed(named("Certificate")), totalCount=NUMBER),
+    "CertificateFound": fields(certificate=reference("Certificate")),
+    "Certificates": fields(certificates=array(reference("Certificate")), totalCount=NUMBER),
     "Issued": fields(
         ("message",),
         certificate=or_null(fields(("privateKey",), **_PARTS, privateKey=TEXT)),
@@ -122,7 +122,7 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Renewed": {
         **fields(**_PARTS, certificateRequestId=ID),
-        "description": "All but the request's id is empty while the request waits: ask how it stands",
+        "description": "While the request is pending, only its id is set: poll the request",
     },
     "Bundle": fields(certificate=TEXT, certificateChain=or_null(TEXT), privateKey=or_null(TEXT), serialNumber=TEXT),
     "Request": fields(
@@ -137,20 +137,18 @@ ANSWERS: dict[str, Schema] = {
         basicConstraints={"type": "null"},
         metadata=_METADATA,
         customExtensions={"type": "null"},
-        createdAt=MOMENT,
-        updatedAt=MOMENT,
+        createdAt=TIMESTAMP,
+        updatedAt=TIMESTAMP,
     ),
-    "Requests": fields(certificateRequests=listed(fields(**_ROW)), totalCount=NUMBER),
-    "Cancelled": fields(status=REQUEST_STATUS, cancelled=YES_OR_NO, errorMessage=or_null(TEXT)),
-    "Revoked": fields(message=TEXT, serialNumber=TEXT, revokedAt=MOMENT, certificateId=ID, crlPublished=YES_OR_NO),
+    "Requests": fields(certificateRequests=array(fields(**_ROW)), totalCount=NUMBER),
+    "Cancelled": fields(status=REQUEST_STATUS, cancelled=BOOLEAN, errorMessage=or_null(TEXT)),
+    "Revoked": fields(message=TEXT, serialNumber=TEXT, revokedAt=TIMESTAMP, certificateId=ID, crlPublished=BOOLEAN),
     "Error": fields(
         ("details",),
         reqId=TEXT,
         statusCode=NUMBER,
-        message={
-            "anyOf": [TEXT, listed(fields(code=TEXT, path=listed({"type": ["string", "integer"]}), message=TEXT))]
-        },
+        message={"anyOf": [TEXT, array(fields(code=TEXT, path=array({"type": ["string", "integer"]}), message=TEXT))]},
         error=TEXT,
-        details=listed(fields(action=TEXT, subject=TEXT, inverted=YES_OR_NO, conditions=FREE)),
+        details=array(fields(action=TEXT, subject=TEXT, inverted=BOOLEAN, conditions=FREE)),
     ),
 }
