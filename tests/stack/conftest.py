@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from tests.doubles.infisical import Planted
-from tests.tools.local_authority import chosen_address
+from tests.tools.local_authority import choose_address
 from tests.tools.local_infisical import CREDENTIALS, beside, definition, plant
 from tests.tools.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
@@ -173,7 +173,7 @@ def stack(kills: Path, keys: Path) -> Iterator[Stack]:
     environment = {"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys)}
     with emulator(environment) as running:
         build()
-        yield Stack(running, deploy(running, AuthorityAddress=chosen_address()))
+        yield Stack(running, deploy(running, AuthorityAddress=choose_address()))
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from evercert.pki.keys import PrivateKey
 from tests.stack.conftest import Stack
 from tests.stack.test_canaries import Scanner
 from tests.stack.test_permissions import denied
-from tests.tools.local_authority import PROFILE, LocalAuthority, set_up, within_reach
-from tests.tools.local_infisical import addressed, trusted
+from tests.tools.local_authority import PROFILE, LocalAuthority, serve_authority, set_up
+from tests.tools.local_infisical import trust_environment, with_address
 from tests.tools.local_stack import ROOT, STACK
-from tests.tools.openssl import verified
+from tests.tools.openssl import verify
 
 NAME = "app.example.com"  # of examples/agent.yaml
 DIGEST = {"Message": b"\0" * 32, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
@@ -53,7 +53,7 @@ def ready(stack: Stack) -> Iterator[Ready]:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    with within_reach(stack.running, stack.outputs) as found:
+    with serve_authority(stack.running, stack.outputs) as found:
         yield Ready(stack, found, set_up(command, stack.outputs["IssuerRole"]))
 
 
@@ -170,8 +170,8 @@ def test_an_operator_signs_no_leaf(ready: Ready) -> None:
 def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The certificate of the agent's document, as the secret has it."""
     folder = tmp_path_factory.mktemp("agent")
-    document = addressed(ROOT / "examples" / "agent.yaml", ready.found.address, folder)
-    environment = {**trusted(ready.found.ca_bundle, folder), "INFISICAL_MACHINE_IDENTITY_ID": ready.identity}
+    document = with_address(ROOT / "examples" / "agent.yaml", ready.found.address, folder)
+    environment = {**trust_environment(ready.found.ca_bundle, folder), "INFISICAL_MACHINE_IDENTITY_ID": ready.identity}
     done = ready.stack.evercert("apply", str(document), "--wait", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     yield ready.stack.secret(NAME)
@@ -192,7 +192,7 @@ def fetched(ready: Ready, address: str, folder: Path, body: object = None, token
 
 def test_a_certificate_chains_to_the_root_in_kms(ready: Ready, issued: dict[str, str]) -> None:
     root = ready.said("ca", "show", "root", "--pem")
-    assert verified(issued["certificate"], trusted=root, chain=issued["fullchain"]) == "OK"
+    assert verify(issued["certificate"], trusted=root, chain=issued["fullchain"]) == "OK"
     assert ready.found.count("/auth/aws-auth/login") >= 1
 
 

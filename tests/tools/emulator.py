@@ -1,7 +1,7 @@
-"""Starts the emulator with what its IAM does not know, and without what its ACM should not take.
+"""Start the emulator with additional IAM condition keys and stricter ACM imports.
 
-Run by path, with the local stack's interpreter; `--check` only says whether every name it builds on is still there.
-What it adds, and why: docs/explanation/decisions/0007-launcher.md.
+Run this file by path with the local stack's interpreter; `--check` only checks that the emulator still has every name
+that this file patches. The reasons are in docs/explanation/decisions/0007-launcher.md.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NAMES = [
 Answer = tuple[int, dict[str, str], bytes]
 
 
-def gone() -> list[str]:
-    """The names that this version of the emulator lacks."""
+def missing_names() -> list[str]:
+    """Return the names that this version of the emulator lacks."""
     missing = []
     for module, name in NAMES:
         try:
@@ -39,7 +39,7 @@ def gone() -> list[str]:
 
 
 def condition_keys(known: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """With the keys that KMS supplies: encryption context, signing algorithm and message type."""
+    """Add the condition keys of KMS: encryption context, signing algorithm and message type."""
 
     def supplied(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
         keys = known(service, iam_action, body, params)
@@ -62,7 +62,7 @@ def _of_kms(operation: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def resource(known: Callable[..., str]) -> Callable[..., str]:
-    """ACM asks for a certificate that does not exist yet under `certificate/*`; the emulator under `*`."""
+    """Authorize the first import into ACM on `certificate/*`, as AWS does; the emulator uses `*`."""
 
     def named(service: str, method: str, path: str, headers: Any, body: bytes, params: Any, *where: str) -> str:
         arn = known(service, method, path, headers, body, params, *where)
@@ -76,7 +76,7 @@ def resource(known: Callable[..., str]) -> Callable[..., str]:
 
 
 def certificate_tags(certificates: Any) -> Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]:
-    """What `aws:ResourceTag` is looked up in."""
+    """Return a collector of ACM tags, for the condition key `aws:ResourceTag`."""
 
     def collect() -> Iterator[tuple[str, list[dict[str, str]]]]:
         for arn, certificate in certificates.items():
@@ -86,7 +86,7 @@ def certificate_tags(certificates: Any) -> Callable[[], Iterator[tuple[str, list
 
 
 def strict_import(acm: Any, refuse: Callable[..., Answer]) -> Callable[[dict[str, Any]], Answer]:
-    """Two rules whose absence hides lost certificates and widened permissions."""
+    """Refuse a repeated import with tags or with an unknown ARN, as AWS does."""
     known = acm._import_certificate
 
     def checked(request: dict[str, Any]) -> Answer:
@@ -101,7 +101,7 @@ def strict_import(acm: Any, refuse: Callable[..., Answer]) -> Callable[[dict[str
 
 
 def install() -> None:
-    """Puts all of it in place, in this process."""
+    """Apply all patches in this process."""
     from ministack.core import iam_actions, responses
     from ministack.services import acm, tagging
 
@@ -112,8 +112,8 @@ def install() -> None:
 
 
 if __name__ == "__main__":
-    if missing := gone():
-        sys.exit(f"the emulator no longer has {', '.join(missing)}; tests/tools/emulator.py builds on it")
+    if missing := missing_names():
+        sys.exit(f"the emulator lacks {', '.join(missing)}: update tests/tools/emulator.py, which patches these names")
     if sys.argv[1:] != ["--check"]:
         install()
         importlib.import_module("ministack.app").main()

@@ -1,7 +1,7 @@
-"""The double of Infisical beside the local stack: on the loopback, over HTTPS, with a CA that nobody else trusts.
+"""Double of Infisical for the local stack: HTTPS on the loopback with its own test CA.
 
-Whoever logs in by AWS signs with the function's own role; the emulator's STS recomputes that signature, and only the
-issuer's role is let in.
+AWS IAM logins are signed with the function's role. The emulator's STS verifies the signature, and the double accepts
+only the issuer's role.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ import boto3
 
 from tests.doubles.infisical import Planted
 from tests.tools.local_stack import ACCOUNT, STACK, Emulator, client_arguments
-from tests.tools.relay import handed_on
+from tests.tools.relay import forward
 
 CREDENTIALS = "evercert/credentials"
-PORT = 8443  # that examples/agent.yaml names
-IDENTITY = "5f6e3a51-5a0f-4a47-9f2a-0d3b3f4c6b2e"  # that examples/agent.yaml logs in as
+PORT = 8443  # in examples/agent.yaml
+IDENTITY = "5f6e3a51-5a0f-4a47-9f2a-0d3b3f4c6b2e"  # in examples/agent.yaml
 _DROPPED = {"accept", "connection", "content-length"}
 
 
 class EmulatedSts:
-    """Hands every question to the emulator's STS, and its answer back as the JSON that STS has for those who ask so.
+    """Forward requests to the emulator's STS; convert its XML response to the JSON that AWS STS can return.
 
-    The emulator believes whoever calls himself its root; the identities of `beside` let no root in.
+    The emulator accepts any caller as its root user; the identities of `beside` do not accept root.
     """
 
     def __init__(self, url: str) -> None:
-        self._where = urlsplit(url).netloc
+        self._address = urlsplit(url).netloc
 
     def answer(self, method: str, path: str, headers: http.client.HTTPMessage, body: bytes) -> tuple[int, str, bytes]:
-        """Status, content type, body."""
-        status, _, said = handed_on(self._where, (method, path, headers, body), dropped=_DROPPED)
+        """Return status, content type and body."""
+        status, _, response = forward(self._address, (method, path, headers, body), dropped=_DROPPED)
         if status != http.client.OK:
-            return status, "text/xml", said
-        found = ET.fromstring(said).iter()
+            return status, "text/xml", response
+        found = ET.fromstring(response).iter()
         values = {each.tag.rpartition("}")[2]: each.text or "" for each in found}
         result = {name: values[name] for name in ("Account", "Arn", "UserId")}
         return 200, "application/json", json.dumps(_answer(result)).encode()
@@ -54,7 +54,7 @@ def _answer(result: dict[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def beside(running: Emulator, *, port: int = 0) -> Iterator[Planted]:
-    """A double that the issuer of the deployed stack can reach, and log in at as what it is."""
+    """Run a double that the deployed issuer can reach and log in to with its own role."""
     with Planted(port=port) as server:
         server.sts = EmulatedSts(running.url)
         server.estate.identities[IDENTITY] = server.estate.identities.pop(server.machine.id)
@@ -65,14 +65,14 @@ def beside(running: Emulator, *, port: int = 0) -> Iterator[Planted]:
 
 
 def issuer_role(running: Emulator) -> str:
-    """The name of the role that the deployed issuer has."""
+    """Return the name of the deployed issuer's role."""
     client = boto3.client("cloudformation", **client_arguments(running))
     found = client.describe_stack_resources(StackName=STACK)["StackResources"]
     return str(next(one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == "IssuerRole"))
 
 
 def definition(server: Planted, auth: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """An issuer of the planted profile."""
+    """Return an issuer definition for the double's profile."""
     return {
         "type": "infisical",
         "address": server.address,
@@ -85,7 +85,7 @@ def definition(server: Planted, auth: dict[str, Any], **changes: Any) -> dict[st
 
 
 def proofs(server: Planted) -> dict[str, dict[str, Any]]:
-    """What each login keeps in a secret; AWS needs none."""
+    """Return the secret value of each login; AWS IAM needs no secret."""
     return {
         "universal-auth": {"client-id": server.client_id, "client-secret": server.client_secret},
         "kubernetes": {"service-account-token": server.cluster.token()},
@@ -97,16 +97,16 @@ def proofs(server: Planted) -> dict[str, dict[str, Any]]:
 
 
 def logins(server: Planted, secret: str) -> dict[str, dict[str, Any]]:
-    """`auth` of all seven; each takes its proof from the secret of this name and its own."""
+    """Return `auth` of all seven logins; each reads its credential from the secret `<secret>-<type>`."""
     identities = {"gcp-id-token": server.gcp_machine.id, "gcp-iam": server.gcp_iam_machine.id}
     found: dict[str, dict[str, Any]] = {"aws-iam": {"type": "aws-iam", "identity-id": server.machine.id}}
-    for kind, kept in proofs(server).items():
+    for kind, proof in proofs(server).items():
         reference = {"aws-secret": f"{secret}-{kind}"}
         auth = {"type": kind, "identity-id": identities.get(kind, server.machine.id)}
         if kind == "universal-auth":
             auth = {"type": kind, "credentials": reference}
         else:
-            auth |= dict.fromkeys(kept, reference)
+            auth |= dict.fromkeys(proof, reference)
         if kind == "ldap-auth":
             auth["username"] = server.ldap_user
         found[kind] = auth
@@ -114,22 +114,22 @@ def logins(server: Planted, secret: str) -> dict[str, dict[str, Any]]:
 
 
 def plant(server: Planted, secrets: Any, prefix: str) -> dict[str, dict[str, Any]]:
-    """The same, with the secrets made that they name; each is for this server alone."""
-    for kind, kept in proofs(server).items():
-        value = json.dumps({"address": server.address, **kept})
+    """Create the secrets of all logins, bound to this server; return the logins."""
+    for kind, proof in proofs(server).items():
+        value = json.dumps({"address": server.address, **proof})
         secrets.create_secret(Name=f"{prefix}-{kind}", SecretString=value)
     return logins(server, prefix)
 
 
-def trusted(ca_bundle: str | None, folder: Path) -> dict[str, str]:
-    """The environment of a host that trusts the server, as the agent's program understands it."""
+def trust_environment(ca_bundle: str | None, folder: Path) -> dict[str, str]:
+    """Return the environment variables of a host that trusts the server, as the Infisical agent reads them."""
     file = folder / "ca.pem"
     file.write_text(ca_bundle or "")
     return {"SSL_CERT_FILE": str(file)}
 
 
-def free(port: int) -> int:
-    """The port, or 0 for any one if somebody has it."""
+def port_or_zero(port: int) -> int:
+    """Return the port, or 0 (any port) if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -139,8 +139,8 @@ def free(port: int) -> int:
     return port
 
 
-def addressed(document: Path, address: str, folder: Path) -> Path:
-    """The document itself, or a copy with the address that the server has where the usual port was taken."""
+def with_address(document: Path, address: str, folder: Path) -> Path:
+    """Return the document, or a copy with the server's address if that is not the usual one."""
     usual = f"https://127.0.0.1:{PORT}"
     if address == usual:
         return document

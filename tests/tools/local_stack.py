@@ -1,6 +1,6 @@
-"""The local AWS of the demo and of the tests: an emulator that enforces IAM, and the stack deployed on it by SAM.
+"""Local AWS for the demo and the tests: an emulator that enforces IAM, and the stack, deployed with SAM.
 
-Nothing in the package knows of it. `python -m tests.tools.local_stack` keeps one running.
+`python -m tests.tools.local_stack` runs a local stack until Ctrl-C. The package does not depend on this module.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ LAUNCHER = ROOT / "tests" / "tools" / "emulator.py"
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
 STACK = "evercert"
-# Root of the emulator: never verified by it, so tests of permissions assume a role first.
+# The emulator does not check permissions of its root user, so tests of permissions assume a role first.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 READY_SECONDS = 30
 
 
 class NotRunning(RuntimeError):
-    """The local stack cannot be had; the message says what to run."""
+    """Failure to start or deploy the local stack."""
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator, its address, and a folder of its own that goes with it."""
+    """Running emulator with its address and its temporary folder."""
 
     url: str
     folder: Path
@@ -48,16 +48,16 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What any AWS client, the SAM CLI and evercert need to talk to it."""
+        """Environment variables for AWS clients, the SAM CLI and evercert."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 
     def log(self) -> str:
-        """Its own output, for when something goes wrong."""
+        """Return the emulator's output."""
         return (self.folder / "emulator.log").read_text(errors="replace")
 
 
 def tool(name: str) -> Path:
-    """A program of the local stack's own environment."""
+    """Return the path of a program in the local stack's virtual environment."""
     path = ENVIRONMENT / "bin" / name
     if not path.exists():
         raise NotRunning(f"{path} is missing; run: make setup")
@@ -66,10 +66,10 @@ def tool(name: str) -> Path:
 
 @contextmanager
 def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
-    """Starts one on a free port of the loopback, with an environment of its own; stopped with all its children."""
+    """Start an emulator on a free loopback port, with a clean environment; stop it with all its child processes."""
     folder = Path(tempfile.mkdtemp(prefix="evercert-local-"))
     port = free_port()
-    # Functions inherit it, so it holds nothing of the user's: no credentials, no proxies, no PYTHON*.
+    # Functions inherit this environment: no credentials, proxies or PYTHON* variables of the user.
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
@@ -81,13 +81,13 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "MINISTACK_REGION": REGION,
-        "EVERCERT_LOCAL_ISSUERS": "1",  # functions may ask servers of this machine; template.yaml cannot say so
+        "EVERCERT_LOCAL_ISSUERS": "1",  # allows loopback issuers; template.yaml has no such parameter
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         **(extra or {}),
     }
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
-            # -P: the folder of the tests is not on the emulator's path
+            # -P keeps the folder of the tests out of sys.path
             [tool("python"), "-P", LAUNCHER],
             env=environment,
             stdout=log,
@@ -105,26 +105,28 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
 
 
 def build() -> None:
-    """`sam build` for the interpreter at hand."""
+    """Run `sam build` for the running interpreter."""
     _sam("build", environment={"EVERCERT_TARGET": "host"})
 
 
 def deploy(running: Emulator, **changed: str) -> dict[str, str]:
-    """`sam deploy`, with the parameters of samconfig.toml but for those that are given; answers the stack's outputs."""
+    """Run `sam deploy`; `changed` overrides parameters of samconfig.toml. Return the stack's outputs."""
     more = ["--parameter-overrides", *_parameters(changed)] if changed else []
     _sam("deploy", *more, environment=running.environment)
     return outputs(running)
 
 
 def _parameters(changed: Mapping[str, str]) -> list[str]:
-    """All of them: those of the command line take the place of those in the file."""
-    said = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]["deploy"]["parameters"]["parameter_overrides"]
-    both = {**dict(part.split("=", 1) for part in shlex.split(said)), **changed}
+    """Return all parameters, because `--parameter-overrides` replaces those of the file."""
+    configured = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]["deploy"]["parameters"][
+        "parameter_overrides"
+    ]
+    both = {**dict(part.split("=", 1) for part in shlex.split(configured)), **changed}
     return [f'{name}="{value}"' for name, value in both.items()]
 
 
 def outputs(running: Emulator) -> dict[str, str]:
-    """The outputs of the deployed stack."""
+    """Return the outputs of the deployed stack."""
     import boto3
 
     client = boto3.client("cloudformation", **client_arguments(running))
@@ -133,7 +135,7 @@ def outputs(running: Emulator) -> dict[str, str]:
 
 
 def client_arguments(running: Emulator) -> dict[str, str]:
-    """For `boto3.client`, as root of the emulator."""
+    """Return the arguments of `boto3.client` for the emulator's root user."""
     return {
         "endpoint_url": running.url,
         "region_name": REGION,
@@ -173,7 +175,7 @@ def _await_ready(running: Emulator) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """The whole process group: function processes outlive the server otherwise."""
+    """Stop the process group, because function processes outlive the server."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -186,14 +188,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """That nobody listened at just now."""
+    """Return a loopback port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _evercert(running: Emulator) -> Callable[..., str]:
-    """The command, as an operator runs it; answers what it says on standard output."""
+    """Return a function that runs `evercert` as an operator would and returns its standard output."""
     environment = {"PATH": "/usr/bin:/bin", **running.environment}
 
     def run(*arguments: str) -> str:
@@ -210,37 +212,37 @@ def _evercert(running: Emulator) -> Callable[..., str]:
 
 @contextmanager
 def _authority(running: Emulator, found: Mapping[str, str]) -> Iterator[str]:
-    """The stack's own, set up; answers what to do with it."""
-    from tests.tools.local_authority import set_up, within_reach
-    from tests.tools.local_infisical import addressed, trusted
+    """Set up the stack's own authority; yield the instructions to use it."""
+    from tests.tools.local_authority import serve_authority, set_up
+    from tests.tools.local_infisical import trust_environment, with_address
 
-    with within_reach(running, found) as authority:
+    with serve_authority(running, found) as authority:
         identity = set_up(_evercert(running), found["IssuerRole"])
-        document = addressed(ROOT / "examples" / "agent.yaml", authority.address, running.folder)
-        values = {**trusted(authority.ca_bundle, running.folder), "INFISICAL_MACHINE_IDENTITY_ID": identity}
-        said = "".join(f"  export {name}={value}\n" for name, value in values.items())
-        where = f"The stack's authority is up at {authority.address}, and lets the issuer's role in:"
-        yield f"{where}\n\n{said}  .venv/bin/evercert apply {document} --wait"
+        document = with_address(ROOT / "examples" / "agent.yaml", authority.address, running.folder)
+        values = {**trust_environment(authority.ca_bundle, running.folder), "INFISICAL_MACHINE_IDENTITY_ID": identity}
+        exports = "".join(f"  export {name}={value}\n" for name, value in values.items())
+        title = f"The stack's authority runs at {authority.address}. To request a certificate from it:"
+        yield f"{title}\n\n{exports}  .venv/bin/evercert apply {document} --wait"
 
 
 def main() -> None:
-    """Keeps a local stack running until it is interrupted or terminated."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a script it would be ignored
+    """Run a local stack until SIGINT or SIGTERM."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a script ignores SIGINT otherwise
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with emulator() as running:
             print("building and deploying (about 20 seconds) …", flush=True)
             build()
-            from tests.tools.local_authority import chosen_address
+            from tests.tools.local_authority import choose_address
 
-            found = deploy(running, AuthorityAddress=chosen_address())
+            found = deploy(running, AuthorityAddress=choose_address())
             print(json.dumps(found, indent=2))
-            print("\nThe local stack is up. In another terminal, in this folder:\n")
+            print("\nThe local stack is running. In another terminal, in this folder, run:\n")
             for name, value in running.environment.items():
                 print(f"  export {name}={value}")
             print("  .venv/bin/evercert apply examples/web.yaml --wait\n", flush=True)
-            with _authority(running, found) as said:
-                print(f"{said}\n\nCtrl-C stops it.", flush=True)
+            with _authority(running, found) as instructions:
+                print(f"{instructions}\n\nPress Ctrl-C to stop the local stack.", flush=True)
                 signal.pause()
     except NotRunning as error:
         sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""Are the lock files what pyproject.toml asks for? `--write` makes them so."""
+"""Check that the lock files match pyproject.toml; `--write` updates them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCKS = {
 
 
 def compiled(lock: str, destination: Path) -> str:
-    """The lock as uv makes it now; what is locked already stays as it is where it still fits."""
+    """Return the lock that uv compiles now; locked versions that still match remain."""
     command = [
         UV,
         "pip",
@@ -36,7 +36,7 @@ def compiled(lock: str, destination: Path) -> str:
 
 
 def main() -> None:
-    """Exit code 1, and what to run, when a lock is stale."""
+    """Exit with code 1 and the command that helps if a lock is out of date."""
     for lock in LOCKS:
         path = ROOT / lock
         if "--write" in sys.argv:
@@ -46,7 +46,7 @@ def main() -> None:
             copy = Path(folder) / path.name
             copy.write_text(path.read_text())
             if compiled(lock, copy) != path.read_text():
-                sys.exit(f"{lock} does not fit pyproject.toml; run: make lock")
+                sys.exit(f"{lock} does not match pyproject.toml; run: make lock")
 
 
 if __name__ == "__main__":

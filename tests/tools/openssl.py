@@ -1,4 +1,4 @@
-"""What openssl says of keys and certificates: a second opinion, and not that of the library that made them."""
+"""Verify keys and certificates with openssl, independently of the library that created them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 class CheckFailed(Exception):
-    """Something is not as it should be; the message says what."""
+    """Failed check of the demo."""
 
 
-def verified(certificate: str, *, trusted: str, chain: str = "") -> str:
-    """What openssl says of it; anything but success ends the demo."""
+def verify(certificate: str, *, trusted: str, chain: str = "") -> str:
+    """Run `openssl verify` and return its result; raise CheckFailed on failure."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.pem" for name in ("leaf", "trusted", "chain")}
         for name, text in zip(files, (certificate, trusted, chain), strict=True):
             files[name].write_text(text)
-        how = ["-untrusted", str(files["chain"])] if chain else ["-partial_chain"]
-        answer = openssl("verify", *how, "-trusted", str(files["trusted"]), str(files["leaf"]))
+        options = ["-untrusted", str(files["chain"])] if chain else ["-partial_chain"]
+        answer = openssl("verify", *options, "-trusted", str(files["trusted"]), str(files["leaf"]))
     return answer.strip().rsplit(": ", 1)[-1]
 
 
@@ -32,6 +32,6 @@ def openssl(*arguments: str, given: str = "") -> str:
     return done.stdout
 
 
-def require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise CheckFailed(otherwise)
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise CheckFailed(message)

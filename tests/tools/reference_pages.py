@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 import yaml
 
@@ -37,29 +36,33 @@ def command_line() -> str:
     ]
     for path, command in _commands(root, ("evercert",)):
         parts.append(f"\n{'##' if len(path) == 2 else '###'} `{' '.join(path)}`\n\n{_text(command.help)}\n")
-        if not isinstance(command, click.Group):
+        if not _children(command):
             parts.append(f"\n```\n{_usage(path, command)}\n```\n")
         parts.append(_parameters(command))
     return "".join(parts)
 
 
-def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     if len(path) > 1:
         yield path, command
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from _commands(child, (*path, name))
+    for name, child in _children(command).items():
+        yield from _commands(child, (*path, name))
 
 
-def _usage(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(command, info_name=" ".join(path))
+def _children(command: Any) -> dict[str, Any]:
+    """Return the commands of a group. Typer has its own copy of click, so `isinstance` with click's classes fails."""
+    return getattr(command, "commands", {})
+
+
+def _usage(path: tuple[str, ...], command: Any) -> str:
+    context = command.context_class(command, info_name=" ".join(path))
     return f"{' '.join(path)} {' '.join(command.collect_usage_pieces(context))}"
 
 
-def _parameters(command: click.Command) -> str:
+def _parameters(command: Any) -> str:
     rows = []
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
+        if parameter.param_type_name == "option":
             if parameter.hidden or "--help" in parameter.opts:
                 continue
             names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
@@ -67,7 +70,9 @@ def _parameters(command: click.Command) -> str:
             shown = f" Default: `{default}`." if default not in (None, "", False, True) else ""
             rows.append(f"| {names} | {_cell(parameter.help)}{shown} |\n")
         else:
-            rows.append(f"| `{parameter.human_readable_name.upper()}` | {_cell(getattr(parameter, 'help', ''))} |\n")
+            rows.append(
+                f"| `{(parameter.metavar or parameter.name.upper())}` | {_cell(getattr(parameter, 'help', ''))} |\n"
+            )
     return f"\n| argument or option | |\n| --- | --- |\n{''.join(rows)}" if rows else ""
 
 

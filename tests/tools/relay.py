@@ -1,4 +1,4 @@
-"""One call, handed on to the emulator as it came."""
+"""Forward one HTTP call to the emulator unchanged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ SECONDS = 60
 Call = tuple[str, str, http.client.HTTPMessage, bytes]  # method, target, headers, body
 
 
-def handed_on(
-    where: str, call: Call, *, dropped: Collection[str], host: str | None = None
+def forward(
+    address: str, call: Call, *, dropped: Collection[str], host: str | None = None
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """`dropped`: headers, in lower case, that are not the call's; `host`: in place of its own."""
+    """Send the call and return status, headers and body; leave out `dropped` headers (lower case), replace `host`."""
     method, target, headers, body = call
-    connection = http.client.HTTPConnection(where, timeout=SECONDS)
+    connection = http.client.HTTPConnection(address, timeout=SECONDS)
     try:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         if host is not None:

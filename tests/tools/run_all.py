@@ -1,6 +1,6 @@
-"""Every test, in lanes at once: what waits for the deployed stack, what dies at every call, and the rest.
+"""Run all tests in three parallel lanes: deployed stack, crashes, and the rest.
 
-`python -m tests.tools.run_all`; the last lane is seen as it runs, the others' reports come after it.
+`python -m tests.tools.run_all` shows the last lane while it runs, and the reports of the others after it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ COMMAND = [sys.executable, "-m", "pytest", "-q"]
 
 
 def main() -> int:
-    """Exit code 0 only if all lanes passed, and no folder of tests is in none."""
+    """Return 0 if all lanes pass; exit with a message if a folder of tests is in no lane."""
     folders = {"/".join(path.relative_to(ROOT).parts[:2]) for path in (ROOT / "tests").rglob("test_*.py")}
     if folders != {*STACK, *CRASH, *REST}:
-        sys.exit(f"in no lane: {', '.join(sorted(folders ^ {*STACK, *CRASH, *REST}))}")
+        sys.exit(f"folders of tests in no lane, or missing: {', '.join(sorted(folders ^ {*STACK, *CRASH, *REST}))}")
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as crash, tempfile.TemporaryFile("w+") as stack:
         behind = [
@@ -37,7 +37,7 @@ def main() -> int:
                 print(report.read())
         except KeyboardInterrupt:
             for _, _, process in behind:
-                process.wait()  # it was interrupted too, and takes its stack down
+                process.wait()  # it received the signal too, and stops its stack
             return 130
     print(f"{'FAILED' if any(codes) else 'all passed'} in {time.monotonic() - began:.0f} s")
     return 1 if any(codes) else 0

@@ -20,7 +20,7 @@ from evercert.cli.authority.ceremony import Hands, Wish
 from evercert.errors import Misconfigured, Rejected
 from tests.doubles.world import Killed, World
 from tests.tools.local_stack import ACCOUNT
-from tests.tools.openssl import verified
+from tests.tools.openssl import verify
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # openssl knows no other
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
@@ -79,7 +79,7 @@ def check(of: Ceremony, cas: tuple[CA, ...]) -> None:
         if ca.kind == "issuing":
             assert (ca.parent, ca.current.chain) == (root.id, root.current.certificate)
             assert ca.ceiling is not None
-            assert verified(ca.current.certificate, trusted=root.current.certificate, chain=ca.current.chain) == "OK"
+            assert verify(ca.current.certificate, trusted=root.current.certificate, chain=ca.current.chain) == "OK"
 
 
 def test_a_root_and_an_issuing_ca_of_each_family(of: Ceremony) -> None:

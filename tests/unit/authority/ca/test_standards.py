@@ -24,7 +24,7 @@ from tests.doubles.authority.configuration import FakeConfiguration
 from tests.doubles.authority.ledger import MemoryLedger
 from tests.doubles.fakes import START
 from tests.samples.certificates import certificate, private_key
-from tests.tools.openssl import openssl, verified
+from tests.tools.openssl import openssl, verify
 from tests.tools.pkilint import findings
 
 pytestmark = [pytest.mark.peer("openssl"), pytest.mark.peer("lint_pkix_cert")]
@@ -101,7 +101,7 @@ def test_openssl_and_cryptography_verify_the_chain(algorithm: str) -> None:
     ceremony = Ceremony(algorithm, now)
     leaf = issued(ceremony, now, key_usages=usages(algorithm))
     root, middle = ceremony.root.current, ceremony.issuing.current
-    assert verified(pem(leaf), trusted=root.certificate, chain=middle.certificate) == "OK"
+    assert verify(pem(leaf), trusted=root.certificate, chain=middle.certificate) == "OK"
     store = verification.Store([root.x509])
     verifier = (
         verification.PolicyBuilder().store(store).time(now).build_server_verifier(x509.DNSName("www.example.com"))

@@ -13,7 +13,7 @@ from evercert.authority.policy.presets import PRESETS
 from evercert.pki.attributes import Attributes
 from tests.doubles.authority.client import Client
 from tests.samples.certificates import private_key
-from tests.tools.openssl import verified
+from tests.tools.openssl import verify
 from tests.tools.pkilint import findings
 
 KEYS = ("EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_3072", "RSA_4096")
@@ -82,9 +82,7 @@ def test_what_is_issued_is_as_rfc_5280_has_it(client: Client, preset: str, algor
     issuing, root = x509.load_pem_x509_certificates(issued["certificateChain"].encode())
     chain = issued["certificateChain"]
     assert (
-        verified(
-            issued["certificate"], trusted=chain[chain.rindex("-----BEGIN") :], chain=issued["issuingCaCertificate"]
-        )
+        verify(issued["certificate"], trusted=chain[chain.rindex("-----BEGIN") :], chain=issued["issuingCaCertificate"])
         == "OK"
     )
     builder = PolicyBuilder().store(Store([root])).time(client.setting.now().replace(tzinfo=None))
@@ -125,7 +123,7 @@ def test_what_signs_itself_is_as_rfc_5280_has_it_too(client: Client, preset: str
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
     assert findings(leaf) == []
     leaf.verify_directly_issued_by(leaf)
-    assert verified(issued["certificate"], trusted=issued["certificate"]) == "OK"
+    assert verify(issued["certificate"], trusted=issued["certificate"]) == "OK"
 
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
