@@ -1,4 +1,4 @@
-"""Every endpoint without a token, with a wrong one, with another identity's, with an expired one: nothing leaks."""
+"""Access control of every route: missing, invalid, expired and foreign tokens reveal nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def client() -> Client:
 
 
 def targets(client: Client) -> dict[str, str]:
-    """Of every route with a login: what there is to be had there."""
+    """Return an existing target for every route with login."""
     issued = client.issued()
     project = client.get("/api/v1/projects/slug/shop").json["id"]
     request = next(iter(client.setting.certificates.requests))
@@ -64,43 +64,43 @@ def body_of(client: Client, route: Route) -> dict | None:
 
 
 def secrets_of(client: Client) -> list[str]:
-    """What an answer must not hold."""
-    kept = client.setting.certificates
-    found = [*kept.certificates, *kept.requests, client.profile.id, client.application.id]
-    return [*found, *(one.serial_number for one in kept.certificates.values()), "PRIVATE KEY", "example.com"]
+    """Return texts that a response must not contain."""
+    store = client.setting.certificates
+    found = [*store.certificates, *store.requests, client.profile.id, client.application.id]
+    return [*found, *(one.serial_number for one in store.certificates.values()), "PRIVATE KEY", "example.com"]
 
 
-def test_what_needs_no_login_is_known() -> None:
+def test_public_routes_are_listed() -> None:
     assert {route.template for route in ROUTES if not route.login} == FREE
 
 
 @ROUTE
-def test_without_a_token_nothing_is_done(client: Client, route: Route) -> None:
+def test_routes_refuse_calls_without_token(client: Client, route: Route) -> None:
     target, body = targets(client)[route.template], body_of(client, route)
     before, client.token = client.written, None
     for headers in ({}, {"authorization": "Basic eDp5"}):
-        said = client.call(route.method, target, body, **headers)
-        assert (said.status, said.json["error"]) == (401, "Unauthorized")
+        response = client.call(route.method, target, body, **headers)
+        assert (response.status, response.json["error"]) == (401, "Unauthorized")
         assert client.written == before
-        assert not [word for word in secrets_of(client) if word.encode() in said.body]
+        assert not [word for word in secrets_of(client) if word.encode() in response.body]
 
 
 @ROUTE
-def test_a_token_that_is_none_or_no_longer_is_refused(client: Client, route: Route) -> None:
+def test_routes_refuse_invalid_tokens(client: Client, route: Route) -> None:
     target, body, whole = targets(client)[route.template], body_of(client, route), client.token
     before = client.written
     client.setting.clock.advance(hours=2)
     for token in (whole, "eca_" + "x" * 43, "nonsense", ""):
         client.token = token
-        said = client.call(route.method, target, body)
-        assert (said.status, said.json["error"]) == (403, "TokenError")
+        response = client.call(route.method, target, body)
+        assert (response.status, response.json["error"]) == (403, "TokenError")
         assert client.written == before
-        assert not [word for word in secrets_of(client) if word.encode() in said.body]
+        assert not [word for word in secrets_of(client) if word.encode() in response.body]
 
 
 @ROUTE
 @pytest.mark.parametrize("grant", ["none", "another project"])
-def test_another_identity_learns_and_does_nothing(client: Client, route: Route, grant: str) -> None:
+def test_routes_hide_everything_from_other_identities(client: Client, route: Route, grant: str) -> None:
     target, body = targets(client)[route.template], body_of(client, route)
     before = client.written
     client.setting.profile("tls-server", "other")
@@ -110,19 +110,19 @@ def test_another_identity_learns_and_does_nothing(client: Client, route: Route, 
         else [{"profile": "other/tls-server", "permissions": ["request", "read-key", "administer"]}]
     )
     client.as_another(grants=grants)
-    said = client.call(route.method, target, body)
+    response = client.call(route.method, target, body)
     if route.template == PROFILES:
-        assert (said.status, said.json) == (200, {"certificateProfiles": [], "totalCount": 0})
+        assert (response.status, response.json) == (200, {"certificateProfiles": [], "totalCount": 0})
     else:
-        assert said.status in {403, 404}, said.body
-        assert said.json["error"] in {"PermissionDenied", "NotFound"}
+        assert response.status in {403, 404}, response.body
+        assert response.json["error"] in {"PermissionDenied", "NotFound"}
     assert client.written == before
-    told = [word for word in secrets_of(client) if word.encode() in said.body and word not in target]
-    assert told == []
+    leaked = [word for word in secrets_of(client) if word.encode() in response.body and word not in target]
+    assert leaked == []
     assert not [one for one in client.setting.certificates.certificates.values() if one.revoked_at]
 
 
-def test_what_there_is_not_and_what_one_may_not_see_are_told_alike(client: Client) -> None:
+def test_invisible_and_missing_objects_look_alike(client: Client) -> None:
     there = targets(client)
     client.as_another(grants=[])
     for route in GUARDED:
@@ -131,23 +131,23 @@ def test_what_there_is_not_and_what_one_may_not_see_are_told_alike(client: Clien
             or "{" not in route.template
         ):
             continue
-        said = client.call(route.method, there[route.template], {"revocationReason": "SUPERSEDED"})
+        response = client.call(route.method, there[route.template], {"revocationReason": "SUPERSEDED"})
         target = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), there[route.template]).replace("shop", "none")
         absent = client.call(route.method, target, {"revocationReason": "SUPERSEDED"})
-        shown = [re.sub(r"'[^']*'", "", one.json["message"]) for one in (said, absent)]
-        assert (said.status, shown[0]) == (absent.status, shown[1]), route.template
+        shown = [re.sub(r"'[^']*'", "", one.json["message"]) for one in (response, absent)]
+        assert (response.status, shown[0]) == (absent.status, shown[1]), route.template
 
 
 # -- permissions --------------------------------------------------------------------------------------------------------
-def test_who_may_only_look_at_keys_issues_nothing(client: Client) -> None:
+def test_read_key_permission_does_not_allow_issuing(client: Client) -> None:
     client.as_another("read-key")
-    said = client.issue()
-    assert (said.status, said.json["error"]) == (403, "PermissionDenied")
-    assert said.json["details"][0]["action"] == "issue-cert"
+    response = client.issue()
+    assert (response.status, response.json["error"]) == (403, "PermissionDenied")
+    assert response.json["details"][0]["action"] == "issue-cert"
     assert client.written == (0, 0, 0)
 
 
-def test_a_grant_is_for_its_profile_alone(client: Client) -> None:
+def test_grant_applies_to_its_profile_only(client: Client) -> None:
     client.setting.profile("tls-client")
     client.as_another("request", profile="shop/tls-client")
     assert client.issue().status == 403
@@ -155,7 +155,7 @@ def test_a_grant_is_for_its_profile_alone(client: Client) -> None:
     assert client.issue().status == 200
 
 
-def test_a_private_key_is_for_who_asked_for_it_and_may_read_it(client: Client) -> None:
+def test_private_key_needs_requester_and_permission(client: Client) -> None:
     issued = client.issued()
     target = f"{CERTIFICATES}/{issued['certificateId']}"
     assert "PRIVATE KEY" in issued["privateKey"]
@@ -163,14 +163,14 @@ def test_a_private_key_is_for_who_asked_for_it_and_may_read_it(client: Client) -
     assert client.get(f"{target}/bundle").json["privateKey"] == issued["privateKey"]
     for permissions, mine in ((("request",), 403), (("request", "read-key"), 403), (("administer",), 403)):
         client.as_another(*permissions)
-        said = client.get(f"{target}/private-key")
-        assert (said.status, said.json["error"]) == (mine, "PermissionDenied")
+        response = client.get(f"{target}/private-key")
+        assert (response.status, response.json["error"]) == (mine, "PermissionDenied")
         assert client.get(f"{target}/bundle").json["privateKey"] is None
     client.as_another("read-key", "administer")
     assert client.get(f"{target}/private-key").status == 200
 
 
-def test_who_may_not_read_keys_gets_none_with_the_certificate(client: Client) -> None:
+def test_issue_omits_key_without_read_permission(client: Client) -> None:
     client.as_another("request")
     assert "privateKey" not in client.issued()
 
@@ -178,8 +178,8 @@ def test_who_may_not_read_keys_gets_none_with_the_certificate(client: Client) ->
 def test_only_the_requester_and_an_administrator_revoke(client: Client) -> None:
     target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
     mine = client.as_another("request", "read-key")
-    said = client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"})
-    assert (said.status, said.json["error"]) == (403, "PermissionDenied")
+    response = client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"})
+    assert (response.status, response.json["error"]) == (403, "PermissionDenied")
     client.token = mine
     assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 200
     target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
@@ -187,21 +187,21 @@ def test_only_the_requester_and_an_administrator_revoke(client: Client) -> None:
     assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 200
 
 
-def test_what_was_granted_once_and_is_no_longer_is_gone(client: Client) -> None:
+def test_withdrawn_grant_hides_certificate(client: Client) -> None:
     target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
     client.setting.configuration.put(client.identity.model_copy(update={"grants": ()}))
     assert client.get(target).status == 404
     assert client.post(f"{target}/revoke", {"revocationReason": "SUPERSEDED"}).status == 404
 
 
-def test_an_idempotency_token_is_the_identitys_own(client: Client) -> None:
+def test_idempotency_token_is_scoped_to_identity(client: Client) -> None:
     first = client.issue(key="token").json
     client.as_another("request", "read-key")
     other = client.issue(key="token").json
     assert other["certificateRequestId"] != first["certificateRequestId"]
 
 
-def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Client, monkeypatch) -> None:
+def test_permissions_are_read_once_per_call(client: Client, monkeypatch) -> None:
     issued, reads = client.issued({"keyAlgorithm": "EC_prime256v1"}), list[str]()
     configuration = client.setting.configuration
     for name in ("profile", "every_ca", "ca", "identity"):
@@ -224,11 +224,18 @@ def test_rights_are_read_anew_at_each_call_and_no_oftener_than_needed(client: Cl
     client.token = before
     reads.clear()
     assert client.issue().status == 200
-    assert sorted(reads) == ["ca", "every_ca", "every_ca", "identity", "profile", "profile"]  # once by the signer
+    assert sorted(reads) == [
+        "ca",
+        "every_ca",
+        "every_ca",
+        "identity",
+        "profile",
+        "profile",
+    ]  # one of them by the signer
 
 
 # -- the log ---------------------------------------------------------------------------------------------------------------
-def test_no_line_of_the_log_holds_a_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_contains_no_secrets(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     login = {"clientId": client.identity.universal.client_id, "clientSecret": client.secret}
     token = client.post("/api/v1/auth/universal-auth/login", login).json["accessToken"]
     client.token = token

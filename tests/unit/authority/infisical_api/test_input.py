@@ -1,4 +1,4 @@
-"""What nobody may send: refused in the contract's shape, with the field's name, and nothing is written."""
+"""Invalid input: refused with a valid error body that names the field, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def client() -> Client:
 
 
 def refused(
-    client: Client, said: Any, statuses: set[int], told: str, written: tuple[int, int, int] = NOTHING_YET
+    client: Client, response: Any, statuses: set[int], message: str, written: tuple[int, int, int] = NOTHING_YET
 ) -> None:
-    assert said.status in statuses, said.body
-    assert said.json.keys() - {"details"} == SHAPE
-    assert said.json["statusCode"] == said.status
-    assert told in said.message, said.message
+    assert response.status in statuses, response.body
+    assert response.json.keys() - {"details"} == SHAPE
+    assert response.json["statusCode"] == response.status
+    assert message in response.message, response.message
     assert client.written == written
 
 
@@ -60,9 +60,9 @@ def plain(*extensions: x509.ExtensionType) -> x509.CertificateSigningRequestBuil
 
 
 def called(common_name: str) -> x509.CertificateSigningRequestBuilder:
-    """Whatever it is: clients are not bound by what the builder lets through."""
+    """Allow any name: clients are not limited to what the builder accepts."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is too long: that is the point
+        warnings.simplefilter("ignore")  # deliberately too long
         name = x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)
     return x509.CertificateSigningRequestBuilder().subject_name(x509.Name([name]))
 
@@ -71,7 +71,7 @@ EC = ec.generate_private_key(ec.SECP256R1())
 
 
 def changed() -> str:
-    """Its signature is another's."""
+    """Return a CSR with an invalid signature."""
     der = bytearray(x509.load_pem_x509_csr(pem(plain(), EC).encode()).public_bytes(serialization.Encoding.DER))
     place = der.find(b"www.example.com")
     der[place : place + 3] = b"wwx"
@@ -126,27 +126,27 @@ ATTRIBUTES: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("attributes", "told"), [row[1:] for row in ATTRIBUTES], ids=[row[0] for row in ATTRIBUTES])
-def test_attributes_that_no_certificate_can_have(client: Client, attributes: dict[str, Any], told: str) -> None:
-    refused(client, client.issue(attributes), {400, 422}, told)
+@pytest.mark.parametrize(("attributes", "message"), [row[1:] for row in ATTRIBUTES], ids=[row[0] for row in ATTRIBUTES])
+def test_issue_refuses_impossible_attributes(client: Client, attributes: dict[str, Any], message: str) -> None:
+    refused(client, client.issue(attributes), {400, 422}, message)
 
 
-@pytest.mark.parametrize(("attributes", "told"), [row[1:] for row in ATTRIBUTES], ids=[row[0] for row in ATTRIBUTES])
-def test_nor_can_a_renewal_change_to_them(client: Client, attributes: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize(("attributes", "message"), [row[1:] for row in ATTRIBUTES], ids=[row[0] for row in ATTRIBUTES])
+def test_renew_refuses_impossible_attributes(client: Client, attributes: dict[str, Any], message: str) -> None:
     old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
-    said = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": attributes})
-    refused(client, said, {400, 422}, told, written=(1, 1, 1))
+    response = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": attributes})
+    refused(client, response, {400, 422}, message, written=(1, 1, 1))
     assert "latestRenewalCertificateId" not in client.get(f"{CERTIFICATES}/{old}").json["certificate"]
 
 
-WARNED = pytest.mark.filterwarnings("ignore:Attribute's length")  # said to stderr by `cryptography`, of no value
+WARNED = pytest.mark.filterwarnings("ignore:Attribute's length")  # printed by `cryptography`, not useful here
 CSRS: list[tuple[str, str, str]] = [
     ("no CSR", "hello", "csr"),
     ("a certificate", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "csr"),
     ("a changed one", changed(), "csr"),
     ("a small key", pem(plain(), rsa.generate_private_key(65537, 1024)), "csr"),
     ("a small exponent", pem(plain(), rsa.generate_private_key(3, 2048)), "csr: weak RSA key: exponent"),
-    ("a curve nobody uses", pem(plain(), ec.generate_private_key(ec.SECP256K1())), "csr"),
+    ("an unsupported curve", pem(plain(), ec.generate_private_key(ec.SECP256K1())), "csr"),
     ("Ed25519", pem(plain(), ed25519.Ed25519PrivateKey.generate(), None), "csr"),
     ("a private key", "-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----", "csr"),
     ("for a CA", pem(plain(x509.BasicConstraints(ca=True, path_length=None)), EC), "CA"),
@@ -168,24 +168,24 @@ CSRS: list[tuple[str, str, str]] = [
 
 
 @WARNED
-@pytest.mark.parametrize(("text", "told"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
-def test_requests_that_no_certificate_can_be_made_for(client: Client, text: str, told: str) -> None:
-    said = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": {"ttl": "1d"}})
-    refused(client, said, {400, 422}, told)
-    assert "canary" not in said.message
+@pytest.mark.parametrize(("text", "message"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
+def test_issue_refuses_unusable_csr(client: Client, text: str, message: str) -> None:
+    response = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": {"ttl": "1d"}})
+    refused(client, response, {400, 422}, message)
+    assert "canary" not in response.message
 
 
 @WARNED
-@pytest.mark.parametrize(("text", "told"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
-def test_nor_is_anything_renewed_by_them(client: Client, text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), [row[1:] for row in CSRS], ids=[row[0] for row in CSRS])
+def test_renew_refuses_unusable_csr(client: Client, text: str, message: str) -> None:
     old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
-    said = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
-    refused(client, said, {400, 422}, told, written=(1, 1, 1))
-    assert "canary" not in said.message
+    response = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
+    refused(client, response, {400, 422}, message, written=(1, 1, 1))
+    assert "canary" not in response.message
 
 
 @pytest.mark.parametrize("how", ["attributes", "csr", "renewal", "renewal by csr"])
-def test_a_name_that_the_policy_has_no_rule_for(client: Client, how: str) -> None:
+def test_names_without_policy_rule_are_refused(client: Client, how: str) -> None:
     old = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"] if "renewal" in how else None
     rules = {**ANYTHING, "sans": [{"type": "dns_name", "allowed": ["*.example.com"]}]}
     client.setting.profile(policy=Policy.model_validate(rules))
@@ -194,18 +194,20 @@ def test_a_name_that_the_policy_has_no_rule_for(client: Client, how: str) -> Non
     usages = {"keyUsages": ["digital_signature"], "extendedKeyUsages": ["server_auth"], "ttl": "1d"}
     match how:
         case "attributes":
-            said = client.issue({"altNames": asked})
+            response = client.issue({"altNames": asked})
         case "csr":
-            said = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": usages})
+            response = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": usages})
         case "renewal":
-            said = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": {"altNames": asked}})
+            response = client.post(f"{CERTIFICATES}/{old}/renew", {"attributes": {"altNames": asked}})
         case _:
-            said = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
-    refused(client, said, {400}, "Certificate request validation failed: ", written=(1, 1, 1) if old else NOTHING_YET)
-    assert "ip_address" in said.message and "www.example.org" in said.message
+            response = client.post(f"{CERTIFICATES}/{old}/renew", {"csr": text})
+    refused(
+        client, response, {400}, "Certificate request validation failed: ", written=(1, 1, 1) if old else NOTHING_YET
+    )
+    assert "ip_address" in response.message and "www.example.org" in response.message
 
 
-def test_an_international_name_stands_as_certificates_hold_it(client: Client) -> None:
+def test_international_name_is_stored_as_a_label(client: Client) -> None:
     issued = client.issued({"commonName": None, "altNames": [{"type": "dns_name", "value": "Bücher.example.com"}]})
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -225,12 +227,12 @@ POSTS = [route.template for route in ROUTES if route.method == "POST"]
     ],
     ids=["open", "bytes", "deep", "NaN", "half a pair", "digits", "two", "text"],
 )  # fmt: skip
-def test_what_is_no_json(client: Client, template: str, body: bytes) -> None:
+def test_invalid_json_is_refused(client: Client, template: str, body: bytes) -> None:
     refused(client, client.call("POST", template.replace("{method}", "universal-auth"), body), {400}, "Body")
 
 
-def test_what_can_be_read_may_be_nested_too_deeply_to_be_written() -> None:
-    """As deep as the interpreter just reads it: one level more, and nothing of it is told from another request."""
+def test_request_digest_refuses_deep_nesting() -> None:
+    """A body can be just shallow enough for the parser, but too deep for the digest."""
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
@@ -241,26 +243,26 @@ def test_what_can_be_read_may_be_nested_too_deeply_to_be_written() -> None:
 
 @pytest.mark.parametrize("template", POSTS)
 @pytest.mark.parametrize("body", [[], "text", 5, True, None])
-def test_json_that_is_no_object(client: Client, template: str, body: Any) -> None:
+def test_json_other_than_object_is_refused(client: Client, template: str, body: Any) -> None:
     target = template.replace("{method}", "universal-auth").replace("{id}", "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44")
-    said = client.call("POST", target, json.dumps(body).encode())
-    assert said.status in {404, 422}, said.body
+    response = client.call("POST", target, json.dumps(body).encode())
+    assert response.status in {404, 422}, response.body
     assert client.written == (0, 0, 0)
 
 
 @pytest.mark.parametrize("template", POSTS)
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 10_000_000])
 @pytest.mark.parametrize("encoded", [False, True])
-def test_bodies_that_are_too_large(client: Client, template: str, size: int, encoded: bool) -> None:
+def test_large_bodies_are_refused(client: Client, template: str, size: int, encoded: bool) -> None:
     headers = {"authorization": f"Bearer {client.token}"}
     body = b'{"a": "' + b"x" * (size - 9) + b'"}'
-    said = client.resolve(
+    response = client.resolve(
         event_of("POST", template.replace("{method}", "universal-auth"), headers, body, encoded=encoded)
     )
-    refused(client, said, {413}, "larger than")
+    refused(client, response, {413}, "larger than")
 
 
-def test_a_body_in_base64_is_read_by_its_flag(client: Client) -> None:
+def test_base64_body_needs_its_flag(client: Client) -> None:
     body = json.dumps({"profileId": client.profile.id, "attributes": {"commonName": "www.example.com", "ttl": "1d"}})
     headers = {"authorization": f"Bearer {client.token}"}
     event = event_of("POST", CERTIFICATES, headers, body.encode(), encoded=True)
@@ -271,16 +273,18 @@ def test_a_body_in_base64_is_read_by_its_flag(client: Client) -> None:
     assert client.resolve(event).status == 400
 
 
-def test_every_mistake_is_told_with_its_path(client: Client) -> None:
-    said = client.post(CERTIFICATES, {"profileId": "x", "attributes": {"country": "x", "ttl": "0"}, "metadata": [{}]})
-    assert said.status == 422 and said.json["error"] == "ValidationFailure"
-    paths = {tuple(issue["path"]) for issue in said.json["message"]}
+def test_errors_list_every_invalid_field(client: Client) -> None:
+    response = client.post(
+        CERTIFICATES, {"profileId": "x", "attributes": {"country": "x", "ttl": "0"}, "metadata": [{}]}
+    )
+    assert response.status == 422 and response.json["error"] == "ValidationFailure"
+    paths = {tuple(issue["path"]) for issue in response.json["message"]}
     assert paths == {
         ("profileId",), ("attributes", "country"), ("attributes", "ttl"), ("metadata", 0, "key"), ("metadata", 0, "value"),
     }  # fmt: skip
 
 
-def test_unknown_fields_are_left_out(client: Client) -> None:
+def test_unknown_fields_are_ignored(client: Client) -> None:
     assert client.issue({"colour": "red"}, colour="blue").status == 200
 
 
@@ -290,34 +294,34 @@ NOTHING = ["../../etc/passwd", "..%2f..%2fcertificates", "%2e%2e", "%00", "x" * 
 
 @pytest.mark.parametrize("what", NOTHING, ids=range(len(NOTHING)))
 @pytest.mark.parametrize("template", [route.template for route in ROUTES if "{" in route.template])
-def test_names_and_ids_that_are_none(client: Client, template: str, what: str) -> None:
+def test_invalid_names_and_ids_are_not_found(client: Client, template: str, what: str) -> None:
     method = next(route.method for route in ROUTES if route.template == template)
     target = template
     for word in ("{slug}", "{name}", "{id}", "{certificate}", "{method}"):
         target = target.replace(word, what)
     body = {"revocationReason": "SUPERSEDED", "projectId": "x"}
-    said = client.call(method, f"{target}?projectId=x", body if method == "POST" else None)
-    assert said.status in {400, 404}, (target, said.body)
-    assert said.json.keys() == SHAPE
+    response = client.call(method, f"{target}?projectId=x", body if method == "POST" else None)
+    assert response.status in {400, 404}, (target, response.body)
+    assert response.json.keys() == SHAPE
 
 
 class OnlyIds:
-    """A port that is asked for ids and fingerprints alone: DynamoDB has no keys of 5,000 characters."""
+    """Port that accepts only ids and fingerprints: DynamoDB limits the length of keys."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
-        def asked(*given: Any) -> Any:
+        def checked(*args: Any) -> Any:
             if name in {"certificate", "request", "published", "profile", "application", "ca"}:
-                assert re.fullmatch(r"[0-9a-f-]{36}|[0-9a-f]{64}", given[0]), given
-            return getattr(self._inner, name)(*given)
+                assert re.fullmatch(r"[0-9a-f-]{36}|[0-9a-f]{64}", args[0]), args
+            return getattr(self._inner, name)(*args)
 
-        return asked
+        return checked
 
 
 @pytest.mark.parametrize("what", NOTHING, ids=range(len(NOTHING)))
-def test_what_is_no_id_reaches_no_table(client: Client, what: str) -> None:
+def test_invalid_ids_do_not_reach_the_table(client: Client, what: str) -> None:
     ports = client.setting.ports(
         certificates=OnlyIds(client.setting.certificates), configuration=OnlyIds(client.setting.configuration)
     )
@@ -331,24 +335,24 @@ def test_what_is_no_id_reaches_no_table(client: Client, what: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "projectId=", "projectId=x&limit=0", "projectId=x&limit=-1", "projectId=x&limit=1e9", "projectId=x&offset=²"])  # fmt: skip
-def test_queries_that_are_none(client: Client, query: str) -> None:
-    said = client.get(f"{PROFILES}?{query}")
-    assert said.status == 422 or said.json == {"certificateProfiles": [], "totalCount": 0}
+def test_invalid_queries_are_refused(client: Client, query: str) -> None:
+    response = client.get(f"{PROFILES}?{query}")
+    assert response.status == 422 or response.json == {"certificateProfiles": [], "totalCount": 0}
 
 
-def test_a_query_of_many_fields(client: Client) -> None:
+def test_query_with_many_fields_is_refused(client: Client) -> None:
     query = "&".join(f"field{place}=1" for place in range(60))
-    said = client.get(f"{PROFILES}?projectId=x&{query}")
-    assert (said.status, said.json["message"][0]["path"]) == (422, ["query"])
+    response = client.get(f"{PROFILES}?projectId=x&{query}")
+    assert (response.status, response.json["message"][0]["path"]) == (422, ["query"])
     assert client.get(f"/api/openapi.json?{query}").status == 200
 
 
-def test_other_methods_and_paths_are_not_found(client: Client) -> None:
+def test_unknown_methods_and_paths_are_not_found(client: Client) -> None:
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"):
         assert client.call(method, CERTIFICATES).status in {404, 405}
     for target in ("/", "/api", "/api/v1", "/api/v2/cert-manager/certificates", f"{CERTIFICATES}//", f"{MANAGER}/crl"):
-        said = client.get(target)
-        assert (said.status, said.json["error"]) == (404, "NotFound")
+        response = client.get(target)
+        assert (response.status, response.json["error"]) == (404, "NotFound")
 
 
 @pytest.mark.parametrize(
@@ -363,27 +367,27 @@ def test_other_methods_and_paths_are_not_found(client: Client) -> None:
         ({"projectId": "x", "sortOrder": "random"}, "sortOrder"),
     ],
 )
-def test_searches_that_are_none(client: Client, body: dict[str, Any], field: str) -> None:
+def test_invalid_searches_are_refused(client: Client, body: dict[str, Any], field: str) -> None:
     refused(client, client.post(f"{REQUESTS}/search", body), {422}, field)
 
 
 @pytest.mark.parametrize("reason", [None, "", "BORED", 5, "key_compromise", ["SUPERSEDED"]])
-def test_reasons_that_are_none(client: Client, reason: Any) -> None:
+def test_invalid_revocation_reasons_are_refused(client: Client, reason: Any) -> None:
     target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
-    said = client.post(f"{target}/revoke", {"revocationReason": reason})
-    assert (said.status, said.json["error"]) == (422, "ValidationFailure")
+    response = client.post(f"{target}/revoke", {"revocationReason": reason})
+    assert (response.status, response.json["error"]) == (422, "ValidationFailure")
     assert client.get(target).json["certificate"]["status"] == "active"
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b", "\ud800"])
-def test_idempotency_tokens_that_are_none(client: Client, key: str) -> None:
+def test_invalid_idempotency_tokens_are_refused(client: Client, key: str) -> None:
     refused(client, client.issue(key=key), {400}, "Idempotency-Key")
     target = f"{CERTIFICATES}/{client.issued()['certificateId']}/renew"
     refused(client, client.post(target, idempotency_key=key), {400}, "Idempotency-Key", written=(1, 1, 1))
 
 
-def test_whatever_comes_the_answer_has_the_contracts_shape(client: Client) -> None:
-    """Nothing that was not foreseen: no 500 for any body."""
+def test_random_issue_bodies_get_valid_responses(client: Client) -> None:
+    """No body causes a 500."""
     rows = random.Random(5)
     values: list[Any] = [None, True, 0, -1, 1e308, "", "x", "x" * 300, [], {}, [[]], {"a": {}}, "\x00", "1d", START.astimezone(UTC).isoformat(), str(timedelta(1))]  # fmt: skip
     fields = ["commonName", "altNames", "keyUsages", "extendedKeyUsages", "ttl", "notBefore", "notAfter", "keyAlgorithm", "signatureAlgorithm", "basicConstraints", "domainComponents", "country", "customExtensions"]  # fmt: skip
@@ -394,13 +398,13 @@ def test_whatever_comes_the_answer_has_the_contracts_shape(client: Client) -> No
             "attributes": rows.choice([attributes, attributes, rows.choice(values)]),
         }
         body |= {rows.choice(["csr", "metadata", "removeRootsFromChain", "applicationId"]): rows.choice(values)}
-        said = client.post(CERTIFICATES, body)
-        assert said.status in {200, 400, 422}, (body, said.body)
+        response = client.post(CERTIFICATES, body)
+        assert response.status in {200, 400, 422}, (body, response.body)
 
 
 @pytest.mark.parametrize("template", POSTS)
-def test_whatever_comes_nothing_breaks_at_any_path(client: Client, template: str) -> None:
-    """Values that fit nowhere, under every name that some body has."""
+def test_random_bodies_cause_no_server_error(client: Client, template: str) -> None:
+    """Send invalid values under every field name of any body."""
     rows = random.Random(7)
     values: list[Any] = [None, True, 0, -1, 1e308, 10**30, "", "x", "x" * 300, [], {}, [[]], {"a": {}}, "\x00", "\u202e", "../..", [None], ["x"] * 101, [{"key": "a", "value": "b"}], "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]  # fmt: skip
     fields = ["projectId", "projectSlug", "profileIds", "metadata", "status", "search", "fromDate", "toDate", "offset", "limit", "sortBy", "sortOrder", "revocationReason", "csr", "attributes", "removeRootsFromChain", "renewalKeySource", "clientId", "clientSecret", "identityId", "iamHttpRequestMethod", "iamRequestBody", "iamRequestHeaders", "organizationSlug", "accessToken", "profileId", "applicationId"]  # fmt: skip
@@ -410,12 +414,12 @@ def test_whatever_comes_nothing_breaks_at_any_path(client: Client, template: str
         body = {rows.choice(fields): rows.choice(values) for _ in range(rows.randrange(1, 8))}
         body |= {"projectSlug": "shop"} if turn % 2 else {}
         target = template.replace("{id}", there).replace("{method}", ("universal-auth", "aws-auth")[turn % 2])
-        said = client.call("POST", target, body)
-        assert said.status < 500, (body, said.body)
-        assert said.status == 200 or said.json.keys() - {"details"} == SHAPE
+        response = client.call("POST", target, body)
+        assert response.status < 500, (body, response.body)
+        assert response.status == 200 or response.json.keys() - {"details"} == SHAPE
 
 
-def test_a_csr_brings_its_key_and_no_other_is_made(client: Client) -> None:
+def test_issue_with_csr_generates_no_key(client: Client) -> None:
     key, text = csr()
     issued = client.issued({"commonName": None, "altNames": None}, csr=text)
     assert "privateKey" not in issued

@@ -1,4 +1,4 @@
-"""Renewal (contract §D.6): once, with all of the old that was not said anew, and both know of each other."""
+"""Renewal: once per certificate, with the old fields unless overridden, and links in both directions."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def renew(client: Client, issued: dict[str, Any], body: Any = None, **headers: s
     return client.post(f"{CERTIFICATES}/{issued['certificateId']}/renew", body, **headers)
 
 
-def test_it_is_the_same_again_with_a_new_key_and_a_new_span(client: Client) -> None:
+def test_renew_keeps_fields_with_new_key_and_dates(client: Client) -> None:
     old = client.issued({**EC, "organization": "Muster AG"}, metadata=[{"key": "team", "value": "web"}])
     client.setting.clock.advance(minutes=50)
     client.setting.profile(defaults={"locality": "Kassel"})
-    said = renew(client, old)
-    new, now = said.json, client.setting.now()
-    assert said.status == 200 and "privateKey" not in new and new["certificateRequestId"]
+    response = renew(client, old)
+    new, now = response.json, client.setting.now()
+    assert response.status == 200 and "privateKey" not in new and new["certificateRequestId"]
     assert leaf_of(new).subject == leaf_of(old).subject
     assert leaf_of(new).not_valid_after_utc == now + timedelta(days=90)
     assert key_of(new) != key_of(old)
@@ -57,23 +57,23 @@ def test_it_is_the_same_again_with_a_new_key_and_a_new_span(client: Client) -> N
     assert client.get(f"{REQUESTS}/{new['certificateRequestId']}").json["privateKey"] == bundle["privateKey"]
 
 
-def test_a_line_of_renewals_leads_to_its_end(client: Client) -> None:
+def test_certificate_links_to_latest_renewal(client: Client) -> None:
     line = [client.issued(EC)]
     for _ in range(3):
         line.append(renew(client, line[-1]).json)
-    told = client.get(f"{CERTIFICATES}/{line[0]['certificateId']}").json["certificate"]
-    assert told["latestRenewalCertificateId"] == line[-1]["certificateId"]
+    described = client.get(f"{CERTIFICATES}/{line[0]['certificateId']}").json["certificate"]
+    assert described["latestRenewalCertificateId"] == line[-1]["certificateId"]
 
 
-def test_it_is_renewed_once(client: Client) -> None:
+def test_renew_refuses_second_renewal(client: Client) -> None:
     old = client.issued(EC)
     assert renew(client, old).status == 200
-    said = renew(client, old)
-    assert (said.status, "already been renewed" in said.message) == (400, True)
+    response = renew(client, old)
+    assert (response.status, "already been renewed" in response.message) == (400, True)
     assert client.written == (2, 2, 2)
 
 
-def test_of_many_at_once_one_renews(client: Client) -> None:
+def test_concurrent_renewals_renew_once(client: Client) -> None:
     old = client.issued(EC)
 
     def once(_: int) -> str | None:
@@ -88,7 +88,7 @@ def test_of_many_at_once_one_renews(client: Client) -> None:
     assert client.written == (2, 2, 2)
 
 
-def test_the_same_token_or_the_same_csr_is_the_same_renewal(client: Client) -> None:
+def test_same_token_or_csr_returns_same_renewal(client: Client) -> None:
     old = client.issued(EC)
     first = renew(client, old, idempotency_key="token").json
     assert renew(client, old, idempotency_key="token").json == first
@@ -102,18 +102,18 @@ def test_the_same_token_or_the_same_csr_is_the_same_renewal(client: Client) -> N
     assert client.written == (4, 4, 4)
 
 
-def test_a_renewal_that_died_on_its_way_is_finished_by_who_comes_next(client: Client) -> None:
+def test_interrupted_renewal_is_completed_by_next_call(client: Client) -> None:
     old = client.issued(EC)
     client.setting.signer.trouble = [Unavailable("slow")]
     waiting = renew(client, old).json
     assert waiting["certificate"] == "" and waiting["certificateRequestId"]
-    told = client.get(f"{CERTIFICATES}/{old['certificateId']}").json["certificate"]
+    described = client.get(f"{CERTIFICATES}/{old['certificateId']}").json["certificate"]
     done = client.get(f"{REQUESTS}/{waiting['certificateRequestId']}").json
-    assert told["latestRenewalCertificateId"] == done["certificateId"]
+    assert described["latestRenewalCertificateId"] == done["certificateId"]
     assert client.written == (2, 2, 2)
 
 
-def test_somebody_elses_begun_renewal_is_finished_and_not_given_away(client: Client) -> None:
+def test_foreign_renewal_is_completed_but_not_returned(client: Client) -> None:
     old = client.issued(EC)
     client.setting.signer.trouble = [Unavailable("slow")]
     waiting = renew(client, old).json
@@ -123,7 +123,7 @@ def test_somebody_elses_begun_renewal_is_finished_and_not_given_away(client: Cli
     assert client.get(f"{REQUESTS}/{waiting['certificateRequestId']}").json["status"] == "issued"
 
 
-def test_what_the_signer_refused_may_be_asked_for_otherwise(client: Client) -> None:
+def test_failed_renewal_can_be_repeated(client: Client) -> None:
     old = client.issued(EC)
     client.setting.signer.trouble = [Refusal(400, "BadRequest", "no")]
     assert renew(client, old).json["message"] == "no"
@@ -132,18 +132,18 @@ def test_what_the_signer_refused_may_be_asked_for_otherwise(client: Client) -> N
 
 # -- keys ----------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
-def test_a_key_that_the_authority_made_can_be_kept(client: Client, algorithm: str) -> None:
+def test_renew_can_reuse_generated_key(client: Client, algorithm: str) -> None:
     old = client.issued({"keyAlgorithm": algorithm})
     new = renew(client, old, {"renewalKeySource": "reuse"}).json
     assert key_of(new) == key_of(old)
     assert client.get(f"{CERTIFICATES}/{new['certificateId']}/private-key").body.decode() == old["privateKey"]
 
 
-def test_one_by_csr_is_renewed_by_it_by_another_or_by_a_new_key(client: Client) -> None:
+def test_renew_of_csr_certificate_accepts_all_key_sources(client: Client) -> None:
     key, text = csr()
     plain = {"commonName": None, "altNames": None}
-    kept = renew(client, client.issued(plain, csr=text)).json
-    assert key_of(kept) == key.public_bytes()
+    reused = renew(client, client.issued(plain, csr=text)).json
+    assert key_of(reused) == key.public_bytes()
     reused = renew(client, client.issued(plain, csr=text), {"renewalKeySource": "reuse"}).json
     assert key_of(reused) == key.public_bytes()
     other, another = csr()
@@ -155,14 +155,14 @@ def test_one_by_csr_is_renewed_by_it_by_another_or_by_a_new_key(client: Client) 
     assert client.get(f"{CERTIFICATES}/{sent['certificateId']}/private-key").status == 404
 
 
-def test_one_whose_key_was_made_here_can_go_on_by_csr(client: Client) -> None:
+def test_renew_of_generated_key_accepts_csr(client: Client) -> None:
     key, text = csr()
     new = renew(client, client.issued(EC), {"csr": text}).json
     assert key_of(new) == key.public_bytes()
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"renewalKeySource": "csr"}, "A CSR is required"),
         ({"renewalKeySource": "new", "csr": "x"}, "only be sent with"),
@@ -172,26 +172,26 @@ def test_one_whose_key_was_made_here_can_go_on_by_csr(client: Client) -> None:
         ({"attributes": {"altNames": [{"type": "dns_name", "value": "10.0.0.7"}]}}, "altNames"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_written(client: Client, body: dict, told: str) -> None:
-    said = renew(client, client.issued(EC), body)
-    assert said.status in {400, 422} and told in said.message, said.body
+def test_renew_refuses_impossible_bodies(client: Client, body: dict, message: str) -> None:
+    response = renew(client, client.issued(EC), body)
+    assert response.status in {400, 422} and message in response.message, response.body
     assert client.written == (1, 1, 1)
 
 
-def test_what_a_csr_says_is_not_said_beside_it(client: Client) -> None:
+def test_renew_refuses_attributes_that_csr_carries(client: Client) -> None:
     body = {"csr": csr()[1], "attributes": {"altNames": [{"type": "dns_name", "value": "other.example.com"}]}}
-    said = renew(client, client.issued(EC), body)
-    assert said.status == 400 and "altNames" in said.message
+    response = renew(client, client.issued(EC), body)
+    assert response.status == 400 and "altNames" in response.message
 
 
 # -- attributes ----------------------------------------------------------------------------------------------------------
-def test_lists_replace_and_null_drops(client: Client) -> None:
+def test_renew_replaces_lists_and_null_removes(client: Client) -> None:
     old = client.issued({**EC, "organization": "Muster AG"})
     names = [{"type": "dns_name", "value": "other.example.com"}]
     new = renew(client, old, {"attributes": {"altNames": names, "organization": None, "ttl": "3d"}}).json
-    told = client.get(f"{CERTIFICATES}/{new['certificateId']}").json["certificate"]
-    assert told["altNames"] == "other.example.com" and "organization" not in told["subject"]
-    assert told["subject"]["commonName"] == "www.example.com"
+    described = client.get(f"{CERTIFICATES}/{new['certificateId']}").json["certificate"]
+    assert described["altNames"] == "other.example.com" and "organization" not in described["subject"]
+    assert described["subject"]["commonName"] == "www.example.com"
     assert leaf_of(new).not_valid_after_utc == client.setting.now() + timedelta(days=3)
 
 
@@ -199,7 +199,7 @@ def test_lists_replace_and_null_drops(client: Client) -> None:
     ("ttl", "span"),
     [("90d", timedelta(days=90)), ("36h", timedelta(hours=36)), ("12h", timedelta(hours=12)), ("30m", timedelta(minutes=30)), ("119s", timedelta(seconds=119))],
 )  # fmt: skip
-def test_the_new_span_is_the_old_one_for_ever(client: Client, ttl: str, span: timedelta) -> None:
+def test_repeated_renewals_keep_lifetime(client: Client, ttl: str, span: timedelta) -> None:
     issued = client.issued({**EC, "ttl": ttl})
     for _ in range(5):
         client.setting.clock.advance(seconds=7.3)
@@ -207,7 +207,7 @@ def test_the_new_span_is_the_old_one_for_ever(client: Client, ttl: str, span: ti
         assert leaf_of(issued).not_valid_after_utc == client.setting.now().replace(microsecond=0) + span
 
 
-def test_one_that_was_asked_for_by_its_end_lasts_as_long_again(client: Client) -> None:
+def test_renew_keeps_lifetime_given_by_end_date(client: Client) -> None:
     now = client.setting.now()
     issued = client.issue({**EC, "ttl": None, "notAfter": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%S.999Z}"})
     for _ in range(3):
@@ -217,7 +217,7 @@ def test_one_that_was_asked_for_by_its_end_lasts_as_long_again(client: Client) -
         assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(minutes=2) + BACKDATED
 
 
-def test_a_beginning_that_was_said_is_no_backdating(client: Client) -> None:
+def test_renew_does_not_backdate_requested_start(client: Client) -> None:
     issued = client.issued({**EC, "ttl": "1h"})
     for _ in range(3):
         begin = client.setting.now() - BACKDATED
@@ -225,7 +225,7 @@ def test_a_beginning_that_was_said_is_no_backdating(client: Client) -> None:
         assert leaf_of(issued).not_valid_after_utc == begin + timedelta(hours=1)
 
 
-def test_a_policys_longest_validity_holds_at_each_renewal(client: Client) -> None:
+def test_renew_respects_maximum_validity(client: Client) -> None:
     policy = Policy.model_validate({**ANYTHING, "validity": {"max": "1h"}})
     client.setting.profile(policy=policy)
     issued = client.issued({**EC, "ttl": "1h"})
@@ -237,7 +237,7 @@ def test_a_policys_longest_validity_holds_at_each_renewal(client: Client) -> Non
     assert longer.status == 400 and "exceeds maximum" in longer.message
 
 
-def test_a_policy_that_lists_no_algorithm_hinders_no_renewal(client: Client) -> None:
+def test_renew_works_without_listed_algorithms(client: Client) -> None:
     silent = {name: rule for name, rule in ANYTHING.items() if name != "algorithms"}
     client.setting.profile(policy=Policy.model_validate(silent))
     old = client.issued()
@@ -247,12 +247,12 @@ def test_a_policy_that_lists_no_algorithm_hinders_no_renewal(client: Client) -> 
 
 
 # -- whose it is ---------------------------------------------------------------------------------------------------------
-def test_a_key_is_reused_by_whom_it_belongs_to(client: Client) -> None:
+def test_renew_reuses_only_own_key(client: Client) -> None:
     old = client.issued(EC)
     before = client.as_another("request", "read-key")
     written = client.written
-    said = renew(client, old, {"renewalKeySource": "reuse"})
-    assert said.status == 403 and said.json["error"] == "PermissionDenied" and client.written == written
+    response = renew(client, old, {"renewalKeySource": "reuse"})
+    assert response.status == 403 and response.json["error"] == "PermissionDenied" and client.written == written
     client.as_another("request", "administer")
     assert key_of(renew(client, old, {"renewalKeySource": "reuse"}).json) == key_of(old)
     client.token = before
@@ -269,17 +269,17 @@ def test_a_key_is_reused_by_whom_it_belongs_to(client: Client) -> None:
         {"renewalKeySource": "csr", "csr": csr("dns:other.example.com")[1]},
     ],
 )
-def test_only_who_asked_or_administers_changes_what_it_says(client: Client, body: dict[str, Any]) -> None:
+def test_only_owner_or_admin_changes_fields_on_renewal(client: Client, body: dict[str, Any]) -> None:
     old = client.issued({**EC, "organization": "Muster AG"})
     before = client.as_another("request", "read-key")
     written = client.written
-    said = renew(client, old, body)
-    assert said.status == 403 and said.json["details"][0]["action"] == "edit" and client.written == written
+    response = renew(client, old, body)
+    assert response.status == 403 and response.json["details"][0]["action"] == "edit" and client.written == written
     client.token = before
     assert renew(client, old, body).status == 200
 
 
-def test_whoever_may_request_renews_what_others_asked_for_as_it_is(client: Client) -> None:
+def test_requester_renews_unchanged_certificate_of_others(client: Client) -> None:
     old = client.issued(EC)
     by_csr = client.issue(csr=csr()[1], attributes={"commonName": None}).json["certificate"]
     client.as_another("request")
@@ -287,41 +287,41 @@ def test_whoever_may_request_renews_what_others_asked_for_as_it_is(client: Clien
     assert renew(client, by_csr, {"renewalKeySource": "csr", "csr": csr()[1]}).status == 200
 
 
-def test_another_algorithm_makes_another_key(client: Client) -> None:
+def test_renew_with_other_algorithm_generates_key(client: Client) -> None:
     new = renew(client, client.issued(EC), {"attributes": {"keyAlgorithm": "RSA_2048"}}).json
     assert leaf_of(new).public_key().key_size == 2048
     assert "RSA" in leaf_of(new).issuer.rfc4514_string()
 
 
 # -- eligibility -----------------------------------------------------------------------------------------------------------
-def test_the_policy_of_today_counts(client: Client) -> None:
+def test_renew_checks_current_policy(client: Client) -> None:
     old = client.issued(EC)
     client.setting.profile(policy=Policy.model_validate({**ANYTHING, "validity": {"max": "10d"}}))
-    said = renew(client, old)
-    assert said.status == 400 and "Certificate request validation failed" in said.message
+    response = renew(client, old)
+    assert response.status == 400 and "Certificate request validation failed" in response.message
     assert renew(client, old, {"attributes": {"ttl": "5d"}}).status == 200
 
 
-def test_all_reasons_are_told_at_once(client: Client) -> None:
+def test_renew_lists_all_reasons_for_refusal(client: Client) -> None:
     old = client.issued(EC)
     renew(client, old)
     client.post(f"{CERTIFICATES}/{old['certificateId']}/revoke", {"revocationReason": "SUPERSEDED"})
     ca = client.setting.cas["EC-issuing"]
     client.setting.configuration.put(ca.model_copy(update={"status": "disabled"}))
     client.setting.certificates.claims.clear()
-    said = renew(client, old)
+    response = renew(client, old)
     for reason in ("already been renewed", "certificate is revoked", "CA is not active"):
-        assert reason in said.message
+        assert reason in response.message
 
 
-def test_an_expired_one_is_not_renewed(client: Client) -> None:
+def test_renew_refuses_expired_certificate(client: Client) -> None:
     old = client.issued({**EC, "ttl": "1d"})
     client.setting.clock.advance(days=2)
     client.token = client.setting.token(client.identity)
     assert "certificate is expired" in renew(client, old).message
 
 
-def test_who_may_only_administer_renews_nothing(client: Client) -> None:
+def test_administer_permission_does_not_allow_renewal(client: Client) -> None:
     old = client.issued(EC)
     client.as_another("administer")
     assert renew(client, old).status == 403

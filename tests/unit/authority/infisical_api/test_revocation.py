@@ -1,4 +1,4 @@
-"""Revocation and its lists: at once, in order, and daily; anybody may fetch them."""
+"""Revocation and CRLs: published at once and daily, downloadable without login."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def revoke(client: Client, issued: dict, reason: str = "SUPERSEDED"):
 def crl(client: Client, name: str = "EC-issuing") -> x509.CertificateRevocationList:
     ca = client.setting.cas[name]
     client.token, token = None, client.token
-    said = client.get(f"{MANAGER}/crl/{ca.id}/der")
+    response = client.get(f"{MANAGER}/crl/{ca.id}/der")
     client.token = token
-    assert said.status == 200, said.body
-    assert said.headers["content-type"] == "application/pkix-crl" and "max-age" in said.headers["cache-control"]
-    found = x509.load_der_x509_crl(said.body)
+    assert response.status == 200, response.body
+    assert response.headers["content-type"] == "application/pkix-crl" and "max-age" in response.headers["cache-control"]
+    found = x509.load_der_x509_crl(response.body)
     assert found.is_signature_valid(ca.current.x509.public_key())
     return found
 
@@ -42,34 +42,34 @@ def numbers(found: x509.CertificateRevocationList) -> set[str]:
     return {f"{one.serial_number:040x}" for one in found}
 
 
-def test_it_is_listed_at_once_with_its_reason(client: Client) -> None:
+def test_revoke_publishes_crl_with_reason(client: Client) -> None:
     made = {reason: client.issued(EC) for reason in REASONS}
     for reason, issued in made.items():
         client.setting.clock.advance(seconds=1)
-        said = revoke(client, issued, reason).json
-        assert (said["serialNumber"], said["crlPublished"]) == (issued["serialNumber"], True)
+        response = revoke(client, issued, reason).json
+        assert (response["serialNumber"], response["crlPublished"]) == (issued["serialNumber"], True)
         found = crl(client)
         entry = found.get_revoked_certificate_by_serial_number(int(issued["serialNumber"], 16))
         assert entry.revocation_date_utc == client.setting.now()
-        told = [one.value.reason.value for one in entry.extensions]
-        assert told == ([REASONS[reason]] if REASONS[reason] else [])
+        reasons = [one.value.reason.value for one in entry.extensions]
+        assert reasons == ([REASONS[reason]] if REASONS[reason] else [])
     assert numbers(found) == {issued["serialNumber"] for issued in made.values()}
     assert found.next_update_utc - found.last_update_utc == timedelta(days=7)
     number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     assert number == int(client.setting.now().timestamp())
-    told = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
-    assert (told["status"], told["revocationReason"]) == ("revoked", "A_A_COMPROMISE")
+    described = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
+    assert (described["status"], described["revocationReason"]) == ("revoked", "A_A_COMPROMISE")
 
 
-def test_a_second_time_is_refused(client: Client) -> None:
+def test_revoke_refuses_second_call(client: Client) -> None:
     issued = client.issued(EC)
     assert revoke(client, issued).status == 200
-    said = revoke(client, issued, "KEY_COMPROMISE")
-    assert (said.status, said.json["message"]) == (400, "Certificate is already revoked")
+    response = revoke(client, issued, "KEY_COMPROMISE")
+    assert (response.status, response.json["message"]) == (400, "Certificate is already revoked")
     assert client.setting.certificates.certificates[issued["certificateId"]].reason == "SUPERSEDED"
 
 
-def test_a_second_time_makes_up_for_a_list_that_was_never_made(client: Client) -> None:
+def test_revoke_again_publishes_missing_crl(client: Client) -> None:
     issued = client.issued(EC)
     client.setting.signer.trouble = [Unavailable("the signer was ended")]
     assert revoke(client, issued).json["crlPublished"] is False
@@ -77,27 +77,27 @@ def test_a_second_time_makes_up_for_a_list_that_was_never_made(client: Client) -
     assert numbers(crl(client)) == {issued["serialNumber"]}
     orders = len(client.setting.signer.orders)
     assert revoke(client, issued).status == 400
-    assert len(client.setting.signer.orders) == orders  # nobody has lists signed by asking again and again
+    assert len(client.setting.signer.orders) == orders  # repeated calls cause no more signatures
 
 
-def test_a_compromised_key_is_certified_no_more(client: Client) -> None:
+def test_issue_refuses_compromised_key(client: Client) -> None:
     _, request = csr()
     first, sibling = client.issued(csr=request), client.issued(csr=request)
     made = client.issued(EC)
     same_key = client.post(f"{CERTIFICATES}/{made['certificateId']}/renew", {"renewalKeySource": "reuse"}).json
     assert revoke(client, first).status == 200
-    assert client.issue(csr=request).status == 200  # its key was in nobody else's hands
+    assert client.issue(csr=request).status == 200  # the key is not blocked, because it was not compromised
     for name in (sibling, made):
         assert revoke(client, name, "KEY_COMPROMISE").status == 200
     before = client.written
     target = f"{CERTIFICATES}/{same_key['certificateId']}/renew"
-    for said in (client.issue(csr=request), client.post(target, {"renewalKeySource": "reuse"})):
-        assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
+    for response in (client.issue(csr=request), client.post(target, {"renewalKeySource": "reuse"})):
+        assert (response.status, "the key was revoked as compromised" in response.message) == (400, True)
     assert client.written == before
     assert client.post(target, {"renewalKeySource": "new"}).status == 200
 
 
-def test_what_waited_is_not_signed_for_a_key_that_was_compromised_meanwhile(client: Client) -> None:
+def test_pending_request_refuses_key_compromised_meanwhile(client: Client) -> None:
     _, request = csr()
     first, renewed = client.issued(csr=request), client.issued(csr=request)
     client.setting.signer.trouble = [Unavailable("the signer was ended")] * 2
@@ -106,15 +106,15 @@ def test_what_waited_is_not_signed_for_a_key_that_was_compromised_meanwhile(clie
     assert revoke(client, first, "KEY_COMPROMISE").status == 200
     before = client.written
     client.setting.clock.advance(seconds=31)
-    said = client.issue(csr=request, key="token")
-    assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
-    said = client.post(f"{CERTIFICATES}/{renewed['certificateId']}/renew", {})
-    assert (said.status, "the key was revoked as compromised" in said.message) == (400, True)
+    response = client.issue(csr=request, key="token")
+    assert (response.status, "the key was revoked as compromised" in response.message) == (400, True)
+    response = client.post(f"{CERTIFICATES}/{renewed['certificateId']}/renew", {})
+    assert (response.status, "the key was revoked as compromised" in response.message) == (400, True)
     assert client.get(f"{REQUESTS}/{waiting}").json["status"] == "failed"
     assert client.written == before
 
 
-def test_what_waited_goes_on_for_any_other_key(client: Client) -> None:
+def test_pending_request_resumes_with_other_key(client: Client) -> None:
     client.setting.signer.trouble = [Unavailable("the signer was ended")] * 2
     waiting = [client.issue(body, key=body["keyAlgorithm"]).json for body in (EC, {"keyAlgorithm": "RSA_2048"})]
     waiting.append(client.issue(csr=csr()[1], key="csr").json)
@@ -124,25 +124,25 @@ def test_what_waited_goes_on_for_any_other_key(client: Client) -> None:
 
 
 @pytest.mark.parametrize("source", [{}, {"renewalKeySource": "reuse"}])
-def test_nobody_calls_the_key_of_somebody_else_compromised(client: Client, source: dict) -> None:
+def test_revoke_refuses_compromise_of_foreign_key(client: Client, source: dict) -> None:
     _, request = csr()
     old = client.issued(csr=request)
     owner = client.as_another("request")
-    for _ in range(2):  # the second is a renewal of the identity's own
+    for _ in range(2):  # the second one renews the identity's own certificate
         old = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", source).json
-    said = revoke(client, old, "KEY_COMPROMISE")
-    assert (said.status, "The key belongs to another identity's certificate" in said.message) == (403, True)
+    response = revoke(client, old, "KEY_COMPROMISE")
+    assert (response.status, "The key belongs to another identity's certificate" in response.message) == (403, True)
     mine, client.token = client.token, owner
     assert client.issue(csr=request).status == 200
     client.token = mine
     assert revoke(client, old).status == 200
     client.as_another("request", "administer")
-    assert revoke(client, old, "KEY_COMPROMISE").status == 400  # it is revoked, and its key is known from now on
+    assert revoke(client, old, "KEY_COMPROMISE").status == 400  # already revoked; the key is blocked from now on
     client.token = owner
     assert client.issue(csr=request).status == 400
 
 
-def test_a_line_of_renewals_hides_nobody_s_key(client: Client, monkeypatch) -> None:
+def test_long_renewal_chain_counts_as_foreign_key(client: Client, monkeypatch) -> None:
     monkeypatch.setattr(blocked_keys, "MAX_RENEWAL_CHAIN", 2)
     _, request = csr()
     line = [client.issued(csr=request)]
@@ -152,21 +152,21 @@ def test_a_line_of_renewals_hides_nobody_s_key(client: Client, monkeypatch) -> N
     assert revoke(client, line[1], "KEY_COMPROMISE").status == 200
 
 
-def test_a_new_key_in_a_line_is_whose_it_is(client: Client) -> None:
+def test_new_key_in_renewal_belongs_to_requester(client: Client) -> None:
     old = client.issued(csr=csr()[1])
     client.as_another("request")
     new = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", {"renewalKeySource": "new"}).json
     assert revoke(client, new, "KEY_COMPROMISE").status == 200
 
 
-def test_by_its_fingerprint(client: Client) -> None:
-    told = client.get(f"{CERTIFICATES}/{client.issued(EC)['certificateId']}").json["certificate"]
-    name = told["fingerprints"]["sha256"].upper()
+def test_revoke_by_fingerprint(client: Client) -> None:
+    described = client.get(f"{CERTIFICATES}/{client.issued(EC)['certificateId']}").json["certificate"]
+    name = described["fingerprints"]["sha256"].upper()
     assert client.post(f"{CERTIFICATES}/{name}/revoke", {"revocationReason": "SUPERSEDED"}).status == 200
     assert client.get(f"{CERTIFICATES}/{name}").json["certificate"]["status"] == "revoked"
 
 
-def test_each_ca_has_its_own_list(client: Client) -> None:
+def test_each_ca_has_its_own_crl(client: Client) -> None:
     revoke(client, client.issued(EC))
     rsa = client.issued({"keyAlgorithm": "RSA_2048"})
     revoke(client, rsa)
@@ -174,7 +174,7 @@ def test_each_ca_has_its_own_list(client: Client) -> None:
     assert len(numbers(crl(client))) == 1
 
 
-def test_what_the_index_does_not_show_yet_stays_listed(client: Client, monkeypatch) -> None:
+def test_crl_keeps_entries_missing_in_the_index(client: Client, monkeypatch) -> None:
     monkeypatch.setattr(client.setting.certificates, "revoked", lambda *_: iter(()))
     first, second = client.issued(EC), client.issued(EC)
     revoke(client, first)
@@ -183,11 +183,11 @@ def test_what_the_index_does_not_show_yet_stays_listed(client: Client, monkeypat
     assert numbers(crl(client)) == {first["serialNumber"], second["serialNumber"]}
 
 
-def test_a_list_that_came_too_late_is_made_once_more(client: Client, monkeypatch) -> None:
-    """Somebody takes the next number and publishes first, and knows nothing of this revocation yet."""
-    kept, issued = client.setting.certificates, client.issued(EC)
+def test_publish_retries_after_concurrent_crl(client: Client, monkeypatch) -> None:
+    """A concurrent publisher takes the next number and publishes first, without this revocation."""
+    store, issued = client.setting.certificates, client.issued(EC)
     other, published = client.issued(EC), []
-    publish = kept.publish
+    publish = store.publish
 
     def overtaken(ca_id: str, number: int, der: bytes) -> None:
         if not published:
@@ -196,30 +196,30 @@ def test_a_list_that_came_too_late_is_made_once_more(client: Client, monkeypatch
             assert numbers(crl(client)) == {other["serialNumber"]}
         publish(ca_id, number, der)
 
-    monkeypatch.setattr(kept, "publish", overtaken)
-    monkeypatch.setattr(kept, "revoked", lambda *_: iter(()))
+    monkeypatch.setattr(store, "publish", overtaken)
+    monkeypatch.setattr(store, "revoked", lambda *_: iter(()))
     assert revoke(client, issued).json["crlPublished"] is True
     assert numbers(crl(client)) == {issued["serialNumber"], other["serialNumber"]}
 
 
-def test_a_list_that_cannot_be_read_any_more_is_replaced(client: Client, monkeypatch) -> None:
+def test_publish_replaces_unreadable_crl(client: Client, monkeypatch) -> None:
     issued = client.issued(EC)
-    kept, publish = client.setting.certificates, client.setting.certificates.publish
+    store, publish = client.setting.certificates, client.setting.certificates.publish
 
     def broken(_: str) -> bytes:
         raise Misconfigured("not whole")
 
-    def mended(*given) -> None:
-        publish(*given)
+    def fixed(*args) -> None:
+        publish(*args)
         monkeypatch.undo()
 
-    monkeypatch.setattr(kept, "published", broken)
-    monkeypatch.setattr(kept, "publish", mended)
+    monkeypatch.setattr(store, "published", broken)
+    monkeypatch.setattr(store, "publish", fixed)
     assert revoke(client, issued).json["crlPublished"] is True
     assert numbers(crl(client)) == {issued["serialNumber"]}
 
 
-def test_a_revocation_stands_without_its_list(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_revocation_survives_failed_crl(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     issued = client.issued(EC)
     client.setting.signer.trouble = [Unavailable("slow")]
     assert revoke(client, issued).json["crlPublished"] is False
@@ -228,7 +228,7 @@ def test_a_revocation_stands_without_its_list(client: Client, caplog: pytest.Log
     assert numbers(crl(client)) == {issued["serialNumber"]}
 
 
-def test_a_certificate_is_listed_a_while_after_its_end(client: Client) -> None:
+def test_crl_lists_expired_certificates_for_a_while(client: Client) -> None:
     issued = client.issued({**EC, "ttl": "1d"})
     revoke(client, issued)
     for days, listed in ((2, True), (5, True), (3, False)):
@@ -238,18 +238,18 @@ def test_a_certificate_is_listed_a_while_after_its_end(client: Client) -> None:
 
 
 # -- the schedule --------------------------------------------------------------------------------------------------------
-def test_the_schedule_makes_all_lists_anew_and_measures(client: Client, capsys) -> None:
+def test_schedule_publishes_all_crls_and_metrics(client: Client, capsys) -> None:
     assert client.module.handler({"task": "crl"}, CONTEXT) == {"published": ["EC-issuing", "RSA-issuing"]}
     assert numbers(crl(client)) == set()
-    said = capsys.readouterr().out
-    assert '"CrlAgeSeconds":[0.0]' in said and '"CaEndsDays"' in said and '"stack":"world"' in said
+    response = capsys.readouterr().out
+    assert '"CrlAgeSeconds":[0.0]' in response and '"CaEndsDays"' in response and '"stack":"world"' in response
     before = crl(client)
     client.setting.clock.advance(days=1)
     client.module.handler({"task": "crl"}, CONTEXT)
     assert crl(client).last_update_utc == before.last_update_utc + timedelta(days=1)
 
 
-def test_one_that_cannot_sign_keeps_nobody_else_from_it(client: Client, capsys) -> None:
+def test_schedule_continues_after_failing_ca(client: Client, capsys) -> None:
     client.module.handler({"task": "crl"}, CONTEXT)
     client.setting.clock.advance(days=3)
     client.setting.signer.trouble = [Unavailable("slow")]
@@ -261,18 +261,20 @@ def test_one_that_cannot_sign_keeps_nobody_else_from_it(client: Client, capsys) 
     assert f'"CrlAgeSeconds":[{timedelta(days=3).total_seconds()}]' in capsys.readouterr().out
 
 
-def test_one_that_cannot_be_read_keeps_nobody_else_from_signing_or_listing(client: Client, capsys) -> None:
-    """Its list goes on growing old, and the metric says so; when it ends nobody knows."""
+def test_schedule_continues_after_unreadable_ca(client: Client, capsys) -> None:
+    """The metric shows the age of its CRL; the expiry of its CA is unknown."""
     client.setting.configuration.unreadable["broken"] = Misconfigured("ca broken does not parse")
     with pytest.raises(Unavailable, match="no new CRL for broken"):
         client.module.handler({"task": "crl"}, CONTEXT)
-    said = capsys.readouterr().out
+    response = capsys.readouterr().out
     assert crl(client).last_update_utc == crl(client, "RSA-issuing").last_update_utc == client.setting.now()
-    assert f'"CrlAgeSeconds":[{timedelta(days=7).total_seconds()}]' in said and said.count('"CaEndsDays":[') == 2
+    assert (
+        f'"CrlAgeSeconds":[{timedelta(days=7).total_seconds()}]' in response and response.count('"CaEndsDays":[') == 2
+    )
     assert client.issued(EC)["certificate"]
 
 
-def test_a_disabled_ca_goes_on_listing_and_a_pending_one_does_not(client: Client) -> None:
+def test_disabled_ca_publishes_crl_but_pending_does_not(client: Client) -> None:
     issued = client.issued(EC)
     ca = client.setting.cas["EC-issuing"]
     client.setting.configuration.put(
@@ -285,35 +287,35 @@ def test_a_disabled_ca_goes_on_listing_and_a_pending_one_does_not(client: Client
 
 
 # -- certificates of CAs ---------------------------------------------------------------------------------------------------
-def test_the_places_in_a_certificate_lead_to_what_they_say(client: Client) -> None:
+def test_urls_in_certificate_serve_issuer_and_crl(client: Client) -> None:
     leaf = x509.load_pem_x509_certificate(client.issued(EC)["certificate"].encode())
     client.module.handler({"task": "crl"}, CONTEXT)
     client.token = None
     (access,) = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    said = client.get(access.access_location.value.removeprefix(client.setting.address))
-    assert (said.status, said.headers["content-type"]) == (200, "application/pkix-cert")
-    leaf.verify_directly_issued_by(x509.load_der_x509_certificate(said.body))
+    response = client.get(access.access_location.value.removeprefix(client.setting.address))
+    assert (response.status, response.headers["content-type"]) == (200, "application/pkix-cert")
+    leaf.verify_directly_issued_by(x509.load_der_x509_certificate(response.body))
     (point,) = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    said = client.get(point.full_name[0].value.removeprefix(client.setting.address))
-    assert x509.load_der_x509_crl(said.body).issuer == leaf.issuer
+    response = client.get(point.full_name[0].value.removeprefix(client.setting.address))
+    assert x509.load_der_x509_crl(response.body).issuer == leaf.issuer
 
 
-def test_what_there_is_not_is_not_found(client: Client) -> None:
+def test_missing_downloads_are_not_found(client: Client) -> None:
     ca = client.setting.cas["EC-issuing"]
     for target in (f"crl/{ca.id}/der", f"ca/internal/{ca.id}/certificates/{ca.id}/der", "crl/x/der"):
         assert client.get(f"{MANAGER}/{target}").status == 404
 
 
-def test_a_restored_table_publishes_no_old_list_again(client: Client) -> None:
-    """The signer answers a number that it knows with the list of then: so no number is taken twice, whatever was lost."""
+def test_restored_table_reuses_no_crl_number(client: Client) -> None:
+    """The signer returns the old CRL for a known number, so numbers must not be reused after data loss."""
     certificates = client.setting.certificates
     first = client.issued(EC)
     revoke(client, first)
-    kept = dict(certificates.numbers), dict(certificates.lists)
+    restored = dict(certificates.numbers), dict(certificates.lists)
     for _ in range(5):
         client.setting.clock.advance(hours=24)
         client.setting.front.crl_publisher.refresh()
-    certificates.numbers, certificates.lists = kept
+    certificates.numbers, certificates.lists = restored
     client.setting.clock.advance(hours=24)
     client.token = client.setting.token(client.identity)
     second = client.issued(EC)

@@ -1,4 +1,4 @@
-"""Access tokens: how long they live, how often they are used, and what is said of those that are none (§A.2, §A.7, §A.8)."""
+"""Access tokens: lifetime, uses, renewal, revocation and errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass
 class Bench:
-    """One identity, which may be taken away."""
+    """One identity, which a test may remove."""
 
     identity_: Identity | None = field(default_factory=lambda: Identity(id="one", name="one"))
     clock: HandClock = field(default_factory=HandClock)
-    kept: FakeTokens = field(default_factory=FakeTokens)
+    stored: FakeTokens = field(default_factory=FakeTokens)
 
     def __post_init__(self) -> None:
-        self.tokens = AccessTokens(self.kept, self, self.clock)  # type: ignore[arg-type]
+        self.tokens = AccessTokens(self.stored, self, self.clock)  # type: ignore[arg-type]
 
     def identity(self, identity_id: str) -> Identity | None:
         return self.identity_ if identity_id == "one" else None
@@ -59,7 +59,7 @@ def made(**changes: Any) -> Bench:
     return Bench(Identity(id="one", name="one").model_copy(update=changes))
 
 
-def test_a_login_is_answered_as_the_contract_says(bench: Bench) -> None:
+def test_issue_returns_login_response(bench: Bench) -> None:
     answer = bench.tokens.issue(Identity(id="one", name="one"))
     text = answer.pop("accessToken")
     assert answer == {"expiresIn": 3_600, "accessTokenMaxTTL": 86_400, "tokenType": "Bearer"}
@@ -67,16 +67,16 @@ def test_a_login_is_answered_as_the_contract_says(bench: Bench) -> None:
     assert bench.tokens.identity_of(f"bearer {text}").id == "one"
 
 
-def test_a_token_is_random_and_is_kept_by_its_hash_alone(bench: Bench) -> None:
+def test_token_is_random_and_stored_as_hash(bench: Bench) -> None:
     texts = {bench.issue() for _ in range(100)}
     assert len(texts) == 100
     assert all(text.startswith("eca_") and len(text) == 47 for text in texts)  # 43 characters are 256 bits
-    assert set(bench.kept.tokens) == {hashlib.sha256(text.encode()).hexdigest() for text in texts}
-    assert not [text for text in texts if text in repr(bench.kept)]
+    assert set(bench.stored.tokens) == {hashlib.sha256(text.encode()).hexdigest() for text in texts}
+    assert not [text for text in texts if text in repr(bench.stored)]
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic eDp5", "Bearertoken", "eca_", "Token x"])
-def test_without_a_bearer_token_it_is_401(bench: Bench, authorization: str | None) -> None:
+def test_missing_bearer_token_is_401(bench: Bench, authorization: str | None) -> None:
     assert bench.refused(authorization) == (401, "Unauthorized")
 
 
@@ -87,17 +87,17 @@ def test_without_a_bearer_token_it_is_401(bench: Bench, authorization: str | Non
         f"eca_{'A' * 43}\n", "\ud800",
     ],
 )  # fmt: skip
-def test_a_bearer_token_that_is_none_of_ours_is_403(bench: Bench, text: str) -> None:
+def test_unknown_bearer_token_is_403(bench: Bench, text: str) -> None:
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
 
 
-def test_a_token_with_one_character_more_or_less_or_other_is_none(bench: Bench) -> None:
+def test_modified_token_is_refused(bench: Bench) -> None:
     text = bench.issue()
     for other in (text[:-1], f"{text}A", f" {text}", f"{text} ", text.swapcase(), text.removeprefix("eca_")):
         assert bench.refused(f"Bearer {other}") == (403, "TokenError")
 
 
-def test_a_token_ends(bench: Bench) -> None:
+def test_token_expires(bench: Bench) -> None:
     text = bench.issue()
     bench.clock.advance(seconds=3_599)
     assert bench.tokens.identity_of(f"Bearer {text}")
@@ -106,7 +106,7 @@ def test_a_token_ends(bench: Bench) -> None:
     assert bench.unrenewed(text) == (401, "Failed to renew MI access token due to TTL expiration")
 
 
-def test_a_token_without_an_end_of_its_own_does_not_pass_its_longest_life() -> None:
+def test_maximum_lifetime_ends_token_without_expiry() -> None:
     bench = made(token_ttl=timedelta(0), token_max_ttl=HOUR)
     text = bench.issue()
     bench.clock.advance(seconds=3_599)
@@ -115,7 +115,7 @@ def test_a_token_without_an_end_of_its_own_does_not_pass_its_longest_life() -> N
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
 
 
-def test_a_token_without_end_does_not_end() -> None:
+def test_unlimited_token_does_not_expire() -> None:
     bench = made(token_ttl=timedelta(0), token_max_ttl=timedelta(0))
     text = bench.issue()
     bench.clock.advance(days=36_500)
@@ -123,43 +123,43 @@ def test_a_token_without_end_does_not_end() -> None:
     assert bench.tokens.renew(text)["expiresIn"] == 0
 
 
-def test_no_token_lives_longer_than_the_longest_life() -> None:
+def test_maximum_lifetime_limits_ttl() -> None:
     bench = made(token_ttl=2 * DAY, token_max_ttl=HOUR)
     assert bench.tokens.issue(bench.identity_)["expiresIn"] == 3_600  # type: ignore[arg-type]
 
 
-def test_the_token_of_an_identity_that_is_gone_is_none(bench: Bench) -> None:
+def test_token_of_deleted_identity_is_refused(bench: Bench) -> None:
     text = bench.issue()
     bench.identity_ = None
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
     assert bench.unrenewed(text)[0] == 401
     bench.identity_ = Identity(id="one", name="one")
-    assert bench.refused(f"Bearer {text}") == (403, "TokenError")  # it was forgotten as it was to be renewed
+    assert bench.refused(f"Bearer {text}") == (403, "TokenError")  # the failed renewal revoked it
 
 
-def test_what_an_identity_may_do_is_read_at_each_call(bench: Bench) -> None:
+def test_identity_is_read_at_each_call(bench: Bench) -> None:
     text = bench.issue()
     bench.identity_ = Identity(id="one", name="renamed")
     assert bench.tokens.identity_of(f"Bearer {text}").name == "renamed"
 
 
-def test_uses_are_counted() -> None:
+def test_token_uses_are_limited() -> None:
     bench = made(token_uses=2)
     text = bench.issue()
     for _ in range(2):
         assert bench.tokens.identity_of(f"Bearer {text}")
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
     assert bench.unrenewed(text) == (400, "Unable to renew because access token number of uses limit reached")
-    assert bench.kept.tokens == {}
+    assert bench.stored.tokens == {}
 
 
-def test_an_identity_without_a_limit_costs_no_write(bench: Bench) -> None:
+def test_unlimited_token_costs_no_write(bench: Bench) -> None:
     bench.tokens.identity_of(f"Bearer {bench.issue()}")
-    assert bench.kept.calls == ["keep", "find"]
+    assert bench.stored.calls == ["keep", "find"]
 
 
 # -- renewal ----------------------------------------------------------------------------------------------------------
-def test_a_renewal_counts_from_now_and_keeps_the_token(bench: Bench) -> None:
+def test_renew_extends_token_from_now(bench: Bench) -> None:
     text = bench.issue()
     bench.clock.advance(minutes=50)
     assert bench.tokens.renew(text) == {
@@ -171,7 +171,7 @@ def test_a_renewal_counts_from_now_and_keeps_the_token(bench: Bench) -> None:
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
 
 
-def test_no_renewal_passes_the_longest_life_and_the_token_is_gone_then(bench: Bench) -> None:
+def test_renew_beyond_maximum_lifetime_revokes_token(bench: Bench) -> None:
     text = bench.issue()
     for _ in range(46):
         bench.clock.advance(minutes=30)
@@ -180,10 +180,10 @@ def test_no_renewal_passes_the_longest_life_and_the_token_is_gone_then(bench: Be
     bench.clock.advance(seconds=1)
     assert bench.unrenewed(text) == (401, "Failed to renew MI access token past its Max TTL expiration")
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
-    assert bench.kept.tokens == {}
+    assert bench.stored.tokens == {}
 
 
-def test_uses_that_are_spent_do_not_come_back_by_a_renewal() -> None:
+def test_renew_does_not_restore_uses() -> None:
     bench = made(token_uses=2)
     text = bench.issue()
     bench.tokens.identity_of(f"Bearer {text}")
@@ -192,22 +192,22 @@ def test_uses_that_are_spent_do_not_come_back_by_a_renewal() -> None:
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
 
 
-def test_a_token_that_is_revoked_while_it_is_renewed_stays_revoked(bench: Bench) -> None:
+def test_renew_does_not_restore_revoked_token(bench: Bench) -> None:
     text = bench.issue()
-    find = bench.kept.find
+    find = bench.stored.find
 
     def late(digest: str) -> Any:
         found = find(digest)
-        bench.kept.forget(digest)
+        bench.stored.forget(digest)
         return found
 
-    bench.kept.find = late  # type: ignore[method-assign]
+    bench.stored.find = late  # type: ignore[method-assign]
     assert bench.unrenewed(text) == (401, "No identity access token found")
-    assert bench.kept.tokens == {}
+    assert bench.stored.tokens == {}
 
 
 # -- revocation -------------------------------------------------------------------------------------------------------
-def test_a_revoked_token_is_none(bench: Bench) -> None:
+def test_revoked_token_is_refused(bench: Bench) -> None:
     text, other = bench.issue(), bench.issue()
     assert bench.tokens.revoke(text) == {"message": "Successfully revoked access token"}
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
@@ -217,8 +217,8 @@ def test_a_revoked_token_is_none(bench: Bench) -> None:
     assert bench.tokens.identity_of(f"Bearer {other}")
 
 
-def test_a_token_whose_longest_life_hands_have_shortened_is_not_renewed(bench: Bench) -> None:
+def test_renew_respects_manually_shortened_lifetime(bench: Bench) -> None:
     text = bench.issue()
-    (digest,) = bench.kept.tokens
-    bench.kept.tokens[digest] = replace(bench.kept.tokens[digest], latest_at=START)
+    (digest,) = bench.stored.tokens
+    bench.stored.tokens[digest] = replace(bench.stored.tokens[digest], latest_at=START)
     assert bench.unrenewed(text)[0] == 401

@@ -1,4 +1,4 @@
-"""Login by AWS IAM: what is refused before anybody is asked, what STS refuses, and who may come in (§A.5)."""
+"""Login with AWS IAM: validation before STS is called, refusals of STS, and allowed principals."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Bench:
     def asking(self, **changes: Any) -> Asking:
         return replace(Asking(self.clock()), **changes)
 
-    def log_in(self, question: SignedRequest | None = None, identity: str = "ours") -> Identity:
-        return self.auth.identity(identity, question or self.asking().question())
+    def log_in(self, request: SignedRequest | None = None, identity: str = "ours") -> Identity:
+        return self.auth.identity(identity, request or self.asking().question())
 
-    def refused(self, question: SignedRequest | None = None, identity: str = "ours") -> Refusal:
+    def refused(self, request: SignedRequest | None = None, identity: str = "ours") -> Refusal:
         with pytest.raises(Refusal) as refusal:
-            self.log_in(question, identity)
+            self.log_in(request, identity)
         assert "canary" not in str(refusal.value)
-        assert SESSION not in repr(question)
+        assert SESSION not in repr(request)
         return refusal.value
 
 
@@ -72,7 +72,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_who_signed_for_us_comes_in(bench: Bench) -> None:
+def test_login_accepts_request_for_this_server(bench: Bench) -> None:
     assert bench.log_in().id == "ours"
     ((region, headers),) = bench.sts.asked
     assert region == REGION
@@ -82,7 +82,7 @@ def test_who_signed_for_us_comes_in(bench: Bench) -> None:
     assert list(bench.tokens.signatures.values()) == [START + REPLAY_WINDOW]
 
 
-def test_the_login_that_evercert_ships_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_accepts_evercert_client(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(HandClock(datetime.now(UTC)))
     for session in (SESSION, None):
         bench.sts.sts.add(KEY, SECRET, session_token=session, arn=ARN)
@@ -92,10 +92,10 @@ def test_the_login_that_evercert_ships_comes_in(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("content_length", [None, "43"])
 @pytest.mark.parametrize("session", [None, SESSION])
-def test_a_question_as_infisicals_clients_sign_it_comes_in_where_that_is_allowed(
+def test_login_accepts_infisical_clients_if_allowed(
     bench: Bench, session: str | None, content_length: str | None
 ) -> None:
-    """§A.4: the content type is added after signing, and a content length that is not signed."""
+    """Clients of Infisical add the content type and the content length unsigned."""
     bench.sts.sts.add(KEY, SECRET, session_token=session, arn=ARN)
     asking = bench.asking(server=None, session=session)
     headers = asking.headers(unsigned=("content-type", "content-length"), Content_Length=content_length)
@@ -106,14 +106,14 @@ def test_a_question_as_infisicals_clients_sign_it_comes_in_where_that_is_allowed
     assert "content-length" not in bench.sts.asked[0][1]
 
 
-def test_names_of_headers_are_the_same_in_any_case(bench: Bench) -> None:
+def test_header_names_are_case_insensitive(bench: Bench) -> None:
     headers = bench.asking().headers(Content_Length="43", X_Evercert_Nonce="n-1")
     assert bench.log_in(bench.asking().question({name.upper(): value for name, value in headers.items()}))
     assert bench.sts.asked[0][1]["content-length"] == "43"
 
 
-@pytest.mark.parametrize("identity", ["nobody", "other", ""])
-def test_nobody_is_asked_for_an_identity_that_has_no_such_login(bench: Bench, identity: str) -> None:
+@pytest.mark.parametrize("identity", ["unknown", "other", ""])
+def test_login_refuses_identity_without_aws_auth(bench: Bench, identity: str) -> None:
     refusal = bench.refused(identity=identity)
     assert (refusal.status, refusal.error) == (404, "NotFound")
     assert str(refusal) == "AWS auth method not found for identity, did you configure AWS auth?"
@@ -121,7 +121,7 @@ def test_nobody_is_asked_for_an_identity_that_has_no_such_login(bench: Bench, id
     assert bench.tokens.calls == []
 
 
-# -- refused before anybody is asked ----------------------------------------------------------------------------------
+# -- refused without calling STS ----------------------------------------------------------------------------------
 def encoded(text: str) -> str:
     return b64encode(text.encode()).decode()
 
@@ -131,7 +131,7 @@ def raw(headers: str) -> SignedRequest:
 
 
 LONG = json.dumps({"x": "a" * 20_000})
-SOUND = Asking(START).question().headers  # so that nothing else is wrong with it
+SOUND = Asking(START).question().headers  # otherwise valid
 SHAPES: dict[str, SignedRequest] = {
     "GET": SignedRequest("GET", encoded(BODY.decode()), SOUND),
     "lower case": SignedRequest("post", encoded(BODY.decode()), SOUND),
@@ -164,7 +164,7 @@ SHAPES: dict[str, SignedRequest] = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_what_is_no_question_is_refused_with_nobody_asked(bench: Bench, name: str) -> None:
+def test_malformed_requests_are_refused(bench: Bench, name: str) -> None:
     asked = SHAPES[name]
     refusal = bench.refused(asked, "foreign")
     assert (refusal.status, refusal.error) == (400, "BadRequest")
@@ -192,24 +192,22 @@ CHANGED: dict[str, tuple[str, str]] = {
     "headers in another order": ("content-type;host", "host;content-type"),
     "a header signed twice": ("content-type;host", "content-type;host;host"),
     "a signed header that is not there": ("content-type;host", "content-length;content-type;host"),
-    "a signed header that nobody knows": ("content-type;host", "content-type;host;x-amz-user-agent"),
+    "an unknown signed header": ("content-type;host", "content-type;host;x-amz-user-agent"),
     "a signature in capitals": ("Signature=", "Signature=A"),
     "a second signature": ("Signature=", "Signature=0, Signature="),
 }
 
 
 @pytest.mark.parametrize("more", ["0", " ", ", Signature=0", ";x"])
-def test_nothing_stands_behind_a_signature(bench: Bench, more: str) -> None:
+def test_text_after_signature_is_refused(bench: Bench, more: str) -> None:
     headers = bench.asking().headers()
-    said = bench.refused(bench.asking().question({**headers, "Authorization": headers["Authorization"] + more}))
-    assert (said.status, bench.sts.asked) == (400, [])
+    refusal = bench.refused(bench.asking().question({**headers, "Authorization": headers["Authorization"] + more}))
+    assert (refusal.status, bench.sts.asked) == (400, [])
 
 
 @pytest.mark.parametrize("name", CHANGED)
 @pytest.mark.parametrize("identity", ["ours", "foreign"])
-def test_an_authorization_that_says_something_else_is_refused_with_nobody_asked(
-    bench: Bench, name: str, identity: str
-) -> None:
+def test_modified_authorization_is_refused(bench: Bench, name: str, identity: str) -> None:
     headers = bench.asking().headers()
     before, after = CHANGED[name]
     assert before in headers["Authorization"]
@@ -223,7 +221,7 @@ TRULY_SIGNED: dict[str, dict[str, str | None]] = {
     "STS of the world": {"Host": "sts.amazonaws.com"},
     "STS of China": {"Host": f"sts.{REGION}.amazonaws.com.cn"},
     "another region's host": {"Host": "sts.us-east-1.amazonaws.com"},
-    "somebody else's host": {"Host": "evil.example"},
+    "another host": {"Host": "evil.example"},
     "a host with a port": {"Host": f"sts.{REGION}.amazonaws.com:443"},
     "a host in capitals": {"Host": f"STS.{REGION}.amazonaws.com"},
     "a host and more": {"Host": f"sts.{REGION}.amazonaws.com@evil.example"},
@@ -245,9 +243,7 @@ TRULY_SIGNED: dict[str, dict[str, str | None]] = {
 
 @pytest.mark.parametrize("name", TRULY_SIGNED)
 @pytest.mark.parametrize("identity", ["ours", "foreign"])
-def test_what_is_truly_signed_and_not_what_is_asked_is_refused_with_nobody_asked(
-    bench: Bench, name: str, identity: str
-) -> None:
+def test_signed_but_unexpected_headers_are_refused(bench: Bench, name: str, identity: str) -> None:
     headers = bench.asking().headers(**{key.replace("-", "_"): value for key, value in TRULY_SIGNED[name].items()})
     assert bench.refused(bench.asking().question(headers), identity).status == 400
     assert bench.sts.asked == []
@@ -255,7 +251,7 @@ def test_what_is_truly_signed_and_not_what_is_asked_is_refused_with_nobody_asked
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "a", "EU-CENTRAL-1", "x" * 21])
-def test_the_sts_of_a_region_that_is_not_listed_is_not_asked(bench: Bench, region: str) -> None:
+def test_unlisted_region_is_refused(bench: Bench, region: str) -> None:
     refusal = bench.refused(bench.asking(region=region).question())
     assert (refusal.status, str(refusal)) == (400, "Invalid AWS region")
     assert bench.sts.asked == []
@@ -275,8 +271,8 @@ UNSIGNED = [
 
 @pytest.mark.parametrize("more", [*UNSIGNED, f'"x": "{"a" * 24_000}"'], ids=range(len(UNSIGNED) + 1))
 @pytest.mark.parametrize("first", [True, False])
-def test_what_nobody_signed_spoils_a_good_question(bench: Bench, more: str, first: bool) -> None:
-    """A header that is there twice, or is none, may be read otherwise by whoever comes next."""
+def test_duplicate_or_invalid_header_is_refused(bench: Bench, more: str, first: bool) -> None:
+    """The next recipient may read a duplicate or invalid header differently."""
     good = json.dumps(bench.asking().headers())[1:-1]
     text = f"{{{more}, {good}}}" if first else f"{{{good}, {more}}}"
     assert bench.refused(raw(encoded(text))).status == 400
@@ -284,13 +280,13 @@ def test_what_nobody_signed_spoils_a_good_question(bench: Bench, more: str, firs
     assert bench.tokens.calls == []
 
 
-def test_a_content_hash_that_is_right_is_sent_on(bench: Bench) -> None:
+def test_correct_content_hash_is_forwarded(bench: Bench) -> None:
     right = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843"
     headers = bench.asking().headers(X_Amz_Content_Sha256=right)
     assert bench.log_in(bench.asking().question(headers))
 
 
-def test_what_is_not_signed_is_not_sent_on(bench: Bench) -> None:
+def test_unsigned_headers_are_not_forwarded(bench: Bench) -> None:
     headers = {**bench.asking().headers(), "X-Forwarded-For": "x", "Accept": "application/json", "X-Amz-Target": "y"}
     assert bench.log_in(bench.asking().question(headers))
     assert not {"x-forwarded-for", "accept", "x-amz-target"} & {name.lower() for name in bench.sts.asked[0][1]}
@@ -299,12 +295,12 @@ def test_what_is_not_signed_is_not_sent_on(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("seconds", "status"), [(0, None), (-300, None), (300, None), (-301, 401), (301, 401), (-86_400, 401)]
 )
-def test_a_question_is_good_for_five_minutes_either_way(bench: Bench, seconds: int, status: int | None) -> None:
-    question = bench.asking(now=START + timedelta(seconds=seconds)).question()
+def test_request_is_valid_for_five_minutes(bench: Bench, seconds: int, status: int | None) -> None:
+    request = bench.asking(now=START + timedelta(seconds=seconds)).question()
     if status is None:
-        assert bench.log_in(question)
+        assert bench.log_in(request)
     else:
-        refusal = bench.refused(question)
+        refusal = bench.refused(request)
         assert (refusal.status, refusal.error) == (status, "Unauthorized")
         assert bench.sts.asked == []
         assert bench.tokens.calls == []
@@ -318,33 +314,31 @@ def test_a_question_is_good_for_five_minutes_either_way(bench: Bench, seconds: i
         "HTTPS://CA.EXAMPLE", "ca.example",
     ],
 )  # fmt: skip
-def test_a_question_for_another_server_is_refused_even_where_none_has_to_be_named(
-    bench: Bench, server: str, identity: str
-) -> None:
+def test_request_for_another_server_is_refused(bench: Bench, server: str, identity: str) -> None:
     refusal = bench.refused(bench.asking(server=server).question(), identity)
     assert (refusal.status, "for another server" in str(refusal)) == (401, True)
     assert bench.sts.asked == []
     assert bench.tokens.calls == []
 
 
-def test_a_question_for_no_server_is_for_foreign_clients_only(bench: Bench) -> None:
-    question = bench.asking(server=None).question()
-    assert bench.refused(question).status == 401
+def test_missing_server_id_needs_foreign_clients(bench: Bench) -> None:
+    request = bench.asking(server=None).question()
+    assert bench.refused(request).status == 401
     assert bench.sts.asked == []
-    assert bench.log_in(question, "foreign")
+    assert bench.log_in(request, "foreign")
 
 
 # -- once -------------------------------------------------------------------------------------------------------------
-def test_a_question_is_asked_once_for_whichever_identity(bench: Bench) -> None:
-    question = bench.asking().question()
-    bench.log_in(question)
+def test_signature_is_used_once_across_identities(bench: Bench) -> None:
+    request = bench.asking().question()
+    bench.log_in(request)
     for identity in ("ours", "foreign"):
-        refusal = bench.refused(question, identity)
+        refusal = bench.refused(request, identity)
         assert (refusal.status, "used before" in str(refusal)) == (401, True)
     assert len(bench.sts.asked) == 1
 
 
-def test_a_question_that_is_written_otherwise_is_the_same_one(bench: Bench) -> None:
+def test_reformatted_request_counts_as_used(bench: Bench) -> None:
     headers = bench.asking().headers()
     bench.log_in(bench.asking().question(headers))
     other = {**{name.lower(): value for name, value in reversed(headers.items())}, "x-unsigned": "1"}
@@ -352,17 +346,17 @@ def test_a_question_that_is_written_otherwise_is_the_same_one(bench: Bench) -> N
     assert "used before" in str(bench.refused(bench.asking().question(other)))
 
 
-def test_a_signature_is_taken_before_sts_is_asked_and_stays_so(bench: Bench) -> None:
-    """Or two at once could both be asked."""
-    question = bench.asking().question()
+def test_signature_is_marked_before_calling_sts(bench: Bench) -> None:
+    """Otherwise two concurrent logins could both call STS."""
+    request = bench.asking().question()
     bench.sts.trouble = Unavailable("STS does not answer")
     with pytest.raises(Unavailable):
-        bench.log_in(question)
+        bench.log_in(request)
     bench.sts.trouble = None
-    assert "used before" in str(bench.refused(question))
+    assert "used before" in str(bench.refused(request))
 
 
-def test_a_signature_is_remembered_for_longer_than_it_could_be_used() -> None:
+def test_signature_is_remembered_longer_than_valid() -> None:
     for seconds in (-300, 0, 300):
         asking = Asking(START + timedelta(seconds=seconds))
         found = validate_request(asking.question(), RULES, START, foreign_clients=False)
@@ -374,13 +368,13 @@ def test_a_signature_is_remembered_for_longer_than_it_could_be_used() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"secret": "another"}, {"key": "ASIAANOTHER"}, {"session": "another"}, {"session": None}], ids=str
 )
-def test_whom_sts_does_not_know_stays_outside(bench: Bench, wrong: dict[str, Any]) -> None:
+def test_signer_unknown_to_sts_is_refused(bench: Bench, wrong: dict[str, Any]) -> None:
     refusal = bench.refused(bench.asking(**wrong).question())
     assert (refusal.status, "did not accept the signature" in str(refusal)) == (401, True)
     assert len(bench.sts.asked) == 1
 
 
-def test_somebody_who_may_not_come_in_is_told_who_he_is() -> None:
+def test_refusal_names_the_principal() -> None:
     bench = Bench(principals=("arn:aws:iam::123456789012:role/another",))
     refusal = bench.refused()
     assert refusal.status == 401
@@ -395,7 +389,7 @@ def test_somebody_who_may_not_come_in_is_told_who_he_is() -> None:
         "arn:aws:iam::123456789012:role/a/b/evercert-issuer", "arn:aws:iam::*:role/evercert-issuer",
     ],
 )  # fmt: skip
-def test_principals_that_are_the_caller(pattern: str) -> None:
+def test_matches_accepts_principals_of_caller(pattern: str) -> None:
     assert matches(pattern, ARN)
     assert Bench(principals=("arn:aws:iam::123456789012:user/x", pattern)).log_in()
 
@@ -411,13 +405,13 @@ def test_principals_that_are_the_caller(pattern: str) -> None:
         "arn:aws:iam::123456789012:role/EVERCERT-ISSUER", "arn.aws.iam..123456789012.role.evercert-issuer", "evercert-issuer",
     ],
 )  # fmt: skip
-def test_principals_that_are_somebody_else(pattern: str) -> None:
+def test_matches_refuses_other_principals(pattern: str) -> None:
     assert not matches(pattern, ARN)
     assert Bench(principals=(pattern,)).refused().status == 401
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
-def test_roles_of_every_partition(partition: str) -> None:
+def test_matches_roles_of_every_partition(partition: str) -> None:
     assert matches(
         f"arn:{partition}:iam::123456789012:role/path/r", f"arn:{partition}:sts::123456789012:assumed-role/r/s"
     )
@@ -434,11 +428,11 @@ def test_roles_of_every_partition(partition: str) -> None:
         ("arn:aws:iam::123456789012:role/x", "arn:aws:sts::123456789012:assumed-role/x/y/z", False),
     ],
 )
-def test_principals_that_are_no_roles(pattern: str, arn: str, is_it: bool) -> None:
+def test_matches_principals_other_than_roles(pattern: str, arn: str, is_it: bool) -> None:
     assert matches(pattern, arn) is is_it
 
 
-def test_an_identity_without_principals_lets_nobody_in() -> None:
+def test_identity_without_principals_refuses_all() -> None:
     assert Bench(principals=()).refused().status == 401
 
 
@@ -449,7 +443,7 @@ SIGNED = sorted(set(HEADERS) - {"Authorization"})
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(SIGNED), st.data())
-def test_one_character_of_a_signed_header_is_enough_to_be_refused(name: str, data: st.DataObject) -> None:
+def test_changed_character_in_signed_header_is_refused(name: str, data: st.DataObject) -> None:
     value = HEADERS[name]
     place = data.draw(st.integers(0, len(value) - 1))
     other = data.draw(st.characters(max_codepoint=0x17F))
@@ -461,7 +455,7 @@ def test_one_character_of_a_signed_header_is_enough_to_be_refused(name: str, dat
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, len(BODY) - 1), st.integers(0, 255))
-def test_one_byte_of_the_body_is_enough_to_be_refused(place: int, other: int) -> None:
+def test_changed_byte_in_body_is_refused(place: int, other: int) -> None:
     changed = BODY[:place] + bytes([other]) + BODY[place + 1 :]
     assume(changed != BODY)
     bench = Bench()
@@ -471,7 +465,7 @@ def test_one_byte_of_the_body_is_enough_to_be_refused(place: int, other: int) ->
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
-def test_one_character_of_the_authorization_is_enough_to_be_refused(data: st.DataObject) -> None:
+def test_changed_character_in_authorization_is_refused(data: st.DataObject) -> None:
     value = HEADERS["Authorization"]
     place = data.draw(st.integers(0, len(value) - 1))
     changed = value[:place] + data.draw(st.characters(min_codepoint=0x20, max_codepoint=0x7E)) + value[place + 1 :]
@@ -482,23 +476,23 @@ def test_one_character_of_the_authorization_is_enough_to_be_refused(data: st.Dat
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.sampled_from(["method", "body", "headers"]))
-def test_whatever_is_sent_is_answered_with_a_refusal(junk: bytes, part: str) -> None:
+def test_random_input_is_refused(junk: bytes, part: str) -> None:
     assume(junk not in {BODY, b"POST"})
     text = junk.decode(errors="replace")
-    for said in (text, b64encode(junk).decode()):
-        assert Bench().refused(replace(Asking(START).question(), **{part: said}), "foreign").status in {400, 401}
+    for sent in (text, b64encode(junk).decode()):
+        assert Bench().refused(replace(Asking(START).question(), **{part: sent}), "foreign").status in {400, 401}
 
 
 @pytest.mark.parametrize("address", ["https://CA.example", "https://ca.example:443/", "https://ca.example/api"])
-def test_our_own_id_is_our_origin_as_clients_spell_it(address: str) -> None:
+def test_server_id_is_normalized_origin(address: str) -> None:
     assert Rules.of(["us-east-1", REGION], address) == RULES
 
 
-def test_a_proof_shows_no_secret() -> None:
-    question = Asking(START).question()
-    found = validate_request(question, RULES, START, foreign_clients=False)
-    shown = repr(SimpleNamespace(question=question, found=found))
+def test_repr_of_proof_contains_no_secret() -> None:
+    request = Asking(START).question()
+    found = validate_request(request, RULES, START, foreign_clients=False)
+    shown = repr(SimpleNamespace(request=request, found=found))
     assert SESSION not in shown
     assert HEADERS["Authorization"] not in shown
-    assert question.headers not in shown
-    assert b64decode(question.body) == BODY
+    assert request.headers not in shown
+    assert b64decode(request.body) == BODY

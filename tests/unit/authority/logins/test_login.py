@@ -1,4 +1,4 @@
-"""Logins by their paths: bodies, client secrets and lockouts (contract §A.2, §A.6, §A.8)."""
+"""Login endpoints: bodies, client secrets and lockouts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Bench:
         self.sts = FakeSts(sts)
         self.access = AccessTokens(self.tokens, self, self.clock)  # type: ignore[arg-type]
         rules = Rules(frozenset({REGION}), "https://ca.example")
-        self.logging_in = LoginService(
+        self.logins = LoginService(
             self.access,
             UniversalAuth(self, self.tokens, self.clock),  # type: ignore[arg-type]
             AWSAuth(self, self.tokens, self.sts, rules, self.clock),  # type: ignore[arg-type]
@@ -66,12 +66,12 @@ class Bench:
     def identity_of_client(self, client_id: str) -> Identity | None:
         return self.one if client_id == "client" else None
 
-    def universal(self, given: str = RIGHT, client: str = "client", **more: Any) -> dict[str, Any]:
-        return self.logging_in.login("universal-auth", {"clientId": client, "clientSecret": given, **more})
+    def universal(self, client_secret: str = RIGHT, client: str = "client", **more: Any) -> dict[str, Any]:
+        return self.logins.login("universal-auth", {"clientId": client, "clientSecret": client_secret, **more})
 
-    def told(self, given: str = RIGHT, client: str = "client", **more: Any) -> tuple[int, str, str]:
+    def refused(self, client_secret: str = RIGHT, client: str = "client", **more: Any) -> tuple[int, str, str]:
         with pytest.raises(Refusal) as refusal:
-            self.universal(given, client, **more)
+            self.universal(client_secret, client, **more)
         assert "canary" not in str(refusal.value)
         return refusal.value.status, refusal.value.error, str(refusal.value)
 
@@ -82,56 +82,56 @@ def bench() -> Bench:
 
 
 def aws_body(bench: Bench, **more: Any) -> dict[str, Any]:
-    question = Asking(bench.clock()).question()
-    return {"identityId": "one", "iamRequestBody": question.body, "iamRequestHeaders": question.headers, **more}
+    request = Asking(bench.clock()).question()
+    return {"identityId": "one", "iamRequestBody": request.body, "iamRequestHeaders": request.headers, **more}
 
 
 # -- universal auth ---------------------------------------------------------------------------------------------------
-def test_the_right_secret_lets_in(bench: Bench) -> None:
+def test_login_accepts_correct_secret(bench: Bench) -> None:
     answer = bench.universal()
     assert bench.access.identity_of(f"Bearer {answer['accessToken']}").id == "one"
 
 
-@pytest.mark.parametrize("given", [WRONG, "", " ", f"{RIGHT} ", RIGHT.upper(), RIGHT[:-1]])
-@pytest.mark.parametrize("client", ["client", "nobody", "CLIENT"])
-def test_wrong_id_and_wrong_secret_are_told_with_the_same_words(bench: Bench, given: str, client: str) -> None:
-    if given:
-        assert bench.told(given, client) == INVALID
-    assert bench.told(WRONG, "nobody") == INVALID
+@pytest.mark.parametrize("client_secret", [WRONG, "", " ", f"{RIGHT} ", RIGHT.upper(), RIGHT[:-1]])
+@pytest.mark.parametrize("client", ["client", "unknown", "CLIENT"])
+def test_wrong_id_and_secret_get_same_error(bench: Bench, client_secret: str, client: str) -> None:
+    if client_secret:
+        assert bench.refused(client_secret, client) == INVALID
+    assert bench.refused(WRONG, "unknown") == INVALID
 
 
-def test_wrong_id_and_wrong_secret_cost_the_same(bench: Bench) -> None:
+def test_wrong_id_and_secret_cost_same_calls(bench: Bench) -> None:
     calls = []
-    for client in ("client", "nobody"):
-        bench.told(WRONG, client)
+    for client in ("client", "unknown"):
+        bench.refused(WRONG, client)
         calls.append(list(bench.tokens.calls))
         bench.tokens.calls.clear()
     assert calls[0] == calls[1] == ["locked_until", "failed"]
 
 
-def test_an_id_that_there_is_not_is_locked_like_any_other(bench: Bench) -> None:
-    """Or the lockout would tell which ids there are."""
-    for client in ("client", "nobody"):
-        assert [bench.told(WRONG, client) for _ in range(4)] == [INVALID] * 3 + [LOCKED]
+def test_unknown_client_id_is_locked_too(bench: Bench) -> None:
+    """Otherwise the lockout would reveal which ids exist."""
+    for client in ("client", "unknown"):
+        assert [bench.refused(WRONG, client) for _ in range(4)] == [INVALID] * 3 + [LOCKED]
 
 
-def test_an_identity_of_another_client_id_is_not_let_in(bench: Bench) -> None:
-    """The index points to it, and its login was given another id since."""
+def test_login_refuses_outdated_client_id(bench: Bench) -> None:
+    """The index still points to it, but its client id changed."""
     assert bench.one.universal is not None
     bench.one = bench.one.model_copy(
         update={"universal": bench.one.universal.model_copy(update={"client_id": "newer"})}
     )
-    assert bench.told() == INVALID
+    assert bench.refused() == INVALID
 
 
-def test_an_identity_without_this_login_is_not_let_in(bench: Bench) -> None:
+def test_login_refuses_identity_without_universal_auth(bench: Bench) -> None:
     bench.one = bench.one.model_copy(update={"universal": None})
-    assert bench.told() == INVALID
+    assert bench.refused() == INVALID
 
 
-# §A.6: after how many wrong ones, at which second it is tried again, and what is said then
+# lockout settings, seconds of the wrong attempts, second of the next attempt, expected error
 @pytest.mark.parametrize(
-    ("lockout", "wrong", "after", "said"),
+    ("lockout", "wrong", "after", "expected"),
     [
         ({}, [0, 0], 0, None),
         ({}, [0, 0, 0], 0, LOCKED),
@@ -148,59 +148,59 @@ def test_an_identity_without_this_login_is_not_let_in(bench: Bench) -> None:
         ({"window": "1h"}, [0, 3_000, 6_000], 6_001, LOCKED),
     ],
 )
-def test_wrong_secrets_lock_for_a_while(
-    lockout: dict[str, Any], wrong: list[int], after: int, said: tuple[int, str, str] | None
+def test_wrong_secrets_cause_lockout(
+    lockout: dict[str, Any], wrong: list[int], after: int, expected: tuple[int, str, str] | None
 ) -> None:
     bench = Bench(lockout=lockout)
     for moment in wrong:
         bench.clock.now = START + timedelta(seconds=moment)
-        assert bench.told(WRONG) == INVALID
+        assert bench.refused(WRONG) == INVALID
     bench.clock.now = START + timedelta(seconds=after)
-    if said is None:
+    if expected is None:
         assert bench.universal()
     else:
-        assert bench.told() == said
+        assert bench.refused() == expected
 
 
-def test_a_right_secret_forgets_the_wrong_ones(bench: Bench) -> None:
+def test_correct_secret_resets_failures(bench: Bench) -> None:
     for _ in range(5):
-        assert [bench.told(WRONG) for _ in range(2)] == [INVALID] * 2
+        assert [bench.refused(WRONG) for _ in range(2)] == [INVALID] * 2
         assert bench.universal()
 
 
-def test_a_secret_ends(bench: Bench) -> None:
+def test_secret_expires(bench: Bench) -> None:
     bench = Bench(secrets=(secret(RIGHT, expires_at=START + timedelta(hours=1)),))
     bench.clock.advance(seconds=3_599)
     assert bench.universal()
     bench.clock.advance(seconds=1)
-    assert bench.told() == (401, "Unauthorized", "Access denied due to expired client secret")
+    assert bench.refused() == (401, "Unauthorized", "Access denied due to expired client secret")
 
 
-def test_a_secret_is_used_as_often_as_it_may_be(bench: Bench) -> None:
+def test_secret_uses_are_limited(bench: Bench) -> None:
     bench = Bench(secrets=(secret(RIGHT, uses=2), secret("another")))
     assert [bool(bench.universal()) for _ in range(2)] == [True, True]
-    assert bench.told() == (401, "Unauthorized", "Access denied due to client secret usage limit reached")
+    assert bench.refused() == (401, "Unauthorized", "Access denied due to client secret usage limit reached")
     assert bench.universal("another")
 
 
-def test_a_secret_that_ended_lets_nobody_in_by_trying_often(bench: Bench) -> None:
+def test_expired_secret_stays_refused(bench: Bench) -> None:
     bench = Bench(secrets=(secret(RIGHT, expires_at=START),))
     for _ in range(5):
-        assert bench.told()[0] == 401
+        assert bench.refused()[0] == 401
     assert bench.tokens.tokens == {}
 
 
 # -- AWS IAM ----------------------------------------------------------------------------------------------------------
-def test_a_signature_lets_in(bench: Bench) -> None:
-    answer = bench.logging_in.login("aws-auth", aws_body(bench, iamRequestUrl="https://evil.example"))
+def test_login_accepts_aws_signature(bench: Bench) -> None:
+    answer = bench.logins.login("aws-auth", aws_body(bench, iamRequestUrl="https://evil.example"))
     assert bench.access.identity_of(f"Bearer {answer['accessToken']}").id == "one"
 
 
-def test_the_method_is_post_unless_another_is_named(bench: Bench) -> None:
+def test_aws_login_accepts_only_post(bench: Bench) -> None:
     with pytest.raises(Refusal, match="only POST") as refusal:
-        bench.logging_in.login("aws-auth", aws_body(bench, iamHttpRequestMethod="GET"))
+        bench.logins.login("aws-auth", aws_body(bench, iamHttpRequestMethod="GET"))
     assert refusal.value.status == 400
-    assert bench.logging_in.login("aws-auth", aws_body(bench, iamHttpRequestMethod="POST"))
+    assert bench.logins.login("aws-auth", aws_body(bench, iamHttpRequestMethod="POST"))
 
 
 # -- bodies -----------------------------------------------------------------------------------------------------------
@@ -223,38 +223,38 @@ def test_the_method_is_post_unless_another_is_named(bench: Bench) -> None:
         ("aws-auth", {"identityId": "x", "iamRequestBody": "x", "iamRequestHeaders": "x" * 24_577}, [["iamRequestHeaders"]]),
     ],
 )  # fmt: skip
-def test_a_body_that_is_none_is_told_with_every_field(bench: Bench, method: str, body: Any, paths: list[Any]) -> None:
+def test_login_lists_every_invalid_field(bench: Bench, method: str, body: Any, paths: list[Any]) -> None:
     with pytest.raises(Refusal) as refusal:
-        bench.logging_in.login(method, body)
+        bench.logins.login(method, body)
     assert (refusal.value.status, refusal.value.error) == (422, "ValidationFailure")
-    said = refusal.value.body("req-1")["message"]
-    assert [issue["path"] for issue in said] == paths
-    assert all(issue["message"] and issue["code"] for issue in said)
+    issues = refusal.value.body("req-1")["message"]
+    assert [issue["path"] for issue in issues] == paths
+    assert all(issue["message"] and issue["code"] for issue in issues)
     assert bench.tokens.calls == []
     assert bench.sts.asked == []
 
 
 @pytest.mark.parametrize("name", ["organizationSlug", "subOrganizationName"])
-def test_there_are_no_sub_organisations(bench: Bench, name: str) -> None:
-    assert bench.told(**{name: "X"}) == (404, "NotFound", "Sub organization with slug X not found")
+def test_login_refuses_sub_organizations(bench: Bench, name: str) -> None:
+    assert bench.refused(**{name: "X"}) == (404, "NotFound", "Sub organization with slug X not found")
     assert bench.universal(**{name: ""})
     with pytest.raises(Refusal, match="Sub organization with slug X not found"):
-        bench.logging_in.login("aws-auth", aws_body(bench, **{name: "X"}))
+        bench.logins.login("aws-auth", aws_body(bench, **{name: "X"}))
     assert bench.sts.asked == []
 
 
 @pytest.mark.parametrize("method", ["kubernetes-auth", "universal", "", "../token", "aws-iam"])
-def test_other_logins_are_not_there(bench: Bench, method: str) -> None:
+def test_login_refuses_unknown_methods(bench: Bench, method: str) -> None:
     with pytest.raises(Refusal, match="Unknown login method") as refusal:
-        bench.logging_in.login(method, {})
+        bench.logins.login(method, {})
     assert refusal.value.status == 404
 
 
-def test_a_token_is_renewed_and_revoked_by_its_text(bench: Bench) -> None:
+def test_renew_and_revoke_take_the_token(bench: Bench) -> None:
     text = bench.universal()["accessToken"]
-    assert bench.logging_in.renew({"accessToken": text})["accessToken"] == text
-    assert bench.logging_in.revoke({"accessToken": text}) == {"message": "Successfully revoked access token"}
-    for call in (bench.logging_in.renew, bench.logging_in.revoke):
+    assert bench.logins.renew({"accessToken": text})["accessToken"] == text
+    assert bench.logins.revoke({"accessToken": text}) == {"message": "Successfully revoked access token"}
+    for call in (bench.logins.renew, bench.logins.revoke):
         with pytest.raises(Refusal) as refusal:
             call({"accessToken": text})
         assert refusal.value.status == 401
@@ -266,7 +266,7 @@ def test_a_token_is_renewed_and_revoked_by_its_text(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "address", ["https://CA.example.com", "https://ca.example.com:443", "https://ca.example.com/pki"]
 )
-def test_the_server_id_is_the_origin_that_clients_sign(address: str) -> None:
-    """However the operator writes the address: clients reckon its origin."""
+def test_server_id_is_origin_of_address(address: str) -> None:
+    """Clients compute the origin of the address, regardless of its spelling."""
     front = Setting(address=address).front
     assert front.logins._aws._rules.server_id == "https://ca.example.com"

@@ -1,4 +1,4 @@
-"""What `apply` says of issuers that the stack may not ask, its own authority among them."""
+"""Notes of `apply` about issuers whose host is not allowed, except the stack's own authority."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evercert.cli.documents import _note_unlisted_hosts
 
 
 @pytest.mark.parametrize(
-    ("address", "outputs", "told"),
+    ("address", "outputs", "noted"),
     [
         ("https://ca.example.com", {"AuthorityAddress": "https://ca.example.com"}, False),
         ("https://ca.example.com", {"AuthorityAddress": "https://ca.example.com:8443"}, True),
@@ -20,14 +20,14 @@ from evercert.cli.documents import _note_unlisted_hosts
         ("https://127.0.0.1:8443", {}, False),
     ],
 )
-def test_the_own_authority_needs_no_entry(address: str, outputs: dict[str, str], told: bool) -> None:
+def test_unlisted_hosts_ignores_own_authority(address: str, outputs: dict[str, str], noted: bool) -> None:
     issuer = SimpleNamespace(settings={"address": address})
     found: Any = SimpleNamespace(issuers={"main": issuer})
     connection: Any = SimpleNamespace(parameters={"IssuerHosts": "app.infisical.com"}, outputs=outputs)
     notes = _note_unlisted_hosts(found, connection)
-    assert bool(notes) is told
-    if told:
+    assert bool(notes) is noted
+    if noted:
         own = outputs.get("AuthorityAddress")
         instead = f" (the stack's own authority is {own})" if own else ""
-        said = "issuer main: host ca.example.com is not allowed; add it to the stack's parameter IssuerHosts"
-        assert notes == [said + instead]
+        message = "issuer main: host ca.example.com is not allowed; add it to the stack's parameter IssuerHosts"
+        assert notes == [message + instead]
