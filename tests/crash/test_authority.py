@@ -201,7 +201,7 @@ def settled(stage: Stage, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *ALONE], ids=str)
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_front_dies_at_any_call_and_the_client_asks_again(world: World, scenario: Scenario, when: When) -> None:
+def test_client_retries_after_front_crash(world: World, scenario: Scenario, when: When) -> None:
     calls = points(world, scenario, lambda stage: stage.world.switch)
     assert len(calls) >= 4
     for at in range(1, len(calls) + 1):
@@ -215,7 +215,7 @@ def test_the_front_dies_at_any_call_and_the_client_asks_again(world: World, scen
 
 @ALL
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_signer_dies_at_any_call_and_the_client_asks_again(world: World, scenario: Scenario, when: When) -> None:
+def test_client_retries_after_signer_crash(world: World, scenario: Scenario, when: When) -> None:
     calls = points(world, scenario, lambda stage: stage.signers)
     assert calls == ["intend", "sign", "conclude"]
     for at in range(1, len(calls) + 1):
@@ -228,7 +228,7 @@ def test_the_signer_dies_at_any_call_and_the_client_asks_again(world: World, sce
 
 
 @ALL
-def test_an_intent_tells_of_every_signature(world: World, scenario: Scenario) -> None:
+def test_every_signature_has_an_intent(world: World, scenario: Scenario) -> None:
     """Whatever died: nothing is signed that no row of the ledger tells of."""
     stage = staged(world, scenario)
     before = len(stage.setting.ledger.intents)
@@ -239,7 +239,7 @@ def test_an_intent_tells_of_every_signature(world: World, scenario: Scenario) ->
 
 
 @ALL
-def test_the_poll_drives_on_what_died(world: World, scenario: Scenario) -> None:
+def test_poll_resumes_crashed_issuance(world: World, scenario: Scenario) -> None:
     """A client that has the request's id, and no wish to ask again."""
     stage = staged(world, scenario)
     stage.signers.arm(3, "before")
@@ -251,7 +251,7 @@ def test_the_poll_drives_on_what_died(world: World, scenario: Scenario) -> None:
     settled(stage, scenario)
 
 
-def test_what_an_interrupted_failure_left_behind_is_ended(world: World) -> None:
+def test_interrupted_failure_is_completed(world: World) -> None:
     """The signer refuses, and the front dies before or after it wrote that down."""
     for when in ("before", "after"):
         stage = staged(world, SCENARIOS[2])

@@ -158,7 +158,7 @@ def assert_promises(stage: Stage, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 @pytest.mark.timeout(600)
-def test_death_at_any_call_changes_nothing_in_the_end(stage: Stage, scenario: Scenario, capsys) -> None:
+def test_crash_at_any_call_changes_no_result(stage: Stage, scenario: Scenario, capsys) -> None:
     calls = stage.run(scenario, at=None)
     assert_promises(stage, scenario)
     points = [(at, when) for at in range(1, calls + 1) for when in ("before", "after")]

@@ -36,7 +36,7 @@ def settle(stage: InfisicalStage) -> Record:
 
 @ALL
 @pytest.mark.timeout(900)
-def test_an_edit_at_any_call_ends_with_the_edited_certificate_alone(stage, scenario: Scenario, every: int) -> None:
+def test_edit_at_any_call_leaves_only_the_edited_certificate(stage, scenario: Scenario, every: int) -> None:
     def edit() -> None:
         wanted = stage.spec(scenario).model_dump(mode="json", by_alias=True)
         wanted["attributes"]["alt-names"] = ["dns:edited.example.com"]
@@ -55,7 +55,7 @@ def test_an_edit_at_any_call_ends_with_the_edited_certificate_alone(stage, scena
 
 @ALL
 @pytest.mark.timeout(900)
-def test_a_request_at_any_call_is_served_and_wastes_nothing(stage, scenario: Scenario, every: int) -> None:
+def test_request_at_any_call_is_served_without_waste(stage, scenario: Scenario, every: int) -> None:
     for at in points(stage, scenario, every):
         stage.run(scenario, at, act=lambda: stage.world.specs.request("web", stage.world.clock()) or None)
         record = settle(stage)
@@ -67,7 +67,7 @@ def test_a_request_at_any_call_is_served_and_wastes_nothing(stage, scenario: Sce
 
 @ALL
 @pytest.mark.timeout(900)
-def test_a_delete_at_any_call_leaves_no_record_and_no_error(stage, scenario: Scenario, every: int) -> None:
+def test_delete_at_any_call_leaves_no_record(stage, scenario: Scenario, every: int) -> None:
     """What waits for people goes on waiting for them: nobody is left who could take it back."""
     for at in points(stage, scenario, every):
         stage.run(scenario, at, act=lambda: stage.world.specs.remove(stage.world.record()))

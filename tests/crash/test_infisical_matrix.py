@@ -60,7 +60,7 @@ def trouble(stage: InfisicalStage, fault: str) -> Callable[[], None]:
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *OLDER], ids=str)
 @pytest.mark.timeout(900)
-def test_death_at_any_call_wastes_nothing_that_can_be_found(stage, scenario: Scenario, every: int, capsys) -> None:
+def test_crash_at_any_call_wastes_no_certificate(stage, scenario: Scenario, every: int, capsys) -> None:
     calls = stage.run(scenario, at=None)
     assert_promises(stage, scenario)
     assert [outcome.type for outcome in stage.world.specs.history("web")] == scenario.types
@@ -78,7 +78,7 @@ def test_death_at_any_call_wastes_nothing_that_can_be_found(stage, scenario: Sce
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *OLDER], ids=str)
 @pytest.mark.timeout(900)
-def test_trouble_on_the_line_wastes_nothing_that_can_be_found(stage, scenario: Scenario, every: int, capsys) -> None:
+def test_network_error_wastes_no_certificate(stage, scenario: Scenario, every: int, capsys) -> None:
     calls = stage.run(scenario, at=None)
     asked = [at for at, call in enumerate(calls, 1) if call.startswith("http ")]
     worst = {(at, "drop-after") for at in creating(calls)}
@@ -93,7 +93,7 @@ def test_trouble_on_the_line_wastes_nothing_that_can_be_found(stage, scenario: S
         print(f"\nInfisical, {scenario}: {len(points)} troubles at {len(asked)} calls: {tally}")
 
 
-def test_the_matrix_notices_a_certificate_too_many(stage: InfisicalStage) -> None:
+def test_matrix_detects_extra_certificate(stage: InfisicalStage) -> None:
     """The assertions themselves can fail."""
     scenario = SCENARIOS[0]
     stage.run(scenario, at=None)

@@ -17,7 +17,7 @@ PENDING = Scenario("pending", {"type": "scripted"}, script=["pending"])
 
 
 @pytest.mark.parametrize("scenario", [ISSUANCE, PENDING], ids=lambda scenario: scenario.name)
-def test_an_edit_at_any_call_ends_with_the_edited_certificate(stage: Stage, scenario: Scenario) -> None:
+def test_edit_at_any_call_is_issued(stage: Stage, scenario: Scenario) -> None:
     calls = stage.run(scenario, at=None)
 
     def edit() -> None:
@@ -37,7 +37,7 @@ def test_an_edit_at_any_call_ends_with_the_edited_certificate(stage: Stage, scen
 
 
 @pytest.mark.parametrize("scenario", [ISSUANCE, PENDING], ids=lambda scenario: scenario.name)
-def test_a_delete_at_any_call_leaves_no_record_and_no_error(stage: Stage, scenario: Scenario) -> None:
+def test_delete_at_any_call_leaves_no_record(stage: Stage, scenario: Scenario) -> None:
     calls = stage.run(scenario, at=None)
     for at in range(1, calls + 1):
         stage.run(scenario, at, act=lambda: stage.world.specs.remove(stage.world.record()))
@@ -48,7 +48,7 @@ def test_a_delete_at_any_call_leaves_no_record_and_no_error(stage: Stage, scenar
 
 
 @pytest.mark.parametrize("scenario", [ISSUANCE, PENDING], ids=lambda scenario: scenario.name)
-def test_a_request_at_any_call_is_served(stage: Stage, scenario: Scenario) -> None:
+def test_request_at_any_call_is_served(stage: Stage, scenario: Scenario) -> None:
     calls = stage.run(scenario, at=None)
     for at in range(1, calls + 1):
         stage.run(scenario, at, act=lambda: stage.world.specs.request("web", stage.world.clock()) or None)
@@ -59,7 +59,7 @@ def test_a_request_at_any_call_is_served(stage: Stage, scenario: Scenario) -> No
         assert record.state == "ready", at
 
 
-def test_an_edit_of_the_issuer_at_any_call_ends_with_a_certificate_of_the_new_one(stage: Stage) -> None:
+def test_issuer_edit_at_any_call_is_issued(stage: Stage) -> None:
     calls = stage.run(ISSUANCE, at=None)
     scripted = Component.model_validate({"type": "scripted", "address": stage.address})
 
@@ -76,7 +76,7 @@ def test_an_edit_of_the_issuer_at_any_call_ends_with_a_certificate_of_the_new_on
         assert_pair(stage.world.versions()["AWSCURRENT"])
 
 
-def test_a_name_made_anew_is_another_certificate(stage: Stage) -> None:
+def test_recreated_name_is_another_certificate(stage: Stage) -> None:
     """Deleted and re-created in mid-issuance: the old run writes nothing into the new record."""
     calls = stage.run(ISSUANCE, at=None)
     for at in range(1, calls + 1):
@@ -94,7 +94,7 @@ def test_a_name_made_anew_is_another_certificate(stage: Stage) -> None:
         assert_pair(stage.world.versions()["AWSCURRENT"])
 
 
-def test_the_matrix_notices_a_broken_promise(stage: Stage) -> None:
+def test_matrix_detects_broken_promise(stage: Stage) -> None:
     """The assertions themselves can fail: a secret changed behind the record's back is seen."""
     stage.run(ISSUANCE, at=None)
     assert_promises(stage, ISSUANCE)

@@ -148,7 +148,7 @@ def want(world: World, issuer: str, address: str, count: int) -> list[str]:
 
 
 @pytest.mark.timeout(2 * GIVE_UP + 60)
-def test_ten_certificates_wait_for_no_hundred_of_an_issuer_that_never_answers(
+def test_unresponsive_issuer_delays_no_other(
     shared_world: World, running: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world, slow, silent = shared_world, SlowCA(), SilentCA()

@@ -186,7 +186,7 @@ def all_ready(world: World, names: list[str]) -> Callable[[], bool]:
 
 
 @pytest.mark.timeout(240)
-def test_after_a_restore_everything_continues(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_operation_continues_after_restore(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     world = fleet.world
     fleet.expired()  # first: it takes a month
     fleet.ready()
@@ -243,7 +243,7 @@ def spoken_of(world: World, name: str) -> set[str]:
     return {outcome.event_id for outcome in world.specs.history(name)}
 
 
-def test_a_revision_that_is_counted_anew_is_another_certificate(fleet: Fleet) -> None:
+def test_repeated_revision_number_is_another_certificate(fleet: Fleet) -> None:
     """The next revision of a restored record has a number that the CA and the secret know already."""
     world = fleet.world
     for issuer in ("ca", "self"):
@@ -262,7 +262,7 @@ def test_a_revision_that_is_counted_anew_is_another_certificate(fleet: Fleet) ->
         assert current["private_key"] != lost[issuer]["private_key"]
 
 
-def test_a_record_that_is_older_than_its_outcomes_writes_over_none_of_them(fleet: Fleet) -> None:
+def test_restored_record_overwrites_no_outcome(fleet: Fleet) -> None:
     world = fleet.world
     fleet.older_than_its_outcomes()
     name = fleet.name("older-than-outcomes")

@@ -20,7 +20,7 @@ SCHEDULES = int(os.environ.get("SCHEDULES", "500"))
 
 
 @pytest.mark.timeout(1_800)
-def test_every_promise_holds_under_random_schedules(capsys: pytest.CaptureFixture[str]) -> None:
+def test_promises_hold_under_random_schedules(capsys: pytest.CaptureFixture[str]) -> None:
     seed = random.SystemRandom().randrange(10**9)
     with capsys.disabled():
         print(f"\nrandom schedules: seeds {seed} to {seed + SCHEDULES - 1}")
@@ -32,12 +32,12 @@ def test_every_promise_holds_under_random_schedules(capsys: pytest.CaptureFixtur
     assert figures.wasted == 0
 
 
-def test_a_schedule_is_known_by_its_number() -> None:
+def test_schedule_is_determined_by_seed() -> None:
     assert steps_of(7) == steps_of(7) != steps_of(8)
     assert all(len(steps_of(seed)) >= 30 for seed in range(50))
 
 
-def test_the_same_number_is_the_same_story() -> None:
+def test_same_seed_gives_same_run() -> None:
     stories = [[report.outcome for report in _played(11)] for _ in range(2)]
     assert stories[0] == stories[1]
 
@@ -118,7 +118,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("breaks", "says"), BROKEN, ids=[b.__name__ for b, _ in BROKEN])
-def test_a_broken_promise_is_seen_at_once(breaks: Callable[[Universe], None], says: str) -> None:
+def test_broken_promise_is_detected(breaks: Callable[[Universe], None], says: str) -> None:
     world = begin(3)
     watch = Watch(world)
     for _ in range(2):
@@ -129,7 +129,7 @@ def test_a_broken_promise_is_seen_at_once(breaks: Callable[[Universe], None], sa
         watch.look()
 
 
-def test_what_is_due_in_ten_years_is_missed_in_the_end() -> None:
+def test_distant_due_time_is_detected() -> None:
     """Nothing is wrong with such a record, but that nobody comes back for it."""
     world = begin(3)
     watch = Watch(world)
@@ -155,6 +155,6 @@ def test_waste_is_counted() -> None:
         judge(world, watch)
 
 
-def test_a_schedule_that_fails_is_cut_down_to_what_matters() -> None:
+def test_failing_schedule_is_shrunk() -> None:
     steps = [("tick",), ("edit", "web", "ttl", "no duration"), ("messages",), ("request", "api")]
     assert list(shortened(3, steps).steps) == [steps[1]]

@@ -52,7 +52,7 @@ def outage() -> Outage:
     return Outage()
 
 
-def test_an_outage_is_met_once_and_the_next_ones_are_put_off_without_a_call(outage: Outage) -> None:
+def test_breaker_postpones_without_a_call(outage: Outage) -> None:
     outage.fail()
     for uid in UIDS:
         with pytest.raises(NotYet, match="issuer main does not answer"):
@@ -60,12 +60,12 @@ def test_an_outage_is_met_once_and_the_next_ones_are_put_off_without_a_call(outa
     assert outage.calls == 1
 
 
-def test_another_service_is_not_shut(outage: Outage) -> None:
+def test_breaker_of_other_service_is_closed(outage: Outage) -> None:
     outage.fail()
     assert outage.breaker.admit("issuer other", UIDS[0]) == BreakerState("issuer other")
 
 
-def test_who_waits_comes_back_after_the_step_and_spread_over_another(outage: Outage) -> None:
+def test_breaker_spreads_retries(outage: Outage) -> None:
     outage.fail()
     moments = []
     for uid in UIDS:
@@ -79,7 +79,7 @@ def test_who_waits_comes_back_after_the_step_and_spread_over_another(outage: Out
         assert 25 <= sum(begins <= moment < begins + STEPS[0] / 4 for moment in moments) <= 75
 
 
-def test_the_step_grows_and_stays_bounded(outage: Outage) -> None:
+def test_breaker_step_grows_to_a_limit(outage: Outage) -> None:
     shut = []
     for _ in range(10):
         outage.fail()
@@ -87,7 +87,7 @@ def test_the_step_grows_and_stays_bounded(outage: Outage) -> None:
     assert shut == [*STEPS, *[STEPS[-1]] * 6]
 
 
-def test_when_it_may_be_over_one_goes_first_and_the_others_wait_for_it(outage: Outage) -> None:
+def test_breaker_admits_one_probe(outage: Outage) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
     gate = outage.breaker.admit(MAIN, UIDS[0])
@@ -98,7 +98,7 @@ def test_when_it_may_be_over_one_goes_first_and_the_others_wait_for_it(outage: O
         assert put_off.value.until >= outage.clock() + PROBE
 
 
-def test_of_two_that_see_the_end_of_the_step_together_one_goes(outage: Outage) -> None:
+def test_breaker_admits_one_of_two_concurrent_runs(outage: Outage) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
     stale = outage.gates.read(MAIN)
@@ -109,7 +109,7 @@ def test_of_two_that_see_the_end_of_the_step_together_one_goes(outage: Outage) -
         outage.breaker.admit(MAIN, UIDS[1])
 
 
-def test_an_answer_of_the_one_that_went_first_opens_it_for_all(outage: Outage) -> None:
+def test_successful_probe_closes_breaker(outage: Outage) -> None:
     outage.fail(3)
     outage.clock.now += STEPS[2]
     outage.call()
@@ -118,12 +118,12 @@ def test_an_answer_of_the_one_that_went_first_opens_it_for_all(outage: Outage) -
     assert outage.gates.read(MAIN).failures == 1
 
 
-def test_silence_towards_the_one_that_went_first_shuts_it_for_longer(outage: Outage) -> None:
+def test_failed_probe_opens_breaker_for_longer(outage: Outage) -> None:
     outage.fail(2)
     assert outage.gates.read(MAIN) == BreakerState(MAIN, 2, outage.clock() + STEPS[1])
 
 
-def test_one_that_went_first_and_died_keeps_the_others_waiting_for_a_minute(outage: Outage) -> None:
+def test_crashed_probe_blocks_for_a_minute(outage: Outage) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
     outage.breaker.admit(MAIN, UIDS[0])
@@ -132,7 +132,7 @@ def test_one_that_went_first_and_died_keeps_the_others_waiting_for_a_minute(outa
 
 
 @pytest.mark.parametrize("error", [Rejected("no"), Misconfigured("no")])
-def test_a_refusal_is_an_answer(outage: Outage, error: EvercertError) -> None:
+def test_rejection_closes_breaker(outage: Outage, error: EvercertError) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
     with pytest.raises(type(error)):
@@ -145,7 +145,7 @@ def test_a_refusal_is_an_answer(outage: Outage, error: EvercertError) -> None:
     [GaveUp("late"), NotYet("later", START), ClaimLost("lost"), OutOfTime("late"), ValueError("a bug")],
     ids=lambda error: type(error).__name__,
 )
-def test_what_is_ours_says_nothing_of_the_service(outage: Outage, error: Exception) -> None:
+def test_own_errors_leave_breaker_unchanged(outage: Outage, error: Exception) -> None:
     with pytest.raises(type(error)):
         outage.call(error)
     assert outage.gates.known == {}
@@ -156,21 +156,21 @@ def test_what_is_ours_says_nothing_of_the_service(outage: Outage, error: Excepti
     assert outage.gates.read(MAIN) == BreakerState(MAIN, 1, outage.clock() + PROBE)
 
 
-def test_a_place_that_is_gone_was_told_by_a_service_that_answers(outage: Outage) -> None:
+def test_gone_closes_breaker(outage: Outage) -> None:
     with pytest.raises(Gone):
         outage.call(Gone("deleted"))
     assert outage.gates.known == {}
 
 
 @pytest.mark.parametrize("ahead", [2 * STEPS[-1] + timedelta(seconds=1), timedelta(days=1), timedelta(days=36_500)])
-def test_an_end_that_is_too_far_away_was_made_by_a_clock_that_was_wrong(outage: Outage, ahead: timedelta) -> None:
+def test_breaker_ignores_end_of_wrong_clock(outage: Outage, ahead: timedelta) -> None:
     outage.gates.known[MAIN] = BreakerState(MAIN, 1, START + ahead)
     outage.call()
     assert outage.gates.read(MAIN) == BreakerState(MAIN)
 
 
 @pytest.mark.parametrize("failures", [-5, 0, 10**9])
-def test_a_count_that_hands_have_spoiled_keeps_the_wait_bounded(outage: Outage, failures: int) -> None:
+def test_breaker_bounds_wait_after_manual_edit(outage: Outage, failures: int) -> None:
     outage.gates.known[MAIN] = BreakerState(MAIN, failures, START + 2 * STEPS[-1])
     with pytest.raises(NotYet) as put_off:
         outage.breaker.admit(MAIN, UIDS[0])

@@ -92,7 +92,7 @@ def later(bench: Bench) -> str:
 
 
 # -- intents ----------------------------------------------------------------------------------------------------------
-def test_a_first_delivery_is_written_down_before_it_begins(bench: Bench, shelf: Shelf) -> None:
+def test_first_delivery_stores_its_intent(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     stored = []
     shelf.while_delivering = lambda: stored.append(here(bench))
@@ -101,7 +101,7 @@ def test_a_first_delivery_is_written_down_before_it_begins(bench: Bench, shelf: 
     assert here(bench) == Delivery(revision=1, location="thing 1", version=here(bench).version)
 
 
-def test_a_later_delivery_needs_no_intent(bench: Bench, shelf: Shelf) -> None:
+def test_later_delivery_needs_no_intent(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     bench.run()
     bench.clock.now = bench.record().renew_at
@@ -110,7 +110,7 @@ def test_a_later_delivery_needs_no_intent(bench: Bench, shelf: Shelf) -> None:
     assert len(shelf.things) == 1
 
 
-def test_what_a_lost_answer_made_is_found_and_nothing_is_made_twice(bench: Bench, shelf: Shelf) -> None:
+def test_delivery_finds_result_of_lost_response(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     shelf.lost = ["after"]
     assert bench.run() == "certificate.failed"
@@ -120,7 +120,7 @@ def test_what_a_lost_answer_made_is_found_and_nothing_is_made_twice(bench: Bench
     assert here(bench).intended_at is None
 
 
-def test_it_is_not_looked_for_before_it_can_be_seen(bench: Bench, shelf: Shelf) -> None:
+def test_search_waits_until_intent_settles(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     shelf.lost = ["after"]
     bench.run()
@@ -131,7 +131,7 @@ def test_it_is_not_looked_for_before_it_can_be_seen(bench: Bench, shelf: Shelf) 
     assert len(bench.pace.taken["shelf"]) == 1  # who waits for that takes no turn
 
 
-def test_where_nothing_was_made_it_is_made_under_a_new_intent(bench: Bench, shelf: Shelf) -> None:
+def test_delivery_after_empty_search_stores_new_intent(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     shelf.lost = ["before", "before"]
     bench.run()
@@ -142,7 +142,7 @@ def test_where_nothing_was_made_it_is_made_under_a_new_intent(bench: Bench, shel
     assert begun[0] + INTENT_SETTLES <= begun[1] < begun[1] + INTENT_SETTLES <= begun[2]
 
 
-def test_a_place_that_is_gone_is_forgotten_and_made_anew_at_once(bench: Bench, shelf: Shelf) -> None:
+def test_delivery_recreates_deleted_destination(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     bench.run()
     shelf.things.clear()
@@ -159,14 +159,14 @@ def queue(bench: Bench, length: int) -> None:
 
 
 @pytest.mark.parametrize("before_us", [0, 1, 2])
-def test_a_turn_a_moment_away_is_waited_for(bench: Bench, shelf: Shelf, before_us: int) -> None:
+def test_delivery_sleeps_until_near_slot(bench: Bench, shelf: Shelf, before_us: int) -> None:
     bench.want(spec())
     queue(bench, before_us)
     assert bench.run() == "certificate.issued"
     assert bench.clock() == shelf.things["thing 1"][0] == START + before_us * SECOND
 
 
-def test_a_later_turn_is_written_down_and_kept(bench: Bench, shelf: Shelf) -> None:
+def test_delivery_stores_later_slot(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec(to=("here", "there")))
     queue(bench, 30)
     assert bench.run() == "certificate.issued"  # the other one has it
@@ -177,7 +177,7 @@ def test_a_later_turn_is_written_down_and_kept(bench: Bench, shelf: Shelf) -> No
     assert len(bench.pace.taken["shelf"]) == 31
 
 
-def test_who_comes_before_the_turn_goes_on_waiting_for_it(bench: Bench, shelf: Shelf) -> None:
+def test_early_run_keeps_its_slot(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     queue(bench, 30)
     assert bench.run() == "waiting"
@@ -189,9 +189,7 @@ def test_who_comes_before_the_turn_goes_on_waiting_for_it(bench: Bench, shelf: S
 
 
 @pytest.mark.parametrize(("late", "turns"), [(59, 31), (61, 32)])
-def test_a_turn_that_was_missed_by_more_than_a_minute_is_taken_anew(
-    bench: Bench, shelf: Shelf, late: int, turns: int
-) -> None:
+def test_missed_slot_is_replaced(bench: Bench, shelf: Shelf, late: int, turns: int) -> None:
     bench.want(spec())
     queue(bench, 30)
     bench.run()
@@ -200,7 +198,7 @@ def test_a_turn_that_was_missed_by_more_than_a_minute_is_taken_anew(
     assert len(bench.pace.taken["shelf"]) == turns
 
 
-def test_a_turn_of_a_clock_that_was_wrong_is_not_believed(bench: Bench, shelf: Shelf) -> None:
+def test_slot_of_wrong_clock_is_replaced(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     bench.clock.now += timedelta(days=30)
     queue(bench, 30)
@@ -212,7 +210,7 @@ def test_a_turn_of_a_clock_that_was_wrong_is_not_believed(bench: Bench, shelf: S
 
 # -- quota ------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("before_us", "warns"), [(78, False), (79, True)])
-def test_a_quota_that_is_nearly_used_up_is_a_warning(bench: Bench, shelf: Shelf, before_us: int, warns: bool) -> None:
+def test_nearly_used_quota_is_a_warning(bench: Bench, shelf: Shelf, before_us: int, warns: bool) -> None:
     bench.want(spec())
     queue(bench, before_us)
     bench.clock.advance(days=1)
@@ -222,13 +220,13 @@ def test_a_quota_that_is_nearly_used_up_is_a_warning(bench: Bench, shelf: Shelf,
     assert report.details["imports_used_percent"] == before_us + 1
 
 
-def test_the_fullest_of_several_quotas_is_measured() -> None:
+def test_metric_is_fullest_quota() -> None:
     assert Result({}, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
     assert Result({}).metrics == {}
 
 
 # -- what is asked before anything is issued --------------------------------------------------------------------------
-def test_a_rule_that_would_be_broken_stops_it_before_anything_is_issued(bench: Bench, shelf: Shelf) -> None:
+def test_preflight_rejection_prevents_issuance(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     bench.run()
     shelf.refuses = Rejected("keys do not change here")
@@ -239,7 +237,7 @@ def test_a_rule_that_would_be_broken_stops_it_before_anything_is_issued(bench: B
 
 
 @pytest.mark.parametrize("error", [Unavailable("no answer"), Misconfigured("no permission")])
-def test_one_that_cannot_be_asked_keeps_nobody_waiting(bench: Bench, shelf: Shelf, error: EvercertError) -> None:
+def test_preflight_ignores_unavailable_destination(bench: Bench, shelf: Shelf, error: EvercertError) -> None:
     bench.want(spec(to=("here", "there")))
     bench.run()
     shelf.refuses = error
@@ -248,7 +246,7 @@ def test_one_that_cannot_be_asked_keeps_nobody_waiting(bench: Bench, shelf: Shel
     assert here(bench, 1).revision == 2
 
 
-def test_a_place_of_somebody_elses_is_asked_of_before_the_first_delivery_too(bench: Bench, shelf: Shelf) -> None:
+def test_preflight_runs_before_first_delivery(bench: Bench, shelf: Shelf) -> None:
     shelf.refuses = Rejected("another kind of key")
     bench.want(spec())
     assert bench.run() == "certificate.failed"

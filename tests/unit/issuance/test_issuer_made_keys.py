@@ -93,7 +93,7 @@ def followed() -> Spec:
 
 
 # -- a key that the issuer makes --------------------------------------------------------------------------------------
-def test_key_and_certificate_of_the_issuer_are_delivered_together(bench: Bench, maker: Maker) -> None:
+def test_issuer_key_is_delivered_with_certificate(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     assert bench.run() == "certificate.issued"
     bundle = bench.destinations.known["here"].bundle
@@ -102,7 +102,7 @@ def test_key_and_certificate_of_the_issuer_are_delivered_together(bench: Bench, 
     assert bench.record().facts.reference == "id-1"
 
 
-def test_such_a_key_is_sealed_before_it_is_delivered(bench: Bench, maker: Maker) -> None:
+def test_issuer_key_is_sealed_before_delivery(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     bench.destinations.open(theirs().destinations[0], "web").errors = [Unavailable("closed")]
     assert bench.run() == "certificate.failed"
@@ -113,7 +113,7 @@ def test_such_a_key_is_sealed_before_it_is_delivered(bench: Bench, maker: Maker)
     assert len(maker.requests) == 1
 
 
-def test_two_revisions_ask_with_different_tokens_though_neither_has_a_csr(bench: Bench, maker: Maker) -> None:
+def test_tokens_without_csr_differ_by_revision(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     bench.run()
     item = bench.table.items["certificate#web", "record"]
@@ -127,7 +127,7 @@ def test_two_revisions_ask_with_different_tokens_though_neither_has_a_csr(bench:
     ("wrong", "told"),
     [("other_key", "it is for another public key"), ("no_key", "it has no usable private key")],
 )
-def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
+def test_unusable_issuer_key_is_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
     setattr(maker, wrong, True)
     bench.want(theirs())
     assert bench.run() == "certificate.failed"
@@ -135,13 +135,13 @@ def test_a_key_that_does_not_belong_is_a_misfit_and_revoked(bench: Bench, maker:
     assert maker.revoked == ["id-1"]
 
 
-def test_a_key_of_another_kind_than_was_asked_for_is_a_misfit(bench: Bench, maker: Maker) -> None:
+def test_issuer_key_of_other_algorithm_is_rejected(bench: Bench, maker: Maker) -> None:
     bench.want(theirs(**{"private-key": {"source": "issuer", "algorithm": "EC_secp384r1"}}))
     assert bench.run() == "certificate.failed"
     assert "its key is not EC_secp384r1" in bench.record().last_error.message
 
 
-def test_a_run_that_died_may_have_asked_and_the_next_one_says_so(bench: Bench, maker: Maker) -> None:
+def test_request_after_crash_is_marked_as_repeated(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     maker.waits_for = ["somebody"]
     bench.run()
@@ -150,7 +150,7 @@ def test_a_run_that_died_may_have_asked_and_the_next_one_says_so(bench: Bench, m
     assert [request.asked_before for request in maker.requests] == [False, True]
 
 
-def test_what_is_renewed_is_named_and_what_is_asked_anew_is_not(bench: Bench, maker: Maker) -> None:
+def test_request_names_previous_only_for_renewal(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     bench.run()
     bench.clock.now = bench.record().renew_at
@@ -163,7 +163,7 @@ def test_what_is_renewed_is_named_and_what_is_asked_anew_is_not(bench: Bench, ma
 
 # -- which kind of key -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("advice", "made"), [("EC_secp384r1", "EC_secp384r1"), (None, "RSA_2048")])
-def test_where_the_issuer_decides_it_is_asked_before_the_key_is_made(bench, maker, advice, made) -> None:
+def test_issuer_advises_key_algorithm(bench, maker, advice, made) -> None:
     maker.advice, maker.algorithm = advice, made
     bench.want(spec(**{"private-key": {"algorithm": "issuer"}}))
     maker.waits_for = ["somebody"]
@@ -173,7 +173,7 @@ def test_where_the_issuer_decides_it_is_asked_before_the_key_is_made(bench, make
 
 
 # -- waiting for people -------------------------------------------------------------------------------------------------
-def test_what_an_issuer_waits_for_is_announced_once(bench: Bench, maker: Maker) -> None:
+def test_pending_approval_is_announced_once(bench: Bench, maker: Maker) -> None:
     maker.waits_for = ["an approval", "an approval", "another approval"]
     bench.want(theirs())
     told = []
@@ -185,14 +185,14 @@ def test_what_an_issuer_waits_for_is_announced_once(bench: Bench, maker: Maker) 
     assert (outcome.data["waits_for"], outcome.data["request"]) == ("an approval", "request-1")
 
 
-def test_what_it_waits_for_is_foreign_text(bench: Bench, maker: Maker) -> None:
+def test_pending_text_of_issuer_is_sanitized(bench: Bench, maker: Maker) -> None:
     maker.waits_for = ["an\x1b[31m approval"]
     bench.want(theirs())
     bench.run()
     assert bench.announcer.announced[0].data["waits_for"] == "an [31m approval"
 
 
-def test_an_approval_that_came_just_before_the_deadline_counts(bench: Bench, maker: Maker) -> None:
+def test_approval_before_deadline_counts(bench: Bench, maker: Maker) -> None:
     maker.waits_for = ["an approval"]
     bench.want(theirs())
     bench.run()
@@ -200,7 +200,7 @@ def test_an_approval_that_came_just_before_the_deadline_counts(bench: Bench, mak
     assert bench.run() == "certificate.issued"
 
 
-def test_a_deadline_of_a_clock_that_was_wrong_ends_before_long(bench: Bench, maker: Maker) -> None:
+def test_deadline_of_wrong_clock_is_bounded(bench: Bench, maker: Maker) -> None:
     maker.waits_for = ["an approval"] * 3
     bench.want(theirs())
     bench.run()
@@ -213,14 +213,14 @@ def test_a_deadline_of_a_clock_that_was_wrong_ends_before_long(bench: Bench, mak
 
 
 # -- followed ------------------------------------------------------------------------------------------------------------
-def test_a_followed_certificate_is_taken_as_it_is(bench: Bench, maker: Maker) -> None:
+def test_followed_certificate_may_have_any_attributes(bench: Bench, maker: Maker) -> None:
     bench.want(followed())
     assert bench.run() == "certificate.issued"
     assert bench.record().facts.common_name == "made.example.com"
     assert bench.record().renew_at is None
 
 
-def test_its_successor_is_fetched_when_the_status_check_finds_one(bench: Bench, maker: Maker) -> None:
+def test_status_check_finds_successor(bench: Bench, maker: Maker) -> None:
     bench.want(followed())
     bench.run()
     maker.standing = "replaced"
@@ -232,7 +232,7 @@ def test_its_successor_is_fetched_when_the_status_check_finds_one(bench: Bench, 
     assert [outcome.type for outcome in bench.announcer.announced] == ["certificate.issued", "certificate.renewed"]
 
 
-def test_what_was_issued_elsewhere_is_never_revoked(bench: Bench, maker: Maker) -> None:
+def test_foreign_misfit_is_not_revoked(bench: Bench, maker: Maker) -> None:
     maker.other_key = True
     bench.want(followed())
     assert bench.run() == "certificate.failed"
@@ -240,7 +240,7 @@ def test_what_was_issued_elsewhere_is_never_revoked(bench: Bench, maker: Maker) 
     assert "left as is: it was issued elsewhere" in bench.record().last_error.message
 
 
-def test_what_was_only_followed_is_not_revoked_by_an_edit(bench: Bench, maker: Maker) -> None:
+def test_edit_does_not_revoke_followed_certificate(bench: Bench, maker: Maker) -> None:
     bench.want(followed())
     bench.destinations.open(followed().destinations[0], "web").errors = [Unavailable("closed")]
     assert bench.run() == "certificate.failed"
@@ -252,7 +252,7 @@ def test_what_was_only_followed_is_not_revoked_by_an_edit(bench: Bench, maker: M
     assert "it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
 
 
-def test_what_was_asked_for_is_taken_back_by_an_edit_that_follows(bench: Bench, maker: Maker) -> None:
+def test_edit_to_following_revokes_own_revision(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
     bench.destinations.open(theirs().destinations[0], "web").errors = [Unavailable("closed")]
     bench.run()
@@ -262,7 +262,7 @@ def test_what_was_asked_for_is_taken_back_by_an_edit_that_follows(bench: Bench, 
     assert maker.revoked == ["id-1"]
 
 
-def test_one_destination_that_refuses_does_not_keep_a_successor_from_the_others(bench: Bench, maker: Maker) -> None:
+def test_successor_reaches_other_destinations(bench: Bench, maker: Maker) -> None:
     both = {**followed().document(), "destinations": [{"type": "fake", "to": to} for to in ("here", "there")]}
     bench.want(Spec.model_validate(both))
     assert bench.run() == "certificate.issued"
@@ -275,7 +275,7 @@ def test_one_destination_that_refuses_does_not_keep_a_successor_from_the_others(
 
 
 @pytest.mark.parametrize("beside", ["attributes", "csr", "private-key"])
-def test_a_followed_certificate_asks_for_nothing(beside: str) -> None:
+def test_followed_certificate_requests_no_attributes(beside: str) -> None:
     more = {
         "attributes": {"common-name": "www.example.com"},
         "csr": "x",
@@ -285,7 +285,7 @@ def test_a_followed_certificate_asks_for_nothing(beside: str) -> None:
         Spec.model_validate({**followed().document(), beside: more})
 
 
-def test_a_followed_certificate_has_no_names_of_its_own() -> None:
+def test_followed_certificate_takes_no_names() -> None:
     assert Spec.model_validate(followed().document()) == followed()
     assert followed().attributes == Attributes.model_construct()
 
@@ -299,7 +299,7 @@ def test_a_followed_certificate_has_no_names_of_its_own() -> None:
     ],
     ids=["never", "fixed end"],
 )
-def test_what_is_issued_once_is_not_renewed_and_its_expiry_is_warned_of(bench: Bench, changes: dict) -> None:
+def test_certificate_issued_once_expires_with_warnings(bench: Bench, changes: dict) -> None:
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
     bench.want(spec(**changes))
     assert bench.run() == "certificate.issued"
@@ -311,7 +311,7 @@ def test_what_is_issued_once_is_not_renewed_and_its_expiry_is_warned_of(bench: B
 
 
 @pytest.mark.parametrize("signed", ["ECDSA-SHA512", "ECDSA-SHA256"])
-def test_the_signature_is_made_as_it_was_asked_for(bench: Bench, signed: str) -> None:
+def test_signature_algorithm_is_used(bench: Bench, signed: str) -> None:
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
     bench.want(spec(attributes={"common-name": "www.example.com", "signature-algorithm": signed}))
     assert bench.run() == "certificate.issued"
@@ -319,7 +319,7 @@ def test_the_signature_is_made_as_it_was_asked_for(bench: Bench, signed: str) ->
     assert leaf.signature_hash_algorithm.name == signed.rpartition("-")[2].lower()
 
 
-def test_another_signature_than_was_asked_for_is_a_misfit(bench: Bench, maker: Maker) -> None:
+def test_other_signature_algorithm_is_rejected(bench: Bench, maker: Maker) -> None:
     class Deaf(Maker):
         def issue(self, request: Request) -> Issued | PendingAnswer:
             deaf = {"attributes": request.spec.attributes.model_copy(update={"signature_algorithm": None})}
@@ -335,7 +335,7 @@ def test_another_signature_than_was_asked_for_is_a_misfit(bench: Bench, maker: M
 
 # -- usages that nobody asked for ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("profiled", "fits"), [(True, True), (False, False)])
-def test_usages_that_nobody_asked_for_are_a_profiles_to_choose(bench: Bench, profiled: bool, fits: bool) -> None:
+def test_profile_chooses_unrequested_usages(bench: Bench, profiled: bool, fits: bool) -> None:
     class Profile(Maker):
         def issue(self, request: Request) -> Issued | PendingAnswer:
             usages = {"extended_key_usages": ("client_auth",)}

@@ -45,25 +45,25 @@ def types(bench: Bench) -> list[str]:
 
 
 # -- the status check -------------------------------------------------------------------------------------------------
-def test_after_a_delivery_the_next_timer_is_the_status_check(bench: Bench) -> None:
+def test_status_check_is_next_after_delivery(bench: Bench) -> None:
     record = at_rest(bench)
     assert record.due_at == record.check_at
     assert timedelta(hours=21) < record.check_at - bench.clock() <= DAY
 
 
-def test_a_check_that_finds_nothing_is_quiet_and_comes_again(bench: Bench) -> None:
+def test_clean_status_check_announces_nothing(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     assert bench.run() == "checked"
     assert types(bench) == ["certificate.issued"]
     assert bench.record().due_at == bench.record().check_at > bench.clock() + timedelta(hours=21)
 
 
-def test_the_interval_is_the_specs(bench: Bench) -> None:
+def test_status_check_interval_comes_from_spec(bench: Bench) -> None:
     record = at_rest(bench, lifecycle={"status-check-interval": "5m"})
     assert timedelta(minutes=4) < record.check_at - bench.clock() <= timedelta(minutes=5)
 
 
-def test_what_could_be_put_right_is_said_and_nothing_is_issued(bench: Bench) -> None:
+def test_repaired_drift_is_announced_only(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("it held another value", repaired="ours is current again")
     assert bench.run() == "certificate.drifted"
@@ -76,7 +76,7 @@ def test_what_could_be_put_right_is_said_and_nothing_is_issued(bench: Bench) -> 
     assert record.due_at == record.check_at > bench.clock()
 
 
-def test_what_is_lost_is_said_and_issued_anew_at_once(bench: Bench) -> None:
+def test_lost_certificate_is_announced_and_reissued(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("its version is gone")
     assert bench.run() == "certificate.drifted"
@@ -87,7 +87,7 @@ def test_what_is_lost_is_said_and_issued_anew_at_once(bench: Bench) -> None:
     assert (record.state, record.finding, record.revision) == ("ready", None, 2)
 
 
-def test_a_place_that_is_gone_is_forgotten_so_that_the_next_delivery_is_a_first_one(bench: Bench) -> None:
+def test_deleted_destination_gets_a_first_delivery(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("it was deleted", gone=True)
     bench.run()
@@ -98,7 +98,7 @@ def test_a_place_that_is_gone_is_forgotten_so_that_the_next_delivery_is_a_first_
     assert (delivery.revision, delivery.location) == (2, "fake:here")
 
 
-def test_a_run_that_dies_after_it_found_drift_leaves_it_to_the_next(bench: Bench) -> None:
+def test_drift_is_found_again_after_a_crash(bench: Bench) -> None:
     """The finding is stored with its announcement; what was not stored is seen again."""
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("its version is gone")
@@ -112,7 +112,7 @@ def test_a_run_that_dies_after_it_found_drift_leaves_it_to_the_next(bench: Bench
     assert bench.run() == "certificate.drifted"
 
 
-def test_a_certificate_that_its_issuer_revoked_is_said_and_replaced_at_once(bench: Bench) -> None:
+def test_revoked_certificate_is_replaced_at_once(bench: Bench) -> None:
     record = at_rest(bench)
     Asked.gone.add(record.facts.serial_number)
     bench.clock.now = record.due_at
@@ -122,14 +122,14 @@ def test_a_certificate_that_its_issuer_revoked_is_said_and_replaced_at_once(benc
     assert bench.announcer.announced[-1].data["reason"] == "revoked"
 
 
-def test_a_destination_that_cannot_be_asked_hides_no_drift_of_another(bench: Bench) -> None:
+def test_unavailable_destination_hides_no_drift(bench: Bench) -> None:
     bench.clock.now = at_rest(bench, to=("here", "there")).due_at
     here(bench).errors = [Unavailable("closed")]
     bench.destinations.known["there"].drift = Drift("its version is gone")
     assert bench.run() == "certificate.drifted"
 
 
-def test_an_outage_at_the_check_is_quiet_and_asked_again_soon(bench: Bench) -> None:
+def test_status_check_is_repeated_after_outage(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).errors = [Unavailable("closed")]
     assert bench.run() == "checked"
@@ -138,7 +138,7 @@ def test_an_outage_at_the_check_is_quiet_and_asked_again_soon(bench: Bench) -> N
     assert record.due_at == record.check_at == bench.clock() + timedelta(minutes=15)
 
 
-def test_a_check_that_is_refused_is_announced_and_backs_off_and_ends_when_it_is_mended(bench: Bench) -> None:
+def test_refused_status_check_backs_off_until_fixed(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).errors = [Misconfigured("the role is gone"), Misconfigured("the role is gone")]
     assert bench.run() == "certificate.failed"
@@ -152,7 +152,7 @@ def test_a_check_that_is_refused_is_announced_and_backs_off_and_ends_when_it_is_
     assert (bench.record().state, bench.record().failures) == ("ready", 0)
 
 
-def test_a_check_that_fell_together_with_something_else_is_not_forgotten(bench: Bench) -> None:
+def test_status_check_is_not_skipped_after_failure(bench: Bench) -> None:
     before = at_rest(bench)
     bench.edit(spec(attributes={"common-name": "other.example.com"}))
     here(bench).errors = [Misconfigured("closed")]
@@ -165,12 +165,12 @@ def test_a_check_that_fell_together_with_something_else_is_not_forgotten(bench: 
 
 
 # -- warnings ---------------------------------------------------------------------------------------------------------
-def test_warnings_come_at_a_quarter_at_sixty_per_cent_and_at_the_end() -> None:
+def test_warnings_are_due_at_25_60_and_100_percent() -> None:
     begin = datetime(2026, 1, 1)
     assert warnings(begin, begin + 100 * DAY) == [begin + 25 * DAY, begin + 60 * DAY, begin + 100 * DAY]
 
 
-def test_each_warning_is_sent_once_while_the_issuer_is_away(bench: Bench) -> None:
+def test_each_warning_is_sent_once(bench: Bench) -> None:
     record = at_rest(bench)
     bench.issuers.error = Unavailable("closed")
     for _ in as_long_as(lambda: bench.clock() < record.facts.not_after + 3 * DAY):
@@ -187,7 +187,7 @@ def test_each_warning_is_sent_once_while_the_issuer_is_away(bench: Bench) -> Non
     assert told[0].data["message"] == "not renewed: closed"
 
 
-def test_a_renewal_begins_the_warnings_anew(bench: Bench) -> None:
+def test_renewal_resets_warnings(bench: Bench) -> None:
     record = at_rest(bench)
     bench.issuers.error = Unavailable("closed")
     bench.clock.now = share(record, 0.7)
@@ -200,7 +200,7 @@ def test_a_renewal_begins_the_warnings_anew(bench: Bench) -> None:
     assert bench.record().warned == 0
 
 
-def test_warnings_that_were_missed_are_not_made_up_for(bench: Bench) -> None:
+def test_missed_warnings_are_not_sent(bench: Bench) -> None:
     record = at_rest(bench)
     bench.issuers.error = Unavailable("closed")
     bench.clock.now = record.facts.not_after + DAY
@@ -210,7 +210,7 @@ def test_warnings_that_were_missed_are_not_made_up_for(bench: Bench) -> None:
     assert types(bench) == ["certificate.issued", "certificate.failed", "certificate.expired"]
 
 
-def test_a_stack_that_was_away_for_a_month_renews_before_it_warns(bench: Bench) -> None:
+def test_renewal_comes_before_overdue_warnings(bench: Bench) -> None:
     bench.clock.now = share(at_rest(bench), 0.5)
     assert bench.run() == "certificate.renewed"
     assert types(bench) == ["certificate.issued", "certificate.renewed"]
@@ -221,7 +221,7 @@ def pause(bench: Bench, *, paused: bool) -> None:
     bench.issuers.known["main"] = OpenIssuer(Asked(Asked.Settings()), "self-signed", paused=paused)
 
 
-def test_while_paused_nothing_is_issued_and_afterwards_everything_is(bench: Bench) -> None:
+def test_pause_holds_issuance_until_resume(bench: Bench) -> None:
     pause(bench, paused=True)
     bench.want(spec())
     assert bench.run() == "paused"
@@ -234,7 +234,7 @@ def test_while_paused_nothing_is_issued_and_afterwards_everything_is(bench: Benc
     assert bench.record().state == "ready"
 
 
-def test_while_paused_a_status_check_waits_and_warnings_are_sent(bench: Bench) -> None:
+def test_pause_holds_status_checks_but_no_warnings(bench: Bench) -> None:
     record = at_rest(bench)
     pause(bench, paused=True)
     here(bench).drift = Drift("its version is gone")
@@ -247,7 +247,7 @@ def test_while_paused_a_status_check_waits_and_warnings_are_sent(bench: Bench) -
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
-def test_a_request_tells_its_reason(bench: Bench) -> None:
+def test_request_reason_is_announced(bench: Bench) -> None:
     at_rest(bench)
     bench.clock.advance(hours=1)
     bench.table.request("web", bench.clock(), reason="the CA lost its key")

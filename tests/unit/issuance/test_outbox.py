@@ -28,7 +28,7 @@ def late(bench: Bench, key: str) -> str:
     return announce_stored("web", key, bench.table, bench.announcer, bench.clock).outcome
 
 
-def test_what_was_not_announced_is_announced_late_and_once() -> None:
+def test_announce_stored_publishes_once() -> None:
     bench, key = unannounced()
     assert late(bench, key) == "announced"
     assert late(bench, key) == "already-announced"
@@ -37,14 +37,14 @@ def test_what_was_not_announced_is_announced_late_and_once() -> None:
     assert list(bench.table.due(bench.clock())) == []
 
 
-def test_it_stays_due_while_the_topic_refuses() -> None:
+def test_outcome_remains_due_while_topic_refuses() -> None:
     bench, key = unannounced()
     bench.announcer.error = Unavailable("still throttled")
     assert late(bench, key) == "unannounced"
     assert [due.key[1] for due in bench.table.due(bench.clock())] == [key]
 
 
-def test_an_unpublished_outcome_never_expires_and_a_published_one_does_after_400_days() -> None:
+def test_published_outcome_expires_after_400_days() -> None:
     bench, key = unannounced()
     item = bench.table.items["certificate#web", key]
     assert "expires_at" not in item
@@ -52,6 +52,6 @@ def test_an_unpublished_outcome_never_expires_and_a_published_one_does_after_400
     assert int(item["expires_at"]["N"]) == int((bench.clock() + timedelta(days=400)).timestamp())
 
 
-def test_an_unknown_outcome_is_nothing_to_do() -> None:
+def test_announce_stored_ignores_unknown_outcome() -> None:
     bench, _ = unannounced()
     assert late(bench, "outcome#nobody") == "already-announced"

@@ -46,7 +46,7 @@ def renew(bench: Bench) -> str:
 
 
 # -- rotate ------------------------------------------------------------------------------------------------------------
-def test_every_revision_has_a_new_key_and_none_is_kept(bench: Bench) -> None:
+def test_each_revision_has_a_new_key(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     first = delivered_key(bench)
@@ -55,7 +55,7 @@ def test_every_revision_has_a_new_key_and_none_is_kept(bench: Bench) -> None:
     assert delivered_key(bench) != first
 
 
-def test_a_key_that_is_never_rotated_is_kept_sealed_and_used_again(bench: Bench) -> None:
+def test_unrotated_key_is_reused(bench: Bench) -> None:
     bench.want(spec(**NEVER))
     bench.run()
     first, kept = delivered_key(bench), bench.record().kept_key
@@ -65,7 +65,7 @@ def test_a_key_that_is_never_rotated_is_kept_sealed_and_used_again(bench: Bench)
     assert bench.record().kept_key.revision == 2  # sealed anew, bound to the revision that is delivered
 
 
-def test_another_algorithm_takes_another_key(bench: Bench) -> None:
+def test_changed_algorithm_makes_new_key(bench: Bench) -> None:
     bench.want(spec(**NEVER))
     bench.run()
     first = delivered_key(bench)
@@ -75,7 +75,7 @@ def test_another_algorithm_takes_another_key(bench: Bench) -> None:
     assert bench.record().kept_key.algorithm == "EC_secp384r1"
 
 
-def test_rotating_again_forgets_the_kept_key_with_the_next_revision(bench: Bench) -> None:
+def test_rotation_drops_kept_key(bench: Bench) -> None:
     bench.want(spec(**NEVER))
     bench.run()
     first = delivered_key(bench)
@@ -86,7 +86,7 @@ def test_rotating_again_forgets_the_kept_key_with_the_next_revision(bench: Bench
     assert bench.record().kept_key is None
 
 
-def test_a_kept_key_that_does_not_open_is_for_a_person_and_no_new_one_is_made(bench: Bench) -> None:
+def test_unopenable_kept_key_is_not_replaced(bench: Bench) -> None:
     bench.want(spec(**NEVER))
     bench.run()
     item = bench.table.items["certificate#web", "record"]
@@ -108,7 +108,7 @@ def supplied(csr: str, **changes):
     return spec(csr=csr, attributes={"ttl": "90d"}, **changes)
 
 
-def test_a_csr_is_asked_for_as_it_is_and_no_key_is_sealed_or_delivered(bench: Bench, ca: ScriptedCA) -> None:
+def test_supplied_csr_is_sent_without_a_key(bench: Bench, ca: ScriptedCA) -> None:
     key, csr = own_csr()
     bench.want(supplied(csr))
     ca.script = ["pending"]
@@ -120,7 +120,7 @@ def test_a_csr_is_asked_for_as_it_is_and_no_key_is_sealed_or_delivered(bench: Be
     assert delivered_key(bench) == key.public_bytes()
 
 
-def test_a_csr_is_used_once_and_its_expiry_is_warned_of(bench: Bench, ca: ScriptedCA) -> None:
+def test_supplied_csr_is_used_once_with_warnings(bench: Bench, ca: ScriptedCA) -> None:
     bench.want(supplied(own_csr()[1]))
     bench.run()
     facts = bench.record().facts
@@ -134,7 +134,7 @@ def test_a_csr_is_used_once_and_its_expiry_is_warned_of(bench: Bench, ca: Script
     assert told[0].data["message"] == "not renewed automatically: it is issued once"
 
 
-def test_a_csr_whose_key_never_changes_is_renewed_with_the_same_csr(bench: Bench, ca: ScriptedCA) -> None:
+def test_csr_with_unrotated_key_is_renewed(bench: Bench, ca: ScriptedCA) -> None:
     key, csr = own_csr()
     bench.want(supplied(csr, **NEVER))
     bench.run()
@@ -143,7 +143,7 @@ def test_a_csr_whose_key_never_changes_is_renewed_with_the_same_csr(bench: Bench
     assert bench.record().kept_key is None
 
 
-def test_another_csr_is_another_certificate(bench: Bench, ca: ScriptedCA) -> None:
+def test_changed_csr_issues_again(bench: Bench, ca: ScriptedCA) -> None:
     bench.want(supplied(own_csr()[1]))
     bench.run()
     key, csr = own_csr()
@@ -152,7 +152,7 @@ def test_another_csr_is_another_certificate(bench: Bench, ca: ScriptedCA) -> Non
     assert delivered_key(bench) == key.public_bytes()
 
 
-def test_a_csr_cannot_sign_itself(bench: Bench) -> None:
+def test_self_signed_issuer_rejects_csr(bench: Bench) -> None:
     bench.want(supplied(own_csr()[1]))
     assert bench.run() == "certificate.failed"
     error = bench.record().last_error
@@ -160,7 +160,7 @@ def test_a_csr_cannot_sign_itself(bench: Bench) -> None:
     assert "needs the private key" in error.message
 
 
-def test_the_tokens_of_two_keys_differ_even_under_one_revision(bench: Bench) -> None:
+def test_tokens_of_two_keys_differ(bench: Bench) -> None:
     """A restored record counts its revisions anew."""
     record = bench.want(spec())
     one, other = (PrivateKey.generate("EC_prime256v1").sign_csr(record.spec.attributes) for _ in range(2))
@@ -177,7 +177,7 @@ def lose(bench: Bench, minutes: float = 30) -> str:
     return bench.run()
 
 
-def test_the_sixth_unasked_issuance_within_one_lifetime_is_stopped(bench: Bench) -> None:
+def test_sixth_unrequested_issuance_is_stopped(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     for _ in range(4):
@@ -189,7 +189,7 @@ def test_the_sixth_unasked_issuance_within_one_lifetime_is_stopped(bench: Bench)
     assert record.retry_at == bench.clock() + timedelta(days=1)
 
 
-def test_a_request_passes_the_guard_and_begins_to_count_anew(bench: Bench) -> None:
+def test_request_passes_loop_guard_and_resets_it(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     for _ in as_long_as(lambda: lose(bench) == "certificate.renewed"):
@@ -201,7 +201,7 @@ def test_a_request_passes_the_guard_and_begins_to_count_anew(bench: Bench) -> No
     assert lose(bench) == "certificate.failed"
 
 
-def test_an_edit_ends_the_count(bench: Bench) -> None:
+def test_edit_resets_loop_guard(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     for _ in range(4):
@@ -211,7 +211,7 @@ def test_an_edit_ends_the_count(bench: Bench) -> None:
     assert lose(bench) == "certificate.renewed"
 
 
-def test_renewals_in_time_are_never_a_loop(bench: Bench) -> None:
+def test_timely_renewals_are_no_loop(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     for _ in range(12):
@@ -243,20 +243,20 @@ def for_minutes(bench: Bench, issuer: type[DatingBack]) -> None:
     bench.run()
 
 
-def test_renewals_of_what_lives_for_minutes_and_is_dated_back_are_no_loop_either(bench: Bench) -> None:
+def test_backdated_short_lifetimes_are_no_loop(bench: Bench) -> None:
     for_minutes(bench, DatingBack)
     for _ in range(12):
         assert renew(bench) == "certificate.renewed"
 
 
-def test_what_is_nearly_over_whenever_it_comes_is_a_loop(bench: Bench) -> None:
+def test_nearly_expired_answers_are_a_loop(bench: Bench) -> None:
     for_minutes(bench, LeftOver)
     for _ in range(4):
         assert renew(bench) == "certificate.renewed"
     assert renew(bench) == "certificate.failed"
 
 
-def test_sealing_is_bound_to_the_revision_also_for_a_kept_key(bench: Bench) -> None:
+def test_kept_key_is_sealed_for_its_revision(bench: Bench) -> None:
     bench.want(spec(**NEVER))
     bench.run()
     kept = bench.record().kept_key

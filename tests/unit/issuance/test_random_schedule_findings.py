@@ -39,7 +39,7 @@ class Forgetful:
 @pytest.mark.parametrize(
     "error", [Unavailable("no answer"), Misconfigured("no permission")], ids=lambda error: error.kind
 )
-def test_trouble_with_the_table_is_not_told_of_a_destination_that_took_it(bench: Bench, error: EvercertError) -> None:
+def test_table_error_is_not_blamed_on_destination(bench: Bench, error: EvercertError) -> None:
     bench.want(spec(to=("here", "there")))
     ports = replace(bench.ports, inventory=Forgetful(bench.table, error))
     assert Issuance(ports, LEASE).run("web").outcome == "certificate.issued"
@@ -51,7 +51,7 @@ def test_trouble_with_the_table_is_not_told_of_a_destination_that_took_it(bench:
     assert record.delivered(1)
 
 
-def test_a_seal_that_refuses_to_open_does_not_throw_away_what_was_issued(bench: Bench) -> None:
+def test_refusing_seal_keeps_issued_certificate(bench: Bench) -> None:
     """A refusal of KMS, after the chain was saved, is no refusal of the issuer."""
     bench.want(spec(to=("here",)))
     bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("busy")]

@@ -42,7 +42,7 @@ class Messages:
         queue.later.clear()
 
 
-def test_a_fleet_takes_a_second_for_each_and_one_turn_each() -> None:
+def test_fleet_uses_one_slot_per_certificate() -> None:
     bench = Bench()
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
     # Many runs at once: one that sleeps for a moment keeps no other waiting.

@@ -41,7 +41,7 @@ def until(bench: Bench, moment) -> list[str]:
 
 
 @pytest.mark.parametrize("error", [Rejected("never"), Misconfigured("no right"), Unavailable("away")])
-def test_ones_back_off_does_not_hold_anothers_turn(bench: Bench, error: Exception) -> None:
+def test_back_off_does_not_hold_slot_of_another(bench: Bench, error: Exception) -> None:
     bench.destinations.known["slow"] = slow = Slow("slow")
     failing(bench, error, error)
     for _ in range(30):
@@ -55,7 +55,7 @@ def test_ones_back_off_does_not_hold_anothers_turn(bench: Bench, error: Exceptio
     assert bench.record().retry_at > bench.clock()  # and the failed one is left alone as long as before
 
 
-def test_each_that_failed_has_its_own_time(bench: Bench) -> None:
+def test_each_failed_destination_has_its_retry_time(bench: Bench) -> None:
     failing(bench, Rejected("never"))
     bench.destinations.known["away"] = FakeDestination("away", errors=[Unavailable("away")])
     bench.want(spec(to=("bad", "away")))
@@ -67,7 +67,7 @@ def test_each_that_failed_has_its_own_time(bench: Bench) -> None:
     assert bench.record().retry_at - START < DAY + timedelta(minutes=1)
 
 
-def test_what_lost_its_place_is_issued_because_it_drifted_and_counts_as_a_loop(bench: Bench) -> None:
+def test_deleted_destination_counts_as_drift_in_loop_guard(bench: Bench) -> None:
     bench.want(spec(lifecycle={"status-check-interval": "5m"}))
     bench.run()
     for _ in range(12):
@@ -82,7 +82,7 @@ def test_what_lost_its_place_is_issued_because_it_drifted_and_counts_as_a_loop(b
     assert bench.record().revision == 5
 
 
-def test_a_revocation_is_noticed_beside_a_broken_destination(bench: Bench) -> None:
+def test_revocation_is_found_beside_broken_destination(bench: Bench) -> None:
     failing(bench, *[Misconfigured("no right")] * 900)
     bench.want(spec(to=("here", "bad"), lifecycle={"status-check-interval": "1h"}))
     bench.run()
@@ -91,7 +91,7 @@ def test_a_revocation_is_noticed_beside_a_broken_destination(bench: Bench) -> No
     assert bench.record().facts.revision == 2
 
 
-def test_drift_is_noticed_while_a_renewal_is_refused(bench: Bench) -> None:
+def test_drift_is_found_while_renewal_is_refused(bench: Bench) -> None:
     bench.want(spec(lifecycle={"status-check-interval": "1h"}))
     bench.run()
     bench.clock.now = bench.record().renew_at
@@ -100,7 +100,7 @@ def test_drift_is_noticed_while_a_renewal_is_refused(bench: Bench) -> None:
     assert "certificate.drifted" in until(bench, bench.clock() + DAY)
 
 
-def test_what_is_lost_while_its_renewal_is_refused_is_no_hot_loop(bench: Bench) -> None:
+def test_drift_during_refused_renewal_is_no_hot_loop(bench: Bench) -> None:
     bench.want(spec(lifecycle={"status-check-interval": "1h"}))
     bench.run()
     bench.clock.now = bench.record().renew_at
@@ -112,7 +112,7 @@ def test_what_is_lost_while_its_renewal_is_refused_is_no_hot_loop(bench: Bench) 
 
 
 @pytest.mark.parametrize("refusal", [Rejected("a rule of its own"), Misconfigured("no right"), ValueError("a bug")])
-def test_one_that_refuses_a_renewal_beforehand_keeps_it_from_no_other(bench: Bench, refusal: Exception) -> None:
+def test_refusing_destination_does_not_stop_renewal(bench: Bench, refusal: Exception) -> None:
     bench.want(spec(to=("here", "bad")))
     bench.run()
     bench.destinations.known["bad"].refuses = refusal
@@ -120,7 +120,7 @@ def test_one_that_refuses_a_renewal_beforehand_keeps_it_from_no_other(bench: Ben
     assert bench.run() == "certificate.renewed"
 
 
-def test_a_wish_that_one_can_never_fulfil_is_refused_whole(bench: Bench) -> None:
+def test_request_needs_every_destination(bench: Bench) -> None:
     bench.want(spec(to=("here", "bad")))
     bench.run()
     bench.destinations.known["bad"].refuses = Rejected("another kind of key")
@@ -129,7 +129,7 @@ def test_a_wish_that_one_can_never_fulfil_is_refused_whole(bench: Bench) -> None
     assert bench.record().revision == 1
 
 
-def test_a_wrong_clock_holds_no_renewal(bench: Bench) -> None:
+def test_wrong_clock_holds_no_renewal(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     renewal = bench.record().renew_at
@@ -139,7 +139,7 @@ def test_a_wrong_clock_holds_no_renewal(bench: Bench) -> None:
     assert bench.run() == "certificate.renewed"
 
 
-def test_an_item_that_was_written_by_this_version_says_so(bench: Bench) -> None:
+def test_written_item_has_current_schema(bench: Bench) -> None:
     bench.want(spec())
     item = bench.table.items["certificate#web", "record"]
     item["schema"] = {"N": "1"}
@@ -147,7 +147,7 @@ def test_an_item_that_was_written_by_this_version_says_so(bench: Bench) -> None:
     assert item["schema"] == {"N": str(SCHEMA)}
 
 
-def test_the_settings_of_what_does_not_open_are_told_to_nobody(bench: Bench) -> None:
+def test_invalid_settings_are_not_announced(bench: Bench) -> None:
     bench.want(spec(destinations=[{"type": "fake", "to": "here"}, {"type": "nope", "password": "hunter2"}]))
     bench.run()
     assert bench.announcer.announced

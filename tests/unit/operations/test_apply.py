@@ -50,7 +50,7 @@ def table() -> FakeTable:
     return FakeTable()
 
 
-def test_new_certificates_are_created_due_and_nudged(table: FakeTable) -> None:
+def test_new_certificates_are_due_and_nudged(table: FakeTable) -> None:
     queue = applied(table, web("a"), web("b"))
     assert [nudge.certificate for nudge in queue.sent] == ["a", "b"]
     record = table.record("a")
@@ -58,14 +58,14 @@ def test_new_certificates_are_created_due_and_nudged(table: FakeTable) -> None:
     assert (record.generation, record.state, record.due_at) == (1, "new", START)
 
 
-def test_applying_the_same_again_changes_nothing(table: FakeTable) -> None:
+def test_repeated_apply_changes_nothing(table: FakeTable) -> None:
     applied(table, web())
     again = planned(table, web())
     assert again.empty
     assert again.unchanged == ["web"]
 
 
-def test_a_change_is_shown_key_by_key_and_raises_the_generation(table: FakeTable) -> None:
+def test_change_is_listed_by_key(table: FakeTable) -> None:
     applied(table, web())
     result = planned(table, web(ttl="30d"))
     (step,) = result.steps
@@ -74,20 +74,20 @@ def test_a_change_is_shown_key_by_key_and_raises_the_generation(table: FakeTable
     assert table.record("web").generation == 2
 
 
-def test_a_change_keeps_what_the_issuer_wrote(table: FakeTable) -> None:
+def test_change_keeps_issuer_attributes(table: FakeTable) -> None:
     applied(table, web())
     table.items["certificate#web", "record"]["revision"] = {"N": "7"}
     applied(table, web(ttl="30d"))
     assert table.record("web").revision == 7
 
 
-def test_what_the_files_do_not_name_stays(table: FakeTable) -> None:
+def test_unnamed_certificates_remain(table: FakeTable) -> None:
     applied(table, web("a"))
     applied(table, web("b"))
     assert table.record("a") is not None
 
 
-def test_prune_deletes_only_what_has_the_label_and_no_file_names(table: FakeTable) -> None:
+def test_prune_deletes_by_label(table: FakeTable) -> None:
     applied(table, web("a"), web("b"))
     result = planned(table, web("b"), prune={"team": "web"})
     assert [(step.verb, step.name) for step in result.steps] == [("delete", "a")]
@@ -96,20 +96,20 @@ def test_prune_deletes_only_what_has_the_label_and_no_file_names(table: FakeTabl
     assert table.record("a") is None
 
 
-def test_two_certificates_in_one_secret_conflict_across_applies(table: FakeTable) -> None:
+def test_shared_secret_is_a_conflict(table: FakeTable) -> None:
     applied(table, web("a", secret="shared"))
     result = planned(table, web("b", secret="shared"))
     assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
 
 
-def test_the_secret_of_a_deleted_certificate_stays_its_own(table: FakeTable) -> None:
+def test_secret_of_pruned_certificate_is_a_conflict(table: FakeTable) -> None:
     """It carries the old name in a tag, and delivery would refuse it for ever."""
     applied(table, web("a", secret="shared"))
     result = planned(table, web("b", secret="shared"), prune={"team": "web"})
     assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
 
 
-def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table: FakeTable) -> None:
+def test_unknown_destination_type_is_a_note(table: FakeTable) -> None:
     strange = web("strange").model_copy(update={"destinations": (Component(type="future"),)})
     table.write(
         [Change(Record(name="strange", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=strange, generation=1), None)],
@@ -120,7 +120,7 @@ def test_a_record_that_this_version_cannot_place_is_a_note_and_no_obstacle(table
     assert "strange in the stack: there is no destination type 'future'" in result.notes[0]
 
 
-def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeTable) -> None:
+def test_newer_record_is_a_conflict(table: FakeTable) -> None:
     applied(table, web())
     table.items["certificate#web", "record"]["schema"] = {"N": str(SCHEMA + 1)}
     result = planned(table, web(ttl="30d"))
@@ -130,13 +130,13 @@ def test_a_record_of_a_newer_version_is_a_conflict_and_not_repaired(table: FakeT
     assert result.steps == []
 
 
-def test_an_undefined_issuer_is_a_conflict(table: FakeTable) -> None:
+def test_undefined_issuer_is_a_conflict(table: FakeTable) -> None:
     assert planned(table, web(), issuers={}).conflicts == [
         "web: unknown issuer 'main': define it in the files or in the stack"
     ]
 
 
-def test_a_record_that_does_not_parse_is_repaired(table: FakeTable) -> None:
+def test_unreadable_record_is_repaired(table: FakeTable) -> None:
     applied(table, web())
     table.items["certificate#web", "record"]["spec"] = {"S": "{}"}
     assert isinstance(table.record("web"), Unreadable)
@@ -156,7 +156,7 @@ def issued(table: FakeTable, *names: str, issuer_hash: str = "another issuer's")
         table._set(name, {"facts": facts, "issuer_hash": issuer_hash, "due_at": START + timedelta(days=9)})
 
 
-def test_certificates_of_another_issuer_are_woken_spread_over_an_hour(table: FakeTable) -> None:
+def test_changed_issuer_wakes_over_an_hour(table: FakeTable) -> None:
     names = [f"c{n}" for n in range(4)]
     applied(table, *map(web, names))
     issued(table, *names)
@@ -165,7 +165,7 @@ def test_certificates_of_another_issuer_are_woken_spread_over_an_hour(table: Fak
     assert queue.sent == []
 
 
-def test_an_interrupted_wake_is_finished_by_the_next_apply(table: FakeTable) -> None:
+def test_next_apply_completes_interrupted_wake(table: FakeTable) -> None:
     """What wakes a certificate is its own record, not that this very apply changes the definition."""
     applied(table, web("a"))
     issued(table, "a")
@@ -173,13 +173,13 @@ def test_an_interrupted_wake_is_finished_by_the_next_apply(table: FakeTable) -> 
     assert planned(table).woken == ["a"]
 
 
-def test_what_its_issuer_is_already_is_not_woken(table: FakeTable) -> None:
+def test_current_certificates_are_not_woken(table: FakeTable) -> None:
     applied(table, web("a"))
     issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
     assert planned(table).woken == []
 
 
-def test_what_failed_for_want_of_its_issuer_is_woken_first(table: FakeTable) -> None:
+def test_failures_without_issuer_are_woken_first(table: FakeTable) -> None:
     applied(table, web("a"), web("b"))
     issued(table, "a")
     failure = Failure(kind="misconfigured", message="issuer 'main' is not defined", at=START, generation=1)
@@ -188,7 +188,7 @@ def test_what_failed_for_want_of_its_issuer_is_woken_first(table: FakeTable) -> 
     assert table.record("b").due_at == START
 
 
-def test_what_waits_for_another_issuer_is_woken(table: FakeTable) -> None:
+def test_pending_at_other_issuer_is_woken(table: FakeTable) -> None:
     applied(table, web("a"))
     under_way = Pending(
         revision=1, reason="missing", generation=1, issuer="main", request_hash="x", issuer_hash="another issuer's",
@@ -198,7 +198,7 @@ def test_what_waits_for_another_issuer_is_woken(table: FakeTable) -> None:
     assert planned(table).woken == ["a"]
 
 
-def test_what_failed_at_another_issuer_is_woken_even_if_its_certificate_is_of_this_one(table: FakeTable) -> None:
+def test_failure_at_other_issuer_is_woken(table: FakeTable) -> None:
     applied(table, web("a"))
     issued(table, "a", issuer_hash=KINDS.issuers.identity_hash(ISSUERS["main"]))
     failure = Failure(kind="rejected", message="no", at=START, generation=1, issuer_hash="another issuer's")
@@ -206,7 +206,7 @@ def test_what_failed_at_another_issuer_is_woken_even_if_its_certificate_is_of_th
     assert planned(table).woken == ["a"]
 
 
-def test_with_now_they_are_woken_and_nudged_at_once(table: FakeTable) -> None:
+def test_now_wakes_and_nudges_at_once(table: FakeTable) -> None:
     applied(table, web("a"), web("b"))
     issued(table, "a", "b")
     queue = applied(table, at_once=True)
@@ -214,14 +214,14 @@ def test_with_now_they_are_woken_and_nudged_at_once(table: FakeTable) -> None:
     assert sorted(nudge.certificate for nudge in queue.sent) == ["a", "b"]
 
 
-def test_a_queue_that_refuses_is_told_and_loses_nothing(table: FakeTable) -> None:
+def test_refusing_queue_is_reported(table: FakeTable) -> None:
     queue = FakeQueue(error=Misconfigured("no permission"))
     error = carry_out(planned(table, web()), table, queue, START)
     assert str(error) == "no permission"
     assert table.record("web").due_at == START
 
 
-def test_a_change_by_somebody_else_meanwhile_is_refused(table: FakeTable) -> None:
+def test_concurrent_change_is_refused(table: FakeTable) -> None:
     applied(table, web())
     mine = planned(table, web(ttl="30d"))
     applied(table, web(ttl="60d"))
@@ -261,7 +261,7 @@ class Dying(FakeTable):
 
 
 @pytest.mark.parametrize("left", range(8))
-def test_an_apply_that_dies_at_any_write_is_finished_by_repeating_it(left: int) -> None:
+def test_repeated_apply_completes_crashed_one(left: int) -> None:
     table = Dying()
     applied(table, web("old"), web("woken"), web("other"))
     issued(table, "woken", "other")
@@ -280,7 +280,7 @@ def test_an_apply_that_dies_at_any_write_is_finished_by_repeating_it(left: int) 
     assert again.steps == []
 
 
-def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> None:
+def test_removed_destination_is_noted() -> None:
     table = FakeTable()
     kept, gone = ({"type": "secrets-manager", "secret": f"evercert/certificates/{name}"} for name in ("a", "b"))
     before = small(destinations=[kept, gone])
@@ -296,7 +296,7 @@ def test_a_destination_that_is_no_longer_named_is_left_as_it_is_and_told() -> No
     assert note.endswith("it keeps its certificate (arn:evercert/certificates/b)")
 
 
-def test_a_repair_keeps_what_destinations_have() -> None:
+def test_repair_keeps_deliveries() -> None:
     """Else an ACM certificate would get another ARN, and what uses the old one would expire."""
     bench = Bench()
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")

@@ -15,7 +15,7 @@ class Clients:
     secretsmanager = None
 
 
-def test_a_destination_that_does_not_open_is_told_without_its_settings() -> None:
+def test_invalid_settings_are_hidden() -> None:
     bench = Bench()
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"
     real = RegisteredDestinations(DestinationContext("evercert", stack_id, Clients()))  # type: ignore[arg-type]
@@ -30,7 +30,7 @@ def test_a_destination_that_does_not_open_is_told_without_its_settings() -> None
     assert TOKEN not in first
 
 
-def test_a_destination_that_opens_is_told_as_people_know_it() -> None:
+def test_valid_destination_is_shown_with_settings() -> None:
     bench = Bench()
     bench.want(spec(to=("there",)))
     bench.destinations.open(spec(to=("there",)).destinations[0], "web").check = refuse  # type: ignore[method-assign]

@@ -26,12 +26,12 @@ def record(name: str, days: int | None = 30, **more) -> Record:
     )
 
 
-def test_what_expires_first_is_asked_for_first_and_what_was_never_issued_before_all() -> None:
+def test_choose_sorts_by_expiry() -> None:
     found = choose([record("late", 60), record("soon", 1), record("b", 30), record("a", 30), record("new", None)])
     assert found.names == ["new", "soon", "a", "b", "late"]
 
 
-def test_only_those_of_the_issuer() -> None:
+def test_choose_filters_by_issuer() -> None:
     other = record("other", spec=spec("other").model_copy(update={"issuer": "else"}))
     assert choose([record("web"), other], "else").names == ["other"]
     assert choose([record("web"), other], "nobody").names == []
@@ -53,12 +53,12 @@ def failure(requested_at) -> Failure:
     ],
     ids=["never", "served", "unserved", "an-earlier-one-served", "failed-before", "failed-since"],
 )
-def test_what_is_under_way_is_not_asked_for_again(state, asked: bool) -> None:
+def test_choose_skips_pending_requests(state, asked: bool) -> None:
     found = choose([record("web", **state)])
     assert (found.names, found.requested) == ([], ["web"]) if asked else (["web"], [])
 
 
-def test_what_cannot_be_read_is_named() -> None:
+def test_choose_lists_unreadable_records() -> None:
     assert choose([Unreadable("web", UID, 0, "no spec")], "any").unreadable == ["web"]
 
 
@@ -68,19 +68,19 @@ def table(*names: str) -> FakeTable:
     return made
 
 
-def test_they_are_due_evenly_over_the_time() -> None:
+def test_due_times_are_spread_evenly() -> None:
     made = table("a", "b", "c", "d")
     assert list(request_renewals(["a", "b", "c", "d"], made, START, timedelta(hours=1), "why")) == ["a", "b", "c", "d"]
     assert [made.record(name).due_at - START for name in "abcd"] == [timedelta(minutes=m) for m in (0, 15, 30, 45)]
     assert {(made.record(name).requested_at, made.record(name).request_reason) for name in "abcd"} == {(START, "why")}
 
 
-def test_one_that_is_gone_meanwhile_stops_no_other() -> None:
+def test_deleted_certificate_stops_no_other() -> None:
     made = table("a", "c")
     assert list(request_renewals(["a", "b", "c"], made, START, timedelta(), None)) == ["a", "c"]
 
 
-def test_an_interrupted_renewal_goes_on_where_it_stood() -> None:
+def test_interrupted_renewal_resumes() -> None:
     made = table("a", "b", "c")
     requests = request_renewals(choose(made.records()).names, made, START, timedelta(hours=1), None)
     next(requests)
@@ -93,5 +93,5 @@ def test_an_interrupted_renewal_goes_on_where_it_stood() -> None:
     [(None, None), ("", None), (" \n\t ", None), ("a\x1b[31m\nb", "a [31m b"), ("x" * 300, "x" * 199 + "…")],
     ids=["none", "empty", "blank", "control-characters", "long"],
 )
-def test_a_reason_is_one_short_line(given, kept) -> None:
+def test_reason_is_one_short_line(given, kept) -> None:
     assert clean_reason(given) == kept

@@ -153,4 +153,4 @@ def test_a_renewal_by_hand_is_not_cancelled_when_ours_was_lost(enrollment: Enrol
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
     assert theirs.status == "pending_approval"
-    assert "nothing was found" in enrollment.bench.announcer.announced[-1].data["gave_up"]
+    assert "nothing found" in enrollment.bench.announcer.announced[-1].data["gave_up"]
