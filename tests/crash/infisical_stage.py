@@ -1,4 +1,4 @@
-"""Infisical's double beside the emulator's AWS: scenarios of one certificate, and the promises at their end."""
+"""Scenarios of one certificate with the Infisical double and emulated AWS, and the promises at their end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.doubles.infisical.server import Infisical
 from tests.doubles.world import When, World, assert_pair
 
 FAILED, PENDING = "certificate.failed", "certificate.pending"
-CREATING = ("/certificates", "/renew")  # how the paths of those calls end that make certificates
+CREATING = ("/certificates", "/renew")  # path endings of calls that issue certificates
 POLL = "GET /api/v1/cert-manager/certificates/certificate-requests/{id}"
 CREDENTIALS = "evercert/credentials/infisical"
 SLOW = 1.3  # seconds: longer than an attempt may take here
@@ -26,7 +26,7 @@ Source = Literal["local", "issuer"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is wanted, what the server does with it, and how much of it there must be in the end."""
+    """The request, what the server does with it, and the expected end."""
 
     name: str
     source: Source = "local"
@@ -49,7 +49,7 @@ class Scenario:
 
     @property
     def extra(self) -> int:
-        """Certificates for nobody that one crash or lost answer may leave: none where the request can be found."""
+        """Return how many unused certificates one crash may leave: 0 if the request can be found."""
         found = self.search != "none" or (self.issued_before and self.outcome == "issue")
         return 0 if found else 1
 
@@ -77,7 +77,7 @@ class InfisicalStage:
 
     def __init__(self, world: World, server: Infisical) -> None:
         self.world, self.server = world, server
-        self.late = False  # whether the server may still be at work on what nobody waits for any more
+        self.late = False  # whether the server may still process an abandoned request
         self.identity = server.estate.identity()
         secret = self.identity.new_client_secret(server.now())
         self.kept = {"address": server.address, "client-id": self.identity.client_id, "client-secret": secret}
@@ -124,7 +124,7 @@ class InfisicalStage:
     def run(
         self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None
     ) -> list[str]:
-        """The whole scenario with one strike; answers its calls."""
+        """Run the whole scenario with one fault; return its calls."""
         self.begin(scenario)
         self.world.switch.arm(at, when, act)
         self.world.settle(lambda: self.done(scenario.revisions))
@@ -132,7 +132,7 @@ class InfisicalStage:
         return list(self.world.switch.calls)
 
     def done(self, revisions: int) -> bool:
-        """Whether it is; people and external CAs act once they have let evercert ask in vain."""
+        """Whether the scenario is settled; approvers act after evercert has polled in vain."""
         if self.late:  # the hand-set clock is faster than a server that is slow
             time.sleep(SLOW / 2)
             self.late = False
@@ -143,7 +143,7 @@ class InfisicalStage:
         return self.world.settled() and (record is None or getattr(record, "revision", 0) >= revisions)
 
     def wasted(self) -> list[str]:
-        """What is valid and was delivered to nobody."""
+        """Return the valid certificates that were not delivered."""
         told = [outcome.data.get("serial_number") for outcome in self.world.specs.history("web")]
         delivered = {int(serial, 16) for serial in told if serial}
         return [one.id for one in self.server.issued if not one.revoked and one.signed.serial_number not in delivered]
@@ -152,13 +152,13 @@ class InfisicalStage:
 def assert_promises(stage: InfisicalStage, scenario: Scenario, *, extra: int = 0, failures: int = 0) -> None:
     world = stage.world
     record = world.record()
-    assert world.switch.after_death == []  # a dead process calls nobody
+    assert world.switch.after_death == []  # a killed process makes no calls
     # P1: one delivered, recorded, announced certificate, and no claim left
     assert (record.state, record.claim, record.pending) == ("ready", None, None)
     assert record.facts is not None and record.delivered(record.revision)
     versions = world.versions()
     assert versions["AWSCURRENT"]["serial_number"] == record.facts.serial_number
-    # P2: what the server signed was delivered; no request of ours waits on, no revision was taken twice
+    # P2: what the server signed was delivered; no request remains, no revision was used twice
     assert record.revision == record.facts.revision == scenario.revisions
     assert len(stage.server.issued) <= scenario.revisions + extra, [one.id for one in stage.server.issued]
     assert len(stage.wasted()) <= extra
@@ -167,10 +167,10 @@ def assert_promises(stage: InfisicalStage, scenario: Scenario, *, extra: int = 0
     for value in versions.values():
         assert_pair(value)
         assert value["certificate_chain"]
-    # P4: every outcome was announced, under one id however often
+    # P4: every outcome was announced, under one id even if repeated
     outcomes: list[Outcome] = world.specs.history("web")
     types = [outcome.type for outcome in outcomes]
-    quiet = (FAILED, PENDING)  # a run that dies may take them with it; what is approved meanwhile was never waited for
+    quiet = (FAILED, PENDING)  # a killed run may lose them; a request approved in time never waited
     assert [kind for kind in types if kind not in quiet] == [kind for kind in scenario.types if kind not in quiet]
     assert types.count(PENDING) <= scenario.types.count(PENDING)
     assert types.count(FAILED) <= failures
@@ -181,7 +181,7 @@ def assert_promises(stage: InfisicalStage, scenario: Scenario, *, extra: int = 0
 
 @contextmanager
 def staged(world: World) -> Iterator[InfisicalStage]:
-    """The server, and its credential in the emulator's Secrets Manager."""
+    """Start the server and store its credential in the emulated Secrets Manager."""
     world.fresh()
     with Infisical(clock=world.clock, tls=False) as server:
         stage = InfisicalStage(world, server)
@@ -195,7 +195,7 @@ def staged(world: World) -> Iterator[InfisicalStage]:
 
 
 class Tally:
-    """What a matrix has run, for the line that it prints."""
+    """Counts of a matrix, for the line that it prints."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -211,10 +211,10 @@ class Tally:
 
 
 def sample(points: list[Any], every: int, offset: int, always: Callable[[Any], bool]) -> list[Any]:
-    """Each `every`-th, from an offset, and those that matter most."""
+    """Return every `every`-th call from an offset, plus the important ones."""
     return [point for number, point in enumerate(points) if number % every == offset % every or always(point)]
 
 
 def creating(calls: list[str]) -> set[int]:
-    """The calls that make certificates."""
+    """Return the calls that issue certificates."""
     return {at for at, call in enumerate(calls, 1) if call.startswith("http POST") and call.endswith(CREATING)}

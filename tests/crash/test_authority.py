@@ -1,4 +1,4 @@
-"""The authority dies at every call that it makes, and the client asks again: one certificate, one result, right links.
+"""Crash the authority at every call; after the client's retry there is one certificate, one result, right links.
 
 Table and seal key are the emulator's, by the real adapters; the signer's ledger and keys are in memory, and it dies by
 itself: then the front hears nothing.
@@ -33,7 +33,7 @@ Ask = Callable[["Stage", Services], dict[str, Any]]
 
 
 class Switched:
-    """A port of the signer's whose every call a switch sees."""
+    """Wraps a port of the signer; reports every call to a switch."""
 
     def __init__(self, inner: Any, switch: KillSwitch) -> None:
         self._inner, self._switch = inner, switch
@@ -51,7 +51,7 @@ class Switched:
 
 
 class Stage:
-    """One setting on new tables; `front` is a new process each time it is asked for."""
+    """An authority on new tables; each access to `front` is a new process."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -70,7 +70,7 @@ class Stage:
         stage = self
 
         class Signer:
-            """Invoked over the network: the front hears nothing of one that died."""
+            """Invoke the signer; the front gets no response from a killed one."""
 
             def leaf(self, order: Any) -> bytes:
                 stage.world.switch.before("invoke signer")
@@ -108,7 +108,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`ask` is what the client sends, again and again; `before`: what it renews."""
+    """`ask` is the repeated request of the client; `before` is what it renews."""
 
     name: str
     ask: Ask
@@ -173,7 +173,7 @@ def points(world: World, scenario: Scenario, of: Callable[[Stage], KillSwitch]) 
 
 
 def settled(stage: Stage, scenario: Scenario) -> None:
-    """What the client gets in the end, and all that there is."""
+    """The final response to the client, and everything stored."""
     for _ in range(3):
         said = scenario.ask(stage, stage.front)["certificate"]
         if said and said["certificateId"]:
@@ -229,7 +229,7 @@ def test_client_retries_after_signer_crash(world: World, scenario: Scenario, whe
 
 @ALL
 def test_every_signature_has_an_intent(world: World, scenario: Scenario) -> None:
-    """Whatever died: nothing is signed that no row of the ledger tells of."""
+    """Every signature has a row in the ledger, whichever process died."""
     stage = staged(world, scenario)
     before = len(stage.setting.ledger.intents)
     stage.signers.arm(2, "after")
@@ -240,7 +240,7 @@ def test_every_signature_has_an_intent(world: World, scenario: Scenario) -> None
 
 @ALL
 def test_poll_resumes_crashed_issuance(world: World, scenario: Scenario) -> None:
-    """A client that has the request's id, and no wish to ask again."""
+    """A client that only polls the id of its request."""
     stage = staged(world, scenario)
     stage.signers.arm(3, "before")
     scenario.ask(stage, stage.front)
@@ -252,7 +252,7 @@ def test_poll_resumes_crashed_issuance(world: World, scenario: Scenario) -> None
 
 
 def test_interrupted_failure_is_completed(world: World) -> None:
-    """The signer refuses, and the front dies before or after it wrote that down."""
+    """The signer refuses, and the front dies before or after it stored that."""
     for when in ("before", "after"):
         stage = staged(world, SCENARIOS[2])
         stage.setting.signer.trouble = [Refusal(400, "BadRequest", "no")] * 2

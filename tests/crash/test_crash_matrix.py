@@ -1,4 +1,4 @@
-"""P1-P4: kill the process before or after any outbound call; it ends with one delivered, announced certificate."""
+"""P1-P4: kill the process before or after any outbound call; one certificate is delivered and announced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAILED = "certificate.failed"
 
 @dataclass
 class Scenario:
-    """What is wanted, what happens before the kill, and what must be there in the end."""
+    """The request, what happens before the kill, and the expected end."""
 
     name: str
     issuer: dict[str, Any]
@@ -30,7 +30,7 @@ class Scenario:
     sticks: int = 0
     issued_before: bool = False
     revisions: int = 1
-    shards: bool = False  # whether to die at the queries of empty shards too; once is enough
+    shards: bool = False  # whether to crash at the queries of empty shards too; once is enough
     types: tuple[str, ...] = ("certificate.issued",)
 
 
@@ -54,7 +54,7 @@ SCENARIOS = [
 
 @dataclass
 class Stage:
-    """One scenario on one world, ready to run again and again."""
+    """One scenario on one world, repeatable."""
 
     world: World
     ca: ScriptedCA
@@ -95,7 +95,7 @@ class Stage:
     def run(
         self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None
     ) -> int:
-        """The whole scenario with one strike; answers how many calls there were."""
+        """Run the whole scenario with one crash; return the number of calls."""
         self.begin(scenario)
         self.world.switch.arm(at, when, act)
         self.world.settle(lambda: self.world.settled() and self.reached(scenario))
@@ -123,14 +123,14 @@ def stage(shared_world: World) -> Iterator[Stage]:
 def assert_promises(stage: Stage, scenario: Scenario) -> None:
     world = stage.world
     record = world.record()
-    assert world.switch.after_death == []  # a dead process calls nobody
+    assert world.switch.after_death == []  # a killed process makes no calls
     # P1: one delivered, recorded, announced certificate, and no claim left
     assert (record.state, record.claim, record.pending) == ("ready", None, None)
     assert record.facts is not None and record.delivered(record.revision)
     assert record.due_at == record.check_at
     versions = world.versions()
     assert versions["AWSCURRENT"]["serial_number"] == record.facts.serial_number
-    # P2: nothing was issued twice where the issuer can be asked, and no revision was taken twice
+    # P2: nothing was issued twice if the issuer is idempotent; no revision was used twice
     assert record.revision == record.facts.revision == scenario.revisions
     assert len(stage.ca.issued) == (1 if scenario.issuer["type"] == "scripted" else 0)
     # P3: every version that a reader can see is whole
@@ -139,16 +139,16 @@ def assert_promises(stage: Stage, scenario: Scenario) -> None:
     if scenario.issued_before:
         assert versions["AWSPREVIOUS"]["serial_number"] != versions["AWSCURRENT"]["serial_number"]
         assert versions["AWSPREVIOUS"]["private_key"] != versions["AWSCURRENT"]["private_key"]
-    if "acm" in scenario.destinations:  # one certificate under one ARN, wherever the first import was cut off
+    if "acm" in scenario.destinations:  # one ARN, wherever the first import was interrupted
         (arn,) = stage.imported()
         assert arn in {delivery.location for delivery in record.deliveries.values()}
         pem = world.operator.acm.get_certificate(CertificateArn=arn)["Certificate"]
         assert pem == versions["AWSCURRENT"]["certificate"]
-    # P4: every outcome was announced, under one id however often
+    # P4: every outcome was announced, under one id even if repeated
     outcomes: list[Outcome] = world.specs.history("web")
     types = [outcome.type for outcome in outcomes]
     assert [kind for kind in types if kind != FAILED] == [kind for kind in scenario.types if kind != FAILED]
-    assert types.count(FAILED) <= scenario.types.count(FAILED)  # a run that dies may take its failure with it
+    assert types.count(FAILED) <= scenario.types.count(FAILED)  # a killed run may lose its failure
     received = {event["id"]: event for event in world.events()}
     assert set(received) == {outcome.event_id for outcome in outcomes}
     for outcome in outcomes:

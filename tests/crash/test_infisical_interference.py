@@ -1,4 +1,4 @@
-"""An edit, a delete or a request at any call to or about Infisical is never lost, and leaves nothing valid behind."""
+"""An edit, a delete or a request at any call to or about Infisical is not lost and leaves nothing valid behind."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_request_at_any_call_is_served_without_waste(stage, scenario: Scenario, 
 @ALL
 @pytest.mark.timeout(900)
 def test_delete_at_any_call_leaves_no_record(stage, scenario: Scenario, every: int) -> None:
-    """What waits for people goes on waiting for them: nobody is left who could take it back."""
+    """A request that waits for approval remains: after the deletion no record can cancel it."""
     for at in points(stage, scenario, every):
         stage.run(scenario, at, act=lambda: stage.world.specs.remove(stage.world.record()))
         stage.world.settle(lambda: not stage.world.unpublished())

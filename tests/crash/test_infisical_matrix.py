@@ -1,4 +1,4 @@
-"""P1-P4 with an Infisical server: death, and trouble on the line, at any call of either key source."""
+"""P1-P4 with an Infisical server: crashes and network errors at any call, with either key source."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def told(what: str) -> Iterator[None]:
 
 
 def trouble(stage: InfisicalStage, fault: str) -> Callable[[], None]:
-    """What sets it off, for the call that comes next."""
+    """Return the switch that triggers the fault at the next call."""
     switches = stage.server.switches
     match fault:
         case "500":
@@ -94,7 +94,7 @@ def test_network_error_wastes_no_certificate(stage, scenario: Scenario, every: i
 
 
 def test_matrix_detects_extra_certificate(stage: InfisicalStage) -> None:
-    """The assertions themselves can fail."""
+    """Check that the assertions can fail."""
     scenario = SCENARIOS[0]
     stage.run(scenario, at=None)
     (first,) = stage.server.issued

@@ -1,4 +1,4 @@
-"""An edit, a delete or a request at any call of an issuance is never lost, and never half done."""
+"""An edit, a delete or a request at any call of an issuance is not lost and not half done."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_issuer_edit_at_any_call_is_issued(stage: Stage) -> None:
 
 
 def test_recreated_name_is_another_certificate(stage: Stage) -> None:
-    """Deleted and re-created in mid-issuance: the old run writes nothing into the new record."""
+    """Delete and recreate during an issuance: the old run does not write to the new record."""
     calls = stage.run(ISSUANCE, at=None)
     for at in range(1, calls + 1):
         made: list[Record] = []
@@ -95,7 +95,7 @@ def test_recreated_name_is_another_certificate(stage: Stage) -> None:
 
 
 def test_matrix_detects_broken_promise(stage: Stage) -> None:
-    """The assertions themselves can fail: a secret changed behind the record's back is seen."""
+    """Check that the assertions can fail: a secret changed manually is detected."""
     stage.run(ISSUANCE, at=None)
     assert_promises(stage, ISSUANCE)
     stage.world.operator.secretsmanager.put_secret_value(SecretId=stage.world.secret, SecretString="{}")

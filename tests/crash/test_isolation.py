@@ -1,4 +1,4 @@
-"""P5 with two workers and a real clock: an issuer that never answers does not keep others waiting."""
+"""P5 with two workers and a real clock: an unresponsive issuer does not delay others."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from tests.tools.local_stack import Emulator
 
 WORKERS = 2
 BAD, GOOD = 100, 10
-ANSWER = 1.0  # seconds that the good issuer takes
-SILENCE = 4.0  # longer than its clients wait
+ANSWER = 1.0  # seconds, response time of the good issuer
+SILENCE = 4.0  # seconds, longer than the timeout of its clients
 GIVE_UP = 120
 WEB = {"attributes": {"common-name": "www.example.com"}, "destinations": [{"type": "secrets-manager"}]}
 
 
 class SlowCA(ScriptedCA):
-    """Takes its time for each answer, and answers many at once."""
+    """Answers slowly, but many requests at once."""
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         time.sleep(ANSWER)
@@ -52,7 +52,7 @@ class SlowCA(ScriptedCA):
 
 
 class SilentCA(ScriptedCA):
-    """Takes the question, and never answers."""
+    """Accepts the request and never answers."""
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(body["token"])
@@ -66,13 +66,13 @@ def now() -> datetime:
 
 @dataclass
 class Workers:
-    """The issuer's function, so often at once; each has its own clients, deadline and use case, as in Lambda."""
+    """Concurrent issuer functions, each with its own clients, deadline and use case, as in Lambda."""
 
     world: World
     running: Emulator
 
     def drain(self, until: int) -> tuple[float, list[RunReport]]:
-        """Takes messages until so many certificates are delivered; answers how long it took, and what was reported."""
+        """Process messages until that many certificates are delivered; return the duration and the reports."""
         self.reports: list[RunReport] = []
         self.enough = threading.Event()
         self.wanted = until
@@ -111,13 +111,13 @@ class Workers:
             sleep=lambda span: time.sleep(span.total_seconds()),
             deadline=deadline,
         )
-        clients.dynamodb.describe_table(TableName=table)  # the first call of a client is the slow one
+        clients.dynamodb.describe_table(TableName=table)  # the first call of a client is slow
         return Issuance(ports, timedelta(seconds=90))
 
 
 @contextmanager
 def one_transport() -> Iterator[None]:
-    """One pool of connections for all clients: to make one takes longer than a certificate that is put off."""
+    """One connection pool for all clients: creating one takes longer than postponing a certificate."""
     inner = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     class Transport(httpx.BaseTransport):
@@ -136,7 +136,7 @@ def one_transport() -> Iterator[None]:
 
 
 def want(world: World, issuer: str, address: str, count: int) -> list[str]:
-    """As many certificates of this issuer, and a nudge for each."""
+    """Store that many certificates of this issuer, with a nudge for each."""
     world.specs.write_issuer(issuer, Component.model_validate({"type": "scripted", "address": address}))
     names = [f"{issuer}-{number:03d}-{world.table[-6:]}" for number in range(count)]
     specs = [Spec.model_validate({**WEB, "name": name, "issuer": issuer}) for name in names]
@@ -171,6 +171,6 @@ def test_unresponsive_issuer_delays_no_other(
     assert issued == set(names)
     for name in names:
         assert_pair(world.versions(f"evercert/certificates/{name}")["AWSCURRENT"])
-    assert len(put_off) > BAD / 2  # they were before the good ones, and had their turn
+    assert len(put_off) > BAD / 2  # they came before the good ones, and were processed
     assert len(silent.asked) <= WORKERS + 1
     assert beside <= 2 * alone

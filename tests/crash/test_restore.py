@@ -1,4 +1,4 @@
-"""The restore drill: a point-in-time copy of the table, some of it older than the rest, and everything continues."""
+"""The restore drill: a point-in-time copy of the table, partly older than the rest; operation continues."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MENDED = {"type": "self-signed"}
 
 
 class Fleet:
-    """One certificate in every state there is, and the table as it was at different times."""
+    """One certificate in every state, and the table at different times."""
 
     def __init__(self, world: World, ca: ScriptedCA, silent: ScriptedCA, addresses: tuple[str, str]) -> None:
         self.world, self.ca, self.silent = world, ca, silent
         self.mark = world.table[-8:]
-        self.older: dict[str, Item] = {}  # records as they were a while before the point in time
-        self.lost: list[tuple[str, str]] = []  # outcomes that were written after it
+        self.older: dict[str, Item] = {}  # records from before the point in time
+        self.lost: list[tuple[str, str]] = []  # outcomes written after it
         for name, address in zip(("ca", "silent"), addresses, strict=True):
             world.specs.write_issuer(name, Component.model_validate({"type": "scripted", "address": address}))
         world.specs.write_issuer("self", Component.model_validate(MENDED))
@@ -75,7 +75,7 @@ class Fleet:
 
     # -- the states -----------------------------------------------------------------------------------------------
     def expired(self) -> None:
-        """Its issuer stopped answering before its renewal; all warnings have been sent."""
+        """An expired certificate: its issuer stopped answering; all warnings were sent."""
         name = self.want("expired", "silent")
         assert self.run(name) == "certificate.issued"
         self.silent.script = ["unavailable"] * 1_000
@@ -86,12 +86,12 @@ class Fleet:
         assert self.run(self.want("ready", "self")) == "certificate.issued"
 
     def pending(self) -> None:
-        """The CA was asked, and gave a handle."""
+        """A pending certificate: the CA returned a handle."""
         self.ca.script = ["pending"]
         assert self.run(self.want("pending", "ca")) == "pending"
 
     def undelivered(self) -> None:
-        """One of its two secrets is somebody else's."""
+        """An undelivered certificate: one of its two secrets is foreign."""
         theirs = f"evercert/certificates/theirs-{self.mark}"
         self.world.operator.secretsmanager.create_secret(Name=theirs, SecretString="theirs")
         name = self.want("undelivered", "self", {"type": "secrets-manager", "secret": theirs})
@@ -99,19 +99,19 @@ class Fleet:
         assert self.world.record(name).state == "undelivered"
 
     def failing(self) -> None:
-        """Its issuer is not defined."""
+        """A certificate whose issuer is not defined."""
         name = self.want("failing", "nobody")
         assert self.run(name) == "certificate.failed"
 
     def stopped(self) -> None:
-        """The CA said no."""
+        """A certificate that the CA rejected."""
         self.ca.script = ["reject"]
         name = self.want("stopped", "ca")
         assert self.run(name) == "certificate.failed"
         assert self.world.record(name).state == "stopped"
 
     def claimed(self) -> None:
-        """Its run died in the middle, with a revision under way."""
+        """A certificate whose run was killed with a pending revision."""
         name = self.want("claimed", "ca")
         claim = Claim(id=str(uuid.uuid4()), until=self.world.clock() + LEASE)
         self.world.ports.inventory.claim(name, claim, self.world.clock())
@@ -133,7 +133,7 @@ class Fleet:
         self.renew(name)
 
     def older_than_its_secret(self, issuer: str) -> None:
-        """The record says revision 2, the secret has revision 3, and nobody remembers how."""
+        """A certificate with revision 2 in the record and revision 3 in the secret."""
         name = self.want(f"older-than-secret-{issuer}", issuer)
         assert self.run(name) == "certificate.issued"
         self.renew(name)
@@ -143,7 +143,7 @@ class Fleet:
 
     # -- the restore ----------------------------------------------------------------------------------------------
     def restore(self) -> str:
-        """Another table with what was in this one; indexes and times of expiry come with it, as AWS does it."""
+        """Copy the table, with indexes and expiry times, as AWS does."""
         copy = self.world._table("CertificatesTable", f"restored-{self.mark}")
         for item in self.world.items():
             key = item["pk"]["S"], item["sk"]["S"]
@@ -155,7 +155,7 @@ class Fleet:
         return copy
 
     def _as_then(self, name: str, sort: str, item: Item) -> Item:
-        """With what the moment was in the middle of: one event not published, two records that lost their due time."""
+        """Add interrupted work: one unpublished event, two records without due time."""
         if name == self.name("ready") and sort != items.SK:
             due = {key: items.attribute(value) for key, value in items.due(name, self.world.clock()).items()}
             gone = {"published_at", "expires_at"}
@@ -205,7 +205,7 @@ def test_operation_continues_after_restore(fleet: Fleet, capsys: pytest.CaptureF
     world.clock.advance(minutes=30)
     restored_at = world.clock()
     assert swept(world).mended == 2
-    fleet.silent.script = []  # it answers again
+    fleet.silent.script = []  # the issuer answers again
     world.specs.write_issuer("nobody", Component.model_validate(MENDED))
     world.operator.secretsmanager.delete_secret(
         SecretId=f"evercert/certificates/theirs-{fleet.mark}", ForceDeleteWithoutRecovery=True
@@ -230,7 +230,7 @@ def test_operation_continues_after_restore(fleet: Fleet, capsys: pytest.CaptureF
     received = {event["id"] for event in world.events()}
     history = [outcome for name in [*names, broken] for outcome in world.specs.history(name)]
     since = {outcome.event_id for outcome in history if outcome.at >= restored_at}
-    assert received == since | spoken_of(world, fleet.name("ready"))  # the latter was in the outbox
+    assert received == since | spoken_of(world, fleet.name("ready"))  # the latter came from the outbox
     assert [outcome.type for outcome in world.specs.history(broken)] == ["spec.rejected"]
     assert {item["sk"]["S"] for item in world.items() if item["pk"]["S"] == items.pk(broken)} > {items.SK}
     once = ("pending", "claimed", "failing", "ready")
@@ -244,7 +244,7 @@ def spoken_of(world: World, name: str) -> set[str]:
 
 
 def test_repeated_revision_number_is_another_certificate(fleet: Fleet) -> None:
-    """The next revision of a restored record has a number that the CA and the secret know already."""
+    """The CA and the secret already know the next revision number of a restored record."""
     world = fleet.world
     for issuer in ("ca", "self"):
         fleet.older_than_its_secret(issuer)

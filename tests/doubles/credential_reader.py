@@ -1,4 +1,4 @@
-"""Credentials as issuers read them: the real adapter, on the strict double of Secrets Manager."""
+"""The real credential reader of issuers, on the strict double of Secrets Manager."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.doubles.strict_aws import StrictSecretsManager
 
 
 class Vault:
-    """Secrets by name, stored as an operator stores them; a parameter has the value of the secret of its name."""
+    """Secrets by name, stored and parameters with the values of the secrets of the same name."""
 
     def __init__(self) -> None:
         self.reads: list[str] = []
@@ -20,7 +20,7 @@ class Vault:
         self.credentials = Credentials(SimpleNamespace(secretsmanager=self, ssm=self))  # type: ignore[arg-type]
 
     def store(self, name: str, value: dict[str, Any]) -> None:
-        """A new secret, or its next version."""
+        """Create the secret, or its next version."""
         version = {"ClientRequestToken": str(uuid4()), "SecretString": json.dumps(value)}
         if name in self._secrets.secrets:
             self._secrets.put_secret_value(SecretId=name, **version)

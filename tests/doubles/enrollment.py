@@ -1,4 +1,4 @@
-"""An Infisical server, evercert's issuer for one of its profiles, and the loop on fakes around both."""
+"""An Infisical server, an issuer for one of its profiles, and a test bench around both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "evercert/credentials/infisical"
 
 
 class Enrollment:
-    """One server, one profile of an application and of a project, one identity; `bench` is the loop."""
+    """One server, one profile of an application and of a project, one identity; `bench` runs the loop."""
 
     def __init__(self, server: Server, bench: Bench, **profile: Any) -> None:
         self.server, self.bench = server, bench
@@ -36,12 +36,12 @@ class Enrollment:
         self.define()
 
     def keep(self, client_secret: str) -> None:
-        """What the operator stores, for this server alone."""
+        """Store the credentials of this server, as an operator does."""
         login = {"client-id": self.identity.client_id, "client-secret": client_secret}
         self.vault.store(SECRET, {"address": self.server.address, **login})
 
     def outside(self) -> IssuerContext:
-        """A new process: nothing of what was asked for is kept."""
+        """Build the context of a new process, with no cached state."""
         web = Web(
             Hosts.of(""),
             self.bench.deadline,
@@ -65,7 +65,7 @@ class Enrollment:
         return Component.model_validate({key: value for key, value in settings.items() if value is not None})
 
     def define(self, **changes: Any) -> Infisical:
-        """The issuer that specs name, opened by a new process."""
+        """Define the issuer `main` and open it in a new process."""
         definition = self.definition(**changes)
         settings = ISSUERS.settings(definition)
         issuer = Infisical(settings, self.outside)
@@ -81,7 +81,7 @@ class Enrollment:
         return self.bench.run()
 
     def later(self) -> str:
-        """The next run, when it is due."""
+        """Run again at the due time."""
         self.bench.clock.now = max(self.bench.clock(), self.bench.record().due_at)
         return self.bench.run()
 
@@ -96,7 +96,7 @@ Enrolled = TypeVar("Enrolled", bound=Enrollment)
 
 @contextmanager
 def enrolled(kind: type[Enrolled] = Enrollment, **profile: Any) -> Iterator[Enrolled]:  # type: ignore[assignment]
-    """Everything, started."""
+    """Start the server and yield the enrollment."""
     bench = Bench()
     with Server(clock=bench.clock, tls=False) as server:
         enrollment = kind(server, bench, **profile)

@@ -1,4 +1,4 @@
-"""Every port in memory. Each passes the contract suite of its adapter, so that it cannot drift."""
+"""In-memory fakes of the ports; each passes the contract tests of its adapter."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class HandClock:
         self.now += timedelta(**span)
 
 
-def as_long_as(goes_on: Callable[[], bool], most: int = 1_000) -> Iterator[int]:
-    """A loop with a bound: what never ends is a failure, and not a full memory."""
+def as_long_as(condition: Callable[[], bool], most: int = 1_000) -> Iterator[int]:
+    """Loop while the condition holds; fail after `most` rounds instead of running indefinitely."""
     for number in range(most):
-        if not goes_on():
+        if not condition():
             return
         yield number
-    raise AssertionError(f"it still goes on after {most} rounds")
+    raise AssertionError(f"endless loop: more than {most} rounds")
 
 
 class FakeTable:
-    """The inventory, the due index and the specs on one dictionary of items."""
+    """Record store, due index and spec store on one dictionary of items."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
@@ -168,7 +168,7 @@ class FakeTable:
             else:
                 same = (current is None) == (seen is None)
             if not same:
-                raise Rejected(f"{change.record.name} was changed by somebody else meanwhile")
+                raise Rejected(f"{change.record.name} was changed concurrently")
         for change in changes:
             if isinstance(change.seen, Record):
                 spec = items.new_record(change.record, due_at)["spec"]
@@ -179,31 +179,31 @@ class FakeTable:
                 self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
 
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
-        wish = {"requested_at": at, "request_reason": reason}
+        request = {"requested_at": at, "request_reason": reason}
         if due_at is not None and due_at > at:
-            return self._wish(name, wish, due_at, at)
+            return self._schedule(name, request, due_at, at)
         found = (items.pk(name), items.SK) in self.items
         if found:
-            self._set(name, {**wish, **items.due(name, at)})
+            self._set(name, {**request, **items.due(name, at)})
         return found
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
-        self._wish(name, {"woken_at": now}, at, now)
+        self._schedule(name, {"woken_at": now}, at, now)
 
-    def _wish(self, name: str, wish: Changes, at: datetime, now: datetime) -> bool:
+    def _schedule(self, name: str, changes: Changes, at: datetime, now: datetime) -> bool:
         item = self.items.get((items.pk(name), items.SK))
         if item is None:
             return False
         sooner = item.get("due_at", {}).get("S", "~") <= to_text(at)
         due = {} if sooner and "due_shard" in item else items.due(name, now if sooner else at)
-        self._set(name, {**wish, **due})
+        self._set(name, {**changes, **due})
         return True
 
     def remove(self, record: Record | Unreadable) -> None:
         item = self.items.get((items.pk(record.name), items.SK))
         spoiled = isinstance(record, Unreadable) and item is not None and "S" not in item.get("uid", {})
         if item is not None and not spoiled and item["uid"] != {"S": record.uid}:
-            raise Rejected(f"{record.name} was made anew by somebody else meanwhile")
+            raise Rejected(f"{record.name} was recreated concurrently")
         self.items.pop((items.pk(record.name), items.SK), None)
 
     def history(self, name: str) -> list[Outcome]:
@@ -225,7 +225,7 @@ class FakeTable:
     def pauses(self) -> dict[str | None, Pause]:
         return dict(self.paused)
 
-    # -- how it is kept ---------------------------------------------------------------------------------------------
+    # -- storage -----------------------------------------------------------------------------------------------------
     def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:
         item = self.items[items.pk(name), sort]
         for attribute, value in items.indexed(changes, name).items():
@@ -243,7 +243,7 @@ class FakeTable:
         item = self.items.get((items.pk(held.name), items.SK))
         values = items.plain(item) if item is not None else {}
         if values.get("claim", {}).get("id") != held.claim.id:
-            raise ClaimLost("somebody else's")
+            raise ClaimLost("claimed by another run")
         return values
 
     def _moved(self, held: ClaimedRecord) -> bool:
@@ -254,7 +254,7 @@ class FakeTable:
 
 @dataclass
 class FakeQueue:
-    """Keeps what was sent; `refuse` takes nothing, as a throttled queue does."""
+    """Stores sent nudges; `refuse` names nudges that it does not take, like a throttled queue."""
 
     sent: list[Nudge] = field(default_factory=list)
     later: list[tuple[Nudge, timedelta]] = field(default_factory=list)
@@ -276,7 +276,7 @@ class FakeQueue:
 
 @dataclass
 class FakeSeal:
-    """No secret at all, but as particular about context as the real one."""
+    """Does not encrypt, but checks the context like the real seal."""
 
     error: EvercertError | None = None
 
@@ -305,7 +305,7 @@ class FakeSeal:
 
 @dataclass
 class FakeIssuers:
-    """The issuers there are, by name."""
+    """Issuers by name."""
 
     known: dict[str, OpenIssuer] = field(default_factory=dict)
     error: EvercertError | None = None
@@ -319,7 +319,7 @@ class FakeIssuers:
 
 
 class Asked(SelfSigned):
-    """Signs by itself, and knows which serial numbers it has revoked."""
+    """Self-signed issuer with a set of revoked serial numbers."""
 
     gone: set[str] = set()
 
@@ -329,7 +329,7 @@ class Asked(SelfSigned):
 
 @dataclass
 class FakeDestination:
-    """Keeps the last bundle; fails as often as `errors` says."""
+    """Stores the last bundle; raises each of `errors` once."""
 
     name: str
     bundle: Bundle | None = None
@@ -363,7 +363,7 @@ class FakeDestination:
 
 @dataclass
 class FakeDestinations:
-    """One fake destination for each `to` that a spec names."""
+    """One fake destination for each `to` of a spec."""
 
     known: dict[str, FakeDestination] = field(default_factory=dict)
 
@@ -376,7 +376,7 @@ class FakeDestinations:
 
 @dataclass
 class FakeAnnouncer:
-    """Keeps what was announced."""
+    """Stores announced outcomes."""
 
     announced: list[Outcome] = field(default_factory=list)
     error: EvercertError | None = None
@@ -389,7 +389,7 @@ class FakeAnnouncer:
 
 @dataclass
 class FakePace:
-    """A turn a second, as the table hands them out."""
+    """Hands out one slot per second."""
 
     taken: dict[str, list[datetime]] = field(default_factory=dict)
 
@@ -421,7 +421,7 @@ class FakeGates:
 
 
 class Bench:
-    """The issuance use case on fakes, with handles on each of them."""
+    """The issuance use case on fakes."""
 
     def __init__(self) -> None:
         self.clock = HandClock()
@@ -469,7 +469,7 @@ class Bench:
 
 
 def spec(name: str = "web", *, to: tuple[str, ...] = ("here",), **changes: Any) -> Spec:
-    """A small spec for fakes; `changes` are top-level keys of the document."""
+    """Return a small spec for fakes; `changes` are top-level keys of the document."""
     document: dict[str, Any] = {
         "name": name,
         "issuer": "main",

@@ -1,4 +1,4 @@
-"""A destination that fails a few times and then works: Secrets Manager behind a door that sticks."""
+"""A Secrets Manager destination that fails a few times and then works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of bytes, for what no well-behaved server does: it drips, hangs, breaks off, redirects and floods."""
+"""A raw TCP server for misbehaviour: slow, hanging, truncated, redirecting and endless responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Deed = Callable[["RawServer", socket.socket], bool]  # whether the connection st
 
 @dataclass(frozen=True)
 class Heard:
-    """One request as it came."""
+    """One received request."""
 
     method: str
     target: str
@@ -34,7 +34,7 @@ class Heard:
 
 
 def reply(status: int = 200, body: Any = None, **headers: str) -> Deed:
-    """A whole answer; underscores of header names become hyphens."""
+    """Return a complete response; underscores in header names become hyphens."""
     content = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()
 
     def act(_server: RawServer, connection: socket.socket) -> bool:
@@ -47,18 +47,18 @@ def reply(status: int = 200, body: Any = None, **headers: str) -> Deed:
 
 
 def drop(_server: RawServer, _connection: socket.socket) -> bool:
-    """Heard, and nothing said."""
+    """Read the request and close without a response."""
     return False
 
 
 def hang(server: RawServer, _connection: socket.socket) -> bool:
-    """Silent until the test is over."""
+    """Stay silent until the test ends."""
     server.over.wait(20)
     return False
 
 
 def drip(text: bytes) -> Deed:
-    """The same bytes again and again, ten a second."""
+    """Send the same bytes repeatedly, ten times per second."""
 
     def act(server: RawServer, connection: socket.socket) -> bool:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -71,14 +71,14 @@ def drip(text: bytes) -> Deed:
 
 
 def half(_server: RawServer, connection: socket.socket) -> bool:
-    """Breaks off within the answer."""
+    """Close in the middle of the response."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
     return False
 
 
 @cache
 def authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """One for all servers of a test run."""
+    """The CA of all servers of a test run."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private CA")])
     now = datetime.now(UTC)
@@ -93,12 +93,12 @@ def authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
 
 
 def bundle() -> str:
-    """What a client of these servers trusts."""
+    """The CA bundle that clients of these servers trust."""
     return authority()[0].public_bytes(serialization.Encoding.PEM).decode()
 
 
 def server_context(name: str, *, days: int = 1, identified: bool = True) -> ssl.SSLContext:
-    """A certificate for that name; `days` below zero: it has expired; `identified`: it says by which key it was signed."""
+    """Issue a certificate; negative `days`: expired; `identified`: with an authority key identifier."""
     issuer, issuer_key = authority()
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -125,7 +125,7 @@ def server_context(name: str, *, days: int = 1, identified: bool = True) -> ssl.
 
 
 class RawServer:
-    """Does one deed for each request, the last one again and again; remembers what it heard."""
+    """Does one deed per request, repeating the last one; stores the requests."""
 
     def __init__(self, *deeds: Deed, tls: ssl.SSLContext | None = None) -> None:
         self.deeds = list(deeds)

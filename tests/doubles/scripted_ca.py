@@ -1,4 +1,4 @@
-"""An issuer that takes time and fails in every way there is, over HTTP, and the CA behind it.
+"""A slow and failing issuer over HTTP, and the CA behind it.
 
 The CA remembers tokens, as a real one with idempotent requests does, so that waste can be counted.
 """
@@ -32,7 +32,7 @@ POLL = timedelta(minutes=2)
 
 @dataclass
 class ScriptedCA:
-    """Answers each new question with the next step of its script, and with `issue` when the script is over.
+    """Answers each new request with the next step of its script, then with `issue`.
 
     Steps: issue, pending, reject, unavailable, misconfigured, wrong-key, wrong-name, expired, garbage, hang.
     """
@@ -49,7 +49,7 @@ class ScriptedCA:
         self._lock = threading.Lock()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and JSON body."""
+        """Return status and JSON body."""
         with self._lock:
             if path == "/revoke":
                 self.revoked.append(body["serial_number"])
@@ -120,7 +120,7 @@ class ScriptedCA:
         return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in (leaf, root))
 
     def transport(self) -> httpx.MockTransport:
-        """For tests without sockets."""
+        """Return a transport for tests without sockets."""
 
         def handle(request: httpx.Request) -> httpx.Response:
             try:
@@ -133,7 +133,7 @@ class ScriptedCA:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """The same over a real socket; answers the address."""
+        """Serve over a real socket; yield the address."""
         authority = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -166,10 +166,10 @@ class ScriptedCA:
 
 
 class ScriptedIssuer:
-    """The client: one method on a CSR, and it can revoke and cancel."""
+    """The client of the scripted CA; it can issue, revoke and cancel."""
 
     class Settings(Model):
-        """Where the CA answers, and when an order is given up."""
+        """Address of the CA and deadline of an order."""
 
         address: str
         deadline_minutes: int = 60
@@ -182,7 +182,7 @@ class ScriptedIssuer:
 
     @staticmethod
     def identity(settings: Settings) -> dict[str, str]:
-        """The deadline is a time limit, and makes no other issuer."""
+        """Exclude the deadline: changing it makes no other issuer."""
         return {"type": "scripted", "address": settings.address}
 
     def issue(self, request: Request) -> Issued | PendingAnswer:

@@ -1,4 +1,4 @@
-"""ACM in memory with the rules that the emulator does not know; each with its source.
+"""ACM in memory with the rules that the emulator lacks; each with its source.
 
 Sources: the service model that botocore ships ("model"; its documentation of an operation too), and ACM's user guide:
 "Prerequisites" (for importing certificates), "Reimport", "Quotas".
@@ -26,7 +26,7 @@ _ARN = re.compile(r"arn:[\w+=/,.@-]+:acm:[\w+=/,.@-]*:[0-9]+:[\w+=,.@-]+(/[\w+=,
 
 @dataclass
 class Certificate:
-    """One certificate as ACM keeps it."""
+    """One certificate in ACM."""
 
     leaf: x509.Certificate
     chain: str | None
@@ -39,12 +39,12 @@ class Certificate:
 
 @dataclass
 class StrictACM:
-    """The part of the client that evercert uses, and what an operator's hand does beside it."""
+    """The part of the client that evercert uses, and manual edits by an operator."""
 
     clock: Callable[[], datetime]
     yearly: int = 5_000  # Quotas: imported certificates in the last 365 days
     most_held: int = 2_500  # Quotas: imported certificates
-    page: int = 1_000  # an answer may be shorter than what was asked for
+    page: int = 1_000  # a response may be shorter than requested
     certificates: dict[str, Certificate] = field(default_factory=dict)
     imports: list[datetime] = field(default_factory=list)
     _asked: datetime | None = None
@@ -124,7 +124,7 @@ class StrictACM:
         return self.certificates[arn]
 
     def _turn(self) -> datetime:
-        """Quotas: ImportCertificate, one request a second; a refused one counts too."""
+        """Enforce the quota of ImportCertificate: one request per second; refused ones count too."""
         now, before = self.clock(), self._asked
         if before is not None and before <= now < before + timedelta(seconds=1):
             raise refuse("ThrottlingException", "ImportCertificate", "Rate exceeded")

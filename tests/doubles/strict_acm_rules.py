@@ -1,4 +1,4 @@
-"""What ACM takes and what it lets replace an imported certificate, written down a second time, from ACM's side.
+"""Rules of ACM for imports and re-imports, written a second time, independently of the package.
 
 Sources: the service model that botocore ships ("model"; its documentation of an operation too), and ACM's user guide:
 "Prerequisites" (for importing certificates) and "Reimport".
@@ -69,7 +69,7 @@ def read(body: bytes, key: bytes, chain: bytes | None, now: datetime) -> x509.Ce
 
 
 def require_replaceable(held: x509.Certificate, leaf: x509.Certificate) -> None:
-    """Reimport: what has to stay."""
+    """Check the rules of a re-import: what must not change."""
     if algorithm(held.public_key()) != algorithm(leaf.public_key()):
         raise invalid("key type and size cannot be changed")
     if not _domains(held) & _domains(leaf):
@@ -107,7 +107,7 @@ def _signed_by(leaf: x509.Certificate) -> str | None:
 
 
 def _domains(leaf: x509.Certificate) -> set[str]:
-    """DNS names, IP addresses, and the common name where it is a domain name."""
+    """Return DNS names, IP addresses, and the common name if it is a domain name."""
     common = [str(a.value) for a in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     found = {text for text in common if _FQDN.fullmatch(text)}
     if names := _extension(leaf, x509.SubjectAlternativeName):

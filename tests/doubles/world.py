@@ -55,7 +55,7 @@ from tests.doubles.fakes import LEASE, START, HandClock
 from tests.doubles.scripted_ca import ScriptedIssuer
 from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 
-ATTEMPT_LIMIT = timedelta(seconds=1)  # what does not answer costs the tests as long
+ATTEMPT_LIMIT = timedelta(seconds=1)  # an unresponsive server costs the tests this long
 REDISPATCH = timedelta(seconds=600)
 STACK = "world"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:000000000000:stack/{STACK}/1"
@@ -65,12 +65,12 @@ When = Literal["before", "after"]
 
 
 class Killed(BaseException):
-    """The process is gone; nothing of it may run, not even a `finally`."""
+    """The process was killed; none of its code may run, not even a `finally`."""
 
 
 @dataclass
 class KillSwitch:
-    """Counts every call that leaves the process, and pulls the plug, or does something else, at one of them."""
+    """Counts the outbound calls; at one of them it kills the process or calls `act`."""
 
     count: int = 0
     at: int | None = None
@@ -127,13 +127,13 @@ class KillSwitch:
                 return response
 
             def close(self) -> None:
-                pass  # one for all issuers of the test
+                pass  # shared by all issuers of the test
 
         return Transport()
 
 
 class SwitchedWire:
-    """A connection whose every request the switch sees."""
+    """A connection that reports every request to the switch."""
 
     def __init__(self, inner: Wire, switch: KillSwitch) -> None:
         self._inner = inner
@@ -150,7 +150,7 @@ class SwitchedWire:
 
 
 class SwitchedWeb(Web):
-    """evercert's own, over such connections."""
+    """The HTTP client of evercert over such connections."""
 
     def __init__(self, switch: KillSwitch, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -162,7 +162,7 @@ class SwitchedWeb(Web):
 
 
 class OneShard(DynamoDBDueIndex):
-    """As if there were no shard but that of one certificate."""
+    """A due index that reads only the shard of one certificate."""
 
     def __init__(self, client: Any, table: str, name: str) -> None:
         super().__init__(client, table)
@@ -173,7 +173,7 @@ class OneShard(DynamoDBDueIndex):
 
 
 class World:
-    """Everything that one run of a scenario needs; `fresh` gives it new tables, queue and topic."""
+    """Everything one scenario needs; `fresh` creates new tables, queue and topic."""
 
     def __init__(self, running: Emulator) -> None:
         self.switch = KillSwitch()
@@ -181,7 +181,7 @@ class World:
         self.deadline = Deadline(self.clock)
         self.clients = Clients(self.deadline, self._session(running))
         self.switch.hook(self.clients.session)
-        self.operator = Clients(session=self._session(running))  # outside of the process under test
+        self.operator = Clients(session=self._session(running))  # outside the process under test
         self._template = load_template()["Resources"]
         self._webs: list[Web] = []
         self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
@@ -197,7 +197,7 @@ class World:
         return session
 
     def outside(self) -> IssuerContext:
-        """What a new process gives to its issuers."""
+        """Build the issuer context of a new process."""
         web = SwitchedWeb(
             self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
         )
@@ -208,7 +208,7 @@ class World:
         self.clock.advance(seconds=span.total_seconds())
 
     def fresh(self) -> None:
-        """New, empty tables, queue and topic; the old ones are left behind."""
+        """Create empty tables, queue and topic; the old ones remain."""
         self.switch.listening = False
         self._hang_up()
         mark = uuid.uuid4().hex[:12]
@@ -240,19 +240,19 @@ class World:
         self.switch.after_death.clear()
 
     def _hang_up(self) -> None:
-        """Ends the connections of the process that was."""
+        """Close the connections of the killed process."""
         while self._webs:
             self._webs.pop().close()
 
-    def _born_again(self) -> None:
-        """Another process: names, logins and connections of the dead one are gone."""
+    def _restart(self) -> None:
+        """Start another process, without the logins and connections of the killed one."""
         self._hang_up()
         issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside)
         self.ports = replace(self.ports, issuers=issuers)
         self.issuance = Issuance(self.ports, LEASE)
 
     def move_to(self, table: str) -> None:
-        """The same stack with another table of certificates, as `RestoredTable` makes it."""
+        """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""
         dynamodb = self.clients.dynamodb
         self.table = table
         self.ports = replace(
@@ -266,18 +266,18 @@ class World:
         self.specs = DynamoDBSpecs(self.operator.dynamodb, table, self.issuers_table)
 
     def look_only_for(self, name: str) -> None:
-        """The checker reads the shard of one certificate; the other fifteen are empty, and their queries all alike."""
+        """Limit the checker to the shard of one certificate; the other fifteen are empty."""
         self.index = OneShard(self.clients.dynamodb, self.table, name)
 
     def want(self, spec: Spec, issuer: dict[str, Any]) -> Record:
-        """What `apply` does."""
+        """Store a new record, as `apply` does."""
         self.specs.write_issuer(spec.issuer, Component.model_validate(issuer))
         record = Record(name=spec.name, uid=str(uuid.uuid4()), spec=spec, generation=1)
         self.specs.write([Change(record, None)], self.clock())
         return record
 
     def edit(self, spec: Spec) -> None:
-        """What `apply` does with another spec."""
+        """Change the spec, as `apply` does."""
         seen = self.record(spec.name)
         changed = seen.model_copy(update={"spec": spec, "generation": seen.generation + 1})
         self.specs.write([Change(changed, seen)], self.clock())
@@ -288,12 +288,12 @@ class World:
         return found
 
     def tick(self) -> Tick:
-        """The checker's function, once; None: it died."""
+        """Run the checker once."""
         stop_at = self.clock() + timedelta(seconds=48)
         return check(self.index, self.ports.queue, clock=self.clock, stop_at=stop_at, redispatch=REDISPATCH)
 
     def deliver_messages(self) -> int:
-        """The issuer's function, once for every message; a message whose run died stays on the queue."""
+        """Run the issuer once per message; the message of a killed run remains on the queue."""
         seen = 0
         while messages := self._receive():
             for message in messages:
@@ -303,11 +303,11 @@ class World:
                 if alive():
                     self.operator.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
             if seen > 50:
-                raise AssertionError(f"no end of messages: {[r.outcome for r in self.reports[-20:]]}")
+                raise AssertionError(f"endless messages: {[r.outcome for r in self.reports[-20:]]}")
         return seen
 
     def settle(self, until: Callable[[], bool], most: int = 60) -> None:
-        """Ticks, messages and waiting, until nothing is left to do before the next renewal."""
+        """Tick, deliver messages and advance the clock until `until` holds."""
         for _ in range(most):
             with self._process():
                 self.tick()
@@ -318,7 +318,7 @@ class World:
         raise AssertionError(f"never settled: {[(r.outcome, r.details) for r in self.reports[-8:]]}")
 
     def settled(self, name: str = "web") -> bool:
-        """Delivered everywhere, announced, released, and the spec and request are served."""
+        """Whether the certificate is delivered, announced, released and nothing is pending."""
         record = self.specs.record(name)
         if record is None:
             return not self.unpublished()
@@ -339,7 +339,7 @@ class World:
         return self.operator.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
 
     def events(self) -> list[dict[str, Any]]:
-        """Everything that the subscriber has received so far."""
+        """Return the events received since the last call."""
         events = []
         while messages := self.operator.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get(
             "Messages"
@@ -350,7 +350,7 @@ class World:
         return events
 
     def versions(self, secret: str | None = None) -> dict[str, dict[str, str]]:
-        """The values of the secret by stage."""
+        """Return the values of the secret by stage."""
         client = self.operator.secretsmanager
         name = secret or self.secret
         stages = client.describe_secret(SecretId=name)["VersionIdsToStages"]
@@ -373,14 +373,14 @@ class World:
 
     @contextmanager
     def _process(self) -> Iterator[Callable[[], bool]]:
-        """What is inside dies with the switch, and only with it."""
+        """Run the block as a process that only the switch can kill."""
         died = False
         try:
             yield lambda: not died
         except Killed:
             died = True
             self.switch.dead = False  # the next process
-            self._born_again()
+            self._restart()
         finally:
             self.deadline.end()
 
@@ -393,7 +393,7 @@ class World:
         return min(moments, default=None)
 
     def authority_table(self, resource: str) -> str:
-        """A new table of the authority's, as the template has it."""
+        """Create a table of the authority as in the template."""
         return self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
 
     def _table(self, resource: str, name: str) -> str:
@@ -419,7 +419,7 @@ class World:
 
 
 def assert_pair(value: dict[str, str]) -> x509.Certificate:
-    """P3: the certificate is beside its own private key, and the other fields are of the same certificate."""
+    """Assert P3: certificate, private key and the other fields belong together."""
     leaf = x509.load_pem_x509_certificate(value["certificate"].encode())
     key = serialization.load_pem_private_key(value["private_key"].encode(), password=None)
     assert public_bytes(key.public_key()) == public_bytes(leaf.public_key())
@@ -429,7 +429,7 @@ def assert_pair(value: dict[str, str]) -> x509.Certificate:
 
 
 class _Template(yaml.SafeLoader):
-    """CloudFormation's short forms, kept as they are."""
+    """Loader of CloudFormation short forms."""
 
 
 _Template.add_multi_constructor(
@@ -445,7 +445,7 @@ _Template.add_multi_constructor(
 
 
 def load_template() -> dict[str, Any]:
-    """template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
+    """Return template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
     return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)
 
 

@@ -1,4 +1,4 @@
-"""The promises, as far as they can be seen after every single step."""
+"""Promises that are checked after every step."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tests.random.universe import NAMES, Universe
 
 @dataclass
 class Watch:
-    """Looks after every step, and remembers what must not change."""
+    """Checks the promises after every step; stores what must not change."""
 
     world: Universe
-    latest: Any = None  # the latest moment that any clock has shown
+    latest: Any = None  # the latest time of any clock
     revisions: dict[str, int] = field(default_factory=dict)
     serials: dict[tuple[str, int], str] = field(default_factory=dict)
     outcomes: dict[tuple[str, str], str] = field(default_factory=dict)
-    whole: set[str] = field(default_factory=set)  # values that were found to be pairs
+    whole: set[str] = field(default_factory=set)  # values checked to be pairs
     saved: dict[tuple[str, int], str] = field(default_factory=dict)
     delivered: set[tuple[str, int]] = field(default_factory=set)
     under_way: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    overdue: set[tuple[str, int]] = field(default_factory=set)  # given up because their own time was over
+    overdue: set[tuple[str, int]] = field(default_factory=set)  # abandoned because they expired
     generations: dict[str, int] = field(default_factory=dict)
     never_rotated: set[str] = field(default_factory=set)
 
     def look(self) -> None:
-        """Raises AssertionError for the first promise that does not hold."""
+        """Raise AssertionError for the first broken promise."""
         world = self.world
         self.latest = max(self.latest or world.clock(), world.clock())
-        # P1, P2, P8: no call of the dead, none after the claim, no claim taken while it is held, no hurry
+        # P1, P2, P8: no call of a killed process or after its claim, no claim taken while held, no hot loop
         assert world.board.violations == [], str(world.board.violations)
         self._pairs()
         for name in NAMES:
@@ -74,9 +74,9 @@ class Watch:
     def _record(self, name: str, item: dict[str, Any]) -> None:
         record = self.world.record(name)
         assert record is not None
-        # P1: nothing is lost: whatever happens, there is a moment at which it is looked at again
+        # P1: every record has a time at which it is checked again
         assert item.get("due_shard") == {"S": items.shard(name)} and "due_at" in item, f"{name} will never be due"
-        # P8: every wait has an end that is stored
+        # P8: the end of every wait is stored
         assert record.claim is None or record.claim.until <= self.latest + LEASE, "a claim without end"
         # a revision is used once
         assert record.revision >= self.revisions.get(record.uid, 0), "a revision was taken back"
@@ -87,7 +87,7 @@ class Watch:
             assert known == record.facts.serial_number, "two certificates share a revision"
         self.delivered |= {(record.uid, d.revision) for d in record.deliveries.values() if d.revision}
         self._pending(record)
-        self._wishes(record)
+        self._changes_are_due(record)
         self._sealed(record, item)
         self._in_place(record)
 
@@ -109,35 +109,35 @@ class Watch:
             if pending.chain is not None:
                 self.saved[record.uid, pending.revision] = pending.chain
 
-    def _wishes(self, record: Record) -> None:
-        """P1: an edit or a request that came during a run is not forgotten until some later timer."""
+    def _changes_are_due(self, record: Record) -> None:
+        """P1: an edit or a request during a run is due at once."""
         if record.claim is not None or record.state != "ready" or record.facts is None:
             return
         served = record.requested_at in (None, record.served) and record.request_hash == record.spec.request_hash
         if not served or not record.delivered(record.facts.revision):
-            assert record.due_at is not None and record.due_at <= self.latest + PAUSED_CHECK, "a wish was forgotten"
+            assert record.due_at is not None and record.due_at <= self.latest + PAUSED_CHECK, "a request was forgotten"
 
     def _complete(self, outcome: Outcome) -> None:
         """P5: a destination has the revision, or the outcome says why not."""
-        record, told = self.world.record(outcome.name), outcome.data.get("undelivered", [])
+        record, listed = self.world.record(outcome.name), outcome.data.get("undelivered", [])
         if record is None or record.uid != outcome.uid or record.name in self.world.touched:
             return
         if self.generations.get(record.uid) != record.generation:
-            return  # edited meanwhile
-        if outcome.type in {"certificate.issued", "certificate.renewed", "certificate.delivered"} or told:
+            return  # edited during the run
+        if outcome.type in {"certificate.issued", "certificate.renewed", "certificate.delivered"} or listed:
             here = [record.deliveries.get(component.key) for component in record.spec.destinations]
             has = sum(delivery is not None and delivery.revision >= outcome.revision for delivery in here)
-            assert has + len(told) >= len(here), f"a destination was passed over: {outcome.data}"
+            assert has + len(listed) >= len(here), f"a destination was passed over: {outcome.data}"
 
     def _sealed(self, record: Record, item: dict[str, Any]) -> None:
-        """P6: even sealed, a key stays in the table only while it is needed."""
+        """P6: a sealed key remains in the table only while it is needed."""
         if record.spec.private_key.rotate == "never":
             self.never_rotated.add(record.uid)
         if record.pending is None and record.uid not in self.never_rotated:
             assert "sealed_key" not in str(item), "a sealed key was left behind"
 
     def _in_place(self, record: Record) -> None:
-        """What the record says is delivered is what readers see, unless somebody laid hands on it since."""
+        """Readers see what the record says, unless it was edited manually since."""
         facts, name = record.facts, record.name
         if facts is None or record.claim is not None or name in self.world.touched or record.state != "ready":
             return
@@ -147,7 +147,7 @@ class Watch:
                 assert self.serial_at(component.type, here.location) == facts.serial_number, f"{name}: stale"
 
     def serial_at(self, kind: str, location: str) -> str | None:
-        """The serial number that a reader finds there; None: nothing, or nothing of ours."""
+        """Return the serial number that a reader sees, or None."""
         if kind == "acm":
             held = self.world.acm.held.get(location)
             return None if held is None else Chain.from_pem(held.certificate).serial_number
@@ -166,7 +166,7 @@ class Watch:
             text = item["outcome"]["S"]
             published = "published_at" in item
             assert published or ("due_at" in item and "due_shard" in item), f"{key} will never be announced"
-            assert not published or "due_at" not in item, f"{key} is announced for ever"
+            assert not published or "due_at" not in item, f"{key} is announced indefinitely"
             if published or "due_at" in item:
                 from_text((item.get("published_at") or item["due_at"])["S"])
             if key in self.outcomes:

@@ -1,4 +1,4 @@
-"""The issuers of a random schedule: a CA that also says what it revoked, and signing for oneself, counted."""
+"""Issuers of a random schedule: a CA with revocation status, and a self-signed issuer that counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ISSUERS = ("self", "ca", "other-ca")
 
 
 class TalkingCA(ScriptedCA):
-    """Tells what it has revoked, and tells `heard` of every question."""
+    """Answers status requests, and reports every request to `heard`."""
 
     def __init__(self, heard: Callable[[str], None]) -> None:
         super().__init__()
@@ -38,14 +38,14 @@ class TalkingCA(ScriptedCA):
 
 
 class CheckedIssuer(ScriptedIssuer):
-    """Its client."""
+    """Client of the CA."""
 
     def status(self, wanted: Spec, facts: Facts) -> Status:
         return "revoked" if self._post("/status", {"serial_number": facts.serial_number})[1]["revoked"] else "good"
 
 
 class CountedSelfSigned(SelfSigned):
-    """Counts what it signs, by token."""
+    """Counts signatures by token."""
 
     def __init__(self) -> None:
         super().__init__(SelfSigned.Settings())
@@ -57,7 +57,7 @@ class CountedSelfSigned(SelfSigned):
 
 
 class Definitions:
-    """The issuers that operators defined; an edit makes another issuer of one."""
+    """Issuers that operators defined; an edit makes it another issuer."""
 
     def __init__(self, board: Board, heard: Callable[[str], None]) -> None:
         self.ca = TalkingCA(heard)

@@ -1,4 +1,4 @@
-"""What people do to secrets and ACM certificates behind the loop's back."""
+"""Manual edits of secrets and ACM certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEEDS = ("value", "value", "version", "delete", "schedule", "restore", "acm-dele
 
 
 def perform(world: Universe, name: str, deed: str) -> None:
-    """One of DEEDS, on what this certificate's destinations hold."""
+    """Do one of DEEDS to the destinations of this certificate."""
     world.touched.add(name)
     world.disturb(name)
     if deed.startswith("acm"):
@@ -35,7 +35,7 @@ def perform(world: Universe, name: str, deed: str) -> None:
             world.hand_made.add(value)
             token = f"{'hand':-<40}{len(world.hand_made)}"
             world.secrets.put_secret_value(SecretId=secret, ClientRequestToken=token, SecretString=value)
-            if deed == "version":  # AWS forgets versions that no stage names
+            if deed == "version":  # AWS deletes versions without a stage
                 for version in [v for v, stages in held["stages"].items() if "AWSCURRENT" not in stages]:
                     held["stages"].pop(version)
                     held["values"].pop(version)
@@ -48,7 +48,7 @@ def perform(world: Universe, name: str, deed: str) -> None:
 
 
 def _reimport(world: Universe, arn: str) -> None:
-    """Somebody else's certificate for the same name, as far as ACM's rules about keys and usages allow it."""
+    """Return a foreign certificate for the same name, if the rules of ACM about keys and usages allow one."""
     held = world.acm.held[arn]
     before = x509.load_pem_x509_certificate(held.certificate.encode())
     key = PrivateKey.generate(algorithm_of(before.public_key()) or "EC_prime256v1")
@@ -62,7 +62,7 @@ def _reimport(world: Universe, arn: str) -> None:
     )
     csr = key.sign_csr(spec.attributes)
     if not any(isinstance(e.value, x509.KeyUsage) for e in before.extensions):
-        return  # nobody has such a certificate at hand
+        return  # there is no such certificate
     request = Request("hand", spec, csr, 1, "hand", world.clock())
     leaf = SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain.leaf_pem
     held.certificate, held.private_key, held.by_hand = leaf, key.pem(), True

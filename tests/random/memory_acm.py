@@ -1,4 +1,4 @@
-"""ACM in memory, as far as schedules need it: pairs, ARNs, tags, and what hands do to them."""
+"""ACM in memory for random schedules: pairs, ARNs, tags and manual edits."""
 
 from __future__ import annotations
 

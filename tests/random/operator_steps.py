@@ -1,4 +1,4 @@
-"""What operators do, and what becomes of the services around."""
+"""Steps of operators and outages of services."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.random.universe import NAMES, Universe
 
 Step = tuple[Any, ...]
 
-HEALING = timedelta(days=7)  # a refusal is tried again after a day, and the status is looked at five days later
+HEALING = timedelta(days=7)  # a refusal is retried after a day; the status check follows five days later
 
 
 def document(name: str, rng: random.Random) -> dict[str, Any]:
-    """The first one; edits change its keys."""
+    """Return the first spec; edits change its keys."""
     issuer = "self" if name == "api" else "ca"
     return {"name": name, "issuer": issuer, "names": 0, "ttl": "90d", "places": rng.choice([1, 1, 3, 4, 5, 7])}
 
 
 def spec_of(asked: dict[str, Any]) -> Spec:
-    """An operator who knows ACM's rules gives it another name where it could not take the new certificate."""
+    """Give the destination another name where ACM would not take the new certificate."""
     algorithm = asked.get("algorithm", "EC_prime256v1")
     acm = asked.get("acm") or f"{asked['issuer']} {algorithm}"
     places = [
@@ -48,7 +48,7 @@ def spec_of(asked: dict[str, Any]) -> Spec:
 
 
 def perform(world: Universe, step: Step) -> None:
-    """One deed of an operator."""
+    """Do one step of an operator."""
     match step:
         case ("edit", name, key, value):
             world.documents[name] = {**world.documents[name], key: value}
@@ -70,7 +70,7 @@ def perform(world: Universe, step: Step) -> None:
 
 
 def _around(world: Universe, step: Step) -> None:
-    """What is not about one certificate."""
+    """Do a step that concerns no single certificate."""
     match step:
         case ("pause", issuer):
             world.definitions.paused.add(issuer)
@@ -81,8 +81,8 @@ def _around(world: Universe, step: Step) -> None:
             world.wake_all()
         case ("break", service, how):
             world.board.faults[service] = how
-        case ("mend",):
-            mend(world)
+        case ("repair",):
+            repair_services(world)
         case ("trouble", where, kind):
             error = Unavailable("no answer") if kind == "unavailable" else Misconfigured("no permission")
             if where == "issuers":
@@ -98,7 +98,7 @@ def _around(world: Universe, step: Step) -> None:
                 world.definitions.ca.revoked.append(record.facts.serial_number)
 
 
-def mend(world: Universe) -> None:
-    """Every service works again."""
+def repair_services(world: Universe) -> None:
+    """Make every service work again."""
     world.board.faults.clear()
     world.definitions.trouble = world.queue.error = world.announcer.error = None

@@ -1,4 +1,4 @@
-"""Processes that can be struck at any call that leaves them: killed, left without an answer, or overtaken by events."""
+"""Processes with faults at outbound calls: a kill, a lost response, or an event in between."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tests.doubles.fakes import LEASE, HandClock
 from tests.doubles.strict_aws import refuse
 
 When = Literal["before", "after"]
-TIMEOUT = timedelta(seconds=15)  # what three attempts of a client take
+TIMEOUT = timedelta(seconds=15)  # duration of three attempts of a client
 ERRORS = {"denied": "AccessDeniedException", "throttled": "ThrottlingException", "invalid": "ValidationException"}
 
-STATUS = {"denied": 401, "throttled": 503, "invalid": 422}  # the same over HTTP
+STATUS = {"denied": 401, "throttled": 503, "invalid": 422}  # as HTTP status
 
 
 class Killed(BaseException):
-    """The process is gone; nothing of it may run, not even a `finally`."""
+    """The process was killed; none of its code may run, not even a `finally`."""
 
 
 class NoAnswer(Exception):
-    """The call arrived, or not; its answer is lost."""
+    """The response is lost; the call may have arrived."""
 
 
 @dataclass
 class Strike:
-    """What happens at one call of a process; `act` raises Killed or NoAnswer, or does something in the world."""
+    """Fault at one call of a process; `act` raises Killed or NoAnswer, or changes the world."""
 
     at: int
     when: When
@@ -63,7 +63,7 @@ class Process:
 
 
 class Board:
-    """Every call of every process goes over it; the process that runs now is the last one."""
+    """Passes on every call of every process; the running process is the last one."""
 
     def __init__(self, clock: HandClock) -> None:
         self.clock = clock
@@ -103,7 +103,7 @@ class Board:
         return answer
 
     def fault(self, service: str, operation: str, function: Callable[[], Any]) -> Any:
-        """The call as the service is doing now."""
+        """Pass on the call, subject to the current fault of the service."""
         how = self.faults.get(service)
         if how in ERRORS:
             raise refuse(ERRORS[how], operation, f"{service} is broken", 400)
@@ -115,7 +115,7 @@ class Board:
 
 
 class Port:
-    """A port of ours in another process's place: every method is a call."""
+    """Wraps a port; every method is a call."""
 
     def __init__(self, board: Board, inner: Any, name: str) -> None:
         self._board, self._inner, self._name = board, inner, name
@@ -131,7 +131,7 @@ class Port:
 
 
 class Service:
-    """An AWS client: its errors are botocore's, and it can be broken for a while."""
+    """Wraps an AWS client; raises errors of botocore while its service is broken."""
 
     def __init__(self, board: Board, inner: Any, name: str) -> None:
         self._board, self._inner, self._name = board, inner, name
@@ -151,7 +151,7 @@ class Service:
 
 
 def transport(board: Board, inner: httpx.MockTransport) -> httpx.MockTransport:
-    """The same over HTTP."""
+    """Wraps an HTTP transport likewise."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         how = board.faults.get("ca", "")

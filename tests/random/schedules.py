@@ -1,4 +1,4 @@
-"""Runs random schedules, each of them known by one number, and cuts one that fails down to the steps that matter.
+"""Run random schedules, each determined by a seed, and shrink a failing one.
 
 python -m tests.random.schedules --schedules 10000
 python -m tests.random.schedules --only 4711
@@ -31,7 +31,7 @@ MOST_TOLD = 3
 
 @dataclass(frozen=True)
 class Failure:
-    """A schedule that broke a promise, as short as it could be made."""
+    """A schedule that broke a promise, shrunk."""
 
     seed: int
     steps: Sequence[Step]
@@ -47,7 +47,7 @@ def steps_of(seed: int) -> list[Step]:
 
 
 def play(seed: int, steps: Sequence[Step]) -> Figures:
-    """One schedule to its end; raises AssertionError, or what evercert should have caught."""
+    """Run one schedule to its end; raise AssertionError, or an exception that evercert should have caught."""
     world = begin(seed)
     watch = Watch(world)
     watch.look()
@@ -63,13 +63,13 @@ def play(seed: int, steps: Sequence[Step]) -> Figures:
 def problem_of(seed: int, steps: Sequence[Step]) -> str | None:
     try:
         play(seed, steps)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what we look for)
+    except Exception as error:  # noqa: BLE001 (any exception is a finding)
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return None
 
 
 def shortened(seed: int, steps: Sequence[Step]) -> Failure:
-    """Takes away every step without which it still fails in the same way."""
+    """Remove every step without which the schedule fails in the same way."""
     problem = problem_of(seed, steps)
     kind = (problem or "").split(":")[0]
     size = len(steps) // 2
@@ -87,13 +87,13 @@ def shortened(seed: int, steps: Sequence[Step]) -> Failure:
 
 
 def batch(seeds: Sequence[int]) -> tuple[Figures, list[Failure]]:
-    """One after the other; the first failures are told."""
+    """Run the seeds one by one; return the first failures."""
     total, failures = Figures(), []
     for seed in seeds:
         steps = steps_of(seed)
         try:
             total.add(play(seed, steps))
-        except Exception:  # noqa: BLE001 (told below)
+        except Exception:  # noqa: BLE001 (reported below)
             failures.append(shortened(seed, steps))
         if len(failures) == MOST_TOLD:
             break
@@ -101,7 +101,7 @@ def batch(seeds: Sequence[int]) -> tuple[Figures, list[Failure]]:
 
 
 def run(first: int, count: int, workers: int | None = None) -> tuple[Figures, list[Failure]]:
-    """Seeds `first` to `first + count - 1`, on every processor."""
+    """Run seeds `first` to `first + count - 1` on all processors."""
     workers = workers or os.cpu_count() or 1
     size = max(1, min(50, count // workers))
     batches = [range(start, min(start + size, first + count)) for start in range(first, first + count, size)]
@@ -113,8 +113,8 @@ def run(first: int, count: int, workers: int | None = None) -> tuple[Figures, li
     return total, failures
 
 
-def told(figures: Figures) -> str:
-    """The figures that docs/maintainers/benchmarks.md quotes."""
+def format_figures(figures: Figures) -> str:
+    """Return the figures quoted in docs/maintainers/benchmarks.md."""
     useful = figures.signed_by_ca - figures.given_up
     ratio = useful / figures.delivered_of_ca if figures.delivered_of_ca else 1.0
     per_strike = figures.self_signed_twice / figures.strikes if figures.strikes else 0.0
@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="random schedules")
     parser.add_argument("--schedules", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
-    parser.add_argument("--only", type=int, help="one schedule again, told and shortened")
+    parser.add_argument("--only", type=int, help="run one schedule again, with output, and shrink it")
     asked = parser.parse_args()
     if asked.only is not None:
         print(shortened(asked.only, steps_of(asked.only)))
@@ -141,7 +141,7 @@ def main() -> int:
     print(f"seeds {asked.seed} to {asked.seed + asked.schedules - 1}", flush=True)
     began = time.monotonic()
     figures, failures = run(asked.seed, asked.schedules)
-    print(told(figures))
+    print(format_figures(figures))
     COUNTED.parent.mkdir(exist_ok=True)
     COUNTED.write_text(json.dumps(vars(figures)))
     print(f"{time.monotonic() - began:.0f} s")

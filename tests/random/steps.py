@@ -1,4 +1,4 @@
-"""The steps of a schedule: plain values, drawn from a seed, that mean something in any state of the world."""
+"""Steps of a schedule: plain values drawn from a seed, valid in any state of the world."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from evercert.contracts.queue import Nudge
-from tests.random import manual_edits as hands
+from tests.random import manual_edits
 from tests.random import operator_steps as operators
 from tests.random.issuers import ISSUERS
 from tests.random.operator_steps import Step, document, spec_of
@@ -36,7 +36,7 @@ def _break(rng: random.Random) -> Step:
     return ("break", service, rng.choice([how for how in HOW if (service, how) != ("ca", "invalid")]))
 
 
-# What can also happen at a call of somebody else's.
+# What can also happen at a call of another process.
 _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (6, _edit),
     (2, lambda rng: ("delete", rng.choice(NAMES))),
@@ -52,12 +52,12 @@ _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (3, lambda _: ("tick",)),
     (3, lambda rng: ("message", rng.randrange(8))),
     (4, _break),
-    (4, lambda _: ("mend",)),
+    (4, lambda _: ("repair",)),
     (2, lambda rng: ("trouble", rng.choice(["queue", "sns", "issuers"]), rng.choice(["unavailable", "misconfigured"]))),
     (3, lambda rng: ("script", *rng.choices(SCRIPT, k=rng.randrange(1, 4)))),
     (2, lambda rng: ("script", *["pending"] * rng.randrange(1, 4))),
     (1, lambda rng: ("revoke", rng.choice(NAMES))),
-    (4, lambda rng: ("hand", rng.choice(NAMES), rng.choice(hands.DEEDS))),
+    (4, lambda rng: ("hand", rng.choice(NAMES), rng.choice(manual_edits.DEEDS))),
 )
 
 
@@ -75,7 +75,7 @@ def _struck(rng: random.Random) -> Step:
 
 
 def draw(rng: random.Random) -> Step:
-    """One step: mostly the loop going on, and things in its way."""
+    """Draw one step: mostly ticks and messages, sometimes a fault."""
     kind = rng.random()
     if kind < 0.3:
         return ("work",) if kind > 0.05 else ("renewal",)
@@ -85,7 +85,7 @@ def draw(rng: random.Random) -> Step:
 
 
 def perform(world: Universe, step: Step) -> None:
-    """Does one step; one that means nothing now does nothing."""
+    """Do one step; a step without meaning in this state does nothing."""
     match step:
         case ("work" | "renewal",):
             renewals = [record.renew_at for record in world.records() if record.renew_at is not None]
@@ -108,7 +108,7 @@ def perform(world: Universe, step: Step) -> None:
         case ("struck", victim, at, when, act):
             _strike(world, victim, Strike(at, when, lambda: _act(world, act)))
         case ("hand", name, deed):
-            hands.perform(world, name, deed)
+            manual_edits.perform(world, name, deed)
         case _:
             operators.perform(world, step)
 
@@ -159,7 +159,7 @@ def _act(world: Universe, act: Step) -> None:
 
 
 def begin(seed: int) -> Universe:
-    """Two certificates, applied a moment ago."""
+    """Build a world with two newly applied certificates."""
     world = Universe(seed)
     rng = random.Random(f"documents of {seed}")
     world.documents = {name: document(name, rng) for name in NAMES}
@@ -169,6 +169,6 @@ def begin(seed: int) -> Universe:
 
 
 def schedule(seed: int, length: int) -> list[Step]:
-    """The steps of one seed."""
+    """Return the steps of one seed."""
     rng = random.Random(seed)
     return [draw(rng) for _ in range(length)]

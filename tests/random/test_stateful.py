@@ -1,4 +1,4 @@
-"""The same steps, chosen and cut down by hypothesis: it steers where a seed only falls."""
+"""The steps of random schedules, chosen and shrunk by hypothesis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.random.verdict import heal, judge
 
 
 class Loop(RuleBasedStateMachine):
-    """A world of certificates; every promise after every step, and all of them healed in the end."""
+    """A world of certificates; checks the promises after every step, and recovery at the end."""
 
     @initialize(seed=st.integers(0, 10**6))
     def begins(self, seed: int) -> None:

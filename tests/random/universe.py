@@ -1,4 +1,4 @@
-"""The whole loop in memory: real use cases and destinations, strict doubles of AWS, and messages in any order."""
+"""The whole loop in memory: real use cases and destinations, strict AWS doubles, messages in any order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ("web", "api")
 
 
 class WatchedKMS(StrictKMS):
-    """Remembers every private key that was sealed, so that it can be looked for where it must not be."""
+    """Stores every sealed private key, to search for it where it must not be."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Message:
 
 
 class Universe:
-    """One schedule's world; the operators' and the hands' deeds are in `deeds.py`."""
+    """World of one schedule; steps are in `operator_steps` and `manual_edits`."""
 
     def __init__(self, seed: int) -> None:
         self.seed, self.made = seed, 0
@@ -68,12 +68,12 @@ class Universe:
         self._known: dict[str, tuple[str, Record]] = {}
         self.reports: list[RunReport] = []
         self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
-        self.tokens: dict[str, tuple[str, int]] = {}  # what the CA was asked with, and for which revision
+        self.tokens: dict[str, tuple[str, int]] = {}  # token of each request to the CA, with its revision
         self.documents: dict[str, dict[str, Any]] = {}
-        self.disturbed: set[tuple[str, int]] = set()  # revisions that an operator or a hand got in the way of
+        self.disturbed: set[tuple[str, int]] = set()  # revisions disturbed by an operator or a manual edit
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
-        self.hits: Counter[str] = Counter()  # what happened at a call of somebody else's
+        self.hits: Counter[str] = Counter()  # faults by kind
         self.went_back = False  # a clock that does hides what was begun in its future
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
@@ -96,7 +96,7 @@ class Universe:
 
     # -- the functions ----------------------------------------------------------------------------------------------
     def tick(self, strike: Strike | None = None) -> None:
-        """The checker's function; what goes wrong is left to the next one."""
+        """Run the checker; the next tick retries what failed."""
         stop_at = self.clock() + timedelta(seconds=48)
         index = Port(self.board, self.table, "index")
         with self.board.process(strike):
@@ -107,7 +107,7 @@ class Universe:
         self._collect()
 
     def issue(self, nudge: Nudge, strike: Strike | None = None) -> bool:
-        """The issuer's function; whether it came back alive."""
+        """Run the issuer; return whether it survived."""
         alive, began, before = True, self.clock(), self.record(nudge.certificate)
         with self.board.process(strike) as process:
             ports = replace(self.ports, deadline=process.deadline)
@@ -135,7 +135,7 @@ class Universe:
         return Issuance(ports, LEASE).run(nudge.certificate)
 
     def deliver(self, message: Message, strike: Strike | None = None) -> None:
-        """A message whose run died comes again."""
+        """Redeliver the message of a killed run."""
         if self.issue(message.nudge, strike) and message in self.messages:
             self.messages.remove(message)
 
@@ -147,7 +147,7 @@ class Universe:
             self.deliver(arrived[0])
 
     def _collect(self) -> None:
-        """What was sent is on its way."""
+        """Move sent nudges to the queue."""
         sent = [(nudge, timedelta(0)) for nudge in self.queue.sent] + self.queue.later
         self.queue.sent, self.queue.later = [], []
         self.messages += [Message(nudge, self.clock() + delay) for nudge, delay in sent]
@@ -172,7 +172,7 @@ class Universe:
         return min(moments, default=None)
 
     def asked(self, token: str) -> None:
-        """The CA hears of a revision; what the record says of waiting must be over."""
+        """Record a request to the CA; the stored wait must be over."""
         for record in self.records():
             pending = record.pending
             if pending is None or record.token(pending.revision, pending.csr) != token:
@@ -212,7 +212,7 @@ class Universe:
             self.table.wake(name, self.clock() + timedelta(minutes=30) * number, self.clock())
 
     def disturb(self, name: str) -> None:
-        """The revision under way, or the one that a run is about to begin, may be given up now."""
+        """Note that the pending revision, or the next one, may be given up."""
         if (record := self.record(name)) is not None:
             self.disturbed.add((record.uid, record.revision))
             if record.claim is not None:

@@ -1,4 +1,4 @@
-"""How a schedule must end once everything works again, and what it cost."""
+"""How a schedule must end once all services work again, and how much it issued."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
 from evercert.pki.certificate import Chain
 from tests.random.invariants import Watch
-from tests.random.operator_steps import HEALING, mend, spec_of
+from tests.random.operator_steps import HEALING, repair_services, spec_of
 from tests.random.universe import NAMES, Universe
 
 MOST_ROUNDS = 250
@@ -19,7 +19,7 @@ BEGINNINGS = ("certificate.issued", "certificate.renewed")
 
 @dataclass
 class Figures:
-    """What one schedule, or many, issued and delivered."""
+    """Counts of what schedules issued and delivered."""
 
     schedules: int = 0
     steps: int = 0
@@ -28,8 +28,8 @@ class Figures:
     strikes: int = 0
     signed_by_ca: int = 0
     delivered_of_ca: int = 0
-    given_up: int = 0  # signed, and then edited, asked for anew, deleted, or overdue before a destination took it
-    wasted: int = 0  # signed, and then neither
+    given_up: int = 0  # signed, then superseded, deleted or overdue before a delivery
+    wasted: int = 0  # signed, but neither delivered nor given up
     self_signed: int = 0
     self_signed_twice: int = 0
 
@@ -39,8 +39,8 @@ class Figures:
 
 
 def heal(world: Universe, watch: Watch) -> None:
-    """Everything works, and time goes on until nothing is left to do."""
-    mend(world)
+    """Repair all services and advance the clock until nothing is left to do."""
+    repair_services(world)
     world.definitions.paused.clear()
     world.definitions.ca.script.clear()
     for name in NAMES:
@@ -57,7 +57,7 @@ def heal(world: Universe, watch: Watch) -> None:
         calm = all(map(settled, world.records()))
         if calm and world.clock() >= ends:
             return
-        # P1: nothing waits longer than it must
+        # P1: no wait is longer than necessary
         assert world.clock() < ends + timedelta(days=2), unsettled(world)
         due = world.next_due()
         if calm and (due is None or due > ends):
@@ -67,7 +67,7 @@ def heal(world: Universe, watch: Watch) -> None:
 
 
 def _come_to_terms(world: Universe, name: str) -> None:
-    """The operator mends what only an operator can: a rule of ACM, a loop that was stopped."""
+    """Fix what only an operator can: a rule of ACM, a loop that was stopped."""
     record = world.record(name)
     if record is None or record.claim is not None or (record.pending is None and record.state == "ready"):
         return
@@ -92,7 +92,7 @@ def unsettled(world: Universe) -> str:
 
 
 def judge(world: Universe, watch: Watch) -> Figures:
-    """Raises AssertionError unless everything is delivered, announced, and issued as often as it had to be."""
+    """Raise AssertionError unless everything is delivered, announced and issued as often as necessary."""
     for record in world.records():
         assert record.facts is not None
         assert record.request_hash == record.spec.request_hash, "an edit was lost"
@@ -109,13 +109,13 @@ def judge(world: Universe, watch: Watch) -> Figures:
 
 
 def _announced(world: Universe, watch: Watch) -> None:
-    """P4, and a history that makes sense: issued once, then renewed, and nothing delivered late that was not begun."""
+    """P4, and a consistent history: issued once, then renewed; late deliveries only of begun revisions."""
     heard = {outcome.event_id for outcome in world.announcer.announced}
     by_uid: dict[str, list[Outcome]] = {}
     alive = {record.uid for record in world.records()}
     for name in NAMES:
         for outcome in world.table.history(name):
-            assert outcome.event_id in heard, f"nobody heard of {outcome.key}"
+            assert outcome.event_id in heard, f"{outcome.key} was not announced"
             by_uid.setdefault(outcome.uid, []).append(outcome)
     for (_, key), item in world.table.items.items():
         assert not key.startswith("outcome#") or "published_at" in item, f"{key} is still to be announced"
@@ -128,13 +128,11 @@ def _announced(world: Universe, watch: Watch) -> None:
         revisions = {revision for _, revision in begun}
         assert {o.revision for o in outcomes if o.type == "certificate.delivered"} <= revisions
         unsaid = {which for which in watch.delivered if which[0] == uid} - {(uid, revision) for revision in revisions}
-        assert uid not in alive or unsaid <= world.disturbed | watch.overdue, (
-            f"delivered, and nobody was told: {unsaid}"
-        )
+        assert uid not in alive or unsaid <= world.disturbed | watch.overdue, f"delivered, but not announced: {unsaid}"
 
 
 def _imported(world: Universe) -> None:
-    """P2, in ACM: one ARN for each certificate and `Name`, whatever answers were lost."""
+    """P2 in ACM: one ARN for each certificate and `Name`, even if responses were lost."""
     if world.went_back:
         return
     for (name, tag), times in Counter(world.acm.first_imports).items():
@@ -143,7 +141,7 @@ def _imported(world: Universe) -> None:
 
 
 def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
-    """P2: where the CA remembers tokens, what it signed was delivered, or given up for a reason."""
+    """P2: if the CA remembers tokens, what it signed was delivered, or given up for a reason."""
     ca, own = world.definitions.ca, world.definitions.self_signed
     alive = {record.uid for record in world.records()}
     wasted = []
@@ -155,11 +153,11 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
         elif which in world.disturbed or which in watch.overdue or uid not in alive:
             figures.given_up += 1
         elif world.went_back and Chain.from_pem(ca.issued[signed]).serial_number in ca.revoked:
-            figures.given_up += 1  # signed by a clock that was ahead, and not valid yet by the one that is right
+            figures.given_up += 1  # signed by a clock that was ahead, and not valid yet
         else:
             wasted.append(f"revision {revision} of {uid}")
     figures.wasted = len(wasted)
-    assert not wasted, f"issued for nobody: {wasted}"
+    assert not wasted, f"issued in vain: {wasted}"
     again = Counter(own.signed) - Counter(own.signed.keys())
     figures.self_signed = own.signed.total()
     figures.self_signed_twice = again.total()
