@@ -20,7 +20,7 @@ from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.doubles.world import World, assert_pair
 
 Item = dict[str, Any]
-MENDED = {"type": "self-signed"}
+SELF_SIGNED = {"type": "self-signed"}
 
 
 class Fleet:
@@ -33,7 +33,7 @@ class Fleet:
         self.lost: list[tuple[str, str]] = []  # outcomes written after it
         for name, address in zip(("ca", "silent"), addresses, strict=True):
             world.specs.write_issuer(name, Component.model_validate({"type": "scripted", "address": address}))
-        world.specs.write_issuer("self", Component.model_validate(MENDED))
+        world.specs.write_issuer("self", Component.model_validate(SELF_SIGNED))
 
     def name(self, what: str) -> str:
         return f"{what}-{self.mark}"
@@ -100,7 +100,7 @@ class Fleet:
 
     def failing(self) -> None:
         """A certificate whose issuer is not defined."""
-        name = self.want("failing", "nobody")
+        name = self.want("failing", "undefined")
         assert self.run(name) == "certificate.failed"
 
     def stopped(self) -> None:
@@ -206,7 +206,7 @@ def test_operation_continues_after_restore(fleet: Fleet, capsys: pytest.CaptureF
     restored_at = world.clock()
     assert swept(world).mended == 2
     fleet.silent.script = []  # the issuer answers again
-    world.specs.write_issuer("nobody", Component.model_validate(MENDED))
+    world.specs.write_issuer("undefined", Component.model_validate(SELF_SIGNED))
     world.operator.secretsmanager.delete_secret(
         SecretId=f"evercert/certificates/theirs-{fleet.mark}", ForceDeleteWithoutRecovery=True
     )

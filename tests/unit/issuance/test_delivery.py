@@ -124,7 +124,7 @@ def test_search_waits_until_intent_settles(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     shelf.lost = ["after"]
     bench.run()
-    bench.table.request("web", bench.clock())  # somebody has no patience
+    bench.table.request("web", bench.clock())  # an impatient operator
     bench.clock.advance(minutes=4, seconds=59)
     assert bench.run() == "waiting"
     assert (len(shelf.seen), shelf.looks, bench.record().due_at) == (1, 0, START + INTENT_SETTLES)

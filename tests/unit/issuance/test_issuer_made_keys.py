@@ -118,7 +118,7 @@ def test_tokens_without_csr_differ_by_revision(bench: Bench, maker: Maker) -> No
     bench.run()
     item = bench.table.items["certificate#web", "record"]
     for attribute in ("revision", "facts", "deliveries", "request_hash", "issuer_hash"):
-        item.pop(attribute)  # a restored copy counts its revisions anew
+        item.pop(attribute)  # a restored copy reuses revision numbers
     bench.run()
     assert len({request.token for request in maker.requests}) == len(maker.requests) == 2
 
@@ -143,7 +143,7 @@ def test_issuer_key_of_other_algorithm_is_rejected(bench: Bench, maker: Maker) -
 
 def test_request_after_crash_is_marked_as_repeated(bench: Bench, maker: Maker) -> None:
     bench.want(theirs())
-    maker.waits_for = ["somebody"]
+    maker.waits_for = ["an approver"]
     bench.run()
     bench.clock.now = bench.record().due_at
     bench.run()
@@ -166,7 +166,7 @@ def test_request_names_previous_only_for_renewal(bench: Bench, maker: Maker) -> 
 def test_issuer_advises_key_algorithm(bench, maker, advice, made) -> None:
     maker.advice, maker.algorithm = advice, made
     bench.want(spec(**{"private-key": {"algorithm": "issuer"}}))
-    maker.waits_for = ["somebody"]
+    maker.waits_for = ["an approver"]
     bench.run()
     sealed = bench.seal.open(bench.record().pending.sealed_key, bench.record().uid, 1)
     assert sealed.algorithm == made
@@ -333,7 +333,7 @@ def test_other_signature_algorithm_is_rejected(bench: Bench, maker: Maker) -> No
     assert "it is signed with ECDSA-SHA256; asked for was ECDSA-SHA512" in bench.record().last_error.message
 
 
-# -- usages that nobody asked for ---------------------------------------------------------------------------------------
+# -- unrequested usages -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("profiled", "fits"), [(True, True), (False, False)])
 def test_profile_chooses_unrequested_usages(bench: Bench, profiled: bool, fits: bool) -> None:
     class Profile(Maker):

@@ -1,4 +1,4 @@
-"""Warnings, status checks, pauses: what is done for a certificate that nothing has to be issued for."""
+"""Expiry warnings, status checks and pauses of certificates that are not due."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def here(bench: Bench) -> FakeDestination:
 
 
 def share(record: Record, of: float) -> datetime:
-    """A moment between the planned renewal and the expiry."""
+    """Return a time between the planned renewal and the expiry."""
     renewal = renewal_time(record)
     return renewal + (record.facts.not_after - renewal) * of
 

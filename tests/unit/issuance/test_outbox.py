@@ -54,4 +54,4 @@ def test_published_outcome_expires_after_400_days() -> None:
 
 def test_announce_stored_ignores_unknown_outcome() -> None:
     bench, _ = unannounced()
-    assert late(bench, "outcome#nobody") == "already-announced"
+    assert late(bench, "outcome#unknown") == "already-announced"

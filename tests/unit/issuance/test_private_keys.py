@@ -62,7 +62,7 @@ def test_unrotated_key_is_reused(bench: Bench) -> None:
     assert kept.sealed_key != bench.destinations.known["here"].bundle.private_key.pem()
     renew(bench)
     assert delivered_key(bench) == first
-    assert bench.record().kept_key.revision == 2  # sealed anew, bound to the revision that is delivered
+    assert bench.record().kept_key.revision == 2  # sealed again, bound to the delivered revision
 
 
 def test_changed_algorithm_makes_new_key(bench: Bench) -> None:
@@ -161,7 +161,7 @@ def test_self_signed_issuer_rejects_csr(bench: Bench) -> None:
 
 
 def test_tokens_of_two_keys_differ(bench: Bench) -> None:
-    """A restored record counts its revisions anew."""
+    """A restored record reuses revision numbers."""
     record = bench.want(spec())
     one, other = (PrivateKey.generate("EC_prime256v1").sign_csr(record.spec.attributes) for _ in range(2))
     assert record.token(1, one) == record.token(1, one) != record.token(1, other)
@@ -170,7 +170,7 @@ def test_tokens_of_two_keys_differ(bench: Bench) -> None:
 
 # -- the loop guard ----------------------------------------------------------------------------------------------------
 def lose(bench: Bench, minutes: float = 30) -> str:
-    """Somebody takes the certificate away, and the next check notices."""
+    """Delete the certificate; the next check detects it."""
     bench.clock.now = max(bench.clock() + timedelta(minutes=minutes), bench.record().check_at)
     bench.destinations.known["here"].drift = Drift("its version is gone")
     assert bench.run() == "certificate.drifted"
@@ -231,7 +231,7 @@ class DatingBack(SelfSigned):
 
 
 class LeftOver(DatingBack):
-    """As from somebody's cache."""
+    """Answer with an old certificate, as from a cache."""
 
     back = timedelta(days=80)
 

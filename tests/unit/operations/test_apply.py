@@ -225,7 +225,7 @@ def test_concurrent_change_is_refused(table: FakeTable) -> None:
     applied(table, web())
     mine = planned(table, web(ttl="30d"))
     applied(table, web(ttl="60d"))
-    with pytest.raises(Rejected, match="web was changed by somebody else"):
+    with pytest.raises(Rejected, match="web was changed concurrently"):
         carry_out(mine, table, FakeQueue(), START)
     assert table.record("web").spec == web(ttl="60d")
 

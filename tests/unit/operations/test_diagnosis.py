@@ -10,7 +10,7 @@ TOKEN = "st.00000000.11111111"
 
 
 class Clients:
-    """Nobody is asked: the settings are wrong."""
+    """The settings are invalid, so no service is called."""
 
     secretsmanager = None
 

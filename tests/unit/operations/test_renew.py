@@ -1,4 +1,4 @@
-"""Whom a renewal is asked for, in which order, and by when each is due."""
+"""Choice, order and due times of requested renewals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_choose_sorts_by_expiry() -> None:
 def test_choose_filters_by_issuer() -> None:
     other = record("other", spec=spec("other").model_copy(update={"issuer": "else"}))
     assert choose([record("web"), other], "else").names == ["other"]
-    assert choose([record("web"), other], "nobody").names == []
+    assert choose([record("web"), other], "unknown").names == []
 
 
 def failure(requested_at) -> Failure:
