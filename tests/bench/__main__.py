@@ -1,4 +1,4 @@
-"""`make bench`: takes the figures of docs/maintainers/benchmarks.md anew, and writes them there.
+"""`make bench`: measure the figures of docs/maintainers/benchmarks.md and write them there.
 
 `python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority.
 """
@@ -25,7 +25,7 @@ PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority")
 
 def main(wanted: list[str]) -> int:
     if strange := set(wanted) - set(PARTS):
-        print(f"no such part: {', '.join(sorted(strange))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        print(f"unknown part: {', '.join(sorted(strange))}; must be one of {', '.join(PARTS)}", file=sys.stderr)
         return 2
     for name in list(os.environ):
         if name.startswith(("AWS_", "EVERCERT_")):
@@ -44,7 +44,7 @@ def main(wanted: list[str]) -> int:
 
 
 def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
-    """An emulator of its own for each part: what one leaves behind must not slow down the next one."""
+    """Start an emulator for each part, so that no part slows down the next one."""
     if "starts" in wanted:
         with emulator() as running:
             yield "starts", starts.measure(World(running), running)
@@ -67,17 +67,17 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
 
 
 def _waste() -> Part:
-    """What the random schedules counted when they ran last; they say it in a file."""
+    """Return the counts of the last run of the random schedules, from their file."""
     name, target = "certificates issued ÷ revisions delivered, where the issuer takes a token", "1.00"
     if not SCHEDULES.exists():
-        return Part([Figure(name, "not yet: the random schedules have not run here", target)])
+        return Part([Figure(name, "not measured: the random schedules have not run here", target)])
     counted = json.loads(SCHEDULES.read_text())
     issued, delivered = counted["signed_by_ca"] - counted["given_up"], counted["delivered_of_ca"]
     again, strikes = counted["self_signed_twice"], counted["strikes"]
-    told = f"{issued / delivered:.2f} ({issued:,} and {delivered:,}, in {counted['schedules']:,} schedules)"
+    ratio = f"{issued / delivered:.2f} ({issued:,} and {delivered:,}, in {counted['schedules']:,} schedules)"
     return Part(
         [
-            Figure(name, told, target, issued == delivered),
+            Figure(name, ratio, target, issued == delivered),
             Figure(
                 "issued again elsewhere, and strikes",
                 f"{again:,} and {strikes:,}",
@@ -90,7 +90,7 @@ def _waste() -> Part:
 
 
 def _machine() -> str:
-    """Below each part, because parts can be taken one by one."""
+    """Return the line below each part about date and machine; parts can be measured separately."""
     return (
         f"Taken on {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f}."

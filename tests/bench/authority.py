@@ -1,6 +1,6 @@
-"""What the authority costs: processor time of one certificate, and certificates per second.
+"""Cost of the authority: processor time of one certificate, and certificates per second.
 
-KMS's part is taken away by its own clock: the double signs with real keys in this very process.
+The time of KMS is measured and subtracted: the double of KMS signs with real keys in this process.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from tests.samples.certificates import private_key
 ROUNDS, EACH = 15, 40
 CALL = 1.5
 FAMILIES = ("EC_prime256v1", "RSA_2048")
-ISSUING_RSA = "RSA_3072"  # as `evercert authority init` makes it; the other one is on P-256
+ISSUING_RSA = "RSA_3072"  # as `evercert authority init` creates it; the other CA has a P-256 key
 
 
 class Nowhere(io.StringIO):
-    """Whose pipe a line goes to, and how busy it is, is nothing of ours."""
+    """Discard log lines, so that a slow pipe does not count."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class Timed:
-    """A KMS double whose time is counted apart."""
+    """KMS double that measures its own time."""
 
     def __init__(self, kms: Any) -> None:
         self._kms = kms
@@ -81,7 +81,7 @@ def measure() -> Part:
 
 
 def _ratio(what: str, bare: list[float], ours: list[float], limit: float | None = None) -> Figure:
-    """Of processor time, round by round."""
+    """Return the ratio of processor times, round by round."""
     ratio = median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
     name = f"processor time of {what} ÷ that of `cryptography` alone, with the CA's key in memory"
     return Figure(
@@ -90,7 +90,7 @@ def _ratio(what: str, bare: list[float], ours: list[float], limit: float | None 
 
 
 def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float], ...]:
-    """Seconds of processor time for one certificate, in each round; one round after the other, side by side."""
+    """Return seconds of processor time per certificate and round; all candidates take turns."""
     ca = setting.cas["EC-issuing" if algorithm.startswith("EC") else "RSA-issuing"]
     request = csr(private_key(algorithm))
     order = LeafOrder("order", ca.id, "shop/tls-server", leaf(setting.clock()), request)
@@ -99,7 +99,7 @@ def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float]
     least = _least(script, request)
     bare, bound, signer, api = [], [], [], []
     for turn in range(ROUNDS + 1):
-        # A function of Lambda keeps nothing from call to call, and these doubles everything.
+        # These doubles keep all data between calls; a Lambda function keeps none.
         gc.collect()
         gc.freeze()
         one_bare, one_least = _each(script), _each(least)
@@ -123,7 +123,7 @@ def _each(act: Callable[[], object]) -> float:
 
 
 def _script(setting: Setting, ca: CA, order: LeafOrder) -> Callable[[], bytes]:
-    """Issues the same certificate; it has the CA's key, and is told everything else."""
+    """Issue the same certificate with the CA's key and prepared values."""
     key, issuer = setting.kms.keys[ca.key][1], ca.current.x509
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     places = IssuerURLs.of(setting.address, ca.id, ca.current.id)
@@ -167,7 +167,7 @@ def _script(setting: Setting, ca: CA, order: LeafOrder) -> Callable[[], bytes]:
 
 
 def _least(script: Callable[[], bytes], request: str) -> Callable[[], object]:
-    """What no front and signer of two processes can do without, and nothing of ours: below it no figure can fall."""
+    """Do the minimum that two processes need: a lower bound of the figures."""
     app = APIGatewayHttpResolver()
     app.route("/", method="POST")(lambda: Response(200, "application/json", "{}"))
     event = event_of("POST", "/", {}, b"{}")
@@ -182,7 +182,7 @@ def _least(script: Callable[[], bytes], request: str) -> Callable[[], object]:
 
 
 def _require_same(one: bytes, other: bytes) -> None:
-    """But for serial number and signature: else two different things are compared."""
+    """Check that both certificates are equal except for serial number and signature."""
     said = [
         (found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc, list(found.extensions))
         for found in map(x509.load_der_x509_certificate, (one, other))
@@ -192,11 +192,11 @@ def _require_same(one: bytes, other: bytes) -> None:
 
 
 def _api_call(setting: Setting, request: str) -> Callable[[], object]:
-    """One issuance as API Gateway hands it over, from its event to its answer."""
+    """Return a function that handles one issuance, from the event of API Gateway to the response."""
     profile = setting.profile()
     identity, _ = setting.identity()
     module = entry_point(setting.front)
-    for handler in logging.getLogger("authority").handlers:  # its line is made, and written nowhere
+    for handler in logging.getLogger("authority").handlers:  # format log lines, but discard them
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(Nowhere())
     headers = {"Authorization": f"Bearer {setting.token(identity)}", "Content-Type": "application/json"}

@@ -1,7 +1,7 @@
-"""A renewal as a script would do it: key, CSR, self-signed certificate, and the same calls of AWS; nothing of evercert.
+"""Renewal by a plain script without evercert: key, CSR, self-signed certificate, and the same AWS calls.
 
-It replays the calls of one renewal that was listened to, with payloads of its own where they hold a key or a certificate,
-so that it makes the same requests of the same sizes.
+The script replays the recorded calls of one renewal, with its own key and certificate in the payloads, so that its
+requests have the same number and size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOST = "www.example.com"
 
 @dataclass(frozen=True)
 class Call:
-    """One request: `dynamodb`, `UpdateItem`, and its parameters."""
+    """Recorded request: service, operation and parameters."""
 
     service: str
     operation: str
@@ -39,7 +39,7 @@ class Script:
         self._calls = calls
 
     def renew(self) -> None:
-        """One renewal, from the first call to the last."""
+        """Run one renewal, from the first call to the last."""
         key = ec.generate_private_key(ec.SECP256R1())
         request = _request(key)
         certificate = _certificate(key, request)
@@ -99,7 +99,7 @@ def _name() -> x509.Name:
 
 
 def _value(certificate: x509.Certificate, pem: str, private: str) -> dict[str, str]:
-    """The fields that the secret has."""
+    """Return the fields of the secret."""
     return {
         "certificate": pem,
         "private_key": private,

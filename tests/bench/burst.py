@@ -1,4 +1,4 @@
-"""200 certificates that are due at once, on the deployed local stack: how many a second, and whose the work is.
+"""Issue 200 certificates that are due at once on the deployed local stack; measure throughput and processor time.
 
 The emulator answers all calls from one process, so certificates per second say how fast this machine's emulator is. The
 share says more: of the processor time that the stack took, how much was the functions', and how much the emulator's.
@@ -58,7 +58,7 @@ def measure() -> Part:
 
 
 def apply(running: Emulator, issuer: dict[str, Any], count: int) -> None:
-    """So many certificates of that issuer, by one command."""
+    """Apply this number of certificates of the issuer with one command."""
     certificates = [
         {
             "name": f"burst-{number:03d}",
@@ -80,7 +80,7 @@ def apply(running: Emulator, issuer: dict[str, Any], count: int) -> None:
 
 
 def issued(running: Emulator, count: int) -> list[dict[str, Any]]:
-    """Waits for all of them; when each was said to be issued, and how long the invocation took."""
+    """Wait for all certificates; return the time of each issuance and the duration of each invocation."""
     logs = boto3.client("logs", **client_arguments(running))
     give_up = time.monotonic() + LONGEST
     while time.monotonic() < give_up:
@@ -100,13 +100,13 @@ def issued(running: Emulator, count: int) -> list[dict[str, Any]]:
 
 
 def processor_time(server: int) -> tuple[float, float]:
-    """Seconds of the emulator, and of the processes that it started, those that have ended included; Linux only."""
+    """Return processor seconds of the emulator and of its child processes, including ended ones; Linux only."""
     own, functions = 0.0, 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid, fields = int(stat.parent.name), stat.read_text().rsplit(")", 1)[1].split()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended meanwhile
+            continue  # the process ended
         if int(fields[2]) != server:  # its process group, which the emulator leads
             continue
         user, system, ended_user, ended_system = (int(field) / TICK for field in fields[11:15])

@@ -1,4 +1,4 @@
-"""What a renewal and an idle day cost: counted calls times the price table, and what the alternatives cost beside it."""
+"""Costs of a renewal and of an idle day, calculated from counted calls and prices, compared with alternatives."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tests.doubles.world import load_template
 from tests.tools.local_stack import ROOT
 
 PRICES = json.loads((ROOT / "tests" / "bench" / "prices.json").read_text())
-DAYS = 30.4  # of a month
+DAYS = 30.4  # per month
 FLEETS = (100, 1_000, 10_000)
-# What no call on this machine tells: how long the functions run on AWS, and how much they log.
+# Assumptions that cannot be measured locally: duration of the functions on AWS, and size of their logs.
 ISSUER_SECONDS, ISSUER_GB = 1.5, 1769 / 1024
 CHECKER_SECONDS, CHECKER_GB = 0.5, 0.5
 LOG_BYTES = 3_000
-TICKS, QUERIES = 288, 32  # a day: every five minutes; an empty page costs half a unit
-POLLS = 5 * 3 * 1_440  # a day: Lambda's five pollers, 20 seconds each
-METRICS = 12  # names and dimensions of one stack that are sent in a month
+TICKS, QUERIES = 288, 32  # per day: every five minutes; an empty page costs half a unit
+POLLS = 5 * 3 * 1_440  # per day: Lambda's five pollers, 20 seconds each
+METRICS = 12  # combinations of name and dimensions that one stack sends in a month
 MESSAGES = 3  # SQS requests of one renewal: sent, received, deleted
 SHORT_LIVED_DAYS = 7
 
 
 def measure(listened: Renewal) -> Part:
-    """From the calls of one renewal, self-signed, into a secret and ACM."""
+    """Calculate costs from the calls of one self-signed renewal into a secret and ACM."""
     renewal, idle = _renewal(listened), _idle_day()
     part = Part(
         [
@@ -64,15 +64,15 @@ def _renewal(listened: Renewal) -> dict[str, float]:
 
 
 def _units(listened: Renewal) -> tuple[float, int]:
-    """Read and write units; a write of an indexed attribute also takes an entry out of its index and puts one in.
+    """Return read and write units; a write of an indexed attribute also deletes and creates an index entry.
 
-    Every write is taken to be of the largest size that the record has: what lies between is not looked at.
+    Every write counts with the largest size of the record, because sizes in between are not recorded.
     """
     items = [*listened.before, *listened.after]
     record = max(size_of_item(item) for item in items if item["sk"]["S"] == "record")
     largest = math.ceil(record / 1_024)
     reads = 0.0
-    writes = 1 + 2  # of the checker, which moved the due time, and of its index
+    writes = 1 + 2  # the checker's update of the due time, and its index
     for call in listened.calls:
         match call.operation:
             case "GetItem":
@@ -89,7 +89,7 @@ def _units(listened: Renewal) -> tuple[float, int]:
 
 
 def _entries(update: dict[str, Any]) -> int:
-    """Writes of the indexes `due` and `expiring`: one out and one in, where the update touches their attributes."""
+    """Return writes of the indexes `due` and `expiring`: two for each changed attribute of theirs."""
     touched = set(update.get("ExpressionAttributeNames", {}).values())
     return 2 * len(touched & {"due_at", "not_after"})
 
@@ -118,7 +118,7 @@ def _count(kind: str) -> int:
 
 
 def _beside(renewal: float, idle: float) -> list[str]:
-    """A month of a fleet that is renewed at two thirds of its lifetime; a secret for each certificate is in evercert's."""
+    """Return the monthly costs of a fleet that renews at two thirds of its lifetime, with one secret per certificate."""
     rows = []
     for lifetime in (47, 90):
         for fleet in FLEETS:

@@ -1,4 +1,4 @@
-"""What is measured, beside what was promised, and how it gets into docs/maintainers/benchmarks.md."""
+"""Measured figures with their targets, and their tables in docs/maintainers/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from statistics import quantiles
 
 @dataclass(frozen=True)
 class Figure:
-    """One promise; `met` None: it has no target, or could not be measured."""
+    """Figure with its target; `met` is None without a target or a measurement."""
 
     name: str
     measured: str
@@ -25,7 +25,7 @@ class Figure:
 
 @dataclass
 class Part:
-    """One part of the page: its figures, and the tables behind them."""
+    """Part of the page: figures and their tables."""
 
     figures: list[Figure] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -36,13 +36,13 @@ class Part:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A table in Markdown."""
+    """Return the lines of a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(map(str, line)) + " |" for line in lines]
 
 
 def replaced(page: str, name: str, text: str) -> str:
-    """The page with this part's block anew; raises ValueError when the page has no such block."""
+    """Return the page with this part's block replaced; raise ValueError without such a block."""
     block = re.compile(rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not block.search(page):
         raise ValueError(f"docs/maintainers/benchmarks.md has no block for {name}")
@@ -50,7 +50,7 @@ def replaced(page: str, name: str, text: str) -> str:
 
 
 def p95(values: Sequence[float]) -> float:
-    """The value that 95 % stay below."""
+    """Return the 95th percentile."""
     return quantiles(values, n=20)[-1]
 
 
@@ -59,5 +59,5 @@ def megabytes(size: float) -> str:
 
 
 def size_of(folder: Path, pattern: str = "*") -> int:
-    """Bytes of the files below it."""
+    """Return the total size of the files below the folder in bytes."""
     return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file())

@@ -1,8 +1,8 @@
-"""500 certificates of one Infisical issuer that are due at once, on the deployed local stack: what is asked of the server.
+"""Issue 500 certificates of one Infisical issuer that are due at once; count the requests to the server.
 
-The tests' double of Infisical runs in this process, over HTTPS on the loopback, and counts what reaches it; the
-function's own role logs in, and the emulator's STS says who that is. How many processes the function had is told by the
-tests' witness, which notes in each of them the keys that are sealed there.
+The double of Infisical runs in this process, over HTTPS on the loopback, and counts its requests. The function logs in
+with its own role, and the emulator's STS verifies it. The tests' witness counts the processes of the function: it
+records in each process the keys that are sealed there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.tools.local_stack import ROOT, Emulator, build, client_arguments, dep
 
 CERTIFICATES = 500
 WITNESS = ROOT / "tests" / "stack" / "killer"
-NAMES = ("GET /api/v1/cert-manager/applications/by-name", "/profiles$")  # one set of look-ups
+NAMES = ("GET /api/v1/cert-manager/applications/by-name", "/profiles$")  # one set of lookups
 
 
 def measure() -> Part:
@@ -83,7 +83,7 @@ def _counted(server: Planted, processes: int, serials: set[int]) -> list[Figure]
 
 
 def _delivered(running: Emulator) -> set[int]:
-    """The serial numbers that the secrets hold."""
+    """Return the serial numbers in the secrets."""
     client = boto3.client("secretsmanager", **client_arguments(running))
     pages = client.get_paginator("list_secrets").paginate()
     names = [one["Name"] for page in pages for one in page["SecretList"]]

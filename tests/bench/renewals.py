@@ -1,4 +1,4 @@
-"""One renewal after the other, in this process, beside a script that makes the same calls: processor time and delay."""
+"""Compare processor time and delay of sequential renewals with a script that makes the same calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NUDGE = json.dumps({"certificate": NAME})
 
 @dataclass(frozen=True)
 class Renewal:
-    """What one renewal asked of AWS, and the items of the table before and after it."""
+    """AWS calls of one renewal, and the items of the table before and after it."""
 
     calls: list[Call]
     before: list[dict[str, Any]]
@@ -65,12 +65,12 @@ def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]])
     processor = median(seen[1] for seen in ours), median(seen[1] for seen in theirs)
     delay = p95([seen[0] for seen in ours]), p95([seen[0] for seen in theirs])
     ratio, slower = processor[0] / processor[1], delay[0] / delay[1]
-    told = f"{1000 * processor[0]:.1f} and {1000 * processor[1]:.1f} ms"
+    measured = f"{1000 * processor[0]:.1f} and {1000 * processor[1]:.1f} ms"
     late = f"{1000 * delay[0]:.0f} and {1000 * delay[1]:.0f} ms"
     return [
         Figure(
             "processor time of a renewal ÷ that of the script",
-            f"{ratio:.2f} ({told})",
+            f"{ratio:.2f} ({measured})",
             f"≤ {PROCESSOR}",
             ratio <= PROCESSOR,
         ),
@@ -81,7 +81,7 @@ def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]])
 
 
 def _issued(world: World) -> Renewal:
-    """A first certificate, and then a renewal that is listened to."""
+    """Issue a certificate, then record its renewal."""
     world.fresh()
     destinations = [{"type": "secrets-manager", "secret": world.secret}, {"type": "acm"}]
     world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
@@ -107,19 +107,19 @@ def _services(listened: Renewal) -> set[str]:
 
 
 def _make_due(world: World) -> None:
-    """Two thirds of its life later, without the status checks of the days between."""
+    """Move the time to two thirds of the lifetime, without the status checks in between."""
     world.clock.now = (world.record(NAME).renew_at or world.clock.now) + timedelta(seconds=1)
 
 
 def _renew(world: World) -> None:
-    """What the function does with one message."""
+    """Handle one message as the function does."""
     report = world.issuance.run(read(NUDGE).certificate)
     if report.outcome != "certificate.renewed":
-        raise AssertionError(f"it was to be renewed, and is {report.outcome}: {report.details}")
+        raise AssertionError(f"expected a renewal, got {report.outcome}: {report.details}")
 
 
 def _restore(world: World, kept: list[dict[str, Any]]) -> None:
-    """The items of the table as they were."""
+    """Return the current items of the table."""
     wanted = {(item["pk"]["S"], item["sk"]["S"]) for item in kept}
     for item in world.items():
         if (item["pk"]["S"], item["sk"]["S"]) not in wanted:
@@ -130,7 +130,7 @@ def _restore(world: World, kept: list[dict[str, Any]]) -> None:
 
 
 def _timed(act: Callable[[], None]) -> tuple[float, float]:
-    """Elapsed, and processor time of this process, user and system."""
+    """Return elapsed time and processor time (user and system) of this process."""
     began, used = time.perf_counter(), _used()
     act()
     return time.perf_counter() - began, _used() - used

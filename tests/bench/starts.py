@@ -1,7 +1,7 @@
 """Cold starts in fresh processes, and the size of the layers.
 
-The layers are built as for a deployment, so there is bytecode, and the modules are those that a function finds. Judged is
-the processor time that the process took, which neither other work on the machine nor the emulator's answers change.
+The layers are built as for a deployment, with bytecode and exactly the modules of a function. The figure is the processor
+time of the process, which does not depend on other work on the machine or on the emulator.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ module.handler({event!r}, Context())
 """
 CREDENTIAL = "evercert/credentials/cold-start"
 FIRST = "issuer, a first certificate from Infisical"
-NOBODY = {"Records": [{"messageId": "1", "body": '{"certificate": "nobody"}'}]}
-UNKNOWN = {"Authorization": "Bearer eca_unknown"}  # it is looked for, and not found
+MISSING = {"Records": [{"messageId": "1", "body": '{"certificate": "missing"}'}]}
+UNKNOWN = {"Authorization": "Bearer eca_unknown"}  # the authority looks it up and does not find it
 
 
 def measure(world: World, running: Emulator) -> Part:
@@ -78,7 +78,7 @@ def measure(world: World, running: Emulator) -> Part:
 def _ratios(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
     figures = []
     for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None), ("authority", AUTHORITY)):
-        # One round after the other, so that what else the machine does meets all of a round alike.
+        # Candidates take turns, so that other work on the machine affects all of them alike.
         rounds = zip(times[name], times["boto3 and one client"], strict=True)
         ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
         what = f"cold start of the {name} ÷ that of boto3 with one client and one call"
@@ -106,7 +106,7 @@ def _times(world: World, server: Planted, environment: dict[str, str]) -> dict[s
     codes = {
         "boto3 and one client": BASELINE,
         "checker": _function("checker", {}),
-        "issuer": _function("issuer", NOBODY),
+        "issuer": _function("issuer", MISSING),
         FIRST: "",
         "authority": _function("authority", event_of("GET", "/api/v1/projects/slug/x", UNKNOWN, b"")),
     }
@@ -115,15 +115,15 @@ def _times(world: World, server: Planted, environment: dict[str, str]) -> dict[s
         codes[FIRST] = _function("issuer", _wanted(world, server, f"cold-{turn}"))
         for name, code in codes.items():
             seen = _run(code, environment)
-            if turn:  # the first ones read from the disk
+            if turn:  # the first round reads from the disk
                 times[name].append(seen)
     if len(server.issued) != TIMES + 1:
-        raise RuntimeError(f"{TIMES + 1} certificates were to be issued, and {len(server.issued)} were")
+        raise RuntimeError(f"{TIMES + 1} certificates expected, {len(server.issued)} issued")
     return times
 
 
 def _wanted(world: World, server: Planted, name: str) -> dict[str, Any]:
-    """A message about a certificate that there is none of yet, from an issuer that nobody has asked yet."""
+    """Return a message for a new certificate of a new issuer."""
     auth = {"type": "universal-auth", "credentials": {"aws-secret": CREDENTIAL}}
     world.want(spec(name, destinations=[{"type": "secrets-manager"}]), definition(server, auth))
     return {"Records": [{"messageId": "1", "body": json.dumps({"certificate": name})}]}
@@ -176,13 +176,13 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
 
 
 def _constants(function: str) -> dict[str, str]:
-    """What the template gives a function, whatever the stack."""
+    """Return the environment of a function that does not depend on the stack."""
     variables = load_template()["Resources"][function]["Properties"]["Environment"]["Variables"]
     return {name: value for name, value in variables.items() if isinstance(value, str)}
 
 
 def _built(folder: Path, what: str, target: str | None) -> Path:
-    """One layer, built as `sam build` does it."""
+    """Build one layer as `sam build` does."""
     destination = folder / what
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     command = [tool("python"), ROOT / "layers" / "build.py", what, destination]

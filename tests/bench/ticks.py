@@ -1,4 +1,4 @@
-"""What a tick of the checker costs, counted; and how a backlog is drained.
+"""Counted cost of a tick of the checker, and the time to work off a backlog.
 
 The emulator answers a constant for consumed capacity, and its indexes cost time in proportion to the whole table: so
 requests, writes and bytes are counted here, read units are computed from the bytes, and the time of a tick is no figure.
@@ -65,7 +65,7 @@ def measure(world: World) -> Part:
 
 
 def _tick(world: World, records: int) -> dict[str, Any]:
-    """One tick of the checker on a table of so many records, counted at the client."""
+    """Run one tick of the checker on a table with this number of records; count its calls at the client."""
     world.fresh()
     now = datetime.now(UTC)
     sizes = _fill(world, records, lambda number: now - timedelta(seconds=number + 1) if number < DUE else None)
@@ -76,7 +76,7 @@ def _tick(world: World, records: int) -> dict[str, Any]:
     next(iter(world.index.expiring(page=1)), None)  # for the metric
     count.end()
     if (tick.sent, tick.refused, tick.overtaken, tick.left) != (DUE, 0, 0, 0):
-        raise AssertionError(f"the tick did something else: {tick}")
+        raise AssertionError(f"unexpected result of the tick: {tick}")
     return {
         "records": records,
         "queries": len(count.pages),
@@ -89,7 +89,7 @@ def _tick(world: World, records: int) -> dict[str, Any]:
 
 
 class _Count:
-    """Listens to the checker's calls."""
+    """Recorder of the checker's calls."""
 
     def __init__(self, world: World) -> None:
         self.calls: dict[str, int] = {}
@@ -109,7 +109,7 @@ class _Count:
 
 
 def _backlog(world: World) -> tuple[list[Figure], list[str]]:
-    """Everything is overdue, as after a week's outage; real time, until nothing is due any more."""
+    """Work off a table of overdue certificates, as after a week's outage, in real time."""
     world.fresh()
     now = datetime.now(UTC)
     lateness = list(range(1, BACKLOG + 1))
@@ -145,7 +145,7 @@ def _backlog(world: World) -> tuple[list[Figure], list[str]]:
 
 
 class _Seen:
-    """The queue, and the order in which it was given nudges."""
+    """Queue that records the order of nudges."""
 
     def __init__(self, world: World) -> None:
         self.names: list[str] = []
@@ -160,7 +160,7 @@ class _Seen:
 
 
 def _fill(world: World, records: int, due: Any, keep: str | None = None) -> dict[str, Any]:
-    """Ready records, all in both indexes; answers the size of each, or one of its attributes."""
+    """Write ready records that are in both indexes; return the size of each item, or of one attribute."""
     sample, kept, now = json.dumps(_sample()), {}, datetime.now(UTC)
     lifetimes = random.Random(3)
     batch: list[dict[str, Any]] = []
@@ -181,7 +181,7 @@ def _fill(world: World, records: int, due: Any, keep: str | None = None) -> dict
 
 
 def _sample() -> dict[str, Any]:
-    """A record as the issuer leaves it, with facts and one destination; NAME stands for its name."""
+    """Return a record with facts and one destination, as the issuer writes it; NAME is a placeholder."""
     record = Record(name="NAME", uid="5f6e3a51-5a0f-4a47-9f2a-0d3b3f4c6b2e", spec=spec("NAME"), generation=1)
     now = datetime.now(UTC)
     facts = Facts(
@@ -200,7 +200,7 @@ def _sample() -> dict[str, Any]:
 
 
 def size_of_item(item: dict[str, Any]) -> int:
-    """As DynamoDB counts: names and values in UTF-8, three bytes for a map or a list and one for each part of it."""
+    """Return the size in bytes as DynamoDB counts it: UTF-8, three bytes per map or list, one per element."""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 
@@ -219,7 +219,7 @@ def _size(value: dict[str, Any]) -> int:
 
 
 def _units(size: int) -> float:
-    """Of one page, read eventually consistent; an empty one is not free."""
+    """Return read units of one eventually consistent page; an empty page costs half a unit."""
     return max(1, math.ceil(size / READ_UNIT)) / 2
 
 

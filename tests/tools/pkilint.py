@@ -1,4 +1,4 @@
-"""What pkilint, a linter of the DigiCert company's, says of certificates and lists (RFC 5280 and what it refers to)."""
+"""Lint certificates and revocation lists with pkilint (RFC 5280)."""
 
 from __future__ import annotations
 

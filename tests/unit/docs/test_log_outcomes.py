@@ -1,4 +1,4 @@
-"""The operators' page and the code say the same words."""
+"""The page of log outcomes explains every outcome of the code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ PAGE = (ROOT / "docs" / "reference" / "log-outcomes.md").read_text()
 WORDS = re.compile(r'Report\(\s*"([a-z-]+)"|"outcome": "([a-z-]+)"')
 
 
-def said() -> set[str]:
-    """The words that the code gives a run, apart from event types and kinds of errors."""
+def outcomes() -> set[str]:
+    """Return the outcomes of a run in the code, without event types and error kinds."""
     sources = [*(ROOT / "layers" / "evercert").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     found = {word for source in sources for match in WORDS.findall(source.read_text()) for word in match if word}
     return found | set(Unclaimed) | set(get_args(LogOutcome))
 
 
-def test_every_word_that_a_run_can_end_with_is_explained() -> None:
-    words = said()
+def test_log_outcomes_page_explains_every_outcome() -> None:
+    words = outcomes()
     assert {"nothing-to-do", "out-of-time", "undeliverable", "checked", "busy"} <= words
     explained = set(re.findall(r"`([a-z-]+)`", PAGE.partition("## Words in the logs")[2]))
     assert words <= explained, words - explained

@@ -1,4 +1,4 @@
-"""Documents that stand in the pages are documents."""
+"""Documents in the pages and examples are valid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOUND = [
 
 
 @pytest.mark.parametrize("text", FOUND)
-def test_a_document_on_a_page_is_well_formed(text: str) -> None:
+def test_documents_on_pages_are_valid(text: str) -> None:
     data = yaml.safe_load(text)
     if data["version"] == AUTHORITY_VERSION:
         found: object = read_authority(data, "evercert", Known(["issuing-ec", "issuing-rsa"]))
@@ -38,5 +38,5 @@ def test_a_document_on_a_page_is_well_formed(text: str) -> None:
     assert isinstance(found, Document), found
 
 
-def test_there_are_some() -> None:
+def test_pages_contain_documents() -> None:
     assert len(FOUND) >= 3

@@ -1,4 +1,4 @@
-"""The shape of the code, as far as a test can hold it."""
+"""Rules on the structure of the code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def imports(path: Path) -> set[str]:
 
 
 def loaded(statement: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after the statement."""
+    """Return the top-level modules of a new interpreter after the statement."""
     code = f"{statement}\nimport sys\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -51,7 +51,7 @@ def loaded(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", [*PURE, *AUTHORITY], ids=lambda path: path.name)
-def test_the_package_root_is_the_field_and_knows_no_outside_world(path: Path) -> None:
+def test_package_root_imports_no_adapters(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path)}
     assert not tops & OUTSIDE
     folders = {"aws", "http_client", "issuers", "destinations", "cli"}
@@ -59,19 +59,19 @@ def test_the_package_root_is_the_field_and_knows_no_outside_world(path: Path) ->
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_begins_with_one_sentence(path: Path) -> None:
+def test_module_docstring_begins_with_one_sentence(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text()))
     assert docstring, path
     assert docstring.splitlines()[0].endswith((".", ":")), path
 
 
-def test_only_the_command_line_needs_its_packages() -> None:
+def test_only_cli_imports_its_dependencies() -> None:
     for path in MODULES:
         if "cli" not in path.parts:
             assert not {name.partition(".")[0] for name in imports(path)} & {"typer", "rich", "yaml"}, path
 
 
-def test_nothing_in_the_package_reads_the_clock() -> None:
+def test_package_does_not_read_the_clock() -> None:
     """Time is an argument; only the command line and the shared clock of the entry points read it."""
     for path in MODULES:
         if "cli" not in path.parts and path != PACKAGE / "aws" / "lambda_clock.py":
@@ -80,7 +80,7 @@ def test_nothing_in_the_package_reads_the_clock() -> None:
             assert "time.time" not in text, path
 
 
-def test_the_registers_are_lazy() -> None:
+def test_registries_are_lazy() -> None:
     before = loaded(
         "import evercert.issuers, evercert.destinations, evercert.issuers.infisical.logins, evercert.http_client.client"
     )
@@ -88,12 +88,12 @@ def test_the_registers_are_lazy() -> None:
 
 
 @pytest.mark.parametrize("register", [ISSUERS, DESTINATIONS, LOGINS], ids=lambda register: register.what)
-def test_every_entry_of_a_register_loads_and_has_settings(register) -> None:
+def test_registry_entries_load_and_have_settings(register) -> None:
     for kind in register.entries:
         assert register.load(kind).Settings.model_json_schema()
 
 
-def test_the_checker_imports_no_issuer_no_cryptography_and_no_httpx() -> None:
+def test_checker_imports_no_issuer_cryptography_or_httpx() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import app, sys; print(' '.join(sys.modules))"],
         capture_output=True, text=True, check=True,
@@ -106,7 +106,7 @@ def test_the_checker_imports_no_issuer_no_cryptography_and_no_httpx() -> None:
 
 
 def writes() -> list[tuple[Path, int, ast.Call]]:
-    """Every call of a client method that writes to a table."""
+    """Return every call of a client method that writes to a table."""
     names = {"put_item", "update_item", "delete_item"}
     return [
         (path, node.lineno, node)
@@ -116,8 +116,8 @@ def writes() -> list[tuple[Path, int, ast.Call]]:
     ]
 
 
-def test_every_table_write_carries_a_condition() -> None:
-    """Either spelled out, or from `Update.arguments`, which refuses to be without one."""
+def test_table_writes_have_a_condition() -> None:
+    """The condition is explicit, or comes from `Update.arguments`, which requires one."""
     assert len(writes()) >= 5
     for path, line, call in writes():
         given = {keyword.arg for keyword in call.keywords}
@@ -126,7 +126,7 @@ def test_every_table_write_carries_a_condition() -> None:
         assert "ConditionExpression" in given or by_update, f"{path}:{line}"
 
 
-def test_every_write_in_a_transaction_carries_a_condition() -> None:
+def test_transaction_writes_have_a_condition() -> None:
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Dict):
@@ -136,19 +136,19 @@ def test_every_write_in_a_transaction_carries_a_condition() -> None:
                         assert "ConditionExpression" in text or "arguments()" in text, f"{path}:{node.lineno}"
 
 
-def test_nobody_writes_in_bulk_where_no_condition_can_stand() -> None:
+def test_package_has_no_batch_writes() -> None:
     for path in MODULES:
         assert "batch_write" not in path.read_text(), path
 
 
-def test_an_update_without_a_condition_is_refused() -> None:
+def test_update_refuses_a_missing_condition() -> None:
     from evercert.aws.dynamodb.updates import Update
 
     with pytest.raises(ValueError, match="every table write carries a condition"):
         Update({"a": "b"}).arguments()
 
 
-def test_files_and_functions_stay_within_their_budget() -> None:
+def test_files_and_functions_stay_within_size_limits() -> None:
     for path in [*MODULES, *(ROOT / "functions").glob("*/app.py")]:
         text = path.read_text()
         assert text.count("\n") <= 250, path
@@ -170,7 +170,7 @@ def test_architecture_page_names_existing_files() -> None:
         assert (PACKAGE / path).exists() or (ROOT / path).exists(), path
 
 
-def test_the_states_on_the_map_are_the_codes() -> None:
+def test_architecture_page_names_every_state() -> None:
     from evercert.authority.ca.definition import Status
     from evercert.authority.contracts.records import RequestStatus
 
@@ -183,7 +183,7 @@ def test_the_states_on_the_map_are_the_codes() -> None:
     assert {f"`{one}`" for one in (*get_args(Status), *get_args(RequestStatus))} <= set(re.findall(r"`[a-z]+`", table))
 
 
-def test_the_tables_on_the_map_have_the_kinds_that_are_written() -> None:
+def test_architecture_page_names_every_item_kind() -> None:
     from evercert.aws.authority.configuration import MODELS
 
     table = (

@@ -1,4 +1,4 @@
-"""What a cold start may load: every module costs each new environment its milliseconds."""
+"""Modules that a cold start may load: each one adds milliseconds to every new environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = ROOT / "layers" / "evercert"
 
 
 def loaded(function: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after importing the function."""
+    """Return the top-level modules of a new interpreter after importing the function."""
     done = subprocess.run(
         [sys.executable, "-c", "import app, sys; print(*sys.modules)"],
         capture_output=True, text=True, check=True,
@@ -24,24 +24,24 @@ def loaded(function: str) -> set[str]:
 
 
 @pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
-def test_no_function_loads_more_of_the_aws_client_than_botocore(function: str) -> None:
+def test_functions_load_botocore_but_not_boto3(function: str) -> None:
     assert loaded(function) & {"boto3", "botocore", "s3transfer", "multiprocessing"} == {"botocore"}
 
 
-def test_the_checker_loads_no_pydantic() -> None:
+def test_checker_does_not_load_pydantic() -> None:
     assert "pydantic" not in loaded("checker")
     assert "pydantic" in loaded("issuer")
 
 
 @pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
-def test_what_asks_over_the_network_is_loaded_by_the_first_issuer_that_does(function: str) -> None:
+def test_functions_do_not_load_the_http_client_at_start(function: str) -> None:
     assert not loaded(function) & {"httpx", "httpcore", "h11", "anyio"}
 
 
-def test_the_help_for_misspelt_words_is_loaded_when_a_word_is_misspelt() -> None:
+def test_issuer_does_not_load_difflib_at_start() -> None:
     assert "difflib" not in loaded("issuer")
 
 
-def test_pydantic_searches_no_package_for_plugins() -> None:
+def test_pydantic_plugins_are_disabled() -> None:
     variables = load_template()["Resources"]["IssuerFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["PYDANTIC_DISABLE_PLUGINS"] == "__all__"

@@ -1,4 +1,4 @@
-"""The layer build: for the target, with an interpreter that runs, and without what no function reads."""
+"""Build of the layers: target, interpreter, and removal of unused files."""
 
 import importlib.util
 import subprocess
@@ -21,7 +21,7 @@ def build():
 
 @pytest.fixture
 def on_path(tmp_path, monkeypatch):
-    """A PATH of its own, and a way to put programs on it."""
+    """Set an empty PATH; return a function that adds a program to it."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     def put(name, text):
@@ -41,24 +41,24 @@ def on_path(tmp_path, monkeypatch):
         ("host", (HERE, None)),
     ],
 )
-def test_reads_the_target(build, text, wanted):
+def test_target_parses_python_and_architecture(build, text, wanted):
     assert tuple(build.target(text)) == wanted
 
 
 @pytest.mark.parametrize(
     "text", ["", "python3.13", "3.13-arm64", "python2.7-arm64", "python3.13-riscv", "python3.13-arm64\n"]
 )
-def test_ends_with_one_line_when_the_target_is_wrong(build, text):
+def test_target_refuses_invalid_text_in_one_line(build, text):
     with pytest.raises(SystemExit) as caught:
         build.target(text)
     assert caught.value.code == f"EVERCERT_TARGET={text}: write host, or for example python3.13-arm64"
 
 
-def test_the_default_target_is_one(build):
+def test_default_target_is_valid(build):
     assert build.target(build.DEFAULT).architecture in build.WHEELS
 
 
-def test_the_interpreter_at_hand_is_taken_when_it_fits(build, on_path):
+def test_find_interpreter_prefers_the_running_one(build, on_path):
     assert build.find_interpreter(HERE) == sys.executable
 
 
@@ -67,44 +67,44 @@ def test_the_interpreter_at_hand_is_taken_when_it_fits(build, on_path):
     [
         pytest.param("#!/bin/sh\nexit 127\n", id="fails"),
         pytest.param("#!/bin/sh\necho 3.98\n", id="is another version"),
-        pytest.param("#!/bin/sh\necho 3.99\nexit 1\n", id="answers and fails"),
+        pytest.param("#!/bin/sh\necho 3.99\nexit 1\n", id="prints and fails"),
         pytest.param("#!/no/such/interpreter\n", id="cannot be started"),
     ],
 )
-def test_a_placeholder_on_the_path_is_no_interpreter(build, on_path, text):
+def test_find_interpreter_ignores_placeholders(build, on_path, text):
     on_path("python3.99", text)
     assert build.find_interpreter("3.99") is None
 
 
-def test_no_interpreter_is_found_where_there_is_none(build, on_path):
+def test_find_interpreter_returns_none_if_missing(build, on_path):
     assert build.find_interpreter("3.99") is None
 
 
-def test_an_interpreter_on_the_path_is_found(build, on_path):
+def test_find_interpreter_searches_the_path(build, on_path):
     wanted = on_path("python3.99", "#!/bin/sh\necho 3.99\n")
     assert build.find_interpreter("3.99") == wanted
 
 
-def test_an_interpreter_that_uv_keeps_is_found_behind_a_placeholder(build, on_path):
+def test_find_interpreter_asks_uv_after_a_placeholder(build, on_path):
     on_path("python3.99", "#!/bin/sh\nexit 127\n")
-    kept = on_path("kept", "#!/bin/sh\necho 3.99\n")
-    on_path("uv", f'#!/bin/sh\n[ "$*" = "python find 3.99" ] && echo {kept}\n')
-    assert build.find_interpreter("3.99") == kept
+    managed = on_path("managed", "#!/bin/sh\necho 3.99\n")
+    on_path("uv", f'#!/bin/sh\n[ "$*" = "python find 3.99" ] && echo {managed}\n')
+    assert build.find_interpreter("3.99") == managed
 
 
-def test_a_uv_that_knows_none_is_no_error(build, on_path):
+def test_find_interpreter_accepts_a_failing_uv(build, on_path):
     on_path("uv", "#!/bin/sh\necho no interpreter >&2\nexit 2\n")
     assert build.find_interpreter("3.99") is None
 
 
-def test_without_an_interpreter_the_build_says_what_it_costs(build, on_path, tmp_path, capsys):
+def test_compile_bytecode_warns_without_an_interpreter(build, on_path, tmp_path, capsys):
     (tmp_path / "module.py").write_text("x = 1\n")
     build.compile_bytecode(tmp_path, build.Target("3.99", "arm64"))
     assert "no Python 3.99 here" in capsys.readouterr().out
     assert list(tmp_path.rglob("*.pyc")) == []
 
 
-def test_bytecode_is_checked_by_nothing_at_run_time(build, tmp_path):
+def test_compile_bytecode_writes_unchecked_hashes(build, tmp_path):
     (tmp_path / "module.py").write_text("x = 1\n")
     build.compile_bytecode(tmp_path, build.Target(HERE, None))
     (compiled,) = tmp_path.rglob("*.pyc")
@@ -113,7 +113,7 @@ def test_bytecode_is_checked_by_nothing_at_run_time(build, tmp_path):
 
 @pytest.fixture
 def packages(build, tmp_path):
-    """What pip would install, as far as it is trimmed."""
+    """Create the installed files that `trim` handles."""
     for service in (*build.SERVICES, "ec2", "s3"):
         (tmp_path / "botocore" / "data" / service / "2015-01-01").mkdir(parents=True)
     (tmp_path / "botocore" / "data" / "endpoints.json").write_text("{}")
@@ -129,7 +129,7 @@ def packages(build, tmp_path):
     return tmp_path
 
 
-def test_only_the_descriptions_that_are_read_stay(build, packages):
+def test_trim_keeps_only_used_service_descriptions(build, packages):
     build.trim(packages)
     data = packages / "botocore" / "data"
     assert {path.name for path in data.iterdir()} == build.SERVICES | {"endpoints.json"}
@@ -138,16 +138,16 @@ def test_only_the_descriptions_that_are_read_stay(build, packages):
     assert not (packages / "bin").exists()
 
 
-def test_of_powertools_only_what_is_loaded_stays(build, packages):
+def test_trim_keeps_only_used_parts_of_powertools(build, packages):
     build.trim(packages)
     powertools = packages / "aws_lambda_powertools"
     assert {path.name for path in powertools.iterdir()} == {"event_handler", "utilities"}
     assert list((powertools / "event_handler" / "openapi").iterdir()) == []
-    kept = {path.name for path in (powertools / "utilities").iterdir()}
-    assert kept == {"__init__.py", "jmespath_utils", "data_classes"}
+    remaining = {path.name for path in (powertools / "utilities").iterdir()}
+    assert remaining == {"__init__.py", "jmespath_utils", "data_classes"}
 
 
-def test_what_the_functions_load_of_powertools_stays(build):
+def test_trim_keeps_what_functions_load_of_powertools(build):
     code = "from aws_lambda_powertools import Logger, Metrics; from aws_lambda_powertools.event_handler import "
     code += "APIGatewayHttpResolver; import sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -158,18 +158,18 @@ def test_what_the_functions_load_of_powertools_stays(build):
 
 
 @pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs", "sts"])
-def test_what_the_functions_call_stays(build, service):
+def test_services_include_every_called_service(build, service):
     assert service in build.SERVICES
 
 
-def test_the_size_of_a_layer_is_that_of_its_files(build, tmp_path):
+def test_size_of_sums_all_files(build, tmp_path):
     (tmp_path / "folder").mkdir()
     for file in ("module.py", "folder/module.pyc"):
         (tmp_path / file).write_bytes(b"x" * 1_000)
     assert build.size_of(tmp_path) == 2_000
 
 
-def test_the_layer_holds_the_package_without_the_command_line(build, tmp_path):
+def test_copy_leaves_out_the_command_line(build, tmp_path):
     build.copy(tmp_path)
     assert (tmp_path / "evercert" / "issuance" / "run.py").is_file()
     assert not (tmp_path / "evercert" / "cli").exists()

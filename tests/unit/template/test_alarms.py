@@ -1,4 +1,4 @@
-"""What the alarms and the dashboard of the template watch, and that operators are told about each."""
+"""Alarms and dashboard of the template, and their documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPERATIONS = (ROOT / "docs" / "reference" / "alarms.md").read_text()
 
 
 def assert_sent(metric: str, dimensions: dict[str, Any], stack: Any) -> None:
-    """An alarm on a metric that nobody sends under these dimensions never rings."""
+    """Check that a function sends this metric with these dimensions; otherwise the alarm can never fire."""
     assert metric in METRICS[dimensions["service"]], metric
     kind = {"kind"} if metric == "IssuanceFailures" else set()
     assert set(dimensions) == {"service", "stack"} | kind
@@ -37,16 +37,16 @@ def assert_sent(metric: str, dimensions: dict[str, Any], stack: Any) -> None:
     assert dimensions.get("kind", "rejected") in KINDS
 
 
-def test_the_functions_send_under_the_names_that_the_alarms_watch() -> None:
+def test_functions_send_metrics_under_the_names_of_the_alarms() -> None:
     shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "evercert"
     for name in ("checker", "issuer", "authority", "signer"):
         own = RESOURCES[f"{name.capitalize()}Function"]["Properties"]["Environment"]["Variables"]
         assert own["POWERTOOLS_SERVICE_NAME"] == name
-        assert own.get("STACK_NAME") == (None if name == "signer" else STACK_NAME)  # it sends none
+        assert own.get("STACK_NAME") == (None if name == "signer" else STACK_NAME)  # the signer sends no metrics
 
 
-def test_every_alarm_watches_something_that_is_sent() -> None:
+def test_every_alarm_watches_a_metric_that_is_sent() -> None:
     for alarm in ALARMS.values():
         properties = alarm["Properties"]
         dimensions = {each["Name"]: each["Value"] for each in properties.get("Dimensions", [])}
@@ -64,14 +64,14 @@ def test_every_alarm_watches_something_that_is_sent() -> None:
             ]
 
 
-def test_what_is_counted_in_the_log_is_counted_by_the_word_that_the_signer_writes() -> None:
+def test_log_filters_count_the_outcomes_that_the_signer_logs() -> None:
     for name, kind in FILTERS.items():
         assert RESOURCES[name]["Properties"]["LogGroupName"] == {"Ref": "SignerLogs"}
         assert RESOURCES[name]["Properties"]["FilterPattern"] == f'{{ $.message.outcome = "{kind}" }}'
     assert '"outcome": known.kind' in (ROOT / "functions" / "signer" / "app.py").read_text()
 
 
-def test_every_alarm_says_what_it_means_and_where_it_is_explained() -> None:
+def test_every_alarm_has_a_description_and_a_section() -> None:
     headings = {line.removeprefix("### ").lower().replace(" ", "-") for line in OPERATIONS.splitlines()}
     for name, alarm in ALARMS.items():
         description = alarm["Properties"]["AlarmDescription"]
@@ -81,14 +81,14 @@ def test_every_alarm_says_what_it_means_and_where_it_is_explained() -> None:
         assert f"`{name}`" in OPERATIONS, name
 
 
-def test_alarms_act_only_if_there_is_a_topic() -> None:
+def test_alarms_have_actions_only_with_an_alarm_topic() -> None:
     topic = {"If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for name, alarm in ALARMS.items():
         assert alarm["Properties"]["AlarmActions"] == alarm["Properties"]["OKActions"] == topic, name
     assert TEMPLATE["Parameters"]["AlarmTopic"]["Default"] == ""
 
 
-def test_silence_alarms_for_the_checker_and_for_nothing_else() -> None:
+def test_only_the_checker_alarm_treats_silence_as_breaching() -> None:
     treated = {name: alarm["Properties"]["TreatMissingData"] for name, alarm in ALARMS.items()}
     assert [name for name, how in treated.items() if how == "breaching"] == ["CheckerSilentAlarm"]
     assert [name for name, how in treated.items() if how == "ignore"] == ["AcmQuotaAlarm", "CaEndingAlarm"]
@@ -96,8 +96,8 @@ def test_silence_alarms_for_the_checker_and_for_nothing_else() -> None:
     assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
 
 
-def test_a_daily_task_that_stops_is_told_and_one_that_has_not_begun_is_not() -> None:
-    """A new alarm has no data, which is no change of its state; one that loses its data changes it."""
+def test_crl_alarm_reports_a_stopped_task_but_no_new_stack() -> None:
+    """A new alarm starts without data, which is no state change; losing data later is one."""
     alarm = ALARMS["CrlStaleAlarm"]["Properties"]
     assert alarm["TreatMissingData"] == "missing"
     assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
@@ -126,7 +126,7 @@ def test_a_daily_task_that_stops_is_told_and_one_that_has_not_begun_is_not() -> 
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
     ],
 )
-def test_alarms_ring_at(name: str, operator: str, threshold: Any, minutes: int) -> None:
+def test_alarm_has_threshold_and_period(name: str, operator: str, threshold: Any, minutes: int) -> None:
     operators = {
         ">": "GreaterThanThreshold",
         ">=": "GreaterThanOrEqualToThreshold",
@@ -137,7 +137,7 @@ def test_alarms_ring_at(name: str, operator: str, threshold: Any, minutes: int) 
     assert alarm["Period"] * alarm["EvaluationPeriods"] == minutes * 60
 
 
-def test_the_dashboard_shows_every_metric_that_is_sent() -> None:
+def test_dashboard_shows_every_metric_that_is_sent() -> None:
     dashboard = RESOURCES["Dashboard"]
     assert "${AWS::Region}" in dashboard["Properties"]["DashboardName"]["Sub"]  # one list for all regions
     rows = [

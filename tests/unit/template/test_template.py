@@ -1,4 +1,4 @@
-"""What the template says and the emulator does not enforce."""
+"""Properties of the template that the emulator does not enforce."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def actions(statement: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["standard", "quick"])
-def test_timeout_lease_and_visibility_fit_together(name: str) -> None:
+def test_timeout_lease_and_visibility_are_consistent(name: str) -> None:
     timing = {key: int(value) for key, value in TEMPLATE["Mappings"]["Timing"][name].items()}
     assert timing["IssuerTimeout"] < timing["Lease"] < timing["Visibility"]
     assert timing["Visibility"] >= 6 * timing["IssuerTimeout"]
     assert timing["Redispatch"] > timing["Lease"]
-    # A call may start as long as its end lies within the claim: a good part of the function's time must be usable.
+    # A call starts only if it ends within the lease, so the lease must leave time for calls.
     assert timing["Lease"] - CALL_LIMIT.total_seconds() >= timing["IssuerTimeout"]
 
 
-def test_data_survives_the_stack() -> None:
+def test_data_resources_are_retained() -> None:
     kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic")
     for kind in kinds:
         assert of(kind), kind
@@ -62,14 +62,14 @@ def test_data_survives_the_stack() -> None:
     assert RESOURCES["DeadLetters"]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_what_has_a_name_of_ours_goes_with_the_stack() -> None:
-    """A log group that stayed would keep the stack from being deployed again under its name."""
+def test_named_resources_are_deleted_with_the_stack() -> None:
+    """A retained resource with a fixed name would block a new deployment under the same stack name."""
     for name, resource in RESOURCES.items():
         named = {"LogGroupName", "TableName", "QueueName", "TopicName", "RoleName"} & set(resource["Properties"])
         assert not (named and "DeletionPolicy" in resource), name
 
 
-def test_tables_can_be_restored_and_are_encrypted_with_the_data_key() -> None:
+def test_tables_have_backups_and_the_data_key() -> None:
     for name, table in of("AWS::DynamoDB::Table").items():
         properties = table["Properties"]
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
@@ -100,11 +100,11 @@ def test_logs_expire_and_are_encrypted() -> None:
         assert group["Properties"]["KmsKeyId"] == {"GetAtt": "DataKey.Arn"}
 
 
-def test_no_snapstart_on_anything_that_makes_keys() -> None:
+def test_template_has_no_snapstart() -> None:
     assert "SnapStart" not in str(TEMPLATE)
 
 
-def test_one_message_at_a_time_with_partial_answers_and_a_dead_letter_queue() -> None:
+def test_issuer_receives_one_message_at_a_time() -> None:
     source = RESOURCES["IssuerFunction"]["Properties"]["Events"]["Nudge"]["Properties"]
     assert source["BatchSize"] == 1
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -113,7 +113,7 @@ def test_one_message_at_a_time_with_partial_answers_and_a_dead_letter_queue() ->
     assert redrive["maxReceiveCount"] >= 5
 
 
-def test_the_schedule_has_the_stacks_name_in_its_own() -> None:
+def test_schedule_name_contains_the_stack_name() -> None:
     tick = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
     assert "${AWS::StackName}" in tick["Name"]["Sub"]
     assert tick["ScheduleExpression"] == {"Ref": "Schedule"}
@@ -121,18 +121,18 @@ def test_the_schedule_has_the_stacks_name_in_its_own() -> None:
 
 
 @pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole", "AuthorityRole", "SignerRole"])
-def test_no_role_has_a_star_where_aws_allows_better(role: str) -> None:
+def test_roles_have_no_avoidable_wildcards(role: str) -> None:
     for statement in allowed(role):
         for action in actions(statement):
             service, _, name = action.partition(":")
             assert name not in {"", "*"}, action
-            # SendMessage* and Publish*: the batch forms have no action of their own on AWS
+            # SendMessage* and Publish*: AWS has no separate actions for the batch calls
             assert "*" not in name or action in {"sqs:SendMessage*", "sns:Publish*"}, action
-            if service != "xray" and action != "acm:ListCertificates":  # these know no resources
+            if service != "xray" and action != "acm:ListCertificates":  # these actions have no resources
                 assert statement["Resource"] != "*", action
 
 
-def test_only_the_issuer_seals() -> None:
+def test_only_the_issuer_uses_the_seal_key() -> None:
     users = RESOURCES["SealKey"]["Properties"]["KeyPolicy"]["Statement"]
     crypto = {"kms:Encrypt", "kms:Decrypt", "kms:*", "kms:ReEncrypt*", "kms:GenerateDataKey*"}
     for statement in users:
@@ -144,7 +144,7 @@ def test_only_the_issuer_seals() -> None:
         assert "SealKey" not in str(statements(role)), role
 
 
-def test_only_the_authority_seals_what_it_made() -> None:
+def test_only_the_authority_uses_its_seal_key() -> None:
     statement, *more = [
         statement
         for statement in RESOURCES["AuthoritySealKey"]["Properties"]["KeyPolicy"]["Statement"]
@@ -161,7 +161,7 @@ def test_only_the_authority_seals_what_it_made() -> None:
 
 
 def writable(role: str) -> dict[str, set[str]]:
-    """What the role may do with each table."""
+    """Return the table actions of the role by resource."""
     found: dict[str, set[str]] = {}
     for statement in allowed(role):
         names = {name for name in actions(statement) if name.startswith("dynamodb:")}
@@ -181,14 +181,14 @@ def test_no_role_writes_what_operators_set_up_for_the_authority() -> None:
         assert not others, role
 
 
-def test_the_ledger_is_added_to_by_the_signer_and_touched_by_nobody_else() -> None:
+def test_only_the_signer_writes_to_the_ledger() -> None:
     ledger = str({"GetAtt": "AuthorityLedgerTable.Arn"})
     assert writable("SignerRole")[ledger] == {"dynamodb:PutItem"}
     for role in set(of("AWS::IAM::Role")) - {"SignerRole"}:
         assert "Ledger" not in str(statements(role)), role
 
 
-def test_the_signer_reaches_nothing_but_its_two_tables() -> None:
+def test_signer_accesses_only_its_two_tables() -> None:
     assert set(writable("SignerRole")) == {
         str({"GetAtt": "AuthorityConfigurationTable.Arn"}),
         str({"GetAtt": "AuthorityLedgerTable.Arn"}),
@@ -197,8 +197,8 @@ def test_the_signer_reaches_nothing_but_its_two_tables() -> None:
     assert services == {"dynamodb", "kms", "logs", "xray"}
 
 
-def test_no_role_may_sign_but_by_the_policy_of_a_key_of_the_authority() -> None:
-    """`evercert authority init` makes those keys, and their policies name the signer's role."""
+def test_no_role_may_sign_without_a_key_policy() -> None:
+    """`evercert authority init` creates the signing keys, and their key policies name the signer's role."""
     for role in of("AWS::IAM::Role"):
         for statement in allowed(role):
             for action in actions(statement):
@@ -209,7 +209,7 @@ def test_no_role_may_sign_but_by_the_policy_of_a_key_of_the_authority() -> None:
         assert "KeySpec" not in key["Properties"]
 
 
-def test_the_front_looks_nothing_through_and_calls_the_signer_alone() -> None:
+def test_authority_role_has_no_scan_and_invokes_only_the_signer() -> None:
     for resource, names in writable("AuthorityRole").items():
         assert "dynamodb:Scan" not in names, resource
     (call,) = [one for one in allowed("AuthorityRole") if "lambda:InvokeFunction" in actions(one)]
@@ -218,7 +218,7 @@ def test_the_front_looks_nothing_through_and_calls_the_signer_alone() -> None:
         assert "lambda:" not in str(statements(role)), role
 
 
-def test_without_the_parameter_there_is_no_authority() -> None:
+def test_authority_resources_depend_on_the_parameter() -> None:
     assert TEMPLATE["Parameters"]["Authority"]["Default"] == "no"
     for name, resource in RESOURCES.items():
         ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale"))
@@ -230,7 +230,7 @@ def test_without_the_parameter_there_is_no_authority() -> None:
 ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
 
 
-def test_everybody_knows_the_authority_by_one_address() -> None:
+def test_functions_and_outputs_share_the_authority_address() -> None:
     assert TEMPLATE["Outputs"]["AuthorityAddress"]["Value"] == ADDRESS
     for name in ("AuthorityFunction", "SignerFunction"):
         assert RESOURCES[name]["Properties"]["Environment"]["Variables"]["AUTHORITY_ADDRESS"] == ADDRESS
@@ -238,7 +238,7 @@ def test_everybody_knows_the_authority_by_one_address() -> None:
     assert hosts["If"][1]["Sub"][1]["Own"] == {"Select": [2, {"Split": ["/", ADDRESS]}]}
 
 
-def test_the_api_is_held_back_and_logged_and_called_by_itself_alone() -> None:
+def test_api_is_throttled_logged_and_invoked_only_by_its_gateway() -> None:
     stage = RESOURCES["AuthorityStage"]["Properties"]
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] <= 100
     assert stage["AccessLogSettings"]["DestinationArn"] == {"GetAtt": "AuthorityApiLogs.Arn"}
@@ -248,26 +248,26 @@ def test_the_api_is_held_back_and_logged_and_called_by_itself_alone() -> None:
     assert permission["FunctionName"] == {"Ref": "AuthorityFunction"}
 
 
-def test_the_signer_ends_before_who_waits_for_it_does() -> None:
+def test_signer_timeout_is_below_its_callers_timeout() -> None:
     timeouts = {name: RESOURCES[f"{name}Function"]["Properties"]["Timeout"] for name in ("Authority", "Signer")}
     waits = RESOURCES["AuthorityIntegration"]["Properties"]["TimeoutInMillis"] / 1000
     cold_start = 3
     assert timeouts["Signer"] + cold_start <= SIGNER.read
     assert (
         timedelta(seconds=timeouts["Signer"]) >= 2 * WAITED_FOR.call
-    )  # or no second call would begin after a slow one
-    # What the front does before and after it asks the signer has the rest.
+    )  # leaves time for a second call after a slow one
+    # The rest is for the authority's work before and after the signer's call.
     assert SIGNER.call.total_seconds() + WAITED_FOR.call.total_seconds() < timeouts["Authority"] < waits
 
 
-def test_revocation_lists_have_a_schedule_of_their_own() -> None:
+def test_revocation_lists_have_a_schedule() -> None:
     crl = RESOURCES["AuthorityFunction"]["Properties"]["Events"]["Crl"]["Properties"]
     assert "${AWS::StackName}" in crl["Name"]["Sub"]
     assert crl["ScheduleExpression"] == "rate(1 day)"
     assert json.loads(crl["Input"]) == {"task": "crl"}
 
 
-def test_the_issuer_cannot_read_a_certificate_back_and_reads_credentials_of_its_own_region_only() -> None:
+def test_issuer_reads_only_credentials_of_its_region() -> None:
     here = "${AWS::Region}:${AWS::AccountId}"
     readable = {
         "secretsmanager:GetSecretValue": f"arn:${{AWS::Partition}}:secretsmanager:{here}:secret:evercert/credentials/*",
@@ -282,13 +282,13 @@ def test_the_issuer_cannot_read_a_certificate_back_and_reads_credentials_of_its_
     assert found == readable
 
 
-def test_no_credential_can_be_written_by_the_issuer() -> None:
+def test_issuer_cannot_write_credentials() -> None:
     for statement in allowed("IssuerRole"):
         if "credentials" in str(statement["Resource"]):
             assert actions(statement) in (["secretsmanager:GetSecretValue"], ["ssm:GetParameter"])
 
 
-def test_only_public_hosts_of_infisical_may_be_asked_unless_an_operator_says_otherwise() -> None:
+def test_issuer_hosts_default_to_infisical_cloud() -> None:
     assert TEMPLATE["Parameters"]["IssuerHosts"]["Default"] == "app.infisical.com,us.infisical.com,eu.infisical.com"
     variables = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]
     listed = {"Join": [",", {"Ref": "IssuerHosts"}]}
@@ -297,7 +297,7 @@ def test_only_public_hosts_of_infisical_may_be_asked_unless_an_operator_says_oth
     assert (with_our_own["Sub"][0], with_our_own["Sub"][1]["Hosts"]) == ("${Hosts},${Own}", listed)
 
 
-def test_the_template_has_no_way_to_ask_this_machine_itself() -> None:
+def test_template_cannot_allow_loopback_issuers() -> None:
     assert LOCAL_ISSUERS not in (ROOT / "template.yaml").read_text()
 
 
@@ -342,7 +342,7 @@ def test_certificates_are_imported_only_with_our_tag() -> None:
         assert statement["Resource"] == {"Sub": "arn:${AWS::Partition}:acm:*:${AWS::AccountId}:certificate/*"}
 
 
-def test_secrets_and_certificates_stay_in_the_listed_regions() -> None:
+def test_secrets_and_certificates_are_limited_to_listed_regions() -> None:
     listed = {"Sub": ["${AWS::Region},${More}", {"More": {"Join": [",", {"Ref": "DestinationRegions"}]}}]}
     regions = {"If": ["HasDestinationRegions", {"Split": [",", listed]}, {"Ref": "AWS::Region"}]}
     (refusal,) = [statement for statement in statements("IssuerRole") if statement["Effect"] == "Deny"]
@@ -355,19 +355,19 @@ def test_secrets_and_certificates_stay_in_the_listed_regions() -> None:
     assert services == {"secretsmanager", "acm"}
 
 
-def test_the_checker_touches_no_issuer_no_topic_and_no_secret() -> None:
+def test_checker_has_no_access_to_issuers_topic_and_secrets() -> None:
     services = {action.partition(":")[0] for statement in allowed("CheckerRole") for action in actions(statement)}
     assert services == {"dynamodb", "sqs", "kms", "logs", "xray"}
 
 
-def test_the_topic_lets_nobody_publish_without_a_permission() -> None:
+def test_topic_policy_grants_no_publish() -> None:
     (policy,) = of("AWS::SNS::TopicPolicy").values()
     for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
         assert not any("Publish" in action or action.endswith("*") for action in actions(statement))
 
 
-def test_a_restored_table_takes_the_place_of_the_stacks_own_everywhere() -> None:
-    """Whatever is not on this list still names the table that was lost."""
+def test_restored_table_replaces_the_stacks_table_everywhere() -> None:
+    """A reference outside this list would still name the lost table."""
     name = {"If": ["HasRestoredTable", {"Ref": "RestoredTable"}, {"Ref": "CertificatesTable"}]}
     arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}"
     assert TEMPLATE["Outputs"]["CertificatesTable"]["Value"] == name
@@ -385,7 +385,7 @@ def test_a_restored_table_takes_the_place_of_the_stacks_own_everywhere() -> None
     assert resources == [{"Sub": [text, {"Table": name}]} for text in wanted]
 
 
-def test_the_sweep_is_a_task_of_the_checker_and_has_a_schedule_of_its_own() -> None:
+def test_sweep_is_a_scheduled_task_of_the_checker() -> None:
     sweep = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Sweep"]["Properties"]
     assert "${AWS::StackName}" in sweep["Name"]["Sub"]
     assert sweep["ScheduleExpression"] == {"Ref": "SweepSchedule"}
@@ -394,14 +394,14 @@ def test_the_sweep_is_a_task_of_the_checker_and_has_a_schedule_of_its_own() -> N
     assert "Input" not in RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
 
 
-def test_no_role_grows_beyond_what_iam_takes() -> None:
-    """10,240 characters without white space for all inline policies of a role; ARNs grow when references are filled in."""
+def test_role_policies_stay_below_the_iam_size_limit() -> None:
+    """IAM allows 10,240 characters without white space per role; resolved references make ARNs longer."""
     for role in of("AWS::IAM::Role"):
         text = json.dumps([RESOURCES[role]["Properties"]["Policies"]], separators=(",", ":"))
         assert len(text) < 8000, role
 
 
-def test_every_function_logs_to_its_own_group_and_has_two_layers() -> None:
+def test_functions_have_their_log_group_and_two_layers() -> None:
     shared = TEMPLATE["Globals"]["Function"]
     assert shared["Layers"] == [{"Ref": "DependenciesLayer"}, {"Ref": "EvercertLayer"}]
     assert shared["LoggingConfig"] == {"LogFormat": "JSON"}
@@ -409,12 +409,12 @@ def test_every_function_logs_to_its_own_group_and_has_two_layers() -> None:
         assert function["Properties"]["LoggingConfig"]["LogGroup"] == {"Ref": f"{name.removesuffix('Function')}Logs"}
 
 
-def test_the_defaults_are_for_aws() -> None:
+def test_parameter_defaults_are_for_aws() -> None:
     parameters = TEMPLATE["Parameters"]
     assert (parameters["Runtime"]["Default"], parameters["Architecture"]["Default"]) == ("python3.13", "arm64")
     assert parameters["Timing"]["Default"] == "standard"
 
 
-def test_a_new_layer_alone_reaches_the_functions() -> None:
-    """With an alias it would not: SAM publishes no version for it (docs/explanation/decisions/0005-no-alias.md)."""
+def test_template_has_no_alias() -> None:
+    """SAM publishes no version for a new layer, so an alias would stay on the old one (decisions/0005-no-alias.md)."""
     assert "AutoPublishAlias" not in str(TEMPLATE)
