@@ -91,7 +91,7 @@ class Enrollment:
             wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
             request = self.certificates.open(self.builder.request(requester, profile, wanted, csr), token)
         if request.asked != content_digest:
-            raise bad_request("Idempotency-Key: it was used before, for another request")
+            raise bad_request("Idempotency-Key: used before for another request; send a new key")
         return self._response(identity, request)
 
     def _application(self, profile: Profile, application_id: str | None) -> str | None:

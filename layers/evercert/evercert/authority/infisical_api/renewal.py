@@ -57,7 +57,7 @@ class Renewals:
         if request is None:
             request = self.certificates.open(self._request(identity, old, profile, body, content_digest), token)
         if request.renews != old.id:
-            raise bad_request("Idempotency-Key: it was used before, for another request")
+            raise bad_request("Idempotency-Key: used before for another request; send a new key")
         same = request.asked == content_digest and request.identity == identity.id
         if not same or (request.status == "issued" and known is None and not request.supplied_csr):
             self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it

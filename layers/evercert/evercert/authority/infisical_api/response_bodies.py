@@ -99,7 +99,7 @@ def request_status(request: RequestRecord, record: CertificateRecord | None, pri
         "privateKey": private_key,
         "serialNumber": record.serial_number if record else None,
         "errorMessage": None if record else request.error,
-        "pendingMessage": "The signer has not answered yet; ask again" if is_waiting(request, record) else None,
+        "pendingMessage": "The signer has not answered yet; try again" if is_waiting(request, record) else None,
         **subject(request.leaf),
         "basicConstraints": None,
         "metadata": metadata_pairs(request.metadata),
