@@ -81,7 +81,7 @@ def _one(body: str) -> RunReport:
     ports, issuance = _wired()
     try:
         if nudge.outcome is not None:
-            return announce_stored(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+            return announce_stored(nudge.certificate, nudge.outcome, ports.records, ports.announcer, ports.clock)
         return issuance.run(nudge.certificate)
     except (Unavailable, Misconfigured) as error:
         return RunReport(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
@@ -98,7 +98,7 @@ def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
     ports = Ports(
-        inventory=DynamoDBRecordStore(clients.dynamodb, settings.table),
+        records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _outside),
@@ -106,8 +106,8 @@ def _wired() -> tuple[Ports, Issuance]:
             DestinationContext(settings.stack, settings.stack_id, clients, settings.import_quota)
         ),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
-        pace=DynamoDBRateSlots(clients.dynamodb, settings.table),
-        gates=DynamoDBBreakers(clients.dynamodb, settings.table),
+        rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
+        breakers=DynamoDBBreakers(clients.dynamodb, settings.table),
         clock=now,
         sleep=lambda span: sleep(span.total_seconds()),
         deadline=deadline,

@@ -99,14 +99,14 @@ class Workers:
         table = self.world.table
         ports = replace(
             self.world.ports,
-            inventory=DynamoDBRecordStore(clients.dynamodb, table),
+            records=DynamoDBRecordStore(clients.dynamodb, table),
             queue=SQSQueue(clients.sqs, self.world.queue_url),
             seal=KMSSeal(clients.kms, self.world._seal_key, STACK),
             issuers=DynamoDBIssuers(clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.outside),
             destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),
-            pace=DynamoDBRateSlots(clients.dynamodb, table),
-            gates=DynamoDBBreakers(clients.dynamodb, table),
+            rate_limiter=DynamoDBRateSlots(clients.dynamodb, table),
+            breakers=DynamoDBBreakers(clients.dynamodb, table),
             clock=now,
             sleep=lambda span: time.sleep(span.total_seconds()),
             deadline=deadline,

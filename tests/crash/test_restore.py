@@ -114,7 +114,7 @@ class Fleet:
         """A certificate whose run was killed with a pending revision."""
         name = self.want("claimed", "ca")
         claim = Claim(id=str(uuid.uuid4()), until=self.world.clock() + LEASE)
-        self.world.ports.inventory.claim(name, claim, self.world.clock())
+        self.world.ports.records.claim(name, claim, self.world.clock())
 
     def unreadable(self) -> None:
         name = self.want("unreadable", "self")

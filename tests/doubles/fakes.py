@@ -431,18 +431,18 @@ class Bench:
         self.issuers = FakeIssuers()
         self.destinations = FakeDestinations()
         self.announcer = FakeAnnouncer()
-        self.pace = FakePace()
-        self.gates = FakeGates()
+        self.rate_limiter = FakePace()
+        self.breakers = FakeGates()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
-            inventory=self.table,
+            records=self.table,
             queue=self.queue,
             seal=self.seal,
             issuers=self.issuers,
             destinations=self.destinations,
             announcer=self.announcer,
-            pace=self.pace,
-            gates=self.gates,
+            rate_limiter=self.rate_limiter,
+            breakers=self.breakers,
             clock=self.clock,
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,

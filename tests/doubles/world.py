@@ -221,14 +221,14 @@ class World:
         self.secret = f"evercert/certificates/{mark}"
         inventory = DynamoDBRecordStore(self.clients.dynamodb, self.table)
         self.ports = Ports(
-            inventory=inventory,
+            records=inventory,
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
             issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside),
             destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
-            pace=DynamoDBRateSlots(self.clients.dynamodb, self.table),
-            gates=DynamoDBBreakers(self.clients.dynamodb, self.table),
+            rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
+            breakers=DynamoDBBreakers(self.clients.dynamodb, self.table),
             clock=self.clock,
             sleep=self._sleep,
             deadline=self.deadline,
@@ -257,9 +257,9 @@ class World:
         self.table = table
         self.ports = replace(
             self.ports,
-            inventory=DynamoDBRecordStore(dynamodb, table),
-            pace=DynamoDBRateSlots(dynamodb, table),
-            gates=DynamoDBBreakers(dynamodb, table),
+            records=DynamoDBRecordStore(dynamodb, table),
+            rate_limiter=DynamoDBRateSlots(dynamodb, table),
+            breakers=DynamoDBBreakers(dynamodb, table),
         )
         self.issuance = Issuance(self.ports, LEASE)
         self.index = DynamoDBDueIndex(dynamodb, table)
@@ -365,7 +365,7 @@ class World:
         try:
             if nudge.outcome is not None:
                 return announce_stored(
-                    nudge.certificate, nudge.outcome, self.ports.inventory, self.ports.announcer, self.clock
+                    nudge.certificate, nudge.outcome, self.ports.records, self.ports.announcer, self.clock
                 )
             return self.issuance.run(nudge.certificate)
         except EvercertError as error:

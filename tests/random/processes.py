@@ -88,7 +88,7 @@ class Board:
             self.violations.append(f"a dead process called {what}")
             raise Killed
         process.deadline.require(CALL_LIMIT, what)
-        if what == "inventory.claim":
+        if what == "records.claim":
             process.claims = self.clock()
         elif process.claims is not None and self.clock() > process.claims + LEASE:
             self.violations.append(f"{what} began after the claim had ended")

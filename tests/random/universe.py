@@ -81,14 +81,14 @@ class Universe:
             secretsmanager=Service(board, self.secrets, "secretsmanager"), acm=Service(board, self.acm, "acm")
         )
         self.ports = Ports(
-            inventory=Port(board, self.table, "inventory"),
+            records=Port(board, self.table, "records"),
             queue=Port(board, self.queue, "queue"),
             seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
             issuers=Port(board, self.definitions, "issuers"),
             destinations=RegisteredDestinations(DestinationContext("random", STACK_ID, clients)),
             announcer=Port(board, self.announcer, "announcer"),
-            pace=Port(board, FakePace(), "pace"),
-            gates=Port(board, FakeGates(), "gates"),
+            rate_limiter=Port(board, FakePace(), "rate_limiter"),
+            breakers=Port(board, FakeGates(), "breakers"),
             clock=self.clock,
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=Deadline(self.clock),
@@ -131,7 +131,7 @@ class Universe:
     @staticmethod
     def _one(nudge: Nudge, ports: Ports) -> RunReport:
         if nudge.outcome is not None:
-            return announce_stored(nudge.certificate, nudge.outcome, ports.inventory, ports.announcer, ports.clock)
+            return announce_stored(nudge.certificate, nudge.outcome, ports.records, ports.announcer, ports.clock)
         return Issuance(ports, LEASE).run(nudge.certificate)
 
     def deliver(self, message: Message, strike: Strike | None = None) -> None:

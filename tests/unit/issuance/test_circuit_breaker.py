@@ -30,8 +30,8 @@ class Outage:
     """A breaker, and its service, which answers or does not."""
 
     def __init__(self) -> None:
-        self.clock, self.gates = HandClock(), FakeGates()
-        self.breaker = Breaker(self.gates, self.clock)
+        self.clock, self.breakers = HandClock(), FakeGates()
+        self.breaker = Breaker(self.breakers, self.clock)
         self.calls = 0
 
     def call(self, error: Exception | None = None, uid: str = UIDS[0]) -> None:
@@ -42,7 +42,7 @@ class Outage:
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
-            self.clock.now = max(self.gates.read(MAIN).shut_until or self.clock.now, self.clock.now)
+            self.clock.now = max(self.breakers.read(MAIN).shut_until or self.clock.now, self.clock.now)
             with pytest.raises(Unavailable):
                 self.call(Unavailable("no answer"))
 
@@ -83,7 +83,7 @@ def test_breaker_step_grows_to_a_limit(outage: Outage) -> None:
     shut = []
     for _ in range(10):
         outage.fail()
-        shut.append(outage.gates.read(MAIN).shut_until - outage.clock())
+        shut.append(outage.breakers.read(MAIN).shut_until - outage.clock())
     assert shut == [*STEPS, *[STEPS[-1]] * 6]
 
 
@@ -101,10 +101,10 @@ def test_breaker_admits_one_probe(outage: Outage) -> None:
 def test_breaker_admits_one_of_two_concurrent_runs(outage: Outage) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
-    stale = outage.gates.read(MAIN)
+    stale = outage.breakers.read(MAIN)
     outage.breaker.admit(MAIN, UIDS[0])
-    outage.gates.read = lambda service: stale  # what an eventually consistent read may answer
-    outage.gates.shut = lambda gate, failures, until: False  # and what the conditional write then says
+    outage.breakers.read = lambda service: stale  # what an eventually consistent read may answer
+    outage.breakers.shut = lambda gate, failures, until: False  # and what the conditional write then says
     with pytest.raises(NotYet):
         outage.breaker.admit(MAIN, UIDS[1])
 
@@ -113,14 +113,14 @@ def test_successful_probe_closes_breaker(outage: Outage) -> None:
     outage.fail(3)
     outage.clock.now += STEPS[2]
     outage.call()
-    assert outage.gates.read(MAIN) == BreakerState(MAIN)
+    assert outage.breakers.read(MAIN) == BreakerState(MAIN)
     outage.fail()
-    assert outage.gates.read(MAIN).failures == 1
+    assert outage.breakers.read(MAIN).failures == 1
 
 
 def test_failed_probe_opens_breaker_for_longer(outage: Outage) -> None:
     outage.fail(2)
-    assert outage.gates.read(MAIN) == BreakerState(MAIN, 2, outage.clock() + STEPS[1])
+    assert outage.breakers.read(MAIN) == BreakerState(MAIN, 2, outage.clock() + STEPS[1])
 
 
 def test_crashed_probe_blocks_for_a_minute(outage: Outage) -> None:
@@ -137,7 +137,7 @@ def test_rejection_closes_breaker(outage: Outage, error: EvercertError) -> None:
     outage.clock.now += STEPS[0]
     with pytest.raises(type(error)):
         outage.call(error)
-    assert outage.gates.read(MAIN) == BreakerState(MAIN)
+    assert outage.breakers.read(MAIN) == BreakerState(MAIN)
 
 
 @pytest.mark.parametrize(
@@ -148,34 +148,34 @@ def test_rejection_closes_breaker(outage: Outage, error: EvercertError) -> None:
 def test_own_errors_leave_breaker_unchanged(outage: Outage, error: Exception) -> None:
     with pytest.raises(type(error)):
         outage.call(error)
-    assert outage.gates.known == {}
+    assert outage.breakers.known == {}
     outage.fail()
     outage.clock.now += STEPS[0]
     with pytest.raises(type(error)):
         outage.call(error)
-    assert outage.gates.read(MAIN) == BreakerState(MAIN, 1, outage.clock() + PROBE)
+    assert outage.breakers.read(MAIN) == BreakerState(MAIN, 1, outage.clock() + PROBE)
 
 
 def test_gone_closes_breaker(outage: Outage) -> None:
     with pytest.raises(Gone):
         outage.call(Gone("deleted"))
-    assert outage.gates.known == {}
+    assert outage.breakers.known == {}
 
 
 @pytest.mark.parametrize("ahead", [2 * STEPS[-1] + timedelta(seconds=1), timedelta(days=1), timedelta(days=36_500)])
 def test_breaker_ignores_end_of_wrong_clock(outage: Outage, ahead: timedelta) -> None:
-    outage.gates.known[MAIN] = BreakerState(MAIN, 1, START + ahead)
+    outage.breakers.known[MAIN] = BreakerState(MAIN, 1, START + ahead)
     outage.call()
-    assert outage.gates.read(MAIN) == BreakerState(MAIN)
+    assert outage.breakers.read(MAIN) == BreakerState(MAIN)
 
 
 @pytest.mark.parametrize("failures", [-5, 0, 10**9])
 def test_breaker_bounds_wait_after_manual_edit(outage: Outage, failures: int) -> None:
-    outage.gates.known[MAIN] = BreakerState(MAIN, failures, START + 2 * STEPS[-1])
+    outage.breakers.known[MAIN] = BreakerState(MAIN, failures, START + 2 * STEPS[-1])
     with pytest.raises(NotYet) as put_off:
         outage.breaker.admit(MAIN, UIDS[0])
     assert START < put_off.value.until <= START + 2 * STEPS[-1]
     outage.clock.now += 2 * STEPS[-1]
     with pytest.raises(Unavailable):
         outage.call(Unavailable("no answer"))
-    assert START < outage.gates.read(MAIN).shut_until <= outage.clock() + STEPS[-1]
+    assert START < outage.breakers.read(MAIN).shut_until <= outage.clock() + STEPS[-1]

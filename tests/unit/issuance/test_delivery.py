@@ -128,7 +128,7 @@ def test_search_waits_until_intent_settles(bench: Bench, shelf: Shelf) -> None:
     bench.clock.advance(minutes=4, seconds=59)
     assert bench.run() == "waiting"
     assert (len(shelf.seen), shelf.looks, bench.record().due_at) == (1, 0, START + INTENT_SETTLES)
-    assert len(bench.pace.taken["shelf"]) == 1  # who waits for that takes no turn
+    assert len(bench.rate_limiter.taken["shelf"]) == 1  # who waits for that takes no turn
 
 
 def test_delivery_after_empty_search_stores_new_intent(bench: Bench, shelf: Shelf) -> None:
@@ -155,7 +155,7 @@ def test_delivery_recreates_deleted_destination(bench: Bench, shelf: Shelf) -> N
 # -- turns ------------------------------------------------------------------------------------------------------------
 def queue(bench: Bench, length: int) -> None:
     for _ in range(length):
-        bench.pace.take("shelf", bench.clock())
+        bench.rate_limiter.take("shelf", bench.clock())
 
 
 @pytest.mark.parametrize("before_us", [0, 1, 2])
@@ -174,7 +174,7 @@ def test_delivery_stores_later_slot(bench: Bench, shelf: Shelf) -> None:
     assert (bench.record().due_at, shelf.seen, bench.clock()) == (START + 30 * SECOND, [], START)
     assert later(bench) == "certificate.delivered"
     assert bench.clock() == START + 30 * SECOND
-    assert len(bench.pace.taken["shelf"]) == 31
+    assert len(bench.rate_limiter.taken["shelf"]) == 31
 
 
 def test_early_run_keeps_its_slot(bench: Bench, shelf: Shelf) -> None:
@@ -184,7 +184,7 @@ def test_early_run_keeps_its_slot(bench: Bench, shelf: Shelf) -> None:
     bench.clock.advance(seconds=20)
     assert bench.run() == "waiting"
     assert here(bench).turn == START + 30 * SECOND
-    assert len(bench.pace.taken["shelf"]) == 31
+    assert len(bench.rate_limiter.taken["shelf"]) == 31
     assert shelf.seen == []
 
 
@@ -195,7 +195,7 @@ def test_missed_slot_is_replaced(bench: Bench, shelf: Shelf, late: int, turns: i
     bench.run()
     bench.clock.now = START + (30 + late) * SECOND
     assert bench.run() == "certificate.issued"
-    assert len(bench.pace.taken["shelf"]) == turns
+    assert len(bench.rate_limiter.taken["shelf"]) == turns
 
 
 def test_slot_of_wrong_clock_is_replaced(bench: Bench, shelf: Shelf) -> None:

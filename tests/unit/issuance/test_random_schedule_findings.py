@@ -41,7 +41,7 @@ class Forgetful:
 )
 def test_table_error_is_not_blamed_on_destination(bench: Bench, error: EvercertError) -> None:
     bench.want(spec(to=("here", "there")))
-    ports = replace(bench.ports, inventory=Forgetful(bench.table, error))
+    ports = replace(bench.ports, records=Forgetful(bench.table, error))
     assert Issuance(ports, LEASE).run("web").outcome == "certificate.issued"
     (outcome,) = bench.announcer.announced
     assert "undelivered" not in outcome.data

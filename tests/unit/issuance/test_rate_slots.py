@@ -69,5 +69,5 @@ def test_fleet_uses_one_slot_per_certificate() -> None:
         messages.collect()
         assert bench.clock() < START + timedelta(seconds=FLEET * 1.3), "too slow"
     assert all(bench.destinations.known[name].deliveries == 1 for name in names)
-    assert len(bench.pace.taken["slow"]) <= FLEET * 1.02
+    assert len(bench.rate_limiter.taken["slow"]) <= FLEET * 1.02
     assert runs <= FLEET * 4

@@ -45,7 +45,7 @@ def test_back_off_does_not_hold_slot_of_another(bench: Bench, error: Exception) 
     bench.destinations.known["slow"] = slow = Slow("slow")
     failing(bench, error, error)
     for _ in range(30):
-        bench.pace.take("slow", bench.clock())
+        bench.rate_limiter.take("slow", bench.clock())
     bench.want(spec(to=("ok", "bad", "slow")))
     bench.run()
     bench.clock.now = bench.record().due_at

@@ -141,14 +141,14 @@ class Announcer(Protocol):
 class Ports:
     """Everything that one issuance needs from outside."""
 
-    inventory: RecordStore
+    records: RecordStore
     queue: Queue
     seal: Seal
     issuers: Issuers
     destinations: Destinations
     announcer: Announcer
-    pace: RateLimiter
-    gates: BreakerStore
+    rate_limiter: RateLimiter
+    breakers: BreakerStore
     clock: Clock
     sleep: Callable[[timedelta], None]
     deadline: Deadline

@@ -35,22 +35,22 @@ PROBE = timedelta(minutes=1)  # how long one run may take to probe the service
 class Breaker:
     """Breaker of every service; its state is stored and shared by all runs."""
 
-    gates: BreakerStore
+    breakers: BreakerStore
     clock: Clock
 
     def require_closed(self, service: str, uid: str) -> None:
         """Raise NotYet while the breaker is open, without probing the service."""
-        gate, now = self.gates.read(service), self.clock()
+        gate, now = self.breakers.read(service), self.clock()
         if gate.shut_until is not None and now < gate.shut_until <= now + 2 * STEPS[-1]:
             raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
 
     def admit(self, service: str, uid: str) -> BreakerState:
         """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe."""
-        gate, now = self.gates.read(service), self.clock()
+        gate, now = self.breakers.read(service), self.clock()
         if gate.shut_until is None:
             return gate
         over = not now < gate.shut_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
-        if over and self.gates.shut(gate, gate.failures, now + PROBE):
+        if over and self.breakers.shut(gate, gate.failures, now + PROBE):
             return BreakerState(service, gate.failures, now + PROBE)
         raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
 
@@ -71,7 +71,7 @@ class Breaker:
         except (Unavailable, LoginRefused):
             failures = max(gate.failures, 0) + 1
             with suppress(Unavailable, Misconfigured):
-                self.gates.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
+                self.breakers.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
             raise
         except EvercertError:
             self._close(gate)
@@ -82,7 +82,7 @@ class Breaker:
     def _close(self, gate: BreakerState) -> None:
         if gate.shut_until is not None:
             with suppress(Unavailable, Misconfigured):  # the result of the call must not be lost
-                self.gates.clear(gate)
+                self.breakers.clear(gate)
 
 
 def _retry_at(gate: BreakerState, uid: str, now: datetime) -> datetime:

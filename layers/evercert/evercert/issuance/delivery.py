@@ -70,10 +70,10 @@ class Result:
 class Deliveries:
     """Delivers a bundle to each destination; one that fails or waits does not stop the others."""
 
-    inventory: RecordStore
+    records: RecordStore
     seal: Seal
     destinations: Destinations
-    pace: RateLimiter
+    rate_limiter: RateLimiter
     breaker: Breaker
     clock: Clock
     sleep: Callable[[timedelta], None]
@@ -162,7 +162,7 @@ class _Round:
 
     def store(self, component: Component, here: Delivery) -> Delivery:
         self.result.deliveries[component.key] = here
-        self.deliveries.inventory.update(self.held, {"deliveries": self.result.deliveries})
+        self.deliveries.records.update(self.held, {"deliveries": self.result.deliveries})
         return here
 
     def require_retry_due(self, component: Component) -> None:
@@ -197,7 +197,7 @@ class _Round:
         here, now = self.state(component), self.deliveries.clock()
         at = here.turn
         if at is None or not now - SLOT_KEPT <= at <= now + FARTHEST_SLOT:
-            slot = self.deliveries.pace.take(service, now)
+            slot = self.deliveries.rate_limiter.take(service, now)
             self.result.used[service] = slot.used, quota
             at = slot.at
         if at - now > LONGEST_SLEEP:

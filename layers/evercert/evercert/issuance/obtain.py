@@ -42,7 +42,7 @@ UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
 class Obtainer:
     """Obtains one revision; each step is stored before the next one starts."""
 
-    inventory: RecordStore
+    records: RecordStore
     seal: Seal
     issuers: Issuers
     breaker: Breaker
@@ -74,7 +74,7 @@ class Obtainer:
             followed=record.spec.certificate_id is not None,
             gave_up=gave_up,
         )
-        self.inventory.update(held, {"revision": revision, "state": "pending", "pending": pending})
+        self.records.update(held, {"revision": revision, "state": "pending", "pending": pending})
         return pending
 
     def request(

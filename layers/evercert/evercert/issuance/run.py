@@ -43,10 +43,10 @@ class Steps:
     """Steps of a run, built once per function instance."""
 
     def __init__(self, ports: Ports) -> None:
-        self.breaker = Breaker(ports.gates, ports.clock)
-        self.obtainer = Obtainer(ports.inventory, ports.seal, ports.issuers, self.breaker, ports.clock)
+        self.breaker = Breaker(ports.breakers, ports.clock)
+        self.obtainer = Obtainer(ports.records, ports.seal, ports.issuers, self.breaker, ports.clock)
         self.deliveries = Deliveries(
-            ports.inventory, ports.seal, ports.destinations, ports.pace, self.breaker, ports.clock, ports.sleep
+            ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
         )
         self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))
 
@@ -63,7 +63,7 @@ class Issuance:
         """Take the certificate as far as possible now; raises only the errors of the record store."""
         now = self._ports.clock()
         claim = Claim(id=str(uuid4()), until=now + self._lease)
-        claimed = self._ports.inventory.claim(name, claim, now)
+        claimed = self._ports.records.claim(name, claim, now)
         if isinstance(claimed, Unclaimed):
             return RunReport(claimed, name)
         self._ports.deadline.begin(claim.until)
@@ -86,16 +86,16 @@ class Issuance:
         return self._release(held, end)
 
     def _conclude(self, held: ClaimedRecord, end: Conclusion) -> RunReport:
-        moved, outcome = self._ports.inventory.conclude(held, end.changes, end.due_at, end.outcome)
+        moved, outcome = self._ports.records.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
         self._nudge_later(held, outcome.at if due_now else end.nudge_at)
         report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.metrics}
-        problem = announce(outcome, self._ports.inventory, self._ports.announcer, self._ports.clock)
+        problem = announce(outcome, self._ports.records, self._ports.announcer, self._ports.clock)
         return RunReport(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
     def _release(self, held: ClaimedRecord, end: RunWithoutOutcome) -> RunReport:
         now = self._ports.clock()
-        moved = self._ports.inventory.release(held, end.changes, end.due_at, now)
+        moved = self._ports.records.release(held, end.changes, end.due_at, now)
         self._nudge_later(held, now if moved else end.nudge_at)
         return RunReport(end.log_outcome, held.name, {"due_at": end.due_at, **end.details})
 
@@ -212,7 +212,7 @@ class _Run:
                 "pending", changes, next_due(self.record, now, pending.retry_at), nudge_at=nudge_at
             )
         issuances = streak(self.record, pending, chain, self.ports.clock())
-        self.ports.inventory.update(self.held, {"pending": pending, "streak": issuances})
+        self.ports.records.update(self.held, {"pending": pending, "streak": issuances})
         self.pending = pending
         return self._deliver(pending, chain)
 

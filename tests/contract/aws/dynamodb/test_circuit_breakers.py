@@ -19,52 +19,52 @@ SOON, LATER = START + timedelta(seconds=30), START + timedelta(minutes=2)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def gates(request: pytest.FixtureRequest) -> BreakerStore:
+def breakers(request: pytest.FixtureRequest) -> BreakerStore:
     if request.param == "fake":
         return FakeGates()
     world: World = request.getfixturevalue("world")
     return DynamoDBBreakers(world.operator.dynamodb, world.table)
 
 
-def test_a_service_that_nobody_complained_of_is_open(gates: BreakerStore) -> None:
-    assert gates.read(MAIN) == BreakerState(MAIN)
+def test_a_service_that_nobody_complained_of_is_open(breakers: BreakerStore) -> None:
+    assert breakers.read(MAIN) == BreakerState(MAIN)
 
 
-def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(gates: BreakerStore) -> None:
-    assert gates.shut(gates.read(MAIN), 1, SOON)
-    assert gates.read(MAIN) == BreakerState(MAIN, 1, SOON)
-    assert gates.read("issuer other") == BreakerState("issuer other")
+def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(breakers: BreakerStore) -> None:
+    assert breakers.shut(breakers.read(MAIN), 1, SOON)
+    assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
+    assert breakers.read("issuer other") == BreakerState("issuer other")
 
 
-def test_what_answers_again_is_forgotten(gates: BreakerStore) -> None:
-    gates.shut(gates.read(MAIN), 3, SOON)
-    gates.clear(gates.read(MAIN))
-    assert gates.read(MAIN) == BreakerState(MAIN)
+def test_what_answers_again_is_forgotten(breakers: BreakerStore) -> None:
+    breakers.shut(breakers.read(MAIN), 3, SOON)
+    breakers.clear(breakers.read(MAIN))
+    assert breakers.read(MAIN) == BreakerState(MAIN)
 
 
-def test_of_two_that_saw_it_open_one_shuts_it(gates: BreakerStore) -> None:
-    seen = gates.read(MAIN)
-    assert gates.shut(seen, 1, SOON)
-    assert not gates.shut(seen, 1, LATER)
-    assert gates.read(MAIN) == BreakerState(MAIN, 1, SOON)
+def test_of_two_that_saw_it_open_one_shuts_it(breakers: BreakerStore) -> None:
+    seen = breakers.read(MAIN)
+    assert breakers.shut(seen, 1, SOON)
+    assert not breakers.shut(seen, 1, LATER)
+    assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
 
 
-def test_of_two_that_saw_it_shut_one_goes_on(gates: BreakerStore) -> None:
-    gates.shut(gates.read(MAIN), 1, SOON)
-    seen = gates.read(MAIN)
-    assert gates.shut(seen, 1, LATER)
-    assert not gates.shut(seen, 1, LATER + timedelta(seconds=1))
-    assert gates.read(MAIN).shut_until == LATER
+def test_of_two_that_saw_it_shut_one_goes_on(breakers: BreakerStore) -> None:
+    breakers.shut(breakers.read(MAIN), 1, SOON)
+    seen = breakers.read(MAIN)
+    assert breakers.shut(seen, 1, LATER)
+    assert not breakers.shut(seen, 1, LATER + timedelta(seconds=1))
+    assert breakers.read(MAIN).shut_until == LATER
 
 
-def test_a_complaint_that_came_meanwhile_is_not_cleared(gates: BreakerStore) -> None:
-    gates.shut(gates.read(MAIN), 1, SOON)
-    seen = gates.read(MAIN)
-    gates.shut(seen, 2, LATER)
-    gates.clear(seen)
-    assert gates.read(MAIN) == BreakerState(MAIN, 2, LATER)
-    gates.clear(BreakerState(MAIN))
-    assert gates.read(MAIN) == BreakerState(MAIN, 2, LATER)
+def test_a_complaint_that_came_meanwhile_is_not_cleared(breakers: BreakerStore) -> None:
+    breakers.shut(breakers.read(MAIN), 1, SOON)
+    seen = breakers.read(MAIN)
+    breakers.shut(seen, 2, LATER)
+    breakers.clear(seen)
+    assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
+    breakers.clear(BreakerState(MAIN))
+    assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
 
 
 # -- rules that only the table shows ----------------------------------------------------------------------------------
@@ -121,10 +121,10 @@ def test_what_hands_have_left_there_is_as_good_as_nothing_and_does_not_stay(
 
 
 def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
-    gates = DynamoDBBreakers(world.operator.dynamodb, "nowhere")
+    breakers = DynamoDBBreakers(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
-        gates.read(MAIN)
+        breakers.read(MAIN)
     with pytest.raises(Misconfigured, match="cannot note that issuer main does not answer"):
-        gates.shut(BreakerState(MAIN), 1, SOON)
+        breakers.shut(BreakerState(MAIN), 1, SOON)
     with pytest.raises(Misconfigured, match="cannot note that issuer main answers again"):
-        gates.clear(BreakerState(MAIN))
+        breakers.clear(BreakerState(MAIN))

@@ -1,4 +1,4 @@
-"""One suite for the pace: the table of the emulator and the fake."""
+"""One suite for the rate limiter: the table of the emulator and the fake."""
 
 from __future__ import annotations
 
@@ -20,56 +20,58 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def pace(request: pytest.FixtureRequest) -> RateLimiter:
+def rate_limiter(request: pytest.FixtureRequest) -> RateLimiter:
     if request.param == "fake":
         return FakePace()
     world: World = request.getfixturevalue("world")
     return DynamoDBRateSlots(world.operator.dynamodb, world.table)
 
 
-def test_whoever_comes_first_goes_at_once_and_the_others_a_second_apart(pace: RateLimiter) -> None:
-    assert [pace.take(ACM, START).at for _ in range(4)] == [START + n * SECOND for n in range(4)]
+def test_whoever_comes_first_goes_at_once_and_the_others_a_second_apart(rate_limiter: RateLimiter) -> None:
+    assert [rate_limiter.take(ACM, START).at for _ in range(4)] == [START + n * SECOND for n in range(4)]
 
 
-def test_services_do_not_wait_for_each_other(pace: RateLimiter) -> None:
-    pace.take(ACM, START)
-    other = pace.take("acm 111122223333 us-east-1", START)
+def test_services_do_not_wait_for_each_other(rate_limiter: RateLimiter) -> None:
+    rate_limiter.take(ACM, START)
+    other = rate_limiter.take("acm 111122223333 us-east-1", START)
     assert (other.at, other.used) == (START, 1)
 
 
 @pytest.mark.parametrize("later", [timedelta(seconds=1), timedelta(milliseconds=1_001), timedelta(days=1)])
-def test_after_a_gap_nobody_waits(pace: RateLimiter, later: timedelta) -> None:
-    pace.take(ACM, START)
-    assert pace.take(ACM, START + later).at == START + later
+def test_after_a_gap_nobody_waits(rate_limiter: RateLimiter, later: timedelta) -> None:
+    rate_limiter.take(ACM, START)
+    assert rate_limiter.take(ACM, START + later).at == START + later
 
 
-def test_half_a_second_later_is_not_a_second_apart(pace: RateLimiter) -> None:
-    pace.take(ACM, START)
-    assert pace.take(ACM, START + SECOND / 2).at == START + SECOND
+def test_half_a_second_later_is_not_a_second_apart(rate_limiter: RateLimiter) -> None:
+    rate_limiter.take(ACM, START)
+    assert rate_limiter.take(ACM, START + SECOND / 2).at == START + SECOND
 
 
-def test_a_clock_that_is_behind_waits_with_the_others(pace: RateLimiter) -> None:
-    pace.take(ACM, START)
-    assert pace.take(ACM, START - timedelta(minutes=5)).at == START + SECOND
+def test_a_clock_that_is_behind_waits_with_the_others(rate_limiter: RateLimiter) -> None:
+    rate_limiter.take(ACM, START)
+    assert rate_limiter.take(ACM, START - timedelta(minutes=5)).at == START + SECOND
 
 
 @pytest.mark.parametrize(
     ("ahead", "believed"),
     [(timedelta(hours=5), True), (timedelta(hours=6, minutes=1), False), (timedelta(days=3_650), False)],
 )
-def test_a_queue_longer_than_six_hours_is_not_believed(pace: RateLimiter, ahead: timedelta, believed: bool) -> None:
-    pace.take(ACM, START + ahead)
+def test_a_queue_longer_than_six_hours_is_not_believed(
+    rate_limiter: RateLimiter, ahead: timedelta, believed: bool
+) -> None:
+    rate_limiter.take(ACM, START + ahead)
     at = START + ahead + SECOND if believed else START
-    assert [pace.take(ACM, START).at for _ in range(2)] == [at, at + SECOND]
+    assert [rate_limiter.take(ACM, START).at for _ in range(2)] == [at, at + SECOND]
 
 
-def test_writes_of_a_year_are_counted_over_every_end_of_a_month(pace: RateLimiter) -> None:
+def test_writes_of_a_year_are_counted_over_every_end_of_a_month(rate_limiter: RateLimiter) -> None:
     """At least those of the last 365 days, and none that is older than the months which hold them."""
     taken = []
     for number in range(0, 800, 9):
         now = START + timedelta(days=number)
         taken.append(now)
-        used = pace.take(ACM, now).used
+        used = rate_limiter.take(ACM, now).used
         assert sum(at > now - timedelta(days=365) for at in taken) <= used
         assert used <= sum(at > now - timedelta(days=365 + 31) for at in taken)
 

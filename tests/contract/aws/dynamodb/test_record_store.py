@@ -27,13 +27,13 @@ UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 class Table:
     """Both sides of one table, and a back door to its items."""
 
-    inventory: RecordStore
+    records: RecordStore
     specs: Specs
     item: Callable[[str, str], dict[str, Any] | None]
     put: Callable[[dict[str, Any]], None]
 
     def claim(self, mine: str = "mine", at=START) -> tuple[ClaimedRecord, Record]:
-        claimed = self.inventory.claim("web", Claim(id=mine, until=at + timedelta(seconds=90)), at)
+        claimed = self.records.claim("web", Claim(id=mine, until=at + timedelta(seconds=90)), at)
         assert not isinstance(claimed, Unclaimed), claimed
         held, record = claimed
         assert isinstance(record, Record), record
@@ -85,7 +85,7 @@ def test_a_claim_gives_the_record_and_promises_to_come_back(table: Table, web: R
 
 def test_only_one_of_two_claims_holds(table: Table, web: Record) -> None:
     table.claim("first")
-    assert table.inventory.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
+    assert table.records.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
 
 
 def test_the_same_claim_again_is_the_same_claim(table: Table, web: Record) -> None:
@@ -98,29 +98,29 @@ def test_an_ended_claim_can_be_taken_over_and_the_old_holder_writes_nothing(tabl
     old, _ = table.claim("old")
     table.claim("new", START + timedelta(seconds=91))
     with pytest.raises(ClaimLost):
-        table.inventory.update(old, {"revision": 1})
+        table.records.update(old, {"revision": 1})
     with pytest.raises(ClaimLost):
-        table.inventory.release(old, {}, None, START)
+        table.records.release(old, {}, None, START)
     with pytest.raises(ClaimLost):
-        table.inventory.conclude(old, {"outcomes": 1}, None, outcome())
+        table.records.conclude(old, {"outcomes": 1}, None, outcome())
     assert table.item("web", outcome().key) is None
     assert table.specs.record("web").revision == 0
 
 
 def test_a_claim_that_ends_this_very_moment_still_holds(table: Table, web: Record) -> None:
     table.claim("old")
-    assert table.inventory.claim("web", Claim(id="new", until=START), START + timedelta(seconds=90)) is Unclaimed.BUSY
+    assert table.records.claim("web", Claim(id="new", until=START), START + timedelta(seconds=90)) is Unclaimed.BUSY
 
 
 def test_a_missing_record_is_gone_and_is_not_made(table: Table) -> None:
-    assert table.inventory.claim("web", Claim(id="mine", until=START), START) is Unclaimed.GONE
+    assert table.records.claim("web", Claim(id="mine", until=START), START) is Unclaimed.GONE
     assert table.item("web", items.SK) is None
 
 
 def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
     item = table.item("web", items.SK)
     table.put({**item, "schema": {"N": str(SCHEMA + 1)}})
-    assert table.inventory.claim("web", Claim(id="mine", until=START), START) is Unclaimed.NEWER
+    assert table.records.claim("web", Claim(id="mine", until=START), START) is Unclaimed.NEWER
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, att
     """A comparison with another type is never true, and the record would be busy for ever."""
     table.put({**table.item("web", items.SK), attribute: value})
     held, _ = table.claim()
-    assert table.inventory.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
-    table.inventory.release(held, {}, None, START)
+    assert table.records.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
+    table.records.release(held, {}, None, START)
     assert table.specs.record("web").claim is None
 
 
@@ -149,13 +149,13 @@ def test_null_by_hand_is_as_good_as_nothing(table: Table, web: Record, attribute
     """Else the final write would find it moved, every time, and come back at once, for ever."""
     table.put({**table.item("web", items.SK), attribute: {"NULL": True}})
     held, _ = table.claim()
-    assert table.inventory.release(held, {}, START + timedelta(days=1), START) is False
+    assert table.records.release(held, {}, START + timedelta(days=1), START) is False
 
 
 def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None:
     table.put({"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#x"}, "outcome": {"S": '{"of": "the future"}'}})
     with pytest.raises(Misconfigured, match="is no outcome"):
-        table.inventory.outcome("web", "outcome#x")
+        table.records.outcome("web", "outcome#x")
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_an_item_that_does_not_parse_is_claimed_as_unreadable(
 ) -> None:
     item = table.item("web", items.SK)
     table.put({**item, attribute: value})
-    claimed = table.inventory.claim("web", Claim(id="mine", until=START), START)
+    claimed = table.records.claim("web", Claim(id="mine", until=START), START)
     assert not isinstance(claimed, Unclaimed)
     held, found = claimed
     assert isinstance(found, Unreadable)
     assert found.problem
-    table.inventory.conclude(held, {"state": "stopped", "outcomes": 1}, None, outcome())
+    table.records.conclude(held, {"state": "stopped", "outcomes": 1}, None, outcome())
     after = table.item("web", items.SK)
     assert "due_at" not in after
     assert "claim" not in after
@@ -193,9 +193,9 @@ def test_an_item_that_does_not_parse_is_claimed_as_unreadable(
 # -- update -----------------------------------------------------------------------------------------------------------
 def test_an_update_writes_and_takes_away(table: Table, web: Record) -> None:
     held, _ = table.claim()
-    table.inventory.update(held, {"revision": 3, "state": "pending", "renew_at": START})
+    table.records.update(held, {"revision": 3, "state": "pending", "renew_at": START})
     assert (table.specs.record("web").revision, table.specs.record("web").renew_at) == (3, START)
-    table.inventory.update(held, {"renew_at": None})
+    table.records.update(held, {"renew_at": None})
     assert table.specs.record("web").renew_at is None
 
 
@@ -203,23 +203,23 @@ def test_an_update_writes_and_takes_away(table: Table, web: Record) -> None:
 def test_the_issuer_cannot_write_what_is_not_its_own(table: Table, web: Record, attribute: str) -> None:
     held, _ = table.claim()
     with pytest.raises(ValueError, match="not the issuer's to write"):
-        table.inventory.update(held, {attribute: "x"})
+        table.records.update(held, {attribute: "x"})
 
 
 def test_an_update_of_a_deleted_record_makes_no_new_one(table: Table, web: Record) -> None:
     held, record = table.claim()
     table.specs.remove(record)
     with pytest.raises(ClaimLost):
-        table.inventory.update(held, {"revision": 1})
+        table.records.update(held, {"revision": 1})
     assert table.item("web", items.SK) is None
 
 
 # -- release and conclude ---------------------------------------------------------------------------------------------
 def finish(table: Table, how: str, held: ClaimedRecord, due_at) -> bool:
     if how == "release":
-        return table.inventory.release(held, {"state": "ready"}, due_at, START + timedelta(seconds=5))
+        return table.records.release(held, {"state": "ready"}, due_at, START + timedelta(seconds=5))
     made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
-    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, due_at, made)
+    moved, stored = table.records.conclude(held, {"state": "ready", "outcomes": 1}, due_at, made)
     assert stored == made
     return moved
 
@@ -285,18 +285,18 @@ def test_a_name_made_anew_is_not_written_by_the_old_run(table: Table, web: Recor
 def test_an_outcome_can_be_read_until_it_is_published(table: Table, web: Record) -> None:
     held, _ = table.claim()
     made = outcome()
-    table.inventory.conclude(held, {"outcomes": 1}, None, made)
-    assert table.inventory.outcome("web", made.key) == made
+    table.records.conclude(held, {"outcomes": 1}, None, made)
+    assert table.records.outcome("web", made.key) == made
     assert "due_at" in table.item("web", made.key)
-    table.inventory.published(made, START)
-    assert table.inventory.outcome("web", made.key) is None
+    table.records.published(made, START)
+    assert table.records.outcome("web", made.key) is None
     item = table.item("web", made.key)
     assert "due_at" not in item
     assert int(item["expires_at"]["N"]) == int((START + timedelta(days=400)).timestamp())
 
 
 def test_publishing_what_was_deleted_makes_no_item(table: Table) -> None:
-    table.inventory.published(outcome(), START)
+    table.records.published(outcome(), START)
     assert table.item("web", outcome().key) is None
 
 
@@ -316,7 +316,7 @@ def test_a_name_that_exists_is_not_created_twice(table: Table, web: Record) -> N
 
 def test_an_edit_leaves_what_the_issuer_wrote(table: Table, web: Record) -> None:
     held, record = table.claim()
-    table.inventory.update(held, {"revision": 3})
+    table.records.update(held, {"revision": 3})
     table.specs.write([Change(record.model_copy(update={"generation": 2}), record)], START)
     after = table.specs.record("web")
     assert (after.revision, after.generation, after.claim.id) == (3, 2, "mine")
@@ -337,7 +337,7 @@ def test_a_request_for_nobody_is_refused(table: Table) -> None:
 
 
 def test_a_request_says_when_why_and_until_when(table: Table, web: Record) -> None:
-    table.inventory.release(table.claim()[0], {}, START + timedelta(days=60), START)
+    table.records.release(table.claim()[0], {}, START + timedelta(days=60), START)
     assert table.specs.request("web", START, START + timedelta(hours=1), "rotated the CA")
     record = table.specs.record("web")
     assert (record.requested_at, record.request_reason) == (START, "rotated the CA")
@@ -412,7 +412,7 @@ def test_only_the_record_that_was_seen_is_removed(table: Table, web: Record) -> 
 
 def test_records_and_history_are_told_apart(table: Table, web: Record) -> None:
     held, _ = table.claim()
-    table.inventory.conclude(held, {"outcomes": 1}, None, outcome())
+    table.records.conclude(held, {"outcomes": 1}, None, outcome())
     assert [record.name for record in table.specs.records()] == ["web"]
     assert table.specs.history("web") == [outcome()]
     assert table.specs.history("nobody") == []
@@ -503,7 +503,7 @@ def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(ta
         table.put({**items.outcome_item(made)})
     held, _ = table.claim()
     made = outcome().model_copy(update={"at": START + timedelta(seconds=5)})
-    moved, stored = table.inventory.conclude(held, {"state": "ready", "outcomes": 1}, START, made)
+    moved, stored = table.records.conclude(held, {"state": "ready", "outcomes": 1}, START, made)
     assert (moved, stored.number) == (False, 4)
     assert table.specs.record("web").outcomes == 4
     assert table.item("web", stored.key) is not None
@@ -511,18 +511,18 @@ def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(ta
 
 def test_a_record_at_rest_says_so_and_one_that_is_due_does_not(table: Table, web: Record) -> None:
     held, _ = table.claim()
-    table.inventory.release(held, {}, None, START)
+    table.records.release(held, {}, None, START)
     assert table.specs.record("web").resting is True
     table.specs.request("web", START)
     held, _ = table.claim()
-    table.inventory.release(held, {}, START + timedelta(days=1), START)
+    table.records.release(held, {}, START + timedelta(days=1), START)
     assert table.specs.record("web").resting is False
 
 
 def test_a_look_changes_nothing(table: Table, web: Record) -> None:
     before = table.item("web", items.SK)
-    assert table.inventory.look("web") == table.specs.record("web")
-    assert table.inventory.look("nobody") is None
+    assert table.records.look("web") == table.specs.record("web")
+    assert table.records.look("nobody") is None
     assert table.item("web", items.SK) == before
 
 
@@ -537,7 +537,7 @@ def test_an_item_says_which_version_wrote_it_last(table: Table, web: Record, how
     else:
         held, _ = table.claim()
         if how == "update":
-            table.inventory.update(held, {"state": "pending"})
+            table.records.update(held, {"state": "pending"})
         else:
-            table.inventory.release(held, {}, START, START)
+            table.records.release(held, {}, START, START)
     assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
