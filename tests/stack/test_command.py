@@ -208,7 +208,7 @@ def test_a_pause_is_a_flag_that_everybody_sees(stack: Stack, own) -> None:
     one_line(stack.evercert("pause", "--issuer", "nobody"), 2, "issuer 'nobody' is not defined")
     done = stack.evercert("pause", "--issuer", issuer, "--reason", "CA moves")
     assert done.returncode == 0
-    assert f"resume it with: evercert resume --issuer {issuer}" in done.stdout
+    assert f"to resume it, run: evercert resume --issuer {issuer}" in done.stdout
     for command in ("list", "doctor"):
         seen = stack.evercert(command)
         assert f"issuer {issuer} is paused since" in seen.stdout + seen.stderr, command
