@@ -78,12 +78,12 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
         "credential for http": case("is not sent to", plain),
         "credential for nobody": case("does not say which address it is for", nobodys),
         "parameter for another host": case("is for https://app.infisical.com, and is not sent to", parameter),
-        "secret of another folder": case("it must be evercert/credentials/NAME", theirs),
+        "secret of another folder": case("must be evercert/credentials/NAME", theirs),
         "parameter of another folder": case(
-            "it must be /evercert/credentials/NAME", {"aws-parameter": f"/production/{mark}"}
+            "must be /evercert/credentials/NAME", {"aws-parameter": f"/production/{mark}"}
         ),
         "certificate for a credential": case(
-            "it must be evercert/credentials/NAME", {"aws-secret": "evercert/certificates/web"}
+            "must be evercert/credentials/NAME", {"aws-secret": "evercert/certificates/web"}
         ),
         "folder by a path": case("does not exist", {"aws-secret": f"{CREDENTIALS}/../../production/theirs-{mark}"}),
         "host that is not listed": case("add it to the stack's parameter IssuerHosts", address="https://ca.example"),

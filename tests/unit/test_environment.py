@@ -52,7 +52,7 @@ def test_hosts_of_issuers_are_none_and_the_switch_is_off_unless_somebody_says_ot
 def test_names_the_variable_that_is_missing_or_empty(settings, complete, variable):
     without = {name: value for name, value in complete.items() if name != variable}
     for environment in (without, {**complete, variable: ""}):
-        with pytest.raises(Misconfigured, match=f"environment is wrong: {variable}"):
+        with pytest.raises(Misconfigured, match=f"invalid environment variable {variable}"):
             settings.of(environment)
 
 

@@ -69,7 +69,7 @@ def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
     ],
 )
 def test_an_address_with_a_secret_in_it_is_refused_without_saying_it(address: str) -> None:
-    with pytest.raises(Misconfigured, match="leave them out") as raised:
+    with pytest.raises(Misconfigured, match="remove them") as raised:
         Origin.of(address)
     assert "canary" not in str(raised.value)
 

@@ -1,4 +1,4 @@
-"""One text, and so one hash, for one value."""
+"""Canonical JSON and its digest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 
 
 def digest(value: object) -> str:
-    """SHA-256 of the canonical JSON of plain values, in hexadecimal."""
+    """Return the SHA-256 of the value's canonical JSON, in hexadecimal."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def canonical_json(value: object) -> str:
-    """One text for one value: sorted keys, no spaces, ASCII."""
+    """Return the value as JSON with sorted keys, without spaces, in ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The end of our claim, asked before every outbound call."""
+"""The deadline of a run: adapters check it before every outbound call."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Clock = Callable[[], datetime]
 
 
 class Deadline:
-    """Refuses to start what could end after the claim; without a claim everything may start.
+    """Refuse calls that could outlast the claim; without a claim, allow every call.
 
-    Adapters call `require` with the longest that their next call can take, retries included.
+    Adapters call `require` with the longest time that their next call can take, including retries.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -22,14 +22,14 @@ class Deadline:
         self._until: datetime | None = None
 
     def begin(self, until: datetime) -> None:
-        """From now on no call may end after `until`."""
+        """Start to refuse calls that could end after `until`."""
         self._until = until
 
     def end(self) -> None:
-        """The claim is over; nothing is refused any more."""
+        """Stop refusing calls: the claim is released."""
         self._until = None
 
     def require(self, limit: timedelta, what: str) -> None:
-        """Raises OutOfTime if a call that takes up to `limit` could outlive the claim."""
+        """Raise OutOfTime if a call that takes up to `limit` could outlast the claim."""
         if self._until is not None and self._clock() + limit > self._until:
             raise OutOfTime(f"{what} could end after the claim ends at {to_text(self._until)}")

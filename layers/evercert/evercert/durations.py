@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `90d`, `1h30m`, one grammar everywhere."""
+"""Durations as documents and options write them: `90d`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRAMMAR = "a duration is a whole number and s, m (minutes), h, d, w or y, such a
 
 
 def parse(text: str) -> timedelta:
-    """`1h30m` as a timedelta; raises ValueError with the grammar. Longer than zero, at most 100 years."""
+    """Parse `1h30m`; raise ValueError unless it is longer than zero and at most 100 years."""
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: {GRAMMAR}")
     seconds = sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(text))
@@ -26,7 +26,7 @@ def parse(text: str) -> timedelta:
 
 
 def to_text(span: timedelta) -> str:
-    """The shortest exact form in descending units: 5400 s is `1h30m`."""
+    """Format a duration in its shortest exact form, in descending units: 5400 s is `1h30m`."""
     left = int(span.total_seconds())
     parts = []
     for unit in ("d", "h", "m", "s"):

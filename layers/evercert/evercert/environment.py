@@ -1,4 +1,4 @@
-"""Environment variables of a function, checked as they are read."""
+"""Environment variables of a Lambda function, validated when read."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from evercert.errors import Misconfigured
 
 @dataclass(frozen=True)
 class Variables:
-    """The environment of one function; each method raises Misconfigured with the name of the variable."""
+    """The environment of one Lambda function; each method raises Misconfigured with the variable's name."""
 
     environment: Mapping[str, str]
 
     def text(self, name: str) -> str:
-        """Never empty."""
+        """Return the value of a required variable; never empty."""
         if not (value := self.environment.get(name)):
-            raise Misconfigured(f"the function's environment is wrong: {name}: it is not set, or empty")
+            raise Misconfigured(f"invalid environment variable {name}: not set or empty; deploy the stack again")
         return value
 
     def number(self, name: str, least: int, most: int, default: int | None = None) -> int:
-        """A whole number in this range."""
+        """Return a whole number in this range, or the default if the variable is not set."""
         if default is not None and name not in self.environment:
             return default
         text = self.text(name)
         if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise Misconfigured(f"the function's environment is wrong: {name}: it is no number from {least} to {most}")
+            raise Misconfigured(f"invalid environment variable {name}: must be a number from {least} to {most}")
         return int(text)

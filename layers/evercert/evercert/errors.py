@@ -1,20 +1,20 @@
-"""What can go wrong, sorted by what to do next.
+"""Exceptions that evercert raises, grouped by how the caller reacts.
 
 EvercertError
-├── Rejected        the spec, CSR or policy will never pass      → record, announce, stop until it is edited
-├── Unavailable     throttled, timed out, 5xx                    → record, announce, come back
-│   ├── GaveUp      it took longer than it may                   → the same, with a new revision
-│   ├── Busy        one thing there is in use; the rest answers  → the same
-│   ├── Gone        what a destination held is no more           → deliver there as for the first time
-│   └── AnswerLost  it may have been done, nobody said so        → look whether it was, before asking again
-├── Misconfigured   our secret, permission or setting is wrong   → record, announce, come back; an operator must act
-│   ├── SealBroken  a sealed private key cannot be opened        → the same, with a new revision
-│   ├── LoginRefused a server does not let us in               → the same; the others there wait, or it locks us out
-│   └── Looping     issued again and again without anybody asking → stop until it is edited or asked for
-├── Unexpected      a bug of ours                                → record, announce, come back; a developer must act
-├── NotYet          its turn comes later                         → come back then; nothing failed
-├── ClaimLost       somebody else has taken the certificate over → stop, write nothing more
-└── OutOfTime       the next call could outlive our claim        → stop, the claim's own due time brings it back
+├── Rejected         the spec, CSR or policy can never pass       → record, announce, stop until the spec changes
+├── Unavailable      throttled, timed out or 5xx                  → record, announce, retry with back-off
+│   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
+│   ├── Busy         one resource is locked, the service is up    → retry; the service's breaker stays closed
+│   ├── Gone         the destination's resource was deleted       → deliver as for the first time
+│   └── AnswerLost   the request may have succeeded               → look for its result before sending it again
+├── Misconfigured    a secret, permission or setting is wrong     → record, announce, retry; an operator must act
+│   ├── SealBroken   a sealed private key cannot be decrypted     → retry with a new revision
+│   ├── LoginRefused the server refuses the credentials           → pause every certificate there: avoid a lockout
+│   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
+├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
+├── NotYet           a rate limit or an outage delays the call    → retry at the given time; not a failure
+├── ClaimLost        another run took over the certificate        → stop without further writes
+└── OutOfTime        the next call could outlast the claim        → stop; the claim's due time resumes the work
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from typing import ClassVar
 
 
 class EvercertError(Exception):
-    """Anything evercert raises on purpose."""
+    """Base class of every exception that evercert raises on purpose."""
 
     kind: ClassVar[str] = "error"
-    abandons: ClassVar[bool] = False  # whether the revision under way is lost with it
-    stops: ClassVar[bool] = False  # whether only an edit, a request or a day makes another try worth while
+    abandons: ClassVar[bool] = False  # whether the revision in progress is lost
+    stops: ClassVar[bool] = False  # whether to retry only after an edit, a renewal request or a day
 
 
 class Rejected(EvercertError):
-    """The spec, the CSR or a policy will never pass as it stands."""
+    """The spec, the CSR or a policy cannot pass without a change."""
 
     kind = "rejected"
     abandons = True
@@ -42,7 +42,7 @@ class Rejected(EvercertError):
 
 
 class Unavailable(EvercertError):
-    """Somebody we need did not answer, or asked us to come back; `retry_after` is their wish, if they gave one."""
+    """A service did not answer or asked to retry; `retry_after` is the delay that it named, if any."""
 
     kind = "unavailable"
 
@@ -52,60 +52,60 @@ class Unavailable(EvercertError):
 
 
 class GaveUp(Unavailable):
-    """The issuer did not finish before the deadline that it named."""
+    """The issuer did not finish before its own deadline."""
 
     abandons = True
 
 
 class Busy(Unavailable):
-    """One certificate, secret or item is being written by somebody; its service answers."""
+    """Another writer holds one certificate, secret or item; the service itself is available."""
 
 
 class Gone(Unavailable):
-    """The place that a destination had for this certificate was deleted."""
+    """The destination's resource for this certificate was deleted."""
 
 
 class AnswerLost(Unavailable):
-    """A server may have done what it was asked for once, and its answer did not reach us."""
+    """A request that must not be repeated may have succeeded: its response was lost."""
 
 
 class Misconfigured(EvercertError):
-    """A permission, a secret or a setting of ours is wrong, and a person has to mend it."""
+    """A permission, a secret or a setting is wrong, and an operator has to fix it."""
 
     kind = "misconfigured"
 
 
 class SealBroken(Misconfigured):
-    """What was sealed does not open, or is not what was sealed: that private key is lost."""
+    """A sealed private key cannot be decrypted or was changed: the key is lost."""
 
     abandons = True
 
 
 class LoginRefused(Misconfigured):
-    """A server did not believe who we are, and will not believe the next certificate either."""
+    """A server refused the credentials, and would refuse them for every other certificate."""
 
 
 class Looping(Misconfigured):
-    """The same certificate was issued again and again; the next one would be one more."""
+    """The same certificate was reissued too often without a request."""
 
     stops = True
 
 
 class Unexpected(EvercertError):
-    """An exception that nobody foresaw: names its type and place, never its text, which could hold a secret."""
+    """An unforeseen exception; names its type and place, never its text, which could contain a secret."""
 
     kind = "unexpected"
 
     @classmethod
     def of(cls, error: Exception) -> Unexpected:
-        """The same, from the exception as it was caught."""
+        """Return an Unexpected for a caught exception."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         return cls(f"a bug in evercert: {type(error).__name__}{place}; please report it with this line")
 
 
 class NotYet(EvercertError):
-    """Somebody's pace, or an outage, says when to come back; nothing was tried, and nothing failed."""
+    """A rate limit or an outage delays the call until `until`; nothing was tried."""
 
     kind = "not-yet"
 
@@ -115,12 +115,12 @@ class NotYet(EvercertError):
 
 
 class ClaimLost(EvercertError):
-    """The certificate is no longer ours to write: another run holds it, or it was deleted."""
+    """The run no longer holds the claim: another run took it, or the record was deleted."""
 
     kind = "claim-lost"
 
 
 class OutOfTime(EvercertError):
-    """The next outbound call could still be running when our claim ends, so it is not started."""
+    """The next outbound call could outlast the claim, so it is not started."""
 
     kind = "out-of-time"

@@ -1,4 +1,4 @@
-"""Where an issuer is asked: addresses, the hosts that an operator allows, and networks that nobody may send to."""
+"""Issuer addresses: origins, the operator's list of allowed hosts, and forbidden networks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
-# The metadata services that are not link-local: EC2 and EKS over IPv6, Alibaba Cloud, Azure's own wire server.
+# Metadata services outside the link-local ranges: EC2 and EKS over IPv6, Alibaba Cloud, Azure's wire server.
 METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16")))
 _CARRIERS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))  # RFC 6052 §2.1; RFC 4291 §2.5.5.1
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port: what a token or a credential is bound to; `of` gives equal ones for what is the same."""
+    """Scheme, host and port, to which tokens and credentials are bound; `of` normalizes them."""
 
     scheme: str
     host: str  # lower case, A-labels; an IPv6 address without its brackets
@@ -36,7 +36,7 @@ class Origin:
 
     @classmethod
     def of(cls, address: str) -> Self:
-        """Raises Misconfigured with what is wrong; user, query and fragment are no part of an address."""
+        """Parse a URL; raise Misconfigured if it is invalid or has a user, a query or a fragment."""
         parts = _split(address)
         try:
             port = parts.port
@@ -45,12 +45,12 @@ class Origin:
         if port is None:
             port = PORTS[parts.scheme]
         if port == 0:
-            raise _wrong(address, "its port is no number from 1 to 65535")
+            raise _wrong(address, f"invalid port: must be 1 to {HIGHEST_PORT}")
         return cls(parts.scheme, _host(parts.hostname or "", address), port)
 
     @property
     def address(self) -> Address | None:
-        """The IP address that the host is, if it is one."""
+        """Return the host as an IP address, or None if it is a name."""
         try:
             return ipaddress.ip_address(self.host)
         except ValueError:
@@ -58,7 +58,7 @@ class Origin:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is this very machine by its name alone."""
+        """Whether the host is `localhost` or a loopback address; names are not resolved."""
         return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
 
     def __str__(self) -> str:
@@ -67,17 +67,17 @@ class Origin:
 
 
 def path_of(address: str) -> str:
-    """What comes after the origin, without a slash at its end; raises Misconfigured."""
+    """Return the URL's path without a trailing slash; raise Misconfigured if it is invalid."""
     path = _split(address).path.rstrip("/")
     if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
-        raise _wrong(address, "its path has characters that no API's path has")
+        raise _wrong(address, "invalid path: use letters, digits and . _ ~ - between slashes")
     return path
 
 
 class Hosts:
-    """The hosts that issuers may be asked at: `name`, `name:port`, `*.name` for names of any depth below it.
+    """Allowed issuer hosts: `name`, `name:port`, or `*.name` for subdomains of any depth.
 
-    Without a port all ports are meant. A name stands for whatever it resolves to; `forbidden` looks at that.
+    An entry without a port allows all ports. Names are not resolved here; `forbidden` checks the resolved address.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -85,11 +85,11 @@ class Hosts:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """From parameter IssuerHosts, separated by commas; raises Misconfigured."""
+        """Parse the comma-separated parameter IssuerHosts; raise Misconfigured for an invalid entry."""
         return cls(part.strip() for part in text.split(",") if part.strip())
 
     def allow(self, origin: Origin) -> bool:
-        """Whether the list names it."""
+        """Whether the list allows this origin."""
         return any(
             (port is None or port == origin.port)
             and (origin.host.endswith(host[1:]) if host.startswith("*.") else origin.host == host)
@@ -98,9 +98,10 @@ class Hosts:
 
 
 def forbidden(address: Address, *, local: bool = False) -> str | None:
-    """Why nothing may be sent there; None: it may. In Lambda, loopback is the runtime API; private networks are fine.
+    """Return why requests to this address are forbidden, or None if they are allowed.
 
-    An IPv4 address inside an IPv6 one counts as what it is inside: the system would send it there.
+    In Lambda, loopback is the runtime API. Private networks are allowed. An IPv4 address embedded in an IPv6 address
+    is judged as IPv4, because the system routes it so.
     """
     address = _carried(address)
     if address in METADATA:
@@ -119,16 +120,16 @@ def forbidden(address: Address, *, local: bool = False) -> str | None:
 def _carried(address: Address) -> Address:
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    # ::1 and :: lie in ::/96 and are themselves
+    # ::1 and :: lie in ::/96 but embed no IPv4 address
     if int(address) > 1 and any(address in network for network in _CARRIERS):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour or address
 
 
 def to_a_labels(name: str) -> str:
-    """A DNS name with international labels as certificates hold it: `xn--bcher-kva.example`; raises ValueError.
+    """Convert an international DNS name to A-labels (`xn--bcher-kva.example`); raise ValueError if it is invalid.
 
-    IDNA2008 (RFC 5891) after the mapping of UTS 46, so that case and width make no other name. A wildcard stays one.
+    Applies the UTS 46 mapping, then IDNA2008 (RFC 5891), so that case and width do not matter. Keeps a wildcard label.
     """
     import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
 
@@ -137,9 +138,9 @@ def to_a_labels(name: str) -> str:
         labels = idna.uts46_remap(host, std3_rules=False).split(".")
         labels = [label if label.isascii() else idna.alabel(label).decode() for label in labels]
     except idna.IDNAError as error:
-        raise ValueError(f"{name!r} is no international name: {printable(str(error))}") from error
+        raise ValueError(f"{name!r} is not a valid international name: {printable(str(error))}") from error
     if "*" in labels:
-        raise ValueError(f"{name!r} is no international name: write the star of a wildcard in ASCII")
+        raise ValueError(f"{name!r} is not a valid international name: write the wildcard's * in ASCII")
     return dns_name(f"{wildcard}{'.'.join(labels)}")
 
 
@@ -147,14 +148,14 @@ def dns_name(value: str, *, wildcard: bool = True) -> str:
     """Return the DNS name in lower case; raise ValueError if it is invalid (RFC 1035 §2.3, IDNA2008)."""
     name = value.lower()
     labels = name.split(".")
-    if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would be for everybody
+    if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would cover a whole top-level domain
         labels = labels[1:]
     if len(name) > LONGEST_DNS_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
     if all(label.isdigit() for label in labels):
         raise ValueError(f"{value!r} is not a DNS name: it has only digits")
     if _NUMBER.fullmatch(labels[-1]):
-        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so that programs take it for an address")
+        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so programs read it as an IP address")
     for label in labels:
         if label.startswith(_ACE_PREFIX):
             _check_a_label(label)
@@ -174,18 +175,18 @@ def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
     except ValueError:
-        raise Misconfigured("the address is none; write https:// and a host, such as https://ca.example.com") from None
-    # First, and never with a word of it: it may hold a password, whatever else is wrong.
+        raise Misconfigured("invalid address: must be https:// and a host, such as https://ca.example.com") from None
+    # Checked first and never quoted: the address may contain a password.
     if "@" in address or parts.query or parts.fragment or not address.isprintable():
-        raise Misconfigured("the address has a user, a query or a fragment; leave them out")
+        raise Misconfigured("invalid address: it has a user, a query or a fragment; remove them")
     if parts.scheme not in PORTS or not parts.netloc:
-        raise _wrong(address, "it does not begin with https://")
+        raise _wrong(address, "must begin with https://")
     return parts
 
 
 def _host(host: str, address: str) -> str:
     if "%" in host:
-        raise _wrong(address, "the zone of an IP address is no part of it")
+        raise _wrong(address, "remove the zone of the IP address")
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -194,28 +195,28 @@ def _host(host: str, address: str) -> str:
         name = dns_name(host) if host.isascii() else to_a_labels(host)
     except ValueError:
         name = "*"
-    # 127.1 and 2130706433 are refused here; 0x7f.1 could be a name, and what it resolves to is looked at later.
+    # 127.1 and 2130706433 are refused here; 0x7f.1 could be a name, and its resolved address is checked later.
     if "*" in name:
-        raise _wrong(address, "its host is no DNS name and no IP address")
+        raise _wrong(address, "its host is neither a DNS name nor an IP address")
     return name
 
 
 def _entry(entry: str) -> tuple[str, int | None]:
-    """One entry of the list; raises Misconfigured."""
+    """Parse one entry of IssuerHosts; raise Misconfigured if it is invalid."""
     host, _, port = entry.rpartition(":")
     if not host or entry.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = entry, ""
     if port and not (port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
-        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r}: the port is no number from 1 to {HIGHEST_PORT}")
+        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r}: invalid port: must be 1 to {HIGHEST_PORT}")
     star = "*." if host.startswith("*.") else ""
     try:
         name = Origin.of(f"https://{host.removeprefix('*.')}").host
     except Misconfigured:
         name = ""
     if not name or "/" in entry or "*" in name or (star and "." not in name):
-        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r} is no host, host:port or *.domain")
+        raise Misconfigured(f"IssuerHosts: {printable(entry, 100)!r} is invalid: must be host, host:port or *.domain")
     return f"{star}{name}", int(port) if port else None
 
 
 def _wrong(address: str, why: str) -> Misconfigured:
-    return Misconfigured(f"address {printable(address, 200)!r}: {why}; it should look like https://app.infisical.com")
+    return Misconfigured(f"invalid address {printable(address, 200)!r}: {why}; example: https://app.infisical.com")

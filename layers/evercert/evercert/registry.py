@@ -1,4 +1,4 @@
-"""Kinds of issuers and destinations by name, loaded only when one is used."""
+"""Registries of issuer and destination types; a type's module is imported at first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evercert.schema import first_problem, nearest
 
 
 class Component(BaseModel):
-    """An issuer or a destination as its document names it: a type, and settings that only that type understands."""
+    """An opaque issuer or destination definition: a type and its settings."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
@@ -22,37 +22,37 @@ class Component(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What only its type understands, in the spelling of the document."""
+        """The settings of the type, with the keys as the document spells them."""
         return dict(self.model_extra or {})
 
     @property
     def key(self) -> str:
-        """A name that stays the same while type and settings do, wherever it stands in the document."""
+        """A stable key, derived from type and settings and independent of the position in the document."""
         return f"{self.type}-{digest(self.settings)[:16]}"
 
 
 class Registry:
-    """`"module:Class"` by type; each class has a `Settings` model, and takes it as its first argument."""
+    """Map types to `"module:Class"`; each class has a `Settings` model, its first constructor argument."""
 
     def __init__(self, what: str, entries: Mapping[str, str]) -> None:
         self.what = what
         self.entries = entries
 
     def load(self, kind: str) -> Any:  # noqa: ANN401 (a class with a Settings model)
-        """The class; raises Misconfigured with the nearest known type."""
+        """Import and return the class; raise Misconfigured with the nearest known type if there is none."""
         if kind not in self.entries:
             raise Misconfigured(f"there is no {self.what} type {kind!r}{nearest(kind, self.entries)}")
         module, _, name = self.entries[kind].partition(":")
         return getattr(import_module(module), name)
 
     def settings(self, component: Component, **context: str) -> Any:  # noqa: ANN401
-        """The checked settings; raises Misconfigured."""
+        """Validate and return the component's settings; raise Misconfigured if they are invalid."""
         try:
             return self.load(component.type).Settings.model_validate(component.settings, context=context)
         except ValidationError as error:
             raise Misconfigured(f"{self.what} of type {component.type}: {first_problem(error)}") from error
 
     def identity_hash(self, component: Component) -> str:
-        """What tells one issuer from another; time limits are not in it. Raises Misconfigured."""
+        """Return a hash of the settings that identify an issuer, without time limits; raise Misconfigured."""
         settings = self.settings(component)
         return digest(self.load(component.type).identity(settings))

@@ -1,4 +1,4 @@
-"""How documents and stored parts are read: kebab-case keys, no unknown ones, mistakes told with their place."""
+"""Base models and helpers for documents and records: kebab-case keys, strict parsing, errors with their path."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from evercert.timestamps import from_text, to_text
 
 Place = tuple[str | int, ...]
 _KEY = re.compile("[a-z_-]{1,40}")
-NO_KEY = "a key that is none; is a space missing after a colon?"
+NO_KEY = "an invalid key; is a space missing after a colon?"
 
 
 PRINTABLE_LIMIT = 500
 
 
 def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
-    """Text that somebody else wrote, made safe for a terminal, a log line and a mail.
+    """Make untrusted text safe for a terminal, a log line or a mail.
 
     Control characters become spaces (they could move a cursor or forge a line), and the length is capped.
     """
@@ -30,18 +30,18 @@ def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
 
 
 class Model(BaseModel):
-    """A frozen part of a document: kebab-case keys, and no key that we do not know."""
+    """A frozen part of a document with kebab-case keys; unknown keys are errors."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        defer_build=True,  # at first use: most runs need few of the models
+        defer_build=True,  # build at first use: most runs need few of the models
         alias_generator=lambda field: field.replace("_", "-"),
     )
 
 
 def text_of(pattern: str, rule: str) -> AfterValidator:
-    """Text of one form; the error says the rule instead of the pattern."""
+    """Return a validator for text that matches a pattern; its error states the rule, not the pattern."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -52,7 +52,7 @@ def text_of(pattern: str, rule: str) -> AfterValidator:
 
 
 def misplaced(problems: dict[Place, str]) -> ValidationError:
-    """What a rule over several keys raises, told at the keys that break it; holds no input, which may be a secret."""
+    """Return an error of a rule over several keys, located at those keys; never contains input, which may be secret."""
     details = [
         InitErrorDetails(
             type=PydanticCustomError("rule", "{message}", {"message": message}),
@@ -65,12 +65,12 @@ def misplaced(problems: dict[Place, str]) -> ValidationError:
 
 
 def missing(key: str) -> ValidationError:
-    """What pydantic raises for a key that has no default; for one that only some rule needs."""
+    """Return pydantic's error for a missing key, for keys that only a rule requires."""
     return ValidationError.from_exception_data("document", [InitErrorDetails(type="missing", loc=(key,), input=None)])
 
 
 def is_key(text: object) -> bool:
-    """Whether an unknown key among credentials may be shown: `{client-secret:s3cret}` is a key to YAML."""
+    """Whether an unknown key may be shown in a message: YAML reads `{client-secret:s3cret}` as one key."""
     return isinstance(text, str) and _KEY.fullmatch(text) is not None
 
 
@@ -79,7 +79,7 @@ def _moment(value: object) -> datetime:
         return value
     if isinstance(value, str):
         return from_text(value)
-    raise ValueError("not a moment")
+    raise ValueError("not a timestamp")
 
 
 def _as_written(value: object) -> datetime:
@@ -88,17 +88,17 @@ def _as_written(value: object) -> datetime:
     except ValueError:
         moment = None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise ValueError("write a moment with its zone, in quotes, such as '2027-01-31T12:00:00Z'")
+        raise ValueError("write a timestamp with its zone, in quotes, such as '2027-01-31T12:00:00Z'")
     return moment.astimezone(UTC)
 
 
 Moment = Annotated[datetime, PlainValidator(_as_written), PlainSerializer(to_text, when_used="json")]
-# Not beside `to_text`: the checker, which writes moments too, must not load pydantic.
+# Not in `timestamps`: the checker formats timestamps too and must not load pydantic.
 Instant = Annotated[datetime, PlainValidator(_moment), PlainSerializer(to_text, when_used="json")]
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """`; did you mean …?`, or what is known, for the end of a message."""
+    """Return `; did you mean …?` or the known words, as the end of a message."""
     import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
 
     close = difflib.get_close_matches(word, list(known), n=1)
@@ -106,9 +106,9 @@ def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def first_problem(error: ValidationError) -> str:
-    """One line for the first thing that is wrong, with its place. Never the input: it may be a secret.
+    """Return one line for the first error, with its path; never the input, which may be secret.
 
-    Rules of our own may quote what they refuse; a setting that is a secret has none but pydantic's.
+    Custom rules may quote the value that they refuse. Secret settings therefore use pydantic's rules only.
     """
     problem = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in problem["loc"])

@@ -89,7 +89,7 @@ def test_what_was_read_and_stored_reads_the_same_again():
 @pytest.mark.parametrize("data", [None, [], "version: evercert/v1", 5], ids=repr)
 def test_what_is_no_mapping_is_told_what_a_document_is(data):
     (problem,) = read(data, KINDS)
-    assert problem == Problem((), "a document is a mapping with version: evercert/v1, issuers: and certificates:")
+    assert problem == Problem((), "a document must be a mapping with version: evercert/v1, issuers: and certificates:")
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -209,18 +209,18 @@ def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        pytest.param("", "an empty dns name", id="empty"),
-        pytest.param("ip:", "an empty ip name", id="empty address"),
+        pytest.param("", "empty dns name", id="empty"),
+        pytest.param("ip:", "empty ip name", id="empty address"),
         pytest.param("ip:1.2.3", "'1.2.3' does not appear to be an IPv4 or IPv6 address", id="address"),
         pytest.param("uri:nothing", "'nothing' is not a URI with a scheme", id="URI"),
         pytest.param("email:nobody", "'nobody' is not an e-mail address", id="e-mail"),
         pytest.param("*.com", "'*.com' is not a DNS name", id="wildcard"),
-        pytest.param("☃.example", "is no international name: Codepoint U+2603", id="international"),
+        pytest.param("☃.example", "is not a valid international name: Codepoint U+2603", id="international"),
         pytest.param(
             "uri:http://bücher.example", "write an international host as its A-label", id="URI in another script"
         ),
-        pytest.param(443, "a name is text", id="number"),
-        pytest.param(None, "a name is text", id="nothing"),
+        pytest.param(443, "a name must be text", id="number"),
+        pytest.param(None, "a name must be text", id="nothing"),
     ],
 )
 def test_a_malformed_alternative_name_is_told_with_its_place_in_the_list(name, told):
@@ -321,7 +321,7 @@ def test_a_hundred_names_fit_into_a_secret():
         pytest.param("domain-components", "a", ("domain-components",), "domain-components: write a list", id="no list"),
         pytest.param("key-usages", ["crl_sign"], ("key-usages", 0), "key-usages[0]: crl_sign: only a CA", id="usage of a CA"),
         pytest.param("key-usages", ["digital-sign"], ("key-usages", 0), "did you mean 'digital_signature'?", id="unknown usage"),
-        pytest.param("key-usages", ["key-encipherment"], ("key-usages",), "key-usages: key_encipherment with EC_prime256v1: an EC key", id="usage of another key"),
+        pytest.param("key-usages", ["key-encipherment"], ("key-usages",), "key-usages: key_encipherment with EC_prime256v1: EC keys", id="usage of another key"),
         pytest.param("extended-key-usages", ["any_purpose"], ("extended-key-usages", 0), "extended-key-usages[0]: any_purpose: name", id="any purpose"),
     ],
 )  # fmt: skip
@@ -358,8 +358,8 @@ def test_a_document_with_a_csr_needs_no_attributes():
     [
         ({"csr": "request.pem"}, ("csr",), "csr: has 0 PEM blocks"),
         ({"csr": 5}, ("csr",), "csr: write text"),
-        ({"attributes": {"organization": "X"}}, ("attributes", "organization"), "organization: the CSR has Muster; leave"),
-        ({"private-key": {"algorithm": "RSA_2048"}}, ("private-key", "algorithm"), "algorithm: the CSR has Ed25519; leave"),
+        ({"attributes": {"organization": "X"}}, ("attributes", "organization"), "organization: the CSR has Muster; remove"),
+        ({"private-key": {"algorithm": "RSA_2048"}}, ("private-key", "algorithm"), "algorithm: the CSR has Ed25519; remove"),
         ({"attributes": "x"}, ("attributes",), "attributes: write a mapping"),
     ],
 )  # fmt: skip

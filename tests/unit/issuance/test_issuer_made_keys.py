@@ -330,7 +330,7 @@ def test_other_signature_algorithm_is_rejected(bench: Bench, maker: Maker) -> No
     bench.issuers.known["main"] = OpenIssuer(Deaf(), "deaf")
     bench.want(theirs(attributes={"common-name": "www.example.com", "signature-algorithm": "ECDSA-SHA512"}))
     assert bench.run() == "certificate.failed"
-    assert "it is signed with ECDSA-SHA256; asked for was ECDSA-SHA512" in bench.record().last_error.message
+    assert "it is signed with ECDSA-SHA256; requested was ECDSA-SHA512" in bench.record().last_error.message
 
 
 # -- unrequested usages -------------------------------------------------------------------------------------------------

@@ -257,5 +257,5 @@ def test_unreadable_certificate_is_a_misfit(bench: Bench, ca: ScriptedCA) -> Non
         leaf = Leaf()
 
     assert misfits(Broken(), spec().attributes, b"", bench.clock()) == [
-        "its extensions or its public key cannot be read"
+        "its extensions or its public key cannot be parsed"
     ]

@@ -90,7 +90,7 @@ def test_a_common_name_that_is_no_host_stays_as_it_is(common_name):
 @pytest.mark.parametrize(
     ("common_name", "told"),
     [
-        ("☃.example", "is no international name"),
+        ("☃.example", "is not a valid international name"),
         ("xn--a.example", "is not an A-label"),
         ("www.xn--a.example", "is not an A-label"),
         ("bücher." * 6 + "example", "1 to 64 printable characters"),

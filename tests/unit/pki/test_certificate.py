@@ -114,13 +114,13 @@ def test_what_was_asked_for_fits(certificates):
         ),
         pytest.param(
             leaf(names=("dns:www.example.com",)),
-            "its names are dns:www.example.com; asked for were dns:www.example.com, ip:192.0.2.10",
+            "its names are dns:www.example.com; requested were dns:www.example.com, ip:192.0.2.10",
             id="a name short",
         ),
         pytest.param(
             leaf(names=("dns:www.example.com", "ip:192.0.2.10", "dns:evil.example")),
             "its names are dns:evil.example, dns:www.example.com, ip:192.0.2.10; "
-            "asked for were dns:www.example.com, ip:192.0.2.10",
+            "requested were dns:www.example.com, ip:192.0.2.10",
             id="a name too many",
         ),
     ],
@@ -242,7 +242,7 @@ def test_the_subject_that_was_asked_for_fits(parts):
     ],
 )
 def test_a_subject_that_is_not_the_one_asked_for_does_not_fit(parts, wrong):
-    told = f"its subject has another {wrong} than was asked for, or none"
+    told = f"its subject does not have the requested {wrong}"
     assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == [told]
 
 
@@ -252,7 +252,7 @@ def test_a_certificate_for_another_key_does_not_fit():
 
 def test_a_certificate_without_alternative_names_does_not_fit():
     bare = certificate("www.example.com", "Issuing", usage(digital_signature=True))
-    assert fit(bare) == ["its names are none; asked for were dns:www.example.com, ip:192.0.2.10"]
+    assert fit(bare) == ["its names are none; requested were dns:www.example.com, ip:192.0.2.10"]
 
 
 def test_a_name_of_a_kind_that_was_never_asked_for_does_not_fit():

@@ -73,7 +73,7 @@ def test_a_common_name_alone_is_enough():
         pytest.param("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "is not a certificate request", id="a certificate"),
         pytest.param(csr().replace("\n", "\nAAAA", 2), "is not a certificate request", id="garbage"),
         pytest.param(csr() + "\ud800", "is not a certificate request", id="no text"),
-        pytest.param(csr() + " " * LARGEST, "a CSR has at most 16384", id="long"),
+        pytest.param(csr() + " " * LARGEST, "the limit is 16384", id="long"),
     ],
 )  # fmt: skip
 def test_refuses_what_is_no_csr(text, told):
@@ -84,7 +84,7 @@ def test_a_private_key_in_its_place_is_refused_and_not_shown():
     pem = PrivateKey.generate("EC_prime256v1").pem()
     for text in (pem, csr() + pem, pem + csr()):
         message = refusal(text)
-        assert "holds a private key" in message
+        assert "contains a private key" in message
         assert not [line for line in pem.splitlines() if line in message]
 
 
@@ -97,11 +97,11 @@ def test_a_private_key_in_its_place_is_refused_and_not_shown():
     ],
 )
 def test_refuses_a_key_of_another_kind(key):
-    assert "its key is none of RSA with 2048, 3072 or 4096 bits, EC on P-256" in refusal(csr(key=key()))
+    assert "unsupported key: use RSA 2048, 3072 or 4096, EC P-256" in refusal(csr(key=key()))
 
 
 def test_refuses_a_key_of_a_kind_without_hash():
-    assert "its key is none of" in refusal(csr(key=ed448.Ed448PrivateKey.generate(), hash_=None))
+    assert "unsupported key" in refusal(csr(key=ed448.Ed448PrivateKey.generate(), hash_=None))
 
 
 EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # OIDs as they stand in DER
@@ -111,10 +111,10 @@ ECDSA_WITH_SHA256 = bytes.fromhex("06082a8648ce3d040302")
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
-        pytest.param(b"WWW.Example", b"WWW.Exomple", "its signature is not valid", id="name"),
-        pytest.param(EC_PUBLIC_KEY, EC_PUBLIC_KEY[:-1] + b"\x7f", "its key is none of", id="kind of key"),
+        pytest.param(b"WWW.Example", b"WWW.Exomple", "invalid signature", id="name"),
+        pytest.param(EC_PUBLIC_KEY, EC_PUBLIC_KEY[:-1] + b"\x7f", "unsupported key", id="kind of key"),
         pytest.param(
-            ECDSA_WITH_SHA256, ECDSA_WITH_SHA256[:-1] + b"\x7f", "its signature is not one with", id="kind of signature"
+            ECDSA_WITH_SHA256, ECDSA_WITH_SHA256[:-1] + b"\x7f", "unsupported signature", id="kind of signature"
         ),
     ],
 )
@@ -128,7 +128,7 @@ def test_refuses_a_csr_that_was_changed_after_it_was_signed(right, wrong, told):
 
 def test_refuses_a_weak_signature():
     weak = csr(hash_=hashes.SHA224())
-    assert "its signature is not one with SHA-256, SHA-384 or SHA-512" in refusal(weak)
+    assert "unsupported signature: use SHA-256, SHA-384 or SHA-512" in refusal(weak)
 
 
 def test_refuses_a_challenge_password_and_does_not_show_it():
@@ -143,15 +143,15 @@ OTHER_NAME = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\
 @pytest.mark.parametrize(
     ("extensions", "told"),
     [
-        pytest.param([NAMES, x509.BasicConstraints(ca=True, path_length=0)], "it asks for a CA certificate", id="CA"),
-        pytest.param([NAMES, x509.KeyUsage(True, *[False] * 4, True, *[False] * 3)], "as only a CA may", id="key_cert_sign"),
-        pytest.param([NAMES, x509.KeyUsage(True, *[False] * 5, True, *[False] * 2)], "as only a CA may", id="crl_sign"),
+        pytest.param([NAMES, x509.BasicConstraints(ca=True, path_length=0)], "it requests a CA certificate", id="CA"),
+        pytest.param([NAMES, x509.KeyUsage(True, *[False] * 4, True, *[False] * 3)], "which evercert does not issue", id="key_cert_sign"),
+        pytest.param([NAMES, x509.KeyUsage(True, *[False] * 5, True, *[False] * 2)], "which evercert does not issue", id="crl_sign"),
         pytest.param([NAMES, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])], "the purpose anyExtendedKeyUsage", id="any purpose"),
         pytest.param([NAMES, x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])], "the purpose 1.2.3,", id="unknown purpose"),
-        pytest.param([x509.SubjectAlternativeName([OTHER_NAME])], "a name of the kind OtherName", id="kind of name"),
+        pytest.param([x509.SubjectAlternativeName([OTHER_NAME])], "a name of type OtherName", id="kind of name"),
         pytest.param([x509.SubjectAlternativeName([x509.DNSName("*.com")])], "'*.com' is not a DNS name", id="name"),
         pytest.param([x509.SubjectAlternativeName([x509.DNSName("a\x1b[2J.example")])], "only printable ASCII", id="control character"),
-        pytest.param([x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x03abc")], "its extensions cannot be read", id="broken names"),
+        pytest.param([x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x03abc")], "its extensions cannot be parsed", id="broken names"),
         pytest.param([x509.KeyUsage(True, *[False] * 8)], "give at least one name", id="no name"),
     ],
 )  # fmt: skip
@@ -162,7 +162,7 @@ def test_refuses_what_it_could_not_ask_for(extensions, told):
 def test_refuses_an_unknown_extension_only_where_it_is_critical():
     strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00")
     assert read(csr(NAMES, strange)).attributes == read(csr()).attributes
-    assert "its extension 1.2.3 is critical" in refusal(csr(NAMES, strange, critical=True))
+    assert "its critical extension 1.2.3 is not supported" in refusal(csr(NAMES, strange, critical=True))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_refuses_an_unknown_extension_only_where_it_is_critical():
     [
         pytest.param([(NameOID.EMAIL_ADDRESS, "a@b.example")], "its subject has emailAddress (1.2.840.113549.1.9.1)", id="e-mail"),
         pytest.param([(NameOID.PSEUDONYM, "a")], "its subject has 2.5.4.65,", id="by its number"),
-        pytest.param([(NameOID.COMMON_NAME, "a"), (NameOID.COMMON_NAME, "b")], "has 2 of common-name", id="twice"),
+        pytest.param([(NameOID.COMMON_NAME, "a"), (NameOID.COMMON_NAME, "b")], "has 2 values of common-name", id="twice"),
         pytest.param([(NameOID.ORGANIZATION_NAME, "a" * 65)], "organization: 1 to 64 printable characters", id="long"),
         pytest.param([(NameOID.LOCALITY_NAME, "a\x1b[2J")], "locality: 1 to 128 printable characters", id="control character"),
     ],
@@ -183,7 +183,7 @@ def test_refuses_several_values_in_one_part_of_the_subject():
     pair = [x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")]
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.RelativeDistinguishedName(pair)]))
     signed = builder.add_extension(NAMES, critical=False).sign(EC_KEY, hashes.SHA256())
-    assert "several values in one part" in refusal(signed.public_bytes(serialization.Encoding.PEM).decode())
+    assert "multi-valued RDN" in refusal(signed.public_bytes(serialization.Encoding.PEM).decode())
 
 
 def test_reads_usages():

@@ -98,9 +98,9 @@ def test_an_international_name_stands_as_its_a_labels(text, canonical):
         pytest.param("ö" * 60 + ".example", "long", id="too long as an A-label"),
         pytest.param("ö..example", "is not a DNS name", id="empty label"),
         pytest.param("ö.example.", "is not a DNS name", id="root dot"),
-        pytest.param("w ö.example", "is no international name", id="space"),
-        pytest.param("\uff41\uff0fö.example", "is no international name", id="slash in full width"),
-        pytest.param("\uff0a.bücher.example", "write the star", id="wildcard in full width"),
+        pytest.param("w ö.example", "is not a valid international name", id="space"),
+        pytest.param("\uff41\uff0fö.example", "is not a valid international name", id="slash in full width"),
+        pytest.param("\uff0a.bücher.example", "write the wildcard's *", id="wildcard in full width"),
         pytest.param("dns:0x7f.1", "it ends in a number", id="an address in hexadecimal"),
         pytest.param("dns:www.example.0x", "it ends in a number", id="what is read as 0"),
         pytest.param("dns:*.example.7", "it ends in a number", id="below a number"),
@@ -153,7 +153,7 @@ def test_refuses_all_but_printable_ascii_in_every_kind(text):
 
 @pytest.mark.parametrize("kind", ["dns", "ip", "uri", "email"])
 def test_an_empty_name_is_told_as_such(kind):
-    with pytest.raises(ValueError, match=f"an empty {kind} name"):
+    with pytest.raises(ValueError, match=f"empty {kind} name"):
         parse(f"{kind}:")
 
 
@@ -239,5 +239,5 @@ def test_a_field_takes_text_and_is_stored_as_text():
     assert adapter.validate_python("ip:192.0.2.1") == Identifier("ip", "192.0.2.1")
     assert adapter.validate_python(Identifier("dns", "a.example")) == Identifier("dns", "a.example")
     assert adapter.dump_python(Identifier("dns", "a.example"), mode="json") == "dns:a.example"
-    with pytest.raises(ValidationError, match="a name is text"):
+    with pytest.raises(ValidationError, match="a name must be text"):
         adapter.validate_python(443)

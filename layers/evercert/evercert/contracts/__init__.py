@@ -1,1 +1,1 @@
-"""Data and protocols that the core and its adapters share."""
+"""Data types and protocols that the core and its adapters share."""

@@ -1,4 +1,4 @@
-"""The contract of a destination: where bundles go, and what is particular about some of them."""
+"""The protocols of a destination: the required one, and optional capabilities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evercert.pki.certificate import Bundle
 
 @dataclass(frozen=True)
 class Delivered:
-    """Where the bundle is now."""
+    """The result of a delivery: the location of the bundle, and its version there."""
 
     location: str
     version: str
@@ -21,9 +21,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Drift:
-    """A destination does not hold what was delivered: `problem` says what it holds, `repaired` what was done about it.
+    """A destination no longer holds the delivered bundle.
 
-    `gone`: even the place is no more, and the next delivery is a first one.
+    `problem` describes what was found; `repaired` says how it was fixed, None if it was not. `gone`: the resource
+    itself was deleted, so that the next delivery creates it.
     """
 
     problem: str
@@ -32,57 +33,63 @@ class Drift:
 
 
 class Destination(Protocol):
-    """Where bundles go. Raises Rejected, Unavailable or Misconfigured."""
+    """Stores certificate bundles. Every method raises Rejected, Unavailable or Misconfigured."""
 
     @property
     def service(self) -> str:
-        """What fails together: a service, in an account and a region."""
+        """Return the key of the service, account and region that fail together; breaker and rate limit use it."""
 
     def check(self, spec: Spec) -> None:
-        """Asks nobody; raises Rejected when it could never take what this spec asks for."""
+        """Raise Rejected if the destination can never accept this spec. Makes no calls."""
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
-        """Stores the bundle whole, at `here` if there is something; repeating it with the same one changes nothing."""
+        """Store the bundle atomically, replacing the one at `here` if there is one; return its location and version.
+
+        Idempotent: delivering the same bundle again changes nothing. Raises Gone if the resource at `here` was deleted.
+        """
 
     def examine(self, here: Delivery) -> Drift | None:
-        """Whether it still holds what it took; mends what needs no new certificate."""
+        """Check that the destination still holds the delivered bundle; return the drift, or None.
+
+        Repairs whatever needs no new certificate. Idempotent.
+        """
 
 
 @runtime_checkable
 class Preflight(Protocol):
-    """A destination with rules about what may replace what it holds."""
+    """A destination that restricts which certificate may replace the current one."""
 
     def preflight(self, spec: Spec, here: Delivery) -> None:
-        """Asks the destination before anything is issued; raises Rejected with the rule."""
+        """Query the destination before issuance; raise Rejected with the violated rule. Changes nothing."""
 
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """A destination that can be looked at without changing anything, for an operator who asks."""
+    """A destination that an operator can test without changing it."""
 
     def inspect(self, here: Delivery) -> None:
-        """Raises Misconfigured or Unavailable when it could not deliver now."""
+        """Raise Misconfigured or Unavailable if a delivery would fail now. Changes nothing."""
 
 
 @runtime_checkable
 class Creator(Protocol):
-    """A destination whose first delivery makes a new thing every time it is tried."""
+    """A destination whose first delivery is not idempotent: every attempt creates a new resource."""
 
-    creates: bool  # False: the operator named the place, and it is there already
+    creates: bool  # False: the operator named an existing resource
 
     def find(self, since: datetime) -> str | None:
-        """The location of what a try that began then made and could not write down."""
+        """Return the location of a resource that an interrupted first delivery created since then, or None."""
 
 
 @runtime_checkable
 class Paced(Protocol):
-    """A destination that takes so many writes a second, and so many a year."""
+    """A destination with a rate limit and a yearly quota for writes."""
 
-    quota: int
+    quota: int  # writes in 365 days
 
 
 class Destinations(Protocol):
-    """The kinds of destination there are."""
+    """Opens destinations by type."""
 
     def open(self, component: Component, certificate: str) -> Destination:
-        """Raises Misconfigured when there is no such kind, or its settings are wrong."""
+        """Return the destination; raise Misconfigured if its type is unknown or a setting is invalid."""

@@ -1,4 +1,4 @@
-"""What is announced: one outcome, as a CloudEvent for machines and as text for people."""
+"""Outcomes of runs, and their form as CloudEvents and as mail."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _HEADLINES: dict[EventType, str] = {
     "certificate.expired": "EXPIRED",
     "certificate.revoked": "was REVOKED",
     "certificate.drifted": "drifted",
-    "certificate.pending": "waits for somebody",
+    "certificate.pending": "waits for approval",
     "spec.rejected": "spec REJECTED",
 }
 
 
 class Outcome(BaseModel):
-    """How one run ended: a line of the history, and the event until it is published."""
+    """The outcome of one run: a line of the history, and the event to publish."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -58,16 +58,16 @@ class Outcome(BaseModel):
 
     @property
     def key(self) -> str:
-        """The sort key of its item; also what makes its event id."""
+        """The sort key of the outcome's item; the event id is derived from it."""
         return f"outcome#{self.uid}#{self.revision:08d}#{self.number:08d}"
 
     @property
     def event_id(self) -> str:
-        """The same for every publication of this outcome, so that subscribers can tell a repeat."""
+        """The event id: equal for every publication of this outcome, so that subscribers can drop duplicates."""
         return str(uuid5(UUID(self.uid), self.key))
 
     def cloud_event(self, source: str) -> dict[str, Any]:
-        """CloudEvents 1.0, JSON format."""
+        """Return the outcome as a CloudEvent 1.0 in JSON format."""
         return {
             "specversion": "1.0",
             "id": self.event_id,
@@ -80,7 +80,10 @@ class Outcome(BaseModel):
         }
 
     def attributes(self) -> dict[str, str | list[str]]:
-        """For filter policies; five, because a raw SQS subscription loses a message with more than ten."""
+        """Return the message attributes for filter policies.
+
+        SNS drops messages with more than ten attributes for SQS subscriptions with raw delivery.
+        """
         return {
             "type": self.type,
             "certificate": printable(self.name) or "?",  # SNS takes no control characters
@@ -98,7 +101,7 @@ class Outcome(BaseModel):
         return f"evercert: {name if len(name) <= room else f'{name[: room - 3]}...'} {headline}"
 
     def text(self) -> str:
-        """The mail: one fact a line."""
+        """Return the body of the mail, with one fact per line."""
         lines = [f"Certificate {printable(self.name)}: {_HEADLINES[self.type]}.", ""]
         for key, value in self.data.items():
             if value not in (None, [], {}):

@@ -1,4 +1,4 @@
-"""The contract of an issuer: what it is asked, how it may answer, and what is particular about some of them."""
+"""The protocols of an issuer: request, answers, and optional capabilities."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from evercert.pki.keys import PrivateKey
 
 @dataclass(frozen=True)
 class Request:
-    """What an issuer is asked for once; the same token means the same question."""
+    """A certificate request; every attempt to obtain one revision has the same token."""
 
     certificate: str
     spec: Spec
-    csr: str | None  # None: the issuer makes the private key
+    csr: str | None  # None: the issuer generates the private key
     revision: int
     token: str
     now: datetime
     handle: str | None = None
-    asked_before: bool = False  # perhaps: a run that died may have asked, and never saw the answer
-    previous: Facts | None = None  # the certificate that this one follows, of the same issuer, for the same request
+    asked_before: bool = False  # an interrupted run may have sent this request
+    previous: Facts | None = None  # the certificate to renew, from the same issuer for the same request
 
 
 @dataclass(frozen=True)
 class Issued:
-    """The answer of an issuer that is done; `reference` is its own name of the certificate."""
+    """An issued certificate; `reference` is the issuer's own id of it."""
 
     chain: Chain
-    private_key: PrivateKey | None = None  # where it made the key
+    private_key: PrivateKey | None = None  # set if the issuer generated the key
     reference: str | None = None
-    profiled: bool = False  # usages that were not asked for are its profile's to choose
+    profiled: bool = False  # the issuer's profile chooses usages that were not requested
 
 
 @dataclass(frozen=True)
 class PendingAnswer:
-    """The answer of an issuer that takes time: come back with `handle` at `retry_at`, give up after `deadline`.
+    """A request in progress: poll with `handle` at `retry_at`, give up after `deadline`.
 
-    `waits_for`: what a person has to do before it goes on.
+    `waits_for` names the manual step that is missing, such as an approval.
     """
 
     handle: str
@@ -52,82 +52,89 @@ class PendingAnswer:
 
 
 class Issuer(Protocol):
-    """What obtains certificates; never sees a private key of ours. Raises Rejected, Unavailable or Misconfigured."""
+    """Obtains certificates without access to private keys. Raises Rejected, Unavailable or Misconfigured."""
 
     def issue(self, request: Request) -> Issued | PendingAnswer:
-        """Asks, or, with `request.handle`, asks how it stands."""
+        """Request a certificate, or poll the pending request `request.handle`.
+
+        Idempotent by `request.token` where the issuer's API supports it; otherwise raises AnswerLost if the response
+        is lost. Raises GaveUp if the issuer missed its deadline.
+        """
 
 
 @runtime_checkable
 class SelfIssuer(Protocol):
-    """The one kind of issuer that needs the subject's own key: the subject signs."""
+    """An issuer of self-signed certificates, which needs the subject's private key."""
 
     def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
-        """The certificate, signed by its own key."""
+        """Return a certificate that is signed by its own key; raise Rejected if the key cannot sign it."""
 
 
 @runtime_checkable
 class Revoker(Protocol):
-    """An issuer that can take back what it issued."""
+    """An issuer that can revoke its certificates."""
 
     def revoke(self, chain: Chain, reference: str | None) -> None:
-        """Revokes the leaf; doing it twice is no error."""
+        """Revoke the leaf. Idempotent; raises as `Issuer.issue` does."""
 
 
 @runtime_checkable
 class Canceller(Protocol):
-    """An issuer that can forget what it was asked."""
+    """An issuer that can cancel a pending request."""
 
     def cancel(self, handle: str) -> None:
-        """Gives up a pending request; doing it twice is no error."""
+        """Cancel a pending request. Idempotent; raises as `Issuer.issue` does."""
 
 
 @runtime_checkable
 class Forgetter(Protocol):
-    """An issuer that can look for a request whose answer nobody saw, and take it back."""
+    """An issuer that can find a request whose response was lost, and withdraw it."""
 
     def forget(self, request: Request) -> bool:
-        """Cancels or revokes what was perhaps asked for; whether there was anything. Raises as `issue` does."""
+        """Cancel or revoke what this request obtained; return whether there was anything.
+
+        Idempotent; raises as `Issuer.issue` does.
+        """
 
 
-Status = Literal["good", "revoked", "replaced"]  # replaced: by a newer one that nobody here asked for
+Status = Literal["good", "revoked", "replaced"]  # replaced: the issuer renewed it by itself
 
 
 @runtime_checkable
 class StatusChecker(Protocol):
-    """An issuer that can be asked how a certificate of its own is."""
+    """An issuer that reports the status of its certificates."""
 
     def status(self, spec: Spec, facts: Facts) -> Status:
-        """Of the certificate that destinations hold; raises as `issue` does."""
+        """Return the status of the delivered certificate; raise as `Issuer.issue` does. Changes nothing."""
 
 
 @runtime_checkable
 class KeyAdviser(Protocol):
-    """An issuer that knows which kind of private key it wants."""
+    """An issuer that prescribes a key algorithm."""
 
     def key_algorithm(self) -> KeyAlgorithm | None:
-        """For specs that leave it to the issuer; None: it does not care. Raises as `issue` does."""
+        """Return the algorithm for specs with `algorithm: issuer`, or None; raise as `Issuer.issue` does."""
 
 
 @runtime_checkable
 class Reachable(Protocol):
-    """An issuer that can be tried without asking for anything, for an operator who wants to know."""
+    """An issuer that an operator can test without requesting a certificate."""
 
     def reach(self) -> None:
-        """Logs in and looks at what its definition names; raises as `issue` does."""
+        """Log in and read what the definition names; raise as `Issuer.issue` does. Changes nothing."""
 
 
 @dataclass(frozen=True)
 class OpenIssuer:
-    """An issuer, ready to be asked, and what it is: `identity_hash` changes with address, profile or CA."""
+    """An issuer that is ready for requests; `identity_hash` changes with its address, profile or CA."""
 
     issuer: Issuer | SelfIssuer
     identity_hash: str
-    paused: bool = False  # by an operator: it, or the whole stack
+    paused: bool = False  # an operator paused this issuer or the whole stack
 
 
 class Issuers(Protocol):
-    """The issuers that operators defined."""
+    """Opens the issuers that operators defined."""
 
     def open(self, name: str) -> OpenIssuer:
-        """Raises Misconfigured when there is no such definition, or it is wrong."""
+        """Return the issuer of this name; raise Misconfigured if its definition is missing or invalid."""

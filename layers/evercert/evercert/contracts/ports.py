@@ -1,4 +1,4 @@
-"""The contracts of an issuance: what it needs from the outside world, and nothing about how."""
+"""The protocols through which an issuance reaches storage, queue, KMS, issuers and destinations."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from evercert.pki.keys import PrivateKey
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A claimed item that is no record: `problem` says what does not parse, `said` what was announced of it last.
+    """A claimed item that does not parse as a record.
 
-    `revision` and `deliveries` are what still parses: a repair must not lose an ARN.
+    `problem` says what does not parse, `announced` is the last announced problem. `revision` and `deliveries` are the
+    parts that still parse: a repair must not lose an ARN.
     """
 
     name: str
@@ -29,14 +30,14 @@ class Unreadable:
     outcomes: int
     problem: str
     newer: bool = False
-    said: str | None = None
+    announced: str | None = None
     revision: int = 0
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClaimedRecord:
-    """What a run saw when it claimed, as it is stored; every later write is bound to it."""
+    """The stored values that a run read with its claim; they are the condition of every later write."""
 
     name: str
     claim: Claim
@@ -46,71 +47,83 @@ class ClaimedRecord:
 
 
 class Unclaimed(StrEnum):
-    """Why a certificate could not be claimed; none of them is an error."""
+    """The reason why a certificate could not be claimed; none is an error."""
 
-    BUSY = "busy"  # another run holds it, and its due time brings it back
+    BUSY = "busy"  # another run holds the claim; the due time triggers a retry
     GONE = "gone"  # deleted since the nudge was sent
-    NEWER = "newer-schema"  # written by a newer evercert, and left alone
+    NEWER = "newer-schema"  # written by a newer evercert; not touched
 
 
-Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None takes one away
+Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None removes one
 
 
 class RecordStore(Protocol):
-    """Records and outcomes, as the issuer writes them. Each method raises Unavailable or Misconfigured."""
+    """Records and outcomes, as the issuer function writes them. Each method raises Unavailable or Misconfigured."""
 
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
-        """Takes the right to issue, and promises to come back when it ends."""
+        """Claim the exclusive right to issue, and set the due time to the end of the claim.
+
+        Returns the stored values and the record, or why it cannot be claimed. Not idempotent: a second claim is BUSY.
+        """
 
     def look(self, name: str) -> Record | Unreadable | None:
-        """The record as it is, claimed or not; None: there is none."""
+        """Return the current record, claimed or not, or None if it is missing. Writes nothing."""
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
-        """Writes under the claim; raises ClaimLost when it is no longer ours."""
+        """Write attributes under the claim; raise ClaimLost if this run no longer holds it. Idempotent."""
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
-        """Writes and gives the claim back. If spec, request or issuer moved meanwhile: due `now`, and True."""
+        """Write attributes and release the claim; raise ClaimLost if this run no longer holds it.
+
+        If spec, request or issuer changed meanwhile, set the due time to `now` and return True.
+        """
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
     ) -> tuple[bool, Outcome]:
-        """The same, together with the outcome: both or none; answers it as it was numbered."""
+        """Release the claim and store an outcome in one transaction; raise ClaimLost as `release` does.
+
+        Returns what `release` returns, and the outcome with the number that it was given.
+        """
 
     def outcome(self, name: str, key: str) -> Outcome | None:
-        """An outcome that is not published yet; None: it is, or there is none. Raises Misconfigured if it is none."""
+        """Return an unpublished outcome; None if published or missing. Raises Misconfigured if it is invalid."""
 
     def published(self, outcome: Outcome, at: datetime) -> None:
-        """Takes the outcome off the due index and lets it expire after 400 days."""
+        """Mark the outcome as published: remove it from the due index, expire it after 400 days. Idempotent."""
 
 
 class Seal(Protocol):
-    """Keeps a private key between two steps so that only the issuer can read it."""
+    """Encrypts private keys between two runs so that only the issuer function can read them."""
 
     def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
-        """The sealed key, as text."""
+        """Encrypt the key for this certificate and revision; raise Unavailable or Misconfigured."""
 
     def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
-        """The inverse; raises Misconfigured when it was sealed for another certificate or revision, or changed."""
+        """Decrypt a sealed key.
+
+        Raises SealBroken if it was changed or sealed for another certificate or revision; Unavailable, Misconfigured.
+        """
 
 
 @dataclass(frozen=True)
 class RateSlot:
-    """When a write may go out, and how many there were in the last 365 days."""
+    """The time at which a write may be sent, and the number of writes in the last 365 days."""
 
     at: datetime
     used: int
 
 
 class RateLimiter(Protocol):
-    """Hands out turns, one a second for each service, to all runs together."""
+    """Assigns slots to all runs together: one write a second for each service."""
 
     def take(self, service: str, now: datetime) -> RateSlot:
-        """The next free turn; it is gone even if nobody uses it."""
+        """Reserve and return the next free slot; an unused slot is lost. Not idempotent; raises Unavailable."""
 
 
 @dataclass(frozen=True)
 class BreakerState:
-    """How a service does: so many failures in a row, of whatever run, and shut until then."""
+    """The circuit breaker of a service: failures in a row over all runs, and the end of the outage pause."""
 
     service: str
     failures: int = 0
@@ -118,28 +131,28 @@ class BreakerState:
 
 
 class BreakerStore(Protocol):
-    """The breakers, as they are stored; each write is bound to what was read."""
+    """Stored circuit breakers; each write requires the state that was read. Methods raise Unavailable."""
 
     def read(self, service: str) -> BreakerState:
-        """A service that nobody complained of is open."""
+        """Return the state of a service's breaker; without a stored state it is closed and calls are allowed."""
 
     def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
-        """Nobody calls before `until`; False if somebody else wrote meanwhile."""
+        """Block calls to the service before `until`; return False if another run wrote first."""
 
     def clear(self, gate: BreakerState) -> None:
-        """The service answers again."""
+        """Reset the breaker: the service answers again. Idempotent; no effect if another run wrote first."""
 
 
 class Announcer(Protocol):
-    """Tells subscribers."""
+    """Publishes outcomes to the subscribers."""
 
     def announce(self, outcome: Outcome) -> None:
-        """Publishes the event; may be repeated, its id stays the same."""
+        """Publish the event; raise Unavailable or Misconfigured. Repeatable: the event id stays the same."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything that one issuance needs from outside."""
+    """The external dependencies of an issuance."""
 
     records: RecordStore
     queue: Queue

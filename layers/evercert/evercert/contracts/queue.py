@@ -1,4 +1,4 @@
-"""The contracts between checker and issuer: what is due, and the queue that it goes on."""
+"""The protocols between checker and issuer: the due index and the queue."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ OUTCOME = "outcome#"
 
 
 def shard(name: str) -> str:
-    """Spreads an index over 16 partitions, by the certificate's name."""
+    """Return the index partition of a certificate, one of 16, derived from its name."""
     return f"{hashlib.sha256(name.encode()).digest()[0] % SHARDS:02d}"
 
 
 @dataclass(frozen=True)
 class Due:
-    """One entry of the due index: a record, or (with `outcome`) an outcome that is not published yet."""
+    """An entry of the due index: the key of a record or of an unpublished outcome."""
 
     key: tuple[str, str]
     shard: str
@@ -30,7 +30,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Expiring:
-    """One entry of the expiring index: a record whose certificate is delivered."""
+    """An entry of the expiring index: the key of a record with a delivered certificate."""
 
     key: tuple[str, str]
     not_after: str
@@ -38,30 +38,30 @@ class Expiring:
 
 @dataclass(frozen=True)
 class Nudge:
-    """A hint that this certificate, or this outcome of it, wants attention; it may be lost, repeated or late."""
+    """A message to process this certificate, or to publish this outcome; it may be lost, repeated or late."""
 
     certificate: str
     outcome: str | None = None
 
 
 class DueIndex(Protocol):
-    """What is due, cheaply."""
+    """Due entries, read from indexes. Each method raises Unavailable or Misconfigured."""
 
     def due(self, now: datetime) -> Iterator[Due]:
-        """Everything whose time has come, the longest overdue first. Reads page by page, as far as it is asked."""
+        """Iterate over due entries, the longest overdue first; pages are read lazily."""
 
     def expiring(self, page: int) -> Iterator[Expiring]:
-        """Every delivered certificate, the one that expires first first; `page` entries of a shard in one read."""
+        """Iterate over delivered certificates by expiry, soonest first; each read returns `page` entries of a shard."""
 
     def put_off(self, due: Due, until: datetime) -> bool:
-        """Moves the due time on, only if it is still what was read; False if somebody was faster."""
+        """Postpone the entry to `until`; return False if its due time has changed since it was read."""
 
 
 class Queue(Protocol):
-    """The way from the checker to the issuer."""
+    """The queue from the checker to the issuer. Each method raises Unavailable or Misconfigured."""
 
     def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
-        """Sends at most ten; answers those that were taken."""
+        """Send at most ten nudges; return those that the queue accepted. Repeatable: nudges are hints."""
 
     def send_later(self, nudge: Nudge, delay: timedelta) -> None:
-        """Sends one that arrives after about this delay, 15 minutes at the most."""
+        """Send a nudge that arrives after about this delay, at most 15 minutes."""

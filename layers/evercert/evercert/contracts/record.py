@@ -1,4 +1,4 @@
-"""What is known of one certificate: its state, its revisions, what is under way."""
+"""The record of one certificate: state, revisions, and the revision in progress."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
-# 1: without what status checks, warnings, turns and kept keys need; 2: without what an issuer that makes keys, knows
-# its certificates by a name of its own and waits for people needs.
+# 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without the fields for issuers
+# that generate keys, have their own certificate ids and wait for approvals.
 SCHEMA = 3
 
 Reason = Literal[
@@ -22,24 +22,24 @@ Reason = Literal[
 ]
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-Count = Annotated[int, Field(ge=0, le=99_999_999)]  # as many digits as an outcome's key has room for
+Count = Annotated[int, Field(ge=0, le=99_999_999)]  # the sort key of an outcome has 8 digits
 
 
 class Part(BaseModel):
-    """A frozen part of a record; unknown attributes are refused, so that a newer schema is never half read."""
+    """A frozen part of a record; unknown attributes are errors, so that a newer schema is never read in part."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Claim(Part):
-    """A short exclusive right to issue one revision."""
+    """A time-limited exclusive right to issue one revision."""
 
     id: str
     until: Instant
 
 
 class Facts(Part):
-    """The certificate that destinations hold now."""
+    """The certificate that the destinations hold now."""
 
     revision: int
     serial_number: str
@@ -49,13 +49,13 @@ class Facts(Part):
     common_name: str | None = None
     names: tuple[str, ...]
     obtained_at: Instant | None = None
-    reference: str | None = None  # the issuer's own name of it
+    reference: str | None = None  # the issuer's own id of the certificate
 
     @classmethod
     def of(
         cls, chain: Chain, revision: int, obtained_at: datetime | None = None, reference: str | None = None
     ) -> Facts:
-        """The facts of this chain's leaf."""
+        """Return the facts of the chain's leaf."""
         return cls(
             revision=revision,
             serial_number=chain.serial_number,
@@ -70,15 +70,15 @@ class Facts(Part):
 
     @property
     def lifetime(self) -> timedelta:
-        """From notBefore to notAfter."""
+        """The time from notBefore to notAfter."""
         return self.not_after - self.not_before
 
 
 class Delivery(Part):
-    """What one destination has, and how far a delivery there has come.
+    """The state of one destination and of a delivery in progress there.
 
-    `revision` 0: it has nothing yet. `intended_at`: a first delivery was begun then, and its answer may be lost.
-    `turn`: when its next write may go out. `retry_at`: not before then, after a failure of its own.
+    `revision` 0: nothing is delivered yet. `intended_at`: start of a first delivery whose response may be lost.
+    `turn`: the slot of its next write. `retry_at`: earliest retry after a failure of this destination.
     """
 
     revision: int = 0
@@ -90,7 +90,7 @@ class Delivery(Part):
 
 
 class Finding(Part):
-    """What a status check found wrong with one revision, so that a new one is due."""
+    """A problem that a status check found with one revision, so that a new revision is due."""
 
     reason: Literal["revoked", "replaced", "drifted"]
     revision: int
@@ -98,7 +98,7 @@ class Finding(Part):
 
 
 class Streak(Part):
-    """Issuances in a row that nobody asked for, the last good for `lifetime` seconds; an edit or request ends it."""
+    """Consecutive issuances without a request, the last valid for `lifetime` seconds; an edit or request ends it."""
 
     times: tuple[Instant, ...]
     lifetime: int
@@ -107,7 +107,7 @@ class Streak(Part):
 
 
 class KeptKey(Part):
-    """The sealed private key that every revision uses, where the spec says `rotate: never`."""
+    """The sealed private key that every revision uses if the spec says `rotate: never`."""
 
     sealed_key: str
     revision: int
@@ -115,7 +115,7 @@ class KeptKey(Part):
 
 
 class Pending(Part):
-    """A revision under way: sealed, perhaps asked for, perhaps answered, not yet everywhere."""
+    """A revision in progress: key sealed, perhaps requested, perhaps issued, not yet delivered everywhere."""
 
     revision: int
     reason: Reason
@@ -124,10 +124,10 @@ class Pending(Part):
     issuer: str
     request_hash: str
     issuer_hash: str
-    sealed_key: str | None = None  # None: the user has the key, and gave a CSR; or the issuer is still to make it
-    csr: str | None = None  # None: the issuer makes the key; what tells this revision from others is then `nonce`
+    sealed_key: str | None = None  # None: the user supplied a CSR, or the issuer generates the key
+    csr: str | None = None  # None: the issuer generates the key, and `nonce` identifies this revision
     nonce: str | None = None
-    followed: bool = False  # it was issued elsewhere, and is nobody's here to take back
+    followed: bool = False  # issued elsewhere: evercert must not revoke it
     handle: str | None = None
     retry_at: Instant | None = None
     deadline: Instant | None = None
@@ -139,12 +139,12 @@ class Pending(Part):
 
     @property
     def asked(self) -> str:
-        """What tells it from every other revision, even from one of the same number in a restored record."""
+        """The CSR or nonce, unique to this revision even if a restored record reuses its number."""
         return self.csr or self.nonce or ""
 
 
 class Failure(Part):
-    """Why the last try failed, and for which wish, so that another wish is tried at once."""
+    """The last failure, and the spec, request and issuer that it applies to; a change of these is tried at once."""
 
     kind: str
     message: str
@@ -155,9 +155,9 @@ class Failure(Part):
 
 
 class Record(Part):
-    """All of it.
+    """The complete record of one certificate.
 
-    `spec`, `generation`, `requested_at`, `request_reason` and `woken_at` are the operator's, the rest is the issuer's.
+    Operators write `spec`, `generation`, `requested_at`, `request_reason` and `woken_at`; the issuer writes the rest.
     """
 
     name: str
@@ -191,15 +191,14 @@ class Record(Part):
 
     @property
     def next_revision(self) -> int:
-        """Higher than any that is known, even if somebody lowered the count."""
+        """The next revision: higher than every known one, even after a manual edit of the count."""
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
         return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
 
     def token(self, revision: int, asked: str) -> str:
-        """The idempotency token of one revision: the same for every try to obtain it.
+        """Return the idempotency token of one revision, equal for every attempt to obtain it.
 
-        The CSR (or the nonce, where there is none) is in it because a restored record counts revisions anew, and its
-        next one has another key.
+        It includes the CSR or the nonce, because a restored record reuses revision numbers with other keys.
         """
         return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(asked)}"))
 

@@ -1,4 +1,4 @@
-"""The contract for operators: what `apply`, `list` and `renew` need from the table."""
+"""The protocol of operator commands: what `apply`, `list` and `renew` need from the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evercert.registry import Component
 
 @dataclass(frozen=True)
 class Change:
-    """One write of an operator: a new record, or another spec for what was seen under its name."""
+    """An operator's write: a new record, or a new spec for the record `seen` under its name."""
 
     record: Record
     seen: Record | Unreadable | None
@@ -23,47 +23,50 @@ class Change:
 
 @dataclass(frozen=True)
 class Pause:
-    """A flag by which nothing is issued; `since` is None when it was set by hand, without a moment."""
+    """A flag that stops issuance; `since` is None if it was set manually without a time."""
 
     since: datetime | None
     reason: str | None = None
 
 
 class Specs(Protocol):
-    """Records as operators write them: spec, generation, request; never what the issuer owns."""
+    """Records as operators write them: spec, generation and request, never the issuer's attributes.
+
+    Each method raises Unavailable or Misconfigured.
+    """
 
     def records(self) -> Iterable[Record | Unreadable]:
-        """All of them; reads the whole table."""
+        """Iterate over all records; reads the whole table."""
 
     def record(self, name: str) -> Record | Unreadable | None:
-        """One of them."""
+        """Return one record, or None if it is missing."""
 
     def write(self, changes: Sequence[Change], due_at: datetime) -> None:
-        """All or none of at most 100; raises Rejected when one was changed by somebody else meanwhile."""
+        """Write at most 100 changes in one transaction; raise Rejected if another writer changed a record meanwhile."""
 
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
-        """Asks for a new certificate by `due_at` (at once without it); False when there is no such record."""
+        """Request a new certificate by `due_at`, by default now; return False if the record is missing."""
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
-        """Makes the record due at `at`, unless it is due sooner; a run under way comes back at once."""
+        """Make the record due at `at`, unless it is due sooner; a run in progress is repeated at once. Idempotent."""
 
     def remove(self, record: Record | Unreadable) -> None:
-        """Deletes the record; its history stays, its secret is not touched."""
+        """Delete the record; keep its history and the delivered secret. Idempotent."""
 
     def history(self, name: str) -> list[Outcome]:
-        """Its outcomes, oldest first."""
+        """Return the outcomes of a certificate, oldest first."""
 
     def issuers(self) -> dict[str, Component]:
-        """The issuer definitions."""
+        """Return the issuer definitions by name."""
 
     def write_issuer(self, name: str, definition: Component) -> None:
-        """Stores a definition."""
+        """Store an issuer definition, replacing the previous one. Idempotent."""
 
     def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        """Nothing of this issuer, or of the whole stack, is issued from now on; False when it was paused already."""
+        """Stop issuance from this issuer, or of the whole stack for None; return False if it was paused already."""
 
     def resume(self, issuer: str | None) -> bool:
-        """Takes the flag away; False when there was none."""
+        """Remove the pause of this issuer, or of the whole stack for None; return False if there was no pause."""
 
     def pauses(self) -> dict[str | None, Pause]:
-        """What is paused, by issuer; None: the whole stack."""
+        """Return the pauses by issuer; the key None means the whole stack."""

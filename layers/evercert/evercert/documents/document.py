@@ -1,4 +1,4 @@
-"""`evercert/v1`: issuers and certificates as an operator writes them."""
+"""The document format `evercert/v1`: issuers and certificates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 
 
 class Document(Model):
-    """One file."""
+    """One document file."""
 
     version: Literal["evercert/v1"]
     issuers: dict[IssuerName, Component] = {}
@@ -31,7 +31,7 @@ class Document(Model):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and where in the document."""
+    """An error in a document, with its path."""
 
     path: Path
     message: str
@@ -39,7 +39,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Kinds:
-    """What issuers and destinations a document can name."""
+    """The issuer and destination types that a document can use."""
 
     issuers: Registry
     destinations: Registry
@@ -63,15 +63,15 @@ _PARTS: dict[Path, type[Model]] = {
 
 
 def read(data: object, kinds: Kinds) -> Document | list[Problem]:
-    """The document with every destination's settings filled in, or everything that is wrong with it."""
+    """Validate a document; return it with all destination defaults filled in, or all of its problems."""
     if not isinstance(data, dict):
-        return [Problem((), f"a document is a mapping with version: {VERSION}, issuers: and certificates:")]
+        return [Problem((), f"a document must be a mapping with version: {VERSION}, issuers: and certificates:")]
     if data.get("version") in AGENT_VERSIONS:
         return [
-            Problem(("version",), f"a document of the Infisical agent, and none of its own: write version: {VERSION}")
+            Problem(("version",), f"this is a document of the Infisical agent; for evercert write version: {VERSION}")
         ]
     if data.get("version") == AUTHORITY_VERSION:
-        return [Problem(("version",), "a document of the authority: evercert authority apply FILE")]
+        return [Problem(("version",), "this is a document of the authority; run: evercert authority apply FILE")]
     problems = [*_settings_problems(data, kinds)]
     try:
         document = Document.model_validate(data)
@@ -85,13 +85,13 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
 
 
 def places(spec: Spec, destinations: Registry) -> list[str]:
-    """Where this certificate is written; no two may share one."""
+    """Return the places that this certificate is written to; two certificates must not share one."""
     found = [destinations.settings(component, certificate=spec.name) for component in spec.destinations]
     return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
 
 
 def _resolved(spec: Spec, destinations: Registry) -> Spec:
-    """The spec with the settings that its destinations take by default, so that they never change under it."""
+    """Return the spec with explicit destination defaults, so that later defaults do not change it."""
     components = []
     for component in spec.destinations:
         settings = destinations.settings(component, certificate=spec.name)
@@ -102,7 +102,7 @@ def _resolved(spec: Spec, destinations: Registry) -> Spec:
 
 
 def _refusals(spec: Spec, number: int, destinations: Registry) -> Iterator[Problem]:
-    """What a destination could never take."""
+    """Yield a problem for each destination that can never accept this spec."""
     for index, component in enumerate(spec.destinations):
         try:
             destinations.load(component.type).check(spec)
@@ -111,7 +111,7 @@ def _refusals(spec: Spec, number: int, destinations: Registry) -> Iterator[Probl
 
 
 def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
-    """Mistakes in what only an issuer's or a destination's type understands, whatever else is wrong."""
+    """Yield problems in the settings of issuers and destinations, even if the document has other errors."""
     issuers, certificates = data.get("issuers"), data.get("certificates")
     for name, component in issuers.items() if isinstance(issuers, dict) else ():
         yield from _component_problems(kinds.issuers, component, ("issuers", name), {})
@@ -120,7 +120,7 @@ def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
         for index, component in enumerate(targets if isinstance(targets, list) else ()):
             place = ("certificates", number, "destinations", index)
             name = certificate.get("name")
-            # A default that follows from a bad name would only be told as a second mistake.
+            # A default that is derived from an invalid name would be reported as a second error.
             context = {"certificate": name if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) else "unnamed"}
             yield from _component_problems(kinds.destinations, component, place, context)
 
@@ -129,7 +129,7 @@ def _component_problems(register: Registry, raw: object, place: Path, context: d
     try:
         component = Component.model_validate(raw)
     except ValidationError:
-        return  # a mistake of form, and told as such
+        return  # reported by the validation of the document
     if component.type not in register.entries:
         hint = nearest(component.type, register.entries)
         yield Problem((*place, "type"), f"there is no {register.what} type {component.type!r}{hint}")
@@ -148,13 +148,13 @@ def _form_problems(error: ValidationError) -> list[Problem]:
     return [
         problem_of(detail)
         for detail in details
-        # A list whose items are wrong is not also too short.
+        # Do not report a list with invalid items as too short.
         if detail["type"] != "too_short" or not any(p[: len(detail["loc"])] == detail["loc"] != p for p in places)
     ]
 
 
 def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
-    """One of pydantic's errors in the words of people; `model` knows the keys that its place could have had."""
+    """Convert a pydantic error to a readable problem; `model` has the keys that are valid at this place."""
     path = (*place, *(part for part in detail["loc"] if part != "[key]"))
     kind = detail["type"]
     if kind == "extra_forbidden":
@@ -165,13 +165,13 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
     if kind == "missing":
         return Problem(path, f"the key {path[-1]!r} is missing")
     if kind == "invalid_key":
-        return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is no text; put it in quotes")
+        return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is not text; put it in quotes")
     words = _WORDS.get(kind)
     message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
     return Problem(path, f"{_label(path)}: {printable(message)}" if path else message)
 
 
 def _label(path: Path) -> str:
-    """The last key of the path, with its place in a list: `alt-names[0]`."""
+    """Return the last key of the path with its list index: `alt-names[0]`."""
     text = next((part for part in reversed(path) if isinstance(part, str)), "document")
     return f"{text}[{path[-1]}]" if isinstance(path[-1], int) else text

@@ -1,4 +1,4 @@
-"""When a certificate is renewed, and how often it is looked after."""
+"""Lifecycle settings: when to renew, and how often to check the status."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ SHORTEST_CHECK, LONGEST_CHECK = timedelta(minutes=5), timedelta(days=90)
 
 @dataclass(frozen=True)
 class RenewBefore:
-    """How long before expiry to renew: a span, a share of the certificate's own lifetime in per cent, or never."""
+    """The renewal time before expiry: a duration, a percentage of the certificate's lifetime, or never."""
 
     text: str
 
     @classmethod
     def parse(cls, value: object) -> RenewBefore:
-        """`30d`, `33%` or `never`; raises ValueError."""
+        """Parse `30d`, `33%` or `never`; raise ValueError for anything else."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
             raise ValueError(f"{durations.GRAMMAR}; or a share of the lifetime, such as 33%; or never")
-        wish = cls(value)
-        if not wish.never:
-            wish.within(timedelta(days=1))
-        return wish
+        parsed = cls(value)
+        if not parsed.never:
+            parsed.within(timedelta(days=1))
+        return parsed
 
     @property
     def never(self) -> bool:
-        """It is issued once, and only its expiry is warned of."""
+        """Whether the certificate is issued only once; expiry warnings are still sent."""
         return self.text == "never"
 
     def within(self, lifetime: timedelta) -> timedelta:
-        """The span that this means for a certificate of this lifetime."""
+        """Return the duration before expiry for a certificate of this lifetime."""
         if not self.text.endswith("%"):
             return durations.parse(self.text)
         share = self.text[:-1]
@@ -52,14 +52,14 @@ class RenewBefore:
 
 def _check_interval(value: timedelta) -> timedelta:
     if not SHORTEST_CHECK <= value <= LONGEST_CHECK:
-        raise ValueError("the status is checked every 5m at the most, and every 90d at the least")
+        raise ValueError("must be from 5m to 90d")
     return value
 
 
 class Lifecycle(Model):
-    """When to renew (without `renew-before-expiry` evercert chooses, `renewal.py`), and how often to look after it."""
+    """When to renew (by default `scheduling/schedule.py` decides), and how often to check the status."""
 
     renew_before_expiry: (
-        Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda wish: wish.text)] | None
+        Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda value: value.text)] | None
     ) = None
     status_check_interval: Annotated[Duration, AfterValidator(_check_interval)] = timedelta(days=1)

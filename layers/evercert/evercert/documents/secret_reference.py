@@ -1,4 +1,4 @@
-"""Where a secret stands that a document must not hold: a name in Secrets Manager or in Parameter Store."""
+"""References to secrets in Secrets Manager or Parameter Store, which documents must not contain themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from evercert.schema import Model, misplaced
 
-# IAM lets the issuer read these and nothing else.
+# IAM lets the issuer function read only these.
 SECRETS = "evercert/credentials/"
 PARAMETERS = "/evercert/credentials/"
 _FORMS = {
@@ -22,7 +22,7 @@ _FORMS = {
 
 @dataclass(frozen=True)
 class Credential:
-    """What is stored in the secret of that name, with the address that it is for; never printed."""
+    """The JSON object in the secret of this name, including the address that it is for; never printed."""
 
     name: str
     value: Mapping[str, Any] = field(repr=False)
@@ -39,24 +39,24 @@ class Reference(Model):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = {key: text for key, text in self.model_dump(by_alias=True).items() if text is not None}
-        if len(given) != 1:
-            raise misplaced({(): "exactly one of aws-secret and aws-parameter"})
-        kind, text = next(iter(given.items()))
+        present = {key: text for key, text in self.model_dump(by_alias=True).items() if text is not None}
+        if len(present) != 1:
+            raise misplaced({(): "give exactly one of aws-secret and aws-parameter"})
+        kind, text = next(iter(present.items()))
         if not _FORMS[kind].fullmatch(text):
             begin = SECRETS if kind == "aws-secret" else PARAMETERS
-            # Not the text: somebody may have written the secret itself here.
-            raise misplaced({(kind,): f"it must be {begin}NAME or {begin}NAME#KEY"})
+            # Never quote the text: it may be the secret itself.
+            raise misplaced({(kind,): f"must be {begin}NAME or {begin}NAME#KEY"})
         return self
 
     @property
     def name(self) -> str:
-        """Of the secret or the parameter."""
+        """The name of the secret or the parameter."""
         return (self.aws_secret or self.aws_parameter or "").partition("#")[0]
 
     @property
     def key(self) -> str | None:
-        """The key within its JSON object; None: none is named."""
+        """The key in its JSON object, or None if the reference has no key."""
         return (self.aws_secret or self.aws_parameter or "").partition("#")[2] or None
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What is wanted: names, key, lifetime, issuer, destinations."""
+"""The spec of a certificate: names, key, lifetime, issuer, destinations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LabelValue = Annotated[
 MetadataKey = Annotated[
     str, text_of(r"[A-Za-z0-9._/-]{1,63}", "metadata has keys of 1 to 63 letters, digits and . _ / -")
 ]
-RESERVED_METADATA = "evercert-request"  # a request is found again by it
+RESERVED_METADATA = "evercert-request"  # evercert finds its own requests at the issuer by this key
 MetadataValue = Annotated[str, StringConstraints(max_length=255)]
 CertificateId = Annotated[
     str,
@@ -60,9 +60,9 @@ NAMELESS = Attributes.model_construct()
 
 
 class PrivateKeySpec(Model):
-    """What kind of private key the certificate gets, who makes it, and whether every revision gets a new one.
+    """The private key: its algorithm, who generates it, and whether every revision gets a new one.
 
-    `algorithm: issuer` leaves the kind to the issuer.
+    With `algorithm: issuer` the issuer chooses the algorithm.
     """
 
     algorithm: Literal[KeyAlgorithm, "issuer"] = "EC_prime256v1"
@@ -71,20 +71,18 @@ class PrivateKeySpec(Model):
 
     @property
     def known(self) -> KeyAlgorithm | None:
-        """The algorithm; None: the issuer decides."""
+        """The algorithm, or None if the issuer chooses it."""
         return None if self.algorithm == "issuer" else self.algorithm
 
     @model_validator(mode="after")
     def _is_kept_here(self) -> Self:
         if self.source == "issuer" and self.rotate == "never":
-            raise ValueError(
-                "a private key that the issuer makes is a new one each time; rotate: never is for source: local"
-            )
+            raise ValueError("rotate: never requires source: local: an issuer generates a new private key each time")
         return self
 
 
 class Spec(Model):
-    """One certificate that is wanted."""
+    """The specification of one certificate."""
 
     name: CertificateName
     issuer: IssuerName
@@ -101,7 +99,7 @@ class Spec(Model):
     @model_validator(mode="before")
     @classmethod
     def _filled_from_the_csr(cls, data: object) -> object:
-        """What a CSR asks for need not be written a second time."""
+        """Fill in attributes and key algorithm from the CSR."""
         if not isinstance(data, dict) or not isinstance(data.get("csr"), str):
             return data
         try:
@@ -113,7 +111,7 @@ class Spec(Model):
             "private-key": {"algorithm": asked.algorithm},
         }
         beside = {key: data.get(key) for key in found}
-        whole = {key: {**found[key], **given} for key, given in beside.items() if isinstance(given, dict)}
+        whole = {key: {**found[key], **values} for key, values in beside.items() if isinstance(values, dict)}
         return {**found, **data, **whole}
 
     @model_validator(mode="after")
@@ -130,7 +128,7 @@ class Spec(Model):
             return self
         beside = {"csr": self.csr is not None, "attributes": self.attributes != NAMELESS}
         beside["private-key"] = self.private_key != PrivateKeySpec()
-        problem = "a certificate-id names a certificate that exists already; what stands in it is not asked for here"
+        problem = "not allowed with certificate-id, which names an existing certificate; remove it"
         problems: dict[Place, str] = {(key,): problem for key, there in beside.items() if there}
         if problems:
             raise misplaced(problems)
@@ -142,18 +140,16 @@ class Spec(Model):
             size = len(canonical_json(self.agent))
         except (TypeError, ValueError):  # a date, a set, bytes: YAML knows more kinds of values than JSON
             raise misplaced(
-                {("agent",): "only text, numbers, lists and mappings are kept; put dates in quotes"}
+                {("agent",): "only text, numbers, lists and mappings are supported; put dates in quotes"}
             ) from None
         if size > LARGEST_AGENT:
-            raise misplaced(
-                {("agent",): f"at most {LARGEST_AGENT} characters are kept of what an agent would have run"}
-            )
+            raise misplaced({("agent",): f"too long: at most {LARGEST_AGENT} characters of JSON"})
         return self
 
     @model_validator(mode="after")
     def _leaves_our_metadata_alone(self) -> Self:
         if RESERVED_METADATA in self.metadata:
-            raise misplaced({("metadata", RESERVED_METADATA): "evercert sets this key itself; give yours another name"})
+            raise misplaced({("metadata", RESERVED_METADATA): "reserved key: evercert sets it; choose another name"})
         return self
 
     @model_validator(mode="after")
@@ -165,41 +161,41 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _renews_within_its_lifetime(self) -> Self:
-        wish, ttl = self.lifecycle.renew_before_expiry, self.attributes.ttl
-        if wish is not None and ttl is not None and not wish.never and wish.within(ttl) >= ttl:
-            raise ValueError(f"lifecycle.renew-before-expiry ({wish.text}) must be shorter than attributes.ttl")
+        renew_before, ttl = self.lifecycle.renew_before_expiry, self.attributes.ttl
+        if renew_before is not None and ttl is not None and not renew_before.never and renew_before.within(ttl) >= ttl:
+            raise ValueError(f"lifecycle.renew-before-expiry ({renew_before.text}) must be shorter than attributes.ttl")
         return self
 
     def document(self) -> dict[str, Any]:
-        """The spec as plain values in the spelling of a document, defaults left out."""
+        """Return the spec as plain values with the keys of a document, without defaults."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
     def renews(self) -> bool:
-        """Whether it is renewed by itself.
+        """Whether evercert renews the certificate.
 
-        A supplied CSR is used once, unless its key is never to change; a fixed end cannot be moved; and what is renewed
-        elsewhere is followed.
+        False for a followed certificate, a fixed end, `renew-before-expiry: never`, and a supplied CSR unless `rotate`
+        is `never`.
         """
-        wish = self.lifecycle.renew_before_expiry
+        renew_before = self.lifecycle.renew_before_expiry
         if (
             self.certificate_id is not None
             or self.attributes.not_after is not None
-            or (wish is not None and wish.never)
+            or (renew_before is not None and renew_before.never)
         ):
             return False
         return self.csr is None or self.private_key.rotate == "never"
 
     @property
     def key_from_issuer(self) -> bool:
-        """Whether certificate and private key come together."""
+        """Whether the issuer delivers the private key with the certificate."""
         return self.certificate_id is not None or (self.csr is None and self.private_key.source == "issuer")
 
     @property
     def request_hash(self) -> str:
-        """Changes when another certificate is wanted; not by labels, lifecycle or destinations.
+        """A hash of the requested certificate; labels, lifecycle and destinations do not change it.
 
-        What came later than the first release is in it only where it is set: stored hashes must go on to fit.
+        Fields that are newer than the first release are included only if set, so that stored hashes remain valid.
         """
         attributes = self.attributes
         later = {
@@ -226,10 +222,10 @@ class Spec(Model):
 
 
 def _beside(asked: csrs.ParsedCsr, spec: Spec) -> dict[Place, str]:
-    """What is written beside a CSR and says something else, by its place."""
+    """Return the settings that contradict the CSR, by path."""
     problems: dict[Place, str] = {}
     for field in Attributes.model_fields:
-        # The common name is among the alternative names whether or not it is repeated there.
+        # The alternative names include the common name even if the document does not repeat it.
         name = "identifiers" if field == "alt_names" else field
         there, here = getattr(asked.attributes, name), getattr(spec.attributes, name)
         if field != "ttl" and there != here and not (field == "alt_names" and problems):
@@ -241,4 +237,4 @@ def _beside(asked: csrs.ParsedCsr, spec: Spec) -> dict[Place, str]:
 
 def _says(there: object) -> str:
     text = ", ".join(map(str, there)) if isinstance(there, tuple) else str(there or "")
-    return f"the CSR has {printable(text, 120) or 'none'}; leave it out here, or make the CSR anew"
+    return f"the CSR has {printable(text, 120) or 'none'}; remove it here, or create a new CSR"

@@ -74,7 +74,7 @@ def reject_unreadable(item: Unreadable, now: datetime) -> Conclusion | RunWithou
     """Announce an item that does not parse, once; it is due again only when an operator writes it."""
     text = f"the record of {item.name} does not parse: {item.problem}; apply its document again"
     message = printable(text, MESSAGE_LIMIT)  # a manual edit may have put anything into the name and the item
-    if item.said == message:
+    if item.announced == message:
         return RunWithoutOutcome("nothing-to-do", {}, None)
     outcome = Outcome(
         name=item.name,

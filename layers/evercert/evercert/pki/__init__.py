@@ -1,1 +1,1 @@
-"""X.509: keys, names, requests and certificates, without I/O."""
+"""X.509 keys, names, requests and certificates, without I/O."""

@@ -1,4 +1,4 @@
-"""Kinds of keys: what they are called, and what belongs to each of them."""
+"""Key algorithms: names, families and curves."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _OF_SIZE: dict[int, KeyAlgorithm] = {2048: "RSA_2048", 3072: "RSA_3072", 4096: "
 
 
 def family(algorithm: KeyAlgorithm) -> Family:
-    """Which kind of signature it makes; a CA and its certificates are of one family where AWS takes them in."""
+    """Return the family of a key algorithm; ACM requires that a CA and its certificates have the same one."""
     if algorithm == "Ed25519":
         return "Ed25519"
     return "RSA" if algorithm.startswith("RSA") else "EC"
 
 
 def algorithm_of(public_key: object) -> KeyAlgorithm | None:
-    """What kind of key this is; None for one that evercert neither makes nor certifies."""
+    """Return the algorithm of a public key, or None if evercert does not support it."""
     match public_key:
         case ec.EllipticCurvePublicKey():
             return _OF_CURVE.get(public_key.curve.name)

@@ -1,4 +1,4 @@
-"""What stands in a certificate: subject, alternative names, usages, lifetime."""
+"""The requested attributes of a certificate: subject, alternative names, usages, lifetime."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOST = re.compile(
 
 
 def _common_name(value: str) -> str:
-    # "Müller" and "Dr. Müller" are fine common names; what looks like a host has to be one, or no client would find it.
+    # "Müller" and "Dr. Müller" are valid common names. Text that looks like a host must be a valid one.
     if not value.isascii() and _HOST.fullmatch(value):
         value = to_a_labels(value)
     elif value.lower().startswith("xn--") or ".xn--" in value.lower():
@@ -50,7 +50,7 @@ def _text(longest: int) -> AfterValidator:
 
 
 CommonName = Annotated[str, AfterValidator(_common_name)]
-# The upper bounds of RFC 5280 appendix A.1; of X.520 (annex C) where it gives none: street, postal code.
+# Upper bounds of RFC 5280 appendix A.1; for street and postal code, which it does not limit, of X.520 annex C.
 Text64 = Annotated[str, _text(64)]
 Text128 = Annotated[str, _text(128)]
 PostalCode = Annotated[str, _text(40)]
@@ -71,7 +71,7 @@ def _domain(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Attributes(Model):
-    """What stands in the certificate."""
+    """The requested attributes of a certificate."""
 
     common_name: CommonName | None = None
     organization: Text64 | None = None
@@ -92,10 +92,10 @@ class Attributes(Model):
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """Every subject alternative name, sorted and once each; the common name is one where it can be."""
+        """The subject alternative names, sorted and unique, including the common name if it is a valid one."""
         names = set(self.alt_names)
         if self.common_name is not None:
-            with suppress(ValueError):  # "Payroll service" is a fine common name and no SAN
+            with suppress(ValueError):  # "Payroll service" is a valid common name but not a valid SAN
                 names.add(parse(self.common_name))
         return tuple(sorted(names))
 

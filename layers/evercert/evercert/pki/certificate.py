@@ -1,4 +1,4 @@
-"""What was issued: its facts, and whether it is what was asked for."""
+"""Issued certificates: their facts, and whether they match the request."""
 
 from __future__ import annotations
 
@@ -19,73 +19,73 @@ from evercert.pki.subject import differences
 from evercert.pki.usages import extended_key_usages_of, in_the_standard, key_usages_of
 from evercert.schema import printable
 
-AHEAD = timedelta(minutes=5)  # an issuer's clock may be this far ahead of ours
+AHEAD = timedelta(minutes=5)  # tolerated clock skew of issuers
 LONGEST_CHAIN = 10
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A certificate and its issuers, leaf first."""
+    """A certificate chain, leaf first."""
 
     certificates: tuple[x509.Certificate, ...]
 
     @classmethod
     def from_pem(cls, pem: str) -> Chain:
-        """Reads concatenated PEM; raises ValueError when there is nothing to read, or more than ten certificates."""
+        """Parse concatenated PEM; raise ValueError if it has no certificates, or more than ten."""
         certificates = x509.load_pem_x509_certificates(pem.encode())
         if len(certificates) > LONGEST_CHAIN:
-            raise ValueError(f"{len(certificates)} certificates in one chain")
+            raise ValueError(f"chain of {len(certificates)} certificates: at most {LONGEST_CHAIN} are supported")
         return cls(tuple(certificates))
 
     @property
     def leaf(self) -> x509.Certificate:
-        """The end-entity certificate."""
+        """The leaf certificate."""
         return self.certificates[0]
 
     @property
     def public_key(self) -> object:
-        """The leaf's; raises what the library raises for one that it does not know."""
+        """The leaf's public key; raises ValueError or UnsupportedAlgorithm of `cryptography` for an unknown one."""
         return self.leaf.public_key()
 
     @property
     def leaf_pem(self) -> str:
-        """The end-entity certificate alone."""
+        """The leaf certificate as PEM."""
         return to_pem([self.leaf])
 
     @property
     def pem(self) -> str:
-        """All of it."""
+        """The whole chain as PEM."""
         return to_pem(self.certificates)
 
     @property
     def issuers_pem(self) -> str:
-        """The certificates above the leaf, without self-issued ones: a peer must have its root already."""
+        """The certificates above the leaf as PEM, without self-issued ones: a peer must have its root already."""
         return to_pem([c for c in self.certificates[1:] if c.issuer != c.subject])
 
     @property
     def top_pem(self) -> str:
-        """The last certificate: the root where the issuer sent it, the leaf itself where it is self-signed."""
+        """The last certificate as PEM: the root if the issuer sent it, the leaf if it is self-signed."""
         return to_pem(self.certificates[-1:])
 
     @property
     def fullchain_pem(self) -> str:
-        """What a TLS server sends: the leaf and its issuers, no root."""
+        """The chain as a TLS server sends it, as PEM: leaf and intermediates without root."""
         return self.leaf_pem + self.issuers_pem
 
     @cached_property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """The subject alternative names, sorted; kinds that evercert never asks for are left out."""
+        """The subject alternative names, sorted, without kinds that evercert never requests."""
         return tuple(sorted(name for name in map(from_general_name, _alternative_names(self.leaf)) if name is not None))
 
     @property
     def common_name(self) -> str | None:
-        """The subject's common name, if there is one."""
+        """The subject's common name, or None."""
         found = self.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(found[0].value) if found else None
 
     @property
     def serial_number(self) -> str:
-        """In hexadecimal, two digits a byte, as openssl prints it."""
+        """The leaf's serial number in hexadecimal, two digits a byte, as openssl prints it."""
         digits = f"{self.leaf.serial_number:X}"
         return digits if len(digits) % 2 == 0 else f"0{digits}"
 
@@ -97,10 +97,10 @@ class Chain:
 
 @dataclass(frozen=True, repr=False)
 class Bundle:
-    """Chain and private key, as delivered."""
+    """A chain and its private key, as delivered."""
 
     chain: Chain
-    private_key: PrivateKey | None  # None where the user supplied the CSR, and has the key
+    private_key: PrivateKey | None  # None if the user supplied the CSR and holds the key
 
 
 _SIGNATURES: dict[x509.ObjectIdentifier, SignatureAlgorithm] = {
@@ -114,29 +114,29 @@ _SIGNATURES: dict[x509.ObjectIdentifier, SignatureAlgorithm] = {
 
 
 def signature_algorithm(leaf: x509.Certificate) -> SignatureAlgorithm | None:
-    """What it was signed with, by the names that documents use."""
+    """Return the signature algorithm under its name in documents, or None for another one."""
     return _SIGNATURES.get(leaf.signature_algorithm_oid)
 
 
 def to_pem(certificates: Sequence[x509.Certificate]) -> str:
-    """PEM, one after the other; empty text for none."""
+    """Return the certificates as concatenated PEM."""
     return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
 
 
 def misfits(
     chain: Chain, attributes: Attributes | None, public_key: bytes, now: datetime, *, profiled: bool = False
 ) -> list[str]:
-    """Every way in which this is not the certificate that was asked for; empty when it fits.
+    """List the differences between the certificate and its request; an empty list means that it matches.
 
-    Without attributes nothing was asked for but that it is valid, belongs to the key, and is no CA's. `profiled`:
-    usages that were not asked for are the issuer's to choose; else they are a TLS server's.
+    Without attributes, only validity, public key and CA flag are checked. `profiled`: the issuer chooses usages that
+    were not requested; otherwise they must be those of a TLS server.
     """
     leaf = chain.leaf
     found = []
     try:
         _, found_key = leaf.extensions, public_bytes(leaf.public_key())
     except (ValueError, UnsupportedAlgorithm):
-        return ["its extensions or its public key cannot be read"]
+        return ["its extensions or its public key cannot be parsed"]
     if found_key != public_key:
         found.append("it is for another public key")
     if attributes is not None:
@@ -154,12 +154,12 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
-        found.append(f"its names are {got}; asked for were {asked}")
+        found.append(f"its names are {got}; requested were {asked}")
     if wrong := differences(leaf.subject, attributes):
-        found.append(f"its subject has another {', '.join(wrong)} than was asked for, or none")
+        found.append(f"its subject does not have the requested {', '.join(wrong)}")
     wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
     if wanted is not None and signed != wanted:
-        found.append(f"it is signed with {signed or 'another algorithm'}; asked for was {wanted}")
+        found.append(f"it is signed with {signed or 'another algorithm'}; requested was {wanted}")
     return found
 
 
@@ -180,9 +180,9 @@ TLS_SERVER: tuple[tuple[str, ...], tuple[str, ...]] = ("digital_signature",), ("
 def _usage_misfits(
     leaf: x509.Certificate, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> list[str]:
-    """RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12: what was asked for, else what is usual; never a CA's.
+    """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12) and a CA flag (§4.2.1.9).
 
-    An extension that is absent allows every usage, which is enough only where none was asked for.
+    An absent extension allows every usage, but is accepted only if no usage was requested.
     """
     found = []
     extensions = {type(extension.value): extension.value for extension in leaf.extensions}
@@ -214,5 +214,5 @@ def _chain_misfits(chain: Chain) -> list[str]:
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             authority = False
         if not authority:  # RFC 5280 §6.1.4 (k): only a CA may issue
-            return ["its chain is broken: one of its certificates was not issued by the next, or that is no CA"]
+            return ["its chain is broken: a certificate was not issued by the next one, or the next one is not a CA"]
     return []

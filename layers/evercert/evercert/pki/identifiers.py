@@ -1,4 +1,4 @@
-"""The names a certificate can carry: DNS name, IP address, URI, e-mail address."""
+"""Subject alternative names: DNS name, IP address, URI, e-mail address."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Identifier(NamedTuple):
         return f"{self.kind}:{self.value}"
 
     def general_name(self) -> x509.GeneralName:
-        """The same name as `cryptography` wants it."""
+        """Return the name as a type of `cryptography`."""
         match self.kind:
             case "dns":
                 return x509.DNSName(self.value)
@@ -41,9 +41,9 @@ class Identifier(NamedTuple):
                 return x509.RFC822Name(self.value)
 
 
-@lru_cache(maxsize=256)  # a name is read several times on its way
+@lru_cache(maxsize=256)  # a name is parsed several times in a run
 def parse(text: str) -> Identifier:
-    """`dns:www.example.com`, or the same without its kind where that is plain; raises ValueError.
+    """Parse `dns:www.example.com`, or a name without its kind; raise ValueError if it is invalid.
 
     Without a kind an address literal is `ip`, text with `://` is `uri`, text with `@` is `email`, the rest is `dns`.
     """
@@ -54,7 +54,7 @@ def parse(text: str) -> Identifier:
 
 
 def from_general_name(name: x509.GeneralName) -> Identifier | None:
-    """A name found in a certificate; None for kinds that evercert never asks for."""
+    """Convert a name of a certificate; return None for kinds that evercert never requests."""
     match name:
         case x509.DNSName():
             return Identifier("dns", name.value.lower())
@@ -78,7 +78,7 @@ def _guess(text: str) -> Kind:
 
 def _canonical(kind: Kind, value: str) -> Identifier:
     if not value:
-        raise ValueError(f"an empty {kind} name")
+        raise ValueError(f"empty {kind} name")
     value = _with_a_labels(kind, value)
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError(
@@ -89,7 +89,7 @@ def _canonical(kind: Kind, value: str) -> Identifier:
             return Identifier("dns", dns_name(value))
         case "ip":
             if "%" in value:
-                raise ValueError(f"{value!r}: no certificate can hold the zone of an address")
+                raise ValueError(f"{value!r}: remove the zone: certificates contain addresses without it")
             return Identifier("ip", str(ipaddress.ip_address(value)))
         case "uri":
             return Identifier("uri", _uri(value))
@@ -101,7 +101,7 @@ def _canonical(kind: Kind, value: str) -> Identifier:
 
 
 def _with_a_labels(kind: Kind, value: str) -> str:
-    """The host of a DNS name or a mail address in ASCII; nothing else is changed."""
+    """Convert the host of a DNS name or an e-mail address to ASCII; leave other kinds unchanged."""
     before, at, host = value.rpartition("@") if kind == "email" else ("", "", value)
     return value if host.isascii() or kind not in ("dns", "email") else f"{before}{at}{to_a_labels(host)}"
 
@@ -118,7 +118,7 @@ def _validated(value: object) -> Identifier:
         return value
     if isinstance(value, str):
         return parse(value)
-    raise ValueError("a name is text, such as dns:www.example.com or ip:192.0.2.1")
+    raise ValueError("a name must be text, such as dns:www.example.com or ip:192.0.2.1")
 
 
 Name = Annotated[Identifier, PlainValidator(_validated), PlainSerializer(str)]

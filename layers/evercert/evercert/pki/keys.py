@@ -1,4 +1,4 @@
-"""Private keys that do not print, and the CSRs they sign."""
+"""Private keys that never print their value, and the CSRs that they sign."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from evercert.pki.usages import extended_key_usage, key_usage
 
 __all__ = ["SEALABLE_BYTES", "PrivateKey", "algorithm_of", "alternative_names", "family", "public_bytes", "subject"]
 
-SEALABLE_BYTES = 4_096  # what KMS encrypts in one call
-# A hash as strong as the curve, as TLS pairs them (RFC 8446 §4.2.3); Ed25519 hashes by itself (RFC 8032 §5.1).
+SEALABLE_BYTES = 4_096  # the limit of KMS Encrypt
+# Hashes as TLS pairs them with the curves (RFC 8446 §4.2.3); Ed25519 has its own (RFC 8032 §5.1).
 _HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
     "EC_prime256v1": hashes.SHA256(),
     "EC_secp384r1": hashes.SHA384(),
@@ -37,21 +37,21 @@ _DIGESTS: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
 
 
 class PrivateKey:
-    """The private key of one revision; printing, formatting or pickling it shows no key."""
+    """The private key of one revision; printing and formatting never reveal it, pickling fails."""
 
     __slots__ = ("_algorithm", "_key")
 
     def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> None:
-        """Raises ValueError for a size or a curve that evercert does not make."""
+        """Raise ValueError for an unsupported size or curve."""
         algorithm = algorithm_of(key.public_key())
         if algorithm is None:
-            raise ValueError("a private key of a size or a curve that evercert does not make")
+            raise ValueError("unsupported size or curve of a private key")
         self._algorithm: KeyAlgorithm = algorithm
         self._key = key
 
     @classmethod
     def generate(cls, algorithm: KeyAlgorithm) -> PrivateKey:
-        """A new random key."""
+        """Generate a random key."""
         match family(algorithm):
             case "EC":
                 return cls(ec.generate_private_key(CURVES[algorithm]()))
@@ -63,49 +63,49 @@ class PrivateKey:
 
     @classmethod
     def from_der(cls, der: bytes) -> PrivateKey:
-        """The inverse of `der`; raises ValueError. The bytes are ours, so RSA's slow consistency check is left out."""
+        """Load the output of `der`; raise ValueError. Skips RSA's slow consistency check, because evercert wrote it."""
         try:
             key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         except (TypeError, UnsupportedAlgorithm) as error:
-            raise ValueError("an encrypted key, or one of an unknown kind") from error
+            raise ValueError("encrypted private key, or unknown key type") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise ValueError("neither an EC, nor an RSA, nor an Ed25519 private key")
+            raise ValueError("unsupported private key: must be EC, RSA or Ed25519")
         return cls(key)
 
     @classmethod
     def from_pem(cls, pem: str) -> PrivateKey:
-        """A private key that somebody else made, in any usual form; raises ValueError, which quotes nothing of it."""
+        """Load a PEM key that evercert did not generate; raise ValueError, which never quotes it."""
         try:
             key = serialization.load_pem_private_key(pem.encode(), password=None)
         except (TypeError, ValueError, UnsupportedAlgorithm):
-            raise ValueError("it is encrypted, broken, or of an unknown kind") from None
+            raise ValueError("it is encrypted, malformed, or of an unknown type") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise ValueError("it is neither an EC, nor an RSA, nor an Ed25519 private key")
+            raise ValueError("unsupported private key: must be EC, RSA or Ed25519")
         return cls(key)
 
     @property
     def algorithm(self) -> KeyAlgorithm:
-        """What kind of key it is."""
+        """The key algorithm."""
         return self._algorithm
 
     def der(self) -> bytes:
-        """PKCS #8, unencrypted: for sealing only."""
+        """Return the key as unencrypted PKCS #8 DER, for sealing only."""
         return self._key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     def pem(self) -> str:
-        """PKCS #8, unencrypted: for delivery only."""
+        """Return the key as unencrypted PKCS #8 PEM, for delivery only."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
 
     def public_bytes(self) -> bytes:
-        """The public key as DER SubjectPublicKeyInfo."""
+        """Return the public key as DER SubjectPublicKeyInfo."""
         return public_bytes(self._key.public_key())
 
     def sign_csr(self, attributes: Attributes) -> str:
-        """A PKCS #10 request (RFC 2986) for this subject, these names and these usages, as PEM."""
+        """Return a signed PKCS #10 request (RFC 2986) for these attributes, as PEM."""
         name = subject(attributes)
         builder = (
             x509.CertificateSigningRequestBuilder()
@@ -120,26 +120,26 @@ class PrivateKey:
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 
     def sign_proof(self) -> str:
-        """A PKCS #10 request that asks for nothing, and shows that this key was there, as PEM."""
+        """Return an empty PKCS #10 request as PEM: a proof of possession of this key."""
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         signed = builder.sign(self._key, _HASHES[self._algorithm])
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-        """What may be shown of it."""
+        """The public key."""
         return self._key.public_key()
 
     def sign_certificate(self, builder: x509.CertificateBuilder, wanted: str | None = None) -> x509.Certificate:
-        """The certificate, signed by this key with the hash that belongs to it, or with the wanted algorithm.
+        """Sign a certificate with the wanted algorithm, by default with the hash that matches the key.
 
-        Raises Rejected when the key cannot sign so.
+        Raises Rejected if the key does not support the algorithm.
         """
         if wanted is None:
             return builder.sign(self._key, _HASHES[self._algorithm])
         signs, _, digest = wanted.partition("-")
         if {"RSA": "RSA", "EC": "ECDSA"}.get(family(self._algorithm)) != signs:
-            raise Rejected(f"a key of {self._algorithm} does not sign with {wanted}")
+            raise Rejected(f"unsupported signature algorithm {wanted}: the key is {self._algorithm}")
         return builder.sign(self._key, _DIGESTS[digest])
 
     def __repr__(self) -> str:
@@ -149,21 +149,21 @@ class PrivateKey:
     __str__ = __repr__
 
     def __reduce__(self) -> str:
-        raise TypeError("a private key is not pickled")
+        raise TypeError("private keys cannot be pickled")
 
 
 def public_bytes(key: object) -> bytes:
-    """Any public key as DER SubjectPublicKeyInfo."""
+    """Return any public key as DER SubjectPublicKeyInfo."""
     return key.public_bytes(  # type: ignore[attr-defined, no-any-return]
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
 
 
 def subject(attributes: Attributes) -> x509.Name:
-    """The subject name (RFC 5280 §4.1.2.6); empty when only alternative names are wanted."""
+    """Return the subject name (RFC 5280 §4.1.2.6); empty if only alternative names are requested."""
     return name_of(attributes)
 
 
 def alternative_names(attributes: Attributes) -> x509.SubjectAlternativeName:
-    """Every name as RFC 5280 §4.2.1.6 has it; the extension is critical when the subject is empty."""
+    """Return the subject alternative names; the extension must be critical if the subject is empty (§4.2.1.6)."""
     return x509.SubjectAlternativeName([name.general_name() for name in attributes.identifiers])

@@ -1,4 +1,4 @@
-"""The subject name of a certificate (RFC 5280 §4.1.2.6): from the words of a document, and back."""
+"""Subject names (RFC 5280 §4.1.2.6): conversion from and to document attributes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cryptography.x509.oid import NameOID
 
 from evercert.pki.attributes import Attributes
 
-# In the order in which they stand in a name: from the widest to the narrowest.
+# In the order of a distinguished name: from the widest to the narrowest.
 OIDS: dict[str, x509.ObjectIdentifier] = {
     "domain_components": NameOID.DOMAIN_COMPONENT,
     "country": NameOID.COUNTRY_NAME,
@@ -22,9 +22,10 @@ OIDS: dict[str, x509.ObjectIdentifier] = {
 
 
 def wanted(attributes: Attributes) -> dict[str, tuple[str, ...]]:
-    """What was asked for, by field, in the order of a name; empty when only alternative names are wanted.
+    """Return the requested subject values by field, in the order of a distinguished name.
 
-    Domain components are written as in a host name, and stand in a name the other way round (RFC 2247).
+    Empty if only alternative names are requested. Domain components are reversed: documents use the order of a host
+    name, distinguished names the opposite one (RFC 2247).
     """
     found: dict[str, tuple[str, ...]] = {}
     for field in OIDS:
@@ -37,21 +38,21 @@ def wanted(attributes: Attributes) -> dict[str, tuple[str, ...]]:
 
 
 def name_of(attributes: Attributes) -> x509.Name:
-    """The subject name; empty when only alternative names are wanted."""
+    """Return the subject name; empty if only alternative names are requested."""
     return x509.Name(
         [x509.NameAttribute(OIDS[field], value) for field, values in wanted(attributes).items() for value in values]
     )
 
 
 def values_of(name: x509.Name, field: str) -> tuple[str, ...]:
-    """What a name has in one field, in its own order."""
+    """Return the values of one field, in the order of the name."""
     return tuple(str(attribute.value) for attribute in name.get_attributes_for_oid(OIDS[field]))
 
 
 def differences(name: x509.Name, attributes: Attributes) -> list[str]:
-    """The fields that were asked for and are not there, or are not the same.
+    """List the requested fields that are missing or different.
 
-    Not the common name: many CAs leave it out, and the alternative names are what counts (RFC 9525).
+    Ignores the common name: many CAs omit it, and clients use the alternative names only (RFC 9525).
     """
     return [
         field.replace("_", "-")
@@ -61,5 +62,5 @@ def differences(name: x509.Name, attributes: Attributes) -> list[str]:
 
 
 def _folded(value: str) -> str:
-    """Case and the number of spaces make no other name (RFC 5280 §7.1)."""
+    """Normalize case and spaces, which do not distinguish names (RFC 5280 §7.1)."""
     return " ".join(value.casefold().split())

@@ -1,4 +1,4 @@
-"""What a certificate's key may be used for, and which kinds of keys can do it."""
+"""Key usages and extended key usages, and which key algorithms support them."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ OIDS: dict[ExtendedKeyUsage, x509.ObjectIdentifier] = {
     "ocsp_signing": ExtendedKeyUsageOID.OCSP_SIGNING,
 }
 _REFUSED = {
-    "key_cert_sign": "only a CA signs certificates, and evercert asks for no CA certificates",
-    "crl_sign": "only a CA signs revocation lists, and evercert asks for no CA certificates",
-    "any_purpose": "name the purposes: a certificate for any purpose is one for those that nobody thought of",
+    "key_cert_sign": "only a CA signs certificates, and evercert does not issue CA certificates",
+    "crl_sign": "only a CA signs revocation lists, and evercert does not issue CA certificates",
+    "any_purpose": "name the purposes: a certificate for any purpose also allows unintended ones",
 }
-# What a key of the family cannot do, and where it is written.
+# Usages that keys of a family do not support, and the rule.
 _IMPOSSIBLE: dict[Family, tuple[frozenset[KeyUsage], str]] = {
     "RSA": (
         frozenset({"key_agreement", "encipher_only", "decipher_only"}),
-        "an RSA key signs and encrypts, but agrees on no keys (RFC 3279 §2.3.1)",
+        "RSA keys do not support key agreement (RFC 3279 §2.3.1)",
     ),
     "EC": (
         frozenset({"key_encipherment", "data_encipherment"}),
-        "an EC key encrypts nothing (RFC 5480 §3, RFC 8813 §3)",
+        "EC keys do not encrypt (RFC 5480 §3, RFC 8813 §3)",
     ),
     "Ed25519": (
         frozenset(KEY_USAGES) - {"digital_signature", "non_repudiation"},
-        "an Ed25519 key only signs (RFC 8410 §5, RFC 9295)",
+        "Ed25519 keys only sign (RFC 8410 §5, RFC 9295)",
     ),
 }
 _NEEDS_AGREEMENT: tuple[KeyUsage, ...] = ("encipher_only", "decipher_only")
 
 
 def _word(known: tuple[str, ...]) -> Callable[[object], object]:
-    """The word with underscores, however it was written; raises ValueError for words of no use here."""
+    """Return a validator that accepts dashes or underscores, and refuses unknown and CA usages."""
 
     def read(value: object) -> object:
         if not isinstance(value, str):
@@ -67,14 +67,14 @@ def _word(known: tuple[str, ...]) -> Callable[[object], object]:
         if word in _REFUSED:
             raise ValueError(f"{word}: {_REFUSED[word]}")
         if word not in known:
-            raise ValueError(f"{printable(value, 60)!r} is no usage that evercert asks for{nearest(word, list(known))}")
+            raise ValueError(f"unsupported usage {printable(value, 60)!r}{nearest(word, list(known))}")
         return word
 
     return read
 
 
 def _once(known: tuple[str, ...]) -> AfterValidator:
-    """Each word once, in the order of the standard, so that equal wishes are equal."""
+    """Return a validator that sorts and deduplicates usages, so that equal requests compare equal."""
     return AfterValidator(lambda words: tuple(word for word in known if word in words))
 
 
@@ -89,17 +89,17 @@ ExtendedKeyUsages = Annotated[
 
 
 def impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> str | None:
-    """Why no key of this kind can be used so, with the rule; None when it can."""
+    """Return why a key of this algorithm cannot have these usages, with the rule; None if it can."""
     never, rule = _IMPOSSIBLE[family(algorithm)]
     if wrong := [usage for usage in usages if usage in never]:
         return f"{', '.join(wrong)} with {algorithm}: {rule}"
     if "key_agreement" not in usages and (wrong := [usage for usage in usages if usage in _NEEDS_AGREEMENT]):
-        return f"{', '.join(wrong)}: means nothing without key_agreement (RFC 5280 §4.2.1.3)"
+        return f"{', '.join(wrong)}: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"
     return None
 
 
 def key_usage(usages: Iterable[KeyUsage]) -> x509.KeyUsage:
-    """The extension of RFC 5280 §4.2.1.3 with these bits."""
+    """Return the key usage extension (RFC 5280 §4.2.1.3)."""
     wanted = frozenset(usages)
     return x509.KeyUsage(
         digital_signature="digital_signature" in wanted,
@@ -115,19 +115,19 @@ def key_usage(usages: Iterable[KeyUsage]) -> x509.KeyUsage:
 
 
 def extended_key_usage(usages: Iterable[ExtendedKeyUsage]) -> x509.ExtendedKeyUsage:
-    """The extension of RFC 5280 §4.2.1.12 with these purposes."""
+    """Return the extended key usage extension (RFC 5280 §4.2.1.12)."""
     return x509.ExtendedKeyUsage([OIDS[usage] for usage in usages])
 
 
 def key_usages_of(extension: x509.KeyUsage) -> tuple[KeyUsage, ...]:
-    """The bits that are set, those of a CA left out."""
+    """Return the usages in the extension, without those of a CA."""
     found: Mapping[KeyUsage, bool] = {
         "digital_signature": extension.digital_signature,
         "non_repudiation": extension.content_commitment,
         "key_encipherment": extension.key_encipherment,
         "data_encipherment": extension.data_encipherment,
         "key_agreement": extension.key_agreement,
-        # The two say which way a key agreement goes, and cannot be read without one.
+        # Both restrict key agreement, and `cryptography` raises if they are read without it.
         "encipher_only": extension.key_agreement and extension.encipher_only,
         "decipher_only": extension.key_agreement and extension.decipher_only,
     }
@@ -135,12 +135,12 @@ def key_usages_of(extension: x509.KeyUsage) -> tuple[KeyUsage, ...]:
 
 
 def extended_key_usages_of(extension: x509.ExtendedKeyUsage) -> tuple[ExtendedKeyUsage, ...]:
-    """The purposes that evercert has a word for."""
+    """Return the purposes in the extension that evercert supports."""
     return tuple(usage for usage in EXTENDED_KEY_USAGES if OIDS[usage] in extension)
 
 
 def in_the_standard(usage: str) -> str:
-    """The word as RFC 5280 writes it: `digitalSignature`, `serverAuth`."""
+    """Return the usage as RFC 5280 spells it: `digitalSignature`, `serverAuth`."""
     if usage == "ocsp_signing":
         return "OCSPSigning"
     first, *rest = usage.split("_")

@@ -1,1 +1,1 @@
-"""When certificates are due, and why."""
+"""The scheduler: when certificates are due, and why."""

@@ -1,4 +1,4 @@
-"""What is due is put on the queue: a nudge for each, and a later due time in case the nudge is lost."""
+"""The checker: queue a nudge for each due entry, and postpone the entry in case the nudge is lost."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, Due, DueIndex
 from evercert.deadline import Clock
 
 BATCH = 10
-PLENTY = 1_000  # so many are sent in one tick, in whatever order
-MOST = 20_000  # of a backlog are put in order; what is left then is for a later tick
+PLENTY = 1_000  # a tick with fewer due entries needs no sorting
+MOST = 20_000  # entries of a backlog that one tick sorts; later ticks send the rest
 
 
 @dataclass
 class Tick:
-    """What one run of the checker did; `left` counts entries it had read and left for the next tick."""
+    """The counts of one checker run; `left` counts entries that were read but left for the next tick."""
 
     sent: int = 0
     refused: int = 0
@@ -28,9 +28,9 @@ class Tick:
 
 
 def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, redispatch: timedelta) -> Tick:
-    """Nudges everything due, until `stop_at`: the longest overdue first, of a backlog what expires first.
+    """Send nudges for due entries until `stop_at`: the longest overdue first, in a backlog the soonest expiry first.
 
-    An entry whose nudge the queue took comes back after `redispatch`, unless the issuer moves it first.
+    An entry whose nudge was accepted becomes due again after `redispatch`, unless the issuer changes it first.
     """
     tick = Tick()
     due = _in_order(index, clock(), tick)
@@ -50,7 +50,7 @@ def _in_order(index: DueIndex, now: datetime, tick: Tick) -> Iterable[Due]:
     if len(due) < PLENTY:
         return iter(due)
     due += islice(entries, MOST - PLENTY)
-    # Those that the expiring index does not name so early have time, or have no certificate that could expire.
+    # Entries missing from this part of the expiring index expire later, or have no certificate.
     rank = {expiring.key: number for number, expiring in enumerate(islice(index.expiring(PLENTY), MOST))}
     return iter(sorted(due, key=lambda entry: rank.get(entry.key, MOST)))
 
@@ -61,7 +61,7 @@ def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, un
     for due in batch:
         nudge = nudges.get(due)
         if nudge is None:
-            tick.foreign += 1  # not ours to understand; put off like the others, so that it blocks nobody
+            tick.foreign += 1  # unknown keys; postponed like the others, so that it does not block the queue
         elif nudge not in taken:
             tick.refused += 1
             continue
@@ -72,7 +72,7 @@ def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, un
 
 
 def nudge_for(due: Due) -> Nudge | None:
-    """The message for this entry; None when its keys are none of ours."""
+    """Return the nudge for this entry, or None if evercert did not write its keys."""
     partition, sort = due.key
     if not partition.startswith(CERTIFICATE):
         return None

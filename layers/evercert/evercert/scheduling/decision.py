@@ -1,4 +1,4 @@
-"""Is issuance due, and why: a pure function of what was observed."""
+"""Decide whether issuance is due, and why, as a pure function of the record."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
 from evercert.pki.certificate import Chain
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
-LONGEST_HOLD = timedelta(days=31)  # an issuer may take a month; what is later was stored by a clock that was wrong
+LONGEST_HOLD = timedelta(days=31)  # issuers may take a month; a later time comes from a wrong clock
 
 
 @dataclass(frozen=True)
 class Idle:
-    """All is as it should be, as far as the record says; `given_up` is a revision that nobody wants any more."""
+    """Nothing is due; `given_up` is a superseded revision in progress."""
 
     given_up: Pending | None = None
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Something is due, and may not be tried before `until`."""
+    """Something is due, but must not be tried before `until`."""
 
     until: datetime
 
 
 @dataclass(frozen=True)
 class Start:
-    """A new revision is due; `given_up` is one under way that nobody wants any more."""
+    """A new revision is due; `given_up` is a superseded revision in progress."""
 
     reason: Reason
     given_up: Pending | None = None
@@ -36,16 +36,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Resume:
-    """A revision is under way and still wanted: go on where it stood."""
+    """A revision is in progress and still wanted: resume it."""
 
     pending: Pending
     chain: Chain | None = field(default=None, compare=False)  # `pending.chain`, parsed
 
 
 def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Start | Resume:
-    """What to do with this certificate now.
+    """Decide what to do with this certificate now.
 
-    A hold (the back-off after a failure, the time an issuer asked us to wait) turns any answer into a Wait.
+    A hold turns any decision into a Wait: the back-off after a failure, or a delay that the issuer requested.
     """
     pending = record.pending
     decision: Start | Resume
@@ -61,7 +61,7 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
 
 
 def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
-    """Why a new certificate is due, judged by the one that is delivered; the first reason that holds."""
+    """Return the first reason why the delivered certificate must be replaced, or None."""
     facts, renewal = record.facts, renewal_time(record)
     if facts is None:
         return "missing"
@@ -75,15 +75,15 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
         ("replaced", found == "replaced"),
         ("near-expiry", renewal is not None and now >= renewal),
         ("drifted", found == "drifted"),
-        ("spec-changed", lacking),  # a destination was added; what it lost would have been found
+        ("spec-changed", lacking),  # a destination was added; a lost one would have a finding
     )
     return next((reason for reason, holds in rules if holds), None)
 
 
 def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
-    """Whether the last failure was of what is wanted now: an edit, a request or a mended issuer passes the back-off.
+    """Whether the last failure still applies; an edit, a renewal request or a fixed issuer ends the back-off.
 
-    So does a failure from the future: the clock was wrong then.
+    A failure in the future does not apply either: the clock was wrong.
     """
     error = record.last_error
     if error is None or not error.at <= now or error.at < (record.woken_at or error.at):
@@ -96,12 +96,12 @@ def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
 
 
 def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
-    """Until when nothing new may be tried, after a failure."""
+    """Return the end of the back-off after a failure, or None if there is no back-off."""
     return record.retry_at if is_held(record, issuer_hash, now) else None
 
 
 def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:
-    """When the issuer may be asked again; or, with a chain, when the first of those that lack it may take it."""
+    """Return when to poll the issuer again; with a chain, when to retry the first destination that lacks it."""
     hold = held_until(record, issuer_hash, now)
     if pending.chain is None:
         return max((moment for moment in (pending.retry_at, hold) if moment is not None), default=None)
@@ -112,21 +112,21 @@ def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetim
     own = [delivery.retry_at or delivery.turn for delivery in lacking]
     known = [moment for moment in own if moment is not None]
     if not known:
-        return hold  # it failed before it came to any of them
+        return hold  # the run failed before it reached a destination
     return min(known) if len(known) == len(own) else None
 
 
 def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> Resume | None:
-    """Return how to resume this revision; None if spec or issuer changed, or if its certificate is due itself."""
+    """Return how to resume this revision; None if spec or issuer changed or its certificate is due for renewal."""
     if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
         return None
     if pending.chain is None:
         return Resume(pending)
     if record.finding is not None and record.finding.revision == pending.revision:
-        return None  # some destination lost it, or its issuer revoked it
+        return None  # a destination lost it, or the issuer revoked it
     in_use = record.facts is not None and record.facts.revision == pending.revision
     if in_use and record.requested_at not in (None, pending.requested_at):
-        return None  # a new one was asked for, and one broken destination must not keep it from the others
+        return None  # a renewal was requested: one broken destination must not block the others
     chain = Chain.from_pem(pending.chain)
     facts = Facts.of(chain, pending.revision, pending.obtained_at)
     due = renewal_of(facts, record) if record.spec.renews else facts.not_after
@@ -134,7 +134,7 @@ def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -
 
 
 def _failed_before(record: Record, reason: Reason) -> bool:
-    """The failure was of something else, such as one destination, and must not hold what came after it."""
+    """Whether the last failure predates the reason, so that its back-off must not delay this issuance."""
     error, renewal, finding = record.last_error, renewal_time(record), record.finding
     if error is None or reason not in {"revoked", "replaced", "near-expiry", "drifted"}:
         return False

@@ -1,4 +1,4 @@
-"""What is issued again and again without anybody asking for it is stopped."""
+"""The loop guard: stop certificates that are reissued repeatedly without a request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from evercert.pki.certificate import Chain
 
 UNASKED = frozenset(["missing", "near-expiry", "drifted"])
 MOST_UNASKED = 5
-_DATED_BACK = timedelta(hours=1)  # at most, as public CAs do; what began earlier was not made just now
+_DATED_BACK = timedelta(hours=1)  # public CAs backdate by up to an hour; an earlier start is no backdating
 
 
 def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Streak:
-    """The issuances in a row that nobody asked for, this one included."""
+    """Return the streak of consecutive issuances without a request, including this one."""
     begins = chain.leaf.not_valid_before_utc
-    # Issuers date certificates back, and of a short one that is most of what it says.
+    # Issuers backdate certificates, which is most of the lifetime of a short one.
     span = chain.leaf.not_valid_after_utc - max(begins, min(now, begins + _DATED_BACK))
     before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
     return Streak(
@@ -28,18 +28,18 @@ def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Str
 
 
 def require_no_loop(record: Record, reason: Reason, now: datetime) -> None:
-    """Raises Looping when the next issuance would be the sixth within one lifetime that nobody asked for."""
+    """Raise Looping if the next issuance would be the sixth within one lifetime without a request."""
     if record.streak is None or reason not in UNASKED or not _goes_on(record):
         return
     times, lifetime = record.streak.times, timedelta(seconds=record.streak.lifetime)
     if len(times) == MOST_UNASKED and timedelta(0) <= now - times[0] < lifetime:
         raise Looping(
-            f"it was issued {MOST_UNASKED} times within one lifetime, and is to be issued again ({reason}): "
-            f"mend what loses it, then run: evercert renew {record.name}"
+            f"issued {MOST_UNASKED} times within one lifetime, and due again ({reason}): "
+            f"fix what loses the certificate, then run: evercert renew {record.name}"
         )
 
 
 def _goes_on(record: Record) -> bool:
-    """Neither an edit nor a request has come since."""
+    """Whether the spec was not edited and no renewal was requested since the streak began."""
     streak = record.streak
     return streak is not None and (streak.generation, streak.requested_at) == (record.generation, record.requested_at)

@@ -1,4 +1,4 @@
-"""The only scan: finds what no index holds, and makes it due, so that the issuer looks at it."""
+"""The daily sweep: scan the table for entries that the due index has lost, and make them due."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, shard
 from evercert.deadline import Clock
 from evercert.timestamps import from_text
 
-EVERY = timedelta(hours=23)  # once a day, whatever the hour
-FARTHEST = timedelta(days=400)  # nothing of ours is put off longer than that
+EVERY = timedelta(hours=23)  # shorter than a day, so that a daily schedule always runs
+FARTHEST = timedelta(days=400)  # evercert postpones nothing for longer
 MOST_PAGES = 2_000
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the scan sees of one item, as hands may have left it."""
+    """One scanned item; manual edits may have left any value in it."""
 
     key: tuple[str, str]
     due_shard: Any = None
     due_at: Any = None
-    at_rest: bool = False  # nothing can follow: said by whoever took its due time away
+    at_rest: bool = False  # the last writer removed the due time on purpose: nothing can follow
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the sweep stands: `position` within the table, and when it was last through."""
+    """The progress of the sweep: its position in the table, and when it last finished."""
 
     position: str | None = None
     finished_at: datetime | None = None
 
 
 class Pages(Protocol):
-    """The table, page by page, from a position that is kept."""
+    """The table, read page by page from a stored position."""
 
     def progress(self) -> Progress:
-        """As it was saved last."""
+        """Return the progress that was saved last."""
 
     def save(self, seen: Progress, reached: Progress) -> bool:
-        """False: another sweep is at it."""
+        """Save the progress; return False if another sweep saved first."""
 
     def page(self, position: str | None) -> tuple[Sequence[Entry], str | None]:
-        """One page, and where the next one begins."""
+        """Return one page and the position of the next one, None at the end."""
 
     def make_due(self, entry: Entry, now: datetime) -> bool:
-        """False: somebody wrote the item since."""
+        """Make the entry due now; return False if the item changed since it was read."""
 
 
 @dataclass
 class Swept:
-    """What one run of the sweep did."""
+    """The counts of one sweep run."""
 
     seen: int = 0
     mended: int = 0
@@ -60,7 +60,7 @@ class Swept:
 
 
 def sweep(pages: Pages, *, clock: Clock, stop_at: datetime) -> Swept:
-    """Goes on where the last one stopped, until `stop_at`; does nothing if one was through less than a day ago."""
+    """Resume the sweep until `stop_at`; do nothing if the last one finished less than 23 hours ago."""
     swept, progress = Swept(), pages.progress()
     last = progress.finished_at
     if progress.position is None and last is not None and timedelta(0) <= clock() - last < EVERY:
@@ -80,7 +80,7 @@ def sweep(pages: Pages, *, clock: Clock, stop_at: datetime) -> Swept:
 
 
 def is_lost(entry: Entry, now: datetime) -> bool:
-    """Whether it is ours, something can follow, and the due index will never say so."""
+    """Whether the entry is a record or outcome with pending work that the due index will never return."""
     partition, sort = entry.key
     if not partition.startswith(CERTIFICATE) or not (sort == RECORD or sort.startswith(OUTCOME)):
         return False

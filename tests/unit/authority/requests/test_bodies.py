@@ -166,7 +166,7 @@ LONG = ".".join(["a" * 61] * 4) + ".example"
         ({"altNames": [{"type": "dns_name", "value": LONG}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "a" * 256}]}, ("altNames", 0, "value"), "at most 255"),
         ({"altNames": [{"type": "dns_name", "value": "a\x00.example"}]}, ("altNames", 0, "value"), "printable ASCII"),
-        ({"altNames": [{"type": "dns_name", "value": "☃︎.example"}]}, ("altNames", 0, "value"), "no international name"),
+        ({"altNames": [{"type": "dns_name", "value": "☃︎.example"}]}, ("altNames", 0, "value"), "not a valid international name"),
         ({"altNames": [{"type": "dns_name", "value": ""}]}, ("altNames", 0, "value"), "at least 1"),
         ({"altNames": [{"type": "ip_address", "value": "www.example.com"}]}, ("altNames", 0, "value"), "IPv4 or IPv6"),
         ({"altNames": [{"type": "ip_address", "value": "fe80::1%eth0"}]}, ("altNames", 0, "value"), "zone"),

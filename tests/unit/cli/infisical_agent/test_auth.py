@@ -297,7 +297,7 @@ def test_a_key_that_may_be_a_secret_is_not_quoted(key):
     auth = {"type": "aws-iam", "config": {"identity-id": IDENTITY}}
     (auth["config"] if len(where) > 1 else auth)[key] = None
     ((_, message),) = refused(document(auth=auth))
-    assert message == f"{where[-1]}: a key that is none; is a space missing after a colon?"
+    assert message == f"{where[-1]}: an invalid key; is a space missing after a colon?"
 
 
 def test_a_key_that_is_mistyped_is_still_told_with_the_nearest_one():

@@ -112,7 +112,7 @@ def test_each_note_has_its_file_and_line(write):
         ("        - example.com", "        - no name", "1.yaml:16: certificate 1: alt-names[0]: 'no name'"),
         ("ttl: 90d", "ttl: 3mo", "1.yaml:18: certificate 1: ttl: '3mo' is not a duration"),
         ("ttl: 90d", "key-algorithm: RSA_1", "1.yaml:18: certificate 1: key-algorithm: Input should be"),
-        ("ttl: 90d", "key-usages: [sign]", "1.yaml:18: certificate 1: key-usages[0]: 'sign' is no usage"),
+        ("ttl: 90d", "key-usages: [sign]", "1.yaml:18: certificate 1: key-usages[0]: unsupported usage 'sign'"),
         ("renew-before-expiry: 30d", "renew-before-expiry: 90d", "1.yaml:11: certificate 1: lifecycle.renew-before-"),
         ("interval: 10s", "interval: -10s", "1.yaml:21: certificate 1: status-check-interval: '-10s' is negative"),
         ("on-renewal:", "on-renew:", "1.yaml:23: certificate 1: unknown key 'on-renew'; did you mean 'on-renewal'?"),

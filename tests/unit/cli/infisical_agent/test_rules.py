@@ -167,8 +167,8 @@ def test_renew_before_expiry_exceeds_ttl():
     [
         ("key-algorithm", "RSA_1024", "key-algorithm: "),
         ("signature-algorithm", "MD5", ""),
-        ("key-usages", ["signing"], "'signing' is no usage"),
-        ("extended-key-usages", ["server"], "'server' is no usage"),
+        ("key-usages", ["signing"], "unsupported usage 'signing'"),
+        ("extended-key-usages", ["server"], "unsupported usage 'server'"),
         ("alt-names", ["no name"], "only printable ASCII without spaces"),
         ("common-name", 5, "common-name: write text"),
         ("alt-names", "a.example", "alt-names: write a list"),
@@ -295,7 +295,12 @@ def test_all_mistakes_of_all_certificates_are_told_at_once():
     bad = entry(colour="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
     data = document(bad, v1(file_output=outputs("b")), auth={"type": "azure", "config": {"identity-id": IDENTITY}})
     messages = [message for _, message in refused(data)]
-    parts = ("azure takes", "1: unknown key 'colour'", "1: ttl: 'soon'", "1: key-usages[0]: 'signing' is no usage")
+    parts = (
+        "azure takes",
+        "1: unknown key 'colour'",
+        "1: ttl: 'soon'",
+        "1: key-usages[0]: unsupported usage 'signing'",
+    )
     for part in (*parts, "'project-slug' is not supported", "2 (version v2): 'application-name' is required"):
         assert len([message for message in messages if part in message]) == 1, part
     assert len(messages) == 6

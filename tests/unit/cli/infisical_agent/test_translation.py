@@ -266,10 +266,10 @@ def test_a_port_is_part_of_an_issuers_name():
         ),
         ("https://me:pass@app.infisical.com", "address: the address has a user; write the server alone"),
         ("https://me:pass@[app", "address: the address has a user; write the server alone"),
-        ("app.infisical.com", "address: 'app.infisical.com': it does not begin with https://"),
-        ("https://[::1", "address: the address is none; write https:// and a host"),
-        ("https://x:port", "address: 'https://x:port': its port is no number"),
-        ("https://x.example/?a=b", "address: the address has a user, a query or a fragment"),
+        ("app.infisical.com", "address: invalid address 'app.infisical.com': must begin with https://"),
+        ("https://[::1", "address: invalid address: must be https:// and a host"),
+        ("https://x:port", "address: invalid address 'https://x:port': invalid port"),
+        ("https://x.example/?a=b", "address: invalid address: it has a user, a query or a fragment"),
     ],
 )
 def test_an_address_that_is_no_https_server_is_refused(address, told):

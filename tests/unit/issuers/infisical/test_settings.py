@@ -74,7 +74,7 @@ def test_what_is_right_passes(changes: dict) -> None:
         ),
         (
             {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": {"aws-secret": SECRET}}},
-            ("auth", "client-secret", "aws-secret"), "it must be evercert/credentials/NAME",
+            ("auth", "client-secret", "aws-secret"), "must be evercert/credentials/NAME",
         ),
     ],
 )  # fmt: skip

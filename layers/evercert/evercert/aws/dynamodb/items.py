@@ -130,7 +130,9 @@ def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
         uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
     revision, deliveries = _count(values.get("revision")), dict(_deliveries(values.get("deliveries")))
     outcomes = _count(values.get("outcomes"))
-    return Unreadable(name, uid, outcomes, problem, said=_said(values), revision=revision, deliveries=deliveries)
+    return Unreadable(
+        name, uid, outcomes, problem, announced=_announced(values), revision=revision, deliveries=deliveries
+    )
 
 
 def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
@@ -140,7 +142,7 @@ def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
             yield str(destination), Delivery.model_validate(delivery)
 
 
-def _said(values: Item) -> str | None:
+def _announced(values: Item) -> str | None:
     """What was announced of it last, unless somebody has asked for it since."""
     error, requested_at = values.get("last_error"), values.get("requested_at")
     if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
