@@ -196,7 +196,7 @@ def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> 
 
 
 def test_renew_wants_to_know_whom(stack: Stack) -> None:
-    one_line(stack.evercert("renew"), 2, "--issuer X", "--all")
+    one_line(stack.evercert("renew"), 2, "--issuer ISSUER", "--all")
     one_line(stack.evercert("renew", "web", "--all"), 2, "nothing selected")
     one_line(stack.evercert("renew", "--issuer", "nobody", "--yes"), 2, "no certificates of issuer 'nobody'")
     one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
@@ -231,7 +231,7 @@ def test_what_is_deleted_leaves_secret_and_history(stack: Stack, own) -> None:
     refused = stack.evercert("delete", name)
     assert refused.returncode == 2
     assert f":secret:evercert/certificates/{name}" in refused.stdout  # what stays is said before it is asked
-    assert "add --yes" in refused.stderr
+    assert "pass --yes" in refused.stderr
     assert stack.evercert("delete", name, "--yes").returncode == 0
     one_line(stack.evercert("show", name), 2, "there is no certificate")
     assert stack.secret(name)["certificate"]
@@ -258,7 +258,7 @@ def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None
 def test_only_an_imported_certificate_that_is_nobody_elses_is_adopted(stack: Stack, own) -> None:
     acm = stack.client("acm")
     requested = acm.request_certificate(DomainName="www.example.com")["CertificateArn"]
-    one_line(stack.evercert("adopt", "web", requested, "--yes"), 2, "is of type AMAZON_ISSUED")
+    one_line(stack.evercert("adopt", "web", requested, "--yes"), 2, "of type AMAZON_ISSUED")
     (name,) = names(1)
     own(name)
     pair = stack.secret(name)
@@ -378,4 +378,4 @@ def test_the_list_is_filtered_and_sorted(stack: Stack, own) -> None:
     assert listed("--label", f"team={late}", "--sort", "expiry") == [soon, late]
     assert listed("--label", f"team={late}") == sorted([late, soon])
     assert listed("--label", f"team={late}", "--state", "failing") == []
-    one_line(stack.evercert("list", "--state", "redy"), 2, "--state redy: one of")
+    one_line(stack.evercert("list", "--state", "redy"), 2, "--state redy: must be one of")

@@ -60,10 +60,10 @@ def findings(of: x509.Certificate | x509.CertificateRevocationList) -> list[str]
     else:
         document = loader.RFC5280CertificateListDocumentLoader().load_der_document(der)
         results = _of_lists().validate(document.root)
-    found = [
+    lines = [
         f"{found.finding.severity} {found.finding.code}: {found.message}"
         for result in results
         for found in result.finding_descriptions
         if found.finding.severity <= ValidationFindingSeverity.WARNING
     ]
-    return [text for text in found if not UNKNOWN.fullmatch(text)]
+    return [text for text in lines if not UNKNOWN.fullmatch(text)]
