@@ -1,4 +1,4 @@
-"""`authority/v1`: a good document is filled in, and everything that is wrong with a bad one is told at its place."""
+"""Tests of `authority/v1` documents: parsed values, and every problem at its path."""
 
 import copy
 
@@ -60,7 +60,7 @@ def problems(path, value):
     return {problem.path: problem.message for problem in found}
 
 
-def test_reads_a_document():
+def test_read_returns_document():
     document = read(GOOD, "evercert", KNOWN)
     assert isinstance(document, AuthorityDocument)
     assert document.projects == ("play", "shop")
@@ -78,7 +78,7 @@ def test_reads_a_document():
     assert (application.id, application.profiles) == (id_of("evercert", "application", "my-app"), ("tls-server", "own"))
 
 
-def test_a_preset_brings_its_defaults_as_far_as_the_policy_and_the_profile_let_it():
+def test_preset_defaults_yield_to_policy_and_profile():
     web, own, client = read(GOOD, "evercert").profiles
     assert web.defaults == {**PRESETS["tls-server"].defaults, "ttlDays": 30}
     assert "keyAlgorithm" not in own.defaults
@@ -88,18 +88,18 @@ def test_a_preset_brings_its_defaults_as_far_as_the_policy_and_the_profile_let_i
     )
 
 
-def test_a_policy_changes_parts_of_its_preset_and_keeps_the_rest():
+def test_policy_overrides_parts_of_its_preset():
     policy = read(GOOD, "evercert").policies["web"]
     assert policy.validity.max == "30d"
     assert policy.model_copy(update={"validity": PRESETS["tls-server"].policy.validity}) == PRESETS["tls-server"].policy
 
 
-def test_profiles_are_the_same_after_they_were_stored():
+def test_profile_survives_serialization():
     for profile in read(GOOD, "evercert").profiles:
         assert Profile.model_validate(profile.model_dump(mode="json", by_alias=True)) == profile
 
 
-def test_an_application_may_name_profiles_that_were_applied_before():
+def test_application_may_name_existing_profiles():
     assert isinstance(read(changed(("applications", 0, "profiles"), ["older"]), "evercert", KNOWN), AuthorityDocument)
 
 
@@ -111,47 +111,47 @@ def test_an_application_may_name_profiles_that_were_applied_before():
         (("policies",), [], ("policies",), "write a mapping"),
         (("policies", "web"), "tls-server", ("policies", "web"), "write a mapping"),
         (("policies", "web", "preset"), "tls-servr", ("policies", "web", "preset"), "did you mean 'tls-server'?"),
-        (("policies", "web", "preset"), {}, ("policies", "web", "preset"), "there is no preset"),
+        (("policies", "web", "preset"), {}, ("policies", "web", "preset"), "unknown preset"),
         (("policies", "web", "presets"), "x", ("policies", "web", "presets"), "did you mean 'preset'?"),
         (("policies", "own", "Validity"), {"max": "5w"}, ("policies", "own", "validity", "max"), "such as 90d"),
-        (("policies", "own", "key-usages"), {}, ("policies", "own"), "a key is given twice"),
+        (("policies", "own", "key-usages"), {}, ("policies", "own"), "duplicate key"),
         (("policies", "own", "subject"), [{"type": "common_name"}], ("policies", "own", "subject", 0), "at least one of"),
         (("policies", "own", "sans"), [{"type": "dns_name", "allow": ["*"]}], ("policies", "own", "sans", 0, "allow"), "did you mean 'allowed'?"),
         (("policies", "own", "basic-constraints"), {"isCA": "required"}, ("policies", "own", "basic-constraints", "is-ca"), "no CA certificates"),
-        (("policies", "a b"), {"preset": "mtls"}, ("policies", "a b"), "a name is letters"),
-        (("profiles", 0, "slug"), "../tls", ("profiles", 0, "slug"), "a slug is lower-case"),
-        (("profiles", 0, "slug"), "tls-server\n", ("profiles", 0, "slug"), "a slug is lower-case"),
-        (("profiles", 0, "project"), "Shop", ("profiles", 0, "project"), "a slug is lower-case"),
+        (("policies", "a b"), {"preset": "mtls"}, ("policies", "a b"), "must be 1 to 255 letters"),
+        (("profiles", 0, "slug"), "../tls", ("profiles", 0, "slug"), "must be 1 to 255 lower-case letters"),
+        (("profiles", 0, "slug"), "tls-server\n", ("profiles", 0, "slug"), "must be 1 to 255 lower-case letters"),
+        (("profiles", 0, "project"), "Shop", ("profiles", 0, "project"), "must be 1 to 255 lower-case letters"),
         (("profiles", 1, "slug"), "tls-server", ("profiles", 1, "slug"), "already exists in project"),
         (("profiles", 0, "description"), "a" * 1001, ("profiles", 0, "description"), "at most 1000"),
         (("profiles", 0, "ca"), ["x"], ("profiles", 0, "ca"), "did you mean 'cas'?"),
-        (("profiles", 0, "cas"), [], ("profiles", 0, "cas"), "name the issuing CAs"),
-        (("profiles", 0, "cas"), ["issuing-ec", "issuing-ec"], ("profiles", 0, "cas", 1), "twice"),
+        (("profiles", 0, "cas"), [], ("profiles", 0, "cas"), "missing CAs: name one issuing CA"),
+        (("profiles", 0, "cas"), ["issuing-ec", "issuing-ec"], ("profiles", 0, "cas", 1), "duplicate CA"),
         (("profiles", 0, "cas"), ["issuing-ex"], ("profiles", 0, "cas", 0), "did you mean 'issuing-ec'?"),
-        (("profiles", 2, "cas"), ["issuing-ec"], ("profiles", 2, "cas"), "has no CAs"),
+        (("profiles", 2, "cas"), ["issuing-ec"], ("profiles", 2, "cas"), "unexpected CAs"),
         (("profiles", 0, "policy"), "wep", ("profiles", 0, "policy"), "did you mean 'web'?"),
         (("profiles", 0, "defaults"), {"ttl-dayz": 1}, ("profiles", 0, "defaults", "ttl-dayz"), "did you mean 'ttl-days'?"),
         (("profiles", 0, "defaults"), {"ttlDays": 0}, ("profiles", 0, "defaults", "ttl-days"), "greater than or equal"),
-        (("profiles", 0, "defaults"), {"ttlDays": 1, "ttl-days": 2}, ("profiles", 0, "defaults"), "given twice"),
+        (("profiles", 0, "defaults"), {"ttlDays": 1, "ttl-days": 2}, ("profiles", 0, "defaults"), "duplicate key"),
         (("profiles", 0, "defaults"), {"ttl-days": 31}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Requested validity"),
         (("profiles", 0, "defaults"), {"organization": "x"}, ("profiles", 0, "defaults"), "Profile defaults violate policy: organization is not"),
         (("profiles", 0, "defaults"), {"key-usages": ["key_encipherment"]}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Missing"),
         (("applications", 0, "profiles"), ["tls-serve"], ("applications", 0, "profiles", 0), "did you mean 'tls-server'?"),
-        (("applications", 0, "profiles"), ["own", "own"], ("applications", 0, "profiles", 1), "twice"),
-        (("applications", 0, "project"), "play", ("applications", 0, "profiles", 0), "in the project play"),
-        (("applications", 0, "project"), "none", ("applications", 0, "profiles", 0), "in the project none"),
-        (("applications", 0, "name"), "my app", ("applications", 0, "name"), "a name is letters"),
+        (("applications", 0, "profiles"), ["own", "own"], ("applications", 0, "profiles", 1), "duplicate profile own"),
+        (("applications", 0, "project"), "play", ("applications", 0, "profiles", 0), "in project play"),
+        (("applications", 0, "project"), "none", ("applications", 0, "profiles", 0), "in project none"),
+        (("applications", 0, "name"), "my app", ("applications", 0, "name"), "must be 1 to 255 letters"),
     ],
 )  # fmt: skip
-def test_refuses_at_its_place(path, value, place, message):
+def test_read_reports_problem_at_its_path(path, value, place, message):
     assert message in problems(path, value)[place]
 
 
-def test_an_application_is_named_once():
-    assert "twice" in problems(("applications",), GOOD["applications"] * 2)[("applications", 1, "name")]
+def test_application_names_are_unique():
+    assert "duplicate application" in problems(("applications",), GOOD["applications"] * 2)[("applications", 1, "name")]
 
 
-def test_all_mistakes_are_told_at_once():
+def test_read_reports_all_problems():
     data = changed(("profiles", 0, "slug"), "UP")
     data["policies"]["own"]["validity"] = {"max": "x"}
     data["applications"][0]["names"] = 1
@@ -161,5 +161,5 @@ def test_all_mistakes_are_told_at_once():
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, {1: 2}, {"version": "authority/v1", "policies": {1: {}}}])
-def test_anything_else_is_told_and_never_raised(data):
+def test_read_returns_problems_for_any_data(data):
     assert isinstance(read(data, "evercert"), list)

@@ -1,4 +1,4 @@
-"""Policies as the contract writes them, and everything for which one is refused when it is read."""
+"""Tests of the policy model: both spellings, and every reason for a refusal."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def problems(**parts):
     return {detail["loc"]: detail["msg"] for detail in caught.value.errors()}
 
 
-def test_reads_the_contracts_spelling_and_that_of_documents():
+def test_policy_accepts_api_and_document_spelling():
     kebab_case = {
         "subject": FULL["subject"],
         "sans": [{**FULL["sans"][0], "type": "dns-name"}],
@@ -41,13 +41,13 @@ def test_reads_the_contracts_spelling_and_that_of_documents():
     assert read.algorithms.key_algorithm == ("RSA_2048", "EC_prime256v1")
 
 
-def test_is_the_same_after_it_was_stored():
+def test_policy_survives_serialization():
     policy = Policy.model_validate(FULL)
     assert Policy.model_validate(policy.model_dump(mode="json", by_alias=True)) == policy
     assert Policy.model_validate_json(policy.model_dump_json(by_alias=True)) == policy
 
 
-def test_says_nothing_where_nothing_is_written():
+def test_empty_policy_has_no_rules():
     policy = Policy()
     assert (policy.subject, policy.sans, policy.key_usages, policy.algorithms) == ((), (), None, None)
     assert policy.validity.span is None
@@ -56,7 +56,7 @@ def test_says_nothing_where_nothing_is_written():
 
 
 @pytest.mark.parametrize(("text", "span"), [("12h", 12), ("1d", 24), ("2m", 60 * 24), ("1y", 365 * 24)])
-def test_months_and_years_are_the_contracts(text, span):
+def test_validity_units_are_those_of_infisical(text, span):
     assert Policy.model_validate({"validity": {"max": text}}).validity.span == timedelta(hours=span)
 
 
@@ -69,38 +69,38 @@ RULE = {"type": "dns_name", "allowed": ["*"]}
         ({"sans": [{"type": "dns_name"}]}, ("sans", 0), "at least one of allowed, required and denied"),
         ({"key-usages": {}}, ("key-usages",), "at least one of"),
         ({"extended-key-usages": {}}, ("extended-key-usages",), "at least one of"),
-        ({"sans": [RULE, RULE]}, ("sans", 1, "type"), "has a rule already"),
-        ({"subject": [{"type": "country", "denied": ["DE"]}, {"type": "country", "allowed": ["FR"]}]}, ("subject", 1, "type"), "has a rule already"),
-        ({"sans": [{"type": "dns_name", "allowed": ["a", "a"]}]}, ("sans", 0, "allowed"), "'a' is there twice"),
-        ({"key-usages": {"allowed": ["key_agreement", "key-agreement"]}}, ("key-usages", "allowed"), "is there twice"),
-        ({"sans": [{"type": "dns_name", "allowed": []}]}, ("sans", 0, "allowed"), "a list has 1 to 100 values"),
-        ({"sans": [{"type": "dns_name", "allowed": [f"{n}.example" for n in range(101)]}]}, ("sans", 0, "allowed"), "a list has 1 to 100 values"),
+        ({"sans": [RULE, RULE]}, ("sans", 1, "type"), "duplicate rule for dns_name"),
+        ({"subject": [{"type": "country", "denied": ["DE"]}, {"type": "country", "allowed": ["FR"]}]}, ("subject", 1, "type"), "duplicate rule for country"),
+        ({"sans": [{"type": "dns_name", "allowed": ["a", "a"]}]}, ("sans", 0, "allowed"), "duplicate value 'a'"),
+        ({"key-usages": {"allowed": ["key_agreement", "key-agreement"]}}, ("key-usages", "allowed"), "duplicate value"),
+        ({"sans": [{"type": "dns_name", "allowed": []}]}, ("sans", 0, "allowed"), "must have 1 to 100 values"),
+        ({"sans": [{"type": "dns_name", "allowed": [f"{n}.example" for n in range(101)]}]}, ("sans", 0, "allowed"), "must have 1 to 100 values"),
         ({"sans": [{"type": "upn", "allowed": ["*"]}]}, ("sans", 0, "type"), "Input should be"),
         ({"subject": [{"type": "street", "allowed": ["*"]}]}, ("subject", 0, "type"), "Input should be"),
         ({"sans": [{"type": "dns_name", "denied": ["bücher.example"]}]}, ("sans", 0, "denied", 0), "A-labels"),
-        ({"subject": [{"type": "domain_component", "denied": ["a", "b,,c"]}]}, ("subject", 0, "denied", 1), "a list with commas"),
-        ({"algorithms": {"signature": []}}, ("algorithms", "signature"), "a list has 1 to 100 values"),
-        ({"algorithms": {"key-algorithm": []}}, ("algorithms", "key-algorithm"), "a list has 1 to 100 values"),
+        ({"subject": [{"type": "domain_component", "denied": ["a", "b,,c"]}]}, ("subject", 0, "denied", 1), "must be a comma-separated list"),
+        ({"algorithms": {"signature": []}}, ("algorithms", "signature"), "must have 1 to 100 values"),
+        ({"algorithms": {"key-algorithm": []}}, ("algorithms", "key-algorithm"), "must have 1 to 100 values"),
         ({"algorithms": {"key-algorithm": ["DSA-1024"]}}, ("algorithms", "key-algorithm", 0), "Input should be"),
         ({"algorithms": {"signature": ["SHA1-RSA"]}}, ("algorithms", "signature", 0), "Input should be"),
-        ({"algorithms": {"signature": ["any", "SHA256-RSA"]}}, ("algorithms", "signature"), "any leaves nothing"),
-        ({"validity": {"max": "90"}}, ("validity", "max"), "a number and h, d, m"),
-        ({"validity": {"max": "90d\n"}}, ("validity", "max"), "a number and h, d, m"),
-        ({"validity": {"max": "0d"}}, ("validity", "max"), "longer than zero"),
-        ({"validity": {"max": "101y"}}, ("validity", "max"), "longer than zero, at most 100y"),
+        ({"algorithms": {"signature": ["any", "SHA256-RSA"]}}, ("algorithms", "signature"), "any with other values"),
+        ({"validity": {"max": "90"}}, ("validity", "max"), "must be a number and h, d, m"),
+        ({"validity": {"max": "90d\n"}}, ("validity", "max"), "must be a number and h, d, m"),
+        ({"validity": {"max": "0d"}}, ("validity", "max"), "must be longer than zero"),
+        ({"validity": {"max": "101y"}}, ("validity", "max"), "longer than zero, and at most 100y"),
         ({"basic-constraints": {"max-path-length": -2}}, ("basic-constraints", "max-path-length"), "greater than or equal"),
         ({"basic-constraints": {"is-ca": "required"}}, ("basic-constraints", "is-ca"), "issues no CA certificates"),
-        ({"key-usages": {"required": ["key_cert_sign"]}}, ("key-usages", "required"), "nobody could ask for one"),
-        ({"extended-key-usages": {"required": ["any_purpose"]}}, ("extended-key-usages", "required"), "nobody could ask for one"),
+        ({"key-usages": {"required": ["key_cert_sign"]}}, ("key-usages", "required"), "cannot be satisfied"),
+        ({"extended-key-usages": {"required": ["any_purpose"]}}, ("extended-key-usages", "required"), "cannot be satisfied"),
         ({"keyusages": {}}, ("keyusages",), "Extra inputs"),
-        ({"key-usages": {"denied": ["crl_sign"]}, "keyUsages": {"allowed": ["key_agreement"]}}, (), "a key is given twice"),
+        ({"key-usages": {"denied": ["crl_sign"]}, "keyUsages": {"allowed": ["key_agreement"]}}, (), "duplicate key"),
     ],
 )  # fmt: skip
-def test_refuses_what_is_no_rule_at_its_place(parts, place, message):
+def test_policy_reports_problem_at_its_path(parts, place, message):
     assert message in problems(**parts)[place]
 
 
 @pytest.mark.parametrize("key", ["isCA", "is-ca", "is_ca"])
-def test_knows_every_spelling_of_is_ca(key):
+def test_policy_accepts_every_spelling_of_is_ca(key):
     assert kebab(key) == "is-ca"
     assert Policy.model_validate({"basicConstraints": {key: "allowed"}}).basic_constraints.is_ca == "allowed"

@@ -1,4 +1,4 @@
-"""From what was asked for to a certificate: defaults, CSRs beside attributes, and what no certificate of ours says."""
+"""Tests of the effective request: defaults, CSRs with attributes, and fields that no leaf can have."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,107 +25,107 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def leaf(**asked):
-    return EffectiveRequest.of(RequestedFields(**{"names": WWW, "ttl": DAY, **asked})).leaf(NOW)
+def leaf(**requested):
+    return EffectiveRequest.of(RequestedFields(**{"names": WWW, "ttl": DAY, **requested})).leaf(NOW)
 
 
-def refused(**asked):
+def refused(**requested):
     with pytest.raises(Refusal) as caught:
-        leaf(**asked)
+        leaf(**requested)
     assert caught.value.status == 400
     return caught.value.message
 
 
-def supplied(algorithm="EC_prime256v1", **attributes) -> ParsedCsr:
-    asked = Attributes.model_validate({key.replace("_", "-"): value for key, value in attributes.items()})
-    return read(PrivateKey.generate(algorithm).sign_csr(asked))
+def parsed_csr(algorithm="EC_prime256v1", **attributes) -> ParsedCsr:
+    requested = Attributes.model_validate({key.replace("_", "-"): value for key, value in attributes.items()})
+    return read(PrivateKey.generate(algorithm).sign_csr(requested))
 
 
-def test_a_certificate_begins_five_minutes_ago_and_lasts_as_long_as_was_asked_for_from_now():
+def test_leaf_is_backdated_and_counts_ttl_from_now():
     made = leaf()
     assert (made.not_before, made.not_after) == (WHOLE - 5 * MINUTE, WHOLE + DAY)
 
 
-def test_dates_are_taken_as_they_are():
+def test_leaf_has_requested_dates():
     made = leaf(ttl=None, not_before=WHOLE + DAY, not_after=WHOLE + 3 * DAY)
     assert (made.not_before, made.not_after) == (WHOLE + DAY, WHOLE + 3 * DAY)
     assert leaf(ttl=None, not_before=WHOLE - 5 * MINUTE, not_after=WHOLE + DAY).not_before == WHOLE - 5 * MINUTE
     assert leaf(ttl=None, not_after=WHOLE + DAY).not_before == WHOLE - 5 * MINUTE
 
 
-def test_a_beginning_and_a_default_make_an_end():
-    asked = RequestedFields(names=WWW, not_before=WHOLE + DAY)
-    assert EffectiveRequest.of(asked).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
-    asked = resolve_request(asked, None, {"ttlDays": 2})
-    assert (asked.ttl, asked.not_after) == (None, WHOLE + 3 * DAY)
+def test_start_date_and_default_ttl_make_an_end():
+    requested = RequestedFields(names=WWW, not_before=WHOLE + DAY)
+    assert EffectiveRequest.of(requested).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
+    resolved = resolve_request(requested, None, {"ttlDays": 2})
+    assert (resolved.ttl, resolved.not_after) == (None, WHOLE + 3 * DAY)
 
 
-def test_names_and_subject_stand_as_in_a_certificate():
+def test_leaf_orders_subject_as_in_certificates():
     made = leaf(common_name="a", domain_components=("example", "com"), country="DE", signature_algorithm="RSA-SHA384")
     assert dict(made.subject) == {"domain_components": ("com", "example"), "country": ("DE",), "common_name": ("a",)}
     assert (made.names, made.hash) == (WWW, "SHA384")
 
 
-def test_what_a_certificate_said_can_be_asked_for_again():
-    asked = RequestedFields(
+def test_fields_of_leaf_request_the_same_leaf():
+    requested = RequestedFields(
         names=WWW, common_name="a", domain_components=("example", "com"), key_usages=("digital_signature",),
         extended_key_usages=("server_auth",), key_algorithm="RSA_2048", signature_algorithm="RSA-SHA384",
     )  # fmt: skip
-    assert fields_of_leaf(EffectiveRequest.of({**asked, "ttl": DAY}).leaf(NOW), "RSA_2048") == asked
+    assert fields_of_leaf(EffectiveRequest.of({**requested, "ttl": DAY}).leaf(NOW), "RSA_2048") == requested
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("requested", "message"),
     [
         ({"basic_constraints": BasicConstraints(True)}, "basicConstraints: this authority issues no CA certificates"),
-        ({"key_usages": ("key_cert_sign",)}, "keyUsages: key_cert_sign: only a CA has it"),
-        ({"key_usages": ("crl_sign",)}, "keyUsages: crl_sign: only a CA has it"),
+        ({"key_usages": ("key_cert_sign",)}, "keyUsages: key_cert_sign: allowed for CAs only"),
+        ({"key_usages": ("crl_sign",)}, "keyUsages: crl_sign: allowed for CAs only"),
         ({"extended_key_usages": ("any_purpose",)}, "extendedKeyUsages: any_purpose"),
         (
             {"key_usages": ("key_encipherment",), "key_algorithm": "EC_prime256v1"},
             "keyUsages: key_encipherment with EC_prime256v1",
         ),
-        ({"key_algorithm": "Ed25519"}, "keyAlgorithm: no CA here"),
+        ({"key_algorithm": "Ed25519"}, "keyAlgorithm: unsupported Ed25519"),
         ({"key_algorithm": "RSA_2048", "signature_algorithm": "ECDSA-SHA256"}, "signatureAlgorithm: ECDSA-SHA256"),
         ({"names": ()}, "altNames: give at least one name"),
         ({"ttl": None}, "requires a valid TTL"),
         ({"ttl": None, "not_before": WHOLE}, "requires a valid TTL"),
-        ({"ttl": None, "not_after": WHOLE}, "notAfter: it has passed"),
-        ({"ttl": None, "not_after": WHOLE + 200 * 365 * DAY}, "notAfter: at most 100 years"),
-        ({"ttl": None, "not_before": WHOLE + DAY, "not_after": WHOLE + DAY}, "notAfter: it has passed"),
+        ({"ttl": None, "not_after": WHOLE}, "notAfter: must be in the future"),
+        ({"ttl": None, "not_after": WHOLE + 200 * 365 * DAY}, "notAfter: must be at most 100 years"),
+        ({"ttl": None, "not_before": WHOLE + DAY, "not_after": WHOLE + DAY}, "notAfter: must be in the future"),
         (
             {"ttl": None, "not_before": WHOLE - 6 * MINUTE, "not_after": WHOLE + DAY},
-            "notBefore: at most 5 minutes back",
+            "notBefore: must be at most 5 minutes ago",
         ),
     ],
 )
-def test_refuses_by_field_what_no_certificate_of_ours_says(asked, message):
-    told = refused(**asked)
-    assert told.startswith("Certificate request validation failed: ")
-    assert message in told
+def test_leaf_refuses_impossible_fields(requested, message):
+    refusal = refused(**requested)
+    assert refusal.startswith("Certificate request validation failed: ")
+    assert message in refusal
 
 
-def test_tells_all_of_it_at_once():
-    told = refused(names=(), ttl=None, extended_key_usages=("any_purpose",))
-    assert all(field in told for field in ("altNames", "ttl", "extendedKeyUsages"))
+def test_leaf_reports_all_problems():
+    refusal = refused(names=(), ttl=None, extended_key_usages=("any_purpose",))
+    assert all(field in refusal for field in ("altNames", "ttl", "extendedKeyUsages"))
 
 
-def test_defaults_fill_what_was_not_said():
+def test_defaults_fill_missing_fields():
     found = resolve_request(RequestedFields(names=WWW), None, DEFAULTS)
     assert found.subject == {"common_name": ("default.example.com",), "organization": ("Muster",)}
     assert (found.ttl, found.key_algorithm, found.signature_algorithm) == (30 * DAY, "EC_prime256v1", "ECDSA-SHA256")
     assert (found.key_usages, found.extended_key_usages) == (("digital_signature",), ("server_auth",))
 
 
-def test_the_request_wins_and_lists_replace():
-    asked = RequestedFields(
+def test_request_overrides_defaults():
+    requested = RequestedFields(
         common_name="a",
         ttl=DAY,
         key_algorithm="RSA_2048",
         extended_key_usages=("client_auth",),
         key_usages=("key_agreement",),
     )
-    found = resolve_request(asked, None, DEFAULTS)
+    found = resolve_request(requested, None, DEFAULTS)
     assert found.subject["common_name"] == ("a",)
     assert (found.ttl, found.key_usages, found.extended_key_usages) == (DAY, ("key_agreement",), ("client_auth",))
 
@@ -140,7 +140,7 @@ def test_null_clears_a_default():
     assert (found.ttl, found.key_usages, found.signature_algorithm) == (None, (), None)
 
 
-def test_a_default_that_cannot_go_with_the_request_is_left_out():
+def test_incompatible_default_is_dropped():
     found = resolve_request(RequestedFields(names=WWW, key_algorithm="RSA_2048", not_after=NOW + DAY), None, DEFAULTS)
     assert (found.signature_algorithm, found.ttl) == (None, None)
     assert found.key_usages == ("digital_signature", "key_encipherment")
@@ -152,13 +152,13 @@ def test_a_default_that_cannot_go_with_the_request_is_left_out():
     )
 
 
-def test_defaults_that_are_none_are_an_operators_matter():
+def test_invalid_defaults_raise_misconfigured():
     with pytest.raises(Misconfigured, match="ttlDayz"):
         resolve_request(RequestedFields(), None, {"ttlDayz": 3})
 
 
-def test_a_csr_says_what_it_carries_and_the_body_the_rest():
-    csr = supplied(common_name="www.example.com", key_usages=["digital_signature"])
+def test_csr_fields_win_and_attributes_add():
+    csr = parsed_csr(common_name="www.example.com", key_usages=["digital_signature"])
     found = resolve_request(
         RequestedFields(ttl=DAY, key_usages=("key_agreement",), organization="Muster AG"), csr, DEFAULTS
     )
@@ -167,8 +167,8 @@ def test_a_csr_says_what_it_carries_and_the_body_the_rest():
     assert (found.extended_key_usages, found.ttl) == (("server_auth",), DAY)
 
 
-def test_attributes_may_repeat_a_csr_and_not_contradict_it():
-    csr = supplied(common_name="www.example.com")
+def test_attributes_may_repeat_but_not_contradict_csr():
+    csr = parsed_csr(common_name="www.example.com")
     same = RequestedFields(common_name="www.example.com", names=WWW, key_algorithm="EC_prime256v1")
     assert resolve_request(same, csr, {}).subject == {"common_name": ("www.example.com",)}
     assert find_repeated_attributes(csr, same) == ["commonName", "altNames", "keyAlgorithm"]
@@ -183,7 +183,7 @@ def test_attributes_may_repeat_a_csr_and_not_contradict_it():
         resolve_request(RequestedFields(common_name="a", names=(), key_algorithm="RSA_2048"), csr, {})
 
 
-def test_no_attribute_hides_that_a_csr_asks_for_a_ca():
-    csr = supplied(common_name="www.example.com")
-    asks = replace(csr, requested={**csr.requested, "basic_constraints": BasicConstraints(True)})
-    assert resolve_request(RequestedFields(basic_constraints=BasicConstraints(False)), asks, {}).ca
+def test_attributes_cannot_hide_a_ca_request():
+    csr = parsed_csr(common_name="www.example.com")
+    ca_csr = replace(csr, requested={**csr.requested, "basic_constraints": BasicConstraints(True)})
+    assert resolve_request(RequestedFields(basic_constraints=BasicConstraints(False)), ca_csr, {}).ca

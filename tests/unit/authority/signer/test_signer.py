@@ -1,4 +1,4 @@
-"""The signer, called as a stolen front would, and as one that dies and comes back."""
+"""Tests of the signing service: hostile orders, crashes and retries."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SIGNS = "does not sign it"
 
 
 class Died(BaseException):
-    """The process is gone."""
+    """Simulates the death of the process."""
 
 
 @dataclass
 class Calls:
-    """What leaves the signer, counted; it dies before or after the call of this number."""
+    """Counts the signer's calls to its ports; dies before or after call number `at`."""
 
     at: int = 0
     after: bool = False
@@ -57,8 +57,8 @@ class Calls:
         return wrapped
 
 
-class Watched:
-    """A port whose calls are counted."""
+class CountedPort:
+    """A port with counted calls."""
 
     def __init__(self, inner: Any, calls: Calls) -> None:
         self._inner = inner
@@ -81,12 +81,12 @@ class Stage:
         self.kms.calls.clear()
 
     def signer(self, calls: Calls | None = None) -> SigningService:
-        """A new process."""
+        """Return a signer as a new process would create it."""
         counted = calls or Calls()
         return SigningService(
-            Watched(self.configuration, counted),
-            Watched(self.ledger, counted),
-            Watched(self.ceremony.keys, counted),
+            CountedPort(self.configuration, counted),
+            CountedPort(self.ledger, counted),
+            CountedPort(self.ceremony.keys, counted),
             ADDRESS,
             self.clock,
             serials=self.serials,
@@ -97,10 +97,10 @@ class Stage:
         self.configuration.put(changed)
         return changed
 
-    def refuses(self, asked: LeafOrder, said: str = SIGNS) -> None:
-        """Without signing anything, and without a trace of an intent."""
+    def refuses(self, asked: LeafOrder, message: str = SIGNS) -> None:
+        """Assert that the signer refuses, signs nothing and records no intent."""
         before = dict(self.ledger.intents)
-        with pytest.raises(Refusal, match=said) as caught:
+        with pytest.raises(Refusal, match=message) as caught:
             self.signer().leaf(asked)
         assert caught.value.status == 400
         assert self.kms.calls == []
@@ -116,8 +116,8 @@ def read(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
-# -- what it signs ----------------------------------------------------------------------------------------------------
-def test_a_leaf_says_what_was_ordered_and_what_the_ca_adds(stage: Stage) -> None:
+# -- contents of certificates ----------------------------------------------------------------------------------------------------
+def test_leaf_has_ordered_fields_and_ca_extensions(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     found = read(stage.signer().leaf(asked))
     ca = stage.ceremony.issuing.current
@@ -141,13 +141,13 @@ def test_a_leaf_says_what_was_ordered_and_what_the_ca_adds(stage: Stage) -> None
     assert access.access_location.value == f"{base}/ca/internal/{asked.ca}/certificates/{ca.id}/der"
 
 
-def test_an_empty_subject_makes_the_names_critical(stage: Stage) -> None:
+def test_empty_subject_makes_names_critical(stage: Stage) -> None:
     found = read(stage.signer().leaf(order(stage.ceremony.issuing, subject={})))
     assert found.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
 
 
-def test_subject_and_extensions_of_the_csr_are_not_read(stage: Stage) -> None:
-    """It brings a key, and the proof; the rest of it could say anything."""
+def test_signer_ignores_subject_and_extensions_of_csr(stage: Stage) -> None:
+    """Only the key and the proof of possession count."""
     key = private_key("EC_prime256v1")
     builder = (
         x509.CertificateSigningRequestBuilder()
@@ -161,7 +161,7 @@ def test_subject_and_extensions_of_the_csr_are_not_read(stage: Stage) -> None:
     assert not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
-def test_serial_numbers_have_twenty_bytes_and_158_random_bits() -> None:
+def test_serial_numbers_have_158_random_bits() -> None:
     serials = {serial_number() for _ in range(2_000)}
     assert len(serials) == 2_000
     assert {serial.bit_length() for serial in serials} == {159}
@@ -169,7 +169,7 @@ def test_serial_numbers_have_twenty_bytes_and_158_random_bits() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["EC_secp384r1", "EC_secp521r1", "RSA_2048"])
-def test_the_key_signs_with_the_hash_that_belongs_to_it(algorithm: str) -> None:
+def test_signer_uses_the_hash_of_the_ca_key(algorithm: str) -> None:
     stage = Stage(Ceremony(algorithm))
     usual = {"EC_secp384r1": "sha384", "EC_secp521r1": "sha512", "RSA_2048": "sha256"}[algorithm]
     found = read(stage.signer().leaf(order(stage.ceremony.issuing)))
@@ -179,7 +179,7 @@ def test_the_key_signs_with_the_hash_that_belongs_to_it(algorithm: str) -> None:
         assert found.signature_hash_algorithm.name == "sha512"
 
 
-# -- what a stolen front could ask for --------------------------------------------------------------------------------
+# -- hostile orders --------------------------------------------------------------------------------
 BEYOND: list[dict[str, Any]] = [
     {"names": (parse("dns:evil.net"),)},
     {"names": (parse("ip:10.0.0.1"),)},
@@ -199,7 +199,7 @@ BEYOND: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", BEYOND, ids="-".join)
-def test_nothing_beyond_the_ceiling_is_signed(stage: Stage, changes: dict[str, Any]) -> None:
+def test_signer_refuses_leaf_beyond_ceiling(stage: Stage, changes: dict[str, Any]) -> None:
     own = ceiling(
         dns=("*.example.com",), ip=("192.0.2.0/24",), key_algorithms=("EC_prime256v1",),
         key_usages=("digital_signature",), longest=timedelta(days=90),
@@ -209,20 +209,20 @@ def test_nothing_beyond_the_ceiling_is_signed(stage: Stage, changes: dict[str, A
     stage.signer().leaf(order(ca))
 
 
-def test_ceiling_is_what_it_is_now(stage: Stage) -> None:
+def test_signer_uses_the_current_ceiling(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     stage.change(ceiling=ceiling(dns=()))
     stage.refuses(asked)
 
 
-def test_without_a_ceiling_nothing_is_signed(stage: Stage) -> None:
+def test_signer_requires_a_ceiling(stage: Stage) -> None:
     ca = stage.change(ceiling=None)
     with pytest.raises(Misconfigured, match="has no ceiling"):
         stage.signer().leaf(order(ca))
     assert stage.kms.calls == []
 
 
-def test_a_root_signs_nothing_here(stage: Stage) -> None:
+def test_signer_never_signs_with_a_root(stage: Stage) -> None:
     root = stage.ceremony.root.model_copy(update={"ceiling": Ceiling()})
     stage.configuration.put(root)
     stage.refuses(order(root), "is a root")
@@ -232,53 +232,53 @@ def test_a_root_signs_nothing_here(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"status": "disabled"}, "is not active"),
         ({"status": "pending"}, "does not have a certificate installed"),
         ({"installed": ()}, "does not have a certificate installed"),
     ],
 )
-def test_a_ca_that_is_not_ready(stage: Stage, changes: dict[str, Any], said: str) -> None:
-    stage.refuses(order(stage.change(**changes)), said)
+def test_signer_refuses_inactive_ca(stage: Stage, changes: dict[str, Any], message: str) -> None:
+    stage.refuses(order(stage.change(**changes)), message)
 
 
-def test_a_ca_that_is_not_there(stage: Stage) -> None:
-    stage.refuses(replace(order(stage.ceremony.issuing), ca="11111111-0000-4000-8000-000000000000"), "there is no CA")
+def test_signer_refuses_unknown_ca(stage: Stage) -> None:
+    stage.refuses(replace(order(stage.ceremony.issuing), ca="11111111-0000-4000-8000-000000000000"), "unknown CA")
 
 
-def test_a_ca_whose_time_is_over(stage: Stage) -> None:
+def test_signer_refuses_expired_ca(stage: Stage) -> None:
     stage.clock.now = stage.ceremony.issuing.current.x509.not_valid_after_utc
     stage.refuses(order(stage.ceremony.issuing, stage.clock.now), "is expired")
     with pytest.raises(Refusal, match="is expired"):
         stage.signer().crl(crl_order(stage.ceremony.issuing, now=stage.clock.now))
 
 
-def test_a_ca_certificate_that_cannot_be_read_is_for_a_person(stage: Stage) -> None:
+def test_invalid_ca_certificate_is_misconfigured(stage: Stage) -> None:
     ca = stage.change(installed=(Installed(id="x", certificate="no certificate"),))
-    with pytest.raises(Misconfigured, match="cannot be read"):
+    with pytest.raises(Misconfigured, match="invalid certificate"):
         stage.signer().leaf(order(ca))
 
 
-def test_a_ca_of_another_kind_of_key_is_for_a_person(stage: Stage) -> None:
-    """Imported by hand, past the command: it signs neither leaves nor lists."""
+def test_unsupported_ca_key_is_misconfigured(stage: Stage) -> None:
+    """Such a CA can exist only by a manual edit; it signs neither leaves nor CRLs."""
     ca = stage.change(installed=(Installed(id="x", certificate=pem(certificate("Ed25519"))),))
     stage.clock.now = ca.current.x509.not_valid_before_utc
     for asked in (lambda signer: signer.leaf(order(ca)), lambda signer: signer.crl(crl_order(ca, now=stage.clock.now))):
-        with pytest.raises(Misconfigured, match="its key is neither RSA nor EC"):
+        with pytest.raises(Misconfigured, match="unsupported key: must be RSA or EC"):
             asked(stage.signer())
     assert stage.ledger.intents == {}
 
 
-def test_a_list_with_what_no_list_can_say_leaves_no_intent(stage: Stage) -> None:
+def test_refused_crl_leaves_no_intent(stage: Stage) -> None:
     old = START.replace(year=1949)
     with pytest.raises(Refusal, match="before 1950"):
         stage.signer().crl(crl_order(stage.ceremony.issuing, Revoked(5, old)))
     assert stage.ledger.intents == {}
 
 
-def test_a_ca_that_cannot_be_read_is_in_no_other_s_way(stage: Stage) -> None:
-    """Neither its item, nor its certificate."""
+def test_unreadable_ca_does_not_block_others(stage: Stage) -> None:
+    """Neither an unreadable item nor an unreadable certificate blocks other CAs."""
     ca = stage.ceremony.issuing
     broken = ca.model_copy(update={"id": "broken", "installed": (Installed(id="x", certificate="no certificate"),)})
     stage.configuration.put(broken)
@@ -293,8 +293,8 @@ def test_a_ca_that_cannot_be_read_is_in_no_other_s_way(stage: Stage) -> None:
         stage.signer().leaf(order(ca, key=private_key("EC_prime256v1", 9_002)))
 
 
-def test_a_ca_whose_certificate_is_for_another_key_answers_nothing(stage: Stage) -> None:
-    """As when somebody has put the ARN of another key there: what KMS signed does not verify."""
+def test_signer_verifies_that_the_ca_key_signed(stage: Stage) -> None:
+    """A CA record may have the ARN of another key: then KMS's signature does not verify."""
     ca = stage.change(key=stage.ceremony.root.key)
     with pytest.raises(Misconfigured, match="signature does not match the CA's public key"):
         stage.signer().leaf(order(ca))
@@ -304,12 +304,12 @@ def test_a_ca_whose_certificate_is_for_another_key_answers_nothing(stage: Stage)
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["root", "issuing"])
-def test_the_key_of_a_ca_is_never_certified(stage: Stage, number: int) -> None:
+def test_signer_refuses_key_of_a_ca(stage: Stage, number: int) -> None:
     stage.refuses(order(stage.ceremony.issuing, key=private_key("EC_prime256v1", 9_000 + number)), "the key of a CA")
 
 
 def changed_csr() -> str:
-    """Signed with one key, and naming another."""
+    """Return a CSR that is signed with one key and contains another."""
     first, second = csr(private_key("EC_prime256v1", 1)), csr(private_key("EC_prime256v1", 2))
 
     def raw(text: str) -> bytes:
@@ -328,7 +328,7 @@ CSRS = {
     "another key than proved": changed_csr,
     "Ed25519": lambda: csr(private_key("Ed25519"), None),
     "RSA 1024": lambda: csr(private_key("RSA_1024")),
-    "a curve that is none of ours": lambda: csr(private_key("EC_secp256k1")),
+    "an unsupported curve": lambda: csr(private_key("EC_secp256k1")),
     "no CSR": lambda: "x",
     "nothing": lambda: "",
     "a certificate": lambda: pem(certificate()),
@@ -338,16 +338,16 @@ CSRS = {
 
 
 @pytest.mark.parametrize("what", CSRS)
-def test_a_csr_that_proves_nothing(stage: Stage, what: str) -> None:
-    stage.refuses(order(stage.ceremony.issuing, csr=CSRS[what]()), "the CSR|does not sign it")
+def test_signer_refuses_csr_without_proof(stage: Stage, what: str) -> None:
+    stage.refuses(order(stage.ceremony.issuing, csr=CSRS[what]()), "the CSR|of the CSR|does not sign it")
 
 
-def test_a_key_that_no_ca_here_signs_is_told_by_its_kind(stage: Stage) -> None:
-    stage.refuses(order(stage.ceremony.issuing, csr=CSRS["Ed25519"]()), "neither RSA nor EC")
+def test_refusal_lists_supported_key_algorithms(stage: Stage) -> None:
+    stage.refuses(order(stage.ceremony.issuing, csr=CSRS["Ed25519"]()), "unsupported key of the CSR: must be RSA or EC")
 
 
-def test_a_signature_with_sha_1_proves_nothing(stage: Stage) -> None:
-    """As openssl still makes them when asked to."""
+def test_signer_refuses_csr_signed_with_sha1(stage: Stage) -> None:
+    """OpenSSL still makes such CSRs on request."""
     key = private_key("EC_prime256v1").private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -357,8 +357,8 @@ def test_a_signature_with_sha_1_proves_nothing(stage: Stage) -> None:
     stage.refuses(order(stage.ceremony.issuing, csr=text), "SHA-256, SHA-384 or SHA-512")
 
 
-# -- once -------------------------------------------------------------------------------------------------------------
-def test_the_same_order_has_the_same_certificate_ever_after(stage: Stage) -> None:
+# -- idempotency -------------------------------------------------------------------------------------------------------------
+def test_repeated_order_returns_same_certificate(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     first = stage.signer().leaf(asked)
     stage.clock.advance(days=3)
@@ -378,33 +378,33 @@ def test_the_same_order_has_the_same_certificate_ever_after(stage: Stage) -> Non
     ],
     ids=["names", "end", "purpose", "key", "profile"],
 )
-def test_another_certificate_under_a_known_id_is_refused(stage: Stage, changes: dict[str, Any]) -> None:
+def test_signer_refuses_other_leaf_under_known_id(stage: Stage, changes: dict[str, Any]) -> None:
     asked = order(stage.ceremony.issuing)
     stage.signer().leaf(asked)
     stage.kms.calls.clear()
-    stage.refuses(replace(asked, **changes), "another certificate was asked for under this id")
+    stage.refuses(replace(asked, **changes), "id already used for another certificate")
 
 
-def test_another_ca_under_a_known_id_is_refused(stage: Stage) -> None:
+def test_signer_refuses_other_ca_under_known_id(stage: Stage) -> None:
     other = stage.ceremony.issuing.model_copy(update={"id": "22222222-0000-4000-8000-000000000000"})
     stage.configuration.put(other)
     asked = order(stage.ceremony.issuing)
     stage.signer().leaf(asked)
     stage.kms.calls.clear()
-    stage.refuses(replace(asked, ca=other.id), "another certificate was asked for under this id")
+    stage.refuses(replace(asked, ca=other.id), "id already used for another certificate")
 
 
-def test_another_csr_of_the_same_key_is_the_same_order(stage: Stage) -> None:
+def test_other_csr_of_same_key_is_same_order(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     first = stage.signer().leaf(asked)
-    again = replace(asked, csr=csr(private_key("EC_prime256v1")))
-    assert again.csr != asked.csr
-    assert stage.signer().leaf(again) == first
+    retry = replace(asked, csr=csr(private_key("EC_prime256v1")))
+    assert retry.csr != asked.csr
+    assert stage.signer().leaf(retry) == first
 
 
 @pytest.mark.parametrize("moved", [timedelta(days=1), timedelta(days=-31)], ids=["long ago", "far ahead"])
-def test_what_begins_at_another_time_is_written_down_and_not_signed(stage: Stage, moved: timedelta) -> None:
-    """The ledger is not read, so the time of an earlier intent is known by writing a new one."""
+def test_leaf_with_distant_start_is_recorded_but_not_signed(stage: Stage, moved: timedelta) -> None:
+    """The signer cannot read the ledger: it learns the time of an earlier intent by recording a new one."""
     asked = order(stage.ceremony.issuing)
     stage.clock.now += moved
     if moved < timedelta(0):
@@ -416,24 +416,24 @@ def test_what_begins_at_another_time_is_written_down_and_not_signed(stage: Stage
     assert list(stage.ledger.intents) == [asked.id]
 
 
-def test_a_serial_number_that_is_taken_is_not_used_again(stage: Stage) -> None:
+def test_signer_never_reuses_a_serial_number(stage: Stage) -> None:
     taken, free = 2**158 + 1, 2**158 + 2
     stage.serials = iter([taken, taken, free]).__next__
     first, second = (read(stage.signer().leaf(order(stage.ceremony.issuing))) for _ in range(2))
     assert [first.serial_number, second.serial_number] == [taken, free]
 
 
-def test_serial_numbers_that_are_always_taken_end(stage: Stage) -> None:
+def test_signer_gives_up_after_three_serial_numbers(stage: Stage) -> None:
     stage.serials = lambda: 2**158 + 1
     stage.signer().leaf(order(stage.ceremony.issuing))
-    with pytest.raises(Unavailable, match="3 serial numbers in a row were taken"):
+    with pytest.raises(Unavailable, match="3 serial numbers in a row were already in use"):
         stage.signer().leaf(order(stage.ceremony.issuing))
 
 
 STEPS = ["every_ca", "intend", "sign", "conclude"]
 
 
-def test_the_steps_of_a_signature(stage: Stage) -> None:
+def test_signer_calls_ports_in_order(stage: Stage) -> None:
     calls = Calls()
     stage.signer(calls).leaf(order(stage.ceremony.issuing))
     assert calls.names == STEPS
@@ -444,15 +444,15 @@ def test_the_steps_of_a_signature(stage: Stage) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", range(1, len(STEPS) + 1), ids=STEPS)
-def test_death_at_each_step_and_again(stage: Stage, at: int, after: bool) -> None:
+def test_signer_resumes_after_death_at_each_step(stage: Stage, at: int, after: bool) -> None:
     asked = order(stage.ceremony.issuing)
     with pytest.raises(Died):
         stage.signer(Calls(at, after)).leaf(asked)
     was = dict(stage.ledger.intents)
-    assert (asked.id in was) == ((at, after) >= (2, True)), "what was begun is written down, and nothing else"
+    assert (asked.id in was) == ((at, after) >= (2, True)), "an intent is recorded if and only if signing began"
     assert (asked.id in stage.ledger.results) == ((at, after) == (4, True))
     stage.clock.advance(hours=1)
-    if not was:  # it was never begun, and it is too late for the same
+    if not was:  # signing never began, and the same order is too late by now
         asked = order(stage.ceremony.issuing, stage.clock.now)
     first = stage.signer().leaf(asked)
     assert stage.signer().leaf(asked) == first
@@ -462,13 +462,13 @@ def test_death_at_each_step_and_again(stage: Stage, at: int, after: bool) -> Non
     assert list(stage.ledger.results.values()) == [first]
 
 
-def test_an_intent_is_never_written_with_a_secret(stage: Stage) -> None:
+def test_intent_does_not_contain_the_csr(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     stage.signer().leaf(asked)
     assert asked.csr not in str(stage.ledger.intents)
 
 
-def test_a_disabled_key_is_for_a_person_and_the_order_can_go_on(stage: Stage) -> None:
+def test_disabled_key_is_misconfigured_and_order_resumes(stage: Stage) -> None:
     asked = order(stage.ceremony.issuing)
     stage.kms.disabled.add(stage.ceremony.issuing.key)
     with pytest.raises(Misconfigured, match="DisabledException"):
@@ -477,12 +477,12 @@ def test_a_disabled_key_is_for_a_person_and_the_order_can_go_on(stage: Stage) ->
     assert read(stage.signer().leaf(asked)).serial_number == stage.ledger.intents[asked.id].serial_number
 
 
-# -- lists ------------------------------------------------------------------------------------------------------------
+# -- CRLs ------------------------------------------------------------------------------------------------------------
 def crl_order(ca: CA, *revoked: Revoked, now: Any = START, **changes: Any) -> CrlOrder:
     return replace(CrlOrder(ca.id, 7, now, now + timedelta(days=7), revoked), **changes)
 
 
-def test_a_list_says_what_was_revoked(stage: Stage) -> None:
+def test_crl_lists_revoked_certificates(stage: Stage) -> None:
     revoked = (Revoked(5, START - timedelta(days=1)), Revoked(2**158, START, "keyCompromise"))
     found = x509.load_der_x509_crl(stage.signer().crl(crl_order(stage.ceremony.issuing, *revoked)))
     assert found.is_signature_valid(stage.ceremony.issuing.current.x509.public_key())
@@ -497,13 +497,13 @@ def test_a_list_says_what_was_revoked(stage: Stage) -> None:
     assert reason.reason == x509.ReasonFlags.key_compromise
 
 
-def test_a_number_is_given_to_one_list(stage: Stage) -> None:
+def test_crl_number_is_signed_once(stage: Stage) -> None:
     first = stage.signer().crl(crl_order(stage.ceremony.issuing))
     assert stage.signer().crl(crl_order(stage.ceremony.issuing, Revoked(5, START))) == first
     assert stage.signer().crl(crl_order(stage.ceremony.issuing, Revoked(5, START), number=8)) != first
 
 
-def test_a_disabled_ca_goes_on_revoking(stage: Stage) -> None:
+def test_disabled_ca_still_signs_crls(stage: Stage) -> None:
     assert stage.signer().crl(crl_order(stage.change(status="disabled"), Revoked(5, START)))
 
 
@@ -524,15 +524,15 @@ LISTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), LISTS, ids=[said for _, said in LISTS])
-def test_a_list_that_is_none(stage: Stage, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(Refusal, match=said):
+@pytest.mark.parametrize(("changes", "message"), LISTS, ids=[message for _, message in LISTS])
+def test_signer_refuses_invalid_crl_order(stage: Stage, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(Refusal, match=message):
         stage.signer().crl(crl_order(stage.ceremony.issuing, **changes))
     assert stage.kms.calls == []
     assert stage.ledger.intents == {}
 
 
-def test_a_number_that_is_taken_by_something_else(stage: Stage) -> None:
+def test_signer_refuses_crl_number_in_use(stage: Stage) -> None:
     stage.ledger.intend(Intent("other", stage.ceremony.issuing.id, 7, "", START))
-    with pytest.raises(Unavailable, match="take the next one"):
+    with pytest.raises(Unavailable, match="use the next number"):
         stage.signer().crl(crl_order(stage.ceremony.issuing))

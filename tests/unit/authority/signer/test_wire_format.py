@@ -1,4 +1,4 @@
-"""What goes between front and signer comes back as it was, and nothing else comes through."""
+"""Tests of the wire format: round trips, and refusal of everything else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sent(value: object) -> Any:
     return json.loads(json.dumps(value))
 
 
-def test_orders_come_back_as_they_were() -> None:
+def test_orders_survive_round_trip() -> None:
     assert decode(sent(encode_leaf(LEAF))) == LEAF
     assert decode(sent(encode_crl(CRL))) == CRL
 
@@ -88,13 +88,13 @@ ODD: list[tuple[object, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("event", "said"), ODD, ids=[str(number) for number in range(len(ODD))])
-def test_what_is_no_order_is_refused_with_its_field(event: object, said: str) -> None:
-    with pytest.raises(Refusal, match=said):
+@pytest.mark.parametrize(("event", "message"), ODD, ids=[str(number) for number in range(len(ODD))])
+def test_decode_refuses_invalid_order_with_its_field(event: object, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
         decode(event)
 
 
-def test_answers_come_back_as_they_were() -> None:
+def test_answers_survive_round_trip() -> None:
     assert decode_answer(sent(encode_answer(b"\x30\x82"))) == b"\x30\x82"
     with pytest.raises(Refusal, match="beyond the ceiling") as refused:
         decode_answer(sent(encode_answer(bad_request("beyond the ceiling"))))
@@ -111,6 +111,6 @@ def test_answers_come_back_as_they_were() -> None:
     [None, {}, [], "der", {"der": 5}, {"der": "no base64!"}, {"der": "AAAA", "refused": "x"}, {"refused": 5},
      {"errorMessage": "Task timed out", "errorType": "Sandbox.Timedout"}],
 )  # fmt: skip
-def test_what_is_no_answer_may_pass_by_itself(answer: object) -> None:
-    with pytest.raises(Unavailable, match="none that is known"):
+def test_invalid_answer_is_unavailable(answer: object) -> None:
+    with pytest.raises(Unavailable, match="invalid answer of the signer"):
         decode_answer(answer)

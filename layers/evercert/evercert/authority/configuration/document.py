@@ -1,4 +1,4 @@
-"""`authority/v1`: policies, profiles and applications as an operator writes them."""
+"""Parse `authority/v1` documents: policies, profiles and applications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOTHING = Known()
 
 @dataclass(frozen=True)
 class AuthorityDocument:
-    """What a document sets up; what it does not name stays as it is. `projects` are slugs."""
+    """The contents of a document, which leaves everything else unchanged. `projects` are slugs."""
 
     policies: dict[str, Policy]
     projects: tuple[str, ...]
@@ -38,11 +38,11 @@ class AuthorityDocument:
 
 
 def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument | list[Problem]:
-    """The document, or everything that is wrong with it."""
+    """Return the document, or every problem in it."""
     if not isinstance(data, dict):
-        return [Problem((), f"a document is a mapping with version: {VERSION}, policies: and profiles:")]
+        return [Problem((), f"not a document: must be a mapping with version: {VERSION}, policies: and profiles:")]
     if data.get("version") in (OTHER_VERSION, *AGENT_VERSIONS):
-        return [Problem(("version",), f"no document of the authority ({VERSION}): evercert apply FILE")]
+        return [Problem(("version",), f"not an authority document ({VERSION}); apply it with evercert apply FILE")]
     found, policies = _policies(kebab_keys_of(data).get("policies"))
     try:
         form = Form.model_validate(data)
@@ -53,25 +53,25 @@ def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument
 
 
 def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
-    """Every policy that can be read, and what is wrong with the others."""
+    """Return the problems of invalid policies, and the valid policies by name."""
     found: list[Problem] = []
     policies: dict[str, Policy] = {}
     for name, entry in raw.items() if isinstance(raw, dict) else ():
         place = ("policies", str(name))
         if not isinstance(entry, dict):
-            continue  # a mistake of form, and told as such
+            continue  # reported when the form is validated
         try:
-            said = dict(kebab_keys(entry))  # type: ignore[call-overload]
+            fields = dict(kebab_keys(entry))  # type: ignore[call-overload]
         except ValueError as error:
             found.append(Problem(place, str(error)))
             continue
-        preset = said.pop("preset", None)
+        preset = fields.pop("preset", None)
         if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
-            found.append(Problem((*place, "preset"), f"there is no preset {preset!r}{nearest(str(preset), PRESETS)}"))
+            found.append(Problem((*place, "preset"), f"unknown preset {preset!r}{nearest(str(preset), PRESETS)}"))
             continue
         base = {} if preset is None else PRESETS[preset].policy.model_dump(mode="json", by_alias=True)
         try:
-            policies[str(name)] = Policy.model_validate({**base, **said})
+            policies[str(name)] = Policy.model_validate({**base, **fields})
         except ValidationError as error:
             found += problems_of(error, Policy, place)
     return found, policies
@@ -81,11 +81,11 @@ def _resolved(form: Form, policies: dict[str, Policy], stack: str) -> AuthorityD
     profiles = []
     for entry in form.profiles:
         policy = find_policy(policies, entry.policy)
-        if policy is not None:  # looked at above
-            said = entry.model_dump(exclude={"policy", "defaults"})
-            said |= {"policy": policy, "policy_name": entry.policy, "defaults": merge_defaults(form, entry, policy)}
-            said["id"] = id_of(stack, "profile", f"{entry.project}/{entry.slug}")
-            profiles.append(Profile.model_validate({kebab(key): value for key, value in said.items()}))
+        if policy is not None:  # None was reported above
+            fields = entry.model_dump(exclude={"policy", "defaults"})
+            fields |= {"policy": policy, "policy_name": entry.policy, "defaults": merge_defaults(form, entry, policy)}
+            fields["id"] = id_of(stack, "profile", f"{entry.project}/{entry.slug}")
+            profiles.append(Profile.model_validate({kebab(key): value for key, value in fields.items()}))
     applications = tuple(
         Application(id=id_of(stack, "application", entry.name), **entry.model_dump()) for entry in form.applications
     )

@@ -1,4 +1,4 @@
-"""What a document of the authority is made of, and how a mistake in it is told."""
+"""Models of the entries in an authority document, and readable problems for invalid ones."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from evercert.authority.requests.defaults import Defaults
 from evercert.documents.document import Path, Problem, problem_of
 from evercert.schema import nearest, printable, text_of
 
-Slug = Annotated[str, text_of(r"[a-z0-9-]{1,255}", "a slug is lower-case letters, digits and hyphens, up to 255")]
-Name = Annotated[str, text_of(r"[a-zA-Z0-9_-]{1,255}", "a name is letters, digits, _ and -, up to 255")]
+Slug = Annotated[str, text_of(r"[a-z0-9-]{1,255}", "must be 1 to 255 lower-case letters, digits and hyphens")]
+Name = Annotated[str, text_of(r"[a-zA-Z0-9_-]{1,255}", "must be 1 to 255 letters, digits, _ and -")]
 Description = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class ProfileEntry(Part):
-    """A profile as it is written; `policy` is one of the document, or a preset's name."""
+    """A profile entry; `policy` names a policy of the document, or a preset."""
 
     slug: Slug
     project: Slug
@@ -42,7 +42,7 @@ class ProfileEntry(Part):
 
 
 class ApplicationEntry(Part):
-    """Profiles, by their slugs, of one project."""
+    """An application entry, with slugs of profiles in one project."""
 
     name: Name
     project: Slug
@@ -50,7 +50,7 @@ class ApplicationEntry(Part):
 
 
 class Form(Part):
-    """One file; what its policies say is read one by one."""
+    """The top level of a document; its policies are validated one by one."""
 
     version: Literal["authority/v1"]
     policies: dict[Name, dict[str, Any]] = {}
@@ -72,19 +72,19 @@ _PARTS: dict[str, type[BaseModel]] = {
 
 
 def kebab_keys_of(data: dict[Any, Any]) -> dict[Any, Any]:
-    """The same, whatever is wrong with it: that is told elsewhere."""
+    """Convert keys to kebab-case; duplicate keys are reported elsewhere."""
     return {kebab(key): value for key, value in data.items()}
 
 
 def problems_of(error: ValidationError, root: type[BaseModel], place: Path = ()) -> Iterator[Problem]:
-    """Each mistake at its key as documents write it, with the nearest key that there is."""
+    """Yield each problem at its kebab-case path; suggest the nearest known key for an unknown one."""
     for detail in error.errors(include_url=False, include_input=False):
         loc = tuple(str(kebab(part)) if isinstance(part, str) and root is Defaults else part for part in detail["loc"])
         if detail["type"] != "extra_forbidden":
             yield problem_of({**detail, "loc": loc}, place)
             continue
-        above = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), None)
-        model = root if above is None else _PARTS.get(above)
+        parent = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), None)
+        model = root if parent is None else _PARTS.get(parent)
         keys = [] if model is None else [str(kebab(field.alias or name)) for name, field in model.model_fields.items()]
         if model is Policy:
             keys.append("preset")

@@ -1,4 +1,4 @@
-"""What a document of the authority has to keep to beyond its form."""
+"""Check references, uniqueness and defaults in an authority document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # defaults have no dates
 
 @dataclass(frozen=True)
 class Known:
-    """What exists already: names of issuing CAs (None: not asked), and profiles as `project/slug`."""
+    """What exists already: names of issuing CAs (None if unknown), and profiles as `project/slug`."""
 
     cas: Collection[str] | None = None
     profiles: Collection[str] = ()
@@ -36,20 +36,20 @@ def _preset_of(form: Form, profile: ProfileEntry) -> str | None:
 
 
 def find_policy(policies: dict[str, Policy], name: str) -> Policy | None:
-    """Of the document, or the preset of this name."""
+    """Return the document's policy or the preset of this name, or None."""
     return policies.get(name) or (PRESETS[name].policy if name in PRESETS else None)
 
 
 def merge_defaults(form: Form, profile: ProfileEntry, policy: Policy) -> dict[str, Any]:
-    """In the contract's spelling; those of a preset count where the profile says nothing, and null takes them away."""
+    """Merge a profile's defaults over those of its preset, with the API's keys; null removes a default."""
     preset = _preset_of(form, profile)
     own = {_camel(key): _camel_keys(value) for key, value in profile.defaults.items()}
-    both = {**(PRESETS[preset].defaults if preset in PRESETS else {})}
+    merged = {**(PRESETS[preset].defaults if preset in PRESETS else {})}
     longest = policy.validity.span
-    if "ttlDays" in both and longest is not None:  # a preset that was made shorter
-        both["ttlDays"] = min(both["ttlDays"], longest.days) or None
-    both |= own
-    return {key: value for key, value in both.items() if value is not None}
+    if "ttlDays" in merged and longest is not None:  # the policy shortens the preset's validity
+        merged["ttlDays"] = min(merged["ttlDays"], longest.days) or None
+    merged |= own
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def _camel(key: str) -> str:
@@ -61,7 +61,7 @@ def _camel_keys(value: object) -> object:
 
 
 def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Iterator[Problem]:
-    """References that lead nowhere, names that are taken, defaults that no request could get."""
+    """Yield dangling references, duplicate slugs, and defaults that violate the policy."""
     seen: set[str] = set()
     for number, profile in enumerate(form.profiles):
         place: Path = ("profiles", number)
@@ -69,69 +69,68 @@ def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
         if key in seen:
             yield Problem((*place, "slug"), "Certificate profile with this name already exists in project")
         seen.add(key)
-        yield from _wrong_cas(profile, place, known)
+        yield from _check_cas(profile, place, known)
         policy = find_policy(policies, profile.policy)
         if policy is None:
-            if profile.policy not in form.policies:  # or it is wrong itself
+            if profile.policy not in form.policies:  # an invalid policy was reported already
                 choice = [*form.policies, *PRESETS]
-                yield Problem(
-                    (*place, "policy"), f"there is no policy {profile.policy!r}{nearest(profile.policy, choice)}"
-                )
+                yield Problem((*place, "policy"), f"unknown policy {profile.policy!r}{nearest(profile.policy, choice)}")
             continue
-        yield from _wrong_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
+        yield from _check_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
 
 
-def _wrong_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Problem]:
+def _check_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Problem]:
     if profile.issuer_type == "self-signed":
         if profile.cas:
-            yield Problem((*place, "cas"), "a self-signed profile has no CAs; leave them out")
+            yield Problem((*place, "cas"), "unexpected CAs: a self-signed profile has none; leave them out")
         return
     if not profile.cas:
         yield Problem(
-            (*place, "cas"), "name the issuing CAs, one for each family of keys; `evercert authority ca list`"
+            (*place, "cas"),
+            "missing CAs: name one issuing CA for each key family; run evercert authority ca list",
         )
     for index, name in enumerate(profile.cas):
         if name in profile.cas[:index]:
-            yield Problem((*place, "cas", index), f"{name} is there twice")
+            yield Problem((*place, "cas", index), f"duplicate CA {name}")
         elif known.cas is not None and name not in known.cas:
-            mend = nearest(name, list(known.cas)) if known.cas else " yet: evercert authority init makes them"
-            yield Problem((*place, "cas", index), f"there is no issuing CA {name!r}{mend}")
+            remedy = nearest(name, list(known.cas)) if known.cas else "; create the CAs with evercert authority init"
+            yield Problem((*place, "cas", index), f"unknown issuing CA {name!r}{remedy}")
 
 
-def _wrong_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:
+def _check_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:
     try:
-        asked = Defaults.model_validate(defaults).requested
+        requested = Defaults.model_validate(defaults).requested
     except ValidationError as error:
         yield from problems_of(error, Defaults, place)
         return
-    wish = EffectiveRequest.of(asked)
-    lists = {"key usages": wish.key_usages, "extended key usages": wish.extended_key_usages}
-    complete = tuple(f"Missing required {what}" for what, words in lists.items() if words)
-    # What is wrong with an empty request too is for the request to give; a list that is there is all there is of it.
-    given_later = {
-        one for one in find_violations(EffectiveRequest(), policy, _ANY_TIME) if not one.startswith(complete)
+    request = EffectiveRequest.of(requested)
+    lists = {"key usages": request.key_usages, "extended key usages": request.extended_key_usages}
+    final = tuple(f"Missing required {what}" for what, words in lists.items() if words)
+    # A request can supply what an empty request lacks, but a default list of usages stays as it is.
+    supplied_later = {
+        one for one in find_violations(EffectiveRequest(), policy, _ANY_TIME) if not one.startswith(final)
     }
-    found = [problem for problem in find_violations(wish, policy, _ANY_TIME) if problem not in given_later]
+    found = [problem for problem in find_violations(request, policy, _ANY_TIME) if problem not in supplied_later]
     if found:
         yield Problem(place, f"Profile defaults violate policy: {', '.join(found)}")
 
 
 def check_applications(form: Form, known: Known) -> Iterator[Problem]:
-    """The same for applications, whose profiles may have been applied before."""
+    """Yield duplicate names and unknown profiles; profiles may come from earlier documents."""
     profiles = {f"{profile.project}/{profile.slug}" for profile in form.profiles} | set(known.profiles)
     names: set[str] = set()
     for number, application in enumerate(form.applications):
         place: Path = ("applications", number)
         if application.name in names:
-            yield Problem((*place, "name"), f"{application.name} is there twice")
+            yield Problem((*place, "name"), f"duplicate application {application.name}")
         names.add(application.name)
         choice = [
             one.removeprefix(f"{application.project}/") for one in profiles if one.startswith(f"{application.project}/")
         ]
         for index, slug in enumerate(application.profiles):
             if slug in application.profiles[:index]:
-                yield Problem((*place, "profiles", index), f"{slug} is there twice")
+                yield Problem((*place, "profiles", index), f"duplicate profile {slug}")
             elif slug not in choice:
                 hint = nearest(slug, choice) if choice else ""
-                message = f"there is no profile {slug!r} in the project {application.project}{hint}"
+                message = f"unknown profile {slug!r} in project {application.project}{hint}"
                 yield Problem((*place, "profiles", index), message)

@@ -1,4 +1,4 @@
-"""Machine identities: how each may log in, how long its tokens live, and what it may do with which profile."""
+"""Machine identities: logins, token lifetimes, and permissions on profiles."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from pydantic import Field
 from evercert.durations import Duration
 from evercert.schema import Instant, Model
 
-# request: issue and renew, see the profile's certificates, revoke what it requested itself;
-# read-key: of certificates it requested itself; administer: revoke and (with read-key) read keys of others too.
+# request: issue and renew, read the profile's certificates, revoke its own; read-key: read keys of its own
+# certificates; administer: revoke those of others too and, with read-key, read their keys.
 Permission = Literal["request", "read-key", "administer"]
 
 
 class Grant(Model):
-    """What an identity may do with one profile (`project/slug`), or with all (`*`)."""
+    """Permissions of an identity on one profile (`project/slug`), or on all (`*`)."""
 
     profile: str
     permissions: tuple[Permission, ...]
 
 
 class AWSLogin(Model):
-    """`principals`: ARNs of roles or users, exact or with `*`; `foreign_clients`: without the signed server id."""
+    """Login with AWS IAM.
+
+    `principals`: ARNs of roles or users, exact or with `*`. `foreign_clients`: accept requests that do not sign the
+    server id.
+    """
 
     principals: tuple[str, ...]
     foreign_clients: bool = False
 
 
 class ClientSecret(Model):
-    """Of universal auth: its SHA-256 in hexadecimal alone; `uses` 0: without end."""
+    """A client secret of universal auth, stored as its hexadecimal SHA-256; `uses` 0 means unlimited."""
 
     id: str
     digest: str
@@ -40,7 +44,7 @@ class ClientSecret(Model):
 
 
 class UniversalLogin(Model):
-    """Lockout after `failures` wrong secrets within `window`, for `duration` (§A.6); 0 failures: never."""
+    """Login with universal auth: `failures` wrong secrets within `window` lock it for `duration`; 0 never locks."""
 
     client_id: str
     secrets: tuple[ClientSecret, ...] = ()
@@ -50,7 +54,7 @@ class UniversalLogin(Model):
 
 
 class Identity(Model):
-    """One machine; its id is random, so that one made anew has none of the old one's tokens."""
+    """A machine identity; its id is random, so that tokens of a deleted identity never fit a new one."""
 
     id: str
     name: str
@@ -59,8 +63,8 @@ class Identity(Model):
     grants: tuple[Grant, ...] = ()
     token_ttl: Duration = timedelta(hours=1)
     token_max_ttl: Duration = timedelta(days=1)
-    token_uses: int = Field(0, ge=0)  # 0: without end
+    token_uses: int = Field(0, ge=0)  # 0: unlimited
 
     def may(self, permission: Permission, profile: str) -> bool:
-        """Whether a grant says so; `profile` is `project/slug`."""
+        """Return whether a grant gives the permission; `profile` is `project/slug`."""
         return any(permission in grant.permissions and grant.profile in {"*", profile} for grant in self.grants)

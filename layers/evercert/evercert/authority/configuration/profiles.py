@@ -1,4 +1,4 @@
-"""What an operator sets up: projects, profiles, applications. Policies are in `policy`."""
+"""Profiles and applications that operators configure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Kind = Literal["project", "profile", "application"]
 
 
 def id_of(stack: str, kind: Kind, name: str) -> str:
-    """The id of what an operator names (`project`, `project/slug`, application): the same wherever it is asked."""
+    """Derive a stable id from the name of a project, a profile (`project/slug`) or an application."""
     return str(uuid5(NAMESPACE_URL, f"evercert:{stack}:{kind}:{name}"))
 
 
 class Profile(Model):
-    """What may be asked for under one name; `cas` are names of issuing CAs, at most one for each family of keys.
+    """A certificate profile; `cas` are names of issuing CAs, at most one for each key family.
 
-    `defaults` are the contract's (§D.1), in its own spelling: `ttlDays`, `commonName`, `keyAlgorithm`, …
+    `defaults` have the keys of the Infisical API: `ttlDays`, `commonName`, `keyAlgorithm`, …
     """
 
     id: str
@@ -34,12 +34,12 @@ class Profile(Model):
 
     @property
     def key(self) -> str:
-        """As grants and documents name it."""
+        """Return `project/slug`, as in grants and documents."""
         return f"{self.project}/{self.slug}"
 
 
 class Application(Model):
-    """Profiles under a name of its own; its profiles are of one project."""
+    """A named group of profiles in one project."""
 
     id: str
     name: str

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from evercert.authority.api_errors import invalid
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.infisical_api.response_bodies import common_name
-from evercert.authority.requests.bodies import refused
+from evercert.authority.requests.bodies import to_refusal
 from evercert.authority.requests.requested_fields import Metadata
 
 Text = Annotated[str, Field(max_length=255)]
@@ -68,7 +68,7 @@ class Search:
         try:
             body = SearchModel.model_validate(data)
         except ValidationError as error:
-            raise refused(error) from None
+            raise to_refusal(error) from None
         if body.project_id is None and body.project_slug is None:
             raise invalid([(("projectId",), "Required")])
         naive = [("fromDate", body.from_date), ("toDate", body.to_date)]

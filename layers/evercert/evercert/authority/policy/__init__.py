@@ -1,1 +1,1 @@
-"""What may be asked for: bodies and CSRs, profiles' defaults, policies, and the documents they are written in."""
+"""Certificate policies: models, value patterns, presets and evaluation."""

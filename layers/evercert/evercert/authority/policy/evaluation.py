@@ -1,4 +1,4 @@
-"""Whether a policy allows what is asked for (contract §D.3): all that is wrong, in the contract's words."""
+"""Evaluate requests against policies; violations have the wording of Infisical."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _NAMES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address", "email": 
 
 
 def find_violations(request: EffectiveRequest, policy: Policy, now: datetime) -> list[str]:
-    """Empty: the policy allows it. Says nothing of what no certificate of ours can have (`Wish.leaf`)."""
+    """Return every violation; empty if the policy allows the request.
+
+    Fields that no certificate of this authority can have are checked by `EffectiveRequest.leaf`, not here.
+    """
     return [
         *_subject(request, policy),
         *_names(request, policy),
@@ -49,16 +52,16 @@ def find_violations(request: EffectiveRequest, policy: Policy, now: datetime) ->
 
 
 def _subject(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
-    asked = {
+    requested = {
         kind: [",".join(found)] if kind == "domain_component" else list(found)
         for field, kind in _SUBJECT.items()
         if (found := request.subject.get(field))
     }
     rules = {rule.type: rule for rule in policy.subject}
     for kind, rule in rules.items():
-        if rule.required and kind not in asked:
+        if rule.required and kind not in requested:
             yield f"Missing required {kind} attribute"
-    for kind, values in asked.items():
+    for kind, values in requested.items():
         if kind not in rules:
             why = "not defined in template" if rules else "no subject policies defined"
             yield f"{kind} is not allowed by template policy ({why})"
@@ -68,7 +71,7 @@ def _subject(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
 
 
 def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
-    """One match of those required is enough."""
+    """Yield violations of one subject attribute; it must match at least one of the required patterns."""
     kind, shown = rule.type, printable(value, 255)
     meets_required = any(allows(kind, pattern, value) for pattern in rule.required or ())
     if rule.required and not meets_required:
@@ -81,14 +84,14 @@ def _attribute(rule: ValueRule, value: str) -> Iterator[str]:
 
 def _names(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     rules = {rule.type: rule for rule in policy.sans}
-    asked: dict[NameType, list[str]] = {}
+    requested: dict[NameType, list[str]] = {}
     for name in request.names:
-        asked.setdefault(_NAMES[name.kind], []).append(name.value)
+        requested.setdefault(_NAMES[name.kind], []).append(name.value)
     for kind, rule in rules.items():
         for pattern in rule.required or ():
-            if not any(allows(kind, pattern, value) for value in asked.get(kind, ())):
+            if not any(allows(kind, pattern, value) for value in requested.get(kind, ())):
                 yield f"Required {kind} SAN matching pattern '{pattern}' not found in request"
-    for kind, values in asked.items():
+    for kind, values in requested.items():
         if kind not in rules:
             why = "not defined in template" if rules else "no SAN policies defined"
             yield f"{kind} SAN is not allowed by template policy ({why})"
@@ -116,17 +119,17 @@ def _not_allowed(rule: ValueRule, value: str) -> str:
     return f"{rule.type} value '{shown}' is not in allowed values list"
 
 
-def _usages(what: str, asked: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsageRule | None) -> Iterator[str]:
-    """Nothing is in required and allowed together where there is only `denied`, so that every usage fails."""
+def _usages(what: str, requested: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsageRule | None) -> Iterator[str]:
+    """Yield violations of usages; a rule with `denied` alone allows none, as in Infisical."""
     required, allowed, denied = (
         ((), (), ()) if rule is None else (rule.required or (), rule.allowed or (), rule.denied or ())
     )
-    if missing := [usage for usage in required if usage not in asked]:
+    if missing := [usage for usage in required if usage not in requested]:
         yield f"Missing required {what}: {', '.join(missing)}"
-    if found := [usage for usage in asked if usage in denied]:
+    if found := [usage for usage in requested if usage in denied]:
         yield f"Denied {what} found in request: {', '.join(found)}"
-    if strange := [usage for usage in asked if usage not in required and usage not in allowed]:
-        yield f"Invalid {what}: {', '.join(strange)}"
+    if invalid := [usage for usage in requested if usage not in required and usage not in allowed]:
+        yield f"Invalid {what}: {', '.join(invalid)}"
 
 
 def _algorithms(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
@@ -135,14 +138,14 @@ def _algorithms(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
     yield from _algorithm("Key algorithm", request.key_algorithm, rules.key_algorithm)
 
 
-def _algorithm(what: str, asked: str | None, known: Sequence[str] | None) -> Iterator[str]:
+def _algorithm(what: str, requested: str | None, known: Sequence[str] | None) -> Iterator[str]:
     if known is not None and ANY in known:
         return
-    if asked is None:
+    if requested is None:
         if known is not None:
             yield f"{what} is required by this policy but not provided"
-    elif known is None or asked not in known:
-        yield f"{what} '{asked}' is not allowed by template policy"
+    elif known is None or requested not in known:
+        yield f"{what} '{requested}' is not allowed by template policy"
 
 
 def _validity(request: EffectiveRequest, policy: Policy, now: datetime) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Patterns of policies: `*` is any run of characters, and the whole value has to match (contract §D.2)."""
+"""Value patterns of policies: `*` matches any run of characters, and a pattern must match the whole value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PORTS = {"http": ":80", "https": ":443", "wss": ":443", "ldap": ":389"}
 
 
 def fold(text: str) -> str:
-    """Names that RFC 5280 §7.1 takes for one are one: case, width and runs of spaces tell nothing apart."""
+    """Normalize case, width and runs of spaces, so that names equal under RFC 5280 §7.1 compare equal."""
     if text.isascii():
         folded = text.lower()
     else:
@@ -25,18 +25,18 @@ def fold(text: str) -> str:
 
 
 def pattern_problem(kind: str, pattern: str) -> str | None:
-    """Why no rule can have this pattern; None when it can. `kind` is a type of the policy: `dns_name`, `country`."""
+    """Return why a pattern is invalid, or None. `kind` is a type of the policy: `dns_name`, `country`."""
     if not 0 < len(pattern) <= LONGEST or not pattern.isprintable() or pattern != pattern.strip():
-        return f"a pattern has 1 to {LONGEST} printable characters, without spaces around them"
+        return f"must have 1 to {LONGEST} printable characters, without spaces around them"
     if kind == "domain_component" and not all(part and part == part.strip() for part in pattern.split(",")):
-        return "domain components are a list with commas and without spaces, such as example,com"
+        return "must be a comma-separated list without spaces, such as example,com"
     if kind in {"dns_name", "ip_address", "email", "uri"} and not pattern.isascii():
-        return "write international names as certificates hold them, as A-labels (xn--…)"
+        return "must be ASCII; write international names as A-labels (xn--…)"
     return None
 
 
 def allows(kind: str, pattern: str, value: str) -> bool:
-    """Whether the value is one of the pattern's; one that could be read in two ways has to be it in both."""
+    """Return whether the pattern matches the value; a URI must match in every spelling."""
     if pattern_problem(kind, pattern):
         return False
     if kind == "domain_component":
@@ -47,7 +47,7 @@ def allows(kind: str, pattern: str, value: str) -> bool:
 
 
 def denies(kind: str, pattern: str, value: str) -> bool:
-    """Whether the value is one of the pattern's in any reading, or stands for one: a wildcard for each of its hosts."""
+    """Return whether the pattern matches any spelling of the value, or a host that a wildcard value covers."""
     if pattern_problem(kind, pattern):
         return True
     if kind == "domain_component":
@@ -63,7 +63,7 @@ def denies(kind: str, pattern: str, value: str) -> bool:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Linear in both but for runs that repeat; no regular expression, so none that goes astray."""
+    """Return whether the pattern matches; uses no regular expression, so it cannot backtrack exponentially."""
     pieces, text = [fold(piece) for piece in pattern.split("*")], fold(value)
     if len(pieces) == 1:
         return pieces[0] == text
@@ -71,7 +71,7 @@ def matches(pattern: str, value: str) -> bool:
     if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
         return False
     start, end = len(first), len(text) - len(last)
-    for piece in middle:  # the earliest place is the best: it leaves the most for the rest
+    for piece in middle:  # the earliest match leaves the most text for the rest
         found = text.find(piece, start, end)
         if found < 0:
             return False
@@ -80,7 +80,7 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def meets(pattern: str, wildcard: str) -> bool:
-    """Whether a host that `*.example.com` stands for (one label in place of the star) is one of the pattern's."""
+    """Return whether the pattern matches any host of a wildcard name (one label in place of its star)."""
     steps, rest = fold(pattern), fold(wildcard[1:])
     places = _after_label(steps)
     for letter in rest:
@@ -89,7 +89,7 @@ def meets(pattern: str, wildcard: str) -> bool:
 
 
 def _after_label(steps: str) -> set[int]:
-    """Where in the pattern one can be after one or more characters of a label."""
+    """Return the positions in the pattern after one or more characters of a label."""
     seen: set[int] = set()
     new = {0}
     while new:
@@ -99,7 +99,7 @@ def _after_label(steps: str) -> set[int]:
 
 
 def _after(steps: str, places: set[int], letter: str | None) -> Iterator[int]:
-    """Where one can be after one more character; None is any but a dot."""
+    """Yield the positions after one more character; None is any character except a dot."""
     for place in _skipped(steps, places):
         if place == len(steps):
             continue
@@ -110,17 +110,17 @@ def _after(steps: str, places: set[int], letter: str | None) -> Iterator[int]:
 
 
 def _skipped(steps: str, places: set[int]) -> set[int]:
-    """A star may stand for nothing."""
+    """Add the positions after stars that match nothing."""
     found = set(places)
     for place in places:
         while place < len(steps) and steps[place] == "*":
-            place += 1  # noqa: PLW2901 (walks on)
+            place += 1  # noqa: PLW2901 (advances past consecutive stars)
             found.add(place)
     return found
 
 
 def value_spellings(kind: str, value: str) -> tuple[str, ...]:
-    """Every way in which people, or programs, write this value."""
+    """Return the equivalent spellings of a value: expanded IP addresses, normalized URIs."""
     if kind == "ip_address":
         address = ipaddress.ip_address(value)
         return (str(address), address.exploded)
@@ -128,7 +128,7 @@ def value_spellings(kind: str, value: str) -> tuple[str, ...]:
 
 
 def pattern_spellings(kind: str, pattern: str) -> tuple[str, ...]:
-    """A pattern without a star is a value, and may be written as strangely as one."""
+    """Return the equivalent spellings of a pattern without a star."""
     if kind == "ip_address" and "*" not in pattern:
         try:
             return (str(ipaddress.ip_address(pattern)),)
@@ -138,7 +138,7 @@ def pattern_spellings(kind: str, pattern: str) -> tuple[str, ...]:
 
 
 def _normal(uri: str) -> str:
-    """RFC 3986 §6.2.2 and §6.2.3: dot segments, needless escapes and usual ports away."""
+    """Normalize a URI: remove dot segments, needless escapes and default ports (RFC 3986 §6.2.2, §6.2.3)."""
     plain = _UNRESERVED.sub(lambda found: unquote_to_bytes(found.group()).decode(), uri)
     try:
         parts = urlsplit(plain)

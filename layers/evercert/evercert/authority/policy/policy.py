@@ -1,4 +1,4 @@
-"""What a profile allows (contract §D.2)."""
+"""The policy of a profile: which certificates it allows."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ SubjectType = Literal[
 ]
 NameType = Literal["dns_name", "ip_address", "email", "uri"]
 MOST_VALUES = 100  # of one list
-ANY: Literal["any"] = "any"  # every algorithm that this authority knows, and none need be asked for
+ANY: Literal["any"] = "any"  # every algorithm of this authority; a request may omit it
 _HOURS = {"h": 1, "d": 24, "m": 30 * 24, "y": 365 * 24}
 _CAMEL = re.compile(r"(?<=[a-z])([A-Z])")
 
 
 def kebab(key: object) -> object:
-    """The contract's `keyUsages`, or `key_usages`, as documents write it; `isCA` is `is-ca`."""
+    """Convert the API's `keyUsages`, or `key_usages`, to the `key-usages` of documents; `isCA` becomes `is-ca`."""
     if not isinstance(key, str):
         return key
     return _CAMEL.sub(r"-\1", key.replace("isCA", "isCa")).replace("_", "-").lower()
 
 
 def kebab_keys(data: object) -> object:
-    """The same mapping with the keys of documents; raises ValueError for a key in two spellings."""
+    """Convert the keys of a mapping to kebab-case; raises ValueError for a key in two spellings."""
     if not isinstance(data, dict):
         return data
     found = {kebab(key): value for key, value in data.items()}
     if len(found) < len(data):
-        raise ValueError("a key is given twice, in two spellings")
+        raise ValueError("duplicate key: given in two spellings")
     return found
 
 
 class Part(Model):
-    """A part of a policy or of a profile, in the spelling of documents or in the contract's."""
+    """A part of a policy or profile; accepts kebab-case keys (documents) and camelCase keys (API)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,9 +54,9 @@ class Part(Model):
 
 def _list(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not 0 < len(values) <= MOST_VALUES:
-        raise ValueError(f"a list has 1 to {MOST_VALUES} values; leave it out where there is no rule")
-    if twice := [value for place, value in enumerate(values) if value in values[:place]]:
-        raise ValueError(f"{printable(str(twice[0]), 60)!r} is there twice")
+        raise ValueError(f"invalid list: must have 1 to {MOST_VALUES} values; leave it out to set no rule")
+    if duplicates := [value for place, value in enumerate(values) if value in values[:place]]:
+        raise ValueError(f"duplicate value {printable(str(duplicates[0]), 60)!r}")
     return values
 
 
@@ -70,9 +70,11 @@ def _usage(words: tuple[str, ...]) -> BeforeValidator:
 
 def _validity(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,6}[dhmy]", text):
-        raise ValueError("a number and h, d, m (months of 30 days) or y (years of 365 days), such as 90d")
+        raise ValueError(
+            "invalid validity: must be a number and h, d, m (months of 30 days) or y (years of 365 days), such as 90d"
+        )
     if not timedelta(0) < _span(text) <= LONGEST:
-        raise ValueError("longer than zero, at most 100y")
+        raise ValueError("invalid validity: must be longer than zero, and at most 100y")
     return text
 
 
@@ -95,9 +97,9 @@ ExtendedKeyUsageWords = Annotated[
 
 class _Rule(Part):
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_a_list(self) -> Self:
         if not any(getattr(self, word) for word in ("allowed", "required", "denied")):
-            raise ValueError("a rule has at least one of allowed, required and denied")
+            raise ValueError("empty rule: must have at least one of allowed, required and denied")
         return self
 
 
@@ -110,12 +112,12 @@ class ValueRule(_Rule):
     denied: Values | None = None
 
     @model_validator(mode="after")
-    def _readable(self) -> Self:
+    def _check_patterns(self) -> Self:
         wrong: dict[Place, str] = {}
         for word in ("allowed", "required", "denied"):
             for place, pattern in enumerate(getattr(self, word) or ()):
                 if why := pattern_problem(self.type, pattern):
-                    wrong[word, place] = f"{printable(pattern, 60)!r}: {why}"
+                    wrong[word, place] = f"invalid pattern {printable(pattern, 60)!r}: {why}"
         if wrong:
             raise misplaced(wrong)
         return self
@@ -134,7 +136,7 @@ class NameRule(ValueRule):
 
 
 class KeyUsageRule(_Rule):
-    """A rule for key usages. One with `denied` alone allows none (§D.3)."""
+    """A rule for key usages. As in Infisical, one with `denied` alone allows none."""
 
     allowed: KeyUsageWords | None = None
     required: KeyUsageWords | None = None
@@ -142,7 +144,7 @@ class KeyUsageRule(_Rule):
 
 
 class ExtendedKeyUsageRule(_Rule):
-    """A rule for extended key usages. One with `denied` alone allows none (§D.3)."""
+    """A rule for extended key usages. As in Infisical, one with `denied` alone allows none."""
 
     allowed: ExtendedKeyUsageWords | None = None
     required: ExtendedKeyUsageWords | None = None
@@ -150,7 +152,7 @@ class ExtendedKeyUsageRule(_Rule):
 
 
 class Algorithms(Part):
-    """In the API's spelling, read in the policy's too; a list that is left out allows none."""
+    """Allowed algorithms; accepts the names of the API and of documents. A missing list allows none."""
 
     signature: (
         Annotated[
@@ -170,10 +172,10 @@ class Algorithms(Part):
     ) = None
 
     @model_validator(mode="after")
-    def _any_stands_alone(self) -> Self:
+    def _require_any_alone(self) -> Self:
         for key, words in (("signature", self.signature), ("key-algorithm", self.key_algorithm)):
             if words is not None and ANY in words and len(words) > 1:
-                raise misplaced({(key,): f"{ANY} leaves nothing for the others to say; give it alone"})
+                raise misplaced({(key,): f"{ANY} with other values: use {ANY} alone"})
         return self
 
 
@@ -184,19 +186,19 @@ class Validity(Part):
 
     @property
     def span(self) -> timedelta | None:
-        """The same as time; None: no bound but the CA's."""
+        """Return the maximum as a timedelta; None leaves the limit to the CA."""
         return None if self.max is None else _span(self.max)
 
 
 class BasicConstraintsRule(Part):
-    """Whether a CA certificate may be asked for; -1: of any path length."""
+    """Whether a request may be for a CA certificate; a maximum path length of -1 means any."""
 
     is_ca: Literal["allowed", "required", "denied"] = "denied"
     max_path_length: int = Field(-1, ge=-1, le=255)
 
 
 class Policy(Part):
-    """What may stand in a certificate. What has no rule may not be asked for; validity without one has no bound."""
+    """What a certificate may contain. Fields without a rule are refused; validity without a rule is unlimited."""
 
     subject: tuple[SubjectRule, ...] = ()
     sans: tuple[NameRule, ...] = ()
@@ -207,32 +209,30 @@ class Policy(Part):
     basic_constraints: BasicConstraintsRule = BasicConstraintsRule()
 
     @model_validator(mode="after")
-    def _each_type_once(self) -> Self:
+    def _require_unique_types(self) -> Self:
         wrong: dict[Place, str] = {}
         for key, rules in (("subject", self.subject), ("sans", self.sans)):
             types = [rule.type for rule in rules]
             for place, kind in enumerate(types):
                 if kind in types[:place]:
-                    wrong[key, place, "type"] = f"{kind} has a rule already; write one for each type"
+                    wrong[key, place, "type"] = f"duplicate rule for {kind}; write one rule for each type"
         if wrong:
             raise misplaced(wrong)
         return self
 
     @model_validator(mode="after")
-    def _can_be_met(self) -> Self:
-        never: tuple[tuple[Place, KeyUsageRule | ExtendedKeyUsageRule | None], ...] = (
+    def _require_satisfiable(self) -> Self:
+        unavailable: tuple[tuple[Place, KeyUsageRule | ExtendedKeyUsageRule | None], ...] = (
             (("key-usages", "required"), self.key_usages),
             (("extended-key-usages", "required"), self.extended_key_usages),
         )
         wrong: dict[Place, str] = {
-            place: "no certificate of this authority has it, so nobody could ask for one"
-            for place, rule in never
+            place: "cannot be satisfied: no certificate of this authority has it"
+            for place, rule in unavailable
             if rule is not None and {"key_cert_sign", "crl_sign", "any_purpose"} & set(rule.required or ())
         }
         if self.basic_constraints.is_ca == "required":
-            wrong["basic-constraints", "is-ca"] = (
-                "this authority issues no CA certificates, so nobody could ask for one"
-            )
+            wrong["basic-constraints", "is-ca"] = "cannot be satisfied: this authority issues no CA certificates"
         if wrong:
             raise misplaced(wrong)
         return self

@@ -1,4 +1,4 @@
-"""The attributes of the API's bodies, each checked as the certificate will hold it."""
+"""Pydantic models of the certificate attributes in API bodies; values become canonical."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from evercert.pki.attributes import CommonName, Country, DomainComponent, Signat
 from evercert.pki.identifiers import Identifier, parse
 
 _LONGEST_TTL = 32  # characters
-_LONGEST_TOGETHER = 4096  # of all alternative names
+_LONGEST_ALT_NAMES = 4096  # characters of all alternative names together
 LONGEST_LIFETIME = timedelta(days=100 * 365)
-_LAST_YEAR = 9_000  # so that what is reckoned from it is a moment too
+_LAST_YEAR = 9_000  # leaves room for date arithmetic
 CAMEL = {field: to_camel(field) for field in SUBJECT_FIELDS}
-# The grammar of the npm package `ms`, but that a year is the 365 days that it is in policies.
+# The grammar of the npm package `ms`, except that a year has 365 days, as in policies.
 _TTL = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}) *([a-z]*)", re.IGNORECASE)
 _UNITS = {
     "milliseconds millisecond msecs msec ms": 0.001,
@@ -43,19 +43,19 @@ _SECONDS = {"": 0.001} | {word: seconds for words, seconds in _UNITS.items() for
 
 
 class Body(BaseModel):
-    """A part of a request's body: types are exact, and keys that we do not know are left out."""
+    """A part of a request body; types are strict, unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True, alias_generator=to_camel)
 
 
-def _host(value: str) -> str:
-    """What could be read as a host by anybody is one exactly, so that no rule for hosts is passed by."""
+def _common_name(value: str) -> str:
+    """Require host syntax of a common name that clients could read as a host, so that it bypasses no host rule."""
     if value != value.strip():
-        raise ValueError("a common name has no spaces around it")
+        raise ValueError("a common name must not have spaces around it")
     if "*" in value:
         parse(f"dns:{value}")
     if value.endswith(".") and _is_host(value.rstrip(".")):
-        raise ValueError("a host stands in a common name without a dot at its end")
+        raise ValueError("a host in a common name must not end with a dot")
     return value
 
 
@@ -73,52 +73,52 @@ def _ttl(value: object) -> object:
     found = _TTL.fullmatch(value.strip()) if len(value) <= _LONGEST_TTL else None
     seconds = _SECONDS.get(found[2].lower()) if found else None
     if found is None or seconds is None:
-        raise ValueError("ttl is a number and s, m (minutes), h, d, w or y, such as 90d")
+        raise ValueError("invalid ttl: must be a number and s, m (minutes), h, d, w or y, such as 90d")
     span = float(found[1]) * seconds
     if not 1 <= span <= LONGEST_LIFETIME.total_seconds():
-        raise ValueError("ttl is at least one second, and at most 100 years")
+        raise ValueError("invalid ttl: must be from one second to 100 years")
     return timedelta(seconds=int(span))
 
 
-def _moment(value: object) -> object:
+def _date_time(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
         moment = datetime.fromisoformat(value)
         utc = None if moment.tzinfo is None else moment.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError):  # the first and the last day of all have no UTC everywhere
+    except (ValueError, OverflowError):  # years 1 and 9999 may be out of range in UTC
         utc = None
     if utc is None:
-        raise ValueError("a moment of ISO 8601 with its zone, such as 2027-01-31T12:00:00Z")
+        raise ValueError("invalid date: must be ISO 8601 with a time zone, such as 2027-01-31T12:00:00Z")
     if utc.year > _LAST_YEAR:
-        raise ValueError(f"a moment not after the year {_LAST_YEAR}")
+        raise ValueError(f"invalid date: must not be after the year {_LAST_YEAR}")
     return utc
 
 
-def _few(most: int) -> Any:  # noqa: ANN401 (pydantic's)
-    return Field(max_length=most)
+def _max_length(limit: int) -> Any:  # noqa: ANN401 (pydantic's)
+    return Field(max_length=limit)
 
 
 def _domain(value: list[str]) -> list[str]:
     if len(".".join(value)) > LONGEST_DNS_NAME:
-        raise ValueError(f"all domain components together are a DNS name, of at most {LONGEST_DNS_NAME} characters")
+        raise ValueError(f"domain components too long: together at most {LONGEST_DNS_NAME} characters, as a DNS name")
     return value
 
 
 class SubjectBody(Body):
-    """The subject; upper bounds are those of RFC 5280 appendix A.1, which are closer than the contract's 255."""
+    """The subject; limits are those of RFC 5280 appendix A.1, which are stricter than the Infisical API's 255."""
 
-    common_name: Annotated[CommonName, AfterValidator(_host)] | None = None
+    common_name: Annotated[CommonName, AfterValidator(_common_name)] | None = None
     organization: Text64 | None = None
     organizational_unit: Text64 | None = None
     country: Country | None = None
     state: Text128 | None = None
     locality: Text128 | None = None
-    domain_components: Annotated[list[DomainComponent], _few(50), AfterValidator(_domain)] | None = None
+    domain_components: Annotated[list[DomainComponent], _max_length(50), AfterValidator(_domain)] | None = None
 
 
 class BasicConstraintsBody(Body):
-    """Refused later, in the policy's words, when it asks for a CA."""
+    """Basic constraints; the policy refuses a request for a CA later."""
 
     is_ca: bool = Field(default=False, alias="isCA")
     path_length: Annotated[int, Field(ge=0, le=255)] | None = None
@@ -138,44 +138,44 @@ class AltName(Body):
 
     @property
     def identifier(self) -> Identifier:
-        """The same, typed."""
+        """Return the name as an Identifier."""
         return Identifier(KINDS[self.type], self.value)
 
 
 class AttributesBody(SubjectBody):
-    """`attributes` of an issue and of a renewal; null clears what a default would say."""
+    """`attributes` of an issue or renew body; null clears the profile's default."""
 
-    alt_names: Annotated[list[AltName], _few(MOST_NAMES)] | None = None
-    key_usages: Annotated[list[KeyUsageWord], _few(20)] | None = None
-    extended_key_usages: Annotated[list[ExtendedKeyUsageWord], _few(20)] | None = None
+    alt_names: Annotated[list[AltName], _max_length(MOST_NAMES)] | None = None
+    key_usages: Annotated[list[KeyUsageWord], _max_length(20)] | None = None
+    extended_key_usages: Annotated[list[ExtendedKeyUsageWord], _max_length(20)] | None = None
     key_algorithm: (
         Literal["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"] | None
     ) = None
     signature_algorithm: SignatureAlgorithm | None = None
     ttl: Annotated[timedelta, BeforeValidator(_ttl)] | None = None
-    not_before: Annotated[datetime, BeforeValidator(_moment)] | None = None
-    not_after: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    not_before: Annotated[datetime, BeforeValidator(_date_time)] | None = None
+    not_after: Annotated[datetime, BeforeValidator(_date_time)] | None = None
     basic_constraints: BasicConstraintsBody | None = None
     custom_extensions: Any = None
-    remove_roots_from_chain: bool = False  # agents write it here
+    remove_roots_from_chain: bool = False  # the Infisical agent sends it here
 
     @field_validator("alt_names")
     @classmethod
-    def _not_too_much(cls, value: list[AltName] | None) -> list[AltName] | None:
-        if sum(len(name.value) + 1 for name in value or ()) > _LONGEST_TOGETHER:
-            raise ValueError(f"all alternative names together have at most {_LONGEST_TOGETHER} characters")
+    def _limit_alt_names(cls, value: list[AltName] | None) -> list[AltName] | None:
+        if sum(len(name.value) + 1 for name in value or ()) > _LONGEST_ALT_NAMES:
+            raise ValueError(f"alternative names too long: together at most {_LONGEST_ALT_NAMES} characters")
         return value
 
     @field_validator("custom_extensions")
     @classmethod
-    def _none(cls, value: object) -> object:
+    def _refuse_extensions(cls, value: object) -> object:
         if value:
-            raise ValueError("this authority adds none; leave it out")
+            raise ValueError("unsupported: this authority adds no custom extensions; leave it out")
         return None
 
 
 def requested_fields(body: SubjectBody) -> RequestedFields:
-    """What was said in it, whether something or null."""
+    """Return the fields that the body contains, including those set to null."""
     found: dict[str, Any] = {}
     for field in body.model_fields_set - {"remove_roots_from_chain", "custom_extensions"}:
         value = getattr(body, field)

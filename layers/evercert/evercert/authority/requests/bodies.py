@@ -1,4 +1,4 @@
-"""The bodies of the issuing API (contract §B.2, §B.4): everything that is wrong with one, or typed values."""
+"""Parse the bodies of the issue and renew endpoints of the Infisical API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_ISSUES = 100
 T = TypeVar("T", bound=Body)
 KeySource = Literal["new", "reuse", "csr"]
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-# The contract has 4096, which a CSR with a hundred names passes by far.
+# The Infisical API allows 4096, but a CSR with a hundred names is larger.
 Csr = Annotated[str, Field(min_length=1, max_length=LARGEST)]
 
 
@@ -35,7 +35,7 @@ class _Entry(Body):
 
 
 class IssueModel(Body):
-    """As JSON has it."""
+    """The JSON body of the issue endpoint."""
 
     profile_id: Annotated[str, AfterValidator(_uuid)]
     application_id: Annotated[str, AfterValidator(_uuid)] | None = None
@@ -46,7 +46,7 @@ class IssueModel(Body):
 
 
 class RenewModel(Body):
-    """As JSON has it."""
+    """The JSON body of the renew endpoint."""
 
     csr: Csr | None = None
     attributes: AttributesBody | None = None
@@ -56,7 +56,7 @@ class RenewModel(Body):
 
 @dataclass(frozen=True)
 class IssueBody:
-    """`asked` is what the attributes say; the CSR is not read yet."""
+    """A parsed issue body; `requested` has the attributes, `csr` is not parsed yet."""
 
     profile_id: str
     application_id: str | None
@@ -67,13 +67,13 @@ class IssueBody:
 
     @property
     def token(self) -> str | None:
-        """What makes the same request twice one."""
+        """Return the idempotency token in the metadata, or None."""
         return dict(self.metadata).get(RESERVED_METADATA)
 
 
 @dataclass(frozen=True)
 class RenewBody:
-    """`key_source` None: not said."""
+    """A parsed renew body; `key_source` is None if omitted."""
 
     csr: str | None
     requested: RequestedFields
@@ -82,22 +82,22 @@ class RenewBody:
 
 
 def issue(data: object) -> IssueBody:
-    """Raises Refusal (422) with every mistake and its path; keys that we do not know are left out."""
+    """Parse an issue body; raises Refusal (422) with every error and its path. Unknown keys are ignored."""
     body = _read(IssueModel, data)
-    asked = _asked(body.attributes)
+    requested = _check_attributes(body.attributes)
     metadata = tuple((entry.key, entry.value) for entry in body.metadata or ())
     if sum(key == RESERVED_METADATA for key, _ in metadata) > 1:
-        raise invalid([(("metadata",), f"{RESERVED_METADATA} is given twice")])
+        raise invalid([(("metadata",), f"duplicate {RESERVED_METADATA}")])
     return IssueBody(
-        body.profile_id, body.application_id, body.csr, asked, _without_roots(body, body.attributes), metadata
+        body.profile_id, body.application_id, body.csr, requested, _without_roots(body, body.attributes), metadata
     )
 
 
 def renew(data: object) -> RenewBody:
-    """The same for a renewal, whose body may be left out (None)."""
+    """Parse a renew body, which may be omitted (None); raises Refusal (422) like `issue`."""
     body = _read(RenewModel, {} if data is None else data)
-    asked = _asked(body.attributes)
-    return RenewBody(body.csr, asked, _without_roots(body, body.attributes), body.renewal_key_source)
+    requested = _check_attributes(body.attributes)
+    return RenewBody(body.csr, requested, _without_roots(body, body.attributes), body.renewal_key_source)
 
 
 def _read(model: type[T], data: object) -> T:
@@ -106,11 +106,11 @@ def _read(model: type[T], data: object) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise refused(error) from None
+        raise to_refusal(error) from None
 
 
-def refused(error: ValidationError) -> Refusal:
-    """What pydantic found, as the contract's server says it; never the input."""
+def to_refusal(error: ValidationError) -> Refusal:
+    """Convert a ValidationError to a 422 in Infisical's form; never quotes the input."""
     details = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_ISSUES]
     return invalid(
         [(detail["loc"], printable(str(detail["msg"]).removeprefix("Value error, "), 300)) for detail in details]
@@ -121,8 +121,8 @@ def _without_roots(body: IssueModel | RenewModel, attributes: AttributesBody | N
     return body.remove_roots_from_chain or (attributes is not None and attributes.remove_roots_from_chain)
 
 
-def _asked(attributes: AttributesBody | None) -> RequestedFields:
-    """Rules over several attributes, once each of them is right."""
+def _check_attributes(attributes: AttributesBody | None) -> RequestedFields:
+    """Check rules across attributes and return the requested fields."""
     if attributes is None:
         return RequestedFields()
     begin, end = attributes.not_before, attributes.not_after

@@ -1,4 +1,4 @@
-"""A CSR that a client sends: what it asks for, once its signature has shown that the private key was there."""
+"""Parse a client's CSR and verify its proof of possession."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from evercert.schema import printable
 
 @dataclass(frozen=True)
 class ParsedCsr:
-    """`pem` is the request and nothing else of what was written around it; `asked` has its key's algorithm too."""
+    """A verified CSR; `pem` is without surrounding text, `requested` includes the key algorithm."""
 
     pem: str
     algorithm: KeyAlgorithm
@@ -39,20 +39,22 @@ class ParsedCsr:
 
 
 def read(text: str) -> ParsedCsr:
-    """Raises Refusal (400) with what is wrong with it; the message never quotes the text, which may hold a key."""
+    """Parse a CSR; raises Refusal (400). The message never quotes the text, which may contain a private key."""
     try:
         csr = load(text)
         public_key, algorithm = _key(csr)
-        asked = RequestedFields(**_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm)
+        requested = RequestedFields(
+            **_subject(csr.subject), **_extensions(_read_extensions(csr)), key_algorithm=algorithm
+        )
     except ValueError as error:
         raise bad_request(f"csr: {printable(str(error), 400)}") from error
-    return ParsedCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, asked)
+    return ParsedCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, public_key, requested)
 
 
 def _key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
     public_key, algorithm = proven_key(csr)
     if algorithm == "Ed25519":
-        raise ValueError("its key is an Ed25519 key, and no CA here signs with one; take an RSA or an EC key")
+        raise ValueError("unsupported key algorithm Ed25519: no CA of this authority signs it; use an RSA or EC key")
     return public_key, algorithm
 
 
@@ -60,29 +62,29 @@ def _read_extensions(csr: x509.CertificateSigningRequest) -> x509.Extensions:
     try:
         return csr.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise ValueError(f"its extensions cannot be read: {printable(str(error), 120)}") from error
+        raise ValueError(f"invalid extensions: {printable(str(error), 120)}") from error
 
 
 def _subject(name: x509.Name) -> RequestedFields:
     known = {CAMEL[field]: OIDS[field] for field in CAMEL}
-    if strange := [attribute.oid for attribute in name if attribute.oid not in known.values()]:
-        raise ValueError(f"its subject has {name_of(strange[0])}, which no certificate of this authority has")
+    if unknown := [attribute.oid for attribute in name if attribute.oid not in known.values()]:
+        raise ValueError(f"unsupported subject attribute {name_of(unknown[0])}; remove it from the CSR")
     if any(len(rdn) > 1 for rdn in name.rdns):
-        raise ValueError("its subject has several values in one part (RFC 5280 §4.1.2.4); give each a part of its own")
+        raise ValueError("multi-valued RDN in the subject (RFC 5280 §4.1.2.4): unsupported; use one RDN for each value")
     found: dict[str, Any] = {}
     for field, word in CAMEL.items():
         values = values_of(name, field)
         if field == "domain_components":
-            found |= {word: list(values[::-1])} if values else {}  # as in a host name
+            found |= {word: list(values[::-1])} if values else {}  # in the order of a host name
         elif len(values) > 1:
-            raise ValueError(f"its subject has {len(values)} of {word}; ask for one")
+            raise ValueError(f"{len(values)} values of {word} in the subject: at most one is supported")
         elif values:
             found[word] = values[0]
     try:
         return requested_fields(SubjectBody.model_validate(found))
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"its {detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}") from error
+        raise ValueError(f"invalid {detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}") from error
 
 
 def _extensions(extensions: x509.Extensions) -> RequestedFields:
@@ -98,7 +100,7 @@ def _extensions(extensions: x509.Extensions) -> RequestedFields:
             case x509.BasicConstraints() as constraints:
                 found["basic_constraints"] = BasicConstraints(constraints.ca, constraints.path_length)
             case _ if extension.critical:
-                raise ValueError(f"its extension {name_of(extension.oid)} is critical, and no certificate here has it")
+                raise ValueError(f"unsupported critical extension {name_of(extension.oid)}; remove it from the CSR")
     return found
 
 
@@ -107,10 +109,10 @@ def _names(names: x509.SubjectAlternativeName) -> tuple[Identifier, ...]:
     for name in names:
         known = from_general_name(name)
         if known is None:
-            raise ValueError(f"it has a name of the kind {type(name).__name__}; ask for DNS, IP, URI and e-mail names")
+            raise ValueError(f"unsupported name type {type(name).__name__}; use DNS, IP, URI and e-mail names")
         found.add(parse(str(known)))
     if len(found) > MOST_NAMES:
-        raise ValueError(f"it has {len(found)} names; ask for at most {MOST_NAMES}")
+        raise ValueError(f"too many names: {len(found)}, at most {MOST_NAMES} allowed")
     return tuple(sorted(found))
 
 
@@ -125,7 +127,7 @@ def _key_usages(usage: x509.KeyUsage) -> tuple[KeyUsageWord, ...]:
 
 def _purposes(purposes: x509.ExtendedKeyUsage) -> tuple[ExtendedKeyUsageWord, ...]:
     known = {*PURPOSES.values(), ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if strange := [oid for oid in purposes if oid not in known]:
-        raise ValueError(f"it asks for the purpose {name_of(strange[0])}, which no certificate of this authority has")
+    if unknown := [oid for oid in purposes if oid not in known]:
+        raise ValueError(f"unsupported extended key usage {name_of(unknown[0])}; remove it from the CSR")
     found = extended_key_usages_of(purposes)
     return (*found, "any_purpose") if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes else found

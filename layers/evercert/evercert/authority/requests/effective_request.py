@@ -1,4 +1,4 @@
-"""What is asked for once defaults are in, and the certificate that it would be."""
+"""The request after defaults are applied, and the leaf that it would become."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from evercert.pki.identifiers import Identifier
 from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible
 
 BACKDATED = timedelta(minutes=5)  # for clients whose clocks are slow
-_EARLIEST = timedelta(seconds=30)  # of grace for a request that says exactly five minutes
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)  # RFC 5280 §4.1.2.5 has no later year
+_EARLIEST = timedelta(seconds=30)  # tolerance for a notBefore exactly five minutes ago
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)  # the last year of RFC 5280 §4.1.2.5
 _SIGNS = {"RSA": "RSA", "EC": "ECDSA"}
 
 
 def refuse(problems: Sequence[str]) -> Refusal:
-    """The contract's one refusal for everything that is wrong."""
+    """Return the Infisical API's refusal (400) with every problem."""
     return bad_request(f"Certificate request validation failed: {', '.join(problems)}")
 
 
 @dataclass(frozen=True)
 class EffectiveRequest:
-    """Values are canonical. `subject` has domain components as in a host name; `ttl` and dates are never both there.
+    """A request with the profile's defaults applied; values are canonical.
 
-    `key_algorithm` is the CSR's, where there is one.
+    `subject` has domain components in the order of a host name. A ttl excludes dates. With a CSR, `key_algorithm` is
+    that of its key.
     """
 
     subject: dict[SubjectField, tuple[str, ...]] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class EffectiveRequest:
 
     @classmethod
     def of(cls, requested: RequestedFields) -> EffectiveRequest:
-        """What was cleared counts as not asked for."""
+        """Build from requested fields; fields cleared with None count as absent."""
         subject: dict[SubjectField, tuple[str, ...]] = {}
         for name in SUBJECT_FIELDS:
             if value := requested.get(name):
@@ -71,25 +72,25 @@ class EffectiveRequest:
 
     @property
     def ca(self) -> bool:
-        """Whether it asks for a CA's certificate; who wants to sign certificates does (§D.4)."""
+        """Return whether the request is for a CA: by basic constraints, or by the key usage to sign certificates."""
         requested = self.basic_constraints is not None and self.basic_constraints.ca
         return requested or "key_cert_sign" in self.key_usages
 
     def span(self, now: datetime) -> timedelta | None:
-        """How long it would be valid; None: nobody says."""
+        """Return the requested validity period, or None if the request has neither ttl nor notAfter."""
         if self.ttl is not None:
             return self.ttl
         return None if self.not_after is None else self.not_after - (self.not_before or now)
 
     def leaf(self, now: datetime, default_ttl: timedelta | None = None) -> Leaf:
-        """The certificate. Raises Refusal (400) naming every field that no certificate of this authority can have.
+        """Return the leaf; raises Refusal (400) with every field that this authority cannot put into a certificate.
 
-        Whether the policy allows it, is not asked here. `default_ttl` counts where neither ttl nor notAfter was said.
+        Does not check the policy. `default_ttl` applies if the request has neither ttl nor notAfter.
         """
         begin, end = self._dates(now, default_ttl)
         if problems := [*self._impossible(), *_wrong_dates(begin, end, now)]:
             raise refuse(problems)
-        if begin is None or end is None:  # said above
+        if begin is None or end is None:  # reported above; for the type checker
             raise bad_request("Certificate issuance requires a valid TTL")
         subject = {
             name: values[::-1] if name == "domain_components" else values for name, values in self.subject.items()
@@ -107,12 +108,12 @@ class EffectiveRequest:
         )
 
     def lifetime(self, leaf: Leaf, now: datetime) -> int:
-        """In whole seconds, of the certificate that was asked for; what it is backdated by itself is no part of it."""
+        """Return the requested lifetime in whole seconds, without the backdating of the leaf."""
         begin = self.not_before if self.not_before is not None else now.replace(microsecond=0)
         return int((leaf.not_after - begin).total_seconds())
 
     def _dates(self, now: datetime, default_ttl: timedelta | None) -> tuple[datetime, datetime | None]:
-        """Backdated where nobody said a beginning; a ttl counts from now, so that it is what is left of it."""
+        """Return notBefore and notAfter: backdate notBefore if it is not requested, and count a ttl from now."""
         now = now.replace(microsecond=0)
         begin = self.not_before if self.not_before is not None else now - BACKDATED
         ttl = self.ttl or default_ttl
@@ -125,20 +126,20 @@ class EffectiveRequest:
         if self.ca:
             yield "basicConstraints: this authority issues no CA certificates"
         if unknown := [word for word in self.key_usages if word not in KEY_USAGES]:
-            yield f"keyUsages: {', '.join(unknown)}: only a CA has it"
-        if vague := [word for word in self.extended_key_usages if word not in EXTENDED_KEY_USAGES]:
-            yield f"extendedKeyUsages: {', '.join(vague)}: name the purposes"
+            yield f"keyUsages: {', '.join(unknown)}: allowed for CAs only"
+        if unspecific := [word for word in self.extended_key_usages if word not in EXTENDED_KEY_USAGES]:
+            yield f"extendedKeyUsages: {', '.join(unspecific)}: name the purposes"
         if self.key_algorithm is not None:
             usages = tuple(word for word in KEY_USAGES if word in self.key_usages)
             if why := impossible(usages, self.key_algorithm):
                 yield f"keyUsages: {why}"
             signs = _SIGNS.get(family(self.key_algorithm))
             if signs is None:
-                yield f"keyAlgorithm: no CA here certifies a key of {self.key_algorithm}"
+                yield f"keyAlgorithm: unsupported {self.key_algorithm}: no CA of this authority signs it"
             elif self.signature_algorithm is not None and not self.signature_algorithm.startswith(f"{signs}-"):
                 yield (
-                    f"signatureAlgorithm: {self.signature_algorithm} is no signature of a CA for keys of "
-                    f"{self.key_algorithm}"
+                    f"signatureAlgorithm: {self.signature_algorithm} does not match the CA for {self.key_algorithm}, "
+                    f"which signs with {signs}"
                 )
         if not self.names and "common_name" not in self.subject:
             yield "altNames: give at least one name, or a commonName"
@@ -146,10 +147,10 @@ class EffectiveRequest:
 
 def _wrong_dates(begin: datetime, end: datetime | None, now: datetime) -> Iterator[str]:
     if begin < now - BACKDATED - _EARLIEST:
-        yield "notBefore: at most 5 minutes back"
+        yield "notBefore: must be at most 5 minutes ago"
     if end is None:
         yield "ttl: Certificate issuance requires a valid TTL"
     elif end <= now or end <= begin:
-        yield "notAfter: it has passed, or is not after notBefore"
+        yield "notAfter: must be in the future, and after notBefore"
     elif end - begin > LONGEST_LIFETIME + BACKDATED:
-        yield "notAfter: at most 100 years after notBefore"
+        yield "notAfter: must be at most 100 years after notBefore"

@@ -1,4 +1,4 @@
-"""What somebody asks for, field by field: said, said to be nothing, or not said at all."""
+"""Requested certificate fields: present, cleared (None), or absent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier, Kind
 from evercert.pki.usages import ExtendedKeyUsage, KeyUsage
 
-# The API knows words that no certificate of this authority has, so that a policy can deny them by name.
+# Includes usages that this authority never issues, so that a policy can deny them by name.
 KeyUsageWord = Literal[KeyUsage, "key_cert_sign", "crl_sign"]
 ExtendedKeyUsageWord = Literal[ExtendedKeyUsage, "any_purpose"]
 KINDS: dict[str, Kind] = {"dns_name": "dns", "ip_address": "ip", "email": "email", "uri": "uri"}
@@ -20,17 +20,17 @@ Metadata = tuple[tuple[str, str], ...]  # key and value, in the order of the req
 
 
 class BasicConstraints(NamedTuple):
-    """A CA or not, and how deep (RFC 5280 §4.2.1.9)."""
+    """Basic constraints (RFC 5280 §4.2.1.9)."""
 
     ca: bool = False
     path_length: int | None = None
 
 
 class RequestedFields(TypedDict, total=False):
-    """A key that is missing was not said; None clears what a default, or an older certificate, would say.
+    """Fields of a request. A missing key falls back to a default or to the renewed certificate; None clears it.
 
-    Values are canonical: names are typed, hosts are A-labels. Domain components stand as in a host name. Merge with
-    `{**less, **more}`.
+    Values are canonical: names are typed, hosts are A-labels, domain components are in the order of a host name.
+    Merge with `{**defaults, **overrides}`.
     """
 
     common_name: str | None
@@ -52,7 +52,7 @@ class RequestedFields(TypedDict, total=False):
 
 
 def fields_of_leaf(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> RequestedFields:
-    """What a certificate says, as if it were asked for once more; without its lifetime."""
+    """Return the fields that request the same leaf again, without its lifetime."""
     found = RequestedFields(
         names=leaf.names,
         key_usages=leaf.key_usages,

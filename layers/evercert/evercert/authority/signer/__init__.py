@@ -1,1 +1,1 @@
-"""The one part that signs: it checks by itself, writes down what it is about to do, and asks KMS."""
+"""The signer, which alone can sign: it checks each order, records it, and signs with KMS."""

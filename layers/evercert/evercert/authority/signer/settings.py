@@ -1,4 +1,4 @@
-"""The signer's environment variables, as one checked value."""
+"""Settings of the signer, from environment variables."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from evercert.environment import Variables
 
 @dataclass(frozen=True)
 class SignerSettings:
-    """What the signer needs to know."""
+    """Validated settings of the signer."""
 
-    configuration: str  # table that it reads CAs from
-    ledger: str  # table that it writes, and does not read
+    configuration: str  # table with the CAs, read only
+    ledger: str  # table that it writes without read permission
     address: str  # origin where CRLs and CA certificates are served: https://ca.example.com
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured for the first variable that is missing."""
-        given = Variables(environment)
+        """Read the settings; raises Misconfigured for the first missing variable."""
+        variables = Variables(environment)
         return cls(
-            configuration=given.text("AUTHORITY_CONFIGURATION"),
-            ledger=given.text("AUTHORITY_LEDGER"),
-            address=given.text("AUTHORITY_ADDRESS"),
+            configuration=variables.text("AUTHORITY_CONFIGURATION"),
+            ledger=variables.text("AUTHORITY_LEDGER"),
+            address=variables.text("AUTHORITY_ADDRESS"),
         )

@@ -1,4 +1,4 @@
-"""The signer: it trusts nothing that it is told, writes down what it is about to sign, and only then signs it."""
+"""The signing service: validates each order independently, records an intent, then signs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from evercert.pki.keys import public_bytes
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
-_SERIALS = 3  # tries; of 158 random bits, a second one is never needed
+_SERIALS = 3  # attempts; with 158 random bits a second one is practically never needed
 _CAs = Mapping[str, CA | Misconfigured]
 _DER = serialization.Encoding.DER
 
 
 class SigningService:
-    """Answers with the result that stands in the ledger, so that both verbs may be repeated."""
+    """Sign leaves and CRLs. Both are idempotent: a repeated order returns the result in the ledger."""
 
     def __init__(
         self,
@@ -51,34 +51,37 @@ class SigningService:
         self._serials = serials
 
     def leaf(self, order: LeafOrder) -> bytes:
-        """DER; raises Refusal for what is outside the ceiling, and for another certificate under a known id."""
+        """Return the signed leaf in DER.
+
+        Raises Refusal for a leaf outside the ceiling, and for an order id that was used for another certificate.
+        """
         cas = self._configuration.every_ca()
-        ca = _issuing(cas, order.ca)
-        certificate = self._living(ca)
+        ca = _require_issuing_ca(cas, order.ca)
+        certificate = self._valid_certificate(ca)
         if ca.status != "active":
             raise bad_request(f"CA {ca.name} is not active")
         if ca.ceiling is None:
-            raise Misconfigured(f"CA {ca.name} has no ceiling, so it signs nothing; its operator sets one")
-        public_key, der = _proven(order.csr, cas)
+            raise Misconfigured(f"CA {ca.name} has no ceiling, so it cannot sign; set its ceiling")
+        public_key, der = _verify_csr(order.csr, cas)
         if found := problems(order.leaf, public_key, ca.ceiling, certificate):
-            raise _outside(ca, found)
-        intent = self._intend(order, der)
-        # Its own time, and not ours: what stands already is answered later too.
-        if late := start_time_problem(order.leaf, intent.at):
-            raise _outside(ca, [late])
+            raise _refusal(ca, found)
+        intent = self._record_intent(order, der)
+        # Compare with the time of the intent, not the current time, so that a later retry gets the same answer.
+        if problem := start_time_problem(order.leaf, intent.at):
+            raise _refusal(ca, [problem])
         issued = sign_leaf(order.leaf, public_key, intent.serial_number, self._issuer(ca, certificate))
         return self._ledger.conclude(intent, issued.public_bytes(_DER))
 
     def crl(self, order: CrlOrder) -> bytes:
-        """DER; of a disabled CA too, whose certificates go on being revoked. Raises Refusal."""
-        ca = _issuing(self._configuration.every_ca(), order.ca)
-        certificate = self._living(ca)
+        """Return the signed CRL in DER; raises Refusal. A disabled CA still signs CRLs."""
+        ca = _require_issuing_ca(self._configuration.every_ca(), order.ca)
+        certificate = self._valid_certificate(ca)
         if found := find_crl_problems(order, self._clock()):
-            raise _outside(ca, found)
+            raise _refusal(ca, found)
         intent = Intent(
             id=f"crl:{ca.id}:{order.number}",
             ca=ca.id,
-            serial_number=order.number,  # of lists: no certificate has one as short
+            serial_number=order.number,  # CRL numbers are too short to collide with serial numbers of certificates
             order=digest([ca.id, order.number]),
             at=self._clock(),
             says={
@@ -87,80 +90,83 @@ class SigningService:
                 "revoked": len(order.revoked),
             },
         )
-        if (standing := self._ledger.intend(intent)) is None:
-            raise Unavailable(f"CRL {order.number} of CA {ca.name}: its number is taken; take the next one")
+        if (recorded := self._ledger.intend(intent)) is None:
+            raise Unavailable(f"CRL {order.number} of CA {ca.name}: number already in use; use the next number")
         signed = sign_crl(order, self._issuer(ca, certificate))
-        return self._ledger.conclude(standing, signed.public_bytes(_DER))
+        return self._ledger.conclude(recorded, signed.public_bytes(_DER))
 
-    def _living(self, ca: CA) -> x509.Certificate:
-        """The certificate that it signs with now."""
+    def _valid_certificate(self, ca: CA) -> x509.Certificate:
+        """Return the CA's current certificate; raises Refusal or Misconfigured if it cannot sign."""
         if ca.status == "pending" or not ca.installed:
             raise bad_request(f"CA {ca.name} does not have a certificate installed")
         try:
             certificate = ca.current.x509
         except ValueError as error:
-            raise Misconfigured(f"CA {ca.name}: its certificate cannot be read: {printable(str(error))}") from error
+            raise Misconfigured(f"CA {ca.name}: invalid certificate: {printable(str(error))}") from error
         if certificate.not_valid_after_utc <= self._clock():
             raise bad_request(f"CA {ca.name} is expired")
         if not isinstance(certificate.public_key(), PublicKey):
-            raise Misconfigured(f"CA {ca.name}: its key is neither RSA nor EC")
+            raise Misconfigured(f"CA {ca.name}: unsupported key: must be RSA or EC")
         return certificate
 
     def _issuer(self, ca: CA, certificate: x509.Certificate) -> Issuer:
-        places = IssuerURLs.of(self._address, ca.id, ca.current.id)
-        return Issuer(certificate, places, kms_private_key(self._keys, ca.key, certificate.public_key()))  # type: ignore[arg-type]
+        urls = IssuerURLs.of(self._address, ca.id, ca.current.id)
+        return Issuer(certificate, urls, kms_private_key(self._keys, ca.key, certificate.public_key()))  # type: ignore[arg-type]
 
-    def _intend(self, order: LeafOrder, public_key: bytes) -> Intent:
-        """The intent that stands under the order's id, with the serial number; raises Refusal if it is for another."""
+    def _record_intent(self, order: LeafOrder, public_key: bytes) -> Intent:
+        """Record an intent with a new serial number, or return the one recorded for this order id.
+
+        Raises Refusal if the id was used for another certificate.
+        """
         says = {
             "profile": order.profile,
             "leaf": order.leaf.model_dump_json(by_alias=True),
             "public_key": hashlib.sha256(public_key).hexdigest(),
         }
-        asked = digest([order.ca, *says.values()])
+        order_digest = digest([order.ca, *says.values()])
         for _ in range(_SERIALS):
-            intent = Intent(order.id, order.ca, self._serials(), asked, self._clock(), says)
-            if (standing := self._ledger.intend(intent)) is not None:
+            intent = Intent(order.id, order.ca, self._serials(), order_digest, self._clock(), says)
+            if (recorded := self._ledger.intend(intent)) is not None:
                 break
         else:
-            raise Unavailable(f"order {order.id}: {_SERIALS} serial numbers in a row were taken")
-        if standing.order != asked:
-            raise bad_request(f"order {order.id}: another certificate was asked for under this id")
-        return standing
+            raise Unavailable(f"order {order.id}: {_SERIALS} serial numbers in a row were already in use")
+        if recorded.order != order_digest:
+            raise bad_request(f"order {order.id}: id already used for another certificate")
+        return recorded
 
 
-def _issuing(cas: _CAs, ca_id: str) -> CA:
+def _require_issuing_ca(cas: _CAs, ca_id: str) -> CA:
     found = cas.get(ca_id)
     if isinstance(found, Misconfigured):
         raise found
     if found is None:
-        raise bad_request(f"there is no CA {printable(ca_id, 60)}")
+        raise bad_request(f"unknown CA {printable(ca_id, 60)}")
     if found.kind != "issuing":
-        raise bad_request(f"CA {found.name} is a root; only its operator signs with it")
+        raise bad_request(f"CA {found.name} is a root: only the operator can sign with it")
     return found
 
 
-def _proven(csr: str, cas: _CAs) -> tuple[PublicKey, bytes]:
-    """The public key of a CSR whose signature proves that somebody has the private one, and its DER; never a CA's."""
+def _verify_csr(csr: str, cas: _CAs) -> tuple[PublicKey, bytes]:
+    """Return the public key of a CSR, and its DER, after checking the proof of possession; refuse keys of CAs."""
     try:
         public_key, _ = proven_key(load(csr))
     except ValueError as error:
         raise bad_request(f"the CSR {printable(str(error))}") from error
     if not isinstance(public_key, PublicKey):
-        raise bad_request("the CSR is for a key that is neither RSA nor EC: no CA here signs it")
+        raise bad_request("unsupported key of the CSR: must be RSA or EC")
     der = public_bytes(public_key)
-    if der in _keys_of(cas):
-        raise bad_request("the CSR is for the key of a CA")
+    if der in _ca_keys(cas):
+        raise bad_request("refused CSR: its key is the key of a CA")
     return public_key, der
 
 
-def _keys_of(cas: _CAs) -> Iterator[bytes]:
-    """What cannot be read is in nobody's way: one CA's mistake would be the end of all the others."""
+def _ca_keys(cas: _CAs) -> Iterator[bytes]:
+    """Yield the public keys of all CAs; skip unreadable ones, so that one broken CA does not block the others."""
     for ca in cas.values():
         for one in ca.installed if isinstance(ca, CA) else ():
             with suppress(ValueError):
                 yield one.public_key
 
 
-def _outside(ca: CA, found: Sequence[str]) -> Refusal:
+def _refusal(ca: CA, found: Sequence[str]) -> Refusal:
     return bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")

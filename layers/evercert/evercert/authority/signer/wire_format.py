@@ -1,4 +1,4 @@
-"""Orders and answers between front and signer, as JSON; what comes over it is believed in nothing but its shape."""
+"""The JSON format of orders and answers between front and signer; decoding validates the shape only."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PROFILE = re.compile(r"[\w./ -]{1,300}", re.ASCII)
 _SERIAL = re.compile(r"[0-9a-f]{1,40}")
 _LEAF = {"verb", "id", "ca", "profile", "leaf", "csr"}
 _CRL = {"verb", "ca", "number", "this_update", "next_update", "revoked"}
-_LARGEST_NUMBER = 2**63  # RFC 5280 §5.2.3 allows 20 bytes; nobody gets so far
+_LARGEST_NUMBER = 2**63  # RFC 5280 §5.2.3 allows 20 bytes; 8 are plenty
 
 
 def encode_leaf(order: LeafOrder) -> dict[str, Any]:
-    """Plain values for `json.dumps`."""
+    """Encode an order for a leaf as JSON values."""
     leaf = order.leaf.model_dump(mode="json", by_alias=True)
     return {
         "verb": "leaf",
@@ -42,7 +42,7 @@ def encode_leaf(order: LeafOrder) -> dict[str, Any]:
 
 
 def encode_crl(order: CrlOrder) -> dict[str, Any]:
-    """Plain values for `json.dumps`."""
+    """Encode an order for a CRL as JSON values."""
     return {
         "verb": "crl",
         "ca": order.ca,
@@ -54,23 +54,23 @@ def encode_crl(order: CrlOrder) -> dict[str, Any]:
 
 
 def decode(event: object) -> LeafOrder | CrlOrder:
-    """The order of the verb; raises Refusal for anything that has not exactly its fields."""
+    """Decode an order by its verb; raises Refusal unless it has exactly the fields of the verb."""
     if not isinstance(event, Mapping):
-        raise bad_request("an order is an object with a verb")
+        raise bad_request("invalid order: must be an object with a verb")
     match event.get("verb"):
         case "leaf":
             return decode_leaf(event)
         case "crl":
             return decode_crl(event)
-    raise bad_request("an order's verb is leaf or crl; the signer signs nothing else")
+    raise bad_request("invalid verb: must be leaf or crl")
 
 
 def decode_leaf(event: Mapping[str, Any]) -> LeafOrder:
-    """Raises Refusal with the field that is wrong."""
-    _fields(event, _LEAF)
+    """Decode an order for a leaf; raises Refusal with the invalid field."""
+    _require_fields(event, _LEAF)
     csr = event["csr"]
     if not isinstance(csr, str) or len(csr) > LARGEST:
-        raise bad_request(f"csr: text of at most {LARGEST} characters")
+        raise bad_request(f"invalid csr: must be text of at most {LARGEST} characters")
     try:
         leaf = Leaf.model_validate(event["leaf"])
     except ValidationError as error:
@@ -79,24 +79,24 @@ def decode_leaf(event: Mapping[str, Any]) -> LeafOrder:
 
 
 def decode_crl(event: Mapping[str, Any]) -> CrlOrder:
-    """Raises Refusal with the field that is wrong."""
-    _fields(event, _CRL)
+    """Decode an order for a CRL; raises Refusal with the invalid field."""
+    _require_fields(event, _CRL)
     number, revoked = event["number"], event["revoked"]
     if type(number) is not int or not 0 < number < _LARGEST_NUMBER:
-        raise bad_request("number: a whole number above zero")
+        raise bad_request("invalid number: must be an integer above zero")
     if not isinstance(revoked, list) or len(revoked) > MOST_ENTRIES:
-        raise bad_request(f"revoked: a list of at most {MOST_ENTRIES}")
+        raise bad_request(f"invalid revoked: must be a list of at most {MOST_ENTRIES}")
     return CrlOrder(
         ca=_text(event, "ca", _ID),
         number=number,
-        this_update=_moment(event["this_update"], "this_update"),
-        next_update=_moment(event["next_update"], "next_update"),
+        this_update=_time(event["this_update"], "this_update"),
+        next_update=_time(event["next_update"], "next_update"),
         revoked=tuple(map(_revoked, revoked)),
     )
 
 
 def encode_answer(outcome: bytes | EvercertError) -> dict[str, str]:
-    """DER, or why there is none; an error that is neither refusal nor setting may pass by itself."""
+    """Encode DER or an error. Errors other than Refusal and Misconfigured become `unavailable`, which callers retry."""
     if isinstance(outcome, bytes):
         return {"der": base64.b64encode(outcome).decode()}
     if isinstance(outcome, Refusal):
@@ -107,7 +107,7 @@ def encode_answer(outcome: bytes | EvercertError) -> dict[str, str]:
 
 
 def decode_answer(answer: object) -> bytes:
-    """Raises Refusal, Misconfigured or Unavailable as the signer did; what is no answer is Unavailable too."""
+    """Return the DER, or raise the signer's Refusal, Misconfigured or Unavailable; an invalid answer is Unavailable."""
     match answer:
         case {"der": str(text), **rest} if not rest:
             try:
@@ -120,26 +120,26 @@ def decode_answer(answer: object) -> bytes:
             raise Misconfigured(printable(message))
         case {"unavailable": str(message), **rest} if not rest:
             raise Unavailable(printable(message))
-    raise Unavailable("the signer's answer is none that is known; look into its log")
+    raise Unavailable("invalid answer of the signer; see its log")
 
 
-def _fields(event: Mapping[str, Any], wanted: set[str]) -> None:
-    if event.keys() != wanted:
-        raise bad_request(f"an order of this verb has exactly the fields {', '.join(sorted(wanted))}")
+def _require_fields(event: Mapping[str, Any], expected: set[str]) -> None:
+    if event.keys() != expected:
+        raise bad_request(f"invalid order: must have exactly the fields {', '.join(sorted(expected))}")
 
 
-def _text(event: Mapping[str, Any], field: str, form: re.Pattern[str]) -> str:
+def _text(event: Mapping[str, Any], field: str, pattern: re.Pattern[str]) -> str:
     value = event[field]
-    if not isinstance(value, str) or not form.fullmatch(value):
-        raise bad_request(f"{field}: not the text that belongs there")
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise bad_request(f"invalid {field}: must match {pattern.pattern}")
     return value
 
 
-def _moment(value: object, field: str) -> datetime:
+def _time(value: object, field: str) -> datetime:
     try:
         return from_text(str(value))
     except ValueError:
-        raise bad_request(f"{field}: a moment such as 2027-01-31T12:00:00.000Z") from None
+        raise bad_request(f"invalid {field}: must be a time such as 2027-01-31T12:00:00.000Z") from None
 
 
 def _revoked(entry: object) -> Revoked:
@@ -147,5 +147,5 @@ def _revoked(entry: object) -> Revoked:
         case [str(serial), str(at), reason] if _SERIAL.fullmatch(serial) and (
             reason is None or isinstance(reason, str)
         ):
-            return Revoked(int(serial, 16), _moment(at, "revoked"), reason)
-    raise bad_request("revoked: each entry is a serial number in hexadecimal, a moment, and a reason or null")
+            return Revoked(int(serial, 16), _time(at, "revoked"), reason)
+    raise bad_request("invalid revoked: each entry must be [hexadecimal serial number, time, reason or null]")
