@@ -1,4 +1,4 @@
-"""evercert asks the authority a second time for what it lost sight of, by another end: it is answered the same one."""
+"""A repeated request of evercert gets the same certificate from the authority."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ def enrollment() -> Iterator[AuthorityEnrollment]:
 
 @pytest.mark.parametrize("source", ["local", "issuer"])
 @pytest.mark.parametrize("ttl", ["2m", "90m"])
-def test_a_run_that_died_after_asking_gets_its_certificate_without_a_search(
-    enrollment: AuthorityEnrollment, source: str, ttl: str
-) -> None:
-    """A ttl that is no whole hours is sent as the end that it has from now, which is another one at each try."""
+def test_retry_after_death_gets_its_certificate(enrollment: AuthorityEnrollment, source: str, ttl: str) -> None:
+    """A ttl of fractional hours is sent as notAfter, which differs on each try."""
     names = {"common-name": "www.example.com", "alt-names": ["dns:www.example.com"]}
     enrollment.want(**{"private-key": {"source": source}, "attributes": {**names, "ttl": ttl}})
     die_after_asking(enrollment)
@@ -38,8 +36,8 @@ def test_a_run_that_died_after_asking_gets_its_certificate_without_a_search(
 
 
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_a_signer_that_does_not_answer_is_waited_for(enrollment: AuthorityEnrollment, source: str) -> None:
-    """It is the one reason for which a request waits here."""
+def test_request_waits_for_unavailable_signer(enrollment: AuthorityEnrollment, source: str) -> None:
+    """This is the only reason for which the authority keeps a request pending."""
     enrollment.want(**{"private-key": {"source": source}})
     for event, known in (("certificate.issued", 1), ("certificate.renewed", 2)):
         enrollment.server.setting.signer.trouble = [Unavailable("the signer is away")] * 3
@@ -53,7 +51,7 @@ def test_a_signer_that_does_not_answer_is_waited_for(enrollment: AuthorityEnroll
         enrollment.bench.clock.now = enrollment.bench.record().renew_at
 
 
-def test_what_the_signer_refuses_in_the_end_is_asked_for_anew(enrollment: AuthorityEnrollment) -> None:
+def test_request_refused_by_signer_is_reissued(enrollment: AuthorityEnrollment) -> None:
     enrollment.server.setting.signer.trouble = [Unavailable("away"), bad_request("it is outside the ceiling")]
     enrollment.want()
     assert enrollment.run() == "pending", enrollment.error
@@ -64,8 +62,8 @@ def test_what_the_signer_refuses_in_the_end_is_asked_for_anew(enrollment: Author
     assert len(enrollment.server.issued) == 1
 
 
-def test_what_a_disabled_ca_signed_is_issued_anew_by_the_one_in_its_place(enrollment: AuthorityEnrollment) -> None:
-    """How an issuing key is replaced: the renewal is refused, and an issuance follows by itself."""
+def test_replacement_ca_reissues_certificates_of_disabled_ca(enrollment: AuthorityEnrollment) -> None:
+    """Replacing an issuing key: the renewal is refused, and evercert issues a new certificate."""
     enrollment.want()
     enrollment.run()
     setting = enrollment.server.setting

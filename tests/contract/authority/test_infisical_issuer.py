@@ -1,4 +1,4 @@
-"""evercert's Infisical issuer passes its whole suite against the authority, over HTTP; what is left out is listed."""
+"""Run the suite of the Infisical issuer against the authority over HTTP; list the tests that do not apply."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SUITES = (
     test_infisical_odd_answers,
     test_infisical_taken_back,
 )
-# Why, what in the test's own text shows it, and the tests.
+# The reason, source text that proves it, and the tests.
 LEFT_OUT: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
-        "nobody approves anything here, no CA is outside, and no request waits for a validation",
+        "the authority has no approvals, no external CAs and no validations",
         ('then("approval")', 'then("pending")', 'then("validation")', "then(outcome)", "waiting_by_hand"),
         (
             "test_an_approval_is_waited_for_and_announced_once",
@@ -65,7 +65,7 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "the authority cannot be made to answer with what was not asked for, or with less than there is",
+        "the authority cannot be made to answer incorrectly or incompletely",
         (
             "then(outcome)",
             'then("no-chain")',
@@ -89,7 +89,7 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "a profile has the same id whenever it is applied, and certificates are not deleted",
+        "profile ids are stable, and the authority deletes no certificates",
         ("del enrollment.server.store", "del server.store", "del server.estate"),
         (
             "test_a_profile_that_was_made_anew_is_found_again",
@@ -97,7 +97,7 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "whoever may revoke what it requested may also look at it",
+        "the permission to revoke includes the permission to read",
         ('discard("read certificates")',),
         ("test_who_may_not_look_may_revoke",),
     ),
@@ -131,7 +131,7 @@ def elsewhere(enrollment: AuthorityEnrollment) -> str:
 globals().update({name: test for name, test in the_suite().items() if name not in NAMES})
 
 
-def test_what_is_left_out_is_there_and_needs_what_the_authority_has_not() -> None:
+def test_left_out_tests_exist_and_do_not_apply() -> None:
     suite = the_suite()
     assert len(suite) - len(NAMES) >= 50
     for why, marks, names in LEFT_OUT:

@@ -1,4 +1,4 @@
-"""The logins that evercert ships, at the authority's logins over HTTP: kept, renewed, lost, refused."""
+"""Tests of evercert's logins against the authority over HTTP: reuse, renewal, lost answers, refusals."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
 
 
 class Universal:
-    """The login with a client secret, without the places where one is kept."""
+    """The login with a fixed client secret."""
 
     def proof(self, _address: str) -> Proof:
         return Proof("/v1/auth/universal-auth/login", {"clientId": "client", "clientSecret": "canary"})
 
 
 class Bench:
-    """An authority with one identity, and a session of each kind."""
+    """An authority with one identity, and sessions for each login method."""
 
     def __init__(self) -> None:
-        self.clock = HandClock(datetime.now(UTC))  # signatures are of the machine's time
+        self.clock = HandClock(datetime.now(UTC))  # botocore signs with the current time
         self.web = Web(Hosts([]), Deadline(self.clock), self.clock, lambda _: None, local=True)
         self.tokens, self.heard = FakeTokens(), list[str]()
-        self.lose = 0  # answers of logins that never arrive
+        self.lose = 0  # number of login responses to drop
         strict = Sts(clock=self.clock)
         strict.add(KEY, SECRET, session_token=SESSION, arn=ARN)
         self.sts = FakeSts(strict)
@@ -78,19 +78,19 @@ class Bench:
     def answer(self, _method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         self.heard.append(target.removeprefix("/api/v1/"))
         try:
-            return 200, {}, json.dumps(self.said(self.heard[-1], headers, body)).encode()
+            return 200, {}, json.dumps(self.respond(self.heard[-1], headers, body)).encode()
         except Refusal as refusal:
             return refusal.status, {}, json.dumps(refusal.body("req-1")).encode()
         except Unavailable:
             return 503, {}, b"{}"
 
-    def said(self, target: str, headers: HTTPMessage, body: bytes) -> dict[str, Any]:
+    def respond(self, target: str, headers: HTTPMessage, body: bytes) -> dict[str, Any]:
         if target == "whoami":
             return {"id": self.access.identity_of(headers.get("Authorization")).id}
-        given = json.loads(body)
+        data = json.loads(body)
         if target == "auth/token/renew":
-            return self.logging_in.renew(given)
-        found = self.logging_in.login(target.split("/")[1], given)
+            return self.logging_in.renew(data)
+        found = self.logging_in.login(target.split("/")[1], data)
         if self.lose:
             self.lose -= 1
             raise Dropped
@@ -98,9 +98,9 @@ class Bench:
 
     def session(self, kind: str) -> Session:
         credentials = SimpleNamespace(get_frozen_credentials=lambda: ReadOnlyCredentials(KEY, SECRET, SESSION))
-        outside: Any = SimpleNamespace(aws=SimpleNamespace(region_name=REGION, get_credentials=lambda: credentials))
+        context: Any = SimpleNamespace(aws=SimpleNamespace(region_name=REGION, get_credentials=lambda: credentials))
         settings = AWSIAM.Settings.model_validate({"identity-id": "one"})
-        login = AWSIAM(settings, outside) if kind == "aws-iam" else Universal()
+        login = AWSIAM(settings, context) if kind == "aws-iam" else Universal()
         return Session(self.web.server(self.address), login, self.clock)
 
     @property
@@ -122,7 +122,7 @@ def called(session: Session) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_let_in_once_for_many_calls(bench: Bench, kind: str) -> None:
+def test_session_logs_in_once_for_many_calls(bench: Bench, kind: str) -> None:
     session = bench.session(kind)
     for _ in range(3):
         called(session)
@@ -130,19 +130,19 @@ def test_it_is_let_in_once_for_many_calls(bench: Bench, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token_is_renewed_as_long_as_it_may_be_and_then_there_is_a_new_one(bench: Bench, kind: str) -> None:
+def test_session_renews_token_until_its_maximum_age(bench: Bench, kind: str) -> None:
     session = bench.session(kind)
     for _ in range(8):
         called(session)
         bench.clock.advance(seconds=25)
-    # Renewed at 50 s, made anew at 100 s because 160 s are beyond 150 s, renewed at 150 s.
+    # Renewed at 50 s; new login at 100 s, because 160 s would exceed 150 s; renewed at 150 s.
     assert bench.logins == 2
     assert bench.heard.count("auth/token/renew") == 2
     assert len(bench.tokens.tokens) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token_that_was_taken_away_is_replaced_within_the_call(bench: Bench, kind: str) -> None:
+def test_session_replaces_deleted_token_within_the_call(bench: Bench, kind: str) -> None:
     session = bench.session(kind)
     called(session)
     bench.tokens.tokens.clear()
@@ -151,21 +151,21 @@ def test_a_token_that_was_taken_away_is_replaced_within_the_call(bench: Bench, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_login_whose_answer_was_lost_is_made_again(bench: Bench, kind: str) -> None:
-    """With a new signature: the authority has taken the first one."""
+def test_session_retries_login_after_lost_answer(bench: Bench, kind: str) -> None:
+    """The retry needs a new signature, because the authority has recorded the first as used."""
     bench.lose = 1
     called(bench.session(kind))
     assert bench.logins == 2
     assert len(bench.tokens.signatures) == (2 if kind == "aws-iam" else 0)
 
 
-def test_many_processes_with_the_same_credentials_come_in_within_a_second(bench: Bench) -> None:
+def test_processes_with_same_credentials_log_in_at_once(bench: Bench) -> None:
     for _ in range(10):
         called(bench.session("aws-iam"))
     assert bench.logins == len(bench.tokens.signatures) == 10
 
 
-def test_while_sts_does_not_answer_nobody_is_refused(bench: Bench) -> None:
+def test_session_treats_sts_outage_as_unavailable(bench: Bench) -> None:
     session = bench.session("aws-iam")
     bench.sts.trouble = Unavailable("STS does not answer")
     with pytest.raises(Unavailable) as raised:
@@ -175,7 +175,7 @@ def test_while_sts_does_not_answer_nobody_is_refused(bench: Bench) -> None:
     called(session)
 
 
-def test_an_authority_at_another_address_lets_nobody_in(bench: Bench) -> None:
+def test_authority_refuses_login_for_other_address(bench: Bench) -> None:
     bench.begin("https://ca.example")
     with pytest.raises(LoginRefused, match="x-evercert-server-id is for another server"):
         called(bench.session("aws-iam"))
@@ -183,7 +183,7 @@ def test_an_authority_at_another_address_lets_nobody_in(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_identity_that_is_gone_is_out_at_once(bench: Bench, kind: str) -> None:
+def test_deleted_identity_is_refused_at_once(bench: Bench, kind: str) -> None:
     session = bench.session(kind)
     called(session)
     bench.one = None

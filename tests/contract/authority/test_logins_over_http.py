@@ -1,4 +1,4 @@
-"""evercert's own logins at the authority, over HTTP: what it signs is what the authority asks for, and nothing else."""
+"""Tests of evercert's logins against the authority over HTTP: what it signs matches what the authority requires."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROJECT = "/v1/projects/slug/shop"
 
 
 def now() -> datetime:
-    return datetime.now(UTC)  # what botocore signs with
+    return datetime.now(UTC)  # the time that botocore signs with
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def by_role(server: Authority, *principals: str) -> Any:
     return made
 
 
-def test_a_role_logs_in_and_is_known(server: Authority) -> None:
+def test_role_logs_in(server: Authority) -> None:
     answer = call(server, by_role(server, ROLE))
     assert (answer.status, answer.json()["slug"]) == (200, "shop")
     assert server.logins == ["aws"]
@@ -69,49 +69,49 @@ def test_a_role_logs_in_and_is_known(server: Authority) -> None:
 @pytest.mark.parametrize(
     "principal", ["arn:aws:iam::123456789012:role/other", "arn:aws:iam::999999999999:role/evercert-issuer"]
 )
-def test_another_role_does_not(server: Authority, principal: str) -> None:
+def test_other_role_is_refused(server: Authority, principal: str) -> None:
     with pytest.raises(Misconfigured, match="AWS principal ARN not allowed"):
         call(server, by_role(server, principal))
     assert server.setting.tokens.tokens == {}
 
 
-def test_a_role_without_a_login_does_not_and_nobody_is_asked(server: Authority) -> None:
+def test_identity_without_aws_login_is_refused_before_sts(server: Authority) -> None:
     identity, _ = server.setting.identity()
     with pytest.raises(Misconfigured, match="did you configure AWS auth"):
         call(server, identity)
     assert server.setting.sts.asked == []
 
 
-def test_a_region_that_is_not_allowed_is_not_asked(server: Authority) -> None:
+def test_disallowed_region_is_refused_before_sts(server: Authority) -> None:
     with pytest.raises(Misconfigured, match="cannot log in"):
         call(server, by_role(server, ROLE), region="us-east-1")
     assert server.setting.sts.asked == []
 
 
-def test_a_proof_for_one_server_is_none_for_another(server: Authority) -> None:
-    """Somebody who is asked for a login cannot log in with it elsewhere."""
+def test_login_request_is_refused_by_other_server(server: Authority) -> None:
+    """A server that receives a login request cannot use it at another server."""
     identity = by_role(server, ROLE)
     with Authority(now) as other:
         other.setting.configuration.put(identity)
         other.setting.sts.sts.add("ASIAEXAMPLE", "secret", arn=SESSION, session_token="session")
         other.setting.profile()
-        asked: list[bytes] = []
+        captured: list[bytes] = []
         answer = server._module.handler
 
-        def handed_on(event: dict[str, Any], context: Any) -> Any:
-            asked.append(event)  # type: ignore[arg-type]
+        def capture(event: dict[str, Any], context: Any) -> Any:
+            captured.append(event)  # type: ignore[arg-type]
             return answer(event, context)
 
-        server._module.handler = handed_on
+        server._module.handler = capture
         assert call(server, identity).status == 200
-        said = other._module.handler(asked[0], CONTEXT)
-        assert said["statusCode"] in {400, 401} and other.setting.sts.asked == []
-        again = answer(asked[0], CONTEXT)
-        assert again["statusCode"] == 401 and "used before" in again["body"]
+        response = other._module.handler(captured[0], CONTEXT)
+        assert response["statusCode"] in {400, 401} and other.setting.sts.asked == []
+        repeated = answer(captured[0], CONTEXT)
+        assert repeated["statusCode"] == 401 and "used before" in repeated["body"]
         assert len(server.setting.sts.asked) == 1
 
 
-def test_a_service_that_does_not_answer_is_come_back_to(server: Authority) -> None:
+def test_sts_outage_is_unavailable(server: Authority) -> None:
     server.setting.sts.trouble = Unavailable("STS cannot be reached")
     with pytest.raises(Unavailable):
         call(server, by_role(server, ROLE))

@@ -1,1 +1,1 @@
-"""Doubles of what the authority needs, and a server of it to test against."""
+"""Doubles of the authority's ports, and a test server."""

@@ -1,4 +1,4 @@
-"""Access tokens, lockouts and taken signatures in memory."""
+"""An in-memory store of access tokens, lockouts and used signatures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evercert.authority.contracts.records import Token
 
 @dataclass
 class Failures:
-    """Wrong secrets of one client id."""
+    """Failed logins of one client id."""
 
     count: int = 0
     counted_until: datetime | None = None
@@ -20,7 +20,7 @@ class Failures:
 
 @dataclass
 class FakeTokens:
-    """`calls` has the name of every method that was called, in order."""
+    """The token store; `calls` has the names of called methods in order."""
 
     tokens: dict[str, Token] = field(default_factory=dict)
     signatures: dict[str, datetime] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""An authority in memory: two CAs with keys in a strict KMS, the signer behind its wire, and what operators set up."""
+"""An in-memory authority: EC and RSA CAs in a strict KMS, the signer behind its JSON format, and configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ from tests.doubles.strict_aws import StrictKMS
 SUBJECT = ("common_name", "organization", "organizational_unit", "country", "state", "locality", "domain_component")
 USAGES = ("digital_signature", "non_repudiation", "key_encipherment", "data_encipherment", "key_agreement")
 ANYTHING = {
-    "subject": [{"type": kind, "allowed": ["*", "*,*", "*,*,*"]} for kind in SUBJECT],  # components: each as many
+    "subject": [
+        {"type": kind, "allowed": ["*", "*,*", "*,*,*"]} for kind in SUBJECT
+    ],  # one pattern for each number of components
     "sans": [{"type": kind, "allowed": ["*"]} for kind in ("dns_name", "ip_address", "email", "uri")],
     "keyUsages": {"allowed": list(USAGES)},
     "extendedKeyUsages": {"allowed": ["server_auth", "client_auth"]},
@@ -44,7 +46,7 @@ WIDE = ceiling(email=("*",), any_purpose=True)
 
 
 class WiredSigner:
-    """The signer as Lambda gives it to the front: everything as JSON; `trouble` is raised in its place, once each."""
+    """The signer behind its JSON format, as invoked by the front; each exception in `trouble` is raised once instead."""
 
     def __init__(self, signing: SigningService) -> None:
         self.signing = signing
@@ -52,12 +54,12 @@ class WiredSigner:
         self.orders: list[LeafOrder | CrlOrder] = []
 
     def leaf(self, order: LeafOrder) -> bytes:
-        return self._asked(order, encode_leaf(order))
+        return self._sign(order, encode_leaf(order))
 
     def crl(self, order: CrlOrder) -> bytes:
-        return self._asked(order, encode_crl(order))
+        return self._sign(order, encode_crl(order))
 
-    def _asked(self, order: LeafOrder | CrlOrder, event: dict[str, Any]) -> bytes:
+    def _sign(self, order: LeafOrder | CrlOrder, event: dict[str, Any]) -> bytes:
         self.orders.append(order)
         if self.trouble:
             raise self.trouble.pop(0)
@@ -71,7 +73,7 @@ class WiredSigner:
 
 
 class Setting:
-    """`front` is what everything is asked of; all else may be changed while it runs."""
+    """An authority with its doubles; `front` serves requests, and tests may change everything else at any time."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class Setting:
         self.front = Services(self.ports())
 
     def ports(self, **changes: Any) -> ServicePorts:
-        given = {
+        values = {
             "configuration": self.configuration,
             "certificates": self.certificates,
             "tokens": self.tokens,
@@ -113,9 +115,9 @@ class Setting:
             "address": self.address,
             "sts_regions": ("eu-central-1",),
         }
-        return ServicePorts(**(given | changes))
+        return ServicePorts(**(values | changes))
 
-    # What operators do.
+    # Operator actions.
 
     def profile(self, slug: str = "tls-server", project: str = "shop", **changes: Any) -> Profile:
         self_signed = changes.get("issuer_type") == "self-signed"
@@ -138,9 +140,9 @@ class Setting:
         return made
 
     def identity(self, *permissions: str, profile: str = "*", **changes: Any) -> tuple[Identity, str]:
-        """With a client secret, which only this answer has."""
+        """Create an identity; return it with its client secret."""
         secret = secrets.token_urlsafe(24)
-        kept = {
+        stored = {
             "id": str(uuid.uuid4()),
             "digest": hashlib.sha256(secret.encode()).hexdigest(),
             "created-at": self.clock(),
@@ -149,7 +151,7 @@ class Setting:
             "id": str(uuid.uuid4()),
             "name": "machine",
             "grants": [{"profile": profile, "permissions": permissions or ("request", "read-key")}],
-            "universal": {"client-id": str(uuid.uuid4()), "secrets": [kept]},
+            "universal": {"client-id": str(uuid.uuid4()), "secrets": [stored]},
             **changes,
         }
         made = Identity.model_validate(values)

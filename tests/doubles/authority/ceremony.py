@@ -1,4 +1,4 @@
-"""A root and issuing CAs as an operator's ceremony makes them, with keys in a KMS."""
+"""A root and an issuing CA with KMS keys, as created by the operator's key ceremony."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def name(common_name: str) -> x509.Name:
 
 @dataclass
 class Ceremony:
-    """`root` and `issuing` of one family."""
+    """`root` and `issuing` CA of one key family."""
 
     algorithm: Any = "EC_prime256v1"
     now: datetime = START
@@ -74,23 +74,23 @@ def pem(certificate: x509.Certificate) -> str:
 
 
 def csr(key: Any, algorithm: Any = SHA256) -> str:
-    """Of no name at all: the signer reads nothing else from it than the key."""
+    """Return a CSR without names: the signer reads only its key."""
     signed = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, algorithm)
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def ceiling(**changes: Any) -> Ceiling:
-    """The usual one, but for these."""
+    """Return the default ceiling with these changes."""
     return Ceiling(**_aliases(changes))
 
 
-def _aliases(given: dict[str, Any]) -> dict[str, Any]:
-    return {field.replace("_", "-"): value for field, value in given.items()}
+def _aliases(values: dict[str, Any]) -> dict[str, Any]:
+    return {field.replace("_", "-"): value for field, value in values.items()}
 
 
 def leaf(now: datetime = START, **changes: Any) -> Leaf:
-    """Of a TLS server, for 90 days."""
-    given: dict[str, Any] = {
+    """Return a TLS server leaf for 90 days."""
+    fields: dict[str, Any] = {
         "subject": {"common_name": ("www.example.com",)},
         "names": (parse("dns:www.example.com"),),
         "key_usages": ("digital_signature",),
@@ -99,13 +99,13 @@ def leaf(now: datetime = START, **changes: Any) -> Leaf:
         "not_after": now + timedelta(days=90),
         **changes,
     }
-    return Leaf(**_aliases(given))
+    return Leaf(**_aliases(fields))
 
 
 def order(ca: CA, now: datetime = START, *, key: Any = None, **changes: Any) -> LeafOrder:
-    """A new one each time, unless `id` is given."""
+    """Return an order with a new id, unless `id` is given."""
     own = {field: changes.pop(field) for field in ("id", "profile", "csr") if field in changes}
-    given = {
+    fields = {
         "id": str(uuid.uuid4()),
         "ca": ca.id,
         "profile": "shop/tls-server",
@@ -113,4 +113,4 @@ def order(ca: CA, now: datetime = START, *, key: Any = None, **changes: Any) -> 
         "csr": csr(private_key(ca.algorithm) if key is None else key),
         **own,
     }
-    return LeafOrder(**given)
+    return LeafOrder(**fields)

@@ -1,4 +1,4 @@
-"""Requests, certificates and CRLs in memory; passes the contract suite of the table."""
+"""An in-memory store of requests, certificates and CRLs; passes the contract suite of the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evercert.pki.keys import public_bytes
 
 
 class FakeCertificates:
-    """Each call is one transaction."""
+    """The certificate store; each call is one transaction."""
 
     def __init__(self) -> None:
         self.requests: dict[str, RequestRecord] = {}
@@ -55,17 +55,21 @@ class FakeCertificates:
         found = self.claims.get(certificate_id)
         return None if found is None else self.requests[found]
 
-    def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
+    def finish(self, request: RequestRecord, certificate: CertificateRecord) -> CertificateRecord:
         with self._lock:
-            stands = self.certificates.setdefault(kept.id, kept)
+            stored = self.certificates.setdefault(certificate.id, certificate)
             opened = self.requests[request.id]
             if opened.status != "issued":
-                self.requests[request.id] = replace(opened, status="issued", error=None, updated_at=kept.updated_at)
+                self.requests[request.id] = replace(
+                    opened, status="issued", error=None, updated_at=certificate.updated_at
+                )
             if request.renews is not None and self.claims.get(request.renews) == request.id:
                 old = self.certificates[request.renews]
                 if old.renewed_by is None:
-                    self.certificates[old.id] = replace(old, renewed_by=kept.id, updated_at=kept.updated_at)
-            return stands
+                    self.certificates[old.id] = replace(
+                        old, renewed_by=certificate.id, updated_at=certificate.updated_at
+                    )
+            return stored
 
     def fail(self, request: RequestRecord, error: str) -> None:
         with self._lock:
@@ -118,9 +122,9 @@ class FakeCertificates:
         return self.lists[ca_id][1] if ca_id in self.lists else None
 
 
-def _public_key(kept: CertificateRecord) -> bytes:
-    return public_bytes(x509.load_pem_x509_certificate(kept.certificate.encode()).public_key())
+def _public_key(certificate: CertificateRecord) -> bytes:
+    return public_bytes(x509.load_pem_x509_certificate(certificate.certificate.encode()).public_key())
 
 
-def fingerprint(kept: CertificateRecord) -> str:
-    return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
+def fingerprint(certificate: CertificateRecord) -> str:
+    return x509.load_pem_x509_certificate(certificate.certificate.encode()).fingerprint(hashes.SHA256()).hex()

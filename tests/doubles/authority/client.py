@@ -1,4 +1,4 @@
-"""A client of the authority's API: one call, one answer, through the function's entry point."""
+"""A client of the authority's API that calls the function's entry point."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NAMES = {"commonName": "www.example.com", "altNames": [{"type": "dns_name", "val
 
 
 @dataclass
-class Said:
-    """`json` of an answer, or its bytes."""
+class Response:
+    """A response of the API."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ class Said:
 
 
 class Client:
-    """With one profile, one application and one identity."""
+    """A client with one profile, one application and one identity."""
 
     def __init__(self, *permissions: str, **setting: Any) -> None:
         self.setting = Setting(**setting)
@@ -53,61 +53,61 @@ class Client:
         self.identity, self.secret = self.setting.identity(*permissions)
         self.token: str | None = self.setting.token(self.identity)
 
-    def call(self, method: str, target: str, body: Any = None, **headers: str) -> Said:
-        """`body`: bytes as they are, anything else as JSON."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+    def call(self, method: str, target: str, body: Any = None, **headers: str) -> Response:
+        """Call the API; a `body` of bytes is sent unchanged, anything else as JSON."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
-            given.setdefault("authorization", f"Bearer {self.token}")
+            sent.setdefault("authorization", f"Bearer {self.token}")
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        said = self.resolve(event_of(method, target, given, raw))
+        response = self.resolve(event_of(method, target, sent, raw))
         route = route_of(method, unquote(target.partition("?")[0]))
         if route is not None:
-            assert said.status in statuses(route), f"{said.status} is not in the OpenAPI document"
-            if said.headers["content-type"].startswith("application/json"):
-                assert schema_errors(route, said.status, said.json) == []
-        return said
+            assert response.status in statuses(route), f"{response.status} is not in the OpenAPI document"
+            if response.headers["content-type"].startswith("application/json"):
+                assert schema_errors(route, response.status, response.json) == []
+        return response
 
-    def resolve(self, event: dict[str, Any]) -> Said:
+    def resolve(self, event: dict[str, Any]) -> Response:
         answer = self.module.handler(event, CONTEXT)
         text = answer.get("body", "")
         found = {**answer.get("headers", {})}
         found |= {name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()}
         whole = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
-        return Said(answer["statusCode"], whole, {name.lower(): value for name, value in found.items()})
+        return Response(answer["statusCode"], whole, {name.lower(): value for name, value in found.items()})
 
-    def get(self, target: str) -> Said:
+    def get(self, target: str) -> Response:
         return self.call("GET", target)
 
-    def post(self, target: str, body: Any = None, **headers: str) -> Said:
+    def post(self, target: str, body: Any = None, **headers: str) -> Response:
         return self.call("POST", target, {} if body is None else body, **headers)
 
-    def issue(self, attributes: dict[str, Any] | None = None, *, key: str | None = None, **body: Any) -> Said:
-        """A server's certificate for 90 days, but for what is given."""
-        asked = {**NAMES, **USAGES, "ttl": "90d", **(attributes or {})}
+    def issue(self, attributes: dict[str, Any] | None = None, *, key: str | None = None, **body: Any) -> Response:
+        """Issue a server certificate for 90 days, with these changes."""
+        requested = {**NAMES, **USAGES, "ttl": "90d", **(attributes or {})}
         headers = {} if key is None else {"idempotency_key": key}
-        return self.post(CERTIFICATES, {"profileId": self.profile.id, "attributes": asked, **body}, **headers)
+        return self.post(CERTIFICATES, {"profileId": self.profile.id, "attributes": requested, **body}, **headers)
 
     def issued(self, attributes: dict[str, Any] | None = None, **body: Any) -> dict[str, Any]:
-        """The certificate's part of a success."""
-        said = self.issue(attributes, **body)
-        assert said.status == 200, said.body
-        return dict(said.json["certificate"])
+        """Issue and return the `certificate` object of the response."""
+        response = self.issue(attributes, **body)
+        assert response.status == 200, response.body
+        return dict(response.json["certificate"])
 
     def as_another(self, *permissions: str, **changes: Any) -> str:
-        """From now on somebody else asks; the answer is the token of who asked before."""
+        """Switch to a new identity; return the previous token."""
         before, self.token = self.token, self.setting.token(self.setting.identity(*permissions, **changes)[0])
         assert before is not None
         return before
 
     @property
     def written(self) -> tuple[int, int, int]:
-        """Requests, certificates, and intents of the signer."""
-        kept = self.setting.certificates
-        return len(kept.requests), len(kept.certificates), len(self.setting.ledger.intents)
+        """Return the numbers of stored requests, certificates and intents."""
+        stored = self.setting.certificates
+        return len(stored.requests), len(stored.certificates), len(self.setting.ledger.intents)
 
 
 def route_of(method: str, path: str) -> Route | None:
-    """The first that fits, as it is taken."""
+    """Return the first matching route, as the API does."""
     for route in ROUTES:
         if route.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):
             return route

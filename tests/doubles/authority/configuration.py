@@ -1,4 +1,4 @@
-"""What operators set up, in memory: port Configuration."""
+"""An in-memory implementation of the port Configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STACK = "world"
 
 
 class FakeConfiguration:
-    """Models are frozen, so that what is handed out cannot be changed from outside."""
+    """The configuration; models are frozen, so callers cannot change it."""
 
     def __init__(self, *things: CA | Profile | Application | Identity, stack: str = STACK) -> None:
         self.stack = stack
@@ -21,14 +21,14 @@ class FakeConfiguration:
         self.put(*things)
 
     def put(self, *things: CA | Profile | Application | Identity) -> None:
-        """New ones, or others in place of those of the same id; their projects with them."""
+        """Add or replace by id; create the projects."""
         for thing in things:
             self._of.setdefault(type(thing), {})[thing.id] = thing
             if isinstance(thing, Profile | Application):
                 self._projects[id_of(self.stack, "project", thing.project)] = thing.project
 
     def remove(self, thing: CA | Profile | Application | Identity) -> None:
-        """There is none of it any more."""
+        """Remove by id."""
         self._of[type(thing)].pop(thing.id, None)
 
     def ca(self, ca_id: str) -> CA | None:

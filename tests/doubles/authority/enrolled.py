@@ -1,4 +1,4 @@
-"""The suite of evercert's Infisical issuer, pointed at the authority instead of the double of Infisical."""
+"""Adapter that runs the test suite of the Infisical issuer against the authority."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.doubles.fakes import Bench
 
 @dataclass
 class Issued:
-    """A certificate as the suite looks at it; `revoked` is looked up each time."""
+    """A certificate with the attributes that the suite reads; `revoked` is always current."""
 
     server: Server
     kept: CertificateRecord
@@ -47,7 +47,7 @@ class Issued:
 
 
 class Server(Authority):
-    """With the words of the double of Infisical."""
+    """An authority with the interface of the double of Infisical."""
 
     @property
     def issued(self) -> list[Issued]:
@@ -65,11 +65,11 @@ class Server(Authority):
         return SimpleNamespace(requests=requests, open_requests=lambda: waiting, lock=nullcontext())
 
     def revoke(self, certificate_id: str, reason: str = "KEY_COMPROMISE") -> None:
-        """Somebody revokes it elsewhere."""
+        """Revoke a certificate outside evercert."""
         self.setting.front.revocation.revoke(self.client, certificate_id, {"revocationReason": reason})
 
     def renew_elsewhere(self, certificate_id: str, **body: Any) -> Issued:
-        """Somebody renews it by hand, as the same machine; the authority makes the key."""
+        """Renew a certificate outside evercert, as the same identity; the authority generates the key."""
         made = self.setting.front.renewals.renew(self.client, certificate_id, body or {"renewalKeySource": "new"})
         return Issued(self, self.setting.certificates.certificates[made["certificateId"]])
 
@@ -82,14 +82,14 @@ class Server(Authority):
 
     @property
     def client(self) -> Identity:
-        """The machine of the suite, as it is now."""
+        """Return the current identity of the suite."""
         (found,) = self.setting.configuration._of[Identity].values()
         assert isinstance(found, Identity)
         return found
 
 
 class Permissions:
-    """Of the suite's machine: reading private keys can be taken from it, and given back."""
+    """Permissions of the suite's identity; only reading private keys can change."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -107,7 +107,7 @@ class Permissions:
 
 
 class ProfileHere:
-    """A profile that a test changes as an operator would."""
+    """A profile that tests can change as an operator would."""
 
     def __init__(self, server: Server, made: Profile) -> None:
         self._server, self._id = server, made.id
@@ -146,7 +146,7 @@ class ProfileHere:
 
 
 class ApplicationHere:
-    """An application from which a test takes its profiles."""
+    """An application whose profiles tests can detach."""
 
     def __init__(self, server: Server, made: Application) -> None:
         self.attached = SimpleNamespace(
@@ -155,7 +155,7 @@ class ApplicationHere:
 
 
 class AuthorityEnrollment(Enrollment):
-    """The same surface; only what stands on the server is made otherwise."""
+    """The enrollment fixture of the suite, with its server objects created in the authority."""
 
     def __init__(self, server: Server, bench: Bench) -> None:
         self.server, self.bench = server, bench  # type: ignore[assignment]
@@ -174,7 +174,7 @@ class AuthorityEnrollment(Enrollment):
 
 @contextmanager
 def enrolled() -> Iterator[AuthorityEnrollment]:
-    """Everything, started."""
+    """Yield a running enrollment."""
     bench = Bench()
     with Server(clock=bench.clock, ec="EC_secp384r1") as server:  # KMS signs SHA-384 with a key on P-384
         enrollment = AuthorityEnrollment(server, bench)

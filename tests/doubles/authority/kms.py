@@ -1,4 +1,4 @@
-"""A KMS in memory with real keys, which refuses what KMS refuses and the emulator does not; each rule with its source.
+"""An in-memory KMS with real keys that enforces rules the emulator does not; each rule names its source.
 
 Sources: the API reference of KMS ("API"), and its developer guide, "Asymmetric key specs" ("specs").
 """
@@ -16,7 +16,7 @@ from tests.samples.certificates import private_key
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 HASHES: dict[str, Any] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
-# specs: one algorithm for each curve; RSA keys take six, of which PKCS #1 v1.5 is what certificates use here.
+# specs: one algorithm for each curve, six for RSA keys.
 ALGORITHMS = {
     "EC_prime256v1": ("ECDSA_SHA_256",),
     "EC_secp384r1": ("ECDSA_SHA_384",),
@@ -30,7 +30,7 @@ ALGORITHMS = {
 
 
 class StrictSigningKMS:
-    """What KMS's client has of Sign and GetPublicKey; `add` makes a key, `disabled` and `calls` are for tests."""
+    """The Sign and GetPublicKey calls of the KMS client; tests use `add`, `disabled` and `calls`."""
 
     def __init__(self) -> None:
         self.keys: dict[str, tuple[str, Any]] = {}
@@ -38,7 +38,7 @@ class StrictSigningKMS:
         self.calls: list[tuple[str, str]] = []
 
     def add(self, algorithm: str, number: int = 0) -> str:
-        """The ARN of a key; the same algorithm and number are the same key pair, because RSA keys take time."""
+        """Add a key and return its ARN; same algorithm and number give the same key pair, as RSA keys are slow."""
         arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{len(self.keys):08d}-0000-4000-8000-000000000000"
         self.keys[arn] = (algorithm, private_key(algorithm, 9_000 + number))
         return arn

@@ -1,4 +1,4 @@
-"""A ledger in memory, which passes the contract suite of the table's."""
+"""An in-memory ledger; passes the contract suite of the table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evercert.errors import Busy
 
 
 class MemoryLedger:
-    """`intents` and `results` by order id, for tests to look into."""
+    """The ledger; tests may read `intents` and `results` by order id."""
 
     def __init__(self) -> None:
         self.intents: dict[str, Intent] = {}

@@ -1,4 +1,4 @@
-"""The authority over HTTP on loopback: the function's own entry point, with doubles of what AWS would be."""
+"""The authority over HTTP on loopback: the function's entry point with doubles of AWS."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ CONTEXT = SimpleNamespace(
     aws_request_id="1",
     get_remaining_time_in_millis=lambda: 29_000,
 )
-_LOCK = threading.Lock()  # one environment of Lambda has one call at a time
+_LOCK = threading.Lock()  # a Lambda execution environment handles one call at a time
 
 
 def entry_point(front: Services) -> ModuleType:
-    """The function as Lambda loads it, wired to this front."""
+    """Load the function module and wire it to this front."""
     spec = importlib.util.spec_from_file_location("authority_app", FUNCTION)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -45,7 +45,7 @@ def entry_point(front: Services) -> ModuleType:
 def event_of(
     method: str, target: str, headers: Mapping[str, str], body: bytes, *, encoded: bool = False
 ) -> dict[str, Any]:
-    """As API Gateway makes it (payload 2.0): header names in lower case, the path decoded."""
+    """Return an API Gateway event (payload 2.0): lower-case header names, decoded path."""
     url = urlsplit(target)
     found: dict[str, Any] = {
         "version": "2.0",
@@ -66,7 +66,7 @@ def event_of(
 
 
 class Authority:
-    """`with Authority() as server:` serves `server.address`; `setting` has everything behind it."""
+    """A server at `address`, started by `with Authority() as server:`; `setting` has its doubles."""
 
     def __init__(self, clock: Any = None, **setting: Any) -> None:
         self.switches = Switches()
@@ -95,23 +95,23 @@ class Authority:
         template = self._template(method, unquote(urlsplit(target).path))
         self.calls.append((method, template))
         fault = self.switches.next_fault(f"{method} {template}")
-        if fault and (said := self._instead(fault)):
-            return said
+        if fault and (instead := self._instead(fault)):
+            return instead
         with _LOCK:
             answer = self._module.handler(event_of(method, target, dict(headers.items()), body), CONTEXT)
         if template.endswith("-auth/login") and answer["statusCode"] == 200:
             self.logins.append(template.split("/")[-2].removesuffix("-auth"))
         if fault and fault.kind == "drop-after":
             raise Dropped
-        said = answer.get("body", "")
-        whole = base64.b64decode(said) if answer.get("isBase64Encoded") else said.encode()
+        text = answer.get("body", "")
+        whole = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
         sent = {**answer.get("headers", {})}
         for name, values in answer.get("multiValueHeaders", {}).items():
             sent[name] = values[-1]
         return answer["statusCode"], sent, whole
 
     def _template(self, method: str, path: str) -> str:
-        """In the words of the double of Infisical, by which faults are set; `?`: no such path."""
+        """Return the route template, by which faults are configured; `?` for an unknown path."""
         for route in self._module.ROUTES:
             parts, given = route.template.split("/"), path.split("/")
             same = len(parts) == len(given) and all(
@@ -136,5 +136,5 @@ class Authority:
         return None
 
     def count(self, call: str) -> int:
-        """Calls whose "METHOD template" contain the text; a `$` after it stands for their end."""
-        return sum(fits(call, said) for said in map(" ".join, list(self.calls)))
+        """Count calls whose "METHOD template" contains the text; a trailing `$` anchors it at the end."""
+        return sum(fits(call, made) for made in map(" ".join, list(self.calls)))

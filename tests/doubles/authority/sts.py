@@ -1,4 +1,4 @@
-"""An STS in memory that recomputes every signature, and questions to it: true ones, and ones that somebody changed."""
+"""An in-memory STS that verifies signatures, and a client that signs valid or manipulated requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARN = "arn:aws:sts::123456789012:assumed-role/evercert-issuer/function"
 
 @dataclass
 class FakeSts:
-    """`asked` has the region and the headers of every question; with `trouble`, that is raised instead of an answer."""
+    """The STS; `asked` has region and headers of every call, `trouble` is raised instead of an answer."""
 
     sts: Sts
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class FakeSts:
 
 @dataclass
 class Asking:
-    """A client by hand; tests change what they like before, or after, it is signed."""
+    """A hand-written signing client; tests can change everything before or after signing."""
 
     now: datetime
     server: str | None = "https://ca.example"
@@ -60,7 +60,7 @@ class Asking:
     method: str = "POST"
 
     def headers(self, unsigned: tuple[str, ...] = (), **more: str | None) -> dict[str, str]:
-        """Signed, but for those that are named; underscores of names become hyphens, None takes one away."""
+        """Return signed headers; `unsigned` names are not signed, underscores become hyphens, None removes a header."""
         given: dict[str, str | None] = {
             "Host": f"sts.{self.region}.amazonaws.com",
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
@@ -73,7 +73,7 @@ class Asking:
         return {**found, "Authorization": self._authorization(found, unsigned)}
 
     def question(self, headers: dict[str, str] | None = None) -> SignedRequest:
-        """As it is sent."""
+        """Return the request as the client sends it."""
         said = json.dumps(self.headers() if headers is None else headers).encode()
         return SignedRequest(self.method, b64encode(self.body).decode(), b64encode(said).decode())
 

@@ -1,4 +1,4 @@
-"""The authority's state table on the emulator."""
+"""Create the authority's state table in the emulator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEFINITION: dict[str, Any] = {
 
 
 def state_table(world: World) -> str:
-    """As the template has it, where the template has it."""
+    """Create a table with the definition of the template; return its name."""
     name = f"authority-{uuid.uuid4().hex[:12]}"
     resource = load_template()["Resources"].get("AuthorityTable")
     wanted = DEFINITION

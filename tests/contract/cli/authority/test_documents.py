@@ -74,9 +74,9 @@ def test_apply_reports_errors_of_all_files_without_writing(
     three.write_text(EXAMPLE.read_text().replace("[tls-server]", "[tls-sever]"))
     refused(
         command("apply", str(one), str(two)),
-        "one.yaml:20: there is no issuing CA 'issuing-dsa'",
+        "one.yaml:20: unknown issuing CA 'issuing-dsa'",
     )
-    refused(command("apply", str(three)), "there is no profile 'tls-sever'")
+    refused(command("apply", str(three)), "unknown profile 'tls-sever'")
     three.write_text(EXAMPLE.read_text())
     refused(
         command("apply", str(two), str(three)),
@@ -97,5 +97,5 @@ def test_apply_refuses_two_cas_of_one_key_family(
 
 
 def test_apply_refuses_documents_of_another_kind(command: Command) -> None:
-    refused(command("apply", str(ROOT / "examples" / "web.yaml")), "web.yaml:2: no document of the authority")
-    refused(command("apply", str(ROOT / "examples" / "agent.yaml")), "no document of the authority")
+    refused(command("apply", str(ROOT / "examples" / "web.yaml")), "web.yaml:2: not an authority document")
+    refused(command("apply", str(ROOT / "examples" / "agent.yaml")), "not an authority document")

@@ -120,7 +120,7 @@ def test_empty_listings_name_the_command_that_creates_entries(command: Command, 
         assert code == 0
         assert mend in err
         assert command(*words, "--json")[2] == ""
-    both = [f"there is no issuing CA 'issuing-{one}' yet: evercert authority init makes them" for one in ("ec", "rsa")]
+    both = [f"unknown issuing CA 'issuing-{one}'; create the CAs with evercert authority init" for one in ("ec", "rsa")]
     refused(command("apply", str(EXAMPLE)), *both)
 
 

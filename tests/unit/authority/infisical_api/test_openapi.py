@@ -15,7 +15,7 @@ from evercert.authority.infisical_api.search import SearchModel
 from evercert.authority.requests.bodies import IssueModel, RenewModel
 from evercert.errors import Unavailable
 from tests.doubles.authority.ceremony import ADDRESS
-from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, Said, route_of
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, Response, route_of
 from tests.tools import openapi
 from tests.tools.openapi_check import schema_errors
 
@@ -77,7 +77,7 @@ def test_responses_match_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     client, seen = Client("request", "read-key"), set()
     real = client.resolve
 
-    def resolve(event: dict[str, Any]) -> Said:
+    def resolve(event: dict[str, Any]) -> Response:
         response = real(event)
         http = event["requestContext"]["http"]
         route = route_of(http["method"], http["path"])

@@ -15,7 +15,7 @@ from evercert.authority.requests.effective_request import BACKDATED
 from evercert.errors import Unavailable
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.authority.authority import ANYTHING
-from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, Said, csr
+from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, Response, csr
 
 EC = {"keyAlgorithm": "EC_prime256v1"}
 
@@ -33,7 +33,7 @@ def key_of(issued: dict[str, Any]) -> bytes:
     return public_bytes(leaf_of(issued).public_key())
 
 
-def renew(client: Client, issued: dict[str, Any], body: Any = None, **headers: str) -> Said:
+def renew(client: Client, issued: dict[str, Any], body: Any = None, **headers: str) -> Response:
     return client.post(f"{CERTIFICATES}/{issued['certificateId']}/renew", body, **headers)
 
 

@@ -1,4 +1,4 @@
-"""The two tables of the contract's evaluation (§D.3), one row at a time: all that is wrong, in its words."""
+"""Tests of policy evaluation, rule by rule, with the exact messages of Infisical."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,10 +13,10 @@ from evercert.pki.identifiers import parse
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
 
-def found(policy, **asked):
-    if "names" in asked:
-        asked["names"] = tuple(map(parse, asked["names"]))
-    return find_violations(EffectiveRequest.of(RequestedFields(**asked)), Policy.model_validate(policy), NOW)
+def found(policy, **requested):
+    if "names" in requested:
+        requested["names"] = tuple(map(parse, requested["names"]))
+    return find_violations(EffectiveRequest.of(RequestedFields(**requested)), Policy.model_validate(policy), NOW)
 
 
 def subject(kind="common_name", **lists):
@@ -32,7 +32,7 @@ KU = ("digital_signature",)
 
 
 @pytest.mark.parametrize(
-    ("policy", "asked", "told"),
+    ("policy", "requested", "violations"),
     [
         # subject
         (subject(required=["a", "b*"]), {}, ["Missing required common_name attribute"]),
@@ -109,8 +109,8 @@ KU = ("digital_signature",)
         ({}, {"basic_constraints": BasicConstraints(False)}, []),
     ],
 )  # fmt: skip
-def test_every_row_of_the_evaluation(policy, asked, told):
-    assert found(policy, **asked) == told
+def test_find_violations_of_each_rule(policy, requested, violations):
+    assert found(policy, **requested) == violations
 
 
 TOO_LONG = "Requested validity period exceeds maximum allowed duration"
@@ -118,11 +118,11 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "violations"),
     [
         ({"ttl": 90 * DAY}, []),
         ({"ttl": 90 * DAY + timedelta(seconds=1)}, [TOO_LONG]),
-        ({"ttl": timedelta(seconds=90)}, []),  # a unit that the contract's policies do not know
+        ({"ttl": timedelta(seconds=90)}, []),  # policies of Infisical have no such unit
         ({"not_after": NOW + 90 * DAY}, []),
         ({"not_after": NOW + 91 * DAY}, [TOO_LONG]),
         ({"not_before": NOW + 10 * DAY, "not_after": NOW + 100 * DAY}, []),
@@ -131,12 +131,12 @@ DAY = timedelta(days=1)
         ({"ttl": DAY, "not_after": NOW + DAY}, ["ttl and notBefore or notAfter cannot be given together"]),
     ],
 )
-def test_every_row_of_validity(asked, told):
-    assert found({"validity": {"max": "90d"}}, **asked) == told
+def test_find_violations_of_validity(requested, violations):
+    assert found({"validity": {"max": "90d"}}, **requested) == violations
 
 
 @pytest.mark.parametrize(
-    ("policy", "asked", "told"),
+    ("policy", "requested", "violations"),
     [
         pytest.param(subject(denied=["a"]), {CN: "anything else"}, 0, id="only denied in a subject rule: the rest passes"),
         pytest.param(sans(denied=["a.test"]), {"names": ["b.test"]}, 0, id="only denied in a SAN rule: the rest passes"),
@@ -145,24 +145,26 @@ def test_every_row_of_validity(asked, told):
         pytest.param(subject(required=["a", "b"]), {CN: "b"}, 0, id="several required in a subject rule: any of them"),
         pytest.param(sans(required=["a.test", "b.test"]), {"names": ["b.test"]}, 1, id="several required in a SAN rule: all of them"),
         pytest.param(sans(required=["a.*", "*.test"]), {"names": ["a.test"]}, 0, id="one SAN for two required patterns"),
-        pytest.param({}, {"key_algorithm": "RSA_2048"}, 1, id="no algorithm list, and asked"),
-        pytest.param({"algorithms": {"signature": ["any"]}}, {}, 0, id="not checked, which the contract writes as an empty list"),
+        pytest.param({}, {"key_algorithm": "RSA_2048"}, 1, id="algorithm requested, no list"),
+        pytest.param({"algorithms": {"signature": ["any"]}}, {}, 0, id="any signature algorithm is allowed"),
         pytest.param({"validity": {"max": "1d"}}, {"not_after": NOW + DAY}, 0, id="notAfter alone counts from now"),
         pytest.param({"validity": {"max": "1d"}}, {"ttl": timedelta(hours=24, minutes=1)}, 1, id="a compound ttl is computed"),
     ],
 )  # fmt: skip
-def test_every_corner(policy, asked, told):
-    assert len(found(policy, **asked)) == told
+def test_find_violations_in_special_cases(policy, requested, violations):
+    assert len(found(policy, **requested)) == violations
 
 
-def test_all_that_is_wrong_is_told_at_once():
-    told = found(sans(required=["x.test"]), common_name="a", names=["b.test"], key_usages=KU, key_algorithm="RSA_2048")
-    assert len(told) == 5
-    refusal = refuse(told)
+def test_find_violations_reports_all():
+    violations = found(
+        sans(required=["x.test"]), common_name="a", names=["b.test"], key_usages=KU, key_algorithm="RSA_2048"
+    )
+    assert len(violations) == 5
+    refusal = refuse(violations)
     assert (refusal.status, refusal.error) == (400, "BadRequest")
-    assert refusal.message == f"Certificate request validation failed: {', '.join(told)}"
+    assert refusal.message == f"Certificate request validation failed: {', '.join(violations)}"
 
 
-def test_what_clients_wrote_is_made_safe_before_it_is_told():
-    (told,) = found(subject(denied=["*"]), common_name="a\u202eb")
-    assert "\u202e" not in told
+def test_violation_escapes_client_values():
+    (violations,) = found(subject(denied=["*"]), common_name="a\u202eb")
+    assert "\u202e" not in violations

@@ -1,4 +1,4 @@
-"""Patterns of policies: what matches, what only looks as if it did, and how long that takes at worst."""
+"""Tests of policy patterns: matches, near misses, and the worst-case time."""
 
 import re
 import time
@@ -14,7 +14,7 @@ GLOBS = st.text(alphabet="ab.*", max_size=10)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "value", "same"),
+    ("pattern", "value", "expected"),
     [
         ("*", "", True), ("*", "a.b", True), ("*.example.com", "a.b.example.com", True), ("*.example.com", "example.com", False),
         ("*.example.com", "*.example.com", True), ("a*", "ba", False), ("*a", "ab", False), ("a.c", "abc", False),
@@ -23,18 +23,18 @@ GLOBS = st.text(alphabet="ab.*", max_size=10)
         ("Müller", "MÜLLER", True), ("Fußweg", "FUSSWEG", True), ("a b", "a  b", True), ("\uff41", "a", True), ("\uff0a", "anything", False),
     ],
 )  # fmt: skip
-def test_a_star_is_any_run_and_the_whole_value_counts(pattern, value, same):
-    assert matches(pattern, value) is same
+def test_matches_expands_stars_and_needs_whole_value(pattern, value, expected):
+    assert matches(pattern, value) is expected
 
 
 @given(GLOBS, LETTERS)
-def test_matches_what_a_regular_expression_would(pattern, value):
-    told = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value)
-    assert matches(pattern, value) is (told is not None)
+def test_matches_agrees_with_regular_expressions(pattern, value):
+    match = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value)
+    assert matches(pattern, value) is (match is not None)
 
 
 @given(GLOBS, LETTERS)
-def test_a_wildcard_meets_a_pattern_when_one_of_its_hosts_is_the_patterns(pattern, suffix):
+def test_meets_if_one_host_of_the_wildcard_matches(pattern, suffix):
     wildcard = f"*.{suffix}"
     labels = [first + second + third for first in "abx" for second in ("", *"abx") for third in ("", *"abx")]
     if any(matches(pattern, f"{label}.{suffix}") for label in labels):
@@ -49,11 +49,11 @@ def test_a_wildcard_meets_a_pattern_when_one_of_its_hosts_is_the_patterns(patter
         ("admin.example.org", "*.example.com", False), ("adm*", "*.example.com", True), ("*.b.example.com", "*.example.com", False),
     ],
 )  # fmt: skip
-def test_a_wildcard_stands_for_one_label(pattern, wildcard, met):
+def test_meets_replaces_star_with_one_label(pattern, wildcard, met):
     assert meets(pattern, wildcard) is met
 
 
-def test_many_stars_cost_no_more_than_a_glance():
+def test_many_stars_match_quickly():
     began = time.perf_counter()
     assert not matches("*a" * 127, "a" * 126 + "b" * 129)
     assert not matches("a*" * 120 + "b", "a" * 254)
@@ -87,7 +87,7 @@ def test_many_stars_cost_no_more_than_a_glance():
         ("domain_component", "*", "example,com", False, True),
     ],
 )  # fmt: skip
-def test_what_could_be_read_in_two_ways_is_denied_in_either_and_allowed_in_both(kind, pattern, value, allowed, denied):
+def test_allows_needs_every_spelling_denies_needs_one(kind, pattern, value, allowed, denied):
     assert allows(kind, pattern, value) is allowed
     assert denies(kind, pattern, value) is denied
 
@@ -97,12 +97,12 @@ def test_what_could_be_read_in_two_ways_is_denied_in_either_and_allowed_in_both(
     [("dns_name", ""), ("dns_name", "a" * 256), ("dns_name", "bücher.example"), ("domain_component", "a,,b"),
      ("domain_component", "a, b"), ("organization", "a\x00"), ("organization", " a")],
 )  # fmt: skip
-def test_an_unreadable_pattern_allows_nothing_and_denies_everything(kind, pattern):
+def test_invalid_pattern_denies_everything(kind, pattern):
     assert pattern_problem(kind, pattern)
     assert not allows(kind, pattern, pattern)
     assert denies(kind, pattern, "anything")
 
 
 @given(st.text(max_size=20))
-def test_folding_twice_is_folding_once(text):
+def test_fold_is_idempotent(text):
     assert fold(fold(text)) == fold(text)

@@ -1,4 +1,4 @@
-"""The presets: what each allows as it comes, and what it is there to refuse."""
+"""Tests of the presets: what each allows and refuses."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,25 +14,25 @@ NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 KEYS = ["EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_3072", "RSA_4096"]
 
 
-def found(name, **asked):
-    if "names" in asked:
-        asked["names"] = tuple(map(parse, asked["names"]))
+def found(name, **requested):
+    if "names" in requested:
+        requested["names"] = tuple(map(parse, requested["names"]))
     preset = PRESETS[name]
-    wished = resolve_request(RequestedFields(**asked), None, preset.defaults)
-    return find_violations(wished, preset.policy, NOW), wished.leaf(NOW)
+    request = resolve_request(RequestedFields(**requested), None, preset.defaults)
+    return find_violations(request, preset.policy, NOW), request.leaf(NOW)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("key", [None, *KEYS])
-def test_a_request_that_names_a_host_is_enough(name, key):
-    asked = {} if key is None else {"key_algorithm": key}
-    told, leaf = found(name, common_name="www.example.com", names=["www.example.com", "*.a.example"], **asked)
-    assert told == []
+def test_preset_accepts_request_with_a_host(name, key):
+    requested = {} if key is None else {"key_algorithm": key}
+    violations, leaf = found(name, common_name="www.example.com", names=["www.example.com", "*.a.example"], **requested)
+    assert violations == []
     assert leaf.not_after == NOW + timedelta(days=90)
     assert leaf.key_usages == ("digital_signature",)
 
 
-def test_each_has_its_purposes_and_no_other():
+def test_preset_allows_its_purposes_only():
     purposes = {name: found(name, names=["a.example"])[1].extended_key_usages for name in PRESETS}
     assert purposes == {
         "tls-server": ("server_auth",),
@@ -45,35 +45,35 @@ def test_each_has_its_purposes_and_no_other():
         ]
 
 
-def test_a_client_may_have_a_common_name_alone():
+def test_tls_client_accepts_common_name_only():
     assert found("tls-client", common_name="Payroll service")[0] == []
 
 
 @pytest.mark.parametrize(
-    ("name", "asked"),
+    ("name", "requested"),
     [
         ("tls-server", {"names": ["a@b.example"]}),
         ("tls-server", {"names": ["spiffe://a.example/b"]}),
         ("tls-client", {"names": ["10.0.0.1"]}),
         ("tls-client", {"names": ["https://a.example/"]}),
         ("mtls", {"names": ["a@b.example"]}),
-        *[(name, {"names": ["a.example"], **asked}) for name in PRESETS for asked in (
+        *[(name, {"names": ["a.example"], **requested}) for name in PRESETS for requested in (
             {"organization": "system:masters"}, {"organizational_unit": "x"}, {"domain_components": ("a", "b")},
             {"ttl": timedelta(days=398)}, {"key_usages": ("digital_signature", "data_encipherment"), "key_algorithm": "RSA_2048"}, {"key_usages": None},
             {"extended_key_usages": None}, {"key_algorithm": "EC_secp521r1"},
         )],
     ],
 )  # fmt: skip
-def test_refuses_the_rest(name, asked):
-    assert len(found(name, **asked)[0]) == 1
+def test_preset_refuses_other_fields(name, requested):
+    assert len(found(name, **requested)[0]) == 1
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_none_makes_a_ca(name):
+def test_preset_refuses_ca_request(name):
     preset = PRESETS[name]
-    wished = resolve_request(
+    request = resolve_request(
         RequestedFields(names=(parse("a.example"),), basic_constraints=BasicConstraints(True)), None, preset.defaults
     )
-    assert find_violations(wished, preset.policy, NOW) == [
+    assert find_violations(request, preset.policy, NOW) == [
         "CA certificates are not allowed by template policy (basicConstraints.isCA)"
     ]

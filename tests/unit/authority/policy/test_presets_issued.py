@@ -1,4 +1,4 @@
-"""Every preset with every kind of key, through front and signer: certificates that linter, openssl and verifier pass."""
+"""Issue with every preset and key type; check with pkilint, OpenSSL and the verifier of `cryptography`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.tools.pkilint import findings
 KEYS = ("EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_3072", "RSA_4096")
 NAMES = [{"type": "dns_name", "value": "www.example.com"}, {"type": "ip_address", "value": "10.0.0.7"}]
 USAGES = {"tls-server": ["server_auth"], "tls-client": ["client_auth"], "mtls": ["server_auth", "client_auth"]}
-# Making a long RSA key takes seconds; its certificate is the same as by CSR.
+# Generating long RSA keys takes seconds, and the CSR cases cover their certificates.
 CASES = [
     (how, algorithm, preset)
     for how in ("attributes", "csr", "renewal")
@@ -29,7 +29,7 @@ CASES = [
 ]
 
 
-def asked(preset: str, algorithm: str) -> dict[str, Any]:
+def attributes_for(preset: str, algorithm: str) -> dict[str, Any]:
     usages = ["digital_signature", *(["key_encipherment"] if algorithm.startswith("RSA") else [])]
     found = {"ttl": "90d", "keyUsages": usages, "extendedKeyUsages": USAGES[preset], "keyAlgorithm": algorithm}
     if preset == "tls-client":
@@ -37,19 +37,19 @@ def asked(preset: str, algorithm: str) -> dict[str, Any]:
     return {**found, "commonName": "www.example.com", "altNames": NAMES}
 
 
-def test_every_preset_is_here() -> None:
+def test_cases_cover_every_preset() -> None:
     assert PRESETS.keys() == USAGES.keys()
 
 
 @pytest.fixture(scope="module")
 def client() -> Client:
-    return Client(clock=lambda: datetime.now(UTC))  # openssl knows no other
+    return Client(clock=lambda: datetime.now(UTC))  # openssl verifies against the current time
 
 
 @pytest.mark.parametrize(("how", "algorithm", "preset"), CASES)
-def test_what_is_issued_is_as_rfc_5280_has_it(client: Client, preset: str, algorithm: Any, how: str) -> None:
+def test_issued_certificate_conforms_to_rfc_5280(client: Client, preset: str, algorithm: Any, how: str) -> None:
     client.profile = client.setting.profile(policy=PRESETS[preset].policy, defaults=PRESETS[preset].defaults)
-    attributes = asked(preset, algorithm)
+    attributes = attributes_for(preset, algorithm)
     if how == "csr":
         from evercert.pki.keys import PrivateKey
 
@@ -66,15 +66,15 @@ def test_what_is_issued_is_as_rfc_5280_has_it(client: Client, preset: str, algor
             "keyUsages": attributes["keyUsages"],
             "extendedKeyUsages": attributes["extendedKeyUsages"],
         }
-        said = client.post(
+        response = client.post(
             "/api/v1/cert-manager/certificates", {"profileId": client.profile.id, "csr": csr, "attributes": body}
         )
     else:
-        said = client.post(
+        response = client.post(
             "/api/v1/cert-manager/certificates", {"profileId": client.profile.id, "attributes": attributes}
         )
-    assert said.status == 200, said.body
-    issued = said.json["certificate"]
+    assert response.status == 200, response.body
+    issued = response.json["certificate"]
     if how == "renewal":
         issued = client.post(f"/api/v1/cert-manager/certificates/{issued['certificateId']}/renew").json
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
@@ -87,7 +87,7 @@ def test_what_is_issued_is_as_rfc_5280_has_it(client: Client, preset: str, algor
     )
     builder = PolicyBuilder().store(Store([root])).time(client.setting.now().replace(tzinfo=None))
     if preset == "tls-client":
-        return  # the verifier wants an alternative name of every client
+        return  # the verifier requires an alternative name
     if preset == "mtls":
         builder.build_client_verifier().verify(leaf, [issuing])
     builder.build_server_verifier(x509.DNSName("www.example.com")).verify(leaf, [issuing])
@@ -101,23 +101,25 @@ def named_csr(key: Any, common_name: str) -> str:
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def test_a_hundred_names_fit(client: Client) -> None:
-    """More than KMS takes as a message: it is signed by its digest."""
+def test_certificate_fits_a_hundred_names(client: Client) -> None:
+    """KMS accepts raw messages of at most 4,096 bytes, so this needs a digest."""
     client.profile = client.setting.profile(policy=PRESETS["tls-server"].policy)
     names = [{"type": "dns_name", "value": f"host-{n}.a-rather-long-name.example.com"} for n in range(98)]
-    said = client.issue({"keyAlgorithm": "EC_prime256v1", "altNames": names})
-    assert said.status == 200, said.body
-    leaf = x509.load_pem_x509_certificate(said.json["certificate"]["certificate"].encode())
+    response = client.issue({"keyAlgorithm": "EC_prime256v1", "altNames": names})
+    assert response.status == 200, response.body
+    leaf = x509.load_pem_x509_certificate(response.json["certificate"]["certificate"].encode())
     assert findings(leaf) == [] and len(leaf.tbs_certificate_bytes) > 4_096
 
 
 @pytest.mark.parametrize("preset", sorted(USAGES))
 @pytest.mark.parametrize("algorithm", [one for one in KEYS if one not in {"RSA_3072", "RSA_4096"}])
 @pytest.mark.parametrize("how", ["attributes", "renewal"])
-def test_what_signs_itself_is_as_rfc_5280_has_it_too(client: Client, preset: str, algorithm: Any, how: str) -> None:
-    of = PRESETS[preset]
-    client.profile = client.setting.profile("alone", issuer_type="self-signed", policy=of.policy, defaults=of.defaults)
-    issued = client.issued(asked(preset, algorithm))
+def test_self_signed_certificate_conforms_to_rfc_5280(client: Client, preset: str, algorithm: Any, how: str) -> None:
+    rules = PRESETS[preset]
+    client.profile = client.setting.profile(
+        "alone", issuer_type="self-signed", policy=rules.policy, defaults=rules.defaults
+    )
+    issued = client.issued(attributes_for(preset, algorithm))
     if how == "renewal":
         issued = client.post(f"/api/v1/cert-manager/certificates/{issued['certificateId']}/renew").json
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
@@ -128,16 +130,18 @@ def test_what_signs_itself_is_as_rfc_5280_has_it_too(client: Client, preset: str
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
 @pytest.mark.parametrize("issuer_type", ["ca", "self-signed"])
-def test_so_are_those_of_names_alone_and_of_the_strangest(client: Client, algorithm: Any, issuer_type: Any) -> None:
-    """A wildcard, an international name, an address of either kind, a workload, and nothing as the subject."""
-    of = PRESETS["mtls"]
-    client.profile = client.setting.profile("mtls", issuer_type=issuer_type, policy=of.policy, defaults=of.defaults)
+def test_unusual_names_conform_to_rfc_5280(client: Client, algorithm: Any, issuer_type: Any) -> None:
+    """Wildcard, international name, IPv4 and IPv6 addresses, SPIFFE ID, and an empty subject."""
+    rules = PRESETS["mtls"]
+    client.profile = client.setting.profile(
+        "mtls", issuer_type=issuer_type, policy=rules.policy, defaults=rules.defaults
+    )
     names = [
         ("dns_name", "*.example.com"), ("dns_name", "bücher.example.com"), ("ip_address", "2001:db8::1"),
         ("ip_address", "10.0.0.7"), ("uri", "spiffe://example.com/web"),
     ]  # fmt: skip
     alt_names = [{"type": kind, "value": value} for kind, value in names]
-    said = {**asked("mtls", algorithm), "commonName": None, "altNames": alt_names}
-    leaf = x509.load_pem_x509_certificate(client.issued(said)["certificate"].encode())
+    attributes = {**attributes_for("mtls", algorithm), "commonName": None, "altNames": alt_names}
+    leaf = x509.load_pem_x509_certificate(client.issued(attributes)["certificate"].encode())
     assert findings(leaf) == []
     assert len(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == len(names)

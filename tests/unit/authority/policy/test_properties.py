@@ -1,7 +1,7 @@
-"""What holds for every policy and every request: rules are kept, denied is denied, and more rules never allow more.
+"""Properties of all policies and requests: rules hold, denied values fail, and more rules never allow more.
 
-Most policies refuse most requests, and then nothing is learnt: so policies are made for the request that they meet, and
-how many of them let it in is a test of its own. What a pattern means is said here once more, by a regular expression.
+A random policy refuses most requests, which tests little. So each policy is generated for its request, and one test
+checks how many requests pass. Regular expressions serve as the reference implementation of patterns.
 """
 
 import re
@@ -41,7 +41,7 @@ def few(values, least=0):
 
 
 @st.composite
-def wishes(draw):
+def requests(draw):
     names = [
         Identifier(kind, named(word, host.removeprefix("*.") if word != "dns_name" else host))
         for word, kind in draw(few(st.sampled_from(sorted(SANS.items()))))
@@ -59,17 +59,19 @@ def wishes(draw):
     )
 
 
-def values_of(wish: EffectiveRequest) -> dict[tuple[str, str], list[str]]:
-    """What is asked for, by the rule that says whether it may be."""
-    found: dict[tuple[str, str], list[str]] = {("subject", kind): list(wish.subject.get(kind, ())) for kind in SUBJECT}
+def values_of(request: EffectiveRequest) -> dict[tuple[str, str], list[str]]:
+    """Return the requested values, by the rule that applies to them."""
+    found: dict[tuple[str, str], list[str]] = {
+        ("subject", kind): list(request.subject.get(kind, ())) for kind in SUBJECT
+    }
     for word, kind in SANS.items():
-        found["sans", word] = [name.value for name in wish.names if name.kind == kind]
+        found["sans", word] = [name.value for name in request.names if name.kind == kind]
     return found
 
 
 @st.composite
 def rule_for(draw, kind, values):
-    """Mostly one that lets them in."""
+    """Generate a rule that mostly allows the values."""
     pattern = PATTERN.map(lambda text: named(kind, text))
     mine = st.sampled_from(values) if values else st.just("*")
     lists = {"allowed": draw(st.sampled_from([["*"], values or ["*"], [*values[:1], "*a"], [named(kind, "a")], []]))}
@@ -80,36 +82,38 @@ def rule_for(draw, kind, values):
 
 
 @st.composite
-def met(draw):
-    """A wish, and a policy that was made for it."""
-    wish = draw(wishes())
+def requests_with_policies(draw):
+    """Generate a request, and a policy for it."""
+    request = draw(requests())
     policy: dict[str, Any] = {"subject": [], "sans": []}
-    for (part, kind), values in values_of(wish).items():
+    for (part, kind), values in values_of(request).items():
         if draw(st.integers(0, 19)) < (19 if values else 4):
             policy[part].append({"type": kind, **draw(rule_for(kind, values))})
-    for part, asked in (("key-usages", wish.key_usages), ("extended-key-usages", wish.extended_key_usages)):
+    for part, requested in (("key-usages", request.key_usages), ("extended-key-usages", request.extended_key_usages)):
         more = draw(few(st.sampled_from(WORDS[part])))
-        lists = {"allowed": list(dict.fromkeys([*asked, *more]))} if draw(st.integers(0, 4)) < 4 else {"allowed": more}
-        if asked and draw(st.booleans()):
-            lists["required"] = [one for one in asked[:1] if one != "key_cert_sign"]
+        lists = (
+            {"allowed": list(dict.fromkeys([*requested, *more]))} if draw(st.integers(0, 4)) < 4 else {"allowed": more}
+        )
+        if requested and draw(st.booleans()):
+            lists["required"] = [one for one in requested[:1] if one != "key_cert_sign"]
         elif draw(st.integers(0, 5)) == 5:
             lists["required"] = draw(few(st.sampled_from(WORDS[part]), 1))
         if draw(st.integers(0, 4)) == 4:
-            lists["denied"] = draw(few(st.sampled_from([*asked, *asked, *WORDS[part]]), 1))
+            lists["denied"] = draw(few(st.sampled_from([*requested, *requested, *WORDS[part]]), 1))
         if lists := {word: usages for word, usages in lists.items() if usages}:
             policy[part] = lists
-    signs, words = wish.signature_algorithm, list(SIGNATURES.values())
+    signs, words = request.signature_algorithm, list(SIGNATURES.values())
     algorithms: dict[str, list[str]] = {}
-    if wish.key_algorithm is not None or draw(st.integers(0, 7)) == 7:
-        algorithms["key-algorithm"] = draw(st.sampled_from([KEYS, KEYS, [wish.key_algorithm or KEYS[0]], KEYS[:1]]))
+    if request.key_algorithm is not None or draw(st.integers(0, 7)) == 7:
+        algorithms["key-algorithm"] = draw(st.sampled_from([KEYS, KEYS, [request.key_algorithm or KEYS[0]], KEYS[:1]]))
     if signs is not None or draw(st.integers(0, 7)) == 7:
         algorithms["signature"] = draw(st.sampled_from([words, words, [SIGNATURES[signs or "RSA-SHA256"]], words[:1]]))
     longest = draw(st.sampled_from([None, None, "1y", "1y", "1y", *LONGEST]))
-    return wish, {**policy, "algorithms": algorithms} | ({} if longest is None else {"validity": {"max": longest}})
+    return request, {**policy, "algorithms": algorithms} | ({} if longest is None else {"validity": {"max": longest}})
 
 
-def allowed(wish, policy):
-    return not find_violations(wish, Policy.model_validate(policy), NOW)
+def allowed(request, policy):
+    return not find_violations(request, Policy.model_validate(policy), NOW)
 
 
 def fits(pattern: str, value: str) -> bool:
@@ -120,15 +124,15 @@ def rules(policy):
     return {(part, rule["type"]): rule for part in ("subject", "sans") for rule in policy[part]}
 
 
-def test_enough_of_them_is_allowed_for_the_rest_to_tell_something() -> None:
+def test_strategy_allows_and_refuses_enough_requests() -> None:
     counted: Counter[str] = Counter()
 
     @settings(max_examples=200, database=None, derandomize=True)
-    @given(met())
+    @given(requests_with_policies())
     def count(pair):
-        wish, policy = pair
-        said = [name for name in ("subject", "names", "key_usages", "extended_key_usages") if getattr(wish, name)]
-        counted.update([f"{name} {allowed(wish, policy)}" for name in ("any", *said)])
+        request, policy = pair
+        fields = [name for name in ("subject", "names", "key_usages", "extended_key_usages") if getattr(request, name)]
+        counted.update([f"{name} {allowed(request, policy)}" for name in ("any", *fields)])
 
     count()
     for name in ("any", "subject", "names", "key_usages", "extended_key_usages"):
@@ -136,13 +140,13 @@ def test_enough_of_them_is_allowed_for_the_rest_to_tell_something() -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(met())
-def test_what_is_allowed_satisfies_every_rule(pair):
-    wish, policy = pair
-    if not allowed(wish, policy):
+@given(requests_with_policies())
+def test_allowed_request_satisfies_every_rule(pair):
+    request, policy = pair
+    if not allowed(request, policy):
         return
     there = rules(policy)
-    for (part, kind), values in values_of(wish).items():
+    for (part, kind), values in values_of(request).items():
         lists = there.get((part, kind))
         if lists is None:
             assert values == []
@@ -153,37 +157,40 @@ def test_what_is_allowed_satisfies_every_rule(pair):
             assert not any(fits(pattern, value) for pattern in lists.get("denied", []))
         needed = [any(fits(pattern, value) for value in values) for pattern in lists.get("required", [])]
         assert not needed or (all(needed) if part == "sans" else any(needed))
-    for part, asked in (("key-usages", wish.key_usages), ("extended-key-usages", wish.extended_key_usages)):
+    for part, requested in (("key-usages", request.key_usages), ("extended-key-usages", request.extended_key_usages)):
         lists = policy.get(part, {})
         required = set(lists.get("required", []))
-        assert required <= set(asked) <= required | set(lists.get("allowed", []))
-        assert not set(asked) & set(lists.get("denied", []))
-    for part, one in (("key-algorithm", wish.key_algorithm), ("signature", SIGNATURES.get(wish.signature_algorithm))):
+        assert required <= set(requested) <= required | set(lists.get("allowed", []))
+        assert not set(requested) & set(lists.get("denied", []))
+    for part, one in (
+        ("key-algorithm", request.key_algorithm),
+        ("signature", SIGNATURES.get(request.signature_algorithm)),
+    ):
         known = policy["algorithms"].get(part)
         assert one is None if known is None else one in known
-    assert wish.ttl <= LONGEST.get(policy.get("validity", {}).get("max"), wish.ttl)
-    assert not wish.ca
+    assert request.ttl <= LONGEST.get(policy.get("validity", {}).get("max"), request.ttl)
+    assert not request.ca
 
 
-@given(met(), st.data())
-def test_a_denied_pattern_never_passes(pair, data):
-    """Denied is what was let in before: each value in turn, or a host that a wildcard stands for."""
-    wish, policy = pair
+@given(requests_with_policies(), st.data())
+def test_denied_pattern_never_passes(pair, data):
+    """Deny each value in turn, a host that a wildcard covers, and a prefix."""
+    request, policy = pair
     there = rules(policy)
-    for key, values in values_of(wish).items():
+    for key, values in values_of(request).items():
         for value in values if key in there else ():
             wide = key[1] in {"dns_name", "common_name"}
             hosts = [value.replace("*", label) for label in ("a", "b", "c") if wide]
             cut = data.draw(st.integers(0, len(value)))
-            for pattern in (value, *hosts, f"{value[:cut]}*"):
+            for pattern in dict.fromkeys((value, *hosts, f"{value[:cut]}*")):
                 rule = {**there[key], "denied": [*there[key].get("denied", []), pattern]}
                 rule["denied"] = list(dict.fromkeys(rule["denied"]))
                 others = [one for one in policy[key[0]] if one["type"] != key[1]]
-                assert not allowed(wish, {**policy, key[0]: [*others, rule]})
+                assert not allowed(request, {**policy, key[0]: [*others, rule]})
 
 
 def looser(policy):
-    """With one rule less, or one that asks for less."""
+    """Yield the policy with one rule removed or relaxed."""
     yield {key: value for key, value in policy.items() if key != "validity"}
     yield {**policy, "algorithms": {part: ["any"] for part in policy["algorithms"]}}
     for part, words in WORDS.items():
@@ -203,25 +210,25 @@ def looser(policy):
         if free:
             variants += [{**denied, "allowed": free}, {word: lists[word] for word in lists if word != "denied"}]
         if denied:
-            variants.append(denied)  # denied alone lets the rest in
+            variants.append(denied)  # a rule with denied alone allows everything else
         if "allowed" in lists:
             variants.append({**lists, "allowed": list(dict.fromkeys([*lists["allowed"], "a*"]))})
         yield from ({**policy, part: [*others, {"type": kind, **one}]} for one in variants)
 
 
-@given(met())
-def test_one_more_rule_never_allows_more(pair):
-    """Told from its other end: what a policy allows, one with less in it allows too.
+@given(requests_with_policies())
+def test_relaxed_policy_allows_no_less(pair):
+    """Adding a rule never allows more: what a policy allows, a relaxed policy allows too.
 
-    A rule for a type that had none is another matter: it gives words to it (§D.3).
+    Exception: a first rule for a type, which allows values of it.
     """
-    wish, policy = pair
-    if allowed(wish, policy):
+    request, policy = pair
+    if allowed(request, policy):
         for less in looser(policy):
-            assert allowed(wish, less), less
+            assert allowed(request, less), less
 
 
-@given(met())
-def test_no_policy_makes_a_ca(pair):
-    wish, policy = pair
-    assert not (wish.ca and allowed(wish, policy))
+@given(requests_with_policies())
+def test_no_policy_allows_a_ca(pair):
+    request, policy = pair
+    assert not (request.ca and allowed(request, policy))
