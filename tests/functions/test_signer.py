@@ -137,5 +137,5 @@ def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, cap
 def test_another_certificate_under_a_known_id_is_refused(signer, ceremony: Ceremony, context) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC))
     decode_answer(signer().handler(encode_leaf(asked), context))
-    with pytest.raises(Refusal, match="another certificate was asked for"):
+    with pytest.raises(Refusal, match="id already used for another certificate"):
         decode_answer(signer().handler(encode_leaf(replace(asked, profile="shop/other")), context))
