@@ -144,8 +144,8 @@ class InfisicalStage:
 
     def wasted(self) -> list[str]:
         """Return the valid certificates that were not delivered."""
-        told = [outcome.data.get("serial_number") for outcome in self.world.specs.history("web")]
-        delivered = {int(serial, 16) for serial in told if serial}
+        announced = [outcome.data.get("serial_number") for outcome in self.world.specs.history("web")]
+        delivered = {int(serial, 16) for serial in announced if serial}
         return [one.id for one in self.server.issued if not one.revoked and one.signed.serial_number not in delivered]
 
 

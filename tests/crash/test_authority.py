@@ -133,8 +133,8 @@ def renew(key: str | None, **body: Any) -> Ask:
         except Refusal as refusal:  # without a token: done before, and to be found
             if key is not None or "already been renewed" not in str(refusal):
                 raise
-            told = front.retrieval.certificate(stage.identity, stage.old)["certificate"]
-            return {"certificate": {"certificateId": told["latestRenewalCertificateId"]}}
+            response = front.retrieval.certificate(stage.identity, stage.old)["certificate"]
+            return {"certificate": {"certificateId": response["latestRenewalCertificateId"]}}
 
     return ask
 
@@ -246,8 +246,8 @@ def test_poll_resumes_crashed_issuance(world: World, scenario: Scenario) -> None
     scenario.ask(stage, stage.front)
     stage.signers.dead = stage.signers.listening = False
     (waiting,) = [one for one in stage.requests if one.status == "pending"]
-    told = stage.front.retrieval.poll(stage.identity, waiting.id)
-    assert (told["status"], told["certificateId"]) == ("issued", waiting.certificate_id)
+    response = stage.front.retrieval.poll(stage.identity, waiting.id)
+    assert (response["status"], response["certificateId"]) == ("issued", waiting.certificate_id)
     settled(stage, scenario)
 
 

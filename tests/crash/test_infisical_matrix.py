@@ -31,7 +31,7 @@ def stage(shared_world: World) -> Iterator[InfisicalStage]:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def context_on_failure(what: str) -> Iterator[None]:
     try:
         yield
     except AssertionError as error:
@@ -68,7 +68,7 @@ def test_crash_at_any_call_wastes_no_certificate(stage, scenario: Scenario, ever
     points = [(at, when) for at in range(1, len(calls) + 1) for when in ("before", "after")]
     tally = Tally()
     for at, when in sample(points, every, len(str(scenario)), worst.__contains__):
-        with told(f"killed {when} call {at}: {calls[at - 1]}"):
+        with context_on_failure(f"killed {when} call {at}: {calls[at - 1]}"):
             stage.run(scenario, at, when)
             assert_promises(stage, scenario, extra=scenario.extra)
         tally.add(stage, scenario)
@@ -85,7 +85,7 @@ def test_network_error_wastes_no_certificate(stage, scenario: Scenario, every: i
     points = [(at, fault) for at in asked for fault in FAULTS]
     tally = Tally()
     for at, fault in sample(points, every, len(str(scenario)), worst.__contains__):
-        with told(f"{fault} at call {at}: {calls[at - 1]}"):
+        with context_on_failure(f"{fault} at call {at}: {calls[at - 1]}"):
             stage.run(scenario, at, act=trouble(stage, fault))
             assert_promises(stage, scenario, extra=scenario.extra, failures=1)
         tally.add(stage, scenario)

@@ -1,4 +1,4 @@
-"""An outage is met once, one goes first when it may be over, and not all come back at once."""
+"""Circuit breaker: postponed runs, a single probe, spread retries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UIDS = [str(uuid.UUID(int=number)) for number in range(200)]
 
 
 class Outage:
-    """A breaker, and its service, which answers or does not."""
+    """A breaker and a service that can be switched off."""
 
     def __init__(self) -> None:
         self.clock, self.breakers = HandClock(), FakeGates()

@@ -1,4 +1,4 @@
-"""Turns, intents, places that are gone, and rules asked beforehand, at a destination that has all of them."""
+"""Slots, intents, deleted destinations and preflight checks, with a destination that has all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 
 @dataclass
 class Shelf:
-    """Makes a new thing at every first delivery; `lost` answers never arrive."""
+    """Creates a new object at every first delivery; `lost` responses never arrive."""
 
     clock: Callable[[], datetime]
     service: str = "shelf"
@@ -75,7 +75,7 @@ def bench() -> Bench:
 
 @pytest.fixture
 def shelf(bench: Bench) -> Shelf:
-    """As the destination `here`."""
+    """Make the shelf the destination `here`."""
     bench.destinations.known["here"] = shelf = Shelf(bench.clock)
     return shelf
 
@@ -86,7 +86,7 @@ def here(bench: Bench, number: int = 0) -> Delivery:
 
 
 def later(bench: Bench) -> str:
-    """The next run, when it is due."""
+    """Run again at the due time."""
     bench.clock.now = max(bench.record().due_at, bench.clock.now)
     return bench.run()
 

@@ -1,4 +1,4 @@
-"""Issuers that make the private key, wait for people, and renew behind our back."""
+"""Issuers that generate the private key, wait for approval, or renew by themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOLLOWED = "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b"
 
 @dataclass
 class Maker:
-    """Makes key and certificate, and knows them by names of its own."""
+    """Generates key and certificate, and has its own references for them."""
 
     waits_for: list[str] = field(default_factory=list)
     advice: str | None = None
@@ -124,14 +124,14 @@ def test_tokens_without_csr_differ_by_revision(bench: Bench, maker: Maker) -> No
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [("other_key", "it is for another public key"), ("no_key", "it has no usable private key")],
 )
-def test_unusable_issuer_key_is_revoked(bench: Bench, maker: Maker, wrong: str, told: str) -> None:
+def test_unusable_issuer_key_is_revoked(bench: Bench, maker: Maker, wrong: str, message: str) -> None:
     setattr(maker, wrong, True)
     bench.want(theirs())
     assert bench.run() == "certificate.failed"
-    assert told in bench.record().last_error.message
+    assert message in bench.record().last_error.message
     assert maker.revoked == ["id-1"]
 
 
@@ -176,11 +176,11 @@ def test_issuer_advises_key_algorithm(bench, maker, advice, made) -> None:
 def test_pending_approval_is_announced_once(bench: Bench, maker: Maker) -> None:
     maker.waits_for = ["an approval", "an approval", "another approval"]
     bench.want(theirs())
-    told = []
+    outcomes = []
     for _ in range(4):
-        told.append(bench.run())
+        outcomes.append(bench.run())
         bench.clock.now = bench.record().due_at
-    assert told == ["certificate.pending", "pending", "certificate.pending", "certificate.issued"]
+    assert outcomes == ["certificate.pending", "pending", "certificate.pending", "certificate.issued"]
     outcome = bench.announcer.announced[0]
     assert (outcome.data["waits_for"], outcome.data["request"]) == ("an approval", "request-1")
 

@@ -67,8 +67,8 @@ def test_repaired_drift_is_announced_only(bench: Bench) -> None:
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("it held another value", repaired="ours is current again")
     assert bench.run() == "certificate.drifted"
-    told = bench.announcer.announced[-1]
-    assert told.data["drifted"] == [
+    event = bench.announcer.announced[-1]
+    assert event.data["drifted"] == [
         {"destination": "fake to=here", "problem": "it held another value", "repaired": "ours is current again"}
     ]
     record = bench.record()
@@ -99,7 +99,7 @@ def test_deleted_destination_gets_a_first_delivery(bench: Bench) -> None:
 
 
 def test_drift_is_found_again_after_a_crash(bench: Bench) -> None:
-    """The finding is stored with its announcement; what was not stored is seen again."""
+    """The finding is stored with its announcement; a finding that was not stored is found again."""
     bench.clock.now = at_rest(bench).due_at
     here(bench).drift = Drift("its version is gone")
     conclude, bench.table.conclude = bench.table.conclude, None  # dies before it can write
@@ -176,15 +176,15 @@ def test_each_warning_is_sent_once(bench: Bench) -> None:
     for _ in as_long_as(lambda: bench.clock() < record.facts.not_after + 3 * DAY):
         bench.clock.now = bench.record().due_at
         bench.run()
-    told = [o for o in bench.announcer.announced if o.type in {"certificate.expiring", "certificate.expired"}]
-    assert [(o.type, o.severity) for o in told] == [
+    outcomes = [o for o in bench.announcer.announced if o.type in {"certificate.expiring", "certificate.expired"}]
+    assert [(o.type, o.severity) for o in outcomes] == [
         ("certificate.expiring", "warning"),
         ("certificate.expiring", "critical"),
         ("certificate.expired", "critical"),
     ]
-    for outcome, of in zip(told, (0.25, 0.6, 1), strict=True):
+    for outcome, of in zip(outcomes, (0.25, 0.6, 1), strict=True):
         assert timedelta(0) <= outcome.at - share(record, of) < timedelta(hours=13)
-    assert told[0].data["message"] == "not renewed: closed"
+    assert outcomes[0].data["message"] == "not renewed: closed"
 
 
 def test_renewal_resets_warnings(bench: Bench) -> None:

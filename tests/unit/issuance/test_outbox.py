@@ -1,4 +1,4 @@
-"""An outcome reaches the topic at least once, and leaves the due index only then."""
+"""Outbox: outcomes are published at least once, and remain due until then."""
 
 from __future__ import annotations
 

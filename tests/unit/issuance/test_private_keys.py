@@ -1,4 +1,4 @@
-"""Whose private key a revision has: a new one, the kept one, or the user's own; and how often one is issued unasked."""
+"""Private keys of revisions (new, kept, or supplied by CSR), and the loop guard."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ def test_supplied_csr_is_used_once_with_warnings(bench: Bench, ca: ScriptedCA) -
         bench.clock.now = bench.record().due_at
         bench.run()
     assert len(ca.issued) == 1
-    told = [o for o in bench.announcer.announced if o.type.startswith("certificate.expir")]
-    assert [o.type for o in told] == ["certificate.expiring", "certificate.expiring", "certificate.expired"]
-    assert told[0].data["message"] == "not renewed automatically: it is issued once"
+    outcomes = [o for o in bench.announcer.announced if o.type.startswith("certificate.expir")]
+    assert [o.type for o in outcomes] == ["certificate.expiring", "certificate.expiring", "certificate.expired"]
+    assert outcomes[0].data["message"] == "not renewed automatically: it is issued once"
 
 
 def test_csr_with_unrotated_key_is_renewed(bench: Bench, ca: ScriptedCA) -> None:
@@ -219,7 +219,7 @@ def test_timely_renewals_are_no_loop(bench: Bench) -> None:
 
 
 class DatingBack(SelfSigned):
-    """As CAs do for peers whose clocks are behind: five minutes, whatever the lifetime."""
+    """Backdate by five minutes, as CAs do for peers whose clocks are behind."""
 
     back = timedelta(minutes=5)
 

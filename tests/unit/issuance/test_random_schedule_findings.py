@@ -1,4 +1,4 @@
-"""What random schedules found, each cut down to the steps that matter."""
+"""Regressions found by random schedules, shrunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bench() -> Bench:
 
 
 class Forgetful:
-    """The table, whose answer is lost when a delivery is written down."""
+    """A table that loses the response when a delivery is stored."""
 
     def __init__(self, table: FakeTable, error: EvercertError) -> None:
         self._table, self._error = table, error
@@ -52,7 +52,7 @@ def test_table_error_is_not_blamed_on_destination(bench: Bench, error: EvercertE
 
 
 def test_refusing_seal_keeps_issued_certificate(bench: Bench) -> None:
-    """A refusal of KMS, after the chain was saved, is no refusal of the issuer."""
+    """A refusal of KMS after the chain was stored is not a refusal of the issuer."""
     bench.want(spec(to=("here",)))
     bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("busy")]
     assert bench.run() == "certificate.failed"

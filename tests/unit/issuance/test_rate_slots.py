@@ -1,4 +1,4 @@
-"""A whole fleet at a service that takes one write a second: it is taken as fast as that, and no turn is wasted."""
+"""A fleet at a service limited to one write per second wastes no slot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Slow(FakeDestination):
 
 @dataclass
 class Messages:
-    """What the queue was sent, each at the time when it arrives."""
+    """Nudges by arrival time."""
 
     bench: Bench
     waiting: list[tuple[datetime, int, str]] = field(default_factory=list)

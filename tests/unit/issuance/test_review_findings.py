@@ -1,4 +1,4 @@
-"""What a review found: one destination, clock or record that stands in the way of others."""
+"""Regressions found by a review: one destination, clock or record blocked others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def failing(bench: Bench, *errors: Exception) -> FakeDestination:
 
 
 def until(bench: Bench, moment) -> list[str]:
-    """Runs it whenever it is due."""
+    """Run at every due time."""
     runs = 0
     while bench.record().due_at < moment:
         bench.clock.now = max(bench.record().due_at, bench.clock.now)
@@ -106,9 +106,9 @@ def test_drift_during_refused_renewal_is_no_hot_loop(bench: Bench) -> None:
     bench.clock.now = bench.record().renew_at
     bench.destinations.known["here"].refuses = Rejected("no")
     bench.destinations.known["here"].drift = Drift("its version is gone")
-    told = until(bench, bench.clock() + 3 * DAY)
-    assert told.count("certificate.drifted") <= 3
-    assert told.count("certificate.failed") <= 6
+    types = until(bench, bench.clock() + 3 * DAY)
+    assert types.count("certificate.drifted") <= 3
+    assert types.count("certificate.failed") <= 6
 
 
 @pytest.mark.parametrize("refusal", [Rejected("a rule of its own"), Misconfigured("no right"), ValueError("a bug")])

@@ -61,7 +61,7 @@ def test_too_early_renewal_is_clamped_and_announced(bench: Bench) -> None:
 
 
 def test_certificate_without_common_name_is_renewed(bench: Bench) -> None:
-    """What is not there is not stored, and must not be missed when the record is read again."""
+    """Absent attributes are not stored, and reading the record must not need them."""
     bench.want(spec(attributes={"alt-names": ["www.example.com", "uri:spiffe://example.org/web"]}))
     assert bench.run() == "certificate.issued"
     bench.clock.now = bench.record().renew_at
@@ -107,8 +107,8 @@ def test_edit_of_labels_or_lifecycle_issues_nothing(bench: Bench, changes: dict)
     bench.edit(spec(**changes))
     assert bench.run() == "nothing-to-do"
     record = bench.record()
-    wish = changes.get("lifecycle")
-    if wish:
+    lifecycle = changes.get("lifecycle")
+    if lifecycle:
         assert record.renew_at == record.facts.not_after - timedelta(days=10)
     assert record.due_at == record.check_at < record.renew_at
 
@@ -220,7 +220,7 @@ def test_rejected_item_fixed_by_hand_is_issued(bench: Bench) -> None:
 
 
 def test_misconfigured_seal_is_a_failure(bench: Bench) -> None:
-    """Only the inventory's own trouble leaves `run` as an exception."""
+    """Only errors of the record store leave `run` as exceptions."""
     bench.want(spec())
     bench.seal.error = Misconfigured("the key is disabled")
     assert bench.run() == "certificate.failed"

@@ -29,7 +29,7 @@ def test_added_destination_survives_reverted_edit(bench: Bench, ca: ScriptedCA) 
 
 
 class Aged:
-    """Hands out certificates that are seventy days old."""
+    """Issues certificates that are seventy days old."""
 
     def issue_with(self, request, private_key):
         return SELF_SIGNED.issuer.issue_with(replace(request, now=request.now - timedelta(days=70)), private_key)
@@ -82,7 +82,7 @@ def test_earlier_refusal_does_not_hold_request(bench: Bench, ca: ScriptedCA) -> 
 
 
 def test_refusing_destination_expires_no_other(bench: Bench) -> None:
-    """A rejection waits a day; a certificate of twelve hours does not."""
+    """A rejection is retried after a day, later than the expiry of a 12-hour certificate."""
     bench.want(spec(to=("a", "b"), attributes={"common-name": "www.example.com", "ttl": "12h"}))
     broken(bench, "b", *[Rejected("never")] * 9)
     assert bench.run() == "certificate.issued"

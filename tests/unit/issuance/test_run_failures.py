@@ -128,7 +128,7 @@ def test_bug_is_announced_without_its_text(bench: Bench) -> None:
 
 # -- issuers that refuse to revoke or cancel, and wrong clocks --------------------------------------------------------
 class Stubborn:
-    """An issuer that answers as it is told, and lets nothing be taken back."""
+    """An issuer with scripted answers that refuses to revoke and cancel."""
 
     def __init__(self, ca: ScriptedCA, answer=None) -> None:
         self.inner = ScriptedIssuer(ScriptedIssuer.Settings(address="https://ca.example"))

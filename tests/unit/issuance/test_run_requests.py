@@ -43,7 +43,7 @@ def test_request_after_issuance_is_served_next(bench: Bench, ca: ScriptedCA) -> 
 
 
 def test_foreign_key_is_never_delivered(bench: Bench, ca: ScriptedCA) -> None:
-    """Whatever opens the seal, certificate and key go out together or not at all (P3)."""
+    """P3: certificate and key are delivered as a pair or not at all."""
     bench.want(spec())
     bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
     bench.run()
@@ -69,7 +69,7 @@ def test_reverted_edit_ends_its_failure(bench: Bench, ca: ScriptedCA) -> None:
 
 
 def test_delivery_of_crashed_run_is_announced(bench: Bench, ca: ScriptedCA) -> None:
-    """Died after the first destination was written down; in the next run the second one fails."""
+    """The first run crashes after one delivery; in the next run the other destination fails."""
     bench.want(spec(to=("here", "there")))
 
     class Dies(BaseException):
@@ -89,7 +89,7 @@ def test_delivery_of_crashed_run_is_announced(bench: Bench, ca: ScriptedCA) -> N
 
 # -- old certificates and manual edits --------------------------------------------------------------------------------
 def test_old_answer_is_not_renewed_at_once(bench: Bench) -> None:
-    """An issuer that hands out what it issued long ago: past its own renewal time on the first day."""
+    """The issuer returns an old certificate, which is past its renewal time on the first day."""
 
     class Cached:
         def issue_with(self, request, private_key):

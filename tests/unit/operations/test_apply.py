@@ -1,4 +1,4 @@
-"""What `apply` would change, and how it changes it."""
+"""Plan and execution of `apply`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_shared_secret_is_a_conflict(table: FakeTable) -> None:
 
 
 def test_secret_of_pruned_certificate_is_a_conflict(table: FakeTable) -> None:
-    """It carries the old name in a tag, and delivery would refuse it for ever."""
+    """The secret is tagged with the old name; delivery would refuse it indefinitely."""
     applied(table, web("a", secret="shared"))
     result = planned(table, web("b", secret="shared"), prune={"team": "web"})
     assert result.conflicts == ["b: secret shared belongs to certificate a of this stack"]
@@ -147,7 +147,7 @@ def test_unreadable_record_is_repaired(table: FakeTable) -> None:
 
 
 def issued(table: FakeTable, *names: str, issuer_hash: str = "another issuer's") -> None:
-    """As after a run: delivered, by an issuer with this identity, due in nine days."""
+    """Store the state after a run: delivered by an issuer with this identity, due in nine days."""
     facts = Facts(
         revision=1, serial_number="01", not_before=START, not_after=START + timedelta(days=9), fingerprint_sha256="x",
         common_name=None, names=(),
@@ -166,7 +166,7 @@ def test_changed_issuer_wakes_over_an_hour(table: FakeTable) -> None:
 
 
 def test_next_apply_completes_interrupted_wake(table: FakeTable) -> None:
-    """What wakes a certificate is its own record, not that this very apply changes the definition."""
+    """The record decides whether a certificate is woken, not the change of the definition in this apply."""
     applied(table, web("a"))
     issued(table, "a")
     table.write_issuer("main", ISSUERS["main"])
@@ -231,7 +231,7 @@ def test_concurrent_change_is_refused(table: FakeTable) -> None:
 
 
 class Dying(FakeTable):
-    """Dies before its n-th write, as a laptop that is closed does."""
+    """Crashes before its n-th write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -297,7 +297,7 @@ def test_removed_destination_is_noted() -> None:
 
 
 def test_repair_keeps_deliveries() -> None:
-    """Else an ACM certificate would get another ARN, and what uses the old one would expire."""
+    """Without the deliveries an ACM certificate would get another ARN, and the old one would expire."""
     bench = Bench()
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
     bench.want(small())

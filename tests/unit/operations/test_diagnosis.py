@@ -1,4 +1,4 @@
-"""What the issuer function answers an operator who asks whether it could do its work."""
+"""Diagnosis by the issuer function."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a run hands to its last write: a conclusion with an outcome, or a release without one."""
+"""Result of a run: a conclusion with an outcome, or a release of the claim without one."""
 
 from __future__ import annotations
 
