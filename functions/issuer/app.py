@@ -101,7 +101,7 @@ def _wired() -> tuple[Ports, Issuance]:
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
-        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _outside),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context),
         destinations=RegisteredDestinations(
             DestinationContext(settings.stack, settings.stack_id, clients, settings.import_quota)
         ),
@@ -116,16 +116,16 @@ def _wired() -> tuple[Ports, Issuance]:
 
 
 @cache
-def _outside() -> IssuerContext:
+def _context() -> IssuerContext:
     """For issuers that ask over the network; others never load what it needs."""
     from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
-    from evercert.http_client.client import Web  # noqa: PLC0415
+    from evercert.http_client.client import HTTPClient  # noqa: PLC0415
     from evercert.issuers.context import IssuerContext  # noqa: PLC0415
     from evercert.origins import Hosts  # noqa: PLC0415
 
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
-    web = Web(
+    http = HTTPClient(
         Hosts.of(settings.hosts), deadline, now, lambda span: sleep(span.total_seconds()), local=settings.local_issuers
     )
-    return IssuerContext(web, Credentials(clients), clients.session, now)
+    return IssuerContext(http, Credentials(clients), clients.session, now)

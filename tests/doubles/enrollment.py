@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from evercert.contracts.issuer import OpenIssuer
 from evercert.documents.spec import Component, Spec
-from evercert.http_client.client import Web
+from evercert.http_client.client import HTTPClient
 from evercert.issuers import ISSUERS
 from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.issuer import Infisical
@@ -32,7 +32,7 @@ class Enrollment:
         self.keep(self.secret)
         self.profile = server.estate.profile("tls-server", "shop", server.authority, **profile)
         self.application = server.estate.application("shop-app", "shop", self.profile)
-        self.webs: list[Web] = []
+        self.http_clients: list[HTTPClient] = []
         self.define()
 
     def keep(self, client_secret: str) -> None:
@@ -40,9 +40,9 @@ class Enrollment:
         login = {"client-id": self.identity.client_id, "client-secret": client_secret}
         self.vault.store(SECRET, {"address": self.server.address, **login})
 
-    def outside(self) -> IssuerContext:
+    def context(self) -> IssuerContext:
         """Build the context of a new process, with no cached state."""
-        web = Web(
+        http = HTTPClient(
             Hosts.of(""),
             self.bench.deadline,
             self.bench.clock,
@@ -50,8 +50,8 @@ class Enrollment:
             local=True,
             attempt_limit=timedelta(seconds=2),
         )
-        self.webs.append(web)
-        return IssuerContext(web, self.vault.credentials, None, self.bench.clock)
+        self.http_clients.append(http)
+        return IssuerContext(http, self.vault.credentials, None, self.bench.clock)
 
     def definition(self, **changes: Any) -> Component:
         settings = {
@@ -68,7 +68,7 @@ class Enrollment:
         """Define the issuer `main` and open it in a new process."""
         definition = self.definition(**changes)
         settings = ISSUERS.settings(definition)
-        issuer = Infisical(settings, self.outside)
+        issuer = Infisical(settings, self.context)
         self.bench.issuers.known["main"] = OpenIssuer(issuer, ISSUERS.identity_hash(definition))
         return issuer
 
@@ -103,5 +103,5 @@ def enrolled(kind: type[Enrolled] = Enrollment, **profile: Any) -> Iterator[Enro
         try:
             yield enrollment
         finally:
-            for web in enrollment.webs:
-                web.close()
+            for http in enrollment.http_clients:
+                http.close()

@@ -176,7 +176,7 @@ class ScriptedIssuer:
 
     transport: ClassVar[httpx.BaseTransport | None] = None
 
-    def __init__(self, settings: Settings, outside: object = None) -> None:
+    def __init__(self, settings: Settings, context: object = None) -> None:
         self.settings = settings
         self._client = httpx.Client(base_url=settings.address, transport=self.transport, timeout=2)
 

@@ -40,8 +40,8 @@ from evercert.destinations import DESTINATIONS
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError
-from evercert.http_client.client import Answer, Trouble, Web
-from evercert.http_client.transport import Wire
+from evercert.http_client.client import HTTPClient, Response, TransportFailure
+from evercert.http_client.transport import Connection
 from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuers import ISSUERS
@@ -132,14 +132,16 @@ class KillSwitch:
         return Transport()
 
 
-class SwitchedWire:
+class SwitchedConnection:
     """A connection that reports every request to the switch."""
 
-    def __init__(self, inner: Wire, switch: KillSwitch) -> None:
+    def __init__(self, inner: Connection, switch: KillSwitch) -> None:
         self._inner = inner
         self._switch = switch
 
-    def send(self, method: str, target: str, content: bytes | None, token: str | None, what: str) -> Answer | Trouble:
+    def send(
+        self, method: str, target: str, content: bytes | None, token: str | None, what: str
+    ) -> Response | TransportFailure:
         self._switch.before(f"http {method} {target.partition('?')[0]}")
         answer = self._inner.send(method, target, content, token, what)
         self._switch.after()
@@ -149,16 +151,16 @@ class SwitchedWire:
         self._inner.close()
 
 
-class SwitchedWeb(Web):
+class SwitchedHTTPClient(HTTPClient):
     """The HTTP client of evercert over such connections."""
 
     def __init__(self, switch: KillSwitch, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self._switch = switch
 
-    def _wire(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Any]:
-        make = super()._wire(origin, ca_bundle)
-        return lambda: SwitchedWire(make(), self._switch)
+    def _connection(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Any]:
+        make = super()._connection(origin, ca_bundle)
+        return lambda: SwitchedConnection(make(), self._switch)
 
 
 class OneShard(DynamoDBDueIndex):
@@ -183,7 +185,7 @@ class World:
         self.switch.hook(self.clients.session)
         self.operator = Clients(session=self._session(running))  # outside the process under test
         self._template = load_template()["Resources"]
-        self._webs: list[Web] = []
+        self._http_clients: list[HTTPClient] = []
         self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
         self.fresh()
 
@@ -196,13 +198,13 @@ class World:
         session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
         return session
 
-    def outside(self) -> IssuerContext:
+    def context(self) -> IssuerContext:
         """Build the issuer context of a new process."""
-        web = SwitchedWeb(
+        http = SwitchedHTTPClient(
             self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
         )
-        self._webs.append(web)
-        return IssuerContext(web, Credentials(self.clients), self.clients.session, self.clock)
+        self._http_clients.append(http)
+        return IssuerContext(http, Credentials(self.clients), self.clients.session, self.clock)
 
     def _sleep(self, span: timedelta) -> None:
         self.clock.advance(seconds=span.total_seconds())
@@ -224,7 +226,7 @@ class World:
             records=inventory,
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
-            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside),
+            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context),
             destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
@@ -241,13 +243,13 @@ class World:
 
     def _hang_up(self) -> None:
         """Close the connections of the killed process."""
-        while self._webs:
-            self._webs.pop().close()
+        while self._http_clients:
+            self._http_clients.pop().close()
 
     def _restart(self) -> None:
         """Start another process, without the logins and connections of the killed one."""
         self._hang_up()
-        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.outside)
+        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context)
         self.ports = replace(self.ports, issuers=issuers)
         self.issuance = Issuance(self.ports, LEASE)
 

@@ -89,7 +89,7 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
         "host that is not listed": case("add it to the stack's parameter IssuerHosts", address="https://ca.example"),
         "address of this network": case("add it to the stack's parameter IssuerHosts", address="https://10.0.0.1"),
         "listed metadata service": case("a link-local address, where metadata services are", listed, **at_listed),
-        "metadata service without TLS": case("only https:// is spoken", address=f"http://{LISTED}"),
+        "metadata service without TLS": case("must be https://", address=f"http://{LISTED}"),
         "metadata service by a number": case("no DNS name and no IP address", address="https://2852039166"),
         "user in the address": case(
             "has a user, a query or a fragment", address=trap.address.replace("//", "//169.254.169.254@")
@@ -202,7 +202,7 @@ print("\\n" + json.dumps(app.handler({"Records": [{"messageId": "1", "body": sys
         ("https://127.0.0.1:{}", "app.infisical.com", "add it to the stack's parameter IssuerHosts"),
         ("https://127.0.0.1:{}", "127.0.0.1", "a loopback address"),
         ("https://localhost:{}", "localhost", "a loopback address"),
-        ("http://localhost:{}", "localhost", "only https:// is spoken"),
+        ("http://localhost:{}", "localhost", "must be https://"),
     ],
     ids=["not listed", "listed", "by its name", "without TLS"],
 )

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evercert.issuers.infisical.logins import LOGINS
-from evercert.issuers.infisical.logins.aws_iam import signed
+from evercert.issuers.infisical.logins.aws_iam import sign_request
 from evercert.origins import Origin
 from tests.doubles.infisical import Planted
 from tests.doubles.infisical.client import Bare
@@ -159,7 +159,7 @@ def test_the_server_lets_in_nobody_but_the_issuers_own_role(stack: Stack, infisi
 
 
 def _signed(held: dict[str, str]) -> dict[str, str]:
-    return signed(ReadOnlyCredentials(*(held.get(f"aws_{key}") for key in _PARTS)), REGION, SERVER)
+    return sign_request(ReadOnlyCredentials(*(held.get(f"aws_{key}") for key in _PARTS)), REGION, SERVER)
 
 
 SERVER = Origin.of("https://infisical.example")

@@ -22,7 +22,7 @@ from evercert.authority.logins.sts_request import Rules
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.deadline import Deadline
 from evercert.errors import LoginRefused, Unavailable
-from evercert.http_client.client import Web
+from evercert.http_client.client import HTTPClient
 from evercert.issuers.infisical.logins.aws_iam import AWSIAM
 from evercert.issuers.infisical.logins.login import Proof
 from evercert.issuers.infisical.session import Session
@@ -49,7 +49,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = HandClock(datetime.now(UTC))  # botocore signs with the current time
-        self.web = Web(Hosts([]), Deadline(self.clock), self.clock, lambda _: None, local=True)
+        self.http = HTTPClient(Hosts([]), Deadline(self.clock), self.clock, lambda _: None, local=True)
         self.tokens, self.heard = FakeTokens(), list[str]()
         self.lose = 0  # number of login responses to drop
         strict = Sts(clock=self.clock)
@@ -101,7 +101,7 @@ class Bench:
         context: Any = SimpleNamespace(aws=SimpleNamespace(region_name=REGION, get_credentials=lambda: credentials))
         settings = AWSIAM.Settings.model_validate({"identity-id": "one"})
         login = AWSIAM(settings, context) if kind == "aws-iam" else Universal()
-        return Session(self.web.server(self.address), login, self.clock)
+        return Session(self.http.server(self.address), login, self.clock)
 
     @property
     def logins(self) -> int:
@@ -112,7 +112,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
-    made.web.close()
+    made.http.close()
     made.serving.stop()
     assert made.serving.mistakes == []
 

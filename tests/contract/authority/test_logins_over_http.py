@@ -11,7 +11,7 @@ import pytest
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
-from evercert.http_client.client import Web
+from evercert.http_client.client import HTTPClient
 from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import Auth
 from evercert.issuers.infisical.session import shared_session
@@ -43,13 +43,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
 
 
 def call(server: Authority, identity: Any, **auth: Any) -> Any:
-    web = Web(Hosts.of(""), Deadline(now), now, lambda _: None, local=True)
+    http = HTTPClient(Hosts.of(""), Deadline(now), now, lambda _: None, local=True)
     try:
-        outside = IssuerContext(web, Vault().credentials, Session(), now)
+        context = IssuerContext(http, Vault().credentials, Session(), now)
         given = {"type": "aws-iam", "identity-id": identity.id, "region": "eu-central-1", **auth}
-        return shared_session(outside, server.address, Auth.model_validate(given)).call("GET", PROJECT)
+        return shared_session(context, server.address, Auth.model_validate(given)).call("GET", PROJECT)
     finally:
-        web.close()
+        http.close()
 
 
 def by_role(server: Authority, *principals: str) -> Any:

@@ -61,9 +61,9 @@ class Shelf:
     now: Callable[[], datetime]
 
     def open(self, certificate: str = "web", stack: str | None = None, **settings: str) -> ACM:
-        surroundings = DestinationContext(stack or self.stack, STACK_ID, SimpleNamespace(acm=self.client))
+        context = DestinationContext(stack or self.stack, STACK_ID, SimpleNamespace(acm=self.client))
         component = Component.model_validate({"type": "acm", **settings})
-        return RegisteredDestinations(surroundings).open(component, certificate)
+        return RegisteredDestinations(context).open(component, certificate)
 
     def leaf(self, arn: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.client.get_certificate(CertificateArn=arn)["Certificate"].encode())

@@ -111,7 +111,7 @@ def clients(running: Emulator, monkeypatch: pytest.MonkeyPatch, clock: HandClock
     return Recorded(Deadline(clock))
 
 
-def surroundings(clients: Clients, stack: str = "stack") -> DestinationContext:
+def context(clients: Clients, stack: str = "stack") -> DestinationContext:
     return DestinationContext(stack, STACK_ID, clients)
 
 
@@ -120,13 +120,13 @@ def whoami(clients: Clients) -> str:
 
 
 def test_at_home_the_issuers_own_clients_serve(clients: Recorded) -> None:
-    around = surroundings(clients)
+    around = context(clients)
     assert around.clients_of(None, None) is around.clients_of(None, REGION) is clients
     assert around.place(None, None) == f"{ACCOUNT} {REGION}"
 
 
 def test_another_region_is_served_by_the_same_role(clients: Recorded) -> None:
-    around = surroundings(clients)
+    around = context(clients)
     there = around.clients_of(None, OTHER_REGION)
     assert there.acm.meta.region_name == OTHER_REGION
     assert whoami(there) == whoami(clients)
@@ -135,7 +135,7 @@ def test_another_region_is_served_by_the_same_role(clients: Recorded) -> None:
 
 
 def test_a_role_elsewhere_is_assumed_once_and_with_the_stacks_id(running: Emulator, clients: Recorded) -> None:
-    arn, around = destination_role(running), surroundings(clients, "s" * 80)
+    arn, around = destination_role(running), context(clients, "s" * 80)
     there = around.clients_of(arn, OTHER_REGION)
     assert clients.sts.asked == []  # asks nobody
     assert around.clients_of(arn, OTHER_REGION) is there
@@ -149,7 +149,7 @@ def test_a_role_elsewhere_is_assumed_once_and_with_the_stacks_id(running: Emulat
 
 
 def test_roles_and_regions_are_kept_apart(running: Emulator, clients: Recorded) -> None:
-    one, two, around = destination_role(running), destination_role(running), surroundings(clients)
+    one, two, around = destination_role(running), destination_role(running), context(clients)
     found = [around.clients_of(arn, region) for arn in (one, two) for region in (None, OTHER_REGION)]
     assert len({id(there) for there in found}) == 4
     assert [there.acm.meta.region_name for there in found] == [REGION, OTHER_REGION] * 2
@@ -157,7 +157,7 @@ def test_roles_and_regions_are_kept_apart(running: Emulator, clients: Recorded) 
 
 
 def test_a_certificate_is_imported_into_the_other_account_and_region(running: Emulator, clients: Recorded) -> None:
-    around = surroundings(clients)
+    around = context(clients)
     arn = destination_role(running)
     there = ACM(ACM.Settings(role=arn, region=OTHER_REGION), "web", around)
     assert there.service == f"acm {ELSEWHERE} {OTHER_REGION}"
@@ -171,7 +171,7 @@ def test_a_certificate_is_imported_into_the_other_account_and_region(running: Em
 
 def test_credentials_are_renewed_before_they_end(running: Emulator, clients: Recorded) -> None:
     clients.sts.lasts = timedelta(minutes=5)  # botocore asks for new ones ten minutes before the end
-    there = surroundings(clients).clients_of(destination_role(running), None)
+    there = context(clients).clients_of(destination_role(running), None)
     for _ in range(3):
         there.acm.list_certificates()
     assert len(clients.sts.asked) >= 3
@@ -187,7 +187,7 @@ def test_a_role_that_cannot_be_assumed_takes_a_person(running: Emulator, clients
         case _:
             trust = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
             arn = role(running, ELSEWHERE, trust)
-    there = ACM(ACM.Settings(role=arn), "web", surroundings(clients))
+    there = ACM(ACM.Settings(role=arn), "web", context(clients))
     mend = (
         r"\(parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id as "
         r"external id\): AccessDenied"
@@ -199,7 +199,7 @@ def test_a_role_that_cannot_be_assumed_takes_a_person(running: Emulator, clients
 
 
 def test_no_call_elsewhere_leaves_that_could_outlive_the_claim(running: Emulator, clients: Recorded, clock) -> None:
-    there = surroundings(clients).clients_of(destination_role(running), OTHER_REGION)
+    there = context(clients).clients_of(destination_role(running), OTHER_REGION)
     clients.deadline.begin(clock() + CALL_LIMIT - timedelta(milliseconds=1))
     with pytest.raises(OutOfTime, match="sts:AssumeRole could end after the claim ends"):
         there.acm.list_certificates()
@@ -214,7 +214,7 @@ def test_the_time_that_a_role_takes_is_not_lent_to_the_call_after_it(
     running: Emulator, clients: Recorded, clock
 ) -> None:
     """botocore asks for credentials when it signs, which is after the call was let go."""
-    there = surroundings(clients).clients_of(destination_role(running), None)
+    there = context(clients).clients_of(destination_role(running), None)
     clients.sts.slow = lambda: clock.advance(seconds=5)
     clients.deadline.begin(clock() + CALL_LIMIT)
     with pytest.raises(OutOfTime, match="acm:ListCertificates could end after the claim ends"):

@@ -62,9 +62,9 @@ def vault(request: pytest.FixtureRequest) -> Vault:
         client, secret = world.operator.secretsmanager, world.secret
 
     def opened(certificate: str = "web", stack: str = "stack") -> Destination:
-        surroundings = DestinationContext(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
+        context = DestinationContext(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
         component = Component.model_validate({"type": "secrets-manager", "secret": secret})
-        return RegisteredDestinations(surroundings).open(component, certificate)
+        return RegisteredDestinations(context).open(component, certificate)
 
     return Vault(client, secret, opened)
 

@@ -41,7 +41,7 @@ def enrollment() -> Iterator[Enrollment]:
 def opened(kind: str, enrollment: Enrollment):
     definition = DEFINITIONS.get(kind) or enrollment.definition()
     settings = EVERY.settings(definition)
-    return EVERY.load(kind)(settings, enrollment.outside), settings
+    return EVERY.load(kind)(settings, enrollment.context), settings
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))

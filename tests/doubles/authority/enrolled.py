@@ -168,7 +168,7 @@ class AuthorityEnrollment(Enrollment):
         self.profile = ProfileHere(server, server.setting.profile())  # type: ignore[assignment]
         application = server.setting.application("shop-app", "shop", "tls-server")
         self.application = ApplicationHere(server, application)  # type: ignore[assignment]
-        self.webs = []
+        self.http_clients = []
         self.define()
 
 
@@ -181,5 +181,5 @@ def enrolled() -> Iterator[AuthorityEnrollment]:
         try:
             yield enrollment
         finally:
-            for web in enrollment.webs:
-                web.close()
+            for http in enrollment.http_clients:
+                http.close()

@@ -68,14 +68,14 @@ class ACM:
             """Without an ARN each certificate gets one of its own."""
             return self.arn is None
 
-    def __init__(self, settings: Settings, certificate: str, surroundings: DestinationContext) -> None:
+    def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
         self._arn = settings.arn
-        self._client: ACMClient = surroundings.clients_of(settings.role, region).acm
-        self.service = f"acm {surroundings.place(settings.role, region)}"
-        self.quota = surroundings.import_quota
+        self._client: ACMClient = context.clients_of(settings.role, region).acm
+        self.service = f"acm {context.place(settings.role, region)}"
+        self.quota = context.import_quota
         self.creates = settings.arn is None
-        self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
+        self._tags = {STACK_TAG: context.stack, CERTIFICATE_TAG: tag_value(certificate)}
         self._more = {} if settings.name is None else {"Name": settings.name}
 
     @staticmethod

@@ -80,10 +80,10 @@ def _have_credentials(clients: Clients) -> None:
 class RegisteredDestinations:
     """Opens destinations by their type."""
 
-    surroundings: DestinationContext
+    context: DestinationContext
     register: Registry = DESTINATIONS
 
     def open(self, component: Component, certificate: str) -> Destination:
         """Raises Misconfigured for an unknown type or wrong settings."""
         settings = self.register.settings(component, certificate=certificate)
-        return self.register.load(component.type)(settings, certificate, self.surroundings)  # type: ignore[no-any-return]
+        return self.register.load(component.type)(settings, certificate, self.context)  # type: ignore[no-any-return]

@@ -68,12 +68,12 @@ class SecretsManager:
             """What two certificates must not share."""
             return f"secret {self.secret}{self.elsewhere}"
 
-    def __init__(self, settings: Settings, certificate: str, surroundings: DestinationContext) -> None:
+    def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
         self._secret = settings.secret
         self._omit_root = settings.omit_root is not False
-        self._client: SecretsManagerClient = surroundings.clients_of(settings.role, settings.region).secretsmanager
-        self.service = f"secrets-manager {surroundings.place(settings.role, settings.region)}"
-        self._tags = {STACK_TAG: surroundings.stack, CERTIFICATE_TAG: tag_value(certificate)}
+        self._client: SecretsManagerClient = context.clients_of(settings.role, settings.region).secretsmanager
+        self.service = f"secrets-manager {context.place(settings.role, settings.region)}"
+        self._tags = {STACK_TAG: context.stack, CERTIFICATE_TAG: tag_value(certificate)}
 
     @staticmethod
     def check(spec: Spec) -> None:

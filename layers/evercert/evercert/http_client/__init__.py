@@ -1,1 +1,1 @@
-"""HTTPS to the servers of issuers; httpx is here alone, and loaded at the first call."""
+"""HTTPS client for issuers' servers; the only user of httpx, which is loaded at the first call."""

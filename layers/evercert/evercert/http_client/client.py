@@ -1,4 +1,4 @@
-"""One server over HTTPS: which may be asked, how often, for how long, and what its answer may be."""
+"""HTTP client for issuers' servers: allowed origins, retries, time limits and redirects."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.deadline import Clock, Deadline
 from evercert.errors import AnswerLost, Misconfigured, OutOfTime, Unavailable
-from evercert.http_client.response import Answer, Trouble
-from evercert.http_client.retry import BUSY, Retry, retry_after, worth_another
+from evercert.http_client.response import Response, TransportFailure
+from evercert.http_client.retry import BUSY, Retry, is_transient, retry_after
 from evercert.origins import Hosts, Origin, path_of
 
 if TYPE_CHECKING:
-    from evercert.http_client.transport import Resolve, Wire
+    from evercert.http_client.transport import Connection, Resolve
 
-ATTEMPT_LIMIT = timedelta(seconds=10)  # of one attempt, however slowly its bytes come
-LAST_START = timedelta(seconds=5)  # after the first attempt began, none begins any more: a call takes 15 s at most
-JSON = Mapping[str, Any] | None  # every API of ours takes objects
+ATTEMPT_LIMIT = timedelta(seconds=10)  # of one attempt, however slowly its bytes arrive
+LAST_START = timedelta(seconds=5)  # no attempt starts later than this after the first: a call takes 15 s at most
+JSON = Mapping[str, Any] | None  # request bodies are always objects
 REDIRECTS = range(300, 400)
 
 
-class Web:
-    """Opens servers, within the rules of the stack; asks nobody.
+class HTTPClient:
+    """Creates clients for single servers, within the rules of the stack.
 
-    `local` lets http and loopback through, for development: the shipped template has no way to set it.
+    `local` permits http and loopback addresses, for development; the published template cannot set it.
     """
 
     def __init__(
@@ -45,110 +45,118 @@ class Web:
         self._local = local
         self._resolve = resolve
         self.attempt_limit = attempt_limit
-        self._wires: list[Wire] = []
+        self._connections: list[Connection] = []
 
     def close(self) -> None:
-        """Ends the connections that are kept; a function never does, it is ended from outside."""
-        while self._wires:
-            self._wires.pop().close()
+        """Close all kept-alive connections; Lambda functions never call this."""
+        while self._connections:
+            self._connections.pop().close()
 
-    def server(self, address: str, *, retry: Retry | None = None, ca_bundle: str | None = None) -> Server:
-        """Raises Misconfigured: not https, a host that IssuerHosts does not name, a bundle that is none."""
+    def server(self, address: str, *, retry: Retry | None = None, ca_bundle: str | None = None) -> ServerClient:
+        """Return a client for the server at `address`, without connecting.
+
+        Raises Misconfigured if the address is not https, IssuerHosts does not list its host, or the bundle is invalid.
+        """
         origin = Origin.of(address)
-        at_home = self._local and origin.is_loopback
-        if origin.scheme != "https" and not at_home:
-            raise Misconfigured(f"address {origin}: only https:// is spoken, because credentials go there")
-        if not at_home and not self._hosts.allow(origin):
+        is_local = self._local and origin.is_loopback
+        if origin.scheme != "https" and not is_local:
+            raise Misconfigured(f"invalid address {origin}: must be https://, because credentials are sent to it")
+        if not is_local and not self._hosts.allow(origin):
             raise Misconfigured(
-                f"address {origin}: the stack may not ask {origin.host}; add it to the stack's parameter IssuerHosts"
+                f"address {origin} is not allowed: add {origin.host} to the stack's parameter IssuerHosts"
             )
-        return Server(origin, path_of(address), self, retry or Retry(), self._wire(origin, ca_bundle))
+        return ServerClient(origin, path_of(address), self, retry or Retry(), self._connection(origin, ca_bundle))
 
-    def _wire(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Wire]:
+    def _connection(self, origin: Origin, ca_bundle: str | None) -> Callable[[], Connection]:
         if ca_bundle is not None:
             from evercert.http_client.trust import check  # noqa: PLC0415 (private servers only)
 
             check(ca_bundle, origin)
 
-        def make() -> Wire:
-            from evercert.http_client.transport import Backend, Wire, system_resolve  # noqa: PLC0415 (httpx is a tenth of a cold start)
+        def connect() -> Connection:
+            from evercert.http_client.transport import Backend, Connection, system_resolve  # noqa: PLC0415 (httpx is a tenth of a cold start)
 
             backend = Backend(self._resolve or system_resolve, self.attempt_limit, local=self._local)
-            self._wires.append(Wire(origin, ca_bundle, backend))
-            return self._wires[-1]
+            self._connections.append(Connection(origin, ca_bundle, backend))
+            return self._connections[-1]
 
-        return make
+        return connect
 
 
-class Server:
-    """One origin, with one connection that is kept between calls."""
+class ServerClient:
+    """Client for one origin, with one connection that is kept alive between calls."""
 
-    def __init__(self, origin: Origin, base: str, web: Web, retry: Retry, wire: Callable[[], Wire]) -> None:
+    def __init__(
+        self, origin: Origin, base: str, client: HTTPClient, retry: Retry, connect: Callable[[], Connection]
+    ) -> None:
         self.origin = origin
-        self.base = base  # the path of its address: `/api`, or nothing
-        self._web = web
+        self.base = base  # the path of its address: `/api`, or empty
+        self._client = client
         self._retry = retry
-        self._make_wire = wire
+        self._connect = connect
 
     @cached_property
-    def _wire(self) -> Wire:
-        return self._make_wire()
+    def _connection(self) -> Connection:
+        return self._connect()
 
     def call(
         self, method: str, path: str, *, body: JSON = None, token: str | None = None, repeatable: bool = True
-    ) -> Answer:
-        """The answer, of status 2xx or 4xx, to `path` below the server's address; `body` goes as JSON.
+    ) -> Response:
+        """Send a request to `path` below the server's address and return its response, of status 2xx or 4xx.
 
-        Network errors, time-outs, 408, 425, 429 and 5xx are tried again; in the end they are Unavailable. With
-        `repeatable=False` nothing that may have arrived is sent again: AnswerLost says that somebody has to look.
+        Network errors, time-outs, 408, 425, 429 and 5xx are retried; the last one is raised as Unavailable.
+        With `repeatable=False`, a request that may have arrived is not sent again: AnswerLost is raised instead.
         Raises OutOfTime if nothing was sent because the claim ends.
         """
         target = self.base + path
-        what = f"{method} {self.origin}{target.partition('?')[0]}"
+        operation = f"{method} {self.origin}{target.partition('?')[0]}"
         content = None if body is None else json.dumps(body).encode()
-        last_start = self._web.clock() + LAST_START
-        trouble: Trouble | None = None
+        last_start = self._client.clock() + LAST_START
+        failure: TransportFailure | None = None
         tries = 0
         while True:
-            self._may_start(what, trouble)
-            outcome = self._attempt(method, target, content, token, what)
-            if isinstance(outcome, Answer):
+            self._require_time(operation, failure)
+            outcome = self._attempt(method, target, content, token, operation)
+            if isinstance(outcome, Response):
                 return outcome
-            trouble, tries = outcome, tries + 1
-            if not trouble.safe and not repeatable:
-                raise AnswerLost(f"{trouble.error}; it may have been done all the same") from trouble.error
-            wait = self._retry.delay(tries) if trouble.wait is None else trouble.wait
-            if tries > self._retry.max_retries or self._web.clock() + wait > last_start:
-                raise trouble.error
-            self._web.sleep(wait)
+            failure, tries = outcome, tries + 1
+            if not failure.safe and not repeatable:
+                raise AnswerLost(f"{failure.error}; the request may have taken effect") from failure.error
+            wait = self._retry.delay(tries) if failure.wait is None else failure.wait
+            if tries > self._retry.max_retries or self._client.clock() + wait > last_start:
+                raise failure.error
+            self._client.sleep(wait)
 
-    def _may_start(self, what: str, trouble: Trouble | None) -> None:
-        """Raises OutOfTime, or what the attempt before met: it says more."""
+    def _require_time(self, operation: str, failure: TransportFailure | None) -> None:
+        """Raise the error of the previous attempt, or else OutOfTime, if the claim could end during an attempt."""
         try:
-            self._web.deadline.require(self._web.attempt_limit, what)
+            self._client.deadline.require(self._client.attempt_limit, operation)
         except OutOfTime:
-            if trouble is None:
+            if failure is None:
                 raise
-            raise trouble.error from None
+            raise failure.error from None
 
     def _attempt(
-        self, method: str, target: str, content: bytes | None, token: str | None, what: str
-    ) -> Answer | Trouble:
-        answer = self._wire.send(method, target, content, token, what)
-        if isinstance(answer, Trouble):
-            return answer
-        if answer.status in REDIRECTS:
-            raise Misconfigured(f"{what} answered {answer.status}, a redirect, which is not followed; {_moved(answer)}")
-        if not worth_another(answer.status):
-            return answer
-        wish = retry_after(answer.headers.get("retry-after"), self._web.clock())
-        error = Unavailable(f"{what} answered {answer.status}", retry_after=wish)
-        return Trouble(error, safe=answer.status in BUSY, wait=wish)
+        self, method: str, target: str, content: bytes | None, token: str | None, operation: str
+    ) -> Response | TransportFailure:
+        response = self._connection.send(method, target, content, token, operation)
+        if isinstance(response, TransportFailure):
+            return response
+        if response.status in REDIRECTS:
+            raise Misconfigured(
+                f"{operation} answered {response.status}, a redirect, which is not followed; {_redirect_hint(response)}"
+            )
+        if not is_transient(response.status):
+            return response
+        wait = retry_after(response.headers.get("retry-after"), self._client.clock())
+        error = Unavailable(f"{operation} answered {response.status}", retry_after=wait)
+        return TransportFailure(error, safe=response.status in BUSY, wait=wait)
 
 
-def _moved(answer: Answer) -> str:
-    """Where to, as an origin only: what follows it may hold what only the server should know."""
+def _redirect_hint(response: Response) -> str:
+    """Name the target's origin only: the rest of the URL may hold a secret."""
     try:
-        return f"it points to {Origin.of(answer.headers.get('location', '').partition('?')[0])}: is the address right?"
+        origin = Origin.of(response.headers.get("location", "").partition("?")[0])
     except Misconfigured:
-        return "is the address right?"
+        return "check the address"
+    return f"it points to {origin}: check the address"

@@ -1,4 +1,4 @@
-"""What comes of one attempt: an answer, or the trouble there was."""
+"""Outcomes of one HTTP attempt: a response, or a transport failure."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from evercert.errors import EvercertError, Unavailable
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a server said, if it said something that another try would not change."""
+class Response:
+    """A final response of a server: another attempt would not change it."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)  # names in lower case
     body: bytes = field(repr=False)  # may hold a token or a private key
-    what: str = "the server"  # method and address, for messages
+    operation: str = "the server"  # method and address, for messages
 
     def json(self) -> Any:  # noqa: ANN401
-        """The body as JSON; raises Unavailable if it is none: something else than the API has answered."""
+        """Return the parsed body; raise Unavailable if it is not JSON: something else than the API has answered."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise Unavailable(f"{self.what} answered {self.status} with something that is no JSON") from None
+            raise Unavailable(f"{self.operation} answered {self.status} with a body that is not JSON") from None
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """An attempt without an answer; `safe`: the server has done nothing, so even a creation may be repeated."""
+class TransportFailure:
+    """A failed attempt; `safe` if the server did nothing, so that even a non-idempotent request may be repeated."""
 
     error: EvercertError
     safe: bool
-    wait: timedelta | None = None  # what the server wished
+    wait: timedelta | None = None  # the server's Retry-After

@@ -1,4 +1,4 @@
-"""How often, and how soon, a call is made again."""
+"""Retry policy: number of retries, delays, and the Retry-After header."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator
 from evercert.durations import parse
 from evercert.schema import Model
 
-SPREAD = 0.2  # ± of each delay, so that many callers do not come back together
-BUSY = frozenset({408, 425, 429})  # said before anything was done (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4)
+SPREAD = 0.2  # ± of each delay, so that many callers do not retry at the same moment
+BUSY = frozenset({408, 425, 429})  # the request was not processed (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4)
 SERVER_ERRORS = 500
-_MILLISECONDS = re.compile(r"([1-9][0-9]{0,5})ms")  # the shortest waits need them, and nothing else does
+_MILLISECONDS = re.compile(r"([1-9][0-9]{0,5})ms")  # only retry delays are that short
 
 
 def _delay(value: object) -> timedelta:
@@ -26,7 +26,7 @@ def _delay(value: object) -> timedelta:
         return timedelta(milliseconds=int(match[1]))
     if isinstance(value, str):
         return parse(value)
-    raise ValueError("not a delay, such as 200ms or 5s")
+    raise ValueError("invalid delay: must be a duration, such as 200ms or 5s")
 
 
 def _to_text(delay: timedelta) -> str:
@@ -37,7 +37,7 @@ Delay = Annotated[timedelta, PlainValidator(_delay), PlainSerializer(_to_text, w
 
 
 class Retry(Model):
-    """The keys of the agent's `retry-strategy`; beyond them, a call ends 15 s after it began at the latest."""
+    """Settings with the keys of the agent's `retry-strategy`; a call always ends within 15 s of its start."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -46,18 +46,18 @@ class Retry(Model):
     max_delay: Delay = timedelta(seconds=5)
 
     def delay(self, tries: int) -> timedelta:
-        """How long to wait after so many tries: twice as long each time, never above the ceiling."""
+        """Return the delay after this number of tries: doubled each time up to `max_delay`, with jitter."""
         planned = min(self.base_delay * float(2 ** (tries - 1)), self.max_delay)
-        return planned * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 (nobody gains by knowing it)
+        return planned * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 (jitter, not a secret)
 
 
-def worth_another(status: int) -> bool:
-    """Whether a server that answers so may answer otherwise in a moment; other refusals would only be repeated."""
+def is_transient(status: int) -> bool:
+    """Return whether another attempt may succeed; other errors would only be repeated."""
     return status in BUSY or status >= SERVER_ERRORS
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """The header (RFC 9110 §10.2.3), seconds or a date; None: it says nothing that can be understood."""
+    """Parse a Retry-After header (RFC 9110 §10.2.3), in seconds or as a date; return None if it is invalid."""
     if value is None:
         return None
     if value.isascii() and value.isdecimal():

@@ -1,4 +1,4 @@
-"""The one place that sends bytes: checks where to, how long and how much, and names what went wrong."""
+"""HTTP transport: checks resolved addresses, limits time and size, and classifies failures."""
 
 from __future__ import annotations
 
@@ -16,87 +16,89 @@ import httpx
 
 from evercert import __version__
 from evercert.errors import Misconfigured, Unavailable
-from evercert.http_client.response import Answer, Trouble
-from evercert.http_client.trust import context
+from evercert.http_client.response import Response, TransportFailure
+from evercert.http_client.trust import ssl_context
 from evercert.origins import Origin, forbidden
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 8.0
-LARGEST_ANSWER = 1 << 20
-IDLE_SECONDS = 30.0  # a connection that rested longer is not trusted: balancers drop it without a word
+MAX_RESPONSE_BYTES = 1 << 20
+IDLE_SECONDS = 30.0  # load balancers silently drop connections that are idle for longer
 Resolve = Callable[[str, int], list[str]]
 
 
-class Wire:
-    """A connection to one origin."""
+class Connection:
+    """HTTP connection to one origin."""
 
     def __init__(self, origin: Origin, ca_bundle: str | None, backend: Backend) -> None:
         self._origin = origin
         self._limit = backend.limit
-        # Neither proxies nor .netrc of the environment: both would send credentials elsewhere.
+        # trust_env=False: proxies and .netrc of the environment would send credentials elsewhere.
         self._client = httpx.Client(
-            transport=Transport(context(ca_bundle), backend),
+            transport=Transport(ssl_context(ca_bundle), backend),
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
             headers={
                 "User-Agent": f"evercert/{__version__}",
                 "Accept": "application/json",
-                "Accept-Encoding": "identity",  # the limit counts bytes as they come
+                "Accept-Encoding": "identity",  # the size limit counts raw bytes
             },
         )
 
-    def send(self, method: str, target: str, content: bytes | None, token: str | None, what: str) -> Answer | Trouble:
-        """One attempt; raises Misconfigured for what no other attempt would change."""
+    def send(
+        self, method: str, target: str, content: bytes | None, token: str | None, operation: str
+    ) -> Response | TransportFailure:
+        """Make one attempt; raise Misconfigured for errors that another attempt would repeat."""
         headers = {"Content-Type": "application/json"} if content is not None else {}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         self._limit.begin()
-        # The request's own cookies are none: nothing that a server sets may come back to it.
+        # Requests carry no cookies, whatever the server has set.
         self._client.cookies.clear()
         try:
             with self._client.stream(method, f"{self._origin}{target}", content=content, headers=headers) as response:
-                return self._read(response, what)
+                return self._read(response, operation)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return Trouble(_unreached(error, what), safe=True)
+            return TransportFailure(_connection_error(error, operation), safe=True)
         except httpx.HTTPError as error:
-            said = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "broke the connection off"
-            return Trouble(Unavailable(f"{what}: the server {said}"), safe=False)
+            reason = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "closed the connection"
+            return TransportFailure(Unavailable(f"{operation}: the server {reason}"), safe=False)
 
     def close(self) -> None:
-        """Ends the connection, if there is one."""
+        """Close the connection if it is open."""
         self._client.close()
 
-    def _read(self, response: httpx.Response, what: str) -> Answer:
+    def _read(self, response: httpx.Response, operation: str) -> Response:
         body = bytearray()
         for chunk in response.iter_raw():
             body += chunk
-            if len(body) > LARGEST_ANSWER:
-                raise Misconfigured(f"{what} answered with more than 1 MiB; no API does that: is the address right?")
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise Misconfigured(f"{operation} answered with more than 1 MiB, which no API does: check the address")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Misconfigured(f"{what} answered compressed, which was not asked for: is the address right?")
+            raise Misconfigured(f"{operation} answered with a compressed body: check the address")
         headers = {key.lower(): value for key, value in response.headers.items()}
-        return Answer(response.status_code, headers, bytes(body), what)
+        return Response(response.status_code, headers, bytes(body), operation)
 
 
 class Limit:
-    """The end of the attempt under way, shared by all that may wait; by the monotonic clock, because it measures."""
+    """Deadline of the current attempt, on the monotonic clock, shared by all operations that may wait."""
 
     def __init__(self, span: timedelta) -> None:
         self._seconds = span.total_seconds()
         self._until = 0.0
 
     def begin(self) -> None:
-        """From now on."""
+        """Start the attempt now."""
         self._until = time.monotonic() + self._seconds
 
     def left(self, timeout: float | None) -> float:
-        """What may still be waited, at most `timeout`; not above zero: nothing."""
+        """Return the seconds that may still be waited, at most `timeout`; zero or less if the attempt is over."""
         left = self._until - time.monotonic()
         return left if timeout is None else min(left, timeout)
 
 
 class Transport(httpx.HTTPTransport):
-    """httpx's own, over connections of ours."""
+    """The transport of httpx over connections of `Backend`."""
 
     def __init__(self, trusted: ssl.SSLContext, backend: Backend) -> None:
         super().__init__(verify=trusted, trust_env=False)
@@ -107,7 +109,7 @@ class Transport(httpx.HTTPTransport):
 
 
 class Backend(httpcore.NetworkBackend):
-    """Resolves a name once, looks at every address, and connects to those very ones: a second look-up has no say."""
+    """Resolves a name once, checks every address, and connects to one of them, which prevents DNS rebinding."""
 
     def __init__(self, resolve: Resolve, span: timedelta, *, local: bool) -> None:
         self.limit = self._limit = Limit(span)
@@ -122,14 +124,14 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Raises Misconfigured if even one address of the host is forbidden."""
+        """Connect to the first reachable address; raise Misconfigured if any address of the host is forbidden."""
         until = time.monotonic() + self._limit.left(timeout)
         addresses = self._look_up(host, port)
         for address in addresses:
             why = forbidden(ipaddress.ip_address(address.partition("%")[0]), local=self._local)
             if why is not None:
-                raise Misconfigured(f"nothing is sent to {host}: it resolves to {address}, {why}")
-        trouble: Exception = httpcore.ConnectError(f"{host} has no address")
+                raise Misconfigured(f"refused to connect to {host}: it resolves to {address}, {why}")
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             left = until - time.monotonic()
             if left <= 0:
@@ -137,13 +139,13 @@ class Backend(httpcore.NetworkBackend):
             try:
                 connected = httpcore.SyncBackend().connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                trouble = error
+                failure = error
             else:
                 return Stream(connected, self._limit)
-        raise trouble
+        raise failure
 
     def _look_up(self, host: str, port: int) -> list[str]:
-        """In a thread of its own, because the system's resolver knows no time limit."""
+        """Resolve in a separate thread, because the system's resolver has no time limit."""
         found: list[list[str] | OSError] = []
 
         def look() -> None:
@@ -161,68 +163,68 @@ class Backend(httpcore.NetworkBackend):
             return found[0]
         try:
             raise found[0]
-        except OSError as error:  # raised here, because httpcore keeps of a cause only what was being handled
+        except OSError as error:  # raised here, because httpcore keeps only the exception being handled as the cause
             raise httpcore.ConnectError(host) from error
 
 
 class Stream(httpcore.NetworkStream):
-    """A connection whose every wait ends with the attempt, so that single bytes cannot draw it out."""
+    """Connection whose every wait ends with the attempt, so that a slow sender cannot extend it."""
 
     def __init__(self, inner: httpcore.NetworkStream, limit: Limit) -> None:
         self._inner = inner
         self._limit = limit
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises ReadTimeout."""
+        """Read bytes; raise ReadTimeout once the attempt is over."""
         if (left := self._limit.left(timeout)) <= 0:
             raise httpcore.ReadTimeout
         return self._inner.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Raises WriteTimeout."""
+        """Write all bytes; raise WriteTimeout once the attempt is over."""
         if (left := self._limit.left(timeout)) <= 0:
             raise httpcore.WriteTimeout
         self._inner.write(buffer, left)
 
     def close(self) -> None:
-        """Both ways."""
+        """Close both directions."""
         self._inner.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """The handshake as a whole ends with the attempt too."""
+        """Perform the TLS handshake; raise ConnectTimeout once the attempt is over."""
         if (left := self._limit.left(timeout)) <= 0:
             raise httpcore.ConnectTimeout
         return Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._limit)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401
-        """As the connection has it."""
+        """Return the value of the wrapped connection."""
         return self._inner.get_extra_info(info)
 
 
 def system_resolve(host: str, port: int) -> list[str]:
-    """Every address, in the order of the system's preference; raises OSError."""
+    """Return every address in the system's order of preference; raise OSError if there is no such host."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _unreached(error: Exception, what: str) -> Unavailable:
-    """Raises Misconfigured for what TLS refuses: another try meets it again."""
+def _connection_error(error: Exception, operation: str) -> Unavailable:
+    """Return the error for a failed connection; raise Misconfigured for TLS errors, which another try repeats."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise Misconfigured(
-                f"{what}: the server's certificate is not trusted ({cause.verify_message}); "
-                "if its CA is a private one, give it as ca-bundle, else look at the address"
+                f"{operation}: the server's certificate is not trusted ({cause.verify_message}); "
+                "if its CA is private, set ca-bundle, else check the address"
             ) from error
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            raise Misconfigured(f"{what}: the server speaks no TLS that we do ({cause.reason}): is the address right?")
+            raise Misconfigured(f"{operation}: the TLS handshake failed ({cause.reason}): check the address")
         if isinstance(cause, socket.gaierror):
-            return Unavailable(f"{what}: the name of its host cannot be resolved: is the address right?")
+            return Unavailable(f"{operation}: cannot resolve the host name: check the address")
         if isinstance(cause, ConnectionRefusedError):
-            return Unavailable(f"{what}: the connection was refused")
-    said = "could not be reached in time" if isinstance(error, httpx.TimeoutException) else "could not be reached"
-    return Unavailable(f"{what}: the server {said}")
+            return Unavailable(f"{operation}: the connection was refused")
+    timed_out = isinstance(error, httpx.TimeoutException)
+    return Unavailable(f"{operation}: cannot connect to the server{' in time' if timed_out else ''}")
 
 
 def _causes(error: BaseException | None) -> Iterable[BaseException]:

@@ -1,4 +1,4 @@
-"""Which certificate authorities a server's certificate may come from."""
+"""Trusted certificate authorities for TLS connections to servers."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END
 
 
 def check(ca_bundle: str, origin: Origin) -> None:
-    """Raises Misconfigured if it is no PEM with a certificate."""
-    if (wrong := problem(ca_bundle)) is not None:
-        raise Misconfigured(f"ca-bundle for {origin}: {wrong}")
+    """Raise Misconfigured if the bundle is not PEM with certificates."""
+    if (message := problem(ca_bundle)) is not None:
+        raise Misconfigured(f"invalid ca-bundle for {origin}: {message}")
 
 
 def problem(ca_bundle: str) -> str | None:
-    """Why nobody could be trusted by it, without a word of it; None: it is fine."""
+    """Return why the bundle is invalid, without quoting it, or None."""
     if "PRIVATE KEY-----" in ca_bundle:
-        return "it has a private key in it; write the certificates of a CA as PEM, and nothing else"
+        return "it contains a private key; write only the certificates of a CA, as PEM"
     if not _CERTIFICATE.search(ca_bundle):
-        return "it must be PEM with the certificates of a CA, and nothing else; the text, not the name of a file"
+        return "must be PEM with the certificates of a CA, and nothing else; write the text, not the name of a file"
     try:
-        context(ca_bundle)
+        ssl_context(ca_bundle)
     except (ssl.SSLError, ValueError):
-        return "it does not parse as PEM certificates"
+        return "cannot parse it as PEM certificates"
     return None
 
 
-def context(ca_bundle: str | None, make: Callable[..., ssl.SSLContext] = ssl.create_default_context) -> ssl.SSLContext:
-    """With a bundle, that one alone is trusted: a private server needs no public authority to vouch for it."""
+def ssl_context(
+    ca_bundle: str | None, make: Callable[..., ssl.SSLContext] = ssl.create_default_context
+) -> ssl.SSLContext:
+    """Return a context that trusts only the CAs of the bundle or, without one, the public CAs of certifi."""
     if ca_bundle is not None:
-        # What stands between certificates are words for people, in any alphabet; OpenSSL is given ASCII.
+        # Text between the certificates may be in any alphabet, and OpenSSL accepts only ASCII.
         trusted = make(cadata="\n".join(_CERTIFICATE.findall(ca_bundle)))
-        # Python 3.13 sets it, and then refuses private CAs that name no key identifier (RFC 5280 §4.2.1.1).
+        # Python 3.13 sets this flag, which rejects private CAs without key identifiers (RFC 5280 §4.2.1.1).
         trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return trusted
     import certifi  # noqa: PLC0415

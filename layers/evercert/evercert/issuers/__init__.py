@@ -1,4 +1,4 @@
-"""Kinds of issuers: one file and one line each."""
+"""Registry of the issuer types."""
 
 from evercert.registry import Registry
 

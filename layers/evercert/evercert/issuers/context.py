@@ -1,4 +1,4 @@
-"""What every issuer class receives beside its settings: the HTTP client, credentials, an AWS identity and a clock."""
+"""Resources that issuers receive besides their settings: HTTP client, credentials, AWS session and clock."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from evercert.aws.credential_reader import Credentials
     from evercert.aws.session import Session as AWSSession
     from evercert.deadline import Clock
-    from evercert.http_client.client import Web
+    from evercert.http_client.client import HTTPClient
 
 
 @dataclass(frozen=True)
 class IssuerContext:
-    """The surroundings of all issuers of one process.
+    """Resources shared by all issuers of one process.
 
     `aws` signs logins by AWS IAM. `shared` holds what issuers of one type share, such as the sessions of a server.
     """
 
-    web: Web
+    http: HTTPClient
     credentials: Credentials
     aws: AWSSession | boto3.Session
     clock: Clock

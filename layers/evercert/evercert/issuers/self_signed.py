@@ -1,4 +1,4 @@
-"""The leaf signs itself: for development, and for peers that pin the certificate."""
+"""Self-signed certificates, for development and for peers that pin the certificate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from evercert.pki.keys import PrivateKey, alternative_names, family, subject
 from evercert.pki.usages import KeyUsage, extended_key_usage, key_usage
 
 DEFAULT_TTL = timedelta(days=90)
-MOST_BACKDATED = timedelta(minutes=5)
-# What TLS uses a key of the family for; RSA also takes the key exchange of TLS 1.2 and older.
+MAX_BACKDATING = timedelta(minutes=5)
+# Key usages for TLS by key family; RSA includes the key exchange of TLS 1.2 and older.
 _USUAL: dict[Family, tuple[KeyUsage, ...]] = {
     "RSA": ("digital_signature", "key_encipherment"),
     "EC": ("digital_signature",),
@@ -26,21 +26,21 @@ _USUAL: dict[Family, tuple[KeyUsage, ...]] = {
 
 
 class SelfSigned:
-    """Issues at once, without asking anybody; the issuer name is the subject name."""
+    """Issues certificates locally; the issuer name is the subject name."""
 
     class Settings(Model):
-        """Nothing to set."""
+        """No settings."""
 
-    def __init__(self, settings: Settings, outside: object = None) -> None:  # noqa: ARG002 (it asks nobody)
+    def __init__(self, settings: Settings, context: object = None) -> None:  # noqa: ARG002 (no requests)
         self.settings = settings
 
     @staticmethod
     def identity(settings: Settings) -> dict[str, str]:
-        """What makes it another issuer; it has neither address nor CA."""
+        """Return the settings that identify the issuer; it has neither address nor CA."""
         return {"type": "self-signed", **settings.model_dump(mode="json")}
 
     def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
-        """A version 3 certificate as RFC 5280 §4.2 has an end entity; the serial number is random (§4.1.2.2)."""
+        """Issue a version 3 end-entity certificate (RFC 5280 §4.2) with a random serial number (§4.1.2.2)."""
         attributes = request.spec.attributes
         begins, ends = _lifetime(attributes, request.now)
         name = subject(attributes)
@@ -68,12 +68,12 @@ class SelfSigned:
 
 
 def _lifetime(attributes: Attributes, now: datetime) -> tuple[datetime, datetime]:
-    """Peers' clocks may be behind ours; a tenth of a short lifetime is all that it can spare."""
+    """Return start and end; the start is backdated for peers' slow clocks, by at most a tenth of the lifetime."""
     begins, ends = attributes.not_before, attributes.not_after
     if begins is not None and ends is not None:
         return begins, ends
     ttl = attributes.ttl or (ends - now if ends is not None else DEFAULT_TTL)
     if ttl <= timedelta(0):
-        raise Rejected("attributes.not-after is over already")
-    begins = begins or now.replace(microsecond=0) - min(MOST_BACKDATED, ttl / 10)
+        raise Rejected("invalid attributes.not-after: must be in the future")
+    begins = begins or now.replace(microsecond=0) - min(MAX_BACKDATING, ttl / 10)
     return begins, ends or begins + ttl

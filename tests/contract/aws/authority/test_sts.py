@@ -25,7 +25,7 @@ from evercert.authority.logins.sts_request import BODY, Rules, SignedRequest, va
 from evercert.aws.authority import sts as module
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.errors import Unavailable
-from evercert.issuers.infisical.logins.aws_iam import signed
+from evercert.issuers.infisical.logins.aws_iam import sign_request
 from evercert.origins import Origin
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
@@ -123,7 +123,7 @@ def test_who_signed_is_named(place: Place) -> None:
 
 def test_the_login_that_evercert_ships_is_believed(place: Place) -> None:
     credentials = ReadOnlyCredentials(place.key, place.secret, place.session)
-    headers = signed(credentials, REGION, Origin.of(SERVER))
+    headers = sign_request(credentials, REGION, Origin.of(SERVER))
     assert place.ask(place.asking().question(headers)).arn == place.arn
 
 

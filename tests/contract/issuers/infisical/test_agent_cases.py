@@ -37,7 +37,7 @@ class Agents(Enrollment):
         agent = accepted(data, host({name.replace("_", "."): text for name, text in files.items()}))
         if agent.credential is not None:
             self.vault.store(agent.credential.name, {**agent.credential.value, "address": self.server.address})
-        process = self.outside()
+        process = self.context()
         for name, definition in agent.document.issuers.items():
             here = Component.model_validate({**definition.model_dump(by_alias=True), "address": self.server.address})
             issuer = Infisical(ISSUERS.settings(here), lambda: process)

@@ -46,9 +46,11 @@ def test_an_issuer_without_a_profile_takes_nothing_back(enrollment: Enrollment) 
     found, reference = bundle(enrollment).chain, enrollment.server.issued[0].id
     issuer = enrollment.define(application=None, profile=None)
     before = len(enrollment.server.calls)
-    with pytest.raises(Rejected, match=f"certificate {reference} was issued elsewhere, and is left"):
+    with pytest.raises(
+        Rejected, match=f"did not change certificate {reference}: this issuer only follows certificates"
+    ):
         issuer.revoke(found, reference)
-    with pytest.raises(Rejected, match="request 7 was issued elsewhere, and is left"):
+    with pytest.raises(Rejected, match="did not change request 7: this issuer only follows certificates"):
         issuer.cancel("7")
     lost = Request("web", spec(), None, 1, "token", enrollment.bench.clock())
     assert issuer.forget(lost) is False
@@ -141,9 +143,7 @@ def test_a_renewal_by_hand_is_not_cancelled_when_something_else_is_wanted(enroll
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
     assert theirs.status == "pending_approval"
-    assert (
-        "may be a renewal of somebody else's, and is left" in enrollment.bench.announcer.announced[-1].data["gave_up"]
-    )
+    assert ": another client may have made it" in enrollment.bench.announcer.announced[-1].data["gave_up"]
 
 
 def test_a_renewal_by_hand_is_not_cancelled_when_ours_was_lost(enrollment: Enrollment) -> None:

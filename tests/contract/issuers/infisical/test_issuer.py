@@ -366,7 +366,7 @@ def test_a_followed_certificate_that_is_revoked_is_said_and_kept(enrollment: Enr
     bench.clock.now = bench.record("followed").check_at
     assert bench.run("followed") == "certificate.revoked"
     assert bench.run("followed") == "certificate.failed"
-    assert "nothing replaces it" in bench.record("followed").last_error.message
+    assert "has no renewal; renew it in Infisical" in bench.record("followed").last_error.message
     assert bundle(enrollment, "followed") == held
 
 
@@ -375,7 +375,9 @@ def test_an_issuer_with_a_profile_hands_out_no_other_certificate(enrollment: Enr
     enrollment.define()
     before = len(enrollment.server.calls)
     assert enrollment.bench.run("followed") == "certificate.failed"
-    assert "an issuer that names no profile" in enrollment.bench.record("followed").last_error.message
+    assert (
+        "this issuer has a profile; use one without a profile" in enrollment.bench.record("followed").last_error.message
+    )
     assert len(enrollment.server.calls) == before
 
 
@@ -406,7 +408,7 @@ def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollm
 def test_a_certificate_that_is_not_there_is_said(enrollment: Enrollment) -> None:
     follow(enrollment, "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b")
     assert enrollment.bench.run("followed") == "certificate.failed"
-    assert "there is no certificate" in enrollment.bench.record("followed").last_error.message
+    assert "not found at" in enrollment.bench.record("followed").last_error.message
 
 
 # -- lost answers ---------------------------------------------------------------------------------------------------------
@@ -502,7 +504,7 @@ def test_a_misfit_is_revoked_and_never_delivered(enrollment: Enrollment, outcome
 
 @pytest.mark.parametrize(
     ("missing", "changes", "told"),
-    [("chain_missing", {}, "without its chain"), ("key_missing", THEIRS, "allow the identity to read private keys")],
+    [("chain_missing", {}, "has no chain yet"), ("key_missing", THEIRS, "allow the identity to read private keys")],
 )
 def test_what_is_not_whole_is_not_delivered_until_it_is(enrollment: Enrollment, missing, changes, told) -> None:
     setattr(enrollment.server.switches, missing, True)

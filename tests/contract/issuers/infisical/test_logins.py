@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured
-from evercert.http_client.client import Web
+from evercert.http_client.client import HTTPClient
 from evercert.http_client.retry import Retry
 from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import ALIASES, LOGINS, Auth
@@ -46,10 +46,10 @@ class Bench:
         self.clock = HandClock()
         self.vault = Vault()
         self.keep(held or {})
-        web = Web(Hosts.of("ca.example,other.example"), Deadline(self.clock), self.clock, lambda _: None)
-        self.outside = IssuerContext(web, self.vault.credentials, Session(), self.clock)
+        http = HTTPClient(Hosts.of("ca.example,other.example"), Deadline(self.clock), self.clock, lambda _: None)
+        self.context = IssuerContext(http, self.vault.credentials, Session(), self.clock)
         self.auth = Auth.model_validate(auth)
-        self.login = LOGINS.load(self.auth.type)(LOGINS.settings(self.auth), self.outside)
+        self.login = LOGINS.load(self.auth.type)(LOGINS.settings(self.auth), self.context)
 
     def keep(self, held: dict[str, Any]) -> None:
         """For that address alone."""
@@ -188,7 +188,7 @@ def test_half_a_credential_is_refused(settings: dict[str, Any]) -> None:
     [{}, {"client-id": "id"}, {"client-id": "id", "client-secret": ""}, {"client-id": 1, "client-secret": CANARY}],
 )
 def test_a_credential_without_its_parts_is_told_by_their_names(held: dict[str, Any]) -> None:
-    with pytest.raises(Misconfigured, match=r"'client-(id|secret)' is no text, or empty") as raised:
+    with pytest.raises(Misconfigured, match=r"invalid 'client-(id|secret)' in .* must be a non-empty text") as raised:
         Bench({"type": "universal-auth", "credentials": WHERE}, held).proof()
     assert CANARY not in str(raised.value)
 
@@ -362,7 +362,7 @@ def test_the_service_accounts_own_key_signs_for_this_identity_alone(held: Any) -
 )  # fmt: skip
 def test_what_is_no_key_file_is_told_without_a_word_of_it(held: Any) -> None:
     settings, _ = AUTHS["gcp-iam"]
-    with pytest.raises(Misconfigured, match="holds no key file of a Google service account") as raised:
+    with pytest.raises(Misconfigured, match="must be the key file of a Google service account") as raised:
         Bench({"type": "gcp-iam", **settings}, {"service-account-key": held}).proof()
     assert CANARY not in str(raised.value)
     assert "PRIVATE KEY" not in str(raised.value)
@@ -386,7 +386,7 @@ def test_a_stored_token_is_handed_on_as_it_is(kind: str) -> None:
 def test_a_stored_token_that_nobody_refreshed_is_told_before_it_is_sent(kind: str) -> None:
     settings, _ = AUTHS[kind]
     token = jwt(exp=int(HandClock()().timestamp()))
-    with pytest.raises(Misconfigured, match=r"the token expired at .*; whatever refreshes it") as raised:
+    with pytest.raises(Misconfigured, match=r"the token expired at .*; the system that refreshes it") as raised:
         Bench({"type": kind, **settings}, {TOKENS[kind]: token}).proof()
     assert token not in str(raised.value)
 
@@ -415,7 +415,7 @@ def test_a_stored_token_of_another_audience_is_told(audience: Any) -> None:
 )
 def test_a_stored_text_that_is_no_token_is_told_without_a_word_of_it(token: str) -> None:
     settings, _ = AUTHS["azure"]
-    with pytest.raises(Misconfigured, match="holds no JSON web token") as raised:
+    with pytest.raises(Misconfigured, match="must be a JSON web token") as raised:
         Bench({"type": "azure", **settings}, {"token": token}).proof()
     assert CANARY not in str(raised.value)
 
@@ -425,15 +425,15 @@ def test_a_stored_text_that_is_no_token_is_told_without_a_word_of_it(token: str)
 
 def test_issuers_with_the_same_login_share_it() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE})
-    one = shared_session(bench.outside, ADDRESS, bench.auth)
+    one = shared_session(bench.context, ADDRESS, bench.auth)
     same = Auth.model_validate({"type": "universal", "credentials": WHERE})
-    assert shared_session(bench.outside, "https://CA.example:443", same) is one
+    assert shared_session(bench.context, "https://CA.example:443", same) is one
     others = [
-        shared_session(bench.outside, "https://other.example", bench.auth),
+        shared_session(bench.context, "https://other.example", bench.auth),
         shared_session(
-            bench.outside, ADDRESS, Auth.model_validate({**bench.auth.model_dump(), "organization": "sub-org"})
+            bench.context, ADDRESS, Auth.model_validate({**bench.auth.model_dump(), "organization": "sub-org"})
         ),
-        shared_session(bench.outside, ADDRESS, bench.auth, retry=Retry(max_retries=0)),
+        shared_session(bench.context, ADDRESS, bench.auth, retry=Retry(max_retries=0)),
     ]
     assert len({id(found) for found in (one, *others)}) == 4
 
@@ -441,7 +441,7 @@ def test_issuers_with_the_same_login_share_it() -> None:
 def test_a_host_that_is_not_listed_gets_no_session() -> None:
     bench = Bench({"type": "universal-auth", "credentials": WHERE})
     with pytest.raises(Misconfigured, match="IssuerHosts"):
-        shared_session(bench.outside, "https://evil.test", bench.auth)
+        shared_session(bench.context, "https://evil.test", bench.auth)
     assert bench.vault.reads == []
 
 

@@ -15,7 +15,7 @@ from evercert.aws.credential_reader import Credentials
 from evercert.aws.session import Session
 from evercert.deadline import Deadline
 from evercert.errors import Misconfigured, Unavailable
-from evercert.http_client.client import Web
+from evercert.http_client.client import HTTPClient
 from evercert.issuers.context import IssuerContext
 from evercert.issuers.infisical.logins import LOGINS, Auth
 from evercert.issuers.infisical.session import shared_session
@@ -35,8 +35,8 @@ class Bench:
 
     def __init__(self, world: World, server: Planted, clock: HandClock) -> None:
         self.server, self.world, self.clock = server, world, clock
-        web = Web(Hosts([]), Deadline(clock), clock, lambda _: None, local=True)
-        self.outside = IssuerContext(web, Credentials(world.clients), Session(), clock)
+        http = HTTPClient(Hosts([]), Deadline(clock), clock, lambda _: None, local=True)
+        self.context = IssuerContext(http, Credentials(world.clients), Session(), clock)
 
     def stored(self, **value: Any) -> dict[str, str]:
         """A reference to a credential for this server."""
@@ -76,7 +76,7 @@ class Bench:
         return Auth.model_validate({"type": kind, **settings, **changes})
 
     def call(self, auth: Auth) -> Any:
-        session = shared_session(self.outside, self.server.address, auth, ca_bundle=self.server.ca_bundle)
+        session = shared_session(self.context, self.server.address, auth, ca_bundle=self.server.ca_bundle)
         return session.call("GET", CERTIFICATES + "/certificate-requests/" + str(uuid.uuid4()))
 
 
@@ -89,7 +89,7 @@ def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
         made = Bench(world, server, clock)
         yield made
-        made.outside.web.close()
+        made.context.http.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,7 +156,7 @@ def test_a_wrong_proof_is_told_with_the_servers_words_and_never_with_the_proof(b
     proof = WRONG[kind](bench.server)
     with pytest.raises(Misconfigured, match="cannot log in at https://127") as raised:
         bench.call(bench.auth(kind, proof=proof))
-    assert "look at `auth` of the issuer" in str(raised.value)
+    assert "check `auth` of the issuer" in str(raised.value)
     for secret in [proof] if isinstance(proof, str) else proof.values():
         assert secret not in str(raised.value) or secret in {"unknown", "service_account", "my-project"}
     assert bench.server.logins == []
@@ -189,7 +189,7 @@ def test_a_token_that_nobody_refreshed_never_leaves(bench: Bench, kind: str) -> 
 
 
 def test_a_token_for_another_audience_never_leaves_because_the_server_would_call_it_an_outage(bench: Bench) -> None:
-    with pytest.raises(Misconfigured, match="it has to be made with that audience"):
+    with pytest.raises(Misconfigured, match="request one with that audience"):
         bench.call(bench.auth("gcp-id-token", proof=bench.server.google.id_token("another identity")))
     assert bench.server.calls == []
 
@@ -197,7 +197,7 @@ def test_a_token_for_another_audience_never_leaves_because_the_server_would_call
 def test_a_credential_for_another_server_never_leaves(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with Planted(clock=bench.clock) as other:
-        session = shared_session(bench.outside, other.address, auth, ca_bundle=other.ca_bundle)
+        session = shared_session(bench.context, other.address, auth, ca_bundle=other.ca_bundle)
         with pytest.raises(Misconfigured, match="and is not sent to"):
             session.call("GET", CERTIFICATES)
         assert other.calls == []
@@ -218,13 +218,13 @@ def test_a_secret_that_was_rotated_counts_from_the_next_login_on(bench: Bench) -
 def test_a_server_that_is_not_trusted_gets_no_login(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with pytest.raises(Misconfigured, match="not trusted"):
-        shared_session(bench.outside, bench.server.address, auth).call("GET", CERTIFICATES)
+        shared_session(bench.context, bench.server.address, auth).call("GET", CERTIFICATES)
     assert bench.server.calls == []
 
 
 def test_processes_do_not_share_a_login(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     bench.call(auth)
-    bench.outside = replace(bench.outside, sessions={})
+    bench.context = replace(bench.context, shared={})
     bench.call(auth)
     assert len(bench.server.logins) == 2

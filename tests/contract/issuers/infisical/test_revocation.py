@@ -102,7 +102,7 @@ def test_a_cancel_that_changes_nothing_is_not_told_as_done(enrollment: Enrollmen
     enrollment.run()
     (request,) = enrollment.server.store.open_requests()
     request.status = "archived"  # a word of a later server
-    with pytest.raises(Rejected, match=f"request {request.id} could not be cancelled"):
+    with pytest.raises(Rejected, match=f"cannot cancel request {request.id}: the server left it open"):
         enrollment.define().cancel(request.id)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from evercert.deadline import Deadline
 from evercert.errors import AnswerLost, EvercertError, LoginRefused, Misconfigured, Rejected, Unavailable
-from evercert.http_client.client import Answer, Web
+from evercert.http_client.client import HTTPClient, Response
 from evercert.http_client.retry import Retry
 from evercert.issuers.infisical.errors import Refusal
 from evercert.issuers.infisical.logins.login import Proof
@@ -57,12 +57,12 @@ class Bench:
         self.raw = RawServer(*deeds).__enter__()
         self.clock, self.login = HandClock(), CountedLogin()
         self.deadline = Deadline(self.clock)
-        self.web = Web(Hosts([]), self.deadline, self.clock, lambda _: None, local=True)
-        server = self.web.server(f"http://127.0.0.1:{self.raw.port}{base}", retry=Retry(max_retries=0))
+        self.http = HTTPClient(Hosts([]), self.deadline, self.clock, lambda _: None, local=True)
+        server = self.http.server(f"http://127.0.0.1:{self.raw.port}{base}", retry=Retry(max_retries=0))
         self.session = Session(server, self.login, self.clock)
         Bench.made.append(self)
 
-    def call(self, **options: Any) -> Answer:
+    def call(self, **options: Any) -> Response:
         return self.session.call("GET", PATH, **options)
 
     @property
@@ -76,7 +76,7 @@ def _ended() -> Iterator[None]:
     yield
     while Bench.made:
         bench = Bench.made.pop()
-        bench.web.close()
+        bench.http.close()
         bench.raw.__exit__()
 
 
@@ -210,7 +210,7 @@ def test_a_login_that_is_refused_is_for_a_person_with_the_servers_words(status: 
         error
     )
     assert "Invalid credentials" in str(error)
-    assert "look at `auth` of the issuer" in str(error)
+    assert "check `auth` of the issuer" in str(error)
     assert "\x1b" not in str(error)
     assert len(bench.heard) == 1
 
@@ -273,7 +273,7 @@ class OnceLogin:
 def once(*deeds: Deed) -> tuple[Bench, Session]:
     """Its server would be asked four times."""
     bench = Bench(*deeds)
-    server = bench.web.server(f"http://127.0.0.1:{bench.raw.port}", retry=Retry())
+    server = bench.http.server(f"http://127.0.0.1:{bench.raw.port}", retry=Retry())
     return bench, Session(server, OnceLogin(), bench.clock)
 
 
@@ -311,15 +311,15 @@ def test_a_new_proof_does_not_come_back_either() -> None:
 
 def test_a_lost_answer_is_what_is_told_when_there_is_no_time_for_a_new_proof() -> None:
     bench, session = once(drop, token("t1"))
-    answered = session._ask
+    answered = session._post
 
-    def late(proof: Proof) -> Answer:
+    def late(proof: Proof) -> Response:
         try:
             return answered(proof)
         finally:
             bench.deadline.begin(bench.clock())
 
-    session._ask = late  # type: ignore[method-assign]
+    session._post = late  # type: ignore[method-assign]
     with pytest.raises(AnswerLost):
         session.call("GET", PATH)
     assert len(shown(bench)) == 1
@@ -358,7 +358,7 @@ def test_a_token_is_never_shown() -> None:
 
 
 def refusal(status: int, body: Any) -> Refusal:
-    return Refusal.of(Answer(status, {}, json.dumps(body).encode()))
+    return Refusal.of(Response(status, {}, json.dumps(body).encode()))
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_a_refusal_of_any_form_is_one_printable_line(body: Any) -> None:
     said = str(refusal(403, body).as_error("issue web"))
     assert said.startswith("cannot issue web: the server answered 403")
     assert said.isprintable()
-    assert str(Refusal.of(Answer(500, {}, b"\xff<html>")).as_error("x")) == "cannot x: the server answered 500"
+    assert str(Refusal.of(Response(500, {}, b"\xff<html>")).as_error("x")) == "cannot x: the server answered 500"
 
 
 def test_the_servers_words_are_cleaned_and_cut() -> None:

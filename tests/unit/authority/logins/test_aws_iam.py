@@ -19,7 +19,7 @@ from evercert.authority.configuration.identity import AWSLogin, Identity
 from evercert.authority.logins.aws_iam import AWSAuth, matches
 from evercert.authority.logins.sts_request import BODY, REPLAY_WINDOW, Rules, SignedRequest, validate_request
 from evercert.errors import Unavailable
-from evercert.issuers.infisical.logins.aws_iam import signed
+from evercert.issuers.infisical.logins.aws_iam import sign_request
 from evercert.origins import Origin
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
@@ -86,7 +86,7 @@ def test_login_accepts_evercert_client(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(HandClock(datetime.now(UTC)))
     for session in (SESSION, None):
         bench.sts.sts.add(KEY, SECRET, session_token=session, arn=ARN)
-        headers = signed(ReadOnlyCredentials(KEY, SECRET, session), REGION, Origin.of(f"{SERVER}:443/api"))
+        headers = sign_request(ReadOnlyCredentials(KEY, SECRET, session), REGION, Origin.of(f"{SERVER}:443/api"))
         assert bench.log_in(bench.asking().question(headers)).id == "ours"
 
 

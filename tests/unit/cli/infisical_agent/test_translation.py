@@ -496,9 +496,9 @@ def test_the_documents_own_authority_wins_over_that_of_the_host(written: str) ->
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        (f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}", "ca-bundle: it has a private key in it"),
-        (f"-----BEGIN CERTIFICATE-----\n{SECRET}", "ca-bundle: it must be PEM"),
-        ("/etc/key.pem", "ca-bundle: it has a private key in it"),
+        (f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}", "ca-bundle: it contains a private key"),
+        (f"-----BEGIN CERTIFICATE-----\n{SECRET}", "ca-bundle: must be PEM"),
+        ("/etc/key.pem", "ca-bundle: it contains a private key"),
     ],
 )
 def test_what_is_no_authority_is_refused_once_and_not_quoted(written: str, told: str) -> None:

@@ -48,20 +48,20 @@ def test_what_is_right_passes(changes: dict) -> None:
 @pytest.mark.parametrize(
     ("changes", "place", "told"),
     [
-        ({"address": "http://infisical.example.com"}, ("address",), "only https:// is spoken"),
+        ({"address": "http://infisical.example.com"}, ("address",), "must be https://"),
         ({"address": "infisical.example.com"}, ("address",), "address"),
-        ({"project": "shop"}, ("application",), "give one of them"),
+        ({"project": "shop"}, ("application",), "set only one of them"),
         ({"profile": None}, ("profile",), "together with its project or application"),
         ({"application": None}, ("application",), "together with its project or application"),
-        ({"pending-for": "31d"}, ("pending-for",), "30d at the most"),
+        ({"pending-for": "31d"}, ("pending-for",), "must be at most 30d"),
         ({"auth": None}, ("auth",), "is missing"),
-        ({"auth": {"type": "vault"}}, ("auth", "type"), "there is no login of this type (known: aws-iam, azure"),
+        ({"auth": {"type": "vault"}}, ("auth", "type"), "unknown login type; known types: aws-iam, azure"),
         ({"auth": {"type": "aws-iam"}}, ("auth",), "'identity-id' is missing"),
         ({"auth": {"type": "aws-iam", "identity-id": "1", "identity": "1"}}, ("auth", "identity"), "did you mean 'identity-id'?"),
-        ({"ca-bundle": f"{bundle()}-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}, ("ca-bundle",), "it has a private key in it"),
-        ({"ca-bundle": f"/etc/{SECRET}.pem"}, ("ca-bundle",), "the text, not the name of a file"),
+        ({"ca-bundle": f"{bundle()}-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}, ("ca-bundle",), "it contains a private key"),
+        ({"ca-bundle": f"/etc/{SECRET}.pem"}, ("ca-bundle",), "write the text, not the name of a file"),
         ({"ca-bundle": f"-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----"}, ("ca-bundle",), "must be PEM"),
-        ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "does not parse"),
+        ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "cannot parse it"),
         ({"auth": {**GOOD["auth"], f"client-secret:{SECRET}": None}}, ("auth",), "is a space missing after a colon?"),
         ({"auth": {**GOOD["auth"], "hunter2": None}}, ("auth",), "is a space missing after a colon?"),
         (
@@ -70,7 +70,7 @@ def test_what_is_right_passes(changes: dict) -> None:
         ),
         (
             {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": SECRET}},
-            ("auth", "client-secret"), "write where it is, and not the secret itself",
+            ("auth", "client-secret"), "write a reference, not the secret itself",
         ),
         (
             {"auth": {"type": "universal-auth", "client-id": "1", "client-secret": {"aws-secret": SECRET}}},

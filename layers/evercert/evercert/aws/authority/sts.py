@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.contracts.ports import Caller
 from evercert.errors import Misconfigured, Unavailable
-from evercert.http_client.trust import context
+from evercert.http_client.trust import ssl_context
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class STSOverHTTP:
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:
-        return context(None)
+        return ssl_context(None)
 
 
 def _read(response: httpx.Response, what: str) -> bytes:

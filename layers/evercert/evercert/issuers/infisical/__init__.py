@@ -1,1 +1,1 @@
-"""The issuer for the Infisical API."""
+"""Issuer for the Infisical API."""

@@ -1,4 +1,4 @@
-"""Infisical's issuing API, call by call: paths, fields, and what its refusals mean."""
+"""Client for the certificate endpoints of the Infisical API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from evercert.errors import Misconfigured, Rejected, Unavailable
-from evercert.http_client.response import Answer
+from evercert.http_client.response import Response
 from evercert.issuers.infisical.errors import FIRST_REFUSAL, NOT_FOUND, Refusal
 from evercert.issuers.infisical.session import Session
 
@@ -18,34 +18,34 @@ MANAGER = "/v1/cert-manager"
 CERTIFICATES = f"{MANAGER}/certificates"
 REQUESTS = f"{CERTIFICATES}/certificate-requests"
 PROFILES = f"{MANAGER}/certificate-profiles"
-FOUND = 100  # entries of one page of a search
+PAGE_SIZE = 100  # of a search; only its first page is read
 Fields = Mapping[str, Any]
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True)
 class Names:
-    """The server's ids of what a definition names; the project is what requests are searched in."""
+    """Server ids of the profile, application and project that the settings name; requests are searched by project."""
 
     profile: str
     application: str | None = None
     project: str | None = None
-    defaults: Fields | None = None  # None: not asked for yet
+    defaults: Fields | None = None  # None: not requested yet
 
     @property
     def where(self) -> dict[str, str]:
-        """What an issue request begins with."""
+        """Return the first fields of an issue request."""
         return {"profileId": self.profile, **({"applicationId": self.application} if self.application else {})}
 
 
 class Api:
-    """Raises Unavailable, Misconfigured or Rejected."""
+    """Calls of the API; each raises Unavailable, Misconfigured or Rejected."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def project_profile(self, project: str, profile: str) -> Names:
-        """The agent's v1: a profile by its slug, in a project by its slug."""
+        """Find a profile by its slug, in a project by its slug (v1 of the agent's documents)."""
         found = self._get(f"/v1/projects/slug/{_part(project)}", f"find project {project!r}")
         project_id = _id(found, "id")
         path = f"{PROFILES}/slug/{_part(profile)}?projectId={_part(project_id)}"
@@ -53,7 +53,7 @@ class Api:
         return Names(_id(entry, "id"), project=project_id, defaults=_optional(entry, "defaults") or {})
 
     def application_profile(self, application: str, profile: str) -> Names:
-        """The agent's v2: a profile that is attached to an application, by their names."""
+        """Find a profile that is attached to an application, both by name (v2 of the agent's documents)."""
         path = f"{MANAGER}/applications/by-name/{_part(application)}"
         entry = _object(self._get(path, f"find application {application!r}"), "application")
         application_id = _id(entry, "id")
@@ -65,31 +65,34 @@ class Api:
         raise Misconfigured(f"profile {profile!r} is not attached to application {application!r}; attach it there")
 
     def profile(self, profile_id: str) -> Fields | None:
-        """What else there is to know of a profile; None: this identity may not look at it."""
+        """Return the details of a profile, or None if the identity may not read it."""
         answer = self._session.call("GET", f"{PROFILES}/{_part(profile_id)}")
         if answer.status >= FIRST_REFUSAL:
             return None
         return _optional(_body(answer), "certificateProfile")
 
     def issue(self, body: Fields) -> Fields | Refusal:
-        """Not repeatable: raises AnswerLost when nobody knows whether it was done."""
-        return self._asked(CERTIFICATES, body)
+        """Request a certificate; raise AnswerLost if the request may have taken effect. Not idempotent."""
+        return self._request_certificate(CERTIFICATES, body)
 
     def renew(self, certificate_id: str, body: Fields) -> Fields | Refusal:
-        """As `issue`; a certificate that cannot be renewed is an answer, and no error."""
-        return self._asked(_certificate(certificate_id, "renew"), body)
+        """Renew a certificate, with the errors of `issue`; return a Refusal if it cannot be renewed."""
+        return self._request_certificate(_certificate(certificate_id, "renew"), body)
 
     def request(self, request_id: str) -> Fields:
-        """How a request stands; holds no chain."""
-        return self._get(f"{REQUESTS}/{_part(request_id)}", f"look at request {request_id}")
+        """Return a request with its status; it does not include the chain."""
+        return self._get(f"{REQUESTS}/{_part(request_id)}", f"read request {request_id}")
 
     def search(self, project: str, profile: str, metadata: Mapping[str, str]) -> list[Fields]:
-        """The newest requests with this metadata; older servers ignore it, or know no search: then there are none."""
+        """Return the newest requests with this metadata, or an empty list if the server has no search.
+
+        Older servers ignore the metadata and return other requests too.
+        """
         body = {
             "projectId": project,
             "profileIds": [profile],
             "offset": 0,
-            "limit": FOUND,
+            "limit": PAGE_SIZE,
             "sortBy": "createdAt",
             "sortOrder": "desc",
             "metadata": [{"key": key, "value": value} for key, value in metadata.items()],
@@ -101,28 +104,28 @@ class Api:
         return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
     def trigger_validation(self, request_id: str) -> None:
-        """Tells the server that it may look now; it looks by itself too, so a failure means nothing."""
+        """Ask the server to validate now; failures are ignored, because the server also validates by itself."""
         with suppress(Unavailable):
             self._session.call("POST", f"{REQUESTS}/{_part(request_id)}/trigger-validation", body={})
 
     def cancel(self, request_id: str) -> Fields | Refusal:
-        """`cancelled` tells whether it is; not, if it is done already."""
+        """Cancel a request; field `cancelled` is false if the request was already processed."""
         answer = self._session.call("POST", f"{REQUESTS}/{_part(request_id)}/cancel", body={})
         return _body(answer) if answer.status < FIRST_REFUSAL else Refusal.of(answer)
 
     def certificate(self, certificate_id: str) -> Fields | None:
-        """Its status and its successor; None: there is none of this id, or none that we may see."""
+        """Return a certificate with its status and successor, or None if it is missing or not visible."""
         answer = self._session.call("GET", _certificate(certificate_id))
         if answer.status == NOT_FOUND:
             return None
-        return _object(_accepted(answer, f"look at certificate {certificate_id}"), "certificate")
+        return _object(_accepted(answer, f"read certificate {certificate_id}"), "certificate")
 
     def bundle(self, certificate_id: str) -> Fields:
-        """Certificate, chain and, where the server has it and we may read it, private key."""
+        """Return certificate, chain and, if the server has it and the identity may read it, the private key."""
         return self._get(_certificate(certificate_id, "bundle"), f"read certificate {certificate_id}")
 
     def revoke(self, certificate_id: str, reason: str) -> None:
-        """A second revocation is an error of the server's, and none of ours: so it is looked before and after."""
+        """Revoke a certificate; idempotent: the server rejects a second revocation, so the status is checked."""
         if self._is_revoked(certificate_id):
             return
         path = _certificate(certificate_id, "revoke")
@@ -136,40 +139,40 @@ class Api:
             raise Refusal.of(answer).as_error(f"revoke certificate {certificate_id}")
 
     def _is_revoked(self, certificate_id: str) -> bool:
-        """Not, where we may not look."""
+        """Return False if the identity may not read the certificate."""
         answer = self._session.call("GET", _certificate(certificate_id))
         known = _optional(_body(answer), "certificate") if answer.status < FIRST_REFUSAL else None
         return known is not None and known.get("status") == "revoked"
 
-    def _get(self, path: str, doing: str) -> Fields:
-        return _accepted(self._session.call("GET", path), doing)
+    def _get(self, path: str, operation: str) -> Fields:
+        return _accepted(self._session.call("GET", path), operation)
 
-    def _asked(self, path: str, body: Fields) -> Fields | Refusal:
+    def _request_certificate(self, path: str, body: Fields) -> Fields | Refusal:
         answer = self._session.call("POST", path, body=body, repeatable=False)
         return _body(answer) if answer.status < FIRST_REFUSAL else Refusal.of(answer)
 
 
-def _certificate(certificate_id: str, what: str = "") -> str:
-    return f"{CERTIFICATES}/{_part(certificate_id)}" + (f"/{what}" if what else "")
+def _certificate(certificate_id: str, action: str = "") -> str:
+    return f"{CERTIFICATES}/{_part(certificate_id)}" + (f"/{action}" if action else "")
 
 
 def _part(text: str) -> str:
-    """One part of a path, whatever it holds."""
+    """Percent-encode one path segment."""
     return quote(text, safe="")
 
 
-def _accepted(answer: Answer, doing: str) -> Fields:
-    """Of what is only read: no content of ours is refused there, so Rejected, which stops, would be too much."""
+def _accepted(answer: Response, operation: str) -> Fields:
+    """Return the body of a read; raise Misconfigured, not Rejected, which would stop the certificate until edited."""
     if answer.status >= FIRST_REFUSAL:
-        error = Refusal.of(answer).as_error(doing)
+        error = Refusal.of(answer).as_error(operation)
         raise Misconfigured(str(error)) if isinstance(error, Rejected) else error
     return _body(answer)
 
 
-def _body(answer: Answer) -> Fields:
+def _body(answer: Response) -> Fields:
     found = answer.json()
     if not isinstance(found, dict):
-        raise Unavailable("the server answered with JSON that is no object")
+        raise Unavailable("the server answered with JSON that is not an object")
     return found
 
 
@@ -191,15 +194,15 @@ def _id(fields: Fields, key: str) -> str:
 
 
 def id_of(fields: Fields, key: str) -> str | None:
-    """None: there is none; raises Unavailable for what can stand in no path, message or record."""
+    """Return the id under `key`, or None; raise Unavailable if it is not usable in a path, message or record."""
     found = fields.get(key)
     if found is None or found == "":
         return None
     if not is_id(found):
-        raise Unavailable(f"the server answered with an id that is none ({key})")
+        raise Unavailable(f"the server answered with an invalid id ({key})")
     return str(found)
 
 
 def is_id(value: object) -> bool:
-    """Whether it looks like the server's ids."""
+    """Return whether the value has the form of the server's ids."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None

@@ -1,4 +1,4 @@
-"""What the API's refusals mean: the one place where its errors become ours."""
+"""Conversion of the API's error responses to evercert's errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
 from evercert.schema import printable
 
 if TYPE_CHECKING:
-    from evercert.http_client.response import Answer
+    from evercert.http_client.response import Response
 
 FIRST_REFUSAL = 400
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
-CONTENT = frozenset({400, 409, 413, 422})  # what the same content meets again
-WORDS = 300
-ALL_WORDS = 1_000  # of a list of issues
+CONTENT = frozenset({400, 409, 413, 422})  # repeating the same content would fail again
+MAX_CHARACTERS = 300
+MAX_LIST_CHARACTERS = 1_000  # of a list of issues
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer from 400 up, in parts; the words are the server's, cleaned."""
+    """Error response, of status 400 or higher; its texts are the server's, made printable."""
 
     status: int
     error: str  # its name: `BadRequest`, `PermissionDenied`, `TokenError`, …
@@ -30,48 +30,48 @@ class Refusal:
     denied: str = ""  # `action on subject`, where a permission is missing
 
     @classmethod
-    def of(cls, answer: Answer, hide: Iterable[str] = ()) -> Self:
-        """Whatever the body is; `hide` is what was sent and must not come back in the words."""
+    def of(cls, answer: Response, hide: Iterable[str] = ()) -> Self:
+        """Parse a response with any body; `hide` are secrets that were sent, to be removed from the texts."""
         try:
             body = json.loads(answer.body)
         except (ValueError, RecursionError):
             body = None
         body = body if isinstance(body, dict) else {}
-        # Hidden before it is cut: half a secret would not be found again.
-        message, several = _words(body.get("message"))
+        # Hide before truncating: a truncated secret would no longer match.
+        message, is_list = _text_of(body.get("message"))
         return cls(
             answer.status,
             printable(_hidden(str(body.get("error") or ""), hide), 60),
-            printable(_hidden(message, hide), ALL_WORDS if several else WORDS),
-            printable(_hidden(_denied(body.get("details")), hide), WORDS),
+            printable(_hidden(message, hide), MAX_LIST_CHARACTERS if is_list else MAX_CHARACTERS),
+            printable(_hidden(_denied(body.get("details")), hide), MAX_CHARACTERS),
         )
 
     @property
     def is_of_token(self) -> bool:
-        """Whether another login may help: an expired token is answered with 403 and the name TokenError."""
+        """Return whether another login may help: an expired token causes 403 with the name TokenError."""
         return self.status == UNAUTHORIZED or (self.status == FORBIDDEN and self.error == "TokenError")
 
-    def as_error(self, doing: str) -> EvercertError:
-        """The error for it; `doing` begins the message: "issue with profile tls-server"."""
-        what = f"cannot {doing}: {self}"
+    def as_error(self, operation: str) -> EvercertError:
+        """Return the error to raise for `operation`, such as "issue with profile tls-server"."""
+        message = f"cannot {operation}: {self}"
         if self.status in CONTENT:
-            return Rejected(what)
+            return Rejected(message)
         if self.status == FORBIDDEN and self.denied:
-            return Misconfigured(f"{what}; the identity lacks the permission: {self.denied}")
+            return Misconfigured(f"{message}; the identity lacks the permission: {self.denied}")
         if self.status in (UNAUTHORIZED, FORBIDDEN):
-            return Misconfigured(f"{what}; look at the identity and its permissions")
+            return Misconfigured(f"{message}; check the identity and its permissions")
         if self.status == NOT_FOUND:
-            return Misconfigured(f"{what}; look at the names and ids in the issuer's definition")
-        return Unavailable(what)
+            return Misconfigured(f"{message}; check the names and ids in the issuer's definition")
+        return Unavailable(message)
 
     def __str__(self) -> str:
-        said = f"the server answered {self.status}"
-        said = f"{said} {self.error}" if self.error else said
-        return f"{said}: {self.message}" if self.message else said
+        text = f"the server answered {self.status}"
+        text = f"{text} {self.error}" if self.error else text
+        return f"{text}: {self.message}" if self.message else text
 
 
-def _words(message: Any) -> tuple[str, bool]:  # noqa: ANN401
-    """One message, or all issues of a list, each with its place; and whether it was a list."""
+def _text_of(message: Any) -> tuple[str, bool]:  # noqa: ANN401
+    """Return the message, or all issues of a list with their places, and whether it was a list."""
     if not isinstance(message, list):
         return (message if isinstance(message, str) else ""), False
     issues = []
@@ -79,8 +79,8 @@ def _words(message: Any) -> tuple[str, bool]:  # noqa: ANN401
         if isinstance(issue, dict):
             path = issue.get("path")
             place = ".".join(map(str, path)) if isinstance(path, list) else ""
-            words = str(issue.get("message") or issue.get("code") or "")
-            issues.append(f"{place}: {words}" if place else words)
+            text = str(issue.get("message") or issue.get("code") or "")
+            issues.append(f"{place}: {text}" if place else text)
         else:
             issues.append(str(issue))
     return "; ".join(issues), True
@@ -89,12 +89,12 @@ def _words(message: Any) -> tuple[str, bool]:  # noqa: ANN401
 def _denied(details: Any) -> str:  # noqa: ANN401
     if not isinstance(details, list):
         return ""
-    wanted = [
+    missing = [
         f"{_joined(detail.get('action'))} on {_joined(detail.get('subject'))}"
         for detail in details
         if isinstance(detail, dict) and not detail.get("inverted")
     ]
-    return ", ".join(wanted)
+    return ", ".join(missing)
 
 
 def _joined(value: Any) -> str:  # noqa: ANN401

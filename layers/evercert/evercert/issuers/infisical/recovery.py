@@ -1,4 +1,4 @@
-"""What evercert asked Infisical for and lost sight of: looked for by its token, and by what it renews."""
+"""Recovery of requests whose response was lost, by their token or by the certificate that they renew."""
 
 from __future__ import annotations
 
@@ -13,48 +13,51 @@ from evercert.issuers.infisical.response_parser import OPEN, ResponseParser
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.certificate import misfits
 
-PERHAPS = "found:"  # begins the handle of a request that may be somebody else's
-MOST_CANDIDATES = 10  # of a search whose server ignores what was searched for
+PERHAPS = "found:"  # prefix of the handle of a request that another client may have made
+MAX_CANDIDATES = 10  # checked one by one, because older servers ignore the search's metadata
 
 
 class Recovery:
-    """A renewal carries the metadata of what it renews, so its token tells whose certificate it is, not who asked."""
+    """Finds requests by their token.
+
+    A renewal inherits the metadata of its predecessor, so its token identifies the certificate, not the client.
+    """
 
     def __init__(self, api: Api, answers: ResponseParser, names: Callable[[], Names]) -> None:
         self._api = api
         self._answers = answers
         self._names = names
 
-    def asked(self, request: Request) -> Issued | PendingAnswer | None:
-        """The request that a run made which never saw the answer."""
-        handle = self.handle(request, request.token)
+    def find(self, request: Request) -> Issued | PendingAnswer | None:
+        """Return the state of the request of an earlier run that did not receive the response, or None."""
+        handle = self.find_handle(request, request.token)
         return None if handle is None else self._answers.of_request(request, handle)
 
-    def handle(self, request: Request, token: str, statuses: frozenset[str] | None = None) -> str | None:
-        """The newest request that carries the token, and has one of the statuses; those of our name are seen first."""
+    def find_handle(self, request: Request, token: str, statuses: frozenset[str] | None = None) -> str | None:
+        """Return the newest request with the token and one of the statuses; the same common name goes first."""
         names = self._names()
         if names.project is None:
             return None
         found = self._api.search(names.project, names.profile, {TOKEN: token})
         candidates = [entry for entry in found if statuses is None or entry.get("status") in statuses]
         candidates.sort(key=lambda entry: entry.get("commonName") != request.spec.attributes.common_name)
-        for entry in candidates[:MOST_CANDIDATES]:
+        for entry in candidates[:MAX_CANDIDATES]:
             if is_id(handle := entry.get("id")) and self._carries(str(handle), token):
                 return str(handle)
         return None
 
-    def successor(self, request: Request, previous: str, *, asked: bool) -> Issued | PendingAnswer | None:
-        """What replaced it already: a renewal whose answer was lost, or one that the server made by itself.
+    def find_successor(self, request: Request, previous: str, *, asked: bool) -> Issued | PendingAnswer | None:
+        """Return an existing renewal: one whose response was lost, or one that the server made by itself.
 
-        `asked`: we may have asked for one, and it may still wait. What is not ours, or is revoked already, is left
-        alone: somebody may have renewed it by hand, for another use.
+        `asked`: evercert may have requested one, which may still be pending. Renewals of other clients and revoked
+        ones are ignored: an operator may have renewed it manually for another use.
         """
         if (known := self._api.certificate(previous)) is None:
             return None
         if (successor := successor_of(known)) is None:
             token = token_of(known) if asked else None
-            handle = None if token is None else self.handle(request, token, OPEN)
-            return None if handle is None else self.perhaps(request, PERHAPS + handle)
+            handle = None if token is None else self.find_handle(request, token, OPEN)
+            return None if handle is None else self.resume_uncertain(request, PERHAPS + handle)
         newer = self._api.certificate(successor) or {}
         if newer.get("status") != "active" or (request.csr is None and newer.get("hasPrivateKey") is False):
             return None
@@ -68,8 +71,8 @@ class Recovery:
             return None
         return issued if self._fits(request, issued) else None
 
-    def perhaps(self, request: Request, handle: str) -> Issued | PendingAnswer | None:
-        """How a request stands that may be somebody else's; None: it is, or it came to nothing."""
+    def resume_uncertain(self, request: Request, handle: str) -> Issued | PendingAnswer | None:
+        """Return the state of a request that another client may have made; None if it did, or if it failed."""
         try:
             answer = self._answers.of_request(request, handle.removeprefix(PERHAPS))
         except LoginRefused:
@@ -81,7 +84,7 @@ class Recovery:
         return answer if self._fits(request, answer) else None
 
     def _fits(self, request: Request, issued: Issued) -> bool:
-        """Ours by the key of our CSR; without one, whatever is what was asked for."""
+        """Return whether it has the key of the CSR or, without a CSR, the requested attributes and key type."""
         if request.csr is not None:
             return self._answers.is_of(request, issued.chain)
         key, attributes = issued.private_key, request.spec.attributes
@@ -90,7 +93,7 @@ class Recovery:
         return request.spec.private_key.known in (None, algorithm_of(issued.chain.public_key))
 
     def _carries(self, handle: str, token: str) -> bool:
-        """Not, if we may not look at it: then it is not ours."""
+        """Return whether the request has the token; a request that the identity may not read is another client's."""
         try:
             return token_of(self._api.request(handle)) == token
         except LoginRefused:
@@ -100,13 +103,13 @@ class Recovery:
 
 
 def successor_of(known: Fields) -> str | None:
-    """The newest of a certificate's renewals."""
+    """Return the id of a certificate's newest renewal, or None."""
     found = id_of(known, "latestRenewalCertificateId")
     return found if found != known.get("id") else None
 
 
 def token_of(answer: Fields) -> str | None:
-    """The token that a request or a certificate carries: older servers find whatever there is."""
+    """Return the token in the metadata of a request or certificate: older servers ignore the search by metadata."""
     metadata = answer.get("metadata")
     entries = [entry for entry in metadata if isinstance(entry, dict)] if isinstance(metadata, list) else []
     return next(

@@ -1,4 +1,4 @@
-"""A spec in the words of Infisical's issuing API."""
+"""Bodies of issue requests of the Infisical API, built from a spec."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _SUBJECT = {
     "state": "state",
     "locality": "locality",
 }
-_UNKNOWN = ("street_address", "postal_code")
+_UNSUPPORTED = ("street_address", "postal_code")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def body_of(request: Request, where: dict[str, str]) -> dict[str, Any]:
-    """The issue request; with a CSR only what no CSR can say, and usages, which not every server reads from it."""
+    """Return the issue request.
+
+    With a CSR, the attributes hold only the lifetime and the usages, which not every server reads from the CSR.
+    """
     spec = request.spec
-    require_known(spec)
+    require_supported(spec)
     attributes = _lifetime(spec.attributes, request.now) | _usages(spec.attributes)
     if request.csr is None:
         attributes |= _names(spec)
@@ -43,24 +46,24 @@ def body_of(request: Request, where: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def require_known(spec: Spec) -> None:
-    """Raises Rejected for what Infisical has no word for, before anything is asked."""
-    for field in _UNKNOWN:
+def require_supported(spec: Spec) -> None:
+    """Raise Rejected if the spec has attributes or a key that Infisical does not support."""
+    for field in _UNSUPPORTED:
         if getattr(spec.attributes, field):
-            raise Rejected(f"attributes.{field.replace('_', '-')}: Infisical puts none into a subject; leave it out")
+            raise Rejected(f"unsupported attributes.{field.replace('_', '-')}: Infisical has no such field; remove it")
     if spec.private_key.known == "Ed25519":
-        raise Rejected("private-key.algorithm Ed25519: Infisical certifies RSA and EC keys; take one of those")
+        raise Rejected("unsupported private-key.algorithm Ed25519: Infisical accepts RSA and EC; use one of those")
 
 
 def without_root(spec: Spec) -> bool:
-    """Whether no destination wants the root; what comes all the same is left out when it is stored."""
+    """Return whether no destination keeps the root; destinations also remove a root that is returned anyway."""
     return all(component.settings.get("omit-root") is not False for component in spec.destinations)
 
 
 def _names(spec: Spec) -> dict[str, Any]:
     attributes = spec.attributes
     found: dict[str, Any] = {
-        word: value for field, word in _SUBJECT.items() if (value := getattr(attributes, field)) is not None
+        key: value for field, key in _SUBJECT.items() if (value := getattr(attributes, field)) is not None
     }
     if attributes.domain_components:
         found["domainComponents"] = list(attributes.domain_components)
@@ -86,10 +89,10 @@ def _usages(attributes: Attributes) -> dict[str, Any]:
 
 
 def _lifetime(attributes: Attributes, now: datetime) -> dict[str, str]:
-    """Days or hours, or the end as a date: the server's policies read `m` as months, and know no seconds."""
+    """Return the ttl in days or hours, or the end as a date: the server reads `m` as months and has no seconds."""
     if attributes.ttl is None:
         dates = {"notBefore": attributes.not_before, "notAfter": attributes.not_after}
-        return {word: to_text(moment) for word, moment in dates.items() if moment is not None}
+        return {key: to_text(moment) for key, moment in dates.items() if moment is not None}
     for unit, letter in ((DAY, "d"), (HOUR, "h")):
         if attributes.ttl % unit == timedelta(0):
             return {"ttl": f"{attributes.ttl // unit}{letter}"}

@@ -1,4 +1,4 @@
-"""What an Infisical issuer is: where, as whom, with which profile."""
+"""Settings of an Infisical issuer: server, login and profile."""
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ def _address(value: str) -> str:
     except EvercertError as error:
         raise ValueError(str(error)) from None
     if origin.scheme != "https" and not origin.is_loopback:
-        raise ValueError(f"only https:// is spoken, because credentials go there: https://{str(origin)[7:]}")
+        raise ValueError(
+            f"invalid address: must be https://, because credentials are sent to it: https://{str(origin)[7:]}"
+        )
     return value
 
 
 def _ca_bundle(value: str) -> str:
-    """Looked at before it is stored: a private key in it would stand in the table."""
+    """Validate the bundle before it is stored: a private key in it would end up in the table."""
     from evercert.http_client import trust  # noqa: PLC0415 (few issuers have one)
 
-    if (wrong := trust.problem(value)) is not None:
-        raise ValueError(wrong)
+    if (message := trust.problem(value)) is not None:
+        raise ValueError(message)
     return value
 
 
 def _pending_for(value: timedelta) -> timedelta:
     if value > LONGEST_PENDING:
-        raise ValueError(f"a request waits for {LONGEST_PENDING.days}d at the most")
+        raise ValueError(f"invalid duration: must be at most {LONGEST_PENDING.days}d")
     return value
 
 
 def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place, str]]:
-    """Each mistake with its place; never with what was written there, which may be a secret."""
+    """Yield the place and message of each error, without the value, which may be a secret."""
     for detail in error.errors(include_url=False, include_input=False):
         place: Place = ("auth", *detail["loc"])
         match detail["type"]:
@@ -60,13 +62,13 @@ def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place
             case "missing":
                 yield place[:-1], f"the key {place[-1]!r} is missing"
             case "model_type":
-                yield place, "write where it is, and not the secret itself: {aws-secret: evercert/credentials/NAME}"
+                yield place, "write a reference, not the secret itself: {aws-secret: evercert/credentials/NAME}"
             case _:
                 yield place, detail["msg"].removeprefix("Value error, ")
 
 
 class InfisicalSettings(Model):
-    """Of `type: infisical`; without project, application and profile only certificates with an id can be followed."""
+    """Settings of `type: infisical`; without a profile, the issuer can only follow certificates by certificate-id."""
 
     address: Annotated[str, AfterValidator(_address)] = HOSTED
     project: Slug | None = None
@@ -80,18 +82,18 @@ class InfisicalSettings(Model):
     @model_validator(mode="after")
     def _names_one_profile(self) -> Self:
         if self.project is not None and self.application is not None:
-            raise misplaced({("application",): "a profile is of a project or of an application; give one of them"})
+            raise misplaced({("application",): "conflicts with project; set only one of them"})
         owner = self.project or self.application
         if (owner is None) != (self.profile is None):
-            lacking = "profile" if self.profile is None else "application"
-            raise misplaced({(lacking,): "a profile is named together with its project or application"})
+            missing = "profile" if self.profile is None else "application"
+            raise misplaced({(missing,): "set a profile together with its project or application"})
         return self
 
     @model_validator(mode="after")
     def _login_is_known(self) -> Self:
         if self.auth.type not in LOGINS.entries:
             known = ", ".join(sorted(LOGINS.entries))
-            raise misplaced({("auth", "type"): f"there is no login of this type (known: {known})"})
+            raise misplaced({("auth", "type"): f"unknown login type; known types: {known}"})
         kind = LOGINS.load(self.auth.type).Settings
         try:
             kind.model_validate(self.auth.settings)
@@ -101,7 +103,7 @@ class InfisicalSettings(Model):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes it another issuer: not how it logs in, and not how patient it is."""
+        """Return the settings that identify the issuer; login, retries and time limits are not among them."""
         organization = self.auth.settings.get("organization")
         return {
             "type": "infisical",

@@ -1,4 +1,4 @@
-"""Kinds of logins: one file and one line each."""
+"""Registry of the login types of the Infisical API."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ LOGINS = Registry(
     {
         "universal-auth": "evercert.issuers.infisical.logins.universal_auth:UniversalAuth",
         "aws-iam": "evercert.issuers.infisical.logins.aws_iam:AWSIAM",
-        "kubernetes": "evercert.issuers.infisical.logins.kubernetes:Kubernetes",
-        "azure": "evercert.issuers.infisical.logins.azure:Azure",
-        "gcp-id-token": "evercert.issuers.infisical.logins.gcp_id_token:GCPIDToken",
+        "kubernetes": "evercert.issuers.infisical.logins.jwt:Kubernetes",
+        "azure": "evercert.issuers.infisical.logins.jwt:Azure",
+        "gcp-id-token": "evercert.issuers.infisical.logins.jwt:GCPIDToken",
         "gcp-iam": "evercert.issuers.infisical.logins.gcp_iam:GCPIAM",
         "ldap-auth": "evercert.issuers.infisical.logins.ldap:LDAPAuth",
     },
 )
-# As documents, programs and people spell them.
+# Spellings of other documents and programs.
 ALIASES = {
     "universal": "universal-auth",
     "aws-auth": "aws-iam",
@@ -32,7 +32,7 @@ ALIASES = {
 
 
 class Auth(Component):
-    """`auth` of an issuer: a type, in any of its spellings, and settings that only that login understands."""
+    """The `auth` of an issuer: a login type, in any of its spellings, and the settings of that type."""
 
     @model_validator(mode="before")
     @classmethod

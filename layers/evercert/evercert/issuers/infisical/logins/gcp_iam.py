@@ -1,4 +1,4 @@
-"""A token that a Google service account's own key signs, here and not at Google."""
+"""Login with a token that is signed locally with the key of a Google service account."""
 
 from __future__ import annotations
 
@@ -18,31 +18,28 @@ if TYPE_CHECKING:
 
 
 class GCPIAM:
-    """The key needs no call to Google, so nothing there has to be reachable."""
+    """Login `gcp-iam`; makes no request to Google."""
 
     class Settings(IdentitySettings):
-        """The key as Google hands it out, a JSON object or its text."""
+        """`service-account-key`: the key file of Google, as a JSON object or as text."""
 
         service_account_key: Reference
 
-    def __init__(self, settings: Settings, outside: LoginContext) -> None:
+    def __init__(self, settings: Settings, context: LoginContext) -> None:
         self._settings = settings
-        self._outside = outside
+        self._context = context
 
     def proof(self, address: str) -> Proof:
-        """Signed anew, with the key as it is now."""
+        """Read the key, sign a token and return the login request."""
         reference = self._settings.service_account_key
-        found = self._outside.credentials.read(reference, address, key="service-account-key")
-        return proof(
-            "/v1/auth/gcp-auth/login", self._settings, jwt=_signed(found, reference, self._settings.identity_id)
-        )
+        found = self._context.credentials.read(reference, address, key="service-account-key")
+        return proof("/v1/auth/gcp-auth/login", self._settings, jwt=_sign(found, reference, self._settings.identity_id))
 
 
-def _signed(found: Any, reference: Reference, audience: str) -> str:  # noqa: ANN401
-    """RS256 (RFC 7518 §3.3), with the claims that the server reads and no others.
+def _sign(found: Any, reference: Reference, audience: str) -> str:  # noqa: ANN401
+    """Return a JWT signed with RS256 (RFC 7518 §3.3), with only the claims that the server reads.
 
-    No `iat` or `exp`: the token that it expects, Google's `signJwt` of these two claims, has neither, and it is
-    used once, over a connection of our own.
+    It has no `iat` or `exp`, like the output of Google's `signJwt` for these two claims, which the server expects.
     """
     email, key_id, key = _parts(found, reference)
     header = {"alg": "RS256", "kid": key_id, "typ": "JWT"}
@@ -52,7 +49,7 @@ def _signed(found: Any, reference: Reference, audience: str) -> str:  # noqa: AN
 
 
 def _parts(found: Any, reference: Reference) -> tuple[str, str, rsa.RSAPrivateKey]:  # noqa: ANN401
-    """Raises Misconfigured without a word of the key."""
+    """Return email, key id and key of the account; raise Misconfigured without quoting the key."""
     try:
         account = json.loads(found) if isinstance(found, str) else found
         email, key_id, pem = (str(account[name]) for name in ("client_email", "private_key_id", "private_key"))
@@ -61,11 +58,11 @@ def _parts(found: Any, reference: Reference) -> tuple[str, str, rsa.RSAPrivateKe
         key = None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Misconfigured(
-            f"{reference} holds no key file of a Google service account (JSON, with an RSA private key)"
+            f"invalid key in {reference}: must be the key file of a Google service account (JSON, with an RSA key)"
         )
     return email, key_id, key
 
 
 def _encoded(raw: bytes) -> str:
-    """RFC 7515 §2: base64url without padding."""
+    """Encode as base64url without padding (RFC 7515 §2)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()

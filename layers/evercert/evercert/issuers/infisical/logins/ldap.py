@@ -1,4 +1,4 @@
-"""User name and password of a directory that the server asks."""
+"""Login with user name and password of an LDAP directory."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 class LDAPAuth:
-    """The password is never in a document."""
+    """Login `ldap-auth`; the password is always a reference to a credential."""
 
     class Settings(IdentitySettings):
-        """The name may be written down, or stand beside the password."""
+        """`username`: the name itself, or a reference to a credential."""
 
         username: Text | Reference
         password: Reference
 
-    def __init__(self, settings: Settings, outside: LoginContext) -> None:
+    def __init__(self, settings: Settings, context: LoginContext) -> None:
         self._settings = settings
-        self._outside = outside
+        self._context = context
 
     def proof(self, address: str) -> Proof:
-        """Both, read anew."""
+        """Read user name and password and return the login request."""
         return proof(
             "/v1/auth/ldap-auth/login",
             self._settings,
-            username=text(self._outside, self._settings.username, "username", address),
-            password=text(self._outside, self._settings.password, "password", address),
+            username=text(self._context, self._settings.username, "username", address),
+            password=text(self._context, self._settings.password, "password", address),
         )

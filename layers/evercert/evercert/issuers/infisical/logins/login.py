@@ -1,4 +1,4 @@
-"""What a login is: settings, and a proof of who we are."""
+"""Login interface: settings, and the proof of identity that is sent to the server."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ if TYPE_CHECKING:
     from evercert.deadline import Clock
 
 PLAIN = frozenset({"identityId", "clientId", "username", "organizationSlug", "iamHttpRequestMethod"})
-SIGNED = frozenset({"iamRequestHeaders"})  # anew each time
+SIGNED = frozenset({"iamRequestHeaders"})  # different at each login
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class LoginContext(Protocol):
-    """What a login needs from its surroundings; `LoginContext` has it."""
+    """Resources of the process that a login needs; `IssuerContext` provides them."""
 
     @property
     def credentials(self) -> Credentials:
-        """The reader of stored credentials."""
+        """Reader of stored credentials."""
 
     @property
     def aws(self) -> AWSSession | boto3.Session:
-        """The session whose credentials sign requests."""
+        """AWS session whose credentials sign requests."""
 
     @property
     def clock(self) -> Clock:
-        """The clock of this process."""
+        """Clock of this process."""
 
 
 class LoginSettings(Model):
-    """What every login may have."""
+    """Settings of every login."""
 
-    organization: Text | None = None  # the slug of a sub-organisation
+    organization: Text | None = None  # the slug of a sub-organization
 
 
 class IdentitySettings(LoginSettings):
-    """What all logins but universal-auth need."""
+    """Settings of every login except universal-auth."""
 
     identity_id: Text
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Where a login is sent, and the JSON that it is; holds secrets, so it is never shown.
+    """Login request: path and JSON body. The body holds secrets and must not be shown.
 
-    `once`: a server may take it a single time, so that one that may have arrived is not sent again.
+    `once`: a server may accept it only once, so one that may have arrived is not sent again.
     """
 
     path: str
@@ -66,40 +66,40 @@ class Proof:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not come back in the server's words; names and ids may, because they help."""
+        """Return the values to hide in the server's messages; names and ids stay visible, because they help."""
         return [value for key, value in self.body.items() if key not in PLAIN]
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the credential, and not with the time that a signature is of."""
+        """Return a digest that changes with the credential, but not with the time of a signature."""
         return digest([self.path, {key: value for key, value in self.body.items() if key not in SIGNED}])
 
 
 class Login(Protocol):
-    """One way to prove who we are; made as `Login(settings, outside)`."""
+    """Login method, constructed as `Login(settings, context)`."""
 
     def proof(self, address: str) -> Proof:
-        """A fresh one, for that address alone; raises Misconfigured or Unavailable."""
+        """Return a new proof for this address only; raise Misconfigured or Unavailable."""
 
 
 def proof(path: str, settings: LoginSettings, **body: str) -> Proof:
-    """With the identity and the sub-organisation, where settings have them."""
+    """Return a proof that includes the identity and the sub-organization of the settings."""
     more = {"organizationSlug": settings.organization} if settings.organization else {}
     if isinstance(settings, IdentitySettings):
         more["identityId"] = settings.identity_id
     return Proof(path, {**more, **body})
 
 
-def text(outside: LoginContext, value: str | Reference, key: str, address: str) -> str:
-    """The text of a setting, wherever it stands; `key` is its name."""
+def text(context: LoginContext, value: str | Reference, key: str, address: str) -> str:
+    """Return the text of the setting `key`: its value, or the credential that it references."""
     if isinstance(value, str):
         return value
-    return text_of(outside.credentials.read(value, address, key=key), value, key)
+    return text_of(context.credentials.read(value, address, key=key), value, key)
 
 
 def text_of(found: Any, reference: Reference, key: str) -> str:  # noqa: ANN401
-    """What a credential holds, if it is text; raises Misconfigured."""
-    # A file's last line break comes along with what people paste.
+    """Return the text of a credential, stripped; raise Misconfigured if it is empty or not text."""
+    # Pasted values often end with the line break of a file.
     if not isinstance(found, str) or not found.strip():
-        raise Misconfigured(f"{reference}: {reference.key or key!r} is no text, or empty")
+        raise Misconfigured(f"invalid {reference.key or key!r} in {reference}: must be a non-empty text")
     return found.strip()

@@ -1,4 +1,4 @@
-"""Client id and client secret, as Infisical hands them out."""
+"""Login with the client id and client secret of an Infisical identity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class UniversalAuth:
-    """One credential with both, or each in a place of its own; the secret is never in a document."""
+    """Login `universal-auth`; the client secret is always a reference to a credential."""
 
     class Settings(LoginSettings):
-        """`credentials`, or `client-id` and `client-secret`."""
+        """`credentials`: one credential with both values; or `client-id` and `client-secret` separately."""
 
         client_id: Text | Reference | None = None
         client_secret: Reference | None = None
@@ -33,25 +33,25 @@ class UniversalAuth:
                 raise misplaced({("credentials",): "no #key: the object has client-id and client-secret"})
             return self
 
-    def __init__(self, settings: Settings, outside: LoginContext) -> None:
+    def __init__(self, settings: Settings, context: LoginContext) -> None:
         self._settings = settings
-        self._outside = outside
+        self._context = context
 
     def proof(self, address: str) -> Proof:
-        """Both, read anew."""
+        """Read client id and client secret and return the login request."""
         client_id, client_secret = self._read(address)
         return proof("/v1/auth/universal-auth/login", self._settings, clientId=client_id, clientSecret=client_secret)
 
     def _read(self, address: str) -> tuple[str, str]:
         settings = self._settings
         if (reference := settings.credentials) is not None:
-            found = self._outside.credentials.read(reference, address)
+            found = self._context.credentials.read(reference, address)
             return (
                 text_of(found.get("client-id"), reference, "client-id"),
                 text_of(found.get("client-secret"), reference, "client-secret"),
             )
-        # the rule above: without `credentials` both are there
+        # `_one_way` ensures that both are set without `credentials`
         return (
-            text(self._outside, settings.client_id or "", "client-id", address),
-            text(self._outside, settings.client_secret or "", "client-secret", address),
+            text(self._context, settings.client_id or "", "client-id", address),
+            text(self._context, settings.client_secret or "", "client-secret", address),
         )
