@@ -26,7 +26,7 @@ def test_ca_disable_and_enable_are_idempotent(command: Command, cas: list[Any], 
     assert estate.ca_named("issuing-ec").status == "disabled"
     assert fine(command("ca", "enable", "issuing-ec", "--json"))["changed"]
     assert estate.ca_named("issuing-ec").status == "active"
-    refused(command("ca", "disable", "root"), "no function signs with the root")
+    refused(command("ca", "disable", "root"), "cannot enable or disable the root: no function signs with it")
 
 
 def test_ca_renew_keeps_a_disabled_ca_disabled(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
@@ -36,9 +36,9 @@ def test_ca_renew_keeps_a_disabled_ca_disabled(command: Command, cas: list[Any],
 
 
 def test_ca_show_suggests_existing_names(command: Command, cas: list[Any]) -> None:
-    refused(command("ca", "show", "issuing-rs"), "there is no CA 'issuing-rs'; did you mean 'issuing-rsa'?")
-    refused(command("ca", "show", "x"), "there is no CA 'x'; there are issuing-ec, issuing-rsa, root")
-    refused(command("ca", "show", "a/b"), "is no name of a CA")
+    refused(command("ca", "show", "issuing-rs"), "unknown CA 'issuing-rs'; did you mean 'issuing-rsa'?")
+    refused(command("ca", "show", "x"), "unknown CA 'x'; known: issuing-ec, issuing-rsa, root")
+    refused(command("ca", "show", "a/b"), "invalid CA name 'a/b'")
 
 
 def test_ca_renew_root_requires_confirmation(command: Command, cas: list[dict[str, Any]]) -> None:

@@ -31,13 +31,13 @@ def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[A
     ("option", "value", "said"),
     [
         *[("--dns", name, "a name, *.name or *") for name in ("*example.com", "a.*.com", "", "**", "exa mple.com")],
-        ("--dns", "Example.com", "is it example.com?"),
-        ("--dns", "*.bücher.example", "is it *.xn--bcher-kva.example?"),
+        ("--dns", "Example.com", "did you mean example.com?"),
+        ("--dns", "*.bücher.example", "did you mean *.xn--bcher-kva.example?"),
         ("--email", "a@example.com", "a name, *.name or *"),
         ("--ip", "10.0.0.1/8", "has host bits set"),
         ("--ip", "10.0.0.0/33", "does not appear to be"),
-        ("--uri", "", "the beginning of a URI with its scheme"),  # it would be that of every URI
-        ("--uri", "spiffe", "the beginning of a URI with its scheme"),
+        ("--uri", "", "write a URI prefix with its scheme"),  # the prefix of every URI
+        ("--uri", "spiffe", "write a URI prefix with its scheme"),
         ("--key", "RSA_1024", "one of EC_prime256v1"),
         ("--key", "Ed25519", "one of EC_prime256v1"),
         ("--usage", "key_cert_sign", "one of digital_signature"),
@@ -60,10 +60,13 @@ def test_ceiling_reports_all_invalid_options(command: Command, cas: list[Any], e
 
 def test_ceiling_notes_keys_the_ca_cannot_certify(command: Command, cas: list[Any]) -> None:
     code, _, err = command("ceiling", "issuing-ec", "--key", "RSA_2048", "--yes")
-    assert (code, err) == (0, "note: CA issuing-ec certifies EC keys alone, so that it would sign nothing\n")
+    assert (code, err) == (0, "note: CA issuing-ec can sign nothing: it certifies EC keys only\n")
     assert command("ceiling", "issuing-rsa", "--key", "RSA_2048", "--yes")[2] == ""
 
 
 def test_ceiling_refuses_none_among_other_values(command: Command, cas: list[Any]) -> None:
     given = ("--dns", "none", "--dns", "example.com", "--yes")
-    refused(command("ceiling", "issuing-ec", *given), "--dns 'none': none leaves nothing, so give nothing with it")
+    refused(
+        command("ceiling", "issuing-ec", *given),
+        "--dns 'none': none clears the list: do not combine it with other values",
+    )

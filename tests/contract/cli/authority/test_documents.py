@@ -26,9 +26,9 @@ def test_apply_example_is_idempotent(command: Command, cas: list[Any], estate: A
     again = fine(command("apply", str(EXAMPLE), "--json"))
     assert {step["verb"] for step in again["steps"]} == {"unchanged"}
     assert fine(command("show", "my-project/tls-server", "--json")) == fine(command("profiles", "--json"))[0]
-    refused(command("show", "other"), "there is no profile 'other'; evercert authority profiles shows")
+    refused(command("show", "other"), "unknown profile 'other'; run evercert authority profiles")
     refused(command("show", "my-project/tls-sever"), "did you mean 'my-project/tls-server'?")
-    refused(command("show", "tls-server"), "there is no profile 'tls-server'; write my-project/tls-server")
+    refused(command("show", "tls-server"), "unknown profile 'tls-server'; write my-project/tls-server")
 
 
 def test_apply_shows_changes_and_keeps_omitted_entries(
@@ -80,7 +80,7 @@ def test_apply_reports_errors_of_all_files_without_writing(
     three.write_text(EXAMPLE.read_text())
     refused(
         command("apply", str(two), str(three)),
-        "three.yaml: profile my-project/tls-server is in", "three.yaml: application my-app is in",
+        "three.yaml: duplicate profile my-project/tls-server: already defined in", "three.yaml: duplicate application my-app: already defined in",
     )  # fmt: skip
     refused(command("apply", str(tmp_path / "none.yaml")), "cannot be read")
     assert estate.profiles() == ()

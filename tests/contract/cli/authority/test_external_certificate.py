@@ -48,8 +48,8 @@ def pem(*certificates: x509.Certificate) -> str:
 def asked(command: Command) -> x509.CertificateSigningRequest:
     """What `ca csr` says of a CA that was made without a root."""
     code, out, err = command("init", "--no-root", "--common-name", "Example", "--yes")
-    assert (code, err) == (0, "note: names are not kept: give --common-name and --organization to ca csr\n")
-    assert "CA issuing-ec waits for its certificate: evercert authority ca csr issuing-ec" in out
+    assert (code, err) == (0, "note: names are not stored: pass --common-name and --organization to ca csr\n")
+    assert "CA issuing-ec has no certificate yet: run evercert authority ca csr issuing-ec" in out
     code, out, _ = command("ca", "csr", "issuing-ec")
     assert code == 0
     return x509.load_pem_x509_csr(out.encode())
@@ -67,7 +67,7 @@ def test_import_activates_an_externally_certified_ca(
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json")) == done
     assert command("ca", "import", "issuing-ec", str(file))[1] == "CA issuing-ec has this certificate already\n"
     assert estate.ca_named("issuing-ec").current.chain == pem(outside.root)
-    refused(command("ca", "renew", "issuing-ec"), "was certified outside")
+    refused(command("ca", "renew", "issuing-ec"), "is certified by an external CA")
 
 
 def test_import_checks_path_lengths_of_the_chain(
@@ -83,7 +83,7 @@ def test_import_checks_path_lengths_of_the_chain(
         if too_short is None:
             assert fine(said)["status"] == "active"
         else:
-            refused(said, f"{too_short} is none of a CA, or lets")
+            refused(said, f"{too_short} is not a CA, or its path length allows")
 
 
 def test_init_adds_no_root_above_externally_certified_cas(
@@ -104,8 +104,8 @@ def test_import_refuses_unusable_certificates(
     mine, theirs = outside.signed(asked.subject, asked.public_key(), 0), outside.key.public_key()
     cases = [
         ([outside.signed(asked.subject, other, 0), outside.root], "another key than the CA's"),
-        ([outside.signed(asked.subject, asked.public_key(), None, ca=False), outside.root], "none of a CA"),
-        ([outside.signed(asked.subject, asked.public_key(), 0, **past), outside.root], "not now"),
+        ([outside.signed(asked.subject, asked.public_key(), None, ca=False), outside.root], "not a CA certificate"),
+        ([outside.signed(asked.subject, asked.public_key(), 0, **past), outside.root], "not valid now"),
         ([outside.signed(asked.subject, asked.public_key(), 0, identifier=False), outside.root], "key identifier"),
         ([outside.signed(asked.subject, asked.public_key(), 0)], "does not end with a root"),
         (
@@ -114,8 +114,8 @@ def test_import_refuses_unusable_certificates(
         ),
         ([outside.signed(x509.Name([]), asked.public_key(), 0), outside.root], "has no subject"),
         ([mine, outside.signed(outside.name, theirs, None, **past)], "CN=Outside Root has expired"),
-        ([mine, outside.signed(outside.name, theirs, 0)], "lets fewer CAs stand below it"),
-        ([mine, outside.signed(outside.name, theirs, None, ca=False)], "CN=Outside Root is none of a CA"),
+        ([mine, outside.signed(outside.name, theirs, 0)], "its path length allows fewer CAs below it"),
+        ([mine, outside.signed(outside.name, theirs, None, ca=False)], "CN=Outside Root is not a CA"),
     ]
     for chain, said in cases:
         file.write_text(pem(*chain))
@@ -127,11 +127,11 @@ def test_import_refuses_unusable_certificates(
     )
     request = asked.public_bytes(serialization.Encoding.PEM).decode()
     for text, said in (
-        ("", "has no certificates in PEM"), (request, "in PEM; it is a request, which the CA outside has to sign"),
-        ("-----BEGIN CERTIFICATE-----\n", "has a certificate that cannot be read: "),
-        ("-----BEGIN PRIVATE KEY-----", "holds a private key"),
+        ("", "no PEM certificates found"), (request, "found; this is a CSR: have the external CA sign it"),
+        ("-----BEGIN CERTIFICATE-----\n", "malformed certificate: "),
+        ("-----BEGIN PRIVATE KEY-----", "contains a private key"),
     ):  # fmt: skip
         file.write_text(text)
         refused(command("ca", "import", "issuing-ec", str(file)), said)
-    refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot be read")
+    refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot read ")
     assert estate.ca_named("issuing-ec").status == "pending"

@@ -25,7 +25,7 @@ def test_create_makes_an_identity_for_an_aws_role(command: Command, profile: str
     assert not found.aws.foreign_clients
     assert found.may("request", profile)
     assert not found.may("read-key", profile)
-    refused(command("identity", "create", "web", "--universal"), "there is an identity 'web' already")
+    refused(command("identity", "create", "web", "--universal"), "identity 'web' exists already")
 
 
 def test_client_secret_is_shown_once_and_stored_hashed(command: Command, estate: AuthorityEstate) -> None:
@@ -63,7 +63,7 @@ def test_secret_refuses_an_eleventh_client_secret(command: Command) -> None:
     command("identity", "create", "ci", "--universal")
     for _ in range(9):
         assert command("identity", "secret", "ci")[0] == 0
-    refused(command("identity", "secret", "ci"), "has 10 client secrets: take one away with --revoke first")
+    refused(command("identity", "secret", "ci"), "has 10 client secrets: delete one with --revoke first")
 
 
 def test_grant_sets_permissions_per_profile(command: Command, profile: str, estate: AuthorityEstate) -> None:
@@ -80,23 +80,29 @@ def test_grant_sets_permissions_per_profile(command: Command, profile: str, esta
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "how does it log in?"),
+        ([], "no login given: add --aws-role, --universal, or both"),
         (["--aws-role", "role/web"], "--aws-role role/web: write arn:aws:iam::ACCOUNT:role/NAME"),
         (["--aws-role", "*"], "--aws-role *: write"),
-        (["--aws-role", f"{ROLE}team/*"], "names no path when a role logs in, so that nobody is meant; name each role"),
-        (["--aws-role", f"{ROLE}*/web"], "names no path"),
-        (["--universal", "--foreign-clients"], "--foreign-clients is about logins by AWS"),
-        (["--aws-role", f"{ROLE}web", "--secret-uses", "3"], "are about client secrets"),
+        (
+            ["--aws-role", f"{ROLE}team/*"],
+            "matches no role, because AWS omits the path when a role logs in; name each role",
+        ),
+        (["--aws-role", f"{ROLE}*/web"], "AWS omits the path"),
+        (["--universal", "--foreign-clients"], "--foreign-clients needs --aws-role"),
+        (["--aws-role", f"{ROLE}web", "--secret-uses", "3"], "need --universal: they apply to client secrets only"),
         (["--universal", "--token-ttl", "2d"], "--token-ttl 2d is longer than --token-max-ttl 1d"),
         (["--universal", "--token-ttl", "0s"], "--token-ttl: "),
-        (["--universal", "--lockout", "1s"], "--lockout: from 30s to 1d"),
+        (["--universal", "--lockout", "1s"], "--lockout: must be from 30s to 1d"),
         (["--universal", "--lockout", "soon"], "--lockout: "),
-        (["--universal", "--lockout-window", "2h"], "--lockout-window: from 5s to 1h"),
-        (["--universal", "--permission", "request"], "with which profiles?"),
-        (["--universal", "--profile", "*", "--permission", "sign"], "--permission sign: one of request, read-key"),
+        (["--universal", "--lockout-window", "2h"], "--lockout-window: must be from 5s to 1h"),
+        (["--universal", "--permission", "request"], "no profiles given"),
+        (
+            ["--universal", "--profile", "*", "--permission", "sign"],
+            "--permission sign: write one of request, read-key",
+        ),
         (
             ["--universal", "--profile", "my-project/none"],
-            "there is no profile 'my-project/none'; evercert authority profiles",
+            "unknown profile 'my-project/none'; run evercert authority profiles",
         ),
         (["--universal", "--profile", "../x"], "--profile ../x: write project/slug"),
     ],
@@ -114,5 +120,6 @@ def test_delete_confirms_and_removes_the_identity(command: Command, estate: Auth
     assert fine(command("identity", "delete", "web", "--yes", "--json")) == {"deleted": "web"}
     assert estate.identities() == ()
     refused(
-        command("identity", "show", "web"), "there is no identity 'web'; evercert authority identity create makes one"
+        command("identity", "show", "web"),
+        "unknown identity 'web'; run evercert authority identity create to create one",
     )

@@ -38,7 +38,10 @@ def test_init_adds_an_issuing_ca_beside_existing_ones(
         ("root", "EC_secp384r1", "active"), ("issuing-ec-2", "EC_secp384r1", "active"),
     ]  # fmt: skip
     assert len(estate.cas()) == 4
-    refused(command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"), "CA issuing-ec is EC_prime256v1 already")
+    refused(
+        command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"),
+        "CA issuing-ec exists with EC_prime256v1; choose another name",
+    )
     assert len(fine(command("init", "--issuing", "issuing-ec=EC_prime256v1", "--yes", "--json"))) == 2
     for wrong, said in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
         refused(command("init", "--issuing", wrong, "--yes"), said)
@@ -56,8 +59,10 @@ def test_init_notes_names_ignored_for_existing_cas(command: Command, cas: list[A
     assert cas[0]["certificates"][0]["subject"] == "CN=Example Root"
     assert command("init", "--common-name", "Example")[1:] == (command("init")[1], "")
     code, out, err = command("init", "--common-name", "Example", "--organization", "Example Corp")
-    assert (code, out.splitlines()[0]) == (0, "made already: root, issuing-ec, issuing-rsa")
-    assert err.startswith("note: called as before, because names count for new CAs alone: root (CN=Example Root); ")
+    assert (code, out.splitlines()[0]) == (0, "exists already: root, issuing-ec, issuing-rsa")
+    assert err.startswith(
+        "note: --common-name and --organization ignored: the existing CAs keep their names: root (CN=Example Root); "
+    )
 
 
 def test_init_publishes_missing_revocation_lists_once(
@@ -79,7 +84,7 @@ def test_init_succeeds_without_the_first_revocation_lists(command: Command, func
     code, out, err = command("init", "--yes", "--json")
     assert (code, len(json.loads(out))) == (0, 3)
     assert err.startswith("note: ")
-    assert "the schedule does it within a day" in err
+    assert "the schedule publishes them within a day" in err
 
 
 def test_init_succeeds_without_access_to_the_front_table(
@@ -88,7 +93,7 @@ def test_init_succeeds_without_access_to_the_front_table(
     outputs["AuthorityTable"] = "closed-to-operators"
     code, out, err = command("init", "--yes", "--json")
     assert (code, len(json.loads(out)), function.told) == (0, 3, [])
-    assert "note: whether every CA has a revocation list is unknown: " in err
+    assert "note: cannot check whether every CA has a revocation list: " in err
 
 
 def test_init_restores_the_key_policies_of_all_cas(command: Command, world: World, estate: AuthorityEstate) -> None:
@@ -96,7 +101,7 @@ def test_init_restores_the_key_policies_of_all_cas(command: Command, world: Worl
     (key,) = [ca.key for ca in estate.cas() if ca.name == "issuing-ec-2"]
     before = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
     world.operator.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=before.replace("role/signer", "role/x"))
-    fine(command("init", "--yes", "--json"))  # of the usual CAs, and yet
+    fine(command("init", "--yes", "--json"))  # names the default CAs only; all are restored
     after = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
     assert json.loads(after) == json.loads(before)
 
@@ -108,7 +113,7 @@ def test_init_interrupted_says_how_to_resume(command: Command, function: FrontFu
     function.does = interrupted
     code, out, err = command("init", "--yes", "--json")
     assert (code, out) == (130, "")
-    assert err == "note: interrupted; the same command again goes on where this one stopped\n"
+    assert err == "note: interrupted: run the same command again to resume\n"
 
 
 def test_empty_listings_name_the_command_that_creates_entries(command: Command, tmp_path: Path) -> None:

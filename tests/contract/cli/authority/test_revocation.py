@@ -56,7 +56,7 @@ def test_audit_finds_certificates_unknown_to_the_front(
     assert {one["order"] for one in json.loads(out)["unknown"]} == {hidden, other.id, kept_open.id}
     code, _, err = command("audit")
     assert code == 1
-    assert err.count("no such certificate is known to the front") == 3
+    assert err.count("signed but unknown to the front") == 3
     assert "hidden.example.com" in err
 
 
@@ -72,7 +72,7 @@ def test_revoke_succeeds_without_the_front_function(
     function.does = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")
     assert (code, json.loads(out)["listed"]) == (0, False)
-    assert "the schedule does it within a day" in err
+    assert "the schedule publishes them within a day" in err
     assert certificates.certificate(issued.id).reason == "KEY_COMPROMISE"
     refused(command("revoke", issued.id, "--yes"), "was revoked at")
 
@@ -87,8 +87,8 @@ def test_revoke_accepts_a_late_key_compromise(command: Command, certificates: Dy
     refused(command("revoke", issued.id, "--reason", "key-compromise"), "add --yes")
     assert not certificates.compromised(public_key)
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes")
-    assert (code, err) == (0, "")  # it is done, however often it is said
-    assert out.endswith(" already; its key is certified no more from now on\n")
+    assert (code, err) == (0, "")  # idempotent
+    assert out.endswith(" already; its key is now blocked from new certificates\n")
     assert fine(command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json"))["key_ended"] is True
     assert certificates.compromised(public_key)
     assert certificates.certificate(issued.id).reason == "SUPERSEDED"
@@ -186,7 +186,7 @@ def test_revoke_refuses_a_serial_number_never_issued(
 ) -> None:
     ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
     ledger.intend(Intent("order", cas[1]["id"], 0xABCDEF, "digest", START, {}))
-    refused(command("revoke", "abcdef", "--yes"), "was begun and never handed out")
+    refused(command("revoke", "abcdef", "--yes"), "was reserved but never issued")
 
 
 def test_status_shows_each_ca_and_its_revocation_list(command: Command, cas: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What `doctor` says of an authority whose tables and keys are the emulator's, one trouble at a time."""
+"""The checks of `evercert doctor` for an authority on the emulator, one fault at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.authority import ceremony
-from evercert.cli.authority.connection import Opened, of_connection
+from evercert.cli.authority.connection import AuthorityConnection, from_connection
 from evercert.cli.connection import Connection
 from evercert.cli.doctor import stack_checks as checks
 from evercert.cli.doctor.authority_checks import of_authority
@@ -42,35 +42,35 @@ def connected(world: World) -> Connection:
     return Connection(f"stack-{uuid.uuid4().hex[:8]}", "id", "UPDATE_COMPLETE", clients, outputs, {}, none, none)
 
 
-def established(found: Opened, *, outside: bool = False) -> None:
-    hands = ceremony.Hands(
-        found.estate, found.key_making, found.keys, found.roles, found.address, datetime.now(UTC), lambda _: None
+def established(found: AuthorityConnection, *, outside: bool = False) -> None:
+    context = ceremony.CeremonyContext(
+        found.estate, found.key_creation, found.keys, found.roles, found.address, datetime.now(UTC), lambda _: None
     )
-    lives = 400 * DAY, 200 * DAY
+    validity = 400 * DAY, 200 * DAY
     issuing: Any = (("issuing-ec", "EC_prime256v1"),)
-    wish = ceremony.Wish("Example", None, *lives, outside=outside, issuing=issuing)
-    ceremony.establish(hands, wish)
+    options = ceremony.InitOptions("Example", None, *validity, outside=outside, issuing=issuing)
+    ceremony.establish(context, options)
 
 
 @pytest.fixture
-def found(world: World) -> Opened:
-    return of_connection(connected(world))
+def found(world: World) -> AuthorityConnection:
+    return from_connection(connected(world))
 
 
-def look(found: Opened) -> dict[str, Check]:
+def look(found: AuthorityConnection) -> dict[str, Check]:
     looks = of_authority(found.connection)
     return {check.name: check for name in ("CAs", "keys of CAs") for check in checks.run(name, looks[name])}
 
 
-def listed(found: Opened, age: timedelta) -> None:
+def listed(found: AuthorityConnection, age: timedelta) -> None:
     since = datetime.now(UTC).replace(microsecond=0) - age
     crl = (
         x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
         .last_update(since).next_update(since + 7 * DAY).sign(private_key("EC_prime256v1", 7_100), hashes.SHA256())
     )  # fmt: skip
-    kept: DynamoDBCertificates = found.certificates
+    certificates: DynamoDBCertificates = found.certificates
     for ca in found.estate.cas():
-        kept.publish(ca.id, kept.next_crl_number(ca.id), crl.public_bytes(serialization.Encoding.DER))
+        certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl.public_bytes(serialization.Encoding.DER))
 
 
 @pytest.fixture
@@ -78,19 +78,19 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     return lambda later: monkeypatch.setattr(terminal, "now", lambda: datetime.now(UTC) + later)
 
 
-def test_a_stack_without_an_authority_is_not_asked_for_one(world: World) -> None:
+def test_doctor_skips_a_stack_without_an_authority(world: World) -> None:
     connection = connected(world)
     assert of_authority(connection)
     del connection.outputs["AuthorityConfiguration"]  # type: ignore[attr-defined]
     assert of_authority(connection) == {}
 
 
-def test_an_authority_that_was_never_set_up(found: Opened) -> None:
+def test_doctor_warns_of_an_authority_without_cas(found: AuthorityConnection) -> None:
     (cas, _) = look(found).values()
     assert (cas.status, cas.remedy) == ("warning", "evercert authority init")
 
 
-def test_all_is_well(found: Opened) -> None:
+def test_doctor_reports_a_healthy_authority_as_ok(found: AuthorityConnection) -> None:
     established(found)
     listed(found, timedelta(hours=5))
     said = look(found)
@@ -100,7 +100,7 @@ def test_all_is_well(found: Opened) -> None:
     assert said["revocation list of CA issuing-ec"].found == "5 h old"
 
 
-def test_keys_without_certificates(found: Opened) -> None:
+def test_doctor_warns_of_cas_without_certificates(found: AuthorityConnection) -> None:
     established(found, outside=True)
     said = look(found)["CA issuing-ec"]
     assert (said.status, said.found) == ("warning", "has no certificate yet")
@@ -111,8 +111,8 @@ def test_keys_without_certificates(found: Opened) -> None:
     ("later", "issuing", "root"),
     [(100 * DAY, "ok", "warning"), (150 * DAY, "warning", "warning"), (401 * DAY, "failed", "failed")],
 )
-def test_the_end_of_a_ca_comes_near(
-    found: Opened, at: Callable[[timedelta], None], later: timedelta, issuing: str, root: str
+def test_doctor_reports_expiring_cas(
+    found: AuthorityConnection, at: Callable[[timedelta], None], later: timedelta, issuing: str, root: str
 ) -> None:
     established(found)
     at(later)
@@ -123,14 +123,14 @@ def test_the_end_of_a_ca_comes_near(
 
 
 @pytest.mark.parametrize(("age", "status"), [(DAY, "ok"), (3 * DAY, "warning"), (8 * DAY, "failed")])
-def test_a_revocation_list_gets_old(found: Opened, age: timedelta, status: str) -> None:
+def test_doctor_reports_old_revocation_lists(found: AuthorityConnection, age: timedelta, status: str) -> None:
     established(found)
     assert look(found)["revocation list of CA issuing-ec"].found == "not published yet"
     listed(found, age)
     assert look(found)["revocation list of CA issuing-ec"].status == status
 
 
-def test_a_key_that_is_off_or_that_others_may_use(found: Opened, world: World) -> None:
+def test_doctor_reports_disabled_keys_and_changed_policies(found: AuthorityConnection, world: World) -> None:
     established(found)
     issuing, root = found.estate.cas()
     world.operator.kms.disable_key(KeyId=root.key)

@@ -1,4 +1,4 @@
-"""`evercert authority`: a certificate authority of one's own (docs/how-to/authority.md)."""
+"""`evercert authority`: manage the stack's own certificate authority (docs/how-to/authority.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from evercert.cli.authority import cas, ceilings, documents, identities, init, status
 
-app = typer.Typer(no_args_is_help=True, help="A certificate authority of one's own: its CAs, profiles and identities.")
+app = typer.Typer(no_args_is_help=True, help="Manage the stack's own certificate authority.")
 app.command()(init.init)
 app.command()(status.status)
 app.command()(status.audit)

@@ -1,4 +1,4 @@
-"""What the commands about the authority are given, checked; mistakes are told in one line."""
+"""Parse and check the arguments of the authority commands; raise BadInput with one line for each error."""
 
 from __future__ import annotations
 
@@ -20,91 +20,94 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def name(text: str, what: str) -> str:
-    """Before AWS is asked for it."""
+def require_name(text: str, kind: str) -> str:
+    """Return the name if it is valid; checked before any call to AWS."""
     if not _NAME.fullmatch(text):
-        raise BadInput([f"{printable(text, 80)!r} is no name of {what}: 1 to 64 letters, digits and . _ -"])
+        raise BadInput([f"invalid {kind} name {printable(text, 80)!r}: use 1 to 64 letters, digits and . _ -"])
     return text
 
 
-def ca_named(estate: AuthorityEstate, text: str) -> CA:
-    """Raises BadInput when there is none."""
-    found = estate.ca_named(name(text, "a CA"))
+def ca_named(estate: AuthorityEstate, name: str) -> CA:
+    """Return the CA with this name; raise BadInput if it does not exist."""
+    found = estate.ca_named(require_name(name, "CA"))
     if found is None:
-        raise BadInput([_unknown("CA", text, [ca.name for ca in estate.cas()], "evercert authority init makes them")])
+        known = [ca.name for ca in estate.cas()]
+        raise BadInput([_unknown("CA", name, known, "run evercert authority init to create the CAs")])
     return found
 
 
-def identity_named(estate: AuthorityEstate, text: str) -> Identity:
-    """Raises BadInput when there is none."""
-    found = estate.identity_named(name(text, "an identity"))
+def identity_named(estate: AuthorityEstate, name: str) -> Identity:
+    """Return the identity with this name; raise BadInput if it does not exist."""
+    found = estate.identity_named(require_name(name, "identity"))
     if found is None:
-        names = [identity.name for identity in estate.identities()]
-        raise BadInput([_unknown("identity", text, names, "evercert authority identity create makes one")])
+        known = [identity.name for identity in estate.identities()]
+        raise BadInput([_unknown("identity", name, known, "run evercert authority identity create to create one")])
     return found
 
 
-def no_profile(key: str, known: Iterable[str]) -> str:
-    """What is said of a profile that there is not; its slug alone is not enough."""
-    there = sorted(known)
-    said = f"there is no profile {printable(key, 200)!r}"
-    if meant := [one for one in there if one.endswith(f"/{key}")]:
-        return f"{said}; write {' or '.join(meant)}"
-    close = nearest(key, there)
-    return said + (close if "did you mean" in close else "; evercert authority profiles shows those there are")
+def unknown_profile(key: str, known: Iterable[str]) -> str:
+    """Return the message for a missing profile; a slug without its project is not a valid key."""
+    names = sorted(known)
+    message = f"unknown profile {printable(key, 200)!r}"
+    if candidates := [name for name in names if name.endswith(f"/{key}")]:
+        return f"{message}; write {' or '.join(candidates)}"
+    suggestion = nearest(key, names)
+    return message + (
+        suggestion if "did you mean" in suggestion else "; run evercert authority profiles to list the profiles"
+    )
 
 
-def issuing_of(options: Iterable[str]) -> tuple[tuple[str, KeyAlgorithm], ...]:
-    """What `--issuing` says."""
+def parse_issuing(options: Iterable[str]) -> tuple[tuple[str, KeyAlgorithm], ...]:
+    """Return the name and key algorithm of each `--issuing` option."""
     from evercert.aws.authority.key_creation import SPECS  # noqa: PLC0415
 
     found: dict[str, KeyAlgorithm] = {}
     for option in options:
-        text, _, algorithm = option.partition("=")
-        known: KeyAlgorithm | None = next((one for one in SPECS if one == algorithm), None)
+        name, _, algorithm = option.partition("=")
+        known: KeyAlgorithm | None = next((spec for spec in SPECS if spec == algorithm), None)
         if known is None:
             raise BadInput([f"--issuing {printable(option, 80)}: write NAME=ALGORITHM, one of {', '.join(SPECS)}"])
-        if name(text, "a CA") == "root" or text in found:
-            raise BadInput([f"--issuing {printable(option, 80)}: the name {text} is taken"])
-        found[text] = known
+        if require_name(name, "CA") == "root" or name in found:
+            raise BadInput([f"--issuing {printable(option, 80)}: the name {name} is taken"])
+        found[name] = known
     return tuple(found.items())
 
 
-def ca_title(text: str) -> str:
-    """`issuing-ec` as people read it in a certificate: `Issuing EC`."""
-    return " ".join(part.upper() if part in {"ec", "rsa"} else part.capitalize() for part in text.split("-"))
+def ca_title(name: str) -> str:
+    """Return the CA's name as it appears in its subject: `issuing-ec` becomes `Issuing EC`."""
+    return " ".join(part.upper() if part in {"ec", "rsa"} else part.capitalize() for part in name.split("-"))
 
 
-def subject(common_name: str, organization: str | None) -> x509.Name:
-    """Raises BadInput for what no certificate has (RFC 5280, appendix A.1)."""
+def build_subject(common_name: str, organization: str | None) -> x509.Name:
+    """Return the subject; raise BadInput for values that a certificate cannot hold (RFC 5280, appendix A.1)."""
     from cryptography import x509  # noqa: PLC0415
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
-    given = {
+    values = {
         "--common-name": (NameOID.COMMON_NAME, common_name),
         "--organization": (NameOID.ORGANIZATION_NAME, organization),
     }
-    found = []
-    for option, (oid, value) in reversed(given.items()):
+    attributes = []
+    for option, (oid, value) in reversed(values.items()):
         if value is None:
             continue
         if not value.isprintable() or value != value.strip() or not 0 < len(value) <= 64:  # noqa: PLR2004
             raise BadInput(
-                [f"{option}: {printable(value, 80)!r}: 1 to 64 printable characters (with what is added to it)"]
+                [f"{option}: invalid value {printable(value, 80)!r}: use 1 to 64 printable characters, suffix included"]
             )
-        found.append(x509.NameAttribute(oid, value))
-    return x509.Name(found)
+        attributes.append(x509.NameAttribute(oid, value))
+    return x509.Name(attributes)
 
 
 def first_value(name: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
-    """Of a subject; None where it says nothing."""
+    """Return the first value of this attribute in a subject, or None."""
     found = name.get_attributes_for_oid(oid)
     return str(found[0].value) if found else None
 
 
-def _unknown(what: str, text: str, known: Iterable[str], otherwise: str) -> str:
+def _unknown(kind: str, name: str, known: Iterable[str], remedy: str) -> str:
     names = sorted(known)
     if not names:
-        return f"there is no {what} {text!r}; {otherwise}"
-    close = nearest(text, names)
-    return f"there is no {what} {text!r}" + (close if "did you mean" in close else f"; there are {', '.join(names)}")
+        return f"unknown {kind} {name!r}; {remedy}"
+    suggestion = nearest(name, names)
+    return f"unknown {kind} {name!r}" + (suggestion if "did you mean" in suggestion else f"; known: {', '.join(names)}")

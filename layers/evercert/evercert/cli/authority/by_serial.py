@@ -1,4 +1,4 @@
-"""Certificates by their serial number, as the ledger knows them: also those that the front has no record of."""
+"""Find certificates by serial number in the signer's ledger, including those without a record in the front's table."""
 
 from __future__ import annotations
 
@@ -19,60 +19,66 @@ from evercert.pki.certificate import to_pem
 from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
-    from evercert.cli.authority.connection import Opened
+    from evercert.cli.authority.connection import AuthorityConnection
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,64}")
 SHA256 = 64  # digits
 
 
 @dataclass(frozen=True)
-class Meant:
-    """`request` is what has to be written first, when the front has no record of it."""
+class Match:
+    """A certificate; `request` is set if the front has no record of it yet and must be written first."""
 
-    kept: CertificateRecord
+    record: CertificateRecord
     request: RequestRecord | None = None
 
 
-def meant(found: Opened, text: str) -> Meant | None:
-    """By id, SHA-256 or serial number, as OpenSSL writes them too; None: nobody has signed such a one."""
+def find_certificate(authority: AuthorityConnection, text: str) -> Match | None:
+    """Find a certificate by id, SHA-256 or serial number; None if no CA of this stack has signed it.
+
+    Accept digests and serial numbers in the notation of OpenSSL too: upper case, with colons.
+    """
     plain = text.replace(":", "").lower()
     is_hexadecimal = _HEXADECIMAL.fullmatch(plain) is not None
-    if (kept := found.certificates.certificate(plain if is_hexadecimal else text)) is not None:
-        return Meant(kept)
+    if (record := authority.certificates.certificate(plain if is_hexadecimal else text)) is not None:
+        return Match(record)
     if not is_hexadecimal or len(plain) == SHA256:
         return None
-    ledger = LedgerReading(found.clients.dynamodb, found.connection.output("AuthorityLedger"))
-    for ca in found.estate.cas():
+    ledger = LedgerReading(authority.clients.dynamodb, authority.connection.output("AuthorityLedger"))
+    for ca in authority.estate.cas():
         if (signed := ledger.signed(ca.id, int(plain, 16))) is not None:
-            return _recorded(found, *signed)
+            return _match_entry(authority, *signed)
     return None
 
 
-def recorded(found: Opened, one: Meant) -> CertificateRecord:
-    """In the front's table, from where revocation lists are made; repeatable."""
-    if one.request is None:
-        return one.kept
-    # What stands under its own id, and not what renews the same certificate by now.
-    stands = found.certificates.request(one.request.id) or found.certificates.open(one.request, None)
-    kept = found.certificates.finish(stands, replace(one.kept, id=stands.certificate_id, request=stands.id))
-    if kept.serial_number != one.kept.serial_number:
-        raise Misconfigured(f"serial number {one.kept.serial_number}: another certificate stands under its request")
-    return kept
+def ensure_record(authority: AuthorityConnection, match: Match) -> CertificateRecord:
+    """Write the missing record to the front's table, the source of revocation lists; idempotent."""
+    if match.request is None:
+        return match.record
+    # Look up by the request's own id: a lookup by certificate could return the renewal that replaced it.
+    request = authority.certificates.request(match.request.id) or authority.certificates.open(match.request, None)
+    attached = replace(match.record, id=request.certificate_id, request=request.id)
+    record = authority.certificates.finish(request, attached)
+    if record.serial_number != match.record.serial_number:
+        raise Misconfigured(
+            f"cannot record serial number {match.record.serial_number}: its request holds another certificate"
+        )
+    return record
 
 
-def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
+def _match_entry(authority: AuthorityConnection, entry: Entry, der: bytes | None) -> Match:
     if der is None:
-        raise BadInput([f"serial number {entry.serial_number} was begun and never handed out: nothing to revoke"])
+        raise BadInput([f"serial number {entry.serial_number} was reserved but never issued: nothing to revoke"])
     certificate = x509.load_der_x509_certificate(der)
-    known = found.certificates.certificate(certificate.fingerprint(hashes.SHA256()).hex())
+    known = authority.certificates.certificate(certificate.fingerprint(hashes.SHA256()).hex())
     if known is not None:
-        return Meant(known)
-    request = found.certificates.request(entry.order)
-    kept = None if request is None else found.certificates.certificate(request.certificate_id)
-    # The front shows another certificate under this order, or none: it gets a record of this one too.
-    if kept is not None or request is None:
-        request = _request(entry, entry.order if kept is None else _id(entry, "request"))
-    made = CertificateRecord(
+        return Match(known)
+    request = authority.certificates.request(entry.order)
+    other = None if request is None else authority.certificates.certificate(request.certificate_id)
+    # The front shows another certificate under this order, or none: write a second record for this one.
+    if other is not None or request is None:
+        request = _build_request(entry, entry.order if other is None else _id(entry, "request"))
+    record = CertificateRecord(
         id=request.certificate_id, request=request.id, identity=request.identity, profile=request.profile,
         application=request.application, project=request.project, ca=entry.ca, leaf=request.leaf, csr=request.csr,
         created_at=request.created_at, updated_at=request.created_at,
@@ -80,10 +86,10 @@ def _recorded(found: Opened, entry: Entry, der: bytes | None) -> Meant:
         not_before=certificate.not_valid_before_utc, not_after=certificate.not_valid_after_utc,
         certificate=to_pem([certificate]), chain="", lifetime=request.lifetime,
     )  # fmt: skip
-    return Meant(made, request)
+    return Match(record, request)
 
 
-def _request(entry: Entry, request_id: str) -> RequestRecord:
+def _build_request(entry: Entry, request_id: str) -> RequestRecord:
     at, leaf = from_text(entry.at), Leaf.model_validate_json(entry.leaf)
     return RequestRecord(
         id=request_id, certificate_id=_id(entry, "certificate"), identity="", profile=str(entry.says.get("profile")),
@@ -92,5 +98,5 @@ def _request(entry: Entry, request_id: str) -> RequestRecord:
     )  # fmt: skip
 
 
-def _id(entry: Entry, what: str) -> str:
-    return str(uuid5(NAMESPACE_URL, f"evercert:recorded:{what}:{entry.order}"))
+def _id(entry: Entry, kind: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"evercert:recorded:{kind}:{entry.order}"))

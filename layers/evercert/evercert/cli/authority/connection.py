@@ -1,4 +1,4 @@
-"""From a stack's name to its authority."""
+"""Connect to the authority of a deployed stack."""
 
 from __future__ import annotations
 
@@ -20,59 +20,60 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """The authority of one deployed stack, with the operator's own rights."""
+class AuthorityConnection:
+    """The authority of one deployed stack, accessed with the operator's own IAM permissions."""
 
     connection: Connection
     estate: AuthorityEstate
 
     @property
     def stack(self) -> str:
-        """Its name."""
+        """Return the stack's name."""
         return self.connection.name
 
     @property
     def clients(self) -> Clients:
-        """Of the operator."""
+        """Return the AWS clients that use the operator's credentials."""
         return self.connection.clients
 
     @property
     def address(self) -> str:
-        """What clients ask it at."""
+        """Return the address of the authority's API."""
         return self.connection.output("AuthorityAddress")
 
     @cached_property
     def keys(self) -> KMSKeys:
-        """What signs in a ceremony."""
+        """Return the KMS keys that sign in a ceremony."""
         return KMSKeys(self.clients.kms)
 
     @cached_property
-    def key_making(self) -> CAKeyMaking:
-        """Where keys come from."""
+    def key_creation(self) -> CAKeyMaking:
+        """Return the factory of CA keys."""
         return CAKeyMaking(self.clients.kms, self.stack)
 
     @cached_property
     def certificates(self) -> DynamoDBCertificates:
-        """What the front keeps."""
+        """Return the front's table of requests, certificates and revocation lists."""
         return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"))
 
     @property
     def roles(self) -> Roles:
-        """Of the stack's functions."""
+        """Return the roles of the stack's functions."""
         others = ("AuthorityRole", "CheckerRole", "IssuerRole")
         return Roles(self.connection.output("SignerRole"), tuple(self.connection.output(role) for role in others))
 
 
-def opened(stack: str, region: str | None) -> Opened:
-    """Raises Misconfigured with what to run."""
+def open_authority(stack: str, region: str | None) -> AuthorityConnection:
+    """Connect to the stack's authority; raise Misconfigured if the stack has none."""
     connection = terminal.connect(stack, region)
     if "AuthorityConfiguration" not in connection.outputs:
         raise Misconfigured(
             f"stack {stack} has no authority: deploy it with the parameter Authority=yes (docs/how-to/authority.md)"
         )
-    return of_connection(connection)
+    return from_connection(connection)
 
 
-def of_connection(connection: Connection) -> Opened:
-    """Of a stack that has one."""
-    return Opened(connection, AuthorityEstate(connection.clients.dynamodb, connection.output("AuthorityConfiguration")))
+def from_connection(connection: Connection) -> AuthorityConnection:
+    """Return the authority of a connected stack, which must have one."""
+    configuration = connection.output("AuthorityConfiguration")
+    return AuthorityConnection(connection, AuthorityEstate(connection.clients.dynamodb, configuration))

@@ -1,4 +1,4 @@
-"""Revocation lists, made now by the front's own task; the schedule makes them every day anyway."""
+"""Publish revocation lists now, through the front's function; the schedule publishes them daily."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from evercert.errors import EvercertError, Unavailable
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
-    from evercert.cli.authority.connection import Opened
+    from evercert.cli.authority.connection import AuthorityConnection
 
 
-def published_first(found: Opened) -> None:
-    """A list of each CA that signs and has none: verifiers look for it from its first certificate on."""
+def publish_missing(authority: AuthorityConnection) -> None:
+    """Publish revocation lists if an active CA has none: verifiers expect one from its first certificate on."""
     try:
-        missing = any(_signs(ca) and found.certificates.published(ca.id) is None for ca in found.estate.cas())
-    except EvercertError as error:  # what was made is made, whatever this operator may read
-        terminal.notes([f"whether every CA has a revocation list is unknown: {error}"])
+        missing = any(_signs(ca) and authority.certificates.published(ca.id) is None for ca in authority.estate.cas())
+    except EvercertError as error:  # the CAs exist, even if this operator may not read the table
+        terminal.notes([f"cannot check whether every CA has a revocation list: {error}"])
         return
     if missing:
-        made_now(found)
+        publish_now(authority)
 
 
-def made_now(found: Opened) -> bool:
-    """What is revoked is revoked: the schedule lists it within a day, if the front cannot do so now."""
+def publish_now(authority: AuthorityConnection) -> bool:
+    """Invoke the front to publish all lists; on failure print a note and return False (the schedule follows)."""
     from evercert.aws.clients import translated  # noqa: PLC0415 (AWS's library is slow to load)
 
     try:
-        with translated("have the revocation lists made"):
-            answer = found.clients.lambda_.invoke(
-                FunctionName=found.connection.output("AuthorityFunction"), Payload=json.dumps({"task": "crl"}).encode()
+        with translated("publish the revocation lists"):
+            answer = authority.clients.lambda_.invoke(
+                FunctionName=authority.connection.output("AuthorityFunction"),
+                Payload=json.dumps({"task": "crl"}).encode(),
             )
         if "FunctionError" in answer:
-            raise Unavailable("the authority could not make every revocation list; its log says why")
+            raise Unavailable("the authority could not publish every revocation list: see the function's log")
     except EvercertError as error:
-        terminal.notes([f"{error}; the schedule does it within a day"])
+        terminal.notes([f"{error}; the schedule publishes them within a day"])
         return False
     return True
 

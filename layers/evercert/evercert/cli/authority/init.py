@@ -1,4 +1,4 @@
-"""`init`: the authority's keys and certificates, made once; whatever dies, the next run goes on."""
+"""`init`: create the authority's keys and certificates; an interrupted run is resumed by the next one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import typer
 
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import crls, show
-from evercert.cli.authority.arguments import issuing_of
+from evercert.cli.authority.arguments import parse_issuing
 from evercert.cli.authority.cas import CommonName, Organization
-from evercert.cli.authority.lazy import hands_of, opened
+from evercert.cli.authority.lazy import ceremony_context, open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
-    from evercert.cli.authority.ceremony import Wish
+    from evercert.cli.authority.ceremony import InitOptions
     from evercert.pki.algorithms import KeyAlgorithm
 
 
@@ -27,44 +27,51 @@ def init(
     *,
     common_name: CommonName = None,
     organization: Organization = None,
-    root_validity: Annotated[str, typer.Option(help="How long the root is valid.")] = "20y",
-    issuing_validity: Annotated[str, typer.Option(help="How long issuing CAs are; never longer than the root.")] = "5y",
+    root_validity: Annotated[str, typer.Option(help="Validity of the root.")] = "20y",
+    issuing_validity: Annotated[
+        str, typer.Option(help="Validity of the issuing CAs, at most that of the root.")
+    ] = "5y",
     no_root: Annotated[
-        bool, typer.Option("--no-root", help="Issuing keys alone, for a CA outside to certify (ca csr, ca import).")
+        bool,
+        typer.Option("--no-root", help="Create issuing keys only, for an external CA to certify (ca csr, ca import)."),
     ] = False,
     issuing: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=ALGORITHM of an issuing CA, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
+        typer.Option(help="Issuing CA, as NAME=ALGORITHM, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
     ] = None,
     yes: Yes = False,
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Make the authority's keys and certificates, whatever of them is not there yet."""
+    """Create the missing keys and certificates of the authority, and restore its key policies."""
     from evercert.cli.authority import ceremony  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
 
     spans = arguments.span(root_validity, "--root-validity"), arguments.span(issuing_validity, "--issuing-validity")
-    chosen = issuing_of(issuing) if issuing else ceremony.ISSUING
+    chosen = parse_issuing(issuing) if issuing else ceremony.ISSUING
     title = stack if common_name is None else common_name
-    wish = ceremony.Wish(title, organization, *spans, outside=no_root, issuing=chosen)
-    wish.check()  # before anybody is asked
-    found = opened(stack, region)
-    there = {ca.name: ca for ca in found.estate.cas()}
-    _check_root(stack, there.values(), no_root=no_root)
-    _check_kinds(there, issuing_of(issuing or ()))
-    wish = ceremony.called_as(wish, there.get(ceremony.ROOT), common_name, organization)
-    wish.check()
-    names = [*([] if no_root else [ceremony.ROOT]), *dict(wish.issuing)]
-    # A run that died wrote a CA down before its key was made.
-    _confirm([name for name in names if name not in there or not there[name].key], yes=yes)
-    renamed = (common_name, organization) != (None, None)
-    _tell_made(names, there, wish, renamed=renamed, quiet=as_json)
+    options = ceremony.InitOptions(title, organization, *spans, outside=no_root, issuing=chosen)
+    options.check()  # fail before connecting to AWS
+    authority = open_authority(stack, region)
+    existing = {ca.name: ca for ca in authority.estate.cas()}
+    _check_root(stack, existing.values(), no_root=no_root)
+    _check_algorithms(existing, parse_issuing(issuing or ()))
+    options = ceremony.with_root_names(options, existing.get(ceremony.ROOT), common_name, organization)
+    options.check()
+    names = [*([] if no_root else [ceremony.ROOT]), *dict(options.issuing)]
+    # An interrupted run may have stored a CA without its key.
+    _confirm([name for name in names if name not in existing or not existing[name].key], yes=yes)
+    name_options = [
+        option
+        for option, value in (("--common-name", common_name), ("--organization", organization))
+        if value is not None
+    ]
+    _report_existing(names, existing, options, name_options=name_options, quiet=as_json)
     with _resumable():
-        hands = hands_of(found, quiet=as_json)
-        cas = ceremony.establish(hands, wish)
-        ceremony.mended_policies(hands, tuple(found.estate.cas()))
-        crls.published_first(found)
+        context = ceremony_context(authority, quiet=as_json)
+        cas = ceremony.establish(context, options)
+        ceremony.restore_key_policies(context, tuple(authority.estate.cas()))
+        crls.publish_missing(authority)
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
@@ -73,46 +80,49 @@ def init(
 
 
 def _check_root(stack: str, cas: Collection[CA], *, no_root: bool) -> None:
-    """All issuing CAs are under one roof: of the own root, or of somebody outside."""
+    """Refuse to mix issuing CAs under the own root with externally certified ones."""
     if no_root and any(ca.kind == "root" for ca in cas):
-        raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: leave --no-root out"])
-    if not no_root and (outside := [ca.name for ca in cas if ca.kind == "issuing" and ca.parent is None]):
-        raise BadInput([f"{', '.join(outside)} of stack {stack} are for a CA outside to certify: go on with --no-root"])
+        raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: omit --no-root"])
+    if not no_root and (external := [ca.name for ca in cas if ca.kind == "issuing" and ca.parent is None]):
+        raise BadInput([f"{', '.join(external)} of stack {stack} are certified by an external CA: add --no-root"])
 
 
-def _check_kinds(there: Mapping[str, CA], asked: Iterable[tuple[str, KeyAlgorithm]]) -> None:
-    """A key stays what it is; another kind is another CA."""
-    taken = [(there[name], algorithm) for name, algorithm in asked if name in there]
-    wrong = [
-        f"--issuing {ca.name}={algorithm}: CA {ca.name} is {ca.algorithm} already; give the new one another name"
+def _check_algorithms(existing: Mapping[str, CA], requested: Iterable[tuple[str, KeyAlgorithm]]) -> None:
+    """Refuse another key algorithm for an existing CA: its key cannot change."""
+    taken = [(existing[name], algorithm) for name, algorithm in requested if name in existing]
+    errors = [
+        f"--issuing {ca.name}={algorithm}: CA {ca.name} exists with {ca.algorithm}; choose another name"
         for ca, algorithm in taken
         if ca.kind == "root" or ca.algorithm != algorithm
     ]
-    if wrong:
-        raise BadInput(wrong)
+    if errors:
+        raise BadInput(errors)
 
 
 def _confirm(keys: Sequence[str], *, yes: bool) -> None:
     if keys and not yes:
         arguments.confirm(
-            f"Make {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
+            f"Create {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
         )
 
 
-def _tell_made(names: Sequence[str], there: Mapping[str, CA], wish: Wish, *, renamed: bool, quiet: bool) -> None:
-    """A run that has nothing to make says so; what is said of names, and counts for nothing, is told."""
-    if renamed and wish.outside:
-        terminal.notes(["names are not kept: give --common-name and --organization to ca csr"])
-    if not all(name in there and there[name].installed for name in names):
+def _report_existing(
+    names: Sequence[str], existing: Mapping[str, CA], options: InitOptions, *, name_options: Sequence[str], quiet: bool
+) -> None:
+    """Report a run that creates nothing, and names that it ignores."""
+    if name_options and options.outside:
+        terminal.notes(["names are not stored: pass --common-name and --organization to ca csr"])
+    if not all(name in existing and existing[name].installed for name in names):
         return
     if not quiet:
-        terminal.out.print(f"made already: {', '.join(names)}")
-    if not renamed or wish.outside:
+        terminal.out.print(f"exists already: {', '.join(names)}")
+    if not name_options or options.outside:
         return
-    others = [name for name in names if there[name].current.x509.subject != wish.subject(name)]
+    others = [name for name in names if existing[name].current.x509.subject != options.subject(name)]
     if others:
-        stays = "; ".join(f"{name} ({there[name].current.x509.subject.rfc4514_string()})" for name in others)
-        terminal.notes([f"called as before, because names count for new CAs alone: {printable(stays, 600)}"])
+        subjects = "; ".join(f"{name} ({existing[name].current.x509.subject.rfc4514_string()})" for name in others)
+        ignored = " and ".join(name_options)
+        terminal.notes([f"{ignored} ignored: the existing CAs keep their names: {printable(subjects, 600)}"])
 
 
 @contextmanager
@@ -120,5 +130,5 @@ def _resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        terminal.notes(["interrupted; the same command again goes on where this one stopped"])
+        terminal.notes(["interrupted: run the same command again to resume"])
         raise typer.Exit(terminal.INTERRUPTED) from None

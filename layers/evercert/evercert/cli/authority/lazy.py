@@ -1,4 +1,4 @@
-"""The stack's authority, for commands that show their help without loading AWS's library."""
+"""Import the AWS library only when a command runs, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from evercert.cli import terminal
 from evercert.schema import printable
 
 if TYPE_CHECKING:
-    from evercert.cli.authority.ceremony import Hands
-    from evercert.cli.authority.connection import Opened
+    from evercert.cli.authority.ceremony import CeremonyContext
+    from evercert.cli.authority.connection import AuthorityConnection
 
 
-def opened(stack: str, region: str | None) -> Opened:
-    """Raises Misconfigured with what to run."""
-    from evercert.cli.authority import connection as opened  # noqa: PLC0415
+def open_authority(stack: str, region: str | None) -> AuthorityConnection:
+    """Connect to the stack's authority; raise Misconfigured if the stack has none."""
+    from evercert.cli.authority import connection  # noqa: PLC0415
 
-    return opened.opened(stack, region)
+    return connection.open_authority(stack, region)
 
 
-def hands_of(found: Opened, *, quiet: bool) -> Hands:
-    """For a ceremony; `quiet`: nothing is said of its steps."""
-    from evercert.cli.authority.ceremony import Hands  # noqa: PLC0415
+def ceremony_context(authority: AuthorityConnection, *, quiet: bool) -> CeremonyContext:
+    """Return the context of a ceremony; `quiet` suppresses the report of each step."""
+    from evercert.cli.authority.ceremony import CeremonyContext  # noqa: PLC0415
 
-    say = (lambda line: None) if quiet else (lambda line: terminal.out.print(printable(line, 300)))  # noqa: ARG005
-    return Hands(found.estate, found.key_making, found.keys, found.roles, found.address, terminal.now(), say)
+    report = (lambda line: None) if quiet else (lambda line: terminal.out.print(printable(line, 300)))  # noqa: ARG005
+    return CeremonyContext(
+        authority.estate,
+        authority.key_creation,
+        authority.keys,
+        authority.roles,
+        authority.address,
+        terminal.now(),
+        report,
+    )

@@ -1,4 +1,4 @@
-"""What identities are given to log in with, and what they may do then."""
+"""Parse the logins and grants of identities from command-line options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from evercert import durations
 from evercert.cli import arguments, terminal
-from evercert.cli.authority.arguments import no_profile
+from evercert.cli.authority.arguments import unknown_profile
 from evercert.cli.files import BadInput
 from evercert.schema import printable
 
@@ -25,12 +25,13 @@ _PRINCIPAL = re.compile(
 _BELOW_A_PATH = re.compile(r":role/(?=.*/).*\*")
 _PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")
 SECRET_BYTES = 32
-_LOCKED = (timedelta(seconds=30), timedelta(days=1))  # contract §A.6
+# Bounds of the Infisical API.
+_LOCKED = (timedelta(seconds=30), timedelta(days=1))
 _COUNTED = (timedelta(seconds=5), timedelta(hours=1))
 
 
-def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
-    """A new one, and what is kept of it."""
+def create_secret(ttl: str | None, uses: int) -> tuple[str, Any]:
+    """Return a new client secret, and its record, which holds only a hash."""
     from evercert.authority.configuration.identity import ClientSecret  # noqa: PLC0415
 
     text, now = secrets.token_urlsafe(SECRET_BYTES), terminal.now()
@@ -40,59 +41,61 @@ def secret(ttl: str | None, uses: int) -> tuple[str, Any]:
     return text, ClientSecret.model_validate(values)
 
 
-def lockout(failures: int, duration: str, window: str) -> dict[str, Any]:
-    """What `--lockout-failures` and its like say."""
+def parse_lockout(failures: int, duration: str, window: str) -> dict[str, Any]:
+    """Return the lockout settings; raise BadInput if a duration is out of range."""
     found = {"duration": arguments.span(duration, "--lockout"), "window": arguments.span(window, "--lockout-window")}
     for name, option, (least, most) in (
         ("duration", "--lockout", _LOCKED),
         ("window", "--lockout-window", _COUNTED),
     ):
         if not least <= found[name] <= most:
-            raise BadInput([f"{option}: from {durations.to_text(least)} to {durations.to_text(most)}"])
+            raise BadInput([f"{option}: must be from {durations.to_text(least)} to {durations.to_text(most)}"])
     return {"failures": failures, **found}
 
 
-def universal(kept: ClientSecret, locks: dict[str, Any]) -> UniversalLogin:
-    """A client id of its own, with one secret."""
+def universal_login(secret: ClientSecret, lockout: dict[str, Any]) -> UniversalLogin:
+    """Return a login with a new client id and one secret."""
     from evercert.authority.configuration.identity import UniversalLogin  # noqa: PLC0415
 
-    return UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [kept], **locks})
+    return UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [secret], **lockout})
 
 
-def principals(arns: list[str]) -> list[str]:
-    """What `--aws-role` says."""
-    wrong = []
+def parse_principals(arns: list[str]) -> list[str]:
+    """Return the ARNs of `--aws-role` without duplicates."""
+    errors = []
     for arn in arns:
         if not _PRINCIPAL.fullmatch(arn):
-            wrong.append(f"--aws-role {printable(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
+            errors.append(f"--aws-role {printable(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
         elif _BELOW_A_PATH.search(arn):
-            wrong.append(
-                f"--aws-role {arn}: AWS names no path when a role logs in, so that nobody is meant; name each role"
+            errors.append(
+                f"--aws-role {arn}: matches no role, because AWS omits the path when a role logs in; name each role"
             )
-    if wrong:
-        raise BadInput(wrong)
+    if errors:
+        raise BadInput(errors)
     return list(dict.fromkeys(arns))
 
 
-def grants(estate: AuthorityEstate, profiles: list[str] | None, permissions: list[str] | None) -> tuple[Grant, ...]:
-    """What `--profile` and `--permission` say together; profiles that there are not are mistakes."""
+def parse_grants(
+    estate: AuthorityEstate, profiles: list[str] | None, permissions: list[str] | None
+) -> tuple[Grant, ...]:
+    """Return one grant per `--profile` with all permissions; raise BadInput for unknown profiles."""
     from evercert.authority.configuration.identity import Grant, Permission  # noqa: PLC0415
 
     if permissions and not profiles:
-        raise BadInput(["with which profiles? Give --profile project/slug, or --profile '*'"])
+        raise BadInput(["no profiles given: add --profile project/slug, or --profile '*' for all"])
     known = get_args(Permission)
-    wrong = [
-        f"--permission {printable(word, 60)}: one of {', '.join(known)}"
+    errors = [
+        f"--permission {printable(word, 60)}: write one of {', '.join(known)}"
         for word in permissions or ()
         if word not in known
     ]
-    there = {profile.key for profile in estate.profiles()} if profiles else set()
+    existing = {profile.key for profile in estate.profiles()} if profiles else set()
     for key in profiles or ():
         if not _PROFILE.fullmatch(key):
-            wrong.append(f"--profile {printable(key, 140)}: write project/slug, or * for all")
-        elif key != "*" and key not in there:
-            wrong.append(no_profile(key, there))
-    if wrong:
-        raise BadInput(wrong)
+            errors.append(f"--profile {printable(key, 140)}: write project/slug, or * for all")
+        elif key != "*" and key not in existing:
+            errors.append(unknown_profile(key, existing))
+    if errors:
+        raise BadInput(errors)
     chosen = [word for word in known if word in (permissions or ["request"])]
     return tuple(Grant.model_validate({"profile": key, "permissions": chosen}) for key in dict.fromkeys(profiles or ()))

@@ -1,4 +1,4 @@
-"""CAs, identities and profiles as text for people, and as values for scripts."""
+"""Format CAs, identities and profiles as text for people and as JSON values for scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATUSES = {"active": "green", "pending": "yellow", "disabled": "red"}
 
 
 def ca_values(ca: CA) -> dict[str, Any]:
-    """One CA; its certificates, the newest last."""
+    """Return the JSON values of one CA, the newest certificate last."""
     return {
         "name": ca.name,
         "id": ca.id,
@@ -55,7 +55,7 @@ def _certificate(one: Installed) -> dict[str, Any]:
 
 
 def cas(console: Console, found: Iterable[CA], now: datetime) -> None:
-    """The table of `ca list`."""
+    """Print the table of `ca list`."""
     table = Table("NAME", "KIND", "STATUS", "KEY", "ENDS", box=None, pad_edge=False)
     for ca in found:
         ends = ""
@@ -67,7 +67,7 @@ def cas(console: Console, found: Iterable[CA], now: datetime) -> None:
 
 
 def ca(console: Console, found: CA) -> None:
-    """`ca show`."""
+    """Print one CA (`ca show`)."""
     values = ca_values(found)
     for key in ("name", "id", "kind", "status", "algorithm", "key"):
         console.print(f"{key}: {values[key]}")
@@ -81,37 +81,37 @@ def ca(console: Console, found: CA) -> None:
 
 
 def ceiling(console: Console, values: dict[str, Any], indent: str = "    ") -> None:
-    """Line by line."""
+    """Print one line per field."""
     for key, value in values.items():
         console.print(f"{indent}{key}: {listed(value)}")
 
 
 def differences(console: Console, before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """What changes, place by place; False: nothing does."""
+    """Print one line per changed field; return whether any changed."""
     old, new = _leaves(before), _leaves(after)
-    changed = [place for place in {**old, **new} if old.get(place) != new.get(place)]
-    for place in changed:
-        console.print(Text(f"    {printable(place, 200)}: {listed(old.get(place))} → {listed(new.get(place))}"))
+    changed = [field for field in {**old, **new} if old.get(field) != new.get(field)]
+    for field in changed:
+        console.print(Text(f"    {printable(field, 200)}: {listed(old.get(field))} → {listed(new.get(field))}"))
     return bool(changed)
 
 
-def _leaves(values: dict[str, Any], above: str = "") -> dict[str, object]:
-    """Each value by its place, `policy.sans[dns_name].allowed`: a whole policy in one line hides what changes."""
+def _leaves(values: dict[str, Any], parent: str = "") -> dict[str, object]:
+    """Flatten nested values by path, such as `policy.sans[dns_name].allowed`, so that each change gets its own line."""
     found: dict[str, object] = {}
     for key, value in values.items():
-        place = f"{above}.{key}" if above else key
+        path = f"{parent}.{key}" if parent else key
         if isinstance(value, dict):
-            found |= _leaves(value, place)
+            found |= _leaves(value, path)
         elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-            for number, part in enumerate(value):  # rules: one for each type
-                found |= _leaves(part, f"{place}[{part.get('type', number)}]")
+            for number, part in enumerate(value):  # a policy has one rule per type
+                found |= _leaves(part, f"{path}[{part.get('type', number)}]")
         else:
-            found[place] = value
+            found[path] = value
     return found
 
 
 def listed(value: object) -> str:
-    """A value of a document in one line."""
+    """Format a document's value in one line."""
     if value in (None, [], (), "", {}):
         return "(none)"
     if isinstance(value, list | tuple):
@@ -120,22 +120,23 @@ def listed(value: object) -> str:
 
 
 def next_steps(found: Sequence[CA]) -> list[str]:
-    """What an operator does after `init`."""
+    """Return what to run after `init`."""
     pending = [ca.name for ca in found if ca.status == "pending"]
     if pending:
         return [
-            f"CA {name} waits for its certificate: evercert authority ca csr {name}, then ca import" for name in pending
+            f"CA {name} has no certificate yet: run evercert authority ca csr {name}, then ca import"
+            for name in pending
         ]
     root = next((ca for ca in found if ca.kind == "root"), None)
-    said = ["next: evercert authority ceiling NAME --dns …, … apply FILE, … identity create"]
+    lines = ["next: evercert authority ceiling NAME --dns …, … apply FILE, … identity create"]
     if root is not None:
         fingerprint = _certificate(root.current)["sha256"]
-        said.insert(0, f"to trust it: evercert authority ca show {root.name} --pem (SHA-256 {fingerprint})")
-    return said
+        lines.insert(0, f"to trust the root: evercert authority ca show {root.name} --pem (SHA-256 {fingerprint})")
+    return lines
 
 
 def identity_values(identity: Identity) -> dict[str, Any]:
-    """One identity; of its client secrets all but themselves."""
+    """Return the JSON values of one identity, without the hashes of its client secrets."""
     values = identity.model_dump(mode="json", by_alias=True)
     if identity.universal is not None:
         for secret in values["universal"]["secrets"]:
@@ -144,7 +145,7 @@ def identity_values(identity: Identity) -> dict[str, Any]:
 
 
 def identities(console: Console, found: Iterable[Identity]) -> None:
-    """The table of `identity list`."""
+    """Print the table of `identity list`."""
     table = Table("NAME", "ID", "LOGINS", "MAY", box=None, pad_edge=False)
     for identity in found:
         logins = [word for word, login in (("aws-auth", identity.aws), ("universal-auth", identity.universal)) if login]
@@ -153,32 +154,34 @@ def identities(console: Console, found: Iterable[Identity]) -> None:
 
 
 def identity(console: Console, found: Identity) -> None:
-    """`identity show`."""
+    """Print one identity (`identity show`)."""
     console.print(f"name: {found.name}\nid: {found.id}")
     if found.aws is not None:
-        foreigners = ", also from clients that sign no server id" if found.aws.foreign_clients else ""
-        console.print(f"aws-auth: {', '.join(found.aws.principals)}{foreigners}")
+        foreign = ", including clients that do not sign a server ID" if found.aws.foreign_clients else ""
+        console.print(f"aws-auth: {', '.join(found.aws.principals)}{foreign}")
     if found.universal is not None:
         console.print(f"universal-auth: client id {found.universal.client_id}")
         for secret in found.universal.secrets:
-            end = "no end" if secret.expires_at is None else f"until {to_text(secret.expires_at)}"
-            console.print(f"    secret {secret.id}: made {to_text(secret.created_at)}, {end}, {_uses(secret.uses)}")
-    lives = f"{span_text(found.token_ttl)}, at most {span_text(found.token_max_ttl)}"
-    console.print(f"tokens: {lives}, {_uses(found.token_uses)}")
+            expiry = "does not expire" if secret.expires_at is None else f"expires {to_text(secret.expires_at)}"
+            console.print(
+                f"    secret {secret.id}: created {to_text(secret.created_at)}, {expiry}, {_uses(secret.uses)}"
+            )
+    lifetimes = f"{span_text(found.token_ttl)}, at most {span_text(found.token_max_ttl)}"
+    console.print(f"tokens: {lifetimes}, {_uses(found.token_uses)}")
     for line in _grants(found) or ["nothing"]:
         console.print(f"may: {line}")
 
 
 def profiles(console: Console, found: Iterable[Profile]) -> None:
-    """The table of `profiles`."""
+    """Print the table of `profiles`."""
     table = Table("PROFILE", "ID", "ISSUER", "POLICY", "CAS", box=None, pad_edge=False)
     for profile in found:
         table.add_row(profile.key, profile.id, profile.issuer_type, profile.policy_name, ", ".join(profile.cas))
     console.print(table)
 
 
-def standings(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -> None:
-    """The table of `status`."""
+def ca_status(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -> None:
+    """Print the table of `status`."""
     table = Table("CA", "STATUS", "ENDS", "CRL", "REVOKED", box=None, pad_edge=False)
     for row in rows:
         ends = "" if row["ends"] is None else f"{row['ends'][:10]}, in {(from_text(row['ends']) - now).days} days"
@@ -192,7 +195,7 @@ def standings(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -
 
 
 def names_of(leaf: Leaf) -> str:
-    """What a certificate is for, in one line."""
+    """Return the certificate's names, or its common name, in one line."""
     names = [printable(str(name), 200) for name in leaf.names] or [
         printable(", ".join(leaf.subject.get("common_name", ())))
     ]
@@ -200,7 +203,7 @@ def names_of(leaf: Leaf) -> str:
 
 
 def entry_values(entry: Entry, cas: dict[str, str]) -> dict[str, Any]:
-    """What the ledger says of one certificate."""
+    """Return the JSON values of a ledger entry; `cas` maps ids to names."""
     return {
         "order": entry.order,
         "ca": cas.get(entry.ca, entry.ca),
@@ -215,4 +218,4 @@ def _grants(identity: Identity) -> list[str]:
 
 
 def _uses(number: int) -> str:
-    return f"{number} uses" if number else "any number of uses"
+    return f"{number} uses" if number else "unlimited uses"

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from evercert.cli import terminal
 from evercert.cli.authority.ceremony import policy_of
-from evercert.cli.authority.connection import Opened, of_connection
+from evercert.cli.authority.connection import AuthorityConnection, from_connection
 from evercert.cli.doctor import stack_checks
 from evercert.cli.doctor.stack_checks import Check, CheckFunction
 
@@ -27,7 +27,7 @@ def of_authority(connection: Connection) -> dict[str, CheckFunction]:
     """Return the authority's checks by name, in the order of the output; empty for a stack without an authority."""
     if "AuthorityConfiguration" not in connection.outputs or "AuthorityFunction" not in connection.outputs:
         return {}
-    found = of_connection(connection)
+    found = from_connection(connection)
     return {
         "schedule crl": partial(stack_checks.schedule, connection, "crl"),
         "AuthoritySealKey": partial(stack_checks.key, connection, "AuthoritySealKey"),
@@ -37,7 +37,7 @@ def of_authority(connection: Connection) -> dict[str, CheckFunction]:
     }
 
 
-def _cas(found: Opened) -> list[Check]:
+def _cas(found: AuthorityConnection) -> list[Check]:
     now, cas = terminal.now(), found.estate.cas()
     if not cas:
         return [Check("CAs", "warning", "no CAs yet", "evercert authority init")]
@@ -80,13 +80,13 @@ def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
         yield Check(name, "ok", f"{max(hours, 0)} h old")
 
 
-def _keys(found: Opened) -> list[Check]:
+def _keys(found: AuthorityConnection) -> list[Check]:
     return [_key(found, ca) for ca in found.estate.cas() if ca.key] or [Check("keys of CAs", "ok", "none")]
 
 
-def _key(found: Opened, ca: CA) -> Check:
+def _key(found: AuthorityConnection, ca: CA) -> Check:
     state = stack_checks.key_state(found.connection, ca.key, f"key of CA {ca.name}")
-    if state.status != "ok" or found.key_making.has_policy(ca.key, policy_of(found.roles, ca)):
+    if state.status != "ok" or found.key_creation.has_policy(ca.key, policy_of(found.roles, ca)):
         return state
     problem = "its key policy differs from the one that the stack's roles need"
     remedy = "evercert authority init restores it; CloudTrail shows who changed it"
