@@ -16,56 +16,57 @@ from tests.tools.local_stack import ACCOUNT, ROOT
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 EXAMPLE = ROOT / "examples" / "authority.yaml"
-Said = tuple[int, str, str]
-Command = Callable[..., Said]
+Result = tuple[int, str, str]
+Command = Callable[..., Result]
 
 
 class FrontFunction:
-    """Lambda, with the one function that is invoked: what it was told, and what it does then."""
+    """A double of Lambda with the front function: records its payloads and runs `action`."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
-        self.does: Callable[[], None] | None = None  # None: there is none
+        self.payloads: list[dict[str, Any]] = []
+        self.action: Callable[[], None] | None = None  # None: the function does not exist
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         assert FunctionName == "front"
-        self.told.append(json.loads(Payload))
-        if self.does is None:
+        self.payloads.append(json.loads(Payload))
+        if self.action is None:
             raise refuse("ResourceNotFoundException", "Invoke")
-        self.does()
+        self.action()
         return {"StatusCode": 200}
 
 
-def fine(said: Said) -> Any:
-    """The JSON that it said, when all went well."""
-    code, out, err = said
-    assert (code, err) == (0, ""), said
+def fine(result: Result) -> Any:
+    """Return the JSON output of a command that succeeded without notes."""
+    code, out, err = result
+    assert (code, err) == (0, ""), result
     return json.loads(out)
 
 
-def fine_with_notes(said: Said) -> Any:
-    code, out, err = said
-    assert code == 0, said
-    assert all(line.startswith("note: ") for line in err.splitlines()), said
+def fine_with_notes(result: Result) -> Any:
+    """Return the JSON output of a command that succeeded and printed notes."""
+    code, out, err = result
+    assert code == 0, result
+    assert all(line.startswith("note: ") for line in err.splitlines()), result
     return json.loads(out)
 
 
-def refused(said: Said, *lines: str) -> None:
-    """One line for each mistake, and nothing else."""
-    code, out, err = said
-    assert (code, out) == (2, ""), said
+def refused(result: Result, *lines: str) -> None:
+    """Assert that the command printed one line per error and nothing else."""
+    code, out, err = result
+    assert (code, out) == (2, ""), result
     found = err.strip().splitlines()
-    assert len(found) == len(lines), said
+    assert len(found) == len(lines), result
     for line, part in zip(found, lines, strict=True):
         assert line.startswith("evercert: "), line
         assert part in line
 
 
 def crl(*serials: int) -> bytes:
-    """A list of these, by some CA."""
+    """Return a revocation list of these serial numbers, signed by an arbitrary CA."""
     now = datetime.now(UTC).replace(microsecond=0)
     builder = (
-        x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Somebody"))
+        x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
         .last_update(now).next_update(now + timedelta(days=7)).add_extension(x509.CRLNumber(1), critical=False)
     )  # fmt: skip
     for serial in serials:

@@ -16,7 +16,7 @@ from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.app import run
 from evercert.cli.connection import Connection
-from tests.contract.cli.authority.command_line import ROLE, Command, FrontFunction, Said, fine
+from tests.contract.cli.authority.command_line import ROLE, Command, FrontFunction, Result, fine
 from tests.doubles.world import World
 
 
@@ -34,9 +34,9 @@ def outputs(world: World) -> dict[str, str]:
 
 @pytest.fixture
 def function() -> FrontFunction:
-    made = FrontFunction()
-    made.does = lambda: None
-    return made
+    front = FrontFunction()
+    front.action = lambda: None
+    return front
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Command:
-    """`evercert authority …`; its exit code, and what it says on both streams."""
+    """Run `evercert authority …`; return its exit code, standard output and standard error."""
     stack = f"stack-{uuid.uuid4().hex[:8]}"
     before = {key["KeyArn"] for key in world.operator.kms.list_keys(Limit=1000)["Keys"]}
     every = CAKeyMaking._arns
@@ -62,12 +62,12 @@ def command(
 
     monkeypatch.setattr(terminal, "connect", connect)
 
-    def called(*arguments: str) -> Said:
+    def called(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["evercert", "authority", *arguments, "--stack", stack])
         with pytest.raises(SystemExit) as ended:
             run()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return called
 

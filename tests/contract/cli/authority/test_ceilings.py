@@ -14,8 +14,8 @@ from tests.contract.cli.authority.command_line import Command, fine, refused
 def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
     before = fine(command("ceiling", "issuing-ec", "--json"))
     refused(command("ceiling", "issuing-ec", "--dns", "example.com", "--json"), "add --yes")
-    given = ("--dns", "example.com", "--dns", "*.example.com", "--uri", "none", "--longest", "90d")
-    after = fine(command("ceiling", "issuing-ec", *given, "--usage", "client-auth", "--yes", "--json"))
+    options = ("--dns", "example.com", "--dns", "*.example.com", "--uri", "none", "--longest", "90d")
+    after = fine(command("ceiling", "issuing-ec", *options, "--usage", "client-auth", "--yes", "--json"))
     assert after == {
         **before, "dns": ["example.com", "*.example.com"], "uri": [], "longest": "90d", "key-usages": [],
         "extended-key-usages": ["client_auth"], "changed": True,
@@ -28,7 +28,7 @@ def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[A
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "message"),
     [
         *[("--dns", name, "a name, *.name or *") for name in ("*example.com", "a.*.com", "", "**", "exa mple.com")],
         ("--dns", "Example.com", "did you mean example.com?"),
@@ -45,15 +45,17 @@ def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[A
         ("--longest", "0s", "out of range"),
     ],
 )
-def test_ceiling_refuses_invalid_values(command: Command, cas: list[Any], option: str, value: str, said: str) -> None:
-    found = command("ceiling", "issuing-ec", option, value, "--yes")
-    refused(found, said)
-    assert found[2].startswith(f"evercert: {option}")
+def test_ceiling_refuses_invalid_values(
+    command: Command, cas: list[Any], option: str, value: str, message: str
+) -> None:
+    result = command("ceiling", "issuing-ec", option, value, "--yes")
+    refused(result, message)
+    assert result[2].startswith(f"evercert: {option}")
 
 
 def test_ceiling_reports_all_invalid_options(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
-    given = ("--dns", "example.com", "--dns", "none", "--dns", "a b", "--uri", "x", "--key", "DSA", "--yes")
-    refused(command("ceiling", "issuing-ec", *given), "--dns 'none'", "--dns 'a b'", "--uri 'x'", "--key 'DSA'")
+    options = ("--dns", "example.com", "--dns", "none", "--dns", "a b", "--uri", "x", "--key", "DSA", "--yes")
+    refused(command("ceiling", "issuing-ec", *options), "--dns 'none'", "--dns 'a b'", "--uri 'x'", "--key 'DSA'")
     assert estate.ca_named("issuing-ec").ceiling.dns == ("*",)
     refused(command("ceiling", "root"), "is a root")
 
@@ -65,8 +67,8 @@ def test_ceiling_notes_keys_the_ca_cannot_certify(command: Command, cas: list[An
 
 
 def test_ceiling_refuses_none_among_other_values(command: Command, cas: list[Any]) -> None:
-    given = ("--dns", "none", "--dns", "example.com", "--yes")
+    options = ("--dns", "none", "--dns", "example.com", "--yes")
     refused(
-        command("ceiling", "issuing-ec", *given),
+        command("ceiling", "issuing-ec", *options),
         "--dns 'none': none clears the list: do not combine it with other values",
     )

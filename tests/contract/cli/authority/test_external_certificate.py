@@ -17,8 +17,8 @@ from tests.contract.cli.authority.command_line import Command, fine, refused
 from tests.samples.certificates import private_key
 
 
-class Outside:
-    """A CA that somebody else has."""
+class ExternalCA:
+    """An external CA."""
 
     def __init__(self) -> None:
         self.key = private_key("EC_secp384r1", 7_000)
@@ -45,8 +45,8 @@ def pem(*certificates: x509.Certificate) -> str:
 
 
 @pytest.fixture
-def asked(command: Command) -> x509.CertificateSigningRequest:
-    """What `ca csr` says of a CA that was made without a root."""
+def csr(command: Command) -> x509.CertificateSigningRequest:
+    """Return the output of `ca csr` for a CA that was created without a root."""
     code, out, err = command("init", "--no-root", "--common-name", "Example", "--yes")
     assert (code, err) == (0, "note: names are not stored: pass --common-name and --organization to ca csr\n")
     assert "CA issuing-ec has no certificate yet: run evercert authority ca csr issuing-ec" in out
@@ -56,38 +56,38 @@ def asked(command: Command) -> x509.CertificateSigningRequest:
 
 
 def test_import_activates_an_externally_certified_ca(
-    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
 ) -> None:
-    outside, file = Outside(), tmp_path / "ca.pem"
-    file.write_text(pem(outside.signed(asked.subject, asked.public_key(), 0), outside.root))
+    external, file = ExternalCA(), tmp_path / "ca.pem"
+    file.write_text(pem(external.signed(csr.subject, csr.public_key(), 0), external.root))
     refused(command("ca", "enable", "issuing-ec"), "has no certificate yet")
     refused(command("ca", "show", "issuing-ec", "--pem"), "has no certificate yet")
     done = fine(command("ca", "import", "issuing-ec", str(file), "--json"))
     assert (done["status"], done["certificates"][0]["issuer"]) == ("active", "CN=Outside Root")
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json")) == done
     assert command("ca", "import", "issuing-ec", str(file))[1] == "CA issuing-ec has this certificate already\n"
-    assert estate.ca_named("issuing-ec").current.chain == pem(outside.root)
+    assert estate.ca_named("issuing-ec").current.chain == pem(external.root)
     refused(command("ca", "renew", "issuing-ec"), "is certified by an external CA")
 
 
 def test_import_checks_path_lengths_of_the_chain(
-    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path
 ) -> None:
-    outside, file, key = Outside(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
+    external, file, key = ExternalCA(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
     name = x509.Name.from_rfc4514_string("CN=Between")
-    mine = outside.signed(asked.subject, asked.public_key(), 0, issuer=name, signer=key)
+    mine = external.signed(csr.subject, csr.public_key(), 0, issuer=name, signer=key)
     for between, root, too_short in ((0, 2, "CN=Between"), (1, 1, "CN=Outside Root"), (1, 2, None)):
-        above = outside.signed(name, key.public_key(), between)
-        file.write_text(pem(mine, above, outside.signed(outside.name, outside.key.public_key(), root)))
-        said = command("ca", "import", "issuing-ec", str(file), "--json")
+        above = external.signed(name, key.public_key(), between)
+        file.write_text(pem(mine, above, external.signed(external.name, external.key.public_key(), root)))
+        message = command("ca", "import", "issuing-ec", str(file), "--json")
         if too_short is None:
-            assert fine(said)["status"] == "active"
+            assert fine(message)["status"] == "active"
         else:
-            refused(said, f"{too_short} is not a CA, or its path length allows")
+            refused(message, f"{too_short} is not a CA, or its path length allows")
 
 
 def test_init_adds_no_root_above_externally_certified_cas(
-    command: Command, asked: x509.CertificateSigningRequest, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, estate: AuthorityEstate
 ) -> None:
     refused(command("init", "--yes"), "issuing-ec, issuing-rsa of stack")
     assert [ca.name for ca in estate.cas()] == ["issuing-ec", "issuing-rsa"]
@@ -96,42 +96,42 @@ def test_init_adds_no_root_above_externally_certified_cas(
 
 
 def test_import_refuses_unusable_certificates(
-    command: Command, asked: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
 ) -> None:
-    outside, file = Outside(), tmp_path / "ca.pem"
+    external, file = ExternalCA(), tmp_path / "ca.pem"
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
-    past = {"begins": outside.now - timedelta(days=9), "lasts": timedelta(days=8)}
-    mine, theirs = outside.signed(asked.subject, asked.public_key(), 0), outside.key.public_key()
+    past = {"begins": external.now - timedelta(days=9), "lasts": timedelta(days=8)}
+    mine, theirs = external.signed(csr.subject, csr.public_key(), 0), external.key.public_key()
     cases = [
-        ([outside.signed(asked.subject, other, 0), outside.root], "another key than the CA's"),
-        ([outside.signed(asked.subject, asked.public_key(), None, ca=False), outside.root], "not a CA certificate"),
-        ([outside.signed(asked.subject, asked.public_key(), 0, **past), outside.root], "not valid now"),
-        ([outside.signed(asked.subject, asked.public_key(), 0, identifier=False), outside.root], "key identifier"),
-        ([outside.signed(asked.subject, asked.public_key(), 0)], "does not end with a root"),
+        ([external.signed(csr.subject, other, 0), external.root], "another key than the CA's"),
+        ([external.signed(csr.subject, csr.public_key(), None, ca=False), external.root], "not a CA certificate"),
+        ([external.signed(csr.subject, csr.public_key(), 0, **past), external.root], "not valid now"),
+        ([external.signed(csr.subject, csr.public_key(), 0, identifier=False), external.root], "key identifier"),
+        ([external.signed(csr.subject, csr.public_key(), 0)], "does not end with a root"),
         (
-            [outside.signed(asked.subject, asked.public_key(), 0, usage=("digital_signature",)), outside.root],
+            [external.signed(csr.subject, csr.public_key(), 0, usage=("digital_signature",)), external.root],
             "key usage",
         ),
-        ([outside.signed(x509.Name([]), asked.public_key(), 0), outside.root], "has no subject"),
-        ([mine, outside.signed(outside.name, theirs, None, **past)], "CN=Outside Root has expired"),
-        ([mine, outside.signed(outside.name, theirs, 0)], "its path length allows fewer CAs below it"),
-        ([mine, outside.signed(outside.name, theirs, None, ca=False)], "CN=Outside Root is not a CA"),
+        ([external.signed(x509.Name([]), csr.public_key(), 0), external.root], "has no subject"),
+        ([mine, external.signed(external.name, theirs, None, **past)], "CN=Outside Root has expired"),
+        ([mine, external.signed(external.name, theirs, 0)], "its path length allows fewer CAs below it"),
+        ([mine, external.signed(external.name, theirs, None, ca=False)], "CN=Outside Root is not a CA"),
     ]
-    for chain, said in cases:
+    for chain, message in cases:
         file.write_text(pem(*chain))
-        refused(command("ca", "import", "issuing-ec", str(file)), said)
-    forged = outside.signed(asked.subject, asked.public_key(), 0, signer=private_key("EC_prime256v1", 7_001))
-    file.write_text(pem(forged, outside.root))
+        refused(command("ca", "import", "issuing-ec", str(file)), message)
+    forged = external.signed(csr.subject, csr.public_key(), 0, signer=private_key("EC_prime256v1", 7_001))
+    file.write_text(pem(forged, external.root))
     refused(
         command("ca", "import", "issuing-ec", str(file)), "CN=Outside Root has not signed the certificate before it"
     )
-    request = asked.public_bytes(serialization.Encoding.PEM).decode()
-    for text, said in (
+    request = csr.public_bytes(serialization.Encoding.PEM).decode()
+    for text, message in (
         ("", "no PEM certificates found"), (request, "found; this is a CSR: have the external CA sign it"),
         ("-----BEGIN CERTIFICATE-----\n", "malformed certificate: "),
         ("-----BEGIN PRIVATE KEY-----", "contains a private key"),
     ):  # fmt: skip
         file.write_text(text)
-        refused(command("ca", "import", "issuing-ec", str(file)), said)
+        refused(command("ca", "import", "issuing-ec", str(file)), message)
     refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot read ")
     assert estate.ca_named("issuing-ec").status == "pending"

@@ -38,9 +38,9 @@ def test_client_secret_is_shown_once_and_stored_hashed(command: Command, estate:
     assert made["client_id"] == estate.identity_named("ci").universal.client_id
     again = fine(command("identity", "secret", "ci", "--json"))
     assert len(estate.identity_named("ci").universal.secrets) == 2
-    for said in (command("identity", "show", "ci"), command("identity", "show", "ci", "--json")):
-        assert made["client_secret"] not in said[1] + said[2]
-        assert secret.digest not in said[1] + said[2]
+    for output in (command("identity", "show", "ci"), command("identity", "show", "ci", "--json")):
+        assert made["client_secret"] not in output[1] + output[2]
+        assert secret.digest not in output[1] + output[2]
     fine(command("identity", "secret", "ci", "--revoke", secret.id, "--json"))
     (left,) = estate.identity_named("ci").universal.secrets
     assert left.digest == hashlib.sha256(again["client_secret"].encode()).hexdigest()
@@ -48,10 +48,10 @@ def test_client_secret_is_shown_once_and_stored_hashed(command: Command, estate:
 
 
 def test_create_stores_the_lockout_options(command: Command, estate: AuthorityEstate) -> None:
-    said = ("--lockout-failures", "5", "--lockout", "1h", "--lockout-window", "10m")
+    strict = ("--lockout-failures", "5", "--lockout", "1h", "--lockout-window", "10m")
     for name, options, expected in (
         ("usual", (), (3, timedelta(minutes=5), timedelta(seconds=30))),
-        ("strict", said, (5, timedelta(hours=1), timedelta(minutes=10))),
+        ("strict", strict, (5, timedelta(hours=1), timedelta(minutes=10))),
         ("never", ("--lockout-failures", "0"), (0, timedelta(minutes=5), timedelta(seconds=30))),
     ):
         assert command("identity", "create", name, "--universal", *options)[0] == 0
@@ -78,7 +78,7 @@ def test_grant_sets_permissions_per_profile(command: Command, profile: str, esta
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "no login given: add --aws-role, --universal, or both"),
         (["--aws-role", "role/web"], "--aws-role role/web: write arn:aws:iam::ACCOUNT:role/NAME"),
@@ -108,9 +108,9 @@ def test_grant_sets_permissions_per_profile(command: Command, profile: str, esta
     ],
 )
 def test_create_refuses_inconsistent_options(
-    command: Command, estate: AuthorityEstate, arguments: list[str], said: str
+    command: Command, estate: AuthorityEstate, arguments: list[str], message: str
 ) -> None:
-    refused(command("identity", "create", "web", *arguments), said)
+    refused(command("identity", "create", "web", *arguments), message)
     assert estate.identities() == ()
 
 

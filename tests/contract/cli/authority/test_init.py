@@ -43,8 +43,8 @@ def test_init_adds_an_issuing_ca_beside_existing_ones(
         "CA issuing-ec exists with EC_prime256v1; choose another name",
     )
     assert len(fine(command("init", "--issuing", "issuing-ec=EC_prime256v1", "--yes", "--json"))) == 2
-    for wrong, said in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
-        refused(command("init", "--issuing", wrong, "--yes"), said)
+    for wrong, message in (("x=RSA_1024", "one of EC_prime256v1"), ("x", "write NAME="), ("root=RSA_2048", "is taken")):
+        refused(command("init", "--issuing", wrong, "--yes"), message)
 
 
 def test_init_names_added_cas_after_the_root(command: Command) -> None:
@@ -69,18 +69,18 @@ def test_init_publishes_missing_revocation_lists_once(
     command: Command, function: FrontFunction, estate: AuthorityEstate, certificates: DynamoDBCertificates
 ) -> None:
     fine(command("init", "--yes", "--json"))
-    fine(command("init", "--json"))  # there are none yet: the function did nothing
-    assert function.told == [{"task": "crl"}] * 2
+    fine(command("init", "--json"))  # still missing: the function published none
+    assert function.payloads == [{"task": "crl"}] * 2
     for ca in estate.cas():
         certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl())
     fine(command("init", "--json"))
-    assert len(function.told) == 2
+    assert len(function.payloads) == 2
     fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
-    assert len(function.told) == 3
+    assert len(function.payloads) == 3
 
 
 def test_init_succeeds_without_the_first_revocation_lists(command: Command, function: FrontFunction) -> None:
-    function.does = None
+    function.action = None
     code, out, err = command("init", "--yes", "--json")
     assert (code, len(json.loads(out))) == (0, 3)
     assert err.startswith("note: ")
@@ -92,7 +92,7 @@ def test_init_succeeds_without_access_to_the_front_table(
 ) -> None:
     outputs["AuthorityTable"] = "closed-to-operators"
     code, out, err = command("init", "--yes", "--json")
-    assert (code, len(json.loads(out)), function.told) == (0, 3, [])
+    assert (code, len(json.loads(out)), function.payloads) == (0, 3, [])
     assert "note: cannot check whether every CA has a revocation list: " in err
 
 
@@ -110,20 +110,20 @@ def test_init_interrupted_says_how_to_resume(command: Command, function: FrontFu
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    function.does = interrupted
+    function.action = interrupted
     code, out, err = command("init", "--yes", "--json")
     assert (code, out) == (130, "")
     assert err == "note: interrupted: run the same command again to resume\n"
 
 
 def test_empty_listings_name_the_command_that_creates_entries(command: Command, tmp_path: Path) -> None:
-    for words, mend in (
+    for words, remedy in (
         (("ca", "list"), "evercert authority init"), (("status",), "evercert authority init"),
         (("profiles",), "evercert authority apply"), (("identity", "list"), "evercert authority identity create"),
     ):  # fmt: skip
         code, _, err = command(*words)
         assert code == 0
-        assert mend in err
+        assert remedy in err
         assert command(*words, "--json")[2] == ""
     both = [f"unknown issuing CA 'issuing-{one}'; create the CAs with evercert authority init" for one in ("ec", "rsa")]
     refused(command("apply", str(EXAMPLE)), *both)

@@ -22,7 +22,7 @@ from tests.doubles.world import World
 from tests.samples.authority import kept, requested
 
 
-def ledger_of(world: World, outputs: dict[str, str], order: str, der: bytes | None, at: datetime = START) -> None:
+def write_ledger(world: World, outputs: dict[str, str], order: str, der: bytes | None, at: datetime = START) -> None:
     ledger = DynamoDBLedger(world.operator.dynamodb, outputs["AuthorityLedger"])
     serial = int(hashlib.sha256(order.encode()).hexdigest()[:30], 16)
     intent = Intent(order, "ca-1", serial, "digest", at, {"leaf": '{"names":["dns:hidden.example.com"]}'})
@@ -39,18 +39,18 @@ def test_audit_finds_certificates_unknown_to_the_front(
         certificates.open(request, None)
     issued = certificates.finish(honest, kept(honest))
     der = x509.load_pem_x509_certificate(issued.certificate.encode()).public_bytes(serialization.Encoding.DER)
-    ledger_of(world, outputs, honest.id, der)
-    ledger_of(world, outputs, lost.id, b"signed, and the front died", datetime.now(UTC))
-    ledger_of(world, outputs, "crl:ca-1:7", b"a list")
-    ledger_of(world, outputs, str(uuid.uuid4()), None)
+    write_ledger(world, outputs, honest.id, der)
+    write_ledger(world, outputs, lost.id, b"signed before the front died", datetime.now(UTC))
+    write_ledger(world, outputs, "crl:ca-1:7", b"a list")
+    write_ledger(world, outputs, str(uuid.uuid4()), None)
     assert fine(command("audit", "--json")) == {"signed": 2, "begun": 1, "unknown": []}
     hidden, other, kept_open = str(uuid.uuid4()), requested(), requested()
     certificates.open(kept_open, None)
     certificates.open(other, None)
     certificates.finish(other, kept(other))
-    ledger_of(world, outputs, kept_open.id, b"signed long ago, and said to be under way")
-    ledger_of(world, outputs, hidden, b"another certificate")
-    ledger_of(world, outputs, other.id, b"not the one that the front shows")
+    write_ledger(world, outputs, kept_open.id, b"signed long ago, request still pending")
+    write_ledger(world, outputs, hidden, b"another certificate")
+    write_ledger(world, outputs, other.id, b"not the certificate in the record")
     code, out, _ = command("audit", "--json")
     assert code == 1
     assert {one["order"] for one in json.loads(out)["unknown"]} == {hidden, other.id, kept_open.id}
@@ -69,7 +69,7 @@ def test_revoke_succeeds_without_the_front_function(
     refused(command("revoke", issued.id), "add --yes")
     refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: one of unspecified, key-compromise")
     refused(command("revoke", "none", "--yes"), "unknown certificate 'none'")
-    function.does = None
+    function.action = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")
     assert (code, json.loads(out)["listed"]) == (0, False)
     assert "the schedule publishes them within a day" in err
@@ -105,14 +105,14 @@ def test_revoke_reports_listed_from_the_published_list(
         der = crl(*serials)
         certificates.publish(request.ca, certificates.next_crl_number(request.ca), der)
 
-    function.does = publish  # the index was behind
+    function.action = publish  # the index is eventually consistent
     code, out, err = command("revoke", issued.id, "--yes", "--json")
     assert (code, json.loads(out)["listed"]) == (0, False)
     assert "does not name it yet" in err
     again = requested()
     certificates.open(again, None)
     issued = certificates.finish(again, kept(again))
-    function.does = lambda: publish(int(issued.serial_number, 16))
+    function.action = lambda: publish(int(issued.serial_number, 16))
     assert fine(command("revoke", issued.id, "--yes", "--json"))["listed"]
 
 
@@ -147,7 +147,7 @@ def test_revoke_by_serial_number_works_without_a_record(
         assert made.serial_number in {one.serial_number for one in certificates.revoked(ca, START - timedelta(days=9))}
         pairs = ":".join(serial.upper().zfill(40)[place : place + 2] for place in range(0, 40, 2))
         refused(command("revoke", pairs, "--yes"), "was revoked at")
-    assert fine(command("audit", "--json"))["unknown"] == []  # all of it is revoked
+    assert fine(command("audit", "--json"))["unknown"] == []  # all of them are revoked
     refused(command("revoke", "abcdef", "--yes"), "its SHA-256 or its serial number")
 
 

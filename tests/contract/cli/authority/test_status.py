@@ -93,18 +93,18 @@ def test_doctor_warns_of_an_authority_without_cas(found: AuthorityConnection) ->
 def test_doctor_reports_a_healthy_authority_as_ok(found: AuthorityConnection) -> None:
     established(found)
     listed(found, timedelta(hours=5))
-    said = look(found)
-    assert {name: check.status for name, check in said.items()} == dict.fromkeys(
+    checks_by_name = look(found)
+    assert {name: check.status for name, check in checks_by_name.items()} == dict.fromkeys(
         ("CA issuing-ec", "revocation list of CA issuing-ec", "CA root", "key of CA issuing-ec", "key of CA root"), "ok"
     )
-    assert said["revocation list of CA issuing-ec"].found == "5 h old"
+    assert checks_by_name["revocation list of CA issuing-ec"].found == "5 h old"
 
 
 def test_doctor_warns_of_cas_without_certificates(found: AuthorityConnection) -> None:
     established(found, outside=True)
-    said = look(found)["CA issuing-ec"]
-    assert (said.status, said.found) == ("warning", "has no certificate yet")
-    assert "ca import" in said.remedy
+    check = look(found)["CA issuing-ec"]
+    assert (check.status, check.found) == ("warning", "has no certificate yet")
+    assert "ca import" in check.remedy
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_doctor_reports_expiring_cas(
 ) -> None:
     established(found)
     at(later)
-    said = look(found)
-    assert (said["CA issuing-ec"].status, said["CA root"].status) == (issuing, root)
+    checks_by_name = look(found)
+    assert (checks_by_name["CA issuing-ec"].status, checks_by_name["CA root"].status) == (issuing, root)
     if issuing != "ok":
-        assert said["CA issuing-ec"].remedy == "evercert authority ca renew issuing-ec"
+        assert checks_by_name["CA issuing-ec"].remedy == "evercert authority ca renew issuing-ec"
 
 
 @pytest.mark.parametrize(("age", "status"), [(DAY, "ok"), (3 * DAY, "warning"), (8 * DAY, "failed")])
@@ -138,7 +138,7 @@ def test_doctor_reports_disabled_keys_and_changed_policies(found: AuthorityConne
     world.operator.kms.put_key_policy(
         KeyId=issuing.key, PolicyName="default", Policy=policy.replace("role/signer", "role/x")
     )
-    said = look(found)
-    assert said["key of CA root"].remedy == f"aws kms enable-key --key-id {root.key}"
-    assert said["key of CA issuing-ec"].status == "failed"
-    assert "evercert authority init" in said["key of CA issuing-ec"].remedy
+    checks_by_name = look(found)
+    assert checks_by_name["key of CA root"].remedy == f"aws kms enable-key --key-id {root.key}"
+    assert checks_by_name["key of CA issuing-ec"].status == "failed"
+    assert "evercert authority init" in checks_by_name["key of CA issuing-ec"].remedy

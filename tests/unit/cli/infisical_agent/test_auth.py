@@ -1,4 +1,4 @@
-"""The logins of agent documents: where each credential comes from, and where it goes."""
+"""Logins of agent documents: sources of credentials, and the secrets that store them."""
 
 import json
 from datetime import date
@@ -24,18 +24,18 @@ WITH_KEY = {"service-account-key": "/gcp.json"}
 
 
 def login(kind, config, where=None, **sections):
-    """The issuer's `auth`, and what is stored."""
+    """Return the issuer's `auth` and the stored credential."""
     found = accepted(document(auth={"type": kind, "config": config}, **sections), where)
     (issuer,) = found.document.issuers.values()
     stored = found.credential and (found.credential.name, dict(found.credential.value))
     return issuer.settings["auth"], stored
 
 
-def told(kind, config, where=None):
+def reported(kind, config, where=None):
     return [(path[-1], message) for path, message in refused(document(auth={"type": kind, "config": config}), where)]
 
 
-def lacking(kind, config, where=None):
+def absent(kind, config, where=None):
     return [p.message for p in accepted(document(auth={"type": kind, "config": config}), where).absent]
 
 
@@ -64,7 +64,7 @@ UNIVERSAL = {"address": "https://app.infisical.com", "client-id": CLIENT_ID, "cl
         ),
     ],
 )
-def test_universal_credentials_go_into_a_secret_that_names_its_address(config, where):
+def test_universal_auth_stores_credentials_with_their_address(config, where):
     auth, (name, value) = login("universal-auth", config, where)
     assert auth == {"type": "universal-auth", "credentials": {"aws-secret": name}}
     assert value == UNIVERSAL
@@ -72,7 +72,7 @@ def test_universal_credentials_go_into_a_secret_that_names_its_address(config, w
     assert len(name) == len("evercert/credentials/infisical-") + 12
 
 
-def test_each_address_and_each_client_has_a_secret_of_its_own():
+def test_secret_names_differ_per_address_and_client():
     config = {"client-id": CLIENT_ID, "client-secret": SECRET}
     names = {
         login("universal-auth", config)[1][0],
@@ -84,25 +84,25 @@ def test_each_address_and_each_client_has_a_secret_of_its_own():
 
 
 @pytest.mark.parametrize("client", [CLIENT_ID, {"aws-parameter": "/evercert/credentials/id"}])
-def test_a_client_secret_by_reference_is_stored_by_nobody(client):
+def test_client_secret_reference_is_not_stored(client):
     auth, stored = login("universal-auth", {"client-id": client, "client-secret": REFERENCE})
     assert auth == {"type": "universal-auth", "client-id": client, "client-secret": REFERENCE}
     assert stored is None
 
 
-def test_a_client_id_by_reference_goes_with_a_secret_that_is_written():
+def test_client_id_reference_works_with_an_inline_secret():
     auth, (name, value) = login("universal-auth", {"client-id": REFERENCE, "client-secret": SECRET})
     assert auth["client-secret"] == {"aws-secret": f"{name}#client-secret"}
     assert value == {"address": "https://app.infisical.com", "client-secret": SECRET}
 
 
 @pytest.mark.parametrize("key", ["remove_client_secret_on_read", "remove-client-secret-on-read"])
-def test_no_file_is_deleted_and_a_note_says_so(key):
+def test_remove_client_secret_on_read_is_noted(key):
     auth = {"type": "universal-auth", "config": {"client-id": CLIENT_ID, "client-secret": SECRET, key: True}}
-    assert "evercert deletes no file; delete the client secret's yourself" in notes(document(auth=auth))
+    assert "evercert deletes no files; delete the file of the client secret yourself" in notes(document(auth=auth))
 
 
-def test_aws_iam_needs_an_identity_and_stores_nothing():
+def test_aws_iam_needs_only_an_identity():
     expected = ({"type": "aws-iam", "identity-id": IDENTITY}, None)
     assert login("aws-iam", {"identity-id": IDENTITY}) == expected
     assert login("aws-iam", {"identity-id": "/id"}, host({"/id": f"{IDENTITY}\n"})) == expected
@@ -120,14 +120,14 @@ def test_aws_iam_needs_an_identity_and_stores_nothing():
         ("gcp-id-token", "gcp-id-token", "token"),
     ],
 )
-def test_a_proof_that_somebody_refreshes_is_taken_by_reference(written, kind, key):
+def test_proof_is_accepted_as_a_reference(written, kind, key):
     auth, stored = login(written, {"identity-id": IDENTITY, key: REFERENCE})
     clean = key.removesuffix("-path")
     assert auth == {"type": kind, "identity-id": IDENTITY, clean: REFERENCE}
     assert stored is None
-    said = notes(document(auth={"type": written, "config": {"identity-id": IDENTITY, key: REFERENCE}}))
-    assert (f"{written} is {kind} to the agent's program; read as that" in said) == (written != kind)
-    assert (f"{key} is {clean} to the agent's program; read as that" in said) == (key != clean)
+    noted = notes(document(auth={"type": written, "config": {"identity-id": IDENTITY, key: REFERENCE}}))
+    assert (f"{written} is read as {kind}, as by the agent's program" in noted) == (written != kind)
+    assert (f"{key} is read as {clean}, as by the agent's program" in noted) == (key != clean)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_a_proof_that_somebody_refreshes_is_taken_by_reference(written, kind, ke
         ("gcp-id-token", {}, "token"),
     ],
 )
-def test_a_login_that_relies_on_the_host_is_refused_with_the_mend(kind, config, key):
-    ((_, message),) = told(kind, {"identity-id": IDENTITY, **config}, host({"/var/run/token": "eyJhbGciOi"}))
+def test_login_that_relies_on_the_host_is_refused(kind, config, key):
+    ((_, message),) = reported(kind, {"identity-id": IDENTITY, **config}, host({"/var/run/token": "eyJhbGciOi"}))
     assert message.startswith(f"{kind} takes its proof from ")
     assert f"{key}: {{aws-secret: evercert/credentials/" in message
 
@@ -158,26 +158,26 @@ def test_a_login_that_relies_on_the_host_is_refused_with_the_mend(kind, config, 
         ),
     ],
 )
-def test_a_service_accounts_key_goes_into_a_secret(config, where):
+def test_service_account_key_is_stored_in_a_secret(config, where):
     auth, (name, value) = login("gcp-iam", {"identity-id": IDENTITY, **config}, where)
     reference = {"aws-secret": f"{name}#service-account-key"}
     assert auth == {"type": "gcp-iam", "identity-id": IDENTITY, "service-account-key": reference}
     assert value == {"address": "https://app.infisical.com", "service-account-key": KEY}
 
 
-def test_a_service_accounts_key_by_reference_is_stored_by_nobody():
+def test_service_account_key_reference_is_not_stored():
     auth, stored = login("gcp-iam", {"identity-id": IDENTITY, "service-account-key": REFERENCE})
     assert (auth["service-account-key"], stored) == (REFERENCE, None)
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"client_email": "a"}', "[" * 50_000])
-def test_what_is_no_key_of_a_service_account_is_refused_and_not_quoted(text):
-    ((_, message),) = told("gcp-iam", {"identity-id": IDENTITY, **WITH_KEY}, host({"/gcp.json": text}))
-    assert message.startswith("no key of a service account is given") or "service-account-key" in message
+def test_malformed_service_account_key_is_not_quoted(text):
+    ((_, message),) = reported("gcp-iam", {"identity-id": IDENTITY, **WITH_KEY}, host({"/gcp.json": text}))
+    assert message.startswith("not a service account key") or "service-account-key" in message
     assert text not in message
 
 
-def test_ldap_stores_the_password_alone():
+def test_ldap_stores_only_the_password():
     where = host(INFISICAL_LDAP_USERNAME="me", INFISICAL_LDAP_PASSWORD=SECRET)
     for auth, (name, value) in (
         login("ldap-auth", {"identity-id": IDENTITY}, where),
@@ -188,30 +188,30 @@ def test_ldap_stores_the_password_alone():
         assert value == {"address": "https://app.infisical.com", "password": SECRET}
 
 
-def test_the_organization_is_that_of_the_environment():
+def test_organization_is_read_from_the_environment():
     auth, _ = login("aws-iam", {"identity-id": IDENTITY}, host(INFISICAL_AUTH_ORGANIZATION_SLUG="sub"))
     assert auth["organization"] == "sub"
 
 
 @pytest.mark.parametrize("kind", ["oidc-auth", "jwt-auth", "universal", "AWS-IAM"])
-def test_an_unknown_login_is_told_the_known_ones(kind):
-    ((key, message),) = told(kind, {"identity-id": IDENTITY})
+def test_unknown_login_type_lists_the_known_ones(kind):
+    ((key, message),) = reported(kind, {"identity-id": IDENTITY})
     assert key == "type"
     assert message == (
-        f"there is no login '{kind}'; write one of universal-auth, aws-iam, kubernetes, azure, gcp-id-token, gcp-iam, "
+        f"unknown login type '{kind}'; write one of universal-auth, aws-iam, kubernetes, azure, gcp-id-token, gcp-iam, "
         "ldap-auth"
     )
 
 
-def test_everything_that_is_missing_is_told_with_the_variable_that_could_give_it():
-    assert lacking("universal-auth", {}) == [
-        "the key 'client-id' is missing; give it, or set INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
-        "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET",
+def test_missing_keys_are_reported_with_their_variables():
+    assert absent("universal-auth", {}) == [
+        "missing key 'client-id': add it, or set INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
+        "missing key 'client-secret': add it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET",
     ]
-    assert lacking("ldap-auth", {}) == [
-        "the key 'identity-id' is missing; give it, or set INFISICAL_MACHINE_IDENTITY_ID",
-        "the key 'username' is missing; give it, or set INFISICAL_LDAP_USERNAME",
-        "the key 'password' is missing; give it, or set INFISICAL_LDAP_PASSWORD",
+    assert absent("ldap-auth", {}) == [
+        "missing key 'identity-id': add it, or set INFISICAL_MACHINE_IDENTITY_ID",
+        "missing key 'username': add it, or set INFISICAL_LDAP_USERNAME",
+        "missing key 'password': add it, or set INFISICAL_LDAP_PASSWORD",
     ]
 
 
@@ -220,24 +220,24 @@ def test_everything_that_is_missing_is_told_with_the_variable_that_could_give_it
     ["/run/secrets/infisical", "./secret", "../secret", "~/secret", "secret.txt", "creds/client-secret",
      "client-secret", "the secret of the application", "C:\\secrets\\infisical-secret"],
 )  # fmt: skip
-def test_what_could_be_a_path_is_never_taken_for_the_secret_itself_nor_quoted(written):
-    assert lacking("universal-auth", {"client-id": CLIENT_ID, "client-secret": written}) == [
-        "client-secret: what is given is neither a client secret nor a file that is here"
+def test_path_is_neither_used_as_client_secret_nor_quoted(written):
+    assert absent("universal-auth", {"client-id": CLIENT_ID, "client-secret": written}) == [
+        "client-secret: the value is neither a client secret nor a file on this host"
     ]
 
 
 @pytest.mark.parametrize("key", ["client-id", "identity-id"])
-def test_an_identity_in_a_file_that_is_not_here_is_lacking(key):
+def test_identity_in_a_missing_file_is_absent(key):
     kind = "universal-auth" if key == "client-id" else "aws-iam"
-    assert lacking(kind, {"client-secret": SECRET, key: "/run/id"}) == [
-        f"{key}: what is given is neither a UUID nor a file that is here"
+    assert absent(kind, {"client-secret": SECRET, key: "/run/id"}) == [
+        f"{key}: the value is neither a UUID nor a file on this host"
     ]
 
 
 @pytest.mark.parametrize(
     "password", ["correct.horse", "/x9Kq/7Zt+abc==", "~tilde", "./dot", "{brace", "/", "with space", "C:\\x"]
 )
-def test_a_password_that_looks_like_a_path_is_a_password(password):
+def test_password_may_look_like_a_path(password):
     def file(name):
         if name == "/":
             raise IsADirectoryError(21, "Is a directory")
@@ -249,30 +249,30 @@ def test_a_password_that_looks_like_a_path_is_a_password(password):
 
 
 @pytest.mark.parametrize(
-    "given", ["/nowhere/key.json", "key.json", "nothing", json.dumps(KEY)[1:], "eyJ0eXBlIjoic2VydmljZV9hY2NvdW50In0="]
+    "written", ["/nowhere/key.json", "key.json", "nothing", json.dumps(KEY)[1:], "eyJ0eXBlIjoic2VydmljZV9hY2NvdW50In0="]
 )
-def test_a_key_file_that_is_not_here_is_lacking_and_not_quoted(given):
-    by_variable = host(INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH=given)
-    assert lacking("gcp-iam", {"identity-id": IDENTITY}, by_variable) == [
-        "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH: the file that it names is not here"
+def test_missing_key_file_is_absent_and_not_quoted(written):
+    by_variable = host(INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH=written)
+    assert absent("gcp-iam", {"identity-id": IDENTITY}, by_variable) == [
+        "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH: no such file on this host"
     ]
-    assert lacking("gcp-iam", {"identity-id": IDENTITY, "service-account-key": given}) == [
-        "service-account-key: what is given is neither a service account's key as JSON nor a file that is here"
+    assert absent("gcp-iam", {"identity-id": IDENTITY, "service-account-key": written}) == [
+        "service-account-key: the value is neither a service account key in JSON nor a file on this host"
     ]
 
 
 @pytest.mark.parametrize("part", ["client_email", "private_key_id", "private_key"])
 @pytest.mark.parametrize("form", [json.dumps, dict])
-def test_a_key_without_what_its_login_needs_is_not_stored(part, form):
+def test_incomplete_service_account_key_is_not_stored(part, form):
     key = form({**KEY, part: 5})
-    ((_, message),) = told("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
+    ((_, message),) = reported("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
     assert "JSON with client_email, private_key_id and private_key" in message
 
 
-def test_a_key_that_holds_what_no_json_can_is_refused():
+def test_service_account_key_beyond_json_is_refused():
     key = {**KEY, "made": date(2027, 1, 1)}
-    ((_, message),) = told("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
-    assert "no key of a service account is given" in message
+    ((_, message),) = reported("gcp-iam", {"identity-id": IDENTITY, "service-account-key": key})
+    assert "not a service account key" in message
 
 
 @pytest.mark.parametrize(
@@ -285,14 +285,14 @@ def test_a_key_that_holds_what_no_json_can_is_refused():
         ("aws-iam", {"identity-id": 5}, "identity-id"),
     ],
 )
-def test_what_was_refused_is_not_missing_too(kind, config, key):
-    ((path, message),) = told(kind, config)
+def test_refused_value_is_not_reported_as_missing(kind, config, key):
+    ((path, message),) = reported(kind, config)
     assert path == key
     assert message.startswith(f"{key}: write ")
 
 
 @pytest.mark.parametrize("key", [f"client-secret:{SECRET}", SECRET, "Hunter2", "s3cret", 7])
-def test_a_key_that_may_be_a_secret_is_not_quoted(key):
+def test_unknown_key_that_may_be_a_secret_is_not_quoted(key):
     where = ("auth", "config") if key != "s3cret" else ("auth",)
     auth = {"type": "aws-iam", "config": {"identity-id": IDENTITY}}
     (auth["config"] if len(where) > 1 else auth)[key] = None
@@ -300,25 +300,25 @@ def test_a_key_that_may_be_a_secret_is_not_quoted(key):
     assert message == f"{where[-1]}: an invalid key; is a space missing after a colon?"
 
 
-def test_a_key_that_is_mistyped_is_still_told_with_the_nearest_one():
-    ((_, message),) = told("aws-iam", {"identity-id": IDENTITY, "identiy": "x"})
+def test_mistyped_key_gets_a_suggestion():
+    ((_, message),) = reported("aws-iam", {"identity-id": IDENTITY, "identiy": "x"})
     assert message == "unknown key 'identiy'; did you mean 'identity-id'?"
 
 
-def test_each_variable_that_was_used_is_told():
+def test_used_variables_are_noted():
     where = host(
         INFISICAL_UNIVERSAL_AUTH_CLIENT_ID=CLIENT_ID, INFISICAL_UNIVERSAL_CLIENT_SECRET=SECRET,
         INFISICAL_AUTH_ORGANIZATION_SLUG="sub", INFISICAL_LDAP_PASSWORD="unused",
     )  # fmt: skip
-    said = notes(document(auth={"type": "universal-auth", "config": {"client-id": "/id"}}), where)
-    assert [note for note in said if "is taken from" in note] == [
+    noted = notes(document(auth={"type": "universal-auth", "config": {"client-id": "/id"}}), where)
+    assert [note for note in noted if "is taken from" in note] == [
         "client-id is taken from INFISICAL_UNIVERSAL_AUTH_CLIENT_ID",
         "client-secret is taken from INFISICAL_UNIVERSAL_CLIENT_SECRET",
         "organization is taken from INFISICAL_AUTH_ORGANIZATION_SLUG",
     ]
 
 
-def test_a_file_that_cannot_be_used_is_lacking():
+def test_unusable_file_is_absent():
     def file(name):
         if name == "/denied":
             raise PermissionError(13, "Permission denied")
@@ -330,23 +330,23 @@ def test_a_file_that_cannot_be_used_is_lacking():
 
     config = {"client-id": CLIENT_ID}
     for name, message in (
-        ("/denied", "client-secret: the file that it names cannot be read: Permission denied"),
-        ("/binary", "client-secret: the file that it names holds no text"),
-        ("/empty", "client-secret: the file that it names is empty"),
+        ("/denied", "client-secret: cannot read the file: Permission denied"),
+        ("/binary", "client-secret: the file is not UTF-8 text"),
+        ("/empty", "client-secret: the file is empty"),
     ):
-        assert lacking("universal-auth", {**config, "client-secret": name}, Host({}, file)) == [message]
+        assert absent("universal-auth", {**config, "client-secret": name}, Host({}, file)) == [message]
 
 
 @pytest.mark.parametrize("key", ["client-id", "identity-id"])
-def test_an_identity_is_a_uuid_and_what_is_none_is_never_quoted(key):
+def test_identity_must_be_a_uuid_and_is_not_quoted(key):
     kind = "universal-auth" if key == "client-id" else "aws-iam"
-    ((_, message),) = told(kind, {"client-secret": SECRET, key: SECRET})
-    assert message == f"{key}: what is given is neither a UUID nor a file that is here"
+    ((_, message),) = reported(kind, {"client-secret": SECRET, key: SECRET})
+    assert message == f"{key}: the value is neither a UUID nor a file on this host"
 
 
-def test_a_secret_of_several_lines_is_none():
-    ((_, message),) = told("universal-auth", {"client-id": CLIENT_ID, "client-secret": f"{SECRET}\nmore"})
-    assert message == "client-secret: what is given is no single line of text"
+def test_client_secret_must_be_a_single_line():
+    ((_, message),) = reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": f"{SECRET}\nmore"})
+    assert message == "client-secret: the value must be a single line of text"
 
 
 @pytest.mark.parametrize(
@@ -359,23 +359,23 @@ def test_a_secret_of_several_lines_is_none():
         {SECRET: "vault"},
     ],
 )
-def test_a_reference_elsewhere_is_refused_and_not_quoted(reference):
-    found = told("universal-auth", {"client-id": CLIENT_ID, "client-secret": reference})
+def test_invalid_reference_is_not_quoted(reference):
+    found = reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": reference})
     assert any(message.startswith("client-secret: write aws-secret: evercert/credentials/NAME") for _, message in found)
     assert SECRET not in str(found)
     assert "prod/database" not in str(found)
 
 
-def test_what_a_login_does_not_use_is_told():
+def test_unused_keys_of_a_login_are_noted():
     auth = {"type": "aws-iam", "config": {"identity-id": IDENTITY, "client-secret": SECRET}}
-    assert "client-secret means nothing to aws-iam, and is not used" in notes(document(auth=auth))
+    assert "client-secret is ignored: aws-iam does not use it" in notes(document(auth=auth))
     assert accepted(document(auth=auth)).credential is None
 
 
-def test_a_credential_that_stands_in_the_document_is_better_kept_elsewhere():
+def test_inline_credential_is_noted():
     inline = document(auth={"type": "universal-auth", "config": {"client-id": CLIENT_ID, "client-secret": SECRET}})
-    said = [note for note in notes(inline) if "client-secret" in note]
-    assert said == ["client-secret stands in the document; it is stored in a secret, and better kept there only"]
+    noted = [note for note in notes(inline) if "client-secret" in note]
+    assert noted == ["client-secret is written in the document; it is stored in a secret: refer to that secret instead"]
     beside = document(auth={"type": "universal-auth", "config": {"client-id": CLIENT_ID, "client-secret": "/s"}})
     assert not [note for note in notes(beside, host({"/s": SECRET})) if "client-secret" in note]
 
@@ -388,7 +388,7 @@ def test_a_credential_that_stands_in_the_document_is_better_kept_elsewhere():
         ("gcp-iam", {"identity-id": IDENTITY, "service-account-key": json.dumps({**KEY, "private_key": SECRET})}),
     ],
 )
-def test_no_credential_is_shown_by_anything_but_the_secret(kind, config):
+def test_credentials_appear_only_in_the_secret(kind, config):
     found = accepted(document(auth={"type": kind, "config": config}))
     assert SECRET in str(found.credential.value)
     assert SECRET not in repr(found)

@@ -1,4 +1,4 @@
-"""Agent documents as files: every mistake and every note with its file and line, and nothing that could be read there."""
+"""Agent documents as files: errors and notes have file and line, and never quote a secret."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from evercert.cli.infisical_agent.translation import Agent, read
 from tests.samples.agent_documents import CLIENT_ID, IDENTITY, KINDS, SECRET, document, entry, host, outputs, v1
 
 TEXT = f"""\
-# as it runs on the host
+# as on the host
 version: v2
 infisical:
   address: https://app.infisical.com
@@ -64,13 +64,13 @@ def load(files, where=None, **options):
     return Files(files, kinds=KINDS, host=where or host(), **options)
 
 
-def mistakes(files, where=None, **options):
+def errors(files, where=None, **options):
     with pytest.raises(BadInput) as caught:
         load(files, where, **options)
     return caught.value.lines
 
 
-def test_a_document_of_the_agent_is_read_as_it_is(write):
+def test_agent_document_is_read_unchanged(write):
     files = load(write(TEXT))
     assert [spec.name for spec in files.specs] == ["www.example.com"]
     assert list(files.issuers) == ["infisical.shop.tls-server"]
@@ -81,9 +81,9 @@ def test_a_document_of_the_agent_is_read_as_it_is(write):
     }
 
 
-def test_each_note_has_its_file_and_line(write):
+def test_notes_have_file_and_line(write):
     assert [note.partition(" is ")[0].partition(": no ")[0] for note in load(write(TEXT)).notes] == [
-        "1.yaml:9: client-secret stands in the document; it",
+        "1.yaml:9: client-secret",
         "1.yaml:17: certificate 1: 192.0.2.1",
         "1.yaml:21: certificate 1: status-check-interval",
         "1.yaml:22: certificate 1",
@@ -92,15 +92,15 @@ def test_each_note_has_its_file_and_line(write):
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("right", "wrong", "message"),
     [
         ("version: v2", "version: v3", "1.yaml:2: unsupported version: v3"),
-        ("version: v2\n", "", "1.yaml:2: the version is missing; write version: v2"),
-        ("https://app", "http://app", "1.yaml:4: address: http://app.infisical.com: http shows every token"),
+        ("version: v2\n", "", "1.yaml:2: missing version; write version: v2"),
+        ("https://app", "http://app", "1.yaml:4: address: http://app.infisical.com: http exposes tokens"),
         (
             "universal-auth",
             "oidc-auth",
-            "1.yaml:6: there is no login 'oidc-auth'; write one of universal-auth, aws-iam",
+            "1.yaml:6: unknown login type 'oidc-auth'; write one of universal-auth, aws-iam",
         ),
         (
             "application-name: shop",
@@ -117,29 +117,33 @@ def test_each_note_has_its_file_and_line(write):
         ("interval: 10s", "interval: -10s", "1.yaml:21: certificate 1: status-check-interval: '-10s' is negative"),
         ("on-renewal:", "on-renew:", "1.yaml:23: certificate 1: unknown key 'on-renew'; did you mean 'on-renewal'?"),
         ("        path: /etc/ssl/web.crt\n", "", "1.yaml:26: certificate 1: file-output.certificate.path is required"),
-        ("0644", "0999", "1.yaml:28: certificate 1: permission: '0999' is no file mode"),
-        ("ssl/web.key", "ssl/web.crt", "1.yaml:30: certificate 1: /etc/ssl/web.crt is the file of the certificate of"),
-        ("certificates:\n", "templates: [a]\ncertificates:\n", "1.yaml:10: templates are of the secrets agent"),
+        ("0644", "0999", "1.yaml:28: certificate 1: permission: '0999' is not a file mode"),
+        (
+            "ssl/web.key",
+            "ssl/web.crt",
+            "1.yaml:30: certificate 1: /etc/ssl/web.crt is also the file of the certificate of",
+        ),
+        ("certificates:\n", "templates: [a]\ncertificates:\n", "1.yaml:10: templates belong to the secrets agent"),
     ],
 )
-def test_files_report_each_mistake_with_file_and_line(write, right, wrong, told):
+def test_files_report_each_mistake_with_file_and_line(write, right, wrong, message):
     assert TEXT.count(right) == 1
-    lines = mistakes(write(TEXT.replace(right, wrong)))
-    assert any(line.startswith(told) for line in lines), lines
+    lines = errors(write(TEXT.replace(right, wrong)))
+    assert any(line.startswith(message) for line in lines), lines
     assert SECRET not in "".join(lines)
 
 
-def test_a_renewal_late_in_the_lifetime_is_noted_at_its_line(write):
+def test_late_renewal_is_noted_at_its_line(write):
     notes = load(write(TEXT.replace("expiry: 30d", "expiry: 80d"))).notes
     assert any(note.startswith("1.yaml:19: www.example.com: renew-before-expiry 80d is more than") for note in notes)
 
 
-def test_an_international_name_is_noted_at_its_line(write):
+def test_international_name_is_noted_at_its_line(write):
     notes = load(write(TEXT.replace("        - example.com", "        - bücher.example"))).notes
     assert "1.yaml:16: www.example.com: bücher.example is xn--bcher-kva.example in the certificate" in notes
 
 
-def test_the_same_issuer_from_two_documents_is_one(write):
+def test_same_issuer_in_two_documents_is_merged(write):
     other = TEXT.replace("www.example.com", "db.example.com").replace("web.", "db.")
     files = load(write(TEXT, other))
     assert list(files.issuers) == ["infisical.shop.tls-server"]
@@ -147,22 +151,22 @@ def test_the_same_issuer_from_two_documents_is_one(write):
     assert [spec.name for spec in files.specs] == ["www.example.com", "db.example.com"]
 
 
-def test_an_issuer_that_two_documents_mean_otherwise_is_told_with_both_places_and_the_mend(write):
+def test_conflicting_issuer_names_both_places_and_the_fix(write):
     other = TEXT.replace("www.example.com", "db.example.com").replace(CLIENT_ID, IDENTITY)
-    (line,) = mistakes(write(TEXT, other))
+    (line,) = errors(write(TEXT, other))
     assert line == (
         "2.yaml:5: issuer infisical.shop.tls-server is defined differently at 1.yaml:5; "
         "use the same auth, retry-strategy and ca-bundle in both documents: the stack needs only one identity"
     )
 
 
-def test_two_secrets_of_one_client_are_refused_and_not_quoted(write):
+def test_two_secrets_of_one_client_are_refused(write):
     other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret-of-it")
-    (line,) = mistakes(write(TEXT, other))
+    (line,) = errors(write(TEXT, other))
     assert line == "2.yaml: 1.yaml has different credentials for the same login; use the same credentials in both"
 
 
-def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):
+def test_issuer_of_an_evercert_document_is_not_shared(write):
     own = {
         "version": "evercert/v1",
         "issuers": {
@@ -173,34 +177,34 @@ def test_an_issuer_of_evercerts_own_document_is_nobody_elses(write):
             }
         },
     }
-    (line,) = mistakes(write(own, TEXT))
+    (line,) = errors(write(own, TEXT))
     assert "there are two issuers 'infisical.shop.tls-server'; the other one is at 1.yaml:1" in line
 
 
-def test_a_certificate_of_two_documents_is_told_with_both_places(write):
-    (line,) = [line for line in mistakes(write(TEXT, TEXT)) if "there are two certificates" in line]
+def test_duplicate_certificate_names_both_places(write):
+    (line,) = [line for line in errors(write(TEXT, TEXT)) if "there are two certificates" in line]
     assert line == "2.yaml:14: there are two certificates 'www.example.com'; the other one is at 1.yaml:14"
 
 
-def lacking(write):
+def with_absent_values(write):
     text = TEXT.replace(SECRET, "/run/secrets/infisical").replace(
         "    attributes:", "    csr-path: /web.csr\n    attributes:"
     )
     return write(text)
 
 
-def test_what_only_another_host_has_is_a_mistake_to_apply(write):
-    assert mistakes(lacking(write)) == [
-        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
-        "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
+def test_values_of_another_host_are_errors_for_apply(write):
+    assert errors(with_absent_values(write)) == [
+        "1.yaml:9: client-secret: the value is neither a client secret nor a file on this host",
+        "1.yaml:13: certificate 1: failed to read CSR file: no file '/web.csr' on this host",
     ]
 
 
-def test_what_only_another_host_has_is_a_note_to_validate(write):
-    files = load(lacking(write), form_only=True)
+def test_values_of_another_host_are_notes_for_validate(write):
+    files = load(with_absent_values(write), form_only=True)
     assert {
-        "1.yaml:9: client-secret: what is given is neither a client secret nor a file that is here",
-        "1.yaml:13: certificate 1: failed to read CSR file: there is no file '/web.csr' here",
+        "1.yaml:9: client-secret: the value is neither a client secret nor a file on this host",
+        "1.yaml:13: certificate 1: failed to read CSR file: no file '/web.csr' on this host",
     } <= set(files.notes)
     assert files.credentials == []
 
@@ -212,27 +216,27 @@ def test_files_of_this_host_are_read(write, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "x" * 5_000, "a\0b", "file/below"])
-def test_a_file_that_cannot_be_there_is_none(tmp_path, monkeypatch, name):
+def test_host_file_returns_none_for_impossible_names(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")
     assert hosts.here().file(name) is None
 
 
-def test_a_file_without_end_is_not_read_to_its_end():
+def test_host_file_has_a_size_limit():
     with pytest.raises(OSError, match="more than 65536 bytes"):
         hosts.here().file("/dev/zero")
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_host_file_refuses_a_folder(tmp_path):
     with pytest.raises(IsADirectoryError):
         hosts.here().file(str(tmp_path))
 
 
-def test_the_environment_is_that_of_the_command():
+def test_host_environment_is_that_of_the_process():
     assert hosts.here().environment is os.environ
 
 
-def test_v1_and_v2_documents_are_read_side_by_side(write):
+def test_v1_and_v2_documents_are_read_together(write):
     other = document(v1(attributes={"common-name": "db.example.com"}, file_output=outputs("db")), version="v1")
     files = load(write(document(entry()), other))
     assert set(files.issuers) == {"infisical.shop.tls-server", "infisical-project.web-team.tls-server"}
@@ -260,8 +264,8 @@ def places(value, path=()):
 
 @given(data=st.data())
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_document_ends_in_certificates_or_in_lines(data):
-    """Parts of a good document are taken for anything at all."""
+def test_any_document_yields_certificates_or_errors(data):
+    """Replace parts of a valid document by arbitrary values."""
     whole = yaml.safe_load(TEXT)
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from([place for place in places(whole) if place]))
@@ -273,27 +277,27 @@ def test_any_document_ends_in_certificates_or_in_lines(data):
         else:
             parent[path[-1]] = data.draw(VALUES)
     found = read(whole, KINDS, host({"/etc/x": "x"}))
-    told = found.notes + found.absent if isinstance(found, Agent) else found
+    problems = found.notes + found.absent if isinstance(found, Agent) else found
     assert isinstance(found, Agent) or found
-    for problem in told:
+    for problem in problems:
         assert problem.message.isprintable(), problem
         assert SECRET not in problem.message
         assert isinstance(problem.path, tuple)
 
 
 @pytest.mark.parametrize(("written", "stored"), [("0640", "0640"), ("640", "640"), ("'640'", "640")])
-def test_a_file_mode_is_the_digits_that_are_written(write, written, stored):
+def test_file_mode_keeps_the_digits_as_written(write, written, stored):
     (spec,) = load(write(TEXT.replace("0644", written))).specs
     assert spec.agent["file-output"]["certificate"]["permission"] == stored
 
 
 @pytest.mark.parametrize("mode", ["689", "0x1A0", "6_40", "0b110"])
-def test_digits_that_no_file_mode_has_are_refused(write, mode):
-    assert [line for line in mistakes(write(TEXT.replace("0644", mode))) if "is no file mode" in line]
+def test_invalid_file_mode_is_refused(write, mode):
+    assert [line for line in errors(write(TEXT.replace("0644", mode))) if "is not a file mode" in line]
 
 
-def test_credentials_that_only_the_host_has_in_its_environment_are_a_note_to_validate(write):
+def test_missing_variables_are_notes_for_validate(write):
     text = re.sub(r"config:\n.*\n.*\n", "config: {}\n", TEXT)
-    absent = "the key 'client-secret' is missing; give it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET"
+    absent = "missing key 'client-secret': add it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET"
     assert [note for note in load(write(text), form_only=True).notes if note.endswith(absent)]
-    assert [line for line in mistakes(write(text)) if line.endswith(absent)]
+    assert [line for line in errors(write(text)) if line.endswith(absent)]

@@ -1,4 +1,4 @@
-"""What `apply` shows of credentials: where they are kept, and nothing of what they are."""
+"""Plans of `apply` name the secrets of credentials and never show their values."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def shown(plan, **how):
     return console.file.getvalue().splitlines()
 
 
-def test_the_plan_says_in_which_secret_credentials_are_stored():
+def test_plan_names_the_secrets_of_credentials():
     assert shown(Plan(credentials=NAMES)) == [
         "+ credentials: stored in secret evercert/credentials/a (create)",
         "~ credentials: stored in secret evercert/credentials/b (change)",
@@ -33,19 +33,19 @@ def test_the_plan_says_in_which_secret_credentials_are_stored():
     ]
 
 
-def test_when_the_others_of_an_issuer_follow_is_said():
+def test_plan_says_when_other_certificates_follow():
     follows = Plan(woken=["a", "b"])
     assert shown(follows) == ["2 more will be reissued within an hour (with --now: now), because their issuer changed"]
     assert shown(follows, at_once=True) == ["2 more will be reissued now, because their issuer changed"]
 
 
-def test_a_credential_alone_is_something_to_do():
+def test_plan_with_a_changed_credential_is_not_empty():
     assert not Plan(credentials={"a": "change"}).empty
     assert Plan(credentials={"a": "unchanged"}).empty
     assert shown(Plan(credentials={"a": "unchanged"}))[-1] == "no changes"
 
 
-def test_scripts_are_told_the_same():
+def test_plan_values_include_credentials():
     assert show.plan_values(Plan(credentials=NAMES)) == {
         "credentials": NAMES,
         "issuers": [],
@@ -55,7 +55,7 @@ def test_scripts_are_told_the_same():
     }
 
 
-def test_what_is_another_about_an_issuer_is_shown_key_by_key():
+def test_plan_shows_issuer_changes_key_by_key():
     table = FakeTable()
     before = {"type": "infisical", "auth": {"type": "aws-iam", "identity-id": "one"}, "ca-bundle": bundle()}
     after = {
@@ -77,7 +77,7 @@ def wanted(**changes):
     return small(destinations=[where], **changes)
 
 
-def test_what_an_agent_would_have_run_is_shown_to_nobody():
+def test_hook_commands_are_never_shown():
     hooks = {"post-hooks": {"on-renewal": {"command": "curl -H 'Authorization: Bearer s3cret' https://x.example"}}}
     record = Record(name="web", uid=str(uuid4()), spec=wanted(agent=hooks), generation=1)
     table = FakeTable()

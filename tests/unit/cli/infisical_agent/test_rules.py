@@ -1,4 +1,4 @@
-"""What an agent document must not hold: every check of the agent, and what it finds out too late."""
+"""Checks of agent documents: those of the agent, and errors that the agent finds too late."""
 
 import pytest
 
@@ -20,18 +20,18 @@ FIRST = ("certificates", 0)
 
 
 def follower(**changes):
-    gone = dict.fromkeys(("application_name", "profile_name", "attributes", "lifecycle"))
-    return entry(**{**gone, "certificate_id": CLIENT_ID, **changes})
+    removed = dict.fromkeys(("application_name", "profile_name", "attributes", "lifecycle"))
+    return entry(**{**removed, "certificate_id": CLIENT_ID, **changes})
 
 
-def test_a_document_without_version_is_told_which_one_it_is():
+def test_missing_version_gets_a_suggestion():
     data = document(v1())
     del data["version"]
     ((path, message),) = refused(data)
-    assert (path, message) == ((), "the version is missing; write version: v1 (project-slug)")
+    assert (path, message) == ((), "missing version; write version: v1 (project-slug)")
     data = document()
     del data["version"]
-    assert refused(data) == [((), "the version is missing; write version: v2 (application-name)")]
+    assert refused(data) == [((), "missing version; write version: v2 (application-name)")]
 
 
 @pytest.mark.parametrize("version", ["v3", "1", "V1"])
@@ -45,13 +45,13 @@ def test_unsupported_version(version):
 def test_no_certificates(nothing):
     found = refused({**document(), "certificates": nothing})
     assert found[0] == (("certificates",), "at least one certificate is required")
-    assert found[1:] == [(FIRST, "certificate 1 is empty; write it, or leave it out")] * (nothing == [None])
+    assert found[1:] == [(FIRST, "certificate 1 is empty; fill it in or remove it")] * (nothing == [None])
 
 
-def test_templates_are_of_the_secrets_agent():
+def test_templates_are_refused():
     ((path, message),) = refused(document(templates=[{"source-path": "/x"}]))
     assert path == ("templates",)
-    assert message.startswith("templates are of the secrets agent, and not allowed beside certificates")
+    assert message.startswith("templates belong to the secrets agent and are not allowed with certificates")
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_certificate_id_with_a_csr(key, value):
     found = refused(document(follower(**{key: value})), host({"/a.csr": request(cn="a.example")}))
     assert (
         (*FIRST, key),
-        "certificate 1: 'certificate-id' cannot be used together with 'csr/csr-path'; leave one of them out",
+        "certificate 1: 'certificate-id' cannot be used together with 'csr/csr-path'; remove one of them",
     ) in found
 
 
-def test_certificate_id_is_told_what_excludes_it_in_the_order_of_the_agent():
+def test_certificate_id_conflicts_keep_the_order_of_the_agent():
     both = follower(
         csr_path="/a.csr", application_name="a", profile_name="b", project_slug="c", attributes={"ttl": "1d"}
     )
@@ -127,7 +127,7 @@ def test_both_csr_and_csr_path():
     )
 
 
-def test_a_csr_that_is_none_is_told_and_not_quoted():
+def test_malformed_csr_is_not_quoted():
     ((path, message),) = refused(document(entry(csr="hunter2", attributes=None)))
     assert path == (*FIRST, "csr")
     assert message.startswith("certificate 1: csr: has 0 PEM blocks")
@@ -138,7 +138,7 @@ def test_a_csr_that_is_none_is_told_and_not_quoted():
 
 @pytest.mark.parametrize("key", ["ttl", "renew-before-expiry", "status-check-interval", "failure-retry-interval"])
 @pytest.mark.parametrize("text", ["soon", "90", "-30d", "3mo", "d", "1h-5m", "9" * 200 + "d"])
-def test_a_bad_duration(key, text):
+def test_invalid_duration(key, text):
     if key == "ttl":
         data, part = entry(attributes={"common-name": "a.example", key: text}, lifecycle=None), "attributes"
     else:
@@ -150,7 +150,7 @@ def test_a_bad_duration(key, text):
 
 
 @pytest.mark.parametrize("text", ["0s", "1ms", "101y"])
-def test_a_span_out_of_range(text):
+def test_duration_out_of_range(text):
     ((path, _),) = refused(document(entry(attributes={"common-name": "a.example", "ttl": text}, lifecycle=None)))
     assert path == (*FIRST, "attributes", "ttl")
 
@@ -163,7 +163,7 @@ def test_renew_before_expiry_exceeds_ttl():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "expected"),
     [
         ("key-algorithm", "RSA_1024", "key-algorithm: "),
         ("signature-algorithm", "MD5", ""),
@@ -175,11 +175,11 @@ def test_renew_before_expiry_exceeds_ttl():
         ("alt-names", [5], "alt-names[0]: write text"),
     ],
 )
-def test_what_the_agent_lets_the_server_find_out(key, value, told):
+def test_values_that_only_the_server_refuses_are_checked(key, value, expected):
     ((path, message),) = refused(document(entry(attributes={"common-name": "a.example", key: value})))
     assert path[:4] == (*FIRST, "attributes", key)
     assert message.startswith("certificate 1: ")
-    assert told.replace("key-algorithm: ", "") in message
+    assert expected.replace("key-algorithm: ", "") in message
 
 
 def test_missing_certificate_path():
@@ -189,7 +189,7 @@ def test_missing_certificate_path():
         assert message.startswith("certificate 1: file-output.certificate.path is required")
 
 
-def test_the_path_of_the_private_key_is_required_where_a_key_comes_back():
+def test_private_key_path_is_required_with_a_server_side_key():
     alone = {"certificate": {"path": "/a.crt"}}
     ((_, message),) = refused(document(entry(file_output=alone)))
     assert message.startswith("certificate 1: file-output.private-key.path is required")
@@ -197,11 +197,11 @@ def test_the_path_of_the_private_key_is_required_where_a_key_comes_back():
     assert notes(document(follower(file_output=alone)))
 
 
-def test_two_outputs_in_one_file():
+def test_two_outputs_must_not_share_a_file():
     one = {"certificate": {"path": "/a.pem"}, "private-key": {"path": "/a.pem"}}
     ((path, message),) = refused(document(entry(file_output=one)))
     assert path == (*FIRST, "file-output", "private-key", "path")
-    assert message == "certificate 1: /a.pem is the file of the certificate of certificate 1 too; give each its own"
+    assert message == "certificate 1: /a.pem is also the file of the certificate of certificate 1; use different files"
     two = entry(file_output=outputs("a")), entry(attributes={"common-name": "b.example"}, file_output=outputs("a"))
     assert [path[1:] for path, _ in refused(document(*two))] == [
         (1, "file-output", "certificate", "path"),
@@ -226,7 +226,7 @@ def test_file_permissions(mode, fine):
 
 
 @pytest.mark.parametrize(
-    ("section", "value", "path", "told"),
+    ("section", "value", "path", "expected"),
     [
         ("infisical", {"adress": "x"}, ("infisical", "adress"), "unknown key 'adress'; did you mean 'address'?"),
         ("auht", {}, ("auht",), "unknown key 'auht'; did you mean 'auth'?"),
@@ -247,18 +247,18 @@ def test_file_permissions(mode, fine):
             "infisical",
             {"retry-strategy": {"max-retries": -1}},
             ("infisical", "retry-strategy", "max-retries"),
-            "max-retries: 0 is the least",
+            "max-retries: must be 0 or more",
         ),
     ],
 )
-def test_sections_are_checked_key_by_key(section, value, path, told):
+def test_sections_are_checked_key_by_key(section, value, path, expected):
     ((place, message),) = refused(document(**{section: value}))
     assert place == path
-    assert message.startswith(told)
+    assert message.startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "told"),
+    ("changes", "path", "expected"),
     [
         ({"atributes": {}}, ("atributes",), "unknown key 'atributes'; did you mean 'attributes'?"),
         ({"post_hooks": {"on-renew": {"command": "x"}}}, ("post-hooks", "on-renew"), "did you mean 'on-renewal'?"),
@@ -270,28 +270,28 @@ def test_sections_are_checked_key_by_key(section, value, path, told):
         ),
     ],
 )
-def test_unknown_keys_of_a_certificate_are_told_with_its_number(changes, path, told):
+def test_unknown_key_of_a_certificate_has_its_number(changes, path, expected):
     ((place, message),) = refused(document(entry(**changes)))
     assert place == (*FIRST, *path)
     assert message.startswith("certificate 1: ")
-    assert told in message
+    assert expected in message
 
 
-def test_a_key_that_stands_there_in_two_spellings_is_refused():
+def test_duplicate_key_in_two_spellings_is_refused():
     ((path, message),) = refused(document(entry(profile_name="a") | {"profile_name": "b"}))
     assert path == (*FIRST, "profile_name")
-    assert message == "certificate 1: profile_name: 'profile-name' stands here twice, in two spellings"
+    assert message == "certificate 1: profile_name: duplicate key 'profile-name', written in two spellings"
 
 
-def test_auth_is_needed():
+def test_auth_is_required():
     data = document()
     del data["auth"]
     ((path, message),) = refused(data)
     assert path == ()
-    assert message.startswith("the key 'type' is missing in auth")
+    assert message.startswith("missing key 'type' in auth")
 
 
-def test_all_mistakes_of_all_certificates_are_told_at_once():
+def test_all_errors_of_all_certificates_are_reported():
     bad = entry(colour="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
     data = document(bad, v1(file_output=outputs("b")), auth={"type": "azure", "config": {"identity-id": IDENTITY}})
     messages = [message for _, message in refused(data)]
@@ -306,7 +306,7 @@ def test_all_mistakes_of_all_certificates_are_told_at_once():
     assert len(messages) == 6
 
 
-def test_a_list_entry_that_is_no_mapping_is_told():
+def test_list_entry_must_be_a_mapping():
     ((path, message),) = refused(document(entry(), "web"))
     assert path == ("certificates", 1)
     assert message == "certificate 2: certificates[1]: write a mapping"
@@ -325,5 +325,5 @@ def test_a_list_entry_that_is_no_mapping_is_told():
         ([], False),
     ],
 )
-def test_a_document_of_the_agent_is_known_by_its_version_or_its_sections(data, agent):
+def test_is_agent_checks_version_and_sections(data, agent):
     assert is_agent(data) is agent

@@ -1,4 +1,4 @@
-"""A document of the agent becomes one that asks for the same."""
+"""Translation of agent documents to `evercert/v1`."""
 
 import itertools
 import re
@@ -77,7 +77,7 @@ def test_certificate_with_full_attributes():
     }
 
 
-def test_multiple_certificates_have_an_issuer_for_each_profile():
+def test_each_profile_gets_an_issuer():
     both = (
         entry(file_output=outputs("a")),
         entry(profile_name="mtls", attributes={"common-name": "db.example.com"}, file_output=outputs("b")),
@@ -86,58 +86,58 @@ def test_multiple_certificates_have_an_issuer_for_each_profile():
     assert names(*both) == ["www.example.com", "db.example.com"]
 
 
-def test_certificates_of_one_profile_share_one_issuer():
+def test_certificates_of_one_profile_share_an_issuer():
     both = entry(file_output=outputs("a")), entry(attributes={"common-name": "b.example"}, file_output=outputs("b"))
     assert len(issuers(*both)) == 1
 
 
-def test_without_an_algorithm_the_issuer_chooses_and_the_key_stays_here():
+def test_key_algorithm_defaults_to_the_issuers_choice():
     assert only_spec(document())["private-key"] == {"algorithm": "issuer"}
 
 
-def test_a_name_that_is_given_is_the_name():
+def test_explicit_name_is_used():
     assert names(entry(name="web")) == ["web"]
 
 
-def test_a_wildcard_keeps_its_star_as_a_name():
+def test_wildcard_name_keeps_its_star():
     data = document(entry(attributes={"common-name": "*.example.com"}))
     assert only_spec(data)["name"] == "*.example.com"
     assert only_spec(data)["destinations"][0]["secret"] == "evercert/certificates/_wildcard.example.com"
 
 
-def test_an_international_common_name_is_named_as_in_the_certificate():
+def test_international_common_name_becomes_an_a_label():
     assert names(entry(attributes={"common-name": "bücher.example"})) == ["xn--bcher-kva.example"]
 
 
-def test_a_repeated_common_name_gets_its_profile_in_whatever_order():
+def test_repeated_common_name_gets_its_profile():
     a, b = entry(file_output=outputs("a")), entry(profile_name="mtls", file_output=outputs("b"))
     assert names(a, b) == ["www.example.com-tls-server", "www.example.com-mtls"]
     assert names(b, a) == ["www.example.com-mtls", "www.example.com-tls-server"]
 
 
-def test_one_that_has_a_name_of_its_own_repeats_nothing():
+def test_explicit_name_does_not_count_as_repetition():
     assert names(entry(file_output=outputs("a")), entry(name="b", file_output=outputs("b"))) == ["www.example.com", "b"]
 
 
-def test_a_repeated_common_name_of_one_profile_needs_a_name():
+def test_repeated_common_name_of_one_profile_needs_a_name():
     ((path, message),) = refused(document(entry(file_output=outputs("a")), entry(file_output=outputs("b"))))
     assert path == ("certificates", 1)
-    assert message == "certificate 2: certificate 1 has the same names and profile; give one of them a name of its own"
+    assert message == "certificate 2: same names and profile as certificate 1; add a name to one of them"
 
 
-def test_a_common_name_that_is_no_name_here_needs_one():
+def test_common_name_that_is_no_valid_name_needs_a_name():
     data = document(entry(attributes={"common-name": "Payroll service", "alt-names": ["pay.example"]}))
     ((_, message),) = refused(data)
-    assert message.startswith("certificate 1: 'Payroll service' is no name for a certificate here; give it one")
+    assert message.startswith("certificate 1: 'Payroll service' is not a valid certificate name; add one")
     named = {**data["certificates"][0], "name": "payroll"}
     assert names(named) == ["payroll"]
 
 
-def test_without_a_common_name_it_is_named_by_the_first_of_its_names_in_the_alphabet():
+def test_name_defaults_to_the_first_alternative_name():
     assert names(entry(attributes={"alt-names": ["b.example", "a.example"]})) == ["a.example"]
 
 
-def test_csr_based_issuance_takes_the_name_and_the_names_of_the_csr_and_renews_never():
+def test_csr_provides_names_and_is_never_renewed():
     spec = only_spec(document(entry(csr=request(cn="csr.example"), attributes={"ttl": "30d"})))
     assert spec["name"] == "csr.example"
     assert spec["csr"].startswith("-----BEGIN CERTIFICATE REQUEST-----")
@@ -145,34 +145,34 @@ def test_csr_based_issuance_takes_the_name_and_the_names_of_the_csr_and_renews_n
     assert spec["attributes"]["ttl"] == "30d"
 
 
-def test_csr_path_based_issuance_reads_the_file():
+def test_csr_path_is_read():
     spec = only_spec(
         document(entry(csr_path="/etc/web.csr", attributes=None)), host({"/etc/web.csr": request(cn="csr.example")})
     )
     assert spec["name"] == "csr.example"
 
 
-def test_what_stands_beside_a_csr_is_not_used_and_told():
+def test_attributes_beside_a_csr_are_ignored_and_noted():
     data = document(entry(csr=request(cn="csr.example"), attributes={"common-name": "other.example", "ttl": "1d"}))
     assert only_spec(data)["attributes"]["common-name"] == "csr.example"
-    assert "certificate 1: with a csr, attributes.common-name is the CSR's; not used" in notes(data)
+    assert "certificate 1: attributes.common-name is ignored: the CSR determines it" in notes(data)
 
 
-def test_a_csr_without_a_dns_name_needs_a_name():
+def test_csr_without_a_dns_name_needs_a_name():
     by_mail = request(sans=["email:me@example.com"])
     ((path, message),) = refused(document(entry(csr=by_mail, attributes=None)))
     assert path == ("certificates", 0)
-    assert message.startswith("certificate 1: its CSR has neither a common name nor a DNS name to be called by")
+    assert message.startswith("certificate 1: its CSR has neither a common name nor a DNS name; add a name")
     assert names(entry(csr=by_mail, attributes=None, name="mail")) == ["mail"]
 
 
 def follower(**changes):
-    gone = dict.fromkeys(("application_name", "profile_name", "attributes", "lifecycle"))
-    return entry(**{**gone, "certificate_id": CLIENT_ID, **changes})
+    removed = dict.fromkeys(("application_name", "profile_name", "attributes", "lifecycle"))
+    return entry(**{**removed, "certificate_id": CLIENT_ID, **changes})
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_certificate_id_skips_resolution(version):
+def test_certificate_id_needs_no_profile(version):
     found = issuers(follower(), version=version)
     assert list(found) == ["infisical"]
     assert found["infisical"].keys() == {"address", "auth"}
@@ -182,7 +182,7 @@ def test_certificate_id_skips_resolution(version):
     assert names(follower(name="followed"), version=version) == ["followed"]
 
 
-def test_a_certificate_id_is_a_uuid():
+def test_certificate_id_must_be_a_uuid():
     ((path, message),) = refused(document(follower(certificate_id="web")))
     assert path == ("certificates", 0, "certificate-id")
     assert message.startswith("certificate 1: certificate-id: 'web': a certificate-id is a UUID")
@@ -201,12 +201,12 @@ def test_a_certificate_id_is_a_uuid():
         ),
     ],
 )
-def test_an_address_is_an_origin_and_part_of_the_issuers_name(address, origin, name):
+def test_address_is_normalized_and_part_of_the_issuer_name(address, origin, name):
     (issuer,) = issuers(infisical={"address": address}).items()
     assert (issuer[0], issuer[1]["address"]) == (name, origin)
 
 
-def test_an_issuer_whose_name_would_be_too_long_or_strange_is_told_apart_by_a_hash():
+def test_long_or_unusual_issuer_names_are_hashed():
     found = set()
     for owner in ("x" * 120, "x" * 121, "shop.one", "shop one"):
         (name,) = issuers(entry(application_name=owner))
@@ -225,31 +225,31 @@ SERVERS = [
 ]  # fmt: skip
 
 
-def test_no_two_issuers_have_one_name():
+def test_issuer_names_are_unique():
     whole = set(itertools.product(SERVERS, TEXTS, TEXTS, (True, False))) | {(s, None, None, False) for s in SERVERS}
     made = {issuer_name(f"https://{server}", *names, of_project=project) for server, *names, project in whole}
     assert len(made) == len(whole)
     assert all(re.fullmatch("[A-Za-z0-9._-]{1,100}", name) for name in made)
 
 
-def test_what_is_plain_stands_in_an_issuers_name_as_it_is():
+def test_issuer_name_keeps_plain_parts():
     assert issuer_name("https://b.example:8443", "a", "c") == "infisical.b_example-8443.a.c"
     assert issuer_name("https://127.0.0.1:8443", "a", "c", of_project=True) == "infisical-project.127_0_0_1-8443.a.c"
     assert issuer_name("https://b.example") == "infisical.b_example"
     assert issuer_name("https://app.infisical.com") == "infisical"
 
 
-def test_a_project_and_an_application_of_one_name_are_two_issuers():
+def test_project_and_application_of_one_name_differ():
     assert set(issuers(v1(project_slug="shop"), version="v1")).isdisjoint(issuers(entry(application_name="shop")))
 
 
-def test_a_name_that_no_application_has_is_told_where_it_stands():
+def test_invalid_application_name_is_reported_at_its_place():
     ((path, message),) = refused(document(entry(application_name="shop/one")))
     assert path == ("certificates", 0, "application-name")
     assert message.startswith("certificate 1: application: 'shop/one': a name has")
 
 
-def test_a_port_is_part_of_an_issuers_name():
+def test_issuer_name_includes_the_port():
     found = [
         *issuers(infisical={"address": "https://i.example:8443"}),
         *issuers(infisical={"address": "https://i.example"}),
@@ -258,46 +258,46 @@ def test_a_port_is_part_of_an_issuers_name():
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message_start"),
     [
         (
             "http://app.infisical.com",
-            "address: http://app.infisical.com: http shows every token on its way; write https://app.infisical.com",
+            "address: http://app.infisical.com: http exposes tokens; write https://app.infisical.com",
         ),
-        ("https://me:pass@app.infisical.com", "address: the address has a user; write the server alone"),
-        ("https://me:pass@[app", "address: the address has a user; write the server alone"),
+        ("https://me:pass@app.infisical.com", "address: the address contains a user; write only the server"),
+        ("https://me:pass@[app", "address: the address contains a user; write only the server"),
         ("app.infisical.com", "address: invalid address 'app.infisical.com': must begin with https://"),
         ("https://[::1", "address: invalid address: must be https:// and a host"),
         ("https://x:port", "address: invalid address 'https://x:port': invalid port"),
         ("https://x.example/?a=b", "address: invalid address: it has a user, a query or a fragment"),
     ],
 )
-def test_an_address_that_is_no_https_server_is_refused(address, told):
+def test_address_must_be_an_https_server(address, message_start):
     found = refused(document(infisical={"address": address}))
     assert found[0][0] == ("infisical", "address")
-    assert found[0][1].startswith(told)
+    assert found[0][1].startswith(message_start)
     assert "pass@" not in str(found)
 
 
-def test_the_retry_strategy_is_the_issuers():
+def test_retry_strategy_is_translated():
     strategy = {"max-retries": 5, "base-delay": "200ms", "max-delay": "5s"}
     (settings,) = issuers(infisical={"retry-strategy": strategy}).values()
     assert settings["retry"] == strategy
 
 
-def test_more_than_ten_retries_are_ten():
+def test_retries_are_limited_to_ten():
     data = document(infisical={"retry-strategy": {"max-retries": 50}})
     assert accepted(data).document.issuers["infisical.shop.tls-server"].settings["retry"] == {"max-retries": 10}
-    assert any(note.startswith("max-retries is 10 at the most") for note in notes(data))
+    assert any(note.startswith("max-retries is lowered to 10, the maximum") for note in notes(data))
 
 
-def test_no_retries_are_the_default():
+def test_zero_retries_mean_the_default():
     data = document(infisical={"retry-strategy": {"max-retries": 0}})
     assert "retry" not in accepted(data).document.issuers["infisical.shop.tls-server"].settings
-    assert "max-retries: 0 is the default to the agent, and here" in notes(data)
+    assert "max-retries: 0 means the default, as for the agent" in notes(data)
 
 
-def test_without_a_span_it_is_issued_once_and_told():
+def test_missing_renew_before_expiry_means_never_and_is_noted():
     data = document(entry(lifecycle=None))
     assert only_spec(data)["lifecycle"] == {"renew-before-expiry": "never"}
     assert any(note.startswith("certificate 1: without renew-before-expiry it is issued once") for note in notes(data))
@@ -307,11 +307,11 @@ def test_without_a_span_it_is_issued_once_and_told():
     ("interval", "meant"),
     [("10s", "5m"), ("0s", "5m"), ("0", "5m"), ("300s", "5m"), ("1h30m", "1h30m"), ("500ms", "5m")],
 )
-def test_the_status_is_checked_every_5_minutes_at_the_most(interval, meant):
+def test_status_check_interval_has_a_minimum(interval, meant):
     data = document(entry(lifecycle={"renew-before-expiry": "30d", "status-check-interval": interval}))
     assert only_spec(data)["lifecycle"]["status-check-interval"] == meant
-    told = "certificate 1: status-check-interval is 5m at the least; read as that"
-    assert (told in notes(data)) == (interval not in {"300s", "1h30m"})
+    expected = "certificate 1: status-check-interval is raised to 5m, the minimum"
+    assert (expected in notes(data)) == (interval not in {"300s", "1h30m"})
 
 
 @pytest.mark.parametrize(
@@ -326,12 +326,12 @@ def test_the_status_is_checked_every_5_minutes_at_the_most(interval, meant):
         ("+2h", "2h"),
     ],
 )
-def test_every_duration_of_the_agent_is_read(written, meant):
+def test_durations_of_the_agent_are_translated(written, meant):
     spec = only_spec(document(entry(attributes={"common-name": "a.example", "ttl": written}, lifecycle=None)))
     assert spec["attributes"]["ttl"] == meant
 
 
-def test_moments_that_yaml_takes_for_dates_are_moments():
+def test_yaml_dates_are_accepted_as_timestamps():
     from datetime import UTC, date, datetime
 
     attributes = {
@@ -351,7 +351,7 @@ def test_moments_that_yaml_takes_for_dates_are_moments():
         ("spiffe://example.com/web", "uri:spiffe://example.com/web", "a URI"),
     ],
 )
-def test_alternative_names_have_their_real_type(name, sent, words):
+def test_alternative_names_get_their_actual_type(name, sent, words):
     data = document(entry(attributes={"common-name": "www.example.com", "alt-names": ["a.example", name]}))
     assert sent in only_spec(data)["attributes"]["alt-names"]
     assert f"certificate 1: {name} is sent as {words}; the agent sends it as a DNS name" in notes(data)
@@ -365,23 +365,23 @@ def test_alternative_names_have_their_real_type(name, sent, words):
         ("key-usages", "digitalSignature", "digital_signature"),
     ],
 )
-def test_usages_in_the_spelling_of_the_documents_are_read_and_told(key, written, meant):
+def test_usages_in_other_spellings_are_translated_and_noted(key, written, meant):
     data = document(entry(attributes={"common-name": "a.example", key: [written]}))
     assert only_spec(data)["attributes"][key] == [meant]
-    assert f"certificate 1: {written} is {meant} to the server; sent as that" in notes(data)
+    assert f"certificate 1: {written} is sent as {meant}, the server's spelling" in notes(data)
 
 
-def test_the_chain_is_delivered_with_its_root_where_the_document_says_so():
+def test_omit_root_false_is_translated():
     for omit, expected in ((False, {"omit-root": False}), (True, {}), (None, {})):
         chain = {"path": "/chain.pem", **({} if omit is None else {"omit-root": omit})}
-        given = entry(file_output={**outputs("a"), "chain": chain})
-        found = Entry(given, 0, Notes()).spec("web", "infisical", None)
+        certificate = entry(file_output={**outputs("a"), "chain": chain})
+        found = Entry(certificate, 0, Notes()).spec("web", "infisical", None)
         assert found["destinations"] == [{"type": "secrets-manager", **expected}]
-        (component,) = accepted(document(given)).document.certificates[0].destinations
+        (component,) = accepted(document(certificate)).document.certificates[0].destinations
         assert (component.settings.get("omit-root") is False) == (omit is False)
 
 
-def test_post_hooks_and_files_are_kept_and_their_place_is_told_once():
+def test_post_hooks_and_files_are_stored_and_noted_once():
     hooks = {
         "on-issuance": {"command": "systemctl reload nginx", "timeout": 30},
         "on-renewal": {"command": "systemctl reload nginx"},
@@ -392,19 +392,19 @@ def test_post_hooks_and_files_are_kept_and_their_place_is_told_once():
         entry(post_hooks=hooks, attributes={"common-name": "b.example"}, file_output=outputs("b")),
     ]
     data = document(*both)
-    kept = accepted(data).document.certificates[0].agent
-    assert kept == {"post-hooks": hooks, "file-output": outputs("a")}
+    stored = accepted(data).document.certificates[0].agent
+    assert stored == {"post-hooks": hooks, "file-output": outputs("a")}
     assert [note for note in notes(data) if "post-hooks" in note or "file-output" in note] == [
-        "certificates 1, 2: no file is written: file-output is kept, and the certificate goes into a secret",
+        "certificates 1, 2: no files are written: file-output is stored for information, and the certificate goes into a secret",
         (
-            "certificates 1, 2: no command is run: post-hooks are kept as written, so take secrets out; subscribe to the events instead (on-issuance → "
+            "certificates 1, 2: no commands are run: post-hooks are stored as written, so remove secrets; subscribe to the events instead (on-issuance → "
             "certificate.issued, on-renewal → certificate.renewed, on-failure → certificate.failed, certificate.expired "
             "and certificate.revoked)"
         ),
     ]
 
 
-def test_what_means_nothing_here_is_accepted_and_told_once_each():
+def test_unused_settings_are_accepted_and_noted_once():
     data = document(
         entry(
             attributes={"common-name": "a.example", "remove-roots-from-chain": True, "destination-path": "/x"},
@@ -414,7 +414,7 @@ def test_what_means_nothing_here_is_accepted_and_told_once_each():
         sinks=[{"type": "file", "config": {"path": "/token"}}],
         cache={"persistent": {"type": "kubernetes", "path": "/x"}},
     )
-    told = notes(data, host(INFISICAL_CUSTOM_HEADERS="a=b", INFISICAL_AGENT_CONFIG_BASE64="eA=="))
+    noted = notes(data, host(INFISICAL_CUSTOM_HEADERS="a=b", INFISICAL_AGENT_CONFIG_BASE64="eA=="))
     for word in (
         "exit-after-auth:",
         "revoke-credentials-on-shutdown:",
@@ -422,19 +422,19 @@ def test_what_means_nothing_here_is_accepted_and_told_once_each():
         "cache:",
         "attributes.remove-roots-from-chain",
         "attributes.destination-path",
-        "failures are tried again",
+        "evercert retries failures",
         "INFISICAL_CUSTOM_HEADERS is set",
         "INFISICAL_AGENT_CONFIG_BASE64 is set",
     ):
-        assert len([note for note in told if word in note]) == 1, word
-    kept = accepted(data).document.certificates[0].agent
-    assert kept["lifecycle"] == {"failure-retry-interval": "1m", "max-failure-retries": 3}
-    assert kept["attributes"] == {"remove-roots-from-chain": True, "destination-path": "/x"}
+        assert len([note for note in noted if word in note]) == 1, word
+    stored = accepted(data).document.certificates[0].agent
+    assert stored["lifecycle"] == {"failure-retry-interval": "1m", "max-failure-retries": 3}
+    assert stored["attributes"] == {"remove-roots-from-chain": True, "destination-path": "/x"}
 
 
-def test_a_note_about_many_certificates_counts_them():
+def test_note_about_many_certificates_counts_them():
     many = [entry(attributes={"common-name": f"{n}.example"}, file_output=outputs(str(n))) for n in range(6)]
-    assert any(note.startswith("6 certificates: no file is written") for note in notes(document(*many)))
+    assert any(note.startswith("6 certificates: no files are written") for note in notes(document(*many)))
 
 
 def test_underscores_are_read_as_hyphens():
@@ -442,7 +442,7 @@ def test_underscores_are_read_as_hyphens():
     assert only_spec(data) == only_spec(document())
 
 
-def test_what_is_empty_is_as_good_as_absent():
+def test_empty_values_count_as_absent():
     data = document(
         entry(attributes={"common-name": "www.example.com", "ttl": "", "alt-names": [], "key-usages": None})
     )
@@ -457,27 +457,27 @@ def trusting(text: str | None, address: str = "https://ca.internal") -> Agent:
     return accepted(document(infisical={"address": address}), host(files, SSL_CERT_FILE="/etc/ca.pem"))
 
 
-def test_the_authority_that_the_host_trusts_goes_along_for_a_private_server() -> None:
+def test_ssl_cert_file_becomes_the_ca_bundle() -> None:
     found = trusting(CA)
     (issuer,) = found.document.issuers.values()
     assert issuer.settings["ca-bundle"] == CA.strip()
     assert [note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [
-        "SSL_CERT_FILE is set: the certificates in its file become ca-bundle of the issuer"
+        "SSL_CERT_FILE is set: its certificates become the issuer's ca-bundle"
     ]
 
 
 @pytest.mark.parametrize("text", [None, "no certificate", f"{CA}-----BEGIN PRIVATE KEY-----\n"])
-def test_an_authority_that_cannot_be_read_is_told_and_keeps_nothing_up(text: str | None) -> None:
+def test_unreadable_ssl_cert_file_is_noted(text: str | None) -> None:
     found = trusting(text)
     (issuer,) = found.document.issuers.values()
     assert "ca-bundle" not in issuer.settings
-    assert ["write infisical.ca-bundle" in note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [
+    assert ["set infisical.ca-bundle" in note.message for note in found.notes if "SSL_CERT_FILE" in note.message] == [
         True
     ]
 
 
 @pytest.mark.parametrize("address", ["https://app.infisical.com", "https://infisical.com", "https://eu.infisical.com"])
-def test_infisicals_own_servers_are_trusted_by_public_authorities_whatever_the_host_says(address: str) -> None:
+def test_ssl_cert_file_is_ignored_for_hosted_servers(address: str) -> None:
     found = trusting(CA, address)
     (issuer,) = found.document.issuers.values()
     assert "ca-bundle" not in issuer.settings
@@ -485,7 +485,7 @@ def test_infisicals_own_servers_are_trusted_by_public_authorities_whatever_the_h
 
 
 @pytest.mark.parametrize("written", [CA, f"# für intern\n{CA}", "/etc/own.pem"])
-def test_the_documents_own_authority_wins_over_that_of_the_host(written: str) -> None:
+def test_ca_bundle_takes_precedence_over_ssl_cert_file(written: str) -> None:
     where = host({"/etc/own.pem": CA, "/etc/ca.pem": "other"}, SSL_CERT_FILE="/etc/ca.pem")
     server = {"address": "https://ca.internal", "ca-bundle": written}
     (settings,) = (i.settings for i in accepted(document(infisical=server), where).document.issuers.values())
@@ -494,42 +494,42 @@ def test_the_documents_own_authority_wins_over_that_of_the_host(written: str) ->
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message_start"),
     [
         (f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}", "ca-bundle: it contains a private key"),
         (f"-----BEGIN CERTIFICATE-----\n{SECRET}", "ca-bundle: must be PEM"),
         ("/etc/key.pem", "ca-bundle: it contains a private key"),
     ],
 )
-def test_what_is_no_authority_is_refused_once_and_not_quoted(written: str, told: str) -> None:
+def test_invalid_ca_bundle_is_refused_once_and_not_quoted(written: str, message_start: str) -> None:
     where = host({"/etc/key.pem": f"{CA}-----BEGIN PRIVATE KEY-----\n{SECRET}"})
     several = (entry(), entry(profile_name="other", attributes={"common-name": "b.example"}, file_output=outputs("b")))
     ((path, message),) = refused(document(*several, infisical={"ca-bundle": written}), where)
     assert path == ("infisical", "ca-bundle")
-    assert message.startswith(told)
+    assert message.startswith(message_start)
     assert SECRET not in message
 
 
-def test_an_authority_that_only_another_host_has_is_lacking() -> None:
+def test_ca_bundle_of_another_host_is_absent() -> None:
     found = accepted(document(infisical={"ca-bundle": "/etc/own.pem"}))
-    assert [problem.message for problem in found.absent] == ["ca-bundle: there is no file '/etc/own.pem' here"]
+    assert [problem.message for problem in found.absent] == ["ca-bundle: no file '/etc/own.pem' on this host"]
 
 
 @pytest.mark.parametrize("length", [3_000, 50_000])
-def test_a_hook_that_is_longer_than_what_is_kept_is_shortened(length: int) -> None:
+def test_long_hooks_are_shortened(length: int) -> None:
     hooks = {hook: {"command": "é" * length} for hook in ("on-issuance", "on-renewal", "on-failure")}
-    kept = only_spec(document(entry(post_hooks=hooks)))["agent"]["post-hooks"]
-    assert {kept[hook]["command"][:100] for hook in hooks} == {"é" * 100}
-    assert all(kept[hook]["command"].endswith("…") for hook in hooks)
+    stored = only_spec(document(entry(post_hooks=hooks)))["agent"]["post-hooks"]
+    assert {stored[hook]["command"][:100] for hook in hooks} == {"é" * 100}
+    assert all(stored[hook]["command"].endswith("…") for hook in hooks)
 
 
-def test_a_hook_that_fits_is_kept_as_it_is() -> None:
+def test_short_hooks_are_stored_unchanged() -> None:
     hooks = {"on-renewal": {"command": "x" * 4_000}}
     assert only_spec(document(entry(post_hooks=hooks)))["agent"]["post-hooks"] == hooks
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message_start"),
     [
         ({"version": 1}, "version: write text"),
         ({"certificates": {"a": 1}}, "certificates: write a list"),
@@ -542,6 +542,6 @@ def test_a_hook_that_fits_is_kept_as_it_is() -> None:
         ),
     ],
 )
-def test_one_mistake_is_one_line(changes: dict, told: str) -> None:
+def test_one_error_is_one_line(changes: dict, message_start: str) -> None:
     ((_, message),) = refused({**document(), **changes})
-    assert message.startswith(told)
+    assert message.startswith(message_start)

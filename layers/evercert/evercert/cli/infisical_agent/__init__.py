@@ -1,1 +1,1 @@
-"""Documents of the Infisical certificate agent: read, checked as the agent would, and translated."""
+"""Read, check and translate the documents of the Infisical certificate agent."""

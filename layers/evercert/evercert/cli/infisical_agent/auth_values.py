@@ -1,4 +1,4 @@
-"""One value of an agent's `auth.config`: from a variable, from the file that it names, or written in place."""
+"""Read a value of an agent's `auth.config` from a variable, from a file, or from the document itself."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from evercert.cli.infisical_agent.host import Gathered, looks_like_a_path
 from evercert.documents.document import Path, Problem
 
 CONFIG = ("auth", "config")
-# The agent's variables; each wins over the document.
+# Environment variables of the agent; each takes precedence over the document.
 CLIENT_ID, CLIENT_SECRET = "INFISICAL_UNIVERSAL_AUTH_CLIENT_ID", "INFISICAL_UNIVERSAL_CLIENT_SECRET"
 IDENTITY = "INFISICAL_MACHINE_IDENTITY_ID"
 KEY_FILE = "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH"
 USERNAME, PASSWORD = "INFISICAL_LDAP_USERNAME", "INFISICAL_LDAP_PASSWORD"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CLIENT_SECRET = re.compile(r"[^\s./\\]{16,}")  # Infisical's are 64 hexadecimal digits; a path has one of the others
+_CLIENT_SECRET = re.compile(
+    r"[^\s./\\]{16,}"
+)  # Infisical issues 64 hexadecimal digits; paths contain an excluded character
 _IDS, _FREE = ("client-id", "identity-id"), ("username", "password")
 _SECRET = ("client-secret", "password", "service-account-key")
 Value = str | dict[str, Any] | None
 
 
-class Given:
-    """Quotes nothing of what is given, not even what looks like a path: people mix keys up, and passwords look so."""
+class AuthValues:
+    """The values of one `auth.config`.
+
+    Messages quote no value, not even one that looks like a path: it may be a misplaced secret.
+    """
 
     def __init__(self, config: Mapping[str, Any], gathered: Gathered) -> None:
         self._config = config
@@ -31,7 +36,7 @@ class Given:
         self._environment = gathered.host.environment
 
     def value(self, key: str, variable: str) -> Value:
-        """Text, or a mapping as it is written; None: something is wrong with it, and was told."""
+        """Return text or a mapping (a reference), or None if the value is missing or invalid and was reported."""
         place = (*CONFIG, key)
         text = self._environment.get(variable)
         if text:
@@ -39,57 +44,57 @@ class Given:
             if variable == KEY_FILE and not text.lstrip().startswith("{"):
                 text = self._from_file(text, place, variable)
         else:
-            given = self._config.get(key)
-            if isinstance(given, dict):
-                return given
-            if given is None:
-                self._lacks(place, f"the key {key!r} is missing; give it, or set {variable}")
-            text = None if given is None else self._from_document(given, place)
-        return None if text is None else self._fitting(key, text.strip())
+            written = self._config.get(key)
+            if isinstance(written, dict):
+                return written
+            if written is None:
+                self._report_absent(place, f"missing key {key!r}: add it, or set {variable}")
+            text = None if written is None else self._from_document(written, place)
+        return None if text is None else self._checked(key, text.strip())
 
     def _from_file(self, name: str, place: Path, variable: str) -> str | None:
-        told = len(self._gathered.absent)
+        reported = len(self._gathered.absent)
         found = self._gathered.look(name, place, variable)
-        if found is None and len(self._gathered.absent) == told:
-            self._lacks(place, f"{variable}: the file that it names is not here")
+        if found is None and len(self._gathered.absent) == reported:
+            self._report_absent(place, f"{variable}: no such file on this host")
         return found
 
-    def _from_document(self, given: str, place: Path) -> str | None:
-        key, told = str(place[-1]), len(self._gathered.absent)
-        is_key = key == "service-account-key" and given.lstrip().startswith("{")
-        found = None if is_key else self._gathered.look(given, place, key)
-        if found is not None or len(self._gathered.absent) > told:
+    def _from_document(self, written: str, place: Path) -> str | None:
+        key, reported = str(place[-1]), len(self._gathered.absent)
+        is_key = key == "service-account-key" and written.lstrip().startswith("{")
+        found = None if is_key else self._gathered.look(written, place, key)
+        if found is not None or len(self._gathered.absent) > reported:
             return found
-        if not is_key and (what := _what_it_is_not(key, given)) is not None:
-            self._lacks(place, f"{key}: what is given is neither {what} nor a file that is here")
+        if not is_key and (expected := _expected(key, written)) is not None:
+            self._report_absent(place, f"{key}: the value is neither {expected} nor a file on this host")
             return None
         if key in _SECRET:
-            message = f"{key} stands in the document; it is stored in a secret, and better kept there only"
+            message = f"{key} is written in the document; it is stored in a secret: refer to that secret instead"
             self._gathered.notes.append(Problem(place, message))
-        return given
+        return written
 
-    def _fitting(self, key: str, text: str) -> str | None:
+    def _checked(self, key: str, text: str) -> str | None:
         if key in _IDS and not _UUID.fullmatch(text):
-            message = f"{key}: what is given is neither a UUID nor a file that is here"
+            message = f"{key}: the value is neither a UUID nor a file on this host"
         elif key != "service-account-key" and (not text.isprintable() or not text):
-            message = f"{key}: what is given is no single line of text"
+            message = f"{key}: the value must be a single line of text"
         else:
             return text
         self._gathered.problems.append(Problem((*CONFIG, key), message))
         return None
 
-    def _lacks(self, place: Path, message: str) -> None:
-        """Another host, or another environment, may have it."""
+    def _report_absent(self, place: Path, message: str) -> None:
+        """Report a value that is absent on this host; another host or environment may have it."""
         self._gathered.absent.append(Problem(place, message))
 
 
-def _what_it_is_not(key: str, text: str) -> str | None:
-    """For text that names no file here; None: it may be the value itself."""
+def _expected(key: str, text: str) -> str | None:
+    """Return what the text should be, given that it names no file; None if it may be the value itself."""
     if key in _FREE:
         return None
     if key in _IDS:
         return "a UUID" if looks_like_a_path(text) else None
     if key == "client-secret":
-        # A missing line break is told where lines are.
+        # Several lines are reported by `_checked`.
         return None if _CLIENT_SECRET.fullmatch(text) or "\n" in text.strip() else "a client secret"
-    return "a service account's key as JSON"
+    return "a service account key in JSON"

@@ -1,4 +1,4 @@
-"""The agent's durations, of three grammars, in the one of evercert."""
+"""Convert the agent's durations, which have three grammars, to evercert's grammar."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ _WHOLE = re.compile(rf"\+?(?:{_PART.pattern})+")
 
 
 def span(text: str) -> str:
-    """The same in evercert's grammar; raises ValueError."""
+    """Return the duration in evercert's grammar; raise ValueError if it is invalid or out of range."""
     seconds = _seconds(text)
     if seconds.denominator != 1:
-        raise ValueError(f"{printable(text, 40)!r} is no whole number of seconds")
+        raise ValueError(f"{printable(text, 40)!r} is not a whole number of seconds")
     if not 0 < seconds <= durations.LONGEST.total_seconds():
         raise ValueError(f"{printable(text, 40)!r} is out of range: longer than zero, at most 100y")
     return durations.to_text(timedelta(seconds=int(seconds)))
 
 
 def interval(text: str) -> str:
-    """The same, which may be none at all: whatever is shorter than a second is `0s`."""
+    """Return the interval in evercert's grammar; anything shorter than a second becomes `0s`."""
     return "0s" if text == "0" or _seconds(text) < 1 else span(f"{int(_seconds(text))}s")
 
 
 def _seconds(text: str) -> Fraction:
     if text.startswith("-"):
-        raise ValueError(f"{printable(text, 40)!r} is negative; write how long it is")
+        raise ValueError(f"{printable(text, 40)!r} is negative; write a positive duration")
     if len(text) > LONGEST_TEXT or not _WHOLE.fullmatch(text):
         raise ValueError(f"{printable(text, 40)!r} is not a duration: {durations.GRAMMAR}")
     return sum((Fraction(count) * _SECONDS[unit] for count, unit in _PART.findall(text)), Fraction(0))

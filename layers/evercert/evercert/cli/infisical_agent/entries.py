@@ -1,4 +1,4 @@
-"""One certificate of an agent document as evercert's own documents would have it."""
+"""Translate one certificate of an agent document to an `evercert/v1` certificate."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ EVENTS = {
     "on-failure": "certificate.failed, certificate.expired and certificate.revoked",
 }
 MOST_NUMBERS = 5
-_BESIDE_A_CSR = ("ttl", "not-before", "not-after", "signature-algorithm")
-_SHORTENED = (1_000, 100)  # characters; the second always fits: seven texts, of six bytes a character as JSON
-_NOT_HERE = ("remove-roots-from-chain", "destination-path")
-# Words of other documents for the same usage.
+_WITH_CSR = ("ttl", "not-before", "not-after", "signature-algorithm")
+_SHORTENED = (1_000, 100)  # characters; the second always fits: seven texts, six bytes per character as JSON
+_UNUSED = ("remove-roots-from-chain", "destination-path")
+# Spellings of other documents for the same usage.
 _USAGES = {in_the_standard(usage): usage for usage in (*KEY_USAGES, *EXTENDED_KEY_USAGES)} | {
     "timestamping": "time_stamping"
 }
-ONCE = "without renew-before-expiry it is issued once, as in the agent's documentation; only its expiry is warned of"
-BY_CSR = "with a csr it is issued once, as by the agent: make the CSR anew to renew it"
+ONCE = (
+    "without renew-before-expiry it is issued once, as in the agent's documentation; evercert only warns of its expiry"
+)
+BY_CSR = "with a csr it is issued once, as by the agent: to renew it, supply a new CSR"
 
 
-def _fitting(kept: dict[str, Any]) -> dict[str, Any]:
-    """Long texts shortened until the whole may be stored: a hook can be a script, and nobody runs it here."""
+def _fit(settings: dict[str, Any]) -> dict[str, Any]:
+    """Shorten long texts until the whole fits into the record; hooks may be scripts, which evercert does not run."""
     for longest in _SHORTENED:
-        if len(canonical_json(kept)) <= LARGEST_AGENT:
+        if len(canonical_json(settings)) <= LARGEST_AGENT:
             break
-        kept = _shortened(kept, longest)
-    return kept
+        settings = _shortened(settings, longest)
+    return settings
 
 
 def _shortened(value: Any, longest: int) -> Any:  # noqa: ANN401 (as the document has it)
@@ -48,18 +50,18 @@ def _shortened(value: Any, longest: int) -> Any:  # noqa: ANN401 (as the documen
 
 
 class Notes:
-    """What is said once, with the numbers of all certificates that it is about."""
+    """Notes, each printed once with the numbers of all certificates that it concerns."""
 
     def __init__(self) -> None:
-        self._said: dict[str, list[Path]] = {}
+        self._paths: dict[str, list[Path]] = {}
 
-    def say(self, message: str, *path: str | int) -> None:
-        """`path` in the agent's document."""
-        self._said.setdefault(message, []).append(path)
+    def add(self, message: str, *path: str | int) -> None:
+        """Add a note; `path` is the place in the agent's document."""
+        self._paths.setdefault(message, []).append(path)
 
     def all(self) -> list[Problem]:
-        """One each, at the first place that it is about."""
-        return [Problem(paths[0], f"{_numbers(paths)}{message}") for message, paths in self._said.items()]
+        """Return each note once, at the first place that it concerns."""
+        return [Problem(paths[0], f"{_numbers(paths)}{message}") for message, paths in self._paths.items()]
 
 
 def _numbers(paths: list[Path]) -> str:
@@ -72,7 +74,7 @@ def _numbers(paths: list[Path]) -> str:
 
 
 class Entry:
-    """One entry on its way; `spec` is the certificate in the spelling of `evercert/v1`."""
+    """One entry of `certificates`; `spec` translates it to `evercert/v1`."""
 
     def __init__(self, entry: Mapping[str, Any], number: int, notes: Notes) -> None:
         self._entry = entry
@@ -80,7 +82,7 @@ class Entry:
         self._notes = notes
 
     def spec(self, name: str, issuer: str, request: str | None) -> dict[str, Any]:
-        """Only what is given stands in it, so that defaults stay defaults."""
+        """Return the certificate with only the values that the entry sets, so that defaults apply."""
         destination: dict[str, Any] = {"type": "secrets-manager"}
         if (self._entry.get("file-output") or {}).get("chain", {}).get("omit-root") is False:
             destination["omit-root"] = False
@@ -88,46 +90,46 @@ class Entry:
         if "certificate-id" in self._entry:
             spec["certificate-id"] = self._entry["certificate-id"]
         elif request is not None:
-            spec |= {"csr": request, "attributes": self._attributes(_BESIDE_A_CSR)}
+            spec |= {"csr": request, "attributes": self._attributes(_WITH_CSR)}
         else:
             algorithm = (self._entry.get("attributes") or {}).get("key-algorithm", "issuer")
             spec |= {"attributes": self._attributes(), "private-key": {"algorithm": algorithm}}
-        found = {"lifecycle": self._lifecycle(by_csr=request is not None), "agent": self._kept()}
+        found = {"lifecycle": self._lifecycle(by_csr=request is not None), "agent": self._agent_settings()}
         return {**spec, **{key: part for key, part in found.items() if part}}
 
-    def _attributes(self, kept: tuple[str, ...] = ()) -> dict[str, Any]:
-        given = dict(self._entry.get("attributes") or {})
-        for key in _NOT_HERE:
-            if given.pop(key, None) is not None:
-                self._say(f"attributes.{key} is read by no agent, and not used here", "attributes", key)
-        if kept:
-            for key in [key for key in given if key not in kept]:
-                del given[key]
-                self._say(f"with a csr, attributes.{key} is the CSR's; not used", "attributes", key)
-            return given
-        given.pop("key-algorithm", None)
+    def _attributes(self, allowed: tuple[str, ...] = ()) -> dict[str, Any]:
+        attributes = dict(self._entry.get("attributes") or {})
+        for key in _UNUSED:
+            if attributes.pop(key, None) is not None:
+                self._note(f"attributes.{key} is ignored, as by the agent", "attributes", key)
+        if allowed:
+            for key in [key for key in attributes if key not in allowed]:
+                del attributes[key]
+                self._note(f"attributes.{key} is ignored: the CSR determines it", "attributes", key)
+            return attributes
+        attributes.pop("key-algorithm", None)
         for key in ("key-usages", "extended-key-usages"):
-            if key in given:
-                given[key] = [self._usage(key, index, word) for index, word in enumerate(given[key])]
-        for index, text in enumerate(given.get("alt-names", ())):
+            if key in attributes:
+                attributes[key] = [self._usage(key, index, word) for index, word in enumerate(attributes[key])]
+        for index, text in enumerate(attributes.get("alt-names", ())):
             self._alternative(index, text)
-        return given
+        return attributes
 
     def _usage(self, key: str, index: int, word: str) -> str:
         known = _USAGES.get(word)
         if known is None or known == word:
             return word
-        self._say(f"{word} is {known} to the server; sent as that", "attributes", key, index)
+        self._note(f"{word} is sent as {known}, the server's spelling", "attributes", key, index)
         return known
 
     def _alternative(self, index: int, text: str) -> None:
         try:
             kind = parse(text).kind
         except ValueError:
-            return  # told where names are checked
+            return  # reported where names are checked
         if kind != "dns":
             words = {"ip": "an IP address", "email": "an e-mail address", "uri": "a URI"}[kind]
-            self._say(
+            self._note(
                 f"{printable(text, 60)} is sent as {words}; the agent sends it as a DNS name",
                 "attributes",
                 "alt-names",
@@ -135,45 +137,54 @@ class Entry:
             )
 
     def _lifecycle(self, *, by_csr: bool) -> dict[str, Any]:
-        given = self._entry.get("lifecycle") or {}
+        lifecycle = self._entry.get("lifecycle") or {}
         found: dict[str, Any] = {}
-        wish, interval = given.get("renew-before-expiry"), given.get("status-check-interval")
+        renew_before, interval = lifecycle.get("renew-before-expiry"), lifecycle.get("status-check-interval")
         if "certificate-id" in self._entry:
-            if wish is not None:
-                self._say(
-                    "with a certificate-id it is renewed elsewhere, and followed", "lifecycle", "renew-before-expiry"
+            if renew_before is not None:
+                self._note(
+                    "with a certificate-id evercert follows renewals that are made elsewhere",
+                    "lifecycle",
+                    "renew-before-expiry",
                 )
-            if given.get("replace-on-renewals") is False:
-                self._say("replace-on-renewals: false: evercert follows renewals", "lifecycle", "replace-on-renewals")
+            if lifecycle.get("replace-on-renewals") is False:
+                self._note(
+                    "replace-on-renewals: false is ignored: evercert follows renewals",
+                    "lifecycle",
+                    "replace-on-renewals",
+                )
         elif by_csr:
-            self._say(BY_CSR, "csr" if "csr" in self._entry else "csr-path")
+            self._note(BY_CSR, "csr" if "csr" in self._entry else "csr-path")
             found["renew-before-expiry"] = "never"
         else:
-            if wish is None:
-                self._say(ONCE)
-            found["renew-before-expiry"] = wish or "never"
+            if renew_before is None:
+                self._note(ONCE)
+            found["renew-before-expiry"] = renew_before or "never"
         if interval is not None:
             short = interval == "0s" or durations.parse(interval) < SHORTEST_CHECK
             if short:
                 least = durations.to_text(SHORTEST_CHECK)
-                self._say(
-                    f"status-check-interval is {least} at the least; read as that", "lifecycle", "status-check-interval"
+                self._note(
+                    f"status-check-interval is raised to {least}, the minimum", "lifecycle", "status-check-interval"
                 )
             found["status-check-interval"] = durations.to_text(SHORTEST_CHECK) if short else interval
         for key in ("failure-retry-interval", "max-failure-retries"):
-            if key in given:
-                self._say("failures are tried again until it succeeds, ever more slowly", "lifecycle", key)
+            if key in lifecycle:
+                self._note("evercert retries failures until success, with growing delays", "lifecycle", key)
         return found
 
-    def _kept(self) -> dict[str, Any]:
-        """What only an agent on a host would do, kept for people."""
+    def _agent_settings(self) -> dict[str, Any]:
+        """Return the settings that only an agent on a host acts on; stored for information."""
         if "file-output" in self._entry:
-            self._say("no file is written: file-output is kept, and the certificate goes into a secret", "file-output")
+            self._note(
+                "no files are written: file-output is stored for information, and the certificate goes into a secret",
+                "file-output",
+            )
         hooks = self._entry.get("post-hooks") or {}
         if hooks:
             instead = ", ".join(f"{hook} → {EVENTS[hook]}" for hook in HOOKS if hook in hooks)
-            self._say(
-                f"no command is run: post-hooks are kept as written, so take secrets out; "
+            self._note(
+                f"no commands are run: post-hooks are stored as written, so remove secrets; "
                 f"subscribe to the events instead ({instead})",
                 "post-hooks",
             )
@@ -182,12 +193,12 @@ class Entry:
         parts = {
             "file-output": self._entry.get("file-output"),
             "post-hooks": hooks,
-            "attributes": {key: attributes[key] for key in _NOT_HERE if key in attributes},
+            "attributes": {key: attributes[key] for key in _UNUSED if key in attributes},
             "lifecycle": {
                 key: lifecycle[key] for key in ("failure-retry-interval", "max-failure-retries") if key in lifecycle
             },
         }
-        return _fitting({key: part for key, part in parts.items() if part})
+        return _fit({key: part for key, part in parts.items() if part})
 
-    def _say(self, message: str, *path: str | int) -> None:
-        self._notes.say(message, *self._where, *path)
+    def _note(self, message: str, *path: str | int) -> None:
+        self._notes.add(message, *self._where, *path)

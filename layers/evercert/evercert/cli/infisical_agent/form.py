@@ -1,4 +1,4 @@
-"""The keys of an agent document: which there are, what each may hold, and how else people spell them."""
+"""Normalize an agent document: its known keys, the values that each accepts, and alternative spellings."""
 
 from __future__ import annotations
 
@@ -87,15 +87,15 @@ DOCUMENT: dict[str, Shape] = {
     "templates": "anything",
     "certificates": [CERTIFICATE],
 }
-# Documents of the agent name this key otherwise than its program does.
-_OTHERWISE = {"service-account-token-path": "service-account-token"}
+# The agent's documentation and its program spell this key differently.
+_ALIASES = {"service-account-token-path": "service-account-token"}
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "text": (str, "write text; put it in quotes if it looks like a number or a date"),
     "words": (list, "write a list"),
     "count": (int, "write a whole number"),
     "flag": (bool, "write true or false"),
     "mode": ((str, int), "write the octal digits of a file mode in quotes, such as '0600'"),
-    "moment": ((str, date), "write a moment, such as 2027-01-31T00:00:00Z"),
+    "moment": ((str, date), "write a timestamp, such as 2027-01-31T00:00:00Z"),
     "span": (str, "not a duration: a whole number and a unit, such as 90d or 1h30m"),
     "interval": (str, "not a duration: a whole number and a unit, such as 90d or 1h30m"),
     "delay": (str, "not a delay: a whole number and ms, s, m, h, d or w, such as 200ms"),
@@ -109,9 +109,9 @@ _LARGEST_MODE = 0o7777
 
 @dataclass
 class Form:
-    """One document on its way to a clean copy: known keys in one spelling, nothing empty, nothing of a wrong form.
+    """Build a clean copy of a document: known keys in one spelling, no empty values, no values of a wrong type.
 
-    `places` leads from a key of the copy to where it stands in the document.
+    `places` maps each path of the copy to its path in the document.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Form:
     places: dict[Path, Path] = field(default_factory=dict)
 
     def read(self, value: object, shape: Shape, path: Path = (), place: Path = ()) -> Any:  # noqa: ANN401
-        """None for what is empty (the agent leaves it out too) or of a wrong form, which is a problem."""
+        """Return the clean value; None if it is empty (as for the agent) or of a wrong type, which adds a problem."""
         self.places[path] = place
         if value is None or (isinstance(value, (str, list, dict)) and not value):
             return None
@@ -128,7 +128,7 @@ class Form:
         if isinstance(shape, list):
             if not isinstance(value, list):
                 return self._refuse(place, "write a list")
-            # None stays, so that the copy counts like the document.
+            # Keep None, so that the indexes of the copy match the document.
             return [self.read(item, shape[0], (*path, n), (*place, n)) for n, item in enumerate(value)]
         return self._value(value, shape, path, place)
 
@@ -144,10 +144,10 @@ class Form:
                 hint = nearest(str(written).replace("_", "-"), shape)
                 self.problems.append(Problem(here, f"unknown key {printable(str(written), 60)!r}{hint}"))
             elif (*path, key) in self.places:
-                self.problems.append(Problem(here, f"{written}: {key!r} stands here twice, in two spellings"))
+                self.problems.append(Problem(here, f"{written}: duplicate key {key!r}, written in two spellings"))
             else:
-                if str(written) in _OTHERWISE:
-                    self.notes.append(Problem(here, f"{written} is {key} to the agent's program; read as that"))
+                if str(written) in _ALIASES:
+                    self.notes.append(Problem(here, f"{written} is read as {key}, as by the agent's program"))
                 clean = self.read(part, shape[key], (*path, key), here)
                 if clean is not None:
                     found[key] = clean
@@ -158,15 +158,15 @@ class Form:
         if not isinstance(written, str):
             return None
         key = written.replace("_", "-")
-        return next((known for known in (key, _OTHERWISE.get(key, "")) if known in shape), None)
+        return next((known for known in (key, _ALIASES.get(key, "")) if known in shape), None)
 
     def _value(self, value: object, kind: str, path: Path, place: Path) -> Any:  # noqa: ANN401
         wanted, rule = _KINDS[kind]
         if not isinstance(value, wanted) or (isinstance(value, bool) and kind in ("count", "mode")):
             return self._refuse(place, rule)
         if isinstance(value, list) and kind == "words":
-            given = [(number, word) for number, word in enumerate(value) if word not in (None, "")]
-            words = [self.read(word, "text", (*path, n), (*place, at)) for n, (at, word) in enumerate(given)]
+            indexed = [(number, word) for number, word in enumerate(value) if word not in (None, "")]
+            words = [self.read(word, "text", (*path, n), (*place, at)) for n, (at, word) in enumerate(indexed)]
             return [word for word in words if word is not None] or None
         try:
             return _READERS[kind](value) if kind in _READERS else value
@@ -174,14 +174,14 @@ class Form:
             return self._refuse(place, str(error))
 
     def _refuse(self, place: Path, rule: str) -> None:
-        """Never quotes the value, which may be a credential; its own readers quote what is none."""
+        """Add a problem without quoting the value, which may be a credential; readers quote values that cannot be."""
         number = place[-1] if place and isinstance(place[-1], int) else None
         name = next((part for part in reversed(place) if isinstance(part, str)), "document")
         self.problems.append(Problem(place, f"{name}{'' if number is None else f'[{number}]'}: {rule}"))
 
 
 def _credential(value: object) -> object:
-    """Nothing of it is quoted, not even a key: somebody may have written the secret itself here."""
+    """Validate a reference; quote nothing, not even a key, because it may be a misplaced secret."""
     if isinstance(value, dict):
         try:
             Reference.model_validate(value)
@@ -191,18 +191,18 @@ def _credential(value: object) -> object:
 
 
 def _key(value: object) -> object:
-    """JSON is YAML: without quotes it is a mapping."""
+    """Accept a service account key as a mapping: JSON without quotes is YAML."""
     return value if isinstance(value, dict) and "private_key" in value else _credential(value)
 
 
 def _moment(value: str | date) -> str:
-    """As it is stored; what YAML took for a date is one again. Without a zone it is UTC, as to the server."""
+    """Return a timestamp as it is stored, also for dates that YAML has parsed; UTC by default, as on the server."""
     try:
         found = datetime.fromisoformat(value if isinstance(value, str) else value.isoformat())
         return to_text(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{printable(str(value), 40)!r} is no moment; write one such as 2027-01-31T00:00:00Z"
+            f"{printable(str(value), 40)!r} is not a timestamp; write one such as 2027-01-31T00:00:00Z"
         ) from None
 
 
@@ -216,16 +216,16 @@ def _delay(value: str) -> str:
 
 def _count(value: int) -> int:
     if value < 0:
-        raise ValueError("0 is the least")
+        raise ValueError("must be 0 or more")
     return value
 
 
 def _mode(value: object) -> str:
-    """YAML takes 0640 for a number, in octal, and 640 for another one: the digits count as they are written."""
+    """Return the digits as written: YAML parses 0640 as an octal number, and 640 as a decimal one."""
     text = value.written if isinstance(value, WrittenInt) else f"{value:04o}" if isinstance(value, int) else str(value)
     digits = text.removeprefix("0o")
     if not digits or set(digits) - set("01234567") or int(digits, 8) > _LARGEST_MODE:
-        raise ValueError(f"{printable(text, 20)!r} is no file mode; write octal digits in quotes, such as '0600'")
+        raise ValueError(f"{printable(text, 20)!r} is not a file mode; write octal digits in quotes, such as '0600'")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Names for the certificates and issuers of agent documents, which give none; the same in whatever order they stand."""
+"""Derive names for the certificates and issuers of agent documents, independent of their order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evercert.canonical_json import digest
 from evercert.documents.document import Problem
 from evercert.documents.spec import NAME_PATTERN
 from evercert.issuers.infisical.settings import HOSTED
-from evercert.pki import csr_parser as csrs
+from evercert.pki import csr_parser
 from evercert.pki.identifiers import parse
 from evercert.schema import printable
 
@@ -23,26 +23,29 @@ Entry = Mapping[str, Any]
 
 
 def certificates(entries: Sequence[Entry | None], requests: Sequence[str | None]) -> tuple[list[str], list[Problem]]:
-    """A name for each entry; one whose name cannot be known is numbered, and told here or where its mistake is."""
+    """Return a name for each entry, and problems.
+
+    An entry whose name cannot be derived gets a number; its problem is reported here or where its cause is.
+    """
     bases = [_base(entry or {}, request) for entry, request in zip(entries, requests, strict=True)]
     count = Counter(base for base, entry in zip(bases, entries, strict=True) if base and "name" not in (entry or {}))
     names, problems = [], []
     owners: dict[str, int] = {}
     for number, (base, entry) in enumerate(zip(bases, entries, strict=True)):
-        name, given = base, entry or {}
+        name, certificate = base, entry or {}
         place = ("certificates", number)
-        if base is not None and "name" not in given and "certificate-id" not in given and count[base] > 1:
-            name = f"{base}-{given.get('profile-name', '')}"
+        if base is not None and "name" not in certificate and "certificate-id" not in certificate and count[base] > 1:
+            name = f"{base}-{certificate.get('profile-name', '')}"
             if (first := owners.setdefault(name, number)) != number:
-                message = f"certificate {first + 1} has the same names and profile; give one of them a name of its own"
+                message = f"same names and profile as certificate {first + 1}; add a name to one of them"
                 problems.append(Problem(place, f"certificate {number + 1}: {message}"))
-        if name is not None and "name" not in given and not re.fullmatch(NAME_PATTERN, name):
-            message = f"{printable(name, 60)!r} is no name for a certificate here; give it one, such as name: web"
-            if _names_something(given):
+        if name is not None and "name" not in certificate and not re.fullmatch(NAME_PATTERN, name):
+            message = f"{printable(name, 60)!r} is not a valid certificate name; add one, such as name: web"
+            if _has_identifier(certificate):
                 problems.append(Problem(place, f"certificate {number + 1}: {message}"))
             name = None
-        elif name is None and requests[number] is not None and _reads(requests[number]):
-            message = "its CSR has neither a common name nor a DNS name to be called by; give it one, such as name: web"
+        elif name is None and requests[number] is not None and _is_readable(requests[number]):
+            message = "its CSR has neither a common name nor a DNS name; add a name, such as name: web"
             problems.append(Problem(place, f"certificate {number + 1}: {message}"))
         names.append(name or f"certificate-{number + 1}")
     return names, problems
@@ -60,8 +63,8 @@ def _base(entry: Entry, request: str | None) -> str | None:
     return min(map(_plain, attributes.get("alt-names") or []), default=None)
 
 
-def _names_something(entry: Entry) -> bool:
-    """Otherwise that is the mistake, and is told; with a DNS name as common name it has a name."""
+def _has_identifier(entry: Entry) -> bool:
+    """Return whether the entry has an identifier; without one, that is the error that is reported."""
     attributes = entry.get("attributes") or {}
     if "alt-names" in attributes or "common-name" not in attributes or "csr" in entry or "csr-path" in entry:
         return True
@@ -72,30 +75,30 @@ def _names_something(entry: Entry) -> bool:
 
 def _of_request(request: str) -> Iterator[str]:
     with suppress(ValueError):
-        asked = csrs.read(request).attributes
-        if asked.common_name is not None:
-            yield _plain(asked.common_name)
-        yield from (name.value for name in asked.alt_names if name.kind == "dns")
+        requested = csr_parser.read(request).attributes
+        if requested.common_name is not None:
+            yield _plain(requested.common_name)
+        yield from (name.value for name in requested.alt_names if name.kind == "dns")
 
 
-def _reads(request: str | None) -> bool:
+def _is_readable(request: str | None) -> bool:
     with suppress(ValueError):
-        return request is not None and bool(csrs.read(request))
+        return request is not None and bool(csr_parser.read(request))
     return False
 
 
 def _plain(text: str) -> str:
-    """A DNS name as certificates hold it; other text as it is."""
+    """Return a DNS name as it appears in certificates, and other text unchanged."""
     with suppress(ValueError):
         return parse(text).value
     return text
 
 
 def issuer(address: str, owner: str | None = None, profile: str | None = None, *, of_project: bool = False) -> str:
-    """`infisical.<application>.<profile>` or `infisical-project.<project>.<profile>`.
+    """Return `infisical.<application>.<profile>` or `infisical-project.<project>.<profile>`.
 
-    Without a profile, for certificates that are only followed, `infisical`. The host comes second where it is not the
-    hosted default. No two have one name: a part that could be taken for several, or for a digest, is its digest there.
+    Return `infisical` without a profile, for certificates that are only followed. A host other than the hosted
+    default comes second. Names are unique: an ambiguous part is replaced by its digest.
     """
     parts = [_part(text) for text in (owner, profile) if text is not None]
     if address != HOSTED:
@@ -112,7 +115,7 @@ def _part(text: str) -> str:
 
 
 def _host(address: str) -> str:
-    """Dots as `_`, the port after a `-`; a host that has a `_`, or ends like a port, could be taken for another."""
+    """Write dots as `_` and the port after a `-`; use a digest for hosts that would be ambiguous in this notation."""
     match = _HOST.fullmatch(address)
     if match is None:
         return _digest(address)

@@ -1,4 +1,4 @@
-"""Where each key of a translated agent document comes from, so that a mistake is told where it was made."""
+"""Map a translated agent document to its source, so that problems are reported where they were made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from evercert.documents.document import Path, Problem
 
-# In a certificate of the agent.
+# Sources in a certificate of the agent, in order of precedence.
 _KEYS: Mapping[Path, tuple[Path, ...]] = {
     ("name",): (("name",), ("attributes", "common-name"), ("csr",), ("csr-path",)),
     ("issuer",): (("profile-name",), ("certificate-id",)),
@@ -23,16 +23,17 @@ _SECTIONS: Mapping[str, Path] = {
     "auth": ("auth", "config"),
 }
 _OWNED = {"project": "project-slug", "application": "application-name", "profile": "profile-name"}
-# What can be wrong only because something in it was refused, and told.
+# Problems here can be consequences of a value that was refused and reported.
 _WHOLES: tuple[Path, ...] = ((), ("attributes",), ("lifecycle",))
 _COUNTED = re.compile(r"^certificates\[[0-9]+\]: ")  # by their number in the translation
 
 
 @dataclass
 class Origins:
-    """`places`: from the clean copy of the agent's document to the document itself.
+    """Origins of a translation.
 
-    `numbers`: which entry each certificate of the translation comes from; `owners`: the first one of each issuer.
+    `places` maps the clean copy of the agent's document to the document. `numbers` holds the entry of each translated
+    certificate, and `owners` the first entry of each issuer.
     """
 
     places: Mapping[Path, Path]
@@ -40,30 +41,30 @@ class Origins:
     owners: dict[str, int] = field(default_factory=dict)
 
     def place(self, path: Path) -> Path:
-        """From a key of the translation to the agent's document."""
+        """Map a path of the translation to the agent's document."""
         return self._nearest(self._origin(path))
 
     def placed(self, problems: Iterable[Problem]) -> list[Problem]:
-        """Of the clean copy, in the agent's document."""
+        """Map problems of the clean copy to the agent's document."""
         return [replace(problem, path=self._nearest(problem.path)) for problem in problems]
 
     def of_translation(self, found: Iterable[Problem], damaged: Container[object]) -> list[Problem]:
-        """What is wrong with the translation, told of the agent's document.
+        """Map problems of the translation to the agent's document.
 
-        Of an entry that lacks what was refused, only what is wrong with what it has.
+        Drop those that may only follow from a value that was refused in the same entry.
         """
-        told = []
+        mapped = []
         for problem in found:
             path, message = self._origin(problem.path), problem.message
             if path[:1] == ("certificates",) and path[1:2] and path[1] in damaged and path[2:] in _WHOLES:
                 continue
             if path[2:] == ("attributes", "key-algorithm"):
                 message = f"key-{message}"
-            told.append(Problem(self._nearest(path), message if path[2:] else _COUNTED.sub("", message)))
-        return told
+            mapped.append(Problem(self._nearest(path), message if path[2:] else _COUNTED.sub("", message)))
+        return mapped
 
     def _origin(self, path: Path) -> Path:
-        """In the clean copy."""
+        """Map a path of the translation to the clean copy."""
         match path:
             case ("issuers", str(name), str(key), *rest) if key in _OWNED and name in self.owners:
                 return ("certificates", self.owners[name], _OWNED[key], *rest)

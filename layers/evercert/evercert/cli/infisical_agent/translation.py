@@ -1,4 +1,4 @@
-"""The YAML that runs the Infisical certificate agent, as a document of evercert's own."""
+"""Translate a document of the Infisical certificate agent to an `evercert/v1` document."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evercert.cli.infisical_agent import names as agent_names
-from evercert.cli.infisical_agent import rules as agent_rules
+from evercert.cli.infisical_agent import names, rules
 from evercert.cli.infisical_agent.auth import Auth, Login
 from evercert.cli.infisical_agent.entries import Entry, Notes
 from evercert.cli.infisical_agent.form import DOCUMENT, Form
@@ -22,26 +21,29 @@ from evercert.issuers.infisical.settings import HOSTED
 from evercert.origins import Origin, path_of
 
 _MARKS = {"infisical", "auth", "sinks", "templates", "cache"}
-_INSTEAD = {
-    ("infisical", "exit-after-auth"): "means nothing where no process stays",
-    ("infisical", "revoke-credentials-on-shutdown"): "means nothing where no process stays; a token ends by itself",
-    ("sinks",): "no token is written to a file",
-    ("cache",): "nothing is cached on a host; the stack's table remembers",
+_IGNORED = {
+    ("infisical", "exit-after-auth"): "ignored, because no process keeps running",
+    (
+        "infisical",
+        "revoke-credentials-on-shutdown",
+    ): "ignored, because no process keeps running; tokens expire by themselves",
+    ("sinks",): "ignored, because no token is written to a file",
+    ("cache",): "ignored, because the stack's table replaces the cache",
 }
 _VARIABLES = {
     "INFISICAL_CUSTOM_HEADERS": "its headers are not sent",
-    "INFISICAL_AGENT_CONFIG_BASE64": "evercert reads the files that it is given",
+    "INFISICAL_AGENT_CONFIG_BASE64": "evercert ignores it and reads the files on its command line",
 }
 MOST_RETRIES = 10
-PUBLIC = "infisical.com"  # its servers have certificates of public authorities
-AUTHORITIES = "SSL_CERT_FILE"  # what the agent's program trusts in place of the host's own list
+PUBLIC = "infisical.com"  # its servers use certificates of public CAs
+AUTHORITIES = "SSL_CERT_FILE"  # the agent's program trusts this file instead of the host's CAs
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent document, read. Paths are of the agent's document, but for `data`, which is its translation.
+    """A translated agent document; `data` is the translation. Paths refer to the agent's document.
 
-    `absent`: what this host lacks of what the document names, without which it can be checked but not applied.
+    `absent`: values that this host lacks; the document can be checked without them, but not applied.
     """
 
     document: Document
@@ -53,30 +55,30 @@ class Agent:
 
 
 def is_agent(data: object) -> bool:
-    """Whether somebody wrote it for the agent, even with a version that there is not."""
+    """Return whether the document is meant for the agent, even if its version is unsupported."""
     if not isinstance(data, dict) or data.get("version") == VERSION:
         return False
-    return data.get("version") in agent_rules.VERSIONS or bool(_MARKS & data.keys())
+    return data.get("version") in rules.VERSIONS or bool(_MARKS & data.keys())
 
 
 def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem]:
-    """The document that asks for the same, or everything that is wrong."""
+    """Return the translated document, or all its problems."""
     form, notes = Form(), Notes()
     clean = form.read(data, DOCUMENT) or {}
-    told = {problem.path for problem in form.problems}
-    gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in told))
+    reported = {problem.path for problem in form.problems}
+    gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in reported))
     entries = clean.get("certificates") or []
-    gathered.problems += agent_rules.of_document(clean, gathered.refused)
+    gathered.problems += rules.of_document(clean, gathered.refused)
     damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
     for number, entry in enumerate(entries):
         if entry is not None:
-            gathered.problems += agent_rules.of_certificate(entry, clean.get("version"), number, gathered.refused)
+            gathered.problems += rules.of_certificate(entry, clean.get("version"), number, gathered.refused)
         elif number not in damaged:
             place = ("certificates", number)
-            gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; write it, or leave it out"))
-    gathered.problems += agent_rules.shared_paths(entries)
+            gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; fill it in or remove it"))
+    gathered.problems += rules.shared_paths(entries)
     issuer = _issuer(clean, gathered, notes)
-    _say_what_is_not_used(clean, host, notes)
+    _note_ignored(clean, host, notes)
     origins = Origins(form.places)
     translated = _translate(entries, issuer, gathered, notes, origins)
     found = read_document(translated, kinds)
@@ -85,13 +87,13 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
         problems += origins.of_translation(found, damaged)
     if problems or not isinstance(found, Document):
         return [_numbered(problem) for problem in dict.fromkeys(problems)]
-    said = form.notes + origins.placed([*notes.all(), *gathered.notes])
-    return Agent(found, translated, said, origins.placed(gathered.absent), issuer.login.credential, origins)
+    all_notes = form.notes + origins.placed([*notes.all(), *gathered.notes])
+    return Agent(found, translated, all_notes, origins.placed(gathered.absent), issuer.login.credential, origins)
 
 
 @dataclass(frozen=True)
 class _Issuer:
-    """What all issuers of one document share."""
+    """The settings that all issuers of one document share."""
 
     address: str
     login: Login
@@ -104,7 +106,7 @@ def _issuer(clean: Mapping[str, Any], gathered: Gathered, notes: Notes) -> _Issu
     login = Login(None)
     if "type" in auth:
         login = Auth(auth.get("config") or {}, address, gathered).read(auth["type"])
-    retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 is the default
+    retry = {key: value for key, value in (server.get("retry-strategy") or {}).items() if value}  # 0 means the default
     if retry.get("max-retries", 0) > MOST_RETRIES:
         retry["max-retries"] = MOST_RETRIES
     bundle = _authorities(server.get("ca-bundle"), address, gathered, notes)
@@ -112,7 +114,7 @@ def _issuer(clean: Mapping[str, Any], gathered: Gathered, notes: Notes) -> _Issu
 
 
 def _address(written: str, gathered: Gathered) -> str:
-    """The one address for one server; the agent adds `/api` itself where it is not written."""
+    """Normalize the server's address; the agent accepts it with and without `/api`."""
     text = written.strip().rstrip("/").removesuffix("/api").rstrip("/")
     try:
         return _secure(text)
@@ -122,7 +124,7 @@ def _address(written: str, gathered: Gathered) -> str:
 
 
 def _authorities(written: str | None, address: str, gathered: Gathered, notes: Notes) -> str | None:
-    """Of a private server: functions know no file of this host, so its text goes along; None: the public ones."""
+    """Return the CA bundle of a private server as text, because functions cannot read this host's files; else None."""
     if written is not None:
         is_text = "-----BEGIN" in written
         return written if is_text else gathered.file(written, ("infisical", "ca-bundle"), "ca-bundle")
@@ -135,69 +137,69 @@ def _authorities(written: str | None, address: str, gathered: Gathered, notes: N
     except (OSError, ValueError):
         found = None
     if found is None or trust.problem(found) is not None:
-        notes.say(
-            f"{AUTHORITIES} is set, but its file is not there, or is no short list of certificates: public authorities "
-            "are trusted; if the server's is a private one, write infisical.ca-bundle"
+        notes.add(
+            f"{AUTHORITIES} is ignored: its file is missing or not a short list of certificates; "
+            "evercert trusts public CAs: if the server has a private CA, set infisical.ca-bundle"
         )
         return None
-    notes.say(f"{AUTHORITIES} is set: the certificates in its file become ca-bundle of the issuer")
+    notes.add(f"{AUTHORITIES} is set: its certificates become the issuer's ca-bundle")
     return found.strip()
 
 
 def _secure(text: str) -> str:
-    if "@" in text:  # what stands before it may be a password
-        raise Misconfigured(f"the address has a user; write the server alone, such as {HOSTED}")
+    if "@" in text:  # the part before it may be a password
+        raise Misconfigured(f"the address contains a user; write only the server, such as {HOSTED}")
     origin = Origin.of(text)
     if origin.scheme != "https":
         secure = str(origin).replace("http:", "https:", 1)
-        raise Misconfigured(f"{origin}: http shows every token on its way; write {secure}")
+        raise Misconfigured(f"{origin}: http exposes tokens; write {secure}")
     return f"{origin}{path_of(text)}"
 
 
-def _say_what_is_not_used(clean: Mapping[str, Any], host: Host, notes: Notes) -> None:
-    for path, instead in _INSTEAD.items():
+def _note_ignored(clean: Mapping[str, Any], host: Host, notes: Notes) -> None:
+    for path, instead in _IGNORED.items():
         part: Any = clean
         for key in path:
             part = (part or {}).get(key)
         if part:
-            notes.say(f"{path[-1]}: {instead}", *path)
+            notes.add(f"{path[-1]}: {instead}", *path)
     for variable, instead in _VARIABLES.items():
         if host.environment.get(variable):
-            notes.say(f"{variable} is set: {instead}")
+            notes.add(f"{variable} is set: {instead}")
     retries = ((clean.get("infisical") or {}).get("retry-strategy") or {}).get("max-retries", 1)
     place = ("infisical", "retry-strategy", "max-retries")
     if retries == 0:
-        notes.say("max-retries: 0 is the default to the agent, and here", *place)
+        notes.add("max-retries: 0 means the default, as for the agent", *place)
     elif retries > MOST_RETRIES:
-        notes.say(f"max-retries is {MOST_RETRIES} at the most; the stack goes on by itself after that", *place)
+        notes.add(f"max-retries is lowered to {MOST_RETRIES}, the maximum; the stack retries later by itself", *place)
 
 
 def _translate(
     entries: list[Any], issuer: _Issuer, gathered: Gathered, notes: Notes, origins: Origins
 ) -> dict[str, Any]:
-    """The document in evercert's words."""
+    """Return the document as `evercert/v1`."""
     requests = [_request(entry or {}, number, gathered) for number, entry in enumerate(entries)]
-    names, problems = agent_names.certificates(entries, requests)
+    certificate_names, problems = names.certificates(entries, requests)
     issuers: dict[str, Any] = {}
     certificates = []
     for number, entry in enumerate(entries):
         if not entry or ("csr-path" in entry and requests[number] is None):
             problems = [problem for problem in problems if problem.path[:2] != ("certificates", number)]
             continue
-        where = _where(entry)
-        name = agent_names.issuer(issuer.address, *where.values(), of_project="project" in where)
-        if issuer.login.settings is not None and None not in where.values():
+        profile = _profile_settings(entry)
+        name = names.issuer(issuer.address, *profile.values(), of_project="project" in profile)
+        if issuer.login.settings is not None and None not in profile.values():
             login = {"type": "infisical", "address": issuer.address, "auth": issuer.login.settings}
-            issuers.setdefault(name, {**login, **where, **issuer.common})
+            issuers.setdefault(name, {**login, **profile, **issuer.common})
             origins.owners.setdefault(name, number)
-        certificates.append(Entry(entry, number, notes).spec(names[number], name, requests[number]))
+        certificates.append(Entry(entry, number, notes).spec(certificate_names[number], name, requests[number]))
         origins.numbers.append(number)
     gathered.problems += problems
     return {"version": VERSION, "issuers": issuers, "certificates": certificates}
 
 
-def _where(entry: Mapping[str, Any]) -> dict[str, str | None]:
-    """The profile, and whose it is; nothing for a certificate that is only followed."""
+def _profile_settings(entry: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the profile and its owner; empty for a certificate that is only followed."""
     if "certificate-id" in entry:
         return {}
     owner = "project" if "project-slug" in entry else "application"
@@ -212,7 +214,7 @@ def _request(entry: Mapping[str, Any], number: int, gathered: Gathered) -> str |
 
 
 def _numbered(problem: Problem) -> Problem:
-    """Every mistake in a certificate names it, as the agent does: counted from 1."""
+    """Prefix the problem of a certificate with its number, counted from 1 as by the agent."""
     if problem.path[:1] != ("certificates",) or len(problem.path) == 1:
         return problem
     which = f"certificate {int(problem.path[1]) + 1}"
