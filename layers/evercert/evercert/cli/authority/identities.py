@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_SECRETS = 10
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the identity.")]
+AwsRole = Annotated[list[str] | None, typer.Option(help="ARN of an AWS role or user that may log in (repeatable).")]
+Universal = Annotated[bool, typer.Option("--universal", help="Create a login with client ID and client secret.")]
 Profiles = Annotated[
     list[str] | None, typer.Option("--profile", help="Profile, as project/slug, or * for all (repeatable).")
 ]
@@ -42,16 +44,12 @@ app = typer.Typer(no_args_is_help=True, help="Manage machine identities, which r
 def create(
     name: Name,
     *,
-    aws_role: Annotated[
-        list[str] | None, typer.Option(help="ARN of an AWS role or user that may log in (repeatable).")
-    ] = None,
+    aws_role: AwsRole = None,
     foreign_clients: Annotated[
         bool,
         typer.Option("--foreign-clients", help="Accept AWS IAM logins of clients that do not sign a server ID."),
     ] = False,
-    universal: Annotated[
-        bool, typer.Option("--universal", help="Create a login with client ID and client secret.")
-    ] = False,
+    universal: Universal = False,
     profile: Profiles = None,
     permission: Permissions = None,
     token_ttl: Annotated[str, typer.Option(help="Lifetime of a token.")] = "1h",  # noqa: S107

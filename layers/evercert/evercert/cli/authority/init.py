@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import InitOptions
     from evercert.pki.algorithms import KeyAlgorithm
 
+NoRoot = Annotated[
+    bool,
+    typer.Option("--no-root", help="Create issuing keys only, for an external CA to certify (ca csr, ca import)."),
+]
+Issuing = Annotated[
+    list[str] | None,
+    typer.Option(help="Issuing CA, as NAME=ALGORITHM, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
+]
+
 
 def init(
     *,
@@ -31,14 +40,8 @@ def init(
     issuing_validity: Annotated[
         str, typer.Option(help="Validity of the issuing CAs, at most that of the root.")
     ] = "5y",
-    no_root: Annotated[
-        bool,
-        typer.Option("--no-root", help="Create issuing keys only, for an external CA to certify (ca csr, ca import)."),
-    ] = False,
-    issuing: Annotated[
-        list[str] | None,
-        typer.Option(help="Issuing CA, as NAME=ALGORITHM, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
-    ] = None,
+    no_root: NoRoot = False,
+    issuing: Issuing = None,
     yes: Yes = False,
     stack: Stack = "evercert",
     region: Region = None,
