@@ -13,7 +13,7 @@ from tests.contract.cli.authority.command_line import Command, fine, refused
 
 def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
     before = fine(command("ceiling", "issuing-ec", "--json"))
-    refused(command("ceiling", "issuing-ec", "--dns", "example.com", "--json"), "add --yes")
+    refused(command("ceiling", "issuing-ec", "--dns", "example.com", "--json"), "pass --yes")
     options = ("--dns", "example.com", "--dns", "*.example.com", "--uri", "none", "--longest", "90d")
     after = fine(command("ceiling", "issuing-ec", *options, "--usage", "client-auth", "--yes", "--json"))
     assert after == {

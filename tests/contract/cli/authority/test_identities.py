@@ -116,7 +116,7 @@ def test_create_refuses_inconsistent_options(
 
 def test_delete_confirms_and_removes_the_identity(command: Command, estate: AuthorityEstate) -> None:
     command("identity", "create", "web", "--universal")
-    refused(command("identity", "delete", "web"), "add --yes")
+    refused(command("identity", "delete", "web"), "pass --yes")
     assert fine(command("identity", "delete", "web", "--yes", "--json")) == {"deleted": "web"}
     assert estate.identities() == ()
     refused(

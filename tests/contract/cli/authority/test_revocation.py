@@ -66,8 +66,8 @@ def test_revoke_succeeds_without_the_front_function(
     request = requested()
     certificates.open(request, None)
     issued = certificates.finish(request, kept(request))
-    refused(command("revoke", issued.id), "add --yes")
-    refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: one of unspecified, key-compromise")
+    refused(command("revoke", issued.id), "pass --yes")
+    refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: write one of unspecified, key-compromise")
     refused(command("revoke", "none", "--yes"), "unknown certificate 'none'")
     function.action = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")
@@ -84,7 +84,7 @@ def test_revoke_accepts_a_late_key_compromise(command: Command, certificates: Dy
     public_key = public_bytes(x509.load_pem_x509_certificate(issued.certificate.encode()).public_key())
     fine_with_notes(command("revoke", issued.id, "--reason", "superseded", "--yes", "--json"))
     refused(command("revoke", issued.id, "--yes"), "already")
-    refused(command("revoke", issued.id, "--reason", "key-compromise"), "add --yes")
+    refused(command("revoke", issued.id, "--reason", "key-compromise"), "pass --yes")
     assert not certificates.compromised(public_key)
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes")
     assert (code, err) == (0, "")  # idempotent
