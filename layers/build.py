@@ -1,4 +1,4 @@
-"""Builds a layer for the target: wheels only, so it needs neither Docker nor the target's interpreter.
+"""Build a layer for the target from wheels, without Docker and without the target's interpreter.
 
 EVERCERT_TARGET says what to build for: `python3.13-arm64` (the default, as in template.yaml), `python3.12-x86_64`, or
 `host` for the interpreter at hand (the local stack runs functions with it).
@@ -20,8 +20,8 @@ HERE = Path(__file__).resolve().parent
 DEFAULT = "python3.13-arm64"
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger one is slower to fetch at a cold start
-# botocore describes every AWS service; these are the ones evercert calls, and what botocore itself reads.
+LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer slows cold starts
+# botocore describes every AWS service; keep those that evercert calls and the files that botocore reads.
 SERVICES = {
     "acm",
     "cloudformation",
@@ -37,21 +37,21 @@ SERVICES = {
     "signin",
     "sts",
 }
-# Of Powertools the functions load logging, metrics and the event handler, and what these load.
+# The functions load logging, metrics and the event handler of Powertools, with their dependencies.
 UTILITIES = {"data_classes", "jmespath_utils"}
 SWAGGER = "aws_lambda_powertools/event_handler/openapi/swagger_ui"
 UNREAD = ("bin", "boto3/examples", "boto3/data", SWAGGER, "certifi/tests")
 
 
 class Target(NamedTuple):
-    """What the layer will run on; `architecture` None: this very interpreter."""
+    """Runtime of the layer; an `architecture` of None means the running interpreter."""
 
     version: str
     architecture: str | None
 
 
 def target(text: str) -> Target:
-    """Reads EVERCERT_TARGET; ends the build with one line when it is wrong."""
+    """Parse EVERCERT_TARGET; exit with one line if it is invalid."""
     if text == "host":
         return Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
     match = re.fullmatch(r"python(3\.\d+)-(arm64|x86_64)", text)
@@ -61,9 +61,9 @@ def target(text: str) -> Target:
 
 
 def install(destination: Path, wanted: Target) -> None:
-    """Third-party packages, as the lock file pins them by hash."""
+    """Install the third-party packages of the lock file, verified by hash."""
     if importlib.util.find_spec("pip") is None:
-        sys.exit(f"{sys.executable} has no pip; name a Python that has: PYTHON=/usr/bin/python3 sam build")
+        sys.exit(f"{sys.executable} has no pip: select a Python with pip, such as PYTHON=/usr/bin/python3 sam build")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-compile", "--require-hashes", "--only-binary", ":all:", "--target", str(destination)]
     if wanted.architecture is not None:
@@ -75,7 +75,7 @@ def install(destination: Path, wanted: Target) -> None:
 
 
 def trim(destination: Path) -> None:
-    """Takes away what a function never reads: other services' descriptions, parts of Powertools, types, examples."""
+    """Remove files that no function reads: descriptions of other services, parts of Powertools, types, examples."""
     kept = {"botocore/data": SERVICES, "aws_lambda_powertools/utilities": UTILITIES}
     unread = [destination / path for path in UNREAD]
     for folder, names in kept.items():
@@ -87,13 +87,13 @@ def trim(destination: Path) -> None:
 
 
 def copy(destination: Path) -> None:
-    """The package itself, without the command line, whose packages are not in the layer."""
+    """Copy the package without the command line, whose dependencies are not in the layer."""
     ignored = shutil.ignore_patterns("__pycache__", "cli")
     shutil.copytree(HERE / "evercert" / "evercert", destination / "evercert", ignore=ignored)
 
 
 def compile_bytecode(destination: Path, wanted: Target) -> None:
-    """Checked by nothing at run time: zip tools change the times that Python would compare."""
+    """Compile bytecode that is not checked at run time, because zip tools change modification times."""
     interpreter = sys.executable if wanted.architecture is None else find_interpreter(wanted.version)
     if interpreter is None:
         print(
@@ -106,7 +106,7 @@ def compile_bytecode(destination: Path, wanted: Target) -> None:
 
 
 def find_interpreter(version: str) -> str | None:
-    """An interpreter of that version that runs; a name on the PATH alone may be a placeholder."""
+    """Return a working interpreter of that version, or None; a name on the PATH may be a placeholder."""
     candidates = [sys.executable, shutil.which(f"python{version}")]
     if uv := shutil.which("uv"):
         found = subprocess.run([uv, "python", "find", version], capture_output=True, text=True, check=False)
@@ -123,12 +123,12 @@ def find_interpreter(version: str) -> str | None:
 
 
 def size_of(destination: Path) -> int:
-    """Bytes, unpacked."""
+    """Return the unpacked size in bytes."""
     return sum(path.stat().st_size for path in destination.rglob("*") if path.is_file())
 
 
 def main() -> None:
-    """`build.py dependencies|evercert ARTIFACTS_DIR`."""
+    """Run `build.py dependencies|evercert ARTIFACTS_DIR`."""
     what, artifacts = sys.argv[1:]
     wanted = target(os.environ.get("EVERCERT_TARGET", DEFAULT))
     destination = Path(artifacts) / "python"
@@ -139,7 +139,7 @@ def main() -> None:
         copy(destination)
     compile_bytecode(destination, wanted)
     if (size := size_of(destination)) > LARGEST:
-        print(f"evercert: {what} layer has {size} bytes, more than the {LARGEST} it should have at most")
+        print(f"evercert: {what} layer has {size} bytes: at most {LARGEST} are recommended")
     machine = wanted.architecture or platform.machine()
     print(f"evercert: {what} layer built for Python {wanted.version} on {machine}")
 

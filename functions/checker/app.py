@@ -1,4 +1,4 @@
-"""Schedule → certificates that are due → queue; and once a day, the sweep."""
+"""The checker function: send a nudge for each due certificate, and run the daily sweep."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="checker")
-SHARE = 0.8  # of the time that is left; the rest of the work waits for the next tick
+SHARE = 0.8  # of the remaining time; the next tick continues the work
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """One tick, or one part of the sweep; answers its counts. Raises what AWS does: the next one goes on."""
+    """Run a tick, or with `{"task": "sweep"}` a part of the sweep; return its counts. Errors of AWS end it; the next one resumes."""
     settings, index, queue, pages = _wired()
     stop_at = now() + timedelta(milliseconds=context.get_remaining_time_in_millis() * SHARE)
     if event.get("task") == "sweep":

@@ -1,4 +1,4 @@
-"""Queue record → one issuance, or one late announcement."""
+"""The issuer function: one message, one step for one certificate or one late announcement."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ LEVELS = {"warning": logger.warning, "critical": logger.error}
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Answers with the messages that should come back: unreadable ones, and those that met a bug.
+    """Process messages of the queue; return the ids of unreadable ones and of those that failed because of a bug.
 
-    `{"examine": [NAME, …]}`, which only an operator can send, is answered with what would keep it from its work.
+    An operator may send `{"examine": [NAME, …]}` and receives the problems that would prevent an issuance.
     """
     if "examine" in event:
         return examine(list(map(str, event["examine"])), _wired()[0])
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     for message in event["Records"]:
         try:
             report = _one(message["body"])
-        except Exception as error:  # noqa: BLE001 (one message must not take the others along)
+        except Exception as error:  # noqa: BLE001 (one message must not fail the others)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
             # No traceback: its text could hold a secret.
             logger.error({"outcome": "undeliverable", "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def _count(report: RunReport) -> None:
-    """Metrics of what happened, if something did; a certificate is no dimension: that would cost more than all else."""
+    """Send the metrics of a report; the certificate is not a dimension, because that would dominate the cost."""
     for name, unit, value, more in of_report(report):
         metrics = Metrics(namespace="evercert", service="issuer")
         metrics.add_dimension("stack", os.environ["STACK_NAME"])
@@ -73,9 +73,9 @@ def _count(report: RunReport) -> None:
 
 
 def _one(body: str) -> RunReport:
-    """Trouble with the table is no reason to keep the message: the due time stands, and brings it back.
+    """Process one message; after an error of the table the due time sends another one.
 
-    What the table refuses as malformed is a bug, and goes the way of bugs.
+    A request that the table rejects as malformed is a bug, and raises.
     """
     nudge = read(body)
     ports, issuance = _wired()
@@ -117,7 +117,7 @@ def _wired() -> tuple[Ports, Issuance]:
 
 @cache
 def _context() -> IssuerContext:
-    """For issuers that ask over the network; others never load what it needs."""
+    """Return the context of issuers that use the network; the others never load its modules."""
     from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
     from evercert.http_client.client import HTTPClient  # noqa: PLC0415
     from evercert.issuers.context import IssuerContext  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""One session, one set of time limits, clients made on first use."""
+"""AWS clients of one process: one session, one set of time limits, created on first use."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _CREDENTIALS = {
     "MissingAuthenticationToken",
     "InvalidAccessKeyId",
 }
-# The one kind of refusal that the same content meets again; whatever we do not know is for a person to look at.
+# Errors that the same content always causes; an operator looks at all unknown ones.
 _CONTENT = {"ValidationException", "InvalidParameterException", "InvalidParameter", "InvalidParameterValue"}
 _MISSING = {
     "ResourceNotFoundException",
@@ -79,7 +79,7 @@ _MISSING = {
 
 
 class Clients:
-    """AWS clients of one process; with a deadline, no call starts that could outlive it."""
+    """AWS clients of one process; with a deadline, no call starts that could outlast it."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Clients:
         self._deadline = deadline
         self._limits = limits
         if deadline is not None:
-            # Before the retry loop, so that the limit covers every attempt.
+            # Before the retry loop, so that the deadline covers every attempt.
             self.session.events.register(
                 "before-call",
                 lambda model, **_: deadline.require(
@@ -100,7 +100,7 @@ class Clients:
             )
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
-        """A new client with our time limits."""
+        """Return a new client with the time limits of this process."""
         config = self._of(service).config
         return _Client(lambda: self.session.client(service, config=config))  # type: ignore[call-overload]
 
@@ -108,62 +108,62 @@ class Clients:
         return SIGNER if service == "lambda" else self._limits
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
-        """The same in another region, and with `refresh` in another role, asked for credentials as they are needed."""
+        """Return clients of another region; `refresh`, if given, returns the credentials of another role."""
         return Clients(self._deadline, Session(region, refresh), self._limits)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        """The tables."""
+        """Return the client of the tables."""
         return self.client("dynamodb")  # type: ignore[no-any-return]
 
     @cached_property
     def sqs(self) -> SQSClient:
-        """The queue."""
+        """Return the client of the queue."""
         return self.client("sqs")  # type: ignore[no-any-return]
 
     @cached_property
     def sns(self) -> SNSClient:
-        """The topic."""
+        """Return the client of the topic."""
         return self.client("sns")  # type: ignore[no-any-return]
 
     @cached_property
     def kms(self) -> KMSClient:
-        """The seal key."""
+        """Return the client of the keys."""
         return self.client("kms")  # type: ignore[no-any-return]
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        """The secrets."""
+        """Return the client of the secrets."""
         return self.client("secretsmanager")  # type: ignore[no-any-return]
 
     @cached_property
     def ssm(self) -> SSMClient:
-        """The parameters."""
+        """Return the client of Parameter Store."""
         return self.client("ssm")  # type: ignore[no-any-return]
 
     @cached_property
     def acm(self) -> ACMClient:
-        """The imported certificates."""
+        """Return the client of ACM."""
         return self.client("acm")  # type: ignore[no-any-return]
 
     @cached_property
     def sts(self) -> STSClient:
-        """Roles elsewhere."""
+        """Return the client that assumes roles."""
         return self.client("sts")  # type: ignore[no-any-return]
 
     @cached_property
     def lambda_(self) -> LambdaClient:
-        """The authority's signer."""
+        """Return the client that invokes functions."""
         return self.client("lambda")  # type: ignore[no-any-return]
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        """The stack's outputs."""
+        """Return the client of the stack's outputs."""
         return self.client("cloudformation")  # type: ignore[no-any-return]
 
 
 class _Client:
-    """Made at its first call: half of the messages need the tables alone, and each client takes 10 ms to make."""
+    """Create a client at its first call: half of the messages need only the tables, and each client takes 10 ms."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -178,14 +178,14 @@ class _Client:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """The one border where AWS's errors become ours; `doing` begins the message: "store secret x"."""
+    """Translate errors of AWS into evercert's errors; `doing` completes "cannot …", such as "store secret x"."""
     try:
         yield
     except ClientError as error:
         raise _translate(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Misconfigured(
-            f"cannot {doing}: there are no AWS credentials; run `aws configure` or `aws sso login`"
+            f"cannot {doing}: no AWS credentials found; run `aws configure` or `aws sso login`"
         ) from error
     except (
         CredentialRetrievalError,
@@ -193,13 +193,13 @@ def translated(doing: str) -> Iterator[None]:
         TokenRetrievalError,
         UnauthorizedSSOTokenError,
     ) as error:
-        raise Misconfigured(f"cannot {doing}: the AWS credentials are expired or gone: sign in again") from error
+        raise Misconfigured(f"cannot {doing}: the AWS credentials are expired or missing; sign in again") from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
 
 
 def code(error: ClientError) -> str:
-    """The error code, by which alone callers may tell errors apart."""
+    """Return the error code; callers distinguish errors by it only."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 

@@ -1,4 +1,4 @@
-"""Secrets Manager and Parameter Store: what issuers prove themselves with, and never for another address."""
+"""Credentials of issuers in Secrets Manager and Parameter Store, each bound to one address."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ABSENT = {"ResourceNotFoundException", "ParameterNotFound"}
 
 
 class Credentials:
-    """Reads anew each time, so that a rotated secret counts from the next login on."""
+    """Reader of credentials; reads at every call, so that a rotated secret takes effect at the next login."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:  # noqa: ANN401 (JSON)
-        """The value of the reference's key, else of `key`; with neither, the whole object without its address.
+        """Return the value of the reference's key, else of `key`; with neither, the whole object without its address.
 
-        Raises Misconfigured, never with a value, if there is none, or if it is for another origin than `address`.
+        Raise Misconfigured, never quoting a value, if it is missing or bound to another origin than `address`.
         """
         value = _object(self._text(reference), reference)
         _check_address(value.pop("address", None), address, reference)
@@ -35,7 +35,7 @@ class Credentials:
         if wanted is None:
             return value
         if wanted not in value:
-            raise Misconfigured(f"{reference} has no key {wanted!r}; add it, or name another one after a #")
+            raise Misconfigured(f"{reference} has no key {wanted!r}; add it, or name another key after a #")
         return value[wanted]
 
     def _text(self, reference: Reference) -> str:
@@ -59,7 +59,7 @@ def _object(text: str, reference: Reference) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise Misconfigured(
-            f'{reference} holds no JSON object; store {{"address": "https://…", …}}, so that it is sent nowhere else'
+            f'{reference} is not a JSON object; store {{"address": "https://…", …}}, which binds it to that address'
         )
     return value
 
@@ -67,11 +67,11 @@ def _object(text: str, reference: Reference) -> dict[str, Any]:
 def _check_address(given: object, address: str, reference: Reference) -> None:
     wanted = Origin.of(address)
     if not isinstance(given, str):
-        raise Misconfigured(f"{reference} does not say which address it is for; add the key address: {wanted}")
+        raise Misconfigured(f"{reference} is not bound to an address; add the key address: {wanted}")
     try:
         origin = Origin.of(given)
     except Misconfigured:
-        # Not a word of it, nor its cause, which quotes it: keys are mixed up, and this may be the secret.
-        raise Misconfigured(f"{reference}: its address is none; write {wanted}") from None
+        # Quote neither the value nor the cause: if keys were mixed up, this is the secret.
+        raise Misconfigured(f"{reference}: invalid address; write {wanted}") from None
     if origin != wanted:
-        raise Misconfigured(f"{reference} is for {origin}, and is not sent to {wanted}")
+        raise Misconfigured(f"{reference} is for {origin}, so it is not sent to {wanted}")

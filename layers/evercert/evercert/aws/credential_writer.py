@@ -1,4 +1,4 @@
-"""Credentials found in agent documents, each in a secret that issuers may read and no destination may name."""
+"""Store credentials of agent documents, each in a secret that issuers may read and destinations may not name."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Verb = Literal["create", "change", "unchanged"]
 
 
 class CredentialSecrets:
-    """With the operator's own rights; no value is ever part of a message."""
+    """Writer of credential secrets, with the operator's rights; no message contains a value."""
 
     def __init__(self, clients: Clients, stack: str) -> None:
         self._clients = clients
         self._stack = stack
 
     def compare(self, credentials: Iterable[Credential]) -> dict[str, Verb]:
-        """What `write` would do, by the secret's name; raises Misconfigured for a secret that is not ours to write."""
+        """Return what `write` would do with each secret; raise Misconfigured for a secret of another owner."""
         return {credential.name: self._compare(credential) for credential in credentials}
 
     def write(self, credentials: Iterable[Credential], verbs: Mapping[str, Verb]) -> None:
-        """Repeating it changes nothing; one that somebody made meanwhile is told by AWS."""
+        """Create or update the secrets; idempotent. AWS reports a secret that was created in the meantime."""
         for credential in credentials:
-            # A token made from the value would make nothing of a return to an older one: that version is there already.
+            # A token derived from the value would ignore a return to an older value, whose version exists already.
             text, token = canonical_json(credential.value), str(uuid4())
             if verbs[credential.name] == "create":
                 self._create(credential.name, text, token)
@@ -61,13 +61,13 @@ class CredentialSecrets:
             return "create"
         if "DeletedDate" in found:
             raise Misconfigured(
-                f"secret {name} is scheduled for deletion, and the credentials of the document belong there; "
+                f"secret {name} is scheduled for deletion, but the document stores credentials in it; "
                 f"keep it: aws secretsmanager restore-secret --secret-id {name}"
             )
         if {"Key": STACK_TAG, "Value": self._stack} not in found.get("Tags", []):
             raise Misconfigured(
-                f"secret {name} exists and was not made for stack {self._stack}, so it is left alone; if it may be "
-                "overwritten: aws secretsmanager tag-resource "
+                f"secret {name} exists and does not belong to stack {self._stack}, so it is not changed; to "
+                "allow it: aws secretsmanager tag-resource "
                 f"--secret-id {name} --tags Key={STACK_TAG},Value={self._stack}"
             )
         current = self._ask(f"read secret {name}", self._clients.secretsmanager.get_secret_value, name)

@@ -1,4 +1,4 @@
-"""KMS: private keys between two steps, bound to what they are for: stack, certificate and revision."""
+"""KMS: seal private keys during an issuance, bound to stack, certificate and revision."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class Sealing:
-    """A seal key; what is closed opens with the same context only."""
+    """Encrypts private keys with one KMS key; a ciphertext decrypts only with the same context."""
 
     def __init__(self, client: KMSClient, key_id: str) -> None:
         self._client = client
         self._key_id = key_id
 
     def close(self, private_key: PrivateKey, context: dict[str, str]) -> str:
-        """Base64 of the ciphertext."""
+        """Return the ciphertext as Base64."""
         der = private_key.der()
         if len(der) > SEALABLE_BYTES:
-            raise Rejected(f"a private key of {len(der)} bytes is too large to be sealed; KMS takes {SEALABLE_BYTES}")
+            raise Rejected(f"a private key of {len(der)} bytes is too large: KMS encrypts at most {SEALABLE_BYTES}")
         with translated("seal a private key"):
             answer = self._client.encrypt(KeyId=self._key_id, Plaintext=der, EncryptionContext=context)
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 
     def open(self, sealed: str, context: dict[str, str], broken: str) -> PrivateKey:
-        """What does not decrypt, or is no key, never will be: SealBroken, with the message."""
+        """Return the private key; raise SealBroken with the message `broken` if it does not decrypt or is invalid."""
         try:
             with translated("open a sealed private key"):
                 der = self._decrypt(base64.b64decode(sealed, validate=True), context)
@@ -53,18 +53,18 @@ class Sealing:
 
 
 class KMSSeal:
-    """The seal key of one stack."""
+    """Seal of one stack: the port Seal on KMS."""
 
     def __init__(self, client: KMSClient, key_id: str, stack: str) -> None:
         self._sealing = Sealing(client, key_id)
         self._stack = stack
 
     def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
-        """Base64 of the ciphertext."""
+        """Return the ciphertext as Base64."""
         return self._sealing.close(private_key, self._context(uid, revision))
 
     def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
-        """What does not decrypt, or is no key, never will be: SealBroken."""
+        """Return the private key; raise SealBroken if it does not decrypt or is invalid."""
         broken = f"the sealed private key of revision {revision} does not open; a new one will be made"
         return self._sealing.open(sealed, self._context(uid, revision), broken)
 

@@ -1,4 +1,4 @@
-"""SNS: one event, one message, with attributes to filter by."""
+"""SNS: publish one message per event, with attributes for filter policies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SNSAnnouncer:
-    """One topic; `source` is the stack, as CloudEvents wants it."""
+    """Publisher on one topic; `source` is the CloudEvents source."""
 
     def __init__(self, client: SNSClient, topic: str, source: str) -> None:
         self._client = client
@@ -21,7 +21,7 @@ class SNSAnnouncer:
         self._source = source
 
     def announce(self, outcome: Outcome) -> None:
-        """Text for mails, JSON for everybody else."""
+        """Publish the event: text for e-mail, JSON for all other protocols."""
         event = json.dumps(outcome.cloud_event(self._source))
         attributes: dict[str, Any] = {
             name: {"DataType": "String.Array", "StringValue": json.dumps(value)}

@@ -1,4 +1,4 @@
-"""SQS: nudges on their way to the issuer."""
+"""SQS: nudges from the checker to the issuer."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from evercert.errors import Rejected
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-LONGEST_DELAY = 900  # seconds; SQS refuses more
+LONGEST_DELAY = 900  # seconds; the maximum of SQS
 
 
 class SQSQueue:
-    """One standard queue: at least once, in any order."""
+    """Nudges on one standard queue: at least once, in any order."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
 
     def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
-        """One batch call; SQS answers for each entry by itself."""
+        """Send one batch; return the nudges that SQS accepted."""
         entries = [{"Id": str(number), "MessageBody": write(nudge)} for number, nudge in enumerate(nudges)]
         with translated("put nudges on the queue"):
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
         return [nudges[int(entry["Id"])] for entry in answer.get("Successful", [])]
 
     def send_later(self, nudge: Nudge, delay: timedelta) -> None:
-        """Whole seconds, rounded up: an early message would be sent away again."""
+        """Send with a delay in whole seconds, rounded up, because an early message would be postponed again."""
         seconds = -int(-delay.total_seconds() // 1)
         with translated(f"nudge {nudge.certificate}"):
             self._client.send_message(
@@ -43,17 +43,17 @@ class SQSQueue:
 
 
 def write(nudge: Nudge) -> str:
-    """The body of a message; no certificate and no secret is ever in it."""
+    """Return the body of a message; it contains only names."""
     body = {"certificate": nudge.certificate}
     return json.dumps(body if nudge.outcome is None else {**body, "outcome": nudge.outcome})
 
 
 def read(body: str) -> Nudge:
-    """The inverse; raises Rejected for anything else."""
+    """Parse the body of a message; raise Rejected if it is invalid."""
     try:
         message = Nudge(**json.loads(body))
     except (ValueError, TypeError, RecursionError):
         message = None
     if message is None or not (isinstance(message.certificate, str) and isinstance(message.outcome, str | None)):
-        raise Rejected('the message is not {"certificate": NAME}')
+        raise Rejected('invalid message: expected {"certificate": NAME}')
     return message

@@ -9,5 +9,5 @@ SECRET_PREFIX = "evercert/certificates/"  # noqa: S105 (a name)
 
 
 def tag_value(name: str) -> str:
-    """A certificate's name where `*` is not allowed: `*.example.com` is `_wildcard.example.com`."""
+    """Return a certificate's name for places that do not allow `*`: `*.example.com` becomes `_wildcard.example.com`."""
     return name.replace("*", "_wildcard")

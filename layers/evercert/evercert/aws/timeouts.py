@@ -1,4 +1,4 @@
-"""How long calls of AWS may take."""
+"""Time limits of AWS calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.config import Config
 
 @dataclass(frozen=True)
 class Limits:
-    """How long one call may take: seconds of each attempt, and between all of them."""
+    """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts."""
 
     connect: int
     read: int
@@ -19,12 +19,12 @@ class Limits:
 
     @property
     def call(self) -> timedelta:
-        """With all its attempts."""
+        """Return the longest duration of a call with all attempts."""
         return timedelta(seconds=self.attempts * (self.connect + self.read) + self.backoff)
 
     @property
     def config(self) -> Config:
-        """For botocore."""
+        """Return the configuration for botocore."""
         return Config(
             connect_timeout=self.connect,
             read_timeout=self.read,
@@ -34,6 +34,6 @@ class Limits:
 
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
-WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # where somebody waits for the answer
-# The signer's own time limit, and its cold start. One attempt: whoever asked us asks again, and two do not fit.
+WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # where a client waits for the answer
+# The signer's own time limit and its cold start. One attempt: the client retries, and two would not fit.
 SIGNER = Limits(connect=1, read=18, attempts=1, backoff=0)

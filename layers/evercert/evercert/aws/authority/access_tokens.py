@@ -1,4 +1,4 @@
-"""DynamoDB: access tokens, lockouts, uses of client secrets and signatures that were taken, each an item of its own."""
+"""DynamoDB: access tokens, lockouts, uses of client secrets, and used signatures, one item each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from evercert.timestamps import from_text
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_FORGOTTEN_AFTER = timedelta(hours=1)  # beyond window and lockout, which a clock may see otherwise than the table
+_FORGOTTEN_AFTER = timedelta(hours=1)  # longer than window and lockout, in case clocks differ
 _TRIES = 3
-_Change = tuple[str, str, dict[str, int]]  # what changes, on which condition, with which values
+_Change = tuple[str, str, dict[str, int]]  # update expression, condition, values
 
 
 class DynamoDBTokens:
-    """Read consistently: a token is used a moment after it was made, and is of no use a moment after it is revoked."""
+    """Access tokens in the state table, read consistently: a new token works at once, a revoked one no longer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -36,11 +36,11 @@ class DynamoDBTokens:
 
     # -- tokens -------------------------------------------------------------------------------------------------------
     def keep(self, token: Token) -> None:
-        """The write may be repeated below us: what stands already is then this very token."""
+        """Store a new token; idempotent under the client's retries."""
         self._put("token", token.digest, _written(token), "keep an access token")
 
     def find(self, digest: str) -> Token | None:
-        """What hands have left there and does not parse is no token."""
+        """Return the token, or None if it is missing or does not parse (manual edits)."""
         item = self._get("token", digest, "look up an access token")
         try:
             return Token(
@@ -56,18 +56,18 @@ class DynamoDBTokens:
             return None
 
     def use(self, digest: str) -> bool:
-        """In one write, so that two at once do not share the last one; a call that is repeated below us takes two."""
+        """Take one use in one write; a retry of the client may take two. Return False if none is left."""
         change: _Change = ("SET #count = #count - :one", "#count > :zero", {":one": 1, ":zero": 0})
         return self._count("token", digest, "uses", change, "use an access token") is not None
 
     def prolong(self, token: Token, expires_at: datetime | None) -> bool:
-        """Never makes a token anew that was revoked."""
+        """Extend a token; return False if it was revoked."""
         update = Update({"ends_at": expires_at, "expires_at": _seconds(expires_at)})
         update.require_same("identity", token.identity)
         return self._update("token", token.digest, update, "renew an access token")
 
     def forget(self, digest: str) -> None:
-        """Repeatable."""
+        """Delete the token; idempotent."""
         with translated("revoke an access token"), suppress(_Otherwise), _conditional():
             self._client.delete_item(
                 TableName=self._table, Key=_key("token", digest), ConditionExpression="attribute_exists(pk)"
@@ -75,18 +75,18 @@ class DynamoDBTokens:
 
     # -- signatures ---------------------------------------------------------------------------------------------------
     def take_signature(self, digest: str, until: datetime) -> bool:
-        """One write decides; one that is repeated below us knows itself by what it wrote the first time."""
+        """Record a signature as used; return False if it was used before. Idempotent under the client's retries."""
         item = {"taken_by": uuid.uuid4().hex, "expires_at": _seconds(until)}
         return self._put("signature", digest, item, "take a signature")
 
     # -- client secrets -----------------------------------------------------------------------------------------------
     def locked_until(self, client_id: str) -> datetime | None:
-        """Milliseconds since 1970, as all times of this item: conditions compare them."""
+        """Return the end of the latest lockout, or None; stored in milliseconds since 1970 for conditions."""
         locked = self._get("client", client_id, "look for a lockout").get("locked_until")
         return datetime.fromtimestamp(int(locked) / 1_000, UTC) if isinstance(locked, Decimal) else None
 
     def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
-        """The first within the window, one more, or the last one; each is a condition of one write."""
+        """Count a wrong secret: the first in the window, another one, or the last one, each by a conditional write."""
         if most == 0:
             return None
         moment = int(now.timestamp() * 1_000)
@@ -97,7 +97,7 @@ class DynamoDBTokens:
             ":until": until,
             ":last": most - 1,
             ":one": 1,
-            # After window and lockout: what is deleted before would end them.
+            # After window and lockout: deleting the item earlier would end them.
             ":expires": math.ceil(now.timestamp() + window + duration + _FORGOTTEN_AFTER.total_seconds()),
         }
         for _ in range(_TRIES):
@@ -107,16 +107,16 @@ class DynamoDBTokens:
                 item = self._count("client", client_id, "failures", change, "count a wrong client secret")
                 if item is not None:
                     return None if "failures" in item else datetime.fromtimestamp(until / 1_000, UTC)
-        raise Unavailable(f"cannot count a wrong client secret: others got in the way {_TRIES} times")
+        raise Unavailable(f"cannot count a wrong client secret: other calls interfered {_TRIES} times")
 
     def succeeded(self, client_id: str) -> None:
-        """Leaves a lockout as it is: it may have begun meanwhile."""
+        """Reset the count; keep a lockout, which may have begun in the meantime."""
         update = Update({"failures": None, "counted_until": None})
         update.require("attribute_exists(#failures)", {}, "failures")
         self._update("client", client_id, update, "forget wrong client secrets")
 
     def use_secret(self, secret_id: str, most: int) -> bool:
-        """Counted for as long as the table lives: a secret that is used up stays so."""
+        """Count a login with a limited client secret, without expiry; return False if none is left."""
         condition = "attribute_not_exists(#count) OR #count < :most"
         change: _Change = ("ADD #count :one", condition, {":one": 1, ":most": most})
         return self._count("secret", secret_id, "uses", change, "count a use of a client secret") is not None
@@ -128,7 +128,7 @@ class DynamoDBTokens:
         return items.plain(answer.get("Item", {}))
 
     def _put(self, kind: str, name: str, values: dict[str, Any], doing: str) -> bool:
-        """False: another one stands there."""
+        """Put an item; return False if it exists with other values."""
         written = {key: items.attribute(value) for key, value in values.items() if value is not None}
         item = {**_key(kind, name), **written}
         try:
@@ -144,7 +144,7 @@ class DynamoDBTokens:
         return True
 
     def _update(self, kind: str, name: str, update: Update, doing: str) -> bool:
-        """False: its condition does not hold."""
+        """Update an item; return False if its condition fails."""
         try:
             with translated(doing), _conditional():
                 self._client.update_item(TableName=self._table, Key=_key(kind, name), **update.arguments())
@@ -153,7 +153,7 @@ class DynamoDBTokens:
         return True
 
     def _count(self, kind: str, name: str, count: str, change: _Change, doing: str) -> dict[str, Any] | None:
-        """The item after the change; None: its condition does not hold."""
+        """Return the changed item, or None if the condition fails."""
         expression, condition, values = change
         try:
             with translated(doing), _conditional():
@@ -187,7 +187,7 @@ _AT_ONCE = (_FAILURES[-1][0], "attribute_not_exists(locked_until) OR locked_unti
 
 
 class _Otherwise(Exception):
-    """The item is not as the write wanted it; `item` is what stands there, if it was asked for."""
+    """The condition of a write failed; `item` is the current item if it was requested."""
 
     def __init__(self, item: Mapping[str, Any] | None) -> None:
         super().__init__("condition failed")
@@ -209,7 +209,7 @@ def _key(kind: str, name: str) -> dict[str, Any]:
 
 
 def _written(token: Token) -> dict[str, Any]:
-    """`expires_at` is the table's: when DynamoDB may delete it."""
+    """Return the attributes of a token; `expires_at` is the TTL attribute of the table."""
     return {
         "identity": token.identity,
         "created_at": token.created_at,
@@ -226,7 +226,7 @@ def _seconds(moment: datetime | None) -> int | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """Raises ValueError or TypeError for what is none: a token whose end cannot be read is not one without end."""
+    """Return the time, or None; raise ValueError or TypeError if it is invalid, which must not mean "no expiry"."""
     if value is None or isinstance(value, str):
         return None if value is None else from_text(value)
     raise TypeError

@@ -1,4 +1,4 @@
-"""How requests and certificates lie in the authority's state table."""
+"""Convert requests and certificates to items of the authority's state table and back."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
 from evercert.timestamps import from_text
 
-REMEMBERED = timedelta(days=400)  # after the end of the certificate
+REMEMBERED = timedelta(days=400)  # after the expiry of the certificate
 SCHEMA = 1
 Item = dict[str, Any]
 Row = TypeVar("Row", RequestRecord, CertificateRecord)
 
 
 def key(kind: str, name: str) -> Item:
-    """The primary key; the sort key is the kind of the item."""
+    """Return the primary key; the sort key is the kind of the item."""
     return {"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}}
 
 
 def under(profile_id: str) -> str:
-    """What a profile's requests are listed under."""
+    """Return the index key of a profile's requests."""
     return f"profile#{profile_id}"
 
 
 def request_item(request: RequestRecord) -> Item:
-    """With its entry in the index of its profile."""
+    """Return the item of a request, with its entry in the index of the profile."""
     return _item(
         key("request", request.id),
         request,
@@ -55,7 +55,7 @@ def request_item(request: RequestRecord) -> Item:
 
 
 def certificate_item(kept: CertificateRecord) -> Item:
-    """Not in the index of the revoked, before it is."""
+    """Return the item of a certificate, without an entry in the index of revoked certificates."""
     return _item(
         key("certificate", kept.id),
         kept,
@@ -69,39 +69,39 @@ def certificate_item(kept: CertificateRecord) -> Item:
 
 
 def read_request(item: Mapping[str, Any]) -> RequestRecord:
-    """Raises Misconfigured for what hands have left there."""
+    """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
     return _read(RequestRecord, item, ("status", "updated_at", "error"))
 
 
 def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
-    """Raises Misconfigured for what hands have left there."""
+    """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
     return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
 
 
 def read_revoked(item: Mapping[str, Any]) -> Revoked:
-    """An entry of the index of the revoked."""
+    """Return an entry of a revocation list from its index entry."""
     values = items.plain(item)
     return Revoked(int(values["serial_number"], 16), from_text(values["revoked_at"]), REASONS[values["reason"]])
 
 
 def fingerprint(kept: CertificateRecord) -> str:
-    """SHA-256 of the certificate, in lower-case hexadecimal."""
+    """Return the SHA-256 of the certificate in lower-case hexadecimal."""
     return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
 
 
 def key_digest(kept: CertificateRecord) -> str:
-    """SHA-256 of its SubjectPublicKeyInfo, in lower-case hexadecimal."""
+    """Return the SHA-256 of its SubjectPublicKeyInfo in lower-case hexadecimal."""
     public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
     return hashlib.sha256(public_bytes(public_key)).hexdigest()
 
 
 def seconds(moment: datetime) -> int:
-    """As the table's TTL wants it."""
+    """Return a time as the TTL attribute of the table."""
     return int(moment.timestamp())
 
 
 def attributes(values: Mapping[str, Any]) -> Item:
-    """Without those that are None, in the table's notation."""
+    """Return the values that are not None as DynamoDB attribute values."""
     return {name: items.attribute(value) for name, value in values.items() if value is not None}
 
 
@@ -111,11 +111,11 @@ def _item(primary: Item, row: RequestRecord | CertificateRecord, values: Mapping
 
 
 def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -> Row:
-    """The document as it was written first, and over it what has changed since."""
+    """Return the stored document, updated with the attributes that change later."""
     values = items.plain(item)
     schema = values.get("schema")
     if isinstance(schema, Decimal) and schema > SCHEMA:
-        raise Misconfigured(f"item {str(values['pk'])[:100]} was written by a newer evercert: deploy that one")
+        raise Misconfigured(f"item {str(values['pk'])[:100]} was written by a newer evercert: deploy that version")
     try:
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
         return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]

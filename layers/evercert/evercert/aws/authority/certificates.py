@@ -22,19 +22,19 @@ from evercert.timestamps import to_text
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-BATCH = 100  # what DynamoDB reads at once
+BATCH = 100  # maximum of one BatchGetItem
 ROUNDS = 5
 NEW = "attribute_not_exists(pk)"
 
 
 class DynamoDBCertificates(DynamoDBCrls):
-    """Reads are consistent, but for lists and what is revoked, which come from indexes."""
+    """Requests and certificates in the state table; reads are consistent except lists, which come from indexes."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         super().__init__(client, table)
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """One transaction; what it met instead is read again, and may be gone meanwhile."""
+        """Open a request in one transaction; return the existing one if it conflicts."""
         writes = [self._put(items.request_item(request))]
         if token is not None:
             more = {"request": request.id, "expires_at": items.seconds(request.leaf.not_after + items.REMEMBERED)}
@@ -48,7 +48,7 @@ class DynamoDBCertificates(DynamoDBCrls):
                 return request
             if (stands := self._standing(request, token)) is not None:
                 return stands
-        raise Unavailable(f"cannot open request {request.id}: another one comes and goes")
+        raise Unavailable(f"cannot open request {request.id}: it conflicts with another request")
 
     def _standing(self, request: RequestRecord, token: str | None) -> RequestRecord | None:
         found = self.request_of(token) if token is not None else None
@@ -57,22 +57,22 @@ class DynamoDBCertificates(DynamoDBCrls):
         return found or self.request(request.id)
 
     def request(self, request_id: str) -> RequestRecord | None:
-        """One consistent read."""
+        """Return the item with one consistent read."""
         item = self._get("request", request_id)
         return items.read_request(item) if item else None
 
     def request_of(self, token: str) -> RequestRecord | None:
-        """Two consistent reads."""
+        """Return the request with two consistent reads."""
         item = self._get("idempotency", token)
         return self.request(item["request"]["S"]) if item else None
 
     def renewal_of(self, certificate_id: str) -> RequestRecord | None:
-        """Two consistent reads."""
+        """Return the request with two consistent reads."""
         item = self._get("certificate", certificate_id)
         return self.request(item["renewal"]["S"]) if "renewal" in item else None
 
     def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
-        """One transaction; the link is left out where the claim went to somebody else meanwhile."""
+        """Store the certificate in one transaction, without the link if another request has claimed the renewal."""
         issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
         issued.require("attribute_exists(pk)", {}, "")
         fingerprint = {"certificate": kept.id, "expires_at": items.seconds(kept.not_after + items.REMEMBERED)}
@@ -94,11 +94,11 @@ class DynamoDBCertificates(DynamoDBCrls):
         if not met:
             return kept
         if (stands := self.certificate(kept.id)) is None:
-            raise Unavailable(f"cannot {doing}: its request is gone")
+            raise Unavailable(f"cannot {doing}: its request no longer exists")
         return stands
 
     def fail(self, request: RequestRecord, error: str) -> None:
-        """One transaction; what has ended stays as it is."""
+        """End the request in one transaction; a finished request stays unchanged."""
         failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at})
         failed.require("#status = :pending", {":pending": "pending"}, "status")
         writes = [self._update("request", request.id, failed)]
@@ -112,7 +112,7 @@ class DynamoDBCertificates(DynamoDBCrls):
             refused(self._client, writes[:1], doing)
 
     def certificate(self, name: str) -> CertificateRecord | None:
-        """One consistent read; two by its fingerprint."""
+        """Return the certificate with one consistent read, or two by its fingerprint."""
         item = self._get("certificate", name)
         if not item and len(name) == 64:  # noqa: PLR2004 (SHA-256 in hexadecimal)
             found = self._get("fingerprint", name)
@@ -120,12 +120,12 @@ class DynamoDBCertificates(DynamoDBCrls):
         return items.read_certificate(item) if item else None
 
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
-        """Into the index of the revoked, unless it is self-signed: then no CRL lists it."""
+        """Revoke the certificate and index it for the CRL, unless it is self-signed."""
         if (found := self.certificate(certificate_id)) is None:
             return None
-        if reason == "KEY_COMPROMISE":  # first: a revocation that dies here is asked for again
+        if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
-            refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or it is known
+            refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or stored
         revoked = Update({"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None})
         revoked.require("attribute_exists(pk) AND attribute_not_exists(#revoked_at)", {}, "revoked_at")
         with translated(f"revoke certificate {certificate_id}"):
@@ -143,11 +143,11 @@ class DynamoDBCertificates(DynamoDBCrls):
         return items.read_certificate(answer["Attributes"])
 
     def compromised(self, public_key: bytes) -> bool:
-        """One consistent read."""
+        """Return the item with one consistent read."""
         return bool(self._get("compromised", hashlib.sha256(public_key).hexdigest()))
 
     def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
-        """Keys from the index, the rest from the table."""
+        """Return the newest requests: keys from the index, items from the table."""
         keys = []
         values = {":under": {"S": items.under(profile_id)}}
         for entry in self._query("listed", "listed_under = :under", values, backwards=True):
@@ -158,7 +158,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         return sorted(found, key=lambda request: request.created_at, reverse=True)
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterator[Revoked]:
-        """From the index of the revoked."""
+        """Yield the entries of the CRL from their index."""
         values = {":ca": {"S": ca_id}, ":after": {"S": to_text(expiring_after)}}
         for entry in self._query("revoked", "revoked_by = :ca AND not_after > :after", values):
             yield items.read_revoked(entry)
@@ -173,4 +173,4 @@ class DynamoDBCertificates(DynamoDBCrls):
                 if not (wanted := answer.get("UnprocessedKeys", {})):
                     break
             else:
-                raise Unavailable("cannot read requests: the table is too busy")
+                raise Unavailable("cannot read requests: the table is throttled")

@@ -1,4 +1,4 @@
-"""DynamoDB: what operators set up for the authority, in a table that no function can write."""
+"""DynamoDB: the configuration of the authority, in a table that no function can write."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 M = TypeVar("M", bound=Model)
-PAGES = 100  # of at most 1 MiB; an authority has dozens of items, and a table without end is somebody else's
+PAGES = 100  # of at most 1 MiB; an authority has dozens of items
 
 
 class Project(Model):
-    """A name that profiles and applications are grouped under."""
+    """Name of a group of profiles and applications."""
 
     id: str
     slug: str
@@ -37,26 +37,26 @@ MODELS: dict[str, type[Model]] = {
     "application": Application,
     "identity": Identity,
 }
-CLIENT = "client"  # of universal auth: its client id, and whose it is
+CLIENT = "client"  # universal auth: client id and its identity
 
 
 class DynamoDBConfiguration:
-    """Port Configuration. Reads consistently, and anew each time: what an operator changes counts at once."""
+    """Port Configuration; reads consistently at every call, so that changes take effect at once."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def ca(self, ca_id: str) -> CA | None:
-        """By its id."""
+        """Return the object with this id, or None."""
         return self._one(CA, "ca", ca_id)
 
     def cas(self) -> tuple[CA, ...]:
-        """All of them, by name."""
+        """Return all CAs by name."""
         return tuple(sorted(self._all(CA, "ca"), key=lambda ca: ca.name))
 
     def every_ca(self) -> dict[str, CA | Misconfigured]:
-        """By id; in place of one that cannot be read stands why, so that it is in no other's way."""
+        """Return all CAs by id; an unreadable one is replaced by its error, so that it does not affect the others."""
         found: dict[str, CA | Misconfigured] = {}
         for item in self._items("ca"):
             key = _text(item, "sk")
@@ -67,28 +67,28 @@ class DynamoDBConfiguration:
         return found
 
     def profile(self, profile_id: str) -> Profile | None:
-        """With its policy."""
+        """Return the profile with its policy, or None."""
         return self._one(Profile, "profile", profile_id)
 
     def profiles(self) -> tuple[Profile, ...]:
-        """All of them, by project and slug."""
+        """Return all profiles by project and slug."""
         return tuple(sorted(self._all(Profile, "profile"), key=lambda profile: profile.key))
 
     def project(self, project_id: str) -> str | None:
-        """Its slug."""
+        """Return the slug of the project, or None."""
         found = self._one(Project, "project", project_id)
         return None if found is None else found.slug
 
     def application(self, application_id: str) -> Application | None:
-        """By its id."""
+        """Return the object with this id, or None."""
         return self._one(Application, "application", application_id)
 
     def identity(self, identity_id: str) -> Identity | None:
-        """By its id."""
+        """Return the object with this id, or None."""
         return self._one(Identity, "identity", identity_id)
 
     def identity_of_client(self, client_id: str) -> Identity | None:
-        """By the client id of its universal auth; one that has another client id by now is not meant."""
+        """Return the identity with this client id, or None if it now has another one."""
         item = self._read(CLIENT, client_id)
         found = self.identity(_text(item, "identity")) if item is not None else None
         named = found is not None and found.universal is not None and found.universal.client_id == client_id
@@ -108,14 +108,14 @@ class DynamoDBConfiguration:
         except (KeyError, TypeError, ValueError):
             schema = 0
         if schema > SCHEMA:
-            raise Misconfigured(f"{kind} {key} of the authority was written by a newer evercert: deploy that one")
+            raise Misconfigured(f"{kind} {key} of the authority was written by a newer evercert: deploy that version")
         try:
             return cast("M", _model(model, _text(item, "document")))
         except ValidationError as error:
             raise Misconfigured(f"{kind} {key} of the authority does not parse: {first_problem(error)}") from error
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
-        if not key:  # DynamoDB takes no empty key, and nobody has one
+        if not key:  # DynamoDB rejects an empty key
             return None
         with translated(f"read {kind} {key} of the authority"):
             answer = self._client.get_item(
@@ -141,14 +141,14 @@ class DynamoDBConfiguration:
         raise Misconfigured(f"the table {self._table} has more than {PAGES} pages of {kind}: too many for an authority")
 
 
-@lru_cache(maxsize=256)  # read anew each time, and parsed when it has changed
+@lru_cache(maxsize=256)  # items are read every time and parsed only after a change
 def _model(model: type[M], document: str) -> M:
-    """Raises ValidationError."""
+    """Parse a document; raise ValidationError."""
     return model.model_validate_json(document)
 
 
 def _text(item: dict[str, Any], name: str) -> str:
-    """Empty for what is no text; that parses as nothing, and names nothing."""
+    """Return a text attribute, or an empty text, which parses as nothing."""
     found = item.get(name)
     value = found.get("S") if isinstance(found, dict) else None
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""DynamoDB: what operators set up for the authority, written with their own rights, and by nobody else."""
+"""DynamoDB: write the configuration of the authority, with the operator's rights."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ from evercert.schema import Model
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-NAMED = "named"  # `identity#web`: whose the name is; ids are random, and two of one name could be taken for each other
-MOST = 100  # writes that DynamoDB takes together
-_CONFLICTS = 3  # tries of a transaction that meets another one
+NAMED = "named"  # `identity#web`: the owner of a name, because ids are random and names must be unique
+MOST = 100  # maximum writes of one transaction
+_CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 _KINDS = {model: kind for kind, model in MODELS.items()}
 _NAMES: dict[type[Model], str] = {CA: "name", Project: "slug", Profile: "key", Application: "name", Identity: "name"}
-_OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # none: hands have restored a part
+_OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # absent: an operator restored a part by hand
 Write = dict[str, Any]
 
 
 class AuthorityEstate(DynamoDBConfiguration):
-    """Reads as the functions do. What it writes replaces only the very text that this object has read before."""
+    """Configuration with write access; a write only replaces the text that this object has read."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         super().__init__(client, table)
         self._seen: dict[tuple[str, str], str] = {}
 
     def projects(self) -> dict[str, str]:
-        """Slugs by id."""
+        """Return the slugs of the projects by id."""
         return {project.id: project.slug for project in self._all(Project, "project")}
 
     def applications(self) -> tuple[Application, ...]:
-        """All of them, by name."""
+        """Return all objects of the kind by name."""
         return tuple(sorted(self._all(Application, "application"), key=lambda application: application.name))
 
     def identities(self) -> tuple[Identity, ...]:
-        """All of them, by name."""
+        """Return all objects of the kind by name."""
         return tuple(sorted(self._all(Identity, "identity"), key=lambda identity: identity.name))
 
     def ca_named(self, name: str) -> CA | None:
-        """By its name."""
+        """Return the object with this name, or None."""
         return self.ca(self._id_of("ca", name))
 
     def identity_named(self, name: str) -> Identity | None:
-        """By its name."""
+        """Return the object with this name, or None."""
         return self.identity(self._id_of("identity", name))
 
     def write(self, *things: Model) -> None:
-        """All together or none; raises Rejected when somebody else was faster. Repeating it changes nothing."""
+        """Write all objects or none; idempotent. Raise Rejected if another operator changed one of them."""
         writes = [write for thing in things for write in self._puts(thing)]
         if len(writes) > MOST:
             raise Rejected(
-                f"{len(writes)} writes belong together, and DynamoDB takes {MOST}: split the document in two"
+                f"{len(writes)} writes are one transaction, and DynamoDB accepts {MOST}: split the document in two"
             )
         self._transact(writes, "write", [_named(thing) for thing in things])
         for thing in things:
             self._seen[_key(thing)] = _document(thing)
 
     def remove(self, identity: Identity) -> None:
-        """With its client and its name; nothing of it can log in any more, and its tokens are worth nothing."""
+        """Delete an identity with its client id and name; its logins and tokens become invalid."""
         unchanged, seen = self._as_seen("identity", identity.id)
         key = {"TableName": self._table, "Key": _keys("identity", identity.id)}
         claims = [(NAMED, f"identity#{identity.name}", "id")]
@@ -90,13 +90,13 @@ class AuthorityEstate(DynamoDBConfiguration):
             yield self._claim(CLIENT, thing.universal.client_id, "identity", thing.id)
 
     def _claim(self, kind: str, key: str, field: str, value: str) -> Write:
-        """Ours already, or nobody's."""
+        """Return the write that claims a key for its owner."""
         item = {**_keys(kind, key), field: {"S": value}}
         put = {"TableName": self._table, "Item": item}
         return {"Put": {**put, "ConditionExpression": _OURS_OR_NONE, **_is(field, value)}}
 
     def _as_seen(self, kind: str, key: str) -> tuple[str, dict[str, Any]]:
-        """The condition that it is still what was read, and what the condition names."""
+        """Return the condition that an object is unchanged since it was read, with its names and values."""
         seen = self._seen.get((kind, key))
         if seen is None:
             return "attribute_not_exists(pk)", {}
@@ -114,7 +114,7 @@ class AuthorityEstate(DynamoDBConfiguration):
                 else:
                     return
         if writes:
-            raise Unavailable(f"cannot {doing} {what}: other writes got in the way; run the command again")
+            raise Unavailable(f"cannot {doing} {what}: other writes interfered; run the command again")
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         item = super()._read(kind, key)
@@ -149,7 +149,7 @@ def _key(thing: Model) -> tuple[str, str]:
 
 
 def _named(thing: Model) -> str:
-    """For messages."""
+    """Return a description for messages."""
     return f"{_KINDS[type(thing)]} {getattr(thing, _NAMES[type(thing)])}"
 
 
@@ -158,14 +158,14 @@ def _document(thing: Model) -> str:
 
 
 def _check_cancellation(error: ClientError, what: str) -> None:
-    """Returns when the transaction only met another one, and can be tried again."""
+    """Return if the transaction can be retried; otherwise raise the translated error."""
     if code(error) != "TransactionCanceledException":
         raise error
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
     codes = [reason.get("Code") for reason in reasons]
     if "ConditionalCheckFailed" in codes:
         raise Rejected(
-            f"{what}: changed or made by somebody else meanwhile, and nothing was written; run the command again"
+            f"{what}: changed in the meantime, and nothing was written; run the command again"
         ) from error
     if "TransactionConflict" not in codes:
         raise error

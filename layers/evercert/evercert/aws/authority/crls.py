@@ -1,4 +1,4 @@
-"""DynamoDB: numbers and bytes of CRLs, and what the authority's other tables of state share."""
+"""DynamoDB: numbers and contents of CRLs, and the reads that the authority's state shares."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 PART = 390_000  # bytes; an item has at most 400 KB: about 9,000 entries
-MOST_PARTS = 10  # more than the API could answer with
-KEPT = 86_400  # seconds after it is of no use any more
+MOST_PARTS = 10  # more than one API response can contain
+KEPT = 86_400  # seconds after a newer list replaced it
 PAGES = 1_000
 ROUNDS = 10
 
 
 class DynamoDBCrls:
-    """One item for each CA: the latest number given, the latest list and its number."""
+    """One item per CA: the latest number, the latest list and its number."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
-        """By a conditional write: of two that ask at once, one asks again."""
+        """Take the next number by a conditional write, retried on conflicts."""
         for _ in range(ROUNDS):
             item = self._get("crl", ca_id)
             seen = int(item["number"]["N"]) if "number" in item else 0
@@ -42,37 +42,37 @@ class DynamoDBCrls:
             update.require_same("number", seen or None)
             if self._written(ca_id, update.arguments(), f"number a CRL of CA {ca_id}"):
                 return number
-        raise Unavailable(f"cannot number a CRL of CA {ca_id}: others do so again and again")
+        raise Unavailable(f"cannot number a CRL of CA {ca_id}: other calls interfered")
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:
-        """In parts, because an item has at most 400 KB: the parts first, and then what names them."""
+        """Store the list in parts of at most 400 KB: the parts first, then the item that refers to them."""
         parts = [der[start : start + PART] for start in range(0, len(der), PART)]
         if len(parts) > MOST_PARTS:
             raise Rejected(
-                f"the CRL of CA {ca_id} has {len(der)} bytes; one of at most {MOST_PARTS * PART} can be kept"
+                f"the CRL of CA {ca_id} has {len(der)} bytes; at most {MOST_PARTS * PART} can be stored"
             )
         expires = items.seconds(x509.load_der_x509_crl(der).next_update_utc or datetime.max.replace(tzinfo=UTC))
         for place, part in enumerate(parts):
             key = items.key("crl-part", f"{ca_id}#{number}#{place}")
             item = {**key, "der": {"B": part}, "expires_at": {"N": str(expires + KEPT)}}
-            refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may be there already
+            refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may exist already
         update = Update({"published": number, "parts": len(parts)})
         update.require("attribute_not_exists(#published) OR #published <= :at", {":at": number}, "published")
         self._written(ca_id, update.arguments(), f"publish CRL {number} of CA {ca_id}")
 
     def published(self, ca_id: str) -> bytes | None:
-        """A consistent read for the CA, and one for each part."""
+        """Return the latest list: a consistent read for the CA, and one per part."""
         item = self._get("crl", ca_id)
         if "published" not in item:
             return None
         number, count = item["published"]["N"], int(item["parts"]["N"])
         parts = [self._get("crl-part", f"{ca_id}#{number}#{place}") for place in range(count)]
         if not all("der" in part for part in parts):
-            raise Misconfigured(f"CRL {number} of CA {ca_id} is not whole; publish a new one")
+            raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one")
         return b"".join(bytes(part["der"]["B"]) for part in parts)
 
     def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
-        """Whether the condition, which every one of them has, held."""
+        """Update the item of a CA; return whether its condition held."""
         with translated(doing):
             try:
                 self._client.update_item(

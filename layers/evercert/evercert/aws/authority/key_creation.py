@@ -1,4 +1,4 @@
-"""KMS: keys for CAs, made once, and found again by their tags when whoever made them died before writing it down."""
+"""KMS: create keys for CAs, and find them by their tags after a crash."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ SPECS: dict[KeyAlgorithm, str] = {
     "RSA_3072": "RSA_3072",
     "RSA_4096": "RSA_4096",
 }
-PAGES, PAGE = 20, 1000  # keys of a region; more are too many to look through
-_NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that others keep to themselves, or have deleted
+PAGES, PAGE = 20, 1000  # keys of a region; more are too many to search
+_NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that the caller may not read, or deleted
 
 
 class CAKeyMaking:
-    """The keys of one stack's CAs, with the operator's own rights."""
+    """Keys of one stack's CAs, with the operator's rights."""
 
     def __init__(self, client: KMSClient, stack: str) -> None:
         self._client = client
         self._stack = stack
 
     def found(self, name: str, ca_id: str) -> str | None:
-        """The ARN of the key that was made for this CA; raises Misconfigured when there are several.
+        """Return the ARN of the key that was created for this CA, or None; raise Misconfigured if there are several.
 
-        The id is random and was written down before the key was made: whoever else may make and tag keys in the account
-        could have one ready under the names, with signatures of it in hand, but not under the id.
+        The search uses the random id that was stored before the key was created. Another principal that may create and
+        tag keys could prepare a key with the name of the CA, but not with its id.
 
-        Looks through all keys of the region. Disabled keys, and those about to be deleted, do not count.
+        Searches all keys of the region; disabled keys and keys pending deletion do not count.
         """
         wanted = {STACK_TAG: self._stack, CA_ID_TAG: ca_id}
         with translated(f"look for the key of CA {name}"):
@@ -51,12 +51,12 @@ class CAKeyMaking:
             raise Misconfigured(
                 f"{len(found)} keys are tagged {CA_ID_TAG}={ca_id} for CA {name} of stack {self._stack} "
                 f"({', '.join(found)}): "
-                "schedule those for deletion that no CA uses, or take their tags away"
+                "schedule the unused ones for deletion, or remove their tags"
             )
         return found[0] if found else None
 
     def make(self, name: str, ca_id: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
-        """Its ARN; not repeatable, so look first."""
+        """Create the key and return its ARN; not idempotent, so call `found` first."""
         with translated(f"make the key of CA {name}"):
             answer = self._client.create_key(
                 Description=f"{self._stack}: key of CA {name}",
@@ -71,13 +71,13 @@ class CAKeyMaking:
         return answer["KeyMetadata"]["Arn"]
 
     def has_policy(self, key: str, policy: dict[str, Any]) -> bool:
-        """A role that was deleted stands in a policy by its former id, and so makes it another one."""
+        """Return whether the key has this policy; a deleted role appears by its id, so the policy differs."""
         with translated(f"read the policy of key {key}"):
             text = self._client.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         return bool(json.loads(text) == policy)
 
     def put_policy(self, key: str, policy: dict[str, Any]) -> None:
-        """Repeating it changes nothing."""
+        """Set the policy of the key; idempotent."""
         with translated(f"write the policy of key {key}"):
             self._client.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
 
@@ -89,7 +89,7 @@ class CAKeyMaking:
             if not page.get("Truncated"):
                 return
             more = {"Marker": page["NextMarker"]}
-        raise Misconfigured(f"the region has more than {PAGES * PAGE} KMS keys: too many to look through")
+        raise Misconfigured(f"the region has more than {PAGES * PAGE} KMS keys: too many to search")
 
     def _tags(self, arn: str) -> dict[str, str]:
         try:

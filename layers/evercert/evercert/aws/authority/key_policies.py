@@ -1,4 +1,4 @@
-"""Who may do what with the keys of CAs: the policies that `evercert authority init` gives them."""
+"""Key policies that `evercert authority init` sets on the keys of CAs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from evercert.errors import Misconfigured
 
-# No grants: whoever could make one could hand signing on, past all that is below.
+# No grants: a grant could delegate signing and bypass the statements below.
 ADMINISTRATION = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -38,26 +38,26 @@ Policy = dict[str, Any]
 
 @dataclass(frozen=True)
 class Roles:
-    """ARNs of the stack's functions; `others` are all but the signer's."""
+    """ARNs of the roles of the stack's functions; `others` are all but the signer's."""
 
     signer: str
     others: tuple[str, ...]
 
     @property
     def account(self) -> str:
-        """Whoever the account's IAM lets; operators are among them, and the functions' roles are not."""
+        """Return the account as principal: IAM decides who it includes, and other statements deny functions."""
         if not (match := _ROLE.fullmatch(self.signer)):
-            raise Misconfigured("the stack's output SignerRole is no ARN of a role: deploy the stack again")
+            raise Misconfigured("invalid stack output SignerRole: not the ARN of a role; deploy the stack again")
         return f"arn:{match[1]}:iam::{match[2]}:root"
 
 
 def of_root(roles: Roles) -> Policy:
-    """Operators sign with it, in the ceremony; no function does, whatever its role may come to say."""
+    """Return the policy of a root key: operators sign in the ceremony; every function role is denied."""
     return _policy(roles, [_ceremony(roles)], (roles.signer, *roles.others))
 
 
 def of_issuing(roles: Roles, *, outside: bool) -> Policy:
-    """The signer signs with it. An operator does so only where somebody outside has to sign its CSR."""
+    """Return the policy of an issuing key: the signer signs, and operators only if an external CA certifies the key."""
     signer = {
         "Sid": "Signer",
         "Effect": "Allow",

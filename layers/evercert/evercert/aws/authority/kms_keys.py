@@ -1,4 +1,4 @@
-"""KMS: CA keys, which sign digests and show their public half."""
+"""KMS: sign digests with CA keys and read their public keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class KMSKeys:
-    """Raises Unavailable, or Misconfigured for a key that is disabled, gone, closed to us or of another kind."""
+    """Port CAKeys; raises Unavailable, or Misconfigured for a disabled, missing, forbidden or unsuitable key."""
 
     def __init__(self, client: KMSClient) -> None:
         self._client = client
 
     def sign(self, key: str, digest: bytes, algorithm: str) -> bytes:
-        """Never a message: KMS would take 4,096 bytes of one, and a hundred names are more."""
+        """Sign a digest, because KMS accepts only 4,096 bytes of a message."""
         try:
             with translated(f"sign with KMS key {key}"):
                 answer = self._client.sign(
@@ -29,11 +29,11 @@ class KMSKeys:
                     SigningAlgorithm=cast("SigningAlgorithmSpecType", algorithm),
                 )
         except Rejected as error:
-            raise Misconfigured(str(error)) from error  # the digest is ours: it is the key that is of another kind
+            raise Misconfigured(str(error)) from error  # the digest is correct, so the key has another type
         return answer["Signature"]
 
     def public_key(self, key: str) -> bytes:
-        """DER SubjectPublicKeyInfo."""
+        """Return the DER SubjectPublicKeyInfo."""
         try:
             with translated(f"read the public key of KMS key {key}"):
                 return self._client.get_public_key(KeyId=key)["PublicKey"]

@@ -1,4 +1,4 @@
-"""KMS: private keys that the authority made, bound to stack and request."""
+"""KMS: seal private keys that the authority generated, bound to stack and request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class KMSKeySeal:
-    """The authority's own seal key: no other function may use it."""
+    """Seal key of the authority, which no other function may use."""
 
     def __init__(self, client: KMSClient, key_id: str, stack: str) -> None:
         self._sealing = Sealing(client, key_id)
         self._stack = stack
 
     def close(self, private_key: PrivateKey, request_id: str) -> str:
-        """Base64 of the ciphertext."""
+        """Return the ciphertext as Base64."""
         return self._sealing.close(private_key, self._context(request_id))
 
     def open(self, sealed: str, request_id: str) -> PrivateKey:
-        """What does not decrypt, or is no key, never will be: SealBroken."""
+        """Return the private key; raise SealBroken if it does not decrypt or is invalid."""
         broken = f"the sealed private key of request {request_id} does not open; renew its certificate with a new one"
         return self._sealing.open(sealed, self._context(request_id), broken)
 

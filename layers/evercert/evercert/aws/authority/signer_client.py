@@ -1,4 +1,4 @@
-"""Lambda: the signer, asked and waited for."""
+"""Lambda: invoke the signer function and wait for its answer."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from evercert.errors import OutOfTime, Unavailable
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
-LARGEST = 6 * 1_024 * 1_024  # bytes that Lambda takes and gives
+LARGEST = 6 * 1_024 * 1_024  # bytes of a Lambda payload
 
 
 class SignerFunction:
-    """Both verbs may be repeated, so that a time limit loses nothing."""
+    """Client of the signer function; both calls are idempotent."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
         self._function = function
 
     def leaf(self, order: LeafOrder) -> bytes:
-        """DER; raises Refusal, Unavailable, Misconfigured."""
+        """Return the DER; raise Refusal, Unavailable or Misconfigured."""
         return self._asked(encode_leaf(order), f"have certificate {order.id} signed")
 
     def crl(self, order: CrlOrder) -> bytes:
-        """DER; raises Refusal, Unavailable, Misconfigured."""
+        """Return the DER; raise Refusal, Unavailable or Misconfigured."""
         return self._asked(encode_crl(order), f"have CRL {order.number} of CA {order.ca} signed")
 
     def _asked(self, order: dict[str, Any], doing: str) -> bytes:
         payload = json.dumps(order, separators=(",", ":")).encode()
         if len(payload) > LARGEST:
-            raise Unavailable(f"cannot {doing}: the order has {len(payload)} bytes, and Lambda takes {LARGEST}")
+            raise Unavailable(f"cannot {doing}: the order has {len(payload)} bytes, and Lambda accepts {LARGEST}")
         try:
             with translated(doing):
                 answer = self._client.invoke(
                     FunctionName=self._function, InvocationType="RequestResponse", Payload=payload
                 )
                 said = answer["Payload"].read(LARGEST + 1)
-        except OutOfTime as error:  # nobody was asked, and the order can wait for whoever comes back
-            raise Unavailable(f"cannot {doing}: there is no time left to wait for the signer") from error
-        if "FunctionError" in answer:  # ended from outside: its text is the runtime's, and says nothing to a client
-            raise Unavailable(f"cannot {doing}: the signer was ended before it answered; look into its log")
+        except OutOfTime as error:  # the signer was not called; the next poll continues the order
+            raise Unavailable(f"cannot {doing}: no time is left to wait for the signer") from error
+        if "FunctionError" in answer:  # timeout or crash: the text comes from the runtime and is not for clients
+            raise Unavailable(f"cannot {doing}: the signer was terminated before it answered; see its log")
         try:
             return decode_answer(json.loads(said))
         except ValueError:
-            raise Unavailable(f"cannot {doing}: the signer's answer is no JSON") from None
+            raise Unavailable(f"cannot {doing}: the signer's answer is not JSON") from None

@@ -1,4 +1,4 @@
-"""DynamoDB: what was about to be signed, and what was; the signer may put new items there, and nothing else."""
+"""DynamoDB: the signing ledger: intents and results; the signer may only put new items."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from evercert.timestamps import from_text, to_text
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-LARGEST = 350_000  # bytes of a result that are kept; an item has at most 400 KB
+LARGEST = 350_000  # bytes of a stored result; an item has at most 400 KB
 _NEW = "attribute_not_exists(pk)"
 
 
 class DynamoDBLedger:
     """Items `order#<id>` (`intent`, `result`) and `serial#<ca>#<hexadecimal>`, each written once.
 
-    An earlier item is known by the write that it refuses: no permission to read is needed.
+    A refused write returns the earlier item, so the signer needs no permission to read.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -33,8 +33,8 @@ class DynamoDBLedger:
         self._table = table
 
     def intend(self, intent: Intent) -> Intent | None:
-        """Intent and serial number together, or neither."""
-        with translated(f"write down the intent of order {intent.id}"):
+        """Write intent and serial number in one transaction."""
+        with translated(f"record the intent of order {intent.id}"):
             try:
                 self._client.transact_write_items(TransactItems=[self._put(_serial(intent)), self._put(_item(intent))])
             except ClientError as error:
@@ -42,10 +42,10 @@ class DynamoDBLedger:
         return intent
 
     def conclude(self, intent: Intent, der: bytes) -> bytes:
-        """A result of more than 350,000 bytes is kept as its SHA-256 alone; Busy: such a one was written before."""
+        """Write the result, above 350,000 bytes only its SHA-256; raise Busy if such a result was written before."""
         item = {**_key(intent, "result"), "ca": intent.ca, "sha256": hashlib.sha256(der).hexdigest()}
         kept: dict[str, Any] = {"der": {"B": der}} if len(der) <= LARGEST else {}
-        with translated(f"write down the result of order {intent.id}"):
+        with translated(f"record the result of order {intent.id}"):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -71,7 +71,7 @@ class DynamoDBLedger:
 
     @staticmethod
     def _standing(error: ClientError, intent: Intent) -> Intent | None:
-        """The earlier intent of the same order, or None for a serial number that is taken."""
+        """Return the earlier intent of the same order, or None if the serial number is taken."""
         reasons: list[Any] = error.response.get("CancellationReasons", [])
         if code(error) != "TransactionCanceledException" or len(reasons) != len(("serial", "intent")):
             raise error
@@ -80,7 +80,7 @@ class DynamoDBLedger:
         if reasons[0].get("Code") == "ConditionalCheckFailed":
             return None
         if any(reason.get("Code") == "TransactionConflict" for reason in reasons):
-            raise Busy(f"order {intent.id} is being signed by somebody else") from error
+            raise Busy(f"order {intent.id} is being signed by another invocation") from error
         raise error
 
 
@@ -118,4 +118,4 @@ def _read(item: dict[str, Any], order_id: str) -> Intent:
 def _result(intent: Intent, item: dict[str, Any]) -> bytes:
     if isinstance(der := item.get("der", {}).get("B"), bytes):
         return der
-    raise Busy(f"order {intent.id}: another result stands, which is too long to be kept; ask under another number")
+    raise Busy(f"order {intent.id}: another result is recorded, too long to store; request another number")

@@ -1,4 +1,4 @@
-"""DynamoDB: the signer's ledger, as operators read it; no function can."""
+"""DynamoDB: read the signing ledger; only operators may."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDER, CRL = "order#", "crl:"
 
 @dataclass(frozen=True)
 class Entry:
-    """One certificate that the signer was asked for; `sha256` of what it signed, None: it never came to that."""
+    """One ordered certificate; `sha256` of the signed certificate, or None if it was never signed."""
 
     order: str
     ca: str
@@ -29,12 +29,12 @@ class Entry:
 
     @property
     def leaf(self) -> str:
-        """What was ordered, as JSON."""
+        """Return the ordered fields as JSON."""
         return str(self.says.get("leaf", "{}"))
 
     @property
     def names(self) -> list[str]:
-        """Those in it."""
+        """Return the names of the certificate."""
         try:
             return [str(name) for name in json.loads(self.leaf)["names"]]
         except (KeyError, TypeError, ValueError):
@@ -42,14 +42,14 @@ class Entry:
 
 
 class LedgerReading:
-    """Reads every item of the table; for operators, who want to know what was signed."""
+    """Reader of the signing ledger; scans the whole table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def certificates(self) -> list[Entry]:
-        """By time; revocation lists are left out."""
+        """Return all entries by time, without revocation lists."""
         intents: dict[str, dict[str, Any]] = {}
         results: dict[str, str] = {}
         for item in self._items():
@@ -60,12 +60,12 @@ class LedgerReading:
                 intents[order] = item
             elif kind == "result":
                 results[order] = str(item.get("sha256", ""))
-        # A result without its intent cannot come about, and is shown all the more.
+        # A result without an intent should be impossible, so it must be shown.
         found = [_entry(order, intents.get(order, {}), results.get(order)) for order in {**intents, **results}]
         return sorted(found, key=lambda entry: entry.at)
 
     def signed(self, ca_id: str, serial_number: int) -> tuple[Entry, bytes | None] | None:
-        """With its DER, if it came to a result; None: no such number was taken."""
+        """Return the entry and its DER, if it was signed; None if the serial number was not used."""
         taken = self._item(f"serial#{ca_id}#{serial_number:x}", "serial")
         if "order_id" not in taken:
             return None

@@ -1,4 +1,4 @@
-"""The STS of a region, asked with a question that somebody else has signed."""
+"""Forward a signed GetCallerIdentity request to the STS of a region."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from evercert.http_client.transport import Resolve
 
-LIMIT = timedelta(seconds=5)  # of the whole call
+LIMIT = timedelta(seconds=5)  # limit of the whole call
 LARGEST_ANSWER = 64 * 1_024
 _OK, _WRONG, _FORBIDDEN = 200, 400, 403
 _REGION = re.compile(r"[a-z0-9-]{1,20}")
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):[\x21-\x7e]{1,1900}")
-# Errors of 400 that say the same as 403: another try with this question is worth nothing.
-_NOBODY = {
+# Errors with status 400 that mean the same as 403: a retry with this request is useless.
+_REJECTED = {
     "IncompleteSignature",
     "RequestExpired",
     "ExpiredToken",
@@ -38,25 +38,25 @@ _NOBODY = {
 
 
 class STSOverHTTP:
-    """`endpoint`: instead of AWS's own, for development; the host that was signed is named there too."""
+    """Port Sts over HTTPS; `endpoint` replaces AWS's own for development and keeps the signed host name."""
 
     def __init__(self, endpoint: str | None = None, *, resolve: Resolve | None = None) -> None:
         self._endpoint = endpoint
         self._resolve = resolve
 
     def caller(self, region: str, headers: dict[str, str], body: bytes) -> Caller:
-        """Sends these headers and no others: whatever STS reads has been looked at, and nothing asks it for JSON.
+        """Return the caller; send exactly these headers, which were all checked.
 
-        Raises Refusal (401) when it says nobody, Unavailable when it says nothing.
+        Raise Refusal (401) if STS rejects the signature, Unavailable if it does not answer.
         """
         if not _REGION.fullmatch(region):
-            raise Unavailable("STS cannot be asked: its region is none")
+            raise Unavailable("cannot call STS: invalid region")
         what = f"STS in {region}"
         status, answer = self._answer(region, headers, body, what)
         if status == _OK:
             return _caller(answer, what)
         error = _error(answer)
-        if status == _FORBIDDEN or (status == _WRONG and error in _NOBODY):
+        if status == _FORBIDDEN or (status == _WRONG and error in _REJECTED):
             said = f" ({printable(error, 60)})" if error else ""
             raise unauthorized(f"Access denied: STS did not accept the signature{said}.")
         raise Unavailable(f"{what} answered {status}")
@@ -65,17 +65,17 @@ class STSOverHTTP:
         return self._endpoint or f"https://sts.{region}.amazonaws.com/"
 
     def _answer(self, region: str, headers: dict[str, str], body: bytes, what: str) -> tuple[int, bytes]:
-        """A connection of its own for each call: logins are rare, and two at once must not share a time limit."""
+        """Return the response; each call has its own connection, so that two calls do not share a time limit."""
         import httpx  # noqa: PLC0415 (a tenth of a cold start, and most calls are no logins)
 
         from evercert.http_client.transport import Backend, Transport, system_resolve  # noqa: PLC0415
 
         backend = Backend(self._resolve or system_resolve, LIMIT, local=self._endpoint is not None)
         backend.limit.begin()
-        # A request by hand, because a client adds headers of its own, and `Accept` would change the answer.
+        # Built by hand, because a client adds headers, and `Accept` would change the response format.
         request = httpx.Request("POST", self._url(region), headers=headers, content=body)
         try:
-            # Neither redirects nor proxies: both would show somebody else who logs in.
+            # No redirects and no proxies: both would disclose the login to another server.
             with httpx.Client(
                 transport=Transport(self._trusted, backend),
                 timeout=LIMIT.total_seconds(),
@@ -87,7 +87,7 @@ class STSOverHTTP:
         except httpx.HTTPError as error:
             late = isinstance(error, httpx.TimeoutException)
             raise Unavailable(f"{what} {'did not answer in time' if late else 'cannot be reached'}") from error
-        except Misconfigured as error:  # its name resolves to where nothing is sent; whoever logs in cannot mend that
+        except Misconfigured as error:  # the name resolves to a forbidden address, which the client cannot fix
             raise Unavailable(f"{what} cannot be reached: {error}") from error
 
     @cached_property
@@ -105,15 +105,15 @@ def _read(response: httpx.Response, what: str) -> bytes:
 
 
 def _parsed(answer: bytes) -> ET.Element | None:
-    """None for what is no XML, or more than plain elements: `<!` begins every DOCTYPE and so every entity."""
+    """Return the parsed XML, or None if it is invalid or contains `<!` (DOCTYPE, entities)."""
     with suppress(ValueError, ET.ParseError):
-        text = answer.decode("utf-8")  # any other encoding would hide `<!`
+        text = answer.decode("utf-8")  # another encoding could hide `<!`
         return None if "<!" in text else ET.fromstring(text)  # noqa: S314 (no entity is ever defined)
     return None
 
 
 def _caller(answer: bytes, what: str) -> Caller:
-    """`GetCallerIdentityResponse/GetCallerIdentityResult`, whatever the namespace; all three parts, once each."""
+    """Return the caller from `GetCallerIdentityResult`, in any namespace; all three parts must occur once."""
     root = _parsed(answer)
     found = {}
     if root is not None and _name(root) == "GetCallerIdentityResponse":
@@ -122,12 +122,12 @@ def _caller(answer: bytes, what: str) -> Caller:
             found[part] = texts[0] if len(texts) == 1 else ""
     match = _ARN.fullmatch(found.get("Arn", ""))
     if match is None or match[1] != found["Account"] or not found["UserId"]:
-        raise Unavailable(f"{what} answered {_OK} with something that names nobody")
+        raise Unavailable(f"{what} answered {_OK} without a caller")
     return Caller(found["Account"], found["Arn"], found["UserId"])
 
 
 def _error(answer: bytes) -> str:
-    """Its code, or nothing."""
+    """Return the error code, or an empty text."""
     root = _parsed(answer)
     return "" if root is None else (root.findtext("{*}Error/{*}Code") or "").strip()
 

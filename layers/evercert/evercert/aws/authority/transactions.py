@@ -1,4 +1,4 @@
-"""Several conditional writes of the authority, all or none."""
+"""Conditional writes of the authority in one transaction."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from evercert.errors import Unavailable
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-CONFLICTS = 5  # tries of writes that meet others
+CONFLICTS = 5  # attempts of writes that conflict with others
 
 
 def refused(client: DynamoDBClient, writes: Sequence[Any], doing: str) -> list[bool]:
-    """Which of the writes did not find what they wanted; empty: all are done.
+    """Run the writes in one transaction; return the indexes of those whose condition failed, empty on success.
 
-    Raises Unavailable when other writes get in the way again and again.
+    Raise Unavailable after repeated conflicts.
     """
     for _ in range(CONFLICTS):
         with translated(doing):
@@ -36,4 +36,4 @@ def refused(client: DynamoDBClient, writes: Sequence[Any], doing: str) -> list[b
                     raise
             else:
                 return []
-    raise Unavailable(f"cannot {doing}: other writes got in the way {CONFLICTS} times")
+    raise Unavailable(f"cannot {doing}: other writes interfered {CONFLICTS} times")

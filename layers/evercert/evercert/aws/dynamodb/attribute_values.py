@@ -1,4 +1,4 @@
-"""Python values in DynamoDB's notation, and back: `{"S": "text"}` is `"text"`."""
+"""Convert Python values to DynamoDB attribute values and back: `{"S": "text"}` is `"text"`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def written(value: object) -> dict[str, Any]:
-    """Raises TypeError for what a record never holds, floats among them: DynamoDB's numbers are decimal."""
+    """Return the attribute value; raise TypeError for types that no record holds, such as float."""
     match value:
         case None:
             return {"NULL": True}
@@ -22,11 +22,11 @@ def written(value: object) -> dict[str, Any]:
             return {"M": {str(name): written(part) for name, part in value.items()}}
         case list() | tuple():
             return {"L": [written(part) for part in value]}
-    raise TypeError(f"no {type(value).__name__} is ever stored")
+    raise TypeError(f"no {type(value).__name__} can be stored")
 
 
 def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """The inverse; binaries and sets, which only hands can have left there, stay as they are, and fit nowhere."""
+    """Return the Python value; binaries and sets (manual edits) stay unconverted, so that no model accepts them."""
     ((kind, content),) = value.items()
     match kind:
         case "S" | "BOOL":

@@ -1,4 +1,4 @@
-"""DynamoDB: the breakers, one item for each service that somebody complained of."""
+"""DynamoDB: circuit breakers, one item for each service with a reported failure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class DynamoDBBreakers:
-    """Read eventually consistent: half the price, and a moment's delay costs one call more."""
+    """Circuit breakers of a stack; eventually consistent reads cost half, and an extra call now and then."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def read(self, service: str) -> BreakerState:
-        """What hands have left there and does not parse is as good as nothing, and is taken away."""
+        """Return the state; treat an item that does not parse (manual edits) as absent, and delete it."""
         with translated(f"look whether {service} answers"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
@@ -37,17 +37,17 @@ class DynamoDBBreakers:
             if "shut_until" in values:
                 self.clear(
                     BreakerState(service, shut_until=values["shut_until"])
-                )  # whatever it is, it is only compared
+                )  # any value, because it is only compared
             return BreakerState(service)
 
     def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
-        """Of several that meet the same outage, one writes."""
+        """Open the breaker; only one of several runs that see the same outage writes."""
         expires = int((until + FORGOTTEN_AFTER).timestamp())
         update = Update({"failures": failures, "shut_until": until, "expires_at": expires})
         return self._write(gate, update, f"note that {gate.service} does not answer")
 
     def clear(self, gate: BreakerState) -> None:
-        """Whoever wrote meanwhile knows better."""
+        """Delete the state, unless another run changed it in the meantime."""
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
         self._write(gate, update, f"note that {gate.service} answers again")
 

@@ -1,4 +1,4 @@
-"""DynamoDB: what is due and what expires, read from the two indexes, never by a scan."""
+"""DynamoDB: due and expiring certificates, read from two indexes without a scan."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PAGE = 100
 
 
 class DynamoDBDueIndex:
-    """16 queries for an idle table, and a page for every 100 due entries of a shard."""
+    """Due index of a table: 16 queries if nothing is due, and a page for every 100 due entries of a shard."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def due(self, now: datetime) -> Iterator[Due]:
-        """Merged from all shards, each sorted by the index."""
+        """Yield due entries, merged from all shards, longest overdue first."""
         values = {":now": {"S": to_text(now)}}
         shards = [
             (
@@ -39,7 +39,7 @@ class DynamoDBDueIndex:
         return heapq.merge(*shards, key=lambda due: due.due_at)
 
     def expiring(self, page: int) -> Iterator[Expiring]:
-        """The same of the other index."""
+        """Yield expiring entries, merged from all shards, earliest expiry first."""
         shards = [
             (
                 Expiring((item["pk"]["S"], item["sk"]["S"]), item["not_after"]["S"])
@@ -50,7 +50,7 @@ class DynamoDBDueIndex:
         return heapq.merge(*shards, key=lambda expiring: expiring.not_after)
 
     def put_off(self, due: Due, until: datetime) -> bool:
-        """The index is eventually consistent: without the condition, a stale entry would undo a newer due time."""
+        """Postpone an entry if its due time is unchanged; the index may return stale entries."""
         partition, sort = due.key
         try:
             with translated(f"put off {partition}"):
@@ -70,7 +70,7 @@ class DynamoDBDueIndex:
             )
         except ClientError as error:
             if code(error) in {"ConditionalCheckFailedException", "TransactionConflictException"}:
-                raise _Overtaken from error  # somebody writes it right now
+                raise _Overtaken from error  # another write is in progress
             raise
 
     def _shard(

@@ -1,4 +1,4 @@
-"""DynamoDB: the issuers that operators defined, in a table that the issuer can only read."""
+"""DynamoDB: open the issuers that operators defined, from a table that the functions can only read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDBIssuers:
-    """Opens an issuer by the name that specs use."""
+    """Opens issuers by the names that specs use."""
 
     def __init__(self, client: DynamoDBClient, table: str, registry: Registry, context: Callable[[], object]) -> None:
         """`context` makes the second argument of every issuer class; it is called when the first issuer needs it."""
@@ -32,9 +32,9 @@ class DynamoDBIssuers:
         self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
     def open(self, name: str) -> OpenIssuer:
-        """Reads the definition anew each time, with the operators' pauses: an edit counts from the next run on.
+        """Read the definition and the pauses at every call, so that an edit takes effect at the next run.
 
-        As long as it stays the same, so does the issuer, with all that it has asked for already.
+        While the definition is unchanged, the same issuer object is returned, with its logins and lookups.
         """
         found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
         if f"issuer#{name}" not in found:
@@ -48,7 +48,7 @@ class DynamoDBIssuers:
         return replace(known[1], paused=len(found) > 1)
 
     def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
-        """All three in one call."""
+        """Read the items with these keys in one call."""
         wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
         with translated(f"read issuer {name}"):
             answer = self._client.batch_get_item(RequestItems=wanted)
@@ -58,7 +58,7 @@ class DynamoDBIssuers:
 
 
 def read_definition(item: items.Item, name: str) -> Component:
-    """The definition as it was applied; raises Misconfigured."""
+    """Return the stored definition; raise Misconfigured if it does not parse."""
     try:
         return Component.model_validate(json.loads(items.plain(item)["definition"]))
     except ValidationError as error:

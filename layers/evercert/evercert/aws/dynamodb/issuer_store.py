@@ -1,4 +1,4 @@
-"""DynamoDB: issuer definitions and pauses, in the table that no function can write."""
+"""DynamoDB: write issuer definitions and pauses, in a table that no function can write."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _STACK = f"{PAUSE}stack"
 
 
 class DynamoDBOperating:
-    """The issuers' table of a stack, with the operator's own rights."""
+    """Issuer definitions and pauses of a stack, with the operator's rights."""
 
     def __init__(self, client: DynamoDBClient, issuers_table: str) -> None:
         self._client = client
         self._issuers_table = issuers_table
 
     def issuers(self) -> dict[str, Component]:
-        """All definitions; one that does not parse is as good as none, and is written anew."""
+        """Return all definitions that parse; `apply` overwrites the others."""
         found = {}
         for name, item in self._named(ISSUER):
             with suppress(Misconfigured):
@@ -41,7 +41,7 @@ class DynamoDBOperating:
         return found
 
     def write_issuer(self, name: str, definition: Component) -> None:
-        """Repeating it changes nothing."""
+        """Write or remove the item; idempotent."""
         text = canonical_json(definition.model_dump(mode="json"))
         with translated(f"write issuer {name}"):
             try:
@@ -58,7 +58,7 @@ class DynamoDBOperating:
                 raise
 
     def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        """The first pause stands, with its moment and its reason, until it is taken away."""
+        """Set the flag; an existing pause keeps its time and reason. Return False if there was one."""
         values = {"pk": pause_key(issuer), "schema": 1, "paused_at": at, **({"reason": reason} if reason else {})}
         with translated(f"pause {paused(issuer)}"):
             try:
@@ -74,7 +74,7 @@ class DynamoDBOperating:
         return True
 
     def resume(self, issuer: str | None) -> bool:
-        """Repeating it changes nothing."""
+        """Write or remove the item; idempotent."""
         with translated(f"resume {paused(issuer)}"):
             try:
                 self._client.delete_item(
@@ -89,7 +89,7 @@ class DynamoDBOperating:
         return True
 
     def pauses(self) -> dict[str | None, Pause]:
-        """An item set by hand counts too, whatever it holds."""
+        """Return the pauses by issuer (None: the whole stack); an item that was edited by hand counts too."""
         found: dict[str | None, Pause] = {}
         for what, item in self._named(PAUSE):
             issuer = None if what == "stack" else what.removeprefix(ISSUER)
@@ -97,7 +97,7 @@ class DynamoDBOperating:
         return found
 
     def _named(self, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """The table holds a handful of items."""
+        """Scan the items with a prefix; the table holds few items."""
         with translated(f"read table {self._issuers_table}"):
             for page in self._client.get_paginator("scan").paginate(TableName=self._issuers_table, ConsistentRead=True):
                 for item in page["Items"]:
@@ -107,12 +107,12 @@ class DynamoDBOperating:
 
 
 def pause_key(issuer: str | None) -> str:
-    """The key of a flag; None: of the whole stack's."""
+    """Return the key of a pause flag; None means the whole stack."""
     return _STACK if issuer is None else f"{PAUSE}{ISSUER}{issuer}"
 
 
 def paused(issuer: str | None) -> str:
-    """What a flag stops, in words."""
+    """Return a description of the paused issuer or stack."""
     return "the stack" if issuer is None else f"issuer {issuer}"
 
 

@@ -1,4 +1,4 @@
-"""How records and outcomes lie in the table."""
+"""Convert records and outcomes to items of the table and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evercert.schema import first_problem
 from evercert.timestamps import to_text
 
 SK = RECORD
-OUTBOX_DELAY = timedelta(minutes=1)  # the run that wrote an outcome publishes it itself; this is for when it dies
+OUTBOX_DELAY = timedelta(minutes=1)  # the run publishes its outcome itself; the index entry is for crashes
 KEPT = timedelta(days=400)
 _NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
 
@@ -31,27 +31,27 @@ Item = dict[str, Any]
 
 
 def pk(name: str) -> str:
-    """The partition of one certificate: its record and its outcomes."""
+    """Return the partition key of a certificate's record and outcomes."""
     return f"{CERTIFICATE}{name}"
 
 
 def key(name: str, sort: str = SK) -> Item:
-    """The primary key, as the client wants it."""
+    """Return the primary key in the form of the client."""
     return {"pk": {"S": pk(name)}, "sk": {"S": sort}}
 
 
 def attribute(value: object) -> Item:
-    """Any of our values as a DynamoDB attribute value."""
+    """Return a value of a record as a DynamoDB attribute value."""
     return notation.written(_plain(value))
 
 
 def plain(item: Mapping[str, Any]) -> Item:
-    """An item as Python values."""
+    """Return an item as Python values."""
     return {name: notation.read(value) for name, value in item.items()}
 
 
 def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Changes of a record with the attributes that follow from them: the entry in the expiring index."""
+    """Add the attributes of the expiring index to the changes of a record."""
     facts = changes.get("facts")
     if not isinstance(facts, Facts):
         return dict(changes)
@@ -59,12 +59,12 @@ def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def due(name: str, moment: datetime | None) -> dict[str, Any]:
-    """The entry in the due index; without a moment it leaves the index."""
+    """Return the attributes of the due index; None removes the entry."""
     return {"due_at": moment, "due_shard": None if moment is None else shard(name)}
 
 
 def new_record(record: Record, due_at: datetime) -> Item:
-    """The item of a record that was never written before."""
+    """Return the item of a new record."""
     values = {
         "pk": pk(record.name),
         "sk": SK,
@@ -81,7 +81,7 @@ def new_record(record: Record, due_at: datetime) -> Item:
 
 
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
-    """The record, or what is wrong with the item."""
+    """Return the record, or Unreadable with the problem."""
     values = plain(item)
     name = str(values["pk"]).removeprefix(CERTIFICATE)
     schema = values.get("schema", SCHEMA)
@@ -102,7 +102,7 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
 
 
 def outcome_item(outcome: Outcome) -> Item:
-    """An outcome that is still to be published."""
+    """Return the item of an unpublished outcome."""
     values = {
         "pk": pk(outcome.name),
         "sk": outcome.key,
@@ -116,7 +116,7 @@ def outcome_item(outcome: Outcome) -> Item:
 
 
 def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
-    """The outcome, published or not; None when the item is none."""
+    """Return the outcome, published or not, or None if the item does not parse."""
     try:
         return Outcome.model_validate_json(plain(item)["outcome"])
     except (ValidationError, KeyError):
@@ -136,14 +136,14 @@ def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
 
 
 def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
-    """Those that still parse."""
+    """Return the deliveries that parse."""
     for destination, delivery in value.items() if isinstance(value, dict) else ():
         with suppress(ValidationError):
             yield str(destination), Delivery.model_validate(delivery)
 
 
 def _announced(values: Item) -> str | None:
-    """What was announced of it last, unless somebody has asked for it since."""
+    """Return the last announced problem, unless a renewal was requested since."""
     error, requested_at = values.get("last_error"), values.get("requested_at")
     if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
         return None
@@ -151,7 +151,7 @@ def _announced(values: Item) -> str | None:
 
 
 def _count(value: object) -> int:
-    """What hands have left of a counter, within what an outcome's key has room for."""
+    """Return a counter within the range of an outcome key; manual edits may have changed it."""
     try:
         return min(max(int(str(value)), 0), 99_999_990)
     except ValueError:

@@ -1,4 +1,4 @@
-"""DynamoDB: turns for services that take few writes a second, one item for each."""
+"""DynamoDB: rate slots for services with few writes per second, one item per service."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from evercert.errors import Unavailable
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-APART = 1_000  # milliseconds between two turns
-FARTHEST = 6 * 3_600_000  # a queue that is longer was made by a clock that was wrong
-MONTHS = 13  # the current one and the twelve before it hold the last 365 days, and some days more
+APART = 1_000  # milliseconds between two slots
+FARTHEST = 6 * 3_600_000  # a longer queue comes from a wrong clock
+MONTHS = 13  # the current month and the twelve before it cover the last 365 days
 _TRIES = 3
-_Update = tuple[str, str, dict[str, Any]]  # what changes, on which condition, with which values
+_Update = tuple[str, str, dict[str, Any]]  # update expression, condition, values
 
 
 class DynamoDBRateSlots:
-    """`next_free` in milliseconds since 1970, and a count for each month; both move in one write."""
+    """Rate slots of a stack: `next_free` in milliseconds since 1970 and a count per month, changed in one write."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def take(self, service: str, now: datetime) -> RateSlot:
-        """Nobody waits, or behind the last one, or hands have spoiled the item; each is a condition of one write."""
+        """Take the next slot: now, after the last one, or after resetting an invalid item."""
         wanted = int(now.timestamp() * 1_000)
-        with translated(f"wait for a turn at {service}"):
+        with translated(f"take a rate slot of {service}"):
             for _ in range(_TRIES):
-                for update in (_first(wanted), _behind(wanted), _anew(wanted)):
+                for update in (_first(wanted), _behind(wanted), _reset(wanted)):
                     item = self._update(service, update, now)
                     if item is not None:
                         turn = int(float(item["next_free"]["N"])) - APART
                         return RateSlot(datetime.fromtimestamp(turn / 1_000, UTC), _used(item, now))
-        raise Unavailable(f"cannot wait for a turn at {service}: other runs got in the way {_TRIES} times")
+        raise Unavailable(f"cannot take a rate slot of {service}: other runs interfered {_TRIES} times")
 
     def _update(self, service: str, update: _Update, now: datetime) -> dict[str, Any] | None:
         change, condition, values = update
@@ -78,7 +78,7 @@ def _behind(wanted: int) -> _Update:
     return change, f"next_free > :now AND {_COUNTS}", {":now": {"N": str(wanted)}}
 
 
-def _anew(wanted: int) -> _Update:
+def _reset(wanted: int) -> _Update:
     spoiled = f"NOT attribute_type(next_free, :number) OR NOT {_COUNTS}"
     return "SET next_free = :now + :apart, #month = :one", spoiled, {":now": {"N": str(wanted)}}
 

@@ -1,4 +1,4 @@
-"""DynamoDB: records and outcomes, as the issuer writes them. Every write carries a condition."""
+"""DynamoDB: records and outcomes, as the issuer function writes them, always with a condition."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ OWNED = frozenset(
         "kept_key",
     ]
 )
-LONGEST_LEASE = timedelta(hours=1)  # a claim that ends later was not made by us
+LONGEST_LEASE = timedelta(hours=1)  # evercert writes no longer claims
 
 
 class DynamoDBRecordStore:
-    """The table of certificates."""
+    """Records and outcomes in the certificates table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -53,10 +53,10 @@ class DynamoDBRecordStore:
         self._writes = Writes(client, table)
 
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
-        """One update; a repeat of it by the client's own retry finds the claim to be ours already."""
+        """Claim a certificate with one update; idempotent under the client's retries."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
         update.require(
-            # What has another type was made by hand: it is claimed, to be rejected where everybody sees it.
+            # Claim attributes of another type (manual edits) too: the run then rejects the item with an event.
             "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
             "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
             "#claim.#id = :mine)",
@@ -80,13 +80,13 @@ class DynamoDBRecordStore:
         return held, items.read_record(answer["Attributes"])
 
     def look(self, name: str) -> Record | Unreadable | None:
-        """Read consistently."""
+        """Return the item with a consistent read."""
         with translated(f"read the record of {name}"):
             answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
         return items.read_record(answer["Item"]) if "Item" in answer else None
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
-        """Under the claim; repeating it changes nothing."""
+        """Write changes under the claim; idempotent."""
         with translated(f"write the record of {held.name}"):
             try:
                 self._writes.update(held.name, self._fenced(held, changes))
@@ -94,14 +94,14 @@ class DynamoDBRecordStore:
                 raise _lost(held) from failed
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
-        """A small write of its own; the claim goes, whatever else moved."""
+        """Write changes and release the claim, also if the spec changed."""
         with translated(f"release certificate {held.name}"):
             return self._end(held, changes, due_at, now, lambda update: self._writes.update(held.name, update))
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
     ) -> tuple[bool, Outcome]:
-        """Record and outcome in one transaction; the client's request token makes a lost answer harmless."""
+        """Write record and outcome in one transaction; the client's request token makes a lost response harmless."""
         stored: list[Outcome] = []
         with translated(f"record the outcome of {held.name}"):
             moved = self._end(
@@ -110,7 +110,7 @@ class DynamoDBRecordStore:
         return moved, stored[-1]
 
     def outcome(self, name: str, key: str) -> Outcome | None:
-        """Read consistently: the run that wrote it may have published it a moment ago."""
+        """Return an outcome with a consistent read, because another run may just have published it."""
         with translated(f"read an outcome of {name}"):
             answer = self._client.get_item(TableName=self._table, Key=items.key(name, key), ConsistentRead=True)
         item = answer.get("Item")
@@ -118,11 +118,11 @@ class DynamoDBRecordStore:
             return None
         outcome = items.read_outcome(item)
         if outcome is None or (outcome.name, outcome.key) != (name, key):
-            raise Misconfigured(f"{key} of {name} is no outcome: written by a newer evercert, or by hand")
+            raise Misconfigured(f"{key} of {name} is not a valid outcome: a newer evercert or a manual edit wrote it")
         return outcome
 
     def published(self, outcome: Outcome, at: datetime) -> None:
-        """Only now may it expire: an outcome that nobody heard of is kept."""
+        """Mark an outcome as published; only then does it expire."""
         update = Update(
             {"published_at": at, "expires_at": int((at + items.KEPT).timestamp()), **items.due(outcome.name, None)}
         )
@@ -136,7 +136,7 @@ class DynamoDBRecordStore:
     def _fenced(self, held: ClaimedRecord, changes: Changes) -> Update:
         strange = set(changes) - OWNED
         if strange:
-            raise ValueError(f"not the issuer's to write: {', '.join(sorted(strange))}")
+            raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
         update = Update({**items.indexed(changes, held.name), "schema": SCHEMA})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
@@ -149,7 +149,7 @@ class DynamoDBRecordStore:
         now: datetime,
         write: Callable[[Update], object],
     ) -> bool:
-        """The last write of a run; again, and due now, if what the run saw has moved meanwhile."""
+        """Write the end of a run; if spec, request or issuer changed, write again with the record due now."""
         try:
             write(self._final(held, changes, due_at, unmoved=True))
         except ConditionFailed as failed:
@@ -165,7 +165,7 @@ class DynamoDBRecordStore:
 
     def _final(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
         update = self._fenced(held, changes)
-        # Without a due time it rests, and the sweep leaves it alone.
+        # Without a due time the record rests, and the sweep ignores it.
         update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
         if unmoved:
             update.require_same("generation", held.generation)

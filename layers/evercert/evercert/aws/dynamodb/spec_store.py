@@ -1,4 +1,4 @@
-"""DynamoDB: specs and requests, as operators write them. Every write carries a condition."""
+"""DynamoDB: specs and renewal requests, as operators write them, always with a condition."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
-_CONFLICTS = 3  # tries of a transaction that meets another one
+_CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 
 
 class DynamoDBSpecs(DynamoDBOperating):
-    """Both tables of a stack, with the operator's own rights."""
+    """Specs and issuers of a stack, with the operator's rights."""
 
     def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
         super().__init__(client, issuers_table)
         self._table = table
 
     def records(self) -> Iterator[Record | Unreadable]:
-        """Reads every item of the table, outcomes too; for operators, never for the loop."""
+        """Yield all records with a scan of the table; for operators only."""
         with translated(f"read table {self._table}"):
             pages = self._client.get_paginator("scan").paginate(
                 TableName=self._table,
@@ -45,13 +45,13 @@ class DynamoDBSpecs(DynamoDBOperating):
                 yield from map(items.read_record, page["Items"])
 
     def record(self, name: str) -> Record | Unreadable | None:
-        """Read consistently."""
+        """Return the record with a consistent read."""
         with translated(f"read the record of {name}"):
             answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
         return items.read_record(answer["Item"]) if "Item" in answer else None
 
     def write(self, changes: Sequence[Change], due_at: datetime) -> None:
-        """One transaction; every certificate in it is due at once."""
+        """Write all changes in one transaction; every certificate in it is due at once."""
         writes: Any = [self._write(change, due_at) for change in changes]
         for _ in range(_CONFLICTS):
             with translated("write specs"):
@@ -63,23 +63,23 @@ class DynamoDBSpecs(DynamoDBOperating):
                     _check_cancellation(error, changes)
                 else:
                     return
-        raise Unavailable("cannot write specs: other writes got in the way; run the command again")
+        raise Unavailable("cannot write specs: other writes interfered; run the command again")
 
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
-        """A request made twice within a millisecond is one; a later one takes the reason of an earlier one away."""
+        """Request a renewal; requests in the same millisecond count once, and a later request replaces the reason."""
         wish = {"requested_at": at, "request_reason": reason}
         if due_at is None or due_at <= at:
             return self._update(name, Update({**wish, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
         return self._wish(name, wish, due_at, at)
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
-        """A run that is under way notices by `woken_at`, as it notices an edit by the generation."""
+        """Make a record due; a run in progress notices by `woken_at`."""
         self._wish(name, {"woken_at": now}, at, now)
 
     def _wish(self, name: str, wish: dict[str, Any], at: datetime, now: datetime) -> bool:
-        """The wish, due by `at` and never later than it was; False when there is no such record.
+        """Write a request, due by `at` and never later than before; return False if the record does not exist.
 
-        A run that ends between the two looks moves the due time out of both; then it is due at once.
+        If a run ends between the two attempts and moves the due time, the record is due at once.
         """
         later = "attribute_exists(#pk) AND (NOT attribute_type(#due_at, :text) OR #due_at > :at)"
         if self._update(name, Update({**wish, **items.due(name, at)}), later, {":at": at, ":text": "S"}, "pk due_at"):
@@ -90,7 +90,7 @@ class DynamoDBSpecs(DynamoDBOperating):
         return self._update(name, Update({**wish, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
 
     def remove(self, record: Record | Unreadable) -> None:
-        """Only the very record that was seen: a name made anew meanwhile is another certificate."""
+        """Delete a record if it still has the uid that was read; a recreated name is another certificate."""
         unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
         text = {":text": {"S": "S"}} if unreadable else {}
         with translated(f"delete certificate {record.name}"):
@@ -104,12 +104,12 @@ class DynamoDBSpecs(DynamoDBOperating):
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
                     raise Rejected(
-                        f"{record.name} was made anew by somebody else meanwhile; run the command again"
+                        f"{record.name} was recreated by another operator in the meantime; run the command again"
                     ) from error
                 raise
 
     def history(self, name: str) -> list[Outcome]:
-        """By time; those of a deleted certificate of the same name are there too."""
+        """Return the outcomes by time, including those of deleted certificates with this name."""
         with translated(f"read the history of {name}"):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table,
@@ -156,13 +156,13 @@ class DynamoDBSpecs(DynamoDBOperating):
 
 
 def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
-    """Returns when the transaction only met another one, and can be tried again."""
+    """Return if the transaction can be retried; otherwise raise the translated error."""
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
     codes = [reason.get("Code") for reason in reasons]
     names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
     if names:
         raise Rejected(
-            f"{', '.join(names)} was changed by somebody else meanwhile, and nothing of this part was written; "
+            f"{', '.join(names)} changed in the meantime, and nothing of this part was written; "
             "run the command again"
         ) from error
     if "TransactionConflict" not in codes:

@@ -1,4 +1,4 @@
-"""DynamoDB: the scan of the sweep, with its cursor in the table."""
+"""DynamoDB: the scan of the sweep, with a cursor in the table."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CURSOR = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}}
 
 
 class DynamoDBPages:
-    """Reads keys, due times and what tells that nothing can follow; no spec and no sealed key comes with it."""
+    """Pages of the certificates table; reads keys and due times, no specs and no sealed keys."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def progress(self) -> Progress:
-        """A cursor that does not parse begins anew."""
+        """Return the progress; a cursor that does not parse starts from the beginning."""
         with translated("read the cursor of the sweep"):
             item = self._client.get_item(TableName=self._table, Key=CURSOR, ConsistentRead=True).get("Item", {})
         try:
@@ -39,7 +39,7 @@ class DynamoDBPages:
             return Progress()
 
     def save(self, seen: Progress, reached: Progress) -> bool:
-        """Bound to the progress that was read, so that two sweeps do not undo each other."""
+        """Save the progress if it is unchanged since it was read, so that two sweeps do not overwrite each other."""
         condition = (
             "progress = :seen" if seen != Progress() else "attribute_not_exists(progress) OR progress <> :reached"
         )
@@ -49,7 +49,7 @@ class DynamoDBPages:
         return self._write(CURSOR, "SET progress = :reached", condition, values)
 
     def page(self, position: str | None) -> tuple[Sequence[Entry], str | None]:
-        """As much as one call reads: 1 MB."""
+        """Return one page of the scan, at most 1 MB."""
         start: dict[str, Any] = {} if position is None else {"ExclusiveStartKey": json.loads(position)}
         with translated("scan the table for the sweep"):
             answer = self._client.scan(
@@ -61,7 +61,7 @@ class DynamoDBPages:
         return [_entry(item) for item in answer["Items"]], json.dumps(following) if following else None
 
     def make_due(self, entry: Entry, now: datetime) -> bool:
-        """Bound to what the scan saw, whatever its type."""
+        """Make an entry due if its attributes are unchanged since the scan."""
         partition, sort = entry.key
         values: dict[str, Any] = {":now": {"S": to_text(now)}}
         values[":shard"] = {"S": shard(partition.removeprefix(CERTIFICATE))}
@@ -94,7 +94,7 @@ class DynamoDBPages:
 
 
 def _entry(item: dict[str, Any]) -> Entry:
-    """Attributes of another type than text stay as DynamoDB wrote them, for the condition."""
+    """Return the entry of an item; non-text attributes keep their DynamoDB form for the condition."""
     sort = item["sk"]["S"]
     at_rest = "published_at" in item if sort.startswith(OUTCOME) else item.get("resting") == {"BOOL": True}
     found = {name: item[name].get("S", item[name]) for name in ("due_shard", "due_at") if name in item}

@@ -1,4 +1,4 @@
-"""Conditional updates of one item, put together attribute by attribute."""
+"""Build conditional updates of one item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evercert.aws.dynamodb import items
 
 
 class Update:
-    """One conditional UpdateItem, put together attribute by attribute; None removes."""
+    """Builder of one conditional UpdateItem; a value of None removes the attribute."""
 
     def __init__(self, changes: Mapping[str, Any]) -> None:
         self._changes: dict[str, Any] = dict(changes)
@@ -18,17 +18,17 @@ class Update:
         self._values: dict[str, Any] = {}
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """More changes."""
+        """Add changes."""
         self._changes.update(changes)
 
     def require(self, condition: str, values: Mapping[str, Any], names: str) -> None:
-        """A condition; each of `names` stands in it as `#name`."""
+        """Add a condition; it refers to each of `names` as `#name`."""
         self._conditions.append(condition)
         self._names.update({f"#{name}": name for name in names.split()})
         self._values.update({name: items.attribute(value) for name, value in values.items()})
 
     def require_same(self, name: str, value: object) -> None:
-        """The attribute still is what was seen; None: it still is not there, or NULL by somebody's hand."""
+        """Require that the attribute has the value that was read; None means absent, or NULL by a manual edit."""
         if value is None:
             condition = f"attribute_not_exists(#{name}) OR attribute_type(#{name}, :null)"
             self.require(condition, {":null": "NULL"}, name)
@@ -36,7 +36,7 @@ class Update:
             self.require(f"#{name} = :seen_{name}", {f":seen_{name}": value}, name)
 
     def arguments(self) -> dict[str, Any]:
-        """For `update_item`, or for an `Update` in a transaction; without a condition there is no update."""
+        """Return the arguments of UpdateItem, alone or in a transaction; raise ValueError without a condition."""
         if not self._conditions:
             raise ValueError("every table write carries a condition")
         names, values = dict(self._names), dict(self._values)

@@ -1,4 +1,4 @@
-"""DynamoDB: conditional writes of one certificate that meet other writes."""
+"""DynamoDB: conditional writes of one certificate, retried on conflicts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from evercert.errors import Unavailable
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_CONFLICTS = 3  # tries of a write that meets another one
-_TAKEN = 10  # 1, 2, 4 … numbers further; a record is never a thousand outcomes behind
+_CONFLICTS = 3  # attempts of a write that conflicts with another one
+_TAKEN = 10  # tries 1, 2, 4 … numbers further; a record is never a thousand outcomes behind
 
 
 class ConditionFailed(Exception):
-    """The item is not as the write wanted it; `old` is what it is, if there is one."""
+    """The condition of a write failed; `old` is the current item, or None."""
 
     def __init__(self, old: Mapping[str, Any] | None) -> None:
         super().__init__("condition failed")
@@ -29,14 +29,14 @@ class ConditionFailed(Exception):
 
 
 class Writes:
-    """Raises ConditionFailed, Unavailable after three conflicts in a row, and what the client raises."""
+    """Conditional writes; raises ConditionFailed, Unavailable after three conflicts, and the errors of the client."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """One item; answers what the client answers."""
+        """Update one item; return the response of the client."""
         for _ in range(_CONFLICTS):
             try:
                 return self._client.update_item(
@@ -54,19 +54,19 @@ class Writes:
         raise _conflict(name)
 
     def conclude(self, update: Update, outcome: Outcome) -> Outcome:
-        """Record and outcome, both or none; answers the outcome as it was numbered.
+        """Write record and outcome in one transaction; return the outcome with its number.
 
-        A record that is older than its outcomes (a restored one) counts them too low: the next free number is taken.
+        A restored record may count too few outcomes: then the next free number is taken.
         """
         for step in range(_TAKEN):
             numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
             update.change({"outcomes": numbered.number})
             if self._transact(update, numbered):
                 return numbered
-        raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are numbered beyond its record")
+        raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are ahead of its record")
 
     def _transact(self, update: Update, outcome: Outcome) -> bool:
-        """False: there is an outcome of this number."""
+        """Run the transaction; return False if an outcome with this number exists."""
         record = {
             "TableName": self._table,
             "Key": items.key(outcome.name),
