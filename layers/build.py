@@ -98,7 +98,7 @@ def compile_bytecode(destination: Path, wanted: Target) -> None:
     if interpreter is None:
         print(
             f"evercert: no Python {wanted.version} here, so the layer carries no bytecode: cold starts take about "
-            f"2.7 times as long. Install Python {wanted.version} and build again to mend that."
+            f"2.7 times as long. Install Python {wanted.version} and build again to fix that."
         )
         return
     command = [interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]

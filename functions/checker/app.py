@@ -28,7 +28,7 @@ SHARE = 0.8  # of the remaining time; the next tick continues the work
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Run a tick, or with `{"task": "sweep"}` a part of the sweep; return its counts. Errors of AWS end it; the next one resumes."""
+    """Run a tick, or a part of the sweep; return its counts. An error of AWS ends it, and the next one resumes."""
     settings, index, queue, pages = _wired()
     stop_at = now() + timedelta(milliseconds=context.get_remaining_time_in_millis() * SHARE)
     if event.get("task") == "sweep":

@@ -164,8 +164,6 @@ def _check_cancellation(error: ClientError, what: str) -> None:
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
     codes = [reason.get("Code") for reason in reasons]
     if "ConditionalCheckFailed" in codes:
-        raise Rejected(
-            f"{what}: changed in the meantime, and nothing was written; run the command again"
-        ) from error
+        raise Rejected(f"{what}: changed in the meantime, and nothing was written; run the command again") from error
     if "TransactionConflict" not in codes:
         raise error

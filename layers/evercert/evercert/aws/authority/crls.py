@@ -48,9 +48,7 @@ class DynamoDBCrls:
         """Store the list in parts of at most 400 KB: the parts first, then the item that refers to them."""
         parts = [der[start : start + PART] for start in range(0, len(der), PART)]
         if len(parts) > MOST_PARTS:
-            raise Rejected(
-                f"the CRL of CA {ca_id} has {len(der)} bytes; at most {MOST_PARTS * PART} can be stored"
-            )
+            raise Rejected(f"the CRL of CA {ca_id} has {len(der)} bytes; at most {MOST_PARTS * PART} can be stored")
         expires = items.seconds(x509.load_der_x509_crl(der).next_update_utc or datetime.max.replace(tzinfo=UTC))
         for place, part in enumerate(parts):
             key = items.key("crl-part", f"{ca_id}#{number}#{place}")

@@ -162,8 +162,7 @@ def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
     names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
     if names:
         raise Rejected(
-            f"{', '.join(names)} changed in the meantime, and nothing of this part was written; "
-            "run the command again"
+            f"{', '.join(names)} changed in the meantime, and nothing of this part was written; run the command again"
         ) from error
     if "TransactionConflict" not in codes:
         raise error
