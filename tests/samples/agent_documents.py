@@ -1,4 +1,4 @@
-"""Documents of the agent for tests: small, whole, and read without a host."""
+"""Sample documents of the Infisical agent: small, complete, readable without a host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def host(files: dict[str, str] | None = None, **environment: str) -> Host:
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    """One certificate of version v2; None takes a key away, and `_` stands for `-`."""
+    """Return a certificate of version v2; None removes a key, and `_` in keywords means `-`."""
     whole: dict[str, Any] = {
         "application-name": "shop",
         "profile-name": "tls-server",
@@ -77,7 +77,7 @@ def notes(data: dict[str, Any], where: Host | None = None) -> list[str]:
 
 
 def request(*, cn: str | None = None, sans: list[str] | None = None) -> str:
-    """A CSR of a new key."""
+    """Return a CSR of a new key."""
     subject = x509.Name([] if cn is None else [x509.NameAttribute(NameOID.COMMON_NAME, cn)])
     builder = x509.CertificateSigningRequestBuilder(subject)
     if sans:

@@ -1,4 +1,4 @@
-"""Requests and certificates as the front keeps them, for tests of what keeps them."""
+"""Sample requests and certificates as the authority stores them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def certificate() -> x509.Certificate:
 
 @cache
 def crl(number: int, entries: int = 0) -> bytes:
-    """A list for seven days, in DER: always the same one."""
+    """Return a cached CRL in DER, valid for seven days."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CA")]))

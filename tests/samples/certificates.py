@@ -1,4 +1,4 @@
-"""Certificates for tests, with whatever somebody else's CA could have put into them."""
+"""Sample certificates, with any content that a foreign CA could issue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BITS = (
 
 @cache
 def private_key(algorithm: str, number: int = 0) -> Any:
-    """Made once for each number: RSA keys take time."""
+    """Return a cached key for each number: RSA keys are slow to generate."""
     if algorithm == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm in CURVES:
@@ -57,7 +57,7 @@ def certificate(
     ocsp: str | None = None,
     ca: bool = False,
 ) -> x509.Certificate:
-    """Signed by the CA key of algorithm `by`, or of the same; `issuer` None is an empty name."""
+    """Build a certificate, signed by the CA key of algorithm `by` or of its own; `issuer` None is an empty name."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(common_name))
@@ -84,7 +84,7 @@ def certificate(
 
 
 def authority(algorithm: str, *, common_name: str = "CA", issuer: str = "CA") -> x509.Certificate:
-    """The CA that `certificate` signs by; a root, unless `issuer` is another name."""
+    """Build the CA that signs `certificate`; a root unless `issuer` is another name."""
     return certificate(
         algorithm, (), number=-1, common_name=common_name, issuer=issuer, usages=("key_cert_sign",), extended=None,
         lasts=timedelta(days=3650), ca=True,

@@ -1,4 +1,4 @@
-"""Durations: one grammar, bounded, and back to text without loss."""
+"""Tests of durations: grammar, bounds, formatting."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ ADAPTER = TypeAdapter(Duration)
         pytest.param("007d", timedelta(days=7), id="leading zeros"),
     ],
 )
-def test_reads_every_unit(text, span):
+def test_durations_parse_every_unit(text, span):
     assert parse(text) == span
 
 
@@ -35,20 +35,20 @@ def test_reads_every_unit(text, span):
     ["", "90", "d", "1.5h", "-1d", "1 d", "1d ", "1D", "1mo", "1d\n"],
     ids=["empty", "no unit", "no count", "fraction", "negative", "space", "trailing space", "case", "month", "newline"],
 )
-def test_refuses_what_is_no_duration_and_says_the_grammar(text):
+def test_durations_error_states_the_grammar(text):
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert repr(text) in str(caught.value)
     assert GRAMMAR in str(caught.value)
 
 
-def test_refuses_digits_of_other_scripts():
+def test_durations_refuse_non_ascii_digits():
     with pytest.raises(ValueError, match="is not a duration"):
         parse("٣d")
 
 
 @pytest.mark.parametrize("text", ["0s", "0d0h", "101y", "36501d", "999999999y", "999999999w999999999w"])
-def test_refuses_what_is_out_of_range(text):
+def test_durations_refuse_values_out_of_range(text):
     with pytest.raises(ValueError, match="out of range"):
         parse(text)
 
@@ -57,7 +57,7 @@ def test_refuses_what_is_out_of_range(text):
     ("seconds", "text"),
     [(5_400, "1h30m"), (86_400, "1d"), (90_061, "1d1h1m1s"), (31_536_000, "365d"), (0, "0s")],
 )
-def test_writes_the_shortest_exact_form(seconds, text):
+def test_durations_format_the_shortest_exact_form(seconds, text):
     assert to_text(timedelta(seconds=seconds)) == text
 
 
@@ -69,7 +69,7 @@ def test_reads_back_what_it_wrote(seconds):
 
 
 @pytest.mark.parametrize("value", [90, 1.5, None, True, ["1d"]], ids=repr)
-def test_a_field_takes_only_text_and_spans(value):
+def test_duration_field_accepts_text_and_timedelta_only(value):
     with pytest.raises(ValidationError, match="a duration is a whole number"):
         ADAPTER.validate_python(value)
 

@@ -1,4 +1,4 @@
-"""Environment variables: all of them, in range, or one line that names the wrong one."""
+"""Tests of environment variables: required, in range, errors that name the variable."""
 
 from datetime import timedelta
 
@@ -25,18 +25,18 @@ ISSUER = {
 }
 
 
-def test_reads_the_checkers_environment_and_ignores_the_rest_of_it():
+def test_checker_settings_ignore_other_variables():
     found = CheckerSettings.of({**CHECKER, "PATH": "/bin"})
     assert (found.table, found.queue, found.redispatch) == ("certificates", "https://queue", timedelta(minutes=10))
 
 
-def test_reads_the_issuers_environment():
+def test_issuer_settings_read_all_variables():
     found = IssuerSettings.of(ISSUER)
     assert (found.issuers_table, found.topic, found.seal_key) == ("issuers", "arn:topic", "arn:key")
     assert (found.stack, found.stack_id, found.lease) == ("evercert", "arn:stack", timedelta(seconds=90))
 
 
-def test_hosts_of_issuers_are_none_and_the_switch_is_off_unless_somebody_says_otherwise():
+def test_issuer_settings_have_strict_defaults():
     found = IssuerSettings.of(ISSUER)
     assert (found.hosts, found.local_issuers) == ("", False)
     found = IssuerSettings.of({**ISSUER, "ISSUER_HOSTS": "a.example,b.example", "EVERCERT_LOCAL_ISSUERS": "1"})
@@ -49,7 +49,7 @@ def test_hosts_of_issuers_are_none_and_the_switch_is_off_unless_somebody_says_ot
     ("settings", "complete", "variable"),
     [(CheckerSettings, CHECKER, name) for name in CHECKER] + [(IssuerSettings, ISSUER, name) for name in ISSUER],
 )
-def test_names_the_variable_that_is_missing_or_empty(settings, complete, variable):
+def test_environment_names_a_missing_or_empty_variable(settings, complete, variable):
     without = {name: value for name, value in complete.items() if name != variable}
     for environment in (without, {**complete, variable: ""}):
         with pytest.raises(Misconfigured, match=f"invalid environment variable {variable}"):
@@ -57,12 +57,12 @@ def test_names_the_variable_that_is_missing_or_empty(settings, complete, variabl
 
 
 @pytest.mark.parametrize("seconds", ["29", "43201", "-1", "1.5", "ten", "nan"])
-def test_refuses_a_redispatch_time_out_of_range(seconds):
+def test_checker_settings_refuse_redispatch_out_of_range(seconds):
     with pytest.raises(Misconfigured, match="REDISPATCH_SECONDS"):
         CheckerSettings.of({**CHECKER, "REDISPATCH_SECONDS": seconds})
 
 
 @pytest.mark.parametrize("seconds", ["9", "901"])
-def test_refuses_a_lease_that_no_function_has(seconds):
+def test_issuer_settings_refuse_lease_out_of_range(seconds):
     with pytest.raises(Misconfigured, match="LEASE_SECONDS"):
         IssuerSettings.of({**ISSUER, "LEASE_SECONDS": seconds})

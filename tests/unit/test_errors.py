@@ -1,4 +1,4 @@
-"""Errors: sorted by what to do next, and never a stranger's control characters or a secret."""
+"""Tests of errors: kinds, flags, and messages without control characters or secrets."""
 
 import pytest
 from hypothesis import given, settings
@@ -31,13 +31,13 @@ from evercert.schema import printable
         (OutOfTime, "out-of-time", False),
     ],
 )
-def test_each_error_says_what_kind_it_is_and_whether_the_revision_is_lost(error, kind, abandons):
+def test_errors_have_kind_and_abandon_flag(error, kind, abandons):
     raised = error("words")
     assert isinstance(raised, EvercertError)
     assert (raised.kind, raised.abandons, str(raised)) == (kind, abandons, "words")
 
 
-def test_an_unavailable_peer_may_name_no_time():
+def test_unavailable_works_without_retry_after():
     assert Unavailable("busy").retry_after is None
 
 
@@ -53,24 +53,24 @@ def test_an_unavailable_peer_may_name_no_time():
         pytest.param("  größer  ", "größer", id="plain words stay"),
     ],
 )
-def test_foreign_text_is_shown_without_control_characters(text, shown):
+def test_printable_removes_control_characters(text, shown):
     assert printable(text) == shown
 
 
 @settings(database=None, derandomize=True, max_examples=60)
 @given(st.text(max_size=40), st.integers(1, 50))
-def test_foreign_text_is_short_and_printable_whatever_it_was(text, limit):
+def test_printable_limits_any_text(text, limit):
     assert len(printable(text, limit)) <= limit
     assert printable(text, limit).isprintable()
 
 
-def test_a_cut_is_marked():
+def test_printable_marks_truncation():
     assert len(printable("x" * 501)) == 500
     assert printable("x" * 501).endswith("…")
     assert printable("x" * 500) == "x" * 500
 
 
-def test_an_unexpected_error_names_type_and_place_but_not_its_text():
+def test_unexpected_names_type_and_place_without_text():
     with pytest.raises(KeyError) as caught:
         {}["hunter2"]
     told = str(Unexpected.of(caught.value))
@@ -79,5 +79,5 @@ def test_an_unexpected_error_names_type_and_place_but_not_its_text():
     assert "hunter2" not in told
 
 
-def test_an_unexpected_error_without_a_traceback_is_told_too():
+def test_unexpected_works_without_a_traceback():
     assert "ValueError" in str(Unexpected.of(ValueError("hunter2")))

@@ -1,4 +1,4 @@
-"""Addresses, the hosts that an operator lists, and the networks that nobody may send to."""
+"""Tests of issuer addresses, allowed hosts and forbidden networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evercert.origins import Hosts, Origin, forbidden, path_of
         ("https://[2001:DB8::0:1]:8443", "https://[2001:db8::1]:8443"),
     ],
 )
-def test_the_same_place_is_the_same_origin(address: str, canonical: str) -> None:
+def test_origin_is_normalized(address: str, canonical: str) -> None:
     assert str(Origin.of(address)) == canonical
     assert Origin.of(address) == Origin.of(canonical)
 
@@ -37,7 +37,7 @@ def test_the_same_place_is_the_same_origin(address: str, canonical: str) -> None
         ("https://a.example", "https://a.example.evil.test"),
     ],
 )
-def test_another_scheme_port_or_host_is_another_origin(one: str, other: str) -> None:
+def test_origin_differs_by_scheme_port_and_host(one: str, other: str) -> None:
     assert Origin.of(one) != Origin.of(other)
 
 
@@ -49,7 +49,7 @@ def test_another_scheme_port_or_host_is_another_origin(one: str, other: str) -> 
         "https://a..example", "https://a.example\x1b[2J", "javascript:alert(1)", "https://[fe80::1%25eth0]",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
+def test_origin_refuses_invalid_addresses_with_an_example(address: str) -> None:
     with pytest.raises(Misconfigured) as raised:
         Origin.of(address)
     assert str(raised.value).isprintable()
@@ -68,7 +68,7 @@ def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
         "https:/user:canary@a.example",
     ],
 )
-def test_an_address_with_a_secret_in_it_is_refused_without_saying_it(address: str) -> None:
+def test_origin_error_never_quotes_credentials(address: str) -> None:
     with pytest.raises(Misconfigured, match="remove them") as raised:
         Origin.of(address)
     assert "canary" not in str(raised.value)
@@ -78,12 +78,12 @@ def test_an_address_with_a_secret_in_it_is_refused_without_saying_it(address: st
     ("address", "path"),
     [("https://a.example", ""), ("https://a.example/", ""), ("https://a.example/api/", "/api"), ("https://a.example/x/api", "/x/api")],
 )  # fmt: skip
-def test_a_path_has_no_slash_at_its_end(address: str, path: str) -> None:
+def test_path_has_no_trailing_slash(address: str, path: str) -> None:
     assert path_of(address) == path
 
 
 @pytest.mark.parametrize("path", ["/a/../b", "/./a", "/a//b", "/a%2fb", "/a\\b", "/ä"])
-def test_a_path_that_could_mean_another_one_is_refused(path: str) -> None:
+def test_path_refuses_ambiguous_paths(path: str) -> None:
     with pytest.raises(Misconfigured):
         path_of(f"https://a.example{path}")
 
@@ -114,7 +114,7 @@ def test_a_path_that_could_mean_another_one_is_refused(path: str) -> None:
         ("", "https://a.example", False),
     ],
 )
-def test_a_host_is_asked_only_if_the_list_names_it(hosts: str, address: str, allowed: bool) -> None:
+def test_hosts_allow_listed_origins_only(hosts: str, address: str, allowed: bool) -> None:
     if hosts == "2001:db8::1":
         with pytest.raises(Misconfigured, match="IssuerHosts"):
             Hosts.of(hosts)
@@ -123,7 +123,7 @@ def test_a_host_is_asked_only_if_the_list_names_it(hosts: str, address: str, all
 
 
 @pytest.mark.parametrize("entry", ["*", "*.", "*.com", "a.*.example", "https://a.example", "a.example/x", "a.example:0", "a.example:x", "a.example:99999", "a b", "user@a.example"])  # fmt: skip
-def test_an_entry_that_would_allow_too_much_or_nothing_is_refused(entry: str) -> None:
+def test_hosts_refuse_invalid_entries(entry: str) -> None:
     with pytest.raises(Misconfigured, match="IssuerHosts"):
         Hosts.of(entry)
 
@@ -131,11 +131,11 @@ def test_an_entry_that_would_allow_too_much_or_nothing_is_refused(entry: str) ->
 @pytest.mark.parametrize(
     "address", ["10.0.0.1", "172.16.0.1", "192.168.1.1", "fd12::1", "93.184.216.34", "2606:4700::1", "100.64.0.1"]
 )
-def test_private_networks_are_fine_because_private_servers_are_there(address: str) -> None:
+def test_forbidden_allows_private_networks(address: str) -> None:
     assert forbidden(ipaddress.ip_address(address)) is None
 
 
-def test_local_opens_loopback_and_nothing_else() -> None:
+def test_forbidden_allows_only_loopback_if_local() -> None:
     for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
         assert forbidden(ipaddress.ip_address(address))
         assert forbidden(ipaddress.ip_address(address), local=True) is None

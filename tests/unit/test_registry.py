@@ -1,4 +1,4 @@
-"""Registers: loaded when used, checked by the type's own model, helpful when mistyped."""
+"""Tests of registries: lazy imports, validated settings, suggestions for unknown types."""
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
@@ -32,44 +32,44 @@ REGISTER = Registry("destination", {"postbox": f"{__name__}:Postbox", "broken": 
     [(register, kind) for register in (ISSUERS, DESTINATIONS) for kind in register.entries],
     ids=lambda part: getattr(part, "what", part),
 )
-def test_every_registered_kind_loads_and_has_settings(register, kind):
+def test_registry_types_load_and_have_settings(register, kind):
     assert issubclass(register.load(kind).Settings, BaseModel)
 
 
-def test_a_kind_is_imported_only_when_it_is_used():
+def test_registry_imports_a_type_at_first_use():
     assert REGISTER.settings(Component(type="postbox")).colour == "yellow"
     with pytest.raises(ModuleNotFoundError):
         REGISTER.load("broken")
 
 
-def test_an_unknown_kind_is_told_with_the_nearest_one():
+def test_registry_suggests_the_nearest_type():
     with pytest.raises(Misconfigured, match=r"there is no destination type 'postbx'; did you mean 'postbox'\?"):
         REGISTER.load("postbx")
 
 
-def test_a_kind_unlike_all_others_is_told_with_what_there_is():
+def test_registry_lists_known_types():
     with pytest.raises(Misconfigured, match=r"\(known: broken, postbox\)"):
         REGISTER.load("42")
 
 
-def test_settings_see_the_context():
+def test_registry_passes_context_to_settings():
     found = REGISTER.settings(Component.model_validate({"type": "postbox", "colour": "red"}), certificate="web")
     assert (found.colour, found.certificate) == ("red", "web")
 
 
-def test_wrong_settings_are_told_with_the_type_and_the_key_but_never_with_the_value():
+def test_registry_error_never_quotes_the_value():
     with pytest.raises(Misconfigured) as caught:
         REGISTER.settings(Component.model_validate({"type": "postbox", "pasword": "hunter2"}))
     assert "destination of type postbox: pasword" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
-def test_nearest_takes_lists_too():
+def test_nearest_accepts_lists():
     assert nearest("commonname", ["common-name", "ttl"]) == "; did you mean 'common-name'?"
     assert nearest("zzz", ["ttl", "alt-names"]) == " (known: alt-names, ttl)"
 
 
-def test_a_problem_of_the_whole_is_told_without_a_place():
+def test_first_problem_works_without_a_path():
     with pytest.raises(ValidationError) as caught:
         Postbox.Settings.model_validate({"colour": 5})
     assert first_problem(caught.value) == "colour: Input should be a valid string"

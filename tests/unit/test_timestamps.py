@@ -1,4 +1,4 @@
-"""Moments: UTC, milliseconds, text that sorts as time does."""
+"""Tests of timestamps: UTC, milliseconds, sortable text."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,24 +14,24 @@ ADAPTER = TypeAdapter(Instant)
 MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))  # RFC 5280's range
 
 
-def test_writes_utc_with_milliseconds():
+def test_timestamps_have_milliseconds_in_utc():
     assert to_text(datetime(2026, 11, 21, 9, 11, 58, 42_999, tzinfo=UTC)) == "2026-11-21T09:11:58.042Z"
 
 
-def test_writes_other_time_zones_as_utc():
+def test_timestamps_convert_other_zones_to_utc():
     there = timezone(timedelta(hours=5, minutes=30))
     assert to_text(datetime(2026, 1, 1, 2, tzinfo=there)) == "2025-12-31T20:30:00.000Z"
 
 
 @settings(database=None, derandomize=True, max_examples=100)
 @given(MOMENTS)
-def test_reads_back_what_it_wrote_to_the_millisecond(moment):
+def test_timestamps_round_trip_to_the_millisecond(moment):
     assert from_text(to_text(moment)) == moment - timedelta(microseconds=moment.microsecond % 1000)
 
 
 @settings(database=None, derandomize=True, max_examples=100)
 @given(MOMENTS, MOMENTS)
-def test_text_sorts_as_time_does(one, other):
+def test_timestamps_sort_as_text(one, other):
     assert (to_text(one) < to_text(other)) == (from_text(to_text(one)) < from_text(to_text(other)))
     assert len(to_text(one)) == 24
 
@@ -50,18 +50,18 @@ def test_text_sorts_as_time_does(one, other):
         pytest.param("2026-11-21T9:11:58.04200Z", id="too long"),
     ],
 )
-def test_refuses_every_other_form(text):
+def test_timestamps_refuse_other_forms(text):
     with pytest.raises(ValueError):
         from_text(text)
 
 
 @pytest.mark.parametrize("value", [1_768_478_400, None, "soon", 1.5], ids=repr)
-def test_a_field_refuses_what_is_no_moment(value):
+def test_timestamp_field_refuses_other_values(value):
     with pytest.raises(ValidationError, match="not a timestamp"):
         ADAPTER.validate_python(value)
 
 
-def test_a_field_refuses_a_moment_of_no_time_zone():
+def test_timestamp_field_refuses_naive_datetimes():
     with pytest.raises(ValidationError):
         ADAPTER.validate_python(datetime(2026, 1, 15, 12))
 

@@ -1,4 +1,4 @@
-"""The double of ACM enforces what it claims to: each rule is kept here once, and broken once."""
+"""Tests of the ACM double: each rule is satisfied once and violated once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.samples.certificates import authority, certificate, key_pem, pem
 
 SERVER, CLIENT, EMAIL = (f"1.3.6.1.5.5.7.3.{number}" for number in (1, 2, 4))
 OTHER = "1.3.6.1.4.1.311.20.2.2"
-NOBODY = "arn:aws:acm:eu-central-1:111122223333:certificate/nobody"
+UNKNOWN = "arn:aws:acm:eu-central-1:111122223333:certificate/unknown"
 
 
 def acm(**more: Any) -> StrictACM:
@@ -28,13 +28,13 @@ def acm(**more: Any) -> StrictACM:
 
 
 def whole(algorithm: str = "EC_prime256v1", *names: str, **more: Any) -> dict[str, Any]:
-    """The arguments of an import."""
+    """Return the arguments of an import."""
     made = certificate(algorithm, names or ("dns:www.example.com",), **more)
     return {"Certificate": pem(made), "PrivateKey": key_pem(algorithm, more.get("number", 0))}
 
 
 def refusal(client: StrictACM, arguments: dict[str, Any], arn: str | None = None) -> str | None:
-    """What it says to an import; None: it takes it."""
+    """Return the error of an import, or None if ACM accepts it."""
     try:
         client.import_certificate(**arguments, **({} if arn is None else {"CertificateArn": arn}))
     except ClientError as error:
@@ -46,14 +46,14 @@ def refusal(client: StrictACM, arguments: dict[str, Any], arn: str | None = None
     "algorithm",
     ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"],
 )
-def test_every_key_type_of_the_model_is_taken_and_kept(algorithm: str) -> None:
+def test_acm_accepts_every_key_type_of_the_model(algorithm: str) -> None:
     client = acm()
     arn = client.import_certificate(**(asked := whole(algorithm)))["CertificateArn"]
     assert client.get_certificate(CertificateArn=arn)["Certificate"].encode() == asked["Certificate"]
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "EC_secp256k1", "RSA_2304"])
-def test_no_other_key_type_is_taken(algorithm: str) -> None:
+def test_acm_refuses_other_key_types(algorithm: str) -> None:
     assert refusal(acm(), whole(algorithm)) == "ValidationException: key type"
 
 
@@ -75,7 +75,7 @@ def chain(algorithm: str, *above: Any, **more: Any) -> dict[str, Any]:
         whole(begins=timedelta(), lasts=timedelta(seconds=1)),
     ],
 )
-def test_what_keeps_the_rules_is_taken(taken: dict[str, Any]) -> None:
+def test_acm_accepts_valid_imports(taken: dict[str, Any]) -> None:
     assert refusal(acm(), taken) is None
 
 
@@ -104,7 +104,7 @@ def test_what_keeps_the_rules_is_taken(taken: dict[str, Any]) -> None:
         (chain("EC_prime256v1", authority("EC_prime256v1", issuer="Root"), authority("EC_secp384r1", common_name="Root", issuer="Root")), "the chain does not verify"),
     ],
 )  # fmt: skip
-def test_what_breaks_a_rule_is_refused(refused: dict[str, Any], says: str) -> None:
+def test_acm_refuses_invalid_imports(refused: dict[str, Any], says: str) -> None:
     client = acm()
     assert refusal(client, refused) == f"ValidationException: {says}"
     assert (client.certificates, client.imports) == ({}, [])
@@ -130,7 +130,7 @@ ENCIPHERS = ("digital_signature", "key_encipherment")
         (whole(extended=[CLIENT]), whole(extended=None)),
     ],
 )
-def test_what_may_be_replaced_is_replaced(held: dict[str, Any], fresh: dict[str, Any]) -> None:
+def test_acm_replaces_compatible_certificates(held: dict[str, Any], fresh: dict[str, Any]) -> None:
     client = acm()
     arn = client.import_certificate(**held)["CertificateArn"]
     assert client.import_certificate(**fresh, CertificateArn=arn) == {"CertificateArn": arn}
@@ -155,18 +155,18 @@ def test_what_may_be_replaced_is_replaced(held: dict[str, Any], fresh: dict[str,
         (whole(extended=None), whole(extended=[SERVER]), "usages cannot be added where the extension was absent"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_replaced_stays(held: dict[str, Any], fresh: dict[str, Any], says: str) -> None:
+def test_acm_refuses_incompatible_replacements(held: dict[str, Any], fresh: dict[str, Any], says: str) -> None:
     client = acm()
     arn = client.import_certificate(**held)["CertificateArn"]
     assert refusal(client, fresh, arn) == f"ValidationException: {says}"
     assert client.get_certificate(CertificateArn=arn)["Certificate"].encode() == held["Certificate"]
 
 
-def test_only_an_imported_certificate_that_exists_is_imported_again_and_without_tags() -> None:
+def test_acm_reimport_needs_an_existing_import_without_tags() -> None:
     client = acm()
     arn = client.import_certificate(**whole(), Tags=[{"Key": "a", "Value": "b"}])["CertificateArn"]
-    assert refusal(client, whole(), NOBODY).startswith("ResourceNotFoundException")
-    assert refusal(client, whole(), "nobody").startswith("InvalidArnException")
+    assert refusal(client, whole(), UNKNOWN).startswith("ResourceNotFoundException")
+    assert refusal(client, whole(), "unknown").startswith("InvalidArnException")
     assert refusal(client, {**whole(), "Tags": [{"Key": "a", "Value": "c"}]}, arn).startswith("ValidationException")
     assert client.list_tags_for_certificate(CertificateArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     client.certificates[arn].type = "AMAZON_ISSUED"
@@ -184,12 +184,12 @@ def test_only_an_imported_certificate_that_exists_is_imported_again_and_without_
         ([{"Key": "aws:k", "Value": "v"}], "InvalidTagException"),
     ],
 )
-def test_tags_are_what_the_model_says(tags: list[dict[str, str]], code: str) -> None:
+def test_acm_validates_tags(tags: list[dict[str, str]], code: str) -> None:
     assert refusal(acm(), {**whole(), "Tags": tags}).startswith(code)
     assert refusal(acm(), {**whole(), "Tags": [{"Key": "k" * 128, "Value": "_wildcard.example.com"}]}) is None
 
 
-def test_one_import_a_second() -> None:
+def test_acm_limits_imports_per_second() -> None:
     clock = HandClock()
     client = StrictACM(clock)
     assert refusal(client, whole()) is None
@@ -199,7 +199,7 @@ def test_one_import_a_second() -> None:
     assert refusal(client, whole()) is None
 
 
-def test_the_quota_of_a_year_counts_every_import_and_lets_go_of_the_oldest() -> None:
+def test_acm_yearly_quota_is_a_sliding_window() -> None:
     clock = HandClock()
     client = StrictACM(clock, yearly=2)
     lasting = whole(lasts=timedelta(days=400))
@@ -212,7 +212,7 @@ def test_the_quota_of_a_year_counts_every_import_and_lets_go_of_the_oldest() -> 
     assert refusal(client, lasting, arn) is None
 
 
-def test_the_quota_of_what_is_held_is_freed_by_deleting() -> None:
+def test_acm_certificate_quota_is_freed_by_deletion() -> None:
     client = acm(most_held=1)
     arn = client.import_certificate(**whole())["CertificateArn"]
     assert refusal(client, whole()).startswith("LimitExceededException")
@@ -221,7 +221,7 @@ def test_the_quota_of_what_is_held_is_freed_by_deleting() -> None:
     assert refusal(client, whole()) is None
 
 
-def test_a_certificate_in_use_is_not_deleted_and_a_deleted_one_is_not_found() -> None:
+def test_acm_deletes_only_unused_certificates() -> None:
     client = acm()
     arn = client.import_certificate(**whole())["CertificateArn"]
     client.certificates[arn].in_use = True
@@ -235,7 +235,7 @@ def test_a_certificate_in_use_is_not_deleted_and_a_deleted_one_is_not_found() ->
             call(CertificateArn=arn)
 
 
-def test_the_list_shows_small_rsa_keys_unless_it_is_asked_for_more() -> None:
+def test_acm_list_filters_key_types_by_default() -> None:
     client = acm()
     arns = {kind: client.import_certificate(**whole(kind))["CertificateArn"] for kind in (RSA, "RSA_4096", EC)}
 
@@ -246,7 +246,7 @@ def test_the_list_shows_small_rsa_keys_unless_it_is_asked_for_more() -> None:
     assert listed(Includes={"keyTypes": ["RSA_4096", EC]}) == [arns["RSA_4096"], arns[EC]]
 
 
-def test_the_list_comes_in_pages_sorted_by_the_first_import() -> None:
+def test_acm_list_is_paged_and_sorted() -> None:
     client = acm(page=2)
     arns = [client.import_certificate(**whole(RSA))["CertificateArn"] for _ in range(5)]
     client.import_certificate(**whole(RSA), CertificateArn=arns[0])

@@ -1,4 +1,4 @@
-"""The doubles enforce what they claim to: each rule is broken here once."""
+"""Tests of the AWS doubles: each rule is violated once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def made(client: StrictSecretsManager, name: str = "a", token: str = TOKEN, valu
         lambda c: made(c, name="a/b", value=""),
         lambda c: made(c, name="there", value="other"),
         lambda c: c.put_secret_value(SecretId="there", ClientRequestToken=TOKEN, SecretString="other"),
-        lambda c: c.put_secret_value(SecretId="nobody", ClientRequestToken=TOKEN, SecretString="v"),
+        lambda c: c.put_secret_value(SecretId="unknown", ClientRequestToken=TOKEN, SecretString="v"),
         lambda c: c.create_secret(Name="t", ClientRequestToken=TOKEN, SecretString="v", Description="", Tags=[{"Key": "k", "Value": "*.x"}]),
     ],
     ids=["name", "token", "too long", "empty", "exists", "token reused", "missing", "tag"],
@@ -37,7 +37,7 @@ def test_secrets_manager_refuses(call) -> None:
         call(client)
 
 
-def test_an_older_token_put_again_does_not_move_the_stage_back() -> None:
+def test_secrets_manager_repeated_token_keeps_the_stage() -> None:
     client = StrictSecretsManager()
     made(client)
     client.put_secret_value(SecretId="a", ClientRequestToken="1" * 36, SecretString="w")
@@ -45,7 +45,7 @@ def test_an_older_token_put_again_does_not_move_the_stage_back() -> None:
     assert client.get_secret_value(SecretId="a")["SecretString"] == "w"
 
 
-def test_a_stage_is_not_taken_without_naming_its_holder() -> None:
+def test_secrets_manager_moves_a_stage_only_from_its_holder() -> None:
     client = StrictSecretsManager()
     made(client)
     client.put_secret_value(SecretId="a", ClientRequestToken="1" * 36, SecretString="w")
@@ -92,7 +92,7 @@ def test_sqs_refuses_a_batch(ids: list[str]) -> None:
         )
 
 
-def test_kms_refuses_more_than_4096_bytes_and_another_context() -> None:
+def test_kms_refuses_large_data_and_another_context() -> None:
     kms = StrictKMS()
     with pytest.raises(ClientError):
         kms.encrypt(KeyId="k", Plaintext=b"x" * 4_097, EncryptionContext={})

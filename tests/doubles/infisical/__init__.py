@@ -1,4 +1,4 @@
-"""An Infisical server to test against: real HTTP, real keys, real certificates, written from the wire contract alone."""
+"""A server double of Infisical with real HTTP, keys and certificates, written from the API documentation only."""
 
 from tests.doubles.infisical.configured_server import Planted
 from tests.doubles.infisical.server import Infisical

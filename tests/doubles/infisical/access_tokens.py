@@ -1,4 +1,4 @@
-"""Access tokens: what contract §A.7 says of their life."""
+"""Access tokens: lifetime, use limits, renewal, revocation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIND = "identityAccessToken"
 
 @dataclass
 class Token:
-    """What the server keeps of one."""
+    """The stored state of an access token."""
 
     identity: Identity
     created: datetime
@@ -33,7 +33,7 @@ class Token:
 
 
 class Tokens:
-    """Made, checked, renewed and revoked; a JWT that the server signs, and a row that can be taken away."""
+    """All access tokens: signed JWTs, each with a stored row that can be deleted."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -41,10 +41,10 @@ class Tokens:
         self._rows: dict[str, Token] = {}
         self.renewals = 0
         self.refuse_renewals = False
-        self.given: list[str] = []  # every text that was ever handed out
+        self.given: list[str] = []  # every token that was ever issued
 
     def issue(self, identity: Identity, claims: dict[str, Any]) -> dict[str, Any]:
-        """The common answer of every login (§A.2)."""
+        """Return the response body of every login."""
         token = Token(identity, self._clock(), identity.token_ttl, identity.token_max_ttl, identity.token_uses_limit)
         name = str(uuid.uuid4())
         self._rows[name] = token
@@ -69,7 +69,7 @@ class Tokens:
         }
 
     def identity(self, authorization: str | None) -> Identity:
-        """Whose bearer this is; each call counts as a use."""
+        """Return the identity of a bearer token; each call counts as a use."""
         if not authorization:
             raise Refusal(401, "Token missing")
         kind, _, text = authorization.partition(" ")
@@ -96,7 +96,7 @@ class Tokens:
         return claims["identityAccessTokenId"], self._rows[claims["identityAccessTokenId"]], claims
 
     def renew(self, text: str) -> dict[str, Any]:
-        """Counted from the last renewal; refused past the longest life, and the token is gone then."""
+        """Renew a token from now on; past its maximum lifetime, refuse and delete it."""
         try:
             name, token, claims = self._row(text)
         except Refusal as refusal:
@@ -123,11 +123,11 @@ class Tokens:
         return {"message": "Successfully revoked access token"}
 
     def revoke_all(self) -> None:
-        """Each of them is unknown from now on: 401."""
+        """Delete all tokens: further use is 401."""
         self._rows.clear()
 
     def expire_all(self) -> None:
-        """The key changes: each of them is a bad JWT from now on, 403 `TokenError`."""
+        """Replace the signing key: older tokens are invalid JWTs, 403 `TokenError`."""
         self._secret = secrets.token_bytes(32)
 
     @property

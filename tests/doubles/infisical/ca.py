@@ -1,4 +1,4 @@
-"""The server's own CA: a root and an intermediate with real keys, and leaves as contract §D.4 has them."""
+"""The server's CA: a root and an intermediate with real keys, and leaves as Infisical builds them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def new_key(algorithm: str) -> Any:
 
 
 def algorithm_of(public_key: Any) -> str:
-    """The server's name for it; the empty text for one it has no name for."""
+    """Return the API name of a key, or an empty string."""
     if isinstance(public_key, rsa.RSAPublicKey):
         return f"RSA_{public_key.key_size}"
     names = {curve.name: name for name, curve in CURVES.items()}
@@ -72,7 +72,7 @@ def key_pem(key: Any) -> str:
 
 
 def serial() -> int:
-    """20 random bytes, top bit cleared."""
+    """Return 20 random bytes with the top bit cleared."""
     return int.from_bytes(secrets.token_bytes(20), "big") & ~(1 << 159) | 1
 
 
@@ -104,7 +104,7 @@ def usage(names: list[str]) -> x509.KeyUsage:
 
 
 class Authority:
-    """Signs leaves under `intermediate`, whose issuer is `root`."""
+    """A CA that signs leaves with `intermediate`, which `root` issued."""
 
     def __init__(
         self, now: datetime, *, site: str = "", algorithm: str = "EC_prime256v1", name: str = "issuing"
@@ -124,7 +124,7 @@ class Authority:
         return "RSA" if isinstance(self._key, rsa.RSAPrivateKey) else "ECDSA"
 
     def chain(self) -> list[str]:
-        """The issuing CA's certificate and its chain, root last."""
+        """Return the issuing CA's certificate and its chain, root last."""
         return [pem(self.intermediate), pem(self.root)]
 
     def sign(self, public_key: Any, wanted: dict[str, Any], begins: datetime, ends: datetime) -> x509.Certificate:
@@ -173,7 +173,7 @@ def _basics(wanted: dict[str, Any]) -> list[tuple[Any, bool]]:
 
 
 def _asked(wanted: dict[str, Any], *, empty: bool) -> list[tuple[Any, bool]]:
-    """Usages, and the names: critical only if nothing else names the subject."""
+    """Return the extensions for usages and names; the names are critical only if the subject is empty."""
     said: list[tuple[Any, bool]] = []
     if usages := wanted.get("keyUsages"):
         said.append((usage(usages), True))
@@ -204,7 +204,7 @@ def _ca(name: str, key: Any, parent: x509.Certificate | None, signer: Any, now: 
 
 
 def self_signed(key: Any, wanted: dict[str, Any], begins: datetime, ends: datetime) -> x509.Certificate:
-    """CA:false, usages and names, none of them critical; no key identifiers."""
+    """Return a self-signed leaf with CA:false, usages and names, all non-critical, and no key identifiers."""
     named = subject(wanted)
     builder = (
         x509.CertificateBuilder()

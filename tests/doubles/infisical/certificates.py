@@ -1,4 +1,4 @@
-"""Reading, renewing, finding and revoking (contract §B.3-§B.6, §D.6)."""
+"""Endpoints to read, renew, search and revoke certificates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_KEY = "read-private-key certificates"
 
 
 class Reading:
-    """Everything about certificates and requests but their making."""
+    """The certificate and request endpoints other than issuance."""
 
     def __init__(self, issuing: Issuing) -> None:
         self._issuing = issuing
@@ -91,7 +91,7 @@ class Reading:
         return key
 
     def poll(self, identity: Identity, name: str) -> dict[str, Any]:
-        """No chain and no issuer certificate in it."""
+        """Return the body without chain and issuer certificate."""
         need(identity, "read certificates")
         request = self._store.request(name)
         made, wanted = request.certificate, request.wanted
@@ -170,7 +170,7 @@ class Reading:
         if not may(identity, "revoke certificates"):
             raise denied("revoke", "certificates")
         if found.revoked:
-            raise broken()  # a second revocation is an error of no class
+            raise broken()  # Infisical answers a second revocation with 500
         found.revoked, found.reason = self._issuing.clock(), reason
         return {
             "message": "Successfully revoked certificate",

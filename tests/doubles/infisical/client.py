@@ -1,4 +1,4 @@
-"""A bare client, for tests of the server itself: one call, one answer, nothing is retried or understood."""
+"""A minimal client for tests of the double: no retries, no interpretation of responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WWW: dict[str, Any] = {"commonName": "www.example.com", "altNames": NAMES}
 
 
 class Bare:
-    """`with Bare(server) as client:`; `log_in` gives it a token."""
+    """A client, used as `with Bare(server) as client:`; `log_in` obtains a token."""
 
     def __init__(self, server: Planted, *, trust: bool = True) -> None:
         context = ssl.create_default_context(cadata=server.ca_bundle) if trust else ssl.create_default_context()
@@ -64,7 +64,7 @@ class Bare:
         )
 
     def issue(self, *, csr: str | None = None, **more: Any) -> httpx.Response:
-        """Of profile `tls-server`; keywords are attributes."""
+        """Issue a certificate of profile `tls-server`; keywords are attributes."""
         body: dict[str, Any] = {"profileId": self.server.profile.id, "attributes": more}
         return self.call("POST", CERTIFICATES, body | ({"csr": csr} if csr else {}))
 
@@ -83,14 +83,14 @@ def aws_headers(
     service: str = "sts",
     host: str | None = None,
 ) -> dict[str, str]:
-    """What a client signs; by botocore, so that two programs agree on the signature. `at` signs at another time."""
+    """Return signed GetCallerIdentity headers, by botocore as a second implementation; `at` sets the time."""
     host = host or f"sts.{region}.amazonaws.com"
     headers = {"Host": host, "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     request = AWSRequest("POST", f"https://{host}/", data=body, headers=headers)
     auth = SigV4Auth(Credentials(access_key, secret_key, session_token), service, region)
     if at is None:
         auth.add_auth(request)
-    else:  # add_auth reads the machine's clock
+    else:  # add_auth reads the system clock
         request.context["timestamp"] = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         auth._modify_request_before_signing(request)
         text = auth.string_to_sign(request, auth.canonical_request(request))
@@ -99,7 +99,7 @@ def aws_headers(
 
 
 def told(answer: httpx.Response) -> tuple[int, Any]:
-    """Status and message of a refusal."""
+    """Return status and message of an error response."""
     return answer.status_code, answer.json()["message"]
 
 
@@ -113,7 +113,7 @@ def csr(key: Any, *extensions: Any, name: str = "www.example.com") -> str:
 
 
 def leaf(answer: httpx.Response) -> x509.Certificate:
-    """Of an issuance, where it is one level down, or of a renewal."""
+    """Return the certificate of an issuance, where it is nested, or of a renewal."""
     said = answer.json()["certificate"]
     return x509.load_pem_x509_certificate((said if isinstance(said, str) else said["certificate"]).encode())
 
@@ -123,5 +123,5 @@ def der(public_key: Any) -> bytes:
 
 
 def key_of(pem: str) -> bytes:
-    """The public half of a private key."""
+    """Return the public key of a private key."""
     return der(serialization.load_pem_private_key(pem.encode(), None).public_key())

@@ -1,4 +1,4 @@
-"""What stands on the server before anyone asks: identities, projects, applications, profiles, policies."""
+"""The server's configuration: identities, projects, applications, profiles, policies."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def identifier() -> str:
 
 @dataclass
 class ClientSecret:
-    """Only its hash is kept."""
+    """A client secret, stored as a hash only."""
 
     digest: str
     created: datetime
-    ttl: int = 0  # seconds; 0: for ever
+    ttl: int = 0  # seconds; 0: unlimited
     uses_limit: int = 0
     uses: int = 0
     revoked: bool = False
@@ -50,7 +50,7 @@ def digest(secret: str) -> str:
 
 @dataclass
 class Lockout:
-    """Failures of one client id; kept until `until`."""
+    """The failed logins of one client id, remembered until `until`."""
 
     failures: int = 0
     until: datetime | None = None
@@ -73,7 +73,7 @@ class Identity:
     lockout: Lockout = field(default_factory=Lockout)
 
     def new_client_secret(self, now: datetime, *, ttl: int = 0, uses_limit: int = 0) -> str:
-        """Its text is answered here and nowhere again."""
+        """Create a client secret; its value is returned only here."""
         secret = secrets.token_hex(32)
         self.client_secrets.append(ClientSecret(digest(secret), now, ttl, uses_limit))
         self.methods.setdefault("universal", {})
@@ -82,29 +82,29 @@ class Identity:
 
 @dataclass
 class Policy:
-    """§D.2, as it stands in JSON; None is a policy of an older project: nothing is checked."""
+    """A policy in its JSON form; None: an older project's policy, which checks nothing."""
 
     rules: dict[str, Any] | None = None
 
 
 @dataclass
 class Profile:
-    """What may be asked for under one name."""
+    """A certificate profile."""
 
     slug: str
     project_id: str
     authority: Authority | None  # None: self-signed
     id: str = field(default_factory=identifier)
     enrollment: str = "api"
-    external: bool = False  # the CA is somebody else's: every request is queued
+    external: bool = False  # an external CA: every request is queued
     policy: Policy = field(default_factory=Policy)
     defaults: dict[str, Any] = field(default_factory=dict)
-    approval: bool = False  # a person has to say yes
+    approval: bool = False  # requests need an approval
 
 
 @dataclass
 class Application:
-    """`attached` says for each profile whether its API enrollment is configured here."""
+    """An application; `attached` says for each profile whether its API enrollment is configured."""
 
     name: str
     project_id: str
@@ -114,7 +114,7 @@ class Application:
 
 @dataclass
 class Estate:
-    """All of it; slugs and names are unique."""
+    """The complete configuration; slugs and names are unique."""
 
     identities: dict[str, Identity] = field(default_factory=dict)
     projects: dict[str, str] = field(default_factory=dict)  # slug → id

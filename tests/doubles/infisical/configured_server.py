@@ -1,4 +1,4 @@
-"""A server on which the usual things stand already, for tests that are about something else."""
+"""A server with a standard configuration, for tests of other components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server reads in a CSR: its signature is verified, its names and usages stand for the request's."""
+"""CSR parsing of the server: it verifies the signature and uses names and usages as the request's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def public_key(text: str) -> Any:
 
 
 def read(text: str) -> dict[str, Any]:
-    """As attributes; only what the CSR carries."""
+    """Return the attributes that the CSR contains."""
     csr = load(text)
     found: dict[str, Any] = {"keyAlgorithm": algorithm_of(csr.public_key())}
     if not found["keyAlgorithm"]:

@@ -1,4 +1,4 @@
-"""The server's grammars of durations (contract §C.3): one `m` is a minute, another a month."""
+"""The server's duration grammars: `m` is a minute in requests and a month in policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLICY_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta
 
 
 def ttl(text: str) -> timedelta | None:
-    """As a request's `ttl` is read; None if it cannot be."""
+    """Parse the `ttl` of a request; return None if it is invalid."""
     match = _TTL.fullmatch(text)
     if not match:
         return None
@@ -29,13 +29,13 @@ def ttl(text: str) -> timedelta | None:
 
 
 def policy(text: str) -> timedelta | None:
-    """As a policy reads its own maximum, and the request's `ttl`: `m` is 30 days."""
+    """Parse a duration as policies do, where `m` is 30 days."""
     match = re.fullmatch(r"(\d+)([hdmy])", text)
     return int(match[1]) * _POLICY_UNITS[match[2]] if match else None
 
 
 def written(span: timedelta) -> timedelta:
-    """A renewal's span: the old one, floored to whole days, else hours, minutes, seconds."""
+    """Return the lifetime of a renewal: the old one, floored to whole days, else hours, minutes, seconds."""
     for unit in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)):
         if span >= unit:
             return span // unit * unit

@@ -1,4 +1,4 @@
-"""What the server refuses with: the bodies of contract §A.8."""
+"""Error responses of the Infisical API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = {
 
 
 class Refusal(Exception):
-    """One answer of 4xx or 5xx; `message` is a text, and a list of issues for 422."""
+    """A 4xx or 5xx response; `message` is text, or a list of issues for 422."""
 
     def __init__(self, status: int, message: Any, *, error: str | None = None, details: Any = None) -> None:
         super().__init__(message)
@@ -45,16 +45,16 @@ class Refusal(Exception):
 
 
 def token_error(message: str) -> Refusal:
-    """A bad or expired access token: 403, not 401."""
+    """Return the error of an invalid or expired access token: 403, not 401."""
     return Refusal(403, message, error="TokenError")
 
 
 def denied(action: str, subject: str) -> Refusal:
-    """The identity lacks a permission."""
+    """Return the error of a missing permission."""
     rule = {"action": [action], "subject": subject, "inverted": False, "conditions": None}
     return Refusal(403, f"You are not allowed to {action} on {subject}", error="PermissionDenied", details=[rule])
 
 
 def broken() -> Refusal:
-    """An error nobody classified."""
+    """Return the 500 of an unclassified error."""
     return Refusal(500, "Something went wrong")

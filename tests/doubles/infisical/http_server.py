@@ -1,4 +1,4 @@
-"""A threaded HTTP or HTTPS server on loopback, whose open connections end with it."""
+"""A threaded HTTP or HTTPS server on loopback that closes its connections when it stops."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.doubles.infisical.ca import key_pem, pem
 
-IDLE = 60  # seconds until a connection that says nothing is closed
+IDLE = 60  # seconds until a silent connection is closed
 Answer = tuple[int, dict[str, str], bytes]
 
 
 class Dropped(Exception):
-    """This connection ends without an answer."""
+    """Raised to close the connection without a response."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -52,7 +52,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away, or do not trust us, are no news; anything else is a mistake of the double."""
+        """Ignore disconnects and TLS distrust; record other errors as bugs of the double."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
             self.mistakes.append(error)
@@ -66,7 +66,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Serving:
-    """Serves `answer(method, target, headers, body)` from `start` to `stop`."""
+    """A server that calls `answer(method, target, headers, body)`, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Serving:
                 pass
 
         self._server = _Server(("127.0.0.1", port), Handler)
-        if tls:  # the handshake is the connection's thread's, so that nobody holds up the others
+        if tls:  # handshake in the connection's thread, so that slow clients do not block others
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
@@ -113,7 +113,7 @@ class Serving:
 
     @property
     def mistakes(self) -> list[BaseException]:
-        """What went wrong in the double itself, where the client got no answer."""
+        """The errors of the double itself for which the client got no response."""
         return self._server.mistakes
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class Serving:
 
 
 class Transport:
-    """TLS for loopback, by a CA of its own that nobody trusts unless told to."""
+    """TLS for loopback, with a certificate of a private test CA."""
 
     def __init__(self, names: tuple[str, ...] = ("localhost", "127.0.0.1")) -> None:
         key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -155,7 +155,7 @@ _OF_A_CA = {"key_cert_sign": True, "crl_sign": True}
 
 
 def _certificate(name: str, key: Any, parent: x509.Certificate | None, signer: Any, names: tuple[str, ...]) -> Any:
-    now = datetime.now(UTC)  # of the machine: TLS libraries know no other
+    now = datetime.now(UTC)  # the system clock, which TLS libraries use
     named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
@@ -169,7 +169,7 @@ def _certificate(name: str, key: Any, parent: x509.Certificate | None, signer: A
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    if parent is None:  # RFC 5280 §4.2.1.3, which Python is strict about from 3.13 on
+    if parent is None:  # RFC 5280 §4.2.1.3, which Python enforces since 3.13
         builder = builder.add_extension(x509.KeyUsage(**dict.fromkeys(_USAGES, False) | _OF_A_CA), critical=True)
     if names:
         said = [x509.IPAddress(ip_address(one)) if one[0].isdigit() else x509.DNSName(one) for one in names]

@@ -1,4 +1,4 @@
-"""Who gives the proofs that logins take: a Kubernetes cluster, an Azure tenant, Google; each signs with a real key."""
+"""Doubles of identity providers with real keys: a Kubernetes cluster, an Azure tenant, Google."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLUSTER = "https://kubernetes.default.svc"
 
 @cache
 def shared_key(number: int = 0) -> Any:
-    """RSA, made once for each number: it takes time."""
+    """Return a cached RSA key for each number: generation is slow."""
     del number
     return new_key("RSA_2048")
 
@@ -49,7 +49,7 @@ class Cluster:
         key: Any = None,
         subject: str | None = None,
     ) -> str:
-        """As a projected volume has it; `key` and `subject` make one that is false."""
+        """Return a token as in a projected volume; `key` and `subject` forge it."""
         now = self.clock()
         claims = {
             "iss": CLUSTER,
@@ -63,7 +63,7 @@ class Cluster:
         return self.given[-1]
 
     def answer(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
-        """The API server's TokenReview; whoever asks needs a token of the cluster too."""
+        """Answer TokenReview as the API server; the caller needs a token of the cluster too."""
         kind = {"Content-Type": "application/json"}
         bearer = (headers.get("Authorization") or "").removeprefix("Bearer ")
         if (method, target) != ("POST", REVIEWS):
@@ -93,7 +93,7 @@ class Cluster:
 
 @dataclass
 class Tenant:
-    """An Azure tenant; `keys` by the `kid` of its tokens."""
+    """An Azure tenant with its keys by `kid`."""
 
     clock: Callable[[], datetime]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -110,7 +110,7 @@ class Tenant:
         kid: str = "azure-1",
         key: Any = None,
     ) -> str:
-        """As the metadata server of a machine gives it; `issuer`, `kid` and `key` make one that is false."""
+        """Return a token as the metadata server issues it; `issuer`, `kid` and `key` forge it."""
         now = self.clock()
         claims = {
             "iss": issuer or f"https://sts.windows.net/{self.id}/",
@@ -126,7 +126,7 @@ class Tenant:
 
 @dataclass
 class Google:
-    """Google's own keys, and those of service accounts, by e-mail address and key id."""
+    """Google's keys, and those of service accounts by e-mail address and key id."""
 
     clock: Callable[[], datetime]
     keys: dict[str, Any] = field(default_factory=lambda: {"google-1": shared_key(1)})
@@ -143,7 +143,7 @@ class Google:
         key: Any = None,
         engine: dict[str, str] | None = None,
     ) -> str:
-        """As a machine's metadata server gives it; `issuer` and `key` make one that is false."""
+        """Return a token as the metadata server issues it; `issuer` and `key` forge it."""
         now = self.clock()
         claims: dict[str, Any] = {
             "iss": issuer,
@@ -159,7 +159,7 @@ class Google:
         return self.given[-1]
 
     def service_account_key(self, email: str = "evercert@my-project.iam.gserviceaccount.com") -> dict[str, str]:
-        """The JSON file that Google gives for a new key of the account."""
+        """Return the JSON key file of a service account."""
         key_id = uuid.uuid4().hex
         self.accounts.setdefault(email, {})[key_id] = shared_key(2)
         return {

@@ -1,4 +1,4 @@
-"""Issuance (contract §B.2, §D.3, §D.4): looked at, held back where somebody has to say yes, signed."""
+"""Issuance: policy check, approval where required, signature."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def need(identity: Identity | None, permission: str) -> None:
 
 
 class Issuing:
-    """The part of the server that signs."""
+    """The issuance endpoints."""
 
     def __init__(self, estate: Estate, store: Store, switches: Switches, clock: Callable[[], datetime]) -> None:
         self.estate = estate
@@ -64,7 +64,7 @@ class Issuing:
         return profile, application
 
     def wanted(self, profile: Profile, asked: dict[str, Any], csr: str | None) -> dict[str, Any]:
-        """The request over the profile's defaults; what a CSR carries stands over both. None clears a default."""
+        """Merge CSR over request over profile defaults; None clears a default."""
         defaults = {key: value for key, value in profile.defaults.items() if key != "ttlDays"}
         if csr is None:
             wanted = defaults | asked
@@ -81,7 +81,7 @@ class Issuing:
         return wanted
 
     def examine(self, profile: Profile, wanted: dict[str, Any], refused: str) -> None:
-        """The policy, then what the CA itself cannot do."""
+        """Check the policy, then the limits of the CA."""
         if profile.policy.rules is not None:
             told = policy.errors(profile.policy.rules, wanted, self.clock())
             if told:
@@ -99,7 +99,7 @@ class Issuing:
             raise Refusal(400, "notAfter date is after CA certificate's notAfter date")
 
     def span(self, wanted: dict[str, Any]) -> tuple[datetime, datetime]:
-        """No backdating; a request held back counts from its signing."""
+        """Return the validity: without backdating, from the time of signing."""
         begins = wanted.get("notBefore") or self.clock()
         if "notAfter" in wanted:
             return begins, wanted["notAfter"]
@@ -114,7 +114,7 @@ class Issuing:
         metadata: list[dict[str, str]],
         **more: Any,
     ) -> Request:
-        """Makes the request; signs at once if nothing holds it back."""
+        """Create the request; sign at once unless it needs an approval or a validation."""
         outcome, now = self.switches.next_outcome(), self.clock()
         if outcome == "issue" and profile.approval:
             outcome = "approval"
@@ -134,7 +134,7 @@ class Issuing:
         return request
 
     def sign(self, request: Request, outcome: str = "issue") -> Certificate:
-        """Signs what was wanted, or what a test says instead."""
+        """Sign the requested certificate, or the outcome that a test configured."""
         wanted, profile = dict(request.wanted), request.profile
         key = None if request.csr else request.key or authority.new_key(wanted.get("keyAlgorithm", "RSA_2048"))
         public_key = csrs.public_key(request.csr) if request.csr else key.public_key()
@@ -174,7 +174,7 @@ class Issuing:
         return made
 
     def answer(self, request: Request, identity: Identity, *, remove_roots: bool) -> dict[str, Any]:
-        """§B.2's answer."""
+        """Return the response body of an issuance."""
         said: dict[str, Any] = {"certificate": None, "certificateRequestId": request.id, "status": request.status}
         if request.certificate:
             said["certificate"] = parts(request.certificate, remove_roots=remove_roots)
@@ -187,7 +187,7 @@ class Issuing:
 
 
 def joined(chain: list[str], *, remove_roots: bool = False) -> str:
-    """The last is dropped blindly, whatever it is."""
+    """Drop the last certificate of the chain, root or not."""
     return "\n".join(one.strip() for one in (chain[:-1] if remove_roots else chain))
 
 

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: signed and verified by hand, so that nothing of the code under test has a part in it."""
+"""JSON Web Tokens, signed and verified independently of the code under test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 
 class BadToken(Exception):
-    """The text is no token, or its signature, algorithm or times do not hold."""
+    """Invalid token: format, signature, algorithm or times."""
 
 
 def encoded(data: bytes) -> str:
@@ -32,7 +32,7 @@ def decoded(text: str) -> bytes:
 
 
 def sign(claims: dict[str, Any], key: Any, *, kid: str | None = None) -> str:
-    """HS256 for bytes, RS256 for an RSA key, ES256 for a P-256 key."""
+    """Sign with HS256 for bytes, RS256 for an RSA key, ES256 for a P-256 key."""
     head = {"alg": algorithm(key), "typ": "JWT"} | ({"kid": kid} if kid else {})
     text = ".".join(encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims))
     return f"{text}.{encoded(_signature(text.encode(), key))}"
@@ -55,7 +55,7 @@ def _signature(text: bytes, key: Any) -> bytes:
 
 
 def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a token that nobody has looked at."""
+    """Return header and claims of an unverified token."""
     parts = token.split(".")
     if len(parts) != 3:
         raise BadToken("jwt malformed")
@@ -69,7 +69,7 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def verified(token: str, key: Any, now: float) -> dict[str, Any]:
-    """The claims of a token that `key` signed with its own algorithm, and that `exp` and `nbf`, where given, allow."""
+    """Return the claims of a token after checking signature, algorithm, and `exp` and `nbf` if present."""
     head, claims = unverified(token)
     if head.get("alg") != algorithm(key):
         raise BadToken("invalid algorithm")

@@ -1,4 +1,4 @@
-"""The logins (contract §A.2, §A.5, §A.6): what they check they really check."""
+"""The login endpoints, with real verification."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def configured(estate: Estate, body: dict[str, Any], method: str, title: str) ->
 
 
 def listed(value: str, patterns: str) -> bool:
-    """One of a comma list; an empty list is any."""
+    """Whether the value is in a comma-separated list; an empty list allows any."""
     given = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
     return not given or any(fnmatch.fnmatchcase(value, pattern) for pattern in given)
 
 
 def universal(estate: Estate, body: Any, now: datetime) -> Proven:
-    """Client id and secret; three failures lock for five minutes."""
+    """Log in with client id and secret; three failures lock for five minutes."""
     given = strings(body, ("clientId", "clientSecret"), ("organizationSlug", "subOrganizationName"))
     found = [
         one for one in estate.identities.values() if one.client_id == given["clientId"] and "universal" in one.methods
@@ -77,12 +77,12 @@ def _usable(secret: ClientSecret, now: datetime) -> None:
 
 
 class AwsLogin:
-    """Replays the signed request to STS, and asks STS who it was; nothing in it is believed."""
+    """The AWS login: replays the signed request to STS and uses only the answer of STS."""
 
     def __init__(self, estate: Estate, sts_address: Callable[[], tuple[str, int]]) -> None:
         self._estate = estate
         self._sts_address = sts_address
-        self.hosts: list[str] = []  # the STS each replay was for
+        self.hosts: list[str] = []  # the STS host of each replay
 
     def __call__(self, body: Any, now: datetime) -> Proven:
         del now  # STS looks at the time
@@ -118,7 +118,7 @@ class AwsLogin:
             raise broken() from error
         finally:
             connection.close()
-        if answer.status != 200:  # the error of the server's HTTP client is of no class that its handler knows
+        if answer.status != 200:  # Infisical's error handler does not know its HTTP client's errors
             raise broken()
         return json.loads(said)["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
 

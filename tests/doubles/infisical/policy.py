@@ -1,4 +1,4 @@
-"""A certificate policy looks at a request (contract §D.2, §D.3); every error is collected."""
+"""Certificate policies: check a request and collect all violations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rule = dict[str, list[str]]
 
 
 def matches(value: str, pattern: str) -> bool:
-    """`*` is any run of characters; the whole value, lower-cased."""
+    """Match the whole lower-case value; `*` matches any characters."""
     parts = (re.escape(part) for part in pattern.lower().split("*"))
     return bool(re.fullmatch(".*".join(parts), value.lower(), re.DOTALL))
 
@@ -35,7 +35,7 @@ def _any(value: str, patterns: list[str]) -> bool:
 
 
 def errors(rules: dict[str, Any], wanted: dict[str, Any], now: datetime) -> list[str]:
-    """What in the request the policy does not allow; empty is yes."""
+    """Return the violations of a request; empty if it is allowed."""
     return [
         *_subject(rules.get("subject", []), wanted),
         *_domain_components(rules.get("subject", []), wanted.get("domainComponents") or []),
@@ -73,7 +73,7 @@ def _subject(rules: list[dict[str, Any]], wanted: dict[str, Any]) -> list[str]:
 
 
 def _domain_components(rules: list[dict[str, Any]], asked: list[str]) -> list[str]:
-    """Compared as ordered sequences; `denied` matches any contiguous part."""
+    """Compare ordered sequences; `denied` matches any contiguous part."""
     found = [rule for rule in rules if rule["type"] == "domain_component"]
     if not found:
         return ["domain_component is not allowed by template policy (not defined in template)"] if asked else []
@@ -121,7 +121,7 @@ def _sans(rules: list[dict[str, Any]], asked: list[dict[str, str]]) -> list[str]
 
 
 def _usages(rule: Rule | None, asked: list[str], what: str) -> list[str]:
-    """A rule with `denied` only lets nothing through: each usage has to be among required and allowed."""
+    """Check usages: each must be required or allowed, so a rule with only `denied` allows none."""
     if rule is None:
         return [f"Invalid {what}: {', '.join(asked)}"] if asked else []
     required, denied = rule.get("required", []), rule.get("denied", [])

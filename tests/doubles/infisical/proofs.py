@@ -1,4 +1,4 @@
-"""The logins whose proof somebody else signed: Kubernetes, Azure, Google; and LDAP (contract §A.6, §A.6a)."""
+"""Logins with third-party proofs (Kubernetes, Azure, Google), and LDAP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORGANIZATION = ("organizationSlug", "subOrganizationName")
 
 
 class KubernetesLogin:
-    """Asks the cluster; the login's own token asks if no reviewer's is configured."""
+    """The Kubernetes login by TokenReview, with the login's own token if no reviewer token is configured."""
 
     def __init__(self, estate: Estate, address: Callable[[], tuple[str, int]]) -> None:
         self._estate = estate
@@ -70,13 +70,13 @@ class KubernetesLogin:
             raise Refusal(400, "Kubernetes cannot be reached") from error
         finally:
             connection.close()
-        if answer.status == 401:  # the reviewer itself is not known there
+        if answer.status == 401:  # the cluster does not know the reviewer
             raise Refusal(401, said["message"])
         return said["status"]
 
 
 def azure(estate: Estate, tenants: dict[str, Tenant], body: Any, now: datetime) -> Proven:
-    """The key by `kid`; issuer, audience, times; then the service principal."""
+    """Check key by `kid`, issuer, audience, times, then the service principal."""
     given = strings(body, ("identityId", "jwt"), ORGANIZATION)
     identity = configured(estate, given, "azure", "Azure")
     rules = identity.methods["azure"]
@@ -98,7 +98,7 @@ def azure(estate: Estate, tenants: dict[str, Tenant], body: Any, now: datetime) 
 
 
 def gcp(estate: Estate, google: Google, body: Any, now: datetime) -> Proven:
-    """One path for both; the identity's configuration says which of them it takes."""
+    """Log in with either Google proof, as the identity's configuration says."""
     given = strings(body, ("identityId", "jwt"), ORGANIZATION)
     identity = configured(estate, given, "gcp", "GCP")
     rules = identity.methods["gcp"]
@@ -116,7 +116,7 @@ def gcp(estate: Estate, google: Google, body: Any, now: datetime) -> Proven:
 
 
 def _id_token(google: Google, given: dict[str, str], now: datetime) -> tuple[str, dict[str, str]]:
-    """What is wrong with it is an error that the server has no class for, but a missing e-mail address."""
+    """Verify the token; errors are 500 as in Infisical, except for a missing e-mail address."""
     try:
         head, _ = jwt.unverified(given["jwt"])
         claims = jwt.verified(given["jwt"], google.keys[head["kid"]].public_key(), now.timestamp())
@@ -139,7 +139,7 @@ def _service_account(google: Google, given: dict[str, str], now: datetime) -> st
     if not SERVICE_ACCOUNT.fullmatch(email):
         raise Refusal(401, "Invalid service account identifier")
     if email not in google.accounts:
-        raise broken()  # there is no such page at Google
+        raise broken()  # Google answers 404
     key = google.accounts[email].get(head.get("kid", ""))
     if key is None:
         raise token_error("secret or public key must be provided")
@@ -150,7 +150,7 @@ def _service_account(google: Google, given: dict[str, str], now: datetime) -> st
 
 
 def ldap(estate: Estate, body: Any, now: datetime) -> Proven:
-    """`users` of the identity's configuration: name to password."""
+    """Log in by LDAP; the identity's configuration maps `users` to passwords."""
     del now
     given = strings(body, ("identityId", "username", "password"), ORGANIZATION)
     identity = configured(estate, given, "ldap", "LDAP")

@@ -1,4 +1,4 @@
-"""Renewal of a certificate (contract §B.4, §D.6)."""
+"""Renewal of certificates."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ EMPTY = dict.fromkeys(("certificate", "issuingCaCertificate", "certificateChain"
 
 
 class Renewing:
-    """The endpoint, and what a person does by hand."""
+    """The renewal endpoint, and renewals in the user interface."""
 
     def __init__(self, issuing: Issuing, reading: Reading) -> None:
         self._issuing = issuing
         self._reading = reading
 
     def renew(self, identity: Identity, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer of an internal CA leaves the private key out; that of an external one has empty texts."""
+        """Renew; an internal CA's response has no private key, an external CA's has empty strings."""
         found = self._issuing.store.certificate(name)
         if self._issuing.switches.refuses_renewals:
             raise denied("issue-cert", "certificate-profiles")
@@ -38,7 +38,7 @@ class Renewing:
         return said | {"certificateRequestId": request.id}
 
     def elsewhere(self, name: str) -> Certificate:
-        """Somebody renews it in the user interface; the server makes the key."""
+        """Renew as in the user interface, with a key that the server generates."""
         found = self._issuing.store.certificate(name)
         body = {"csr": None, "renewalKeySource": "new", "attributes": None}
         made = self._renewed(found, None, body).certificate
@@ -85,7 +85,7 @@ class Renewing:
 
     @staticmethod
     def _source(found: Certificate, source: str, csr: str | None) -> None:
-        """Private CA: reuse, new, csr. External CA: new, csr. Self-signed: reuse, new."""
+        """Check the key source. Private CA: reuse, new, csr. External CA: new, csr. Self-signed: reuse, new."""
         if source == "csr" and not csr:
             raise Refusal(400, "A CSR is required for this renewal key source")
         if csr and source != "csr":
@@ -98,7 +98,7 @@ class Renewing:
             raise Refusal(400, "Certificate has no private key to keep")
 
     def _wanted(self, found: Certificate, asked: dict[str, Any], csr: str | None, source: str) -> dict[str, Any]:
-        """All of the old one; None drops an attribute, lists replace; defaults are not applied again."""
+        """Merge attributes over the old ones: None removes, lists replace, defaults do not apply again."""
         carried = csrs.read(csr) if csr else {}
         twice = sorted(asked.keys() & carried.keys())
         if twice and source == "csr":

@@ -1,4 +1,4 @@
-"""Which path is what (contract §A.2, §A.7, §B): templates, and who carries them out."""
+"""Routes: path templates and their handlers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Login = Callable[[Any, datetime], tuple[Identity, dict[str, Any]]]
 
 @dataclass
 class Call:
-    """What a handler gets; `identity` is None where no bearer is asked for."""
+    """The input of a handler; `identity` is None for routes without a bearer token."""
 
     identity: Any
     ids: dict[str, str]
@@ -48,7 +48,7 @@ class Route:
 
 
 class Names:
-    """Projects, profiles and applications, found by what people call them (§B.1)."""
+    """Lookup of projects, profiles and applications by name."""
 
     def __init__(self, issuing: Issuing) -> None:
         self._estate: Estate = issuing.estate
@@ -112,7 +112,7 @@ def _profile(one: Profile) -> dict[str, Any]:
 
 
 def routes(issuing: Issuing, tokens: Tokens, logins: dict[str, Login]) -> list[Route]:
-    """The first that fits is taken."""
+    """Return the routes; the first match is used."""
     names, reading = Names(issuing), Reading(issuing)
     renewing = Renewing(issuing, reading)
 
@@ -161,7 +161,7 @@ def routes(issuing: Issuing, tokens: Tokens, logins: dict[str, Login]) -> list[R
 
 
 def _organization(estate: Estate, identity: Identity, body: Any) -> None:
-    """Newer servers read `organizationSlug`, older ones `subOrganizationName`."""
+    """Check the sub-organisation: `organizationSlug` on newer servers, `subOrganizationName` on older ones."""
     slug = body.get("organizationSlug") or body.get("subOrganizationName")
     if not slug:
         return

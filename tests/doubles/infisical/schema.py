@@ -1,4 +1,4 @@
-"""The shape of bodies: unknown keys are stripped, and every issue is told in one answer of 422."""
+"""Request schemas: unknown keys are dropped, all issues are reported in one 422 response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Issues(list[dict[str, Any]]):
-    """What is wrong with a body, with the path to it."""
+    """The issues of a body, with their paths."""
 
     def say(self, path: Iterable[str | int], message: str, code: str = "custom") -> None:
         self.append({"code": code, "path": list(path), "message": message})
@@ -32,7 +32,7 @@ class Issues(list[dict[str, Any]]):
 
 
 def strings(body: Any, needed: Iterable[str], optional: Iterable[str] = ()) -> dict[str, str]:
-    """A flat body of texts; anything else is stripped."""
+    """Parse a flat body of strings; drop anything else."""
     issues = Issues()
     given = body if isinstance(body, dict) else {}
     for key in needed:
@@ -49,7 +49,7 @@ def is_uuid(value: Any) -> bool:
 
 
 def issue_body(body: Any) -> dict[str, Any]:
-    """§B.2."""
+    """Parse the body of an issuance."""
     given = body if isinstance(body, dict) else {}
     issues = Issues()
     if not is_uuid(given.get("profileId")):
@@ -66,7 +66,7 @@ def issue_body(body: Any) -> dict[str, Any]:
 
 
 def renew_body(body: Any) -> dict[str, Any]:
-    """§B.4; `attributes` stays None if nothing was sent, as that is another permission."""
+    """Parse the body of a renewal; `attributes` stays None if absent, which needs another permission."""
     given = body if isinstance(body, dict) else {}
     issues = Issues()
     source = given.get("renewalKeySource", "new")
@@ -84,7 +84,7 @@ def renew_body(body: Any) -> dict[str, Any]:
 
 
 def search_body(body: Any) -> dict[str, Any]:
-    """The search of certificate requests."""
+    """Parse the body of a search for certificate requests."""
     given = body if isinstance(body, dict) else {}
     issues = Issues()
     if not given.get("projectId") and not given.get("projectSlug"):

@@ -1,4 +1,4 @@
-"""What a JSON file says shall stand on a server."""
+"""Seed a server from a JSON file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.doubles.infisical.server import Infisical
 
 
 def plant(server: Infisical, seed: dict[str, Any]) -> list[dict[str, Any]]:
-    """Answers the identities, with the client secrets that were made for them.
+    """Create the objects; return the identities with their new client secrets.
 
     `organizations`: slugs. `profiles`: slug, project, and optionally issuerType (`self-signed`), external, approval,
-    enrollment, policy (§D.2), defaults. `applications`: name, project, profiles (slugs of that project).
+    enrollment, policy, defaults. `applications`: name, project, profiles (slugs of that project).
     `identities`: name, and optionally id, methods, permissions, organizations, token_ttl, token_max_ttl.
     """
     server.estate.organizations |= set(seed.get("organizations", []))

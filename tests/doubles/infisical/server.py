@@ -1,4 +1,4 @@
-"""The server itself: one process, real HTTP, and what tests do to it and ask of it."""
+"""The server double, with controls and inspection for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HUGE = 1_200_000
 
 
 class Infisical:
-    """`with Infisical() as server:` serves `server.address`; everything may be set while it runs."""
+    """A server, used as `with Infisical() as server:`; its settings can change while it runs."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Infisical:
         self.cluster, self.google = Cluster(self.now), Google(self.now)
         self.tenant = Tenant(self.now)
         self.calls: list[tuple[str, str]] = []  # method and path template, as they arrived
-        self.logins: list[str] = []  # the method of each login that was let in
+        self.logins: list[str] = []  # the method of each successful login
         self._stopped = threading.Event()
         self._issuing = Issuing(self.estate, self.store, self.switches, self.now)
         self._reading = Reading(self._issuing)
@@ -79,7 +79,7 @@ class Infisical:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """A mistake of the double itself fails the test, whatever the code under test made of it."""
+        """Stop, and fail the test if the double itself had an error."""
         self._stopped.set()
         for one in (self._serving, *self._beside):
             one.stop()
@@ -96,7 +96,7 @@ class Infisical:
 
     @property
     def ca_bundle(self) -> str | None:
-        """The CA of the server's own TLS certificate; None without TLS."""
+        """The CA of the server's TLS certificate; None without TLS."""
         return self._transport.ca_bundle if self._transport else None
 
     def _sts_answer(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
@@ -141,7 +141,7 @@ class Infisical:
         return 200, {**JSON, "Cache-Control": "no-store"}, json.dumps(said).encode()
 
     def _instead(self, fault: Fault) -> Answer | None:
-        """The answer of a faulty line; None if the call is carried out all the same."""
+        """Return the response of a configured fault, or None if the call proceeds."""
         match fault.kind:
             case "slow":
                 self._stopped.wait(fault.seconds)
@@ -163,10 +163,10 @@ class Infisical:
                 return 200, dict(JSON), json.dumps({"padding": "x" * HUGE}).encode()
         return None
 
-    # What people do on the server.
+    # Actions of people in the user interface.
 
     def approve(self, request_id: str | None = None) -> list[Request]:
-        """Says yes to one request, or to all that wait for it; an external CA then takes its time."""
+        """Approve one request, or all pending ones; an external CA then signs later."""
         return self._each(request_id, "pending_approval", self._approved)
 
     def _approved(self, request: Request) -> None:
@@ -179,7 +179,7 @@ class Infisical:
         return self._each(request_id, "pending_approval", lambda request: _ended(request, "rejected", message))
 
     def finish(self, request_id: str | None = None, outcome: str = "issue") -> list[Request]:
-        """The external CA signs what waits for it."""
+        """Let the external CA sign its pending requests."""
         return self._each(request_id, "pending", lambda request: self._issuing.sign(request, outcome))
 
     def fail(self, request_id: str | None = None, message: str = "the CA could not sign") -> list[Request]:
@@ -200,30 +200,30 @@ class Infisical:
         return found
 
     def revoke(self, certificate_id: str, reason: str = "KEY_COMPROMISE") -> None:
-        """Somebody revokes it elsewhere."""
+        """Revoke a certificate as in the user interface."""
         with self.store.lock:
             found = self.store.certificate(certificate_id)
             found.revoked, found.reason = self.now(), reason
 
     def renew_elsewhere(self, certificate_id: str) -> Certificate:
-        """Somebody renews it in the user interface; the server makes the key."""
+        """Renew as in the user interface, with a key that the server generates."""
         with self.store.lock:
             return self._renewing.elsewhere(certificate_id)
 
-    # What tests ask.
+    # Inspection by tests.
 
     @property
     def issued(self) -> list[Certificate]:
-        """Every certificate ever signed, oldest first; `revoked` tells when."""
+        """Every signed certificate, oldest first, with its revocation time in `revoked`."""
         with self.store.lock:
             return list(self.store.certificates.values())
 
     def issued_for(self, public_key: bytes) -> list[Certificate]:
-        """Those of one public key (DER, SubjectPublicKeyInfo)."""
+        """Return the certificates of a public key (DER SubjectPublicKeyInfo)."""
         return [one for one in self.issued if one.public_key == public_key]
 
     def count(self, call: str) -> int:
-        """Calls whose "METHOD template" contain the text; a `$` after it stands for their end."""
+        """Return the calls whose "METHOD template" contains the text; a trailing `$` matches the end."""
         return sum(fits(call, said) for said in map(" ".join, list(self.calls)))
 
 

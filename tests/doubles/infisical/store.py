@@ -1,4 +1,4 @@
-"""What the server has issued and been asked for."""
+"""Stored certificates and requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyI
 
 @dataclass
 class Certificate:
-    """One that was signed; `key` is None where the server never had it."""
+    """A signed certificate; `key` is None if the server never had it."""
 
     signed: x509.Certificate
     chain: list[str]
@@ -49,7 +49,7 @@ class Certificate:
 
     @property
     def public_key(self) -> bytes:
-        """DER, as a CSR's is: to count certificates per key."""
+        """The public key as DER, to count certificates per key."""
         return self.signed.public_key().public_bytes(*SPKI)
 
     @property
@@ -66,7 +66,7 @@ class Certificate:
 
 @dataclass
 class Request:
-    """One that was made; `outcome` is how it is carried out once nothing stands in its way."""
+    """A certificate request; `outcome` is its result once it proceeds."""
 
     status: str
     outcome: str
@@ -78,7 +78,7 @@ class Request:
     created: datetime
     updated: datetime
     csr: str | None = None
-    key: Any = None  # of a renewal that keeps it
+    key: Any = None  # the reused key of a renewal
     renews: Certificate | None = None
     certificate: Certificate | None = None
     error: str | None = None
@@ -87,7 +87,7 @@ class Request:
 
 
 class Store:
-    """Both, in the order of their making; `lock` is held for each call that is carried out."""
+    """Certificates and requests in creation order; each call holds `lock`."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -95,7 +95,7 @@ class Store:
         self.requests: dict[str, Request] = {}
 
     def certificate(self, name: str) -> Certificate:
-        """By id, or by thumbprint."""
+        """Return a certificate by id or thumbprint."""
         if name in self.certificates:
             return self.certificates[name]
         for one in self.certificates.values():
@@ -113,7 +113,7 @@ class Store:
         return [request for request in self.requests.values() if request.status in OPEN]
 
     def latest(self, certificate: Certificate) -> Certificate | None:
-        """The last of the line that renewals made of it; None if there was none."""
+        """Return the latest renewal of a certificate, or None if it was not renewed."""
         last = certificate
         while last.renewed_by:
             last = self.certificates[last.renewed_by]

@@ -1,4 +1,4 @@
-"""An STS that believes nothing: it recomputes the signature of every GetCallerIdentity that reaches it."""
+"""A double of STS that verifies the signature of every GetCallerIdentity request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Caller:
-    """Who holds an access key, and the secret that the key's signatures are made with."""
+    """The principal and the secret of an access key."""
 
     secret: str
     account: str
@@ -32,12 +32,12 @@ class Caller:
 
 
 class Denied(Exception):
-    """Code and message of a refusal."""
+    """The code and message of an STS error."""
 
 
 @dataclass
 class Sts:
-    """`callers` by access key id; `seen` has every request that arrived, without its signature."""
+    """An STS with `callers` by access key id; `seen` has every request without its signature."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     callers: dict[str, Caller] = field(default_factory=dict)
@@ -46,11 +46,11 @@ class Sts:
     def add(
         self, access_key: str, secret: str, *, arn: str, session_token: str | None = None, user_id: str = "AROAEXAMPLE"
     ) -> None:
-        """A principal; its account is the one in its ARN."""
+        """Add a principal; its account is the one in its ARN."""
         self.callers[access_key] = Caller(secret, arn.split(":")[4], arn, user_id, session_token)
 
     def answer(self, method: str, path: str, headers: http.client.HTTPMessage, body: bytes) -> tuple[int, str, bytes]:
-        """Status, content type, body; JSON or XML as `Accept` says."""
+        """Return status, content type and body; JSON or XML by `Accept`."""
         self.seen.append(f"{method} {headers.get('Host')}{path}")
         try:
             caller = self._verified(method, path, headers, body)
@@ -102,7 +102,7 @@ class Sts:
             raise Denied("SignatureDoesNotMatch", "Signature expired or not yet current")
 
     def _addressed(self, headers: http.client.HTTPMessage, region: str, service: str) -> None:
-        """To this service, in the region that signed; the global address is that of us-east-1."""
+        """Check that host and signed region match; the global endpoint belongs to us-east-1."""
         hosts = {f"sts.{region}.amazonaws.com"} | ({"sts.amazonaws.com"} if region == "us-east-1" else set())
         if service != "sts" or headers.get("Host") not in hosts:
             raise Denied("SignatureDoesNotMatch", "Credential should be scoped to a valid region and service")

@@ -1,4 +1,4 @@
-"""What a test may set on the server: how the next requests come out, what it is too old for, and faults of the line."""
+"""Test controls of the server: outcomes of the next requests, server age, network faults."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FAULTS = ("slow", "status", "drop-before", "drop-after", "hang", "redirect", "no
 
 
 def fits(text: str, call: str) -> bool:
-    """Whether "METHOD template" contains the text; a `$` after it stands for their end."""
+    """Whether "METHOD template" contains the text; a trailing `$` matches the end."""
     return call.endswith(text[:-1]) if text.endswith("$") else text in call
 
 
 @dataclass
 class Fault:
-    """One thing that goes wrong: at calls that `on` fits, `times` times (None: always)."""
+    """A fault in calls that match `on`, `times` times (None: always)."""
 
     kind: str
     on: str = ""
@@ -39,9 +39,9 @@ class Fault:
 
 @dataclass
 class Switches:
-    """All of them; safe to set while calls are under way."""
+    """All controls; thread-safe."""
 
-    outcome: str = "issue"  # when the script of outcomes is over
+    outcome: str = "issue"  # after the scripted outcomes
     search: Literal["yes", "none", "ignores-metadata"] = "yes"
     renew_ignores_csr: bool = False
     refuses_renewals: bool = False
@@ -56,7 +56,7 @@ class Switches:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def then(self, *outcomes: str) -> None:
-        """How the next issuances and renewals come out, one after the other."""
+        """Script the outcomes of the next issuances and renewals."""
         strange = set(outcomes) - set(OUTCOMES)
         if strange:
             raise ValueError(strange)
@@ -68,7 +68,7 @@ class Switches:
             return self._outcomes.popleft() if self._outcomes else self.outcome
 
     def fault(self, kind: str, on: str = "", **more: Any) -> Fault:
-        """The first that fits a call is used for it."""
+        """Add a fault; each call uses the first that matches."""
         made = Fault(kind, on, **more)
         with self._lock:
             self._faults.append(made)
@@ -84,7 +84,7 @@ class Switches:
         return None
 
     def calm(self) -> None:
-        """No faults and no outcomes any more."""
+        """Remove all faults and scripted outcomes."""
         with self._lock:
             self._faults.clear()
             self._outcomes.clear()

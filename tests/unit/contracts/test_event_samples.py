@@ -1,4 +1,4 @@
-"""docs/reference/events.md, the samples in events/ and what is really announced say the same."""
+"""Tests that docs/reference/events.md and the samples in events/ match real events."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ SAMPLES = {
 
 
 class Revoked(SelfSigned):
-    """Says of every certificate that it was revoked."""
+    """An issuer that reports every certificate as revoked."""
 
     def status(self, wanted: Spec, facts: Facts) -> Status:
         return "revoked"
 
 
 class Slow:
-    """Waits for an approval."""
+    """An issuer that waits for an approval."""
 
     def issue(self, request: Request) -> PendingAnswer:
         return PendingAnswer("0f4b7c1e", request.now, request.now + timedelta(days=7), "an approval")
 
 
 def announced() -> dict[str, Outcome]:
-    """One real outcome of every type."""
+    """Return one real outcome of every type."""
     bench = Bench()
     bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
     bench.want(spec(to=("here", "there"), labels={"team": "web"}, lifecycle={"renew-before-expiry": "85d"}))
@@ -74,19 +74,19 @@ def announced() -> dict[str, Outcome]:
     return {outcome.type: outcome for outcome in bench.announcer.announced}
 
 
-def test_every_type_that_is_sent_is_documented_as_such() -> None:
+def test_events_document_every_type() -> None:
     rows = PAGE.partition("## Message attributes")[0]
     sent = set(re.findall(r"^\| `(\w+\.\w+)` \|", rows, re.MULTILINE))
     assert set(announced()) == sent
 
 
-def test_every_key_that_is_sent_is_documented() -> None:
+def test_events_document_every_key() -> None:
     for outcome in announced().values():
         assert set(outcome.data) <= DOCUMENTED, outcome.type
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_a_sample_is_what_is_really_sent(kind: str) -> None:
+def test_event_samples_match_real_events(kind: str) -> None:
     sample = json.loads((ROOT / "events" / SAMPLES[kind]).read_text())
     event = json.loads(
         json.dumps(announced()[kind].cloud_event("arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"))

@@ -1,4 +1,4 @@
-"""Events: one outcome for machines, filters and mailboxes, and the same id however often it is sent."""
+"""Tests of events: CloudEvent, message attributes, mail, stable ids."""
 
 import json
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def outcome(**changes):
     return Outcome(**{**usual, **changes})
 
 
-def test_the_event_is_a_cloud_event():
+def test_outcome_is_a_cloud_event():
     event = outcome().cloud_event("arn:stack")
     assert event == {
         "specversion": "1.0",
@@ -42,7 +42,7 @@ def test_the_event_is_a_cloud_event():
     assert json.loads(json.dumps(event)) == event
 
 
-def test_a_repeat_has_the_same_id():
+def test_event_id_is_stable():
     assert outcome().event_id == outcome(severity="critical", data={}).event_id
 
 
@@ -51,16 +51,16 @@ def test_a_repeat_has_the_same_id():
     [{"number": 13}, {"revision": 4}, {"uid": "00000000-0000-4000-8000-000000000000"}],
     ids=["number", "revision", "uid"],
 )
-def test_another_outcome_has_another_id(changes):
+def test_event_id_differs_between_outcomes(changes):
     assert outcome(**changes).event_id != outcome().event_id
 
 
-def test_history_sorts_by_revision_and_number_as_text():
+def test_outcome_key_sorts_by_revision_and_number():
     keys = [outcome(revision=r, number=n).key for r, n in [(1, 2), (1, 10), (2, 1), (10, 1)]]
     assert keys == sorted(keys)
 
 
-def test_carries_five_attributes_for_filter_policies():
+def test_outcome_has_five_message_attributes():
     assert outcome().attributes() == {
         "type": "certificate.renewed",
         "certificate": "web",
@@ -76,7 +76,7 @@ def test_carries_five_attributes_for_filter_policies():
     ["certificate.issued", "certificate.renewed", "certificate.delivered", "certificate.failed", "spec.rejected"],
 )
 @pytest.mark.parametrize("name", ["web", "x" * 200, "größe\n\x1b[2J"], ids=["short", "long", "foreign"])
-def test_the_subject_is_a_line_that_sns_takes(name, kind):
+def test_mail_subject_is_valid_for_sns(name, kind):
     subject = outcome(name=name, type=kind).subject
     assert subject.startswith("evercert: ")
     assert len(subject) < 100
@@ -84,17 +84,17 @@ def test_the_subject_is_a_line_that_sns_takes(name, kind):
     assert subject.isprintable()
 
 
-def test_a_subject_of_99_letters_is_whole():
+def test_mail_subject_of_99_characters_is_complete():
     assert outcome(name="x" * 81).subject == f"evercert: {'x' * 81} renewed"
     assert len(outcome(name="x" * 82).subject) == 99
 
 
 @pytest.mark.parametrize("name", ["web", "x" * 200])
-def test_the_subject_tells_a_failure_from_a_success(name):
+def test_mail_subject_shows_failures(name):
     assert outcome(name=name, type="certificate.failed").subject != outcome(name=name).subject
 
 
-def test_the_mail_has_one_fact_a_line():
+def test_mail_has_one_fact_per_line():
     data = {
         "name": "web",
         "names": ["dns:a.example", "dns:b.example"],
@@ -107,26 +107,26 @@ def test_the_mail_has_one_fact_a_line():
     )
 
 
-def test_the_mail_leaves_out_what_is_empty_but_not_a_zero():
+def test_mail_omits_empty_values_but_not_zero():
     assert outcome(data={"a": None, "b": [], "c": {}, "failures": 0}).text().splitlines()[2:] == ["failures: 0"]
 
 
-def test_the_mail_shows_nested_facts_as_json():
+def test_mail_shows_nested_values_as_json():
     text = outcome(data={"locations": [{"location": "arn", "version": "v"}]}).text()
     assert 'locations: [{"location": "arn", "version": "v"}]' in text
 
 
 @pytest.mark.parametrize(("name", "told"), [("a\x1b[2J\nb", "a [2J b"), ("", "?"), ("web", "web")])
-def test_a_name_that_hands_have_made_keeps_no_event_from_the_topic(name: str, told: str):
-    """SNS message attributes: no control characters (`InvalidParameterValue`), and not empty."""
+def test_outcome_attributes_accept_any_edited_name(name: str, told: str):
+    """SNS refuses message attributes that are empty or contain control characters (`InvalidParameterValue`)."""
     assert outcome(name=name).attributes()["certificate"] == told
 
 
-def test_words_of_others_forge_no_line_of_a_mail():
+def test_mail_values_cannot_forge_lines():
     text = outcome(data={"message": "no\nserial number: 00\x1b[2J", "names": ["a\nb"]}).text()
     assert len(text.splitlines()) == 4
     assert "\x1b" not in text
 
 
-def test_an_outcome_reads_back_as_it_was_stored():
+def test_outcome_round_trips_through_storage():
     assert Outcome.model_validate(outcome().model_dump(mode="json")) == outcome()

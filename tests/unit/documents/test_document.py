@@ -1,4 +1,4 @@
-"""Documents: a good one is filled in, and everything that is wrong with a bad one is told with its place."""
+"""Tests of documents: defaults are filled in, every error is located."""
 
 import copy
 
@@ -30,7 +30,7 @@ WEB = ("certificates", 0)
 
 
 def changed(path, value):
-    """The good document with one value put, or (with `...`) taken away."""
+    """Return the valid document with one value replaced, or removed for `...`."""
     data = copy.deepcopy(GOOD)
     part = data
     for step in path[:-1]:
@@ -48,25 +48,25 @@ def problems(path, value):
     return found
 
 
-def test_reads_a_document():
+def test_document_is_parsed():
     document = read(GOOD, KINDS)
     assert isinstance(document, Document)
     assert document.issuers["development"].type == "self-signed"
     assert [spec.name for spec in document.certificates] == ["web"]
 
 
-def test_fills_in_the_settings_of_destinations_so_that_they_never_change_under_a_certificate():
+def test_document_fills_in_destination_defaults():
     (spec,) = read(GOOD, KINDS).certificates
     assert spec.destinations[0].settings == {"secret": "evercert/certificates/web"}
     assert places(spec, DESTINATIONS) == ["secret evercert/certificates/web"]
 
 
-def test_the_star_of_a_wildcard_is_no_letter_of_a_secret():
+def test_document_replaces_the_wildcard_in_secret_names():
     (spec,) = read(changed((*WEB, "name"), "*.example.com"), KINDS).certificates
     assert places(spec, DESTINATIONS) == ["secret evercert/certificates/_wildcard.example.com"]
 
 
-def test_certificates_share_no_place_in_acm_unless_they_name_one_arn():
+def test_places_differ_in_acm_without_a_shared_arn():
     arn = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
 
     def found(name: str, *destinations: dict) -> list[str]:
@@ -80,20 +80,20 @@ def test_certificates_share_no_place_in_acm_unless_they_name_one_arn():
     assert found("a", {"arn": arn}) == found("b", {"arn": arn})
 
 
-def test_what_was_read_and_stored_reads_the_same_again():
+def test_document_round_trips_through_storage():
     (spec,) = read(GOOD, KINDS).certificates
     again = read({"version": "evercert/v1", "certificates": [spec.document()]}, KINDS)
     assert again.certificates == (spec,)
 
 
 @pytest.mark.parametrize("data", [None, [], "version: evercert/v1", 5], ids=repr)
-def test_what_is_no_mapping_is_told_what_a_document_is(data):
+def test_document_refuses_other_than_a_mapping(data):
     (problem,) = read(data, KINDS)
     assert problem == Problem((), "a document must be a mapping with version: evercert/v1, issuers: and certificates:")
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_document_of_the_agent_is_refused_in_one_line_whatever_else_it_holds(version):
+def test_document_refuses_agent_documents_in_one_line(version):
     agent = {
         "version": version,
         "infisical": {"address": "https://app.infisical.com"},
@@ -106,7 +106,7 @@ def test_a_document_of_the_agent_is_refused_in_one_line_whatever_else_it_holds(v
 
 
 @pytest.mark.parametrize("version", ["evercert/v2", "V1", 1, None], ids=repr)
-def test_another_version_is_told_the_one_there_is(version):
+def test_document_names_the_supported_version(version):
     (problem,) = problems(("version",), version)
     assert problem == Problem(("version",), "version: Input should be 'evercert/v1'")
 
@@ -126,17 +126,17 @@ def test_another_version_is_told_the_one_there_is(version):
         pytest.param((*WEB, "destinations", 0, "secrt"), "secret", id="destination"),
     ],
 )
-def test_an_unknown_key_is_told_with_the_nearest_known_one(path, known):
+def test_document_suggests_the_nearest_key(path, known):
     (problem,) = problems(path, {})
     assert problem == Problem(path, f"unknown key {path[-1]!r}; did you mean {known!r}?")
 
 
-def test_an_unknown_key_unlike_all_others_is_told_with_what_there_is():
+def test_document_lists_known_keys():
     (problem,) = problems((*WEB, "private-key", "xyz"), "1")
     assert problem.message == "unknown key 'xyz' (known: algorithm, rotate, source)"
 
 
-def test_a_key_in_snake_case_is_told_the_right_spelling():
+def test_document_suggests_kebab_case():
     data = changed((*WEB, "attributes", "common-name"), ...)
     data["certificates"][0]["attributes"]["common_name"] = "www.example.com"
     found = read(data, KINDS)
@@ -144,13 +144,13 @@ def test_a_key_in_snake_case_is_told_the_right_spelling():
     assert found[0].message == "unknown key 'common_name'; did you mean 'common-name'?"
 
 
-def test_an_unknown_key_is_shown_without_its_control_characters():
+def test_document_shows_keys_without_control_characters():
     (problem,) = problems((*WEB, "x\x1b[2J\n" + "y" * 200), "1")
     assert problem.message.isprintable()
     assert len(problem.message) < 250
 
 
-def test_a_key_that_is_no_text_is_told_at_its_certificate():
+def test_document_locates_a_key_that_is_not_text():
     (problem,) = problems((*WEB, 1), "x")
     assert problem.path[:2] == WEB
     assert "certificates[1]" not in problem.message
@@ -168,7 +168,7 @@ def test_a_key_that_is_no_text_is_told_at_its_certificate():
         pytest.param(("issuers", "development", "type"), "type", id="type of an issuer"),
     ],
 )
-def test_a_missing_key_is_told_once(path, missing):
+def test_document_reports_a_missing_key_once(path, missing):
     assert problems(path, ...) == [Problem(path, f"the key {missing!r} is missing")]
 
 
@@ -200,7 +200,7 @@ def test_a_missing_key_is_told_once(path, missing):
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
+def test_document_locates_an_invalid_value(path, value, told):
     (problem,) = problems(path, value)
     assert problem.path == path[: len(problem.path)]
     assert told in problem.message
@@ -223,7 +223,7 @@ def test_a_wrong_value_is_told_with_its_place_and_the_rule(path, value, told):
         pytest.param(None, "a name must be text", id="nothing"),
     ],
 )
-def test_a_malformed_alternative_name_is_told_with_its_place_in_the_list(name, told):
+def test_document_locates_an_invalid_alternative_name(name, told):
     (problem,) = problems((*WEB, "attributes", "alt-names"), ["ok.example", name])
     assert problem.path == (*WEB, "attributes", "alt-names", 1)
     assert problem.message.startswith("alt-names[1]: ")
@@ -244,7 +244,7 @@ def test_a_malformed_alternative_name_is_told_with_its_place_in_the_list(name, t
         pytest.param(("issuers", "development"), "self-signed", "dictionary|mapping", id="issuer as text"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_told_what_belongs_there(path, value, wanted):
+def test_document_names_the_expected_type(path, value, wanted):
     (problem,) = problems(path, value)
     assert problem.path == path
     assert any(word in problem.message for word in wanted.split("|")), problem.message
@@ -271,23 +271,23 @@ def test_a_value_of_the_wrong_type_is_told_what_belongs_there(path, value, wante
     ],
     ids=["destination", "issuer", "unlike all others"],
 )
-def test_an_unknown_type_is_told_with_the_nearest_known_one(path, kind, told):
+def test_document_suggests_the_nearest_type(path, kind, told):
     assert problems(path, kind) == [Problem(path, told)]
 
 
-def test_a_setting_that_an_issuer_does_not_have_is_told():
+def test_document_reports_an_unknown_issuer_setting():
     (problem,) = problems(("issuers", "development", "profile"), "x")
     assert problem.path == ("issuers", "development", "profile")
     assert problem.message.startswith("unknown key 'profile'")
 
 
-def test_a_bad_issuer_name_is_told_with_the_rule():
+def test_document_reports_an_invalid_issuer_name():
     (problem,) = problems(("issuers", "a b"), {"type": "self-signed"})
     assert problem.path == ("issuers", "a b")
     assert "an issuer's name has 1 to 100 letters" in problem.message
 
 
-def test_to_renew_before_the_certificate_begins_is_refused():
+def test_document_refuses_renewal_before_issuance():
     (problem,) = problems((*WEB, "lifecycle", "renew-before-expiry"), "90d")
     assert problem.path[:2] == WEB
     assert "lifecycle.renew-before-expiry (90d) must be shorter than attributes.ttl" in problem.message
@@ -299,7 +299,7 @@ def test_a_certificate_for_no_name_is_refused():
     assert "give at least one name" in problem.message
 
 
-def test_more_names_than_fit_into_a_secret_are_refused_before_anything_is_issued():
+def test_document_refuses_too_many_names_for_a_secret():
     names = [f"host-{number}.example.com" for number in range(3_000)]
     (problem,) = problems((*WEB, "attributes", "alt-names"), names)
     assert problem.path == (*WEB, "destinations", 0)
@@ -307,7 +307,7 @@ def test_more_names_than_fit_into_a_secret_are_refused_before_anything_is_issued
     assert problem.message.endswith("Secrets Manager takes 65536: split the certificate")
 
 
-def test_a_hundred_names_fit_into_a_secret():
+def test_document_accepts_a_hundred_names():
     names = [f"host-{number}.example.com" for number in range(100)]
     assert isinstance(read(changed((*WEB, "attributes", "alt-names"), names), KINDS), Document)
 
@@ -325,19 +325,19 @@ def test_a_hundred_names_fit_into_a_secret():
         pytest.param("extended-key-usages", ["any_purpose"], ("extended-key-usages", 0), "extended-key-usages[0]: any_purpose: name", id="any purpose"),
     ],
 )  # fmt: skip
-def test_a_wrong_part_of_subject_or_usages_is_told_with_its_place_and_the_rule(key, value, place, told):
+def test_document_locates_invalid_subjects_and_usages(key, value, place, told):
     (problem,) = problems((*WEB, "attributes", key), value)
     assert problem.path == (*WEB, "attributes", *place)
     assert told in problem.message
 
 
-def test_a_key_that_rotates_now_and_then_is_told_what_there_is():
+def test_document_lists_the_rotate_values():
     (problem,) = problems((*WEB, "private-key", "rotate"), "sometimes")
     assert problem == Problem((*WEB, "private-key", "rotate"), "rotate: Input should be 'always' or 'never'")
 
 
 def with_csr(**beside):
-    """The good document with a CSR in the place of its attributes."""
+    """Return the valid document with a CSR in place of its attributes."""
     asked = Attributes.model_validate({"common-name": "www.example.com", "organization": "Muster"})
     data = copy.deepcopy(GOOD)
     (certificate,) = data["certificates"]
@@ -346,7 +346,7 @@ def with_csr(**beside):
     return data
 
 
-def test_a_document_with_a_csr_needs_no_attributes():
+def test_document_with_a_csr_needs_no_attributes():
     (spec,) = read(with_csr(), KINDS).certificates
     assert (spec.attributes.organization, spec.private_key.algorithm) == ("Muster", "Ed25519")
     again = read({"version": "evercert/v1", "certificates": [spec.document()]}, KINDS)
@@ -363,27 +363,27 @@ def test_a_document_with_a_csr_needs_no_attributes():
         ({"attributes": "x"}, ("attributes",), "attributes: write a mapping"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_or_beside_a_csr_is_told_with_its_place(beside, place, told):
+def test_document_locates_csr_errors(beside, place, told):
     found = read(with_csr(**beside), KINDS)
     (problem,) = [problem for problem in found if problem.path == (*WEB, *place)]
     assert told in problem.message
 
 
-def test_every_mistake_is_told():
+def test_document_reports_all_errors():
     data = changed((*WEB, "attributes", "ttl"), "soon")
     data["certificates"].append({"name": "x y", "issuer": "development", "attributs": {}})
     paths = {problem.path for problem in read(data, KINDS)}
     assert paths >= {(*WEB, "attributes", "ttl"), ("certificates", 1, "name"), ("certificates", 1, "attributs")}
 
 
-def test_a_mistake_in_the_form_hides_no_mistake_in_the_settings_of_another_part():
+def test_document_reports_setting_errors_beside_form_errors():
     data = changed((*WEB, "attributes", "ttl"), "soon")
     data["issuers"]["development"]["type"] = "self-signd"
     paths = {problem.path for problem in read(data, KINDS)}
     assert paths == {(*WEB, "attributes", "ttl"), ("issuers", "development", "type")}
 
 
-def test_reading_changes_nothing_in_what_it_reads():
+def test_document_leaves_its_input_unchanged():
     data = copy.deepcopy(GOOD)
     read(data, KINDS)
     assert data == GOOD

@@ -1,4 +1,4 @@
-"""References: what a document writes where a secret would be."""
+"""Tests of secret references."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from evercert.schema import first_problem
         ({"aws-parameter": "/evercert/credentials/infisical#token"}, "/evercert/credentials/infisical", "token"),
     ],
 )
-def test_a_name_and_perhaps_a_key(given: dict[str, str], name: str, key: str | None) -> None:
+def test_reference_has_a_name_and_an_optional_key(given: dict[str, str], name: str, key: str | None) -> None:
     reference = Reference.model_validate(given)
     assert (reference.name, reference.key) == (name, key)
 
@@ -37,13 +37,13 @@ def test_a_name_and_perhaps_a_key(given: dict[str, str], name: str, key: str | N
         {"aws-secret": "evercert/credentials/a\nb"}, {"aws-secret": "evercert/credentials/a#b#c"}, {"aws-secret": ["evercert/credentials/a"]},
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_and_never_repeated_because_it_may_be_the_secret(given: dict) -> None:
+def test_reference_error_never_quotes_the_value(given: dict) -> None:
     with pytest.raises(ValidationError) as raised:
         Reference.model_validate(given)
     assert "canary" not in first_problem(raised.value)
 
 
-def test_it_says_what_it_is_for_people() -> None:
+def test_reference_str_names_kind_and_name() -> None:
     assert (
         str(Reference.model_validate({"aws-secret": "evercert/credentials/a#b"})) == "aws-secret evercert/credentials/a"
     )

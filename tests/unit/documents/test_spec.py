@@ -1,4 +1,4 @@
-"""Specs: what is checked in one certificate, and what makes it another request."""
+"""Tests of specs: validation, request hash, CSRs."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -42,33 +42,33 @@ def problem(**changes):
     return str(caught.value)
 
 
-def test_a_stored_spec_reads_back_the_same():
+def test_spec_round_trips_through_storage():
     assert Spec.model_validate(json.loads(json.dumps(spec().document()))) == spec()
 
 
-def test_a_document_leaves_defaults_out():
+def test_spec_document_omits_defaults():
     plain = Spec.model_validate(
         {"name": "a", "issuer": "i", "attributes": {"common-name": "a.example"}, "destinations": [{"type": "x"}]}
     )
     assert set(plain.document()) == {"name", "issuer", "attributes", "destinations"}
 
 
-def test_a_key_is_a_p256_key_unless_the_spec_says_otherwise():
+def test_spec_key_is_p256_by_default():
     minimal = {key: value for key, value in WEB.items() if key != "private-key"}
     assert Spec.model_validate(minimal).private_key.algorithm == "EC_prime256v1"
 
 
 @pytest.mark.parametrize("name", ["a", "*.example.com", "A_b-c.9", "x" * 200])
-def test_takes_a_certificate_name_of_the_allowed_letters(name):
+def test_spec_accepts_valid_certificate_names(name):
     assert spec(name=name).name == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201, "a b", "a/b", "ä", "a\n"], ids=repr)
-def test_refuses_another_certificate_name_with_the_rule(name):
+def test_spec_refuses_invalid_certificate_names(name):
     assert "a name has 1 to 200 letters, digits and . _ * -" in problem(name=name)
 
 
-def test_a_refused_name_is_told_without_its_control_characters():
+def test_spec_error_shows_no_control_characters():
     assert "\x1b" not in problem(name="web\x1b[2J")
 
 
@@ -83,32 +83,32 @@ def test_a_refused_name_is_told_without_its_control_characters():
         pytest.param({"a": 5}, "string", id="a number"),
     ],
 )
-def test_refuses_labels_that_no_filter_could_use(labels, told):
+def test_spec_refuses_invalid_labels(labels, told):
     assert told in problem(labels=labels)
 
 
 @pytest.mark.parametrize("count", [0, 11])
-def test_a_certificate_has_one_to_ten_destinations(count):
+def test_spec_has_one_to_ten_destinations(count):
     assert "destinations" in problem(destinations=[{"type": "x"}] * count)
 
 
-def test_refuses_a_key_it_does_not_know():
+def test_spec_refuses_unknown_keys():
     assert "Extra inputs" in problem(colour="blue")
 
 
 @pytest.mark.parametrize("common_name", ["", "a" * 65, "a\nb", "a\x00b"], ids=["empty", "65", "newline", "NUL"])
-def test_refuses_a_common_name_that_no_certificate_can_hold(common_name):
+def test_spec_refuses_invalid_common_names(common_name):
     with pytest.raises(ValidationError, match="1 to 64 printable"):
         Attributes.model_validate({"common-name": common_name, "alt-names": ["a.example"]})
 
 
 @pytest.mark.parametrize("common_name", ["a", "x" * 64, "Payroll service"])
-def test_takes_every_other_common_name(common_name):
+def test_spec_accepts_other_common_names(common_name):
     attributes = Attributes.model_validate({"common-name": common_name, "alt-names": ["a.example"]})
     assert attributes.common_name == common_name
 
 
-def test_the_common_name_is_also_an_alternative_name():
+def test_spec_adds_the_common_name_to_the_names():
     assert spec().attributes.identifiers == (
         parse("dns:example.com"),
         parse("dns:www.example.com"),
@@ -116,12 +116,12 @@ def test_the_common_name_is_also_an_alternative_name():
     )
 
 
-def test_a_name_given_twice_counts_once():
+def test_spec_deduplicates_names():
     attributes = Attributes.model_validate({"common-name": "A.example", "alt-names": ["a.example", "dns:a.EXAMPLE"]})
     assert attributes.identifiers == (parse("a.example"),)
 
 
-def test_a_common_name_that_is_no_name_stays_out_of_the_alternative_names():
+def test_spec_omits_a_common_name_that_is_not_a_host():
     attributes = Attributes.model_validate({"common-name": "Payroll service", "alt-names": ["a.example"]})
     assert attributes.identifiers == (parse("a.example"),)
 
@@ -132,15 +132,15 @@ def test_refuses_a_certificate_for_no_name(attributes):
 
 
 @pytest.mark.parametrize("ttl", ["59s", "0s", "101y", "90", 90], ids=repr)
-def test_refuses_a_ttl_that_no_certificate_has(ttl):
+def test_spec_refuses_invalid_ttls(ttl):
     assert "attributes.ttl\n" in problem(attributes={"common-name": "a.example", "ttl": ttl}, lifecycle={})
 
 
-def test_a_ttl_under_a_minute_is_told_the_shortest():
+def test_spec_error_names_the_shortest_ttl():
     assert "the shortest ttl is 1m" in problem(attributes={"common-name": "a.example", "ttl": "59s"}, lifecycle={})
 
 
-def test_takes_the_shortest_ttl():
+def test_spec_accepts_the_shortest_ttl():
     assert spec(attributes={"common-name": "a.example", "ttl": "60s"}, lifecycle={}).attributes.ttl == timedelta(
         minutes=1
     )
@@ -150,12 +150,12 @@ def test_takes_the_shortest_ttl():
     ("wish", "span"),
     [("30d", timedelta(days=30)), ("33%", timedelta(days=33)), ("1%", timedelta(days=1)), ("99%", timedelta(days=99))],
 )
-def test_renewal_is_wished_as_a_span_or_as_a_share(wish, span):
+def test_renew_before_is_a_duration_or_a_percentage(wish, span):
     assert RenewBefore.parse(wish).within(timedelta(days=100)) == span
 
 
 @pytest.mark.parametrize("wish", ["0%", "100%", "-5%", "3.3%", "%", "٣%", "soon", "0d", "", 30], ids=repr)
-def test_refuses_a_wish_that_means_nothing(wish):
+def test_renew_before_refuses_other_text(wish):
     with pytest.raises(ValueError):
         RenewBefore.parse(wish)
     with pytest.raises(ValidationError, match=r"renew-before-expiry"):
@@ -165,7 +165,7 @@ def test_refuses_a_wish_that_means_nothing(wish):
 @pytest.mark.parametrize(
     ("ttl", "wish"), [("30d", "30d"), ("24h", "1d"), ("1h", "61m")], ids=["equal", "equal in words", "longer"]
 )
-def test_refuses_to_renew_before_the_certificate_begins(ttl, wish):
+def test_spec_refuses_renewal_before_issuance(ttl, wish):
     told = problem(attributes={"common-name": "a.example", "ttl": ttl}, lifecycle={"renew-before-expiry": wish})
     assert f"lifecycle.renew-before-expiry ({wish}) must be shorter than attributes.ttl" in told
 
@@ -189,7 +189,7 @@ def test_refuses_to_renew_before_the_certificate_begins(ttl, wish):
         ),
     ],
 )
-def test_asks_for_no_other_certificate_when_this_changes(changes):
+def test_request_hash_ignores_other_settings(changes):
     assert spec(**changes).request_hash == spec().request_hash
 
 
@@ -203,12 +203,12 @@ def test_asks_for_no_other_certificate_when_this_changes(changes):
         pytest.param({"attributes": WEB["attributes"] | {"common-name": "example.com"}}, id="common name"),
     ],
 )
-def test_asks_for_another_certificate_when_this_changes(changes):
+def test_request_hash_changes_with_the_request(changes):
     assert spec(**changes).request_hash != spec().request_hash
 
 
-def test_the_hash_of_a_request_never_changes_from_release_to_release():
-    """Records hold it: another one would renew every certificate there is."""
+def test_request_hash_is_stable_across_releases():
+    """Records store the hash: a changed one would renew every certificate."""
     assert spec().request_hash == "1892b2290c4545a24ad5f64460a3f45fd0bbe664d4c9d8d520c407e10092c3e7"
     plain = {"name": "a", "issuer": "i", "attributes": {"common-name": "a.example"}, "destinations": [{"type": "x"}]}
     expected = "702be59c0d97a6ec9e5979404ec66ac1d14d16fca20d950526bcaae07ecda89d"
@@ -224,13 +224,13 @@ def test_the_hash_of_a_request_never_changes_from_release_to_release():
     ],
     ids=lambda more: next(iter(more)),
 )  # fmt: skip
-def test_whatever_stands_in_the_certificate_makes_another_request(more):
+def test_request_hash_covers_all_attributes(more):
     changed = spec(attributes=WEB["attributes"] | more)
     assert changed.request_hash != spec().request_hash
     assert Spec.model_validate(json.loads(json.dumps(changed.document()))) == changed
 
 
-def test_equal_usages_in_other_words_make_no_other_request():
+def test_request_hash_normalizes_usages():
     one, other = ["digital_signature", "key_encipherment"], ["key-encipherment", "digital-signature"]
     assert (
         spec(attributes=WEB["attributes"] | {"key-usages": one}).request_hash
@@ -238,7 +238,7 @@ def test_equal_usages_in_other_words_make_no_other_request():
     )
 
 
-def test_whether_the_key_rotates_makes_no_other_request():
+def test_request_hash_ignores_rotation():
     never = spec(**{"private-key": {"algorithm": "RSA_2048", "rotate": "never"}})
     assert never.private_key.rotate == "never"
     assert spec().private_key.rotate == "always"
@@ -246,7 +246,7 @@ def test_whether_the_key_rotates_makes_no_other_request():
     assert Spec.model_validate(never.document()) == never
 
 
-def test_a_usage_that_its_key_cannot_have_is_told_with_the_rule_at_its_place():
+def test_spec_locates_an_impossible_usage():
     with pytest.raises(ValidationError) as caught:
         spec(**{"attributes": {"common-name": "a.example", "key-usages": ["key_encipherment"]}, "private-key": {}})
     (told,) = caught.value.errors()
@@ -270,7 +270,7 @@ def supplied(**changes):
     return Spec.model_validate({**bare, **changes})
 
 
-def test_a_csr_says_all_that_need_be_said():
+def test_spec_with_a_csr_needs_nothing_else():
     wanted = supplied()
     assert wanted.csr == CSR
     assert wanted.private_key.algorithm == "EC_secp384r1"
@@ -283,7 +283,7 @@ def test_a_csr_says_all_that_need_be_said():
 
 
 def misfits_of(wanted):
-    """The certificate that is issued for the CSR is the one that the spec asks for."""
+    """The certificate that is issued for the CSR matches the spec."""
     name = "web"
     request = Request(name, wanted, wanted.csr, 1, "t", datetime(2026, 1, 15, tzinfo=UTC))
     chain = SelfSigned(SelfSigned.Settings()).issue_with(request, KEY).chain
@@ -300,7 +300,7 @@ def misfits_of(wanted):
         pytest.param({"private-key": {"rotate": "never"}}, id="for good"),
     ],
 )
-def test_a_spec_with_a_csr_reads_back_the_same(changes):
+def test_spec_with_a_csr_round_trips(changes):
     wanted = supplied(**changes)
     assert Spec.model_validate(json.loads(json.dumps(wanted.document()))) == wanted
     assert wanted.request_hash == supplied(**changes).request_hash
@@ -317,7 +317,7 @@ def test_a_spec_with_a_csr_reads_back_the_same(changes):
         ({"extended-key-usages": ["server_auth"]}, "extended-key-usages", "the CSR has client_auth;"),
     ],
 )
-def test_what_is_written_beside_a_csr_has_to_say_the_same(beside, place, told):
+def test_spec_refuses_settings_that_contradict_the_csr(beside, place, told):
     with pytest.raises(ValidationError) as caught:
         supplied(attributes=beside)
     (problem,) = caught.value.errors()
@@ -326,7 +326,7 @@ def test_what_is_written_beside_a_csr_has_to_say_the_same(beside, place, told):
     assert problem["msg"].endswith("remove it here, or create a new CSR")
 
 
-def test_another_key_algorithm_beside_a_csr_is_told_at_its_place():
+def test_spec_locates_a_key_algorithm_beside_a_csr():
     with pytest.raises(ValidationError) as caught:
         supplied(**{"private-key": {"algorithm": "RSA_2048"}})
     (problem,) = caught.value.errors()
@@ -334,20 +334,20 @@ def test_another_key_algorithm_beside_a_csr_is_told_at_its_place():
     assert "the CSR has EC_secp384r1" in problem["msg"]
 
 
-def test_everything_that_differs_from_the_csr_is_told_at_once():
+def test_spec_reports_all_contradictions_of_the_csr():
     with pytest.raises(ValidationError) as caught:
         supplied(attributes={"organization": "Other", "country": "DE"}, **{"private-key": {"algorithm": "RSA_2048"}})
     assert len(caught.value.errors()) == 3
 
 
-def test_a_mistake_beside_a_csr_is_told_as_ever():
+def test_spec_reports_other_errors_beside_a_csr():
     with pytest.raises(ValidationError) as caught:
         supplied(attributes={"ttl": "1s", "comon-name": "x"})
     assert {error["loc"] for error in caught.value.errors()} == {("attributes", "ttl"), ("attributes", "comon-name")}
 
 
 @pytest.mark.parametrize("text", ["dear reader", CSR * 2, KEY.pem() + CSR], ids=["words", "two", "with its key"])
-def test_a_csr_that_is_none_is_told_at_its_place_and_without_its_text(text):
+def test_spec_error_never_quotes_an_invalid_csr(text):
     with pytest.raises(ValidationError) as caught:
         supplied(csr=text)
     (problem,) = caught.value.errors()
@@ -355,7 +355,7 @@ def test_a_csr_that_is_none_is_told_at_its_place_and_without_its_text(text):
     assert not [line for line in text.splitlines() if "-----" not in line and line in str(caught.value)]
 
 
-def test_a_usage_in_a_csr_that_its_key_cannot_have_is_told_at_the_csr():
+def test_spec_locates_an_impossible_usage_in_the_csr():
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=True)
     builder = builder.add_extension(key_usage(["key_encipherment"]), critical=True)
@@ -365,7 +365,7 @@ def test_a_usage_in_a_csr_that_its_key_cannot_have_is_told_at_the_csr():
     assert [error["loc"] for error in caught.value.errors()] == [("csr",)]
 
 
-def test_another_csr_for_the_same_names_is_another_request():
+def test_request_hash_changes_with_the_csr():
     other = PrivateKey.generate("EC_secp384r1").sign_csr(Attributes.model_validate(ASKED))
     assert supplied(csr=other).attributes == supplied().attributes
     assert supplied(csr=other).request_hash != supplied().request_hash
@@ -374,7 +374,7 @@ def test_another_csr_for_the_same_names_is_another_request():
     )
 
 
-def test_words_around_a_csr_make_no_other_request():
+def test_request_hash_ignores_text_around_a_csr():
     assert supplied(csr=f"from: ops\n\n{CSR}").request_hash == supplied().request_hash
 
 
@@ -388,11 +388,11 @@ def test_words_around_a_csr_make_no_other_request():
     ],
     ids=["a new key each time", "the same key", "a CSR", "a CSR for good"],
 )
-def test_a_csr_is_used_once_unless_its_key_is_never_to_change(wanted, renews):
+def test_spec_renews_a_csr_only_with_a_fixed_key(wanted, renews):
     assert wanted.renews is renews
 
 
-def test_a_component_keeps_its_key_when_its_settings_are_written_in_another_order():
+def test_component_key_ignores_the_order_of_settings():
     one = Component.model_validate({"type": "x", "a": 1, "b": 2})
     assert one.key == Component.model_validate({"b": 2, "a": 1, "type": "x"}).key
     assert one.key != Component.model_validate({"type": "x", "a": 1, "b": 3}).key
@@ -400,48 +400,48 @@ def test_a_component_keeps_its_key_when_its_settings_are_written_in_another_orde
     assert one.settings == {"a": 1, "b": 2}
 
 
-def test_the_key_of_a_component_never_changes_from_release_to_release():
-    """Records name their deliveries by it: another key would deliver every certificate again."""
+def test_component_key_is_stable_across_releases():
+    """Records name deliveries by this key: a changed one would deliver every certificate again."""
     assert (
         Component.model_validate({"type": "secrets-manager", "secret": "web"}).key == "secrets-manager-718dc34de74a49ba"
     )
 
 
 @pytest.mark.parametrize("part", ["name", "attributes", "labels"])
-def test_a_spec_stays_as_it_was_checked(part):
+def test_spec_is_immutable(part):
     with pytest.raises(ValidationError):
         setattr(spec(), part, None)
 
 
 @pytest.mark.parametrize("kind", ["", "X", "a b", "a" * 41, "a\n", None, 5], ids=repr)
-def test_a_component_has_a_plain_type(kind):
+def test_component_refuses_invalid_types(kind):
     with pytest.raises(ValidationError):
         Component.model_validate({"type": kind})
 
 
 @settings(database=None, derandomize=True, max_examples=40)
 @given(st.dictionaries(st.text(max_size=5), st.one_of(st.integers(), st.text(max_size=5), st.none()), max_size=5))
-def test_one_value_has_one_canonical_text(value):
+def test_canonical_json_is_unique(value):
     text = canonical_json(value)
     assert json.loads(text) == value
     assert text == canonical_json(dict(reversed(value.items())))
     assert text.isascii()
 
 
-def test_a_digest_never_changes_from_release_to_release():
-    """Stored hashes are compared with it: another value would renew every certificate there is."""
+def test_digest_is_stable_across_releases():
+    """Stored hashes are compared with it: a changed value would renew every certificate."""
     assert canonical_json({"b": 1, "a": "ä"}) == '{"a":"\\u00e4","b":1}'
     assert digest({"b": 1, "a": "ä"}) == "78892fb919682f85e08161f2cd8e0e904520a093cd75421077a1c865e59e90c6"
 
 
-def test_the_metadata_by_which_requests_are_found_again_is_not_set_by_a_spec():
+def test_spec_refuses_the_reserved_metadata_key():
     told = problem(metadata={"evercert-request": "mine", "team": "web"})
     assert "evercert sets it" in told and "metadata.evercert-request" in told
     assert spec(metadata={"evercert-requests": "mine"}).metadata == {"evercert-requests": "mine"}
 
 
 @pytest.mark.parametrize("value", [date(2027, 1, 1), {"a"}, b"a", {1: "a", "b": "c"}])
-def test_what_of_an_agent_is_no_json_is_refused(value):
+def test_spec_refuses_agent_values_that_are_not_json(value):
     with pytest.raises(ValidationError, match="put dates in quotes") as caught:
         Spec.model_validate({**WEB, "agent": {"x": value}})
     assert caught.value.errors()[0]["loc"] == ("agent",)

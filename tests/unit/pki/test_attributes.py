@@ -1,4 +1,4 @@
-"""Attributes: the whole subject within its bounds, common names that are hosts, and all of it back from a CSR."""
+"""Tests of attributes: subject bounds, common names that are hosts, round trip through a CSR."""
 
 import string
 
@@ -35,34 +35,34 @@ LONGEST = {
 
 
 @pytest.mark.parametrize(("field", "longest"), LONGEST.items())
-def test_a_part_of_the_subject_has_the_length_of_the_standard(field, longest):
-    """RFC 5280 appendix A.1, X.520 annex C: counted in characters."""
+def test_subject_fields_have_standard_length_limits(field, longest):
+    """RFC 5280 appendix A.1, X.520 annex C: limits in characters."""
     assert getattr(attributes(**{field: "ä" * longest}), field) == "ä" * longest
     assert f"1 to {longest} printable characters" in problem(**{field: "ä" * (longest + 1)})
 
 
 @pytest.mark.parametrize("field", LONGEST)
 @pytest.mark.parametrize("value", ["", " ", "a\nb", "a\x00", " a", "a "], ids=repr)
-def test_a_part_of_the_subject_is_printable_text(field, value):
+def test_subject_fields_are_printable_text(field, value):
     assert "printable characters, without spaces around them" in problem(**{field: value})
 
 
 @pytest.mark.parametrize(("value", "country"), [("DE", "DE"), ("de", "DE")])
-def test_a_country_is_two_letters(value, country):
+def test_country_accepts_two_letters(value, country):
     assert attributes(country=value).country == country
 
 
 @pytest.mark.parametrize("value", ["", "D", "DEU", "D1", "ÄÖ", "D\n"], ids=repr)
-def test_refuses_what_is_no_country(value):
+def test_country_refuses_other_text(value):
     assert "a country is two letters (ISO 3166), such as DE" in problem(country=value)
 
 
 @pytest.mark.parametrize("value", ["example.com", "", "-a", "a-", "ä", "a" * 64])
-def test_a_domain_component_is_one_label(value):
+def test_domain_component_is_one_label(value):
     assert "a domain component is one label" in problem(domain_components=[value])
 
 
-def test_all_domain_components_together_are_a_dns_name():
+def test_domain_components_fit_into_a_dns_name():
     longest = ["a" * 63] * 3 + ["b" * 61]
     assert attributes(domain_components=longest).domain_components == tuple(longest)
     assert "a DNS name, of at most 253 characters" in problem(domain_components=[*longest[:3], "b" * 62])
@@ -76,14 +76,14 @@ def test_all_domain_components_together_are_a_dns_name():
         ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
     ],
 )
-def test_a_common_name_that_is_an_international_host_stands_as_its_a_labels(common_name, host):
+def test_common_name_converts_hosts_to_a_labels(common_name, host):
     asked = Attributes.model_validate({"common-name": common_name})
     assert asked.common_name == host
     assert asked.identifiers == (parse(host),)
 
 
 @pytest.mark.parametrize("common_name", ["Müller", "Dr. Müller", "Bücher & Co. KG", "müller@example.com", "A/Ö.B"])
-def test_a_common_name_that_is_no_host_stays_as_it_is(common_name):
+def test_common_name_keeps_other_text(common_name):
     assert attributes(common_name=common_name).common_name == common_name
 
 
@@ -96,8 +96,8 @@ def test_a_common_name_that_is_no_host_stays_as_it_is(common_name):
         ("bücher." * 6 + "example", "1 to 64 printable characters"),
     ],
 )
-def test_a_common_name_that_looks_like_a_host_has_to_be_one(common_name, told):
-    """Left as it is, it would not be among the alternative names, and no client would find it."""
+def test_common_name_refuses_invalid_hosts(common_name, told):
+    """An invalid host would be missing from the alternative names, and no client would accept it."""
     assert told in problem(common_name=common_name)
 
 
@@ -130,7 +130,7 @@ WISHES = st.fixed_dictionaries(
 
 @settings(database=None, derandomize=True, max_examples=100, deadline=None)
 @given(WISHES)
-def test_whatever_can_be_asked_for_comes_back_from_the_csr(wishes):
+def test_attributes_round_trip_through_a_csr(wishes):
     try:
         asked = Attributes.model_validate(wishes)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Certificates: their facts, their chain, and every way in which one is not what was asked for."""
+"""Tests of certificates: facts, chain, and differences from the request."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -54,7 +54,7 @@ def authority(subject, issuer):
 
 
 def leaf(*others, names=("dns:www.example.com", "ip:192.0.2.10"), plain=False, **dates):
-    """The leaf that was asked for, except for what the test says."""
+    """Build the requested leaf with the test's changes."""
     found = x509.SubjectAlternativeName([parse(text).general_name() for text in names])
     usual = [] if plain else [x509.BasicConstraints(ca=False, path_length=None), usage(digital_signature=True), SERVER]
     kinds = {type(other) for other in others}
@@ -85,7 +85,7 @@ def fit(*certificates, asked=ASKED, public_key=PUBLIC_KEY, now=NOW):
         pytest.param((leaf(ends=NOW + timedelta(days=7)), ISSUING), id="a shorter life than was asked for"),
     ],
 )
-def test_what_was_asked_for_fits(certificates):
+def test_misfits_accept_the_requested_certificate(certificates):
     assert fit(*certificates) == []
 
 
@@ -125,7 +125,7 @@ def test_what_was_asked_for_fits(certificates):
         ),
     ],
 )
-def test_each_misfit_of_the_leaf_is_told_alone(wrong, told):
+def test_misfits_report_each_difference(wrong, told):
     assert fit(wrong, ISSUING) == [told]
 
 
@@ -162,7 +162,7 @@ def asking(**more):
         ),
     ],
 )
-def test_a_usage_that_was_asked_for_has_to_be_there(asked, answered, told):
+def test_misfits_report_missing_usages(asked, answered, told):
     assert fit(answered, ISSUING, asked=asking(**asked)) == [told]
 
 
@@ -189,7 +189,7 @@ def test_a_usage_that_was_asked_for_has_to_be_there(asked, answered, told):
         ),
     ],
 )
-def test_the_usages_that_were_asked_for_are_enough(asked, answered):
+def test_misfits_accept_requested_usages(asked, answered):
     assert fit(answered, ISSUING, asked=asking(**asked)) == []
 
 
@@ -197,7 +197,7 @@ SUBJECT = {"organization": "Muster GmbH", "organizational-unit": "Web", "domain-
 
 
 def named(*parts):
-    """The leaf that was asked for, with another subject."""
+    """Build the requested leaf with another subject."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(oid, value) for oid, value in parts]))
@@ -227,7 +227,7 @@ MUSTER = ((DC, "com"), (DC, "example"), (ORG, "Muster GmbH"), (OU, "Web"))
         pytest.param((*MUSTER, (NameOID.COUNTRY_NAME, "DE")), id="with more than was asked for"),
     ],
 )
-def test_the_subject_that_was_asked_for_fits(parts):
+def test_misfits_accept_the_requested_subject(parts):
     assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == []
 
 
@@ -241,34 +241,34 @@ def test_the_subject_that_was_asked_for_fits(parts):
         pytest.param((MUSTER[1], MUSTER[0], *MUSTER[2:]), "domain-components", id="the wrong way round"),
     ],
 )
-def test_a_subject_that_is_not_the_one_asked_for_does_not_fit(parts, wrong):
+def test_misfits_report_a_different_subject(parts, wrong):
     told = f"its subject does not have the requested {wrong}"
     assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == [told]
 
 
-def test_a_certificate_for_another_key_does_not_fit():
+def test_misfits_report_another_key():
     assert fit(leaf(), ISSUING, public_key=public_bytes(key("Root").public_key())) == ["it is for another public key"]
 
 
-def test_a_certificate_without_alternative_names_does_not_fit():
+def test_misfits_report_missing_alternative_names():
     bare = certificate("www.example.com", "Issuing", usage(digital_signature=True))
     assert fit(bare) == ["its names are none; requested were dns:www.example.com, ip:192.0.2.10"]
 
 
-def test_a_name_of_a_kind_that_was_never_asked_for_does_not_fit():
+def test_misfits_report_unsupported_name_kinds():
     names = [parse(text).general_name() for text in ("dns:www.example.com", "ip:192.0.2.10")]
     strange = leaf(x509.SubjectAlternativeName([*names, x509.DirectoryName(name("Admin"))]))
     assert [problem for problem in fit(strange) if "names" in problem] == fit(strange) != []
 
 
-def test_the_host_of_a_mail_address_is_compared_without_case():
+def test_misfits_ignore_case_of_email_hosts():
     """RFC 5280 §7.5."""
     asked = Attributes.model_validate({"alt-names": ["ops@example.com"]})
     answered = leaf(x509.SubjectAlternativeName([x509.RFC822Name("ops@EXAMPLE.com")]))
     assert fit(answered, ISSUING, asked=asked) == []
 
 
-def test_alternative_names_that_do_not_parse_do_not_fit():
+def test_misfits_report_unparsable_names():
     garbage = certificate(
         "www.example.com", "Issuing", x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x03abc")
     )
@@ -288,11 +288,11 @@ def test_alternative_names_that_do_not_parse_do_not_fit():
         ),
     ],
 )
-def test_a_broken_chain_does_not_fit(certificates):
+def test_misfits_report_a_broken_chain(certificates):
     assert [problem for problem in fit(*certificates) if "chain" in problem] == fit(*certificates) != []
 
 
-def test_every_misfit_is_told_at_once():
+def test_misfits_report_all_differences():
     wrong = certificate(
         "www.example.com",
         "Issuing",
@@ -303,12 +303,12 @@ def test_every_misfit_is_told_at_once():
     assert len(fit(wrong, ROOT, public_key=b"another")) == 6
 
 
-def test_a_misfit_shows_no_control_characters():
+def test_misfits_show_no_control_characters():
     hostile = leaf(x509.SubjectAlternativeName([x509.DNSName("a\x1b[2J\nb")]))
     assert all(problem.isprintable() for problem in fit(hostile, ISSUING))
 
 
-def test_tells_the_facts_as_openssl_does():
+def test_chain_facts_match_openssl():
     chain = Chain((leaf(), ISSUING))
     assert chain.serial_number == "0ABC"
     assert chain.common_name == "www.example.com"
@@ -321,12 +321,12 @@ def leaf_fingerprint(chain):
     return chain.leaf.fingerprint(hashes.SHA256()).hex()
 
 
-def test_a_certificate_may_have_no_common_name():
+def test_chain_works_without_a_common_name():
     assert Chain((certificate("", "Issuing"),)).common_name is None
     assert Chain((certificate("", "Issuing"),)).identifiers == ()
 
 
-def test_what_a_server_sends_is_the_leaf_and_its_issuers_without_the_root():
+def test_fullchain_has_no_root():
     chain = Chain((found := leaf(), ISSUING, ROOT))
     assert chain.leaf_pem == to_pem([found])
     assert chain.issuers_pem == to_pem([ISSUING])
@@ -335,14 +335,14 @@ def test_what_a_server_sends_is_the_leaf_and_its_issuers_without_the_root():
     assert chain.pem == to_pem([found, ISSUING, ROOT])
 
 
-def test_the_root_is_found_by_looking_and_not_by_its_place():
+def test_issuers_omit_the_root_wherever_it_is():
     chain = Chain((found := leaf(), ROOT, ISSUING))
     assert chain.issuers_pem == to_pem([ISSUING])
     assert Chain((found,)).issuers_pem == ""
     assert Chain((found, ISSUING)).issuers_pem == to_pem([ISSUING])
 
 
-def test_reads_the_pem_that_it_wrote_and_words_around_it():
+def test_chain_parses_pem_with_text_around_it():
     chain = Chain((leaf(), ISSUING, ROOT))
     assert Chain.from_pem(chain.pem) == chain
     assert Chain.from_pem(f"subject=CN = www\r\n{chain.pem}") == chain
@@ -359,10 +359,10 @@ def test_reads_the_pem_that_it_wrote_and_words_around_it():
     ],
     ids=["empty", "words", "garbage", "eleven", "no text"],
 )
-def test_refuses_what_is_no_chain(pem):
+def test_chain_refuses_other_text(pem):
     with pytest.raises(ValueError):
         Chain.from_pem(pem)
 
 
-def test_takes_a_chain_of_ten():
+def test_chain_accepts_ten_certificates():
     assert len(Chain.from_pem(to_pem([ROOT] * 10)).certificates) == 10

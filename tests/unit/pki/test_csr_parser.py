@@ -1,4 +1,4 @@
-"""A CSR that the user supplies: what it asks for, and everything for which it is refused."""
+"""Tests of the CSR parser: parsed attributes, refused CSRs."""
 
 import base64
 
@@ -39,17 +39,17 @@ def refusal(text):
     return message
 
 
-def test_reads_names_in_their_canonical_form():
+def test_csr_names_are_canonical():
     assert read(csr()).attributes.identifiers == (parse("dns:www.example.com"), parse("email:Ops@example.com"))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_tells_the_kind_of_its_key(algorithm):
+def test_csr_key_algorithm(algorithm):
     asked = Attributes.model_validate({"common-name": "a.example"})
     assert read(PrivateKey.generate(algorithm).sign_csr(asked)).algorithm == algorithm
 
 
-def test_takes_an_old_label_and_keeps_the_request_alone():
+def test_csr_accepts_the_old_pem_label():
     old = csr().replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
     assert read(f"made by hand on Monday\r\n{old}\r\nbye").pem == csr_again(old)
     assert "Monday" not in read(f"made by hand on Monday\r\n{old}\r\nbye").pem
@@ -59,7 +59,7 @@ def csr_again(old):
     return x509.load_pem_x509_csr(old.encode()).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def test_a_common_name_alone_is_enough():
+def test_csr_needs_only_a_common_name():
     asked = read(csr(x509.BasicConstraints(ca=False, path_length=None), subject=[(NameOID.COMMON_NAME, "a.example")]))
     assert asked.attributes == Attributes.model_validate({"common-name": "a.example"})
 
@@ -76,11 +76,11 @@ def test_a_common_name_alone_is_enough():
         pytest.param(csr() + " " * LARGEST, "the limit is 16384", id="long"),
     ],
 )  # fmt: skip
-def test_refuses_what_is_no_csr(text, told):
+def test_csr_refuses_other_text(text, told):
     assert told in refusal(text)
 
 
-def test_a_private_key_in_its_place_is_refused_and_not_shown():
+def test_csr_error_never_quotes_a_private_key():
     pem = PrivateKey.generate("EC_prime256v1").pem()
     for text in (pem, csr() + pem, pem + csr()):
         message = refusal(text)
@@ -96,11 +96,11 @@ def test_a_private_key_in_its_place_is_refused_and_not_shown():
         pytest.param(lambda: rsa.generate_private_key(public_exponent=65_537, key_size=2056), id="RSA 2056"),
     ],
 )
-def test_refuses_a_key_of_another_kind(key):
+def test_csr_refuses_unsupported_keys(key):
     assert "unsupported key: use RSA 2048, 3072 or 4096, EC P-256" in refusal(csr(key=key()))
 
 
-def test_refuses_a_key_of_a_kind_without_hash():
+def test_csr_refuses_ed448_keys():
     assert "unsupported key" in refusal(csr(key=ed448.Ed448PrivateKey.generate(), hash_=None))
 
 
@@ -118,7 +118,7 @@ ECDSA_WITH_SHA256 = bytes.fromhex("06082a8648ce3d040302")
         ),
     ],
 )
-def test_refuses_a_csr_that_was_changed_after_it_was_signed(right, wrong, told):
+def test_csr_refuses_changes_after_signing(right, wrong, told):
     der = x509.load_pem_x509_csr(csr().encode()).public_bytes(serialization.Encoding.DER)
     assert right in der
     forged = base64.encodebytes(der.replace(right, wrong)).decode()
@@ -126,12 +126,12 @@ def test_refuses_a_csr_that_was_changed_after_it_was_signed(right, wrong, told):
     assert told in refusal(text)
 
 
-def test_refuses_a_weak_signature():
+def test_csr_refuses_weak_signatures():
     weak = csr(hash_=hashes.SHA224())
     assert "unsupported signature: use SHA-256, SHA-384 or SHA-512" in refusal(weak)
 
 
-def test_refuses_a_challenge_password_and_does_not_show_it():
+def test_csr_error_never_quotes_a_challenge_password():
     message = refusal(csr(password=b"very-secret"))
     assert "challenge password (RFC 2985 §5.4.1)" in message
     assert "very-secret" not in message
@@ -155,11 +155,11 @@ OTHER_NAME = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\
         pytest.param([x509.KeyUsage(True, *[False] * 8)], "give at least one name", id="no name"),
     ],
 )  # fmt: skip
-def test_refuses_what_it_could_not_ask_for(extensions, told):
+def test_csr_refuses_unsupported_extensions(extensions, told):
     assert told in refusal(csr(*extensions))
 
 
-def test_refuses_an_unknown_extension_only_where_it_is_critical():
+def test_csr_refuses_unknown_extensions_if_critical():
     strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00")
     assert read(csr(NAMES, strange)).attributes == read(csr()).attributes
     assert "its critical extension 1.2.3 is not supported" in refusal(csr(NAMES, strange, critical=True))
@@ -175,18 +175,18 @@ def test_refuses_an_unknown_extension_only_where_it_is_critical():
         pytest.param([(NameOID.LOCALITY_NAME, "a\x1b[2J")], "locality: 1 to 128 printable characters", id="control character"),
     ],
 )  # fmt: skip
-def test_refuses_a_subject_it_could_not_ask_for(subject, told):
+def test_csr_refuses_unsupported_subjects(subject, told):
     assert told in refusal(csr(subject=subject))
 
 
-def test_refuses_several_values_in_one_part_of_the_subject():
+def test_csr_refuses_multi_valued_rdns():
     pair = [x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")]
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.RelativeDistinguishedName(pair)]))
     signed = builder.add_extension(NAMES, critical=False).sign(EC_KEY, hashes.SHA256())
     assert "multi-valued RDN" in refusal(signed.public_bytes(serialization.Encoding.PEM).decode())
 
 
-def test_reads_usages():
+def test_csr_usages():
     asked = read(csr(NAMES, key_usage(["key_agreement"]), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])))
     assert asked.attributes.key_usages == ("key_agreement",)
     assert asked.attributes.extended_key_usages == ("client_auth",)

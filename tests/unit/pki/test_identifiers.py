@@ -1,4 +1,4 @@
-"""Names: guessed where plain, canonical, and the same after a trip through a certificate."""
+"""Tests of identifiers: inferred kinds, canonical form, round trip through a certificate."""
 
 import ipaddress
 import subprocess
@@ -32,7 +32,7 @@ PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size
         pytest.param("uri:urn:uuid:0", "uri:urn:uuid:0", id="kind given"),
     ],
 )
-def test_reads_a_name_with_or_without_its_kind(text, canonical):
+def test_identifier_kind_is_optional(text, canonical):
     name = parse(text)
     assert str(name) == canonical
     assert parse(str(name)) == name
@@ -63,7 +63,7 @@ def test_reads_a_name_with_or_without_its_kind(text, canonical):
         "length 254",
     ],
 )
-def test_refuses_what_is_no_dns_name(text):
+def test_identifier_refuses_invalid_dns_names(text):
     with pytest.raises(ValueError):
         parse(text)
 
@@ -83,7 +83,7 @@ def test_refuses_what_is_no_dns_name(text):
         pytest.param("Ops@bücher.example", "email:Ops@xn--bcher-kva.example", id="host of a mail address"),
     ],
 )  # fmt: skip
-def test_an_international_name_stands_as_its_a_labels(text, canonical):
+def test_identifier_converts_to_a_labels(text, canonical):
     """RFC 5890 §2.3.2.1, RFC 5280 §7.2."""
     assert str(parse(text)) == canonical
     assert parse(canonical) == parse(text)
@@ -107,7 +107,7 @@ def test_an_international_name_stands_as_its_a_labels(text, canonical):
         pytest.param("\uff11.\uff12.\uff13.\uff14", "it has only digits", id="digits in full width"),
     ],
 )
-def test_refuses_what_idna_refuses_with_its_reason(text, told):
+def test_identifier_error_states_the_idna_reason(text, told):
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert told in str(caught.value)
@@ -124,12 +124,12 @@ def test_refuses_what_idna_refuses_with_its_reason(text, told):
         "*.xn--a.example",
     ],
 )
-def test_an_a_label_that_is_given_has_to_be_one(text):
+def test_identifier_refuses_invalid_a_labels(text):
     with pytest.raises(ValueError, match="is not an A-label of IDNA2008"):
         parse(text)
 
 
-def test_plain_names_load_no_tables_of_international_ones():
+def test_identifier_loads_idna_tables_lazily():
     code = (
         "import sys; from evercert.pki.identifiers import parse; parse('www.example.com'); print('idna' in sys.modules)"
     )
@@ -138,7 +138,7 @@ def test_plain_names_load_no_tables_of_international_ones():
 
 
 @pytest.mark.parametrize("text", ["*.com", "*", "www.*.com", "w*.example.com", "*.*.example.com", "a@*.example.com"])
-def test_a_wildcard_is_one_whole_first_label_and_never_of_a_top_level_domain(text):
+def test_identifier_refuses_invalid_wildcards(text):
     with pytest.raises(ValueError):
         parse(text)
 
@@ -146,41 +146,41 @@ def test_a_wildcard_is_one_whole_first_label_and_never_of_a_top_level_domain(tex
 @pytest.mark.parametrize(
     "text", ["uri:http://a b", "uri:http://bücher.example", "ö@example.com", "uri:urn:a\x00b", "a@b\n"]
 )
-def test_refuses_all_but_printable_ascii_in_every_kind(text):
+def test_identifier_accepts_printable_ascii_only(text):
     with pytest.raises(ValueError, match="only printable ASCII without spaces"):
         parse(text)
 
 
 @pytest.mark.parametrize("kind", ["dns", "ip", "uri", "email"])
-def test_an_empty_name_is_told_as_such(kind):
+def test_identifier_refuses_empty_names(kind):
     with pytest.raises(ValueError, match=f"empty {kind} name"):
         parse(f"{kind}:")
 
 
 @pytest.mark.parametrize("text", ["999.1.1.1", "1.2.3", "ip:192.0.2.0/24", "ip:localhost", "ip:", "ip:::1::"])
-def test_refuses_what_only_looks_like_an_address(text):
+def test_identifier_refuses_invalid_addresses(text):
     with pytest.raises(ValueError):
         parse(text)
 
 
-def test_refuses_an_address_with_a_zone_which_no_certificate_can_hold():
+def test_identifier_refuses_address_zones():
     with pytest.raises(ValueError):
         parse("fe80::1%eth0")
 
 
 @pytest.mark.parametrize("text", ["uri:/path", "uri:https://", "https://", "uri:x", "http://[bad", "uri:"])
-def test_refuses_what_is_no_uri(text):
+def test_identifier_refuses_invalid_uris(text):
     with pytest.raises(ValueError):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["@example.com", "a@", "a@b@c.com", "email:a", "a" * 65 + "@example.com", "a@-b.com"])
-def test_refuses_what_is_no_mail_address(text):
+def test_identifier_refuses_invalid_email_addresses(text):
     with pytest.raises(ValueError):
         parse(text)
 
 
-def test_a_name_at_the_limits_passes():
+def test_identifier_accepts_names_at_the_limits():
     longest = ".".join(["a" * 63] * 3 + ["b" * 61])
     assert len(longest) == 253
     assert parse(longest).value == longest
@@ -190,14 +190,14 @@ def test_a_name_at_the_limits_passes():
 
 @settings(database=None, derandomize=True, max_examples=60)
 @given(HOST, st.booleans())
-def test_a_dns_name_comes_back_from_a_certificate(host, wildcard):
+def test_identifier_dns_round_trips_through_a_certificate(host, wildcard):
     name = parse(f"dns:{'*.a.' if wildcard else ''}{host}")
     assert from_general_name(name.general_name()) == name
 
 
 @settings(database=None, derandomize=True, max_examples=60)
 @given(st.ip_addresses())
-def test_an_address_comes_back_from_a_certificate(address):
+def test_identifier_ip_round_trips_through_a_certificate(address):
     name = parse(str(address))
     assert ipaddress.ip_address(name.value) == address
     assert from_general_name(name.general_name()) == name
@@ -205,7 +205,7 @@ def test_an_address_comes_back_from_a_certificate(address):
 
 @settings(database=None, derandomize=True, max_examples=100)
 @given(st.one_of(PRINTABLE, PRINTABLE.map("uri:{}".format), PRINTABLE.map("{}@example.com".format)))
-def test_whatever_is_accepted_can_stand_in_a_certificate(text):
+def test_identifier_accepts_only_encodable_names(text):
     try:
         name = parse(text)
     except ValueError:
@@ -214,13 +214,13 @@ def test_whatever_is_accepted_can_stand_in_a_certificate(text):
 
 
 @pytest.mark.parametrize("text", ["a(b@example.com", "a)b@example.com", "a,b@example.com", "<a@example.com"])
-def test_refuses_a_mail_address_whose_local_part_would_need_quotes(text):
+def test_identifier_refuses_quoted_local_parts(text):
     """RFC 5321 §4.1.2: a dot-string has none of these, and `cryptography` refuses some of them later."""
     with pytest.raises(ValueError):
         parse(text)
 
 
-def test_names_found_in_a_certificate_are_canonical():
+def test_identifier_from_certificate_is_canonical():
     assert from_general_name(x509.DNSName("WWW.Example.COM")) == parse("www.example.com")
     assert from_general_name(x509.RFC822Name("Ops@Example.COM")) == parse("Ops@example.com")  # RFC 5280 §7.5
 
@@ -230,11 +230,11 @@ def test_names_found_in_a_certificate_are_canonical():
     [x509.DirectoryName(x509.Name([])), x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))],
     ids=["directory name", "registered id"],
 )
-def test_kinds_that_are_never_asked_for_are_none_of_ours(name):
+def test_identifier_ignores_unsupported_kinds(name):
     assert from_general_name(name) is None
 
 
-def test_a_field_takes_text_and_is_stored_as_text():
+def test_identifier_field_is_text():
     adapter = TypeAdapter(Name)
     assert adapter.validate_python("ip:192.0.2.1") == Identifier("ip", "192.0.2.1")
     assert adapter.validate_python(Identifier("dns", "a.example")) == Identifier("dns", "a.example")

@@ -1,4 +1,4 @@
-"""Private keys: whole where they are wanted, and invisible everywhere else."""
+"""Tests of private keys: generation, signing, and no leaks of their value."""
 
 import base64
 import copy
@@ -36,7 +36,7 @@ def attributes(**values):
 
 @cache
 def key_material(private_key):
-    """Every part of the key that must not be seen, in the forms in which it could leak."""
+    """Return every secret part of the key in the forms in which it could leak."""
     inside = serialization.load_der_private_key(private_key.der(), None)
     if isinstance(inside, ed25519.Ed25519PrivateKey):
         secrets = [int.from_bytes(inside.private_bytes_raw())]
@@ -62,7 +62,7 @@ def assert_shows_nothing(text, private_key):
     assert [part for part in key_material(private_key) if part.lower() in folded] == []
 
 
-def test_the_check_for_leaks_finds_a_leak(key):
+def test_leak_check_finds_a_leak(key):
     for leak in (key.pem(), key.der().hex(), repr(key.der()), repr(vars_of(key))):
         with pytest.raises(AssertionError):
             assert_shows_nothing(leak, key)
@@ -90,17 +90,17 @@ def vars_of(private_key):
     ],
     ids=["str", "repr", "format", "format !r", "format !a", "per cent", "f-string", "in a list"],
 )
-def test_printing_or_formatting_shows_no_key(key, show):
+def test_key_never_prints_its_value(key, show):
     for value in (key, Bundle(Chain(()), key)):
         assert_shows_nothing(show(value), key)
 
 
-def test_a_key_can_be_told_from_another_by_what_it_prints(key):
+def test_key_prints_its_public_fingerprint(key):
     assert repr(key) == repr(PrivateKey.from_der(key.der()))
     assert repr(key) != repr(PrivateKey.generate("EC_prime256v1"))
 
 
-def test_a_dataclass_that_holds_a_key_prints_none(key):
+def test_key_in_a_dataclass_never_prints(key):
     holder = dataclasses.make_dataclass("Holder", [("bundle", object), ("private_key", object)])
     assert_shows_nothing(repr(holder(Bundle(Chain(()), key), key)), key)
 
@@ -110,13 +110,13 @@ def test_a_dataclass_that_holds_a_key_prints_none(key):
     [pickle.dumps, copy.copy, copy.deepcopy, json.dumps],
     ids=["pickle", "copy", "deepcopy", "json"],
 )
-def test_a_key_does_not_leave_by_a_serializer(key, take):
+def test_key_cannot_be_serialized(key, take):
     with pytest.raises(TypeError) as caught:
         take(key)
     assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
 
 
-def test_a_bundle_does_not_leave_by_a_serializer(key):
+def test_bundle_cannot_be_serialized(key):
     bundle = Bundle(Chain(()), key)
     for take in (pickle.dumps, dataclasses.asdict, json.dumps):
         with pytest.raises(TypeError) as caught:
@@ -125,14 +125,14 @@ def test_a_bundle_does_not_leave_by_a_serializer(key):
     assert_shows_nothing(json.dumps({"bundle": bundle}, default=str), key)
 
 
-def test_a_key_has_no_attributes_to_dump(key):
+def test_key_has_no_attribute_dict(key):
     with pytest.raises(TypeError):
         vars(key)
     with pytest.raises(AttributeError):
         key.note = "x"
 
 
-def test_a_traceback_with_its_local_variables_shows_no_key(key):
+def test_key_is_absent_from_tracebacks(key):
     def fail(private_key, bundle):
         raise RuntimeError(f"could not use {private_key} of {bundle!r}")
 
@@ -142,13 +142,13 @@ def test_a_traceback_with_its_local_variables_shows_no_key(key):
     assert_shows_nothing("".join(told.format()), key)
 
 
-def test_a_log_line_shows_no_key(key, caplog):
+def test_key_is_absent_from_log_lines(key, caplog):
     logging.getLogger("test").error("lost %s and %r", key, {"bundle": Bundle(Chain(()), key)})
     assert "lost <PrivateKey" in caplog.text
     assert_shows_nothing(caplog.text, key)
 
 
-def test_a_broken_key_is_refused_without_showing_it(key):
+def test_key_error_never_quotes_the_key(key):
     with pytest.raises(ValueError) as caught:
         PrivateKey.from_der(key.der()[:-20])
     assert_shows_nothing("".join(traceback.format_exception(caught.value)), key)
@@ -158,7 +158,7 @@ def inside(private_key):
     return serialization.load_der_private_key(private_key.der(), None)
 
 
-def test_makes_the_kind_of_key_that_was_asked_for(key):
+def test_key_generate_uses_the_algorithm(key):
     assert key.algorithm in ALGORITHMS
     found = inside(key)
     match key.algorithm:
@@ -175,7 +175,7 @@ def test_makes_the_kind_of_key_that_was_asked_for(key):
             assert found.public_key().public_numbers().e == 65_537
 
 
-def test_its_kind_is_told_by_the_public_key_alone(key):
+def test_algorithm_is_derived_from_the_public_key(key):
     assert algorithm_of(inside(key).public_key()) == key.algorithm == PrivateKey.from_der(key.der()).algorithm
 
 
@@ -188,14 +188,14 @@ def test_its_kind_is_told_by_the_public_key_alone(key):
         pytest.param(ed448.Ed448PrivateKey.generate, id="Ed448"),
     ],
 )
-def test_a_kind_that_is_never_made_is_none_of_ours(private):
+def test_algorithm_ignores_unsupported_keys(private):
     made = private()
     assert algorithm_of(made.public_key()) is None
     with pytest.raises(ValueError):
         PrivateKey.from_der(made.private_bytes(DER, PKCS8, serialization.NoEncryption()))
 
 
-def test_what_is_no_key_is_of_no_kind():
+def test_algorithm_of_other_objects_is_none():
     assert algorithm_of(None) is None
 
 
@@ -206,11 +206,11 @@ def test_what_is_no_key_is_of_no_kind():
         ("RSA_2048", "RSA"), ("RSA_3072", "RSA"), ("RSA_4096", "RSA"), ("Ed25519", "Ed25519"),
     ],
 )  # fmt: skip
-def test_a_kind_belongs_to_a_family(algorithm, kind):
+def test_algorithm_families(algorithm, kind):
     assert family(algorithm) == kind
 
 
-def test_signs_with_a_hash_as_strong_as_the_key(key):
+def test_key_signs_with_a_matching_hash(key):
     csr = x509.load_pem_x509_csr(key.sign_csr(attributes(common_name="a.example")).encode())
     strong = {"EC_secp384r1": "sha384", "EC_secp521r1": "sha512", "Ed25519": None}
     used = csr.signature_hash_algorithm
@@ -218,20 +218,20 @@ def test_signs_with_a_hash_as_strong_as_the_key(key):
     assert csr.is_signature_valid
 
 
-def test_no_key_is_made_twice():
+def test_key_generate_never_repeats():
     assert PrivateKey.generate("EC_prime256v1").der() != PrivateKey.generate("EC_prime256v1").der()
 
 
-def test_a_key_comes_back_from_its_der(key):
+def test_key_round_trips_through_der(key):
     again = PrivateKey.from_der(key.der())
     assert (again.der(), again.pem(), again.public_bytes()) == (key.der(), key.pem(), key.public_bytes())
 
 
-def test_a_key_fits_into_one_call_of_kms(key):
+def test_key_fits_into_the_kms_limit(key):
     assert len(key.der()) <= SEALABLE_BYTES == 4096
 
 
-def test_the_pem_is_unencrypted_pkcs8_of_the_same_key(key):
+def test_key_pem_is_unencrypted_pkcs8(key):
     assert key.pem().startswith("-----BEGIN PRIVATE KEY-----\n")
     read = serialization.load_pem_private_key(key.pem().encode(), None)
     assert public_bytes(read.public_key()) == key.public_bytes()
@@ -253,12 +253,12 @@ def test_the_pem_is_unencrypted_pkcs8_of_the_same_key(key):
         ),
     ],
 )
-def test_refuses_what_is_no_key_of_ours(der):
+def test_key_refuses_unsupported_der(der):
     with pytest.raises(ValueError):
         PrivateKey.from_der(der)
 
 
-def test_a_csr_asks_for_exactly_these_names(key):
+def test_sign_csr_has_exactly_the_names(key):
     asked = attributes(
         common_name="www.example.com",
         alt_names=["*.example.com", "ip:2001:db8::1", "uri:spiffe://example.org/web", "ops@example.com"],
@@ -273,20 +273,20 @@ def test_a_csr_asks_for_exactly_these_names(key):
     assert not names.critical
 
 
-def test_the_names_of_a_csr_without_subject_are_critical(key):
+def test_sign_csr_names_are_critical_without_subject(key):
     """RFC 5280 §4.2.1.6."""
     csr = x509.load_pem_x509_csr(key.sign_csr(attributes(alt_names=["a.example"])).encode())
     assert list(csr.subject) == []
     assert csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
 
 
-def test_the_names_of_a_csr_with_any_subject_are_not_critical():
+def test_sign_csr_names_are_not_critical_with_subject():
     key = PrivateKey.generate("Ed25519")
     csr = x509.load_pem_x509_csr(key.sign_csr(attributes(alt_names=["a.example"], organization="A")).encode())
     assert not csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
 
 
-def test_a_csr_asks_for_the_usages_that_were_asked_for_and_for_no_others():
+def test_sign_csr_has_exactly_the_usages():
     key = PrivateKey.generate("Ed25519")
     usages = {"key_usages": ["digital_signature", "non_repudiation"], "extended_key_usages": ["client_auth"]}
     csr = x509.load_pem_x509_csr(key.sign_csr(attributes(common_name="a.example", **usages)).encode())
@@ -298,7 +298,7 @@ def test_a_csr_asks_for_the_usages_that_were_asked_for_and_for_no_others():
     assert list(purposes.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
-def test_a_csr_without_wishes_leaves_the_usages_to_the_issuer():
+def test_sign_csr_omits_usages_by_default():
     csr = x509.load_pem_x509_csr(PrivateKey.generate("Ed25519").sign_csr(attributes(common_name="a.example")).encode())
     assert [type(extension.value) for extension in csr.extensions] == [x509.SubjectAlternativeName]
 
@@ -309,12 +309,12 @@ def signed_common_name(asked):
 
 
 @pytest.mark.parametrize("common_name", ["x" * 64, "ä" * 32], ids=["64 letters", "64 bytes"])
-def test_the_longest_common_name_can_be_signed(common_name):
+def test_sign_csr_accepts_the_longest_common_name(common_name):
     assert signed_common_name(attributes(common_name=common_name, alt_names=["a.example"])) == common_name
 
 
 @pytest.mark.parametrize("common_name", ["ä" * 40, "証" * 64], ids=["80 bytes", "192 bytes"])
-def test_a_common_name_that_cannot_be_signed_is_refused_with_the_spec(common_name):
+def test_spec_refuses_common_names_that_cannot_be_signed(common_name):
     try:
         asked = attributes(common_name=common_name, alt_names=["a.example"])
     except ValidationError:
@@ -322,7 +322,7 @@ def test_a_common_name_that_cannot_be_signed_is_refused_with_the_spec(common_nam
     assert signed_common_name(asked) == common_name
 
 
-def test_public_keys_of_one_private_key_are_the_same_bytes():
+def test_public_bytes_are_stable():
     private = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
     der = private.private_bytes(DER, PKCS8, serialization.NoEncryption())
     assert PrivateKey.from_der(der).public_bytes() == public_bytes(private.public_key())

@@ -1,4 +1,4 @@
-"""Usages: words of a document, bits of a certificate, and what no key of a kind can do."""
+"""Tests of usages: document words, certificate bits, limits of the key algorithms."""
 
 import pytest
 from cryptography import x509
@@ -22,7 +22,7 @@ KEY, EXTENDED = TypeAdapter(KeyUsages), TypeAdapter(ExtendedKeyUsages)
 
 
 @pytest.mark.parametrize("words", [["key-agreement", "digital_signature"], ["digital_signature", "key_agreement"] * 2])
-def test_equal_wishes_are_equal_however_they_are_written(words):
+def test_usages_are_normalized(words):
     assert KEY.validate_python(words) == ("digital_signature", "key_agreement")
 
 
@@ -39,7 +39,7 @@ def test_equal_wishes_are_equal_however_they_are_written(words):
         (KEY, 5, "Input should be"),
     ],
 )  # fmt: skip
-def test_refuses_another_word_with_the_reason(kind, word, told):
+def test_usages_refuse_other_words_with_a_reason(kind, word, told):
     with pytest.raises(ValidationError) as caught:
         kind.validate_python([word])
     (problem,) = caught.value.errors()
@@ -56,7 +56,7 @@ ALLOWED = {  # RFC 3279 §2.3.1; RFC 5480 §3 and RFC 8813 §3; RFC 8410 §5
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_key_can_do_what_its_standard_says_and_nothing_else(algorithm):
+def test_impossible_follows_the_key_standards(algorithm):
     possible = {usage for usage in KEY_USAGES if impossible([usage, "digital_signature"], algorithm) is None}
     needs = {"encipher_only", "decipher_only"}
     assert possible == ALLOWED[family(algorithm)] - needs
@@ -73,23 +73,23 @@ def test_a_key_can_do_what_its_standard_says_and_nothing_else(algorithm):
         (["encipher_only"], "EC_secp384r1", "encipher_only: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"),
     ],
 )  # fmt: skip
-def test_the_rule_is_told_with_its_source(usages, algorithm, told):
+def test_impossible_cites_the_rule(usages, algorithm, told):
     assert impossible(usages, algorithm).startswith(told)
 
 
 @pytest.mark.parametrize("usage", [*KEY_USAGES])
-def test_each_key_usage_is_one_bit_that_reads_back(usage):
+def test_key_usages_round_trip(usage):
     asked = ("key_agreement", usage) if usage in ("encipher_only", "decipher_only") else (usage,)
     assert key_usages_of(key_usage(asked)) == asked
 
 
-def test_the_bits_of_a_ca_are_never_set():
+def test_key_usage_never_sets_ca_bits():
     extension = key_usage(KEY_USAGES)
     assert not extension.key_cert_sign
     assert not extension.crl_sign
 
 
-def test_each_purpose_reads_back_and_others_are_left_out():
+def test_extended_key_usages_round_trip():
     assert extended_key_usages_of(extended_key_usage(EXTENDED_KEY_USAGES)) == EXTENDED_KEY_USAGES
     assert extended_key_usages_of(x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])) == ()
 
@@ -101,5 +101,5 @@ def test_each_purpose_reads_back_and_others_are_left_out():
         ("email_protection", "emailProtection"), ("ocsp_signing", "OCSPSigning"),
     ],
 )  # fmt: skip
-def test_a_certificate_is_told_of_in_the_words_of_the_standard(usage, word):
+def test_usages_are_spelled_as_in_the_standard(usage, word):
     assert in_the_standard(usage) == word

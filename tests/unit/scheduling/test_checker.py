@@ -1,4 +1,4 @@
-"""What is due is put on the queue, once, and comes back if the nudge is lost."""
+"""Tests of the checker: due entries are queued once and become due again if the nudge is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDISPATCH = timedelta(minutes=10)
 
 
 def tick(table: FakeTable, queue: FakeQueue, clock: HandClock, seconds: float = 48) -> Tick:
-    """What it did; the oldest due time has tests of its own."""
+    """Return the counts of a tick without the oldest due time, which has its own tests."""
     stop_at = clock() + timedelta(seconds=seconds)
     return replace(check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH), oldest_due=None)
 
@@ -45,7 +45,7 @@ def clock() -> HandClock:
     return HandClock()
 
 
-def test_what_is_due_is_nudged_oldest_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_sends_oldest_entries_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     wanted(table, "a", "b", minutes=-1)
     wanted(table, "older", minutes=-60)
     wanted(table, "later", minutes=60)
@@ -53,9 +53,7 @@ def test_what_is_due_is_nudged_oldest_first(table: FakeTable, queue: FakeQueue, 
     assert [nudge.certificate for nudge in queue.sent] == ["older", "a", "b"]
 
 
-def test_a_second_tick_sends_nothing_until_the_nudge_counts_as_lost(
-    table: FakeTable, queue: FakeQueue, clock: HandClock
-) -> None:
+def test_checker_repeats_a_nudge_after_redispatch(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     wanted(table, "a")
     tick(table, queue, clock)
     clock.advance(minutes=9)
@@ -64,7 +62,7 @@ def test_a_second_tick_sends_nothing_until_the_nudge_counts_as_lost(
     assert tick(table, queue, clock) == Tick(sent=1)
 
 
-def test_what_the_queue_did_not_take_stays_due(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_keeps_refused_entries_due(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     wanted(table, "a", "b")
     queue.refuse = {"a"}
     assert tick(table, queue, clock) == Tick(sent=1, refused=1)
@@ -73,7 +71,7 @@ def test_what_the_queue_did_not_take_stays_due(table: FakeTable, queue: FakeQueu
     assert [nudge.certificate for nudge in queue.sent] == ["b", "a"]
 
 
-def test_a_queue_that_fails_whole_loses_nothing(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_loses_nothing_if_the_queue_fails(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     wanted(table, "a")
     queue.error = Unavailable("down")
     with pytest.raises(Unavailable):
@@ -82,7 +80,7 @@ def test_a_queue_that_fails_whole_loses_nothing(table: FakeTable, queue: FakeQue
     assert tick(table, queue, clock) == Tick(sent=1)
 
 
-def test_more_than_ten_go_in_tens(table: FakeTable, clock: HandClock) -> None:
+def test_checker_sends_batches_of_ten(table: FakeTable, clock: HandClock) -> None:
     wanted(table, *(f"c{number:02d}" for number in range(23)))
     sizes: list[int] = []
 
@@ -95,7 +93,7 @@ def test_more_than_ten_go_in_tens(table: FakeTable, clock: HandClock) -> None:
     assert sizes == [10, 10, 3]
 
 
-def test_it_stops_in_time_and_leaves_the_rest_counted(table: FakeTable, clock: HandClock) -> None:
+def test_checker_stops_in_time_and_counts_the_rest(table: FakeTable, clock: HandClock) -> None:
     wanted(table, *(f"c{number:02d}" for number in range(25)))
 
     class Slow(FakeQueue):
@@ -108,7 +106,7 @@ def test_it_stops_in_time_and_leaves_the_rest_counted(table: FakeTable, clock: H
     assert len(list(table.due(clock()))) == 5
 
 
-def test_an_entry_that_moved_meanwhile_is_left_as_it_is(table: FakeTable, clock: HandClock) -> None:
+def test_checker_leaves_entries_that_moved(table: FakeTable, clock: HandClock) -> None:
     wanted(table, "a")
 
     class Racing(FakeQueue):
@@ -120,7 +118,7 @@ def test_an_entry_that_moved_meanwhile_is_left_as_it_is(table: FakeTable, clock:
     assert table.record("a").due_at == START + timedelta(days=1)
 
 
-def test_a_deleted_certificate_is_not_made_anew_by_the_checker(table: FakeTable, clock: HandClock) -> None:
+def test_checker_does_not_recreate_deleted_certificates(table: FakeTable, clock: HandClock) -> None:
     wanted(table, "a")
 
     class Racing(FakeQueue):
@@ -132,7 +130,7 @@ def test_a_deleted_certificate_is_not_made_anew_by_the_checker(table: FakeTable,
     assert table.items == {}
 
 
-def test_an_unpublished_outcome_is_nudged_as_such(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_sends_unpublished_outcomes(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     due = to_text(START - timedelta(minutes=1))
     key = ("certificate#web", "outcome#u#1#1")
     table.items[key] = {"due_at": {"S": due}, "due_shard": {"S": "00"}}
@@ -141,21 +139,19 @@ def test_an_unpublished_outcome_is_nudged_as_such(table: FakeTable, queue: FakeQ
 
 
 @pytest.mark.parametrize("key", [("something", "record"), ("certificate#web", "something")])
-def test_what_is_not_ours_is_counted_and_blocks_nobody(
-    table: FakeTable, queue: FakeQueue, clock: HandClock, key
-) -> None:
+def test_checker_counts_foreign_entries(table: FakeTable, queue: FakeQueue, clock: HandClock, key) -> None:
     table.items[key] = {"due_at": {"S": to_text(START - timedelta(hours=1))}, "due_shard": {"S": "00"}}
     wanted(table, "web2")
     assert tick(table, queue, clock) == Tick(sent=1, foreign=1)
     assert tick(table, queue, clock) == Tick()
 
 
-def test_a_due_entry_is_a_value() -> None:
-    """It is kept in a dictionary by the checker."""
+def test_due_entry_is_hashable() -> None:
+    """The checker uses entries as dictionary keys."""
     assert len({Due(("a", "b"), "00", "x"), Due(("a", "b"), "00", "x")}) == 1
 
 
-def test_a_tick_tells_how_late_the_oldest_entry_is(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_reports_the_oldest_due_time(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     wanted(table, "a", "b", minutes=-30)
     stop_at = clock() + timedelta(seconds=48)
     done = check(table, queue, clock=clock, stop_at=stop_at, redispatch=REDISPATCH)
@@ -164,7 +160,7 @@ def test_a_tick_tells_how_late_the_oldest_entry_is(table: FakeTable, queue: Fake
     assert done.oldest_due is None
 
 
-def test_of_a_backlog_what_expires_first_goes_first(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+def test_checker_sorts_a_backlog_by_expiry(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
     names = [f"web-{number:04d}" for number in range(PLENTY + 100)]
     wanted(table, *names, minutes=-60)
     for number, name in enumerate(reversed(names[100:])):  # the first hundred have no certificate yet

@@ -1,4 +1,4 @@
-"""Decisions: what is due, why, and what holds it back."""
+"""Tests of decisions: due reasons and holds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ FACTS = Facts(
 
 
 def record(**changes):
-    """Delivered and at rest, except for what the test says."""
+    """Return a delivered record at rest with the test's changes."""
     settled = {
         "name": "web",
         "uid": "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d",
@@ -76,7 +76,7 @@ def failure(**changes):
 
 
 def answered(now):
-    """A chain that was issued at this moment for 90 days."""
+    """Return a chain that was issued at this time for 90 days."""
     return issue(now)[2].pem
 
 
@@ -85,7 +85,7 @@ def answered(now):
     [
         pytest.param({"facts": None}, "missing", id="never issued"),
         pytest.param({"spec": EDITED}, "spec-changed", id="another issuer named"),
-        pytest.param({"request_hash": None}, "spec-changed", id="nobody knows what was asked"),
+        pytest.param({"request_hash": None}, "spec-changed", id="unknown request hash"),
         pytest.param({"spec": MORE_DESTINATIONS}, "spec-changed", id="a destination that has nothing yet"),
         pytest.param({"deliveries": {}}, "spec-changed", id="no destination has it"),
         pytest.param({"issuer_hash": "another"}, "issuer-changed", id="issuer moved"),
@@ -95,18 +95,18 @@ def answered(now):
         pytest.param({}, None, id="at rest"),
     ],
 )
-def test_is_due_for_a_reason(changes, reason):
+def test_due_reason_of_each_change(changes, reason):
     assert due_reason(record(**changes), ISSUER, NOW) == reason
 
 
-def test_is_due_near_expiry_from_its_own_dates():
+def test_due_reason_near_expiry_uses_the_dates():
     renewal = NOW + 60 * DAY
     assert renewal_time(record()) == renewal
     assert due_reason(record(), ISSUER, renewal - timedelta(milliseconds=1)) is None
     assert due_reason(record(), ISSUER, renewal) == "near-expiry"
 
 
-def test_the_first_reason_in_order_is_told():
+def test_due_reason_returns_the_first_reason():
     everything = {"facts": None, "spec": EDITED, "issuer_hash": "another", "requested_at": NOW}
     told = []
     for settle in ({"facts": FACTS}, {"spec": SPEC}, {"issuer_hash": ISSUER}, {"requested_at": None}, {}):
@@ -116,27 +116,27 @@ def test_the_first_reason_in_order_is_told():
 
 
 @pytest.mark.parametrize("labels", [{}, {"team": "other"}])
-def test_labels_make_nothing_due(labels):
+def test_due_reason_ignores_labels(labels):
     edited = SPEC.model_copy(update={"labels": labels})
     assert due_reason(record(spec=edited, generation=3), ISSUER, NOW) is None
 
 
-def test_another_renewal_wish_moves_the_renewal_and_nothing_else():
+def test_due_reason_follows_a_changed_renew_before():
     later = Spec.model_validate({**SPEC.document(), "lifecycle": {"renew-before-expiry": "10d"}})
     assert decide(record(spec=later), ISSUER, NOW + 70 * DAY) == Idle()
     assert renewal_time(record(spec=later)) == NOW + 80 * DAY
     assert decide(record(), ISSUER, NOW + 70 * DAY) == Start("near-expiry")
 
 
-def test_waits_until_renewal_when_nothing_is_due():
+def test_decide_is_idle_before_renewal():
     assert decide(record(), ISSUER, NOW) == Idle()
 
 
-def test_starts_when_a_certificate_is_missing():
+def test_decide_starts_without_a_certificate():
     assert decide(record(facts=None), ISSUER, NOW) == Start("missing")
 
 
-def test_goes_on_with_what_is_under_way():
+def test_decide_resumes_the_pending_revision():
     assert decide(record(facts=None, pending=pending()), ISSUER, NOW) == Resume(pending())
 
 
@@ -145,44 +145,44 @@ def test_goes_on_with_what_is_under_way():
     [{"request_hash": "another"}, {"issuer_hash": "another"}],
     ids=["another request", "another issuer"],
 )
-def test_gives_up_what_is_under_way_when_nobody_wants_it_any_more(changes):
+def test_decide_gives_up_a_superseded_revision(changes):
     stale = pending(**changes)
     assert decide(record(facts=None, pending=stale), ISSUER, NOW) == Start("missing", stale)
 
 
-def test_an_edit_taken_back_gives_up_what_was_under_way_and_waits():
+def test_decide_is_idle_after_a_reverted_edit():
     stale = pending(request_hash="another")
     assert decide(record(pending=stale), ISSUER, NOW) == Idle(stale)
 
 
-def test_delivers_what_was_answered_as_long_as_it_is_worth_it():
+def test_decide_delivers_an_issued_chain_until_renewal():
     ready = pending(chain=answered(NOW))
     renewal = Facts.of(Chain.from_pem(ready.chain), 4).not_after - 30 * DAY
     assert decide(record(facts=None, pending=ready), ISSUER, renewal - timedelta(milliseconds=1)) == Resume(ready)
     assert decide(record(facts=None, pending=ready), ISSUER, renewal) == Start("missing", ready)
 
 
-def test_does_not_ask_again_before_the_moment_that_the_issuer_named():
+def test_decide_waits_for_the_issuers_retry_time():
     told = NOW + timedelta(minutes=3)
     waiting = pending(retry_at=told)
     assert decide(record(pending=waiting), ISSUER, told - timedelta(seconds=1)) == Wait(told)
     assert decide(record(pending=waiting), ISSUER, told) == Resume(waiting)
 
 
-def test_does_not_try_again_before_the_back_off_has_passed():
+def test_decide_waits_for_the_back_off():
     failed = record(facts=None, last_error=failure(), failures=1, retry_at=NOW + DAY)
     assert decide(failed, ISSUER, NOW) == Wait(NOW + DAY)
     assert decide(failed, ISSUER, NOW + DAY) == Start("missing")
 
 
-def test_the_later_of_two_holds_counts():
+def test_decide_uses_the_later_of_two_holds():
     both = record(pending=pending(retry_at=NOW + DAY), last_error=failure(), retry_at=NOW + 2 * DAY)
     assert decide(both, ISSUER, NOW) == Wait(NOW + 2 * DAY)
     assert held_until(both, ISSUER, NOW) == NOW + 2 * DAY
     assert held_until(record(pending=pending(retry_at=NOW + DAY)), ISSUER, NOW) is None
 
 
-def test_a_failure_from_the_future_holds_nothing():
+def test_decide_ignores_failures_in_the_future():
     ahead = failure().model_copy(update={"at": NOW + 90 * DAY})
     assert held_until(record(last_error=ahead, retry_at=NOW + 91 * DAY), ISSUER, NOW) is None
 
@@ -192,28 +192,28 @@ def test_a_failure_from_the_future_holds_nothing():
     [
         pytest.param({"generation": 3}, ISSUER, id="an edit"),
         pytest.param({"requested_at": NOW}, ISSUER, id="a request"),
-        pytest.param({}, "mended", id="a mended issuer"),
+        pytest.param({}, "fixed", id="a fixed issuer"),
     ],
 )
-def test_another_wish_passes_the_back_off(changes, issuer):
+def test_decide_ends_the_back_off_after_a_change(changes, issuer):
     failed = record(**{"facts": None, "last_error": failure(), "failures": 9, "retry_at": NOW + DAY, **changes})
     assert held_until(failed, issuer, NOW) is None
     assert decide(failed, issuer, NOW) == Start("missing")
 
 
-def test_a_hold_of_the_issuer_is_not_passed_by_a_request():
+def test_decide_keeps_the_issuers_hold_after_a_request():
     waiting = record(pending=pending(retry_at=NOW + DAY), requested_at=NOW)
     assert decide(waiting, ISSUER, NOW) == Wait(NOW + DAY)
 
 
-def test_an_edit_is_not_held_by_what_the_old_request_waits_for():
+def test_decide_drops_the_old_hold_after_an_edit():
     stale = pending(request_hash="another", retry_at=NOW + DAY)
     assert decide(record(facts=None, pending=stale), ISSUER, NOW) == Start("missing", stale)
 
 
-def test_nothing_is_held_when_nothing_failed():
+def test_held_until_is_none_without_a_failure():
     assert held_until(record(), ISSUER, NOW) is None
 
 
-def test_there_is_no_renewal_of_what_was_never_issued():
+def test_renewal_time_is_none_without_a_certificate():
     assert renewal_time(record(facts=None)) is None

@@ -1,4 +1,4 @@
-"""When to renew, when to try again, how urgent it is: from the certificate's own dates."""
+"""Tests of the schedule: renewal times, retry delays, severities."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -37,23 +37,23 @@ def shares(lifetime):
         pytest.param(timedelta(minutes=2), 1 / 2, id="2 minutes"),
     ],
 )
-def test_renews_at_two_thirds_of_the_lifetime_or_at_half_of_a_short_one(lifetime, share):
+def test_renew_at_default_share_of_the_lifetime(lifetime, share):
     drawn = shares(lifetime)
     assert all(abs(found - share) <= 0.0501 for found in drawn)
     assert abs(sum(drawn) / len(drawn) - share) < 0.005
 
 
-def test_renewals_of_one_day_are_spread_over_a_tenth_of_the_lifetime():
+def test_renew_at_spreads_renewals():
     drawn = shares(timedelta(days=90))
     assert max(drawn) - min(drawn) > 0.09
     assert len(set(drawn)) > 290
 
 
-def test_without_a_wish_there_is_nothing_to_clamp():
+def test_renew_at_default_is_never_clamped():
     assert renew_at(BEGIN, BEGIN + timedelta(days=90), None, UID)[1] is False
 
 
-def test_asking_twice_gives_the_same_moment():
+def test_renew_at_is_deterministic():
     assert renew_at(BEGIN, BEGIN + timedelta(days=90), None, UID) == renew_at(
         BEGIN, BEGIN + timedelta(days=90), None, UID
     )
@@ -71,7 +71,7 @@ def test_asking_twice_gives_the_same_moment():
         pytest.param("1s", timedelta(days=90) - timedelta(seconds=1), False, id="at the last moment"),
     ],
 )
-def test_a_wish_is_kept_but_never_before_a_third_of_the_real_lifetime(wish, at, clamped):
+def test_renew_at_clamps_to_a_third_of_the_lifetime(wish, at, clamped):
     assert renew_at(BEGIN, BEGIN + timedelta(days=90), RenewBefore.parse(wish), UID) == (BEGIN + at, clamped)
 
 
@@ -81,21 +81,21 @@ def test_a_wish_is_kept_but_never_before_a_third_of_the_real_lifetime(wish, at, 
     st.sampled_from([None, "1s", "1m", "30d", "1%", "66%", "99%", "100y"]),
     st.uuids(),
 )
-def test_no_certificate_is_renewed_in_its_first_third_or_after_its_end(lifetime, wish, uid):
+def test_renew_at_is_within_the_lifetime(lifetime, wish, uid):
     moment, _ = renew_at(BEGIN, BEGIN + lifetime, wish and RenewBefore.parse(wish), str(uid))
     assert BEGIN + lifetime / 3 <= moment < BEGIN + lifetime
     assert moment.microsecond == 0  # what is stored is what is computed again later
 
 
 @pytest.mark.parametrize("failures", range(1, 9))
-def test_waits_longer_after_each_failure_up_to_twelve_hours(failures):
+def test_back_off_grows_up_to_twelve_hours(failures):
     step = STEPS[min(failures, 6) - 1]
     waits = [back_off(failures, BEGIN, None, uid) - BEGIN for uid in UIDS]
     assert all(0.8 * step <= wait <= 1.2 * step for wait in waits)
     assert max(waits) - min(waits) > 0.3 * step
 
 
-def test_two_failures_of_one_certificate_draw_differently():
+def test_back_off_jitter_differs_between_failures():
     fractions = {(back_off(n, BEGIN, None, UID) - BEGIN) / STEPS[n - 1] for n in range(1, 7)}
     assert len(fractions) == 6
 
@@ -103,7 +103,7 @@ def test_two_failures_of_one_certificate_draw_differently():
 @pytest.mark.parametrize(
     "left", [timedelta(minutes=2), timedelta(hours=1), timedelta(hours=20), timedelta(days=3)], ids=str
 )
-def test_at_least_eight_tries_fit_into_what_is_left(left):
+def test_back_off_fits_eight_attempts_before_expiry(left):
     now = tried = BEGIN
     for failures in range(1, 9):
         now = back_off(failures, now, BEGIN + left, UID)
@@ -112,15 +112,15 @@ def test_at_least_eight_tries_fit_into_what_is_left(left):
     assert now <= BEGIN + left
 
 
-def test_a_try_takes_an_eighth_of_what_is_left_where_the_usual_step_is_longer():
+def test_back_off_is_at_most_an_eighth_of_the_rest():
     assert back_off(6, BEGIN, BEGIN + timedelta(hours=8), UID) == BEGIN + timedelta(hours=1)
 
 
-def test_tries_never_come_faster_than_every_ten_seconds():
+def test_back_off_is_at_least_ten_seconds():
     assert back_off(3, BEGIN, BEGIN + timedelta(seconds=5), UID) == BEGIN + timedelta(seconds=10)
 
 
-def test_after_expiry_the_steps_are_the_usual_ones():
+def test_back_off_after_expiry_uses_the_usual_steps():
     for end in (BEGIN, BEGIN - timedelta(days=1)):
         assert back_off(6, BEGIN, end, UID) == back_off(6, BEGIN, None, UID)
 
@@ -137,17 +137,17 @@ def test_after_expiry_the_steps_are_the_usual_ones():
         pytest.param(200, "critical", id="long expired"),
     ],
 )
-def test_a_failure_is_as_severe_as_the_slack_that_it_has_used(day, level):
+def test_severity_depends_on_the_used_share(day, level):
     renew, end = BEGIN + timedelta(days=60), BEGIN + timedelta(days=90)
     assert severity(BEGIN + timedelta(days=day), renew, end) == level
 
 
 @pytest.mark.parametrize(("renew", "end"), [(None, None), (BEGIN, None), (None, BEGIN + timedelta(days=9))])
-def test_a_failure_without_any_certificate_is_critical(renew, end):
+def test_severity_without_a_certificate_is_critical(renew, end):
     assert severity(BEGIN, renew, end) == "critical"
 
 
-def test_a_certificate_without_slack_is_critical_at_once():
+def test_severity_without_slack_is_critical():
     assert severity(BEGIN, BEGIN + timedelta(days=2), BEGIN + timedelta(days=1)) == "critical"
 
 

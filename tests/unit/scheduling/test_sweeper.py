@@ -1,4 +1,4 @@
-"""The sweep: finds what no index holds, does it once a day, and goes on where it stopped."""
+"""Tests of the sweep: it finds lost entries, runs once a day, and resumes."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ SHARD = shard("web")
         pytest.param(Entry(RECORD, at_rest=True), False, id="at rest: nothing can follow"),
         pytest.param(Entry(RECORD, SHARD), True, id="without a time"),
         pytest.param(Entry(RECORD, None, DUE), True, id="without a shard"),
-        pytest.param(Entry(RECORD, "99", DUE), True, id="a shard that nobody reads"),
+        pytest.param(Entry(RECORD, "99", DUE), True, id="a shard that is never read"),
         pytest.param(Entry(RECORD, SHARD, "tomorrow"), True, id="no time"),
         pytest.param(Entry(RECORD, SHARD, {"N": "1795266562"}), True, id="a number for a time"),
         pytest.param(Entry(RECORD, SHARD, to_text(START + timedelta(days=4000))), True, id="a time that never comes"),
-        pytest.param(Entry(OUTCOME), True, id="an outcome that nobody heard of"),
+        pytest.param(Entry(OUTCOME), True, id="an unpublished outcome"),
         pytest.param(Entry(OUTCOME, at_rest=True), False, id="a published outcome"),
         pytest.param(Entry(("pace#acm#1#eu", "pace")), False, id="not a certificate's"),
-        pytest.param(Entry(("certificate#web", "note")), False, id="somebody else's item beside a record"),
+        pytest.param(Entry(("certificate#web", "note")), False, id="a foreign item beside a record"),
     ],
 )
-def test_what_is_lost(entry: Entry, lost: bool) -> None:
+def test_is_lost_recognizes_lost_entries(entry: Entry, lost: bool) -> None:
     assert is_lost(entry, START) is lost
 
 
 @dataclass
 class Table:
-    """Pages of entries; a page takes a second to read."""
+    """A table in pages; reading a page takes a second."""
 
     pages: list[list[Entry]]
     clock: HandClock
     kept: Progress = field(default_factory=Progress)
-    mended: list[tuple[str, str]] = field(default_factory=list)
+    made_due: list[tuple[str, str]] = field(default_factory=list)
     read: list[str | None] = field(default_factory=list)
 
     def progress(self) -> Progress:
@@ -68,7 +68,7 @@ class Table:
         return self.pages[number], str(number + 1) if number + 1 < len(self.pages) else None
 
     def make_due(self, entry: Entry, now: datetime) -> bool:
-        self.mended.append(entry.key)
+        self.made_due.append(entry.key)
         return True
 
 
@@ -80,7 +80,7 @@ def run(found: Table, seconds: float = 48):
     return sweep(found, clock=found.clock, stop_at=found.clock() + timedelta(seconds=seconds))
 
 
-def test_everything_is_looked_through_once_a_day() -> None:
+def test_sweep_runs_once_a_day() -> None:
     found = table(3)
     swept = run(found)
     assert (swept.seen, swept.mended, swept.finished) == (3, 3, True)
@@ -90,16 +90,16 @@ def test_everything_is_looked_through_once_a_day() -> None:
     assert run(found).seen == 3
 
 
-def test_it_stops_in_time_and_the_next_one_goes_on() -> None:
+def test_sweep_stops_in_time_and_resumes() -> None:
     found = table(5)
     assert run(found, seconds=2).finished is False
     assert found.read == [None, "1"]
     assert run(found).finished is True
     assert found.read == [None, "1", "2", "3", "4"]
-    assert len(set(found.mended)) == 5
+    assert len(set(found.made_due)) == 5
 
 
-def test_two_sweeps_at_once_do_not_undo_each_others_progress() -> None:
+def test_sweep_keeps_the_progress_of_a_concurrent_sweep() -> None:
     found = table(4)
     page = found.page
 
@@ -112,7 +112,7 @@ def test_two_sweeps_at_once_do_not_undo_each_others_progress() -> None:
     assert found.kept == Progress("3")
 
 
-def test_a_clock_that_was_ahead_does_not_stop_the_sweep_for_ever() -> None:
+def test_sweep_recovers_from_a_clock_that_was_ahead() -> None:
     found = table(1)
     found.kept = Progress(None, START + timedelta(days=900))
     assert run(found).seen == 1

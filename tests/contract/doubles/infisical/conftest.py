@@ -1,4 +1,4 @@
-"""What each test of the double begins with: the server, planted, and a client that is logged in."""
+"""Fixtures of these tests: a configured server and a client that is logged in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The double of Infisical issues, renews, finds and refuses as the contract has it, with real keys."""
+"""Tests of issuance by the Infisical double, with real keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.doubles.infisical.routes import CERTIFICATES, MANAGER, REQUESTS
 OTHER = "00000000-0000-4000-8000-000000000000"
 
 
-def test_b1_names_become_ids_by_both_ways(client, server):
+def test_lookup_resolves_names_to_ids(client, server):
     project = client.call("GET", "/api/v1/projects/slug/my-project").json()["id"]
     path = f"{MANAGER}/certificate-profiles/slug/tls-server"
     profile = client.call("GET", f"{path}?projectId={project}").json()["certificateProfile"]
@@ -34,7 +34,7 @@ def test_b1_names_become_ids_by_both_ways(client, server):
     assert told(client.call("GET", f"{path}-no?projectId={project}")) == (404, "Certificate profile not found")
 
 
-def test_b2_key_made_by_the_server_fits_and_the_chain_verifies(client, server):
+def test_issue_returns_a_matching_key_and_a_valid_chain(client, server):
     answer = client.issue(**WWW, ttl="30d", removeRootsFromChain=True)
     said = answer.json()
     assert (answer.status_code, said["status"]) == (200, "issued")
@@ -49,7 +49,7 @@ def test_b2_key_made_by_the_server_fits_and_the_chain_verifies(client, server):
     assert server.issued_for(der(made.public_key()))[0].id == said["certificate"]["certificateId"]
 
 
-def test_b2_csr_keeps_its_key_and_no_key_is_answered(client, server):
+def test_issue_by_csr_returns_no_key(client, server):
     key = new_key("EC_prime256v1")
     answer = client.issue(csr=csr(key, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])), commonName="ignored")
     made = leaf(answer)
@@ -69,7 +69,7 @@ def test_b2_csr_keeps_its_key_and_no_key_is_answered(client, server):
     assert told(client.issue(csr=text, customExtensions=[{}]))[0] == 400
 
 
-def test_d4_subject_order_extensions_and_their_criticality(client):
+def test_issue_subject_order_and_extensions(client):
     asked = {field: "x" for field in SUBJECT if field not in ("domainComponents", "country")}
     answer = client.issue(
         **asked,
@@ -91,7 +91,7 @@ def test_d4_subject_order_extensions_and_their_criticality(client):
     assert nameless.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
 
 
-def test_d4_typed_names_stand_as_their_types(client):
+def test_issue_keeps_typed_names(client):
     names = [
         {"type": "ip_address", "value": "10.0.0.1"},
         {"type": "email", "value": "a@example.com"},
@@ -102,7 +102,7 @@ def test_d4_typed_names_stand_as_their_types(client):
     assert [type(one) for one in stood] == [x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier]
 
 
-def test_d4_removed_roots_are_the_last_pem_whatever_it_is(client, server):
+def test_issue_root_removal_drops_the_last_pem(client, server):
     def chain(profile: str) -> int:
         body = {"profileId": profile, "attributes": WWW | {"ttl": "1d"}, "removeRootsFromChain": True}
         said = client.call("POST", CERTIFICATES, body).json()["certificate"]
@@ -118,7 +118,7 @@ def test_d4_removed_roots_are_the_last_pem_whatever_it_is(client, server):
     assert [chain(server.profile.id), chain(alone.id)] == [1, 0]
 
 
-def test_d4_self_signed_has_itself_for_a_chain_and_takes_no_csr(client, server):
+def test_issue_self_signed_chain_and_csr_refusal(client, server):
     server.profile.authority = None
     answer = client.issue(**WWW)
     said, made = answer.json()["certificate"], leaf(answer)
@@ -133,7 +133,7 @@ def test_d4_self_signed_has_itself_for_a_chain_and_takes_no_csr(client, server):
     ("ttl", "lasts"),
     [("60s", 60), ("10m", 600), ("12h", 43_200), ("2w", 1_209_600), ("1y", 31_557_600), ("2 days", 172_800)],
 )
-def test_c3_ttl_is_read_with_minutes(client, ttl, lasts):
+def test_issue_ttl_m_means_minutes(client, ttl, lasts):
     made = leaf(client.issue(**WWW, ttl=ttl))
     assert (made.not_valid_after_utc - made.not_valid_before_utc).total_seconds() == lasts
 
@@ -155,13 +155,13 @@ def test_c3_ttl_is_read_with_minutes(client, ttl, lasts):
         ({"notAfter": "tomorrow"}, ["attributes", "notAfter"]),
     ],
 )
-def test_a8_schema_is_422_with_the_path_of_each_issue(client, attributes, path):
+def test_issue_schema_errors_are_422_with_paths(client, attributes, path):
     answer = client.issue(**attributes)
     assert (answer.status_code, answer.json()["error"]) == (422, "ValidationFailure")
     assert path in [issue["path"] for issue in answer.json()["message"]]
 
 
-def test_b2_refusals_of_profile_and_application(client, server):
+def test_issue_refuses_unknown_profiles_and_applications(client, server):
     def issue(**other: Any) -> tuple[int, str]:
         return told(client.call("POST", CERTIFICATES, {"profileId": server.profile.id, "attributes": WWW} | other))
 
@@ -178,14 +178,14 @@ def test_b2_refusals_of_profile_and_application(client, server):
     assert issue() == (403, "You are not allowed to issue-cert on certificate-profiles")
 
 
-def test_d3_no_ttl_anywhere_and_a_wrong_family_are_400(client, server):
+def test_issue_missing_ttl_and_wrong_family_are_400(client, server):
     assert told(client.issue(**WWW, signatureAlgorithm="RSA-SHA256"))[0] == 400
     assert told(client.issue(**WWW, ttl="20y")) == (400, "notAfter date is after CA certificate's notAfter date")
     del server.profile.defaults["ttlDays"]
     assert "requires a valid TTL" in told(client.issue(**WWW))[1]
 
 
-def test_d1_request_wins_over_defaults_lists_replace_and_null_clears(client, server):
+def test_issue_request_overrides_profile_defaults(client, server):
     server.profile.defaults |= {"organization": "Default", "locality": "Default"}
     made = leaf(client.issue(**WWW, organization=None, locality="L", extendedKeyUsages=["client_auth"]))
     assert made.subject.rfc4514_string() == "L=L,CN=www.example.com"
@@ -193,7 +193,7 @@ def test_d1_request_wins_over_defaults_lists_replace_and_null_clears(client, ser
     assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
-def test_a8_denied_permission_names_action_and_subject(client, server):
+def test_permission_error_names_action_and_subject(client, server):
     said = client.issue(**WWW).json()["certificate"]
     server.machine.permissions -= {"read-private-key certificates"}
     refused = client.call("GET", f"{CERTIFICATES}/{said['certificateId']}/private-key")
@@ -232,7 +232,7 @@ ASKED: dict[str, Any] = WWW | {"signatureAlgorithm": "ECDSA-SHA256", "ttl": "30d
         ({"basicConstraints": {"isCA": True}}, "CA certificates are not allowed"),
     ],
 )
-def test_d3_policy_refuses_what_its_rules_do_not_allow(client, server, other, said):
+def test_policy_refuses_violations(client, server, other, said):
     server.profile.policy = Policy(RULES)
     answer = client.issue(**(ASKED | other))
     if said is None:
@@ -241,7 +241,7 @@ def test_d3_policy_refuses_what_its_rules_do_not_allow(client, server, other, sa
         assert told(answer)[0] == 400 and said in told(answer)[1]
 
 
-def test_d3_all_errors_are_in_one_refusal_and_a_unit_without_a_parser_is_500(client, server):
+def test_policy_reports_all_violations_at_once(client, server):
     server.profile.policy = Policy(RULES)
     status, said = told(client.issue(**(ASKED | {"organization": "O", "ttl": "2y", "keyUsages": ["crl_sign"]})))
     assert said.startswith("Certificate request validation failed: ") and (status, said.count(", ")) == (400, 2)
@@ -249,14 +249,14 @@ def test_d3_all_errors_are_in_one_refusal_and_a_unit_without_a_parser_is_500(cli
     assert "required by this policy but not provided" in told(client.issue(**WWW, ttl="1d"))[1]
 
 
-def test_d3_usage_rule_with_only_denied_lets_none_through(client, server):
+def test_policy_with_only_denied_usages_allows_none(client, server):
     server.profile.policy = Policy(RULES | {"keyUsages": {"denied": ["crl_sign"]}})
     assert "Invalid key usages: digital_signature" in told(client.issue(**ASKED))[1]
     server.profile.policy = Policy(RULES | {"subject": [{"type": "common_name", "denied": ["secret.*"]}]})
     assert client.issue(**(ASKED | {"commonName": "anything.org"})).status_code == 200
 
 
-def test_b3_b5_certificate_bundle_and_poll(client):
+def test_certificate_bundle_and_request_polling(client):
     said = client.issue(**WWW).json()
     made = said["certificate"]
     read = client.call("GET", f"{CERTIFICATES}/{made['certificateId']}").json()["certificate"]
@@ -272,7 +272,7 @@ def test_b3_b5_certificate_bundle_and_poll(client):
     assert client.call("GET", f"{REQUESTS}/{OTHER}").status_code == 404
 
 
-def test_b6_revoke_needs_a_known_reason_and_is_500_the_second_time(client, server):
+def test_revoke_needs_a_known_reason_and_fails_twice(client, server):
     made = client.issue(**WWW).json()["certificate"]
     path = f"{CERTIFICATES}/{made['certificateId']}"
     assert client.call("POST", f"{path}/revoke", {"revocationReason": "superseded"}).status_code == 422

@@ -1,4 +1,4 @@
-"""The double of Infisical over time: renewals, requests that wait, searches; and the faults a test may ask for."""
+"""Tests of the Infisical double: renewals, pending requests, searches, faults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def certificate(client: Bare, certificate_id: str) -> dict[str, Any]:
     return client.call("GET", f"{CERTIFICATES}/{certificate_id}").json()["certificate"]
 
 
-def test_b4_renewal_has_a_new_key_that_has_to_be_fetched(client, server):
+def test_renewal_key_is_fetched_separately(client, server):
     old = issued(client, ttl="30d")
     answer = client.renew(old)
     said = answer.json()
@@ -54,7 +54,7 @@ def test_b4_renewal_has_a_new_key_that_has_to_be_fetched(client, server):
     assert certificate(client, old)["status"] == "renewed"
 
 
-def test_d6_renewed_twice_is_refused_and_the_line_goes_on(client):
+def test_renewal_of_a_renewed_certificate_is_refused(client):
     old = issued(client)
     new = client.renew(old).json()["certificateId"]
     assert "already been renewed" in told(client.renew(old))[1]
@@ -63,7 +63,7 @@ def test_d6_renewed_twice_is_refused_and_the_line_goes_on(client):
     assert "latestRenewalCertificateId" not in certificate(client, last)
 
 
-def test_d6_revoked_and_expired_certificates_are_not_renewed(client, clock, server):
+def test_renewal_refuses_revoked_and_expired(client, clock, server):
     old, late = issued(client), issued(client, ttl="1h")
     server.revoke(old)
     assert told(client.renew(old)) == (400, "Certificate is not eligible for renewal: certificate is revoked")
@@ -73,7 +73,7 @@ def test_d6_revoked_and_expired_certificates_are_not_renewed(client, clock, serv
     assert client.renew(OTHER).status_code == 404
 
 
-def test_b4_renewal_by_csr_and_with_the_old_key(client, server):
+def test_renewal_by_csr_and_with_the_old_key(client, server):
     key = new_key("EC_prime256v1")
     old = issued(client)
     renewed = client.renew(old, renewalKeySource="csr", csr=csr(key))
@@ -96,12 +96,12 @@ def test_b4_renewal_by_csr_and_with_the_old_key(client, server):
         ({"renewalKeySource": "reuse", "attributes": {"keyAlgorithm": "RSA_2048"}}, 400),
     ],
 )
-def test_d6_key_sources_that_do_not_fit_are_refused(client, body, status):
+def test_renewal_refuses_unsupported_key_sources(client, body, status):
     given = {"csr": csr(new_key("EC_prime256v1"))} if "csr" in body else {}
     assert client.renew(issued(client), **(body | given)).status_code == status
 
 
-def test_d6_attributes_need_edit_and_the_span_is_floored(client, clock, server):
+def test_renewal_attributes_need_edit_permission(client, clock, server):
     old = issued(client, ttl="100h")
     server.machine.permissions -= {"edit certificates"}
     assert told(client.renew(old, attributes={"ttl": "1d"})) == (403, "You are not allowed to edit on certificates")
@@ -113,7 +113,7 @@ def test_d6_attributes_need_edit_and_the_span_is_floored(client, clock, server):
     assert changed.not_valid_after_utc - changed.not_valid_before_utc == timedelta(hours=2)
 
 
-def test_d6_policy_of_today_is_asked_and_other_enrollments_are_403(client, server):
+def test_renewal_applies_the_current_policy(client, server):
     old = issued(client)
     server.profile.policy = Policy({"subject": []})
     assert told(client.renew(old))[0] == 400
@@ -122,7 +122,7 @@ def test_d6_policy_of_today_is_asked_and_other_enrollments_are_403(client, serve
     assert told(client.renew(old)) == (403, "ACME certificates cannot be renewed")
 
 
-def test_b4_external_ca_answers_empty_texts_and_a_request(client, server):
+def test_renewal_by_external_ca_returns_a_request(client, server):
     old = issued(client)
     server.profile.external = True
     answer = client.renew(old)
@@ -135,7 +135,7 @@ def test_b4_external_ca_answers_empty_texts_and_a_request(client, server):
     assert client.renew(said["certificateId"], renewalKeySource="reuse").status_code == 400
 
 
-def test_older_servers_ignore_the_csr_of_a_renewal_or_refuse_renewals(client, server):
+def test_renewal_on_older_servers(client, server):
     server.switches.renew_ignores_csr = True
     key = new_key("EC_prime256v1")
     old = issued(client)
@@ -144,14 +144,14 @@ def test_older_servers_ignore_the_csr_of_a_renewal_or_refuse_renewals(client, se
     assert client.renew(issued(client)).json()["error"] == "PermissionDenied"
 
 
-def test_d6_renewed_elsewhere_is_followed_by_id(client, server):
+def test_renewal_in_the_ui_is_found_by_id(client, server):
     old = issued(client)
     new = server.renew_elsewhere(old)
     assert certificate(client, old)["latestRenewalCertificateId"] == new.id
     assert key_of(client.call("GET", f"{CERTIFICATES}/{new.id}/bundle").json()["privateKey"]) == new.public_key
 
 
-def test_b2_approval_waits_and_ends_in_each_way(client, server):
+def test_approval_ends_in_each_state(client, server):
     server.profile.approval = True
     first, second, third = (client.issue(**WWW) for _ in range(3))
     assert {(one.json()["status"], one.json()["certificate"]) for one in (first, second, third)} == {
@@ -169,7 +169,7 @@ def test_b2_approval_waits_and_ends_in_each_way(client, server):
         server.approve(third.json()["certificateRequestId"])
 
 
-def test_b5_validation_is_triggered_and_an_external_ca_finishes_or_fails(client, server):
+def test_external_ca_finishes_or_fails(client, server):
     server.switches.then("validation", "pending", "fail")
     waits, queued, failed = (client.issue(**WWW) for _ in range(3))
     assert [one.json()["status"] for one in (waits, queued, failed)] == ["pending_validation", "pending", "failed"]
@@ -184,7 +184,7 @@ def test_b5_validation_is_triggered_and_an_external_ca_finishes_or_fails(client,
 
 
 @pytest.mark.parametrize("outcome", ["wrong-key", "wrong-name", "expired", "ca", "no-chain", "no-key"])
-def test_wrong_certificates_are_wrong_in_one_way(client, clock, server, outcome):
+def test_wrong_outcomes_have_one_fault_each(client, clock, server, outcome):
     server.switches.then(outcome)
     key = new_key("EC_prime256v1")
     answer = client.issue(**WWW) if outcome == "no-key" else client.issue(csr=csr(key))
@@ -202,7 +202,7 @@ def test_wrong_certificates_are_wrong_in_one_way(client, clock, server, outcome)
     assert leaf(client.issue(csr=csr(key))).not_valid_after_utc > clock()  # once only
 
 
-def test_chain_and_key_of_the_bundle_can_be_missing(client, server):
+def test_bundle_may_lack_chain_and_key(client, server):
     made = issued(client)
     server.switches.chain_missing = server.switches.key_missing = True
     bundle = client.call("GET", f"{CERTIFICATES}/{made}/bundle").json()
@@ -226,7 +226,7 @@ def search(client: Bare, *tokens: str, **more: Any) -> list[str]:
     return [row["id"] for row in answer.json()["certificateRequests"]]
 
 
-def test_search_finds_by_all_metadata_newest_first_page_by_page(client, clock):
+def test_search_by_metadata_is_paged_newest_first(client, clock):
     first = tagged(client, "a")
     clock.advance(seconds=1)
     second, third = tagged(client, "b"), tagged(client, "b")
@@ -246,7 +246,7 @@ def test_search_finds_by_all_metadata_newest_first_page_by_page(client, clock):
     assert row["totalCount"] == 3 and row["certificateRequests"][0]["certificate"]["status"] == "active"
 
 
-def test_search_of_older_servers_is_absent_or_ignores_metadata(client, server):
+def test_search_on_older_servers(client, server):
     one, two = tagged(client, "a"), tagged(client, "b")
     server.switches.search = "ignores-metadata"
     assert set(search(client, "a")) == {one, two}
@@ -255,7 +255,7 @@ def test_search_of_older_servers_is_absent_or_ignores_metadata(client, server):
 
 
 @pytest.mark.parametrize(("status", "later"), [(500, None), (503, "2"), (429, "7"), (408, None), (425, None)])
-def test_status_is_answered_as_often_as_asked_and_nothing_is_carried_out(client, server, status, later):
+def test_fault_status_is_repeated_without_effect(client, server, status, later):
     server.switches.fault(
         "status", "POST /api/v1/cert-manager/certificates$", times=2, status=status, retry_after=later
     )
@@ -266,7 +266,7 @@ def test_status_is_answered_as_often_as_asked_and_nothing_is_carried_out(client,
     assert client.issue(**WWW).status_code == 200
 
 
-def test_drop_after_carries_out_and_drop_before_does_not(client, server):
+def test_fault_drop_before_and_after_the_effect(client, server):
     for kind, there in (("drop-before", 0), ("drop-after", 1)):
         server.switches.fault(kind, "certificates$")
         with pytest.raises(httpx.RemoteProtocolError):
@@ -275,7 +275,7 @@ def test_drop_after_carries_out_and_drop_before_does_not(client, server):
     assert server.count("POST /api/v1/cert-manager/certificates$") == 2
 
 
-def test_answers_no_infisical_gives(client, server):
+def test_fault_malformed_answers(client, server):
     for kind in ("redirect", "not-json", "empty", "huge"):
         server.switches.fault(kind)
     path = "/api/v1/projects/slug/my-project"
@@ -292,7 +292,7 @@ def test_answers_no_infisical_gives(client, server):
         server.switches.then("typing error")
 
 
-def test_slow_and_hanging_calls_hold_up_nobody_else(client, server):
+def test_fault_slow_calls_do_not_block_others(client, server):
     server.switches.fault("slow", "projects", seconds=0.3)
     server.switches.fault("hang", "applications")
     with Bare(server) as other, ThreadPoolExecutor(2) as pool:
@@ -304,7 +304,7 @@ def test_slow_and_hanging_calls_hold_up_nobody_else(client, server):
         assert late.result().elapsed.total_seconds() >= 0.3
 
 
-def test_tls_is_trusted_by_its_bundle_only():
+def test_tls_is_trusted_only_with_the_bundle():
     with Planted() as server:
         with Bare(server) as client:
             assert client.universal().status_code == 200
@@ -317,7 +317,7 @@ def test_tls_is_trusted_by_its_bundle_only():
             assert client.universal().status_code == 200
 
 
-def test_many_clients_at_once_each_get_their_own(server):
+def test_server_serves_concurrent_clients(server):
     keys: list[bytes] = []
 
     def one(_: int) -> bytes:
@@ -333,7 +333,7 @@ def test_many_clients_at_once_each_get_their_own(server):
     assert len({certificate.serial_number for certificate in server.issued}) == 24
 
 
-def test_nothing_is_left_behind():
+def test_server_leaves_no_threads_or_sockets():
     before = set(threading.enumerate())
     with Infisical() as server:
         context = ssl.create_default_context(cadata=server.ca_bundle)
@@ -345,7 +345,7 @@ def test_nothing_is_left_behind():
     assert not set(threading.enumerate()) - before
 
 
-def test_a_mistake_of_the_double_fails_the_test_that_met_it():
+def test_server_bug_fails_its_test():
     def met() -> None:
         with Planted(tls=False) as server, Bare(server) as client:
             server.tokens.identity = lambda _: 1 / 0
@@ -356,14 +356,14 @@ def test_a_mistake_of_the_double_fails_the_test_that_met_it():
         met()
 
 
-def test_clock_of_the_server_may_be_off(client, server):
+def test_server_clock_can_be_wrong(client, server):
     server.switches.clock_offset = timedelta(hours=1)
     made = leaf(client.issue(**WWW))
     assert made.not_valid_before_utc == server.now().replace(microsecond=0)
     assert server.now() - server._clock() == timedelta(hours=1)
 
 
-def test_approval_of_an_external_ca_is_followed_by_its_time(client, server):
+def test_approval_is_followed_by_the_external_ca(client, server):
     server.profile.approval = server.profile.external = True
     answer = client.issue(**WWW)
     server.approve()
@@ -372,13 +372,13 @@ def test_approval_of_an_external_ca_is_followed_by_its_time(client, server):
     assert poll(client, answer)["status"] == "issued"
 
 
-def test_profile_by_id_may_be_hidden(client, server):
+def test_profile_lookup_can_be_forbidden(client, server):
     server.switches.profile_by_id = False
     answer = client.call("GET", f"/api/v1/cert-manager/certificate-profiles/{server.profile.id}")
     assert answer.json()["error"] == "ForbiddenRequestError"
 
 
-def test_seed_plants_what_it_says(server):
+def test_seed_creates_its_objects(server):
     seed = {
         "organizations": ["team"],
         "profiles": [
@@ -395,7 +395,7 @@ def test_seed_plants_what_it_says(server):
         assert client.universal(clientId=told_of["clientId"], clientSecret=told_of["clientSecret"]).status_code == 200
 
 
-def test_process_writes_what_a_client_needs_and_ends_when_told(tmp_path):
+def test_process_writes_its_state_and_stops_on_signal(tmp_path):
     command = [sys.executable, "-m", "tests.doubles.infisical", "--state", str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": "."}
