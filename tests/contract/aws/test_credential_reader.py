@@ -93,13 +93,13 @@ def test_it_is_not_given_out_for_another_address(stored: Stored, address: str) -
         ({"k": CANARY}, "does not say which address it is for"),
         ({"address": None, "k": CANARY}, "does not say which address it is for"),
         ({"address": ["https://ca.example"], "k": CANARY}, "does not say which address it is for"),
-        ({"address": "ca.example", "k": CANARY}, r"its address is none; write https://ca\.example"),
+        ({"address": "ca.example", "k": CANARY}, r"invalid address; write https://ca\.example"),
         (
             {"address": "https://user:canary-value@ca.example", "k": CANARY},
-            r"its address is none; write https://ca\.example",
+            r"invalid address; write https://ca\.example",
         ),
-        ({"address": "st.canary-value.abc", "k": CANARY}, "its address is none"),
-        ({"address": "canary-value", "k": CANARY}, "its address is none"),
+        ({"address": "st.canary-value.abc", "k": CANARY}, "invalid address"),
+        ({"address": "canary-value", "k": CANARY}, "invalid address"),
         ({"address": ADDRESS, "other": CANARY}, "has no key 'k'"),
     ],
 )

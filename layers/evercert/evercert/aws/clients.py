@@ -1,4 +1,4 @@
-"""AWS clients of one process: one session, one set of time limits, created on first use."""
+"""AWS clients with time limits, created on first use, and the translation of AWS errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 CALL_LIMIT, CONFIG = USUAL.call, USUAL.config
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 _BUSY = {
     "InternalServerError",
     "InternalServiceError",
@@ -62,7 +62,7 @@ _CREDENTIALS = {
     "MissingAuthenticationToken",
     "InvalidAccessKeyId",
 }
-# Errors that the same content always causes; an operator looks at all unknown ones.
+# Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
 _CONTENT = {"ValidationException", "InvalidParameterException", "InvalidParameter", "InvalidParameterValue"}
 _MISSING = {
     "ResourceNotFoundException",
@@ -100,7 +100,7 @@ class Clients:
             )
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
-        """Return a new client with the time limits of this process."""
+        """Return a new client with our time limits."""
         config = self._of(service).config
         return _Client(lambda: self.session.client(service, config=config))  # type: ignore[call-overload]
 
@@ -108,62 +108,62 @@ class Clients:
         return SIGNER if service == "lambda" else self._limits
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
-        """Return clients of another region; `refresh`, if given, returns the credentials of another role."""
+        """Return clients for another region. `refresh` supplies credentials of another role on demand."""
         return Clients(self._deadline, Session(region, refresh), self._limits)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        """Return the client of the tables."""
+        """Return the client for the tables."""
         return self.client("dynamodb")  # type: ignore[no-any-return]
 
     @cached_property
     def sqs(self) -> SQSClient:
-        """Return the client of the queue."""
+        """Return the client for the queue."""
         return self.client("sqs")  # type: ignore[no-any-return]
 
     @cached_property
     def sns(self) -> SNSClient:
-        """Return the client of the topic."""
+        """Return the client for the topic."""
         return self.client("sns")  # type: ignore[no-any-return]
 
     @cached_property
     def kms(self) -> KMSClient:
-        """Return the client of the keys."""
+        """Return the client for the KMS keys."""
         return self.client("kms")  # type: ignore[no-any-return]
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        """Return the client of the secrets."""
+        """Return the client for secrets."""
         return self.client("secretsmanager")  # type: ignore[no-any-return]
 
     @cached_property
     def ssm(self) -> SSMClient:
-        """Return the client of Parameter Store."""
+        """Return the client for parameters."""
         return self.client("ssm")  # type: ignore[no-any-return]
 
     @cached_property
     def acm(self) -> ACMClient:
-        """Return the client of ACM."""
+        """Return the client for imported certificates."""
         return self.client("acm")  # type: ignore[no-any-return]
 
     @cached_property
     def sts(self) -> STSClient:
-        """Return the client that assumes roles."""
+        """Return the client for roles."""
         return self.client("sts")  # type: ignore[no-any-return]
 
     @cached_property
     def lambda_(self) -> LambdaClient:
-        """Return the client that invokes functions."""
+        """Return the client for functions, such as the authority's signer."""
         return self.client("lambda")  # type: ignore[no-any-return]
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        """Return the client of the stack's outputs."""
+        """Return the client for the stack's outputs."""
         return self.client("cloudformation")  # type: ignore[no-any-return]
 
 
 class _Client:
-    """Create a client at its first call: half of the messages need only the tables, and each client takes 10 ms."""
+    """A client created on its first call: creating one takes 10 ms, and half of the messages need only the tables."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -178,7 +178,7 @@ class _Client:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Translate errors of AWS into evercert's errors; `doing` completes "cannot …", such as "store secret x"."""
+    """Raise errors of AWS as EvercertError; `doing` completes "cannot …" in the message: "store secret x"."""
     try:
         yield
     except ClientError as error:
@@ -199,7 +199,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def code(error: ClientError) -> str:
-    """Return the error code; callers distinguish errors by it only."""
+    """Return the error code, the only part of an error that callers may compare."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -212,7 +212,7 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
     what = f"cannot {doing}: {name}: {said}"
     if name in _BUSY or any(word in name for word in _THROTTLED):
         return Unavailable(what)
-    if name in _DENIED:
+    if name in DENIED:
         return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")
     if name in _CREDENTIALS:
         return Misconfigured(f"{what}; the AWS credentials are expired or wrong: sign in again")

@@ -1,4 +1,4 @@
-"""Credentials of issuers in Secrets Manager and Parameter Store, each bound to one address."""
+"""Read issuers' credentials from Secrets Manager and Parameter Store, each bound to one address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ABSENT = {"ResourceNotFoundException", "ParameterNotFound"}
 
 
 class Credentials:
-    """Reader of credentials; reads at every call, so that a rotated secret takes effect at the next login."""
+    """Reader of credentials without a cache: the next login uses a rotated secret."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -27,7 +27,7 @@ class Credentials:
     def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:  # noqa: ANN401 (JSON)
         """Return the value of the reference's key, else of `key`; with neither, the whole object without its address.
 
-        Raise Misconfigured, never quoting a value, if it is missing or bound to another origin than `address`.
+        Raises Misconfigured if the value is missing or is for another origin than `address`. No message quotes a value.
         """
         value = _object(self._text(reference), reference)
         _check_address(value.pop("address", None), address, reference)
@@ -71,7 +71,7 @@ def _check_address(given: object, address: str, reference: Reference) -> None:
     try:
         origin = Origin.of(given)
     except Misconfigured:
-        # Quote neither the value nor the cause: if keys were mixed up, this is the secret.
+        # Quote neither the value nor the cause: the keys may be mixed up, and this may be the secret.
         raise Misconfigured(f"{reference}: invalid address; write {wanted}") from None
     if origin != wanted:
         raise Misconfigured(f"{reference} is for {origin}, so it is not sent to {wanted}")

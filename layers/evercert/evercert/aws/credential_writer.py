@@ -1,4 +1,4 @@
-"""Store credentials of agent documents, each in a secret that issuers may read and destinations may not name."""
+"""Store credentials from agent documents, each in a secret that issuers may read and no destination may name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Verb = Literal["create", "change", "unchanged"]
 
 
 class CredentialSecrets:
-    """Writer of credential secrets, with the operator's rights; no message contains a value."""
+    """Writer of credential secrets, with the operator's permissions. No message quotes a value."""
 
     def __init__(self, clients: Clients, stack: str) -> None:
         self._clients = clients
         self._stack = stack
 
     def compare(self, credentials: Iterable[Credential]) -> dict[str, Verb]:
-        """Return what `write` would do with each secret; raise Misconfigured for a secret of another owner."""
+        """Return what `write` would do, by secret name. Raises Misconfigured for a secret of another owner."""
         return {credential.name: self._compare(credential) for credential in credentials}
 
     def write(self, credentials: Iterable[Credential], verbs: Mapping[str, Verb]) -> None:
-        """Create or update the secrets; idempotent. AWS reports a secret that was created in the meantime."""
+        """Create and change the secrets. AWS rejects the creation of a secret that was created meanwhile."""
         for credential in credentials:
             # A token derived from the value would ignore a return to an older value, whose version exists already.
             text, token = canonical_json(credential.value), str(uuid4())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Sealing:
-    """Encrypts private keys with one KMS key; a ciphertext decrypts only with the same context."""
+    """A KMS key that encrypts private keys; decryption needs the same encryption context."""
 
     def __init__(self, client: KMSClient, key_id: str) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Sealing:
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 
     def open(self, sealed: str, context: dict[str, str], broken: str) -> PrivateKey:
-        """Return the private key; raise SealBroken with the message `broken` if it does not decrypt or is invalid."""
+        """Decrypt a private key. Raises SealBroken with the message `broken` if that can never succeed."""
         try:
             with translated("open a sealed private key"):
                 der = self._decrypt(base64.b64decode(sealed, validate=True), context)
@@ -64,7 +64,7 @@ class KMSSeal:
         return self._sealing.close(private_key, self._context(uid, revision))
 
     def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
-        """Return the private key; raise SealBroken if it does not decrypt or is invalid."""
+        """Decrypt a private key. Raises SealBroken if that can never succeed."""
         broken = f"the sealed private key of revision {revision} does not open; a new one will be made"
         return self._sealing.open(sealed, self._context(uid, revision), broken)
 

@@ -1,4 +1,4 @@
-"""The part of `boto3.Session` that evercert uses; importing boto3 would take a sixth of a cold start."""
+"""The part of `boto3.Session` that evercert uses; importing boto3 takes a sixth of a cold start."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Session:
 
     @property
     def region_name(self) -> str | None:
-        """Return its own region, else the environment's, else None."""
+        """Return the session's region, else the environment's, or None."""
         return self._region or self._botocore.get_config_variable("region")
 
     def get_credentials(self) -> Credentials | None:
-        """Return the credentials that its clients sign with."""
+        """Return the credentials that the clients sign with."""
         return self._botocore.get_credentials()
 
     def client(self, service: str, *, config: Config, region_name: str | None = None) -> Any:  # noqa: ANN401

@@ -32,7 +32,7 @@ class SQSQueue:
         return [nudges[int(entry["Id"])] for entry in answer.get("Successful", [])]
 
     def send_later(self, nudge: Nudge, delay: timedelta) -> None:
-        """Send with a delay in whole seconds, rounded up, because an early message would be postponed again."""
+        """Send after a delay in whole seconds, rounded up: a message that arrives early would be delayed again."""
         seconds = -int(-delay.total_seconds() // 1)
         with translated(f"nudge {nudge.certificate}"):
             self._client.send_message(
@@ -49,7 +49,7 @@ def write(nudge: Nudge) -> str:
 
 
 def read(body: str) -> Nudge:
-    """Parse the body of a message; raise Rejected if it is invalid."""
+    """Parse the body of a message; raises Rejected for anything else."""
     try:
         message = Nudge(**json.loads(body))
     except (ValueError, TypeError, RecursionError):

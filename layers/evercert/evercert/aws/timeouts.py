@@ -34,6 +34,6 @@ class Limits:
 
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
-WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # where a client waits for the answer
-# The signer's own time limit and its cold start. One attempt: the client retries, and two would not fit.
+WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # for calls that a client waits for
+# The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries.
 SIGNER = Limits(connect=1, read=18, attempts=1, backoff=0)

@@ -140,7 +140,7 @@ def test_of_two_operators_the_slower_one_writes_nothing(world: World, table: str
     slower = AuthorityEstate(world.operator.dynamodb, table)
     seen, machine = slower.ca(ISSUING.id), slower.identity(MACHINE.id)
     estate.write(ISSUING.model_copy(update={"status": "disabled"}))
-    with pytest.raises(Rejected, match="ca issuing-ec, identity machine: changed or made by somebody else"):
+    with pytest.raises(Rejected, match="ca issuing-ec, identity machine: changed or created by another operator"):
         slower.write(seen.model_copy(update={"status": "active"}), machine.model_copy(update={"token_uses": 9}))
     assert estate.ca(ISSUING.id).status == "disabled"
     assert estate.identity(MACHINE.id) == MACHINE

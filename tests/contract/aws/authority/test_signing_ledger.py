@@ -128,5 +128,5 @@ def test_who_meets_another_of_the_same_order_comes_back() -> None:
             reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
             raise ClientError({**said, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-item]
 
-    with pytest.raises(Busy, match="is being signed by somebody else"):
+    with pytest.raises(Busy, match="is being signed by another call"):
         DynamoDBLedger(Meets(), "ledger").intend(INTENT)  # type: ignore[arg-type]

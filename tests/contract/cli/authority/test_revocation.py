@@ -67,7 +67,10 @@ def test_revoke_succeeds_without_the_front_function(
     certificates.open(request, None)
     issued = certificates.finish(request, kept(request))
     refused(command("revoke", issued.id), "pass --yes")
-    refused(command("revoke", issued.id, "--reason", "boredom"), "--reason boredom: write one of unspecified, key-compromise")
+    refused(
+        command("revoke", issued.id, "--reason", "boredom"),
+        "--reason boredom: write one of unspecified, key-compromise",
+    )
     refused(command("revoke", "none", "--yes"), "unknown certificate 'none'")
     function.action = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")

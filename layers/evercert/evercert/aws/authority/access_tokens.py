@@ -40,7 +40,7 @@ class DynamoDBTokens:
         self._put("token", token.digest, _written(token), "keep an access token")
 
     def find(self, digest: str) -> Token | None:
-        """Return the token, or None if it is missing or does not parse (manual edits)."""
+        """Return the token, or None if it is missing or does not parse (manual edit)."""
         item = self._get("token", digest, "look up an access token")
         try:
             return Token(
@@ -61,7 +61,7 @@ class DynamoDBTokens:
         return self._count("token", digest, "uses", change, "use an access token") is not None
 
     def prolong(self, token: Token, expires_at: datetime | None) -> bool:
-        """Extend a token; return False if it was revoked."""
+        """Extend the token; return False if it was revoked."""
         update = Update({"ends_at": expires_at, "expires_at": _seconds(expires_at)})
         update.require_same("identity", token.identity)
         return self._update("token", token.digest, update, "renew an access token")

@@ -72,7 +72,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         return self.request(item["renewal"]["S"]) if "renewal" in item else None
 
     def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
-        """Store the certificate in one transaction, without the link if another request has claimed the renewal."""
+        """Write all in one transaction; leave the link out if another request holds the claim by now."""
         issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
         issued.require("attribute_exists(pk)", {}, "")
         fingerprint = {"certificate": kept.id, "expires_at": items.seconds(kept.not_after + items.REMEMBERED)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 M = TypeVar("M", bound=Model)
-PAGES = 100  # of at most 1 MiB; an authority has dozens of items
+PAGES = 100  # of at most 1 MiB; an authority has dozens of items, and an endless table is not ours
 
 
 class Project(Model):
@@ -41,7 +41,7 @@ CLIENT = "client"  # universal auth: client id and its identity
 
 
 class DynamoDBConfiguration:
-    """Port Configuration; reads consistently at every call, so that changes take effect at once."""
+    """Configuration read consistently and without a cache: an operator's change applies at once."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -52,7 +52,7 @@ class DynamoDBConfiguration:
         return self._one(CA, "ca", ca_id)
 
     def cas(self) -> tuple[CA, ...]:
-        """Return all CAs by name."""
+        """Return all CAs, sorted by name."""
         return tuple(sorted(self._all(CA, "ca"), key=lambda ca: ca.name))
 
     def every_ca(self) -> dict[str, CA | Misconfigured]:
@@ -115,7 +115,7 @@ class DynamoDBConfiguration:
             raise Misconfigured(f"{kind} {key} of the authority does not parse: {first_problem(error)}") from error
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
-        if not key:  # DynamoDB rejects an empty key
+        if not key:  # DynamoDB rejects an empty key, and no item has one
             return None
         with translated(f"read {kind} {key} of the authority"):
             answer = self._client.get_item(
@@ -141,7 +141,7 @@ class DynamoDBConfiguration:
         raise Misconfigured(f"the table {self._table} has more than {PAGES} pages of {kind}: too many for an authority")
 
 
-@lru_cache(maxsize=256)  # items are read every time and parsed only after a change
+@lru_cache(maxsize=256)  # read each time, parsed only after a change
 def _model(model: type[M], document: str) -> M:
     """Parse a document; raise ValidationError."""
     return model.model_validate_json(document)

@@ -1,4 +1,4 @@
-"""DynamoDB: write the configuration of the authority, with the operator's rights."""
+"""DynamoDB: what operators set up for the authority, written with the operator's permissions only."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class AuthorityEstate(DynamoDBConfiguration):
         return self.identity(self._id_of("identity", name))
 
     def write(self, *things: Model) -> None:
-        """Write all objects or none; idempotent. Raise Rejected if another operator changed one of them."""
+        """Write all or none; idempotent. Raises Rejected if another operator changed one meanwhile."""
         writes = [write for thing in things for write in self._puts(thing)]
         if len(writes) > MOST:
             raise Rejected(
@@ -90,7 +90,7 @@ class AuthorityEstate(DynamoDBConfiguration):
             yield self._claim(CLIENT, thing.universal.client_id, "identity", thing.id)
 
     def _claim(self, kind: str, key: str, field: str, value: str) -> Write:
-        """Return the write that claims a key for its owner."""
+        """Return a write that requires the item to be absent or ours."""
         item = {**_keys(kind, key), field: {"S": value}}
         put = {"TableName": self._table, "Item": item}
         return {"Put": {**put, "ConditionExpression": _OURS_OR_NONE, **_is(field, value)}}
@@ -164,6 +164,8 @@ def _check_cancellation(error: ClientError, what: str) -> None:
     reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
     codes = [reason.get("Code") for reason in reasons]
     if "ConditionalCheckFailed" in codes:
-        raise Rejected(f"{what}: changed in the meantime, and nothing was written; run the command again") from error
+        raise Rejected(
+            f"{what}: changed or created by another operator meanwhile, and nothing was written; run the command again"
+        ) from error
     if "TransactionConflict" not in codes:
         raise error

@@ -1,4 +1,4 @@
-"""KMS: create keys for CAs, and find them by their tags after a crash."""
+"""Create KMS keys for CAs, and find a created key by its tags if the process died before recording it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class CAKeyMaking:
     def found(self, name: str, ca_id: str) -> str | None:
         """Return the ARN of the key that was created for this CA, or None; raise Misconfigured if there are several.
 
-        The search uses the random id that was stored before the key was created. Another principal that may create and
-        tag keys could prepare a key with the name of the CA, but not with its id.
+        The id is random and recorded before the key is created. Another principal that can create and tag keys in the
+        account could prepare a key under the names, with signatures already made, but not under the id.
 
         Searches all keys of the region; disabled keys and keys pending deletion do not count.
         """

@@ -9,7 +9,7 @@ from typing import Any
 
 from evercert.errors import Misconfigured
 
-# No grants: a grant could delegate signing and bypass the statements below.
+# No grants: a principal that can create one could delegate signing past the statements below.
 ADMINISTRATION = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -45,7 +45,7 @@ class Roles:
 
     @property
     def account(self) -> str:
-        """Return the account as principal: IAM decides who it includes, and other statements deny functions."""
+        """Every principal that the account's IAM allows: operators, but not the functions' roles."""
         if not (match := _ROLE.fullmatch(self.signer)):
             raise Misconfigured("invalid stack output SignerRole: not the ARN of a role; deploy the stack again")
         return f"arn:{match[1]}:iam::{match[2]}:root"
@@ -57,7 +57,7 @@ def of_root(roles: Roles) -> Policy:
 
 
 def of_issuing(roles: Roles, *, outside: bool) -> Policy:
-    """Return the policy of an issuing key: the signer signs, and operators only if an external CA certifies the key."""
+    """The signer signs with it. An operator does so only if an external CA has to sign its CSR."""
     signer = {
         "Sid": "Signer",
         "Effect": "Allow",

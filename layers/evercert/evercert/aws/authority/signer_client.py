@@ -41,10 +41,10 @@ class SignerFunction:
                     FunctionName=self._function, InvocationType="RequestResponse", Payload=payload
                 )
                 said = answer["Payload"].read(LARGEST + 1)
-        except OutOfTime as error:  # the signer was not called; the next poll continues the order
-            raise Unavailable(f"cannot {doing}: no time is left to wait for the signer") from error
-        if "FunctionError" in answer:  # timeout or crash: the text comes from the runtime and is not for clients
-            raise Unavailable(f"cannot {doing}: the signer was terminated before it answered; see its log")
+        except OutOfTime as error:  # no call was made, and the client can retry the order
+            raise Unavailable(f"cannot {doing}: there is no time left to wait for the signer") from error
+        if "FunctionError" in answer:  # ended from outside: its text is the runtime's, and says nothing to a client
+            raise Unavailable(f"cannot {doing}: the signer was ended before it answered; look into its log")
         try:
             return decode_answer(json.loads(said))
         except ValueError:

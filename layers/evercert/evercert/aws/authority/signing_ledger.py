@@ -80,7 +80,7 @@ class DynamoDBLedger:
         if reasons[0].get("Code") == "ConditionalCheckFailed":
             return None
         if any(reason.get("Code") == "TransactionConflict" for reason in reasons):
-            raise Busy(f"order {intent.id} is being signed by another invocation") from error
+            raise Busy(f"order {intent.id} is being signed by another call") from error
         raise error
 
 

@@ -1,4 +1,4 @@
-"""Forward a signed GetCallerIdentity request to the STS of a region."""
+"""Forward a client's signed GetCallerIdentity request to the STS of a region."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LARGEST_ANSWER = 64 * 1_024
 _OK, _WRONG, _FORBIDDEN = 200, 400, 403
 _REGION = re.compile(r"[a-z0-9-]{1,20}")
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::([0-9]{12}):[\x21-\x7e]{1,1900}")
-# Errors with status 400 that mean the same as 403: a retry with this request is useless.
-_REJECTED = {
+# Errors of 400 that say the same as 403: another try with this question is worth nothing.
+_UNAUTHENTICATED = {
     "IncompleteSignature",
     "RequestExpired",
     "ExpiredToken",
@@ -47,7 +47,7 @@ class STSOverHTTP:
     def caller(self, region: str, headers: dict[str, str], body: bytes) -> Caller:
         """Return the caller; send exactly these headers, which were all checked.
 
-        Raise Refusal (401) if STS rejects the signature, Unavailable if it does not answer.
+        Raises Refusal (401) if STS rejects the signature, Unavailable if it gives no valid answer.
         """
         if not _REGION.fullmatch(region):
             raise Unavailable("cannot call STS: invalid region")
@@ -56,7 +56,7 @@ class STSOverHTTP:
         if status == _OK:
             return _caller(answer, what)
         error = _error(answer)
-        if status == _FORBIDDEN or (status == _WRONG and error in _REJECTED):
+        if status == _FORBIDDEN or (status == _WRONG and error in _UNAUTHENTICATED):
             said = f" ({printable(error, 60)})" if error else ""
             raise unauthorized(f"Access denied: STS did not accept the signature{said}.")
         raise Unavailable(f"{what} answered {status}")
@@ -75,7 +75,7 @@ class STSOverHTTP:
         # Built by hand, because a client adds headers, and `Accept` would change the response format.
         request = httpx.Request("POST", self._url(region), headers=headers, content=body)
         try:
-            # No redirects and no proxies: both would disclose the login to another server.
+            # Neither redirects nor proxies: both would disclose the login to a third party.
             with httpx.Client(
                 transport=Transport(self._trusted, backend),
                 timeout=LIMIT.total_seconds(),
@@ -87,7 +87,7 @@ class STSOverHTTP:
         except httpx.HTTPError as error:
             late = isinstance(error, httpx.TimeoutException)
             raise Unavailable(f"{what} {'did not answer in time' if late else 'cannot be reached'}") from error
-        except Misconfigured as error:  # the name resolves to a forbidden address, which the client cannot fix
+        except Misconfigured as error:  # its name resolves to a forbidden address; the client cannot fix that
             raise Unavailable(f"{what} cannot be reached: {error}") from error
 
     @cached_property
@@ -122,7 +122,7 @@ def _caller(answer: bytes, what: str) -> Caller:
             found[part] = texts[0] if len(texts) == 1 else ""
     match = _ARN.fullmatch(found.get("Arn", ""))
     if match is None or match[1] != found["Account"] or not found["UserId"]:
-        raise Unavailable(f"{what} answered {_OK} without a caller")
+        raise Unavailable(f"{what} answered {_OK} without a valid caller identity")
     return Caller(found["Account"], found["Arn"], found["UserId"])
 
 

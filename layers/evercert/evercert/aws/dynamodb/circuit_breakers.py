@@ -1,4 +1,4 @@
-"""DynamoDB: circuit breakers, one item for each service with a reported failure."""
+"""DynamoDB: the breakers, one item for each service with failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DynamoDBBreakers:
         self._table = table
 
     def read(self, service: str) -> BreakerState:
-        """Return the state; treat an item that does not parse (manual edits) as absent, and delete it."""
+        """Return the state. Delete attributes that do not parse (manual edits) and treat them as absent."""
         with translated(f"look whether {service} answers"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
@@ -41,13 +41,13 @@ class DynamoDBBreakers:
             return BreakerState(service)
 
     def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
-        """Open the breaker; only one of several runs that see the same outage writes."""
+        """Block calls until `until`; return False if another run has written meanwhile."""
         expires = int((until + FORGOTTEN_AFTER).timestamp())
         update = Update({"failures": failures, "shut_until": until, "expires_at": expires})
         return self._write(gate, update, f"note that {gate.service} does not answer")
 
     def clear(self, gate: BreakerState) -> None:
-        """Delete the state, unless another run changed it in the meantime."""
+        """Delete the state, unless another run has written it meanwhile."""
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
         self._write(gate, update, f"note that {gate.service} answers again")
 

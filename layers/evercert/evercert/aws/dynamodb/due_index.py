@@ -39,7 +39,7 @@ class DynamoDBDueIndex:
         return heapq.merge(*shards, key=lambda due: due.due_at)
 
     def expiring(self, page: int) -> Iterator[Expiring]:
-        """Yield expiring entries, merged from all shards, earliest expiry first."""
+        """Yield certificates by their expiry, merged from all shards."""
         shards = [
             (
                 Expiring((item["pk"]["S"], item["sk"]["S"]), item["not_after"]["S"])

@@ -32,9 +32,9 @@ class DynamoDBIssuers:
         self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
     def open(self, name: str) -> OpenIssuer:
-        """Read the definition and the pauses at every call, so that an edit takes effect at the next run.
+        """Read the definition and the pauses and return the issuer; the next run sees an edit.
 
-        While the definition is unchanged, the same issuer object is returned, with its logins and lookups.
+        An unchanged definition returns the same issuer object, with its cached answers.
         """
         found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
         if f"issuer#{name}" not in found:
@@ -48,7 +48,7 @@ class DynamoDBIssuers:
         return replace(known[1], paused=len(found) > 1)
 
     def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
-        """Read the items with these keys in one call."""
+        """Read all keys in one call."""
         wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
         with translated(f"read issuer {name}"):
             answer = self._client.batch_get_item(RequestItems=wanted)

@@ -33,7 +33,7 @@ class DynamoDBOperating:
         self._issuers_table = issuers_table
 
     def issuers(self) -> dict[str, Component]:
-        """Return all definitions that parse; `apply` overwrites the others."""
+        """Return all definitions that parse; the next apply replaces the others."""
         found = {}
         for name, item in self._named(ISSUER):
             with suppress(Misconfigured):
@@ -58,7 +58,7 @@ class DynamoDBOperating:
                 raise
 
     def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        """Set the flag; an existing pause keeps its time and reason. Return False if there was one."""
+        """Pause an issuer or the stack. Return False if it is paused already: the first time and reason remain."""
         values = {"pk": pause_key(issuer), "schema": 1, "paused_at": at, **({"reason": reason} if reason else {})}
         with translated(f"pause {paused(issuer)}"):
             try:

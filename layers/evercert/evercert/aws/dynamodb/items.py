@@ -1,4 +1,4 @@
-"""Convert records and outcomes to items of the table and back."""
+"""Conversion of records and outcomes to and from table items."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
 
 
 def _announced(values: Item) -> str | None:
-    """Return the last announced problem, unless a renewal was requested since."""
+    """Return the last announced error, unless a renewal was requested since."""
     error, requested_at = values.get("last_error"), values.get("requested_at")
     if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
         return None
@@ -151,7 +151,7 @@ def _announced(values: Item) -> str | None:
 
 
 def _count(value: object) -> int:
-    """Return a counter within the range of an outcome key; manual edits may have changed it."""
+    """Return a counter, which may be edited manually, within the range of an outcome's key."""
     try:
         return min(max(int(str(value)), 0), 99_999_990)
     except ValueError:

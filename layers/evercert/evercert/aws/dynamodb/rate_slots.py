@@ -29,11 +29,11 @@ class DynamoDBRateSlots:
         self._table = table
 
     def take(self, service: str, now: datetime) -> RateSlot:
-        """Take the next slot: now, after the last one, or after resetting an invalid item."""
+        """Take the next free slot: now, after the last one, or now if the item is invalid (manual edit)."""
         wanted = int(now.timestamp() * 1_000)
         with translated(f"take a rate slot of {service}"):
             for _ in range(_TRIES):
-                for update in (_first(wanted), _behind(wanted), _reset(wanted)):
+                for update in (_first(wanted), _behind(wanted), _replace(wanted)):
                     item = self._update(service, update, now)
                     if item is not None:
                         turn = int(float(item["next_free"]["N"])) - APART
@@ -78,7 +78,7 @@ def _behind(wanted: int) -> _Update:
     return change, f"next_free > :now AND {_COUNTS}", {":now": {"N": str(wanted)}}
 
 
-def _reset(wanted: int) -> _Update:
+def _replace(wanted: int) -> _Update:
     spoiled = f"NOT attribute_type(next_free, :number) OR NOT {_COUNTS}"
     return "SET next_free = :now + :apart, #month = :one", spoiled, {":now": {"N": str(wanted)}}
 

@@ -56,7 +56,7 @@ class DynamoDBRecordStore:
         """Claim a certificate with one update; idempotent under the client's retries."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
         update.require(
-            # Claim attributes of another type (manual edits) too: the run then rejects the item with an event.
+            # What has another type was made by hand: it is claimed, so that the run reports it.
             "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
             "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
             "#claim.#id = :mine)",
@@ -122,7 +122,7 @@ class DynamoDBRecordStore:
         return outcome
 
     def published(self, outcome: Outcome, at: datetime) -> None:
-        """Mark an outcome as published; only then does it expire."""
+        """Mark the outcome as published and let it expire; an unpublished outcome never expires."""
         update = Update(
             {"published_at": at, "expires_at": int((at + items.KEPT).timestamp()), **items.due(outcome.name, None)}
         )

@@ -90,7 +90,7 @@ class DynamoDBSpecs(DynamoDBOperating):
         return self._update(name, Update({**wish, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
 
     def remove(self, record: Record | Unreadable) -> None:
-        """Delete a record if it still has the uid that was read; a recreated name is another certificate."""
+        """Delete the record with this uid; a certificate created later under the same name remains."""
         unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
         text = {":text": {"S": "S"}} if unreadable else {}
         with translated(f"delete certificate {record.name}"):
@@ -104,7 +104,7 @@ class DynamoDBSpecs(DynamoDBOperating):
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
                     raise Rejected(
-                        f"{record.name} was recreated by another operator in the meantime; run the command again"
+                        f"{record.name} was deleted and created again meanwhile; run the command again"
                     ) from error
                 raise
 
@@ -162,7 +162,8 @@ def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
     names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
     if names:
         raise Rejected(
-            f"{', '.join(names)} changed in the meantime, and nothing of this part was written; run the command again"
+            f"{', '.join(names)} was changed by another operator meanwhile, and nothing of this part was written; "
+            "run the command again"
         ) from error
     if "TransactionConflict" not in codes:
         raise error

@@ -28,7 +28,7 @@ class DynamoDBPages:
         self._table = table
 
     def progress(self) -> Progress:
-        """Return the progress; a cursor that does not parse starts from the beginning."""
+        """Return the stored progress; start from the beginning if the cursor does not parse."""
         with translated("read the cursor of the sweep"):
             item = self._client.get_item(TableName=self._table, Key=CURSOR, ConsistentRead=True).get("Item", {})
         try:

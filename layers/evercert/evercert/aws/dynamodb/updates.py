@@ -28,7 +28,7 @@ class Update:
         self._values.update({name: items.attribute(value) for name, value in values.items()})
 
     def require_same(self, name: str, value: object) -> None:
-        """Require that the attribute has the value that was read; None means absent, or NULL by a manual edit."""
+        """Require that the attribute has this value; None: it is absent, or NULL after a manual edit."""
         if value is None:
             condition = f"attribute_not_exists(#{name}) OR attribute_type(#{name}, :null)"
             self.require(condition, {":null": "NULL"}, name)

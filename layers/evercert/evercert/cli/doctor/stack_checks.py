@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from evercert.aws.clients import code, translated
+from evercert.aws.clients import DENIED, code, translated
 from evercert.cli import arguments, terminal
 from evercert.durations import to_text
 from evercert.errors import EvercertError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
 OLDEST_NUDGE = timedelta(hours=1)
 ERROR_WINDOW = timedelta(hours=1)
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
 
@@ -50,7 +49,7 @@ def run(name: str, check: CheckFunction) -> list[Check]:
         with translated(f"check {name}"):
             return check()
     except EvercertError as error:
-        if isinstance(error.__cause__, ClientError) and code(error.__cause__) in _DENIED:
+        if isinstance(error.__cause__, ClientError) and code(error.__cause__) in DENIED:
             operation = error.__cause__.operation_name
             remedy = "request it, or check this in the AWS console"
             return [Check(name, "unknown", f"you lack the permission for {operation}", remedy)]
