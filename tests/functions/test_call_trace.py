@@ -22,7 +22,9 @@ from tests.tools.call_trace import Trace, traced
 from tests.tools.local_stack import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
-CERTIFICATE = "A certificate of the issuer `self-signed`, stored in one secret, from the tick of the checker to the event,"
+CERTIFICATE = (
+    "A certificate of the issuer `self-signed`, stored in one secret, from the tick of the checker to the event,"
+)
 REQUEST = "A request with a CSR, from the HTTP event to the response (the signer called directly, tables and KMS replaced by doubles),"
 
 
