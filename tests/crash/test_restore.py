@@ -204,7 +204,7 @@ def test_operation_continues_after_restore(fleet: Fleet, capsys: pytest.CaptureF
     world.move_to(fleet.restore())
     world.clock.advance(minutes=30)
     restored_at = world.clock()
-    assert swept(world).mended == 2
+    assert swept(world).repaired == 2
     fleet.silent.script = []  # the issuer answers again
     world.specs.write_issuer("undefined", Component.model_validate(SELF_SIGNED))
     world.operator.secretsmanager.delete_secret(

@@ -58,8 +58,8 @@ def test_the_checker_sweeps_once_a_day_and_mends_what_no_index_holds(world: Worl
     remove = {"UpdateExpression": "REMOVE due_at, due_shard"}
     world.operator.dynamodb.update_item(TableName=world.table, Key=items.key("web"), **remove)
     checker = function("checker").handler
-    assert checker({"task": "sweep"}, context) == {"seen": 1, "mended": 1, "finished": True}
-    assert checker({"task": "sweep"}, context) == {"seen": 0, "mended": 0, "finished": True}
+    assert checker({"task": "sweep"}, context) == {"seen": 1, "repaired": 1, "finished": True}
+    assert checker({"task": "sweep"}, context) == {"seen": 0, "repaired": 0, "finished": True}
     assert world.record().due_at is not None
     assert [line["message"]["outcome"] for line in lines(capsys)] == ["swept", "swept"]
 

@@ -47,7 +47,7 @@ def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
 
 
 def assert_is_leaf(certificate: x509.Certificate, names: list[x509.GeneralName], lifetime: timedelta) -> None:
-    """What RFC 5280 asks of an end-entity certificate, and TLS of a server's."""
+    """Assert the rules of RFC 5280 for end-entity certificates, and of TLS for servers."""
     assert certificate.version == x509.Version.v3  # §4.1.2.1
     assert 0 < certificate.serial_number < 1 << 159  # §4.1.2.2: positive, at most 20 octets
     assert list(certificate.issuer)  # §4.1.2.4: not empty
@@ -141,7 +141,7 @@ def test_the_certificate_is_signed_by_its_own_key(algorithm):
     ],
     ids=["plain", "address only", "name that is no host", "odd short ttl", "beyond 2050"],
 )
-def test_what_it_issues_is_what_was_asked_for(attributes):
+def test_issued_certificate_matches_the_request(attributes):
     spec, private_key, chain = issue(**attributes)
     assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
     ttl = spec.attributes.ttl or timedelta(days=90)

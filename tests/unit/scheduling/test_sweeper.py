@@ -83,7 +83,7 @@ def run(found: Table, seconds: float = 48):
 def test_sweep_runs_once_a_day() -> None:
     found = table(3)
     swept = run(found)
-    assert (swept.seen, swept.mended, swept.finished) == (3, 3, True)
+    assert (swept.seen, swept.repaired, swept.finished) == (3, 3, True)
     found.clock.advance(hours=22)
     assert run(found).seen == 0
     found.clock.advance(hours=2)

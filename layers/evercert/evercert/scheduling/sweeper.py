@@ -55,7 +55,7 @@ class Swept:
     """The counts of one sweep run."""
 
     seen: int = 0
-    mended: int = 0
+    repaired: int = 0
     finished: bool = True
 
 
@@ -70,7 +70,7 @@ def sweep(pages: Pages, *, clock: Clock, stop_at: datetime) -> Swept:
             break
         entries, position = pages.page(progress.position)
         swept.seen += len(entries)
-        swept.mended += sum(pages.make_due(entry, clock()) for entry in entries if is_lost(entry, clock()))
+        swept.repaired += sum(pages.make_due(entry, clock()) for entry in entries if is_lost(entry, clock()))
         reached = Progress(position, clock() if position is None else last)
         if not pages.save(progress, reached) or position is None:
             return swept

@@ -47,7 +47,7 @@ def swept(world: World, pages: DynamoDBPages) -> Swept:
 def test_what_no_index_holds_is_issued_after_the_sweep(world: World, pages, expression: str, values: dict) -> None:
     want(world)
     change(world, expression, **values)
-    assert swept(world, pages).mended == 1
+    assert swept(world, pages).repaired == 1
     world.settle(world.settled)
 
 
@@ -56,7 +56,7 @@ def test_what_the_index_holds_and_what_rests_is_left_alone(world: World, pages: 
     world.settle(world.settled)
     before = world.items()
     found = swept(world, pages)
-    assert (found.mended, found.finished) == (0, True)
+    assert (found.repaired, found.finished) == (0, True)
     assert [item for item in world.items() if item["pk"]["S"] != "sweep"] == before
 
 
@@ -79,7 +79,7 @@ def test_an_outcome_that_lost_its_due_time_is_announced(world: World, pages: Dyn
     world.operator.dynamodb.update_item(
         TableName=world.table, Key={"pk": {"S": "certificate#web"}, "sk": key}, UpdateExpression="REMOVE published_at"
     )
-    assert swept(world, pages).mended == 1
+    assert swept(world, pages).repaired == 1
     world.settle(world.settled)
     assert [event["type"] for event in world.events()] == ["certificate.issued"]
 

@@ -24,7 +24,7 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # defaults have no dates
 
 @dataclass(frozen=True)
 class Known:
-    """What exists already: names of issuing CAs (None if unknown), and profiles as `project/slug`."""
+    """Existing objects: names of issuing CAs (None if unknown), and profiles as `project/slug`."""
 
     cas: Collection[str] | None = None
     profiles: Collection[str] = ()
