@@ -72,7 +72,7 @@ def _come_to_terms(world: Universe, name: str) -> None:
     if record is None or record.claim is not None or (record.pending is None and record.state == "ready"):
         return
     error = record.last_error
-    if error is not None and "on re-import" in error.message and error.generation == record.generation:
+    if error is not None and "on reimport" in error.message and error.generation == record.generation:
         world.documents[name] = {**world.documents[name], "acm": f"healed {record.generation}"}
         world.edit(spec_of(world.documents[name]))
     if error is not None and "within one lifetime" in error.message and error.requested_at == record.requested_at:

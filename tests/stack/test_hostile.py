@@ -140,7 +140,7 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
 
     return {
         "secret of somebody else": case(f"{ours}/untagged-{mark}", "not made by this stack", f"{ours}/untagged-{mark}"),
-        "secret by its ARN": case(untagged, "a secret has 1 to 512 letters", untagged),
+        "secret by its ARN": case(untagged, "must have 1 to 512 letters", untagged),
         "secret of another stack": case(f"{ours}/theirs-{mark}", "not made by this stack", f"{ours}/theirs-{mark}"),
         "secret of another folder": case(
             f"production/database-{mark}", "lacks a permission", f"production/database-{mark}"
@@ -149,9 +149,9 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
             f"{ours}-x/near-{mark}", "lacks a permission", f"{ours}-x/near-{mark}"
         ),
         "secret with a leading slash": case(f"/{ours}/slash-{mark}", "lacks a permission", f"/{ours}/slash-{mark}"),
-        "credential": case(credential, "hold credentials, and no certificate", credential),
+        "credential": case(credential, "is reserved for credentials", credential),
         "credential by a path": case(f"{ours}/../credentials/ca-{mark}", "between its slashes", credential),
-        "wildcard for a secret": case(f"{ours}/*", "a secret has 1 to 512 letters", f"{ours}/untagged-{mark}"),
+        "wildcard for a secret": case(f"{ours}/*", "must have 1 to 512 letters", f"{ours}/untagged-{mark}"),
         "new secret elsewhere": Hostile(
             to(secret=f"production/new-{mark}"), "lacks a permission", create(f"production/new-{mark}"), v.secrets
         ),
@@ -181,7 +181,7 @@ def of_acm(v: Victims) -> dict[str, Hostile]:
         "certificate of another region": case(west, "lacks a permission"),
         "certificate by a wildcard": Hostile(
             to("acm", arn=f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*"),
-            "write the ARN of a certificate in ACM",
+            "must be the ARN of a certificate in ACM",
             reimport(f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*"),
             v.certificate(nobodys),
         ),

@@ -70,7 +70,7 @@ def test_a_failure_says_what_would_mend_it_and_the_mend_works(stack: Stack, tmp_
     received = stack.subscribe(certificate=[name])
     done = stack.evercert("apply", document(tmp_path, name), "--wait")
     assert done.returncode == 1
-    assert "was not made by this stack, so it is left alone" in done.stderr
+    assert "exists and does not belong to this stack" in done.stderr
     assert secrets.get_secret_value(SecretId=f"evercert/certificates/{name}")["SecretString"] == "theirs"
     assert until(lambda: len(received()) == 1, 20)
     assert received()[0]["data"]["kind"] == "misconfigured"

@@ -189,7 +189,7 @@ def test_a_role_that_cannot_be_assumed_takes_a_person(running: Emulator, clients
             arn = role(running, ELSEWHERE, trust)
     there = ACM(ACM.Settings(role=arn), "web", context(clients))
     mend = (
-        r"\(parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id as "
+        r"\(parameter DestinationRoles must list it, and it must trust the issuer's role with the stack's id as "
         r"external id\): AccessDenied"
     )
     for _ in range(2):  # and again the next time: nothing of a failure is kept

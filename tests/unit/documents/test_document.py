@@ -303,8 +303,8 @@ def test_document_refuses_too_many_names_for_a_secret():
     names = [f"host-{number}.example.com" for number in range(3_000)]
     (problem,) = problems((*WEB, "attributes", "alt-names"), names)
     assert problem.path == (*WEB, "destinations", 0)
-    assert "its 3001 names make a secret of about" in problem.message
-    assert problem.message.endswith("Secrets Manager takes 65536: split the certificate")
+    assert "too many names (3001): the secret would have about" in problem.message
+    assert problem.message.endswith("Secrets Manager accepts 65536; split the certificate")
 
 
 def test_document_accepts_a_hundred_names():

@@ -1,4 +1,4 @@
-"""Kinds of destinations: one file and one line each."""
+"""Registry of the destination types."""
 
 from evercert.registry import Registry
 

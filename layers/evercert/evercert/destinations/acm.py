@@ -1,6 +1,6 @@
-"""An ACM certificate under one ARN: imported once, and imported again under that ARN at every renewal.
+"""Destination ACM: a certificate is imported once, and reimported under the same ARN at every renewal.
 
-The rules are those of ACM's user guide, "Importing certificates" and "Reimporting a certificate".
+See the ACM user guide, "Importing certificates" and "Reimporting a certificate".
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
     from evercert.destinations.context import DestinationContext
 
-MOST_PAGES, PAGE = 5, 1_000
-CLOCKS_APART = timedelta(minutes=5)
+MAX_PAGES, PAGE_SIZE = 5, 1_000
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 class ACM:
-    """Its first import makes a new certificate each time; the record's intent and `find` keep it at one."""
+    """Imports into ACM. A repeated first import would create another certificate; the intent and `find` prevent it."""
 
     class Settings(InAccount):
-        """`arn`: an adopted certificate. `name`: its `Name` tag; another name is another import, under another ARN."""
+        """`arn`: an adopted certificate. `name`: its `Name` tag; another name causes an import under a new ARN."""
 
         arn: (
             Annotated[
                 str,
                 text_of(
                     r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]{1,64}",
-                    "write the ARN of a certificate in ACM",
+                    "must be the ARN of a certificate in ACM",
                 ),
             ]
             | None
@@ -53,19 +53,19 @@ class ACM:
         @model_validator(mode="after")
         def _names_one_place(self) -> ACM.Settings:
             if self.arn is not None and self.name is not None:
-                raise ValueError("`arn` and `name` are two ways to tell which certificate; take one of them out")
+                raise ValueError("`arn` and `name` conflict: remove one of them")
             if self.arn is not None and self.region not in {None, self.arn.split(":")[3]}:
-                raise ValueError(f"the certificate of `arn` is in {self.arn.split(':')[3]}; take `region` out")
+                raise ValueError(f"`region` conflicts with `arn`, in {self.arn.split(':')[3]}: remove `region`")
             return self
 
         @property
         def place(self) -> str:
-            """What two certificates must not share."""
+            """Return the place that two certificates must not share."""
             return f"acm {self.arn or self.name or 'import'}{self.elsewhere}"
 
         @property
         def own(self) -> bool:
-            """Without an ARN each certificate gets one of its own."""
+            """Return whether each certificate gets its own ARN: true unless the settings name one."""
             return self.arn is None
 
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
@@ -80,19 +80,19 @@ class ACM:
 
     @staticmethod
     def check(spec: Spec) -> None:
-        """What ACM takes at all."""
+        """Raise Rejected if ACM could never import such a certificate."""
         rules.require_importable(spec)
 
     def preflight(self, spec: Spec, here: Delivery) -> None:
-        """What may replace the certificate that is there now; an adopted one is there before the first delivery."""
+        """Raise Rejected if ACM would refuse to replace the current certificate, which may be an adopted one."""
         arn = self._arn or here.location
         if arn and (held := self._held(arn)) is not None:
             rules.require_replaceable(held, spec)
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
-        """Looks first: what is there already is not imported again, because imports are few."""
+        """Import the bundle; do nothing if ACM already holds this leaf, because imports count against a quota."""
         if bundle.private_key is None:
-            raise Rejected("ACM takes no certificate without its private key, and a csr comes without it")
+            raise Rejected("ACM requires the private key, which a certificate from a csr does not have")
         rules.require_family(bundle.chain)
         arn = self._arn or here.location or None
         if arn is not None:
@@ -107,7 +107,7 @@ class ACM:
         return Delivered(self._import(bundle, arn), bundle.chain.serial_number)
 
     def examine(self, here: Delivery) -> Drift | None:
-        """By serial number; what was imported by somebody else cannot be taken back, only replaced."""
+        """Compare the serial number; another client's import can only be replaced, not undone."""
         held = self._held(here.location)
         if held is None:
             return Drift(f"ACM certificate {here.location} was deleted", gone=self._arn is None)
@@ -115,7 +115,7 @@ class ACM:
         return None if found == here.version else Drift(f"ACM certificate {here.location} has serial number {found}")
 
     def inspect(self, here: Delivery) -> None:
-        """Whether it is there, and ours; without an ARN, whether ACM answers at all."""
+        """Raise an error if the certificate is missing or not this stack's; without an ARN, check that ACM answers."""
         arn = self._arn or here.location
         if not arn:
             next(self._imported(since=None), None)
@@ -125,16 +125,16 @@ class ACM:
             self._require_ours(arn)
 
     def find(self, since: datetime) -> str | None:
-        """The newest import with our tags that is not older than `since`."""
-        for arn in self._imported(since - CLOCKS_APART):
+        """Return the newest import with this certificate's tags that is not older than `since`, or None."""
+        for arn in self._imported(since - CLOCK_SKEW):
             found = self._tags_of(arn)
             if self._tags.items() <= found.items() and found.get("Name") == self._more.get("Name"):
                 return arn
         return None
 
     def _held(self, arn: str) -> x509.Certificate | None:
-        """The leaf as it was imported; None when the certificate was deleted."""
-        with translated(f"look at ACM certificate {arn}"):
+        """Return the imported leaf, or None if the certificate was deleted."""
+        with translated(f"read ACM certificate {arn}"):
             try:
                 pem = self._client.get_certificate(CertificateArn=arn)["Certificate"]
             except ClientError as error:
@@ -146,7 +146,7 @@ class ACM:
     def _gone(self, arn: str) -> Gone | Misconfigured:
         if self._arn is None:
             return Gone(f"ACM certificate {arn} was deleted")
-        return Misconfigured(f"ACM certificate {arn} does not exist; take `arn` out of the document for a new import")
+        return Misconfigured(f"ACM certificate {arn} does not exist; remove `arn` from the document for a new import")
 
     def _import(self, bundle: Bundle, arn: str | None) -> str:
         chain, private_key = bundle.chain, bundle.private_key
@@ -155,7 +155,7 @@ class ACM:
         arguments: Any = {"Certificate": chain.leaf_pem.encode(), "PrivateKey": private_key.pem().encode()}
         if chain.certificates[1:]:
             arguments["CertificateChain"] = (chain.issuers_pem or chain.top_pem).encode()
-        if arn is None:  # tags are for the first import alone
+        if arn is None:  # ACM accepts tags only at the first import
             arguments["Tags"] = [{"Key": key, "Value": value} for key, value in {**self._tags, **self._more}.items()]
         else:
             arguments["CertificateArn"] = arn
@@ -166,20 +166,22 @@ class ACM:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
                 if code(error) == "ConflictException":
-                    raise Busy(f"cannot import into ACM: somebody else changes {arn or 'it'} now") from error
+                    raise Busy(
+                        f"cannot import into ACM: another client is changing {arn or 'the certificate'}"
+                    ) from error
                 if code(error) == "LimitExceededException":
                     raise Misconfigured(
-                        f"{self.service} takes no more imports: ask AWS for a higher quota, or delete certificates"
+                        f"{self.service}: import quota exceeded; request a higher one from AWS, or delete certificates"
                     ) from error
                 raise
 
     def _require_ours(self, arn: str) -> None:
-        """IAM refuses it too; this says why."""
+        """Raise Misconfigured if the certificate is not this stack's; IAM denies it too, but without the reason."""
         found = self._tags_of(arn)
         if found.get(STACK_TAG) != self._tags[STACK_TAG]:
             raise Misconfigured(
                 f"ACM certificate {arn} does not belong to this stack; "
-                f"to hand it over run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
+                f"to adopt it run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
             )
         if found.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
             raise Misconfigured(
@@ -187,13 +189,13 @@ class ACM:
             )
 
     def _imported(self, since: datetime | None) -> Iterator[str]:
-        """ARNs, newest first. Without `Includes.keyTypes` ACM lists RSA alone."""
+        """Yield the ARNs of imports, newest first. Without `Includes.keyTypes` ACM lists only RSA certificates."""
         start: dict[str, str] = {}
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             with translated("list the certificates in ACM"):
                 page = self._client.list_certificates(
                     Includes={"keyTypes": rules.KEY_TYPES},
-                    MaxItems=PAGE,
+                    MaxItems=PAGE_SIZE,
                     SortBy="CREATED_AT",
                     SortOrder="DESCENDING",
                     **start,  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""What ACM imports, and what may replace an imported certificate under its ARN: told before anything is issued.
+"""Rules of ACM for imports and reimports, checked before a certificate is issued.
 
-ACM's user guide, "Prerequisites for importing certificates" and "Reimporting a certificate".
+See the ACM user guide, "Prerequisites for importing certificates" and "Reimporting a certificate".
 """
 
 from __future__ import annotations
@@ -26,33 +26,36 @@ if TYPE_CHECKING:
 KEY_TYPES: Sequence[KeyAlgorithmType] = (
     "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_1024"
 )  # fmt: skip
-LARGEST_CERTIFICATE = 32_768
+MAX_CERTIFICATE_BYTES = 32_768
 _DOMAINS, _FAMILIES = {"dns", "ip"}, {"EC", "RSA"}
-_MAY_GO = {"key_encipherment"}  # from an EC certificate
+_MAY_GO = {"key_encipherment"}  # ACM permits to remove it from an EC certificate
 _MAY_GO_EXTENDED = {"client_auth"}
-NEW_ARN = "for a new ARN take `arn` out of the destination, or give it another `name`"
+NEW_ARN = "for a new ARN remove `arn` from the destination, or set another `name`"
 
 
 def require_importable(spec: Spec) -> None:
-    """Raises Rejected for what ACM could never take."""
-    algorithm = spec.private_key.known  # None: the issuer decides, and what ACM makes of it is seen then
+    """Raise Rejected if ACM could never import the certificate."""
+    algorithm = spec.private_key.known  # None: the issuer decides, and the import shows whether ACM accepts it
     if spec.csr is not None:
-        raise Rejected("ACM takes no certificate without its private key, and a csr comes without it")
+        raise Rejected("ACM requires the private key, which a certificate from a csr does not have")
     if algorithm is not None and algorithm not in KEY_TYPES:
-        raise Rejected(f"ACM imports RSA and EC keys (P-256, P-384, P-521), and no {algorithm}")
+        raise Rejected(f"unsupported key algorithm {algorithm}: ACM accepts RSA and EC (P-256, P-384, P-521)")
     if spec.certificate_id is None and not any(name.kind in _DOMAINS for name in spec.attributes.identifiers):
-        raise Rejected("ACM imports only certificates with a DNS name or an IP address")
+        raise Rejected("unsupported names: ACM requires a DNS name or an IP address")
     size = (1_200 + sum(len(str(name)) + 4 for name in spec.attributes.identifiers)) * 66 // 48
-    if size > LARGEST_CERTIFICATE:
+    if size > MAX_CERTIFICATE_BYTES:
         count = len(spec.attributes.identifiers)
-        raise Rejected(f"its {count} names make a certificate of about {size} bytes; ACM takes {LARGEST_CERTIFICATE}")
+        raise Rejected(
+            f"too many names ({count}): the certificate would have about {size} bytes, "
+            f"and ACM accepts {MAX_CERTIFICATE_BYTES}"
+        )
 
 
 def require_replaceable(held: x509.Certificate, spec: Spec) -> None:
-    """The same as `require_allowed`, as far as the spec alone tells what will be issued."""
+    """Raise Rejected like `require_allowed`, as far as the spec determines the certificate."""
     attributes = spec.attributes
     if spec.certificate_id is not None:
-        return  # what is followed is as it is
+        return  # the attributes of a followed certificate are unknown
     _require(
         held,
         spec.private_key.known,
@@ -63,19 +66,18 @@ def require_replaceable(held: x509.Certificate, spec: Spec) -> None:
 
 
 def require_allowed(held: x509.Certificate, leaf: x509.Certificate) -> None:
-    """Raises Rejected when ACM would not let this leaf take the place of the held one."""
+    """Raise Rejected if ACM would refuse to replace the held certificate with this leaf."""
     _require(held, _kind(leaf), _names(leaf), _usages(leaf) or (), _extended_usages(leaf) or ())
 
 
 def require_family(chain: Chain) -> None:
-    """Raises Rejected when leaf and issuer have keys of different families: the leaf's signature tells."""
+    """Raise Rejected if the keys of leaf and issuer, known from the leaf's signature, have different families."""
     kind, signed_by = _kind(chain.leaf), _signed_by(chain.leaf)
     if kind.partition("_")[0] == signed_by:
         return
-    mend = f"a private-key.algorithm of family {signed_by}" if signed_by in _FAMILIES else "an issuer with EC or RSA"
+    fix = f"a private-key.algorithm of family {signed_by}" if signed_by in _FAMILIES else "an issuer with EC or RSA"
     raise Rejected(
-        f"ACM wants key and issuer of one family: the key is {kind}, and the issuer signs with {signed_by}; "
-        f"ask for {mend}"
+        f"ACM requires key and issuer of one family: the key is {kind}, the issuer signs with {signed_by}; use {fix}"
     )
 
 
@@ -89,10 +91,10 @@ def _require(
     has = _kind(held)
     if algorithm not in (None, has):
         raise Rejected(
-            f"ACM does not change key type or size on re-import: it holds {has}, this is {algorithm}; {NEW_ARN}"
+            f"ACM cannot change key type or size on reimport: it holds {has}, the new one is {algorithm}; {NEW_ARN}"
         )
     if not _names(held) & set(names):
-        raise Rejected(f"ACM does not take away all names on re-import; {NEW_ARN}")
+        raise Rejected(f"ACM cannot remove all names on reimport; {NEW_ARN}")
     may_go = _MAY_GO if has.startswith("EC_") else set()
     for what, before, after, free in (
         ("key usage", _usages(held), usages, may_go),
@@ -101,13 +103,13 @@ def _require(
         if after is None:
             continue  # the issuer decides
         if gone := set(before or ()) - set(after) - free:
-            raise Rejected(f"ACM takes away no {what} on re-import: {', '.join(sorted(gone))} would go; {NEW_ARN}")
+            raise Rejected(f"ACM cannot remove {what} on reimport: {', '.join(sorted(gone))} is missing; {NEW_ARN}")
         if before is None and after:
-            raise Rejected(f"ACM adds no {what} on re-import to a certificate that had none; {NEW_ARN}")
+            raise Rejected(f"ACM cannot add {what} on reimport to a certificate without it; {NEW_ARN}")
 
 
 def _kind(leaf: x509.Certificate) -> str:
-    """Whatever it is: what was adopted may have a key that evercert would not make."""
+    """Return the key type in ACM's spelling; an adopted certificate may have one that evercert does not generate."""
     key = leaf.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA_{key.key_size}"
@@ -124,7 +126,7 @@ def _signed_by(leaf: x509.Certificate) -> str:
 
 
 def _names(leaf: x509.Certificate) -> set[str]:
-    """What ACM calls domain names; a common name is one if it can be."""
+    """Return the domain names in ACM's sense, including the common name if it is a domain name."""
     found = {name.value for name in Chain((leaf,)).identifiers if name.kind in _DOMAINS}
     with suppress(ValueError):
         common = parse(f"dns:{Chain((leaf,)).common_name}").value
@@ -133,7 +135,7 @@ def _names(leaf: x509.Certificate) -> set[str]:
 
 
 def _usages(leaf: x509.Certificate) -> set[str] | None:
-    """None: the certificate says nothing of its usages. Those of a CA count too: ACM keeps them like any other."""
+    """Return the key usages, including those of a CA, which ACM keeps too; None without the extension."""
     try:
         found = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
@@ -142,7 +144,7 @@ def _usages(leaf: x509.Certificate) -> set[str] | None:
 
 
 def _extended_usages(leaf: x509.Certificate) -> set[str] | None:
-    """The words for those that evercert has a word for, the numbers of the others."""
+    """Return the extended key usages by name, or by OID if evercert has no name; None without the extension."""
     try:
         found = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:

@@ -1,4 +1,4 @@
-"""What every destination on AWS can be told: the account, by a role there, and the region."""
+"""Settings of all destinations on AWS: the account, by a role in it, and the region."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evercert.documents.spec import Model, text_of
 
 
 class InAccount(Model):
-    """Without them: the stack's own account and region. The stack's parameters say which ones are allowed."""
+    """`role` and `region`, by default the stack's own account and region; the stack's parameters limit both."""
 
     role: (
         Annotated[
@@ -21,11 +21,11 @@ class InAccount(Model):
 
     @property
     def own(self) -> bool:
-        """Whether each certificate gets a place of its own there, whatever others name."""
+        """Return whether each certificate gets its own place, even if the settings are equal."""
         return False
 
     @property
     def elsewhere(self) -> str:
-        """Told apart from the same name at home: ` in us-east-1, account 111122223333`."""
+        """Return a suffix that distinguishes the same name elsewhere, such as ` in us-east-1 by arn:…:role/name`."""
         region = "" if self.region is None else f" in {self.region}"
         return region if self.role is None else f"{region} by {self.role}"

@@ -1,4 +1,4 @@
-"""What destinations are given: the stack, and AWS clients of the account and region that they name."""
+"""Resources that destinations receive: the stack, and AWS clients for other accounts and regions."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from evercert.contracts.destination import Destination
     from evercert.registry import Component, Registry
 
-LONGEST_SESSION_NAME = 64
+MAX_SESSION_NAME = 64
 
 
 @dataclass(frozen=True)
 class DestinationContext:
-    """The world around one stack; clients of other accounts and regions are made once, when they are needed."""
+    """Stack and AWS clients; clients for other accounts and regions are created on first use."""
 
     stack: str
-    stack_id: str  # its ARN; what roles elsewhere want as external id
+    stack_id: str  # its ARN, which is the external id for roles in other accounts
     clients: Clients
     import_quota: int = 5_000
     _elsewhere: dict[tuple[str | None, str], Clients] = field(default_factory=dict)
 
     def clients_of(self, role: str | None, region: str | None) -> Clients:
-        """Asks nobody; a role that cannot be assumed is Misconfigured at the first call."""
+        """Return the clients without a request; if the role cannot be assumed, their calls raise Misconfigured."""
         where = role, region or self._home[0]
         if where == (None, self._home[0]):
             return self.clients
@@ -36,7 +36,7 @@ class DestinationContext:
         return self._elsewhere[where]
 
     def place(self, role: str | None, region: str | None) -> str:
-        """Account and region, for people and for what is kept of a service."""
+        """Return account and region, for messages and for the state of a service."""
         home_region, home_account = self._home
         return f"{home_account if role is None else role.split(':')[4]} {region or home_region}"
 
@@ -44,7 +44,7 @@ class DestinationContext:
         if role is None:
             return self.clients.elsewhere(region)
         there = self.clients.elsewhere(region, lambda: self._credentials(role))
-        # botocore asks for credentials when it signs, and the deadline would have let the call go before that.
+        # botocore fetches credentials while it signs, after the deadline check; fetch them before that check.
         there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
         return there
 
@@ -54,11 +54,11 @@ class DestinationContext:
         return region, account
 
     def _credentials(self, role: str) -> dict[str, str]:
-        mend = "parameter DestinationRoles must name it, and it must trust the issuer's role with the stack's id"
-        with translated(f"assume role {role} ({mend} as external id)"):
+        fix = "parameter DestinationRoles must list it, and it must trust the issuer's role with the stack's id"
+        with translated(f"assume role {role} ({fix} as external id)"):
             found = self.clients.sts.assume_role(
                 RoleArn=role,
-                RoleSessionName=f"evercert-{self.stack}"[:LONGEST_SESSION_NAME],
+                RoleSessionName=f"evercert-{self.stack}"[:MAX_SESSION_NAME],
                 ExternalId=self.stack_id,
                 DurationSeconds=3_600,
             )["Credentials"]
@@ -78,12 +78,12 @@ def _have_credentials(clients: Clients) -> None:
 
 @dataclass(frozen=True)
 class RegisteredDestinations:
-    """Opens destinations by their type."""
+    """Opens destinations by type."""
 
     context: DestinationContext
     register: Registry = DESTINATIONS
 
     def open(self, component: Component, certificate: str) -> Destination:
-        """Raises Misconfigured for an unknown type or wrong settings."""
+        """Return the destination; raise Misconfigured for an unknown type or invalid settings."""
         settings = self.register.settings(component, certificate=certificate)
         return self.register.load(component.type)(settings, certificate, self.context)  # type: ignore[no-any-return]

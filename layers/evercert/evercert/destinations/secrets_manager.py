@@ -1,4 +1,4 @@
-"""One secret per certificate: the bundle as one JSON value, so that no reader sees half of it."""
+"""Destination AWS Secrets Manager: one secret per certificate, with the whole bundle as one JSON value."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
     from evercert.destinations.context import DestinationContext
 
-LARGEST_SECRET = 65_536
-_CHAIN_ALLOWANCE = 8_192  # room for the issuers' certificates, which are not known yet
-_REST = 1_500  # field names, facts, and the PEM of an EC key; one of RSA has fewer bytes than bits
+MAX_SECRET_BYTES = 65_536
+_CHAIN_ALLOWANCE = 8_192  # for the issuers' certificates, which are not known before issuance
+_REST = 1_500  # field names, facts, and the PEM of an EC key; that of an RSA key has fewer bytes than the key has bits
 
 
 class SecretsManager:
-    """Creates the secret, or puts a new version that becomes AWSCURRENT at once and whole."""
+    """Creates the secret, or puts a new version that becomes AWSCURRENT atomically."""
 
     class Settings(InAccount):
-        """`secret`: its name; without it, `evercert/certificates/` and the certificate's name.
+        """`secret`: its name, by default `evercert/certificates/` and the certificate's name.
 
-        `omit-root: false` keeps the root in the chain, for peers that cannot do without.
+        `omit-root: false` keeps the root in the chain, for peers that require it.
         """
 
         secret: Annotated[
-            str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "a secret has 1 to 512 letters, digits and / _ + = . @ -")
+            str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "must have 1 to 512 letters, digits and / _ + = . @ -")
         ]
 
-        # Only what differs from the default is kept, so that destinations of older documents stay the same ones.
+        # The default is stored as None, so that destinations of older documents keep their identity.
         omit_root: Annotated[bool | None, AfterValidator(lambda omit: False if omit is False else None)] = None
 
         @model_validator(mode="before")
@@ -57,15 +57,15 @@ class SecretsManager:
         @model_validator(mode="after")
         def _is_no_credential(self) -> SecretsManager.Settings:
             if self.secret.startswith(SECRETS):
-                raise ValueError(f"secrets under {SECRETS} hold credentials, and no certificate")
-            # Secrets Manager takes dots as they are written; what mounts secrets as files does not.
+                raise ValueError(f"invalid secret name: {SECRETS} is reserved for credentials")
+            # Secrets Manager accepts such names, but tools that mount secrets as files would resolve them as paths.
             if {".", ".."} & set(self.secret.split("/")):
-                raise ValueError("a secret's name has no . and no .. between its slashes")
+                raise ValueError("invalid secret name: must not contain . or .. between slashes")
             return self
 
         @property
         def place(self) -> str:
-            """What two certificates must not share."""
+            """Return the place that two certificates must not share."""
             return f"secret {self.secret}{self.elsewhere}"
 
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
@@ -77,20 +77,22 @@ class SecretsManager:
 
     @staticmethod
     def check(spec: Spec) -> None:
-        """The value must fit into a secret, and only the names can make it too large."""
+        """Raise Rejected if the estimated value exceeds the size limit of a secret."""
         size = _estimate(spec)
-        if size > LARGEST_SECRET:
+        if size > MAX_SECRET_BYTES:
             raise Rejected(
-                f"its {len(spec.attributes.identifiers)} names make a secret of about {size} bytes; "
-                f"Secrets Manager takes {LARGEST_SECRET}: split the certificate"
+                f"too many names ({len(spec.attributes.identifiers)}): the secret would have about {size} bytes, and "
+                f"Secrets Manager accepts {MAX_SECRET_BYTES}; split the certificate"
             )
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:  # noqa: ARG002 (a secret is found by its name)
-        """Looks first: a version that is there already is not put again."""
+        """Store the bundle; do nothing if this version is already current."""
         content = value(bundle, omit_root=self._omit_root)
         text = canonical_json(content)
-        if len(text) > LARGEST_SECRET:
-            raise Rejected(f"the bundle has {len(text)} bytes; secret {self._secret} takes {LARGEST_SECRET}")
+        if len(text) > MAX_SECRET_BYTES:
+            raise Rejected(
+                f"bundle too large for secret {self._secret}: {len(text)} bytes of at most {MAX_SECRET_BYTES}"
+            )
         token = str(uuid5(NAMESPACE_URL, digest(content)))
         found = self._describe()
         if found is None:
@@ -99,14 +101,14 @@ class SecretsManager:
                 return created
             found = self._describe()
         if found is None:
-            raise Busy(f"secret {self._secret} appears and disappears; trying again later")
+            raise Busy(f"secret {self._secret} is being created and deleted at the same time; evercert retries later")
         self._require_ours(found)
         if "DeletedDate" in found:
             self._restore()
         return self._put(found, text, token)
 
     def examine(self, here: Delivery) -> Drift | None:
-        """By its stages alone: the issuer never reads a certificate back. Moves AWSCURRENT back where it can."""
+        """Compare the stages, without reading the value; move AWSCURRENT back if the version still exists."""
         found = self._describe()
         if found is None:
             return Drift(f"secret {self._secret} was deleted", gone=True)
@@ -116,24 +118,24 @@ class SecretsManager:
             return Drift(f"secret {self._secret} was scheduled for deletion; it was restored")
         stages = found.get("VersionIdsToStages", {}).get(here.version)
         if stages is None:
-            return Drift(f"version {here.version} of secret {self._secret} is gone")
+            return Drift(f"version {here.version} of secret {self._secret} is missing")
         if "AWSCURRENT" in stages:
             return None
         self._make_current(found, here.version)
         return Drift(f"secret {self._secret} had another value", repaired="our version was made current again")
 
     def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a secret is found by its name)
-        """Whether it is there, and ours; one that is not there can be made."""
+        """Raise Misconfigured if the secret exists and is not this stack's; a missing one will be created."""
         if (found := self._describe()) is not None:
             self._require_ours(found)
 
     def _restore(self) -> None:
-        """Somebody scheduled it for deletion, and the spec still wants it."""
+        """Restore a secret that is scheduled for deletion although the spec still needs it."""
         with translated(f"restore secret {self._secret}, which is scheduled for deletion,"):
             self._client.restore_secret(SecretId=self._secret)
 
     def _describe(self) -> dict[str, Any] | None:
-        with translated(f"look at secret {self._secret}"):
+        with translated(f"read secret {self._secret}"):
             try:
                 return dict(self._client.describe_secret(SecretId=self._secret))
             except ClientError as error:
@@ -142,7 +144,7 @@ class SecretsManager:
                 raise
 
     def _create(self, text: str, token: str) -> Delivered | None:
-        """None: somebody else, or our own lost first try, created it meanwhile."""
+        """Create the secret; return None if it already exists, for example after a lost response."""
         with translated(f"create secret {self._secret}"):
             try:
                 answer = self._client.create_secret(
@@ -162,8 +164,8 @@ class SecretsManager:
         tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
         if tags.get(STACK_TAG) != self._tags[STACK_TAG]:
             raise Misconfigured(
-                f"secret {self._secret} exists and was not made by this stack, so it is left alone; "
-                f"name another secret, or hand it over: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
+                f"secret {self._secret} exists and does not belong to this stack; "
+                f"use another name, or adopt it: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
             )
         if tags.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
             raise Misconfigured(
@@ -176,7 +178,7 @@ class SecretsManager:
             if "AWSCURRENT" in versions.get(token, []):
                 return Delivered(found["ARN"], token)
             if token in versions:
-                # It was stored, and something moved the stage since. Putting it again would be ignored by AWS.
+                # The version exists, but its stage was moved. AWS would ignore another put with the same token.
                 self._make_current(found, token)
                 return Delivered(found["ARN"], token)
             answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
@@ -193,7 +195,7 @@ class SecretsManager:
 
 
 def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
-    """The JSON of the secret; the names are those of Infisical's own sync, and a few more."""
+    """Return the JSON of the secret, with the field names of Infisical's own sync and a few more."""
     chain = bundle.chain
     issuers = chain.issuers_pem if omit_root else to_pem(chain.certificates[1:])
     return {
@@ -209,13 +211,14 @@ def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
 
 
 def _estimate(spec: Spec) -> int:
-    """Bytes of the secret: the leaf stands in it two or three times, in base64 with a line break every 64 letters.
+    """Return an upper bound of the secret's size in bytes.
 
-    The subject stands twice in a leaf that signs itself; an RSA key's size stands in leaf and private key.
+    The secret contains the leaf up to three times, in base64 with a line break every 64 characters. A self-signed leaf
+    contains the subject twice. An RSA key counts in the leaf and in the private key.
     """
     attributes = spec.attributes
     names = sum(len(str(name)) + 4 for name in attributes.identifiers) + 2 * len(subject(attributes).public_bytes())
-    algorithm = spec.private_key.known or "RSA_4096"  # the largest, where the issuer decides
+    algorithm = spec.private_key.known or "RSA_4096"  # the largest one if the issuer decides
     bits = int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0
     leaf = (1_200 + names + bits // 4) * 66 // 48
     return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST + bits
