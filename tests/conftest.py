@@ -1,4 +1,4 @@
-"""Fixtures for every level of test: the emulator is started once, and only for those who ask."""
+"""Fixtures for all tests; the emulator starts once, and only for the tests that use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.tools.peers import REFUSED
 
 @pytest.fixture(autouse=True)
 def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test can reach AWS, whoever runs it."""
+    """Keep tests away from AWS: remove the developer's credentials."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "EVERCERT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
@@ -27,7 +27,7 @@ def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Emulator]:
-    """An emulator with nothing deployed on it."""
+    """Start an emulator with nothing deployed on it."""
     with emulator() as started:
         yield started
 
@@ -39,14 +39,14 @@ def shared_world(running: Emulator) -> World:
 
 @pytest.fixture
 def world(shared_world: World) -> World:
-    """New tables, queue and topic for each test, on clients that are made once."""
+    """Create new tables, queue and topic for each test; the clients are created once."""
     shared_world.fresh()
     return shared_world
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every", type=int, default=8, help="of the matrix over Infisical, each how manieth point; 1: all"
+        "--every", type=int, default=8, help="run every N-th point of the Infisical matrix; 1 runs all"
     )
 
 

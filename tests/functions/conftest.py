@@ -1,4 +1,4 @@
-"""The functions as Lambda loads them: one file each, by path, with their environment."""
+"""Load the functions as Lambda does: one file each, by path, with their environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 
 @pytest.fixture
 def environment(world: World, running: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What template.yaml gives the functions, pointing at the world."""
+    """Set the environment variables that template.yaml gives the functions, pointing at the world."""
     values = {
         **CREDENTIALS,
         "AWS_ENDPOINT_URL": running.url,
@@ -40,10 +40,10 @@ def environment(world: World, running: Emulator, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def function(environment: dict[str, str]) -> Callable[[str], ModuleType]:
-    """Loads `functions/<name>/app.py` anew."""
+    """Load `functions/<name>/app.py` as a new module."""
 
     def load(name: str) -> ModuleType:
-        logging.Logger.manager.loggerDict.pop(name, None)  # it would go on writing to the last test's output
+        logging.Logger.manager.loggerDict.pop(name, None)  # otherwise it keeps writing to the previous test's output
         path = ROOT / "functions" / name / "app.py"
         spec = importlib.util.spec_from_file_location(f"functions.{name}.app", path)
         assert spec is not None
@@ -61,5 +61,5 @@ def context() -> Any:
 
 
 def event(name: str) -> dict[str, Any]:
-    """A file of events/."""
+    """Return a file of events/ as a dictionary."""
     return json.loads((ROOT / "events" / name).read_text())

@@ -1,4 +1,4 @@
-"""The front's entry point as Lambda loads it, with its real adapters on the emulator; the signer is called directly."""
+"""The API function as Lambda loads it, with its adapters on the emulator; the signer is called directly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEEDED = (
 
 @pytest.fixture
 def setting(world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """What operators set up, in memory and in the table."""
+    """Configure the authority, in memory and in the table."""
     made = Setting(lambda: datetime.now(UTC))
     values = {
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
@@ -60,7 +60,7 @@ def call(
     return answer["statusCode"], answer["body"] if answer.get("isBase64Encoded") else json.loads(answer["body"])
 
 
-def test_from_login_to_revocation(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
+def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
     import base64
     import os
 
@@ -92,13 +92,13 @@ def test_from_login_to_revocation(front: ModuleType, setting: Setting, world: Wo
     assert sorted(front.handler({"task": "crl"}, context)["published"]) == ["EC-issuing", "RSA-issuing"]
 
 
-def test_a_login_by_aws_iam_asks_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:
+def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:
     status, said = call(front, context, "POST", "/api/v1/auth/aws-auth/login", {"identityId": "x"})
     assert (status, said["error"]) == (422, "ValidationFailure")
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_without_its_environment_it_answers_and_says_why_in_the_log(
+def test_missing_environment_is_answered_and_logged(
     setting: Setting, function, context, monkeypatch, capsys, name: str
 ) -> None:
     monkeypatch.delenv(name)
@@ -109,7 +109,7 @@ def test_without_its_environment_it_answers_and_says_why_in_the_log(
     assert name in capsys.readouterr().out and name not in json.dumps(said)
 
 
-def test_settings_are_read_once_and_whole() -> None:
+def test_settings_are_read_once() -> None:
     given = dict.fromkeys(NEEDED, "x") | {"STS_REGIONS": "eu-central-1, eu-west-1,", "AUTHORITY_ADDRESS": "https://ca/"}
     settings = AuthoritySettings.of(given)
     assert settings.sts_regions == ("eu-central-1", "eu-west-1") and settings.address == "https://ca"
@@ -118,8 +118,8 @@ def test_settings_are_read_once_and_whole() -> None:
             AuthoritySettings.of({key: value for key, value in given.items() if key != name})
 
 
-def test_a_call_as_api_gateway_makes_it_is_understood(front: ModuleType, setting: Setting, context: Any) -> None:
-    """Of a client that there is not; its body and path came through, or it would be another status."""
+def test_api_gateway_event_is_translated(front: ModuleType, setting: Setting, context: Any) -> None:
+    """Use an unknown client: any other status would mean that body or path were lost."""
     answer = front.handler(event("authority_request.json"), context)
     assert (answer["statusCode"], json.loads(answer["body"])["message"]) == (401, "Invalid credentials")
     assert json.loads(answer["body"])["reqId"] == "JKJaXmPLvHcESHA="
@@ -127,6 +127,6 @@ def test_a_call_as_api_gateway_makes_it_is_understood(front: ModuleType, setting
     assert front.handler(unread, context)["statusCode"] == 422
 
 
-def test_what_the_schedule_says_is_in_the_template(front: ModuleType, setting: Setting, context: Any) -> None:
+def test_schedule_event_matches_the_template(front: ModuleType, setting: Setting, context: Any) -> None:
     assert "Input: '" + json.dumps(event("authority_crl.json")) + "'" in (ROOT / "template.yaml").read_text()
-    assert front.handler(event("authority_crl.json"), context) == {"published": []}  # there are no CAs in the table
+    assert front.handler(event("authority_crl.json"), context) == {"published": []}  # the table holds no CAs

@@ -24,7 +24,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_checker_nudges_what_is_due(world: World, function, context, capsys) -> None:
+def test_checker_enqueues_due_certificates(world: World, function, context, capsys) -> None:
     want(world)
     tick = function("checker").handler(event("schedule.json"), context)
     assert tick == {
@@ -43,7 +43,7 @@ def test_the_checker_nudges_what_is_due(world: World, function, context, capsys)
     assert "SoonestExpiryDays" not in metrics  # nothing is delivered yet
 
 
-def test_the_checker_tells_when_the_first_certificate_expires(world: World, function, context, capsys) -> None:
+def test_checker_reports_the_soonest_expiry(world: World, function, context, capsys) -> None:
     want(world)
     world.settle(world.settled)
     function("checker").handler(event("schedule.json"), context)
@@ -53,7 +53,7 @@ def test_the_checker_tells_when_the_first_certificate_expires(world: World, func
     assert metrics["SoonestExpiryDays"][0] == pytest.approx(left, abs=0.01)
 
 
-def test_the_checker_sweeps_once_a_day_and_mends_what_no_index_holds(world: World, function, context, capsys) -> None:
+def test_checker_sweeps_once_a_day(world: World, function, context, capsys) -> None:
     want(world)
     remove = {"UpdateExpression": "REMOVE due_at, due_shard"}
     world.operator.dynamodb.update_item(TableName=world.table, Key=items.key("web"), **remove)
@@ -64,7 +64,7 @@ def test_the_checker_sweeps_once_a_day_and_mends_what_no_index_holds(world: Worl
     assert [line["message"]["outcome"] for line in lines(capsys)] == ["swept", "swept"]
 
 
-def test_the_checker_stops_before_its_time_is_over(world: World, function, capsys) -> None:
+def test_checker_stops_before_its_timeout(world: World, function, capsys) -> None:
     from types import SimpleNamespace
 
     want(world)
@@ -72,7 +72,7 @@ def test_the_checker_stops_before_its_time_is_over(world: World, function, capsy
     assert (tick["sent"], tick["left"]) == (0, 1)
 
 
-def test_the_issuer_issues_one_message_and_gives_the_unreadable_one_back(
+def test_issuer_issues_one_message_and_returns_the_unreadable_one(
     world: World, function, context, capsys
 ) -> None:
     want(world)
@@ -87,8 +87,8 @@ def test_the_issuer_issues_one_message_and_gives_the_unreadable_one_back(
     assert (unreadable["level"], unreadable["message"]["outcome"]) == ("ERROR", "undeliverable")
 
 
-def test_every_id_in_the_answer_is_one_of_the_events(function, context, capsys) -> None:
-    """An id that SQS does not know counts as a failure of the whole batch on AWS, and as success on the emulator."""
+def test_issuer_returns_only_message_ids_of_the_event(function, context, capsys) -> None:
+    """On AWS an unknown id fails the whole batch; the emulator treats it as success."""
     sent = {**event("issue.json")}
     for record in sent["Records"]:
         record["body"] = "nonsense"
@@ -98,7 +98,7 @@ def test_every_id_in_the_answer_is_one_of_the_events(function, context, capsys) 
     assert all(isinstance(i, str) and i for i in ids)
 
 
-def test_a_table_that_does_not_answer_is_no_reason_to_keep_the_message(function, context, monkeypatch, capsys) -> None:
+def test_missing_table_is_logged_and_drops_the_message(function, context, monkeypatch, capsys) -> None:
     monkeypatch.setenv("CERTIFICATES_TABLE", "no-such-table")
     sent = event("issue.json")
     sent["Records"] = sent["Records"][:1]
@@ -108,7 +108,7 @@ def test_a_table_that_does_not_answer_is_no_reason_to_keep_the_message(function,
 
 
 @pytest.mark.parametrize(("name", "missing"), [("checker", "QUEUE_URL"), ("issuer", "SEAL_KEY")])
-def test_a_wrong_environment_names_the_variable(
+def test_invalid_environment_names_the_variable(
     function, context, monkeypatch, capsys, name: str, missing: str
 ) -> None:
     monkeypatch.delenv(missing)
@@ -122,14 +122,14 @@ def test_a_wrong_environment_names_the_variable(
         assert missing in capsys.readouterr().out
 
 
-def test_importing_a_function_asks_nobody_and_reads_no_environment(function, monkeypatch) -> None:
+def test_import_makes_no_calls_and_reads_no_environment(function, monkeypatch) -> None:
     for name in ("CERTIFICATES_TABLE", "QUEUE_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     assert function("checker").handler
     assert function("issuer").handler
 
 
-def test_a_handler_is_at_most_forty_lines() -> None:
+def test_handlers_have_at_most_forty_lines() -> None:
     import ast
 
     from tests.tools.local_stack import ROOT
@@ -140,23 +140,23 @@ def test_a_handler_is_at_most_forty_lines() -> None:
                 assert node.end_lineno - node.lineno < 40, (path, node.name)
 
 
-# -- what an operator asks --------------------------------------------------------------------------------------------
-def test_the_issuer_says_what_would_keep_it_from_its_work_and_changes_nothing(
+# -- examinations by operators ----------------------------------------------------------------------------------------
+def test_issuer_examine_reports_problems_and_changes_nothing(
     world: World, function, context, capsys
 ) -> None:
     want(world)
     before = world.items()
-    answer = function("issuer").handler({"examine": ["web", "nobody"]}, context)
+    answer = function("issuer").handler({"examine": ["web", "unknown"]}, context)
     assert answer == {
         "seal": None,
         "issuers": {"main": None},
-        "certificates": {"web": [], "nobody": ["no such certificate"]},
+        "certificates": {"web": [], "unknown": ["no such certificate"]},
     }
     assert world.items() == before
     assert json.dumps(answer)
 
 
-def test_a_problem_of_one_certificate_is_told_beside_the_others(world: World, function, context, monkeypatch) -> None:
+def test_issuer_examine_reports_each_certificate(world: World, function, context, monkeypatch) -> None:
     want(world)
     world.operator.secretsmanager.create_secret(Name=world.secret, SecretString="theirs")
     monkeypatch.setenv("SEAL_KEY", "no-such-key")
@@ -167,7 +167,7 @@ def test_a_problem_of_one_certificate_is_told_beside_the_others(world: World, fu
     assert "was not made by this stack" in answer["certificates"]["web"][0]
 
 
-def test_a_failure_is_counted_by_its_kind(world: World, function, context, capsys) -> None:
+def test_failures_are_counted_by_kind(world: World, function, context, capsys) -> None:
     want(world)
     world.operator.secretsmanager.create_secret(Name=world.secret, SecretString="theirs")
     sent = event("issue.json")

@@ -1,4 +1,4 @@
-"""The signer's entry point, with its real adapters: one order in, one answer and one line in the log out."""
+"""The signer's entry point with its adapters: each order gets one response and one log line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.doubles.world import World
 
 
 class EmulatedKMS:
-    """The emulator's, with the strict one's way to make a key."""
+    """The emulator's KMS with the key creation method of the strict double."""
 
     def __init__(self, client: Any) -> None:
         self.sign, self.get_public_key, self._client = client.sign, client.get_public_key, client
@@ -48,7 +48,7 @@ def ceremony(world: World, monkeypatch: pytest.MonkeyPatch) -> Ceremony:
 
 @pytest.fixture
 def signer(ceremony: Ceremony, function) -> Callable[[], ModuleType]:
-    """Loaded by the test itself, because its log goes where the output goes at that moment."""
+    """Return a function that loads the signer, because its log goes to the output of that moment."""
     return cache(lambda: function("signer"))
 
 
@@ -57,7 +57,7 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def test_a_leaf_is_signed_once_and_told_in_one_line(signer, ceremony: Ceremony, context, capsys) -> None:
+def test_leaf_is_signed_once_and_logged_in_one_line(signer, ceremony: Ceremony, context, capsys) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC))
     der = decode_answer(signer().handler(encode_leaf(asked), context))
     found = x509.load_der_x509_certificate(der)
@@ -70,7 +70,7 @@ def test_a_leaf_is_signed_once_and_told_in_one_line(signer, ceremony: Ceremony, 
     assert decode_answer(signer().handler(encode_leaf(asked), context)) == der
 
 
-def test_a_list_is_signed(signer, ceremony: Ceremony, context, capsys) -> None:
+def test_crl_is_signed(signer, ceremony: Ceremony, context, capsys) -> None:
     now = datetime.now(UTC)
     asked = CrlOrder(ceremony.issuing.id, 7, now, now + timedelta(days=7), ())
     der = decode_answer(signer().handler(encode_crl(asked), context))
@@ -79,7 +79,7 @@ def test_a_list_is_signed(signer, ceremony: Ceremony, context, capsys) -> None:
     assert told == {"outcome": "signed", "verb": "crl", "ca": asked.ca, "number": 7, "revoked": 0}
 
 
-def test_what_is_refused_is_told_and_leaves_nothing(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
+def test_refusal_is_logged_and_leaves_nothing(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC), names=(parse("email:me@example.com"),))
     with pytest.raises(Refusal, match="outside the CA's ceiling"):
         decode_answer(signer().handler(encode_leaf(asked), context))
@@ -89,22 +89,22 @@ def test_what_is_refused_is_told_and_leaves_nothing(signer, ceremony: Ceremony, 
 
 
 @pytest.mark.parametrize("event", [None, [], {}, {"verb": "sign", "tbs": "MII"}, "x"], ids=str)
-def test_what_is_no_order_is_answered_too(signer, context, capsys, event) -> None:
+def test_malformed_order_is_answered(signer, context, capsys, event) -> None:
     assert set(signer().handler(event, context)) == {"refused"}
     assert line(capsys)["message"]["outcome"] == "refused"
 
 
-def test_a_disabled_key_is_for_a_person(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
+def test_disabled_key_is_misconfigured(signer, ceremony: Ceremony, world: World, context, capsys) -> None:
     world.operator.kms.disable_key(KeyId=ceremony.issuing.key)
     with pytest.raises(Misconfigured, match="DisabledException"):
         decode_answer(signer().handler(encode_leaf(order(ceremony.issuing, datetime.now(UTC))), context))
     assert line(capsys)["message"]["outcome"] == "misconfigured"
 
 
-def test_a_signer_without_time_says_so_and_goes_on_later(
+def test_signer_without_time_left_stops_and_resumes(
     signer, ceremony: Ceremony, context, capsys, monkeypatch
 ) -> None:
-    """Instead of being ended from outside in the middle of a call: its clock goes on by six seconds at each."""
+    """Lambda would end it in the middle of a call; the clock of this test advances six seconds on each reading."""
     asked, start = order(ceremony.issuing, datetime.now(UTC)), datetime.now(UTC)
     ticks = iter(range(0, 600, 6))
     with monkeypatch.context() as slowly:
@@ -119,7 +119,7 @@ def test_a_signer_without_time_says_so_and_goes_on_later(
     assert decode_answer(signer().handler(encode_leaf(asked), context))
 
 
-def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, capsys, monkeypatch) -> None:
+def test_internal_error_is_reported_without_its_text(signer, ceremony: Ceremony, context, capsys, monkeypatch) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC))
 
     class Buggy:
@@ -134,7 +134,7 @@ def test_a_bug_is_told_without_its_text(signer, ceremony: Ceremony, context, cap
     assert "s3cret" not in str(told)
 
 
-def test_another_certificate_under_a_known_id_is_refused(signer, ceremony: Ceremony, context) -> None:
+def test_other_certificate_with_a_known_id_is_refused(signer, ceremony: Ceremony, context) -> None:
     asked = order(ceremony.issuing, datetime.now(UTC))
     decode_answer(signer().handler(encode_leaf(asked), context))
     with pytest.raises(Refusal, match="id already used for another certificate"):

@@ -1,4 +1,4 @@
-"""The border to AWS: time limits, translation of errors, and the end of the claim."""
+"""Clients for AWS: time limits, error translation and the end of the claim."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.doubles.world import World
         ("ValidationException", 400, Rejected),
     ],
 )
-def test_errors_of_aws_are_sorted_by_what_to_do_next(code: str, status: int, kind: type) -> None:
+def test_translated_maps_aws_errors_to_error_kinds(code: str, status: int, kind: type) -> None:
     with pytest.raises(kind, match=f"cannot do it: {code}: no"), translated("do it"):
         raise refuse(code, "Operation", "no\x1b[31m", status)
 
@@ -47,24 +47,24 @@ def test_errors_of_aws_are_sorted_by_what_to_do_next(code: str, status: int, kin
     ],
     ids=["no connection", "no answer", "no credentials"],
 )
-def test_no_answer_is_translated_too(error: Exception, kind: type) -> None:
+def test_translated_maps_connection_errors(error: Exception, kind: type) -> None:
     with pytest.raises(kind, match="cannot do it"), translated("do it"):
         raise error
 
 
-def test_a_bug_of_ours_is_not_translated() -> None:
+def test_translated_passes_programming_errors() -> None:
     with pytest.raises(KeyError), translated("do it"):
         raise KeyError
 
 
-def test_foreign_text_is_cleaned() -> None:
+def test_translated_cleans_foreign_text() -> None:
     with pytest.raises(Rejected) as raised, translated("do it"):
         raise refuse("ValidationException", "Operation", "a\r\nb\x1b[2J" + "c" * 5_000)
     assert raised.value.args[0].isprintable()
     assert len(str(raised.value)) < 600
 
 
-def test_the_limit_of_a_call_covers_every_attempt() -> None:
+def test_clients_limit_covers_every_attempt() -> None:
     for limits in (USUAL, WAITED_FOR, SIGNER):
         config = limits.config
         assert (config.connect_timeout, config.read_timeout) == (limits.connect, limits.read)
@@ -79,10 +79,10 @@ def test_the_limit_of_a_call_covers_every_attempt() -> None:
     ("limits", "service", "limit"),
     [(USUAL, "kms", USUAL), (WAITED_FOR, "kms", WAITED_FOR), (WAITED_FOR, "lambda", SIGNER)],
 )
-def test_each_client_has_its_own_limit_and_the_deadline_knows_it(
+def test_deadline_uses_the_limit_of_each_client(
     world: World, limits: Limits, service: str, limit: Limits
 ) -> None:
-    """The client's own, because the signer is waited for longer than a table."""
+    """The limits differ: a response of the signer takes longer than one of a table."""
     clock = HandClock()
     deadline = Deadline(clock)
     client = Clients(deadline, Session("eu-central-1"), limits).client(service)
@@ -94,7 +94,7 @@ def test_each_client_has_its_own_limit_and_the_deadline_knows_it(
         client.list_keys() if service == "kms" else client.list_functions()
 
 
-def test_no_call_leaves_that_could_outlive_the_claim(world: World) -> None:
+def test_deadline_blocks_calls_that_could_outlive_the_claim(world: World) -> None:
     world.switch.arm(None)
     world.deadline.begin(world.clock() + CALL_LIMIT)
     world.clients.dynamodb.describe_table(TableName=world.table)

@@ -1,4 +1,4 @@
-"""Credentials in Secrets Manager and Parameter Store, at the emulator: each is for one address, and sent nowhere else."""
+"""Read credentials from Secrets Manager and Parameter Store on the emulator; each is bound to one address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ["aws-secret", "aws-parameter"]
 
 
 class Stored:
-    """Stores a text under a new name, as an operator does, and reads it as the issuer does."""
+    """Stores a text under a new name, as an operator does; reads it as the issuer does."""
 
     def __init__(self, world: World, kind: str) -> None:
         self.clients, self.kind = world.operator, kind
@@ -52,7 +52,7 @@ def stored(world: World, request: pytest.FixtureRequest) -> Stored:
     return Stored(world, request.param)
 
 
-def test_it_is_read_whole_or_by_key_for_its_own_address(stored: Stored) -> None:
+def test_credential_is_read_whole_or_by_key(stored: Stored) -> None:
     stored.put({"address": "https://CA.example:443/api", "client-id": "i", "client-secret": CANARY})
     assert stored.read() == {"client-id": "i", "client-secret": CANARY}
     assert stored.read(key="client-secret") == CANARY
@@ -60,7 +60,7 @@ def test_it_is_read_whole_or_by_key_for_its_own_address(stored: Stored) -> None:
     assert stored.read(key="client-secret", default="client-id") == CANARY
 
 
-def test_a_rotated_value_counts_from_the_next_time_on(stored: Stored) -> None:
+def test_credential_rotation_takes_effect_on_the_next_read(stored: Stored) -> None:
     for value in ("one", "two"):
         stored.put({"address": ADDRESS, "k": value})
         assert stored.read(key="k") == value
@@ -76,7 +76,7 @@ def test_a_rotated_value_counts_from_the_next_time_on(stored: Stored) -> None:
         "https://x.ca.example",
     ],
 )
-def test_it_is_not_given_out_for_another_address(stored: Stored, address: str) -> None:
+def test_credential_is_refused_for_another_address(stored: Stored, address: str) -> None:
     stored.put({"address": ADDRESS, "k": CANARY})
     with pytest.raises(Misconfigured, match=r"is for https://ca\.example, and is not sent to") as raised:
         stored.read(address, key="k")
@@ -103,7 +103,7 @@ def test_it_is_not_given_out_for_another_address(stored: Stored, address: str) -
         ({"address": ADDRESS, "other": CANARY}, "has no key 'k'"),
     ],
 )
-def test_what_is_no_credential_is_told_without_a_word_of_it(stored: Stored, value: Any, message: str) -> None:
+def test_invalid_credential_is_reported_without_its_text(stored: Stored, value: Any, message: str) -> None:
     stored.put(value)
     with pytest.raises(Misconfigured, match=message) as raised:
         stored.read(key="k")
@@ -111,14 +111,14 @@ def test_what_is_no_credential_is_told_without_a_word_of_it(stored: Stored, valu
     assert stored.name in str(raised.value)
 
 
-def test_one_that_is_not_there_is_told_with_its_name(stored: Stored) -> None:
+def test_missing_credential_is_reported_with_its_name(stored: Stored) -> None:
     with pytest.raises(Misconfigured, match="does not exist in this region; create it") as raised:
         stored.read()
     assert stored.name in str(raised.value)
 
 
 class Refusing:
-    """A client whose every call meets the same error."""
+    """A client whose every call raises the same error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -131,7 +131,7 @@ class Refusing:
 
 
 class RefusingClients(Clients):
-    """Both services refuse."""
+    """Clients whose calls to both services fail."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class RefusingClients(Clients):
         ("InternalServiceError", Unavailable, "Internal"),
     ],
 )
-def test_what_aws_refuses_is_sorted_by_what_to_do(
+def test_credential_reader_maps_aws_errors_to_error_kinds(
     kind: str, code: str, expected: type[EvercertError], words: str
 ) -> None:
     name = "evercert/credentials/x" if kind == "aws-secret" else "/evercert/credentials/x"

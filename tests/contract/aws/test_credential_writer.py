@@ -1,4 +1,4 @@
-"""Credentials of agent documents in Secrets Manager: written once, replaced when they change, and nobody else's."""
+"""Write credentials of agent documents to Secrets Manager; foreign secrets stay untouched."""
 
 from types import SimpleNamespace
 
@@ -37,26 +37,26 @@ def value(manager):
     return manager.get_secret_value(SecretId=NAME)["SecretString"]
 
 
-def test_a_new_credential_is_created_with_the_stacks_tag_and_its_address(manager):
+def test_create_sets_the_tag_of_the_stack_and_the_address(manager):
     assert applied(manager) == "create"
     assert value(manager) == f'{{"address":"https://app.infisical.com","client-secret":"{SECRET}"}}'
     assert manager.secrets[NAME]["Tags"] == [{"Key": "evercert:stack", "Value": "evercert"}]
 
 
-def test_applying_the_same_again_writes_nothing(manager):
+def test_second_apply_writes_nothing(manager):
     applied(manager)
     assert applied(manager) == "unchanged"
     assert manager.writes == ["create"]
 
 
-def test_the_order_of_keys_is_no_change(manager):
+def test_key_order_is_not_a_change(manager):
     applied(manager)
     text = f'{{ "client-secret": "{SECRET}", "address": "https://app.infisical.com" }}'
     manager.put_secret_value(SecretId=NAME, ClientRequestToken="x" * 32, SecretString=text)
     assert applied(manager) == "unchanged"
 
 
-def test_a_changed_credential_is_a_new_version_and_so_is_the_way_back(manager):
+def test_changed_credential_and_return_create_new_versions(manager):
     applied(manager)
     assert applied(manager, "other") == "change"
     assert "other" in value(manager)
@@ -64,23 +64,23 @@ def test_a_changed_credential_is_a_new_version_and_so_is_the_way_back(manager):
     assert SECRET in value(manager)
 
 
-def test_a_value_that_is_no_json_is_replaced(manager):
+def test_non_json_value_is_replaced(manager):
     applied(manager)
     manager.put_secret_value(SecretId=NAME, ClientRequestToken="x" * 32, SecretString="[" * 50_000)
     assert applied(manager) == "change"
 
 
-def test_comparing_writes_nothing(manager):
+def test_compare_writes_nothing(manager):
     assert kept(manager).compare([credential()]) == {NAME: "create"}
     assert manager.writes == []
 
 
-def test_without_credentials_nobody_is_asked():
+def test_apply_without_credentials_calls_nothing():
     assert kept(None).compare([]) == {}
 
 
 @pytest.mark.parametrize("tags", [[], [{"Key": "evercert:stack", "Value": "another"}]])
-def test_a_secret_of_somebody_else_is_left_alone(manager, tags):
+def test_foreign_secret_is_left_unchanged(manager, tags):
     manager.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString="{}", Description="", Tags=tags)
     with pytest.raises(Misconfigured, match="was not made for stack evercert, so it is left alone") as caught:
         applied(manager)
@@ -88,14 +88,14 @@ def test_a_secret_of_somebody_else_is_left_alone(manager, tags):
     assert SECRET not in str(caught.value)
 
 
-def test_a_secret_that_is_scheduled_for_deletion_is_told_with_the_mend(manager):
+def test_secret_scheduled_for_deletion_is_reported_with_the_fix(manager):
     applied(manager)
     manager.delete_secret(SecretId=NAME)
     with pytest.raises(Misconfigured, match=f"aws secretsmanager restore-secret --secret-id {NAME}"):
         applied(manager)
 
 
-def test_a_refusal_by_aws_never_quotes_the_value(manager):
+def test_aws_errors_never_quote_the_value(manager):
     applied(manager)
     with pytest.raises(Misconfigured) as caught:
         kept(manager).write([credential()], {NAME: "create"})

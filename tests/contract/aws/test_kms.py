@@ -1,4 +1,4 @@
-"""One suite for the seal: the emulator's KMS, the strict double, and the fake."""
+"""Contract of the seal: the emulator's KMS, the strict double and the fake."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def seal(request: pytest.FixtureRequest):
 
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
-def test_what_is_closed_opens(seal, algorithm) -> None:
+def test_seal_round_trip(seal, algorithm) -> None:
     key = PrivateKey.generate(algorithm)
     assert seal.open(seal.close(key, UID, 1), UID, 1).public_bytes() == key.public_bytes()
 
 
 @pytest.mark.parametrize(("uid", "revision"), [(OTHER, 1), (UID, 2)], ids=["another certificate", "another revision"])
-def test_it_opens_only_for_the_revision_it_was_made_for(seal, uid: str, revision: int) -> None:
+def test_seal_opens_only_for_its_own_revision(seal, uid: str, revision: int) -> None:
     sealed = seal.close(PrivateKey.generate("EC_prime256v1"), UID, 1)
     with pytest.raises(SealBroken):
         seal.open(sealed, uid, revision)
 
 
 @pytest.mark.parametrize("sealed", ["", "no base64!", "AAAA"])
-def test_what_is_no_sealed_key_does_not_open(seal, sealed: str) -> None:
+def test_seal_rejects_malformed_text(seal, sealed: str) -> None:
     with pytest.raises((SealBroken, Misconfigured)):
         seal.open(sealed, UID, 1)
 
 
-def test_a_changed_ciphertext_does_not_open() -> None:
-    """On the double: the emulator decrypts a changed tail without an error."""
+def test_seal_rejects_changed_ciphertext() -> None:
+    """Runs on the double: the emulator decrypts a changed tail without an error."""
     seal = KMSSeal(StrictKMS(), "key", "stack")
     sealed = seal.close(PrivateKey.generate("EC_prime256v1"), UID, 1)
     swapped = sealed[:-8] + ("AAAAAAAA" if not sealed.endswith("AAAAAAAA") else "BBBBBBBB")
@@ -50,14 +50,14 @@ def test_a_changed_ciphertext_does_not_open() -> None:
         seal.open(swapped, UID, 1)
 
 
-def test_another_stack_cannot_open_it() -> None:
+def test_seal_rejects_the_key_of_another_stack() -> None:
     kms = StrictKMS()
     sealed = KMSSeal(kms, "key", "one").close(PrivateKey.generate("EC_prime256v1"), UID, 1)
     with pytest.raises(SealBroken):
         KMSSeal(kms, "key", "two").open(sealed, UID, 1)
 
 
-def test_a_disabled_key_is_ours_to_mend_and_loses_nothing() -> None:
+def test_disabled_kms_key_is_misconfigured_and_loses_nothing() -> None:
     kms = StrictKMS()
     seal = KMSSeal(kms, "key", "stack")
     sealed = seal.close(PrivateKey.generate("EC_prime256v1"), UID, 1)
@@ -67,7 +67,7 @@ def test_a_disabled_key_is_ours_to_mend_and_loses_nothing() -> None:
     assert not raised.value.abandons
 
 
-def test_the_sealed_text_holds_no_key() -> None:
+def test_sealed_text_contains_no_key_material() -> None:
     seal = KMSSeal(StrictKMS(), "key", "stack")
     key = PrivateKey.generate("EC_prime256v1")
     import base64

@@ -1,4 +1,4 @@
-"""Our session beside boto3's: the same clients, made at their first call."""
+"""evercert's AWS session compared with boto3's: the same clients, created on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, running: Emulator) -> None:
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("region", [None, "us-east-1"])
 @pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "secretsmanager", "sns", "sqs", "ssm", "sts"])
-def test_it_makes_the_clients_that_boto3_makes(service: str, region: str | None) -> None:
+def test_session_creates_the_same_clients_as_boto3(service: str, region: str | None) -> None:
     ours = Session(region).client(service, config=CONFIG)
     theirs = boto3.Session(region_name=region).client(service, config=CONFIG)
     assert ours.meta.region_name == theirs.meta.region_name == (region or REGION)
@@ -30,12 +30,12 @@ def test_it_makes_the_clients_that_boto3_makes(service: str, region: str | None)
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_client_can_be_of_another_region_than_its_session() -> None:
+def test_session_supports_clients_of_another_region() -> None:
     assert Session().client("sqs", config=CONFIG, region_name="us-west-2").meta.region_name == "us-west-2"
 
 
 @pytest.mark.usefixtures("environment")
-def test_its_calls_can_be_listened_to() -> None:
+def test_session_supports_event_handlers() -> None:
     heard = []
     clients = Clients(session=Session())
     clients.session.events.register("before-call", lambda model, **_: heard.append(model.name))
@@ -44,7 +44,7 @@ def test_its_calls_can_be_listened_to() -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_credentials_are_asked_for_when_they_are_needed_and_not_before() -> None:
+def test_session_loads_credentials_on_first_use() -> None:
     asked = []
 
     def refresh() -> dict[str, str]:
@@ -61,7 +61,7 @@ def test_credentials_are_asked_for_when_they_are_needed_and_not_before() -> None
     assert asked == ["asked"]
 
 
-def test_without_a_region_the_first_call_says_so_and_wiring_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_region_is_reported_by_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     client = Clients().dynamodb
     with pytest.raises(NoRegionError):
@@ -69,7 +69,7 @@ def test_without_a_region_the_first_call_says_so_and_wiring_does_not(monkeypatch
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_client_is_made_once_whoever_asks() -> None:
+def test_session_creates_each_client_once() -> None:
     clients = Clients()
     assert clients.kms is clients.kms
     assert clients.kms.list_keys.__self__ is clients.kms.list_aliases.__self__

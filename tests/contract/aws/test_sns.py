@@ -1,4 +1,4 @@
-"""One suite for the announcer: the emulator's SNS, the strict double, and the fake."""
+"""Contract of the announcer: the emulator's SNS, the strict double and the fake."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def announcer(request: pytest.FixtureRequest):
     ],
     ids=["plain", "long name", "strange name", "no labels", "many labels", "foreign text"],
 )
-def test_every_outcome_is_taken(announcer, changes: dict) -> None:
+def test_announcer_accepts_every_outcome(announcer, changes: dict) -> None:
     announcer.announce(outcome(**changes))
     announcer.announce(outcome(**changes))
 
 
-def test_machines_get_a_cloud_event_and_people_get_text() -> None:
+def test_message_has_a_cloud_event_and_a_text_body() -> None:
     strict = StrictSNS()
     SNSAnnouncer(strict, "arn:topic", "arn:stack").announce(outcome())
     (message,) = strict.published
@@ -60,7 +60,7 @@ def test_machines_get_a_cloud_event_and_people_get_text() -> None:
     assert message["subject"] == "evercert: web renewed"
 
 
-def test_five_attributes_to_filter_by() -> None:
+def test_message_has_five_filter_attributes() -> None:
     strict = StrictSNS()
     SNSAnnouncer(strict, "arn:topic", "arn:stack").announce(outcome())
     attributes = {name: value["StringValue"] for name, value in strict.published[0]["attributes"].items()}
@@ -73,8 +73,8 @@ def test_five_attributes_to_filter_by() -> None:
     }
 
 
-def test_a_filter_policy_of_a_subscriber_selects(world) -> None:
-    """The raw SQS subscriber of the world gets the event with its attributes."""
+def test_filter_policy_selects_messages(world) -> None:
+    """The world's raw SQS subscriber receives the event with its attributes."""
     SNSAnnouncer(world.operator.sns, world.topic, "arn:stack").announce(outcome())
     (event,) = world.events()
     assert event["data"] == {"name": "web", "serial_number": "0A"}

@@ -1,4 +1,4 @@
-"""One suite for the queue: the emulator's SQS, the strict double, and the fake."""
+"""Contract of the queue: the emulator's SQS, the strict double and the fake."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def queue(request: pytest.FixtureRequest):
     return SQSQueue(world.operator.sqs, world.queue_url)
 
 
-def test_a_batch_answers_what_was_taken(queue) -> None:
+def test_send_returns_the_accepted_messages(queue) -> None:
     nudges = [Nudge(f"c{number}") for number in range(10)]
     assert queue.send(nudges) == nudges
 
 
 @pytest.mark.parametrize("delay", [-5, 0, 0.4, 899.2, 900, 901, 86_400], ids=str)
-def test_any_delay_is_taken(queue, delay: float) -> None:
+def test_send_accepts_any_delay(queue, delay: float) -> None:
     queue.send_later(Nudge("web"), timedelta(seconds=delay))
 
 
 @pytest.mark.parametrize(("delay", "seconds"), [(-5, 0), (0.4, 1), (120, 120), (899.2, 900), (5_000, 900)], ids=str)
-def test_a_delay_is_rounded_up_and_at_most_fifteen_minutes(delay: float, seconds: int) -> None:
+def test_send_rounds_delay_up_to_fifteen_minutes_at_most(delay: float, seconds: int) -> None:
     strict = StrictSQS()
     SQSQueue(strict, "https://queue").send_later(Nudge("web"), timedelta(seconds=delay))
     assert strict.delays == [seconds]
 
 
-def test_what_sqs_refuses_is_not_counted_as_taken() -> None:
+def test_send_excludes_messages_that_sqs_refused() -> None:
     strict = StrictSQS()
     strict.refused = {"b"}
     assert SQSQueue(strict, "https://queue").send([Nudge("a"), Nudge("b"), Nudge("c")]) == [Nudge("a"), Nudge("c")]
@@ -50,15 +50,15 @@ def test_what_sqs_refuses_is_not_counted_as_taken() -> None:
 @pytest.mark.parametrize(
     "nudge", [Nudge("web"), Nudge("*.example.com", outcome="outcome#u#1#1")], ids=["plain", "outcome"]
 )
-def test_what_is_written_is_read(nudge: Nudge) -> None:
+def test_nudge_round_trip(nudge: Nudge) -> None:
     assert read(write(nudge)) == nudge
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"certificate": 5}', '{"certificate": "a", "key": "x"}', "\x00"])
-def test_an_unreadable_message_is_rejected(body: str) -> None:
+def test_parse_rejects_unreadable_messages(body: str) -> None:
     with pytest.raises(Rejected, match="the message is not"):
         read(body)
 
 
-def test_a_message_holds_a_name_and_nothing_else() -> None:
+def test_message_holds_only_a_name() -> None:
     assert json.loads(write(Nudge("web"))) == {"certificate": "web"}

@@ -1,4 +1,4 @@
-"""What the launcher adds to the emulator, and that a version without its footing is noticed at once."""
+"""Checks the patches of the emulator, and that an incompatible emulator version is reported at start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client(running: Emulator, service: str, **more: str) -> Any:
 
 
 def role(running: Emulator, *statements: dict[str, Any]) -> Callable[[str], Any]:
-    """Clients of a role that may do just that."""
+    """Return clients of a role that has only these permissions."""
     name, iam = f"role-{uuid.uuid4().hex[:8]}", client(running, "iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
@@ -57,13 +57,13 @@ def refusal(call: Callable[[], Any]) -> str | None:
     return None
 
 
-def test_every_name_that_the_launcher_builds_on_is_there() -> None:
+def test_emulator_has_every_name_the_launcher_patches() -> None:
     done = subprocess.run([tool("python"), "-P", LAUNCHER, "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [["--check"], []])
-def test_a_name_that_is_gone_stops_it_with_one_line_that_says_which(arguments: list[str]) -> None:
+def test_launcher_stops_with_one_line_naming_a_missing_attribute(arguments: list[str]) -> None:
     command = [tool("python"), "-P", "-c", GONE, LAUNCHER, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -72,7 +72,7 @@ def test_a_name_that_is_gone_stops_it_with_one_line_that_says_which(arguments: l
     assert "tests/tools/emulator.py" in line
 
 
-def test_an_unknown_certificate_is_not_imported_again(running: Emulator) -> None:
+def test_acm_refuses_to_reimport_an_unknown_certificate(running: Emulator) -> None:
     acm = client(running, "acm")
     arn = acm.import_certificate(**PEM)["CertificateArn"]
     acm.delete_certificate(CertificateArn=arn)
@@ -80,7 +80,7 @@ def test_an_unknown_certificate_is_not_imported_again(running: Emulator) -> None
     assert refusal(lambda: acm.describe_certificate(CertificateArn=arn)) == "ResourceNotFoundException"
 
 
-def test_tags_are_not_replaced_by_importing_again(running: Emulator) -> None:
+def test_acm_reimport_keeps_tags(running: Emulator) -> None:
     acm = client(running, "acm")
     arn = acm.import_certificate(**PEM, Tags=OURS)["CertificateArn"]
     theirs = [{"Key": "evercert:stack", "Value": "two"}]
@@ -89,7 +89,7 @@ def test_tags_are_not_replaced_by_importing_again(running: Emulator) -> None:
     assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == OURS
 
 
-def test_the_tags_of_a_certificate_count_in_policies(running: Emulator) -> None:
+def test_policies_see_the_tags_of_a_certificate(running: Emulator) -> None:
     tagged = {"StringEquals": {"aws:ResourceTag/evercert:stack": "one"}}
     acm = role(running, {"Effect": "Allow", "Action": "acm:DescribeCertificate", "Resource": "*", "Condition": tagged})(
         "acm"
@@ -101,8 +101,8 @@ def test_the_tags_of_a_certificate_count_in_policies(running: Emulator) -> None:
     assert refusal(lambda: acm.describe_certificate(CertificateArn=nobodys)) == "AccessDeniedException"
 
 
-def test_an_import_of_something_new_is_asked_for_as_any_certificate(running: Emulator) -> None:
-    """The resource that ACM names in its refusals: arn:aws:acm:region:account:certificate/*."""
+def test_policies_check_a_new_import_against_any_certificate(running: Emulator) -> None:
+    """ACM names this resource in its refusals: arn:aws:acm:region:account:certificate/*."""
     region = client_arguments(running)["region_name"]
     for account, refused in ((ACCOUNT, None), ("111122223333", "AccessDeniedException")):
         where = f"arn:aws:acm:{region}:{account}:certificate/*"
@@ -110,7 +110,7 @@ def test_an_import_of_something_new_is_asked_for_as_any_certificate(running: Emu
         assert refusal(lambda acm=acm: acm.import_certificate(**PEM)) == refused
 
 
-def test_the_encryption_context_counts_in_policies(running: Emulator) -> None:
+def test_policies_see_the_encryption_context(running: Emulator) -> None:
     root = client(running, "kms")
     key = root.create_key()["KeyMetadata"]["Arn"]
     only = {
@@ -125,7 +125,7 @@ def test_the_encryption_context_counts_in_policies(running: Emulator) -> None:
     assert list(answers.values()) == [None, *["AccessDeniedException"] * 3]
 
 
-def test_how_something_is_signed_counts_in_policies(running: Emulator) -> None:
+def test_policies_see_the_signing_algorithm_and_message_type(running: Emulator) -> None:
     root = client(running, "kms")
     key = root.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]["Arn"]
     only = {"StringEquals": {"kms:MessageType": "DIGEST", "kms:SigningAlgorithm": "ECDSA_SHA_256"}}

@@ -1,4 +1,4 @@
-"""One suite for tokens, lockouts and taken signatures: the table of the emulator and the double."""
+"""Contract of access tokens, lockouts and used signatures: the emulator's table and the double."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def tokens(request: pytest.FixtureRequest) -> Tokens:
         replace(TOKEN, uses=0),
     ],
 )
-def test_a_token_is_found_as_it_was_kept(tokens: Tokens, token: Token) -> None:
+def test_token_round_trip(tokens: Tokens, token: Token) -> None:
     assert tokens.find(token.digest) is None
     tokens.keep(token)
     assert tokens.find(token.digest) == token
     assert tokens.find("b" * 64) is None
 
 
-def test_a_token_is_forgotten_and_that_may_be_said_twice(tokens: Tokens) -> None:
+def test_token_revocation_is_idempotent(tokens: Tokens) -> None:
     tokens.keep(TOKEN)
     tokens.forget(TOKEN.digest)
     tokens.forget(TOKEN.digest)
@@ -75,13 +75,13 @@ def test_a_token_is_forgotten_and_that_may_be_said_twice(tokens: Tokens) -> None
 
 
 @pytest.mark.parametrize("end", [after(hours=2), None])
-def test_a_token_is_prolonged(tokens: Tokens, end: datetime | None) -> None:
+def test_token_renewal_moves_its_end(tokens: Tokens, end: datetime | None) -> None:
     tokens.keep(replace(TOKEN, uses=2))
     assert tokens.prolong(TOKEN, end)
     assert tokens.find(TOKEN.digest) == replace(TOKEN, expires_at=end, uses=2)
 
 
-def test_a_token_that_was_revoked_meanwhile_is_not_made_anew(tokens: Tokens) -> None:
+def test_token_renewal_never_recreates_a_revoked_token(tokens: Tokens) -> None:
     tokens.keep(TOKEN)
     tokens.forget(TOKEN.digest)
     assert not tokens.prolong(TOKEN, after(hours=2))
@@ -89,36 +89,36 @@ def test_a_token_that_was_revoked_meanwhile_is_not_made_anew(tokens: Tokens) -> 
     assert tokens.find(TOKEN.digest) is None
 
 
-def test_uses_end(tokens: Tokens) -> None:
+def test_token_uses_are_limited(tokens: Tokens) -> None:
     tokens.keep(replace(TOKEN, uses=2))
     assert [tokens.use(TOKEN.digest) for _ in range(4)] == [True, True, False, False]
     assert tokens.find(TOKEN.digest) == replace(TOKEN, uses=0)
 
 
-def test_of_many_at_once_as_many_use_a_token_as_it_has_uses(tokens: Tokens) -> None:
+def test_token_uses_are_limited_across_threads(tokens: Tokens) -> None:
     tokens.keep(replace(TOKEN, uses=3))
     with ThreadPoolExecutor(10) as threads:
         assert sum(threads.map(lambda _: tokens.use(TOKEN.digest), range(10))) == 3
 
 
 # -- signatures -------------------------------------------------------------------------------------------------------
-def test_a_signature_is_taken_once(tokens: Tokens) -> None:
+def test_signature_is_accepted_once(tokens: Tokens) -> None:
     assert tokens.take_signature("s" * 64, after(minutes=15))
     assert not tokens.take_signature("s" * 64, after(minutes=15))
     assert tokens.take_signature("t" * 64, after(minutes=15))
 
 
-def test_of_many_at_once_one_takes_a_signature(tokens: Tokens) -> None:
+def test_signature_is_accepted_once_across_threads(tokens: Tokens) -> None:
     with ThreadPoolExecutor(10) as threads:
         assert sum(threads.map(lambda _: tokens.take_signature("s" * 64, after(minutes=15)), range(10))) == 1
 
 
-# -- client secrets: the defaults of contract §A.6 --------------------------------------------------------------------
+# -- client secrets: the default lockout of Infisical -----------------------------------------------------------------
 def failed(tokens: Tokens, now: datetime, client: str = CLIENT, most: int = 3) -> datetime | None:
     return tokens.failed(client, now, most, 30.0, 300.0)
 
 
-def test_the_third_wrong_secret_locks_for_five_minutes(tokens: Tokens) -> None:
+def test_third_wrong_secret_locks_for_five_minutes(tokens: Tokens) -> None:
     assert tokens.locked_until(CLIENT) is None
     assert failed(tokens, START) is None
     assert failed(tokens, after(seconds=29)) is None
@@ -128,12 +128,12 @@ def test_the_third_wrong_secret_locks_for_five_minutes(tokens: Tokens) -> None:
     assert tokens.locked_until("other") is None
 
 
-def test_a_wrong_secret_is_forgotten_after_the_window(tokens: Tokens) -> None:
+def test_wrong_secrets_are_forgotten_after_the_window(tokens: Tokens) -> None:
     moments = (0, 1, 31, 61, 91, 121)
     assert [failed(tokens, after(seconds=moment)) for moment in moments] == [None] * len(moments)
 
 
-def test_a_wrong_secret_is_forgotten_after_a_right_one(tokens: Tokens) -> None:
+def test_wrong_secrets_are_forgotten_after_a_success(tokens: Tokens) -> None:
     failed(tokens, START)
     failed(tokens, START)
     tokens.succeeded(CLIENT)
@@ -143,16 +143,16 @@ def test_a_wrong_secret_is_forgotten_after_a_right_one(tokens: Tokens) -> None:
     assert failed(tokens, START) == after(seconds=300)
 
 
-def test_a_right_one_does_not_end_a_lockout_that_began_meanwhile(tokens: Tokens) -> None:
+def test_success_keeps_a_lockout_that_began_meanwhile(tokens: Tokens) -> None:
     for _ in range(3):
         failed(tokens, START)
     for _ in range(2):
         tokens.succeeded(CLIENT)
         assert tokens.locked_until(CLIENT) == after(seconds=300)
-        failed(tokens, START)  # it was under way as the lockout began
+        failed(tokens, START)  # this login was in progress when the lockout began
 
 
-def test_after_a_lockout_it_is_counted_anew(tokens: Tokens) -> None:
+def test_wrong_secrets_count_from_zero_after_a_lockout(tokens: Tokens) -> None:
     for _ in range(3):
         failed(tokens, START)
     assert failed(tokens, after(seconds=301)) is None
@@ -162,31 +162,31 @@ def test_after_a_lockout_it_is_counted_anew(tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 30])
-def test_as_many_as_the_identity_says(tokens: Tokens, most: int) -> None:
+def test_lockout_threshold_is_that_of_the_identity(tokens: Tokens, most: int) -> None:
     for round_ in range(2):
         moment = after(hours=round_)
         found = [failed(tokens, moment, most=most) for _ in range(most)]
         assert found == [None] * (most - 1) + [moment + timedelta(seconds=300)]
 
 
-def test_without_a_number_nobody_is_locked_out(tokens: Tokens) -> None:
+def test_lockout_is_off_without_a_threshold(tokens: Tokens) -> None:
     assert [failed(tokens, START, most=0) for _ in range(5)] == [None] * 5
     assert tokens.locked_until(CLIENT) is None
 
 
-def test_wrong_secrets_at_once_are_all_counted(tokens: Tokens) -> None:
+def test_concurrent_wrong_secrets_are_all_counted(tokens: Tokens) -> None:
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(lambda _: failed(tokens, START), range(3)))
     assert sorted(found, key=str) == [after(seconds=300), None, None]
 
 
-def test_uses_of_a_client_secret_end(tokens: Tokens) -> None:
+def test_client_secret_uses_are_limited(tokens: Tokens) -> None:
     assert [tokens.use_secret("one", 2) for _ in range(3)] == [True, True, False]
     assert tokens.use_secret("two", 1)
     assert tokens.use_secret("one", 3)  # an operator has raised it
 
 
-# -- rules that only the table shows ----------------------------------------------------------------------------------
+# -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def adapter(world: World, table: str) -> DynamoDBTokens:
     return DynamoDBTokens(world.operator.dynamodb, table)
@@ -196,7 +196,7 @@ def found(world: World, table: str) -> list[dict[str, Any]]:
     return world.operator.dynamodb.scan(TableName=table)["Items"]
 
 
-def test_what_ends_is_deleted_by_the_table_and_nothing_else_is(
+def test_expiring_items_have_a_time_to_live_and_others_do_not(
     world: World, table: str, adapter: DynamoDBTokens
 ) -> None:
     endless = replace(TOKEN, digest="e" * 64, expires_at=None)
@@ -223,7 +223,7 @@ def test_what_ends_is_deleted_by_the_table_and_nothing_else_is(
         {"latest_at": {"BOOL": False}}, {"uses": {"S": "many"}}, {"uses": {"M": {}}}, {"ttl_seconds": {"NULL": True}},
     ],
 )  # fmt: skip
-def test_what_hands_have_spoiled_is_no_token(
+def test_token_with_invalid_attributes_is_not_found(
     world: World, table: str, adapter: DynamoDBTokens, garbage: dict[str, Any]
 ) -> None:
     adapter.keep(TOKEN)
@@ -233,7 +233,7 @@ def test_what_hands_have_spoiled_is_no_token(
 
 
 class Repeating:
-    """Every call arrives twice, because the first answer is lost; that is what the AWS client does below us."""
+    """Send every call twice, as the AWS client does when it loses the first response."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -247,7 +247,7 @@ class Repeating:
         return call
 
 
-def test_a_write_that_is_repeated_below_us_is_still_ours(world: World, table: str) -> None:
+def test_write_repeated_by_the_client_succeeds(world: World, table: str) -> None:
     repeating = DynamoDBTokens(Repeating(world.operator.dynamodb), table)  # type: ignore[arg-type]
     repeating.keep(TOKEN)
     assert repeating.find(TOKEN.digest) == TOKEN
@@ -257,7 +257,7 @@ def test_a_write_that_is_repeated_below_us_is_still_ours(world: World, table: st
     assert repeating.find(TOKEN.digest) is None
 
 
-def test_a_table_that_is_not_there_is_somebodys_mistake(world: World) -> None:
+def test_missing_table_is_misconfigured(world: World) -> None:
     adapter = DynamoDBTokens(world.operator.dynamodb, "no-such-table")
     calls: list[Callable[[], Any]] = [
         lambda: adapter.keep(TOKEN), lambda: adapter.find("a"), lambda: adapter.use("a"),
@@ -271,18 +271,18 @@ def test_a_table_that_is_not_there_is_somebodys_mistake(world: World) -> None:
 
 
 class Contended:
-    """Somebody else is always faster."""
+    """A table on which another writer always comes first."""
 
     def update_item(self, **_: Any) -> Any:
         raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
 
 
-def test_a_count_that_never_succeeds_ends() -> None:
+def test_wrong_secret_count_gives_up_after_conflicts() -> None:
     with pytest.raises(Unavailable, match="others got in the way 3 times"):
         failed(DynamoDBTokens(Contended(), "table"), START)  # type: ignore[arg-type]
 
 
-def test_moments_keep_their_zone(tokens: Tokens) -> None:
+def test_times_keep_their_time_zone(tokens: Tokens) -> None:
     for _ in range(3):
         failed(tokens, START)
     locked = tokens.locked_until(CLIENT)

@@ -1,4 +1,4 @@
-"""One suite for requests and certificates: the table on the emulator, and the double."""
+"""Contract of requests and certificates: the emulator's table and the double."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def issued(certificates, **changes):
     return opened, certificates.finish(opened, kept(opened))
 
 
-def test_what_was_opened_is_read_again(certificates) -> None:
+def test_request_round_trip(certificates) -> None:
     request = requested()
     assert certificates.open(request, "token") == request
     assert certificates.request(request.id) == request
@@ -47,24 +47,24 @@ def test_what_was_opened_is_read_again(certificates) -> None:
     assert certificates.request_of("nothing") is None
 
 
-def test_the_same_token_is_the_same_request(certificates) -> None:
+def test_same_token_returns_the_same_request(certificates) -> None:
     first = certificates.open(requested(), "token")
     assert certificates.open(requested(), "token") == first
     assert certificates.open(requested(), "other") != first
 
 
-def test_a_request_is_opened_once(certificates) -> None:
+def test_request_is_created_once(certificates) -> None:
     first = certificates.open(requested(), None)
     assert certificates.open(replace(first, asked="other"), None) == first
 
 
-def test_of_many_with_one_token_one_is_opened(certificates) -> None:
+def test_concurrent_requests_with_one_token_create_one(certificates) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: certificates.open(requested(), "token").id, range(16)))
     assert len(set(found)) == 1
 
 
-def test_a_certificate_ends_its_request(certificates) -> None:
+def test_certificate_completes_its_request(certificates) -> None:
     request, found = issued(certificates)
     assert certificates.certificate(found.id) == found
     assert certificates.certificate(fingerprint(found)) == found
@@ -74,13 +74,13 @@ def test_a_certificate_ends_its_request(certificates) -> None:
     assert certificates.certificate(str(uuid.uuid4())) is None
 
 
-def test_the_first_certificate_of_a_request_stands(certificates) -> None:
+def test_first_certificate_of_a_request_is_kept(certificates) -> None:
     request, found = issued(certificates)
     assert certificates.finish(request, kept(request)) == found
     assert certificates.certificate(found.id) == found
 
 
-def test_a_request_that_failed_stays_so_until_its_certificate_comes(certificates) -> None:
+def test_failed_request_stays_failed_until_its_certificate_is_stored(certificates) -> None:
     request = certificates.open(requested(), None)
     certificates.fail(replace(request, updated_at=LATER), "the ceiling")
     certificates.fail(request, "again")
@@ -91,14 +91,14 @@ def test_a_request_that_failed_stays_so_until_its_certificate_comes(certificates
     assert (certificates.request(request.id).status, certificates.request(request.id).error) == ("issued", None)
 
 
-def test_what_is_issued_does_not_fail(certificates) -> None:
+def test_issued_request_never_fails(certificates) -> None:
     request, _ = issued(certificates)
     certificates.fail(request, "too late")
     assert certificates.request(request.id).status == "issued"
 
 
 # -- renewals ----------------------------------------------------------------------------------------------------------
-def test_a_certificate_is_renewed_by_one_request(certificates) -> None:
+def test_certificate_is_renewed_by_one_request(certificates) -> None:
     _, old = issued(certificates)
     assert certificates.renewal_of(old.id) is None
     first = certificates.open(requested(renews=old.id), None)
@@ -112,14 +112,14 @@ def test_a_certificate_is_renewed_by_one_request(certificates) -> None:
     assert certificates.request_of("token") is None
 
 
-def test_of_many_renewals_one_is_opened(certificates) -> None:
+def test_concurrent_renewals_create_one_request(certificates) -> None:
     _, old = issued(certificates)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: certificates.open(requested(renews=old.id), None).id, range(16)))
     assert len(set(found)) == 1
 
 
-def test_a_renewal_that_failed_makes_room_for_another(certificates) -> None:
+def test_failed_renewal_permits_another(certificates) -> None:
     _, old = issued(certificates)
     first = certificates.open(requested(renews=old.id), None)
     certificates.fail(first, "the ceiling")
@@ -134,7 +134,7 @@ def test_a_renewal_that_failed_makes_room_for_another(certificates) -> None:
 
 
 # -- lists ---------------------------------------------------------------------------------------------------------------
-def test_the_newest_requests_of_a_profile_come_first(certificates) -> None:
+def test_requests_of_a_profile_are_listed_newest_first(certificates) -> None:
     for number in range(7):
         moment = START + timedelta(seconds=number)
         certificates.open(requested(created_at=moment, profile=PROFILE if number % 2 else CA), None)
@@ -144,14 +144,14 @@ def test_the_newest_requests_of_a_profile_come_first(certificates) -> None:
     assert list(certificates.requests_of("nothing", 5)) == []
 
 
-def test_more_than_one_batch_is_read(certificates) -> None:
+def test_list_reads_more_than_one_batch(certificates) -> None:
     for number in range(130):
         certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
     assert len(certificates.requests_of(PROFILE, 125)) == 125
 
 
 # -- revocation ----------------------------------------------------------------------------------------------------------
-def test_a_certificate_is_revoked_once(certificates) -> None:
+def test_certificate_is_revoked_once(certificates) -> None:
     _, found = issued(certificates)
     revoked = certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
     assert revoked == replace(found, revoked_at=LATER, reason="KEY_COMPROMISE", updated_at=LATER)
@@ -161,20 +161,20 @@ def test_a_certificate_is_revoked_once(certificates) -> None:
     assert certificates.certificate(found.id) == revoked
 
 
-def test_a_compromised_key_is_remembered(certificates) -> None:
+def test_compromised_key_is_stored(certificates) -> None:
     _, found = issued(certificates)
     public_key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
     other = public_bytes(private_key("EC_prime256v1", 4).public_key())
     assert not certificates.compromised(public_key)
     certificates.revoke(found.id, LATER, "SUPERSEDED")
     assert not certificates.compromised(public_key)
-    for _ in range(2):  # told late, and told again
+    for _ in range(2):  # reported late, and reported twice
         assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE") is None
         assert (certificates.compromised(public_key), certificates.compromised(other)) == (True, False)
     assert certificates.certificate(found.id).reason == "SUPERSEDED"
 
 
-def test_a_list_has_what_is_revoked_and_not_long_expired(certificates) -> None:
+def test_crl_lists_revoked_certificates_until_long_after_expiry(certificates) -> None:
     _, found = issued(certificates)
     issued(certificates)
     certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
@@ -189,13 +189,13 @@ def test_a_list_has_what_is_revoked_and_not_long_expired(certificates) -> None:
     assert list(certificates.revoked(PROFILE, START)) == []
 
 
-def test_a_self_signed_one_is_revoked_and_in_no_list(certificates) -> None:
+def test_self_signed_certificate_is_revoked_without_a_crl(certificates) -> None:
     _, found = issued(certificates, ca="")
     assert certificates.revoke(found.id, LATER, "SUPERSEDED").revoked_at == LATER
     assert list(certificates.revoked(CA, START)) == []
 
 
-def test_crls_are_numbered_once(certificates) -> None:
+def test_crl_numbers_are_unique(certificates) -> None:
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(lambda _: certificates.next_crl_number(CA), range(6)))
     assert sorted(found) == list(range(1, 7))
@@ -205,7 +205,7 @@ def test_crls_are_numbered_once(certificates) -> None:
     assert certificates.next_crl_number(CA) == 7
 
 
-def test_an_older_list_does_not_replace_a_newer_one(certificates) -> None:
+def test_older_crl_never_replaces_a_newer_one(certificates) -> None:
     one, two, three = (crl(number) for number in (1, 2, 3))
     assert certificates.published(CA) is None
     certificates.next_crl_number(CA)
@@ -220,13 +220,13 @@ def test_an_older_list_does_not_replace_a_newer_one(certificates) -> None:
     assert certificates.next_crl_number(CA) == 2
 
 
-# -- rules that only the table shows ---------------------------------------------------------------------------------------
+# -- DynamoDB only ---------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def table(world: World) -> str:
     return state_table(world)
 
 
-def test_what_hands_have_left_there_is_said(world: World, table: str) -> None:
+def test_unparsable_item_is_reported(world: World, table: str) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     request, found = issued(certificates)
     for kind, name, read in [
@@ -244,7 +244,7 @@ def test_what_hands_have_left_there_is_said(world: World, table: str) -> None:
                 read(name)
 
 
-def test_what_a_newer_evercert_wrote_is_left_alone(world: World, table: str) -> None:
+def test_item_of_a_newer_evercert_is_left_unchanged(world: World, table: str) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     request, found = issued(certificates)
     for kind, name, read in [
@@ -262,7 +262,7 @@ def test_what_a_newer_evercert_wrote_is_left_alone(world: World, table: str) -> 
             read(name)
 
 
-def test_what_has_expired_long_ago_is_forgotten_by_the_table(world: World, table: str) -> None:
+def test_long_expired_items_have_a_time_to_live(world: World, table: str) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     request = certificates.open(requested(), "token")
     certificates.finish(request, kept(request))
@@ -272,7 +272,7 @@ def test_what_has_expired_long_ago_is_forgotten_by_the_table(world: World, table
     assert {item["expires_at"]["N"] for item in found} == {str(wanted)}
 
 
-def test_a_list_that_no_item_can_hold_is_kept_in_parts(world: World, table: str, monkeypatch) -> None:
+def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, monkeypatch) -> None:
     monkeypatch.setattr(crls, "PART", 200)
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     for number in (1, 2):
@@ -294,7 +294,7 @@ def test_a_list_that_no_item_can_hold_is_kept_in_parts(world: World, table: str,
         certificates.published(CA)
 
 
-def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+def test_missing_table_is_misconfigured(world: World) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot open request"):
         certificates.open(requested(), None)

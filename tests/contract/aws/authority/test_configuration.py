@@ -1,4 +1,4 @@
-"""One suite for what operators set up: the table of the emulator and the fake."""
+"""Contract of the authority's configuration: the emulator's table and the fake."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def table(world: World) -> str:
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def fill(request: pytest.FixtureRequest) -> Fill:
-    """A configuration with these in it."""
+    """Return a function that creates a configuration with these objects."""
     if request.param == "fake":
         return FakeConfiguration
     world: World = request.getfixturevalue("world")
@@ -76,7 +76,7 @@ def fill(request: pytest.FixtureRequest) -> Fill:
     return filled
 
 
-def test_what_is_there_is_found_by_its_id_and_whole(fill: Fill) -> None:
+def test_configuration_finds_complete_objects_by_id(fill: Fill) -> None:
     found = fill(ROOT, ISSUING, PROFILE, APPLICATION, MACHINE)
     assert found.ca(ROOT.id) == ROOT
     assert found.ca(ISSUING.id) == ISSUING
@@ -87,7 +87,7 @@ def test_what_is_there_is_found_by_its_id_and_whole(fill: Fill) -> None:
     assert found.project(PROJECT.id) == "my-project"
 
 
-def test_lists_are_in_order_of_names(fill: Fill) -> None:
+def test_lists_are_sorted_by_name(fill: Fill) -> None:
     found = fill(ROOT, ISSUING, PROFILE, OTHER)
     assert found.cas() == (ISSUING, ROOT)
     assert found.every_ca() == {ISSUING.id: ISSUING, ROOT.id: ROOT}
@@ -95,7 +95,7 @@ def test_lists_are_in_order_of_names(fill: Fill) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "none", ROOT.id.upper(), "../ca", "a" * 300])
-def test_what_is_not_there_is_none(fill: Fill, key: str) -> None:
+def test_missing_object_is_none(fill: Fill, key: str) -> None:
     found = fill(ROOT, MACHINE)
     for look in (
         found.ca, found.profile, found.project, found.application, found.identity, found.identity_of_client,
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_none(fill: Fill, key: str) -> None:
         assert look(key) is None
 
 
-def test_a_kind_is_no_other_kind(fill: Fill) -> None:
+def test_kinds_are_separate(fill: Fill) -> None:
     found = fill(ROOT, PROFILE, MACHINE)
     assert found.profile(ROOT.id) is None
     assert found.ca(PROFILE.id) is None
@@ -111,13 +111,13 @@ def test_a_kind_is_no_other_kind(fill: Fill) -> None:
     assert found.identity_of_client(MACHINE.id) is None
 
 
-# -- rules that only the table shows ----------------------------------------------------------------------------------
+# -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def estate(world: World, table: str) -> AuthorityEstate:
     return AuthorityEstate(world.operator.dynamodb, table)
 
 
-def test_the_operator_finds_by_name(estate: AuthorityEstate) -> None:
+def test_estate_finds_objects_by_name(estate: AuthorityEstate) -> None:
     estate.write(PROJECT, ROOT, ISSUING, APPLICATION, MACHINE)
     assert estate.ca_named("issuing-ec") == ISSUING
     assert estate.identity_named("machine") == MACHINE
@@ -127,7 +127,7 @@ def test_the_operator_finds_by_name(estate: AuthorityEstate) -> None:
     assert estate.ca_named("machine") is None
 
 
-def test_what_was_read_is_replaced(estate: AuthorityEstate) -> None:
+def test_write_replaces_the_version_that_was_read(estate: AuthorityEstate) -> None:
     estate.write(ISSUING)
     changed = estate.ca(ISSUING.id).model_copy(update={"status": "active"})
     estate.write(changed)
@@ -135,7 +135,7 @@ def test_what_was_read_is_replaced(estate: AuthorityEstate) -> None:
     assert estate.ca_named("issuing-ec") == changed
 
 
-def test_of_two_operators_the_slower_one_writes_nothing(world: World, table: str, estate: AuthorityEstate) -> None:
+def test_write_of_the_slower_operator_is_rejected(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(ISSUING, MACHINE)
     slower = AuthorityEstate(world.operator.dynamodb, table)
     seen, machine = slower.ca(ISSUING.id), slower.identity(MACHINE.id)
@@ -146,7 +146,7 @@ def test_of_two_operators_the_slower_one_writes_nothing(world: World, table: str
     assert estate.identity(MACHINE.id) == MACHINE
 
 
-def test_what_was_never_read_is_not_replaced(world: World, table: str, estate: AuthorityEstate) -> None:
+def test_write_never_replaces_an_object_that_was_not_read(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(ISSUING)
     with pytest.raises(Rejected, match="ca issuing-ec"):
         AuthorityEstate(world.operator.dynamodb, table).write(ISSUING.model_copy(update={"status": "active"}))
@@ -154,20 +154,20 @@ def test_what_was_never_read_is_not_replaced(world: World, table: str, estate: A
 
 
 @pytest.mark.parametrize("thing", [ISSUING, MACHINE], ids=["ca", "identity"])
-def test_two_never_share_a_name(estate: AuthorityEstate, thing: Any) -> None:
+def test_names_are_unique_per_kind(estate: AuthorityEstate, thing: Any) -> None:
     estate.write(thing)
     with pytest.raises(Rejected):
         estate.write(thing.model_copy(update={"id": str(uuid4())}))
 
 
-def test_two_never_share_a_client_id(estate: AuthorityEstate) -> None:
+def test_client_ids_are_unique(estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     with pytest.raises(Rejected):
         estate.write(MACHINE.model_copy(update={"id": str(uuid4()), "name": "other"}))
     assert estate.identity_of_client(MACHINE.universal.client_id) == MACHINE
 
 
-def test_a_deleted_identity_leaves_nothing_and_its_name_is_free(estate: AuthorityEstate) -> None:
+def test_delete_removes_all_items_of_an_identity_and_frees_its_name(estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     estate.remove(estate.identity_named("machine"))
     assert estate.identity(MACHINE.id) is None
@@ -177,12 +177,12 @@ def test_a_deleted_identity_leaves_nothing_and_its_name_is_free(estate: Authorit
     )
     estate.write(again)
     assert estate.identity_named("machine") == again
-    with pytest.raises(Rejected):  # the one that was
+    with pytest.raises(Rejected):  # the deleted identity
         estate.remove(MACHINE)
     assert estate.identity_named("machine") == again
 
 
-def test_an_identity_that_hands_restored_in_part_can_be_deleted(
+def test_delete_removes_a_partially_restored_identity(
     world: World, table: str, estate: AuthorityEstate
 ) -> None:
     estate.write(MACHINE)
@@ -192,7 +192,7 @@ def test_an_identity_that_hands_restored_in_part_can_be_deleted(
     assert estate.identity(MACHINE.id) is None
 
 
-def test_what_was_changed_meanwhile_is_not_deleted(world: World, table: str, estate: AuthorityEstate) -> None:
+def test_delete_of_a_changed_object_is_rejected(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     slower = AuthorityEstate(world.operator.dynamodb, table)
     seen = slower.identity_named("machine")
@@ -202,18 +202,18 @@ def test_what_was_changed_meanwhile_is_not_deleted(world: World, table: str, est
     assert estate.identity(MACHINE.id).token_uses == 7
 
 
-def test_more_than_a_transaction_takes_is_told(estate: AuthorityEstate) -> None:
+def test_write_larger_than_a_transaction_is_rejected(estate: AuthorityEstate) -> None:
     many = [PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}"}) for number in range(101)]
     with pytest.raises(Rejected, match="101 writes belong together, and DynamoDB takes 100"):
         estate.write(*many)
     assert estate.profiles() == ()
 
 
-def test_nothing_is_nothing(estate: AuthorityEstate) -> None:
+def test_empty_write_does_nothing(estate: AuthorityEstate) -> None:
     estate.write()
 
 
-def test_a_client_that_has_another_id_by_now_is_not_let_in_by_the_old_one(
+def test_old_client_id_of_an_identity_is_not_accepted(
     world: World, table: str, estate: AuthorityEstate
 ) -> None:
     estate.write(MACHINE)
@@ -238,7 +238,7 @@ def item(**document: Any) -> dict[str, Any]:
         (item(schema={"N": "2"}, document={"S": "{}"}), "newer evercert"),
     ],
 )
-def test_what_hands_have_left_there_is_for_a_person(world: World, table: str, found: dict[str, Any], said: str) -> None:
+def test_unparsable_item_is_misconfigured(world: World, table: str, found: dict[str, Any], said: str) -> None:
     world.operator.dynamodb.put_item(TableName=table, Item=found)
     reader = DynamoDBConfiguration(world.clients.dynamodb, table)
     with pytest.raises(Misconfigured, match=f"ca x of the authority .*{said}"):
@@ -252,7 +252,7 @@ def test_what_hands_have_left_there_is_for_a_person(world: World, table: str, fo
     assert said in str(every["x"])
 
 
-def test_lists_go_on_over_pages_and_end(
+def test_lists_read_all_pages_up_to_a_limit(
     world: World, table: str, estate: AuthorityEstate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
@@ -265,7 +265,7 @@ def test_lists_go_on_over_pages_and_end(
         reader.profiles()
 
 
-def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+def test_missing_table_is_misconfigured(world: World) -> None:
     reader = DynamoDBConfiguration(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot read ca x of the authority"):
         reader.ca("x")

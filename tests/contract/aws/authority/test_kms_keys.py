@@ -1,4 +1,4 @@
-"""One suite for CA keys: the emulator's KMS and the strict one, through the adapter."""
+"""Contract of CA keys: the adapter on the emulator's KMS and on the strict double."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERY = [(kind, word) for kind, words in ALGORITHMS.items() for word in words if
 
 
 class Kept:
-    """A client, and how keys are made with it."""
+    """A KMS client and the ways to create keys with it."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -54,7 +54,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 
 
 @pytest.mark.parametrize(("kind", "word"), EVERY)
-def test_what_is_signed_verifies(kept: Kept, kind: str, word: str) -> None:
+def test_signature_verifies(kept: Kept, kind: str, word: str) -> None:
     arn = kept.add(kind)
     digest = DIGESTS[word[-3:]](b"message").digest()
     signature = kept.keys.sign(arn, digest, word)
@@ -66,29 +66,29 @@ def test_what_is_signed_verifies(kept: Kept, kind: str, word: str) -> None:
         key.verify(signature, digest, padding.PKCS1v15(), hashed)
 
 
-def test_the_public_key_is_der(kept: Kept) -> None:
+def test_public_key_is_der(kept: Kept) -> None:
     assert serialization.load_der_public_key(kept.keys.public_key(kept.add("EC_prime256v1"))).key_size == 256
 
 
 @pytest.mark.parametrize("word", ["ECDSA_SHA_384", "RSASSA_PKCS1_V1_5_SHA_256"])
-def test_another_algorithm_is_refused(kept: Kept, word: str) -> None:
+def test_other_algorithm_is_refused(kept: Kept, word: str) -> None:
     with pytest.raises(Misconfigured, match="cannot sign with KMS key"):
         kept.keys.sign(kept.add("EC_prime256v1"), DIGESTS[word[-3:]](b"").digest(), word)
 
 
-def test_a_digest_of_another_length_is_refused(kept: Kept) -> None:
+def test_digest_of_another_length_is_refused(kept: Kept) -> None:
     with pytest.raises(Misconfigured, match="cannot sign with KMS key"):
         kept.keys.sign(kept.add("EC_prime256v1"), b"short", "ECDSA_SHA_256")
 
 
-def test_a_disabled_key_signs_nothing(kept: Kept) -> None:
+def test_disabled_key_signs_nothing(kept: Kept) -> None:
     arn = kept.add("EC_prime256v1")
     kept.disable(arn)
     with pytest.raises(Misconfigured, match="DisabledException"):
         kept.keys.sign(arn, hashlib.sha256().digest(), "ECDSA_SHA_256")
 
 
-def test_a_key_that_is_not_there_is_for_a_person(kept: Kept) -> None:
+def test_missing_key_is_misconfigured(kept: Kept) -> None:
     arn = kept.add("EC_prime256v1").rpartition("/")[0] + "/99999999-0000-4000-8000-000000000000"
     with pytest.raises(Misconfigured, match="NotFoundException"):
         kept.keys.sign(arn, hashlib.sha256().digest(), "ECDSA_SHA_256")
@@ -96,8 +96,8 @@ def test_a_key_that_is_not_there_is_for_a_person(kept: Kept) -> None:
         kept.keys.public_key(arn)
 
 
-def test_the_strict_one_refuses_long_messages() -> None:
-    """The emulator does not."""
+def test_strict_kms_refuses_long_messages() -> None:
+    """The emulator accepts them."""
     kms = StrictSigningKMS()
     with pytest.raises(ClientError, match="too long"):
         kms.sign(

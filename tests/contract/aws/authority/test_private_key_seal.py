@@ -1,4 +1,4 @@
-"""One suite for the authority's seal: the emulator's KMS, and the strict double."""
+"""Contract of the authority's seal: the emulator's KMS and the strict double."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def seal(request: pytest.FixtureRequest):
 
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_4096"])
-def test_what_is_closed_opens(seal, algorithm) -> None:
+def test_seal_round_trip(seal, algorithm) -> None:
     key = PrivateKey.generate(algorithm)
     assert seal.open(seal.close(key, REQUEST), REQUEST).public_bytes() == key.public_bytes()
 
 
-def test_it_opens_only_for_its_request(seal) -> None:
+def test_seal_opens_only_for_its_own_request(seal) -> None:
     sealed = seal.close(KEY, REQUEST)
     with pytest.raises(SealBroken, match=f"request {OTHER} does not open"):
         seal.open(sealed, OTHER)
 
 
 @pytest.mark.parametrize("sealed", ["", "no base64!", "AAAA"])
-def test_what_is_no_sealed_key_does_not_open(seal, sealed: str) -> None:
+def test_seal_rejects_malformed_text(seal, sealed: str) -> None:
     with pytest.raises((SealBroken, Misconfigured)):
         seal.open(sealed, REQUEST)
 
 
-def test_another_stack_cannot_open_it() -> None:
+def test_seal_rejects_the_key_of_another_stack() -> None:
     kms = StrictKMS()
     sealed = KMSKeySeal(kms, "key", "one").close(KEY, REQUEST)
     with pytest.raises(SealBroken):

@@ -1,4 +1,4 @@
-"""The signer as Lambda gives it to the front: every answer that is none is one to ask again."""
+"""The signer behind Lambda: every invalid response makes the client retry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.doubles.fakes import START
 
 
 class FakeLambda:
-    """`answers` is what it answers, one after the other: an outcome, the answer itself, or what is raised."""
+    """Return each of `answers` in turn: an outcome, a raw response or an exception to raise."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -29,7 +29,7 @@ class FakeLambda:
         assert (FunctionName, InvocationType) == ("signer", "RequestResponse")
         self.events.append(json.loads(Payload))
         answer = self.answers.pop(0)
-        if isinstance(answer, OutOfTime):  # of the client's own hook
+        if isinstance(answer, OutOfTime):  # raised by the client's own hook
             raise answer
         if isinstance(answer, EvercertError) or (isinstance(answer, bytes) and answer.startswith(b"DER")):
             answer = json.dumps(encode_answer(answer)).encode()
@@ -50,7 +50,7 @@ def signer(*answers: Any) -> tuple[SignerFunction, FakeLambda]:
     return SignerFunction(client, "signer"), client  # type: ignore[arg-type]
 
 
-def test_an_order_arrives_as_it_was_sent(asked) -> None:
+def test_order_arrives_unchanged(asked) -> None:
     crl = CrlOrder(asked.ca, 7, START, START, (Revoked(5, START, "keyCompromise"), Revoked(6, START)))
     function, client = signer(b"DER one", b"DER two")
     assert function.leaf(asked) == b"DER one"
@@ -66,7 +66,7 @@ def test_an_order_arrives_as_it_was_sent(asked) -> None:
         (Unavailable("later"), Unavailable),
     ],
 )
-def test_why_not_is_told(asked, outcome: EvercertError, kind: type[EvercertError]) -> None:
+def test_signer_errors_keep_their_kind_and_message(asked, outcome: EvercertError, kind: type[EvercertError]) -> None:
     function, _ = signer(outcome)
     with pytest.raises(kind, match=str(outcome)):
         function.leaf(asked)
@@ -104,7 +104,7 @@ def test_why_not_is_told(asked, outcome: EvercertError, kind: type[EvercertError
         "text",
     ],
 )
-def test_what_is_no_answer_is_asked_for_again(asked, answer: Any) -> None:
+def test_invalid_response_is_unavailable(asked, answer: Any) -> None:
     function, _ = signer(answer)
     with pytest.raises(Unavailable) as raised:
         function.leaf(asked)
@@ -112,13 +112,13 @@ def test_what_is_no_answer_is_asked_for_again(asked, answer: Any) -> None:
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
-def test_a_function_that_may_not_be_asked_is_for_a_person(asked, code: str) -> None:
+def test_missing_permission_to_invoke_is_misconfigured(asked, code: str) -> None:
     function, _ = signer(ClientError({"Error": {"Code": code, "Message": "x"}}, "Invoke"))
     with pytest.raises(Misconfigured, match="have certificate"):
         function.leaf(asked)
 
 
-def test_an_order_that_lambda_does_not_take_is_not_sent(asked) -> None:
+def test_order_too_large_for_lambda_is_not_sent(asked) -> None:
     function, client = signer()
     many = tuple(Revoked(2**159 + number, START, "keyCompromise") for number in range(LARGEST // 80))
     with pytest.raises(Unavailable, match="Lambda takes"):

@@ -1,4 +1,4 @@
-"""One suite for the ledger: the table of the emulator and the one in memory."""
+"""Contract of the signing ledger: the emulator's table and the in-memory double."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def table(world: World) -> DynamoDBLedger:
     return DynamoDBLedger(world.operator.dynamodb, world.ledger)
 
 
-def test_the_first_intent_stands(ledger: Ledger) -> None:
+def test_first_intent_is_kept(ledger: Ledger) -> None:
     assert ledger.intend(INTENT) == INTENT
     again = replace(INTENT, serial_number=2**158 + 6, order="other", says={})
     assert ledger.intend(again) == INTENT
     assert ledger.intend(INTENT) == INTENT
 
 
-def test_a_serial_number_is_used_once_by_a_ca(ledger: Ledger) -> None:
+def test_serial_number_is_used_once_per_ca(ledger: Ledger) -> None:
     ledger.intend(INTENT)
     assert ledger.intend(replace(INTENT, id="two")) is None
     two = replace(INTENT, id="two", serial_number=2**158 + 6)
-    assert ledger.intend(two) == two  # what was refused has left nothing
+    assert ledger.intend(two) == two  # the refused intent has left nothing
     other = replace(INTENT, id="three", ca="ca-2")
     assert ledger.intend(other) == other
 
 
-def test_the_first_result_stands(ledger: Ledger) -> None:
+def test_first_result_is_kept(ledger: Ledger) -> None:
     ledger.intend(INTENT)
     assert ledger.conclude(INTENT, b"first") == b"first"
     assert ledger.conclude(INTENT, b"second") == b"first"
     assert ledger.conclude(replace(INTENT, id="two"), b"second") == b"second"
 
 
-def test_a_result_too_long_to_be_kept_stands_all_the_same(ledger: Ledger) -> None:
+def test_result_too_large_to_store_is_still_unique(ledger: Ledger) -> None:
     long = bytes(LARGEST + 1)
     assert ledger.conclude(INTENT, long) == long
     with pytest.raises(Busy, match="another result stands"):
@@ -66,13 +66,13 @@ def test_a_result_too_long_to_be_kept_stands_all_the_same(ledger: Ledger) -> Non
     assert ledger.conclude(two, b"short") == longest
 
 
-# -- rules that only the table shows ----------------------------------------------------------------------------------
+# -- DynamoDB only ----------------------------------------------------------------------------------------------------
 def items(world: World) -> dict[tuple[str, str], dict[str, Any]]:
     found = world.operator.dynamodb.scan(TableName=world.ledger, ConsistentRead=True)["Items"]
     return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
 
-def test_a_row_says_what_is_about_to_be_signed(table: DynamoDBLedger, world: World) -> None:
+def test_row_names_the_certificate_before_it_is_signed(table: DynamoDBLedger, world: World) -> None:
     table.intend(INTENT)
     assert set(items(world)) == {("order#one", "intent"), (f"serial#ca-1#{INTENT.serial_number:x}", "serial")}
     row = items(world)["order#one", "intent"]
@@ -82,7 +82,7 @@ def test_a_row_says_what_is_about_to_be_signed(table: DynamoDBLedger, world: Wor
     assert items(world)["order#one", "result"]["der"]["B"] == b"der"
 
 
-def test_of_many_at_once_one_stands(table: DynamoDBLedger) -> None:
+def test_concurrent_intents_keep_one(table: DynamoDBLedger) -> None:
     intents = [replace(INTENT, serial_number=2**158 + number) for number in range(20)]
     with ThreadPoolExecutor(20) as threads:
         stood = set(map(str, threads.map(table.intend, intents)))
@@ -91,7 +91,7 @@ def test_of_many_at_once_one_stands(table: DynamoDBLedger) -> None:
     assert len(results) == 1
 
 
-def test_what_is_done_to_it_is_put_and_nothing_else(table: DynamoDBLedger, world: World) -> None:
+def test_ledger_uses_only_put_operations(table: DynamoDBLedger, world: World) -> None:
     """The signer's role has no other permission."""
     calls: list[str] = []
     world.operator.dynamodb.meta.events.register(
@@ -106,14 +106,14 @@ def test_what_is_done_to_it_is_put_and_nothing_else(table: DynamoDBLedger, world
     assert set(calls) == {"TransactWriteItems", "PutItem"}
 
 
-def test_an_intent_that_hands_have_spoiled_is_for_a_person(table: DynamoDBLedger, world: World) -> None:
+def test_unparsable_intent_is_misconfigured(table: DynamoDBLedger, world: World) -> None:
     key = {"pk": {"S": "order#one"}, "sk": {"S": "intent"}}
     world.operator.dynamodb.put_item(TableName=world.ledger, Item={**key, "serial_number": {"S": "no number"}})
     with pytest.raises(Misconfigured, match="intent of order one cannot be read"):
         table.intend(INTENT)
 
 
-def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+def test_missing_table_is_misconfigured(world: World) -> None:
     ledger = DynamoDBLedger(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot write down the intent of order one"):
         ledger.intend(INTENT)
@@ -121,7 +121,7 @@ def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
         ledger.conclude(INTENT, b"der")
 
 
-def test_who_meets_another_of_the_same_order_comes_back() -> None:
+def test_conflict_with_the_same_order_is_busy() -> None:
     class Meets:
         def transact_write_items(self, **_: Any) -> None:
             said = {"Error": {"Code": "TransactionCanceledException", "Message": "x"}}

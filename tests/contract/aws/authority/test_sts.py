@@ -1,4 +1,4 @@
-"""Who signed a question: one suite for the adapter at the emulator's STS, at a strict one over HTTP, and the double."""
+"""Contract of STS: the adapter on the emulator's STS and on a strict STS over HTTP, and the double."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SERVER = "https://ca.example"
 
 @dataclass
 class Place:
-    """An STS, somebody whom it knows, and what it calls him."""
+    """An STS, a caller that it knows, and the caller's ARN."""
 
     sts: Sts
     key: str
@@ -64,7 +64,7 @@ def strict() -> StrictSts:
 
 @pytest.fixture(scope="module")
 def assumed(running: Emulator) -> tuple[str, str, str, str]:
-    """A role's credentials: the emulator verifies them, as it does not those of its root."""
+    """Return credentials of a role: the emulator verifies these, but not those of its root."""
     name = f"role-{uuid.uuid4().hex[:8]}"
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -93,7 +93,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @contextmanager
 def serving(strict_sts: StrictSts) -> Iterator[STSOverHTTP]:
-    """The strict STS over HTTP."""
+    """Serve the strict STS over HTTP."""
 
     def answer(method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         status, content_type, said = strict_sts.answer(method, target, headers, body)
@@ -114,40 +114,40 @@ def refusal(place: Place, question: SignedRequest) -> Refusal:
     return raised.value
 
 
-# -- whoever is asked -------------------------------------------------------------------------------------------------
-def test_who_signed_is_named(place: Place) -> None:
+# -- every STS --------------------------------------------------------------------------------------------------------
+def test_signer_of_a_request_is_identified(place: Place) -> None:
     found = place.ask(place.asking().question())
     assert (found.arn, found.account) == (place.arn, place.arn.split(":")[4])
     assert found.user_id
 
 
-def test_the_login_that_evercert_ships_is_believed(place: Place) -> None:
+def test_login_of_evercerts_client_is_accepted(place: Place) -> None:
     credentials = ReadOnlyCredentials(place.key, place.secret, place.session)
     headers = sign_request(credentials, REGION, Origin.of(SERVER))
     assert place.ask(place.asking().question(headers)).arn == place.arn
 
 
-def test_a_question_as_infisicals_clients_sign_it_is_believed(place: Place) -> None:
+def test_login_of_infisicals_clients_is_accepted(place: Place) -> None:
     asking = place.asking(server=None)
     headers = asking.headers(unsigned=("content-type", "content-length"), Content_Length="43")
     assert place.ask(asking.question(headers)).arn == place.arn
 
 
-def test_all_headers_that_may_be_signed_are_sent_on(place: Place) -> None:
+def test_all_signable_headers_are_forwarded(place: Place) -> None:
     hashed = "ab821ae955788b0e33ebd34c208442ccfc2d406e2edc5e7a39bd6458fbb4f843"
     headers = place.asking().headers(Content_Length="43", X_Amz_Content_Sha256=hashed, X_Evercert_Nonce="n")
     assert place.ask(place.asking().question(headers)).arn == place.arn
 
 
 @pytest.mark.parametrize("wrong", [{"secret": "another"}, {"key": "ASIAANOTHER"}, {"session": "another"}], ids=str)
-def test_who_did_not_sign_is_nobody(place: Place, wrong: dict[str, Any]) -> None:
+def test_wrong_signature_is_refused(place: Place, wrong: dict[str, Any]) -> None:
     found = refusal(place, place.asking(**wrong).question())
     assert (found.status, found.error) == (401, "Unauthorized")
     assert str(found).startswith("Access denied: STS did not accept the signature")
 
 
 @pytest.mark.parametrize("name", ["X-Amz-Date", "X-Evercert-Server-Id", "X-Evercert-Nonce"])
-def test_a_signed_header_that_was_changed_is_noticed(place: Place, name: str) -> None:
+def test_changed_signed_header_is_refused(place: Place, name: str) -> None:
     headers = place.asking().headers(X_Evercert_Nonce="n")
     later = f"{datetime.now(UTC) + timedelta(seconds=2):%Y%m%dT%H%M%SZ}"
     changed = {"X-Amz-Date": later, "X-Evercert-Server-Id": SERVER, "X-Evercert-Nonce": "m"}[name]
@@ -157,8 +157,8 @@ def test_a_signed_header_that_was_changed_is_noticed(place: Place, name: str) ->
     assert found.status in {400, 401}  # 400 within the last two seconds of a day
 
 
-def test_a_login_with_all_its_parts(place: Place) -> None:
-    """The role has a path at the emulator, and STS names it without."""
+def test_aws_login_end_to_end(place: Place) -> None:
+    """On the emulator the role has a path, which STS leaves out of the caller's ARN."""
     name = place.arn.split("/")[1]
     account = place.arn.split(":")[4]
     login = AWSLogin(principals=(f"arn:aws:iam::{account}:role/evercert/{name}",))
@@ -176,7 +176,7 @@ def test_a_login_with_all_its_parts(place: Place) -> None:
         auth.identity("one", question)
 
 
-# -- what only the adapter has ----------------------------------------------------------------------------------------
+# -- the adapter only -------------------------------------------------------------------------------------------------
 HEADERS = {"host": f"sts.{REGION}.amazonaws.com", "authorization": "x", "x-amz-date": "y", "content-type": "z"}
 RESULT = f"<Arn>{ARN}</Arn><UserId>AROA:function</UserId><Account>123456789012</Account>"
 
@@ -209,15 +209,15 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., tuple[Callable[[], Call
 Ask = Callable[..., tuple[Callable[[], Caller], RawServer]]
 
 
-def test_what_is_sent_is_what_was_checked_and_nothing_else(ask: Ask) -> None:
+def test_forwarded_request_is_the_checked_one(ask: Ask) -> None:
     call, server = ask(reply(200, xml(RESULT)))
     assert call() == Caller("123456789012", ARN, "AROA:function")
     (heard,) = server.heard
     assert (heard.method, heard.target, heard.body) == ("POST", "/", BODY)
-    assert heard.headers == {**HEADERS, "content-length": "43"}  # no Accept: XML is the answer that is understood
+    assert heard.headers == {**HEADERS, "content-length": "43"}  # no Accept header: the adapter parses XML
 
 
-def test_the_real_address_is_the_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_address_is_that_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, float | None]] = []
 
     def resolve(host: str, port: int) -> list[str]:
@@ -234,7 +234,7 @@ def test_the_real_address_is_the_regions(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("region", ["", "evil.example/", "a.b", "EU-WEST-1", "a" * 21])
-def test_a_region_that_would_be_another_host_is_not_asked(region: str) -> None:
+def test_region_that_changes_the_host_is_refused(region: str) -> None:
     def resolve(_host: str, _port: int) -> list[str]:
         raise AssertionError
 
@@ -242,7 +242,7 @@ def test_a_region_that_would_be_another_host_is_not_asked(region: str) -> None:
         STSOverHTTP(resolve=resolve).caller(region, dict(HEADERS), BODY)
 
 
-def test_a_name_that_leads_to_the_function_itself_is_not_asked() -> None:
+def test_host_that_resolves_to_loopback_is_refused() -> None:
     with pytest.raises(Unavailable, match="a loopback address"):
         STSOverHTTP(resolve=lambda *_: ["127.0.0.1"]).caller(REGION, dict(HEADERS), BODY)
 
@@ -257,7 +257,7 @@ def test_a_name_that_leads_to_the_function_itself_is_not_asked() -> None:
         (400, "RequestExpired"),
     ],
 )
-def test_what_sts_refuses_is_refused(ask: Ask, status: int, code: str) -> None:
+def test_refusal_by_sts_is_refused(ask: Ask, status: int, code: str) -> None:
     call, _ = ask(reply(status, error(code)))
     with pytest.raises(Refusal) as raised:
         call()
@@ -272,7 +272,7 @@ def test_what_sts_refuses_is_refused(ask: Ask, status: int, code: str) -> None:
         reply(301, b"", Location="https://evil.example/"), reply(307, b"", Location="/"), reply(204), drop, half,
     ],
 )  # fmt: skip
-def test_what_is_no_answer_says_nothing_of_who_it_is(ask: Ask, deed: Deed) -> None:
+def test_failed_exchange_is_unavailable(ask: Ask, deed: Deed) -> None:
     call, server = ask(deed, reply(200, xml(RESULT)))
     with pytest.raises(Unavailable, match=f"^STS in {REGION} "):
         call()
@@ -290,7 +290,7 @@ ANSWERS: dict[str, bytes] = {
     "a document type": xml(RESULT, before="<!DOCTYPE x>"),
     "an entity": xml(RESULT.replace("123456789012</Account>", "&a;</Account>"), before=BOMB),
     "an entity in another encoding": f"{BOMB}{xml(RESULT).decode()}".encode("utf-16"),
-    "an entity that nobody defined": xml(RESULT.replace("function", "&a;")),
+    "an undefined entity": xml(RESULT.replace("function", "&a;")),
     "a comment": xml(f"<!-- x -->{RESULT}"),
     "no name": xml("<UserId>x</UserId><Account>123456789012</Account>"),
     "two names": xml(f"<Arn>{ARN}</Arn>{RESULT}"),
@@ -306,14 +306,14 @@ ANSWERS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_that_names_nobody_lets_nobody_in(ask: Ask, name: str) -> None:
+def test_malformed_response_is_unavailable(ask: Ask, name: str) -> None:
     call, _ = ask(reply(200, ANSWERS[name]))
     with pytest.raises(Unavailable):
         call()
 
 
 @pytest.mark.parametrize("deed", [hang, drip(b"x: y\r\n")])
-def test_it_takes_no_longer_than_it_may(ask: Ask, deed: Deed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_response_times_out(ask: Ask, deed: Deed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIMIT", timedelta(seconds=0.4))
     call, _ = ask(deed)
     begun = datetime.now(UTC)
@@ -322,18 +322,18 @@ def test_it_takes_no_longer_than_it_may(ask: Ask, deed: Deed, monkeypatch: pytes
     assert datetime.now(UTC) - begun < timedelta(seconds=3)
 
 
-def test_it_takes_five_seconds_at_most() -> None:
+def test_time_limit_is_five_seconds() -> None:
     assert timedelta(seconds=5) == module.LIMIT
 
 
-def test_nobody_listens() -> None:
+def test_closed_port_is_unavailable() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         with pytest.raises(Unavailable, match="cannot be reached"):
             STSOverHTTP(f"http://127.0.0.1:{free.getsockname()[1]}/").caller(REGION, dict(HEADERS), BODY)
 
 
-def test_credentials_in_the_environment_are_not_added(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_environment_credentials_are_not_added(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login a password canary\n")
     monkeypatch.setenv("NETRC", str(netrc))

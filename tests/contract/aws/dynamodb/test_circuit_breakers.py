@@ -1,4 +1,4 @@
-"""One suite for the breakers' store: the table of the emulator and the fake."""
+"""Contract of the circuit breaker store: the emulator's table and the fake."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def breakers(request: pytest.FixtureRequest) -> BreakerStore:
     return DynamoDBBreakers(world.operator.dynamodb, world.table)
 
 
-def test_a_service_that_nobody_complained_of_is_open(breakers: BreakerStore) -> None:
+def test_breaker_without_failures_is_closed(breakers: BreakerStore) -> None:
     assert breakers.read(MAIN) == BreakerState(MAIN)
 
 
-def test_what_was_shut_is_shut_for_everybody_and_for_nothing_else(breakers: BreakerStore) -> None:
+def test_breaker_trips_for_all_callers_of_its_service_only(breakers: BreakerStore) -> None:
     assert breakers.shut(breakers.read(MAIN), 1, SOON)
     assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
     assert breakers.read("issuer other") == BreakerState("issuer other")
 
 
-def test_what_answers_again_is_forgotten(breakers: BreakerStore) -> None:
+def test_breaker_is_reset_when_the_service_responds(breakers: BreakerStore) -> None:
     breakers.shut(breakers.read(MAIN), 3, SOON)
     breakers.clear(breakers.read(MAIN))
     assert breakers.read(MAIN) == BreakerState(MAIN)
 
 
-def test_of_two_that_saw_it_open_one_shuts_it(breakers: BreakerStore) -> None:
+def test_breaker_is_tripped_by_one_of_two_callers(breakers: BreakerStore) -> None:
     seen = breakers.read(MAIN)
     assert breakers.shut(seen, 1, SOON)
     assert not breakers.shut(seen, 1, LATER)
     assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
 
 
-def test_of_two_that_saw_it_shut_one_goes_on(breakers: BreakerStore) -> None:
+def test_breaker_lets_one_of_two_callers_probe(breakers: BreakerStore) -> None:
     breakers.shut(breakers.read(MAIN), 1, SOON)
     seen = breakers.read(MAIN)
     assert breakers.shut(seen, 1, LATER)
@@ -57,7 +57,7 @@ def test_of_two_that_saw_it_shut_one_goes_on(breakers: BreakerStore) -> None:
     assert breakers.read(MAIN).shut_until == LATER
 
 
-def test_a_complaint_that_came_meanwhile_is_not_cleared(breakers: BreakerStore) -> None:
+def test_breaker_keeps_a_newer_failure_on_reset(breakers: BreakerStore) -> None:
     breakers.shut(breakers.read(MAIN), 1, SOON)
     seen = breakers.read(MAIN)
     breakers.shut(seen, 2, LATER)
@@ -67,7 +67,7 @@ def test_a_complaint_that_came_meanwhile_is_not_cleared(breakers: BreakerStore) 
     assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
 
 
-# -- rules that only the table shows ----------------------------------------------------------------------------------
+# -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def table(world: World) -> DynamoDBBreakers:
     return DynamoDBBreakers(world.operator.dynamodb, world.table)
@@ -78,7 +78,7 @@ def item(world: World) -> dict[str, Any]:
     return found
 
 
-def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBBreakers) -> None:
+def test_breaker_outage_is_written_once_by_many_callers(table: DynamoDBBreakers) -> None:
     seen = table.read(MAIN)
     with ThreadPoolExecutor(20) as threads:
         wrote = list(threads.map(lambda n: table.shut(seen, 1, SOON + timedelta(seconds=n)), range(20)))
@@ -86,7 +86,7 @@ def test_of_many_that_meet_the_same_outage_one_writes(table: DynamoDBBreakers) -
     assert table.read(MAIN).shut_until == SOON + timedelta(seconds=wrote.index(True))
 
 
-def test_an_outage_is_forgotten_a_day_after_its_end(table: DynamoDBBreakers, world: World) -> None:
+def test_breaker_item_expires_a_day_after_the_outage(table: DynamoDBBreakers, world: World) -> None:
     table.shut(table.read(MAIN), 1, SOON)
     assert item(world)["pk"]["S"] == "breaker#issuer#main"
     assert item(world)["expires_at"] == {"N": str(int((SOON + timedelta(days=1)).timestamp()))}
@@ -109,7 +109,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=[str(number) for number in range(len(GARBAGE))])
-def test_what_hands_have_left_there_is_as_good_as_nothing_and_does_not_stay(
+def test_breaker_ignores_and_replaces_invalid_items(
     table: DynamoDBBreakers, world: World, garbage: dict[str, Any]
 ) -> None:
     key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
@@ -120,7 +120,7 @@ def test_what_hands_have_left_there_is_as_good_as_nothing_and_does_not_stay(
     assert table.read(MAIN) == BreakerState(MAIN, 1, LATER)
 
 
-def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+def test_breaker_reports_a_missing_table(world: World) -> None:
     breakers = DynamoDBBreakers(world.operator.dynamodb, "nowhere")
     with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
         breakers.read(MAIN)

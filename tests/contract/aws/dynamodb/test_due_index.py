@@ -1,4 +1,4 @@
-"""One suite for the due index: DynamoDB and the fake."""
+"""Contract of the due index: DynamoDB and the fake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.scheduling.test_decision import FACTS
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def both(request: pytest.FixtureRequest):
-    """The index, and the specs behind it."""
+    """Return the index and the specs behind it."""
     if request.param == "fake":
         fake = FakeTable()
         return fake, fake
@@ -41,7 +41,7 @@ def names(index, now) -> list[str]:
     return [due.key[0].removeprefix("certificate#") for due in index.due(now)]
 
 
-def test_only_what_is_due_the_longest_overdue_first_over_all_shards(both) -> None:
+def test_due_returns_longest_overdue_first_over_all_shards(both) -> None:
     index, specs = both
     moments = {f"c{number:02d}": START - timedelta(minutes=(7 * number) % 40) for number in range(40)}
     for name, moment in moments.items():
@@ -53,7 +53,7 @@ def test_only_what_is_due_the_longest_overdue_first_over_all_shards(both) -> Non
     assert [moments[name] for name in found] == sorted(moments.values())
 
 
-def test_more_than_a_page_of_one_shard_is_found_whole(both) -> None:
+def test_due_reads_all_pages_of_a_shard(both) -> None:
     index, specs = both
     same = [name for number in range(5000) if shard(name := f"n{number}") == "03"][: PAGE + 20]
     for name in same:
@@ -61,7 +61,7 @@ def test_more_than_a_page_of_one_shard_is_found_whole(both) -> None:
     assert sorted(names(index, START)) == sorted(same)
 
 
-def test_putting_off_moves_an_entry_that_nobody_else_moved(both) -> None:
+def test_postpone_moves_an_unchanged_entry(both) -> None:
     index, specs = both
     add(specs, "web", START)
     (due,) = index.due(START)
@@ -70,7 +70,7 @@ def test_putting_off_moves_an_entry_that_nobody_else_moved(both) -> None:
     assert names(index, START + timedelta(minutes=10)) == ["web"]
 
 
-def test_a_stale_entry_puts_nothing_off(both) -> None:
+def test_postpone_ignores_a_stale_entry(both) -> None:
     index, specs = both
     add(specs, "web", START)
     (due,) = index.due(START)
@@ -79,7 +79,7 @@ def test_a_stale_entry_puts_nothing_off(both) -> None:
     assert specs.record("web").due_at == START + timedelta(days=30)
 
 
-def test_an_entry_of_a_deleted_record_makes_no_item(both) -> None:
+def test_postpone_never_recreates_a_deleted_record(both) -> None:
     index, specs = both
     add(specs, "web", START)
     (due,) = index.due(START)
@@ -88,19 +88,19 @@ def test_an_entry_of_a_deleted_record_makes_no_item(both) -> None:
     assert specs.record("web") is None
 
 
-def test_an_idle_tick_reads_sixteen_empty_pages_and_no_more(world) -> None:
+def test_due_reads_sixteen_pages_when_nothing_is_due(world) -> None:
     world.switch.arm(None)
     assert list(world.index.due(START)) == []
     assert world.switch.calls == ["before-send.dynamodb.Query"] * 16
 
 
-def test_a_due_entry_carries_what_was_read(both) -> None:
+def test_due_entry_carries_the_projected_attributes(both) -> None:
     index, specs = both
     add(specs, "web", START)
     assert list(index.due(START)) == [Due(("certificate#web", "record"), shard("web"), to_text(START))]
 
 
-def test_what_expires_first_comes_first_whatever_its_shard(both) -> None:
+def test_expiring_returns_soonest_first_over_all_shards(both) -> None:
     index, specs = both
     names = [f"web-{number}" for number in range(40)]
     for number, name in enumerate(names):
@@ -114,7 +114,7 @@ def test_what_expires_first_comes_first_whatever_its_shard(both) -> None:
     assert next(index.expiring(1)).not_after == to_text(START + timedelta(days=61))
 
 
-def test_what_is_not_delivered_expires_never(both) -> None:
+def test_expiring_omits_undelivered_certificates(both) -> None:
     index, specs = both
     add(specs, "web", START)
     assert list(index.expiring(1)) == []

@@ -1,4 +1,4 @@
-"""One suite for the rate limiter: the table of the emulator and the fake."""
+"""Contract of the rate limiter: the emulator's table and the fake."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def rate_limiter(request: pytest.FixtureRequest) -> RateLimiter:
     return DynamoDBRateSlots(world.operator.dynamodb, world.table)
 
 
-def test_whoever_comes_first_goes_at_once_and_the_others_a_second_apart(rate_limiter: RateLimiter) -> None:
+def test_slots_are_one_second_apart(rate_limiter: RateLimiter) -> None:
     assert [rate_limiter.take(ACM, START).at for _ in range(4)] == [START + n * SECOND for n in range(4)]
 
 
-def test_services_do_not_wait_for_each_other(rate_limiter: RateLimiter) -> None:
+def test_slots_of_services_are_independent(rate_limiter: RateLimiter) -> None:
     rate_limiter.take(ACM, START)
     other = rate_limiter.take("acm 111122223333 us-east-1", START)
     assert (other.at, other.used) == (START, 1)
 
 
 @pytest.mark.parametrize("later", [timedelta(seconds=1), timedelta(milliseconds=1_001), timedelta(days=1)])
-def test_after_a_gap_nobody_waits(rate_limiter: RateLimiter, later: timedelta) -> None:
+def test_slot_after_a_gap_is_immediate(rate_limiter: RateLimiter, later: timedelta) -> None:
     rate_limiter.take(ACM, START)
     assert rate_limiter.take(ACM, START + later).at == START + later
 
 
-def test_half_a_second_later_is_not_a_second_apart(rate_limiter: RateLimiter) -> None:
+def test_slot_half_a_second_later_waits(rate_limiter: RateLimiter) -> None:
     rate_limiter.take(ACM, START)
     assert rate_limiter.take(ACM, START + SECOND / 2).at == START + SECOND
 
 
-def test_a_clock_that_is_behind_waits_with_the_others(rate_limiter: RateLimiter) -> None:
+def test_slot_for_a_slow_clock_joins_the_queue(rate_limiter: RateLimiter) -> None:
     rate_limiter.take(ACM, START)
     assert rate_limiter.take(ACM, START - timedelta(minutes=5)).at == START + SECOND
 
@@ -57,7 +57,7 @@ def test_a_clock_that_is_behind_waits_with_the_others(rate_limiter: RateLimiter)
     ("ahead", "believed"),
     [(timedelta(hours=5), True), (timedelta(hours=6, minutes=1), False), (timedelta(days=3_650), False)],
 )
-def test_a_queue_longer_than_six_hours_is_not_believed(
+def test_slot_queue_longer_than_six_hours_is_discarded(
     rate_limiter: RateLimiter, ahead: timedelta, believed: bool
 ) -> None:
     rate_limiter.take(ACM, START + ahead)
@@ -65,8 +65,8 @@ def test_a_queue_longer_than_six_hours_is_not_believed(
     assert [rate_limiter.take(ACM, START).at for _ in range(2)] == [at, at + SECOND]
 
 
-def test_writes_of_a_year_are_counted_over_every_end_of_a_month(rate_limiter: RateLimiter) -> None:
-    """At least those of the last 365 days, and none that is older than the months which hold them."""
+def test_write_count_of_a_year_covers_every_month_end(rate_limiter: RateLimiter) -> None:
+    """Counts at least the last 365 days, and nothing older than the months that contain them."""
     taken = []
     for number in range(0, 800, 9):
         now = START + timedelta(days=number)
@@ -76,7 +76,7 @@ def test_writes_of_a_year_are_counted_over_every_end_of_a_month(rate_limiter: Ra
         assert used <= sum(at > now - timedelta(days=365 + 31) for at in taken)
 
 
-# -- rules that only the table shows ----------------------------------------------------------------------------------
+# -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def table(world: World) -> DynamoDBRateSlots:
     return DynamoDBRateSlots(world.operator.dynamodb, world.table)
@@ -87,21 +87,21 @@ def item(world: World) -> dict[str, Any]:
     return found
 
 
-def test_no_turn_is_given_twice(table: DynamoDBRateSlots) -> None:
+def test_slots_are_unique_across_threads(table: DynamoDBRateSlots) -> None:
     with ThreadPoolExecutor(30) as threads:
         turns = list(threads.map(lambda _: table.take(ACM, START), range(60)))
     assert sorted(turn.at for turn in turns) == [START + n * SECOND for n in range(60)]
     assert sorted(turn.used for turn in turns) == list(range(1, 61))
 
 
-def test_runs_whose_clocks_differ_get_no_turn_twice(table: DynamoDBRateSlots) -> None:
+def test_slots_are_unique_across_differing_clocks(table: DynamoDBRateSlots) -> None:
     with ThreadPoolExecutor(10) as threads:
         turns = list(threads.map(lambda n: table.take(ACM, START + timedelta(milliseconds=37 * n)).at, range(60)))
     turns.sort()
     assert all(after - before >= SECOND for before, after in pairwise(turns))
 
 
-def test_the_item_is_one_for_account_and_region_and_forgets_old_months(table: DynamoDBRateSlots, world: World) -> None:
+def test_slot_item_is_per_account_and_region_and_drops_old_months(table: DynamoDBRateSlots, world: World) -> None:
     for month in range(30):
         table.take(ACM, START + timedelta(days=31 * month))
     found = item(world)
@@ -110,7 +110,7 @@ def test_the_item_is_one_for_account_and_region_and_forgets_old_months(table: Dy
 
 
 @pytest.mark.parametrize("spoiled", [{"S": "soon"}, {"NULL": True}, {"N": "1e60"}, {"N": "-5"}])
-def test_a_queue_that_hands_have_spoiled_begins_anew(
+def test_slot_queue_restarts_after_an_invalid_value(
     table: DynamoDBRateSlots, world: World, spoiled: dict[str, Any]
 ) -> None:
     table.take(ACM, START)
@@ -118,19 +118,19 @@ def test_a_queue_that_hands_have_spoiled_begins_anew(
     assert [table.take(ACM, START).at for _ in range(2)] == [START, START + SECOND]
 
 
-def test_a_month_that_hands_have_spoiled_does_not_count(table: DynamoDBRateSlots, world: World) -> None:
+def test_write_count_ignores_an_invalid_month(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
     spoiled = {"m2025_12": {"S": "many"}, "m2025_11": {"N": "2"}}
     world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), **spoiled})
     assert table.take(ACM, START).used == 4
 
 
-def test_a_month_that_hands_have_spoiled_is_counted_anew(table: DynamoDBRateSlots, world: World) -> None:
+def test_write_count_restarts_after_an_invalid_month(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
     world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "m2026_01": {"S": "many"}})
     assert [table.take(ACM, START).used for _ in range(2)] == [1, 2]
 
 
-def test_a_table_that_is_missing_is_for_a_person(world: World) -> None:
+def test_slots_report_a_missing_table(world: World) -> None:
     with pytest.raises(Misconfigured, match=f"cannot wait for a turn at {ACM}"):
         DynamoDBRateSlots(world.operator.dynamodb, "nowhere").take(ACM, START)

@@ -1,4 +1,4 @@
-"""One suite for the inventory: DynamoDB and the fake."""
+"""Contract of the record and spec stores: DynamoDB and the fake."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 @dataclass
 class Table:
-    """Both sides of one table, and a back door to its items."""
+    """Both stores of one table, with direct access to its items."""
 
     records: RecordStore
     specs: Specs
@@ -75,7 +75,7 @@ def outcome(number: int = 1) -> Outcome:
 
 
 # -- claim ------------------------------------------------------------------------------------------------------------
-def test_a_claim_gives_the_record_and_promises_to_come_back(table: Table, web: Record) -> None:
+def test_claim_returns_the_record_and_sets_a_retry_time(table: Table, web: Record) -> None:
     held, record = table.claim()
     assert (record.name, record.spec, record.generation) == ("web", web.spec, 1)
     assert (held.name, held.claim.id) == ("web", "mine")
@@ -83,18 +83,18 @@ def test_a_claim_gives_the_record_and_promises_to_come_back(table: Table, web: R
     assert stored.due_at == stored.claim.until == START + timedelta(seconds=90)
 
 
-def test_only_one_of_two_claims_holds(table: Table, web: Record) -> None:
+def test_claim_is_exclusive(table: Table, web: Record) -> None:
     table.claim("first")
     assert table.records.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
 
 
-def test_the_same_claim_again_is_the_same_claim(table: Table, web: Record) -> None:
-    """A client that repeats a call whose answer was lost must not find itself locked out."""
+def test_claim_repeated_by_its_holder_succeeds(table: Table, web: Record) -> None:
+    """A client that repeats a call after losing the response must not lock itself out."""
     table.claim("mine")
     table.claim("mine")
 
 
-def test_an_ended_claim_can_be_taken_over_and_the_old_holder_writes_nothing(table: Table, web: Record) -> None:
+def test_claim_after_expiry_passes_to_a_new_holder(table: Table, web: Record) -> None:
     old, _ = table.claim("old")
     table.claim("new", START + timedelta(seconds=91))
     with pytest.raises(ClaimLost):
@@ -107,17 +107,17 @@ def test_an_ended_claim_can_be_taken_over_and_the_old_holder_writes_nothing(tabl
     assert table.specs.record("web").revision == 0
 
 
-def test_a_claim_that_ends_this_very_moment_still_holds(table: Table, web: Record) -> None:
+def test_claim_holds_until_its_last_moment(table: Table, web: Record) -> None:
     table.claim("old")
     assert table.records.claim("web", Claim(id="new", until=START), START + timedelta(seconds=90)) is Unclaimed.BUSY
 
 
-def test_a_missing_record_is_gone_and_is_not_made(table: Table) -> None:
+def test_claim_never_creates_a_missing_record(table: Table) -> None:
     assert table.records.claim("web", Claim(id="mine", until=START), START) is Unclaimed.GONE
     assert table.item("web", items.SK) is None
 
 
-def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
+def test_claim_refuses_a_newer_schema(table: Table, web: Record) -> None:
     item = table.item("web", items.SK)
     table.put({**item, "schema": {"N": str(SCHEMA + 1)}})
     assert table.records.claim("web", Claim(id="mine", until=START), START) is Unclaimed.NEWER
@@ -135,8 +135,8 @@ def test_a_newer_schema_is_not_claimed(table: Table, web: Record) -> None:
     ],
     ids=["schema", "claim as text", "empty claim", "end as a number", "endless", "null"],
 )
-def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, attribute: str, value: dict) -> None:
-    """A comparison with another type is never true, and the record would be busy for ever."""
+def test_claim_ignores_invalid_claim_attributes(table: Table, web: Record, attribute: str, value: dict) -> None:
+    """A comparison with another type is never true: the record would stay busy indefinitely."""
     table.put({**table.item("web", items.SK), attribute: value})
     held, _ = table.claim()
     assert table.records.claim("web", Claim(id="second", until=START), START) is Unclaimed.BUSY
@@ -145,14 +145,14 @@ def test_what_hands_have_spoiled_keeps_nobody_out(table: Table, web: Record, att
 
 
 @pytest.mark.parametrize("attribute", ["requested_at", "woken_at"])
-def test_null_by_hand_is_as_good_as_nothing(table: Table, web: Record, attribute: str) -> None:
-    """Else the final write would find it moved, every time, and come back at once, for ever."""
+def test_claim_treats_null_attributes_as_absent(table: Table, web: Record, attribute: str) -> None:
+    """Otherwise the final write would find the record changed on every run and retry indefinitely."""
     table.put({**table.item("web", items.SK), attribute: {"NULL": True}})
     held, _ = table.claim()
     assert table.records.release(held, {}, START + timedelta(days=1), START) is False
 
 
-def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None:
+def test_unreadable_outcome_is_reported_and_remains(table: Table) -> None:
     table.put({"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#x"}, "outcome": {"S": '{"of": "the future"}'}})
     with pytest.raises(Misconfigured, match="is no outcome"):
         table.records.outcome("web", "outcome#x")
@@ -174,7 +174,7 @@ def test_an_outcome_that_nobody_can_read_is_told_and_stays(table: Table) -> None
         ),
     ],
 )
-def test_an_item_that_does_not_parse_is_claimed_as_unreadable(
+def test_claim_returns_an_unparsable_item_as_unreadable(
     table: Table, web: Record, attribute: str, value: dict
 ) -> None:
     item = table.item("web", items.SK)
@@ -191,7 +191,7 @@ def test_an_item_that_does_not_parse_is_claimed_as_unreadable(
 
 
 # -- update -----------------------------------------------------------------------------------------------------------
-def test_an_update_writes_and_takes_away(table: Table, web: Record) -> None:
+def test_update_sets_and_removes_attributes(table: Table, web: Record) -> None:
     held, _ = table.claim()
     table.records.update(held, {"revision": 3, "state": "pending", "renew_at": START})
     assert (table.specs.record("web").revision, table.specs.record("web").renew_at) == (3, START)
@@ -200,13 +200,13 @@ def test_an_update_writes_and_takes_away(table: Table, web: Record) -> None:
 
 
 @pytest.mark.parametrize("attribute", ["spec", "generation", "requested_at", "uid", "claim", "due_at"])
-def test_the_issuer_cannot_write_what_is_not_its_own(table: Table, web: Record, attribute: str) -> None:
+def test_update_refuses_attributes_of_the_operator(table: Table, web: Record, attribute: str) -> None:
     held, _ = table.claim()
     with pytest.raises(ValueError, match="not the issuer's to write"):
         table.records.update(held, {attribute: "x"})
 
 
-def test_an_update_of_a_deleted_record_makes_no_new_one(table: Table, web: Record) -> None:
+def test_update_never_recreates_a_deleted_record(table: Table, web: Record) -> None:
     held, record = table.claim()
     table.specs.remove(record)
     with pytest.raises(ClaimLost):
@@ -225,7 +225,7 @@ def finish(table: Table, how: str, held: ClaimedRecord, due_at) -> bool:
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
-def test_the_end_of_a_run_gives_the_claim_back_and_sets_the_next_time(table: Table, web: Record, how: str) -> None:
+def test_release_ends_the_claim_and_sets_the_next_time(table: Table, web: Record, how: str) -> None:
     held, _ = table.claim()
     later = START + timedelta(days=30)
     assert finish(table, how, held, later) is False
@@ -235,7 +235,7 @@ def test_the_end_of_a_run_gives_the_claim_back_and_sets_the_next_time(table: Tab
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
-def test_without_a_next_time_it_leaves_the_due_index(table: Table, web: Record, how: str) -> None:
+def test_release_without_next_time_leaves_the_due_index(table: Table, web: Record, how: str) -> None:
     held, _ = table.claim()
     finish(table, how, held, None)
     item = table.item("web", items.SK)
@@ -245,7 +245,7 @@ def test_without_a_next_time_it_leaves_the_due_index(table: Table, web: Record, 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
 @pytest.mark.parametrize("what", ["edit", "request", "wake"])
-def test_what_moved_during_the_run_is_due_now(table: Table, web: Record, how: str, what: str) -> None:
+def test_release_after_a_concurrent_change_is_due_now(table: Table, web: Record, how: str, what: str) -> None:
     held, record = table.claim()
     if what == "edit":
         changed = record.model_copy(update={"generation": 2})
@@ -262,7 +262,7 @@ def test_what_moved_during_the_run_is_due_now(table: Table, web: Record, how: st
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
-def test_a_record_deleted_during_the_run_stays_deleted(table: Table, web: Record, how: str) -> None:
+def test_release_never_recreates_a_deleted_record(table: Table, web: Record, how: str) -> None:
     held, record = table.claim()
     table.specs.remove(record)
     with pytest.raises(ClaimLost):
@@ -271,7 +271,7 @@ def test_a_record_deleted_during_the_run_stays_deleted(table: Table, web: Record
     assert table.item("web", outcome().key) is None
 
 
-def test_a_name_made_anew_is_not_written_by_the_old_run(table: Table, web: Record) -> None:
+def test_release_leaves_a_recreated_record_unchanged(table: Table, web: Record) -> None:
     held, record = table.claim()
     table.specs.remove(record)
     other = Record(name="web", uid=UID.replace("8", "9"), spec=spec(), generation=1)
@@ -282,7 +282,7 @@ def test_a_name_made_anew_is_not_written_by_the_old_run(table: Table, web: Recor
 
 
 # -- outcomes ---------------------------------------------------------------------------------------------------------
-def test_an_outcome_can_be_read_until_it_is_published(table: Table, web: Record) -> None:
+def test_outcome_is_readable_until_published(table: Table, web: Record) -> None:
     held, _ = table.claim()
     made = outcome()
     table.records.conclude(held, {"outcomes": 1}, None, made)
@@ -295,13 +295,13 @@ def test_an_outcome_can_be_read_until_it_is_published(table: Table, web: Record)
     assert int(item["expires_at"]["N"]) == int((START + timedelta(days=400)).timestamp())
 
 
-def test_publishing_what_was_deleted_makes_no_item(table: Table) -> None:
+def test_publish_never_recreates_a_deleted_outcome(table: Table) -> None:
     table.records.published(outcome(), START)
     assert table.item("web", outcome().key) is None
 
 
-# -- the operator's side ----------------------------------------------------------------------------------------------
-def test_writes_are_all_or_none(table: Table, web: Record) -> None:
+# -- operators --------------------------------------------------------------------------------------------------------
+def test_specs_are_written_all_or_none(table: Table, web: Record) -> None:
     new = Record(name="other", uid=UID, spec=spec("other"), generation=1)
     stale = web.model_copy(update={"generation": 7})
     with pytest.raises(Rejected, match="web"):
@@ -309,12 +309,12 @@ def test_writes_are_all_or_none(table: Table, web: Record) -> None:
     assert table.specs.record("other") is None
 
 
-def test_a_name_that_exists_is_not_created_twice(table: Table, web: Record) -> None:
+def test_create_refuses_an_existing_name(table: Table, web: Record) -> None:
     with pytest.raises(Rejected):
         table.specs.write([Change(web, None)], START)
 
 
-def test_an_edit_leaves_what_the_issuer_wrote(table: Table, web: Record) -> None:
+def test_edit_keeps_the_attributes_of_the_issuer(table: Table, web: Record) -> None:
     held, record = table.claim()
     table.records.update(held, {"revision": 3})
     table.specs.write([Change(record.model_copy(update={"generation": 2}), record)], START)
@@ -322,21 +322,21 @@ def test_an_edit_leaves_what_the_issuer_wrote(table: Table, web: Record) -> None
     assert (after.revision, after.generation, after.claim.id) == (3, 2, "mine")
 
 
-def test_waking_never_makes_later(table: Table, web: Record) -> None:
+def test_wake_never_postpones(table: Table, web: Record) -> None:
     table.specs.wake("web", START + timedelta(hours=1), START)
     assert table.specs.record("web").due_at == START
     table.specs.wake("web", START - timedelta(hours=1), START)
     assert table.specs.record("web").due_at == START - timedelta(hours=1)
-    table.specs.wake("nobody", START, START)
-    assert table.item("nobody", items.SK) is None
+    table.specs.wake("unknown", START, START)
+    assert table.item("unknown", items.SK) is None
 
 
-def test_a_request_for_nobody_is_refused(table: Table) -> None:
-    assert table.specs.request("nobody", START) is False
-    assert table.item("nobody", items.SK) is None
+def test_request_for_an_unknown_name_is_refused(table: Table) -> None:
+    assert table.specs.request("unknown", START) is False
+    assert table.item("unknown", items.SK) is None
 
 
-def test_a_request_says_when_why_and_until_when(table: Table, web: Record) -> None:
+def test_request_stores_time_reason_and_spread(table: Table, web: Record) -> None:
     table.records.release(table.claim()[0], {}, START + timedelta(days=60), START)
     assert table.specs.request("web", START, START + timedelta(hours=1), "rotated the CA")
     record = table.specs.record("web")
@@ -348,13 +348,13 @@ def test_a_request_says_when_why_and_until_when(table: Table, web: Record) -> No
     assert record.due_at == START + timedelta(seconds=1)
 
 
-def test_a_request_never_makes_later(table: Table, web: Record) -> None:
+def test_request_never_postpones(table: Table, web: Record) -> None:
     assert table.specs.request("web", START, START + timedelta(hours=1))
     assert (table.specs.record("web").requested_at, table.specs.record("web").due_at) == (START, START)
 
 
 @pytest.mark.parametrize("lost", ["due_at", "due_shard"])
-def test_a_request_brings_back_what_no_index_holds(table: Table, web: Record, lost: str) -> None:
+def test_request_restores_a_record_missing_from_the_due_index(table: Table, web: Record, lost: str) -> None:
     item = table.item("web", items.SK)
     table.put({name: value for name, value in item.items() if name != lost})
     assert table.specs.request("web", START, START + timedelta(hours=2))
@@ -363,7 +363,7 @@ def test_a_request_brings_back_what_no_index_holds(table: Table, web: Record, lo
 
 
 class _Moving:
-    """A client whose condition fails twice: a run ended between the two looks, and moved the due time."""
+    """A client whose condition fails twice: a run ended between two reads and moved the due time."""
 
     def __init__(self, exists: bool) -> None:
         self.exists = exists
@@ -376,17 +376,17 @@ class _Moving:
         return {}
 
 
-def test_a_request_that_meets_the_end_of_a_run_is_due_at_once() -> None:
+def test_request_during_the_end_of_a_run_is_due_at_once() -> None:
     client = _Moving(exists=True)
     specs = DynamoDBSpecs(client, "t", "i")  # type: ignore[arg-type]
     assert specs.request("web", START, START + timedelta(hours=1), "why")
     values = list(client.updates[2]["ExpressionAttributeValues"].values())
     assert values.count(items.attribute(START)) == 2  # requested and due
-    nobody = DynamoDBSpecs(_Moving(exists=False), "t", "i")  # type: ignore[arg-type]
-    assert nobody.request("web", START, START + timedelta(hours=1)) is False
+    unknown = DynamoDBSpecs(_Moving(exists=False), "t", "i")  # type: ignore[arg-type]
+    assert unknown.request("web", START, START + timedelta(hours=1)) is False
 
 
-def test_what_cannot_be_read_can_be_removed(table: Table, web: Record) -> None:
+def test_remove_deletes_an_unreadable_record(table: Table, web: Record) -> None:
     table.put({**table.item("web", items.SK), "uid": {"N": "1"}, "spec": {"S": "{"}})
     unreadable = table.specs.record("web")
     assert isinstance(unreadable, Unreadable)
@@ -394,14 +394,14 @@ def test_what_cannot_be_read_can_be_removed(table: Table, web: Record) -> None:
     assert table.specs.record("web") is None
 
 
-def test_what_was_made_anew_is_not_removed_as_unreadable(table: Table, web: Record) -> None:
+def test_remove_keeps_a_recreated_record(table: Table, web: Record) -> None:
     seen = Unreadable("web", UID.replace("8", "9"), 0, "does not parse")
     with pytest.raises(Rejected):
         table.specs.remove(seen)
     assert table.specs.record("web") is not None
 
 
-def test_only_the_record_that_was_seen_is_removed(table: Table, web: Record) -> None:
+def test_remove_deletes_only_the_record_that_was_read(table: Table, web: Record) -> None:
     with pytest.raises(Rejected):
         table.specs.remove(web.model_copy(update={"uid": UID.replace("8", "9")}))
     assert table.specs.record("web") is not None
@@ -410,15 +410,15 @@ def test_only_the_record_that_was_seen_is_removed(table: Table, web: Record) -> 
     assert table.specs.record("web") is None
 
 
-def test_records_and_history_are_told_apart(table: Table, web: Record) -> None:
+def test_history_is_separate_from_records(table: Table, web: Record) -> None:
     held, _ = table.claim()
     table.records.conclude(held, {"outcomes": 1}, None, outcome())
     assert [record.name for record in table.specs.records()] == ["web"]
     assert table.specs.history("web") == [outcome()]
-    assert table.specs.history("nobody") == []
+    assert table.specs.history("unknown") == []
 
 
-def test_issuer_definitions_are_kept(table: Table) -> None:
+def test_issuer_definition_round_trip(table: Table) -> None:
     from evercert.documents.spec import Component
 
     definition = Component.model_validate({"type": "self-signed", "note": "x"})
@@ -428,7 +428,7 @@ def test_issuer_definitions_are_kept(table: Table) -> None:
 
 
 @pytest.mark.parametrize("issuer", [None, "main", "stack"])
-def test_a_pause_stands_until_it_is_taken_away(table: Table, issuer: str | None) -> None:
+def test_pause_remains_until_it_is_removed(table: Table, issuer: str | None) -> None:
     assert table.specs.pause(issuer, START, "the CA moves") is True
     assert table.specs.pause(issuer, START + timedelta(hours=1), "again") is False
     assert table.specs.pauses() == {issuer: Pause(START, "the CA moves")}
@@ -438,22 +438,22 @@ def test_a_pause_stands_until_it_is_taken_away(table: Table, issuer: str | None)
     assert table.specs.pauses() == {}
 
 
-def test_the_pauses_of_an_issuer_and_of_the_stack_are_two(table: Table) -> None:
+def test_pauses_of_an_issuer_and_of_the_stack_are_independent(table: Table) -> None:
     table.specs.pause(None, START)
     table.specs.pause("main", START)
     table.specs.resume("main")
     assert table.specs.pauses() == {None: Pause(START)}
 
 
-def test_a_pause_by_hand_counts(world) -> None:
+def test_pause_set_by_a_manual_edit_counts(world) -> None:
     client = world.operator.dynamodb
     client.put_item(TableName=world.issuers_table, Item={"pk": {"S": "pause#stack"}, "paused_at": {"N": "1"}})
     assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses() == {None: Pause(None)}
 
 
-# -- what the emulator never does -------------------------------------------------------------------------------------
+# -- conditions that the emulator never produces ----------------------------------------------------------------------
 class Conflicting:
-    """A DynamoDB client whose writes meet an operator's transaction a few times (API: TransactionConflictException)."""
+    """A DynamoDB client whose writes conflict with an operator's transaction (TransactionConflictException)."""
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -478,7 +478,7 @@ class Conflicting:
 
 @pytest.mark.parametrize("times", [0, 2, 3])
 @pytest.mark.parametrize("how", ["update", "conclude", "write"])
-def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times: int, how: str) -> None:
+def test_write_retries_transaction_conflicts_and_then_fails(times: int, how: str) -> None:
     client = Conflicting(times)
     held = ClaimedRecord("web", Claim(id="mine", until=START), 1, None, None)
     inventory, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i")
@@ -496,8 +496,8 @@ def test_a_write_that_meets_a_transaction_is_tried_again_and_then_given_up(times
             calls[how]()
 
 
-def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(table: Table, web: Record) -> None:
-    """A restored copy may be older than the outcomes beside it."""
+def test_conclude_skips_outcome_numbers_in_use(table: Table, web: Record) -> None:
+    """A restored record may be older than the outcomes beside it."""
     for number in (1, 2, 3):
         made = outcome().model_copy(update={"number": number})
         table.put({**items.outcome_item(made)})
@@ -509,7 +509,7 @@ def test_a_record_that_counts_its_outcomes_too_low_takes_the_next_free_number(ta
     assert table.item("web", stored.key) is not None
 
 
-def test_a_record_at_rest_says_so_and_one_that_is_due_does_not(table: Table, web: Record) -> None:
+def test_record_at_rest_is_marked_and_a_due_one_is_not(table: Table, web: Record) -> None:
     held, _ = table.claim()
     table.records.release(held, {}, None, START)
     assert table.specs.record("web").resting is True
@@ -519,16 +519,16 @@ def test_a_record_at_rest_says_so_and_one_that_is_due_does_not(table: Table, web
     assert table.specs.record("web").resting is False
 
 
-def test_a_look_changes_nothing(table: Table, web: Record) -> None:
+def test_look_changes_nothing(table: Table, web: Record) -> None:
     before = table.item("web", items.SK)
     assert table.records.look("web") == table.specs.record("web")
-    assert table.records.look("nobody") is None
+    assert table.records.look("unknown") is None
     assert table.item("web", items.SK) == before
 
 
 @pytest.mark.parametrize("how", ["update", "release", "write"])
-def test_an_item_says_which_version_wrote_it_last(table: Table, web: Record, how: str) -> None:
-    """So that an older evercert, after a rollback, leaves it alone."""
+def test_write_stores_the_schema_version(table: Table, web: Record, how: str) -> None:
+    """An older evercert leaves the item alone after a rollback."""
     item = table.item("web", items.SK)
     table.put({**item, "schema": {"N": "1"}})
     if how == "write":

@@ -1,4 +1,4 @@
-"""The sweep on a table: what hands, or a restored copy, have done to it."""
+"""The sweep repairs a table after manual edits or a restore from a backup."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def swept(world: World, pages: DynamoDBPages) -> Swept:
         pytest.param("SET due_at = :v", {"v": {"S": "next week"}}, id="mistyped"),
     ],
 )
-def test_what_no_index_holds_is_issued_after_the_sweep(world: World, pages, expression: str, values: dict) -> None:
+def test_sweep_makes_unindexed_records_due(world: World, pages, expression: str, values: dict) -> None:
     want(world)
     change(world, expression, **values)
     assert swept(world, pages).repaired == 1
     world.settle(world.settled)
 
 
-def test_what_the_index_holds_and_what_rests_is_left_alone(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_ignores_indexed_and_resting_records(world: World, pages: DynamoDBPages) -> None:
     want(world)
     world.settle(world.settled)
     before = world.items()
@@ -60,7 +60,7 @@ def test_what_the_index_holds_and_what_rests_is_left_alone(world: World, pages: 
     assert [item for item in world.items() if item["pk"]["S"] != "sweep"] == before
 
 
-def test_an_item_that_does_not_parse_is_rejected_once_and_then_rests(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_rejects_an_unparsable_item_once(world: World, pages: DynamoDBPages) -> None:
     item = {**items.key("web"), "spec": {"S": "not json"}, "schema": {"N": "1"}}
     world.operator.dynamodb.put_item(TableName=world.table, Item=item)
     for _ in range(3):
@@ -71,7 +71,7 @@ def test_an_item_that_does_not_parse_is_rejected_once_and_then_rests(world: Worl
     assert [event["type"] for event in world.events()] == ["spec.rejected"]
 
 
-def test_an_outcome_that_lost_its_due_time_is_announced(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_announces_an_outcome_without_due_time(world: World, pages: DynamoDBPages) -> None:
     want(world)
     world.settle(world.settled)
     world.events()
@@ -84,7 +84,7 @@ def test_an_outcome_that_lost_its_due_time_is_announced(world: World, pages: Dyn
     assert [event["type"] for event in world.events()] == ["certificate.issued"]
 
 
-def test_progress_is_kept_bound_to_what_was_read(pages: DynamoDBPages) -> None:
+def test_sweep_progress_is_bound_to_the_cursor_read(pages: DynamoDBPages) -> None:
     begun, further = Progress("1"), Progress("2", START)
     assert pages.progress() == Progress()
     assert pages.save(Progress(), begun) is True
@@ -94,14 +94,14 @@ def test_progress_is_kept_bound_to_what_was_read(pages: DynamoDBPages) -> None:
     assert pages.progress() == further
 
 
-def test_a_cursor_that_does_not_parse_begins_anew(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_restarts_after_an_invalid_cursor(world: World, pages: DynamoDBPages) -> None:
     cursor = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}, "progress": {"S": "page five"}}
     world.operator.dynamodb.put_item(TableName=world.table, Item=cursor)
     want(world)
     assert swept(world, pages).finished is True
 
 
-def test_the_sweep_reads_no_spec_and_no_sealed_key(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_reads_neither_specs_nor_sealed_keys(world: World, pages: DynamoDBPages) -> None:
     want(world)
     sizes = []
     world.clients.dynamodb.meta.events.register(
@@ -112,7 +112,7 @@ def test_the_sweep_reads_no_spec_and_no_sealed_key(world: World, pages: DynamoDB
     assert all(set(item) <= {"pk", "sk", "due_shard", "due_at", "resting", "published_at"} for item in sizes)
 
 
-def test_an_item_that_was_written_since_it_was_seen_is_left_alone(world: World, pages: DynamoDBPages) -> None:
+def test_sweep_ignores_an_item_changed_since_it_was_read(world: World, pages: DynamoDBPages) -> None:
     want(world)
     change(world, "REMOVE due_at, due_shard")
     (entry,) = [e for e in pages.page(None)[0] if e.key[1] == "record"]

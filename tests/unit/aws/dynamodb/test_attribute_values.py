@@ -1,4 +1,4 @@
-"""DynamoDB's notation: what is written is read, and what hands have left fits nowhere."""
+"""DynamoDB attribute values: round trips, and values that evercert never writes."""
 
 from decimal import Decimal
 
@@ -18,31 +18,31 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_is_written_is_read(value):
+def test_value_round_trip(value):
     assert notation.read(notation.written(value)) == value
 
 
 @given(VALUES)
-def test_it_is_the_notation_of_boto3(value):
+def test_value_matches_the_notation_of_boto3(value):
     assert TypeDeserializer().deserialize(notation.written(value)) == value
     assert notation.read(TypeSerializer().serialize(value)) == value
 
 
-def test_a_truth_value_is_no_number():
+def test_boolean_is_not_a_number():
     assert notation.written(True) == {"BOOL": True}
     assert notation.written(1) == {"N": "1"}
 
 
-def test_a_tuple_is_a_list():
+def test_tuple_becomes_a_list():
     assert notation.written(("a", Decimal(1))) == {"L": [{"S": "a"}, {"N": "1"}]}
 
 
 @pytest.mark.parametrize("value", [1.5, b"bytes", {"a"}, object()], ids=["float", "bytes", "set", "object"])
-def test_what_no_record_holds_is_refused(value):
+def test_unsupported_value_is_refused(value):
     with pytest.raises(TypeError, match="is ever stored"):
         notation.written({"deep": [value]})
 
 
 @pytest.mark.parametrize("value", [{"B": b"bytes"}, {"SS": ["a"]}, {"NS": ["1"]}], ids=str)
-def test_what_only_hands_can_have_left_stays_as_it_is(value):
+def test_foreign_attribute_type_is_kept_as_it_is(value):
     assert notation.read(value) == value
