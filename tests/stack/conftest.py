@@ -24,17 +24,17 @@ NAMES = [f"kill-{when}-{at}-x" for at in range(1, CALLS + 1) for when in ("befor
 
 
 class Stack:
-    """A deployed stack, and ways to look at it."""
+    """A deployed stack, and methods to inspect it."""
 
     def __init__(self, running: Emulator, outputs: dict[str, str]) -> None:
         self.running = running
         self.outputs = outputs
         self.table = outputs["CertificatesTable"]
-        self.said: list[str] = []  # by the command, in this session
-        self.doubles: list[Planted] = []  # of Infisical, with secrets that nobody else may hold
+        self.said: list[str] = []  # output of the command in this session
+        self.doubles: list[Planted] = []  # doubles of Infisical; their secrets must appear nowhere else
 
     def client(self, service: str, **more: Any) -> Any:
-        """As root of the emulator."""
+        """Return a client with the emulator's root credentials."""
         return boto3.client(service, **{**client_arguments(self.running), **more})
 
     def resource(self, logical_id: str) -> str:
@@ -42,7 +42,7 @@ class Stack:
         return next(r["PhysicalResourceId"] for r in found if r["LogicalResourceId"] == logical_id)
 
     def role(self, name: str) -> dict[str, str]:
-        """Credentials of a role; unlike root's, they are verified and their permissions enforced."""
+        """Return credentials of a role; unlike root's, the emulator verifies them and enforces their permissions."""
         arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
         found = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
         return {
@@ -52,7 +52,7 @@ class Stack:
         }
 
     def evercert(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """The command, in a process of its own."""
+        """Run the command in a process of its own."""
         values = {"PATH": "/usr/bin:/bin", "COLUMNS": "160", **self.running.environment, **environment}
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         done = subprocess.run(
@@ -67,13 +67,13 @@ class Stack:
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The command, still running; whoever starts it ends it."""
+        """Start the command and return at once; the caller ends the process."""
         values = {"PATH": "/usr/bin:/bin", **self.running.environment}
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         return subprocess.Popen(command, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def subscribe(self, **policy: list[str]) -> Callable[[], list[dict[str, Any]]]:
-        """A queue with a filter policy; answers what it received so far."""
+        """Subscribe a queue with a filter policy; return a function that lists the messages received so far."""
         sqs = self.client("sqs")
         url = sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex[:8]}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -99,7 +99,7 @@ class Stack:
         return look
 
     def items(self, name: str | None = None, table: str | None = None) -> list[dict[str, Any]]:
-        """The items of one certificate, or of all; or of another table."""
+        """Return the items of one certificate or of all, from the given table."""
         found: list[dict[str, Any]] = []
         scan = self.client("dynamodb").get_paginator("scan")
         for page in scan.paginate(TableName=table or self.table, ConsistentRead=True):
@@ -113,7 +113,7 @@ class Stack:
         return json.loads(found["SecretString"])
 
     def logs(self, function: str) -> list[dict[str, Any]]:
-        """What the function said, line by line; the platform's own lines are left out."""
+        """Return the log lines that the function wrote, without the platform's own lines."""
         lines = []
         for page in (
             self.client("logs")
@@ -125,12 +125,12 @@ class Stack:
 
 
 def document(folder: Path, *names: str, **changes: Any) -> str:
-    """A file with one self-signed certificate for each name."""
+    """Write a document with one self-signed certificate per name."""
     return written(folder, {"development": {"type": "self-signed"}}, [{"name": name, **changes} for name in names])
 
 
 def written(folder: Path, issuers: dict[str, Any], certificates: list[dict[str, Any]]) -> str:
-    """A file with these issuers, and these certificates where they are no usual ones."""
+    """Write a document with these issuers and certificates; defaults apply to missing keys."""
     usual = {
         "issuer": "development",
         "attributes": {"common-name": "www.example.com", "ttl": "90d"},
@@ -147,7 +147,7 @@ def written(folder: Path, issuers: dict[str, Any], certificates: list[dict[str, 
 
 
 def until(condition: Callable[[], bool], seconds: float, every: float = 1.0) -> bool:
-    """Waits for something of the stack, with an end."""
+    """Wait until the condition holds or the time is up; return whether it holds."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         if condition():
@@ -158,13 +158,13 @@ def until(condition: Callable[[], bool], seconds: float, every: float = 1.0) -> 
 
 @pytest.fixture(scope="session")
 def kills(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the killer notes whom it killed."""
+    """Directory in which the killer records the certificates whose process it killed."""
     return tmp_path_factory.mktemp("kills")
 
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every private key is noted that the issuer makes, for those who look for it elsewhere."""
+    """Directory that records every private key the issuer generates, for tests that search for leaks."""
     return tmp_path_factory.mktemp("keys")
 
 
@@ -185,7 +185,7 @@ def infisical(stack: Stack) -> Iterator[Planted]:
 
 @pytest.fixture(scope="session")
 def logged_in(stack: Stack, infisical: Planted, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A certificate by each kind of login, by that name; every other key is made by the server."""
+    """Issue one certificate per login type, named after it; the server generates every other key."""
     prefix = f"{CREDENTIALS}/login-{uuid.uuid4().hex[:6]}"
     auths = plant(infisical, stack.client("secretsmanager"), prefix)
     issuers = {f"by-{kind}": definition(infisical, auth) for kind, auth in auths.items()}
@@ -200,7 +200,7 @@ def logged_in(stack: Stack, infisical: Planted, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session")
 def announced(stack: Stack) -> Callable[[], list[dict[str, Any]]]:
-    """Everything that is announced in this session."""
+    """Subscribe to all events of this session."""
     return stack.subscribe()
 
 
@@ -208,9 +208,9 @@ def announced(stack: Stack) -> Callable[[], list[dict[str, Any]]]:
 def condemned(
     stack: Stack, announced: Callable[[], list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], list[dict[str, Any]]]:
-    """Certificates whose issuer dies, one at each call; answers the events about them.
+    """Apply certificates whose issuer dies, once at each call; return a function that lists their events.
 
-    They take their time to come back, so they are begun first and looked at last.
+    Recovery takes minutes, so they start first and are checked last.
     """
     received = stack.subscribe(certificate=NAMES)
     applied = stack.evercert("apply", document(tmp_path_factory.mktemp("condemned"), *NAMES))
@@ -220,13 +220,13 @@ def condemned(
 
 @pytest.fixture(autouse=True)
 def _condemned_first(condemned: Callable[[], list[dict[str, Any]]]) -> None:
-    """Whatever is tested on the stack is tested while functions die around it."""
+    """Run every stack test while functions are killed in the background."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits goes late: by then it has waited long enough. The canaries look at all that was left."""
+    """Run tests that wait for a schedule late, and the canaries last: they search everything left behind."""
     last = [
-        "tests/stack/test_infisical.py::test_a_certificate_is_issued_and_renewed",
+        "tests/stack/test_infisical.py::test_short_lived_certificate_is_renewed",
         "tests/stack/test_crash",
         "tests/stack/test_canaries",
     ]

@@ -1,4 +1,4 @@
-"""Items as hands write them into the table, past everything that `apply` would have checked."""
+"""Table items as manual edits create them, without the checks of `apply`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evercert.timestamps import to_text
 
 
 def wanted(name: str, **changes: Any) -> dict[str, Any]:
-    """A spec as it is stored, with what the hand has changed."""
+    """Return a stored spec with these changes."""
     spec = {
         "name": name,
         "issuer": "development",
@@ -28,7 +28,7 @@ def wanted(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def planted(name: str, spec: Any = None, **attributes: Any) -> dict[str, Any]:
-    """The item of a record that was due a while ago; an attribute that is None is left out."""
+    """Return the item of an overdue record; an attribute of None is left out."""
     values = {
         "pk": items.pk(name),
         "sk": items.SK,
@@ -46,7 +46,7 @@ def planted(name: str, spec: Any = None, **attributes: Any) -> dict[str, Any]:
 
 
 def bundle() -> dict[str, bytes]:
-    """What somebody else has imported into ACM: the emulator takes anything, but evercert reads what is there."""
+    """Return a valid certificate to import into ACM as a foreign one: the emulator accepts anything, evercert parses it."""
     key = PrivateKey.generate("EC_prime256v1")
     spec = Spec.model_validate(wanted("theirs"))
     csr = key.sign_csr(spec.attributes)

@@ -1,4 +1,4 @@
-"""A document of the agent on a stack: its credentials go into a secret, before the issuers that refer to it."""
+"""Apply an agent document to a stack: its credentials become a secret before the issuers that refer to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stack.conftest import Stack
 
 @pytest.fixture
 def apply(stack: Stack, tmp_path: Path):
-    """Applies a document of one certificate with this client secret; the certificate is deleted in the end."""
+    """Return a function that applies a one-certificate document with this client secret; clean up afterwards."""
     mark = uuid.uuid4().hex[:8]
     name = f"agent-{mark}"
     file = tmp_path / "agent.yaml"
@@ -37,7 +37,7 @@ def apply(stack: Stack, tmp_path: Path):
     stack.evercert("delete", name, "--yes")
 
 
-def test_credentials_of_a_document_are_kept_in_a_secret_and_nowhere_else(stack: Stack, apply) -> None:
+def test_agent_credentials_are_stored_only_in_a_secret(stack: Stack, apply) -> None:
     first, second = uuid.uuid4().hex, uuid.uuid4().hex
     secrets = stack.client("secretsmanager")
 

@@ -1,4 +1,4 @@
-"""The deployed alarms ring for what the functions send."""
+"""The deployed alarms fire on the metrics that the functions send."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def send(stack: Stack, metric: str, value: float, at: float, **dimensions: str) 
         ("AcmQuotaAlarm", "AcmImportsShare", 80, {"service": "issuer"}),
     ],
 )
-def test_an_alarm_rings_for_what_is_sent(
+def test_alarm_fires_on_its_metric(
     stack: Stack, alarm: str, metric: str, value: float, dimensions: dict[str, str]
 ) -> None:
     now = time.time()
-    for minutes in (0, 5, 10):  # as long as any of them looks back
+    for minutes in (0, 5, 10):  # the longest evaluation period of any alarm
         send(stack, metric, value, now - minutes * 60, **dimensions)
     assert until(lambda: state(stack, alarm) == "ALARM", seconds=30)
 
 
-def test_the_dashboard_is_there(stack: Stack) -> None:
+def test_dashboard_exists(stack: Stack) -> None:
     names = [each["DashboardName"] for each in stack.client("cloudwatch").list_dashboards()["DashboardEntries"]]
     assert f"{STACK}-eu-central-1" in names

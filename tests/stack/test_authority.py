@@ -1,4 +1,4 @@
-"""The authority of the deployed stack: what its roles may do, and a certificate from end to end."""
+"""The authority on the deployed stack: permissions of its roles, and one certificate from end to end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Ready:
-    """Set up, and what the issuer's role is known as."""
+    """An authority that is set up, and the name of the issuer's role."""
 
     stack: Stack
     found: LocalAuthority
@@ -72,7 +72,7 @@ def front(stack: Stack) -> Client:
     return role(stack, "AuthorityRole")
 
 
-def test_the_signer_signs_digests_with_issuing_keys_alone(ready: Ready, signer: Client) -> None:
+def test_signer_signs_only_digests_with_issuing_keys(ready: Ready, signer: Client) -> None:
     issuing, root = ready.key("issuing-ec"), ready.key("root")
     assert signer("kms").sign(KeyId=issuing, **DIGEST)["Signature"]
     assert denied(lambda: signer("kms").sign(KeyId=issuing, **RAW))
@@ -82,7 +82,7 @@ def test_the_signer_signs_digests_with_issuing_keys_alone(ready: Ready, signer: 
 
 
 @pytest.mark.parametrize("name", ["AuthorityRole", "IssuerRole", "CheckerRole"])
-def test_no_other_function_signs(ready: Ready, name: str) -> None:
+def test_other_functions_cannot_sign(ready: Ready, name: str) -> None:
     client = role(ready.stack, name)("kms")
     grant = {"GranteePrincipal": ready.stack.outputs["AuthorityRole"], "Operations": ["Sign"]}
     for key in (ready.key("issuing-ec"), ready.key("root")):
@@ -90,8 +90,8 @@ def test_no_other_function_signs(ready: Ready, name: str) -> None:
         assert denied(lambda key=key: client.create_grant(KeyId=key, **grant))
 
 
-def test_not_even_a_role_that_may_use_all_keys(ready: Ready) -> None:
-    """Its own policy may come to say what it will: the key's refusal outweighs it."""
+def test_key_policy_denies_a_role_with_all_kms_permissions(ready: Ready) -> None:
+    """The key policy's denial outweighs whatever the role's own policy allows."""
     name = ready.stack.resource("AuthorityRole")
     iam = ready.stack.client("iam")
     everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
@@ -106,7 +106,7 @@ def test_not_even_a_role_that_may_use_all_keys(ready: Ready) -> None:
 
 
 @pytest.mark.parametrize("name", ["AuthorityRole", "SignerRole", "IssuerRole", "CheckerRole"])
-def test_no_function_writes_what_operators_set_up(ready: Ready, name: str) -> None:
+def test_functions_cannot_write_the_configuration(ready: Ready, name: str) -> None:
     table = {"TableName": ready.stack.outputs["AuthorityConfiguration"]}
     client = role(ready.stack, name)("dynamodb")
     key = {"pk": {"S": "ca"}, "sk": {"S": "x"}}
@@ -117,7 +117,7 @@ def test_no_function_writes_what_operators_set_up(ready: Ready, name: str) -> No
     assert denied(lambda: client.get_item(Key=key, **table)) is not reads
 
 
-def test_the_ledger_can_be_added_to_and_nothing_else(ready: Ready, signer: Client, front: Client) -> None:
+def test_ledger_is_append_only(ready: Ready, signer: Client, front: Client) -> None:
     table = {"TableName": ready.stack.outputs["AuthorityLedger"]}
     key = {"pk": {"S": "order#test"}, "sk": {"S": "probe"}}
     condition = {"ConditionExpression": "attribute_not_exists(pk)"}
@@ -130,7 +130,7 @@ def test_the_ledger_can_be_added_to_and_nothing_else(ready: Ready, signer: Clien
     assert denied(lambda: front("dynamodb").put_item(Item=key, **table))
 
 
-def test_the_front_calls_the_signer_and_no_other_function(ready: Ready, front: Client, signer: Client) -> None:
+def test_api_function_invokes_only_the_signer(ready: Ready, front: Client, signer: Client) -> None:
     outputs = ready.stack.outputs
     answer = front("lambda").invoke(FunctionName=outputs["SignerFunction"], Payload=b'{"verb": "anything"}')
     assert "refused" in json.loads(answer["Payload"].read())
@@ -138,7 +138,7 @@ def test_the_front_calls_the_signer_and_no_other_function(ready: Ready, front: C
     assert denied(lambda: signer("lambda").invoke(FunctionName=outputs["AuthorityFunction"], Payload=b"{}"))
 
 
-def test_the_front_alone_opens_its_seal(ready: Ready, front: Client, signer: Client) -> None:
+def test_only_the_api_function_opens_its_seal(ready: Ready, front: Client, signer: Client) -> None:
     key, context = ready.stack.resource("AuthoritySealKey"), {"evercert:stack": STACK}
     blob = front("kms").encrypt(KeyId=key, Plaintext=b"key", EncryptionContext=context)["CiphertextBlob"]
     sealed = {"KeyId": key, "CiphertextBlob": blob, "EncryptionContext": context}
@@ -148,8 +148,8 @@ def test_the_front_alone_opens_its_seal(ready: Ready, front: Client, signer: Cli
     assert front("kms").decrypt(**sealed)["Plaintext"] == b"key"
 
 
-def test_an_operator_signs_no_leaf(ready: Ready) -> None:
-    """One with all of KMS in the own policy, and no place in the key's."""
+def test_operator_cannot_sign_leaves(ready: Ready) -> None:
+    """The operator's policy allows all of KMS; the key policy does not name the operator."""
     iam, sts = ready.stack.client("iam"), ready.stack.client("sts")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
@@ -163,12 +163,12 @@ def test_an_operator_signs_no_leaf(ready: Ready) -> None:
     )  # fmt: skip
     assert denied(lambda: client.sign(KeyId=ready.key("issuing-ec"), **DIGEST))
     root = {"Message": b"\0" * 48, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_384"}
-    assert client.sign(KeyId=ready.key("root"), **root)["Signature"]  # a ceremony is an operator's
+    assert client.sign(KeyId=ready.key("root"), **root)["Signature"]  # the ceremony runs as an operator
 
 
 @pytest.fixture(scope="module")
 def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The certificate of the agent's document, as the secret has it."""
+    """Return the secret of the agent document's certificate."""
     folder = tmp_path_factory.mktemp("agent")
     document = with_address(ROOT / "examples" / "agent.yaml", ready.found.address, folder)
     environment = {**trust_environment(ready.found.ca_bundle, folder), "INFISICAL_MACHINE_IDENTITY_ID": ready.identity}
@@ -179,7 +179,7 @@ def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
 
 
 def fetched(ready: Ready, address: str, folder: Path, body: object = None, token: str | None = None) -> bytes:
-    """Without a token, as a verifier fetches it; with a body it is posted."""
+    """Fetch without a token, as a verifier does; send a POST if there is a body."""
     bundle = folder / "transport.pem"
     bundle.write_text(ready.found.ca_bundle)
     trust = ssl.create_default_context(cafile=str(bundle))
@@ -190,19 +190,19 @@ def fetched(ready: Ready, address: str, folder: Path, body: object = None, token
         return bytes(answer.read())
 
 
-def test_a_certificate_chains_to_the_root_in_kms(ready: Ready, issued: dict[str, str]) -> None:
+def test_certificate_chains_to_the_root_in_kms(ready: Ready, issued: dict[str, str]) -> None:
     root = ready.said("ca", "show", "root", "--pem")
     assert verify(issued["certificate"], trusted=root, chain=issued["fullchain"]) == "OK"
     assert ready.found.count("/auth/aws-auth/login") >= 1
 
 
-def test_everything_that_was_signed_is_known(ready: Ready, issued: dict[str, str]) -> None:
+def test_every_signature_is_in_the_ledger(ready: Ready, issued: dict[str, str]) -> None:
     answer = json.loads(ready.said("audit", "--json"))
     assert answer["signed"] >= 1
     assert answer["unknown"] == []
 
 
-def test_a_revoked_certificate_is_in_the_list_that_it_names(
+def test_revoked_certificate_is_in_its_crl(
     ready: Ready, issued: dict[str, str], tmp_path: Path
 ) -> None:
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
@@ -224,8 +224,8 @@ def test_a_revoked_certificate_is_in_the_list_that_it_names(
     assert crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
 
 
-def test_a_ledger_that_the_front_does_not_know_rings(ready: Ready, signer: Client) -> None:
-    """As if a stolen front had had something signed, and had kept it to itself."""
+def test_unknown_ledger_entry_raises_the_alarm(ready: Ready, signer: Client) -> None:
+    """Sign something behind the back of the API function, as a compromised one would."""
     table = ready.stack.outputs["AuthorityLedger"]
     item = {"pk": {"S": "order#hidden"}, "sk": {"S": "result"}, "sha256": {"S": "00"}}
     signer("dynamodb").put_item(TableName=table, Item=item, ConditionExpression="attribute_not_exists(pk)")
@@ -235,8 +235,8 @@ def test_a_ledger_that_the_front_does_not_know_rings(ready: Ready, signer: Clien
     ready.stack.client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in ("pk", "sk")})
 
 
-def test_no_secret_of_it_lies_in_a_log_or_a_table(ready: Ready, tmp_path: Path) -> None:
-    """Of a login by client secret and of a key that the authority makes: whatever only the client may have."""
+def test_authority_secrets_are_in_no_log_or_table(ready: Ready, tmp_path: Path) -> None:
+    """Search for a client secret, and for a key generated by the authority: only the client may hold them."""
     granted = ("--profile", PROFILE, "--permission", "request", "--permission", "read-key")
     made = json.loads(ready.said("identity", "create", "canary", "--universal", *granted, "--json"))
     api = f"{ready.found.address}/api"

@@ -1,4 +1,4 @@
-"""The template as it ships goes through `sam build` without the interpreter it is for."""
+"""Build the template with `sam build` on a machine without the target's interpreter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tools.local_stack import ENVIRONMENT, ROOT, tool
 
 @pytest.fixture
 def path_without_the_target(tmp_path: Path) -> str:
-    """A PATH on which `python3.13` is a name that runs nothing, as version managers leave behind."""
+    """Return a PATH on which `python3.13` does not run, like the shims of version managers."""
     placeholder = tmp_path / "bin" / "python3.13"
     placeholder.parent.mkdir()
     placeholder.write_text("#!/bin/sh\necho not installed >&2\nexit 127\n")
@@ -23,7 +23,7 @@ def path_without_the_target(tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(sys.version_info[:2] == (3, 13), reason="this very interpreter is the target's")
-def test_the_default_target_builds_from_wheels_alone(tmp_path: Path, path_without_the_target: str) -> None:
+def test_default_target_builds_from_wheels(tmp_path: Path, path_without_the_target: str) -> None:
     built = tmp_path / "build"
     done = subprocess.run(
         [tool("sam"), "build", "--build-dir", str(built)],
@@ -43,5 +43,5 @@ def test_the_default_target_builds_from_wheels_alone(tmp_path: Path, path_withou
 
 
 def _pip_settings() -> dict[str, str]:
-    """Where packages come from on this machine."""
+    """Return pip's index settings of this machine."""
     return {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_"))}

@@ -1,7 +1,7 @@
-"""P6 on the deployed stack, last of all: whatever this session has left anywhere is searched for its secrets.
+"""P6 on the deployed stack: search everything that this session left behind for its secrets. Runs last.
 
-Private keys are noted by the functions' own processes as they send them to be sealed (killer/sitecustomize.py), so that
-those are looked for too that never reached a destination.
+The functions' processes record private keys as they send them to be sealed (killer/sitecustomize.py). The search
+therefore includes keys that never reached a destination.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from tests.tools.local_stack import STACK
 
 pytestmark = pytest.mark.timeout(300)
 
-LENGTH = 24  # characters of a form of a secret that are looked for, from both of its ends
-_FILLERS = re.compile(r"\\+[nrt]|\s")  # line breaks, as they are and as JSON and Python write them
+LENGTH = 24  # characters of a secret's form to search for, from both ends
+_FILLERS = re.compile(r"\\+[nrt]|\s")  # line breaks, raw and as JSON and Python escape them
 Event = dict[str, Any]
 
 
 class Scanner:
-    """Finds any form of any secret in one pass over a text."""
+    """Search a text for every form of every secret in one pass."""
 
     def __init__(self) -> None:
         self._needles: dict[str, str] = {}
 
     def know(self, what: str, secret: bytes) -> None:
-        """Plain, hexadecimal, as base64 at any place within a longer text, as a number, and as Python prints bytes."""
+        """Add a secret: plain, hexadecimal, base64 at any offset, as a number, and as Python prints bytes."""
         forms = [secret.hex(), secret.hex().upper(), secret.hex(":"), str(int.from_bytes(secret)), repr(secret)[2:-1]]
         forms.append(secret.decode("latin-1"))
         for before in range(3):
-            # The first and the last characters depend on what stands around it.
+            # The first and the last characters depend on the surrounding text.
             text = base64.b64encode(bytes(before) + secret + bytes(3)).decode()
             inner = text[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
             forms += [inner, inner.replace("+", "-").replace("/", "_")]
@@ -57,7 +57,7 @@ class Scanner:
                 self._needles[bare[:LENGTH]] = self._needles[bare[-LENGTH:]] = what
 
     def know_key(self, what: str, der: bytes) -> None:
-        """By its private numbers, which are in every encoding of it; its public ones are anywhere."""
+        """Add the key's private numbers, which every encoding contains; the public ones may appear anywhere."""
         key = serialization.load_der_private_key(der, password=None)
         match key:
             case ec.EllipticCurvePrivateKey():
@@ -73,7 +73,7 @@ class Scanner:
             self.know(what, number)
 
     def find(self, texts: Iterable[str]) -> set[str]:
-        """What was found; the secrets themselves are not in the answer."""
+        """Return the labels of the secrets found, never the secrets themselves."""
         needles, found = self._needles, set()
         for text in texts:
             bare = _FILLERS.sub("", text)
@@ -85,7 +85,7 @@ class Scanner:
 
 @dataclass
 class Canaries:
-    """What was planted, and where it lies by our own hand."""
+    """The planted secrets, and the places where this test put them."""
 
     token: str
     client_secret: str
@@ -94,7 +94,7 @@ class Canaries:
 
 @pytest.fixture(scope="module")
 def canaries(stack: Stack, announced: Callable[[], list[Event]], tmp_path_factory: pytest.TempPathFactory) -> Canaries:
-    """Secrets where people put them by mistake, and certificates of every kind of key."""
+    """Plant secrets where operators put them by mistake, and issue certificates with every key type."""
     mark, folder, table = uuid.uuid4().hex[:6], tmp_path_factory.mktemp("canaries"), stack.client("dynamodb")
     token, client_secret = f"st.{uuid.uuid4().hex}.{uuid.uuid4().hex}", f"ics_{uuid.uuid4().hex}{uuid.uuid4().hex}"
     here: dict[str, set[str]] = {}
@@ -151,11 +151,11 @@ def scanner(stack: Stack, keys: Path, canaries: Canaries, logged_in: dict[str, s
 
 
 def held_by(server: Planted) -> Iterator[tuple[str, str]]:
-    """What logs in at a double of Infisical, and what it gave to those who did."""
+    """Yield the secrets that clients present to a double of Infisical, and those that it returned to them."""
     yield "client secret of a login", server.client_secret
     yield "password of a login", server.ldap_password
     for text in server.tokens.given:
-        # A token's two first parts are of its kind, and those of all others begin alike.
+        # The header and the payload of a token vary little, so only the rest identifies it.
         yield "access token", text.rpartition(".")[2]
     for given in (server.cluster.given, server.tenant.given, server.google.given):
         for text in given:
@@ -163,7 +163,7 @@ def held_by(server: Planted) -> Iterator[tuple[str, str]]:
 
 
 def keys_of(server: Planted) -> Iterator[tuple[str, bytes]]:
-    """Keys that the server made for certificates, and the one that signs for a service account of Google's."""
+    """Yield the keys that the server generated for certificates, and the key of the Google service account."""
     pem = server.service_account_key["private_key"].encode()
     yield "service account's key", PrivateKey(serialization.load_pem_private_key(pem, password=None)).der()
     for one in server.issued:
@@ -176,7 +176,7 @@ def sealed(keys: Path) -> list[bytes]:
 
 
 def in_secrets(stack: Stack) -> Iterator[bytes]:
-    """The private keys of all secrets, as DER."""
+    """Yield the private keys of all secrets, as DER."""
     client = stack.client("secretsmanager")
     pages = client.get_paginator("list_secrets").paginate()
     for name in [secret["Name"] for page in pages for secret in page["SecretList"]]:
@@ -187,9 +187,9 @@ def in_secrets(stack: Stack) -> Iterator[bytes]:
                 yield PrivateKey(key).der()
 
 
-def test_every_key_that_a_secret_holds_is_looked_for(stack: Stack, keys: Path, scanner: Scanner) -> None:
+def test_scanner_knows_every_key_in_a_secret(stack: Stack, keys: Path, scanner: Scanner) -> None:
     delivered = set(in_secrets(stack))
-    noted = set(sealed(keys))  # afterwards: what is renewed meanwhile was noted before it was delivered
+    noted = set(sealed(keys))  # read last: a key renewed meanwhile was recorded before its delivery
     assert len(delivered) >= 4
     assert delivered <= noted
 
@@ -211,7 +211,7 @@ def test_every_key_that_a_secret_holds_is_looked_for(stack: Stack, keys: Path, s
     ],
     ids=["pem", "json", "json in json", "repr", "one line", "base64", "base64url", "base64 lines", "hex", "bytes", "number"],
 )  # fmt: skip
-def test_the_scanner_finds_a_planted_key(leak: Callable[[PrivateKey], str]) -> None:
+def test_scanner_finds_a_planted_key(leak: Callable[[PrivateKey], str]) -> None:
     scanner, key = Scanner(), PrivateKey.generate("EC_prime256v1")
     scanner.know_key("it", key.der())
     other = PrivateKey.generate("EC_prime256v1")
@@ -225,10 +225,10 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_the_scanner_finds_what_each_login_keeps_in_its_secret(
+def test_scanner_finds_each_login_in_its_secret(
     stack: Stack, infisical: Planted, scanner: Scanner
 ) -> None:
-    """Where it was put by hand; AWS has nothing to keep."""
+    """Logins were put there by the test; the AWS login stores nothing."""
     kept = proofs(infisical)
     assert {*kept, "aws-iam"} == set(LOGINS.entries) == {*KINDS, "aws-iam"}
     client = stack.client("secretsmanager")
@@ -238,7 +238,7 @@ def test_the_scanner_finds_what_each_login_keeps_in_its_secret(
         assert scanner.find([client.get_secret_value(SecretId=name)["SecretString"]]) == {what}, kind
 
 
-def test_the_scanner_knows_every_access_token_and_every_key_that_a_server_made(
+def test_scanner_knows_all_access_tokens_and_server_keys(
     stack: Stack, infisical: Planted, scanner: Scanner
 ) -> None:
     assert len(infisical.tokens.given) >= len(LOGINS.entries)
@@ -251,15 +251,15 @@ def test_the_scanner_knows_every_access_token_and_every_key_that_a_server_made(
 
 
 @pytest.mark.parametrize("form", [str, lambda text: base64.b64encode(f"id:{text}".encode()).decode()])
-def test_the_scanner_finds_a_planted_token_in_what_the_stack_itself_holds(
+def test_scanner_finds_tokens_planted_in_the_stack(
     stack: Stack, canaries: Canaries, scanner: Scanner, form: Callable[[str], str]
 ) -> None:
     assert scanner.find([f"authorization: {form(canaries.token)}"]) == {"the token"}
     everything = map(json.dumps, stack.items(table=stack.outputs["IssuersTable"]))
-    assert scanner.find(everything) == {"the token", "the client secret"}  # where we put them
+    assert scanner.find(everything) == {"the token", "the client secret"}  # in the places where this test put them
 
 
-def test_no_secret_is_in_the_logs(stack: Stack, scanner: Scanner) -> None:
+def test_logs_contain_no_secret(stack: Stack, scanner: Scanner) -> None:
     logs = stack.client("logs")
     groups = [
         group["logGroupName"]
@@ -273,7 +273,7 @@ def test_no_secret_is_in_the_logs(stack: Stack, scanner: Scanner) -> None:
 
 
 @pytest.mark.parametrize("table", ["CertificatesTable", "IssuersTable"])
-def test_no_secret_is_in_the_tables(stack: Stack, canaries: Canaries, scanner: Scanner, table: str) -> None:
+def test_tables_contain_no_secret(stack: Stack, canaries: Canaries, scanner: Scanner, table: str) -> None:
     items = stack.items(table=stack.outputs[table])
     assert items
     for item in items:
@@ -284,29 +284,29 @@ def test_no_secret_is_in_the_tables(stack: Stack, canaries: Canaries, scanner: S
         assert scanner.find([json.dumps(left)]) == set(), item["pk"]
 
 
-def test_no_secret_was_announced(announced: Callable[[], list[Event]], scanner: Scanner) -> None:
+def test_events_contain_no_secret(announced: Callable[[], list[Event]], scanner: Scanner) -> None:
     events = announced()
     assert events
     assert scanner.find(map(json.dumps, events)) == set()
 
 
 @pytest.mark.parametrize("queue", ["Queue", "DeadLetters"])
-def test_no_secret_is_on_a_queue(stack: Stack, scanner: Scanner, queue: str) -> None:
+def test_queues_contain_no_secret(stack: Stack, scanner: Scanner, queue: str) -> None:
     stack.client("sqs").send_message(
         QueueUrl=stack.outputs[queue], MessageBody='{"certificate": "peek"}', DelaySeconds=60
     )
     address = urllib.parse.quote(stack.outputs[queue], safe="")
     with urllib.request.urlopen(f"{stack.running.url}/_ministack/sqs/messages?QueueUrl={address}") as answer:
         text = answer.read().decode()
-    assert "peek" in text  # all are there to be seen, the delayed ones too
+    assert "peek" in text  # every message is visible, delayed ones too
     assert scanner.find([text]) == set()
 
 
-def test_no_secret_is_in_a_metric(stack: Stack, scanner: Scanner) -> None:
+def test_metrics_contain_no_secret(stack: Stack, scanner: Scanner) -> None:
     pages = stack.client("cloudwatch").get_paginator("list_metrics").paginate()
     assert scanner.find(json.dumps(metric) for page in pages for metric in page["Metrics"]) == set()
 
 
-def test_no_secret_was_shown_by_the_command(stack: Stack, scanner: Scanner) -> None:
+def test_command_output_contains_no_secret(stack: Stack, scanner: Scanner) -> None:
     assert len(stack.said) > 20
     assert scanner.find(stack.said) == set()

@@ -1,4 +1,4 @@
-"""The command line on a stack: every trouble is one line that says what to run."""
+"""The command line on a stack: every failure prints one line with the command that helps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAMBDA_TRUST = {
 
 @pytest.fixture(scope="session")
 def role_with(stack: Stack):
-    """Environment variables of a role that may do just this."""
+    """Return a function that creates a role with only these permissions; it returns the role's environment."""
 
     def make(*actions: str) -> dict[str, str]:
         name = f"operator-{uuid.uuid4().hex[:8]}"
@@ -51,40 +51,40 @@ def one_line(done, code: int, *words: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_no_such_stack(stack: Stack) -> None:
+def test_command_reports_an_unknown_stack(stack: Stack) -> None:
     one_line(
-        stack.evercert("list", "--stack", "nobody"), 1, "there is no stack nobody", "sam deploy --guided", "--stack"
+        stack.evercert("list", "--stack", "unknown"), 1, "there is no stack unknown", "sam deploy --guided", "--stack"
     )
 
 
-def test_the_wrong_region(stack: Stack) -> None:
+def test_command_reports_the_wrong_region(stack: Stack) -> None:
     one_line(stack.evercert("list", "--region", "us-east-1"), 1, "there is no stack evercert in us-east-1", "--region")
 
 
-def test_no_region(stack: Stack) -> None:
+def test_command_reports_a_missing_region(stack: Stack) -> None:
     one_line(stack.evercert("list", AWS_REGION="", AWS_DEFAULT_REGION=""), 1, "no AWS region", "--region")
 
 
-def test_no_credentials(stack: Stack, tmp_path: Path) -> None:
-    nobody = {
+def test_command_reports_missing_credentials(stack: Stack, tmp_path: Path) -> None:
+    absent = {
         "AWS_ACCESS_KEY_ID": "",
         "AWS_SECRET_ACCESS_KEY": "",
         "HOME": str(tmp_path),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    one_line(stack.evercert("list", **nobody), 1, "there are no AWS credentials", "aws configure")
+    one_line(stack.evercert("list", **absent), 1, "there are no AWS credentials", "aws configure")
 
 
-def test_expired_credentials(stack: Stack) -> None:
+def test_command_reports_expired_credentials(stack: Stack) -> None:
     wrong = {"AWS_ACCESS_KEY_ID": "ASIA0000000000000000", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "x"}
     one_line(stack.evercert("list", **wrong), 1, "credentials are expired or wrong", "sign in again")
 
 
-def test_a_missing_permission_on_the_stack(stack: Stack, role_with) -> None:
+def test_command_reports_a_missing_stack_permission(stack: Stack, role_with) -> None:
     one_line(stack.evercert("list", **role_with()), 1, "find stack evercert", "lacks a permission")
 
 
-def test_a_missing_permission_on_the_table_writes_nothing(stack: Stack, role_with, tmp_path: Path) -> None:
+def test_command_without_table_permission_writes_nothing(stack: Stack, role_with, tmp_path: Path) -> None:
     reader = role_with("cloudformation:DescribeStacks", "dynamodb:Scan")
     name = f"web-{uuid.uuid4().hex[:8]}"
     done = stack.evercert("apply", document(tmp_path, name), **reader)
@@ -94,7 +94,7 @@ def test_a_missing_permission_on_the_table_writes_nothing(stack: Stack, role_wit
     assert stack.items(name) == []
 
 
-def test_a_local_stack_that_is_not_running(stack: Stack) -> None:
+def test_command_reports_a_local_stack_that_is_not_running(stack: Stack) -> None:
     one_line(
         stack.evercert("list", AWS_ENDPOINT_URL="http://127.0.0.1:1"),
         1,
@@ -104,19 +104,19 @@ def test_a_local_stack_that_is_not_running(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "renew", "history"])
-def test_an_unknown_certificate(stack: Stack, command: str) -> None:
-    one_line(stack.evercert(command, "nobody"), 2, "there is no certificate 'nobody'", "evercert list")
+def test_command_reports_an_unknown_certificate(stack: Stack, command: str) -> None:
+    one_line(stack.evercert(command, "unknown"), 2, "there is no certificate 'unknown'", "evercert list")
 
 
-def test_a_bad_document_is_told_before_anything_is_asked_or_written(stack: Stack, tmp_path: Path) -> None:
+def test_apply_reports_an_invalid_document_before_any_call(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("version: evercert/v1\ncertificates:\n  - name: web\n    isuer: x\n")
-    done = stack.evercert("apply", str(file), "--stack", "nobody")
+    done = stack.evercert("apply", str(file), "--stack", "unknown")
     assert done.returncode == 2
     assert f"{file}:4: unknown key 'isuer'; did you mean 'issuer'?" in done.stderr
 
 
-def test_two_certificates_in_one_secret_are_refused_over_two_applies(stack: Stack, tmp_path: Path) -> None:
+def test_apply_refuses_a_secret_of_another_certificate(stack: Stack, tmp_path: Path) -> None:
     secret = f"evercert/certificates/{uuid.uuid4().hex[:8]}"
     target = [{"type": "secrets-manager", "secret": secret}]
     one, two = f"a-{uuid.uuid4().hex[:6]}", f"b-{uuid.uuid4().hex[:6]}"
@@ -130,7 +130,7 @@ def test_two_certificates_in_one_secret_are_refused_over_two_applies(stack: Stac
     assert stack.items(two) == []
 
 
-def test_dry_run_writes_nothing(stack: Stack, tmp_path: Path) -> None:
+def test_apply_dry_run_writes_nothing(stack: Stack, tmp_path: Path) -> None:
     name = f"web-{uuid.uuid4().hex[:8]}"
     done = stack.evercert("apply", document(tmp_path, name), "--dry-run")
     assert done.returncode == 0
@@ -138,7 +138,7 @@ def test_dry_run_writes_nothing(stack: Stack, tmp_path: Path) -> None:
     assert stack.items(name) == []
 
 
-def test_validate_asks_nobody(stack: Stack, tmp_path: Path) -> None:
+def test_validate_makes_no_calls(stack: Stack, tmp_path: Path) -> None:
     done = stack.evercert("validate", document(tmp_path, "a", "b"), AWS_ENDPOINT_URL="http://127.0.0.1:1")
     assert done.returncode == 0
     assert "2 certificates and 1 issuer" in done.stdout
@@ -147,7 +147,7 @@ def test_validate_asks_nobody(stack: Stack, tmp_path: Path) -> None:
 # -- operators --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def own(stack: Stack, tmp_path: Path) -> Callable[..., str]:
-    """Delivered certificates of an issuer of their own, so that no other test is disturbed; answers the issuer."""
+    """Return a function that issues certificates with an issuer of their own, isolated from other tests; it returns the issuer."""
 
     def make(*names: str, **changes: Any) -> str:
         issuer = f"ca-{uuid.uuid4().hex[:6]}"
@@ -172,7 +172,7 @@ def shown(stack: Stack, name: str) -> dict[str, Any]:
     return json.loads(stack.evercert("show", name, "--json").stdout)
 
 
-def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> None:
+def test_renew_selects_many_soonest_expiry_first_and_spreads_them(stack: Stack, own) -> None:
     late, soon, soonest = names(3)
     issuer = own(late, soon, soonest)
     one_line(stack.evercert("renew", "--issuer", issuer), 2, "Cannot ask for confirmation", "--yes")
@@ -195,17 +195,17 @@ def test_many_are_renewed_soonest_expiry_first_and_spread(stack: Stack, own) -> 
     assert until(lambda: [shown(stack, name)["revision"] for name in (soonest, soon, late)] == [3, 2, 2], 120)
 
 
-def test_renew_wants_to_know_whom(stack: Stack) -> None:
+def test_renew_requires_a_selection(stack: Stack) -> None:
     one_line(stack.evercert("renew"), 2, "--issuer ISSUER", "--all")
     one_line(stack.evercert("renew", "web", "--all"), 2, "nothing selected")
-    one_line(stack.evercert("renew", "--issuer", "nobody", "--yes"), 2, "no certificates of issuer 'nobody'")
+    one_line(stack.evercert("renew", "--issuer", "unknown", "--yes"), 2, "no certificates of issuer 'unknown'")
     one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
 
 
-def test_a_pause_is_a_flag_that_everybody_sees(stack: Stack, own) -> None:
+def test_pause_is_shown_by_every_command(stack: Stack, own) -> None:
     (name,) = names(1)
     issuer = own(name)
-    one_line(stack.evercert("pause", "--issuer", "nobody"), 2, "issuer 'nobody' is not defined")
+    one_line(stack.evercert("pause", "--issuer", "unknown"), 2, "issuer 'unknown' is not defined")
     done = stack.evercert("pause", "--issuer", issuer, "--reason", "CA moves")
     assert done.returncode == 0
     assert f"to resume it, run: evercert resume --issuer {issuer}" in done.stdout
@@ -221,16 +221,16 @@ def test_a_pause_is_a_flag_that_everybody_sees(stack: Stack, own) -> None:
     assert "delayed certificates are checked within 15 minutes" in done.stdout
     assert "was not paused" in stack.evercert("resume", "--issuer", issuer).stdout
     assert issuer not in stack.evercert("list").stderr
-    assert shown(stack, name)["state"] == "ready"  # an issuer is not taken for a pause, nor a pause for an issuer
+    assert shown(stack, name)["state"] == "ready"  # pauses and issuers are not mistaken for each other
 
 
-def test_what_is_deleted_leaves_secret_and_history(stack: Stack, own) -> None:
+def test_delete_keeps_secret_and_history(stack: Stack, own) -> None:
     (name,) = names(1)
     own(name)
-    one_line(stack.evercert("delete", name, "nobody", "--yes"), 2, "there is no certificate 'nobody'")
+    one_line(stack.evercert("delete", name, "unknown", "--yes"), 2, "there is no certificate 'unknown'")
     refused = stack.evercert("delete", name)
     assert refused.returncode == 2
-    assert f":secret:evercert/certificates/{name}" in refused.stdout  # what stays is said before it is asked
+    assert f":secret:evercert/certificates/{name}" in refused.stdout  # the prompt lists the destinations that remain
     assert "pass --yes" in refused.stderr
     assert stack.evercert("delete", name, "--yes").returncode == 0
     one_line(stack.evercert("show", name), 2, "there is no certificate")
@@ -238,12 +238,12 @@ def test_what_is_deleted_leaves_secret_and_history(stack: Stack, own) -> None:
     assert "certificate.issued" in stack.evercert("history", name).stdout
 
 
-def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None:
+def test_adopt_delivers_to_an_existing_secret(stack: Stack, tmp_path: Path) -> None:
     (name,) = names(1)
     title = f"evercert/certificates/{name}-elsewhere"
     stack.client("secretsmanager").create_secret(Name=title, SecretString="{}")
     file = document(tmp_path, name, destinations=[{"type": "secrets-manager", "secret": title}])
-    assert stack.evercert("apply", file, "--wait").returncode == 1  # and a back-off, which adopting passes
+    assert stack.evercert("apply", file, "--wait").returncode == 1  # starts a back-off, which adopt ignores
     one_line(stack.evercert("adopt", name, "nothing/there"), 1, "cannot look at secret nothing/there")
     asked = stack.evercert("adopt", name, title)
     assert asked.returncode == 2
@@ -255,7 +255,7 @@ def test_an_adopted_secret_is_delivered_to(stack: Stack, tmp_path: Path) -> None
     assert stack.secret(f"{name}-elsewhere")["certificate"]
 
 
-def test_only_an_imported_certificate_that_is_nobody_elses_is_adopted(stack: Stack, own) -> None:
+def test_adopt_accepts_only_unowned_imported_certificates(stack: Stack, own) -> None:
     acm = stack.client("acm")
     requested = acm.request_certificate(DomainName="www.example.com")["CertificateArn"]
     one_line(stack.evercert("adopt", "web", requested, "--yes"), 2, "of type AMAZON_ISSUED")
@@ -274,14 +274,14 @@ def test_only_an_imported_certificate_that_is_nobody_elses_is_adopted(stack: Sta
 
 
 def temporary(stack: Stack) -> list[str]:
-    """Whatever `events` made that is still there."""
+    """List the resources that `events` created and that still exist."""
     queues = stack.client("sqs").list_queues(QueueNamePrefix="evercert-events-").get("QueueUrls", [])
     found = stack.client("sns").list_subscriptions()["Subscriptions"]
     return queues + [s["Endpoint"] for s in found if ":evercert-events-" in s["Endpoint"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_events_are_shown_as_they_come_and_nothing_stays(stack: Stack, own, number: signal.Signals) -> None:
+def test_events_are_printed_as_they_arrive_and_clean_up(stack: Stack, own, number: signal.Signals) -> None:
     wanted, other = names(2)
     process = stack.start("events", "--certificate", wanted, *["--json"] * (number == signal.SIGTERM))
     try:
@@ -301,22 +301,22 @@ def test_events_are_shown_as_they_come_and_nothing_stays(stack: Stack, own, numb
         assert line.split()[1:3] == ["certificate.issued", wanted]
 
 
-def test_events_end_by_themselves(stack: Stack) -> None:
-    """Listens for a name of its own: what earlier tests left under way is announced whenever it is done."""
-    (nobody,) = names(1)
-    done = stack.evercert("events", "--for", "1s", "--certificate", nobody)
+def test_events_end_after_the_requested_time(stack: Stack) -> None:
+    """Filter by an unused name: events of earlier tests may arrive at any time."""
+    (unused,) = names(1)
+    done = stack.evercert("events", "--for", "1s", "--certificate", unused)
     assert (done.returncode, done.stdout) == (0, "")
     assert temporary(stack) == []
 
 
-def test_one_event_of_each_type_comes_back(stack: Stack) -> None:
+def test_send_test_events_publishes_one_of_each_type(stack: Stack) -> None:
     done = stack.evercert("events", "--test", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"came_back": sorted(get_args(EventType)), "missing": []}
     assert temporary(stack) == []
 
 
-def test_events_without_a_permission_leave_nothing(stack: Stack, role_with) -> None:
+def test_events_without_permission_leave_no_resources(stack: Stack, role_with) -> None:
     may = ["cloudformation:DescribeStacks", "sqs:*", "sns:ListSubscriptionsByTopic"]
     done = stack.evercert("events", "--for", "1s", **role_with(*may))
     assert done.returncode == 1
@@ -332,18 +332,18 @@ def doctor(stack: Stack, *given: str, **environment: str) -> dict[str, dict[str,
     return found
 
 
-def test_the_doctor_sees_the_stack(stack: Stack, own) -> None:
+def test_doctor_passes_on_a_healthy_stack(stack: Stack, own) -> None:
     (name,) = names(1)
     own(name)
     found = doctor(stack, name)
     fine = ["stack", "schedule tick", "dead letters", "queue", "SealKey", "DataKey", "CheckerFunction"]
     assert {check: found[check]["status"] for check in fine} == dict.fromkeys(fine, "ok")
-    assert found["IssuerFunction"]["status"] in {"ok", "warning"}  # the condemned ones die in it
+    assert found["IssuerFunction"]["status"] in {"ok", "warning"}  # the killer ends some of its runs
     assert found["certificates"]["found"] == "1 in order"
-    one_line(stack.evercert("doctor", "nobody"), 2, "there is no certificate 'nobody'")
+    one_line(stack.evercert("doctor", "unknown"), 2, "there is no certificate 'unknown'")
 
 
-def test_the_doctor_finds_what_is_broken(stack: Stack) -> None:
+def test_doctor_finds_broken_resources(stack: Stack) -> None:
     sqs, scheduler = stack.client("sqs"), stack.client("scheduler")
     schedule = scheduler.get_schedule(Name="evercert-tick")
     kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
@@ -360,7 +360,7 @@ def test_the_doctor_finds_what_is_broken(stack: Stack) -> None:
     assert "nothing is renewed without it" in found["schedule tick"]["remedy"]
 
 
-def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, role_with) -> None:
+def test_doctor_reports_missing_permissions(stack: Stack, role_with) -> None:
     found = doctor(stack, **role_with("cloudformation:DescribeStacks", "dynamodb:Scan"))
     assert {check["status"] for check in found.values() if check["check"].startswith("schedule")} == {"unknown"}
     for check in ("topic", "dead letters", "SealKey", "CheckerFunction", "issuer function's own view"):
@@ -368,7 +368,7 @@ def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, role_with) -> Non
         assert found[check]["found"].startswith("you lack the permission for ")
 
 
-def test_the_list_is_filtered_and_sorted(stack: Stack, own) -> None:
+def test_list_is_filtered_and_sorted(stack: Stack, own) -> None:
     late, soon = names(2)
     own(late, soon, labels={"team": late})
 

@@ -1,4 +1,4 @@
-"""P1-P4 once more, on the deployed stack: the function's process is killed by SIGKILL at each of its calls."""
+"""P1 to P4 on the deployed stack: SIGKILL ends the function's process at each of its calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.stack.conftest import CALLS, NAMES, Stack, until
 
 
 @pytest.mark.timeout(400)
-def test_sigkill_at_any_call_of_the_function_changes_nothing_in_the_end(
+def test_sigkill_at_any_call_is_recovered(
     stack: Stack, condemned: Callable[[], list[dict[str, Any]]], kills: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def settled() -> bool:

@@ -1,7 +1,7 @@
-"""P9 on the deployed stack: what somebody gains who may write specs, and nothing else.
+"""P9 on the deployed stack: a principal that may write specs gains nothing else.
 
-The specs are put into the table as items, past everything that `apply` checks. What each of them aims at is then asked
-of AWS directly, with the issuer's own credentials: the refusal must not be the package's alone.
+The specs are put into the table as items, bypassing the checks of `apply`. Each test then attempts the targeted call
+directly at AWS with the issuer's credentials: IAM must refuse it too, not only the package.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Client = Callable[..., Any]  # by service
 
 @dataclass
 class Hostile:
-    """One spec, the call that it aims at, and a look at its victim."""
+    """One spec, the call that it targets, and a function that reads its victim."""
 
     spec: dict[str, Any] | str
     words: str
@@ -46,7 +46,7 @@ class Hostile:
 
 
 class Victims:
-    """What belongs to somebody else, and what the stack has that no spec may reach."""
+    """Foreign resources, and resources of the stack that no spec may reach."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.mark = stack, uuid.uuid4().hex[:6]
@@ -57,7 +57,7 @@ class Victims:
         return secrets.create_secret(Name=name, SecretString="theirs", Tags=list(tags))["ARN"]
 
     def value(self, name: str, region: str = REGION) -> Callable[[], object]:
-        """The secret as it is: value, versions and tags."""
+        """Return a function that reads the secret: value, versions and tags."""
         secrets = self.stack.client("secretsmanager", region_name=region)
 
         def look() -> object:
@@ -80,7 +80,7 @@ class Victims:
         )
 
     def role(self, name: str, account: str | None = None) -> str:
-        """One that trusts everybody, and may do everything."""
+        """Create a role that trusts every principal and may do everything."""
         iam = self.stack.client("iam", **({"aws_access_key_id": account} if account else {}))
         trust = {"Version": "2012-10-17", "Statement": [ANYBODY]}
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
@@ -89,7 +89,7 @@ class Victims:
         return str(arn)
 
     def secrets(self) -> set[str]:
-        """Every secret that has to do with this attack."""
+        """List every secret that this attack involves."""
         pages = self.stack.client("secretsmanager").get_paginator("list_secrets").paginate()
         return {each["Name"] for page in pages for each in page["SecretList"] if self.mark in each["Name"]}
 
@@ -124,7 +124,7 @@ def to(kind: str = "secrets-manager", **settings: str) -> dict[str, Any]:
 
 
 def of_secrets(v: Victims) -> dict[str, Hostile]:
-    """Secrets that are not this stack's, or no certificates."""
+    """Return attacks on secrets of other owners, and on secrets that hold no certificates."""
     mark, ours = v.mark, "evercert/certificates"
     untagged = v.secret(f"{ours}/untagged-{mark}")
     v.secret(f"{ours}/theirs-{mark}", THEIRS)
@@ -139,7 +139,7 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
         return Hostile(to(secret=secret), words, put(victim), v.value(victim), **more)
 
     return {
-        "secret of somebody else": case(f"{ours}/untagged-{mark}", "not made by this stack", f"{ours}/untagged-{mark}"),
+        "secret without a tag": case(f"{ours}/untagged-{mark}", "not made by this stack", f"{ours}/untagged-{mark}"),
         "secret by its ARN": case(untagged, "must have 1 to 512 letters", untagged),
         "secret of another stack": case(f"{ours}/theirs-{mark}", "not made by this stack", f"{ours}/theirs-{mark}"),
         "secret of another folder": case(
@@ -165,17 +165,17 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
 
 
 def of_acm(v: Victims) -> dict[str, Hostile]:
-    """Certificates in ACM that are not this stack's."""
-    nobodys, theirs, west = v.acm(), v.acm(THEIRS), v.acm(region="us-west-2")
+    """Return attacks on ACM certificates of other owners."""
+    untagged, theirs, west = v.acm(), v.acm(THEIRS), v.acm(region="us-west-2")
     abroad = v.acm(OURS, account=ANOTHER_ACCOUNT)
 
     def case(arn: str, words: str) -> Hostile:
         return Hostile(to("acm", arn=arn), words, reimport(arn), v.certificate(arn))
 
     acm = wanted("x", **to("acm"))["destinations"][0]
-    location = {"deliveries": {Component.model_validate(acm).key: {"revision": 0, "location": nobodys, "version": ""}}}
+    location = {"deliveries": {Component.model_validate(acm).key: {"revision": 0, "location": untagged, "version": ""}}}
     return {
-        "certificate of somebody else": case(nobodys, "does not belong to this stack"),
+        "certificate without a tag": case(untagged, "does not belong to this stack"),
         "certificate of another stack": case(theirs, "does not belong to this stack"),
         "certificate of another account": case(abroad, "lacks a permission"),
         "certificate of another region": case(west, "lacks a permission"),
@@ -183,16 +183,16 @@ def of_acm(v: Victims) -> dict[str, Hostile]:
             to("acm", arn=f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*"),
             "must be the ARN of a certificate in ACM",
             reimport(f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*"),
-            v.certificate(nobodys),
+            v.certificate(untagged),
         ),
         "certificate by a forged location": Hostile(
-            to("acm"), "lacks a permission", reimport(nobodys), v.certificate(nobodys), attributes=location
+            to("acm"), "lacks a permission", reimport(untagged), v.certificate(untagged), attributes=location
         ),
     }
 
 
 def of_roles(v: Victims) -> dict[str, Hostile]:
-    """Roles that the stack's parameter does not name."""
+    """Return attacks on roles that the stack's parameter does not name."""
     stack_id = v.stack.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackId"]
     admin, abroad = v.role(f"admin-{v.mark}"), v.role(f"admin-{v.mark}", ANOTHER_ACCOUNT)
     every = f"arn:aws:iam::{ACCOUNT}:role/*"
@@ -209,7 +209,7 @@ def of_roles(v: Victims) -> dict[str, Hostile]:
 
 
 def of_names(v: Victims) -> dict[str, Hostile]:
-    """Keys of other items where a name belongs."""
+    """Return attacks that use keys of other items in place of a name."""
     table = v.stack.outputs["IssuersTable"]
 
     def write(key: str) -> Callable[[Client], object]:
@@ -252,7 +252,7 @@ def issuer(stack: Stack) -> Client:
 
 @pytest.fixture(scope="module")
 def writer(stack: Stack) -> Any:
-    """Somebody who may write specs, and has no other right."""
+    """Return a client that may write specs and has no other permission."""
     name = f"writer-{uuid.uuid4().hex[:6]}"
     iam, trust = stack.client("iam"), {"Version": "2012-10-17", "Statement": [ANYBODY]}
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
@@ -265,7 +265,7 @@ def writer(stack: Stack) -> Any:
 
 @pytest.fixture(scope="module")
 def attacks(stack: Stack, writer: Any) -> dict[str, Hostile]:
-    """All of them, in the table."""
+    """Put all attacks into the table."""
     victims = Victims(stack)
     found = {**of_secrets(victims), **of_acm(victims), **of_roles(victims), **of_names(victims)}
     for what, hostile in found.items():
@@ -280,33 +280,33 @@ def attacks(stack: Stack, writer: Any) -> dict[str, Hostile]:
 
 @pytest.fixture(scope="module")
 def said(announced: Callable[[], list[Event]], attacks: dict[str, Hostile]) -> dict[str, list[Event]]:
-    """What was announced, by name, once every one of them was spoken of."""
+    """Return the events by certificate name, once every attack has one."""
     names = {hostile.name for hostile in attacks.values()}
-    assert until(lambda: {event["subject"] for event in announced()} >= names, 120), "not all were spoken of"
+    assert until(lambda: {event["subject"] for event in announced()} >= names, 120), "not every attack was announced"
     return {name: [event for event in announced() if event["subject"] == name] for name in names}
 
 
 WHAT = [
-    "secret of somebody else", "secret by its ARN", "secret of another stack", "secret of another folder",
+    "secret without a tag", "secret by its ARN", "secret of another stack", "secret of another folder",
     "secret of a folder that begins alike", "secret with a leading slash", "credential", "credential by a path",
     "wildcard for a secret", "new secret elsewhere", "secret in another region",
-    "certificate of somebody else", "certificate of another stack", "certificate of another account",
+    "certificate without a tag", "certificate of another stack", "certificate of another account",
     "certificate of another region", "certificate by a wildcard", "certificate by a forged location",
     "role that trusts everybody", "role of another account", "role of the issuer itself", "role by a wildcard",
     "issuer with a separator", "issuer that is a pause", "issuer by a path", "issuer with control characters",
     "issuer with a key of the other table", "name with control characters", "name that is an outcome", "name by a path",
     "spec of another certificate", "label with control characters",
 ]  # fmt: skip
-NO_CALL = {"spec of another certificate", "label with control characters"}  # they aim at no call of the issuer's
+NO_CALL = {"spec of another certificate", "label with control characters"}  # these target no call of the issuer
 
 
-def test_the_list_is_whole(attacks: dict[str, Hostile]) -> None:
+def test_attack_list_is_complete(attacks: dict[str, Hostile]) -> None:
     assert list(attacks) == WHAT
     assert {what for what, hostile in attacks.items() if hostile.call is None} == NO_CALL
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_a_hostile_spec_ends_in_one_announced_failure(what: str, attacks: dict[str, Hostile], said) -> None:
+def test_hostile_spec_ends_in_one_announced_failure(what: str, attacks: dict[str, Hostile], said) -> None:
     hostile = attacks[what]
     (event,) = said[hostile.name]
     assert event["type"] == hostile.type
@@ -315,18 +315,18 @@ def test_a_hostile_spec_ends_in_one_announced_failure(what: str, attacks: dict[s
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_a_hostile_spec_changes_nothing_of_its_victim(what: str, attacks: dict[str, Hostile], said) -> None:
+def test_hostile_spec_leaves_its_victim_unchanged(what: str, attacks: dict[str, Hostile], said) -> None:
     assert attacks[what].look() == attacks[what].before
 
 
 @pytest.mark.parametrize("what", [what for what in WHAT if what not in NO_CALL])
-def test_iam_itself_refuses_what_a_hostile_spec_aims_at(what: str, attacks, said, issuer: Client) -> None:
+def test_iam_refuses_the_target_of_a_hostile_spec(what: str, attacks, said, issuer: Client) -> None:
     with pytest.raises(ClientError) as refused:
         attacks[what].call(issuer)
     assert refused.value.response["Error"]["Code"] in DENIED
 
 
-def test_the_writer_of_specs_reaches_nothing_by_himself(stack: Stack, writer: Any) -> None:
+def test_spec_writer_has_no_other_access(stack: Stack, writer: Any) -> None:
     for call in (
         lambda: writer.put_item(TableName=stack.outputs["IssuersTable"], Item={"pk": {"S": "issuer#mine"}}),
         lambda: writer.scan(TableName=stack.table),
@@ -336,7 +336,7 @@ def test_the_writer_of_specs_reaches_nothing_by_himself(stack: Stack, writer: An
         assert refused.value.response["Error"]["Code"] in DENIED
 
 
-def test_no_terminal_and_no_log_line_is_moved_by_a_hostile_name(stack: Stack, attacks, said) -> None:
+def test_hostile_name_emits_no_control_characters(stack: Stack, attacks, said) -> None:
     listed = stack.evercert("list")
     assert listed.returncode == 0, listed.stderr
     for text in (listed.stdout, listed.stderr):

@@ -1,7 +1,7 @@
-"""P9 for issuers that ask over the network: no credential goes where it is not for, and nothing where nothing may go.
+"""P9 for network issuers: credentials go only to their own address, and requests only to permitted addresses.
 
-The definitions are put into their table as items, past everything that `apply` checks. The proof is what a server at
-the address has received: nothing at all.
+The definitions are put into their table as items, bypassing the checks of `apply`. The proof is that the server at
+the targeted address receives nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from tests.tools.local_stack import ROOT
 pytestmark = pytest.mark.timeout(300)
 
 DENIED = {"AccessDeniedException", "AccessDenied"}
-LISTED = "169.254.169.254"  # by samconfig.toml: even an operator cannot allow it
+LISTED = "169.254.169.254"  # listed in samconfig.toml; refused even if an operator permits it
 Event = dict[str, Any]
 
 
 @dataclass
 class Misled:
-    """An issuer's definition, and the words of the one refusal that it ends in."""
+    """An issuer's definition, and the expected words of its one refusal."""
 
     definition: dict[str, Any]
     words: str
@@ -48,7 +48,7 @@ def mark() -> str:
 
 @pytest.fixture(scope="module")
 def trap(stack: Stack):
-    """A server that would take every credential which comes its way."""
+    """Start a server that would accept any credential."""
     with beside(stack.running) as server:
         stack.doubles.append(server)
         yield server
@@ -56,13 +56,13 @@ def trap(stack: Stack):
 
 @pytest.fixture(scope="module")
 def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
-    """All of them, each with a certificate that is due."""
+    """Store all definitions, each with a certificate that is due."""
     keep, login = _Keeper(stack, mark), {"client-id": trap.client_id, "client-secret": trap.client_secret}
     good = keep.secret("trap", {"address": trap.address, **login})
     other = keep.secret("other", {"address": "https://app.infisical.com", **login})
     port = keep.secret("port", {"address": trap.address.rpartition(":")[0], **login})
     plain = keep.secret("plain", {"address": trap.address.replace("https:", "http:"), **login})
-    nobodys = keep.secret("nobodys", login)
+    unbound = keep.secret("unbound", login)
     theirs = keep.secret("theirs", {"address": trap.address, **login}, folder="production")
     listed = keep.secret("listed", {"address": f"https://{LISTED}", **login})
     at_listed = {"address": f"https://{LISTED}", "ca-bundle": None}
@@ -76,7 +76,7 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
         "credential for another host": case("is for https://app.infisical.com, and is not sent to", other),
         "credential for another port": case("is not sent to", port),
         "credential for http": case("is not sent to", plain),
-        "credential for nobody": case("does not say which address it is for", nobodys),
+        "credential without an address": case("does not say which address it is for", unbound),
         "parameter for another host": case("is for https://app.infisical.com, and is not sent to", parameter),
         "secret of another folder": case("must be evercert/credentials/NAME", theirs),
         "parameter of another folder": case(
@@ -103,7 +103,7 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
 
 
 class _Keeper:
-    """Puts things where hands can put them."""
+    """Store items as manual edits would."""
 
     def __init__(self, stack: Stack, mark: str) -> None:
         self.stack, self.mark = stack, mark
@@ -130,35 +130,35 @@ class _Keeper:
 
 @pytest.fixture(scope="module")
 def said(announced: Callable[[], list[Event]], misled: dict[str, Misled]) -> dict[str, list[Event]]:
-    """What was announced, by name, once every one of them was spoken of."""
+    """Return the events by certificate name, once every definition has one."""
     names = {one.name for one in misled.values()}
 
     def unheard() -> set[str]:
         return names - {event["subject"] for event in announced()}
 
-    assert until(lambda: not unheard(), 200), unheard()  # those that die around it go first
+    assert until(lambda: not unheard(), 200), unheard()  # condemned certificates come first
     return {name: [event for event in announced() if event["subject"] == name] for name in names}
 
 
 WHAT = [
-    "credential for another host", "credential for another port", "credential for http", "credential for nobody",
+    "credential for another host", "credential for another port", "credential for http", "credential without an address",
     "parameter for another host", "secret of another folder", "parameter of another folder",
     "certificate for a credential", "folder by a path", "host that is not listed", "address of this network",
     "listed metadata service", "metadata service without TLS", "metadata service by a number", "user in the address",
 ]  # fmt: skip
 
 
-def test_the_list_is_whole(misled: dict[str, Misled]) -> None:
+def test_definition_list_is_complete(misled: dict[str, Misled]) -> None:
     assert list(misled) == WHAT
 
 
-def test_no_other_issuer_asks_over_the_network() -> None:
-    """Another one brings its cases."""
+def test_infisical_is_the_only_network_issuer() -> None:
+    """A new network issuer needs cases of its own here."""
     assert set(ISSUERS.entries) == {"self-signed", "infisical"}
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_a_misleading_definition_ends_in_one_announced_failure(what: str, misled: dict[str, Misled], said) -> None:
+def test_misleading_definition_ends_in_one_announced_failure(what: str, misled: dict[str, Misled], said) -> None:
     one = misled[what]
     (event,) = said[one.name]
     assert (event["type"], event["data"]["kind"]) == ("certificate.failed", "misconfigured")
@@ -166,14 +166,14 @@ def test_a_misleading_definition_ends_in_one_announced_failure(what: str, misled
     assert event["data"]["message"].isprintable()
 
 
-def test_the_trap_has_received_nothing(trap: Planted, said) -> None:
+def test_trap_receives_no_request(trap: Planted, said) -> None:
     assert trap.calls == []
     assert trap.logins == []
     assert trap.tokens.given == []
 
 
-def test_the_trap_is_open(stack: Stack, trap: Planted, misled: dict[str, Misled], said, mark: str) -> None:
-    """The same definition with the credential that is for it: so it was the address that kept the others away."""
+def test_trap_accepts_its_own_credential(stack: Stack, trap: Planted, misled: dict[str, Misled], said, mark: str) -> None:
+    """Only the address kept the others away: the same definition works with a credential for this address."""
     keep, name = _Keeper(stack, mark), f"open-{mark}"
     content = misled["credential for another host"].definition
     auth = {"type": "universal-auth", "credentials": {"aws-secret": f"{CREDENTIALS}/trap-{mark}"}}
@@ -183,7 +183,7 @@ def test_the_trap_is_open(stack: Stack, trap: Planted, misled: dict[str, Misled]
 
 
 @pytest.mark.parametrize("where", ["production/theirs-{}", "evercert/certificates/web"])
-def test_iam_itself_refuses_what_a_reference_outside_aims_at(stack: Stack, misled, mark: str, where: str) -> None:
+def test_iam_refuses_references_outside_the_credentials_folder(stack: Stack, misled, mark: str, where: str) -> None:
     role = stack.role(stack.resource("IssuerRole"))
     with pytest.raises(ClientError) as refused:
         stack.client("secretsmanager", **role).get_secret_value(SecretId=where.format(mark))
@@ -206,10 +206,10 @@ print("\\n" + json.dumps(app.handler({"Records": [{"messageId": "1", "body": sys
     ],
     ids=["not listed", "listed", "by its name", "without TLS"],
 )
-def test_the_function_as_it_is_on_aws_asks_nothing_of_its_own_machine(
+def test_deployed_function_refuses_loopback_addresses(
     stack: Stack, announced, tmp_path: Path, address: str, hosts: str, words: str
 ) -> None:
-    """As the deployed one, with its role, but without what the local stack alone has: the leave to ask here."""
+    """Run the function with its role, without the local stack's permission to call this machine."""
     with beside(stack.running) as server:
         stack.doubles.append(server)
         keep, where = _Keeper(stack, uuid.uuid4().hex[:6]), address.format(server.address.rpartition(":")[2])
@@ -217,7 +217,7 @@ def test_the_function_as_it_is_on_aws_asks_nothing_of_its_own_machine(
         auth = {"type": "universal-auth", "credentials": keep.secret("home", {"address": where, **login})}
         name = f"home-{keep.mark}"
         keep.issuer(name, definition(server, auth, address=where))
-        keep.due(name, due_at="2999-01-01T00:00:00.000Z")  # so that the stack's own function leaves it alone
+        keep.due(name, due_at="2999-01-01T00:00:00.000Z")  # so that the stack's own function ignores it
         code, out = _function(stack, json.dumps({"certificate": name}), hosts)
         assert code == 0, out
         assert until(lambda: name in {event["subject"] for event in announced()}, 20), out
@@ -227,7 +227,7 @@ def test_the_function_as_it_is_on_aws_asks_nothing_of_its_own_machine(
 
 
 def _function(stack: Stack, body: str, hosts: str) -> tuple[int, str]:
-    """One message, in a fresh process with the deployed function's environment and its role."""
+    """Process one message in a new process with the deployed function's environment and role."""
     deployed = stack.client("lambda").get_function_configuration(FunctionName=stack.outputs["IssuerFunction"])
     role = stack.role(stack.resource("IssuerRole"))
     environment = {

@@ -1,6 +1,6 @@
-"""Infisical on the deployed stack: the issuer logs in as what it is, or with a secret that it alone may read.
+"""Infisical on the deployed stack: the issuer logs in with its AWS identity or with a secret only it may read.
 
-The double runs in this process, on the loopback; what it counts is what has reached it.
+The double runs in this process on the loopback interface and counts the requests it receives.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ PATHS = {
 
 @dataclass
 class Fleet:
-    """Many certificates of one issuer; two that live for a minute and a half, by a login each."""
+    """Many certificates of one issuer, and two that live for 90 seconds with different logins."""
 
     server: Planted
     names: list[str]
-    short: dict[str, str]  # by kind of login
+    short: dict[str, str]  # by login type
     events: Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
 def fleet(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """On a double of its own, so that its counts are of nothing else; the short ones are left to the schedule.
+    """Issue on a double of its own, so that its counts are exact; the schedule renews the short-lived ones.
 
-    For the session: while they come of age, other files' tests run.
+    Session-wide: tests of other files run while these certificates age.
     """
     folder, mark = tmp_path_factory.mktemp("fleet"), uuid.uuid4().hex[:6]
     with beside(stack.running) as server:
@@ -86,7 +86,7 @@ def fleet(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
         yield Fleet(server, names, short, events)
 
 
-def test_every_kind_of_login_issues_on_the_stack(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
+def test_every_login_type_issues_on_the_stack(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
     assert set(logged_in) == set(LOGINS.entries) == set(PATHS)
     for kind, name in logged_in.items():
         leaf = assert_pair(stack.secret(name))
@@ -97,14 +97,14 @@ def test_every_kind_of_login_issues_on_the_stack(stack: Stack, infisical: Plante
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet: Fleet, kind: str) -> None:
+def test_short_lived_certificate_is_renewed_by_the_schedule(stack: Stack, fleet: Fleet, kind: str) -> None:
     name = fleet.short[kind]
 
     def types() -> list[str]:
         return [event["type"] for event in fleet.events() if event["subject"] == name]
 
     assert until(lambda: types()[:2] == ["certificate.issued", "certificate.renewed"], 120), types()
-    previous, current = (stack.secret(name, stage) for stage in ("AWSPREVIOUS", "AWSCURRENT"))  # it goes on renewing
+    previous, current = (stack.secret(name, stage) for stage in ("AWSPREVIOUS", "AWSCURRENT"))  # renewals continue
     leaf, before = assert_pair(current), assert_pair(previous)
     assert leaf.serial_number != before.serial_number
     assert leaf.public_key() != before.public_key()
@@ -114,8 +114,8 @@ def test_a_certificate_is_issued_and_renewed_by_the_schedule(stack: Stack, fleet
     assert len(chain) > 1
 
 
-def test_each_process_of_the_function_logs_in_once_and_asks_for_names_once(stack, fleet: Fleet, keys: Path) -> None:
-    """Whatever else runs on the stack: the short ones' second issuer has a login of its own, and its own names."""
+def test_function_process_logs_in_and_looks_up_names_once(stack, fleet: Fleet, keys: Path) -> None:
+    """Other certificates do not count: the second issuer of the short-lived ones has a login and names of its own."""
     assert until(lambda: {event["subject"] for event in fleet.events()} >= set(fleet.short.values()), 60)
     issued = {one.public_key for one in fleet.server.issued}
     processes = {
@@ -138,14 +138,14 @@ def _public_key(noted: str) -> bytes:
     return key.public_key().public_bytes(*SPKI)
 
 
-def test_all_of_a_fleet_are_delivered(stack: Stack, fleet: Fleet) -> None:
+def test_fleet_is_delivered(stack: Stack, fleet: Fleet) -> None:
     serials = {assert_pair(stack.secret(name)).serial_number for name in fleet.names}
     assert len(serials) == FLEET
     assert serials <= {one.signed.serial_number for one in fleet.server.issued}
 
 
 @pytest.mark.parametrize("who", ["CheckerRole", "root", "a wrong signature", "a wrong token"])
-def test_the_server_lets_in_nobody_but_the_issuers_own_role(stack: Stack, infisical: Planted, who: str) -> None:
+def test_server_admits_only_the_role_of_the_issuer(stack: Stack, infisical: Planted, who: str) -> None:
     ours, theirs = (stack.role(stack.resource(role)) for role in ("IssuerRole", "CheckerRole"))
     held = {
         "CheckerRole": theirs,
@@ -166,7 +166,7 @@ SERVER = Origin.of("https://infisical.example")
 _PARTS = ("access_key_id", "secret_access_key", "session_token")
 
 
-def test_the_issuers_role_reads_credentials_and_nothing_else(stack: Stack, fleet: Fleet) -> None:
+def test_issuer_role_reads_only_credential_secrets(stack: Stack, fleet: Fleet) -> None:
     role, mark = stack.role(stack.resource("IssuerRole")), uuid.uuid4().hex[:6]
     owner, ours = stack.client("secretsmanager"), stack.client("secretsmanager", **role)
     for folder in (CREDENTIALS, "production", "evercert/credentials-x", "evercert"):
@@ -179,7 +179,7 @@ def test_the_issuers_role_reads_credentials_and_nothing_else(stack: Stack, fleet
     _denied(ours.list_secrets)
 
 
-def test_the_issuers_role_reads_parameters_of_credentials_and_no_others(stack: Stack) -> None:
+def test_issuer_role_reads_only_credential_parameters(stack: Stack) -> None:
     role, mark = stack.role(stack.resource("IssuerRole")), uuid.uuid4().hex[:6]
     owner, ours = stack.client("ssm"), stack.client("ssm", **role)
     for name in (f"/{CREDENTIALS}/mine-{mark}", f"/production/mine-{mark}"):
@@ -194,7 +194,7 @@ def _denied(call: Callable[[], object]) -> None:
     assert refused.value.response["Error"]["Code"] in DENIED
 
 
-def test_no_definition_holds_a_credential(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
+def test_definitions_contain_no_credential(stack: Stack, infisical: Planted, logged_in: dict[str, str]) -> None:
     table = json.dumps(stack.items(table=stack.outputs["IssuersTable"]))
     assert f"by-{next(iter(logged_in))}" in table
     assert infisical.client_secret not in table

@@ -1,4 +1,4 @@
-"""P5 on the deployed stack: eighty certificates behind twenty and more that are broken in different ways."""
+"""P5 on the deployed stack: eighty valid certificates behind more than twenty that are broken in different ways."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Broken:
-    """One way to be broken, and what is said of it."""
+    """One defect, and the expected message."""
 
     kind: str
     words: str
@@ -59,14 +59,14 @@ def mark() -> str:
 
 @pytest.fixture(scope="module")
 def broken(stack: Stack, mark: str) -> dict[str, Broken]:
-    """Every way, and the foreign things that some of them name."""
+    """Return every defect, and create the foreign resources that some of them name."""
     secrets, acm, issuers = stack.client("secretsmanager"), stack.client("acm"), stack.outputs["IssuersTable"]
     unasked, theirs = f"evercert/certificates/unasked-{mark}", f"evercert/certificates/theirs-{mark}"
     secrets.create_secret(Name=unasked, SecretString="x")
     secrets.create_secret(Name=theirs, SecretString="x", Tags=[{"Key": "evercert:stack", "Value": "another"}])
     foreign = acm.import_certificate(**bundle())["CertificateArn"]
     gone = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/{uuid.uuid4()}"
-    role = f"arn:aws:iam::{ACCOUNT}:role/nobody-{mark}"
+    role = f"arn:aws:iam::{ACCOUNT}:role/missing-{mark}"
     for name, definition in (
         ("not-json", "{"),
         ("unknown-type", '{"type": "carrier-pigeon"}'),
@@ -83,7 +83,7 @@ def broken(stack: Stack, mark: str) -> dict[str, Broken]:
         "attribute-type": Broken("unreadable", "deliveries", attributes={"deliveries": ["x"]}),
         "attribute-unknown": Broken("unreadable", "colour", attributes={"colour": "blue"}),
         "item-huge": Broken("unreadable", "notes", attributes={"notes": "x" * HUGE}),
-        "issuer-unknown": Broken("misconfigured", "issuer 'nobody' is not defined; apply", {"issuer": "nobody"}),
+        "issuer-unknown": Broken("misconfigured", "issuer 'unknown' is not defined; apply", {"issuer": "unknown"}),
         "issuer-not-json": Broken("misconfigured", "does not parse; apply it again", {"issuer": f"not-json-{mark}"}),
         "issuer-type": Broken("misconfigured", "no issuer type 'carrier-pigeon'", {"issuer": f"unknown-type-{mark}"}),
         "issuer-settings": Broken("misconfigured", "addres", {"issuer": f"settings-{mark}"}),
@@ -102,7 +102,7 @@ def broken(stack: Stack, mark: str) -> dict[str, Broken]:
 
 
 DAMAGED: dict[str, dict[str, Any]] = {
-    # What hands have spoilt without spoiling the spec: these are delivered like all others.
+    # Manual edits that leave the spec valid: these certificates are delivered.
     "claim-is-text": {"claim": "mine"},
     "claim-for-ever": {"claim": {"id": "x", "until": "2999-01-01T00:00:00.000Z"}},
     "due-mistyped": {"due_at": "tomorrow"},
@@ -113,7 +113,7 @@ DAMAGED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def fleet(stack: Stack, broken: dict[str, Broken], mark: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The broken ones first, so that they would stand in the way of all others; answers the good ones."""
+    """Apply the broken ones first, so that they come before the others; return the valid ones."""
     table = stack.client("dynamodb")
     for way, how in broken.items():
         name = f"{way}-{mark}"
@@ -132,7 +132,7 @@ def fleet(stack: Stack, broken: dict[str, Broken], mark: str, tmp_path_factory: 
 
 
 def sweep(stack: Stack) -> None:
-    """As its schedule does, but anew: another test may have let it run today."""
+    """Run the sweep as its schedule does, from the start: another test may have run it today."""
     key = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}}
     stack.client("dynamodb").delete_item(TableName=stack.table, Key=key)
     answer = stack.client("lambda").invoke(
@@ -143,7 +143,7 @@ def sweep(stack: Stack) -> None:
 
 
 def said_by(stack: Stack) -> list[dict[str, Any]]:
-    """The issuer's outcomes; metrics are lines of another form."""
+    """Return the issuer's outcomes; metrics have another log format."""
     return [line["message"] for line in stack.logs("issuer") if isinstance(line.get("message"), dict)]
 
 
@@ -151,7 +151,7 @@ def said_by(stack: Stack) -> list[dict[str, Any]]:
 def about(
     stack: Stack, announced: Callable[[], list[Event]], mark: str, fleet: list[str], broken: dict[str, Broken]
 ) -> dict[str, list[Event]]:
-    """What was said of each, by its name without the mark, once every one of them has been spoken of."""
+    """Return the events by name without the mark, once every certificate has one."""
     begun = time.monotonic()
 
     def heard() -> dict[str, list[Event]]:
@@ -163,13 +163,13 @@ def about(
 
     expected = {name.removesuffix(f"-{mark}") for name in fleet} | set(broken)
     until(lambda: heard().keys() >= expected, 150)
-    print(f"\n{len(expected)} certificates, {len(broken)} broken: all heard of in {time.monotonic() - begun:.0f} s")
-    time.sleep(2)  # what is said twice is said by now
+    print(f"\n{len(expected)} certificates, {len(broken)} broken: all announced in {time.monotonic() - begun:.0f} s")
+    time.sleep(2)  # duplicates would have arrived by now
     return heard()
 
 
 @pytest.mark.timeout(300)
-def test_the_good_ones_are_delivered(stack: Stack, fleet: list[str], broken, about, mark: str) -> None:
+def test_valid_certificates_are_delivered(stack: Stack, fleet: list[str], broken, about, mark: str) -> None:
     assert len(fleet) == 80
     assert len(broken) >= 20
     said = {name: [event["type"] for event in about.get(name.removesuffix(f"-{mark}"), [])] for name in fleet}
@@ -181,7 +181,7 @@ def test_the_good_ones_are_delivered(stack: Stack, fleet: list[str], broken, abo
         assert_pair(stack.secret(name))
 
 
-def test_each_broken_one_is_announced_once_with_the_mend(about: dict[str, list[Event]], broken) -> None:
+def test_broken_certificate_is_announced_once_with_the_fix(about: dict[str, list[Event]], broken) -> None:
     said = {way: [(e["type"], e["data"]["kind"]) for e in about.get(way, [])] for way in broken}
     assert said == {way: [(how.type, how.kind.replace("unreadable", "rejected"))] for way, how in broken.items()}
     for way, how in broken.items():
@@ -191,12 +191,12 @@ def test_each_broken_one_is_announced_once_with_the_mend(about: dict[str, list[E
         assert len(message) <= 1_000, way
 
 
-def test_no_broken_one_is_tried_in_a_hot_loop(stack: Stack, broken, mark: str, about) -> None:
+def test_broken_certificate_is_not_retried_in_a_hot_loop(stack: Stack, broken, mark: str, about) -> None:
     runs = Counter(line.get("certificate") for line in said_by(stack))
-    assert max(runs[f"{way}-{mark}"] for way in broken) <= 5  # a nudge may come twice
+    assert max(runs[f"{way}-{mark}"] for way in broken) <= 5  # SQS may deliver a message twice
 
 
-def test_a_record_of_a_newer_evercert_is_left_alone_and_reported(stack: Stack, mark: str, about) -> None:
+def test_record_of_a_newer_evercert_is_reported_and_unchanged(stack: Stack, mark: str, about) -> None:
     (item,) = stack.items(f"newer-{mark}")
     assert item["schema"]["N"] == "99"
     assert "claim" not in item
@@ -205,7 +205,7 @@ def test_a_record_of_a_newer_evercert_is_left_alone_and_reported(stack: Stack, m
     assert said == {"newer-schema"}
 
 
-def test_what_was_broken_wrote_nothing_where_it_was_not_wanted(stack: Stack, broken, mark: str, about) -> None:
+def test_broken_certificate_writes_nothing_to_foreign_resources(stack: Stack, broken, mark: str, about) -> None:
     secrets = stack.client("secretsmanager")
     for name in (f"evercert/certificates/unasked-{mark}", f"evercert/certificates/theirs-{mark}"):
         assert secrets.get_secret_value(SecretId=name)["SecretString"] == "x"
@@ -215,12 +215,12 @@ def test_what_was_broken_wrote_nothing_where_it_was_not_wanted(stack: Stack, bro
     assert not made & {f"evercert/certificates/{way}-{mark}" for way in broken}
 
 
-def test_a_mended_one_is_delivered(stack: Stack, about, mark: str, tmp_path: Path) -> None:
+def test_fixed_certificate_is_delivered(stack: Stack, about, mark: str, tmp_path: Path) -> None:
     for way in ("spec-not-json", "item-huge", "issuer-unknown", "key-type"):
-        mended = stack.evercert("apply", document(tmp_path, f"{way}-{mark}"), "--wait")
-        assert mended.returncode == 0, mended.stderr
+        fixed = stack.evercert("apply", document(tmp_path, f"{way}-{mark}"), "--wait")
+        assert fixed.returncode == 0, fixed.stderr
 
 
-def test_none_of_it_is_a_dead_letter(stack: Stack, about) -> None:
+def test_dead_letter_queue_is_empty(stack: Stack, about) -> None:
     queue = stack.client("sqs").get_queue_attributes(QueueUrl=stack.outputs["DeadLetters"], AttributeNames=["All"])
     assert queue["Attributes"]["ApproximateNumberOfMessages"] == "0"

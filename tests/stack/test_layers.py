@@ -1,4 +1,4 @@
-"""The layers are whole: what a function imports comes from them, and not from the emulator's own packages."""
+"""The layers are complete: functions import their modules from them, not from the emulator's packages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MODULES = [
 ]
 
 
-def test_every_third_party_module_comes_from_a_layer(stack: Stack) -> None:
+def test_third_party_modules_come_from_a_layer(stack: Stack) -> None:
     client = stack.client("lambda")
     deployed = client.get_function_configuration(FunctionName=stack.resource("IssuerFunction"))
     archive = io.BytesIO()
@@ -71,7 +71,7 @@ def test_every_third_party_module_comes_from_a_layer(stack: Stack) -> None:
     client.delete_function(FunctionName=name)
 
 
-def test_the_command_line_is_not_in_the_layer(stack: Stack) -> None:
+def test_layer_excludes_the_command_line(stack: Stack) -> None:
     from tests.tools.local_stack import ROOT
 
     assert not (ROOT / ".local" / "build" / "EvercertLayer" / "python" / "evercert" / "cli").exists()

@@ -1,4 +1,4 @@
-"""The loop on the deployed stack, as an operator and a subscriber see it."""
+"""Issue, renew and delete on the deployed stack, as an operator and a subscriber see it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def name() -> str:
     return f"web-{uuid.uuid4().hex[:8]}"
 
 
-def test_apply_waits_for_a_delivered_certificate_and_shows_it(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_apply_waits_for_a_delivered_certificate(stack: Stack, tmp_path: Path, name: str) -> None:
     received = stack.subscribe(certificate=[name])
     done = stack.evercert("apply", document(tmp_path, name, labels={"team": "web"}), "--wait")
     assert done.returncode == 0, done.stderr
@@ -33,15 +33,15 @@ def test_apply_waits_for_a_delivered_certificate_and_shows_it(stack: Stack, tmp_
     assert int(shown["facts"]["serial_number"], 16) == leaf.serial_number
     assert "sealed" not in json.dumps(shown)
     text = stack.evercert("show", name).stdout
-    assert f":secret:evercert/certificates/{name}" in text  # and no emoji in the middle of the ARN
-    assert shown["facts"]["serial_number"] in stack.evercert("history", name).stdout  # whole, in a pipe
+    assert f":secret:evercert/certificates/{name}" in text  # no emoji inside the ARN
+    assert shown["facts"]["serial_number"] in stack.evercert("history", name).stdout  # not truncated in a pipe
     (outcome,) = json.loads(stack.evercert("history", name, "--json").stdout)
     assert outcome["type"] == "certificate.issued"
     assert until(lambda: len(received()) > 0, 20)
     assert [event["type"] for event in received()] == ["certificate.issued"]
 
 
-def test_renew_waits_for_the_new_one_and_keeps_the_old_one_readable(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_renew_keeps_the_previous_version_readable(stack: Stack, tmp_path: Path, name: str) -> None:
     stack.evercert("apply", document(tmp_path, name), "--wait")
     first = stack.secret(name)
     done = stack.evercert("renew", name, "--wait")
@@ -53,7 +53,7 @@ def test_renew_waits_for_the_new_one_and_keeps_the_old_one_readable(stack: Stack
     assert "requested" in stack.evercert("history", name).stdout
 
 
-def test_a_filter_policy_selects_by_type_and_label(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_filter_policy_selects_by_type_and_label(stack: Stack, tmp_path: Path, name: str) -> None:
     team = f"team={uuid.uuid4().hex[:6]}"
     ours = stack.subscribe(labels=[team], type=["certificate.issued"])
     failures = stack.subscribe(labels=[team], type=["certificate.failed"])
@@ -63,8 +63,8 @@ def test_a_filter_policy_selects_by_type_and_label(stack: Stack, tmp_path: Path,
     assert failures() == []
 
 
-def test_a_failure_says_what_would_mend_it_and_the_mend_works(stack: Stack, tmp_path: Path, name: str) -> None:
-    """A secret of somebody else under the name: refused by look and by IAM, announced, and delivered after the mend."""
+def test_failure_names_a_fix_that_works(stack: Stack, tmp_path: Path, name: str) -> None:
+    """A foreign secret under the name: refused by the package and by IAM, announced, and delivered after the fix."""
     secrets = stack.client("secretsmanager")
     secrets.create_secret(Name=f"evercert/certificates/{name}", SecretString="theirs")
     received = stack.subscribe(certificate=[name])
@@ -77,12 +77,12 @@ def test_a_failure_says_what_would_mend_it_and_the_mend_works(stack: Stack, tmp_
     secrets.delete_secret(SecretId=f"evercert/certificates/{name}", ForceDeleteWithoutRecovery=True)
     assert stack.evercert("renew", name, "--wait").returncode == 0
     assert until(lambda: len(received()) == 3, 20)
-    # what had been issued is delivered first, and the request is served after it
+    # the revision issued earlier is delivered first, then the request is served
     assert [event["type"] for event in received()[1:]] == ["certificate.issued", "certificate.renewed"]
     assert_pair(stack.secret(name))
 
 
-def test_an_item_that_does_not_parse_is_rejected_once_and_the_rest_goes_on(
+def test_unparsable_item_is_rejected_once_without_effect_on_others(
     stack: Stack, tmp_path: Path, name: str
 ) -> None:
     broken = f"broken-{name}"
@@ -104,10 +104,10 @@ def test_an_item_that_does_not_parse_is_rejected_once_and_the_rest_goes_on(
     listed = stack.evercert("list").stdout
     assert broken in listed
     assert "unreadable" in listed
-    assert stack.evercert("apply", document(tmp_path, broken), "--wait").returncode == 0  # the mend
+    assert stack.evercert("apply", document(tmp_path, broken), "--wait").returncode == 0  # the fix
 
 
-def test_prune_deletes_after_asking_and_leaves_the_secret(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_prune_asks_before_deleting_and_keeps_the_secret(stack: Stack, tmp_path: Path, name: str) -> None:
     labels = {"team": name}
     other = f"other-{name}"
     stack.evercert("apply", document(tmp_path, name, other, labels=labels), "--wait")
@@ -126,12 +126,12 @@ def test_prune_deletes_after_asking_and_leaves_the_secret(stack: Stack, tmp_path
     assert_pair(stack.secret(name))
 
 
-def test_nothing_of_this_ended_in_the_dead_letter_queue(stack: Stack) -> None:
+def test_dead_letter_queue_is_empty(stack: Stack) -> None:
     attributes = stack.client("sqs").get_queue_attributes(QueueUrl=stack.outputs["DeadLetters"], AttributeNames=["All"])
     assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
-def test_no_log_line_holds_key_material(stack: Stack) -> None:
+def test_logs_contain_no_key_material(stack: Stack) -> None:
     lines = json.dumps(stack.logs("issuer")) + json.dumps(stack.logs("checker"))
     assert "certificate.issued" in lines
     assert "PRIVATE KEY" not in lines

@@ -1,4 +1,4 @@
-"""P7 and P9: what each role may do, asked of the emulator's IAM with the role's own, verified credentials."""
+"""P7 and P9: permissions of each role, checked at the emulator's IAM with the role's own verified credentials."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.tools.local_stack import REGION, STACK
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
 OURS = [{"Key": "evercert:stack", "Value": STACK}]
 THEIRS = [{"Key": "evercert:stack", "Value": "another"}]
-LISTED, UNLISTED = "us-east-1", "us-west-2"  # in DestinationRegions of the local profile, and not
+LISTED, UNLISTED = "us-east-1", "us-west-2"  # in and not in DestinationRegions of the local profile
 CONTEXT = {"evercert:stack": STACK, "evercert:uid": "u", "evercert:revision": "1"}
-PEM = {"Certificate": b"c", "PrivateKey": b"k"}  # the emulator's ACM never looks inside
+PEM = {"Certificate": b"c", "PrivateKey": b"k"}  # the emulator's ACM does not parse them
 
 
 @pytest.fixture(scope="session")
@@ -57,20 +57,20 @@ def test_only_the_issuer_opens_the_seal(checker, issuer, sealed: tuple[str, byte
 
 
 @pytest.mark.parametrize("context", [{}, {"evercert:uid": "u"}, {**CONTEXT, "evercert:stack": "another"}])
-def test_the_seal_is_for_this_stack_only(issuer, sealed: tuple[str, bytes], context: dict[str, str]) -> None:
+def test_seal_is_bound_to_the_stack(issuer, sealed: tuple[str, bytes], context: dict[str, str]) -> None:
     key, blob = sealed
     assert denied(lambda: issuer("kms").encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context))
     assert denied(lambda: issuer("kms").decrypt(KeyId=key, CiphertextBlob=blob, EncryptionContext=context))
 
 
-def test_the_issuer_never_reads_a_certificate_back(stack: Stack, issuer) -> None:
+def test_issuer_cannot_read_certificates_back(stack: Stack, issuer) -> None:
     name = f"evercert/certificates/{uuid.uuid4().hex}"
     issuer("secretsmanager").create_secret(Name=name, SecretString="x", Tags=OURS)
     assert denied(lambda: issuer("secretsmanager").get_secret_value(SecretId=name))
     assert denied(lambda: issuer("secretsmanager").delete_secret(SecretId=name))
 
 
-def test_the_issuer_writes_only_secrets_with_our_tag(stack: Stack, issuer) -> None:
+def test_issuer_writes_only_secrets_tagged_for_the_stack(stack: Stack, issuer) -> None:
     name = f"evercert/certificates/{uuid.uuid4().hex}"
     assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x"))
     assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x", Tags=THEIRS))
@@ -81,14 +81,14 @@ def test_the_issuer_writes_only_secrets_with_our_tag(stack: Stack, issuer) -> No
     issuer("secretsmanager").put_secret_value(SecretId=mine, SecretString="y")
 
 
-def test_the_issuer_does_not_make_another_stacks_secret_its_own(stack: Stack, issuer) -> None:
+def test_issuer_cannot_retag_a_secret_of_another_stack(stack: Stack, issuer) -> None:
     name = f"evercert/certificates/{uuid.uuid4().hex}"
     stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=THEIRS)
     assert denied(lambda: issuer("secretsmanager").tag_resource(SecretId=name, Tags=OURS))
     assert denied(lambda: issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="mine"))
 
 
-def test_the_issuer_takes_back_only_its_own_secret_from_deletion(stack: Stack, issuer) -> None:
+def test_issuer_restores_only_its_own_deleted_secrets(stack: Stack, issuer) -> None:
     for tags, refused in ((OURS, False), (THEIRS, True), ([], True)):
         name = f"evercert/certificates/{uuid.uuid4().hex}"
         stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=tags)
@@ -96,7 +96,7 @@ def test_the_issuer_takes_back_only_its_own_secret_from_deletion(stack: Stack, i
         assert denied(lambda name=name: issuer("secretsmanager").restore_secret(SecretId=name)) is refused
 
 
-def test_secrets_go_to_listed_regions_only(issuer) -> None:
+def test_secrets_are_limited_to_listed_regions(issuer) -> None:
     secret = {"Name": f"evercert/certificates/{uuid.uuid4().hex}", "SecretString": "x", "Tags": OURS}
     issuer("secretsmanager", region_name=LISTED).create_secret(**secret)
     issuer("secretsmanager", region_name=LISTED).put_secret_value(SecretId=secret["Name"], SecretString="y")
@@ -106,7 +106,7 @@ def test_secrets_go_to_listed_regions_only(issuer) -> None:
 
 
 @pytest.mark.parametrize("name", ["production/database", "evercert/credentials/infisical", "evercert/certificatesX/a"])
-def test_the_issuer_touches_no_secret_elsewhere(stack: Stack, issuer, name: str) -> None:
+def test_issuer_cannot_touch_secrets_outside_its_folder(stack: Stack, issuer, name: str) -> None:
     name = f"{name}-{uuid.uuid4().hex[:6]}"
     stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=OURS)
     secrets = issuer("secretsmanager")
@@ -116,7 +116,7 @@ def test_the_issuer_touches_no_secret_elsewhere(stack: Stack, issuer, name: str)
     assert denied(lambda: secrets.create_secret(Name=f"{name}-2", SecretString="x", Tags=OURS))
 
 
-def test_the_issuer_reads_credentials_of_its_own_region_only(stack: Stack, issuer) -> None:
+def test_issuer_reads_credentials_only_in_its_region(stack: Stack, issuer) -> None:
     name = f"evercert/credentials/{uuid.uuid4().hex}"
     for region in (REGION, LISTED):
         stack.client("secretsmanager", region_name=region).create_secret(Name=name, SecretString="x")
@@ -127,7 +127,7 @@ def test_the_issuer_reads_credentials_of_its_own_region_only(stack: Stack, issue
 @pytest.mark.parametrize(
     ("prefix", "refused"), [("/evercert/credentials/", False), ("/evercert/", True), ("/other/", True)]
 )
-def test_the_issuer_reads_parameters_that_are_credentials_only(
+def test_issuer_reads_only_credential_parameters(
     stack: Stack, issuer, prefix: str, refused: bool
 ) -> None:
     name = f"{prefix}{uuid.uuid4().hex}"
@@ -140,7 +140,7 @@ def imported(client: Any, *tags: dict[str, str]) -> str:
     return client.import_certificate(**PEM, **({"Tags": list(tags)} if tags else {}))["CertificateArn"]
 
 
-def test_a_certificate_is_first_imported_with_our_tag_only(issuer) -> None:
+def test_certificate_import_requires_the_tag_of_the_stack(issuer) -> None:
     acm = issuer("acm")
     assert denied(lambda: imported(acm))
     assert denied(lambda: imported(acm, *THEIRS))
@@ -148,7 +148,7 @@ def test_a_certificate_is_first_imported_with_our_tag_only(issuer) -> None:
     imported(acm, *OURS)
 
 
-def test_only_a_certificate_with_our_tag_is_imported_again(stack: Stack, issuer) -> None:
+def test_certificate_reimport_requires_the_tag_of_the_stack(stack: Stack, issuer) -> None:
     acm, root = issuer("acm"), stack.client("acm")
     arn = imported(acm, *OURS)
     acm.import_certificate(CertificateArn=arn, **{**PEM, "Certificate": b"next"})
@@ -157,17 +157,17 @@ def test_only_a_certificate_with_our_tag_is_imported_again(stack: Stack, issuer)
         assert denied(lambda foreign=foreign: acm.import_certificate(CertificateArn=foreign, **PEM))
 
 
-def test_a_foreign_certificate_is_not_imported_over_by_giving_it_our_tag(stack: Stack, issuer) -> None:
-    """Another stack's is refused by IAM; one without a tag by ACM itself, which takes no tags on a re-import."""
+def test_certificate_reimport_cannot_add_the_tag(stack: Stack, issuer) -> None:
+    """IAM refuses another stack's certificate; ACM refuses tags on a re-import, which covers untagged ones."""
     acm, root = issuer("acm"), stack.client("acm")
-    theirs, nobodys = imported(root, *THEIRS), imported(root)
+    theirs, untagged = imported(root, *THEIRS), imported(root)
     assert denied(lambda: acm.import_certificate(CertificateArn=theirs, Tags=OURS, **PEM))
     assert denied(lambda: acm.add_tags_to_certificate(CertificateArn=theirs, Tags=OURS))
     with pytest.raises(ClientError, match="ValidationException"):
-        acm.import_certificate(CertificateArn=nobodys, Tags=OURS, **PEM)
+        acm.import_certificate(CertificateArn=untagged, Tags=OURS, **PEM)
 
 
-def test_certificates_go_to_listed_regions_only(stack: Stack, issuer) -> None:
+def test_certificates_are_limited_to_listed_regions(stack: Stack, issuer) -> None:
     arn = imported(issuer("acm", region_name=LISTED), *OURS)
     issuer("acm", region_name=LISTED).import_certificate(CertificateArn=arn, **PEM)
     elsewhere = issuer("acm", region_name=UNLISTED)
@@ -178,7 +178,7 @@ def test_certificates_go_to_listed_regions_only(stack: Stack, issuer) -> None:
     assert denied(elsewhere.list_certificates)
 
 
-def test_the_issuer_looks_at_certificates_and_does_nothing_else_to_them(issuer) -> None:
+def test_issuer_can_describe_certificates_and_nothing_else(issuer) -> None:
     acm = issuer("acm")
     arn = imported(acm, *OURS)
     acm.describe_certificate(CertificateArn=arn)
@@ -190,7 +190,7 @@ def test_the_issuer_looks_at_certificates_and_does_nothing_else_to_them(issuer) 
     assert denied(lambda: acm.request_certificate(DomainName="www.example.com", Tags=OURS))
 
 
-def test_the_issuer_reads_issuers_and_writes_none(stack: Stack, issuer) -> None:
+def test_issuer_reads_issuers_and_writes_none(stack: Stack, issuer) -> None:
     table = stack.outputs["IssuersTable"]
     issuer("dynamodb").get_item(TableName=table, Key={"pk": {"S": "issuer#x"}})
     issuer("dynamodb").batch_get_item(RequestItems={table: {"Keys": [{"pk": {"S": "issuer#x"}}]}})
@@ -198,39 +198,39 @@ def test_the_issuer_reads_issuers_and_writes_none(stack: Stack, issuer) -> None:
     assert denied(lambda: issuer("dynamodb").scan(TableName=table))
 
 
-def test_the_issuer_scans_and_deletes_nothing(stack: Stack, issuer) -> None:
+def test_issuer_cannot_scan_or_delete(stack: Stack, issuer) -> None:
     key = {"pk": {"S": "certificate#x"}, "sk": {"S": "record"}}
     assert denied(lambda: issuer("dynamodb").scan(TableName=stack.table))
     assert denied(lambda: issuer("dynamodb").delete_item(TableName=stack.table, Key=key))
 
 
 @pytest.mark.parametrize(("index", "shard"), [("due", "due_shard"), ("expiring", "expiry_shard")])
-def test_the_checker_reads_the_indexes(stack: Stack, checker, index: str, shard: str) -> None:
+def test_checker_reads_the_indexes(stack: Stack, checker, index: str, shard: str) -> None:
     query = {"KeyConditionExpression": f"{shard} = :s", "ExpressionAttributeValues": {":s": {"S": "00"}}}
     checker("dynamodb").query(TableName=stack.table, IndexName=index, **query)
 
 
-def test_the_checker_sweeps_and_replaces_and_deletes_no_record(stack: Stack, checker) -> None:
-    """The sweep may see what no index holds; a private key in a record is sealed, and the checker opens no seal."""
+def test_checker_can_sweep_but_not_replace_or_delete(stack: Stack, checker) -> None:
+    """The sweep may read records outside the index; their private keys are sealed, and the checker cannot open the seal."""
     checker("dynamodb").scan(TableName=stack.table)
     key = {"pk": {"S": "certificate#x"}, "sk": {"S": "record"}}
     assert denied(lambda: checker("dynamodb").put_item(TableName=stack.table, Item=key))
     assert denied(lambda: checker("dynamodb").delete_item(TableName=stack.table, Key=key))
 
 
-def test_the_checker_announces_nothing_and_receives_nothing(stack: Stack, checker) -> None:
+def test_checker_cannot_publish_or_receive(stack: Stack, checker) -> None:
     assert denied(lambda: checker("sns").publish(TopicArn=stack.outputs["Topic"], Message="x"))
     assert denied(lambda: checker("sqs").receive_message(QueueUrl=stack.outputs["Queue"]))
     assert denied(lambda: checker("secretsmanager").list_secrets())
     assert denied(lambda: checker("acm").list_certificates())
 
 
-def test_the_checker_knows_no_issuer(stack: Stack, checker) -> None:
+def test_checker_cannot_read_issuers(stack: Stack, checker) -> None:
     table = stack.outputs["IssuersTable"]
     assert denied(lambda: checker("dynamodb").get_item(TableName=table, Key={"pk": {"S": "issuer#x"}}))
 
 
-def test_neither_role_can_become_another(stack: Stack, checker, issuer) -> None:
+def test_roles_cannot_assume_each_other(stack: Stack, checker, issuer) -> None:
     arn = f"arn:aws:iam::000000000000:role/{stack.resource('IssuerRole')}"
     assert denied(lambda: checker("sts").assume_role(RoleArn=arn, RoleSessionName="test"))
     assert denied(lambda: issuer("sts").assume_role(RoleArn=arn, RoleSessionName="test"))

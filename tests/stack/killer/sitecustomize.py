@@ -1,11 +1,11 @@
-"""Kills a function's process at a chosen call, as a crash of the machine would: nothing after it runs.
+"""Kill a function's process at a chosen call, as a machine crash would.
 
-Loaded by the interpreter of every function of the test stack (PYTHONPATH); nothing of it is in the layers. A certificate
-named `kill-before-3-…` dies before the third request after its claim has left, `kill-after-3-…` when the answer
-has come, once each: a file in EVERCERT_KILLS says that it happened.
+The interpreter of every function on the test stack loads it (PYTHONPATH); the layers do not contain it. For a certificate
+named `kill-before-3-…`, the process dies before it sends the third request after the claim; for `kill-after-3-…`, when
+the response has arrived. This happens once per certificate: a file in EVERCERT_KILLS records it.
 
-It is a witness, too: every private key is sealed before anything else is done with it, and what is sent to be sealed is
-noted in EVERCERT_KEYS.
+It also records private keys: the issuer seals every key before any other use, so each key sent to be sealed is
+written to EVERCERT_KEYS.
 """
 
 import http.client
@@ -20,7 +20,7 @@ _kills, _keys = os.environ.get("EVERCERT_KILLS"), os.environ.get("EVERCERT_KEYS"
 
 
 class _Process:
-    """What this process is doing: the certificate it has claimed, and how many requests ago."""
+    """State of this process: the certificate it has claimed, and the number of requests since."""
 
     name = when = ""
     at = count = 0
