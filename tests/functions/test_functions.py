@@ -72,9 +72,7 @@ def test_checker_stops_before_its_timeout(world: World, function, capsys) -> Non
     assert (tick["sent"], tick["left"]) == (0, 1)
 
 
-def test_issuer_issues_one_message_and_returns_the_unreadable_one(
-    world: World, function, context, capsys
-) -> None:
+def test_issuer_issues_one_message_and_returns_the_unreadable_one(world: World, function, context, capsys) -> None:
     want(world)
     answer = function("issuer").handler(event("issue.json"), context)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da"}]}
@@ -141,9 +139,7 @@ def test_handlers_have_at_most_forty_lines() -> None:
 
 
 # -- examinations by operators ----------------------------------------------------------------------------------------
-def test_issuer_examine_reports_problems_and_changes_nothing(
-    world: World, function, context, capsys
-) -> None:
+def test_issuer_examine_reports_problems_and_changes_nothing(world: World, function, context, capsys) -> None:
     want(world)
     before = world.items()
     answer = function("issuer").handler({"examine": ["web", "unknown"]}, context)

@@ -101,9 +101,7 @@ def test_disabled_key_is_misconfigured(signer, ceremony: Ceremony, world: World,
     assert line(capsys)["message"]["outcome"] == "misconfigured"
 
 
-def test_signer_without_time_left_stops_and_resumes(
-    signer, ceremony: Ceremony, context, capsys, monkeypatch
-) -> None:
+def test_signer_without_time_left_stops_and_resumes(signer, ceremony: Ceremony, context, capsys, monkeypatch) -> None:
     """Lambda would end it in the middle of a call; the clock of this test advances six seconds on each reading."""
     asked, start = order(ceremony.issuing, datetime.now(UTC)), datetime.now(UTC)
     ticks = iter(range(0, 600, 6))

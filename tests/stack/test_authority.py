@@ -202,9 +202,7 @@ def test_every_signature_is_in_the_ledger(ready: Ready, issued: dict[str, str]) 
     assert answer["unknown"] == []
 
 
-def test_revoked_certificate_is_in_its_crl(
-    ready: Ready, issued: dict[str, str], tmp_path: Path
-) -> None:
+def test_revoked_certificate_is_in_its_crl(ready: Ready, issued: dict[str, str], tmp_path: Path) -> None:
     leaf = x509.load_pem_x509_certificate(issued["certificate"].encode())
     (point,) = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     (address,) = point.full_name or ()

@@ -225,9 +225,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_scanner_finds_each_login_in_its_secret(
-    stack: Stack, infisical: Planted, scanner: Scanner
-) -> None:
+def test_scanner_finds_each_login_in_its_secret(stack: Stack, infisical: Planted, scanner: Scanner) -> None:
     """Logins were put there by the test; the AWS login stores nothing."""
     kept = proofs(infisical)
     assert {*kept, "aws-iam"} == set(LOGINS.entries) == {*KINDS, "aws-iam"}
@@ -238,9 +236,7 @@ def test_scanner_finds_each_login_in_its_secret(
         assert scanner.find([client.get_secret_value(SecretId=name)["SecretString"]]) == {what}, kind
 
 
-def test_scanner_knows_all_access_tokens_and_server_keys(
-    stack: Stack, infisical: Planted, scanner: Scanner
-) -> None:
+def test_scanner_knows_all_access_tokens_and_server_keys(stack: Stack, infisical: Planted, scanner: Scanner) -> None:
     assert len(infisical.tokens.given) >= len(LOGINS.entries)
     for text in infisical.tokens.given:
         assert scanner.find([f"Authorization: Bearer {text}"]) == {"access token"}

@@ -147,7 +147,7 @@ def test_validate_makes_no_calls(stack: Stack, tmp_path: Path) -> None:
 # -- operators --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def own(stack: Stack, tmp_path: Path) -> Callable[..., str]:
-    """Return a function that issues certificates with an issuer of their own, isolated from other tests; it returns the issuer."""
+    """Return a function that issues certificates with an issuer of their own and returns that issuer's name."""
 
     def make(*names: str, **changes: Any) -> str:
         issuer = f"ca-{uuid.uuid4().hex[:6]}"

@@ -172,7 +172,9 @@ def test_trap_receives_no_request(trap: Planted, said) -> None:
     assert trap.tokens.given == []
 
 
-def test_trap_accepts_its_own_credential(stack: Stack, trap: Planted, misled: dict[str, Misled], said, mark: str) -> None:
+def test_trap_accepts_its_own_credential(
+    stack: Stack, trap: Planted, misled: dict[str, Misled], said, mark: str
+) -> None:
     """Only the address kept the others away: the same definition works with a credential for this address."""
     keep, name = _Keeper(stack, mark), f"open-{mark}"
     content = misled["credential for another host"].definition

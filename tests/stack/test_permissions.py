@@ -127,9 +127,7 @@ def test_issuer_reads_credentials_only_in_its_region(stack: Stack, issuer) -> No
 @pytest.mark.parametrize(
     ("prefix", "refused"), [("/evercert/credentials/", False), ("/evercert/", True), ("/other/", True)]
 )
-def test_issuer_reads_only_credential_parameters(
-    stack: Stack, issuer, prefix: str, refused: bool
-) -> None:
+def test_issuer_reads_only_credential_parameters(stack: Stack, issuer, prefix: str, refused: bool) -> None:
     name = f"{prefix}{uuid.uuid4().hex}"
     stack.client("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
     assert denied(lambda: issuer("ssm").get_parameter(Name=name, WithDecryption=True)) is refused

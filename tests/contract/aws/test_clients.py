@@ -79,9 +79,7 @@ def test_clients_limit_covers_every_attempt() -> None:
     ("limits", "service", "limit"),
     [(USUAL, "kms", USUAL), (WAITED_FOR, "kms", WAITED_FOR), (WAITED_FOR, "lambda", SIGNER)],
 )
-def test_deadline_uses_the_limit_of_each_client(
-    world: World, limits: Limits, service: str, limit: Limits
-) -> None:
+def test_deadline_uses_the_limit_of_each_client(world: World, limits: Limits, service: str, limit: Limits) -> None:
     """The limits differ: a response of the signer takes longer than one of a table."""
     clock = HandClock()
     deadline = Deadline(clock)

@@ -182,9 +182,7 @@ def test_delete_removes_all_items_of_an_identity_and_frees_its_name(estate: Auth
     assert estate.identity_named("machine") == again
 
 
-def test_delete_removes_a_partially_restored_identity(
-    world: World, table: str, estate: AuthorityEstate
-) -> None:
+def test_delete_removes_a_partially_restored_identity(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     key = {"pk": {"S": "client"}, "sk": {"S": MACHINE.universal.client_id}}
     world.operator.dynamodb.delete_item(TableName=table, Key=key)
@@ -213,9 +211,7 @@ def test_empty_write_does_nothing(estate: AuthorityEstate) -> None:
     estate.write()
 
 
-def test_old_client_id_of_an_identity_is_not_accepted(
-    world: World, table: str, estate: AuthorityEstate
-) -> None:
+def test_old_client_id_of_an_identity_is_not_accepted(world: World, table: str, estate: AuthorityEstate) -> None:
     estate.write(MACHINE)
     moved = MACHINE.model_copy(update={"universal": UniversalLogin.model_validate({"client-id": str(uuid4())})})
     estate.write(moved)

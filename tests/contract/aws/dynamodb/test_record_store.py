@@ -174,9 +174,7 @@ def test_unreadable_outcome_is_reported_and_remains(table: Table) -> None:
         ),
     ],
 )
-def test_claim_returns_an_unparsable_item_as_unreadable(
-    table: Table, web: Record, attribute: str, value: dict
-) -> None:
+def test_claim_returns_an_unparsable_item_as_unreadable(table: Table, web: Record, attribute: str, value: dict) -> None:
     item = table.item("web", items.SK)
     table.put({**item, attribute: value})
     claimed = table.records.claim("web", Claim(id="mine", until=START), START)
