@@ -160,7 +160,7 @@ def test_issuer_examine_reports_each_certificate(world: World, function, context
     answer = function("issuer").handler({"examine": ["web"]}, context)
     assert "no-such-key" in answer["seal"] or "seal a private key" in answer["seal"]
     assert "is not defined" in answer["issuers"]["main"]
-    assert "was not made by this stack" in answer["certificates"]["web"][0]
+    assert "does not belong to this stack" in answer["certificates"]["web"][0]
 
 
 def test_failures_are_counted_by_kind(world: World, function, context, capsys) -> None:

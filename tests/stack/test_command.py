@@ -72,7 +72,7 @@ def test_command_reports_missing_credentials(stack: Stack, tmp_path: Path) -> No
         "HOME": str(tmp_path),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    one_line(stack.evercert("list", **absent), 1, "there are no AWS credentials", "aws configure")
+    one_line(stack.evercert("list", **absent), 1, "no AWS credentials found", "aws configure")
 
 
 def test_command_reports_expired_credentials(stack: Stack) -> None:

@@ -139,9 +139,13 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
         return Hostile(to(secret=secret), words, put(victim), v.value(victim), **more)
 
     return {
-        "secret without a tag": case(f"{ours}/untagged-{mark}", "not made by this stack", f"{ours}/untagged-{mark}"),
+        "secret without a tag": case(
+            f"{ours}/untagged-{mark}", "does not belong to this stack", f"{ours}/untagged-{mark}"
+        ),
         "secret by its ARN": case(untagged, "must have 1 to 512 letters", untagged),
-        "secret of another stack": case(f"{ours}/theirs-{mark}", "not made by this stack", f"{ours}/theirs-{mark}"),
+        "secret of another stack": case(
+            f"{ours}/theirs-{mark}", "does not belong to this stack", f"{ours}/theirs-{mark}"
+        ),
         "secret of another folder": case(
             f"production/database-{mark}", "lacks a permission", f"production/database-{mark}"
         ),
@@ -150,7 +154,7 @@ def of_secrets(v: Victims) -> dict[str, Hostile]:
         ),
         "secret with a leading slash": case(f"/{ours}/slash-{mark}", "lacks a permission", f"/{ours}/slash-{mark}"),
         "credential": case(credential, "is reserved for credentials", credential),
-        "credential by a path": case(f"{ours}/../credentials/ca-{mark}", "between its slashes", credential),
+        "credential by a path": case(f"{ours}/../credentials/ca-{mark}", "between slashes", credential),
         "wildcard for a secret": case(f"{ours}/*", "must have 1 to 512 letters", f"{ours}/untagged-{mark}"),
         "new secret elsewhere": Hostile(
             to(secret=f"production/new-{mark}"), "lacks a permission", create(f"production/new-{mark}"), v.secrets

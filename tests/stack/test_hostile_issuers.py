@@ -73,11 +73,11 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
         return Misled(definition(trap, auth, **changes), words)
 
     found = {
-        "credential for another host": case("is for https://app.infisical.com, and is not sent to", other),
+        "credential for another host": case("is for https://app.infisical.com, so it is not sent to", other),
         "credential for another port": case("is not sent to", port),
         "credential for http": case("is not sent to", plain),
-        "credential without an address": case("does not say which address it is for", unbound),
-        "parameter for another host": case("is for https://app.infisical.com, and is not sent to", parameter),
+        "credential without an address": case("is not bound to an address", unbound),
+        "parameter for another host": case("is for https://app.infisical.com, so it is not sent to", parameter),
         "secret of another folder": case("must be evercert/credentials/NAME", theirs),
         "parameter of another folder": case(
             "must be /evercert/credentials/NAME", {"aws-parameter": f"/production/{mark}"}
@@ -90,7 +90,7 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
         "address of this network": case("add it to the stack's parameter IssuerHosts", address="https://10.0.0.1"),
         "listed metadata service": case("a link-local address, where metadata services are", listed, **at_listed),
         "metadata service without TLS": case("must be https://", address=f"http://{LISTED}"),
-        "metadata service by a number": case("no DNS name and no IP address", address="https://2852039166"),
+        "metadata service by a number": case("neither a DNS name nor an IP address", address="https://2852039166"),
         "user in the address": case(
             "has a user, a query or a fragment", address=trap.address.replace("//", "//169.254.169.254@")
         ),

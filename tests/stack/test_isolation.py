@@ -85,17 +85,19 @@ def broken(stack: Stack, mark: str) -> dict[str, Broken]:
         "item-huge": Broken("unreadable", "notes", attributes={"notes": "x" * HUGE}),
         "issuer-unknown": Broken("misconfigured", "issuer 'unknown' is not defined; apply", {"issuer": "unknown"}),
         "issuer-not-json": Broken("misconfigured", "does not parse; apply it again", {"issuer": f"not-json-{mark}"}),
-        "issuer-type": Broken("misconfigured", "no issuer type 'carrier-pigeon'", {"issuer": f"unknown-type-{mark}"}),
+        "issuer-type": Broken(
+            "misconfigured", "there is no issuer type 'carrier-pigeon'", {"issuer": f"unknown-type-{mark}"}
+        ),
         "issuer-settings": Broken("misconfigured", "addres", {"issuer": f"settings-{mark}"}),
         "destination-type": Broken("misconfigured", "did you mean 'secrets-manager'", to("secret-manager")),
-        "secret-untagged": Broken("misconfigured", "was not made by this stack", to(secret=unasked)),
-        "secret-of-another-stack": Broken("misconfigured", "name another secret", to(secret=theirs)),
+        "secret-untagged": Broken("misconfigured", "does not belong to this stack", to(secret=unasked)),
+        "secret-of-another-stack": Broken("misconfigured", "use another name", to(secret=theirs)),
         "secret-elsewhere": Broken("misconfigured", "lacks a permission", to(secret=f"production/{mark}")),
         "arn-foreign": Broken("misconfigured", "evercert adopt", to("acm", arn=foreign)),
         "arn-gone": Broken("misconfigured", "remove `arn` from the document", to("acm", arn=gone)),
         "role": Broken("misconfigured", "it must trust the issuer's role", to(role=role)),
         "key-type": Broken("rejected", "ACM accepts RSA and EC", {**to("acm"), **key}),
-        "csr-without-key": Broken("rejected", "a csr comes without it", {"csr": csr()}),
+        "csr-without-key": Broken("rejected", "needs the private key: remove `csr`", {"csr": csr()}),
         "names-too-many": Broken("rejected", "split the certificate", many_names(900)),
         "region": Broken("misconfigured", "lacks a permission", to(region="eu-west-1")),
     }

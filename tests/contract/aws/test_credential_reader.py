@@ -78,7 +78,7 @@ def test_credential_rotation_takes_effect_on_the_next_read(stored: Stored) -> No
 )
 def test_credential_is_refused_for_another_address(stored: Stored, address: str) -> None:
     stored.put({"address": ADDRESS, "k": CANARY})
-    with pytest.raises(Misconfigured, match=r"is for https://ca\.example, and is not sent to") as raised:
+    with pytest.raises(Misconfigured, match=r"is for https://ca\.example, so it is not sent to") as raised:
         stored.read(address, key="k")
     assert CANARY not in str(raised.value)
 
@@ -86,13 +86,13 @@ def test_credential_is_refused_for_another_address(stored: Stored, address: str)
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (CANARY, "holds no JSON object"),
-        ('"canary-value"', "holds no JSON object"),
-        ('["canary-value"]', "holds no JSON object"),
-        ("[" * 2_000, "holds no JSON object"),
-        ({"k": CANARY}, "does not say which address it is for"),
-        ({"address": None, "k": CANARY}, "does not say which address it is for"),
-        ({"address": ["https://ca.example"], "k": CANARY}, "does not say which address it is for"),
+        (CANARY, "is not a JSON object"),
+        ('"canary-value"', "is not a JSON object"),
+        ('["canary-value"]', "is not a JSON object"),
+        ("[" * 2_000, "is not a JSON object"),
+        ({"k": CANARY}, "is not bound to an address"),
+        ({"address": None, "k": CANARY}, "is not bound to an address"),
+        ({"address": ["https://ca.example"], "k": CANARY}, "is not bound to an address"),
         ({"address": "ca.example", "k": CANARY}, r"invalid address; write https://ca\.example"),
         (
             {"address": "https://user:canary-value@ca.example", "k": CANARY},

@@ -82,7 +82,7 @@ def test_apply_without_credentials_calls_nothing():
 @pytest.mark.parametrize("tags", [[], [{"Key": "evercert:stack", "Value": "another"}]])
 def test_foreign_secret_is_left_unchanged(manager, tags):
     manager.create_secret(Name=NAME, ClientRequestToken="x" * 32, SecretString="{}", Description="", Tags=tags)
-    with pytest.raises(Misconfigured, match="was not made for stack evercert, so it is left alone") as caught:
+    with pytest.raises(Misconfigured, match="does not belong to stack evercert, so it is not changed") as caught:
         applied(manager)
     assert manager.writes == ["create"]
     assert SECRET not in str(caught.value)

@@ -278,7 +278,7 @@ class Contended:
 
 
 def test_wrong_secret_count_gives_up_after_conflicts() -> None:
-    with pytest.raises(Unavailable, match="others got in the way 3 times"):
+    with pytest.raises(Unavailable, match="other calls interfered 3 times"):
         failed(DynamoDBTokens(Contended(), "table"), START)  # type: ignore[arg-type]
 
 

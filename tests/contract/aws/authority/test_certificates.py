@@ -285,7 +285,7 @@ def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, mo
     wanted = int((START + timedelta(days=8)).timestamp())
     assert {part["expires_at"]["N"] for part in parts} == {str(wanted)}
     monkeypatch.setattr(crls, "PART", 10)
-    with pytest.raises(Rejected, match="can be kept"):
+    with pytest.raises(Rejected, match="can be stored"):
         certificates.publish(CA, 3, crl(3))
     for part in parts[:1]:
         key = {"pk": part["pk"], "sk": part["sk"]}

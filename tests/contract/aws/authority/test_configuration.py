@@ -202,7 +202,7 @@ def test_delete_of_a_changed_object_is_rejected(world: World, table: str, estate
 
 def test_write_larger_than_a_transaction_is_rejected(estate: AuthorityEstate) -> None:
     many = [PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}"}) for number in range(101)]
-    with pytest.raises(Rejected, match="101 writes belong together, and DynamoDB takes 100"):
+    with pytest.raises(Rejected, match="101 writes are one transaction, and DynamoDB accepts 100"):
         estate.write(*many)
     assert estate.profiles() == ()
 

@@ -58,7 +58,7 @@ def test_first_result_is_kept(ledger: Ledger) -> None:
 def test_result_too_large_to_store_is_still_unique(ledger: Ledger) -> None:
     long = bytes(LARGEST + 1)
     assert ledger.conclude(INTENT, long) == long
-    with pytest.raises(Busy, match="another result stands"):
+    with pytest.raises(Busy, match="another result is recorded"):
         ledger.conclude(INTENT, b"short")
     longest = bytes(LARGEST)
     two = replace(INTENT, id="two")
@@ -115,9 +115,9 @@ def test_unparsable_intent_is_misconfigured(table: DynamoDBLedger, world: World)
 
 def test_missing_table_is_misconfigured(world: World) -> None:
     ledger = DynamoDBLedger(world.operator.dynamodb, "nowhere")
-    with pytest.raises(Misconfigured, match="cannot write down the intent of order one"):
+    with pytest.raises(Misconfigured, match="cannot record the intent of order one"):
         ledger.intend(INTENT)
-    with pytest.raises(Misconfigured, match="cannot write down the result of order one"):
+    with pytest.raises(Misconfigured, match="cannot record the result of order one"):
         ledger.conclude(INTENT, b"der")
 
 

@@ -132,5 +132,5 @@ def test_write_count_restarts_after_an_invalid_month(table: DynamoDBRateSlots, w
 
 
 def test_slots_report_a_missing_table(world: World) -> None:
-    with pytest.raises(Misconfigured, match=f"cannot wait for a turn at {ACM}"):
+    with pytest.raises(Misconfigured, match=f"cannot take a rate slot of {ACM}"):
         DynamoDBRateSlots(world.operator.dynamodb, "nowhere").take(ACM, START)

@@ -154,7 +154,7 @@ def test_claim_treats_null_attributes_as_absent(table: Table, web: Record, attri
 
 def test_unreadable_outcome_is_reported_and_remains(table: Table) -> None:
     table.put({"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#x"}, "outcome": {"S": '{"of": "the future"}'}})
-    with pytest.raises(Misconfigured, match="is no outcome"):
+    with pytest.raises(Misconfigured, match="is not a valid outcome"):
         table.records.outcome("web", "outcome#x")
 
 
