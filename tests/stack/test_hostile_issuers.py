@@ -86,8 +86,8 @@ def misled(stack: Stack, trap: Planted, mark: str) -> dict[str, Misled]:
             "must be evercert/credentials/NAME", {"aws-secret": "evercert/certificates/web"}
         ),
         "folder by a path": case("does not exist", {"aws-secret": f"{CREDENTIALS}/../../production/theirs-{mark}"}),
-        "host that is not listed": case("add it to the stack's parameter IssuerHosts", address="https://ca.example"),
-        "address of this network": case("add it to the stack's parameter IssuerHosts", address="https://10.0.0.1"),
+        "host that is not listed": case("to the stack's parameter IssuerHosts", address="https://ca.example"),
+        "address of this network": case("to the stack's parameter IssuerHosts", address="https://10.0.0.1"),
         "listed metadata service": case("a link-local address, where metadata services are", listed, **at_listed),
         "metadata service without TLS": case("must be https://", address=f"http://{LISTED}"),
         "metadata service by a number": case("neither a DNS name nor an IP address", address="https://2852039166"),
@@ -201,7 +201,7 @@ print("\\n" + json.dumps(app.handler({"Records": [{"messageId": "1", "body": sys
 @pytest.mark.parametrize(
     ("address", "hosts", "words"),
     [
-        ("https://127.0.0.1:{}", "app.infisical.com", "add it to the stack's parameter IssuerHosts"),
+        ("https://127.0.0.1:{}", "app.infisical.com", "to the stack's parameter IssuerHosts"),
         ("https://127.0.0.1:{}", "127.0.0.1", "a loopback address"),
         ("https://localhost:{}", "localhost", "a loopback address"),
         ("http://localhost:{}", "localhost", "must be https://"),
