@@ -10,9 +10,9 @@ from evercert.contracts.record import Facts, Finding
 from evercert.errors import NotYet, Unavailable
 from evercert.issuance import notices
 from evercert.issuance.conclusion import conclude_failure
+from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
-from evercert.issuance.without_outcome import nothing_to_do, wait_until
 from evercert.scheduling.decision import held_until
 from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due
 

@@ -25,11 +25,11 @@ from evercert.issuance import conclusion, notices
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.delivery import Deliveries, Result, next_slot
 from evercert.issuance.maintenance import Maintenance
+from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import Obtainer
 from evercert.issuance.outbox import RunReport, announce
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
-from evercert.issuance.without_outcome import nothing_to_do, wait_until
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak

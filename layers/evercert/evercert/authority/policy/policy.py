@@ -198,7 +198,7 @@ class BasicConstraintsRule(Part):
 
 
 class Policy(Part):
-    """Rules for the contents of a certificate. Fields without a rule are refused; validity without a rule is unlimited."""
+    """Rules for certificates. Fields without a rule are refused; validity without a rule is unlimited."""
 
     subject: tuple[SubjectRule, ...] = ()
     sans: tuple[NameRule, ...] = ()
