@@ -26,5 +26,5 @@ class MemoryLedger:
 
     def conclude(self, intent: Intent, der: bytes) -> bytes:
         if intent.id in self.results and len(self.results[intent.id]) > LARGEST:
-            raise Busy("another result stands, which is too long to be kept")
+            raise Busy("another result is recorded, which is too long to be kept")
         return self.results.setdefault(intent.id, der)
