@@ -1,4 +1,4 @@
-"""One suite for the destination: the emulator's ACM and the strict double."""
+"""Destination ACM, against the emulator and against the strict double of ACM."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from tests.doubles.strict_aws import refuse
 from tests.doubles.world import STACK_ID, World
 from tests.samples.certificates import authority, certificate, key_pem, pem, private_key
 
-NOTHING = Delivery()
+NO_DELIVERY = Delivery()
 EC, RSA = "EC_prime256v1", "RSA_2048"
 SERVER, CLIENT, EMAIL, FOREIGN = *(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 2, 4)), "1.3.6.1.4.1.311.20.2.2"
 
 
-class Counted:
-    """A client that counts imports, and can be kept from them."""
+class RecordingClient:
+    """ACM client that records imports; `before_import` can change ACM or raise an error first."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.imports: list[dict[str, Any]] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.before_import: Callable[[], None] = lambda: None
 
     def import_certificate(self, **arguments: Any) -> Any:
         self.imports.append(arguments)
-        self.meanwhile()
+        self.before_import()
         return self._client.import_certificate(**arguments)
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +55,7 @@ class Counted:
 
 
 @dataclass
-class Shelf:
+class Harness:
     client: Any
     stack: str
     now: Callable[[], datetime]
@@ -71,7 +71,7 @@ class Shelf:
     def tags(self, arn: str) -> dict[str, str]:
         return {t["Key"]: t["Value"] for t in self.client.list_tags_for_certificate(CertificateArn=arn)["Tags"]}
 
-    def by_hand(self, bundle: Bundle, arn: str | None = None) -> str:
+    def import_manually(self, bundle: Bundle, arn: str | None = None) -> str:
         where = {} if arn is None else {"CertificateArn": arn}
         key = bundle.private_key.pem().encode()
         found = self.client.import_certificate(Certificate=pem(bundle.chain.leaf), PrivateKey=key, **where)
@@ -79,23 +79,23 @@ class Shelf:
         return found["CertificateArn"]
 
 
-def strict(**more: Any) -> Shelf:
+def strict(**more: Any) -> Harness:
     clock = HandClock()
 
     def ticking() -> datetime:
         clock.advance(seconds=1)
         return clock()
 
-    return Shelf(Counted(StrictACM(ticking, **more)), "stack", clock)
+    return Harness(RecordingClient(StrictACM(ticking, **more)), "stack", clock)
 
 
 @pytest.fixture(params=["strict", "acm"])
-def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
     if request.param == "strict":
         yield strict()
         return
     world: World = request.getfixturevalue("world")
-    yield Shelf(Counted(world.operator.acm), f"stack-{uuid.uuid4().hex[:12]}", lambda: datetime.now(UTC))
+    yield Harness(RecordingClient(world.operator.acm), f"stack-{uuid.uuid4().hex[:12]}", lambda: datetime.now(UTC))
 
 
 def bundle(algorithm: str = EC, *names: str, number: int = 0, above: tuple[Any, ...] = (), **more: Any) -> Bundle:
@@ -103,156 +103,159 @@ def bundle(algorithm: str = EC, *names: str, number: int = 0, above: tuple[Any, 
     return Bundle(Chain((leaf, *above)), PrivateKey(private_key(algorithm, number)))
 
 
-def delivered(shelf: Shelf, made: Bundle | None = None, here: Delivery = NOTHING, **settings: str) -> Delivery:
-    return Delivery(revision=1, **vars(shelf.open(**settings).deliver(made or bundle(), here)))
+def deliver(harness: Harness, made: Bundle | None = None, here: Delivery = NO_DELIVERY, **settings: str) -> Delivery:
+    return Delivery(revision=1, **vars(harness.open(**settings).deliver(made or bundle(), here)))
 
 
-def test_the_first_delivery_imports_the_whole_bundle_with_our_tags(shelf: Shelf) -> None:
+def test_delivery_imports_the_bundle_with_tags(harness: Harness) -> None:
     made = bundle(above=(authority(EC, issuer="Root"), authority(EC, common_name="Root", issuer="Root")))
-    here = delivered(shelf, made)
+    here = deliver(harness, made)
     assert here.version == made.chain.serial_number
-    assert shelf.leaf(here.location) == made.chain.leaf
-    assert shelf.tags(here.location) == {"evercert:stack": shelf.stack, "evercert:certificate": "web"}
-    found = shelf.client.get_certificate(CertificateArn=here.location)["CertificateChain"]
+    assert harness.leaf(here.location) == made.chain.leaf
+    assert harness.tags(here.location) == {"evercert:stack": harness.stack, "evercert:certificate": "web"}
+    found = harness.client.get_certificate(CertificateArn=here.location)["CertificateChain"]
     assert found == pem(made.chain.certificates[1]).decode()
 
 
-def test_a_root_stands_in_the_chain_only_where_it_is_the_issuer(shelf: Shelf) -> None:
+def test_delivery_sends_a_root_only_as_issuer(harness: Harness) -> None:
     root = authority(EC)
-    here = delivered(shelf, bundle(above=(root,)))
-    assert shelf.client.get_certificate(CertificateArn=here.location)["CertificateChain"] == pem(root).decode()
-    delivered(shelf, bundle())
-    assert "CertificateChain" not in shelf.client.imports[-1]
+    here = deliver(harness, bundle(above=(root,)))
+    assert harness.client.get_certificate(CertificateArn=here.location)["CertificateChain"] == pem(root).decode()
+    deliver(harness, bundle())
+    assert "CertificateChain" not in harness.client.imports[-1]
 
 
-def test_a_wildcard_is_written_out_in_its_tag_and_a_name_is_a_tag_too(shelf: Shelf) -> None:
-    here = Delivery(**vars(shelf.open("*.example.com", name="the web").deliver(bundle(), NOTHING)))
-    assert shelf.tags(here.location) == {
-        "evercert:stack": shelf.stack,
+def test_delivery_tags_wildcard_and_name(harness: Harness) -> None:
+    here = Delivery(**vars(harness.open("*.example.com", name="the web").deliver(bundle(), NO_DELIVERY)))
+    assert harness.tags(here.location) == {
+        "evercert:stack": harness.stack,
         "evercert:certificate": "_wildcard.example.com",
         "Name": "the web",
     }
 
 
-def test_a_renewal_is_imported_under_the_same_arn_and_keeps_the_tags(shelf: Shelf) -> None:
-    first = delivered(shelf)
-    tags = shelf.tags(first.location)
-    second = delivered(shelf, made := bundle(number=1), first)
+def test_renewal_keeps_arn_and_tags(harness: Harness) -> None:
+    first = deliver(harness)
+    tags = harness.tags(first.location)
+    second = deliver(harness, made := bundle(number=1), first)
     assert (second.location, second.version) == (first.location, made.chain.serial_number)
-    assert shelf.leaf(first.location) == made.chain.leaf
-    assert shelf.tags(first.location) == tags
-    assert len(shelf.client.imports) == 2
+    assert harness.leaf(first.location) == made.chain.leaf
+    assert harness.tags(first.location) == tags
+    assert len(harness.client.imports) == 2
 
 
-def test_a_repeated_delivery_imports_nothing(shelf: Shelf) -> None:
-    here = delivered(shelf, made := bundle())
-    assert delivered(shelf, made, here) == here
-    assert len(shelf.client.imports) == 1
+def test_repeated_delivery_imports_nothing(harness: Harness) -> None:
+    here = deliver(harness, made := bundle())
+    assert deliver(harness, made, here) == here
+    assert len(harness.client.imports) == 1
 
 
-def test_what_was_delivered_has_not_drifted(shelf: Shelf) -> None:
-    assert shelf.open().examine(delivered(shelf)) is None
+def test_examine_finds_no_drift_after_delivery(harness: Harness) -> None:
+    assert harness.open().examine(deliver(harness)) is None
 
 
-def test_what_was_imported_by_hand_has_drifted_and_keeps_its_place(shelf: Shelf) -> None:
-    here = delivered(shelf)
+def test_examine_reports_a_manual_import(harness: Harness) -> None:
+    here = deliver(harness)
     other = bundle(number=1)
-    shelf.by_hand(other, here.location)
+    harness.import_manually(other, here.location)
     problem = f"ACM certificate {here.location} has serial number {other.chain.serial_number}"
-    assert shelf.open().examine(here) == Drift(problem)
+    assert harness.open().examine(here) == Drift(problem)
 
 
-def test_a_deleted_certificate_has_drifted_and_only_an_adopted_one_keeps_its_place(shelf: Shelf) -> None:
-    here = delivered(shelf)
-    shelf.client.delete_certificate(CertificateArn=here.location)
+def test_examine_reports_a_deleted_certificate(harness: Harness) -> None:
+    here = deliver(harness)
+    harness.client.delete_certificate(CertificateArn=here.location)
     problem = f"ACM certificate {here.location} was deleted"
-    assert shelf.open().examine(here) == Drift(problem, gone=True)
-    assert shelf.open(arn=here.location).examine(here) == Drift(problem, gone=False)
+    assert harness.open().examine(here) == Drift(problem, gone=True)
+    assert harness.open(arn=here.location).examine(here) == Drift(problem, gone=False)
 
 
-def test_a_delivery_to_a_deleted_certificate_says_that_its_place_is_gone(shelf: Shelf) -> None:
-    here = delivered(shelf)
-    shelf.client.delete_certificate(CertificateArn=here.location)
+def test_delivery_to_a_deleted_certificate_raises_gone(harness: Harness) -> None:
+    here = deliver(harness)
+    harness.client.delete_certificate(CertificateArn=here.location)
     with pytest.raises(Gone, match=f"ACM certificate {here.location} was deleted"):
-        delivered(shelf, bundle(number=1), here)
-    assert len(shelf.client.imports) == 1
+        deliver(harness, bundle(number=1), here)
+    assert len(harness.client.imports) == 1
 
 
-def test_one_that_is_deleted_between_look_and_import_is_gone_too(shelf: Shelf) -> None:
-    here = delivered(shelf)
-    shelf.client.meanwhile = lambda: shelf.client.delete_certificate(CertificateArn=here.location)
+def test_delivery_raises_gone_if_deleted_before_import(harness: Harness) -> None:
+    here = deliver(harness)
+    harness.client.before_import = lambda: harness.client.delete_certificate(CertificateArn=here.location)
     with pytest.raises(Gone, match="was deleted"):
-        delivered(shelf, bundle(number=1), here)
+        deliver(harness, bundle(number=1), here)
 
 
-# -- what an interrupted first delivery made --------------------------------------------------------------------------
+# -- search after an interrupted first delivery -----------------------------------------------------------------------
 @pytest.mark.parametrize("algorithm", [EC, RSA])
-def test_an_import_whose_answer_was_lost_is_found(shelf: Shelf, algorithm: str) -> None:
-    begun = shelf.now()
-    here = delivered(shelf, bundle(algorithm))
-    assert shelf.open().find(begun) == here.location
+def test_find_returns_an_import_with_a_lost_response(harness: Harness, algorithm: str) -> None:
+    begun = harness.now()
+    here = deliver(harness, bundle(algorithm))
+    assert harness.open().find(begun) == here.location
 
 
-def test_of_two_imports_each_finds_its_own(shelf: Shelf) -> None:
-    begun = shelf.now()
-    plain = shelf.open().deliver(bundle(), NOTHING).location
-    named = shelf.open(name="second").deliver(bundle(), NOTHING).location
-    assert shelf.open().find(begun) == plain != named
-    assert shelf.open(name="second").find(begun) == named
+def test_find_distinguishes_imports_by_name(harness: Harness) -> None:
+    begun = harness.now()
+    plain = harness.open().deliver(bundle(), NO_DELIVERY).location
+    named = harness.open(name="second").deliver(bundle(), NO_DELIVERY).location
+    assert harness.open().find(begun) == plain != named
+    assert harness.open(name="second").find(begun) == named
 
 
-def test_what_is_not_ours_is_not_found(shelf: Shelf) -> None:
-    begun = shelf.now()
-    shelf.by_hand(bundle())
-    shelf.open(stack="other").deliver(bundle(), NOTHING)
-    shelf.open("api").deliver(bundle(), NOTHING)
-    assert shelf.open().find(begun) is None
+def test_find_ignores_foreign_certificates(harness: Harness) -> None:
+    begun = harness.now()
+    harness.import_manually(bundle())
+    harness.open(stack="other").deliver(bundle(), NO_DELIVERY)
+    harness.open("api").deliver(bundle(), NO_DELIVERY)
+    assert harness.open().find(begun) is None
 
 
-# -- a certificate that somebody handed over --------------------------------------------------------------------------
-def test_an_adopted_certificate_is_imported_again_under_its_arn(shelf: Shelf) -> None:
-    arn = shelf.by_hand(bundle())
-    ours = [{"Key": "evercert:stack", "Value": shelf.stack}, {"Key": "evercert:certificate", "Value": "web"}]
-    shelf.client.add_tags_to_certificate(CertificateArn=arn, Tags=ours)
-    here = delivered(shelf, made := bundle(number=1), arn=arn)
-    assert (here.location, shelf.leaf(arn)) == (arn, made.chain.leaf)
-    shelf.open(arn=arn).inspect(here)
+# -- adopted certificates ---------------------------------------------------------------------------------------------
+def test_adopted_certificate_is_reimported_under_its_arn(harness: Harness) -> None:
+    arn = harness.import_manually(bundle())
+    ours = [{"Key": "evercert:stack", "Value": harness.stack}, {"Key": "evercert:certificate", "Value": "web"}]
+    harness.client.add_tags_to_certificate(CertificateArn=arn, Tags=ours)
+    here = deliver(harness, made := bundle(number=1), arn=arn)
+    assert (here.location, harness.leaf(arn)) == (arn, made.chain.leaf)
+    harness.open(arn=arn).inspect(here)
 
 
-def test_a_certificate_that_nobody_handed_over_is_left_alone(shelf: Shelf) -> None:
-    arn = shelf.by_hand(bundle())
-    for call in (lambda: delivered(shelf, bundle(number=1), arn=arn), lambda: shelf.open(arn=arn).inspect(NOTHING)):
+def test_certificate_without_adoption_is_unchanged(harness: Harness) -> None:
+    arn = harness.import_manually(bundle())
+    for call in (
+        lambda: deliver(harness, bundle(number=1), arn=arn),
+        lambda: harness.open(arn=arn).inspect(NO_DELIVERY),
+    ):
         with pytest.raises(Misconfigured, match=f"not belong to this stack; .* run: evercert adopt web {arn}$"):
             call()
-    assert shelf.client.imports == []
+    assert harness.client.imports == []
 
 
-def test_one_that_holds_another_certificate_is_left_alone(shelf: Shelf) -> None:
-    arn = shelf.open("api").deliver(bundle(), NOTHING).location
+def test_arn_of_another_certificate_is_refused(harness: Harness) -> None:
+    arn = harness.open("api").deliver(bundle(), NO_DELIVERY).location
     with pytest.raises(Misconfigured, match="holds certificate api; two cannot share it"):
-        delivered(shelf, bundle(number=1), arn=arn)
-    assert len(shelf.client.imports) == 1
+        deliver(harness, bundle(number=1), arn=arn)
+    assert len(harness.client.imports) == 1
 
 
-def test_an_adopted_certificate_that_was_deleted_is_not_imported_anew(shelf: Shelf) -> None:
-    arn = shelf.by_hand(bundle())
-    shelf.client.delete_certificate(CertificateArn=arn)
-    for call in (lambda: delivered(shelf, arn=arn), lambda: shelf.open(arn=arn).inspect(NOTHING)):
+def test_deleted_adopted_certificate_is_not_reimported(harness: Harness) -> None:
+    arn = harness.import_manually(bundle())
+    harness.client.delete_certificate(CertificateArn=arn)
+    for call in (lambda: deliver(harness, arn=arn), lambda: harness.open(arn=arn).inspect(NO_DELIVERY)):
         with pytest.raises(Misconfigured, match="does not exist; remove `arn` from the document for a new import"):
             call()
-    assert shelf.client.imports == []
+    assert harness.client.imports == []
 
 
-def test_an_operator_who_asks_hears_whether_it_is_there(shelf: Shelf) -> None:
-    shelf.open().inspect(NOTHING)
-    here = delivered(shelf)
-    shelf.open().inspect(here)
-    shelf.client.delete_certificate(CertificateArn=here.location)
+def test_inspect_raises_gone_for_a_deleted_certificate(harness: Harness) -> None:
+    harness.open().inspect(NO_DELIVERY)
+    here = deliver(harness)
+    harness.open().inspect(here)
+    harness.client.delete_certificate(CertificateArn=here.location)
     with pytest.raises(Gone):
-        shelf.open().inspect(here)
+        harness.open().inspect(here)
 
 
-# -- the rules of importing again, before anything is sent ------------------------------------------------------------
+# -- reimport rules, checked before the request -----------------------------------------------------------------------
 USUAL = ("digital_signature", "key_agreement")
 BROKEN = [
     (bundle(RSA), bundle(EC), "cannot change key type or size on reimport: it holds RSA_2048, the new one is EC_prime256v1"),
@@ -269,17 +272,19 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("held", "fresh", "says"), BROKEN, ids=[says[:40] for _, _, says in BROKEN])
-def test_what_may_not_replace_it_is_refused_with_the_rule(shelf: Shelf, held: Bundle, fresh: Bundle, says: str) -> None:
-    arn = shelf.by_hand(held)
-    with pytest.raises(Rejected, match=says) as raised:
-        delivered(shelf, fresh, Delivery(location=arn))
+@pytest.mark.parametrize(("current", "replacement", "message"), BROKEN, ids=[message[:40] for _, _, message in BROKEN])
+def test_delivery_names_the_violated_reimport_rule(
+    harness: Harness, current: Bundle, replacement: Bundle, message: str
+) -> None:
+    arn = harness.import_manually(current)
+    with pytest.raises(Rejected, match=message) as raised:
+        deliver(harness, replacement, Delivery(location=arn))
     assert "or set another `name`" in str(raised.value)
-    assert shelf.client.imports == []
+    assert harness.client.imports == []
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
         (
             bundle(EC, by=RSA),
@@ -293,21 +298,21 @@ def test_what_may_not_replace_it_is_refused_with_the_rule(shelf: Shelf, held: Bu
         (Bundle(bundle().chain, None), "a certificate from a csr does not have"),
     ],
 )
-def test_what_acm_never_takes_is_refused_with_the_rule(shelf: Shelf, made: Bundle, says: str) -> None:
-    with pytest.raises(Rejected, match=says):
-        delivered(shelf, made)
-    assert shelf.client.imports == []
+def test_delivery_names_the_violated_import_rule(harness: Harness, made: Bundle, message: str) -> None:
+    with pytest.raises(Rejected, match=message):
+        deliver(harness, made)
+    assert harness.client.imports == []
 
 
 @pytest.mark.parametrize(
-    ("held", "changes", "says"),
+    ("current", "changes", "message"),
     [
         (bundle(), {}, None),
         (bundle(), {"attributes": {"common-name": "www.example.com", "alt-names": ["b.example"]}}, None),
         (bundle(EC, "ip:192.0.2.1", common_name="WWW.example.com"), {}, None),
         (bundle(RSA), {}, "cannot change key type or size"),
         (bundle(EC, "dns:other.example"), {}, "all names"),
-        (bundle(usages=USUAL), {}, None),  # the issuer decides
+        (bundle(usages=USUAL), {}, None),  # the issuer sets the key usages
         (bundle(usages=USUAL), {"key-usages": ["digital_signature"]}, "key_agreement is missing"),
         (bundle(usages=None), {"key-usages": ["digital_signature"]}, "cannot add key usage"),
         (bundle(extended=[SERVER, EMAIL]), {"extended-key-usages": ["server_auth"]}, "email_protection is missing"),
@@ -315,40 +320,40 @@ def test_what_acm_never_takes_is_refused_with_the_rule(shelf: Shelf, made: Bundl
         (bundle(usages=("digital_signature", "key_encipherment")), {"key-usages": ["digital_signature"]}, None),
     ],
 )
-def test_a_spec_is_held_against_what_is_there_before_anything_is_issued(
-    shelf: Shelf, held: Bundle, changes: dict[str, Any], says: str | None
+def test_preflight_names_the_violated_reimport_rule(
+    harness: Harness, current: Bundle, changes: dict[str, Any], message: str | None
 ) -> None:
     attributes = {"common-name": "www.example.com", **changes.get("attributes", {})}
     attributes |= {key: value for key, value in changes.items() if key.endswith("usages")}
-    wanted, here = spec(attributes=attributes), Delivery(location=shelf.by_hand(held))
-    if says is None:
-        shelf.open().preflight(wanted, here)
+    wanted, here = spec(attributes=attributes), Delivery(location=harness.import_manually(current))
+    if message is None:
+        harness.open().preflight(wanted, here)
     else:
-        with pytest.raises(Rejected, match=says):
-            shelf.open().preflight(wanted, here)
-    assert shelf.client.imports == []
+        with pytest.raises(Rejected, match=message):
+            harness.open().preflight(wanted, here)
+    assert harness.client.imports == []
 
 
-def test_nothing_stands_in_the_way_of_a_first_import_or_where_it_was_deleted(shelf: Shelf) -> None:
-    here = delivered(shelf, bundle(RSA))
-    shelf.client.delete_certificate(CertificateArn=here.location)
-    shelf.open().preflight(spec(), here)
+def test_preflight_accepts_a_deleted_certificate(harness: Harness) -> None:
+    here = deliver(harness, bundle(RSA))
+    harness.client.delete_certificate(CertificateArn=here.location)
+    harness.open().preflight(spec(), here)
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"private-key": {"algorithm": "Ed25519"}}, "unsupported key algorithm Ed25519: ACM accepts RSA and EC"),
         ({"attributes": {"common-name": "A person", "alt-names": ["email:a@example.com"]}}, "a DNS name or an IP address"),
         ({"attributes": {"alt-names": [f"host-{n:05d}.service.example.com" for n in range(1_000)]}}, "too many names .1000.: .* ACM accepts 32768"),
     ],
 )  # fmt: skip
-def test_validate_names_the_rule(changes: dict[str, Any], says: str) -> None:
-    with pytest.raises(Rejected, match=says):
+def test_check_names_the_violated_rule(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(Rejected, match=message):
         ACM.check(spec(**changes))
 
 
-def test_validate_refuses_a_csr() -> None:
+def test_check_refuses_a_csr() -> None:
     made = PrivateKey.generate(EC)
     csr = made.sign_csr(spec().attributes)
     with pytest.raises(Rejected, match="a certificate from a csr does not have"):
@@ -356,11 +361,11 @@ def test_validate_refuses_a_csr() -> None:
 
 
 @pytest.mark.parametrize("algorithm", [EC, "EC_secp384r1", "EC_secp521r1", RSA, "RSA_3072", "RSA_4096"])
-def test_validate_lets_pass_what_acm_takes(algorithm: str) -> None:
+def test_check_accepts_supported_algorithms(algorithm: str) -> None:
     ACM.check(spec(**{"private-key": {"algorithm": algorithm}}))
 
 
-def test_two_certificates_share_an_arn_and_nothing_else() -> None:
+def test_settings_define_one_place() -> None:
     arn = "arn:aws:acm:us-east-1:111122223333:certificate/a"
     assert ACM.Settings(arn=arn).place == ACM.Settings(arn=arn).place
     with pytest.raises(ValueError, match="conflict: remove one of them"):
@@ -371,69 +376,69 @@ def test_two_certificates_share_an_arn_and_nothing_else() -> None:
 
 
 # -- rules that only the double enforces ------------------------------------------------------------------------------
-def test_the_newest_of_several_is_found_by_its_first_import() -> None:
-    shelf = strict(page=2)
-    arns = [delivered(shelf).location for _ in range(3)]
-    delivered(shelf, bundle(number=1), Delivery(location=arns[0]))
-    assert shelf.open().find(START) == arns[-1]
+def test_find_orders_certificates_by_first_import() -> None:
+    harness = strict(page=2)
+    arns = [deliver(harness).location for _ in range(3)]
+    deliver(harness, bundle(number=1), Delivery(location=arns[0]))
+    assert harness.open().find(START) == arns[-1]
 
 
-def test_what_is_older_than_the_try_is_not_found() -> None:
-    """Clocks may be five minutes apart."""
-    shelf = strict()
-    arn = delivered(shelf).location
-    made = shelf.now()
-    assert shelf.open().find(made + timedelta(minutes=5)) == arn
-    assert shelf.open().find(made + timedelta(minutes=5, seconds=1)) is None
+def test_find_ignores_imports_before_the_attempt() -> None:
+    """The search allows a clock skew of five minutes."""
+    harness = strict()
+    arn = deliver(harness).location
+    made = harness.now()
+    assert harness.open().find(made + timedelta(minutes=5)) == arn
+    assert harness.open().find(made + timedelta(minutes=5, seconds=1)) is None
 
 
-def test_keys_of_every_kind_are_found_on_any_page_but_nothing_that_amazon_issued() -> None:
-    shelf = strict(page=2)
-    begun = shelf.now()
-    here = delivered(shelf, bundle("EC_secp384r1"))
+def test_find_lists_imports_of_every_key_type() -> None:
+    harness = strict(page=2)
+    begun = harness.now()
+    here = deliver(harness, bundle("EC_secp384r1"))
     for _ in range(5):
-        shelf.open("api").deliver(bundle(RSA), NOTHING)
-    assert shelf.open().find(begun) == here.location
-    shelf.client.certificates[here.location].type = "AMAZON_ISSUED"
-    assert shelf.open().find(begun) is None
+        harness.open("api").deliver(bundle(RSA), NO_DELIVERY)
+    assert harness.open().find(begun) == here.location
+    harness.client.certificates[here.location].type = "AMAZON_ISSUED"
+    assert harness.open().find(begun) is None
 
 
-def test_too_many_imports_in_a_second_are_to_be_repeated() -> None:
-    shelf = Shelf(Counted(StrictACM(HandClock())), "stack", HandClock())
-    delivered(shelf)
+def test_throttled_import_is_unavailable() -> None:
+    harness = Harness(RecordingClient(StrictACM(HandClock())), "stack", HandClock())
+    deliver(harness)
     with pytest.raises(Unavailable, match="cannot import into ACM: ThrottlingException"):
-        delivered(shelf)
+        deliver(harness)
 
 
-def test_a_quota_that_is_used_up_takes_a_person() -> None:
-    shelf = strict(yearly=1)
-    here = delivered(shelf)
-    for there in (NOTHING, here):
+def test_exceeded_import_quota_is_misconfigured() -> None:
+    harness = strict(yearly=1)
+    here = deliver(harness)
+    for there in (NO_DELIVERY, here):
         with pytest.raises(Misconfigured, match=r"acm .* import quota exceeded; request a higher one"):
-            delivered(shelf, bundle(number=1), there)
+            deliver(harness, bundle(number=1), there)
 
 
-def test_somebody_who_changes_it_at_the_same_moment_is_waited_for() -> None:
-    shelf = strict()
+def test_concurrent_change_is_unavailable() -> None:
+    harness = strict()
 
     def conflict() -> None:
         raise refuse("ConflictException", "ImportCertificate", "being updated")
 
-    shelf.client.meanwhile = conflict
+    harness.client.before_import = conflict
     with pytest.raises(Unavailable, match="cannot import into ACM: another client is changing the certificate"):
-        delivered(shelf)
+        deliver(harness)
 
 
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "EC_secp384r1", "EC_secp521r1", "RSA_2048", "RSA_4096"])
-def test_what_evercert_issues_itself_keeps_every_rule_of_acm(algorithm: str) -> None:
+def test_self_signed_certificates_follow_acm_rules(algorithm: str) -> None:
     wanted = spec(**{"private-key": {"algorithm": algorithm}})
-    shelf, here = strict(), NOTHING
+    harness, here = strict(), NO_DELIVERY
     for revision in (1, 2):
         key = PrivateKey.generate(algorithm)
         request = Request("web", wanted, key.sign_csr(wanted.attributes), revision, "token", START)
-        here = delivered(shelf, Bundle(SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain, key), here)
-    assert len(shelf.client.imports) == 2
-    assert len(shelf.client.certificates) == 1
+        here = deliver(harness, Bundle(SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain, key), here)
+    assert len(harness.client.imports) == 2
+    assert len(harness.client.certificates) == 1
 
 
 NAMES = ("dns:a.example", "dns:b.example", "ip:192.0.2.1", "uri:spiffe://a/b", "email:a@a.example")
@@ -444,7 +449,7 @@ PURPOSES = [SERVER, CLIENT, EMAIL, FOREIGN]
 
 @st.composite
 def pairs(draw: st.DrawFn) -> list[tuple[str, x509.Certificate]]:
-    """What any CA could have issued for a host, twice; most often with the same kind of key."""
+    """Return two certificates as any CA could issue them for a host, usually with the same key algorithm."""
     kind = draw(st.sampled_from(KEYS))
     return [
         (
@@ -462,7 +467,7 @@ def pairs(draw: st.DrawFn) -> list[tuple[str, x509.Certificate]]:
     ]
 
 
-def taken(client: StrictACM, made: tuple[str, x509.Certificate], arn: str | None = None) -> str | None:
+def import_or_none(client: StrictACM, made: tuple[str, x509.Certificate], arn: str | None = None) -> str | None:
     where = {} if arn is None else {"CertificateArn": arn}
     try:
         return client.import_certificate(Certificate=pem(made[1]), PrivateKey=key_pem(made[0]), **where)[
@@ -474,17 +479,17 @@ def taken(client: StrictACM, made: tuple[str, x509.Certificate], arn: str | None
 
 @settings(max_examples=300, deadline=None)
 @given(pairs())
-def test_our_rules_and_those_of_acm_are_the_same(pair: list[tuple[str, x509.Certificate]]) -> None:
-    """What ours let pass ACM takes, and what ACM refuses ours refuse before it is sent."""
-    held, fresh = pair
+def test_rules_match_those_of_acm(pair: list[tuple[str, x509.Certificate]]) -> None:
+    """The local rules and the double of ACM must accept the same replacements."""
+    current, replacement = pair
     client = StrictACM(strict().client.clock)
-    arn = taken(client, held)
+    arn = import_or_none(client, current)
     assume(arn is not None)
     try:
-        acm_rules.require_family(Chain((fresh[1],)))
-        acm_rules.require_allowed(held[1], fresh[1])
+        acm_rules.require_family(Chain((replacement[1],)))
+        acm_rules.require_allowed(current[1], replacement[1])
     except Rejected:
         ours = False
     else:
         ours = True
-    assert ours == (taken(client, fresh, arn) is not None)
+    assert ours == (import_or_none(client, replacement, arn) is not None)

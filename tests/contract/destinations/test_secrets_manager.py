@@ -1,4 +1,4 @@
-"""One suite for the destination: the emulator's Secrets Manager and the strict double."""
+"""Destination Secrets Manager, against the emulator and against the strict double."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.doubles.fakes import START, spec
 from tests.doubles.strict_aws import StrictSecretsManager
 from tests.doubles.world import STACK_ID, assert_pair
 
-NOTHING = Delivery()
+NO_DELIVERY = Delivery()
 
 
 def bundle(name: str = "web") -> Bundle:
@@ -38,7 +38,7 @@ def bundle(name: str = "web") -> Bundle:
 
 
 @dataclass
-class Vault:
+class Harness:
     client: Any
     secret: str
     open: Callable[..., Destination]
@@ -53,7 +53,7 @@ class Vault:
 
 
 @pytest.fixture(params=["strict", "secretsmanager"])
-def vault(request: pytest.FixtureRequest) -> Vault:
+def harness(request: pytest.FixtureRequest) -> Harness:
     if request.param == "strict":
         client: Any = StrictSecretsManager()
         secret = "evercert/certificates/web"
@@ -61,132 +61,132 @@ def vault(request: pytest.FixtureRequest) -> Vault:
         world = request.getfixturevalue("world")
         client, secret = world.operator.secretsmanager, world.secret
 
-    def opened(certificate: str = "web", stack: str = "stack") -> Destination:
+    def open_destination(certificate: str = "web", stack: str = "stack") -> Destination:
         context = DestinationContext(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
         component = Component.model_validate({"type": "secrets-manager", "secret": secret})
         return RegisteredDestinations(context).open(component, certificate)
 
-    return Vault(client, secret, opened)
+    return Harness(client, secret, open_destination)
 
 
-def test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle(vault: Vault) -> None:
-    delivered = vault.open().deliver(bundle(), NOTHING)
-    found = vault.client.describe_secret(SecretId=vault.secret)
+def test_delivery_creates_a_tagged_secret_with_the_bundle(harness: Harness) -> None:
+    delivered = harness.open().deliver(bundle(), NO_DELIVERY)
+    found = harness.client.describe_secret(SecretId=harness.secret)
     assert delivered.location == found["ARN"]
     assert {(tag["Key"], tag["Value"]) for tag in found["Tags"]} == {
         ("evercert:stack", "stack"),
         ("evercert:certificate", "web"),
     }
-    assert_pair(vault.values()["AWSCURRENT"])
-    assert set(vault.values()["AWSCURRENT"]) == {
+    assert_pair(harness.values()["AWSCURRENT"])
+    assert set(harness.values()["AWSCURRENT"]) == {
         "certificate", "private_key", "certificate_chain", "ca_certificate", "fullchain", "serial_number", "not_after",
         "fingerprint_sha256",
     }  # fmt: skip
 
 
-def test_the_next_delivery_becomes_current_and_keeps_the_previous_readable(vault: Vault) -> None:
+def test_delivery_keeps_the_previous_version_readable(harness: Harness) -> None:
     first, second = bundle(), bundle()
-    vault.open().deliver(first, NOTHING)
-    delivered = vault.open().deliver(second, NOTHING)
-    values = vault.values()
+    harness.open().deliver(first, NO_DELIVERY)
+    delivered = harness.open().deliver(second, NO_DELIVERY)
+    values = harness.values()
     assert values["AWSCURRENT"]["serial_number"] == second.chain.serial_number
     assert values["AWSPREVIOUS"]["serial_number"] == first.chain.serial_number
-    assert delivered.version in vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"]
+    assert delivered.version in harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"]
 
 
-def test_a_repeated_delivery_changes_nothing(vault: Vault) -> None:
-    vault.open().deliver(bundle(), NOTHING)
+def test_repeated_delivery_changes_nothing(harness: Harness) -> None:
+    harness.open().deliver(bundle(), NO_DELIVERY)
     second = bundle()
-    once = vault.open().deliver(second, NOTHING)
-    before = vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"]
-    assert vault.open().deliver(second, NOTHING) == once
-    assert vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"] == before
+    once = harness.open().deliver(second, NO_DELIVERY)
+    before = harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"]
+    assert harness.open().deliver(second, NO_DELIVERY) == once
+    assert harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"] == before
 
 
-def test_a_version_that_lost_the_current_stage_gets_it_back(vault: Vault) -> None:
-    vault.open().deliver(bundle(), NOTHING)
+def test_delivery_restores_the_current_stage(harness: Harness) -> None:
+    harness.open().deliver(bundle(), NO_DELIVERY)
     second = bundle()
-    version = vault.open().deliver(second, NOTHING).version
-    stages = vault.client.describe_secret(SecretId=vault.secret)["VersionIdsToStages"]
+    version = harness.open().deliver(second, NO_DELIVERY).version
+    stages = harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"]
     previous = next(v for v, held in stages.items() if "AWSPREVIOUS" in held)
-    vault.client.update_secret_version_stage(
-        SecretId=vault.secret, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=version
+    harness.client.update_secret_version_stage(
+        SecretId=harness.secret, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=version
     )
-    vault.open().deliver(second, NOTHING)
-    assert vault.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
+    harness.open().deliver(second, NO_DELIVERY)
+    assert harness.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
 
 
 @pytest.mark.parametrize(
-    ("other", "says"),
+    ("other", "message"),
     [
         ({"stack": "another"}, "does not belong to this stack"),
         ({"certificate": "api"}, "two certificates cannot share it"),
     ],
-    ids=["another stack's", "another certificate's"],
+    ids=["another stack", "another certificate"],
 )
-def test_somebody_elses_secret_is_left_alone(vault: Vault, other: dict, says: str) -> None:
-    vault.open(**other).deliver(bundle(), NOTHING)
-    before = vault.values()
-    with pytest.raises(Misconfigured, match=says):
-        vault.open().deliver(bundle(), NOTHING)
-    assert vault.values() == before
+def test_delivery_leaves_a_foreign_secret_unchanged(harness: Harness, other: dict, message: str) -> None:
+    harness.open(**other).deliver(bundle(), NO_DELIVERY)
+    before = harness.values()
+    with pytest.raises(Misconfigured, match=message):
+        harness.open().deliver(bundle(), NO_DELIVERY)
+    assert harness.values() == before
 
 
-def test_a_secret_that_is_being_deleted_is_restored_for_what_is_delivered(vault: Vault) -> None:
-    vault.open().deliver(bundle(), NOTHING)
-    vault.client.delete_secret(SecretId=vault.secret)
-    delivered = vault.open().deliver(second := bundle(), NOTHING)
-    assert vault.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
+def test_delivery_restores_a_secret_pending_deletion(harness: Harness) -> None:
+    harness.open().deliver(bundle(), NO_DELIVERY)
+    harness.client.delete_secret(SecretId=harness.secret)
+    delivered = harness.open().deliver(second := bundle(), NO_DELIVERY)
+    assert harness.values()["AWSCURRENT"]["serial_number"] == second.chain.serial_number
     assert delivered.version
 
 
-def test_what_was_delivered_has_not_drifted(vault: Vault) -> None:
-    delivered = vault.open().deliver(bundle(), NOTHING)
-    before = vault.values()
-    assert vault.open().examine(Delivery(revision=1, **vars(delivered))) is None
-    assert vault.values() == before
+def test_examine_finds_no_drift_after_delivery(harness: Harness) -> None:
+    delivered = harness.open().deliver(bundle(), NO_DELIVERY)
+    before = harness.values()
+    assert harness.open().examine(Delivery(revision=1, **vars(delivered))) is None
+    assert harness.values() == before
 
 
-def test_a_value_put_by_hand_is_moved_away_and_ours_is_current_again(vault: Vault) -> None:
+def test_examine_reverts_a_manual_edit(harness: Harness) -> None:
     made = bundle()
-    here = Delivery(revision=1, **vars(vault.open().deliver(made, NOTHING)))
-    vault.client.put_secret_value(SecretId=vault.secret, ClientRequestToken="h" * 36, SecretString='{"by": "hand"}')
-    drift = vault.open().examine(here)
+    here = Delivery(revision=1, **vars(harness.open().deliver(made, NO_DELIVERY)))
+    harness.client.put_secret_value(SecretId=harness.secret, ClientRequestToken="h" * 36, SecretString='{"by": "hand"}')
+    drift = harness.open().examine(here)
     assert drift is not None
     assert drift.repaired == "our version was made current again"
-    assert vault.values()["AWSCURRENT"]["serial_number"] == made.chain.serial_number
-    assert vault.open().examine(here) is None
+    assert harness.values()["AWSCURRENT"]["serial_number"] == made.chain.serial_number
+    assert harness.open().examine(here) is None
 
 
-def test_a_version_that_is_gone_takes_a_new_certificate(vault: Vault) -> None:
-    here = Delivery(revision=1, **vars(vault.open().deliver(bundle(), NOTHING)))
-    drift = vault.open().examine(here.model_copy(update={"version": "gone" * 9}))
+def test_examine_reports_a_missing_version(harness: Harness) -> None:
+    here = Delivery(revision=1, **vars(harness.open().deliver(bundle(), NO_DELIVERY)))
+    drift = harness.open().examine(here.model_copy(update={"version": "gone" * 9}))
     assert drift is not None
     assert (drift.repaired, drift.gone) == (None, False)
 
 
-def test_a_secret_that_was_scheduled_for_deletion_is_restored_and_takes_a_new_certificate(vault: Vault) -> None:
-    here = Delivery(revision=1, **vars(vault.open().deliver(bundle(), NOTHING)))
-    vault.client.delete_secret(SecretId=vault.secret)
-    drift = vault.open().examine(here)
+def test_examine_restores_a_secret_pending_deletion(harness: Harness) -> None:
+    here = Delivery(revision=1, **vars(harness.open().deliver(bundle(), NO_DELIVERY)))
+    harness.client.delete_secret(SecretId=harness.secret)
+    drift = harness.open().examine(here)
     assert drift is not None
     assert "it was restored" in drift.problem
     assert drift.repaired is None
-    assert "DeletedDate" not in vault.client.describe_secret(SecretId=vault.secret)
+    assert "DeletedDate" not in harness.client.describe_secret(SecretId=harness.secret)
 
 
-def test_a_secret_that_was_deleted_has_no_place_any_more(vault: Vault) -> None:
-    drift = vault.open().examine(Delivery(revision=1, location="arn", version="v"))
+def test_examine_reports_a_deleted_secret(harness: Harness) -> None:
+    drift = harness.open().examine(Delivery(revision=1, location="arn", version="v"))
     assert drift is not None
     assert drift.gone
 
 
-def test_somebody_elses_secret_under_the_name_is_examined_and_left_alone(vault: Vault) -> None:
-    vault.open(stack="other").deliver(bundle(), NOTHING)
-    before = vault.values()
+def test_examine_leaves_a_foreign_secret_unchanged(harness: Harness) -> None:
+    harness.open(stack="other").deliver(bundle(), NO_DELIVERY)
+    before = harness.values()
     with pytest.raises(Misconfigured, match="does not belong to this stack"):
-        vault.open().examine(Delivery(revision=1, location="arn", version="v"))
-    assert vault.values() == before
+        harness.open().examine(Delivery(revision=1, location="arn", version="v"))
+    assert harness.values() == before
 
 
 # -- rules that only the double enforces ------------------------------------------------------------------------------
@@ -198,26 +198,26 @@ def strict() -> tuple[StrictSecretsManager, Callable[[], Destination]]:
     )
 
 
-def test_no_two_values_share_a_token_and_one_value_has_one() -> None:
-    """A token made from name or revision would collide after a retry with a new key (AWS refuses it)."""
-    client, opened = strict()
+def test_token_is_unique_per_value() -> None:
+    """A token derived from name or revision would collide after a retry with a new key; AWS refuses that."""
+    client, open_destination = strict()
     bundles = [bundle() for _ in range(3)]
     for made in bundles:
-        opened().deliver(made, NOTHING)
+        open_destination().deliver(made, NO_DELIVERY)
     assert len(client.secrets["evercert/certificates/web"]["values"]) == 3
-    opened().deliver(bundles[-1], NOTHING)
+    open_destination().deliver(bundles[-1], NO_DELIVERY)
     assert client.writes == ["create", "put", "put"]
 
 
-def test_a_late_duplicate_of_the_creation_is_no_error() -> None:
-    _, opened = strict()
+def test_repeated_creation_returns_the_first_result() -> None:
+    _, open_destination = strict()
     made = bundle()
-    first = opened().deliver(made, NOTHING)
-    assert opened().deliver(made, NOTHING) == first
+    first = open_destination().deliver(made, NO_DELIVERY)
+    assert open_destination().deliver(made, NO_DELIVERY) == first
 
 
-def test_a_bundle_larger_than_a_secret_is_refused_before_aws_hears_of_it() -> None:
-    client, opened = strict()
+def test_delivery_refuses_an_oversized_bundle() -> None:
+    client, open_destination = strict()
 
     made = bundle()
     huge = Bundle(SimpleNamespace(
@@ -225,13 +225,13 @@ def test_a_bundle_larger_than_a_secret_is_refused_before_aws_hears_of_it() -> No
         fingerprint_sha256="0",
     ), made.private_key)  # fmt: skip
     with pytest.raises(Rejected, match="65536"):
-        opened().deliver(huge, NOTHING)
+        open_destination().deliver(huge, NO_DELIVERY)
     assert client.writes == []
 
 
 @pytest.mark.parametrize("count", [1, 100, 400])
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "RSA_2048"])
-def test_the_estimate_before_issuing_is_never_below_the_real_size(count: int, algorithm: str) -> None:
+def test_estimate_covers_many_names(count: int, algorithm: str) -> None:
     names = [f"host-{number:05d}.service.example.com" for number in range(count)]
     wanted = spec(attributes={"alt-names": names}, **{"private-key": {"algorithm": algorithm}})
     key = PrivateKey.generate(algorithm)
@@ -240,32 +240,30 @@ def test_the_estimate_before_issuing_is_never_below_the_real_size(count: int, al
         .issue_with(Request("web", wanted, key.sign_csr(wanted.attributes), 1, "t", START), key)
         .chain
     )
-    from evercert.destinations.secrets_manager import _estimate
-
     real = len(json.dumps(value(Bundle(chain, key))))
     assert real <= _estimate(wanted) <= real * 2 + 25_000
 
 
-def test_names_that_cannot_fit_are_refused_before_anything_is_issued() -> None:
+def test_check_refuses_too_many_names() -> None:
     names = [f"host-{number:05d}.service.example.com" for number in range(2_000)]
     with pytest.raises(Rejected, match="split the certificate"):
         SecretsManager.check(spec(attributes={"alt-names": names}))
 
 
 @pytest.mark.parametrize(("name", "secret"), [("web", "web"), ("*.example.com", "_wildcard.example.com")])
-def test_a_wildcard_is_written_out_in_names_and_tags(name: str, secret: str) -> None:
+def test_wildcard_is_encoded_in_names_and_tags(name: str, secret: str) -> None:
     assert tag_value(name) == secret
     settings = SecretsManager.Settings.model_validate({}, context={"certificate": name})
     assert settings.secret == f"evercert/certificates/{secret}"
 
 
-def test_a_credential_is_no_destination() -> None:
+def test_settings_refuse_a_secret_for_credentials() -> None:
     with pytest.raises(ValueError, match="is reserved for credentials"):
         SecretsManager.Settings(secret="evercert/credentials/infisical")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_is_estimated_before_issuing_is_never_less_than_what_is_stored(algorithm: str) -> None:
+def test_estimate_covers_every_algorithm(algorithm: str) -> None:
     full = {
         "organization": "O" * 64,
         "organizational-unit": "U" * 64,
@@ -282,18 +280,18 @@ def test_what_is_estimated_before_issuing_is_never_less_than_what_is_stored(algo
         assert stored <= _estimate(wanted) <= stored + 25_000
 
 
-def test_a_bundle_without_a_private_key_is_stored_without_one(vault: Vault) -> None:
-    vault.open().deliver(Bundle(bundle().chain, None), NOTHING)
-    stored = vault.values()["AWSCURRENT"]
+def test_delivery_stores_a_bundle_without_private_key(harness: Harness) -> None:
+    harness.open().deliver(Bundle(bundle().chain, None), NO_DELIVERY)
+    stored = harness.values()["AWSCURRENT"]
     assert "private_key" not in stored
     assert stored["certificate"].startswith("-----BEGIN CERTIFICATE-----")
 
 
 @pytest.mark.parametrize("name", ["evercert/certificates/../x", "./x", "a/.", ".."])
-def test_a_name_is_no_way_to_elsewhere(name: str) -> None:
+def test_settings_refuse_dot_segments(name: str) -> None:
     with pytest.raises(ValueError, match="between slashes"):
         SecretsManager.Settings(secret=name)
 
 
-def test_dots_within_a_name_are_fine() -> None:
+def test_settings_accept_dots_within_names() -> None:
     assert SecretsManager.Settings(secret="evercert/certificates/www..example.com.").secret.endswith(".com.")

@@ -1,4 +1,4 @@
-"""HTTPS to the servers of issuers, over real connections: where it goes, how long it takes, what it makes of trouble."""
+"""HTTPS client for issuers over real connections: allowed addresses, TLS, responses, retries and time limits."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ SECRET = "canary-body"
 
 
 class Bench:
-    """A web whose names all mean this machine, a clock that only waiting moves, and what was waited."""
+    """Client whose names all resolve to this machine, with a clock that only waiting advances."""
 
-    made: ClassVar[list[Bench]] = []
+    instances: ClassVar[list[Bench]] = []
 
     def __init__(self, **options: Any) -> None:
         self.clock = HandClock()
         self.deadline = Deadline(self.clock)
-        self.waited: list[timedelta] = []
+        self.delays: list[timedelta] = []
         options = {"local": True, "resolve": lambda _host, _port: ["127.0.0.1"], **options}
         self.http = HTTPClient(Hosts([HOST, "localhost", "127.0.0.1"]), self.deadline, self.clock, self.wait, **options)
-        self.made.append(self)
+        self.instances.append(self)
 
     def wait(self, span: timedelta) -> None:
-        self.waited.append(span)
+        self.delays.append(span)
         self.clock.now += span
 
     def server(self, raw: RawServer, *, tls: bool = False, **options: Any) -> ServerClient:
@@ -53,10 +53,10 @@ class Bench:
 
 
 @pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
+def _close_clients() -> Iterator[None]:
     yield
-    while Bench.made:
-        Bench.made.pop().http.close()
+    while Bench.instances:
+        Bench.instances.pop().http.close()
 
 
 def closed_port() -> int:
@@ -64,15 +64,15 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def trouble(call: Callable[[], Any]) -> EvercertError:
-    """What was raised; no text of it holds what was sent."""
+def error_of(call: Callable[[], Any]) -> EvercertError:
+    """Return the error that the call raises; check that no text in its causes contains sent data."""
     with pytest.raises(EvercertError) as raised:
         call()
-    said: BaseException | None = raised.value
-    while said is not None:
-        assert TOKEN not in f"{said}{said!r}"
-        assert SECRET not in f"{said}{said!r}"
-        said = said.__cause__
+    cause: BaseException | None = raised.value
+    while cause is not None:
+        assert TOKEN not in f"{cause}{cause!r}"
+        assert SECRET not in f"{cause}{cause!r}"
+        cause = cause.__cause__
     assert str(raised.value).isprintable()
     return raised.value
 
@@ -81,7 +81,7 @@ def post(server: ServerClient, **options: Any) -> Any:
     return server.call("POST", "/v1/things?secret=canary-body", body={"value": SECRET}, token=TOKEN, **options)
 
 
-def test_a_call_carries_token_and_json_and_is_answered() -> None:
+def test_call_sends_token_and_json() -> None:
     with RawServer(reply(201, {"a": 1}, X_Thing="yes"), tls=server_context(HOST)) as raw:
         answer = post(Bench().server(raw, tls=True))
     assert (answer.status, answer.json(), answer.headers["x-thing"]) == (201, {"a": 1}, "yes")
@@ -97,19 +97,19 @@ def test_a_call_carries_token_and_json_and_is_answered() -> None:
     assert "cookie" not in heard.headers
 
 
-def test_without_token_and_body_neither_header_is_sent() -> None:
+def test_call_without_token_and_body_omits_headers() -> None:
     with RawServer(reply()) as raw:
         Bench().server(raw).call("GET", "/v1/things")
     assert not {"authorization", "content-type"} & set(raw.heard[0].headers)
 
 
-def test_a_path_of_the_address_stands_before_every_path() -> None:
+def test_call_prepends_the_path_of_the_address() -> None:
     with RawServer(reply()) as raw:
         Bench().http.server(f"http://127.0.0.1:{raw.port}/infisical/api/").call("GET", "/v1/things")
     assert raw.heard[0].target == "/infisical/api/v1/things"
 
 
-def test_a_connection_is_kept_between_calls() -> None:
+def test_connection_is_reused() -> None:
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         server = Bench().server(raw, tls=True)
         for _ in range(3):
@@ -117,7 +117,7 @@ def test_a_connection_is_kept_between_calls() -> None:
     assert (len(raw.heard), raw.connections) == (3, 1)
 
 
-def test_what_a_server_sets_as_a_cookie_does_not_come_back_to_it() -> None:
+def test_cookies_are_not_sent_back() -> None:
     with RawServer(reply(Set_Cookie="a=b")) as raw:
         server = Bench().server(raw)
         server.call("GET", "/")
@@ -125,7 +125,7 @@ def test_what_a_server_sets_as_a_cookie_does_not_come_back_to_it() -> None:
     assert "cookie" not in raw.heard[1].headers
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(reply()) as raw, RawServer(reply()) as proxy:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -133,29 +133,29 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
     assert proxy.connections == 0
 
 
-# ---------------------------------------------------------------- where to
+# ---------------------------------------------------------------- allowed addresses
 
 
 @pytest.mark.parametrize("address", ["http://app.infisical.com", "ftp://app.infisical.com", "app.infisical.com", ""])
-def test_only_https_is_spoken(address: str) -> None:
+def test_address_must_be_https(address: str) -> None:
     http = HTTPClient(Hosts.of("app.infisical.com"), Deadline(HandClock()), HandClock(), lambda _: None, local=True)
     with pytest.raises(Misconfigured, match="https://"):
         http.server(address)
 
 
-def test_a_host_that_is_not_listed_is_not_asked() -> None:
+def test_host_must_be_allowed() -> None:
     http = Bench().http
     with pytest.raises(Misconfigured, match=r"not allowed: add evil\.test to the stack's parameter IssuerHosts"):
         http.server("https://evil.test")
     assert http.server(f"https://{HOST}").origin.host == HOST
 
 
-def test_this_machine_is_not_asked_without_the_switch() -> None:
+def test_loopback_is_refused_by_default() -> None:
     with RawServer(reply()) as raw:
         strict = Bench(local=False)
         with pytest.raises(Misconfigured, match="must be https"):
             strict.server(raw)
-        error = trouble(lambda: strict.http.server(f"https://127.0.0.1:{raw.port}").call("GET", "/"))
+        error = error_of(lambda: strict.http.server(f"https://127.0.0.1:{raw.port}").call("GET", "/"))
         assert isinstance(error, Misconfigured)
         assert "loopback" in str(error)
     assert raw.connections == 0
@@ -166,25 +166,25 @@ def test_this_machine_is_not_asked_without_the_switch() -> None:
     ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "0.0.0.0", "::", "169.254.169.254", "169.254.170.2",
      "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "224.0.0.1", "ff02::1", "2002:7f00:1::"],
 )  # fmt: skip
-def test_nothing_is_sent_to_an_address_that_no_issuer_has(address: str) -> None:
-    """The name is listed and what it resolves to is not ours to ask; nothing is even connected to."""
+def test_forbidden_addresses_are_not_contacted(address: str) -> None:
+    """The host is allowed, but one of its addresses is not; the client opens no connection to any of them."""
     bench = Bench(local=False, resolve=lambda _host, _port: ["192.0.2.1", address])
     begun = time.monotonic()
-    error = trouble(lambda: post(bench.http.server(f"https://{HOST}")))
+    error = error_of(lambda: post(bench.http.server(f"https://{HOST}")))
     assert isinstance(error, Misconfigured)
     assert f"refused to connect to {HOST}: it resolves to {address}" in str(error)
-    assert time.monotonic() - begun < 1.5  # 192.0.2.1 would have taken until the time limit
-    assert bench.waited == []
+    assert time.monotonic() - begun < 1.5  # a connection to 192.0.2.1 would take until the time limit
+    assert bench.delays == []
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "100.100.100.200", "0.0.0.0"])
-def test_the_switch_opens_loopback_alone(address: str) -> None:
+def test_local_option_allows_only_loopback(address: str) -> None:
     bench = Bench(resolve=lambda _host, _port: [address])
-    assert "refused to connect to" in str(trouble(lambda: post(bench.http.server(f"https://{HOST}"))))
+    assert "refused to connect to" in str(error_of(lambda: post(bench.http.server(f"https://{HOST}"))))
 
 
-def test_a_name_is_resolved_once_for_each_connection_so_that_a_second_answer_has_no_say() -> None:
-    """Rebinding: what was looked at is what is connected to."""
+def test_name_is_resolved_once_per_connection() -> None:
+    """Prevent DNS rebinding: connect to the address that was checked."""
     answers = [["127.0.0.1"], ["169.254.169.254"]]
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         server = Bench(resolve=lambda _host, _port: answers.pop(0)).server(raw, tls=True)
@@ -194,59 +194,59 @@ def test_a_name_is_resolved_once_for_each_connection_so_that_a_second_answer_has
     assert (raw.connections, len(answers)) == (1, 1)
 
 
-def test_a_name_that_comes_to_mean_something_else_is_refused_at_the_next_connection() -> None:
+def test_rebound_name_is_refused_at_the_next_connection() -> None:
     answers = [["127.0.0.1"], ["169.254.169.254"]]
-    deeds = [lambda server, connection: reply(200)(server, connection) and False, reply()]
-    with RawServer(*deeds, tls=server_context(HOST)) as raw:
+    actions = [lambda server, connection: reply(200)(server, connection) and False, reply()]
+    with RawServer(*actions, tls=server_context(HOST)) as raw:
         server = Bench(resolve=lambda _host, _port: answers.pop(0)).server(raw, tls=True)
         assert server.call("GET", "/").status == 200
-        time.sleep(0.1)  # until the end of the connection has arrived
-        assert "169.254.169.254" in str(trouble(lambda: post(server)))
+        time.sleep(0.1)  # until the client has seen the end of the connection
+        assert "169.254.169.254" in str(error_of(lambda: post(server)))
     assert len(raw.heard) == 1
 
 
-def test_the_next_address_is_tried_when_the_first_refuses() -> None:
+def test_next_address_is_tried_after_a_refusal() -> None:
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         server = Bench(resolve=lambda _host, _port: ["::1", "127.0.0.1"]).server(raw, tls=True)
         assert server.call("GET", "/").status == 200
 
 
-def test_a_refused_address_leaves_the_server_usable() -> None:
+def test_server_works_after_a_refused_address() -> None:
     answers = [["169.254.169.254"], ["127.0.0.1"]]
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         server = Bench(resolve=lambda _host, _port: answers.pop(0)).server(raw, tls=True)
-        trouble(lambda: post(server))
+        error_of(lambda: post(server))
         assert server.call("GET", "/").status == 200
 
 
-def test_the_systems_resolver_answers_addresses() -> None:
+def test_system_resolver_returns_addresses() -> None:
     assert "127.0.0.1" in system_resolve("localhost", 443)
 
 
 # ---------------------------------------------------------------- TLS
 
 
-def test_a_server_that_nobody_vouches_for_hears_nothing() -> None:
+def test_untrusted_server_receives_nothing() -> None:
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         bench = Bench()
-        error = trouble(lambda: post(bench.server(raw, tls=True, ca_bundle=None)))
+        error = error_of(lambda: post(bench.server(raw, tls=True, ca_bundle=None)))
     assert isinstance(error, Misconfigured)
     assert "not trusted" in str(error)
     assert "ca-bundle" in str(error)
-    assert (raw.heard, bench.waited) == ([], [])
+    assert (raw.heard, bench.delays) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("name", "days"), [("other.test", 1), (HOST, -1), ("127.0.0.1", 1)], ids=["other name", "expired", "address only"]
 )
-def test_a_certificate_for_another_name_or_another_time_is_refused(name: str, days: int) -> None:
+def test_mismatched_or_expired_certificate_is_refused(name: str, days: int) -> None:
     with RawServer(reply(), tls=server_context(name, days=days)) as raw:
-        error = trouble(lambda: post(Bench().server(raw, tls=True)))
+        error = error_of(lambda: post(Bench().server(raw, tls=True)))
     assert isinstance(error, Misconfigured)
     assert raw.heard == []
 
 
-def test_a_server_without_tls_is_refused() -> None:
+def test_server_without_tls_is_refused() -> None:
     def answer() -> None:
         connection, _ = plain.accept()
         with connection:
@@ -256,7 +256,7 @@ def test_a_server_without_tls_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as plain:
         threading.Thread(target=answer, daemon=True).start()
         address = f"https://{HOST}:{plain.getsockname()[1]}"
-        error = trouble(lambda: post(Bench().http.server(address)))
+        error = error_of(lambda: post(Bench().http.server(address)))
     assert isinstance(error, Misconfigured)
     assert "the TLS handshake failed" in str(error)
 
@@ -265,13 +265,13 @@ def test_a_server_without_tls_is_refused() -> None:
     "text",
     ["", "words", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----"],
 )
-def test_a_bundle_that_is_none_is_told_before_anything_is_asked(text: str) -> None:
+def test_invalid_ca_bundle_is_refused(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"invalid ca-bundle for https://ca\.test"):
         Bench().http.server(f"https://{HOST}", ca_bundle=text)
 
 
-def shaken(raw: RawServer, context: ssl.SSLContext) -> str | None:
-    """Whom the server turned out to be."""
+def tls_version(raw: RawServer, context: ssl.SSLContext) -> str | None:
+    """Complete a TLS handshake; return the protocol version."""
     with (
         socket.create_connection(("127.0.0.1", raw.port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as connection,
@@ -279,62 +279,62 @@ def shaken(raw: RawServer, context: ssl.SSLContext) -> str | None:
         return connection.version()
 
 
-def strictly(**options: Any) -> ssl.SSLContext:
-    """As Python makes them from 3.13 on."""
-    made = ssl.create_default_context(**options)
-    made.verify_flags |= ssl.VERIFY_X509_STRICT
-    return made
+def strict_context(**options: Any) -> ssl.SSLContext:
+    """Return a context with the default flags of Python 3.13 and later."""
+    context = ssl.create_default_context(**options)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
 
 
-def test_a_private_authority_need_not_name_its_key_in_whatever_python() -> None:
+def test_private_ca_needs_no_key_identifier() -> None:
     with RawServer(reply(), tls=server_context(HOST, identified=False)) as raw:
         with pytest.raises(ssl.SSLCertVerificationError, match="Authority Key Identifier"):
-            shaken(raw, strictly(cadata=bundle()))
-        assert shaken(raw, trust.ssl_context(bundle(), strictly)) == "TLSv1.3"
+            tls_version(raw, strict_context(cadata=bundle()))
+        assert tls_version(raw, trust.ssl_context(bundle(), strict_context)) == "TLSv1.3"
 
 
-def test_words_in_any_alphabet_may_stand_between_certificates() -> None:
+def test_ca_bundle_may_contain_non_ascii_comments() -> None:
     with RawServer(reply(), tls=server_context(HOST)) as raw:
         server = Bench().server(raw, tls=True, ca_bundle=f"# Zertifizierungsstelle für intern\n{bundle()}# 日本\n")
         assert server.call("GET", "/").status == 200
 
 
-def test_a_bundle_with_a_private_key_is_refused() -> None:
+def test_ca_bundle_with_a_private_key_is_refused() -> None:
     with pytest.raises(Misconfigured, match="contains a private key"):
         Bench().http.server(f"https://{HOST}", ca_bundle=f"{bundle()}-----BEGIN PRIVATE KEY-----\n")
 
 
-# ---------------------------------------------------------------- what an answer may be
+# ---------------------------------------------------------------- responses
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(status: int) -> None:
+def test_redirects_are_not_followed(status: int) -> None:
     with RawServer(reply()) as other:
         target = f"http://127.0.0.1:{other.port}/next?token=canary-bearer"
         with RawServer(reply(status, Location=target)) as raw:
-            error = trouble(lambda: post(Bench().server(raw)))
+            error = error_of(lambda: post(Bench().server(raw)))
     assert isinstance(error, Misconfigured)
     assert f"{status}, a redirect, which is not followed; it points to http://127.0.0.1:{other.port}:" in str(error)
     assert (len(raw.heard), other.connections) == (1, 0)
 
 
 @pytest.mark.parametrize("location", ["", "/relative?canary-bearer", "https://user:canary-bearer@x.test/", "//"])
-def test_a_redirect_to_nowhere_is_one_line_all_the_same(location: str) -> None:
+def test_invalid_redirect_is_reported_in_one_line(location: str) -> None:
     with RawServer(reply(302, Location=location)) as raw:
-        assert "check the address" in str(trouble(lambda: post(Bench().server(raw))))
+        assert "check the address" in str(error_of(lambda: post(Bench().server(raw))))
 
 
-@pytest.mark.parametrize(("size", "taken"), [(MAX_RESPONSE_BYTES, True), (MAX_RESPONSE_BYTES + 1, False)])
-def test_an_answer_has_a_largest_size(size: int, taken: bool) -> None:
+@pytest.mark.parametrize(("size", "accepted"), [(MAX_RESPONSE_BYTES, True), (MAX_RESPONSE_BYTES + 1, False)])
+def test_response_size_is_limited(size: int, accepted: bool) -> None:
     with RawServer(reply(200, b"x" * size)) as raw:
         server = Bench().server(raw)
-        if taken:
+        if accepted:
             assert len(server.call("GET", "/").body) == size
         else:
-            assert "more than 1 MiB" in str(trouble(lambda: post(server)))
+            assert "more than 1 MiB" in str(error_of(lambda: post(server)))
 
 
-def test_an_endless_answer_is_cut_off() -> None:
+def test_endless_response_is_cut_off() -> None:
     def flood(server: RawServer, connection: socket.socket) -> bool:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while not server.over.is_set():
@@ -342,69 +342,69 @@ def test_an_endless_answer_is_cut_off() -> None:
         return False
 
     with RawServer(flood) as raw:
-        assert "more than 1 MiB" in str(trouble(lambda: post(Bench().server(raw))))
+        assert "more than 1 MiB" in str(error_of(lambda: post(Bench().server(raw))))
 
 
-def test_a_compressed_answer_is_not_unpacked() -> None:
+def test_compressed_response_is_refused() -> None:
     with RawServer(reply(200, b"\x1f\x8b", Content_Encoding="gzip")) as raw:
-        assert "compressed" in str(trouble(lambda: post(Bench().server(raw))))
+        assert "compressed" in str(error_of(lambda: post(Bench().server(raw))))
     assert raw.heard[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("body", [b"<html>canary-body</html>", b"", b"{", b"[" * 100_000, b"\xff"])
-def test_an_answer_that_is_no_json_is_not_the_servers(body: bytes) -> None:
+def test_response_without_json_is_unavailable(body: bytes) -> None:
     with RawServer(reply(200, body)) as raw:
         answer = Bench().server(raw).call("GET", "/")
-        error = trouble(answer.json)
+        error = error_of(answer.json)
     assert isinstance(error, Unavailable)
     assert str(error).startswith(f"GET http://127.0.0.1:{raw.port}/ answered 200")
     assert "canary" not in repr(answer)
 
 
-# ---------------------------------------------------------------- again, and how often
+# ---------------------------------------------------------------- retries
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-def test_a_refusal_is_answered_and_never_sent_again(status: int) -> None:
+def test_client_errors_are_returned_without_retry(status: int) -> None:
     with RawServer(reply(status, {"message": "no"})) as raw:
         bench = Bench()
         assert post(bench.server(raw)).status == status
-    assert (len(raw.heard), bench.waited) == (1, [])
+    assert (len(raw.heard), bench.delays) == (1, [])
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_trouble_that_may_pass_is_tried_again(status: int) -> None:
+def test_transient_errors_are_retried(status: int) -> None:
     with RawServer(reply(status), reply(status), reply(200, {"a": 1})) as raw:
         assert post(Bench().server(raw)).json() == {"a": 1}
     assert len(raw.heard) == 3
     assert len({heard.body for heard in raw.heard}) == 1
 
 
-@pytest.mark.parametrize("deed", [drop, half], ids=["dropped", "broken off"])
-def test_a_connection_that_ends_is_tried_again(deed: Any) -> None:
-    with RawServer(deed, reply(200, {"a": 1})) as raw:
+@pytest.mark.parametrize("action", [drop, half], ids=["dropped", "broken off"])
+def test_broken_connection_is_retried(action: Any) -> None:
+    with RawServer(action, reply(200, {"a": 1})) as raw:
         assert post(Bench().server(raw)).json() == {"a": 1}
 
 
-def test_it_gives_up_after_so_many_tries_and_says_what_the_last_one_met() -> None:
+def test_last_error_is_raised_after_all_retries() -> None:
     with RawServer(reply(503)) as raw:
         bench = Bench()
-        error = trouble(lambda: post(bench.server(raw)))
+        error = error_of(lambda: post(bench.server(raw)))
     assert isinstance(error, Unavailable)
     assert str(error) == f"POST http://127.0.0.1:{raw.port}/v1/things answered 503"
     assert len(raw.heard) == 4
-    assert len(bench.waited) == 3
+    assert len(bench.delays) == 3
 
 
-def test_a_retry_of_none_asks_once() -> None:
+def test_zero_retries_send_one_request() -> None:
     with RawServer(reply(503)) as raw:
-        trouble(lambda: post(Bench().server(raw, retry=Retry.model_validate({"max-retries": 0}))))
+        error_of(lambda: post(Bench().server(raw, retry=Retry.model_validate({"max-retries": 0}))))
     assert len(raw.heard) == 1
 
 
-def test_the_keys_of_the_agent_are_read_with_milliseconds_too() -> None:
-    given = {"max-retries": 2, "base-delay": "250ms", "max-delay": "1m"}
-    retry = Retry.model_validate(given)
+def test_retry_accepts_agent_keys_and_milliseconds() -> None:
+    options = {"max-retries": 2, "base-delay": "250ms", "max-delay": "1m"}
+    retry = Retry.model_validate(options)
     assert (retry.base_delay, retry.max_delay) == (timedelta(milliseconds=250), timedelta(minutes=1))
     assert Retry.model_validate(retry.model_dump(mode="json", by_alias=True)) == retry
     assert Retry() == Retry.model_validate({"max-retries": 3, "base-delay": "200ms", "max-delay": "5s"})
@@ -420,7 +420,7 @@ def test_the_keys_of_the_agent_are_read_with_milliseconds_too() -> None:
             Retry.model_validate(wrong)
 
 
-def test_waiting_doubles_up_to_the_ceiling_and_varies_by_a_fifth() -> None:
+def test_retry_delay_doubles_with_jitter_up_to_a_maximum() -> None:
     retry = Retry(max_retries=9, base_delay=timedelta(seconds=1), max_delay=timedelta(seconds=5))
     for tries, planned in ((1, 1), (2, 2), (3, 4), (4, 5), (9, 5)):
         delays = [retry.delay(tries).total_seconds() for _ in range(200)]
@@ -428,33 +428,33 @@ def test_waiting_doubles_up_to_the_ceiling_and_varies_by_a_fifth() -> None:
         assert planned * 1.1 < max(delays) <= planned * 1.2
 
 
-def test_no_attempt_begins_later_than_the_call_may_last() -> None:
+def test_attempts_start_before_the_call_limit() -> None:
     with RawServer(reply(503)) as raw:
         bench = Bench()
         begun = bench.clock()
-        trouble(lambda: post(bench.server(raw, retry=Retry(max_retries=10, base_delay=timedelta(seconds=2)))))
+        error_of(lambda: post(bench.server(raw, retry=Retry(max_retries=10, base_delay=timedelta(seconds=2)))))
         assert bench.clock() - begun <= LAST_START
-        assert sum(bench.waited, timedelta()) > timedelta(seconds=1)
+        assert sum(bench.delays, timedelta()) > timedelta(seconds=1)
     assert len(raw.heard) < 5
 
 
-def test_the_server_may_say_how_long_to_wait() -> None:
+def test_retry_after_header_sets_the_delay() -> None:
     with RawServer(reply(429, Retry_After="3"), reply()) as raw:
         bench = Bench()
         assert post(bench.server(raw)).status == 200
-    assert bench.waited == [timedelta(seconds=3)]
+    assert bench.delays == [timedelta(seconds=3)]
 
 
-def test_a_wish_that_is_longer_than_a_call_goes_out_with_the_error() -> None:
+def test_long_retry_after_is_passed_in_the_error() -> None:
     with RawServer(reply(429, Retry_After="60")) as raw:
         bench = Bench()
-        error = trouble(lambda: post(bench.server(raw)))
+        error = error_of(lambda: post(bench.server(raw)))
     assert isinstance(error, Unavailable)
     assert error.retry_after == timedelta(seconds=60)
-    assert (len(raw.heard), bench.waited) == (1, [])
+    assert (len(raw.heard), bench.delays) == (1, [])
 
 
-def test_a_wish_may_be_a_date() -> None:
+def test_retry_after_accepts_a_date() -> None:
     now = HandClock()()
     later = (now + timedelta(minutes=2)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     assert abs((retry_after(later, now) or timedelta()) - timedelta(minutes=2)) < timedelta(seconds=1)
@@ -464,95 +464,95 @@ def test_a_wish_may_be_a_date() -> None:
         assert retry_after(nonsense, now) is None
 
 
-def test_no_attempt_begins_that_could_outlive_the_claim() -> None:
+def test_attempts_end_within_the_claim() -> None:
     with RawServer(reply(503)) as raw:
         bench = Bench()
         server = bench.server(raw)
         bench.deadline.begin(bench.clock() + ATTEMPT_LIMIT - timedelta(milliseconds=1))
-        assert isinstance(trouble(lambda: post(server)), OutOfTime)
+        assert isinstance(error_of(lambda: post(server)), OutOfTime)
         assert raw.heard == []
         bench.deadline.begin(bench.clock() + ATTEMPT_LIMIT)
-        error = trouble(lambda: post(server))  # one attempt fits, and its own trouble is what goes out
+        error = error_of(lambda: post(server))  # one attempt fits; its own error is raised
         assert "answered 503" in str(error)
         assert len(raw.heard) == 1
 
 
-# ---------------------------------------------------------------- what may not be done twice
+# ---------------------------------------------------------------- non-idempotent requests
 
 
 @pytest.mark.parametrize(
-    "deed", [drop, half, reply(500), reply(502), reply(504)], ids=["drop", "half", "500", "502", "504"]
+    "action", [drop, half, reply(500), reply(502), reply(504)], ids=["drop", "half", "500", "502", "504"]
 )
-def test_what_may_have_arrived_is_not_sent_again(deed: Any) -> None:
-    with RawServer(deed, reply()) as raw:
-        error = trouble(lambda: post(Bench().server(raw), repeatable=False))
+def test_non_idempotent_request_is_not_repeated(action: Any) -> None:
+    with RawServer(action, reply()) as raw:
+        error = error_of(lambda: post(Bench().server(raw), repeatable=False))
     assert isinstance(error, AnswerLost)
     assert len(raw.heard) == 1
 
 
-def test_what_has_certainly_not_been_done_is_sent_again_even_then() -> None:
+def test_unprocessed_non_idempotent_request_is_repeated() -> None:
     with RawServer(reply(429), reply(408), reply(425), reply(201)) as raw:
         assert post(Bench().server(raw), repeatable=False).status == 201
     port = closed_port()
     bench = Bench()
-    error = trouble(lambda: post(bench.http.server(f"http://127.0.0.1:{port}"), repeatable=False))
+    error = error_of(lambda: post(bench.http.server(f"http://127.0.0.1:{port}"), repeatable=False))
     assert not isinstance(error, AnswerLost)
     assert "the connection was refused" in str(error)
-    assert len(bench.waited) == 3
+    assert len(bench.delays) == 3
 
 
-def test_a_lost_answer_is_a_kind_of_no_answer() -> None:
+def test_answer_lost_is_an_unavailable_error() -> None:
     assert issubclass(AnswerLost, Unavailable)
 
 
-# ---------------------------------------------------------------- how long
+# ---------------------------------------------------------------- time limits
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "action",
     [hang, drip(b"X-Slow: yes\r\n"), drip(b"X"), drip(b"\r\n")],
     ids=["silence", "headers", "one header", "body"],
 )
-def test_an_attempt_ends_however_slowly_bytes_come(deed: Any) -> None:
-    with RawServer(deed, tls=server_context(HOST)) as raw:
+def test_slow_response_ends_at_the_attempt_limit(action: Any) -> None:
+    with RawServer(action, tls=server_context(HOST)) as raw:
         bench = Bench(attempt_limit=timedelta(seconds=0.6))
         server = bench.server(raw, tls=True, retry=Retry(max_retries=0))
         begun = time.monotonic()
-        error = trouble(lambda: post(server))
+        error = error_of(lambda: post(server))
         assert time.monotonic() - begun < 2
     assert isinstance(error, Unavailable)
     assert "did not answer in time" in str(error)
 
 
-def test_a_handshake_that_never_comes_ends_too() -> None:
+def test_silent_handshake_ends_at_the_attempt_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         bench = Bench(attempt_limit=timedelta(seconds=0.4))
         server = bench.http.server(
             f"https://{HOST}:{silent.getsockname()[1]}", retry=Retry(max_retries=0), ca_bundle=bundle()
         )
         begun = time.monotonic()
-        error = trouble(lambda: post(server, repeatable=False))
+        error = error_of(lambda: post(server, repeatable=False))
         assert time.monotonic() - begun < 2
     assert isinstance(error, Unavailable)
     assert not isinstance(error, AnswerLost)
 
 
-def test_a_resolver_that_never_answers_ends_too() -> None:
+def test_slow_resolver_ends_at_the_attempt_limit() -> None:
     bench = Bench(attempt_limit=timedelta(seconds=0.3), resolve=lambda _host, _port: time.sleep(3) or [])
     begun = time.monotonic()
-    error = trouble(lambda: post(bench.http.server(f"https://{HOST}", retry=Retry(max_retries=0))))
+    error = error_of(lambda: post(bench.http.server(f"https://{HOST}", retry=Retry(max_retries=0))))
     assert time.monotonic() - begun < 1.5
     assert isinstance(error, Unavailable)
 
 
-def test_a_name_that_nobody_knows_is_told_with_its_host() -> None:
+def test_unknown_host_is_named_in_the_error() -> None:
     def unknown(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
-    error = trouble(lambda: post(Bench(resolve=unknown).http.server(f"https://{HOST}", retry=Retry(max_retries=0))))
+    error = error_of(lambda: post(Bench(resolve=unknown).http.server(f"https://{HOST}", retry=Retry(max_retries=0))))
     assert isinstance(error, Unavailable)
     assert f"https://{HOST}/v1/things: cannot resolve the host name" in str(error)
 
 
-def test_the_time_limits_are_those_that_the_lease_was_made_for() -> None:
+def test_time_limits_match_the_lease() -> None:
     assert (timedelta(seconds=10), timedelta(seconds=5)) == (ATTEMPT_LIMIT, LAST_START)

@@ -25,7 +25,7 @@ ALL = range(1, 26)
 ELSEWHERE = {
     11: "tests/crash/test_infisical_matrix.py::test_crash_at_any_call_wastes_no_certificate",
     16: "tests/contract/issuers/infisical/test_logins.py::test_every_spelling_is_the_same_login",
-    20: "tests/contract/destinations/test_secrets_manager.py::test_the_first_delivery_creates_a_tagged_secret_with_the_whole_bundle",
+    20: "tests/contract/destinations/test_secrets_manager.py::test_delivery_creates_a_tagged_secret_with_the_bundle",
     21: "tests/crash/test_isolation.py::test_unresponsive_issuer_delays_no_other",
     22: "tests/unit/cli/test_files.py::test_files_report_each_mistake_with_file_and_line",
 }
