@@ -1,4 +1,4 @@
-"""What somebody else made or asked for at Infisical: neither delivered, nor revoked, nor cancelled by evercert."""
+"""Test that evercert neither delivers, revokes nor cancels what other clients made at Infisical."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.doubles.enrollment import Enrollment, enrolled
 from tests.doubles.fakes import FakeDestination, spec
 from tests.doubles.infisical.store import Request as RequestedFields
 
-BY_HAND = {"csr": None, "renewalKeySource": "new", "attributes": None}
+MANUAL = {"csr": None, "renewalKeySource": "new", "attributes": None}
 
 
 @pytest.fixture
@@ -27,20 +27,20 @@ def enrollment() -> Iterator[Enrollment]:
         yield enrollment
 
 
-def renewed_by_hand(enrollment: Enrollment, **how: Any) -> RequestedFields:
-    """Somebody renews the first certificate; the request carries evercert's token, as the certificate does."""
+def renew_manually(enrollment: Enrollment, **changes: Any) -> RequestedFields:
+    """Renew the first certificate as an operator does in Infisical; the request inherits evercert's token."""
     server = enrollment.server
     with server.store.lock:
-        return server._renewing._renewed(server.issued[0], None, {**BY_HAND, **how})
+        return server._renewing._renewed(server.issued[0], None, {**MANUAL, **changes})
 
 
-def checked_and_renewed(enrollment: Enrollment) -> None:
+def check_and_renew(enrollment: Enrollment) -> None:
     enrollment.bench.clock.now = enrollment.bench.record().check_at
     assert [enrollment.run(), enrollment.run()] == ["checked", "certificate.renewed"], enrollment.error
 
 
 # -- an issuer without a profile ---------------------------------------------------------------------------------------
-def test_an_issuer_without_a_profile_takes_nothing_back(enrollment: Enrollment) -> None:
+def test_issuer_without_profile_revokes_and_cancels_nothing(enrollment: Enrollment) -> None:
     enrollment.want(**THEIRS)
     enrollment.run()
     found, reference = bundle(enrollment).chain, enrollment.server.issued[0].id
@@ -57,14 +57,14 @@ def test_an_issuer_without_a_profile_takes_nothing_back(enrollment: Enrollment) 
     assert len(enrollment.server.calls) == before
 
 
-def test_what_was_followed_is_left_when_another_certificate_is_wanted(enrollment: Enrollment) -> None:
+def test_followed_certificate_is_left_when_superseded(enrollment: Enrollment) -> None:
     enrollment.want(**THEIRS)
     enrollment.run()
-    theirs = enrollment.server.issued[0]
-    follow(enrollment, theirs.id)
+    foreign = enrollment.server.issued[0]
+    follow(enrollment, foreign.id)
     bench = enrollment.bench
-    held = bench.destinations.known["followed"] = FakeDestination("followed")
-    held.errors = [Unavailable("no")]
+    destination = bench.destinations.known["followed"] = FakeDestination("followed")
+    destination.errors = [Unavailable("no")]
     assert bench.run("followed") == "certificate.failed"
     followed = bench.issuers.known["main"]
     enrollment.define()
@@ -73,11 +73,11 @@ def test_what_was_followed_is_left_when_another_certificate_is_wanted(enrollment
     bench.edit(Spec.model_validate({**wanted, "destinations": [{"type": "fake", "to": "followed"}]}))
     bench.clock.advance(minutes=1)
     assert bench.run("followed") == "certificate.issued"
-    assert isinstance(followed, OpenIssuer) and theirs.revoked is None
+    assert isinstance(followed, OpenIssuer) and foreign.revoked is None
     assert "left as is: it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
 
 
-# -- a renewal that somebody made ----------------------------------------------------------------------------------------
+# -- a renewal made by another client ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "changed",
     [
@@ -87,70 +87,70 @@ def test_what_was_followed_is_left_when_another_certificate_is_wanted(enrollment
     ],
     ids=["names", "usages", "key"],
 )
-def test_a_renewal_with_other_attributes_is_not_taken_over(enrollment: Enrollment, changed: dict[str, Any]) -> None:
+def test_foreign_renewal_with_other_attributes_is_not_adopted(enrollment: Enrollment, changed: dict[str, Any]) -> None:
     enrollment.want(**THEIRS)
     enrollment.run()
-    theirs = renewed_by_hand(enrollment, attributes=changed).certificate
-    checked_and_renewed(enrollment)
-    assert theirs.revoked is None
+    foreign = renew_manually(enrollment, attributes=changed).certificate
+    check_and_renew(enrollment)
+    assert foreign.revoked is None
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[2].id
 
 
-@pytest.mark.parametrize("seen", [True, False], ids=["told", "not told"])
-def test_a_renewal_with_somebodys_csr_has_no_key_for_us(enrollment: Enrollment, seen: bool) -> None:
-    """Whether or not the server tells beforehand that it has no key of it."""
+@pytest.mark.parametrize("stated", [True, False], ids=["stated", "not stated"])
+def test_foreign_renewal_with_own_csr_is_not_adopted(enrollment: Enrollment, stated: bool) -> None:
+    """The answer may or may not state that Infisical has no private key."""
     enrollment.want(**THEIRS)
     enrollment.run()
     csr = PrivateKey.generate("EC_prime256v1").sign_csr(spec().attributes)
-    theirs = renewed_by_hand(enrollment, csr=csr, renewalKeySource="csr").certificate
-    if not seen:
-        answers(enrollment, "certificate", lambda told: {**told, "hasPrivateKey": None})
-    checked_and_renewed(enrollment)
-    assert theirs.revoked is None
+    foreign = renew_manually(enrollment, csr=csr, renewalKeySource="csr").certificate
+    if not stated:
+        answers(enrollment, "certificate", lambda answer: {**answer, "hasPrivateKey": None})
+    check_and_renew(enrollment)
+    assert foreign.revoked is None
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[2].id
 
 
-# -- a renewal that waits ------------------------------------------------------------------------------------------------
-def waiting_by_hand(enrollment: Enrollment) -> RequestedFields:
-    """Ours is not carried out, and nobody knows; theirs waits for its approval."""
+# -- a manual renewal that waits ---------------------------------------------------------------------------------------
+def start_waiting_manual_renewal(enrollment: Enrollment) -> RequestedFields:
+    """Make evercert's own renewal fail with a server error; return a manual renewal that waits for approval."""
     issued(enrollment)
     enrollment.server.switches.then("approval")
-    theirs = renewed_by_hand(enrollment)
+    foreign = renew_manually(enrollment)
     enrollment.server.switches.fault("status", RENEW, times=4)
-    return theirs
+    return foreign
 
 
-def test_a_renewal_by_hand_that_is_approved_is_left_and_ours_is_asked_for(enrollment: Enrollment) -> None:
-    theirs = waiting_by_hand(enrollment)
+def test_approved_manual_renewal_is_left_and_own_one_made(enrollment: Enrollment) -> None:
+    foreign = start_waiting_manual_renewal(enrollment)
     assert enrollment.run() == "certificate.pending"
     enrollment.server.approve()
     assert enrollment.later() == "certificate.renewed", enrollment.error
-    assert theirs.certificate.revoked is None
-    assert enrollment.bench.record().facts.reference not in {theirs.certificate.id, enrollment.server.issued[0].id}
+    assert foreign.certificate.revoked is None
+    assert enrollment.bench.record().facts.reference not in {foreign.certificate.id, enrollment.server.issued[0].id}
 
 
-def test_a_renewal_by_hand_that_is_rejected_does_not_stop_ours(enrollment: Enrollment) -> None:
-    theirs = waiting_by_hand(enrollment)
+def test_rejected_manual_renewal_does_not_stop_own_one(enrollment: Enrollment) -> None:
+    foreign = start_waiting_manual_renewal(enrollment)
     assert enrollment.run() == "certificate.pending"
     enrollment.server.reject()
     assert enrollment.later() == "certificate.renewed", enrollment.error
-    assert theirs.status == "rejected"
+    assert foreign.status == "rejected"
 
 
-def test_a_renewal_by_hand_is_not_cancelled_when_something_else_is_wanted(enrollment: Enrollment) -> None:
-    theirs = waiting_by_hand(enrollment)
+def test_manual_renewal_is_not_cancelled_by_new_spec(enrollment: Enrollment) -> None:
+    foreign = start_waiting_manual_renewal(enrollment)
     assert enrollment.run() == "certificate.pending"
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
-    assert theirs.status == "pending_approval"
+    assert foreign.status == "pending_approval"
     assert ": another client may have made it" in enrollment.bench.announcer.announced[-1].data["gave_up"]
 
 
-def test_a_renewal_by_hand_is_not_cancelled_when_ours_was_lost(enrollment: Enrollment) -> None:
-    theirs = waiting_by_hand(enrollment)
+def test_manual_renewal_is_not_cancelled_if_own_one_was_lost(enrollment: Enrollment) -> None:
+    foreign = start_waiting_manual_renewal(enrollment)
     enrollment.server.switches.fault("status", "/search", times=4)
     assert enrollment.run() == "certificate.failed"
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
-    assert theirs.status == "pending_approval"
+    assert foreign.status == "pending_approval"
     assert "nothing found" in enrollment.bench.announcer.announced[-1].data["gave_up"]

@@ -1,4 +1,4 @@
-"""evercert's Infisical issuer, against a server of the contract over HTTP, in the loop."""
+"""Test the Infisical issuer through complete runs against the double of Infisical over HTTP."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def bundle(enrollment: Enrollment, name: str = "here"):
 
 
 def valid(enrollment: Enrollment) -> list[str]:
-    """Certificates that are neither revoked nor what is delivered."""
-    delivered = enrollment.bench.record().facts
-    kept = None if delivered is None else delivered.reference
-    return [one.id for one in enrollment.server.issued if one.revoked is None and one.id != kept]
+    """Return the ids of issued certificates that are neither revoked nor delivered."""
+    facts = enrollment.bench.record().facts
+    delivered = None if facts is None else facts.reference
+    return [one.id for one in enrollment.server.issued if one.revoked is None and one.id != delivered]
 
 
 # -- issuing -----------------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def valid(enrollment: Enrollment) -> list[str]:
     "owner", [{"application": "shop-app"}, {"application": None, "project": "shop"}], ids=["v2", "v1"]
 )
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_a_certificate_is_issued_with_its_chain(enrollment: Enrollment, owner: dict, source: str) -> None:
+def test_issue_delivers_certificate_with_chain(enrollment: Enrollment, owner: dict, source: str) -> None:
     enrollment.define(**owner)
     enrollment.want(**{"private-key": {"source": source}})
     assert enrollment.run() == "certificate.issued"
@@ -55,14 +55,14 @@ def test_a_certificate_is_issued_with_its_chain(enrollment: Enrollment, owner: d
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[0].id
 
 
-def test_our_private_key_never_leaves_us(enrollment: Enrollment) -> None:
+def test_issue_never_sends_local_private_key(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     (issued,) = enrollment.server.issued
     assert issued.private_key is None
 
 
-def test_everything_that_can_be_asked_for_is_in_the_certificate(enrollment: Enrollment) -> None:
+def test_issue_honors_every_supported_attribute(enrollment: Enrollment) -> None:
     attributes = {
         "common-name": "www.example.com",
         "organization": "Muster AG",
@@ -84,7 +84,7 @@ def test_everything_that_can_be_asked_for_is_in_the_certificate(enrollment: Enro
         assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(hours=12, minutes=5)
 
 
-def test_metadata_goes_along(enrollment: Enrollment) -> None:
+def test_issue_sends_metadata(enrollment: Enrollment) -> None:
     enrollment.want(metadata={"team": "web"})
     enrollment.run()
     (request,) = enrollment.server.store.requests.values()
@@ -92,20 +92,20 @@ def test_metadata_goes_along(enrollment: Enrollment) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("street-address", "Hauptstr. 1"), ("postal-code", "34117")])
-def test_what_infisical_has_no_word_for_is_refused_before_it_is_asked(enrollment, field, value) -> None:
+def test_issue_refuses_unsupported_attribute_without_call(enrollment, field, value) -> None:
     enrollment.want(attributes={"common-name": "www.example.com", field: value})
     assert enrollment.run() == "certificate.failed"
     assert field in enrollment.error
     assert enrollment.server.calls == []
 
 
-def test_the_root_is_asked_for_only_if_somebody_wants_it(enrollment: Enrollment) -> None:
+def test_issuers_pem_omits_root(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     assert bundle(enrollment).chain.issuers_pem.count("BEGIN") == len(bundle(enrollment).chain.certificates) - 2
 
 
-def test_a_destination_that_wants_the_root_gets_it(enrollment: Enrollment) -> None:
+def test_destination_value_includes_root_on_request(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     whole = value(bundle(enrollment), omit_root=False)
@@ -114,7 +114,7 @@ def test_a_destination_that_wants_the_root_gets_it(enrollment: Enrollment) -> No
     assert whole["fullchain"] == whole["certificate"] + whole["certificate_chain"]
 
 
-def test_usages_that_nobody_asked_for_are_the_profiles(enrollment: Enrollment) -> None:
+def test_usages_default_to_profile(enrollment: Enrollment) -> None:
     enrollment.profile.defaults = {"extendedKeyUsages": ["client_auth"]}
     enrollment.want()
     assert enrollment.run() == "certificate.issued", enrollment.error
@@ -122,8 +122,8 @@ def test_usages_that_nobody_asked_for_are_the_profiles(enrollment: Enrollment) -
     assert list(found) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
-# -- for an operator who asks ----------------------------------------------------------------------------------------
-def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -> None:
+# -- diagnosis ---------------------------------------------------------------------------------------------------------
+def test_diagnosis_reports_issuer_access_problems(enrollment: Enrollment) -> None:
     enrollment.want()
     assert examine(["web"], enrollment.bench.ports)["issuers"] == {"main": None}
     enrollment.define(profile="no-profile")
@@ -135,8 +135,8 @@ def test_an_operator_is_told_whether_it_could_be_asked(enrollment: Enrollment) -
     assert enrollment.server.issued == []
 
 
-# -- names and logins ---------------------------------------------------------------------------------------------------
-def test_names_and_login_are_asked_for_once(enrollment: Enrollment) -> None:
+# -- lookups and logins ------------------------------------------------------------------------------------------------
+def test_lookups_and_login_are_cached(enrollment: Enrollment) -> None:
     for number in range(3):
         enrollment.bench.want(spec(f"web-{number}"))
         assert enrollment.bench.run(f"web-{number}") == "certificate.issued"
@@ -144,18 +144,18 @@ def test_names_and_login_are_asked_for_once(enrollment: Enrollment) -> None:
     assert enrollment.server.count("/applications/by-name/") == 1
 
 
-def test_a_profile_that_was_made_anew_is_found_again(enrollment: Enrollment) -> None:
+def test_lookup_finds_recreated_profile(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     server = enrollment.server
     del server.estate.profiles[enrollment.profile.id]
-    anew = server.estate.profile("tls-server", "shop", server.authority)
-    server.estate.application("shop-app", "shop", anew)
+    recreated = server.estate.profile("tls-server", "shop", server.authority)
+    server.estate.application("shop-app", "shop", recreated)
     enrollment.bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
     assert enrollment.run() == "certificate.renewed", enrollment.error
 
 
-def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: Enrollment) -> None:
+def test_refused_login_is_tried_by_one_certificate_only(enrollment: Enrollment) -> None:
     enrollment.keep("wrong")
     for number in range(20):
         enrollment.bench.want(spec(f"web-{number}"))
@@ -169,8 +169,8 @@ def test_a_login_that_is_refused_is_not_tried_by_every_certificate(enrollment: E
     assert enrollment.bench.run("web-1") == "certificate.issued"
 
 
-# -- pending --------------------------------------------------------------------------------------------------------------
-def test_an_approval_is_waited_for_and_announced_once(enrollment: Enrollment) -> None:
+# -- pending -----------------------------------------------------------------------------------------------------------
+def test_pending_approval_is_announced_once(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     assert enrollment.run() == "certificate.pending"
@@ -181,7 +181,7 @@ def test_an_approval_is_waited_for_and_announced_once(enrollment: Enrollment) ->
 
 
 @pytest.mark.parametrize("outcome", ["pending", "validation"])
-def test_an_external_ca_takes_its_time(enrollment: Enrollment, outcome: str) -> None:
+def test_pending_external_ca_request_is_issued_later(enrollment: Enrollment, outcome: str) -> None:
     enrollment.server.switches.then(outcome)
     enrollment.want()
     assert enrollment.run() == "pending"
@@ -189,35 +189,35 @@ def test_an_external_ca_takes_its_time(enrollment: Enrollment, outcome: str) -> 
     assert enrollment.later() == "certificate.issued"
 
 
-def test_a_validation_is_triggered(enrollment: Enrollment) -> None:
+def test_pending_validation_is_triggered(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("validation")
     enrollment.want()
     enrollment.run()
     assert enrollment.server.count("/trigger-validation") == 1
 
 
-def test_a_rejection_stops(enrollment: Enrollment) -> None:
+def test_rejected_request_stops_certificate(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
-    enrollment.server.reject(message="not on my watch")
+    enrollment.server.reject(message="rejected by the security team")
     assert enrollment.later() == "certificate.failed"
-    assert "not on my watch" in enrollment.error
+    assert "rejected by the security team" in enrollment.error
     assert enrollment.bench.record().state == "stopped"
 
 
-def test_what_failed_at_the_ca_is_asked_for_anew(enrollment: Enrollment) -> None:
+def test_failed_request_is_replaced_by_new_request(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("pending")
     enrollment.want()
     enrollment.run()
-    enrollment.server.fail(message="CA on holiday")
+    enrollment.server.fail(message="CA unavailable")
     assert enrollment.later() == "certificate.failed"
-    assert "CA on holiday" in enrollment.error
+    assert "CA unavailable" in enrollment.error
     assert enrollment.later() == "certificate.issued"
     assert enrollment.bench.record().facts.revision == 2
 
 
-def test_what_nobody_approves_is_given_up_and_cancelled(enrollment: Enrollment) -> None:
+def test_unapproved_request_is_cancelled_at_deadline(enrollment: Enrollment) -> None:
     enrollment.define(**{"pending-for": "2h"})
     enrollment.server.switches.then("approval")
     enrollment.want()
@@ -229,7 +229,7 @@ def test_what_nobody_approves_is_given_up_and_cancelled(enrollment: Enrollment) 
     assert request.status not in {"pending_approval", "issued"}
 
 
-def test_it_is_asked_more_and_more_seldom(enrollment: Enrollment) -> None:
+def test_polling_backs_off_to_fifteen_minutes(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("pending")
     enrollment.want()
     enrollment.run()
@@ -241,9 +241,9 @@ def test_it_is_asked_more_and_more_seldom(enrollment: Enrollment) -> None:
     assert waits[-1] == timedelta(minutes=15)
 
 
-# -- renewing --------------------------------------------------------------------------------------------------------------
+# -- renewing ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_a_renewal_is_one_there_too_and_has_a_new_key(enrollment: Enrollment, source: str) -> None:
+def test_renewal_uses_renew_endpoint_and_new_key(enrollment: Enrollment, source: str) -> None:
     enrollment.want(**{"private-key": {"source": source}})
     enrollment.run()
     before = bundle(enrollment)
@@ -257,7 +257,7 @@ def test_a_renewal_is_one_there_too_and_has_a_new_key(enrollment: Enrollment, so
     assert valid(enrollment) == [first.id]
 
 
-def test_where_renewals_are_refused_it_is_issued_anew(enrollment: Enrollment) -> None:
+def test_refused_renewal_falls_back_to_issue(enrollment: Enrollment) -> None:
     enrollment.server.switches.refuses_renewals = True
     enrollment.want()
     enrollment.run()
@@ -266,7 +266,7 @@ def test_where_renewals_are_refused_it_is_issued_anew(enrollment: Enrollment) ->
     assert enrollment.server.count(ISSUE) == 2
 
 
-def test_a_renewal_with_another_key_than_was_sent_is_taken_back(enrollment: Enrollment) -> None:
+def test_renewal_with_wrong_key_is_revoked_and_replaced(enrollment: Enrollment) -> None:
     enrollment.server.switches.renew_ignores_csr = True
     enrollment.want()
     enrollment.run()
@@ -279,7 +279,7 @@ def test_a_renewal_with_another_key_than_was_sent_is_taken_back(enrollment: Enro
     assert enrollment.server.count(RENEW) == 1
 
 
-def test_a_renewal_that_waits_for_an_approval_is_found_again(enrollment: Enrollment) -> None:
+def test_renewal_awaiting_approval_is_delivered(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.switches.then("approval")
@@ -290,7 +290,7 @@ def test_a_renewal_that_waits_for_an_approval_is_found_again(enrollment: Enrollm
     assert len(enrollment.server.issued) == 2
 
 
-def test_what_the_server_renewed_by_itself_is_taken_over(enrollment: Enrollment) -> None:
+def test_renewal_made_by_server_is_adopted(enrollment: Enrollment) -> None:
     enrollment.want(**THEIRS)
     enrollment.run()
     (first,) = enrollment.server.issued
@@ -302,8 +302,8 @@ def test_what_the_server_renewed_by_itself_is_taken_over(enrollment: Enrollment)
     assert len(enrollment.server.issued) == 2
 
 
-# -- status --------------------------------------------------------------------------------------------------------------
-def test_a_revocation_elsewhere_is_found_and_mended(enrollment: Enrollment) -> None:
+# -- status ------------------------------------------------------------------------------------------------------------
+def test_status_check_replaces_revoked_certificate(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.revoke(enrollment.server.issued[0].id)
@@ -313,7 +313,7 @@ def test_a_revocation_elsewhere_is_found_and_mended(enrollment: Enrollment) -> N
     assert valid(enrollment) == []
 
 
-# -- followed ------------------------------------------------------------------------------------------------------------
+# -- follow ------------------------------------------------------------------------------------------------------------
 def follow(enrollment: Enrollment, certificate_id: str) -> None:
     enrollment.define(application=None, profile=None)
     enrollment.bench.want(
@@ -330,13 +330,13 @@ def follow(enrollment: Enrollment, certificate_id: str) -> None:
 
 @pytest.fixture
 def elsewhere(enrollment: Enrollment) -> str:
-    """A certificate that somebody else had issued, with a key that the server keeps."""
+    """Issue a certificate whose key Infisical stores; return its id. Tests follow it as a foreign certificate."""
     enrollment.want(**THEIRS)
     enrollment.run()
     return enrollment.server.issued[0].id
 
 
-def test_a_certificate_is_followed_through_its_renewals(enrollment: Enrollment, elsewhere: str) -> None:
+def test_follow_adopts_renewals(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
     bench = enrollment.bench
     assert bench.run("followed") == "certificate.issued"
@@ -348,7 +348,7 @@ def test_a_certificate_is_followed_through_its_renewals(enrollment: Enrollment, 
     assert bundle(enrollment, "followed").private_key is not None
 
 
-def test_a_followed_certificate_that_was_renewed_long_ago_is_found_at_once(enrollment, elsewhere) -> None:
+def test_follow_starts_with_latest_renewal(enrollment, elsewhere) -> None:
     newest = elsewhere
     for _ in range(3):
         newest = enrollment.server.renew_elsewhere(newest).id
@@ -357,20 +357,20 @@ def test_a_followed_certificate_that_was_renewed_long_ago_is_found_at_once(enrol
     assert enrollment.bench.record("followed").facts.reference == newest
 
 
-def test_a_followed_certificate_that_is_revoked_is_said_and_kept(enrollment: Enrollment, elsewhere: str) -> None:
+def test_follow_reports_revocation_and_keeps_certificate(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
     bench = enrollment.bench
     bench.run("followed")
-    held = bundle(enrollment, "followed")
+    before = bundle(enrollment, "followed")
     enrollment.server.revoke(elsewhere)
     bench.clock.now = bench.record("followed").check_at
     assert bench.run("followed") == "certificate.revoked"
     assert bench.run("followed") == "certificate.failed"
     assert "has no renewal; renew it in Infisical" in bench.record("followed").last_error.message
-    assert bundle(enrollment, "followed") == held
+    assert bundle(enrollment, "followed") == before
 
 
-def test_an_issuer_with_a_profile_hands_out_no_other_certificate(enrollment: Enrollment, elsewhere: str) -> None:
+def test_follow_refuses_issuer_with_profile(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
     enrollment.define()
     before = len(enrollment.server.calls)
@@ -381,13 +381,13 @@ def test_an_issuer_with_a_profile_hands_out_no_other_certificate(enrollment: Enr
     assert len(enrollment.server.calls) == before
 
 
-def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> None:
+def test_new_credentials_are_tried_immediately(enrollment: Enrollment) -> None:
     enrollment.keep("wrong")
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
     enrollment.keep(enrollment.secret)
     bench, now = enrollment.bench, enrollment.bench.clock
-    now.advance(minutes=3)  # the breaker's time
+    now.advance(minutes=3)  # past the wait of the circuit breaker
     bench.table.definitions["main"] = enrollment.definition()
     result = plan(ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, new_credentials=["main"])
     assert result.woken == ["web"]
@@ -395,7 +395,7 @@ def test_a_login_that_was_mended_is_tried_at_once(enrollment: Enrollment) -> Non
     assert enrollment.run() == "certificate.issued", enrollment.error
 
 
-def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollment) -> None:
+def test_unchanged_credentials_wake_no_certificate(enrollment: Enrollment) -> None:
     enrollment.keep("wrong")
     enrollment.want()
     enrollment.run()
@@ -405,15 +405,15 @@ def test_without_a_mend_nothing_is_woken_and_a_failure_holds(enrollment: Enrollm
     assert enrollment.run() == "waiting"
 
 
-def test_a_certificate_that_is_not_there_is_said(enrollment: Enrollment) -> None:
+def test_follow_reports_missing_certificate(enrollment: Enrollment) -> None:
     follow(enrollment, "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b")
     assert enrollment.bench.run("followed") == "certificate.failed"
     assert "not found at" in enrollment.bench.record("followed").last_error.message
 
 
-# -- lost answers ---------------------------------------------------------------------------------------------------------
+# -- lost answers and crashes ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_an_answer_that_was_lost_is_found_by_its_request(enrollment: Enrollment, source: str) -> None:
+def test_lost_issue_answer_is_recovered_by_request(enrollment: Enrollment, source: str) -> None:
     enrollment.server.switches.fault("drop-after", ISSUE)
     enrollment.want(**{"private-key": {"source": source}})
     assert enrollment.run() == "certificate.issued", enrollment.error
@@ -422,7 +422,7 @@ def test_an_answer_that_was_lost_is_found_by_its_request(enrollment: Enrollment,
 
 @pytest.mark.parametrize("source", ["local", "issuer"])
 @pytest.mark.parametrize("search", ["yes", "ignores-metadata"])
-def test_a_run_that_dies_after_asking_wastes_nothing(enrollment: Enrollment, source: str, search: str) -> None:
+def test_crash_after_issue_wastes_no_certificate(enrollment: Enrollment, source: str, search: str) -> None:
     enrollment.server.switches.search = search
     enrollment.want(**{"private-key": {"source": source}})
     die_after_asking(enrollment)
@@ -430,7 +430,7 @@ def test_a_run_that_dies_after_asking_wastes_nothing(enrollment: Enrollment, sou
     assert len(enrollment.server.issued) == 1
 
 
-def test_of_what_a_server_finds_that_ignores_what_was_searched_for_only_ours_is_taken(enrollment: Enrollment) -> None:
+def test_search_ignores_foreign_requests(enrollment: Enrollment) -> None:
     enrollment.server.switches.search = "ignores-metadata"
     enrollment.want(**THEIRS)
     die_after_asking(enrollment)
@@ -442,27 +442,27 @@ def test_of_what_a_server_finds_that_ignores_what_was_searched_for_only_ours_is_
 
 
 def die_after_asking(enrollment: Enrollment) -> None:
-    """The process ends when the answer is there, and before it is saved."""
+    """Run until Infisical has answered, and end the process before the answer is saved."""
 
-    class Death(BaseException):
+    class ProcessEnd(BaseException):
         pass
 
     table, update = enrollment.bench.table, enrollment.bench.table.update
 
-    def dying(held, changes):
+    def end_before_save(record, changes):
         if getattr(changes.get("pending"), "chain", None) is not None:
-            raise Death
-        update(held, changes)
+            raise ProcessEnd
+        update(record, changes)
 
-    table.update = dying
-    with pytest.raises(Death):
+    table.update = end_before_save
+    with pytest.raises(ProcessEnd):
         enrollment.run()
     table.update = update
-    enrollment.define()  # another process
+    enrollment.define()  # opens the issuer in a new process
     enrollment.bench.clock.now = enrollment.bench.record().due_at + timedelta(seconds=1)
 
 
-def test_without_a_search_one_more_is_issued_at_the_most(enrollment: Enrollment) -> None:
+def test_crash_without_search_issues_one_more_certificate(enrollment: Enrollment) -> None:
     enrollment.server.switches.search = "none"
     enrollment.want()
     die_after_asking(enrollment)
@@ -471,7 +471,7 @@ def test_without_a_search_one_more_is_issued_at_the_most(enrollment: Enrollment)
 
 
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_a_renewal_whose_answer_was_lost_is_found_by_its_predecessor(enrollment: Enrollment, source: str) -> None:
+def test_lost_renew_answer_is_recovered_by_predecessor(enrollment: Enrollment, source: str) -> None:
     enrollment.server.switches.search = "none"
     enrollment.want(**{"private-key": {"source": source}})
     enrollment.run()
@@ -482,7 +482,7 @@ def test_a_renewal_whose_answer_was_lost_is_found_by_its_predecessor(enrollment:
 
 
 @pytest.mark.parametrize("source", ["local", "issuer"])
-def test_a_run_that_dies_after_renewing_wastes_nothing(enrollment: Enrollment, source: str) -> None:
+def test_crash_after_renewal_wastes_no_certificate(enrollment: Enrollment, source: str) -> None:
     enrollment.want(**{"private-key": {"source": source}})
     enrollment.run()
     enrollment.bench.clock.now = enrollment.bench.record().renew_at
@@ -491,9 +491,9 @@ def test_a_run_that_dies_after_renewing_wastes_nothing(enrollment: Enrollment, s
     assert len(enrollment.server.issued) == 2
 
 
-# -- what comes is not what was asked for --------------------------------------------------------------------------------
+# -- certificates that do not match the request ------------------------------------------------------------------------
 @pytest.mark.parametrize("outcome", ["wrong-key", "wrong-name", "expired", "ca"])
-def test_a_misfit_is_revoked_and_never_delivered(enrollment: Enrollment, outcome: str) -> None:
+def test_mismatched_certificate_is_revoked_not_delivered(enrollment: Enrollment, outcome: str) -> None:
     enrollment.server.switches.then(outcome)
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
@@ -503,22 +503,22 @@ def test_a_misfit_is_revoked_and_never_delivered(enrollment: Enrollment, outcome
 
 
 @pytest.mark.parametrize(
-    ("missing", "changes", "told"),
+    ("missing", "changes", "message"),
     [("chain_missing", {}, "has no chain yet"), ("key_missing", THEIRS, "allow the identity to read private keys")],
 )
-def test_what_is_not_whole_is_not_delivered_until_it_is(enrollment: Enrollment, missing, changes, told) -> None:
+def test_incomplete_answer_is_delivered_once_complete(enrollment: Enrollment, missing, changes, message) -> None:
     setattr(enrollment.server.switches, missing, True)
-    enrollment.server.switches.fault("drop-after", ISSUE)  # else it would come with the answer
+    enrollment.server.switches.fault("drop-after", ISSUE)  # otherwise the first answer would be complete
     enrollment.want(**changes)
     assert enrollment.run() == "certificate.failed"
-    assert told in enrollment.error
+    assert message in enrollment.error
     setattr(enrollment.server.switches, missing, False)
     assert enrollment.later() == "certificate.issued", enrollment.error
     assert len(enrollment.server.issued) == 1
 
 
-# -- refusals -------------------------------------------------------------------------------------------------------------
-def test_a_policy_refusal_has_all_the_servers_words(enrollment: Enrollment) -> None:
+# -- refusals ----------------------------------------------------------------------------------------------------------
+def test_policy_refusal_quotes_every_violation(enrollment: Enrollment) -> None:
     enrollment.profile.policy.rules = {
         "subject": [{"type": "common_name", "allowed": ["*.example.org"]}],
         "sans": [{"type": "dns_name", "allowed": ["*.example.org"]}],
@@ -530,7 +530,7 @@ def test_a_policy_refusal_has_all_the_servers_words(enrollment: Enrollment) -> N
     assert enrollment.bench.record().state == "stopped"
 
 
-def test_a_profile_that_is_not_attached_is_said(enrollment: Enrollment) -> None:
+def test_unattached_profile_is_reported(enrollment: Enrollment) -> None:
     enrollment.application.attached.clear()
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
@@ -539,7 +539,7 @@ def test_a_profile_that_is_not_attached_is_said(enrollment: Enrollment) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"application": "no-app"}, {"application": None, "project": "no-project"}])
-def test_a_name_that_does_not_exist_is_said(enrollment: Enrollment, settings: dict) -> None:
+def test_unknown_application_or_project_is_reported(enrollment: Enrollment, settings: dict) -> None:
     enrollment.define(**settings)
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
@@ -547,14 +547,14 @@ def test_a_name_that_does_not_exist_is_said(enrollment: Enrollment, settings: di
     assert "no-" in enrollment.error
 
 
-def test_the_keys_algorithm_is_the_profiles_default(enrollment: Enrollment) -> None:
+def test_key_algorithm_defaults_to_profile(enrollment: Enrollment) -> None:
     enrollment.profile.defaults = {"keyAlgorithm": "EC_secp384r1"}
     enrollment.want(**{"private-key": {"algorithm": "issuer"}})
     assert enrollment.run() == "certificate.issued", enrollment.error
     assert bundle(enrollment).private_key.algorithm == "EC_secp384r1"
 
 
-def test_an_edit_of_the_definition_that_changes_no_certificate_changes_no_identity(enrollment: Enrollment) -> None:
+def test_identity_ignores_waiting_and_retry_settings(enrollment: Enrollment) -> None:
     issuer = enrollment.define()
     patient = enrollment.define(**{"pending-for": "3d", "retry": {"max-retries": 1}})
     assert issuer.identity(issuer.settings) == patient.identity(patient.settings)
@@ -562,7 +562,7 @@ def test_an_edit_of_the_definition_that_changes_no_certificate_changes_no_identi
     assert issuer.identity(issuer.settings) != other.identity(other.settings)
 
 
-def test_a_supplied_csr_is_certified_and_no_key_is_asked_for(enrollment: Enrollment) -> None:
+def test_supplied_csr_is_certified_without_key(enrollment: Enrollment) -> None:
     from evercert.pki.keys import PrivateKey
 
     key = PrivateKey.generate("EC_prime256v1")

@@ -1,4 +1,4 @@
-"""What evercert asked Infisical for and lost sight of: found again, or taken back; and what is not its own is left."""
+"""Test that lost Infisical requests are found again or revoked, and that foreign ones are left alone."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def enrollment() -> Iterator[Enrollment]:
 
 
 def issued(enrollment: Enrollment, source: str = "local") -> None:
-    """One that is delivered, and due for renewal."""
+    """Deliver a certificate and advance the clock to its renewal."""
     enrollment.want(**{"private-key": {"source": source}})
     enrollment.run()
     enrollment.bench.clock.now = enrollment.bench.record().renew_at
 
 
 def delivered_in_the_end(enrollment: Enrollment) -> None:
+    """Run up to eight times until a certificate is delivered."""
     for _ in range(8):
         if enrollment.later() in {"certificate.issued", "certificate.renewed"}:
             return
@@ -36,7 +37,7 @@ def delivered_in_the_end(enrollment: Enrollment) -> None:
 
 
 @SOURCES
-def test_a_renewal_that_waits_is_found_by_what_it_renews(enrollment: Enrollment, source: str) -> None:
+def test_waiting_renewal_is_recovered_by_predecessor(enrollment: Enrollment, source: str) -> None:
     issued(enrollment, source)
     enrollment.server.switches.then("approval")
     enrollment.server.switches.fault("drop-after", RENEW)
@@ -51,8 +52,8 @@ def test_a_renewal_that_waits_is_found_by_what_it_renews(enrollment: Enrollment,
 
 @SOURCES
 @pytest.mark.parametrize("call", [ISSUE, RENEW])
-def test_without_a_search_an_answer_that_came_is_not_lost(enrollment: Enrollment, source: str, call: str) -> None:
-    """The certificate is there, and cannot be read yet."""
+def test_received_answer_survives_without_search(enrollment: Enrollment, source: str, call: str) -> None:
+    """Infisical has issued the certificate, but reading it fails for a while."""
     enrollment.server.switches.search = "none"
     if call == RENEW:
         issued(enrollment, source)
@@ -65,7 +66,7 @@ def test_without_a_search_an_answer_that_came_is_not_lost(enrollment: Enrollment
     assert len(enrollment.server.issued) == enrollment.bench.record().revision
 
 
-def test_a_key_that_may_not_be_read_asks_for_no_further_certificate(enrollment: Enrollment) -> None:
+def test_unreadable_key_requests_no_second_certificate(enrollment: Enrollment) -> None:
     enrollment.server.switches.search = "none"
     enrollment.identity.permissions.discard("read-private-key certificates")
     enrollment.want(**{"private-key": {"source": "issuer"}})
@@ -78,29 +79,29 @@ def test_a_key_that_may_not_be_read_asks_for_no_further_certificate(enrollment: 
 
 
 @pytest.mark.parametrize("status", ["active", "revoked"])
-def test_a_renewal_by_somebody_else_is_neither_taken_nor_taken_back(enrollment: Enrollment, status: str) -> None:
+def test_foreign_renewal_is_neither_adopted_nor_revoked(enrollment: Enrollment, status: str) -> None:
     issued(enrollment)
-    theirs = enrollment.server.renew_elsewhere(enrollment.server.issued[0].id)
+    foreign = enrollment.server.renew_elsewhere(enrollment.server.issued[0].id)
     if status == "revoked":
-        enrollment.server.revoke(theirs.id)
-    before = theirs.revoked
+        enrollment.server.revoke(foreign.id)
+    before = foreign.revoked
     enrollment.server.switches.fault("status", "", times=4)
     assert enrollment.run() == "certificate.failed"
     delivered_in_the_end(enrollment)
-    assert theirs.revoked == before
-    assert enrollment.bench.record().facts.reference not in {theirs.id, enrollment.server.issued[0].id}
+    assert foreign.revoked == before
+    assert enrollment.bench.record().facts.reference not in {foreign.id, enrollment.server.issued[0].id}
     assert len(enrollment.server.issued) == 3
 
 
-def test_what_the_server_renewed_and_somebody_revoked_is_not_delivered(enrollment: Enrollment) -> None:
+def test_revoked_server_renewal_is_not_delivered(enrollment: Enrollment) -> None:
     issued(enrollment, "issuer")
-    theirs = enrollment.server.renew_elsewhere(enrollment.server.issued[0].id)
-    enrollment.server.revoke(theirs.id)
+    foreign = enrollment.server.renew_elsewhere(enrollment.server.issued[0].id)
+    enrollment.server.revoke(foreign.id)
     assert enrollment.run() == "certificate.renewed", enrollment.error
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[2].id
 
 
-def test_a_renewal_with_another_key_that_people_approved_is_taken_back(enrollment: Enrollment) -> None:
+def test_approved_renewal_with_wrong_key_is_revoked(enrollment: Enrollment) -> None:
     enrollment.server.switches.renew_ignores_csr = True
     issued(enrollment)
     enrollment.server.switches.then("approval")
@@ -114,7 +115,7 @@ def test_a_renewal_with_another_key_that_people_approved_is_taken_back(enrollmen
 
 
 @SOURCES
-def test_what_nobody_wants_any_more_is_looked_for_and_revoked(enrollment: Enrollment, source: str) -> None:
+def test_superseded_request_is_found_and_revoked(enrollment: Enrollment, source: str) -> None:
     enrollment.want(**{"private-key": {"source": source}})
     die_after_asking(enrollment)
     enrollment.bench.edit(spec(attributes=OTHER, **{"private-key": {"source": source}}))
@@ -125,8 +126,8 @@ def test_what_nobody_wants_any_more_is_looked_for_and_revoked(enrollment: Enroll
 
 
 @pytest.mark.parametrize("outcome", ["issue", "approval"])
-def test_a_renewal_that_nobody_wants_any_more_is_looked_for_too(enrollment: Enrollment, outcome: str) -> None:
-    """One that still waits shows nobody's key: it may be somebody else's, and is left."""
+def test_superseded_renewal_is_revoked_only_if_issued(enrollment: Enrollment, outcome: str) -> None:
+    """A waiting request does not show its key: another client may have made it, so it is left."""
     issued(enrollment)
     first = enrollment.bench.record().facts.reference
     enrollment.server.switches.then(outcome)
@@ -141,7 +142,7 @@ def test_a_renewal_that_nobody_wants_any_more_is_looked_for_too(enrollment: Enro
     assert ("nothing found" in gave_up) == (outcome == "approval")
 
 
-def test_what_was_never_asked_is_said_to_be_nowhere(enrollment: Enrollment) -> None:
+def test_unreceived_request_is_reported_as_not_found(enrollment: Enrollment) -> None:
     enrollment.server.switches.fault("drop-before", ISSUE)
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
@@ -151,8 +152,8 @@ def test_what_was_never_asked_is_said_to_be_nowhere(enrollment: Enrollment) -> N
     assert len(enrollment.server.issued) == 1
 
 
-def test_one_that_many_others_followed_is_found(enrollment: Enrollment) -> None:
-    """By a server whose search does not look at metadata."""
+def test_search_finds_request_behind_many_others(enrollment: Enrollment) -> None:
+    """The search of this server ignores metadata, so it returns all the other requests too."""
     enrollment.server.switches.search = "ignores-metadata"
     enrollment.want()
     die_after_asking(enrollment)

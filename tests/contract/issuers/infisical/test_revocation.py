@@ -1,4 +1,4 @@
-"""Revoked or cancelled at Infisical: told as done when it is done, and never in the way of what is wanted now."""
+"""Test that revoke and cancel at Infisical report their real result and never block the current request."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def enrollment() -> Iterator[Enrollment]:
 
 
 @pytest.mark.parametrize("by", ["id", "thumbprint"])
-def test_a_second_revocation_is_none(enrollment: Enrollment, by: str) -> None:
-    """The server would answer it with 500."""
+def test_revoke_twice_sends_one_request(enrollment: Enrollment, by: str) -> None:
+    """Infisical answers a second revocation with status 500, so none is sent."""
     enrollment.want()
     enrollment.run()
     chain, reference = bundle(enrollment).chain, enrollment.server.issued[0].id
@@ -35,7 +35,7 @@ def test_a_second_revocation_is_none(enrollment: Enrollment, by: str) -> None:
     assert enrollment.server.count(REVOKE) == 1
 
 
-def test_a_revocation_whose_answer_was_lost_is_seen(enrollment: Enrollment) -> None:
+def test_revoke_detects_success_after_lost_answer(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.switches.fault("drop-after", REVOKE)
@@ -43,7 +43,7 @@ def test_a_revocation_whose_answer_was_lost_is_seen(enrollment: Enrollment) -> N
     assert enrollment.server.issued[0].revoked is not None
 
 
-def test_a_revocation_that_is_not_done_is_no_success(enrollment: Enrollment) -> None:
+def test_revoke_fails_if_not_revoked(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.switches.fault("status", REVOKE, times=None)
@@ -51,7 +51,7 @@ def test_a_revocation_that_is_not_done_is_no_success(enrollment: Enrollment) -> 
         enrollment.define().revoke(bundle(enrollment).chain, enrollment.server.issued[0].id)
 
 
-def test_who_may_not_look_may_revoke(enrollment: Enrollment) -> None:
+def test_revoke_works_without_read_permission(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.identity.permissions.discard("read certificates")
@@ -59,8 +59,8 @@ def test_who_may_not_look_may_revoke(enrollment: Enrollment) -> None:
     assert enrollment.server.issued[0].revoked is not None
 
 
-def test_what_was_taken_back_by_a_run_that_died_is_taken_back(enrollment: Enrollment) -> None:
-    """Else the issuer seemed to be out of order, and everybody else waited."""
+def test_renewal_resumes_after_wrong_key_was_revoked(enrollment: Enrollment) -> None:
+    """A failed second revocation would open the circuit breaker for every certificate of the issuer."""
     enrollment.server.switches.renew_ignores_csr = True
     issued(enrollment)
     enrollment.server.switches.then("approval")
@@ -72,7 +72,7 @@ def test_what_was_taken_back_by_a_run_that_died_is_taken_back(enrollment: Enroll
     assert [one.revoked is not None for one in enrollment.server.issued] == [False, True, False]
 
 
-def test_a_revocation_that_is_refused_does_not_end_a_renewal(enrollment: Enrollment) -> None:
+def test_renewal_continues_if_revoke_is_refused(enrollment: Enrollment) -> None:
     enrollment.server.switches.renew_ignores_csr = True
     enrollment.identity.permissions.discard("revoke certificates")
     issued(enrollment)
@@ -80,9 +80,9 @@ def test_a_revocation_that_is_refused_does_not_end_a_renewal(enrollment: Enrollm
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[2].id
 
 
-# -- cancelling ----------------------------------------------------------------------------------------------------------
+# -- cancel ------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("status", "kind"), [(400, Rejected), (403, Misconfigured), (404, Misconfigured)])
-def test_a_cancel_that_is_refused_is_not_told_as_done(enrollment, status: int, kind: type[EvercertError]) -> None:
+def test_cancel_reports_refusal(enrollment, status: int, kind: type[EvercertError]) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
@@ -96,18 +96,18 @@ def test_a_cancel_that_is_refused_is_not_told_as_done(enrollment, status: int, k
     assert "left as is: revoking or cancelling failed: cannot cancel request" in gave_up
 
 
-def test_a_cancel_that_changes_nothing_is_not_told_as_done(enrollment: Enrollment) -> None:
+def test_cancel_reports_request_left_open(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
     (request,) = enrollment.server.store.open_requests()
-    request.status = "archived"  # a word of a later server
+    request.status = "archived"  # a status that evercert does not know
     with pytest.raises(Rejected, match=f"cannot cancel request {request.id}: the server left it open"):
         enrollment.define().cancel(request.id)
 
 
 @pytest.mark.parametrize("status", ["failed", "rejected", "cancelled"])
-def test_what_has_come_to_nothing_needs_no_cancel(enrollment: Enrollment, status: str) -> None:
+def test_cancel_accepts_ended_request(enrollment: Enrollment, status: str) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
@@ -120,7 +120,7 @@ def test_what_has_come_to_nothing_needs_no_cancel(enrollment: Enrollment, status
     assert request.status == status
 
 
-def test_what_was_approved_meanwhile_is_revoked(enrollment: Enrollment) -> None:
+def test_cancel_revokes_certificate_approved_meanwhile(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
