@@ -20,7 +20,7 @@ from tests.random.universe import NAMES, Universe
 
 @dataclass
 class Watch:
-    """Checks the promises after every step; stores what must not change."""
+    """Checks the promises after every step; stores the values that must not change."""
 
     world: Universe
     latest: Any = None  # the latest time of any clock

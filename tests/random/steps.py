@@ -36,7 +36,7 @@ def _break(rng: random.Random) -> Step:
     return ("break", service, rng.choice([how for how in HOW if (service, how) != ("ca", "invalid")]))
 
 
-# What can also happen at a call of another process.
+# Steps that can also happen at a call of another process.
 _ASIDE: tuple[tuple[int, Callable[[random.Random], Step]], ...] = (
     (6, _edit),
     (2, lambda rng: ("delete", rng.choice(NAMES))),

@@ -74,7 +74,7 @@ class Universe:
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
         self.hits: Counter[str] = Counter()  # faults by kind
-        self.went_back = False  # a clock that does hides what was begun in its future
+        self.went_back = False  # a clock that went back hides what began in its future
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
         clients = SimpleNamespace(
@@ -152,13 +152,13 @@ class Universe:
         self.queue.sent, self.queue.later = [], []
         self.messages += [Message(nudge, self.clock() + delay) for nudge, delay in sent]
 
-    # -- what is there ----------------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------------------
     def record(self, name: str) -> Record | None:
         item = self.table.items.get((items.pk(name), items.SK))
         if item is None:
             return None
         text, known = str(item), self._known.get(name)
-        if known is None or known[0] != text:  # reading one takes longer than most of what is done with it
+        if known is None or known[0] != text:  # parsing takes longer than most checks
             found = items.read_record(item)
             assert isinstance(found, Record), found
             known = self._known[name] = text, found

@@ -67,7 +67,7 @@ def heal(world: Universe, watch: Watch) -> None:
 
 
 def _come_to_terms(world: Universe, name: str) -> None:
-    """Fix what only an operator can: a rule of ACM, a loop that was stopped."""
+    """Fix the problems that only an operator can: a rule of ACM, a stopped loop."""
     record = world.record(name)
     if record is None or record.claim is not None or (record.pending is None and record.state == "ready"):
         return
