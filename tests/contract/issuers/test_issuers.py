@@ -1,4 +1,4 @@
-"""One suite for issuers: every one of the register, and the scripted one."""
+"""Test suite for every registered issuer, and for the scripted one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def opened(kind: str, enrollment: Enrollment):
     ],
     ids=["common name", "no common name", "every kind of name", "full subject", "usages"],
 )  # fmt: skip
-def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dict, enrollment: Enrollment) -> None:
+def test_issuer_issues_matching_certificate(
+    kind: str, algorithm: str, attributes: dict, enrollment: Enrollment
+) -> None:
     wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
     key = PrivateKey.generate(wanted.private_key.algorithm)
     request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
@@ -75,20 +77,20 @@ def test_it_issues_what_was_asked_for(kind: str, algorithm: str, attributes: dic
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))
-def test_its_identity_is_plain_and_stable(kind: str, enrollment: Enrollment) -> None:
+def test_issuer_identity_is_stable(kind: str, enrollment: Enrollment) -> None:
     issuer, settings = opened(kind, enrollment)
     assert type(issuer).identity(settings) == type(issuer).identity(settings)
     assert type(issuer).identity(settings)["type"] == kind
 
 
-def test_time_limits_make_no_other_issuer() -> None:
+def test_issuer_identity_ignores_time_limits() -> None:
     one = ScriptedIssuer.Settings(address="https://ca.example")
     two = ScriptedIssuer.Settings.model_validate({"address": "https://ca.example", "deadline-minutes": 5})
     other = ScriptedIssuer.Settings(address="https://other.example")
     assert ScriptedIssuer.identity(one) == ScriptedIssuer.identity(two) != ScriptedIssuer.identity(other)
 
 
-def test_a_definition_is_read_from_the_table_at_each_opening(world) -> None:
+def test_issuer_definition_is_read_at_each_opening(world) -> None:
     with pytest.raises(Misconfigured, match="issuer 'main' is not defined"):
         world.ports.issuers.open("main")
     world.specs.write_issuer("main", Component(type="self-signed"))

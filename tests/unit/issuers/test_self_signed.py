@@ -1,4 +1,4 @@
-"""The self-signed issuer: a proper end-entity certificate, and one that TLS peers take."""
+"""Test that the self-signed issuer produces end-entity certificates that TLS peers accept."""
 
 import ssl
 import subprocess
@@ -24,12 +24,12 @@ NOW = datetime(2026, 1, 15, 12, 0, 0, 123_456, tzinfo=UTC)
 
 @cache
 def key_of(algorithm):
-    """One of each: what is issued says nothing about how fresh its key is, and RSA takes its time."""
+    """Return one cached key per algorithm, because RSA key generation is slow."""
     return PrivateKey.generate(algorithm)
 
 
 def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
-    """A new key, its CSR, and the chain that the issuer answers with."""
+    """Issue a certificate; return its spec, its key and its chain."""
     spec = Spec.model_validate(
         {
             "name": name,
@@ -48,7 +48,7 @@ def issue(now=NOW, *, name="web", algorithm="EC_prime256v1", **attributes):
 
 def assert_is_leaf(certificate: x509.Certificate, names: list[x509.GeneralName], lifetime: timedelta) -> None:
     """Assert the rules of RFC 5280 for end-entity certificates, and of TLS for servers."""
-    assert certificate.version == x509.Version.v3  # §4.1.2.1
+    assert certificate.version == x509.Version.v3  # RFC 5280 §4.1.2.1
     assert 0 < certificate.serial_number < 1 << 159  # §4.1.2.2: positive, at most 20 octets
     assert list(certificate.issuer)  # §4.1.2.4: not empty
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -78,16 +78,16 @@ def assert_is_leaf(certificate: x509.Certificate, names: list[x509.GeneralName],
     assert not identifier.critical
 
 
-def shake_hands(chain, private_key, folder, *, hostname, trusted):
-    """A TLS handshake in memory; returns the DER certificate that the client saw."""
+def handshake(chain, private_key, folder, *, hostname, trusted):
+    """Perform a TLS handshake in memory; return the DER certificate that the client received."""
     (folder / "chain.pem").write_text(chain.fullchain_pem)
     (folder / "key.pem").write_text(private_key.pem())
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(folder / "chain.pem", folder / "key.pem")
-    asking = ssl.create_default_context(cadata=trusted)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    client_context = ssl.create_default_context(cadata=trusted)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = serving.wrap_bio(to_server, to_client, server_side=True)
-    client = asking.wrap_bio(to_client, to_server, server_hostname=hostname)
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    client = client_context.wrap_bio(to_client, to_server, server_hostname=hostname)
     waiting = [client, server]
     for _ in range(10):
         for side in list(waiting):
@@ -98,11 +98,11 @@ def shake_hands(chain, private_key, folder, *, hostname, trusted):
             waiting.remove(side)
         if not waiting:
             return client.getpeercert(binary_form=True)
-    raise AssertionError("the handshake does not end")
+    raise AssertionError("the TLS handshake did not finish after 10 rounds")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_issues_an_end_entity_certificate(algorithm):
+def test_certificate_is_for_end_entities(algorithm):
     alternatives = ["example.com", "*.example.com", "ip:192.0.2.10", "uri:spiffe://example.org/web", "ops@example.com"]
     spec, _, chain = issue(
         algorithm=algorithm, **{"common-name": "www.example.com", "alt-names": alternatives, "ttl": "30d"}
@@ -113,7 +113,7 @@ def test_issues_an_end_entity_certificate(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_certificate_is_signed_by_its_own_key(algorithm):
+def test_certificate_is_signed_by_its_own_key(algorithm):
     _, _, chain = issue(algorithm=algorithm)
     assert len(chain.certificates) == 1
     chain.leaf.verify_directly_issued_by(chain.leaf)
@@ -139,9 +139,9 @@ def test_the_certificate_is_signed_by_its_own_key(algorithm):
         {"common-name": "www.example.com", "ttl": "65s"},
         {"common-name": "www.example.com", "ttl": "50y"},
     ],
-    ids=["plain", "address only", "name that is no host", "odd short ttl", "beyond 2050"],
+    ids=["plain", "address only", "common name is not a host name", "odd short ttl", "beyond 2050"],
 )
-def test_issued_certificate_matches_the_request(attributes):
+def test_certificate_matches_the_request(attributes):
     spec, private_key, chain = issue(**attributes)
     assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
     ttl = spec.attributes.ttl or timedelta(days=90)
@@ -152,29 +152,29 @@ def test_issued_certificate_matches_the_request(attributes):
     ("ttl", "backdated"),
     [("90d", timedelta(minutes=5)), ("50m", timedelta(minutes=5)), ("1m", timedelta(seconds=6))],
 )
-def test_begins_a_little_earlier_for_peers_whose_clock_is_behind(ttl, backdated):
+def test_validity_starts_early_for_slow_clocks(ttl, backdated):
     _, _, chain = issue(**{"common-name": "www.example.com", "ttl": ttl})
     assert chain.leaf.not_valid_before_utc == NOW.replace(microsecond=0) - backdated
 
 
-def test_names_its_issuer_even_where_no_subject_was_asked_for():
+def test_missing_subject_becomes_certificate_name():
     _, _, chain = issue(name="x" * 200, **{"alt-names": ["a.example"]})
     assert chain.leaf.issuer == chain.leaf.subject
     assert chain.common_name == "x" * 64
 
 
-def test_no_serial_number_is_used_twice():
+def test_serial_numbers_are_unique():
     assert issue()[2].serial_number != issue()[2].serial_number
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("hostname", ["www.example.com", "a.wild.example.com", "192.0.2.10"])
-def test_a_client_that_pins_it_shakes_hands(algorithm, hostname, tmp_path):
+def test_client_accepts_pinned_certificate(algorithm, hostname, tmp_path):
     names = ["*.wild.example.com", "ip:192.0.2.10"]
-    asked = {"common-name": "www.example.com", "alt-names": names, "ttl": "1h"}
-    _, private_key, chain = issue(datetime.now(UTC), algorithm=algorithm, **asked)
-    seen = shake_hands(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
-    assert x509.load_der_x509_certificate(seen) == chain.leaf
+    attributes = {"common-name": "www.example.com", "alt-names": names, "ttl": "1h"}
+    _, private_key, chain = issue(datetime.now(UTC), algorithm=algorithm, **attributes)
+    received = handshake(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
+    assert x509.load_der_x509_certificate(received) == chain.leaf
 
 
 @pytest.mark.parametrize(
@@ -186,19 +186,19 @@ def test_a_client_that_pins_it_shakes_hands(algorithm, hostname, tmp_path):
     ],
     ids=["another host", "expired", "not yet valid"],
 )
-def test_a_client_refuses_the_wrong_name_or_time(hostname, late, tmp_path):
+def test_client_refuses_wrong_name_or_time(hostname, late, tmp_path):
     _, private_key, chain = issue(datetime.now(UTC) - late, **{"common-name": "www.example.com", "ttl": "1h"})
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
+        handshake(chain, private_key, tmp_path, hostname=hostname, trusted=chain.pem)
 
 
-def test_a_client_that_pins_another_one_refuses_it(tmp_path):
+def test_client_refuses_certificate_it_does_not_pin(tmp_path):
     _, private_key, chain = issue(datetime.now(UTC))
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(chain, private_key, tmp_path, hostname="www.example.com", trusted=issue(datetime.now(UTC))[2].pem)
+        handshake(chain, private_key, tmp_path, hostname="www.example.com", trusted=issue(datetime.now(UTC))[2].pem)
 
 
-def test_it_signs_with_the_subjects_key_and_can_revoke_nothing():
+def test_self_signed_issuer_cannot_revoke():
     issuer = ISSUERS.load("self-signed")(SelfSigned.Settings())
     assert isinstance(issuer, SelfIssuer)
     assert not isinstance(issuer, Revoker)
@@ -219,7 +219,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_whole_subject_stands_in_it_from_the_widest_to_the_narrowest(algorithm):
+def test_subject_fields_are_ordered_widest_first(algorithm):
     spec, private_key, chain = issue(algorithm=algorithm, **WHOLE)
     assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
     assert chain.leaf.issuer == chain.leaf.subject
@@ -229,7 +229,7 @@ def test_the_whole_subject_stands_in_it_from_the_widest_to_the_narrowest(algorit
     ]  # fmt: skip
 
 
-def test_a_subject_without_common_name_is_its_issuer_as_it_stands():
+def test_subject_without_common_name_is_also_the_issuer():
     _, _, chain = issue(**{"organization": "Muster", "alt-names": ["a.example"]})
     assert chain.leaf.issuer.rfc4514_string() == chain.leaf.subject.rfc4514_string() == "O=Muster"
 
@@ -243,7 +243,7 @@ def test_a_subject_without_common_name_is_its_issuer_as_it_stands():
         ("Ed25519", ["non_repudiation"], ["code_signing", "time_stamping"]),
     ],
 )
-def test_the_usages_that_were_asked_for_stand_in_it_and_no_others(algorithm, usages, purposes):
+def test_certificate_has_only_requested_usages(algorithm, usages, purposes):
     wanted = {"common-name": "a.example", "key-usages": usages, "extended-key-usages": purposes}
     spec, private_key, chain = issue(algorithm=algorithm, **wanted)
     assert misfits(chain, spec.attributes, private_key.public_bytes(), NOW) == []
@@ -256,7 +256,7 @@ def test_the_usages_that_were_asked_for_stand_in_it_and_no_others(algorithm, usa
 
 @pytest.mark.peer("openssl")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_openssl_reads_it(algorithm):
+def test_openssl_reads_certificate(algorithm):
     _, _, chain = issue(datetime.now(UTC), algorithm=algorithm, **WHOLE)
     command = ["openssl", "x509", "-noout", "-text", "-nameopt", "RFC2253,-esc_msb"]
     done = subprocess.run(command, input=chain.leaf_pem, capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
-"""What the agent's own tests assert, asserted of evercert: its documents, in the loop, against a server of the contract.
+"""Run the test cases of Infisical's agent against evercert: its documents, applied against the double of Infisical.
 
-Each test has the name of the agent's case. Its cases about making CAs on the server are tests of the server, and none of
-a client. Where the agent writes files, evercert delivers; where it runs a hook, evercert announces.
+Each test has the name of the agent's case. Cases that create CAs on the server are left out: they test the server.
+Where the agent writes files, evercert delivers; where it runs a hook, evercert announces an event.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ NAMES = "/applications/by-name/"
 
 
 class Agents(Enrollment):
-    """Applies agent documents as `evercert apply` does, and looks at what comes of them."""
+    """Apply agent documents as `evercert apply` does, and read the results."""
 
     def apply(self, data: dict[str, Any], **files: str) -> Agent:
-        """Stores the credential, makes the issuers (of this server) and the certificates."""
+        """Store the credential, the issuers (with this server's address) and the certificates."""
         agent = accepted(data, host({name.replace("_", "."): text for name, text in files.items()}))
         if agent.credential is not None:
             self.vault.store(agent.credential.name, {**agent.credential.value, "address": self.server.address})
@@ -160,7 +160,7 @@ def test_source_v2_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "made"),
+    ("version", "certificate"),
     [
         pytest.param("v1", v1(application_name="shop"), id="V1RejectsApplicationName"),
         pytest.param("v1", v1(profile_name=None), id="V1MissingProfile"),
@@ -170,8 +170,8 @@ def test_source_v2_accepted() -> None:
         pytest.param("v3", entry(), id="UnsupportedVersion"),
     ],
 )
-def test_source_refused(version: str, made: dict[str, Any]) -> None:
-    assert refused(document(made, version=version))
+def test_source_refused(version: str, certificate: dict[str, Any]) -> None:
+    assert refused(document(certificate, version=version))
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_source_refused(version: str, made: dict[str, Any]) -> None:
 def test_source_certificate_id_exclusivity(version: str, key: str) -> None:
     alone = {"application_name": None, "profile_name": None, "attributes": None, "lifecycle": None}
     both = entry(**{**alone, "certificate_id": "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b", key: "x"})
-    told = f"'certificate-id' cannot be used together with '{key.replace('_', '-')}'"
-    assert any(told in message for _, message in refused(document(both, version=version)))
+    expected = f"'certificate-id' cannot be used together with '{key.replace('_', '-')}'"
+    assert any(expected in message for _, message in refused(document(both, version=version)))
 
 
 # -- certificate_test: issued by an internal CA ---------------------------------------------------------------------------
@@ -232,8 +232,8 @@ def test_file_permissions() -> None:
     output = {part: {"path": f"/{part}.pem", "permission": mode} for part, mode in modes.items()}
     (wanted,) = accepted(document(entry(file_output=output))).document.certificates
     assert wanted.agent["file-output"] == output
-    worse = {**output, "private-key": {"path": "/private-key.pem", "permission": "rw-r-----"}}
-    assert refused(document(entry(file_output=worse)))
+    invalid = {**output, "private-key": {"path": "/private-key.pem", "permission": "rw-r-----"}}
+    assert refused(document(entry(file_output=invalid)))
 
 
 def test_alt_names(agents: Agents) -> None:
@@ -250,10 +250,10 @@ def test_alt_names(agents: Agents) -> None:
 def test_csr_based_issuance(agents: Agents, way: str) -> None:
     key = PrivateKey.generate("EC_prime256v1")
     csr = key.sign_csr(spec().attributes)
-    asked = {"csr": csr} if way == "csr" else {"csr_path": "request.csr"}
+    source = {"csr": csr} if way == "csr" else {"csr_path": "request.csr"}
     output = {"certificate": {"path": "/www.crt"}}
-    made = entry(attributes={"ttl": "30d"}, lifecycle=None, file_output=output, **asked)
-    agents.apply(document(made, **login(agents)), request_csr=csr)
+    certificate = entry(attributes={"ttl": "30d"}, lifecycle=None, file_output=output, **source)
+    agents.apply(document(certificate, **login(agents)), request_csr=csr)
     assert agents.bench.run("www.example.com") == "certificate.issued", error(agents)
     assert public_bytes(agents.leaf().public_key()) == key.public_bytes()
     assert agents.bench.destinations.known["www.example.com"].bundle.private_key is None
@@ -309,8 +309,8 @@ def test_validation_invalid_auth_credentials(agents: Agents) -> None:
 
 
 def test_validation_missing_certificate_path() -> None:
-    told = refused(document(entry(file_output={"private-key": {"path": "/www.key"}})))
-    assert any("certificate.path is required" in message for _, message in told)
+    problems = refused(document(entry(file_output={"private-key": {"path": "/www.key"}})))
+    assert any("certificate.path is required" in message for _, message in problems)
 
 
 def test_validation_nonexistent_application_name(agents: Agents) -> None:
@@ -371,13 +371,13 @@ def test_external_ca_post_hook_execution(external: Agents) -> None:
 
 def test_external_ca_csr_based_issuance(external: Agents) -> None:
     key = PrivateKey.generate("EC_prime256v1")
-    made = entry(
+    certificate = entry(
         attributes={"ttl": "30d"},
         lifecycle=None,
         file_output={"certificate": {"path": "/www.crt"}},
         csr=key.sign_csr(spec().attributes),
     )
-    external.apply(document(made, **login(external)))
+    external.apply(document(certificate, **login(external)))
     external.bench.run("www.example.com")
     external.server.finish()
     external.bench.clock.now = external.bench.record("www.example.com").due_at
@@ -388,11 +388,11 @@ def test_external_ca_csr_based_issuance(external: Agents) -> None:
 def test_external_ca_disabled(external: Agents) -> None:
     external.server.switches.then("fail")
     external.apply(document(**login(external)))
-    told = [external.bench.run("www.example.com")]
+    outcomes = [external.bench.run("www.example.com")]
     external.bench.clock.now = external.bench.record("www.example.com").due_at
-    told.append(external.bench.run("www.example.com"))
-    assert "certificate.failed" in told
-    assert "certificate.issued" not in told
+    outcomes.append(external.bench.run("www.example.com"))
+    assert "certificate.failed" in outcomes
+    assert "certificate.issued" not in outcomes
 
 
 def error(agents: Agents, name: str = "www.example.com") -> str:

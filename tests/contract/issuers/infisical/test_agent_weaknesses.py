@@ -1,6 +1,6 @@
-"""The weaknesses of Infisical's certificate agent, one by one: evercert has none of them.
+"""Test that evercert has none of the weaknesses of Infisical's certificate agent.
 
-`docs/reference/issuers/infisical.md` has the table; what is shown elsewhere is named in ELSEWHERE.
+The table is in `docs/reference/issuers/infisical.md`. ELSEWHERE names the tests that are in other files.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ISSUE = "POST /api/v1/cert-manager/certificates$"
 ALL = range(1, 26)
 ELSEWHERE = {
     11: "tests/crash/test_infisical_matrix.py::test_crash_at_any_call_wastes_no_certificate",
-    16: "tests/contract/issuers/infisical/test_logins.py::test_every_spelling_is_the_same_login",
+    16: "tests/contract/issuers/infisical/test_logins.py::test_auth_accepts_every_spelling_of_a_type",
     20: "tests/contract/destinations/test_secrets_manager.py::test_delivery_creates_a_tagged_secret_with_the_bundle",
     21: "tests/crash/test_isolation.py::test_unresponsive_issuer_delays_no_other",
     22: "tests/unit/cli/test_files.py::test_files_report_each_mistake_with_file_and_line",
 }
-NOT_OURS = {24, 25}  # does not apply: no hooks are run, and no server is run
+NOT_APPLICABLE = {24, 25}  # evercert runs neither hooks nor a server
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def announced(enrollment: Enrollment) -> list[str]:
 def test_weakness_01_state_survives_a_restart(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
-    asked = len(enrollment.server.calls)
+    calls = len(enrollment.server.calls)
     enrollment.define()
     assert enrollment.run() == "nothing-to-do"
-    assert len(enrollment.server.calls) == asked
+    assert len(enrollment.server.calls) == calls
 
 
 @pytest.mark.parametrize("fault", ["status", "drop-before"])
-def test_weakness_02_a_failed_call_is_made_again(enrollment: Enrollment, fault: str) -> None:
+def test_weakness_02_failed_calls_are_retried(enrollment: Enrollment, fault: str) -> None:
     enrollment.server.switches.fault(fault, ISSUE, times=3)
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
@@ -71,14 +71,14 @@ def test_weakness_02_a_failed_call_is_made_again(enrollment: Enrollment, fault: 
     assert "certificate.renewed" in [enrollment.later() for _ in range(4)], enrollment.error
 
 
-def test_weakness_03_a_refusal_that_comes_at_once_is_announced(enrollment: Enrollment) -> None:
+def test_weakness_03_immediate_refusal_is_announced(enrollment: Enrollment) -> None:
     enrollment.profile.policy.rules = {"sans": [{"type": "dns_name", "allowed": ["*.example.org"]}]}
     enrollment.want()
     enrollment.run()
     assert announced(enrollment) == ["certificate.failed"]
 
 
-def test_weakness_04_what_hooks_were_promised_is_in_the_events(enrollment: Enrollment) -> None:
+def test_weakness_04_events_carry_names_locations_and_error(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.switches.fault("status", "/renew$", times=1)
@@ -89,26 +89,26 @@ def test_weakness_04_what_hooks_were_promised_is_in_the_events(enrollment: Enrol
     assert "answered 503" in failed.data["message"]
 
 
-def test_weakness_05_the_root_is_left_out_by_looking(enrollment: Enrollment) -> None:
+def test_weakness_05_self_signed_roots_are_omitted(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
-    above = x509.load_pem_x509_certificates(bundle(enrollment).chain.issuers_pem.encode())
-    assert above
-    assert all(one.issuer != one.subject for one in above)
+    issuers = x509.load_pem_x509_certificates(bundle(enrollment).chain.issuers_pem.encode())
+    assert issuers
+    assert all(one.issuer != one.subject for one in issuers)
 
 
-def test_weakness_06_the_chain_changes_with_the_certificate(enrollment: Enrollment) -> None:
+def test_weakness_06_renewal_updates_the_chain(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.profile.authority = Authority(enrollment.bench.clock(), site=enrollment.server.address)
     before = bundle(enrollment).chain.certificates[1]
     assert renew(enrollment) == "certificate.renewed", enrollment.error
-    leaf, above = bundle(enrollment).chain.certificates[:2]
-    leaf.verify_directly_issued_by(above)
-    assert above != before
+    leaf, issuer = bundle(enrollment).chain.certificates[:2]
+    leaf.verify_directly_issued_by(issuer)
+    assert issuer != before
 
 
-def test_weakness_07_the_end_is_the_certificates_own(enrollment: Enrollment) -> None:
+def test_weakness_07_expiry_is_read_from_the_certificate(enrollment: Enrollment) -> None:
     enrollment.profile.defaults = {"ttlDays": 10}
     enrollment.want(attributes={"common-name": "www.example.com"})
     enrollment.run()
@@ -118,7 +118,7 @@ def test_weakness_07_the_end_is_the_certificates_own(enrollment: Enrollment) -> 
     assert record.renew_at < leaf.not_valid_after_utc
 
 
-def test_weakness_08_nothing_ticks_while_nothing_is_due(enrollment: Enrollment) -> None:
+def test_weakness_08_nothing_is_polled_before_it_is_due(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     assert enrollment.bench.record().due_at - enrollment.bench.clock() >= timedelta(hours=20)
@@ -126,7 +126,7 @@ def test_weakness_08_nothing_ticks_while_nothing_is_due(enrollment: Enrollment) 
         spec(lifecycle={"status-check-interval": "0s"})
 
 
-def test_weakness_09_every_call_is_tried_again(enrollment: Enrollment) -> None:
+def test_weakness_09_every_repeatable_call_is_retried(enrollment: Enrollment) -> None:
     for call in ("-auth/login", "/by-name/", "/profiles$", "/bundle"):
         enrollment.server.switches.fault("status", call, status=502)
         enrollment.server.switches.fault("drop-before", call)
@@ -134,7 +134,7 @@ def test_weakness_09_every_call_is_tried_again(enrollment: Enrollment) -> None:
     assert enrollment.run() == "certificate.issued", enrollment.error
 
 
-def test_weakness_10_every_status_is_known_and_ends(enrollment: Enrollment) -> None:
+def test_weakness_10_every_status_ends(enrollment: Enrollment) -> None:
     enrollment.define(**{"pending-for": "2h"})
     enrollment.server.switches.then("approval", "approval", "validation", "fail")
     enrollment.want()
@@ -150,7 +150,7 @@ def test_weakness_10_every_status_is_known_and_ends(enrollment: Enrollment) -> N
     assert [enrollment.later(), enrollment.later()] == ["certificate.failed", "certificate.issued"]
 
 
-def test_weakness_12_the_server_never_has_the_key(enrollment: Enrollment) -> None:
+def test_weakness_12_server_never_receives_the_key(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     renew(enrollment)
@@ -158,7 +158,7 @@ def test_weakness_12_the_server_never_has_the_key(enrollment: Enrollment) -> Non
     assert len({one.public_key for one in enrollment.server.issued}) == 2
 
 
-def test_weakness_13_a_name_that_is_not_found_stops_nobody_else(enrollment: Enrollment) -> None:
+def test_weakness_13_unknown_name_blocks_no_other_certificate(enrollment: Enrollment) -> None:
     known = enrollment.bench.issuers.known
     enrollment.define(application="not-yet")
     known["lost"] = known.pop("main")
@@ -171,7 +171,7 @@ def test_weakness_13_a_name_that_is_not_found_stops_nobody_else(enrollment: Enro
     assert enrollment.bench.run("a") == "certificate.issued"
 
 
-def test_weakness_14_names_have_kinds_and_subjects_have_fields(enrollment: Enrollment) -> None:
+def test_weakness_14_typed_names_and_full_subjects_are_issued(enrollment: Enrollment) -> None:
     names = ["ip:10.0.0.7", "email:ops@example.com", "uri:spiffe://example.com/shop"]
     attributes = {"common-name": "www.example.com", "organization": "Muster AG", "alt-names": names, "ttl": "90d"}
     enrollment.want(attributes=attributes)
@@ -187,7 +187,7 @@ def test_weakness_14_names_have_kinds_and_subjects_have_fields(enrollment: Enrol
     assert "O=Muster AG" in leaf.subject.rfc4514_string()
 
 
-def test_weakness_15_a_revocation_is_found_long_before_the_renewal(enrollment: Enrollment) -> None:
+def test_weakness_15_status_check_finds_revocation(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.revoke(enrollment.server.issued[0].id)
@@ -196,7 +196,7 @@ def test_weakness_15_a_revocation_is_found_long_before_the_renewal(enrollment: E
     assert [enrollment.run(), enrollment.run()] == ["certificate.revoked", "certificate.renewed"]
 
 
-def test_weakness_17_renewal_that_is_off_is_off(enrollment: Enrollment) -> None:
+def test_weakness_17_renewal_can_be_disabled(enrollment: Enrollment) -> None:
     enrollment.want(lifecycle={"renew-before-expiry": "never"})
     enrollment.run()
     facts = enrollment.bench.record().facts
@@ -207,14 +207,14 @@ def test_weakness_17_renewal_that_is_off_is_off(enrollment: Enrollment) -> None:
     assert "certificate.failed" not in announced(enrollment)
 
 
-def test_weakness_18_a_minute_is_a_minute(enrollment: Enrollment) -> None:
+def test_weakness_18_m_means_minutes(enrollment: Enrollment) -> None:
     assert parse("90m") == timedelta(minutes=90)
     anything = [{"type": kind, "allowed": ["*"]} for kind in ("common_name", "dns_name")]
     enrollment.profile.policy.rules = {
         "subject": anything[:1],
         "sans": anything[1:],
         "algorithms": {"keyAlgorithm": [], "signature": []},
-        "validity": {"max": "1d"},  # where the server reads `90m` as 90 months
+        "validity": {"max": "1d"},  # the server reads `90m` as 90 months here
     }
     enrollment.want(attributes={"common-name": "www.example.com", "ttl": "90m"})
     assert enrollment.run() == "certificate.issued", enrollment.error
@@ -222,7 +222,7 @@ def test_weakness_18_a_minute_is_a_minute(enrollment: Enrollment) -> None:
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(minutes=90)
 
 
-def test_weakness_19_a_token_that_cannot_be_renewed_is_followed_by_a_login(enrollment: Enrollment) -> None:
+def test_weakness_19_failed_token_renewal_leads_to_login(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     enrollment.server.tokens.refuse_renewals = True
@@ -231,16 +231,16 @@ def test_weakness_19_a_token_that_cannot_be_renewed_is_followed_by_a_login(enrol
     assert len(enrollment.server.logins) == 2
 
 
-def test_weakness_23_what_has_nowhere_to_go_is_not_asked_for(enrollment: Enrollment) -> None:
+def test_weakness_23_missing_destination_is_refused(enrollment: Enrollment) -> None:
     with pytest.raises(ValidationError, match="destinations"):
         spec(to=())
     assert enrollment.server.calls == []
 
 
-def test_every_weakness_has_its_test_and_the_table_names_it() -> None:
+def test_weaknesses_all_have_a_test_and_a_table_row() -> None:
     here = {int(name[:2]) for name in re.findall(r"^def test_weakness_(\d\d_\w+)", _text(__file__), re.MULTILINE)}
-    assert here | ELSEWHERE.keys() | NOT_OURS == set(ALL)
-    assert not here & (ELSEWHERE.keys() | NOT_OURS)
+    assert here | ELSEWHERE.keys() | NOT_APPLICABLE == set(ALL)
+    assert not here & (ELSEWHERE.keys() | NOT_APPLICABLE)
     rows = dict(
         re.findall(
             r"^\| (\d+) \|(.*)\|$", _text(ROOT / "docs" / "reference" / "issuers" / "infisical.md"), re.MULTILINE
@@ -249,7 +249,7 @@ def test_every_weakness_has_its_test_and_the_table_names_it() -> None:
     assert [int(number) for number in rows] == list(ALL)
     for number in ALL:
         row = rows[str(number)]
-        if number in NOT_OURS:
+        if number in NOT_APPLICABLE:
             assert "does not apply" in row
             continue
         name = re.search(r"`(\w+)`\s*$", row.strip())

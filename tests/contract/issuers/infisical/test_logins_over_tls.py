@@ -1,4 +1,4 @@
-"""Every login against the double of Infisical, over TLS, with credentials from Secrets Manager: what it verifies is verified."""
+"""Test every login against the double of Infisical over TLS, with credentials from Secrets Manager."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = sorted(LOGINS.entries)
 
 
 class Bench:
-    """The world of an issuer, with the double as its server."""
+    """An issuer's context, with the double of Infisical as its server."""
 
     def __init__(self, world: World, server: Planted, clock: HandClock) -> None:
         self.server, self.world, self.clock = server, world, clock
@@ -39,14 +39,14 @@ class Bench:
         self.context = IssuerContext(http, Credentials(world.clients), Session(), clock)
 
     def stored(self, **value: Any) -> dict[str, str]:
-        """A reference to a credential for this server."""
+        """Store a credential for this server; return a reference to it."""
         name = f"evercert/credentials/{uuid.uuid4().hex}"
         text = json.dumps({"address": self.server.address, **value})
         self.world.operator.secretsmanager.create_secret(Name=name, SecretString=text)
         return {"aws-secret": name}
 
     def auth(self, kind: str, **changes: Any) -> Auth:
-        """As an operator writes it; `changes` are other values of the credential, or other settings."""
+        """Build valid `auth` settings; `proof` replaces the credential, `changes` other settings."""
         server = self.server
         identity = {"identity-id": server.machine.id}
         proof = changes.pop("proof", None)
@@ -87,22 +87,22 @@ def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     with Planted(clock=clock) as server:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
-        made = Bench(world, server, clock)
-        yield made
-        made.context.http.close()
+        bench = Bench(world, server, clock)
+        yield bench
+        bench.context.http.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_let_in_once_for_many_calls(bench: Bench, kind: str) -> None:
+def test_login_serves_many_calls(bench: Bench, kind: str) -> None:
     auth = bench.auth(kind)
     for _ in range(3):
         answer = bench.call(auth)
-        assert answer.status == 404  # let in: there is just no such request
+        assert answer.status == 404  # logged in; no such request exists
     assert len(bench.server.logins) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_login_lasts_as_long_as_it_is_used_and_longer_than_a_token(bench: Bench, kind: str) -> None:
+def test_login_outlasts_token_through_renewal(bench: Bench, kind: str) -> None:
     for identity in bench.server.estate.identities.values():
         identity.token_ttl, identity.token_max_ttl = 900, 3_600
     auth = bench.auth(kind)
@@ -113,15 +113,15 @@ def test_a_login_lasts_as_long_as_it_is_used_and_longer_than_a_token(bench: Benc
     assert bench.server.calls[-2:][0] == ("POST", "/api/v1/auth/token/renew")
 
 
-def test_a_token_that_expired_on_the_server_is_replaced_within_the_call(bench: Bench) -> None:
+def test_token_expired_on_server_is_replaced_in_same_call(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     assert bench.call(auth).status == 404
-    bench.server.switches.clock_offset = timedelta(days=31)  # its clock is not ours
+    bench.server.switches.clock_offset = timedelta(days=31)  # the clocks of server and client differ
     assert bench.call(auth).status == 404
     assert len(bench.server.logins) == 2
 
 
-def test_session_credentials_are_taken_with_their_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_iam_login_accepts_session_credentials(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = "arn:aws:sts::123456789012:assumed-role/evercert-issuer/function"
     bench.server.sts.add("ASIAFUNCTION", "secret", session_token="session", arn=arn)
     for name, value in {
@@ -134,9 +134,9 @@ def test_session_credentials_are_taken_with_their_token(bench: Bench, monkeypatc
     assert bench.server.sts.seen == ["POST sts.eu-central-1.amazonaws.com/"]
 
 
-def test_a_signature_with_another_secret_is_not_let_in(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_iam_login_with_wrong_secret_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    with pytest.raises(Unavailable, match="answered 500"):  # what Infisical makes of an STS that refuses
+    with pytest.raises(Unavailable, match="answered 500"):  # Infisical answers 500 if STS refuses
         bench.call(bench.auth("aws-iam"))
     assert bench.server.logins == []
 
@@ -152,7 +152,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", sorted(WRONG))
-def test_a_wrong_proof_is_told_with_the_servers_words_and_never_with_the_proof(bench: Bench, kind: str) -> None:
+def test_refused_proof_is_not_in_error(bench: Bench, kind: str) -> None:
     proof = WRONG[kind](bench.server)
     with pytest.raises(Misconfigured, match="cannot log in at https://127") as raised:
         bench.call(bench.auth(kind, proof=proof))
@@ -163,47 +163,48 @@ def test_a_wrong_proof_is_told_with_the_servers_words_and_never_with_the_proof(b
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"universal-auth"}))
-def test_an_identity_without_this_login_is_told_as_the_server_does(bench: Bench, kind: str) -> None:
+def test_unknown_identity_is_misconfigured(bench: Bench, kind: str) -> None:
     unknown = str(uuid.uuid4())
     proof = bench.server.google.id_token(unknown) if kind == "gcp-id-token" else None
     with pytest.raises(Misconfigured, match="answered 404"):
         bench.call(bench.auth(kind, proof=proof, **{"identity-id": unknown}))
 
 
-def test_an_organisation_that_there_is_not_is_told_by_its_name(bench: Bench) -> None:
+def test_unknown_organization_is_named_in_error(bench: Bench) -> None:
     with pytest.raises(Misconfigured, match="Sub organization with slug nowhere not found"):
         bench.call(bench.auth("universal-auth", organization="nowhere"))
 
 
 @pytest.mark.parametrize("kind", ["kubernetes", "azure", "gcp-id-token"])
-def test_a_token_that_nobody_refreshed_never_leaves(bench: Bench, kind: str) -> None:
+def test_expired_token_is_not_sent(bench: Bench, kind: str) -> None:
     server = bench.server
-    old = {
+    expired = {
         "kubernetes": lambda: server.cluster.token(lifetime=-HOUR),
         "azure": lambda: server.tenant.token(lifetime=-HOUR),
         "gcp-id-token": lambda: server.google.id_token(server.gcp_machine.id, lifetime=-HOUR),
     }[kind]()
     with pytest.raises(Misconfigured, match="the token expired at"):
-        bench.call(bench.auth(kind, proof=old))
+        bench.call(bench.auth(kind, proof=expired))
     assert server.calls == []
 
 
-def test_a_token_for_another_audience_never_leaves_because_the_server_would_call_it_an_outage(bench: Bench) -> None:
+def test_token_for_another_audience_is_not_sent(bench: Bench) -> None:
+    """The server would answer 500, which looks like an outage."""
     with pytest.raises(Misconfigured, match="request one with that audience"):
         bench.call(bench.auth("gcp-id-token", proof=bench.server.google.id_token("another identity")))
     assert bench.server.calls == []
 
 
-def test_a_credential_for_another_server_never_leaves(bench: Bench) -> None:
+def test_credential_for_another_server_is_not_sent(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with Planted(clock=bench.clock) as other:
         session = shared_session(bench.context, other.address, auth, ca_bundle=other.ca_bundle)
-        with pytest.raises(Misconfigured, match="and is not sent to"):
+        with pytest.raises(Misconfigured, match="so it is not sent to"):
             session.call("GET", CERTIFICATES)
         assert other.calls == []
 
 
-def test_a_secret_that_was_rotated_counts_from_the_next_login_on(bench: Bench) -> None:
+def test_rotated_secret_is_used_at_next_login(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     assert bench.call(auth).status == 404
     old, new = bench.server.machine.client_secrets[0], bench.server.machine.new_client_secret(bench.clock())
@@ -215,14 +216,14 @@ def test_a_secret_that_was_rotated_counts_from_the_next_login_on(bench: Bench) -
     assert bench.call(auth).status == 404
 
 
-def test_a_server_that_is_not_trusted_gets_no_login(bench: Bench) -> None:
+def test_untrusted_server_gets_no_login(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     with pytest.raises(Misconfigured, match="not trusted"):
         shared_session(bench.context, bench.server.address, auth).call("GET", CERTIFICATES)
     assert bench.server.calls == []
 
 
-def test_processes_do_not_share_a_login(bench: Bench) -> None:
+def test_processes_log_in_separately(bench: Bench) -> None:
     auth = bench.auth("universal-auth")
     bench.call(auth)
     bench.context = replace(bench.context, shared={})

@@ -1,4 +1,4 @@
-"""Answers of Infisical that are odd, or late, or about one certificate alone."""
+"""Test unusual answers of Infisical: invalid, late or incomplete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.doubles.infisical import ca as authority
 
 CERTIFICATE = "GET /api/v1/cert-manager/certificates/{id}"
 POLL = "GET /api/v1/cert-manager/certificates/certificate-requests"
-NONE = ["a\r\nBcc: x\x1b[2J", "\ud800", "x" * 101, "../users", {"a": 1}, 7]
+INVALID_IDS = ["a\r\nBcc: x\x1b[2J", "\ud800", "x" * 101, "../users", {"a": 1}, 7]
 
 
 @pytest.fixture
@@ -29,36 +29,36 @@ def enrollment() -> Iterator[Enrollment]:
 
 
 def answers(enrollment: Enrollment, call: str, change: Callable[[Mapping[str, Any]], Any]) -> Callable[[], None]:
-    """The server's answer to one kind of call, changed before it is read; the answer takes that back."""
+    """Change every answer to one kind of call before evercert reads it; return a function that restores it."""
     api = enrollment.bench.issuers.known["main"].issuer._api
-    whole = getattr(api, call)
-    setattr(api, call, lambda *asked: change(whole(*asked)))
-    return lambda: setattr(api, call, whole)
+    original = getattr(api, call)
+    setattr(api, call, lambda *arguments: change(original(*arguments)))
+    return lambda: setattr(api, call, original)
 
 
 # -- private keys --------------------------------------------------------------------------------------------------------
-def with_an_odd_key(enrollment: Enrollment) -> None:
-    """The server makes keys on a curve that evercert does not know."""
+def make_unusable_keys(enrollment: Enrollment) -> None:
+    """Make the server generate keys on a curve that evercert does not support."""
     sign = enrollment.server._issuing.sign
 
-    def odd(request: Any, outcome: str = "issue") -> Any:
+    def sign_unusable(request: Any, outcome: str = "issue") -> Any:
         request.key = request.key or ec.generate_private_key(ec.SECP256K1())
         return sign(request, outcome)
 
-    enrollment.server._issuing.sign = odd
+    enrollment.server._issuing.sign = sign_unusable
 
 
-def test_a_private_key_that_evercert_cannot_use_is_taken_back_with_its_certificate(enrollment: Enrollment) -> None:
-    with_an_odd_key(enrollment)
+def test_certificate_with_unusable_key_is_revoked(enrollment: Enrollment) -> None:
+    make_unusable_keys(enrollment)
     enrollment.want(**THEIRS)
     assert enrollment.run() == "certificate.failed"
     assert "it has no usable private key; revoked" in enrollment.error
-    (made,) = enrollment.server.issued
-    assert made.revoked is not None and authority.algorithm_of(made.signed.public_key()) != "EC_prime256v1"
+    (issued,) = enrollment.server.issued
+    assert issued.revoked is not None and authority.algorithm_of(issued.signed.public_key()) != "EC_prime256v1"
 
 
-def test_a_followed_one_with_such_a_key_is_left(enrollment: Enrollment) -> None:
-    with_an_odd_key(enrollment)
+def test_followed_certificate_with_unusable_key_is_not_revoked(enrollment: Enrollment) -> None:
+    make_unusable_keys(enrollment)
     enrollment.server.switches.then("approval")
     enrollment.want(**THEIRS)
     enrollment.run()
@@ -72,7 +72,7 @@ def test_a_followed_one_with_such_a_key_is_left(enrollment: Enrollment) -> None:
 # -- refusals --------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("call", ["/bundle", POLL])
-def test_a_read_that_is_refused_stops_nothing(enrollment: Enrollment, call: str, status: int) -> None:
+def test_refused_read_is_retried(enrollment: Enrollment, call: str, status: int) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
@@ -86,8 +86,8 @@ def test_a_read_that_is_refused_stops_nothing(enrollment: Enrollment, call: str,
 
 
 # -- time ------------------------------------------------------------------------------------------------------------------
-def test_an_answer_that_there_is_no_time_left_to_read_is_come_back_for(enrollment: Enrollment) -> None:
-    """Also where no search would find it again."""
+def test_answer_after_deadline_is_read_in_next_run(enrollment: Enrollment) -> None:
+    """The search finds nothing here, so evercert must remember the certificate."""
     enrollment.server.switches.search = "none"
     enrollment.want()
 
@@ -95,15 +95,15 @@ def test_an_answer_that_there_is_no_time_left_to_read_is_come_back_for(enrollmen
         enrollment.bench.clock.advance(seconds=89)
         return answer
 
-    mended = answers(enrollment, "issue", slow)
+    restore = answers(enrollment, "issue", slow)
     assert enrollment.run() == "pending"
-    mended()
+    restore()
     delivered_in_the_end(enrollment)
     assert len(enrollment.server.issued) == 1
 
 
-# -- one certificate alone -------------------------------------------------------------------------------------------------
-def test_a_chain_that_is_missing_shuts_nobody_else_out(enrollment: Enrollment) -> None:
+# -- isolation of certificates -------------------------------------------------------------------------------------------
+def test_missing_chain_does_not_block_other_certificates(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("no-chain")
     enrollment.server.switches.fault("drop-after", ISSUE)
     enrollment.want()
@@ -113,18 +113,18 @@ def test_a_chain_that_is_missing_shuts_nobody_else_out(enrollment: Enrollment) -
     assert enrollment.bench.run("other") == "certificate.issued"
 
 
-def test_a_bundle_that_cannot_be_read_shuts_nobody_else_out(enrollment: Enrollment) -> None:
+def test_unreadable_bundle_does_not_block_other_certificates(enrollment: Enrollment) -> None:
     enrollment.server.switches.fault("drop-after", ISSUE)
     enrollment.want()
     enrollment.bench.want(spec("other"))
-    mended = answers(enrollment, "bundle", lambda answer: {**answer, "certificate": "no PEM"})
+    restore = answers(enrollment, "bundle", lambda answer: {**answer, "certificate": "no PEM"})
     assert enrollment.run() == "certificate.failed"
     assert "is not a chain of certificates" in enrollment.error
-    mended()
+    restore()
     assert enrollment.bench.run("other") == "certificate.issued"
 
 
-def test_a_validation_that_cannot_be_triggered_changes_nothing(enrollment: Enrollment) -> None:
+def test_failed_validation_trigger_is_ignored(enrollment: Enrollment) -> None:
     enrollment.server.switches.then("validation")
     enrollment.server.switches.fault("status", "/trigger-validation", status=500, times=None)
     enrollment.want()
@@ -135,8 +135,8 @@ def test_a_validation_that_cannot_be_triggered_changes_nothing(enrollment: Enrol
 
 
 # -- ids -------------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("found", NONE, ids=ascii)
-def test_an_id_that_is_none_gets_no_further(enrollment: Enrollment, found: Any) -> None:
+@pytest.mark.parametrize("found", INVALID_IDS, ids=ascii)
+def test_invalid_request_id_is_not_stored(enrollment: Enrollment, found: Any) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     answers(enrollment, "issue", lambda answer: {**answer, "certificateRequestId": found})
@@ -145,9 +145,9 @@ def test_an_id_that_is_none_gets_no_further(enrollment: Enrollment, found: Any) 
     assert enrollment.bench.record().pending.handle is None
 
 
-@pytest.mark.parametrize("found", NONE, ids=ascii)
-def test_nor_does_one_of_a_certificate(enrollment: Enrollment, found: Any) -> None:
-    """It is come back for by its request."""
+@pytest.mark.parametrize("found", INVALID_IDS, ids=ascii)
+def test_invalid_certificate_id_is_ignored(enrollment: Enrollment, found: Any) -> None:
+    """evercert reads the certificate later, through its request."""
     enrollment.want(**THEIRS)
     answers(
         enrollment, "issue", lambda answer: {**answer, "certificate": {**answer["certificate"], "certificateId": found}}
@@ -157,8 +157,8 @@ def test_nor_does_one_of_a_certificate(enrollment: Enrollment, found: Any) -> No
     assert enrollment.bench.record().facts.reference == enrollment.server.issued[0].id
 
 
-@pytest.mark.parametrize("found", NONE, ids=ascii)
-def test_nor_does_one_of_a_renewal(enrollment: Enrollment, found: Any) -> None:
+@pytest.mark.parametrize("found", INVALID_IDS, ids=ascii)
+def test_invalid_renewal_id_fails_status_check(enrollment: Enrollment, found: Any) -> None:
     enrollment.want(**THEIRS)
     enrollment.run()
     answers(enrollment, "certificate", lambda answer: {**answer, "latestRenewalCertificateId": found})
@@ -167,17 +167,17 @@ def test_nor_does_one_of_a_renewal(enrollment: Enrollment, found: Any) -> None:
         issuer.status(record.spec, record.facts)
 
 
-def test_what_a_search_finds_without_an_id_is_no_match(enrollment: Enrollment) -> None:
+def test_search_ignores_entries_without_valid_id(enrollment: Enrollment) -> None:
     enrollment.want()
     die_after_asking(enrollment)
-    odd = [{"id": found} for found in (*NONE, None, "")]
-    answers(enrollment, "search", lambda found: [*odd[:6], *found])
+    invalid = [{"id": value} for value in (*INVALID_IDS, None, "")]
+    answers(enrollment, "search", lambda found: [*invalid[:6], *found])
     assert enrollment.run() == "certificate.issued", enrollment.error
     assert len(enrollment.server.issued) == 1
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_what_a_search_finds_and_nobody_may_look_at_is_no_match(enrollment: Enrollment, status: int) -> None:
+def test_search_ignores_unreadable_requests(enrollment: Enrollment, status: int) -> None:
     enrollment.want()
     die_after_asking(enrollment)
     enrollment.server.switches.fault("status", POLL, status=status)
@@ -187,12 +187,12 @@ def test_what_a_search_finds_and_nobody_may_look_at_is_no_match(enrollment: Enro
 
 
 # -- statuses --------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("said", [{}, {"status": None}, {"status": 5}])
-def test_a_request_without_a_status_is_no_wait(enrollment: Enrollment, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{}, {"status": None}, {"status": 5}])
+def test_request_without_status_fails(enrollment: Enrollment, changes: dict[str, Any]) -> None:
     enrollment.server.switches.then("approval")
     enrollment.want()
     enrollment.run()
-    answers(enrollment, "request", lambda _: said)
+    answers(enrollment, "request", lambda _: changes)
     enrollment.bench.want(spec("other"))
     assert enrollment.later() == "certificate.failed"
     assert "the server returned no status for request" in enrollment.error
@@ -201,25 +201,25 @@ def test_a_request_without_a_status_is_no_wait(enrollment: Enrollment, said: dic
 
 
 @pytest.mark.parametrize(
-    "said", [{"status": "never-seen"}, {"status": "issued", "certificateId": None}, {"createdAt": None}]
+    "changes", [{"status": "never-seen"}, {"status": "issued", "certificateId": None}, {"createdAt": None}]
 )
-def test_a_wait_that_nothing_is_known_of_is_no_short_one(enrollment: Enrollment, said: dict[str, Any]) -> None:
+def test_unknown_status_waits_at_least_five_minutes(enrollment: Enrollment, changes: dict[str, Any]) -> None:
     enrollment.server.switches.then("pending")
     enrollment.want()
     enrollment.run()
-    answers(enrollment, "request", lambda answer: {**answer, **said})
+    answers(enrollment, "request", lambda answer: {**answer, **changes})
     waits = []
     for _ in range(12):
         assert enrollment.later() == "pending"
         waits.append(enrollment.bench.record().due_at - enrollment.bench.clock())
     assert min(waits) == timedelta(minutes=5)
-    assert (waits[-1] > timedelta(minutes=5)) == ("createdAt" not in said)
+    assert (waits[-1] > timedelta(minutes=5)) == ("createdAt" not in changes)
 
 
 # -- following ---------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def elsewhere(enrollment: Enrollment) -> str:
-    """A certificate that somebody else had issued, with a key that the server keeps."""
+    """Return the id of a certificate from another client whose key the server stores."""
     enrollment.want(**THEIRS)
     enrollment.run()
     return enrollment.server.issued[0].id
@@ -230,14 +230,14 @@ def followed_error(enrollment: Enrollment) -> str:
     return enrollment.bench.record("followed").last_error.message
 
 
-def test_a_certificate_whose_key_infisical_does_not_have_cannot_be_followed(enrollment: Enrollment) -> None:
+def test_certificate_without_stored_key_cannot_be_followed(enrollment: Enrollment) -> None:
     enrollment.want()
     enrollment.run()
     follow(enrollment, enrollment.server.issued[0].id)
     assert "Infisical does not have its private key" in followed_error(enrollment)
 
 
-def test_renewals_that_go_round_in_a_circle_are_said(enrollment: Enrollment, elsewhere: str) -> None:
+def test_followed_renewal_cycle_is_reported(enrollment: Enrollment, elsewhere: str) -> None:
     newer = enrollment.server.renew_elsewhere(elsewhere).id
     follow(enrollment, elsewhere)
     others = {elsewhere: newer, newer: elsewhere}
@@ -245,28 +245,28 @@ def test_renewals_that_go_round_in_a_circle_are_said(enrollment: Enrollment, els
     assert "its renewals form a cycle" in followed_error(enrollment)
 
 
-def test_a_line_of_renewals_that_is_too_long_is_said(enrollment: Enrollment, elsewhere: str) -> None:
+def test_followed_renewals_have_a_limit(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
-    line = line_of(enrollment, elsewhere, 21)
-    answers(enrollment, "certificate", lambda a: {**a, "latestRenewalCertificateId": line.get(a["id"])})
-    assert f"more than 20 successive renewals; write a newer certificate-id, such as {list(line.values())[-1]}" in (
-        followed_error(enrollment)
-    )
+    successors = successors_of(enrollment, elsewhere, 21)
+    answers(enrollment, "certificate", lambda a: {**a, "latestRenewalCertificateId": successors.get(a["id"])})
+    last = list(successors.values())[-1]
+    expected = f"more than 20 successive renewals; write a newer certificate-id, such as {last}"
+    assert expected in followed_error(enrollment)
 
 
-def test_a_line_is_walked_from_what_is_delivered(enrollment: Enrollment, elsewhere: str) -> None:
-    """However long it becomes in the end."""
+def test_followed_renewals_start_at_delivered_certificate(enrollment: Enrollment, elsewhere: str) -> None:
+    """The limit applies to the renewals since the delivered certificate, not to all."""
     follow(enrollment, elsewhere)
-    bench, line = enrollment.bench, line_of(enrollment, elsewhere, 20)
-    answers(enrollment, "certificate", lambda a: {**a, "latestRenewalCertificateId": line.get(a["id"])})
+    bench, successors = enrollment.bench, successors_of(enrollment, elsewhere, 20)
+    answers(enrollment, "certificate", lambda a: {**a, "latestRenewalCertificateId": successors.get(a["id"])})
     assert bench.run("followed") == "certificate.issued"
-    line |= line_of(enrollment, list(line.values())[-1], 1)
+    successors |= successors_of(enrollment, list(successors.values())[-1], 1)
     bench.clock.now = bench.record("followed").check_at
     assert [bench.run("followed"), bench.run("followed")] == ["checked", "certificate.renewed"]
-    assert bench.record("followed").facts.reference == list(line.values())[-1]
+    assert bench.record("followed").facts.reference == list(successors.values())[-1]
 
 
-def test_it_is_walked_from_its_beginning_where_that_was_deleted(enrollment: Enrollment, elsewhere: str) -> None:
+def test_followed_renewals_restart_at_first_if_deleted(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
     bench, server = enrollment.bench, enrollment.server
     newer = server.renew_elsewhere(elsewhere)
@@ -281,16 +281,16 @@ def test_it_is_walked_from_its_beginning_where_that_was_deleted(enrollment: Enro
     assert issuer.issue(request).reference == newest.id
 
 
-def line_of(enrollment: Enrollment, first: str, length: int) -> dict[str, str]:
-    """Each with the next, as a server would tell it that does not know the last."""
-    line = {}
+def successors_of(enrollment: Enrollment, first: str, length: int) -> dict[str, str]:
+    """Map each certificate id to the next, for a server that reports direct successors only."""
+    successors = {}
     for _ in range(length):
-        line[first] = enrollment.server.renew_elsewhere(first).id
-        first = line[first]
-    return line
+        successors[first] = enrollment.server.renew_elsewhere(first).id
+        first = successors[first]
+    return successors
 
 
-def test_a_certificate_that_the_identity_may_not_see_is_for_a_person(enrollment: Enrollment, elsewhere: str) -> None:
+def test_followed_certificate_not_visible_is_misconfigured(enrollment: Enrollment, elsewhere: str) -> None:
     follow(enrollment, elsewhere)
     enrollment.server.switches.fault("status", CERTIFICATE, status=404)
     assert "not found at" in followed_error(enrollment)

@@ -1,4 +1,4 @@
-"""A login that is kept: when it is made, renewed and made anew, against a server of bytes."""
+"""Test when a session logs in, renews its token and logs in again, against a raw HTTP server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOGIN, RENEW, CALL = "/api/v1/auth/test/login", "/api/v1/auth/token/renew", f"/a
 
 
 class CountedLogin:
-    """Gives another secret each time, as after a rotation."""
+    """Return another secret at each call, as after a rotation."""
 
     def __init__(self) -> None:
         self.proofs = 0
@@ -49,9 +49,9 @@ def token(text: str, expires_in: Any = DAY, ceiling: Any = 30 * DAY) -> Deed:
 
 
 class Bench:
-    """A session with its server."""
+    """A session and its server."""
 
-    made: list[Bench] = []
+    open: list[Bench] = []
 
     def __init__(self, *deeds: Deed, base: str = "") -> None:
         self.raw = RawServer(*deeds).__enter__()
@@ -60,22 +60,22 @@ class Bench:
         self.http = HTTPClient(Hosts([]), self.deadline, self.clock, lambda _: None, local=True)
         server = self.http.server(f"http://127.0.0.1:{self.raw.port}{base}", retry=Retry(max_retries=0))
         self.session = Session(server, self.login, self.clock)
-        Bench.made.append(self)
+        Bench.open.append(self)
 
     def call(self, **options: Any) -> Response:
         return self.session.call("GET", PATH, **options)
 
     @property
     def heard(self) -> list[tuple[str, str | None]]:
-        """Paths, with the token of each."""
+        """Return the path and the token of each request."""
         return [(one.target, one.headers.get("authorization", " ").partition(" ")[2] or None) for one in self.raw.heard]
 
 
 @pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
+def _close() -> Iterator[None]:
     yield
-    while Bench.made:
-        bench = Bench.made.pop()
+    while Bench.open:
+        bench = Bench.open.pop()
         bench.http.close()
         bench.raw.__exit__()
 
@@ -87,7 +87,7 @@ def raised(bench: Bench) -> EvercertError:
     return found.value
 
 
-def test_one_login_serves_all_calls() -> None:
+def test_session_logs_in_once_for_all_calls() -> None:
     bench = Bench(token("t1"), reply())
     for _ in range(5):
         bench.call()
@@ -95,25 +95,25 @@ def test_one_login_serves_all_calls() -> None:
     assert json.loads(bench.raw.heard[0].body) == {"clientId": "id", "clientSecret": f"{SECRET}-1"}
 
 
-def test_nothing_is_asked_before_the_first_call() -> None:
+def test_session_sends_nothing_before_first_call() -> None:
     bench = Bench(token("t1"))
     assert (bench.raw.connections, bench.login.proofs) == (0, 0)
 
 
 @pytest.mark.parametrize("base", ["/api", "/api/"])
-def test_an_address_that_ends_in_api_is_the_same_server(base: str) -> None:
+def test_session_accepts_address_ending_in_api(base: str) -> None:
     bench = Bench(token("t1"), reply(), base=base)
     bench.call()
     assert [path for path, _ in bench.heard] == [LOGIN, CALL]
 
 
-def test_the_proof_is_for_the_origin_that_is_asked() -> None:
+def test_proof_names_origin_of_server() -> None:
     bench = Bench(token("t1"), reply(), base="/api")
     bench.call()
     assert bench.login.addresses == {f"http://127.0.0.1:{bench.raw.port}"}
 
 
-def test_a_token_is_renewed_at_two_thirds_of_its_life() -> None:
+def test_token_is_renewed_at_two_thirds_of_its_lifetime() -> None:
     bench = Bench(token("t1", 900), reply(), reply(), token("t2", 900), reply())
     bench.call()
     bench.clock.advance(seconds=599)
@@ -125,7 +125,7 @@ def test_a_token_is_renewed_at_two_thirds_of_its_life() -> None:
     assert bench.login.proofs == 1
 
 
-def test_a_renewed_token_is_renewed_again_two_thirds_later() -> None:
+def test_renewed_token_is_renewed_again() -> None:
     bench = Bench(token("t1", 900), reply(), token("t2", 900), reply(), token("t3", 900), reply())
     for _ in range(3):
         bench.call()
@@ -137,7 +137,7 @@ def test_a_renewed_token_is_renewed_again_two_thirds_later() -> None:
     "answer", [reply(401), reply(403), reply(400), reply(500), reply(200, {}), reply(200, b"no json"), drop, reply(302)],
     ids=["401", "403", "400", "500", "without a token", "no json", "dropped", "redirect"],
 )  # fmt: skip
-def test_when_renewal_fails_for_whatever_reason_there_is_a_new_login(answer: Deed) -> None:
+def test_failed_token_renewal_leads_to_login(answer: Deed) -> None:
     bench = Bench(token("t1", 900), reply(), answer, token("t2", 900), reply())
     bench.call()
     bench.clock.advance(seconds=700)
@@ -145,8 +145,8 @@ def test_when_renewal_fails_for_whatever_reason_there_is_a_new_login(answer: Dee
     assert bench.heard[2:] == [(RENEW, None), (LOGIN, None), (CALL, "t2")]
 
 
-def test_a_renewal_that_the_server_would_refuse_is_a_login() -> None:
-    """Past its ceiling the server refuses, and deletes the token; the default is a ceiling as long as one life."""
+def test_token_at_ceiling_leads_to_login() -> None:
+    """Past the ceiling the server refuses and deletes the token; by default the ceiling is one lifetime."""
     bench = Bench(token("t1", 900, 900), reply(), token("t2", 900, 900), reply())
     bench.call()
     bench.clock.advance(seconds=600)
@@ -154,7 +154,7 @@ def test_a_renewal_that_the_server_would_refuse_is_a_login() -> None:
     assert [path for path, _ in bench.heard] == [LOGIN, CALL, LOGIN, CALL]
 
 
-def test_the_ceiling_counts_from_the_login_and_not_from_the_last_renewal() -> None:
+def test_token_ceiling_counts_from_login() -> None:
     bench = Bench(token("t1", 900, 2_000), reply(), token("t2", 900, 2_000), reply(), token("t3", 900, 2_000), reply())
     for _ in range(3):
         bench.call()
@@ -163,7 +163,7 @@ def test_the_ceiling_counts_from_the_login_and_not_from_the_last_renewal() -> No
 
 
 @pytest.mark.parametrize("ceiling", [0, None, "much"])
-def test_without_a_ceiling_renewals_go_on(ceiling: Any) -> None:
+def test_token_without_ceiling_is_renewed(ceiling: Any) -> None:
     bench = Bench(token("t1", 900, ceiling), reply(), token("t2", 900, ceiling), reply())
     bench.call()
     bench.clock.advance(days=400)
@@ -171,7 +171,7 @@ def test_without_a_ceiling_renewals_go_on(ceiling: Any) -> None:
     assert [path for path, _ in bench.heard] == [LOGIN, CALL, RENEW, CALL]
 
 
-def test_a_life_of_zero_is_without_end() -> None:
+def test_token_lifetime_of_zero_never_expires() -> None:
     bench = Bench(token("t1", 0, 0), reply())
     bench.call()
     bench.clock.advance(days=4_000)
@@ -180,7 +180,7 @@ def test_a_life_of_zero_is_without_end() -> None:
 
 
 @pytest.mark.parametrize("refusal", [TOKEN_ERROR, reply(401, {"error": "Unauthorized"})], ids=["TokenError", "401"])
-def test_a_token_that_is_refused_is_replaced_and_the_call_made_again(refusal: Deed) -> None:
+def test_refused_token_is_replaced_and_call_repeated(refusal: Deed) -> None:
     bench = Bench(token("t1"), refusal, token("t2"), reply(200, {"a": 1}), reply())
     assert bench.call(repeatable=False).json() == {"a": 1}
     bench.call()
@@ -188,21 +188,21 @@ def test_a_token_that_is_refused_is_replaced_and_the_call_made_again(refusal: De
     assert json.loads(bench.raw.heard[2].body)["clientSecret"] == f"{SECRET}-2"
 
 
-def test_a_token_that_is_refused_again_is_not_asked_for_a_third_time() -> None:
+def test_token_refused_twice_is_not_replaced_again() -> None:
     bench = Bench(token("t1"), TOKEN_ERROR, token("t2"), TOKEN_ERROR)
     assert bench.call().status == 403
     assert [path for path, _ in bench.heard] == [LOGIN, CALL, LOGIN, CALL]
 
 
 @pytest.mark.parametrize("error", ["PermissionDenied", "ForbiddenRequestError"])
-def test_a_permission_that_is_missing_is_no_trouble_of_the_token(error: str) -> None:
+def test_missing_permission_does_not_replace_token(error: str) -> None:
     bench = Bench(token("t1"), reply(403, {"error": error, "message": "no"}))
     assert bench.call().status == 403
     assert [path for path, _ in bench.heard] == [LOGIN, CALL]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_login_that_is_refused_is_for_a_person_with_the_servers_words(status: int) -> None:
+def test_refused_login_reports_server_message(status: int) -> None:
     bench = Bench(reply(status, {"error": "Unauthorized", "message": "Invalid credentials\x1b[2J"}))
     error = raised(bench)
     assert isinstance(error, Misconfigured)
@@ -218,26 +218,26 @@ def test_a_login_that_is_refused_is_for_a_person_with_the_servers_words(status: 
 REFUSED = reply(401, {"error": "Unauthorized", "message": "Invalid credentials"})
 
 
-def test_a_login_that_was_refused_is_not_tried_again_for_a_while() -> None:
-    """Infisical locks an identity out that is refused three times in a row; many issuers may share a login."""
+def test_refused_login_is_not_retried_for_five_minutes() -> None:
+    """Infisical locks an identity out after three refusals in a row; many issuers may share a login."""
     bench = Bench(REFUSED, token("t1"), reply())
     bench.login.rotates = False
     first = raised(bench)
     bench.clock.advance(minutes=4, seconds=59)
-    again = raised(bench)
-    assert isinstance(again, LoginRefused) and str(again) == str(first)
+    second = raised(bench)
+    assert isinstance(second, LoginRefused) and str(second) == str(first)
     assert len(bench.heard) == 1
     bench.clock.advance(seconds=1)
     assert bench.call().status == 200
 
 
-def test_a_credential_that_was_changed_is_tried_at_once() -> None:
+def test_changed_credential_is_tried_at_once() -> None:
     bench = Bench(REFUSED, token("t1"), reply())
     raised(bench)
     assert bench.call().status == 200
 
 
-def test_a_clock_that_was_set_back_holds_no_login() -> None:
+def test_login_is_retried_after_clock_was_set_back() -> None:
     bench = Bench(REFUSED, token("t1"), reply())
     bench.login.rotates = False
     raised(bench)
@@ -245,21 +245,21 @@ def test_a_clock_that_was_set_back_holds_no_login() -> None:
     assert bench.call().status == 200
 
 
-def test_a_login_that_is_put_off_is_not_held() -> None:
+def test_unavailable_login_is_retried_at_next_call() -> None:
     bench = Bench(reply(503), token("t1"), reply())
     bench.login.rotates = False
     raised(bench)
     assert bench.call().status == 200
 
 
-def test_a_signature_of_another_moment_is_the_same_credential() -> None:
+def test_proof_fingerprint_ignores_signature() -> None:
     proofs = [Proof("/v1/auth/aws-auth/login", {"identityId": "id", "iamRequestHeaders": when}) for when in ("1", "2")]
     assert proofs[0].fingerprint == proofs[1].fingerprint
     assert proofs[0].fingerprint != Proof(proofs[0].path, {"identityId": "other"}).fingerprint
 
 
 class OnceLogin:
-    """A proof that a server takes a single time, as a signature is."""
+    """A login whose proof a server accepts only once, such as a signature."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -271,68 +271,68 @@ class OnceLogin:
 
 
 def once(*deeds: Deed) -> tuple[Bench, Session]:
-    """Its server would be asked four times."""
+    """Return a bench and a session that allows retries."""
     bench = Bench(*deeds)
     server = bench.http.server(f"http://127.0.0.1:{bench.raw.port}", retry=Retry())
     return bench, Session(server, OnceLogin(), bench.clock)
 
 
-def shown(bench: Bench) -> list[str]:
+def sent_proofs(bench: Bench) -> list[str]:
     return [json.loads(one.body)["iamRequestHeaders"] for one in bench.raw.heard if one.target.endswith("login")]
 
 
-@pytest.mark.parametrize("lost", [drop, half, reply(503), reply(500)])
-def test_a_proof_that_may_have_been_used_up_is_not_shown_again(lost: Deed) -> None:
-    """An authority of ours would call it a replay, and the login would be held back for minutes."""
-    bench, session = once(lost, token("t1"), reply())
+@pytest.mark.parametrize("failure", [drop, half, reply(503), reply(500)])
+def test_single_use_proof_is_not_sent_again(failure: Deed) -> None:
+    """An evercert authority would refuse it as a replay, which delays the login for minutes."""
+    bench, session = once(failure, token("t1"), reply())
     assert session.call("GET", PATH).status == 200
-    assert shown(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
+    assert sent_proofs(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
 
 
-def test_a_proof_is_made_anew_once_only() -> None:
+def test_single_use_proof_is_replaced_only_once() -> None:
     bench, session = once(drop, drop, token("t1"))
     with pytest.raises(AnswerLost):
         session.call("GET", PATH)
-    assert shown(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
+    assert sent_proofs(bench) == [f"{SECRET}-1", f"{SECRET}-2"]
 
 
-def test_a_proof_that_did_not_arrive_may_be_shown_again() -> None:
+def test_single_use_proof_is_sent_again_after_429() -> None:
     bench, session = once(reply(429), token("t1"), reply())
     assert session.call("GET", PATH).status == 200
-    assert shown(bench) == [f"{SECRET}-1"] * 2
+    assert sent_proofs(bench) == [f"{SECRET}-1"] * 2
 
 
-def test_a_new_proof_does_not_come_back_either() -> None:
+def test_replaced_proof_is_not_in_error() -> None:
     _, session = once(drop, reply(401, {"message": f"wrong: {SECRET}-2"}))
     with pytest.raises(LoginRefused) as refused:
         session.call("GET", PATH)
     assert "canary" not in str(refused.value)
 
 
-def test_a_lost_answer_is_what_is_told_when_there_is_no_time_for_a_new_proof() -> None:
+def test_lost_answer_is_raised_without_time_for_new_proof() -> None:
     bench, session = once(drop, token("t1"))
-    answered = session._post
+    post = session._post
 
-    def late(proof: Proof) -> Response:
+    def post_late(proof: Proof) -> Response:
         try:
-            return answered(proof)
+            return post(proof)
         finally:
             bench.deadline.begin(bench.clock())
 
-    session._post = late  # type: ignore[method-assign]
+    session._post = post_late  # type: ignore[method-assign]
     with pytest.raises(AnswerLost):
         session.call("GET", PATH)
-    assert len(shown(bench)) == 1
+    assert len(sent_proofs(bench)) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_login_that_is_put_off_is_no_mistake_of_ours(status: int) -> None:
+def test_login_answer_429_or_5xx_is_unavailable(status: int) -> None:
     assert isinstance(raised(Bench(reply(status))), Unavailable)
 
 
 @pytest.mark.parametrize("before", [0, 280])
-def test_a_server_that_repeats_what_it_was_sent_does_not_get_it_into_a_message(before: int) -> None:
-    """Even where the words are cut within it."""
+def test_echoed_secret_is_not_in_error(before: int) -> None:
+    """The secret stays hidden where the length limit cuts through it."""
     error = raised(Bench(reply(401, {"message": "x" * before + f"wrong: {SECRET}-1", "error": f"{SECRET}-1"})))
     assert "canary" not in str(error)
 
@@ -341,20 +341,20 @@ def test_a_server_that_repeats_what_it_was_sent_does_not_get_it_into_a_message(b
     "answer",
     [{}, {"accessToken": ""}, {"accessToken": 1}, {"accessToken": "a\r\nb"}, {"accessToken": "ä"}, [], "x", None],
 )
-def test_a_login_without_a_usable_token_is_no_login(answer: Any) -> None:
+def test_login_without_usable_token_is_unavailable(answer: Any) -> None:
     bench = Bench(reply(200, answer))
     assert isinstance(raised(bench), Unavailable)
     assert len(bench.heard) == 1
 
 
-def test_a_token_is_never_shown() -> None:
+def test_token_is_not_in_repr() -> None:
     bench = Bench(token("canary-token"), reply())
     bench.call()
     assert "canary" not in repr(vars(bench.session))
     assert "canary" not in repr(bench.login.proof("x"))
 
 
-# ---------------------------------------------------------------- what refusals mean
+# ---------------------------------------------------------------- refusals
 
 
 def refusal(status: int, body: Any) -> Refusal:
@@ -365,44 +365,46 @@ def refusal(status: int, body: Any) -> Refusal:
     ("status", "kind"),
     [(400, Rejected), (409, Rejected), (422, Rejected), (401, Misconfigured), (403, Misconfigured), (404, Misconfigured), (418, Unavailable)],
 )  # fmt: skip
-def test_refusals_are_sorted_by_what_to_do_next(status: int, kind: type) -> None:
-    error = refusal(status, {"error": "Name", "message": "its words"}).as_error("issue web")
+def test_refusal_status_selects_error_class(status: int, kind: type) -> None:
+    error = refusal(status, {"error": "Name", "message": "server text"}).as_error("issue web")
     assert isinstance(error, kind)
-    assert str(error).startswith(f"cannot issue web: the server answered {status} Name: its words")
+    assert str(error).startswith(f"cannot issue web: the server answered {status} Name: server text")
 
 
-def test_all_issues_of_a_schema_are_told_with_their_places() -> None:
+def test_refusal_lists_schema_issues_with_paths() -> None:
     issues = [
         {"path": ["body", "csr"], "message": "Required"},
         {"path": [], "message": "bad"},
         "plain",
         {"code": "odd"},
     ]
-    said = str(refusal(422, {"error": "ValidationFailure", "message": issues}).as_error("issue web"))
-    assert "body.csr: Required; bad; plain; odd" in said
+    message = str(refusal(422, {"error": "ValidationFailure", "message": issues}).as_error("issue web"))
+    assert "body.csr: Required; bad; plain; odd" in message
 
 
-def test_a_missing_permission_is_told_by_its_action_and_subject() -> None:
+def test_refusal_names_missing_permissions() -> None:
     details = [
         {"action": "issue-cert", "subject": "certificate-profiles", "inverted": False, "conditions": {}},
         {"action": ["read", "list"], "subject": "certificates"},
         {"action": "delete", "subject": "certificates", "inverted": True},
     ]
-    said = str(refusal(403, {"error": "PermissionDenied", "message": "no", "details": details}).as_error("issue web"))
-    assert said.endswith("lacks the permission: issue-cert on certificate-profiles, read/list on certificates")
+    message = str(
+        refusal(403, {"error": "PermissionDenied", "message": "no", "details": details}).as_error("issue web")
+    )
+    assert message.endswith("lacks the permission: issue-cert on certificate-profiles, read/list on certificates")
 
 
 @pytest.mark.parametrize(
     "body", [None, [], "x", 1, {"message": {"a": 1}}, {"error": [1], "message": [None, 1]}, {"details": [1, {}]}]
 )
-def test_a_refusal_of_any_form_is_one_printable_line(body: Any) -> None:
-    said = str(refusal(403, body).as_error("issue web"))
-    assert said.startswith("cannot issue web: the server answered 403")
-    assert said.isprintable()
+def test_refusal_is_one_printable_line(body: Any) -> None:
+    message = str(refusal(403, body).as_error("issue web"))
+    assert message.startswith("cannot issue web: the server answered 403")
+    assert message.isprintable()
     assert str(Refusal.of(Response(500, {}, b"\xff<html>")).as_error("x")) == "cannot x: the server answered 500"
 
 
-def test_the_servers_words_are_cleaned_and_cut() -> None:
-    said = str(refusal(400, {"message": "a\r\nb\x1b[2J" + "c" * 5_000}).as_error("issue web"))
-    assert said.isprintable()
-    assert len(said) < 400
+def test_refusal_cleans_and_shortens_server_message() -> None:
+    message = str(refusal(400, {"message": "a\r\nb\x1b[2J" + "c" * 5_000}).as_error("issue web"))
+    assert message.isprintable()
+    assert len(message) < 400

@@ -1,4 +1,4 @@
-"""What an Infisical issuer may be told, and what is wrong with the rest, by its place."""
+"""Test the settings of Infisical issuers: valid ones, and the place and message of each mistake."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def problems(**changes: Any) -> list[tuple[tuple[str | int, ...], str]]:
         {"ca-bundle": f"# für intern\n{bundle()}"},
         {"retry": {"max-retries": 5, "base-delay": "200ms", "max-delay": "5s"}, "pending-for": "14d"},
     ],
-    ids=["v2", "v1", "only to follow", "a private server", "another spelling", "its own authority", "patience"],
+    ids=["v2", "v1", "follow only", "private server", "alias of a login type", "own CA bundle", "retry settings"],
 )  # fmt: skip
-def test_what_is_right_passes(changes: dict) -> None:
+def test_settings_accept_valid_definitions(changes: dict) -> None:
     assert problems(**changes) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "place", "told"),
+    ("changes", "place", "message"),
     [
         ({"address": "http://infisical.example.com"}, ("address",), "must be https://"),
         ({"address": "infisical.example.com"}, ("address",), "address"),
@@ -78,10 +78,10 @@ def test_what_is_right_passes(changes: dict) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place_and_without_a_secret(changes: dict, place: tuple, told: str) -> None:
+def test_settings_report_place_without_secret(changes: dict, place: tuple, message: str) -> None:
     (problem,) = problems(**changes)
     assert problem[0] == place
-    assert told in problem[1]
+    assert message in problem[1]
     assert SECRET not in problem[1]
 
 
@@ -100,7 +100,7 @@ def identity_hash(**changes: Any) -> str:
         {"address": "https://APP.infisical.com:443/"},
     ],
 )
-def test_how_it_logs_in_and_how_patient_it_is_makes_no_other_issuer(changes: dict) -> None:
+def test_identity_ignores_login_and_retry_settings(changes: dict) -> None:
     assert identity_hash(**changes) == identity_hash()
 
 
@@ -113,12 +113,12 @@ def test_how_it_logs_in_and_how_patient_it_is_makes_no_other_issuer(changes: dic
         {"auth": {**GOOD["auth"], "organization": "another"}},
     ],
 )
-def test_another_server_or_profile_is_another_issuer(changes: dict) -> None:
+def test_identity_depends_on_server_and_profile(changes: dict) -> None:
     assert identity_hash(**changes) != identity_hash()
 
 
 @pytest.mark.parametrize("key", [f"client-secret:{SECRET}", "hunter2"])
-def test_a_key_that_may_be_a_secret_is_not_quoted_where_an_issuer_is_opened_either(key: str) -> None:
+def test_settings_do_not_quote_possible_secret_keys(key: str) -> None:
     definition = Component.model_validate({**GOOD, "auth": {**GOOD["auth"], key: None}})
     with pytest.raises(Misconfigured, match="is a space missing after a colon") as raised:
         ISSUERS.settings(definition)
