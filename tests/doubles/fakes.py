@@ -121,7 +121,7 @@ class FakeTable:
             return None
         outcome = items.read_outcome(item)
         if outcome is None:
-            raise Misconfigured(f"{key} of {name} is no outcome")
+            raise Misconfigured(f"{key} of {name} is not a valid outcome")
         return outcome
 
     def published(self, outcome: Outcome, at: datetime) -> None:
@@ -236,7 +236,7 @@ class FakeTable:
 
     def _owned(self, changes: Changes, held: ClaimedRecord) -> dict[str, Any]:
         if strange := set(changes) - OWNED:
-            raise ValueError(f"not the issuer's to write: {strange}")
+            raise ValueError(f"attributes that the issuer may not write: {strange}")
         return items.indexed(changes, held.name)
 
     def _require_ours(self, held: ClaimedRecord) -> dict[str, Any]:

@@ -290,7 +290,7 @@ def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, mo
     for part in parts[:1]:
         key = {"pk": part["pk"], "sk": part["sk"]}
         world.operator.dynamodb.delete_item(TableName=table, Key={**key, "pk": {"S": f"crl-part#{CA}#2#0"}})
-    with pytest.raises(Misconfigured, match="not whole"):
+    with pytest.raises(Misconfigured, match="is incomplete; publish a new one"):
         certificates.published(CA)
 
 

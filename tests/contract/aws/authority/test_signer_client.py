@@ -121,6 +121,6 @@ def test_missing_permission_to_invoke_is_misconfigured(asked, code: str) -> None
 def test_order_too_large_for_lambda_is_not_sent(asked) -> None:
     function, client = signer()
     many = tuple(Revoked(2**159 + number, START, "keyCompromise") for number in range(LARGEST // 80))
-    with pytest.raises(Unavailable, match="Lambda takes"):
+    with pytest.raises(Unavailable, match="Lambda accepts"):
         function.crl(CrlOrder(asked.ca, 7, START, START, many))
     assert client.events == []
