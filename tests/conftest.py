@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
 from tests.tools.local_stack import Emulator, emulator
 from tests.tools.peers import REFUSED
+
+# A busy machine generates inputs slowly, and a timed check says nothing about the code.
+settings.register_profile("evercert", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("evercert")
 
 
 @pytest.fixture(autouse=True)
