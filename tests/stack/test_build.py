@@ -37,7 +37,7 @@ def test_default_target_builds_from_wheels(tmp_path: Path, path_without_the_targ
     assert list(python.glob("pydantic_core/*.cpython-313-aarch64-linux-gnu.so"))
     assert not list(python.rglob("*x86_64*.so"))
     assert not (python / "botocore" / "data" / "ec2").exists()
-    assert (built / "EvercertLayer" / "python" / "evercert" / "issuance.py").exists()
+    assert (built / "EvercertLayer" / "python" / "evercert" / "issuance" / "run.py").exists()
     size = sum(file.stat().st_size for file in python.rglob("*") if file.is_file())
     assert size < 40 << 20
 

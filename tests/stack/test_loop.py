@@ -112,7 +112,7 @@ def test_prune_asks_before_deleting_and_keeps_the_secret(stack: Stack, tmp_path:
     keep = document(tmp_path, other, labels=labels)
     refused = stack.evercert("apply", keep, "--prune", "--label", f"team={name}")
     assert refused.returncode == 2
-    assert "add --yes" in refused.stderr
+    assert "pass --yes" in refused.stderr
     assert "was written" not in refused.stderr
     dry = stack.evercert("apply", keep, "--prune", "--label", f"team={name}", "--dry-run")
     assert f"- certificate {name} (delete)" in dry.stdout
