@@ -18,7 +18,7 @@ def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Str
     begins = chain.leaf.not_valid_before_utc
     # Issuers backdate certificates, which is most of the lifetime of a short one.
     span = chain.leaf.not_valid_after_utc - max(begins, min(now, begins + _DATED_BACK))
-    before = record.streak.times if pending.reason in UNASKED and _goes_on(record) and record.streak else ()
+    before = record.streak.times if pending.reason in UNASKED and _continues(record) and record.streak else ()
     return Streak(
         times=(*before, now)[-MOST_UNASKED:],
         lifetime=int(span.total_seconds()),
@@ -29,7 +29,7 @@ def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Str
 
 def require_no_loop(record: Record, reason: Reason, now: datetime) -> None:
     """Raise Looping if the next issuance would be the sixth within one lifetime without a request."""
-    if record.streak is None or reason not in UNASKED or not _goes_on(record):
+    if record.streak is None or reason not in UNASKED or not _continues(record):
         return
     times, lifetime = record.streak.times, timedelta(seconds=record.streak.lifetime)
     if len(times) == MOST_UNASKED and timedelta(0) <= now - times[0] < lifetime:
@@ -39,7 +39,7 @@ def require_no_loop(record: Record, reason: Reason, now: datetime) -> None:
         )
 
 
-def _goes_on(record: Record) -> bool:
+def _continues(record: Record) -> bool:
     """Whether the spec was not edited and no renewal was requested since the streak began."""
     streak = record.streak
     return streak is not None and (streak.generation, streak.requested_at) == (record.generation, record.requested_at)

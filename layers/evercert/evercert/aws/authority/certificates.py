@@ -46,8 +46,8 @@ class DynamoDBCertificates(DynamoDBCrls):
         for _ in range(ROUNDS):
             if not refused(self._client, writes, f"open request {request.id}"):
                 return request
-            if (stands := self._standing(request, token)) is not None:
-                return stands
+            if (existing := self._standing(request, token)) is not None:
+                return existing
         raise Unavailable(f"cannot open request {request.id}: it conflicts with another request")
 
     def _standing(self, request: RequestRecord, token: str | None) -> RequestRecord | None:
@@ -93,9 +93,9 @@ class DynamoDBCertificates(DynamoDBCrls):
             met = refused(self._client, writes, doing)
         if not met:
             return kept
-        if (stands := self.certificate(kept.id)) is None:
+        if (existing := self.certificate(kept.id)) is None:
             raise Unavailable(f"cannot {doing}: its request no longer exists")
-        return stands
+        return existing
 
     def fail(self, request: RequestRecord, error: str) -> None:
         """End the request in one transaction; a finished request stays unchanged."""

@@ -67,27 +67,27 @@ class DynamoDBSpecs(DynamoDBOperating):
 
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
         """Request a renewal; requests in the same millisecond count once, and a later request replaces the reason."""
-        wish = {"requested_at": at, "request_reason": reason}
+        fields = {"requested_at": at, "request_reason": reason}
         if due_at is None or due_at <= at:
-            return self._update(name, Update({**wish, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
-        return self._wish(name, wish, due_at, at)
+            return self._update(name, Update({**fields, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
+        return self._request_by(name, fields, due_at, at)
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """Make a record due; a run in progress notices by `woken_at`."""
-        self._wish(name, {"woken_at": now}, at, now)
+        self._request_by(name, {"woken_at": now}, at, now)
 
-    def _wish(self, name: str, wish: dict[str, Any], at: datetime, now: datetime) -> bool:
+    def _request_by(self, name: str, fields: dict[str, Any], at: datetime, now: datetime) -> bool:
         """Write a request, due by `at` and never later than before; return False if the record does not exist.
 
         If a run ends between the two attempts and moves the due time, the record is due at once.
         """
         later = "attribute_exists(#pk) AND (NOT attribute_type(#due_at, :text) OR #due_at > :at)"
-        if self._update(name, Update({**wish, **items.due(name, at)}), later, {":at": at, ":text": "S"}, "pk due_at"):
+        if self._update(name, Update({**fields, **items.due(name, at)}), later, {":at": at, ":text": "S"}, "pk due_at"):
             return True
         sooner = "attribute_exists(#pk) AND attribute_exists(#due_shard) AND #due_at <= :at"
-        if self._update(name, Update(wish), sooner, {":at": at}, "pk due_at due_shard"):
+        if self._update(name, Update(fields), sooner, {":at": at}, "pk due_at due_shard"):
             return True
-        return self._update(name, Update({**wish, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
+        return self._update(name, Update({**fields, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
 
     def remove(self, record: Record | Unreadable) -> None:
         """Delete the record with this uid; a certificate created later under the same name remains."""
