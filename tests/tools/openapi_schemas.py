@@ -102,14 +102,14 @@ _PROFILE = {
     "defaults": or_null(FREE),
 }
 ANSWERS: dict[str, Schema] = {
-    "IssuedToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
+    "GivenToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
     "Message": fields(message=TEXT),
     "Project": fields(id=ID, slug=TEXT, name=TEXT, type=TEXT),
     "Profile": fields(**_PROFILE),
     "ProfileFound": fields(certificateProfile=reference("Profile")),
     "Profiles": fields(certificateProfiles=array(reference("Profile")), totalCount=NUMBER),
     "ApplicationFound": fields(application=fields(id=ID, name=TEXT, projectId=ID)),
-    "AttachedProfiles": fields(profiles=array(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
+    "Attached": fields(profiles=array(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
     "Certificate": fields(("revokedAt", "revocationReason", "latestRenewalCertificateId", *_NAMES), **_CERTIFICATE),
     "CertificateFound": fields(certificate=reference("Certificate")),
     "Certificates": fields(certificates=array(reference("Certificate")), totalCount=NUMBER),

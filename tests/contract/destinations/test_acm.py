@@ -232,7 +232,7 @@ def test_certificate_without_adoption_is_unchanged(harness: Harness) -> None:
 
 def test_arn_of_another_certificate_is_refused(harness: Harness) -> None:
     arn = harness.open("api").deliver(bundle(), NO_DELIVERY).location
-    with pytest.raises(Misconfigured, match="holds certificate api; two cannot share it"):
+    with pytest.raises(Misconfigured, match="holds certificate api; two certificates cannot share it"):
         deliver(harness, bundle(number=1), arn=arn)
     assert len(harness.client.imports) == 1
 

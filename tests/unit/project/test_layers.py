@@ -27,6 +27,7 @@ FORBIDDEN = {
     "pki/keys.py": "boto3",
     "contracts/ports.py": "evercert.http_client.client",
     "schema.py": "evercert.pki.identifiers",
+    "aws/sns.py": "typer",
 }
 
 
@@ -65,3 +66,33 @@ def test_layers_refuse_a_forbidden_import(copy: Path, file: str, module: str) ->
     assert done.returncode == 1
     source = f"evercert.{file.removesuffix('.py').replace('/', '.')}"
     assert source in done.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("room", "module"),
+    [("host", "evercert.cli.files"), ("console", "evercert.cli.files"), ("acme", "evercert.issuers.self_signed")],
+    ids=["host", "console", "acme"],
+)
+def test_layers_hold_for_a_package_to_come(copy: Path, room: str, module: str) -> None:
+    folder = copy / room
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""A package to come."""\n')
+    (folder / "work.py").write_text(f"import {module}\n")
+    try:
+        done = lint(copy)
+    finally:
+        shutil.rmtree(folder)
+    assert done.returncode == 1
+    assert f"evercert.{room}" in done.stdout
+
+
+def test_layers_refuse_a_circle_of_packages(copy: Path) -> None:
+    path = copy / "authority" / "ca" / "definition.py"
+    text = path.read_text()
+    path.write_text(f"{text}\nimport evercert.authority.configuration.profiles\n")
+    try:
+        done = lint(copy)
+    finally:
+        path.write_text(text)
+    assert done.returncode == 1
+    assert "No cycles are allowed in evercert.authority" in done.stdout

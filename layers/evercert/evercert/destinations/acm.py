@@ -18,7 +18,7 @@ from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, tag_value
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
-from evercert.destinations.aws_account import InAccount
+from evercert.destinations.aws_account import InAccount, require_owned
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Gone, Misconfigured, Rejected
 from evercert.pki.certificate import Bundle, Chain
@@ -177,16 +177,8 @@ class ACM:
 
     def _require_ours(self, arn: str) -> None:
         """Raise Misconfigured if the certificate is not this stack's; IAM denies it too, but without the reason."""
-        found = self._tags_of(arn)
-        if found.get(STACK_TAG) != self._tags[STACK_TAG]:
-            raise Misconfigured(
-                f"ACM certificate {arn} does not belong to this stack; "
-                f"to adopt it run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
-            )
-        if found.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
-            raise Misconfigured(
-                f"ACM certificate {arn} holds certificate {found[CERTIFICATE_TAG]}; two cannot share it"
-            )
+        adopt = f"to adopt it run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
+        require_owned(self._tags_of(arn), self._tags, f"ACM certificate {arn}", adopt)
 
     def _imported(self, since: datetime | None) -> Iterator[str]:
         """Yield the ARNs of imports, newest first. Without `Includes.keyTypes` ACM lists only RSA certificates."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
+from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG
 from evercert.documents.spec import Model, text_of
+from evercert.errors import Misconfigured
 
 
 class InAccount(Model):
@@ -29,3 +32,14 @@ class InAccount(Model):
         """Return a suffix that distinguishes the same name elsewhere, such as ` in us-east-1 by arn:…:role/name`."""
         region = "" if self.region is None else f" in {self.region}"
         return region if self.role is None else f"{region} by {self.role}"
+
+
+def require_owned(found: Mapping[str, str], tags: Mapping[str, str], what: str, remedy: str) -> None:
+    """Raise Misconfigured unless the tags of a resource name this stack and this certificate.
+
+    IAM denies writes to other resources too, but without the reason.
+    """
+    if found.get(STACK_TAG) != tags[STACK_TAG]:
+        raise Misconfigured(f"{what} does not belong to this stack; {remedy}")
+    if (holds := found.get(CERTIFICATE_TAG, tags[CERTIFICATE_TAG])) != tags[CERTIFICATE_TAG]:
+        raise Misconfigured(f"{what} holds certificate {holds}; two certificates cannot share it")

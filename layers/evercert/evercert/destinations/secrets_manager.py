@@ -13,10 +13,10 @@ from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, tag_val
 from evercert.canonical_json import canonical_json, digest
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
-from evercert.destinations.aws_account import InAccount
+from evercert.destinations.aws_account import InAccount, require_owned
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
-from evercert.errors import Busy, Misconfigured, Rejected
+from evercert.errors import Busy, Rejected
 from evercert.pki.certificate import Bundle, to_pem
 from evercert.pki.keys import subject
 
@@ -162,15 +162,8 @@ class SecretsManager:
 
     def _require_ours(self, found: dict[str, Any]) -> None:
         tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
-        if tags.get(STACK_TAG) != self._tags[STACK_TAG]:
-            raise Misconfigured(
-                f"secret {self._secret} exists and does not belong to this stack; "
-                f"use another name, or adopt it: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
-            )
-        if tags.get(CERTIFICATE_TAG, self._tags[CERTIFICATE_TAG]) != self._tags[CERTIFICATE_TAG]:
-            raise Misconfigured(
-                f"secret {self._secret} holds certificate {tags.get(CERTIFICATE_TAG)}; two certificates cannot share it"
-            )
+        adopt = f"use another name, or adopt it: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
+        require_owned(tags, self._tags, f"secret {self._secret}", adopt)
 
     def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
         versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})

@@ -18,9 +18,8 @@ from evercert.schema import Model, Moment, text_of
 SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
 LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
-_HOST = re.compile(
-    r"[^\s@:/,.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s@:/,.\u3002\uff0e\uff61]+)+"
-)  # UTS 46 §2.3
+# The dots of UTS 46 §2.3 separate labels.
+_HOST = re.compile(r"[^\s@:/,.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s@:/,.\u3002\uff0e\uff61]+)+")
 
 
 def _common_name(value: str) -> str:

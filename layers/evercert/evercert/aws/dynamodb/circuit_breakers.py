@@ -35,9 +35,8 @@ class DynamoDBBreakers:
             return BreakerState(service, int(values["failures"]), from_text(values["shut_until"]))
         except (KeyError, TypeError, ValueError):
             if "shut_until" in values:
-                self.clear(
-                    BreakerState(service, shut_until=values["shut_until"])
-                )  # any value, because it is only compared
+                # Any value will do, because it is only compared.
+                self.clear(BreakerState(service, shut_until=values["shut_until"]))
             return BreakerState(service)
 
     def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:

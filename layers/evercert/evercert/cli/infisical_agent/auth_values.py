@@ -16,9 +16,8 @@ IDENTITY = "INFISICAL_MACHINE_IDENTITY_ID"
 KEY_FILE = "INFISICAL_GCP_IAM_SERVICE_ACCOUNT_KEY_FILE_PATH"
 USERNAME, PASSWORD = "INFISICAL_LDAP_USERNAME", "INFISICAL_LDAP_PASSWORD"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CLIENT_SECRET = re.compile(
-    r"[^\s./\\]{16,}"
-)  # Infisical issues 64 hexadecimal digits; paths contain an excluded character
+# Infisical issues 64 hexadecimal digits; paths contain an excluded character.
+_CLIENT_SECRET = re.compile(r"[^\s./\\]{16,}")
 _IDS, _FREE = ("client-id", "identity-id"), ("username", "password")
 _SECRET = ("client-secret", "password", "service-account-key")
 Value = str | dict[str, Any] | None
