@@ -69,6 +69,7 @@ def test_tutorial_commands_succeed(stack: Stack, page: Path, tmp_path: Path) -> 
         "PATH": ":".join(map(str, path)),
         "HOME": os.environ.get("HOME", str(tmp_path)),
         "EVERCERT_TARGET": "host",
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **stack.running.environment,
     }
     script = "\n".join(f"echo '+ {number}'; {one}" for number, one in enumerate(commands(page), 1))
