@@ -1,0 +1,158 @@
+"""Validation of certification paths (RFC 5280 §6.1): choose the first valid one, or say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from evercert.pki.path import name_constraints
+from evercert.pki.path.builder import Candidate, PathBuilder
+from evercert.pki.path.fields import Fields
+from evercert.pki.path.rules import (
+    ANY_PURPOSE,
+    CLIENT_AUTH,
+    SERVER_AUTH,
+    Fault,
+    anchor_faults,
+    ca_faults,
+    common_faults,
+    leaf_faults,
+)
+
+MAX_POOL = 50
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path, leaf first, and what is wrong with it; without faults it is valid."""
+
+    certificates: tuple[x509.Certificate, ...]
+    faults: tuple[Fault, ...]
+    anchored: bool
+
+    def faults_of_leaf(self) -> list[Fault]:
+        """Return the faults of the leaf itself."""
+        return [fault for fault in self.faults if fault.certificate.certificate == self.certificates[0]]
+
+    def faults_above(self) -> list[Fault]:
+        """Return the faults of the other certificates: the leaf may be good under another chain."""
+        return [fault for fault in self.faults if fault.certificate.certificate != self.certificates[0]]
+
+
+def validate(
+    leaf: x509.Certificate,
+    others: Iterable[x509.Certificate],
+    now: datetime,
+    *,
+    anchors: Iterable[x509.Certificate] | None = None,
+    purposes: Collection[str] = (),
+    strict: bool = False,
+) -> Path:
+    """Return the first valid path from the leaf, or the one with the fewest faults.
+
+    `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
+    certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
+    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. Raises ValueError for a
+    malformed leaf, and for more than MAX_POOL certificates.
+    """
+    pool = list(dict.fromkeys(others))
+    if len(pool) > MAX_POOL:
+        raise ValueError(f"a chain of {len(pool)} certificates: at most {MAX_POOL} are supported")
+    readable, problems = _parsed(pool)
+    trusted = None if anchors is None else _parsed(anchors)[0]
+    parsed = Fields(leaf)
+    builder = PathBuilder(readable, trusted)
+    validation = _Validation(builder, parsed, now, frozenset(purposes), strict, problems)
+    best: Path | None = None
+    for candidate in builder.paths(parsed):
+        path = validation.path(candidate)
+        if not path.faults:
+            return path
+        if best is None or len(path.faults) < len(best.faults):
+            best = path
+    if best is None:
+        raise ValueError("no path")
+    return best
+
+
+def _parsed(certificates: Iterable[x509.Certificate]) -> tuple[list[Fields], list[str]]:
+    """Return the fields of each certificate, and why others cannot be parsed: those lead nowhere."""
+    found, problems = [], []
+    for certificate in certificates:
+        try:
+            found.append(Fields(certificate))
+        except (ValueError, x509.InvalidVersion) as error:
+            problems.append(str(error))
+    return found, problems
+
+
+@dataclass(frozen=True)
+class _Validation:
+    builder: PathBuilder
+    leaf: Fields
+    now: datetime
+    purposes: frozenset[str]
+    strict: bool
+    unreadable: list[str]  # why certificates at hand cannot be parsed
+
+    def path(self, candidate: Candidate) -> Path:
+        faults = [fault for fault in self._faults(candidate) if self.strict or not fault.strict]
+        certificates = tuple(fields.certificate for fields in candidate.certificates)
+        return Path(certificates, tuple(faults), candidate.anchored)
+
+    def _faults(self, candidate: Candidate) -> Iterator[Fault]:
+        leaf, *above = candidate.certificates
+        anchor = candidate.certificates[-1] if candidate.anchored else None
+        yield from leaf_faults(leaf)
+        for fields in candidate.certificates:
+            yield from common_faults(fields, self.now, anchor=fields is anchor)
+        for fields in above:
+            yield from anchor_faults(fields) if fields is anchor else ca_faults(fields)
+        yield from self._end_faults(candidate)
+        yield from _path_length_faults(above)
+        yield from self._purpose_faults(candidate.certificates)
+        for depth, ca in enumerate(above, 1):
+            below = list(candidate.certificates[:depth])
+            yield from (Fault(found, text) for found, text in name_constraints.faults(ca, below, leaf))
+
+    def _end_faults(self, candidate: Candidate) -> Iterator[Fault]:
+        top = candidate.certificates[-1]
+        if candidate.anchored:
+            return
+        if self.builder.exhausted:
+            yield Fault(top, "no path to a root within the limits of length and signatures")
+        elif self.builder.anchors is not None:
+            yield Fault(top, "none of the trusted certificates issued it")
+        elif top is self.leaf:
+            others = f"; another one cannot be parsed: {self.unreadable[0]}" if self.unreadable else ""
+            yield Fault(top, f"no certificate of the chain issued it{others}")
+        elif top.self_issued and (top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)):
+            yield Fault(top, "its signature is invalid")
+
+    def _purpose_faults(self, certificates: Sequence[Fields]) -> Iterator[Fault]:
+        leaf = certificates[0].extended_key_usage
+        wanted = self.purposes
+        if not wanted and leaf is not None:  # not requested: the purposes that the leaf has are to be of use
+            wanted = frozenset([SERVER_AUTH]) if SERVER_AUTH in leaf else leaf
+        usable = set(wanted) or {SERVER_AUTH, CLIENT_AUTH}
+        for fields in certificates:
+            allowed = fields.extended_key_usage
+            if allowed is None or ANY_PURPOSE in allowed or ANY_PURPOSE in usable:
+                continue
+            if self.purposes - allowed or not usable & allowed:
+                yield Fault(fields, "its extended key usage does not allow the purposes of the certificate")
+                return
+            usable &= allowed
+
+
+def _path_length_faults(above: Sequence[Fields]) -> Iterator[Fault]:
+    """Yield CAs with more CAs below them than they allow; self-issued ones do not count (RFC 5280 §6.1.4 l, m)."""
+    below = 0
+    for ca in above:
+        length = ca.basic_constraints[1] if ca.basic_constraints is not None else None
+        if length is not None and below > length:
+            yield Fault(ca, f"its path length allows {length} CAs below it, and there are {below}")
+        below += not ca.self_issued

@@ -1,0 +1,223 @@
+"""Validation of whole paths (RFC 5280 §6.1): dates, path lengths, purposes, and the choice among paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from evercert.pki.path.validation import Path, validate
+from tests.doubles.fakes import START
+from tests.samples.certificates import private_key
+from tests.samples.chains import Entity, dn, issue, leaf, patched, version_1
+
+CLIENT, SERVER, EMAIL = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.4"
+ROOT = issue(dn("Root", "Test Org"))
+ISSUING = issue("Issuing", ROOT)
+LEAF = leaf(ISSUING)
+DAY = timedelta(days=1)
+
+
+def judged(subject: Entity, *others: Entity, now: datetime = START, **settings: Any) -> Path:
+    return validate(subject.certificate, [other.certificate for other in others], now, **settings)
+
+
+def texts(path: Path) -> list[str]:
+    return [str(fault) for fault in path.faults]
+
+
+def path_of(path: Path) -> list[x509.Certificate]:
+    return list(path.certificates)
+
+
+def certificates(*entities: Entity) -> list[x509.Certificate]:
+    return [entity.certificate for entity in entities]
+
+
+def test_validate_accepts_a_chain_with_its_root() -> None:
+    path = judged(LEAF, ISSUING, ROOT)
+    assert (texts(path), path.anchored, path_of(path)) == ([], True, certificates(LEAF, ISSUING, ROOT))
+
+
+def test_validate_accepts_a_chain_without_its_root() -> None:
+    path = judged(LEAF, ISSUING)
+    assert (texts(path), path.anchored, path_of(path)) == ([], False, certificates(LEAF, ISSUING))
+
+
+@pytest.mark.parametrize("order", [(1, 0), (1, 0, 1, 0), (0, 0, 1)], ids=["reversed", "repeated", "twice"])
+def test_validate_puts_the_chain_in_order(order: Sequence[int]) -> None:
+    above = (ISSUING, ROOT)
+    assert path_of(judged(LEAF, *(above[at] for at in order))) == certificates(LEAF, ISSUING, ROOT)
+
+
+def test_validate_leaves_out_what_leads_nowhere() -> None:
+    strangers = issue("Other"), issue("Issuing", issue("Root"))
+    assert path_of(judged(LEAF, strangers[0], ISSUING, strangers[1], ROOT)) == certificates(LEAF, ISSUING, ROOT)
+
+
+def test_validate_keeps_a_self_issued_link_certificate() -> None:
+    """After a root's key change the new key is certified by the old one, under the same name (RFC 4210 §4.4)."""
+    new = private_key("EC_prime256v1", 7)
+    link = issue(ROOT.name, ROOT, key=new)
+    issuing = issue("Issuing", link)
+    last = leaf(issuing)
+    path = judged(last, issuing, link, ROOT)
+    assert (texts(path), path_of(path)) == ([], certificates(last, issuing, link, ROOT))
+
+
+def test_validate_prefers_a_path_that_ends_with_a_root() -> None:
+    older = issue("Older Root")
+    cross = issue(ROOT.name, older, key=ROOT.key)
+    assert path_of(judged(LEAF, ISSUING, cross, ROOT)) == certificates(LEAF, ISSUING, ROOT)
+    assert path_of(judged(LEAF, ISSUING, cross)) == certificates(LEAF, ISSUING, cross)
+
+
+def test_validate_takes_the_valid_one_of_two_paths() -> None:
+    expired = issue("Issuing", ROOT, key=ISSUING.key, begins=-10 * DAY, lasts=DAY)
+    assert path_of(judged(LEAF, expired, ISSUING, ROOT)) == certificates(LEAF, ISSUING, ROOT)
+
+
+def test_validate_compares_names_by_section_7_1() -> None:
+    issuing = issue("Issuing", ROOT, issuer_name=dn("ROOT", "test  org"))
+    last = leaf(issuing)
+    assert texts(judged(last, issuing, ROOT)) == []
+
+
+def test_validate_accepts_a_teletex_name_of_a_ca() -> None:
+    root = issue(dn("Root", "Mxller GmbH"))
+    root = patched(root, root, b"\x0c\x0bMxller GmbH", b"\x14\x0bM\xfcller GmbH")
+    issuing = issue("Issuing", Entity(root.certificate, root.key), issuer_name=dn("Root", "Mxller GmbH"))
+    issuing = patched(issuing, root, b"\x0c\x0bMxller GmbH", b"\x14\x0bM\xfcller GmbH")
+    path = judged(leaf(issuing), issuing, root)
+    assert (texts(path), len(path.certificates)) == ([], 3)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2], ids=["leaf", "issuing", "root"])
+@pytest.mark.parametrize(("begins", "lasts", "word"), [(-9, 8, "after"), (1, 9, "before")], ids=["ended", "ahead"])
+def test_validate_refuses_any_certificate_outside_its_dates(position: int, begins: int, lasts: int, word: str) -> None:
+    dates = [{"begins": begins * DAY, "lasts": lasts * DAY} if at == position else {} for at in range(3)]
+    root = issue("Root", **dates[2])
+    issuing = issue("Issuing", root, **dates[1])
+    (text,) = texts(judged(leaf(issuing, **dates[0]), issuing, root))
+    assert f"it is not valid {word}" in text
+
+
+def test_validate_ends_at_not_after_as_openssl_does() -> None:
+    end = LEAF.certificate.not_valid_after_utc
+    assert texts(judged(LEAF, ISSUING, ROOT, now=end - timedelta(seconds=1))) == []
+    assert "not valid after" in texts(judged(LEAF, ISSUING, ROOT, now=end))[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"ca": None}, "it has no basic constraints"),
+        ({"ca": False}, "its basic constraints lack CA:TRUE"),
+        ({"usages": ("crl_sign",)}, "does not allow signing certificates"),
+        ({"extended": (EMAIL,)}, "does not allow the purposes"),
+        ({"key": private_key("RSA_1024")}, "1024 bits"),
+        (
+            {"extensions": [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]},
+            "1.2.3.4",
+        ),
+    ],
+    ids=["no-constraints", "not-a-ca", "no-cert-sign", "purpose", "weak-key", "critical"],
+)
+def test_validate_refuses_an_unusable_intermediate(changes: dict[str, Any], text: str) -> None:
+    root = issue("Root")
+    issuing = issue("Issuing", root, **changes)
+    last = leaf(issuing, digest=hashes.SHA256())
+    path = judged(last, issuing, root)
+    assert text in "; ".join(texts(path))
+    assert (path.faults_of_leaf(), len(path.faults_above())) == ([], len(path.faults))
+
+
+def test_validate_obeys_the_path_length() -> None:
+    root = issue("Root")
+    first = issue("First", root, path_length=0)
+    second = issue("Second", first)
+    assert "path length allows 0" in texts(judged(leaf(second), second, first, root))[0]
+    assert texts(judged(leaf(first), first, root)) == []
+
+
+def test_validate_obeys_the_path_length_of_the_root() -> None:
+    root = issue("Root", path_length=0)
+    issuing = issue("Issuing", root)
+    assert "path length allows 0" in texts(judged(leaf(issuing), issuing, root))[0]
+
+
+def test_validate_does_not_count_self_issued_for_path_length() -> None:
+    root = issue("Root", path_length=0)
+    link = issue("Root", root)
+    assert texts(judged(leaf(link), link, root)) == []
+
+
+def test_validate_refuses_a_broken_signature() -> None:
+    forged = leaf(Entity(ISSUING.certificate, private_key("EC_prime256v1", 9)), authority_key=False)
+    assert "no certificate of the chain issued it" in texts(judged(forged, ISSUING, ROOT))[0]
+
+
+def test_validate_refuses_a_root_with_a_broken_signature() -> None:
+    root = patched(ROOT, Entity(ROOT.certificate, private_key("EC_prime256v1", 9)), b"Test Org", b"Test Org")
+    assert "its signature is invalid" in texts(judged(LEAF, ISSUING, root))[0]
+
+
+def test_validate_refuses_a_key_identifier_of_another_key() -> None:
+    other = x509.AuthorityKeyIdentifier(b"other", None, None)
+    last = leaf(ISSUING, authority_key=False, more=[(other, False)])
+    assert "no certificate of the chain issued it" in texts(judged(last, ISSUING, ROOT))[0]
+
+
+def test_validate_accepts_a_version_1_root() -> None:
+    root = version_1(ROOT)
+    assert root.certificate.version is x509.Version.v1
+    assert texts(judged(LEAF, ISSUING, root)) == []
+
+
+def test_validate_refuses_a_version_1_intermediate() -> None:
+    issuing = version_1(ISSUING, ROOT)
+    assert "no basic constraints" in texts(judged(LEAF, issuing, ROOT))[0]
+
+
+def test_validate_requires_each_requested_purpose() -> None:
+    issuing = issue("Issuing", ROOT, extended=(SERVER,))
+    both = leaf(issuing, extended=(SERVER, CLIENT))
+    assert texts(judged(both, issuing, ROOT)) == []
+    assert "purposes" in texts(judged(both, issuing, ROOT, purposes=[CLIENT]))[0]
+
+
+def test_validate_reports_strict_faults_only_on_request() -> None:
+    last = leaf(ISSUING, authority_key=False)
+    assert texts(judged(last, ISSUING, ROOT)) == []
+    assert "no authority key identifier" in texts(judged(last, ISSUING, ROOT, strict=True))[0]
+
+
+def test_validate_trusts_only_the_given_anchors() -> None:
+    assert "none of the trusted" in texts(judged(LEAF, ISSUING, ROOT, anchors=[]))[0]
+    assert texts(judged(LEAF, ISSUING, anchors=[ROOT.certificate])) == []
+    assert texts(judged(LEAF, anchors=[ISSUING.certificate])) == []
+
+
+def test_validate_names_certificates_that_it_cannot_parse() -> None:
+    broken = patched(ISSUING, ROOT, bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d0f"))
+    (text,) = texts(judged(LEAF, broken))
+    assert "no certificate of the chain issued it" in text
+    assert "occurs twice" in text
+
+
+def test_validate_ends_within_its_limits() -> None:
+    """A hundred CAs of one name and key form a maze without a way out."""
+    key = private_key("EC_prime256v1", 3)
+    root = Entity(issue("Maze", key=key).certificate, key)
+    maze = [issue("Maze", Entity(root.certificate, key), key=private_key("EC_prime256v1", at)) for at in range(40)]
+    last = leaf(issue("Maze", key=private_key("EC_prime256v1", 99)), authority_key=False)
+    assert judged(last, *maze).faults
+
+
+def test_validate_refuses_more_certificates_than_it_reads() -> None:
+    with pytest.raises(ValueError, match="51 certificates"):
+        judged(LEAF, *[issue("One")] * 1, *[issue(f"CA {at}") for at in range(50)])
