@@ -1,7 +1,8 @@
 """Remove each safeguard, one at a time, and run the tests that must fail.
 
 The mutants are data: a `mutants.toml` beside the unit tests of each package. A mutant that survives is a safeguard
-that no test holds: exit code 1. `--write` generates the tables of docs/maintainers/promises.md.
+that no test holds: exit code 1. Arguments choose packages, such as `pki/path issuance`. `--write` generates the tables
+of docs/maintainers/promises.md.
 """
 
 from __future__ import annotations
@@ -94,16 +95,17 @@ def main() -> int:
     if sys.argv[1:] == ["--write"]:
         PAGE.write_text(page(PAGE.read_text()))
         return 0
-    suites = sorted({mutant.tests for mutant in MUTANTS})
+    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.file.startswith(tuple(sys.argv[1:]))]
+    suites = sorted({mutant.tests for mutant in chosen})
     if subprocess.run([sys.executable, "-m", "pytest", "-q", "--no-header", *suites], cwd=ROOT, check=False).returncode:
         sys.exit("the tests fail without any mutant: fix them first")
     survivors = []
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        for number, (mutant, noticed) in enumerate(zip(MUTANTS, workers.map(is_noticed, MUTANTS), strict=True), 1):
+        for number, (mutant, noticed) in enumerate(zip(chosen, workers.map(is_noticed, chosen), strict=True), 1):
             verdict = "noticed " if noticed else "SURVIVED"
-            print(f"{number:2d}/{len(MUTANTS)}  {verdict}  {mutant.safeguard}", flush=True)
+            print(f"{number:2d}/{len(chosen)}  {verdict}  {mutant.safeguard}", flush=True)
             survivors += [] if noticed else [mutant.safeguard]
-    print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants noticed")
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants noticed")
     return 1 if survivors else 0
 
 

@@ -2,6 +2,7 @@
 
 EvercertError
 ├── Rejected         the spec, CSR or policy can never pass       → record, announce, stop until the spec changes
+│   └── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
 ├── Unavailable      throttled, timed out or 5xx                  → record, announce, retry with back-off
 │   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
 │   ├── Busy         one resource is locked, the service is up    → retry; the service's breaker stays closed
@@ -39,6 +40,10 @@ class Rejected(EvercertError):
     kind = "rejected"
     abandons = True
     stops = True
+
+
+class Mismatch(Rejected):
+    """The issuer's certificate does not match the request, or no peer would ever accept it."""
 
 
 class Unavailable(EvercertError):

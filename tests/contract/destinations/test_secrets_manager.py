@@ -222,7 +222,7 @@ def test_delivery_refuses_an_oversized_bundle() -> None:
     made = bundle()
     huge = Bundle(SimpleNamespace(
         leaf=made.chain.leaf, leaf_pem="x" * 70_000, issuers_pem="", top_pem="", fullchain_pem="", serial_number="0",
-        fingerprint_sha256="0",
+        fingerprint_sha256="0", ends=made.chain.ends,
     ), made.private_key)  # fmt: skip
     with pytest.raises(Rejected, match="65536"):
         open_destination().deliver(huge, NO_DELIVERY)

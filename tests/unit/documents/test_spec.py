@@ -287,7 +287,7 @@ def misfits_of(wanted):
     name = "web"
     request = Request(name, wanted, wanted.csr, 1, "t", datetime(2026, 1, 15, tzinfo=UTC))
     chain = SelfSigned(SelfSigned.Settings()).issue_with(request, KEY).chain
-    return misfits(chain, wanted.attributes, KEY.public_bytes(), request.now)
+    return misfits(chain, wanted.attributes, KEY.public_bytes())
 
 
 @pytest.mark.parametrize(

@@ -342,7 +342,7 @@ def test_profile_chooses_unrequested_usages(bench: Bench, profiled: bool, fits: 
             attributes = request.spec.attributes.model_copy(update=usages)
             asked = request.spec.model_copy(update={"attributes": attributes})
             answer = super().issue(Request(request.certificate, asked, None, 1, "", request.now))
-            return Issued(answer.chain, answer.private_key, answer.reference, profiled)
+            return Issued(answer.chain, answer.private_key, answer.reference, profiled=profiled)
 
     bench.issuers.known["main"] = OpenIssuer(Profile(), "profile")
     bench.want(theirs())

@@ -8,7 +8,6 @@ import pytest
 
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer
 from evercert.errors import Misconfigured, Rejected, Unavailable
-from evercert.pki.certificate import misfits
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.unit.issuance.helpers import SELF_SIGNED, announced
@@ -243,19 +242,3 @@ def test_issuer_edit_during_run_is_due_at_once(bench: Bench) -> None:
     bench.issuers.known["main"] = OpenIssuer(Meanwhile(), "self-signed")
     bench.run()
     assert bench.record().due_at == bench.clock()
-
-
-def test_unreadable_certificate_is_a_misfit(bench: Bench, ca: ScriptedCA) -> None:
-    """Two SAN extensions: a certificate that `cryptography` reads, but whose extensions it refuses."""
-
-    class Leaf:
-        @property
-        def extensions(self):
-            raise ValueError("duplicate extension")
-
-    class Broken:
-        leaf = Leaf()
-
-    assert misfits(Broken(), spec().attributes, b"", bench.clock()) == [
-        "its extensions or its public key cannot be parsed"
-    ]

@@ -30,11 +30,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Issued:
-    """An issued certificate; `reference` is the issuer's own id of it."""
+    """An issued certificate; its chain may be in any order.
+
+    `reference` is the issuer's own id of it, `handle` makes `Issuer.issue` return the same certificate again.
+    """
 
     chain: Chain
     private_key: PrivateKey | None = None  # set if the issuer generated the key
     reference: str | None = None
+    handle: str | None = None
     profiled: bool = False  # the issuer's profile chooses usages that were not requested
 
 

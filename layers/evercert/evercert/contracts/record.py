@@ -16,6 +16,7 @@ from evercert.schema import Instant
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without the fields for issuers
 # that generate keys, have their own certificate ids and wait for approvals.
 SCHEMA = 3
+WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
 Reason = Literal[
     "missing", "spec-changed", "issuer-changed", "requested", "revoked", "replaced", "near-expiry", "drifted"
@@ -55,12 +56,12 @@ class Facts(Part):
     def of(
         cls, chain: Chain, revision: int, obtained_at: datetime | None = None, reference: str | None = None
     ) -> Facts:
-        """Return the facts of the chain's leaf."""
+        """Return the facts of the chain's leaf; it ends when the first certificate of its chain does."""
         return cls(
             revision=revision,
             serial_number=chain.serial_number,
             not_before=chain.leaf.not_valid_before_utc,
-            not_after=chain.leaf.not_valid_after_utc,
+            not_after=chain.ends,
             fingerprint_sha256=chain.fingerprint_sha256,
             common_name=chain.common_name,
             names=tuple(map(str, chain.identifiers)),

@@ -198,7 +198,7 @@ def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
         "ca_certificate": chain.top_pem,
         "fullchain": chain.leaf_pem + issuers,
         "serial_number": chain.serial_number,
-        "not_after": chain.leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "not_after": chain.ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "fingerprint_sha256": chain.fingerprint_sha256,
     }
 

@@ -11,7 +11,8 @@ from cryptography import x509
 
 from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
-from evercert.errors import EvercertError, Rejected, Unavailable
+from evercert.errors import EvercertError, Mismatch, Rejected, Unavailable
+from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.delivery import Result, next_slot
 from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
@@ -29,6 +30,7 @@ from evercert.scheduling.schedule import (
 from evercert.timestamps import to_text
 
 LONGEST_RETRY_AFTER = timedelta(days=1)
+LONGEST_MISMATCH, MAX_DOUBLINGS = timedelta(days=30), 5
 
 
 def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclusion:
@@ -66,8 +68,8 @@ def conclude_failure(
     attempt: Attempt, error: EvercertError, result: Result | None = None, *, from_status_check: bool = False
 ) -> Conclusion:
     """Conclude a run in which no destination took the revision."""
-    record, pending, now = attempt.record, attempt.pending, attempt.now
-    facts = record.facts
+    record, now, facts = attempt.record, attempt.now, attempt.record.facts
+    pending = error.pending if isinstance(error, UnusableChain) else attempt.pending
     not_after = facts.not_after if facts is not None else None
     retry = _retry_at(attempt, error, not_after)
     # A revision that a destination refused can still be delivered; one that the issuer refused is dropped.
@@ -205,6 +207,8 @@ def _note_on_clamping(record: Record, facts: Facts) -> str | None:
 
 
 def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None) -> datetime:
+    if isinstance(error, Mismatch):  # each attempt issues and revokes a certificate: ever fewer of them
+        return attempt.now + min(REJECTED_FOR * (1 << min(attempt.record.failures, MAX_DOUBLINGS)), LONGEST_MISMATCH)
     if error.stops:
         return attempt.now + REJECTED_FOR
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)

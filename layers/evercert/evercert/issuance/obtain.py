@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from cryptography import x509
-
 from evercert.contracts.issuer import (
     Canceller,
     Forgetter,
@@ -25,11 +23,12 @@ from evercert.contracts.issuer import (
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Misconfigured, NotYet, Rejected, SealBroken, Unavailable
+from evercert.errors import GaveUp, Misconfigured, Mismatch, NotYet, Rejected, SealBroken, Unavailable
+from evercert.issuance.answer_check import UnusableChain, check
 from evercert.issuance.circuit_breaker import Breaker
-from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
-from evercert.pki.certificate import Chain, misfits
-from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.pki.algorithms import KeyAlgorithm
+from evercert.pki.certificate import Chain
+from evercert.pki.keys import PrivateKey
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
@@ -82,8 +81,8 @@ class Obtainer:
     ) -> tuple[Pending, Chain | None]:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
-        `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline, and
-        Rejected for a certificate that does not match the request.
+        `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline,
+        Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
         request = _build_request(record, pending, now, again=again)
@@ -102,11 +101,13 @@ class Obtainer:
                 "waits_for": answer.waits_for and printable(answer.waits_for),
             }
             return pending.model_copy(update=handle), None
-        self._require_match(record, pending, answer, opened)
-        changes = {"chain": answer.chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference}
+        chain = self._require_match(record, pending, answer, opened)
+        changes = {
+            "chain": chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference, "waits_for": None,
+        }  # fmt: skip
         if pending.csr is None and answer.private_key is not None:
             changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
-        return pending.model_copy(update=changes), answer.chain
+        return pending.model_copy(update=changes), chain
 
     def abandon(
         self, record: Record, pending: Pending, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
@@ -194,44 +195,37 @@ class Obtainer:
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)
 
-    def _require_match(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> None:
-        problems = find_misfits(record, pending, issued, self.clock())
-        if not problems:
-            return
-        done = "not revoked: the issuer cannot revoke"
+    def _require_match(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> Chain:
+        """Return the chain in order; revoke a certificate that does not match, and raise Mismatch.
+
+        Raises UnusableChain if only the chain has to change: a new certificate would get the same one.
+        """
+        verdict = check(record, pending, issued, self.clock())
+        issuer = record.spec.issuer
+        if verdict.mismatches:
+            done = self._revoke(record, issued, opened)
+            problems = "; ".join(verdict.mismatches)
+            raise Mismatch(f"the certificate of issuer {issuer} does not match the request: {problems}; {done}")
+        if verdict.chain_faults:
+            raise UnusableChain.of(verdict, record, pending, issued)
+        return verdict.chain
+
+    def _revoke(self, record: Record, issued: Issued, opened: OpenIssuer) -> str:
         if record.spec.certificate_id is not None:
-            done = "left as is: it was issued elsewhere"
-        elif isinstance(opened.issuer, Revoker):
-            try:
-                opened.issuer.revoke(issued.chain, issued.reference)
-                done = "revoked"
-            except (Rejected, Unavailable, Misconfigured) as error:
-                done = f"revocation failed: {error}"
-        raise Rejected(
-            f"the certificate of issuer {record.spec.issuer} does not fit the request: {'; '.join(problems)}; {done}"
-        )
+            return "left as is: it was issued elsewhere"
+        if not isinstance(opened.issuer, Revoker):
+            return "not revoked: the issuer cannot revoke"
+        try:
+            opened.issuer.revoke(issued.chain, issued.reference)
+        except (Rejected, Unavailable, Misconfigured) as error:
+            return f"revocation failed: {error}"
+        return "revoked"
 
 
 def _reason_to_keep(record: Record, pending: Pending) -> str | None:
     if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
         return "it is in use"
     return "it was issued elsewhere" if pending.followed else None
-
-
-def find_misfits(record: Record, pending: Pending, issued: Issued, now: datetime) -> list[str]:
-    """Return the mismatches between request and answer; a followed certificate may have any attributes."""
-    attributes = None if record.spec.certificate_id is not None else record.spec.attributes
-    if pending.csr is not None:
-        public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
-    elif issued.private_key is not None:
-        public_key = issued.private_key.public_bytes()
-    else:
-        return ["it has no usable private key"]
-    found = misfits(issued.chain, attributes, public_key, now, profiled=issued.profiled)
-    wanted = record.spec.private_key.known
-    if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
-        found.append(f"its key is not {wanted}")
-    return found
 
 
 def _build_request(record: Record, pending: Pending, now: datetime, *, again: bool) -> Request:

@@ -203,8 +203,9 @@ class _Run:
             pending, chain = self.steps.obtainer.request(self.record, requested, opened, again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
-            soon = nudge_at is not None and nudge_at <= now + LONGEST_NUDGE  # else the tick is exact enough
-            nudge_at = nudge_at if soon else None
+            nudge_at = (
+                None if nudge_at is None or nudge_at > now + LONGEST_NUDGE else nudge_at
+            )  # the tick is exact enough
             if pending.waits_for is not None and pending.waits_for != requested.waits_for:
                 return replace(conclusion.conclude_pending(self._attempt(), pending), nudge_at=nudge_at)
             changes = {"pending": pending, "state": "pending"}
@@ -214,6 +215,8 @@ class _Run:
         issuances = streak(self.record, pending, chain, self.ports.clock())
         self.ports.records.update(self.held, {"pending": pending, "streak": issuances})
         self.pending = pending
+        if chain.begins > self.ports.clock():
+            return replace(wait_until(self._attempt(), "waiting", chain.begins), nudge_at=chain.begins)
         return self._deliver(pending, chain)
 
     def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from evercert.pki.attributes import Attributes, SignatureAlgorithm
-from evercert.pki.identifiers import Identifier, from_general_name
+from evercert.pki.identifiers import Identifier, from_der
 from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.pki.path.builder import is_self_signed
+from evercert.pki.path.fields import Fields
 from evercert.pki.subject import differences
-from evercert.pki.usages import extended_key_usages_of, in_the_standard, key_usages_of
+from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard
 from evercert.schema import printable
 
-AHEAD = timedelta(minutes=5)  # tolerated clock skew of issuers
-LONGEST_CHAIN = 10
+MAX_CERTIFICATES = 50  # in one answer, extra ones included; a path has at most twelve
+_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,20}CERTIFICATE)-----[^-]{0,100000}-----END \1-----")
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A certificate chain, leaf first."""
+    """A certificate chain, leaf first; as an issuer answers, the others may be in any order."""
 
     certificates: tuple[x509.Certificate, ...]
+    unreadable: tuple[str, ...] = ()  # why further certificates cannot be parsed
 
     @classmethod
     def from_pem(cls, pem: str) -> Chain:
-        """Parse concatenated PEM; raise ValueError if it has no certificates, or more than ten."""
-        certificates = x509.load_pem_x509_certificates(pem.encode())
-        if len(certificates) > LONGEST_CHAIN:
-            raise ValueError(f"chain of {len(certificates)} certificates: at most {LONGEST_CHAIN} are supported")
-        return cls(tuple(certificates))
+        """Parse concatenated PEM without duplicates; raise ValueError if the first certificate cannot be parsed.
+
+        Others that cannot be parsed are left out and named in `unreadable`.
+        """
+        blocks = [match.group() for match in _PEM_BLOCK.finditer(pem)]
+        if not blocks:
+            raise ValueError("no PEM certificate found")
+        if len(blocks) > MAX_CERTIFICATES:
+            raise ValueError(f"chain of {len(blocks)} certificates: at most {MAX_CERTIFICATES} are supported")
+        found, problems = [load(blocks[0])], []
+        for block in blocks[1:]:
+            try:
+                found.append(load(block))
+            except ValueError as error:
+                problems.append(str(error))
+        return cls(tuple(dict.fromkeys(found)), tuple(problems))
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -59,8 +74,18 @@ class Chain:
 
     @property
     def issuers_pem(self) -> str:
-        """The certificates above the leaf as PEM, without self-issued ones: a peer must have its root already."""
-        return to_pem([c for c in self.certificates[1:] if c.issuer != c.subject])
+        """The certificates above the leaf as PEM, without the root: a peer must have it already."""
+        return to_pem([certificate for certificate in self.certificates[1:] if not is_self_signed(certificate)])
+
+    @property
+    def begins(self) -> datetime:
+        """The time from which every certificate of the chain is valid."""
+        return max(certificate.not_valid_before_utc for certificate in self.certificates)
+
+    @property
+    def ends(self) -> datetime:
+        """The end of the first certificate that expires: no peer accepts the chain after it."""
+        return min(certificate.not_valid_after_utc for certificate in self.certificates)
 
     @property
     def top_pem(self) -> str:
@@ -74,8 +99,13 @@ class Chain:
 
     @cached_property
     def identifiers(self) -> tuple[Identifier, ...]:
-        """The subject alternative names, sorted, without kinds that evercert never requests."""
-        return tuple(sorted(name for name in map(from_general_name, _alternative_names(self.leaf)) if name is not None))
+        """The subject alternative names, sorted, without duplicates and kinds that evercert never requests."""
+        return tuple(sorted({name for name in map(from_der, self.fields.alternative_names) if name is not None}))
+
+    @cached_property
+    def fields(self) -> Fields:
+        """The fields of the leaf; raises ValueError if they are malformed."""
+        return Fields(self.leaf)
 
     @property
     def common_name(self) -> str | None:
@@ -123,35 +153,38 @@ def to_pem(certificates: Sequence[x509.Certificate]) -> str:
     return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
 
 
-def misfits(
-    chain: Chain, attributes: Attributes | None, public_key: bytes, now: datetime, *, profiled: bool = False
-) -> list[str]:
-    """List the differences between the certificate and its request; an empty list means that it matches.
+def load(pem: str) -> x509.Certificate:
+    """Parse one PEM certificate with all its fields; raise ValueError with the reason if it is malformed."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        Fields(certificate)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise ValueError(f"malformed certificate: {printable(str(error), 120)}") from error
+    return certificate
 
-    Without attributes, only validity, public key and CA flag are checked. `profiled`: the issuer chooses usages that
-    were not requested; otherwise they must be those of a TLS server.
+
+def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, profiled: bool = False) -> list[str]:
+    """List the differences between the leaf and its request; an empty list means that it matches.
+
+    Without attributes, only the public key is compared. `profiled`: the issuer chooses usages that were not requested;
+    otherwise they must be those of a TLS server.
     """
-    leaf = chain.leaf
     found = []
     try:
-        _, found_key = leaf.extensions, public_bytes(leaf.public_key())
+        found_key = public_bytes(chain.public_key)
     except (ValueError, UnsupportedAlgorithm):
-        return ["its extensions or its public key cannot be parsed"]
+        return ["its public key cannot be parsed"]
     if found_key != public_key:
         found.append("it is for another public key")
     if attributes is not None:
         found += _unasked(chain, attributes)
-    found += _usage_misfits(leaf, attributes, TLS_SERVER if attributes is not None and not profiled else ((), ()))
-    if leaf.not_valid_before_utc > now + AHEAD:
-        found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
-    if leaf.not_valid_after_utc <= max(now, leaf.not_valid_before_utc):
-        found.append(f"it is not valid after {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
-    return found + _chain_misfits(chain)
+    usual = TLS_SERVER if attributes is not None and not profiled else ((), ())
+    return found + _usage_misfits(chain.fields, attributes, usual)
 
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     found, leaf = [], chain.leaf
-    if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(leaf):
+    if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(chain):
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; requested were {asked}")
@@ -163,56 +196,31 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     return found
 
 
-def _alternative_names(leaf: x509.Certificate) -> list[x509.GeneralName]:
-    try:
-        return list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        return []
-
-
-def _strange_names(leaf: x509.Certificate) -> bool:
-    return any(from_general_name(name) is None for name in _alternative_names(leaf))
+def _strange_names(chain: Chain) -> bool:
+    return any(from_der(name) is None for name in chain.fields.alternative_names)
 
 
 TLS_SERVER: tuple[tuple[str, ...], tuple[str, ...]] = ("digital_signature",), ("server_auth",)
 
 
 def _usage_misfits(
-    leaf: x509.Certificate, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
+    leaf: Fields, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> list[str]:
-    """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12) and a CA flag (§4.2.1.9).
+    """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12).
 
     An absent extension allows every usage, but is accepted only if no usage was requested.
     """
     found = []
-    extensions = {type(extension.value): extension.value for extension in leaf.extensions}
-    constraints = extensions.get(x509.BasicConstraints)
-    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
-        found.append("it is a CA certificate")
-    usage = extensions.get(x509.KeyUsage)
     asked, asked_extended = (attributes.key_usages, attributes.extended_key_usages) if attributes else ((), ())
-    if isinstance(usage, x509.KeyUsage) or asked:
-        there = key_usages_of(usage) if isinstance(usage, x509.KeyUsage) else ()
-        found += _lacking("key usage", asked or usual[0], there)
-    extended = extensions.get(x509.ExtendedKeyUsage)
-    if isinstance(extended, x509.ExtendedKeyUsage) or asked_extended:
-        present = extended_key_usages_of(extended) if isinstance(extended, x509.ExtendedKeyUsage) else ()
-        found += _lacking("extended key usage", asked_extended or usual[1], present)
+    if leaf.key_usage is not None or asked:
+        present = [usage for usage, bit in KEY_USAGE_BITS.items() if bit in (leaf.key_usage or ())]
+        found += _lacking("key usage", asked or usual[0], present)
+    if leaf.extended_key_usage is not None or asked_extended:
+        purposes = [usage for usage, oid in OIDS.items() if oid.dotted_string in (leaf.extended_key_usage or ())]
+        found += _lacking("extended key usage", asked_extended or usual[1], purposes)
     return found
 
 
-def _lacking(what: str, asked: tuple[str, ...], there: tuple[str, ...]) -> list[str]:
+def _lacking(what: str, asked: Sequence[str], there: Sequence[str]) -> list[str]:
     missing = [in_the_standard(usage) for usage in asked if usage not in there]
     return [f"its {what} lacks {', '.join(missing)}"] if missing else []
-
-
-def _chain_misfits(chain: Chain) -> list[str]:
-    for below, above in zip(chain.certificates, chain.certificates[1:], strict=False):
-        try:
-            below.verify_directly_issued_by(above)
-            authority = above.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-            authority = False
-        if not authority:  # RFC 5280 §6.1.4 (k): only a CA may issue
-            return ["its chain is broken: a certificate was not issued by the next one, or the next one is not a CA"]
-    return []

@@ -12,6 +12,8 @@ from cryptography import x509
 from pydantic import PlainSerializer, PlainValidator
 
 from evercert.origins import dns_name, to_a_labels
+from evercert.pki import der
+from evercert.pki.path import general_names
 
 Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -64,6 +66,23 @@ def from_general_name(name: x509.GeneralName) -> Identifier | None:
             return Identifier("uri", name.value)
         case x509.RFC822Name():
             local, _, domain = name.value.rpartition("@")
+            return Identifier("email", f"{local}@{domain.lower()}")  # RFC 5280 §7.5
+    return None
+
+
+def from_der(name: der.Element) -> Identifier | None:
+    """Convert a name of a certificate; return None for malformed ones and kinds that evercert never requests."""
+    if name.tag == general_names.IP:
+        known = len(name.content) in general_names.IP_BYTES
+        return Identifier("ip", str(ipaddress.ip_address(name.content))) if known else None
+    text = name.content.decode("ascii", "backslashreplace")
+    match name.tag:
+        case general_names.DNS:
+            return Identifier("dns", text.lower())
+        case general_names.URI:
+            return Identifier("uri", text)
+        case general_names.EMAIL:
+            local, _, domain = text.rpartition("@")
             return Identifier("email", f"{local}@{domain.lower()}")  # RFC 5280 §7.5
     return None
 

@@ -26,6 +26,8 @@ ExtendedKeyUsage = Literal[
 ]
 KEY_USAGES: tuple[KeyUsage, ...] = get_args(KeyUsage)
 EXTENDED_KEY_USAGES: tuple[ExtendedKeyUsage, ...] = get_args(ExtendedKeyUsage)
+# The bits of the extension (RFC 5280 §4.2.1.3); 5 and 6 are a CA's.
+KEY_USAGE_BITS: dict[KeyUsage, int] = dict(zip(KEY_USAGES, (0, 1, 2, 3, 4, 7, 8), strict=True))
 OIDS: dict[ExtendedKeyUsage, x509.ObjectIdentifier] = {
     "server_auth": ExtendedKeyUsageOID.SERVER_AUTH,
     "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
+from evercert.contracts.record import WAITS_FOR_CHAIN, Delivery, Facts, Pending, Reason, Record
 from evercert.pki.certificate import Chain
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
+LONGEST_AHEAD = timedelta(days=1)  # a certificate that becomes valid within this time is waited for
 LONGEST_HOLD = timedelta(days=31)  # issuers may take a month; a later time comes from a wrong clock
 
 
@@ -51,6 +52,8 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
     decision: Start | Resume
     if pending is not None and (resume := _resume(pending, record, issuer_hash, now)) is not None:
         decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
+        if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
+            return Wait(resume.chain.begins)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
         if _failed_before(record, reason):
@@ -121,7 +124,8 @@ def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -
     if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
         return None
     if pending.chain is None:
-        return Resume(pending)
+        issued = pending.waits_for == WAITS_FOR_CHAIN  # it does not serve a later request
+        return None if issued and record.requested_at not in (None, pending.requested_at) else Resume(pending)
     if record.finding is not None and record.finding.revision == pending.revision:
         return None  # a destination lost it, or the issuer revoked it
     in_use = record.facts is not None and record.facts.revision == pending.revision

@@ -17,7 +17,7 @@ def streak(record: Record, pending: Pending, chain: Chain, now: datetime) -> Str
     """Return the streak of consecutive issuances without a request, including this one."""
     begins = chain.leaf.not_valid_before_utc
     # Issuers backdate certificates, which is most of the lifetime of a short one.
-    span = chain.leaf.not_valid_after_utc - max(begins, min(now, begins + _DATED_BACK))
+    span = chain.ends - max(begins, min(now, begins + _DATED_BACK))
     before = record.streak.times if pending.reason in UNASKED and _continues(record) and record.streak else ()
     return Streak(
         times=(*before, now)[-MOST_UNASKED:],

@@ -497,7 +497,7 @@ def test_mismatched_certificate_is_revoked_not_delivered(enrollment: Enrollment,
     enrollment.server.switches.then(outcome)
     enrollment.want()
     assert enrollment.run() == "certificate.failed"
-    assert "does not fit" in enrollment.error
+    assert "does not match" in enrollment.error
     assert enrollment.server.issued[0].revoked is not None
     assert "here" not in enrollment.bench.destinations.known or bundle(enrollment) is None
 

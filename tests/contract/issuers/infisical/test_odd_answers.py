@@ -119,7 +119,7 @@ def test_unreadable_bundle_does_not_block_other_certificates(enrollment: Enrollm
     enrollment.bench.want(spec("other"))
     restore = answers(enrollment, "bundle", lambda answer: {**answer, "certificate": "no PEM"})
     assert enrollment.run() == "certificate.failed"
-    assert "is not a chain of certificates" in enrollment.error
+    assert "cannot be used: no PEM certificate found" in enrollment.error
     restore()
     assert enrollment.bench.run("other") == "certificate.issued"
 

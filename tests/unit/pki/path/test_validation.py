@@ -133,7 +133,7 @@ def test_validate_refuses_an_unusable_intermediate(changes: dict[str, Any], text
     last = leaf(issuing, digest=hashes.SHA256())
     path = judged(last, issuing, root)
     assert text in "; ".join(texts(path))
-    assert (path.faults_of_leaf(), len(path.faults_above())) == ([], len(path.faults))
+    assert (path.faults_of_leaf(), len(path.faults_of_chain())) == ([], len(path.faults))
 
 
 def test_validate_obeys_the_path_length() -> None:

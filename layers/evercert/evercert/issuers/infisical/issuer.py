@@ -19,7 +19,7 @@ from evercert.issuers.infisical.errors import NOT_FOUND, Refusal
 from evercert.issuers.infisical.followed_certificate import FollowedCertificate
 from evercert.issuers.infisical.recovery import PERHAPS, Recovery, successor_of
 from evercert.issuers.infisical.request_bodies import body_of, require_supported, without_root
-from evercert.issuers.infisical.response_parser import ResponseParser
+from evercert.issuers.infisical.response_parser import CERTIFICATE, ResponseParser
 from evercert.issuers.infisical.session import shared_session
 from evercert.issuers.infisical.settings import InfisicalSettings
 from evercert.pki.algorithms import KeyAlgorithm
@@ -90,6 +90,9 @@ class Infisical:
         self._require_own(f"request {handle}")
         if handle.startswith(PERHAPS):
             raise Rejected(f"did not cancel request {handle.removeprefix(PERHAPS)}: another client may have made it")
+        if handle.startswith(CERTIFICATE):
+            self._api.revoke(handle.removeprefix(CERTIFICATE), REASON)
+            return
         answer = self._api.cancel(handle)
         if not isinstance(answer, Refusal) and answer.get("cancelled") is True:
             return
@@ -147,7 +150,11 @@ class Infisical:
         """Return the state of a request; None if it is another client's or its certificate does not fit."""
         if handle.startswith(PERHAPS):
             return self._recovery.resume_uncertain(request, handle)
-        answer = self._answers.of_request(request, handle)
+        answer: Issued | PendingAnswer
+        if handle.startswith(CERTIFICATE):
+            answer = self._answers.of_certificate(request, handle.removeprefix(CERTIFICATE))
+        else:
+            answer = self._answers.of_request(request, handle)
         return answer if request.previous is None else self._require_own_key(request, answer)
 
     def _renew(self, request: Request) -> Issued | PendingAnswer | None:

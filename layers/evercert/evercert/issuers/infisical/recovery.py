@@ -88,7 +88,7 @@ class Recovery:
         if request.csr is not None:
             return self._answers.is_of(request, issued.chain)
         key, attributes = issued.private_key, request.spec.attributes
-        if key is None or misfits(issued.chain, attributes, key.public_bytes(), request.now):
+        if key is None or misfits(issued.chain, attributes, key.public_bytes()):
             return False
         return request.spec.private_key.known in (None, algorithm_of(issued.chain.public_key))
 

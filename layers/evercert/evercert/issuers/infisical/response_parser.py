@@ -9,10 +9,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
-from evercert.errors import Busy, GaveUp, Misconfigured, OutOfTime, Rejected, Unavailable
+from evercert.errors import Busy, GaveUp, Misconfigured, Mismatch, OutOfTime, Rejected, Unavailable
 from evercert.issuers.infisical.api import Api, Fields, id_of
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.pki.path.builder import is_self_signed
 from evercert.schema import printable
 
 MIN_WAIT, MAX_WAIT = timedelta(seconds=10), timedelta(minutes=15)
@@ -21,6 +22,7 @@ MIN_UNKNOWN_WAIT = timedelta(minutes=5)  # for unknown states and ages
 OPEN = frozenset({"pending_approval", "pending", "pending_validation"})
 BACKOFF = 4  # poll again after a quarter of the request's age
 MAX_CHARACTERS = 300
+CERTIFICATE = "certificate:"  # prefix of the handle of an issued certificate
 
 
 class ResponseParser:
@@ -62,8 +64,9 @@ class ResponseParser:
         """Read a certificate's bundle; `answer` may hold a private key that the server does not store."""
         bundle = self._api.bundle(certificate_id)
         chain = _chain(bundle, answer or {}, certificate_id)
+        handle = CERTIFICATE + certificate_id
         if request.csr is not None:
-            return Issued(chain, reference=certificate_id, profiled=True)
+            return Issued(chain, None, certificate_id, handle, profiled=True)
         pem = _pem(bundle, "privateKey") or _pem(answer or {}, "privateKey")
         if not pem:
             raise Misconfigured(
@@ -73,8 +76,8 @@ class ResponseParser:
         try:
             private_key = PrivateKey.from_pem(pem)
         except ValueError:  # unsupported key type: without a key the certificate does not fit and is revoked
-            return Issued(chain, None, certificate_id, profiled=True)
-        return Issued(chain, private_key, certificate_id, profiled=True)
+            return Issued(chain, None, certificate_id, handle, profiled=True)
+        return Issued(chain, private_key, certificate_id, handle, profiled=True)
 
     @staticmethod
     def is_of(request: Request, chain: Chain) -> bool:
@@ -124,16 +127,17 @@ def _since(moment: Any, now: datetime) -> timedelta | None:  # noqa: ANN401
 
 
 def _chain(bundle: Fields, answer: Fields, certificate_id: str) -> Chain:
-    """Return leaf and issuers without duplicates; raise Busy if the issuers are missing."""
+    """Return leaf and issuers as the server orders them; raise Busy if one is missing, Mismatch if malformed."""
     leaf = _pem(bundle, "certificate") or _pem(answer, "certificate")
     above = _pem(bundle, "certificateChain") or _pem(answer, "certificateChain") or _pem(answer, "issuingCaCertificate")
+    if not leaf:
+        raise Busy(f"the bundle of certificate {certificate_id} has no certificate yet; evercert reads it again later")
     try:
-        Chain.from_pem(leaf)  # else the first issuer would take the place of an unreadable leaf
+        alone = Chain.from_pem(leaf)  # else the first issuer would take the place of an unreadable leaf
         chain = Chain.from_pem(f"{leaf}\n{above}")
-    except ValueError:
-        raise Busy(f"the bundle of certificate {certificate_id} is not a chain of certificates") from None
-    chain = Chain(tuple(dict.fromkeys(chain.certificates)))  # a self-signed certificate is its own chain
-    if len(chain.certificates) == 1 and chain.leaf.issuer != chain.leaf.subject:
+    except ValueError as error:
+        raise Mismatch(f"certificate {certificate_id} of the server cannot be used: {error}") from None
+    if len(chain.certificates) == 1 and not chain.unreadable and not is_self_signed(alone.leaf):
         raise Busy(f"certificate {certificate_id} has no chain yet; evercert reads it again later")
     return chain
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.signatures import signed_by
 
@@ -47,10 +49,6 @@ class PathBuilder:
         """Return whether the path may end with this certificate."""
         if self.anchors is not None:
             return any(certificate.encoded == anchor.encoded for anchor in self.anchors)
-        return self.is_self_signed(certificate)
-
-    def is_self_signed(self, certificate: Fields) -> bool:
-        """Return whether its own key signed it; a self-issued link certificate has another issuer (RFC 5280 §3.2)."""
         return certificate.self_issued and self._signed_by(certificate, certificate)
 
     def _extend(self, path: tuple[Fields, ...]) -> Iterator[Candidate]:
@@ -103,3 +101,8 @@ def _repeats(path: tuple[Fields, ...], above: Fields) -> bool:
     return any(
         (one.subject, one.public_key_info.encoded) == (above.subject, above.public_key_info.encoded) for one in path
     )
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Return whether its own key signed it; a self-issued link certificate has another issuer (RFC 5280 §3.2)."""
+    return Fields(certificate).self_issued and signed_by(certificate, certificate)

@@ -26,11 +26,16 @@ _PROCESSED = frozenset(
 
 @dataclass(frozen=True)
 class Fault:
-    """A broken rule. `strict`: common TLS peers tolerate it, strict ones and linters do not."""
+    """A broken rule.
+
+    `strict`: common TLS peers tolerate it, strict ones and linters do not. `of_chain`: the chain breaks at this
+    certificate, which may be valid under another chain.
+    """
 
     certificate: Fields
     text: str
     strict: bool = False
+    of_chain: bool = False
 
     def __str__(self) -> str:
         return f"certificate {self.certificate.label!r}: {self.text}"

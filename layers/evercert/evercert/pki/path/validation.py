@@ -34,12 +34,15 @@ class Path:
     anchored: bool
 
     def faults_of_leaf(self) -> list[Fault]:
-        """Return the faults of the leaf itself."""
-        return [fault for fault in self.faults if fault.certificate.certificate == self.certificates[0]]
+        """Return the faults of the leaf itself, which no other chain can heal."""
+        return [fault for fault in self.faults if not self._is_of_chain(fault)]
 
-    def faults_above(self) -> list[Fault]:
-        """Return the faults of the other certificates: the leaf may be good under another chain."""
-        return [fault for fault in self.faults if fault.certificate.certificate != self.certificates[0]]
+    def faults_of_chain(self) -> list[Fault]:
+        """Return the other faults: the leaf may be valid under another chain."""
+        return [fault for fault in self.faults if self._is_of_chain(fault)]
+
+    def _is_of_chain(self, fault: Fault) -> bool:
+        return fault.of_chain or fault.certificate.certificate != self.certificates[0]
 
 
 def validate(
@@ -50,13 +53,14 @@ def validate(
     anchors: Iterable[x509.Certificate] | None = None,
     purposes: Collection[str] = (),
     strict: bool = False,
+    unreadable: Sequence[str] = (),
 ) -> Path:
     """Return the first valid path from the leaf, or the one with the fewest faults.
 
     `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
     certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
-    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. Raises ValueError for a
-    malformed leaf, and for more than MAX_POOL certificates.
+    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `unreadable`: why further
+    certificates could not be parsed. Raises ValueError for a malformed leaf, and for more than MAX_POOL certificates.
     """
     pool = list(dict.fromkeys(others))
     if len(pool) > MAX_POOL:
@@ -65,7 +69,7 @@ def validate(
     trusted = None if anchors is None else _parsed(anchors)[0]
     parsed = Fields(leaf)
     builder = PathBuilder(readable, trusted)
-    validation = _Validation(builder, parsed, now, frozenset(purposes), strict, problems)
+    validation = _Validation(builder, parsed, now, frozenset(purposes), strict, [*unreadable, *problems])
     best: Path | None = None
     for candidate in builder.paths(parsed):
         path = validation.path(candidate)
@@ -116,21 +120,23 @@ class _Validation:
         yield from self._purpose_faults(candidate.certificates)
         for depth, ca in enumerate(above, 1):
             below = list(candidate.certificates[:depth])
-            yield from (Fault(found, text) for found, text in name_constraints.faults(ca, below, leaf))
+            yield from (Fault(at, text, of_chain=True) for at, text in name_constraints.faults(ca, below, leaf))
 
     def _end_faults(self, candidate: Candidate) -> Iterator[Fault]:
         top = candidate.certificates[-1]
-        if candidate.anchored:
-            return
+        if not candidate.anchored and (why := self._end_fault(top)) is not None:
+            yield Fault(top, why, of_chain=True)
+
+    def _end_fault(self, top: Fields) -> str | None:
         if self.builder.exhausted:
-            yield Fault(top, "no path to a root within the limits of length and signatures")
-        elif self.builder.anchors is not None:
-            yield Fault(top, "none of the trusted certificates issued it")
-        elif top is self.leaf:
+            return "no path to a root within the limits of length and signatures"
+        if self.builder.anchors is not None:
+            return "none of the trusted certificates issued it"
+        if top is self.leaf and (self.builder.pool or self.unreadable):
             others = f"; another one cannot be parsed: {self.unreadable[0]}" if self.unreadable else ""
-            yield Fault(top, f"no certificate of the chain issued it{others}")
-        elif top.self_issued and (top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)):
-            yield Fault(top, "its signature is invalid")
+            return f"no certificate of the chain issued it{others}"
+        own_key = top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)
+        return "its signature is invalid" if top.self_issued and own_key else None
 
     def _purpose_faults(self, certificates: Sequence[Fields]) -> Iterator[Fault]:
         leaf = certificates[0].extended_key_usage
