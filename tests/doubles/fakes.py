@@ -401,7 +401,7 @@ class FakePace:
 
 
 @dataclass
-class FakeGates:
+class FakeBreakers:
     """Breakers in a dictionary."""
 
     known: dict[str, BreakerState] = field(default_factory=dict)
@@ -409,15 +409,15 @@ class FakeGates:
     def read(self, service: str) -> BreakerState:
         return self.known.get(service, BreakerState(service))
 
-    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
-        if self.read(gate.service).shut_until != gate.shut_until:
+    def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
+        if self.read(state.service).open_until != state.open_until:
             return False
-        self.known[gate.service] = BreakerState(gate.service, failures, until)
+        self.known[state.service] = BreakerState(state.service, failures, until)
         return True
 
-    def clear(self, gate: BreakerState) -> None:
-        if self.read(gate.service).shut_until == gate.shut_until:
-            self.known.pop(gate.service, None)
+    def close(self, state: BreakerState) -> None:
+        if self.read(state.service).open_until == state.open_until:
+            self.known.pop(state.service, None)
 
 
 class Bench:
@@ -432,7 +432,7 @@ class Bench:
         self.destinations = FakeDestinations()
         self.announcer = FakeAnnouncer()
         self.rate_limiter = FakePace()
-        self.breakers = FakeGates()
+        self.breakers = FakeBreakers()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             records=self.table,

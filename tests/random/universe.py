@@ -23,7 +23,7 @@ from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text
-from tests.doubles.fakes import LEASE, FakeAnnouncer, FakeGates, FakePace, FakeQueue, FakeTable, HandClock
+from tests.doubles.fakes import LEASE, FakeAnnouncer, FakeBreakers, FakePace, FakeQueue, FakeTable, HandClock
 from tests.doubles.strict_aws import ACCOUNT, REGION, StrictKMS, StrictSecretsManager
 from tests.random.issuers import Definitions
 from tests.random.memory_acm import MemoryACM
@@ -88,7 +88,7 @@ class Universe:
             destinations=RegisteredDestinations(DestinationContext("random", STACK_ID, clients)),
             announcer=Port(board, self.announcer, "announcer"),
             rate_limiter=Port(board, FakePace(), "rate_limiter"),
-            breakers=Port(board, FakeGates(), "breakers"),
+            breakers=Port(board, FakeBreakers(), "breakers"),
             clock=self.clock,
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=Deadline(self.clock),

@@ -47,9 +47,13 @@ class Mismatch(Rejected):
 
 
 class Unavailable(EvercertError):
-    """A service did not answer or asked to retry; `retry_after` is the delay that it named, if any."""
+    """A service did not answer or asked to retry; `retry_after` is the delay that it named, if any.
+
+    `outage_until`: the end of the pause of all calls to the service, which began with this error.
+    """
 
     kind = "unavailable"
+    outage_until: datetime | None = None
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)

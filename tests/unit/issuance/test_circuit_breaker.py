@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.contracts.ports import BreakerState
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Change
 from evercert.errors import (
     ClaimLost,
     EvercertError,
@@ -20,7 +25,7 @@ from evercert.errors import (
     Unavailable,
 )
 from evercert.issuance.circuit_breaker import PROBE, STEPS, Breaker
-from tests.doubles.fakes import START, FakeGates, HandClock
+from tests.doubles.fakes import START, Bench, FakeBreakers, HandClock, spec
 
 MAIN = "issuer main"
 UIDS = [str(uuid.UUID(int=number)) for number in range(200)]
@@ -30,7 +35,7 @@ class Outage:
     """A breaker and a service that can be switched off."""
 
     def __init__(self) -> None:
-        self.clock, self.breakers = HandClock(), FakeGates()
+        self.clock, self.breakers = HandClock(), FakeBreakers()
         self.breaker = Breaker(self.breakers, self.clock)
         self.calls = 0
 
@@ -42,7 +47,7 @@ class Outage:
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
-            self.clock.now = max(self.breakers.read(MAIN).shut_until or self.clock.now, self.clock.now)
+            self.clock.now = max(self.breakers.read(MAIN).open_until or self.clock.now, self.clock.now)
             with pytest.raises(Unavailable):
                 self.call(Unavailable("no answer"))
 
@@ -83,15 +88,15 @@ def test_breaker_step_grows_to_a_limit(outage: Outage) -> None:
     shut = []
     for _ in range(10):
         outage.fail()
-        shut.append(outage.breakers.read(MAIN).shut_until - outage.clock())
+        shut.append(outage.breakers.read(MAIN).open_until - outage.clock())
     assert shut == [*STEPS, *[STEPS[-1]] * 6]
 
 
 def test_breaker_admits_one_probe(outage: Outage) -> None:
     outage.fail()
     outage.clock.now += STEPS[0]
-    gate = outage.breaker.admit(MAIN, UIDS[0])
-    assert gate == BreakerState(MAIN, 1, outage.clock() + PROBE)
+    state = outage.breaker.admit(MAIN, UIDS[0])
+    assert state == BreakerState(MAIN, 1, outage.clock() + PROBE)
     for uid in UIDS:
         with pytest.raises(NotYet) as put_off:
             outage.breaker.admit(MAIN, uid)
@@ -104,7 +109,7 @@ def test_breaker_admits_one_of_two_concurrent_runs(outage: Outage) -> None:
     stale = outage.breakers.read(MAIN)
     outage.breaker.admit(MAIN, UIDS[0])
     outage.breakers.read = lambda service: stale  # what an eventually consistent read may answer
-    outage.breakers.shut = lambda gate, failures, until: False  # and what the conditional write then says
+    outage.breakers.open = lambda state, failures, until: False  # and what the conditional write then says
     with pytest.raises(NotYet):
         outage.breaker.admit(MAIN, UIDS[1])
 
@@ -178,4 +183,37 @@ def test_breaker_bounds_wait_after_manual_edit(outage: Outage, failures: int) ->
     outage.clock.now += 2 * STEPS[-1]
     with pytest.raises(Unavailable):
         outage.call(Unavailable("no answer"))
-    assert START < outage.breakers.read(MAIN).shut_until <= outage.clock() + STEPS[-1]
+    assert START < outage.breakers.read(MAIN).open_until <= outage.clock() + STEPS[-1]
+
+
+@given(failed=st.integers(1, 12), put_off=st.integers(1, 30), seconds=st.integers(1, 25))
+@settings(max_examples=25, deadline=None)
+def test_failed_runs_retry_before_those_put_off(failed: int, put_off: int, seconds: int) -> None:
+    """A cold issuer times out for the first ones; the breaker puts off all others (real-time order does not matter)."""
+    bench = Bench()
+    cold = Cold(bench, timedelta(seconds=seconds), failed)
+    bench.issuers.known["main"] = OpenIssuer(cold, "cold")
+    names = [f"web-{number}" for number in range(failed + put_off)]
+    for number, name in enumerate(names):
+        bench.table.write([Change(Record(name=name, uid=UIDS[number], spec=spec(name), generation=1), None)], START)
+    retries: dict[str, list[datetime]] = {"certificate.failed": [], "put-off": []}
+    for name in names:
+        bench.clock.now = START
+        if len(retries["certificate.failed"]) < failed:
+            bench.breakers.known.clear()  # they start at the same time, before the breaker opens
+        outcome = bench.run(name)
+        retries[outcome].append(bench.record(name).due_at or START)
+    tick = timedelta(minutes=1)
+    assert len(retries["certificate.failed"]) == failed
+    assert max(retries["certificate.failed"]) <= min(retries["put-off"]) + tick
+
+
+class Cold:
+    """An issuer whose first answers take too long."""
+
+    def __init__(self, bench: Bench, lasts: timedelta, failures: int) -> None:
+        self.bench, self.lasts, self.failures = bench, lasts, failures
+
+    def issue(self, request: Request) -> Issued | PendingAnswer:
+        self.bench.clock.now += self.lasts
+        raise Unavailable("no answer within 8 s")

@@ -127,7 +127,7 @@ class BreakerState:
 
     service: str
     failures: int = 0
-    shut_until: datetime | None = None
+    open_until: datetime | None = None
 
 
 class BreakerStore(Protocol):
@@ -136,10 +136,10 @@ class BreakerStore(Protocol):
     def read(self, service: str) -> BreakerState:
         """Return the state of a service's breaker; without a stored state it is closed and calls are allowed."""
 
-    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
+    def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         """Block calls to the service before `until`; return False if another run wrote first."""
 
-    def clear(self, gate: BreakerState) -> None:
+    def close(self, state: BreakerState) -> None:
         """Reset the breaker: the service answers again. Idempotent; no effect if another run wrote first."""
 
 

@@ -40,22 +40,22 @@ class Breaker:
 
     def require_closed(self, service: str, uid: str) -> None:
         """Raise NotYet while the breaker is open, without probing the service."""
-        gate, now = self.breakers.read(service), self.clock()
-        if gate.shut_until is not None and now < gate.shut_until <= now + 2 * STEPS[-1]:
-            raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
+        state, now = self.breakers.read(service), self.clock()
+        if state.open_until is not None and now < state.open_until <= now + 2 * STEPS[-1]:
+            raise NotYet(f"{service} does not answer", _retry_at(state, uid, now))
 
     def admit(self, service: str, uid: str) -> BreakerState:
         """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe."""
-        gate, now = self.breakers.read(service), self.clock()
-        if gate.shut_until is None:
-            return gate
-        over = not now < gate.shut_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
-        if over and self.breakers.shut(gate, gate.failures, now + PROBE):
-            return BreakerState(service, gate.failures, now + PROBE)
-        raise NotYet(f"{service} does not answer", _retry_at(gate, uid, now))
+        state, now = self.breakers.read(service), self.clock()
+        if state.open_until is None:
+            return state
+        over = not now < state.open_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
+        if over and self.breakers.open(state, state.failures, now + PROBE):
+            return BreakerState(service, state.failures, now + PROBE)
+        raise NotYet(f"{service} does not answer", _retry_at(state, uid, now))
 
     @contextmanager
-    def watch(self, gate: BreakerState) -> Iterator[None]:
+    def watch(self, state: BreakerState) -> Iterator[None]:
         """Wrap the call: Unavailable opens the breaker for all runs, any other result closes it.
 
         A refused login opens it too: retried by each certificate, it would lock the identity (Infisical: after three
@@ -66,27 +66,30 @@ class Breaker:
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
             raise  # raised by evercert itself, not by the service
         except (Gone, Busy):
-            self._close(gate)
+            self._close(state)
             raise
-        except (Unavailable, LoginRefused):
-            failures = max(gate.failures, 0) + 1
+        except (Unavailable, LoginRefused) as error:
+            failures = max(state.failures, 0) + 1
+            until = self.clock() + STEPS[min(failures, len(STEPS)) - 1]
             with suppress(Unavailable, Misconfigured):
-                self.breakers.shut(gate, failures, self.clock() + STEPS[min(failures, len(STEPS)) - 1])
+                self.breakers.open(state, failures, until)
+            if isinstance(error, Unavailable):
+                error.outage_until = until
             raise
         except EvercertError:
-            self._close(gate)
+            self._close(state)
             raise
         else:
-            self._close(gate)
+            self._close(state)
 
-    def _close(self, gate: BreakerState) -> None:
-        if gate.shut_until is not None:
+    def _close(self, state: BreakerState) -> None:
+        if state.open_until is not None:
             with suppress(Unavailable, Misconfigured):  # the result of the call must not be lost
-                self.breakers.clear(gate)
+                self.breakers.close(state)
 
 
-def _retry_at(gate: BreakerState, uid: str, now: datetime) -> datetime:
+def _retry_at(state: BreakerState, uid: str, now: datetime) -> datetime:
     """Return the retry time: after the breaker closes, spread over as long as it was open."""
-    step = STEPS[min(max(gate.failures, 1), len(STEPS)) - 1]
-    until = min(max(gate.shut_until or now, now), now + STEPS[-1])
+    step = STEPS[min(max(state.failures, 1), len(STEPS)) - 1]
+    until = min(max(state.open_until or now, now), now + STEPS[-1])
     return until + spread(uid, f"put off until {to_text(until)}", step)

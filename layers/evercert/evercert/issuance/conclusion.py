@@ -30,6 +30,7 @@ from evercert.scheduling.schedule import (
 from evercert.timestamps import to_text
 
 LONGEST_RETRY_AFTER = timedelta(days=1)
+AFTER_OUTAGE = timedelta(seconds=1)  # stored times are truncated to milliseconds: the breaker would still be open
 LONGEST_MISMATCH, MAX_DOUBLINGS = timedelta(days=30), 5
 
 
@@ -212,9 +213,12 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
     if error.stops:
         return attempt.now + REJECTED_FOR
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
-    if isinstance(error, Unavailable) and error.retry_after is not None:
-        return max(retry, attempt.now + min(error.retry_after, LONGEST_RETRY_AFTER))
-    return retry
+    if not isinstance(error, Unavailable):
+        return retry
+    if error.outage_until is not None and not attempt.record.failures:
+        # The first failure in an outage must not cost more than the pause of the certificates that did not try.
+        retry = min(retry, error.outage_until + AFTER_OUTAGE)
+    return max(retry, attempt.now + min(error.retry_after or timedelta(0), LONGEST_RETRY_AFTER))
 
 
 def _request_data(record: Record) -> dict[str, Any]:

@@ -180,8 +180,8 @@ class _Round:
         if isinstance(destination, Paced):
             self.deliveries.breaker.require_closed(destination.service, self.record.uid)  # do not waste a slot
             self._await_slot(component, destination.service, destination.quota)
-        gate = self.deliveries.breaker.admit(destination.service, self.record.uid)
-        with self.deliveries.breaker.watch(gate):
+        state = self.deliveries.breaker.admit(destination.service, self.record.uid)
+        with self.deliveries.breaker.watch(state):
             try:
                 delivered = destination.deliver(self.bundle, self._store_intent(component, destination))
             except Gone:

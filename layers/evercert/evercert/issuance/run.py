@@ -167,12 +167,12 @@ class _Run:
             case Start(reason, superseded):
                 require_no_loop(self.record, reason, now)
                 self.steps.deliveries.preflight(self.record, reason)
-                gate = self._admit(opened)
-                gave_up = self._abandon(superseded, opened, self._watch(gate))
+                state = self._admit(opened)
+                gave_up = self._abandon(superseded, opened, self._watch(state))
                 self.pending = None
-                with self._watch(gate):  # the issuer may be asked which key algorithm it accepts
+                with self._watch(state):  # the issuer may be asked which key algorithm it accepts
                     self.pending = self.steps.obtainer.prepare(self.held, self.record, opened, reason, gave_up)
-                return self._obtain(self.pending, opened, gate, again=False)
+                return self._obtain(self.pending, opened, state, again=False)
             case Resume(pending, chain) if chain is not None:
                 self.pending = pending
                 return self._deliver(pending, chain)
@@ -193,13 +193,13 @@ class _Run:
         service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes it another service
         return self.steps.breaker.admit(service, self.record.uid)
 
-    def _watch(self, gate: BreakerState | None) -> AbstractContextManager[None]:
-        return nullcontext() if gate is None else self.steps.breaker.watch(gate)
+    def _watch(self, state: BreakerState | None) -> AbstractContextManager[None]:
+        return nullcontext() if state is None else self.steps.breaker.watch(state)
 
     def _obtain(
-        self, requested: Pending, opened: OpenIssuer, gate: BreakerState | None, *, again: bool
+        self, requested: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
     ) -> Conclusion | RunWithoutOutcome:
-        with self._watch(gate):
+        with self._watch(state):
             pending, chain = self.steps.obtainer.request(self.record, requested, opened, again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at

@@ -11,7 +11,7 @@ import pytest
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.contracts.ports import BreakerState, BreakerStore
 from evercert.errors import Misconfigured
-from tests.doubles.fakes import START, FakeGates
+from tests.doubles.fakes import START, FakeBreakers
 from tests.doubles.world import World
 
 MAIN = "issuer main"
@@ -21,7 +21,7 @@ SOON, LATER = START + timedelta(seconds=30), START + timedelta(minutes=2)
 @pytest.fixture(params=["fake", "dynamodb"])
 def breakers(request: pytest.FixtureRequest) -> BreakerStore:
     if request.param == "fake":
-        return FakeGates()
+        return FakeBreakers()
     world: World = request.getfixturevalue("world")
     return DynamoDBBreakers(world.operator.dynamodb, world.table)
 
@@ -31,39 +31,39 @@ def test_breaker_without_failures_is_closed(breakers: BreakerStore) -> None:
 
 
 def test_breaker_trips_for_all_callers_of_its_service_only(breakers: BreakerStore) -> None:
-    assert breakers.shut(breakers.read(MAIN), 1, SOON)
+    assert breakers.open(breakers.read(MAIN), 1, SOON)
     assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
     assert breakers.read("issuer other") == BreakerState("issuer other")
 
 
 def test_breaker_is_reset_when_the_service_responds(breakers: BreakerStore) -> None:
-    breakers.shut(breakers.read(MAIN), 3, SOON)
-    breakers.clear(breakers.read(MAIN))
+    breakers.open(breakers.read(MAIN), 3, SOON)
+    breakers.close(breakers.read(MAIN))
     assert breakers.read(MAIN) == BreakerState(MAIN)
 
 
 def test_breaker_is_tripped_by_one_of_two_callers(breakers: BreakerStore) -> None:
     seen = breakers.read(MAIN)
-    assert breakers.shut(seen, 1, SOON)
-    assert not breakers.shut(seen, 1, LATER)
+    assert breakers.open(seen, 1, SOON)
+    assert not breakers.open(seen, 1, LATER)
     assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON)
 
 
 def test_breaker_lets_one_of_two_callers_probe(breakers: BreakerStore) -> None:
-    breakers.shut(breakers.read(MAIN), 1, SOON)
+    breakers.open(breakers.read(MAIN), 1, SOON)
     seen = breakers.read(MAIN)
-    assert breakers.shut(seen, 1, LATER)
-    assert not breakers.shut(seen, 1, LATER + timedelta(seconds=1))
-    assert breakers.read(MAIN).shut_until == LATER
+    assert breakers.open(seen, 1, LATER)
+    assert not breakers.open(seen, 1, LATER + timedelta(seconds=1))
+    assert breakers.read(MAIN).open_until == LATER
 
 
 def test_breaker_keeps_a_newer_failure_on_reset(breakers: BreakerStore) -> None:
-    breakers.shut(breakers.read(MAIN), 1, SOON)
+    breakers.open(breakers.read(MAIN), 1, SOON)
     seen = breakers.read(MAIN)
-    breakers.shut(seen, 2, LATER)
-    breakers.clear(seen)
+    breakers.open(seen, 2, LATER)
+    breakers.close(seen)
     assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
-    breakers.clear(BreakerState(MAIN))
+    breakers.close(BreakerState(MAIN))
     assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
 
 
@@ -81,16 +81,16 @@ def item(world: World) -> dict[str, Any]:
 def test_breaker_outage_is_written_once_by_many_callers(table: DynamoDBBreakers) -> None:
     seen = table.read(MAIN)
     with ThreadPoolExecutor(20) as threads:
-        wrote = list(threads.map(lambda n: table.shut(seen, 1, SOON + timedelta(seconds=n)), range(20)))
+        wrote = list(threads.map(lambda n: table.open(seen, 1, SOON + timedelta(seconds=n)), range(20)))
     assert wrote.count(True) == 1
-    assert table.read(MAIN).shut_until == SOON + timedelta(seconds=wrote.index(True))
+    assert table.read(MAIN).open_until == SOON + timedelta(seconds=wrote.index(True))
 
 
 def test_breaker_item_expires_a_day_after_the_outage(table: DynamoDBBreakers, world: World) -> None:
-    table.shut(table.read(MAIN), 1, SOON)
+    table.open(table.read(MAIN), 1, SOON)
     assert item(world)["pk"]["S"] == "breaker#issuer#main"
     assert item(world)["expires_at"] == {"N": str(int((SOON + timedelta(days=1)).timestamp()))}
-    table.clear(table.read(MAIN))
+    table.close(table.read(MAIN))
     assert set(item(world)) <= {"pk", "sk"}
 
 
@@ -116,7 +116,7 @@ def test_breaker_ignores_and_replaces_invalid_items(
     world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **garbage})
     seen = table.read(MAIN)
     assert seen == BreakerState(MAIN)
-    assert table.shut(seen, 1, LATER)
+    assert table.open(seen, 1, LATER)
     assert table.read(MAIN) == BreakerState(MAIN, 1, LATER)
 
 
@@ -125,6 +125,6 @@ def test_breaker_reports_a_missing_table(world: World) -> None:
     with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
         breakers.read(MAIN)
     with pytest.raises(Misconfigured, match="cannot note that issuer main does not answer"):
-        breakers.shut(BreakerState(MAIN), 1, SOON)
+        breakers.open(BreakerState(MAIN), 1, SOON)
     with pytest.raises(Misconfigured, match="cannot note that issuer main answers again"):
-        breakers.clear(BreakerState(MAIN))
+        breakers.close(BreakerState(MAIN))

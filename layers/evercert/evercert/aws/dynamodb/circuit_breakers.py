@@ -36,25 +36,25 @@ class DynamoDBBreakers:
         except (KeyError, TypeError, ValueError):
             if "shut_until" in values:
                 # Any value will do, because it is only compared.
-                self.clear(BreakerState(service, shut_until=values["shut_until"]))
+                self.close(BreakerState(service, open_until=values["shut_until"]))
             return BreakerState(service)
 
-    def shut(self, gate: BreakerState, failures: int, until: datetime) -> bool:
+    def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         """Block calls until `until`; return False if another run has written meanwhile."""
         expires = int((until + FORGOTTEN_AFTER).timestamp())
         update = Update({"failures": failures, "shut_until": until, "expires_at": expires})
-        return self._write(gate, update, f"note that {gate.service} does not answer")
+        return self._write(state, update, f"note that {state.service} does not answer")
 
-    def clear(self, gate: BreakerState) -> None:
+    def close(self, state: BreakerState) -> None:
         """Delete the state, unless another run has written it meanwhile."""
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
-        self._write(gate, update, f"note that {gate.service} answers again")
+        self._write(state, update, f"note that {state.service} answers again")
 
-    def _write(self, gate: BreakerState, update: Update, doing: str) -> bool:
-        update.require_same("shut_until", gate.shut_until)
+    def _write(self, state: BreakerState, update: Update, doing: str) -> bool:
+        update.require_same("shut_until", state.open_until)
         with translated(doing):
             try:
-                self._client.update_item(TableName=self._table, Key=_key(gate.service), **update.arguments())
+                self._client.update_item(TableName=self._table, Key=_key(state.service), **update.arguments())
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return False
