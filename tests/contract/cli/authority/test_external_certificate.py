@@ -35,6 +35,8 @@ class ExternalCA:
         )  # fmt: skip
         if changes.get("identifier", True):
             builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        if changes.get("extra"):
+            builder = builder.add_extension(changes["extra"], critical=True)
         if changes.get("usage"):
             builder = builder.add_extension(key_usage(changes["usage"]), critical=True)
         return builder.sign(changes.get("signer", self.key), hashes.SHA256())
@@ -83,7 +85,19 @@ def test_import_checks_path_lengths_of_the_chain(
         if too_short is None:
             assert fine(message)["status"] == "active"
         else:
-            refused(message, f"{too_short} is not a CA, or its path length allows")
+            refused(message, f"'{too_short}': its path length allows")
+
+
+def test_import_accepts_any_order(
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+) -> None:
+    external, file, key = ExternalCA(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
+    name = x509.Name.from_rfc4514_string("CN=Between")
+    between = external.signed(name, key.public_key(), 1)
+    mine = external.signed(csr.subject, csr.public_key(), 0, issuer=name, signer=key)
+    file.write_text(pem(external.root, between, mine, external.root))
+    assert fine(command("ca", "import", "issuing-ec", str(file), "--json"))["status"] == "active"
+    assert estate.ca_named("issuing-ec").current.chain == pem(between, external.root)
 
 
 def test_init_adds_no_root_above_externally_certified_cas(
@@ -102,33 +116,49 @@ def test_import_refuses_unusable_certificates(
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     past = {"begins": external.now - timedelta(days=9), "lasts": timedelta(days=8)}
     mine, theirs = external.signed(csr.subject, csr.public_key(), 0), external.key.public_key()
-    cases = [
-        ([external.signed(csr.subject, other, 0), external.root], "another key than the CA's"),
-        ([external.signed(csr.subject, csr.public_key(), None, ca=False), external.root], "not a CA certificate"),
-        ([external.signed(csr.subject, csr.public_key(), 0, **past), external.root], "not valid now"),
+    cases: list[tuple[Any, ...]] = [
+        ([external.signed(csr.subject, other, 0), external.root], "no certificate for the CA's key"),
+        ([external.signed(csr.subject, csr.public_key(), None, ca=False), external.root], "lack CA:TRUE"),
+        ([external.signed(csr.subject, csr.public_key(), 0, **past), external.root], "it is not valid after"),
         ([external.signed(csr.subject, csr.public_key(), 0, identifier=False), external.root], "key identifier"),
         ([external.signed(csr.subject, csr.public_key(), 0)], "does not end with a root"),
         (
             [external.signed(csr.subject, csr.public_key(), 0, usage=("digital_signature",)), external.root],
-            "key usage",
+            "its key usage does not allow signing certificates",
+            "its key usage lacks cRLSign",
         ),
-        ([external.signed(x509.Name([]), csr.public_key(), 0), external.root], "has no subject"),
-        ([mine, external.signed(external.name, theirs, None, **past)], "CN=Outside Root has expired"),
-        ([mine, external.signed(external.name, theirs, 0)], "its path length allows fewer CAs below it"),
-        ([mine, external.signed(external.name, theirs, None, ca=False)], "CN=Outside Root is not a CA"),
+        ([external.signed(x509.Name([]), csr.public_key(), 0), external.root], "CA with an empty subject"),
+        ([mine, external.signed(external.name, theirs, None, **past)], "'CN=Outside Root': it is not valid after"),
+        ([mine, external.signed(external.name, theirs, 0)], "its path length allows 0 CAs below it"),
+        ([mine, external.signed(external.name, theirs, None, ca=False)], "'CN=Outside Root': it is not a CA"),
     ]
-    for chain, message in cases:
+    weak = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.4")])
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    root_key = private_key("RSA_1024")
+    weak_root = external.signed(external.name, root_key.public_key(), None, signer=root_key)
+    cases += [
+        ([external.signed(csr.subject, csr.public_key(), 0, extra=weak), external.root], "does not allow the purposes"),
+        (
+            [external.signed(csr.subject, csr.public_key(), 0, extra=unknown), external.root],
+            "critical extension 1.2.3.4",
+        ),
+        ([external.signed(csr.subject, csr.public_key(), 0, signer=root_key), weak_root], "1024 bits"),
+        ([mine, external.signed(external.name, theirs, None, usage=("digital_signature",))], "keyCertSign"),
+        (
+            [mine, external.signed(external.name, theirs, None, begins=external.now + timedelta(days=1))],
+            "not valid before",
+        ),
+    ]
+    for chain, *messages in cases:
         file.write_text(pem(*chain))
-        refused(command("ca", "import", "issuing-ec", str(file)), message)
+        refused(command("ca", "import", "issuing-ec", str(file)), *messages)
     forged = external.signed(csr.subject, csr.public_key(), 0, signer=private_key("EC_prime256v1", 7_001))
     file.write_text(pem(forged, external.root))
-    refused(
-        command("ca", "import", "issuing-ec", str(file)), "CN=Outside Root has not signed the certificate before it"
-    )
+    refused(command("ca", "import", "issuing-ec", str(file)), "no certificate of the chain issued it")
     request = csr.public_bytes(serialization.Encoding.PEM).decode()
     for text, message in (
         ("", "no PEM certificates found"), (request, "found; this is a CSR: have the external CA sign it"),
-        ("-----BEGIN CERTIFICATE-----\n", "malformed certificate: "),
+        ("-----BEGIN CERTIFICATE-----\n", "no PEM certificate found"),
         ("-----BEGIN PRIVATE KEY-----", "contains a private key"),
     ):  # fmt: skip
         file.write_text(text)

@@ -13,6 +13,7 @@ from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.certificate import to_pem
+from evercert.pki.path.builder import is_self_signed
 from evercert.timestamps import to_text
 
 _FIELD_NAMES = {
@@ -48,7 +49,7 @@ def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
 
 def without_roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:
     """Remove self-issued certificates; their position does not matter, because a chain may lack its root."""
-    return [one for one in chain if one.issuer != one.subject]
+    return [one for one in chain if not is_self_signed(one)]
 
 
 def status(record: CertificateRecord, now: datetime) -> str:

@@ -53,14 +53,16 @@ def validate(
     anchors: Iterable[x509.Certificate] | None = None,
     purposes: Collection[str] = (),
     strict: bool = False,
+    ca: bool = False,
     unreadable: Sequence[str] = (),
 ) -> Path:
     """Return the first valid path from the leaf, or the one with the fewest faults.
 
     `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
     certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
-    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `unreadable`: why further
-    certificates could not be parsed. Raises ValueError for a malformed leaf, and for more than MAX_POOL certificates.
+    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `ca`: the leaf is itself an
+    issuing CA. `unreadable`: why further certificates could not be parsed. Raises ValueError for a malformed leaf, and
+    for more than MAX_POOL certificates.
     """
     pool = list(dict.fromkeys(others))
     if len(pool) > MAX_POOL:
@@ -69,7 +71,7 @@ def validate(
     trusted = None if anchors is None else _parsed(anchors)[0]
     parsed = Fields(leaf)
     builder = PathBuilder(readable, trusted)
-    validation = _Validation(builder, parsed, now, frozenset(purposes), strict, [*unreadable, *problems])
+    validation = _Validation(builder, parsed, now, frozenset(purposes), strict, ca, [*unreadable, *problems])
     best: Path | None = None
     for candidate in builder.paths(parsed):
         path = validation.path(candidate)
@@ -100,6 +102,7 @@ class _Validation:
     now: datetime
     purposes: frozenset[str]
     strict: bool
+    ca: bool
     unreadable: list[str]  # why certificates at hand cannot be parsed
 
     def path(self, candidate: Candidate) -> Path:
@@ -110,13 +113,13 @@ class _Validation:
     def _faults(self, candidate: Candidate) -> Iterator[Fault]:
         leaf, *above = candidate.certificates
         anchor = candidate.certificates[-1] if candidate.anchored else None
-        yield from leaf_faults(leaf)
+        yield from ca_faults(leaf) if self.ca else leaf_faults(leaf)
         for fields in candidate.certificates:
             yield from common_faults(fields, self.now, anchor=fields is anchor)
         for fields in above:
             yield from anchor_faults(fields) if fields is anchor else ca_faults(fields)
         yield from self._end_faults(candidate)
-        yield from _path_length_faults(above)
+        yield from _path_length_faults(above, int(self.ca and not leaf.self_issued))
         yield from self._purpose_faults(candidate.certificates)
         for depth, ca in enumerate(above, 1):
             below = list(candidate.certificates[:depth])
@@ -141,7 +144,9 @@ class _Validation:
     def _purpose_faults(self, certificates: Sequence[Fields]) -> Iterator[Fault]:
         leaf = certificates[0].extended_key_usage
         wanted = self.purposes
-        if not wanted and leaf is not None:  # not requested: the purposes that the leaf has are to be of use
+        if (
+            not wanted and leaf is not None and not self.ca
+        ):  # not requested: the purposes that the leaf has are to be of use
             wanted = frozenset([SERVER_AUTH]) if SERVER_AUTH in leaf else leaf
         usable = set(wanted) or {SERVER_AUTH, CLIENT_AUTH}
         for fields in certificates:
@@ -154,9 +159,8 @@ class _Validation:
             usable &= allowed
 
 
-def _path_length_faults(above: Sequence[Fields]) -> Iterator[Fault]:
+def _path_length_faults(above: Sequence[Fields], below: int) -> Iterator[Fault]:
     """Yield CAs with more CAs below them than they allow; self-issued ones do not count (RFC 5280 §6.1.4 l, m)."""
-    below = 0
     for ca in above:
         length = ca.basic_constraints[1] if ca.basic_constraints is not None else None
         if length is not None and below > length:
