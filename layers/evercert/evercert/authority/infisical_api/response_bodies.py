@@ -48,7 +48,7 @@ def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
 
 
 def without_roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:
-    """Remove self-issued certificates; their position does not matter, because a chain may lack its root."""
+    """Remove self-signed certificates; their position does not matter, because a chain may lack its root."""
     return [one for one in chain if not is_self_signed(one)]
 
 
