@@ -61,6 +61,7 @@ peers: setup ## tests with other people's programs; a missing one is skipped and
 soak: setup ## every cell of the matrices, and long random runs
 	@$(BIN)/python -m pytest -q tests/crash --every 1
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
+	@$(BIN)/python -m tests.random.mutation --count 200000
 
 mutants: setup ## remove each safeguard; a test must fail
 	@$(BIN)/python -m tests.tools.mutants

@@ -71,6 +71,7 @@ def test_printed_shows_the_most_specific_first() -> None:
     assert printed(PLAIN) == "CN=Issuing, O=Test Org"
     assert printed(tlv(0x30, b"")) == "empty name"
     assert printed(b"nonsense") == "malformed name"
+    assert printed(name((CN, 0x0C, b"a\x1b[2J"))).isprintable()
 
 
 @given(st.binary(max_size=64))

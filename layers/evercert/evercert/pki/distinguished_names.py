@@ -6,9 +6,11 @@ import unicodedata
 from functools import lru_cache
 
 from evercert.pki import der
+from evercert.schema import printable
 
 # The canonical form of a name: a set of (type, value) for each RDN.
 Name = tuple[frozenset[tuple[str, str | bytes]], ...]
+MAX_PRINTED = 120
 COMMON_NAME, EMAIL_ADDRESS = "2.5.4.3", "1.2.840.113549.1.9.1"
 # How the string types of X.520 are encoded; TeletexString (T61) is Latin-1 in practice.
 _ENCODINGS = {
@@ -49,7 +51,7 @@ def printed(name: bytes) -> str:
         parts = [f"{_SHORT.get(kind, kind)}={text(value)}" for rdn in _rdns(name) for kind, value in _attributes(rdn)]
     except ValueError:
         return "malformed name"
-    return ", ".join(reversed(parts)) or "empty name"
+    return printable(", ".join(reversed(parts)), MAX_PRINTED) or "empty name"
 
 
 _SHORT = {
