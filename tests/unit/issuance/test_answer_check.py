@@ -184,6 +184,12 @@ def test_delivery_waits_for_the_start_of_validity(bench: Bench, ca: OddCA, ahead
     assert len(ca.issued) == 1
 
 
+def test_delivery_sleeps_until_a_start_within_two_seconds(bench: Bench, ca: OddCA) -> None:
+    ca.leaf = {"begins": timedelta(seconds=2)}
+    assert bench.run() == "certificate.issued"
+    assert bench.clock() == START + timedelta(seconds=2)
+
+
 def test_check_names_a_certificate_that_cannot_be_parsed(bench: Bench, ca: OddCA) -> None:
     whole: Callable[[Request], Issued | PendingAnswer] = ca.issue
 

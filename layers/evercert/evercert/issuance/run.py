@@ -23,7 +23,7 @@ from evercert.errors import (
 )
 from evercert.issuance import conclusion, notices
 from evercert.issuance.circuit_breaker import Breaker
-from evercert.issuance.delivery import Deliveries, Result, next_slot
+from evercert.issuance.delivery import LONGEST_SLEEP, Deliveries, Result, next_slot
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import Obtainer
@@ -215,7 +215,10 @@ class _Run:
         issuances = streak(self.record, pending, chain, self.ports.clock())
         self.ports.records.update(self.held, {"pending": pending, "streak": issuances})
         self.pending = pending
-        if chain.begins > self.ports.clock():
+        ahead = chain.begins - self.ports.clock()
+        if timedelta(0) < ahead <= LONGEST_SLEEP:  # the CA's clock, without backdating
+            self.ports.sleep(ahead)
+        elif ahead > timedelta(0):
             return replace(wait_until(self._attempt(), "waiting", chain.begins), nudge_at=chain.begins)
         return self._deliver(pending, chain)
 
