@@ -76,6 +76,9 @@ def assert_is_leaf(certificate: x509.Certificate, names: list[x509.GeneralName],
     identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)  # §4.2.1.2
     assert identifier.value == x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
     assert not identifier.critical
+    issuer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)  # §4.2.1.1
+    assert issuer.value.key_identifier == identifier.value.digest
+    assert not issuer.critical
 
 
 def handshake(chain, private_key, folder, *, hostname, trusted):

@@ -48,6 +48,7 @@ class SelfSigned:
             # RFC 5280 §4.1.2.4: the issuer name must not be empty, and here the subject is the issuer.
             name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, request.certificate[:64])])
         public_key = private_key.public_key
+        own = x509.SubjectKeyIdentifier.from_public_key(public_key)
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -62,7 +63,9 @@ class SelfSigned:
                 extended_key_usage(attributes.extended_key_usages or ("server_auth", "client_auth")), critical=False
             )
             .add_extension(alternative_names(attributes), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(own, critical=False)
+            # Only self-signed CA certificates may omit it (RFC 5280 §4.2.1.1).
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
         )
         return Issued(Chain((private_key.sign_certificate(builder, attributes.signature_algorithm),)))
 
