@@ -63,7 +63,7 @@ def _handler(route: Route) -> Callable[..., Response[Any]]:
 
 
 for one in ROUTES:
-    app.route(one.template.replace("{", "<").replace("}", ">"), method=one.method)(_handler(one))
+    app.route(one.template.replace("{", "<").replace("}", ">"), method=list(one.methods))(_handler(one))
 
 
 @app.not_found

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from evercert.authority.ca.revocation_reasons import REASONS
+from evercert.authority.ca.revocation_reasons import LEAF_REASONS
+from evercert.authority.infisical_api.conditional_requests import NOT_MODIFIED
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.openapi import PATH
 from evercert.authority.infisical_api.routes import ROUTES
@@ -40,7 +41,8 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; the function fills in the server address."""
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
+        for method in route.methods:
+            paths.setdefault(route.template, {})[method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,6 +64,8 @@ def statuses(route: Route) -> tuple[int, ...]:
     found = {500, 503}
     if route.answer is not None or route.kind != "application/json":
         found.add(200)
+    if route.cached:
+        found.add(304)
     if route.login:
         found |= {401, 403, 404}
     if route.method == "POST":
@@ -76,7 +80,9 @@ def statuses(route: Route) -> tuple[int, ...]:
 def _operation(route: Route) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status in statuses(route):
-        if status in _ERRORS:
+        if status == NOT_MODIFIED:
+            answers[str(status)] = {"description": "If-None-Match or If-Modified-Since names the current content"}
+        elif status in _ERRORS:
             answers[str(status)] = {"description": _ERRORS[status], "content": _json("#/components/schemas/Error")}
         else:
             content = {route.kind: {"schema": _TEXTS.get(route.kind, BINARY)}}
@@ -132,7 +138,7 @@ def _schemas() -> dict[str, Any]:
         "Document": FREE,
         "Login": {"anyOf": methods},
         "AccessToken": fields(accessToken=TEXT),
-        "Revoke": fields(revocationReason={"enum": list(REASONS)}),
+        "Revoke": fields(revocationReason={"enum": list(LEAF_REASONS)}),
     }
 
 

@@ -75,8 +75,8 @@ class Client:
         whole = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
         return Response(answer["statusCode"], whole, {name.lower(): value for name, value in found.items()})
 
-    def get(self, target: str) -> Response:
-        return self.call("GET", target)
+    def get(self, target: str, **headers: str) -> Response:
+        return self.call("GET", target, **headers)
 
     def post(self, target: str, body: Any = None, **headers: str) -> Response:
         return self.call("POST", target, {} if body is None else body, **headers)
@@ -109,7 +109,7 @@ class Client:
 def route_of(method: str, path: str) -> Route | None:
     """Return the first matching route, as the API does."""
     for route in ROUTES:
-        if route.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):
+        if method in route.methods and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):
             return route
     return None
 

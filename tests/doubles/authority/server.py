@@ -117,7 +117,7 @@ class Authority:
             same = len(parts) == len(given) and all(
                 part.startswith("{") or part == one for part, one in zip(parts, given, strict=True)
             )
-            if same and route.method == method:
+            if same and method in route.methods:
                 named = route.template.replace("{method}", given[4]) if "{method}" in route.template else route.template
                 return str(named)
         return "?"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from evercert.authority.ca.revocation_reasons import REASONS
+from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REASONS
 from evercert.authority.registration import blocked_keys
 from evercert.errors import Misconfigured, Unavailable
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, REQUESTS, Client, csr
@@ -43,7 +43,7 @@ def numbers(found: x509.CertificateRevocationList) -> set[str]:
 
 
 def test_revoke_publishes_crl_with_reason(client: Client) -> None:
-    made = {reason: client.issued(EC) for reason in REASONS}
+    made = {reason: client.issued(EC) for reason in LEAF_REASONS}
     for reason, issued in made.items():
         client.setting.clock.advance(seconds=1)
         response = revoke(client, issued, reason).json
@@ -58,7 +58,26 @@ def test_revoke_publishes_crl_with_reason(client: Client) -> None:
     number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     assert number == int(client.setting.now().timestamp())
     described = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
-    assert (described["status"], described["revocationReason"]) == ("revoked", "A_A_COMPROMISE")
+    assert (described["status"], described["revocationReason"]) == ("revoked", "PRIVILEGE_WITHDRAWN")
+
+
+@pytest.mark.parametrize("reason", ["CERTIFICATE_HOLD", "A_A_COMPROMISE", "CA_COMPROMISE", "REMOVE_FROM_CRL"])
+def test_revoke_refuses_reasons_that_fit_no_leaf(client: Client, reason: str) -> None:
+    issued = client.issued(EC)
+    response = revoke(client, issued, reason)
+    assert (response.status, "Expected one of UNSPECIFIED, KEY_COMPROMISE, AFFILIATION" in response.message) == (
+        422,
+        True,
+    )
+    assert client.setting.certificates.certificates[issued["certificateId"]].revoked_at is None
+
+
+def test_crl_expresses_reasons_of_older_records(client: Client) -> None:
+    issued = client.issued(EC)
+    client.setting.certificates.revoke(issued["certificateId"], client.setting.now(), "CERTIFICATE_HOLD")
+    client.module.handler({"task": "crl"}, CONTEXT)
+    (entry,) = crl(client)
+    assert [one.value.reason.value for one in entry.extensions] == ["certificateHold"]
 
 
 def test_revoke_refuses_second_call(client: Client) -> None:

@@ -13,3 +13,8 @@ REASONS: dict[str, str | None] = {
     "PRIVILEGE_WITHDRAWN": "privilegeWithdrawn",
     "A_A_COMPROMISE": "aACompromise",
 }
+# The reasons for a leaf. A hold would have to be lifted, which `revoke` cannot do; the other two revoke CAs and
+# attribute authorities (X.509, extension reasonCode). CRLs still express them, because older records may hold them.
+LEAF_REASONS = tuple(
+    reason for reason in REASONS if reason not in {"CA_COMPROMISE", "CERTIFICATE_HOLD", "A_A_COMPROMISE"}
+)

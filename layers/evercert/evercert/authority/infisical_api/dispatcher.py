@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, unquote
 
 from evercert.authority.api_errors import Refusal, bad_request, invalid, not_found, too_large
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.infisical_api.conditional_requests import Binary, file_response
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
-from evercert.authority.infisical_api.public_downloads import Binary
 from evercert.authority.infisical_api.services import Services
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
@@ -71,7 +71,7 @@ class Api:
         context = event.get("requestContext", {})
         log = CallLog(str(context.get("http", {}).get("method", "?"))[:10], route.template if route else "?")
         try:
-            answer = _success(self._execute(route, event, ids, log))
+            answer = _success(self._execute(route, event, ids, log), log.method, _headers(event))
         except Refusal as refusal:
             log.outcome, log.facts["error"] = "refused", refusal.error
             answer = _error(refusal, context)
@@ -91,7 +91,7 @@ class Api:
     def _execute(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str], log: CallLog) -> Payload:
         if route is None:
             raise not_found("Route not found")
-        headers = {str(name).lower(): str(value) for name, value in event.get("headers", {}).items()}
+        headers = _headers(event)
         identity: Identity | None = None
         if route.login:  # first: no part of an unauthenticated request is parsed
             identity = self._services.access_tokens.identity_of(headers.get("authorization"))
@@ -146,11 +146,14 @@ def _reject_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _success(payload: Payload) -> Answer:
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in event.get("headers", {}).items()}
+
+
+def _success(payload: Payload, method: str, headers: Mapping[str, str]) -> Answer:
     if isinstance(payload, Binary):
-        return Answer(
-            200, payload.kind, payload.content, {**_ALWAYS, "Cache-Control": f"public, max-age={payload.seconds}"}
-        )
+        status, body, validators = file_response(payload, method, headers)
+        return Answer(status, payload.kind, body, {**_ALWAYS, **validators})
     if isinstance(payload, str):
         return Answer(200, "text/plain; charset=utf-8", payload, {**_ALWAYS, **_NO_STORE})
     return Answer(200, JSON, json.dumps(payload), {**_ALWAYS, **_NO_STORE})

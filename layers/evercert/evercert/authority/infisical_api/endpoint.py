@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from evercert.authority.api_errors import invalid, unauthorized
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.infisical_api.public_downloads import Binary
+from evercert.authority.infisical_api.conditional_requests import Binary
 from evercert.authority.infisical_api.services import Services
 
 Payload = dict[str, Any] | str | Binary
@@ -61,3 +61,9 @@ class Route:
     query: tuple[str, ...] = ()
     idempotent: bool = False  # supports the header Idempotency-Key
     kind: str = "application/json"
+    cached: bool = False  # a public file: supports HEAD and conditional requests
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the HTTP methods of the route."""
+        return (self.method, "HEAD") if self.cached else (self.method,)

@@ -180,6 +180,7 @@ ROUTES: tuple[Route, ...] = (
         "Download the CRL of a CA",
         login=False,
         kind="application/pkix-crl",
+        cached=True,
     ),
     Route(
         "GET",
@@ -188,6 +189,7 @@ ROUTES: tuple[Route, ...] = (
         "Download a certificate of a CA",
         login=False,
         kind="application/pkix-cert",
+        cached=True,
     ),
     Route("GET", "/api/openapi.json", _openapi, "Get this document", "Document", login=False),
 )

@@ -64,4 +64,4 @@ class Services:
         self.listings = Listings(certificates, access, ports.stack, clock)
         self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, clock)
         self.revocation = Revocation(certificates, access, self.crl_publisher, clock)
-        self.downloads = PublicDownloads(configuration, certificates)
+        self.downloads = PublicDownloads(configuration, certificates, clock)
