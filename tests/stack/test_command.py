@@ -197,7 +197,8 @@ def test_renew_selects_many_soonest_expiry_first_and_spreads_them(stack: Stack, 
 
 def test_renew_requires_a_selection(stack: Stack) -> None:
     one_line(stack.evercert("renew"), 2, "--issuer ISSUER", "--all")
-    one_line(stack.evercert("renew", "web", "--all"), 2, "nothing selected")
+    one_line(stack.evercert("renew", "web", "--all"), 2, "several selections")
+    one_line(stack.evercert("renew"), 2, "nothing selected")
     one_line(stack.evercert("renew", "--issuer", "unknown", "--yes"), 2, "no certificates of issuer 'unknown'")
     one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
 

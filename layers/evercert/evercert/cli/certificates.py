@@ -103,9 +103,11 @@ def renew(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Renew one or more certificates now, soonest expiry first, ignoring retry delays."""
-    if [name is not None, issuer is not None, everything].count(True) != 1:
-        raise BadInput(["nothing selected: pass exactly one of NAME, --issuer ISSUER and --all"])
+    """Renew certificates, soonest expiry first, ignoring retry delays: one at once, several spread over an hour."""
+    selections = [name is not None, issuer is not None, everything].count(True)
+    if selections != 1:
+        found = "several selections" if selections else "nothing selected"
+        raise BadInput([f"{found}: pass exactly one of NAME, --issuer ISSUER and --all"])
     limit, spread = arguments.span(timeout), arguments.spread(over, many=name is None, at_once=at_once)
     connection = terminal.connect(stack, region)
     found = _select(connection, name, issuer)

@@ -122,7 +122,7 @@ def _signed_by(leaf: x509.Certificate) -> str:
             return "EC"
         case padding.PKCS1v15() | padding.PSS():
             return "RSA"
-    return "Ed25519" if leaf.signature_algorithm_oid == SignatureAlgorithmOID.ED25519 else "another kind of key"
+    return "Ed25519" if leaf.signature_algorithm_oid == SignatureAlgorithmOID.ED25519 else "an unknown key type"
 
 
 def _names(leaf: x509.Certificate) -> set[str]:

@@ -125,7 +125,7 @@ class _Run:
     issuer_hash: str | None = None
 
     def finish(self) -> Conclusion | RunWithoutOutcome:
-        """Run to the end, turning every error into a conclusion."""
+        """Run to the end; every error but ClaimLost and OutOfTime becomes a conclusion."""
         self.pending = self.record.pending
         try:
             return self._decide()

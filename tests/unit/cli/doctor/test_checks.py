@@ -111,11 +111,11 @@ def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
         (connection(sns__list_subscriptions_by_topic=subscriptions("arn:aws:sns:x")), "topic", "ok", "1 subscr", ""),
         (
             connection(sns__list_subscriptions_by_topic=subscriptions("PendingConfirmation")),
-            "topic", "warning", "The event topic has no subscribers. (1 subscription not confirmed)", "confirm the",
+            "topic", "warning", "no subscribers of the event topic (1 subscription not confirmed)", "confirm the",
         ),
         (
             connection(sns__list_subscriptions_by_topic=subscriptions("arn:x", endpoint="a:evercert-events-1")),
-            "topic", "warning", "The event topic has no subscribers.", "subscribe",
+            "topic", "warning", "no subscribers of the event topic", "subscribe",
         ),
         (
             connection(sqs__get_queue_attributes={"Attributes": {"A": "2", "B": "1"}}),

@@ -30,7 +30,7 @@ _NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that the call
 
 
 class CAKeyMaking:
-    """Keys of one stack's CAs, with the operator's rights."""
+    """Keys of one stack's CAs, with the operator's permissions."""
 
     def __init__(self, client: KMSClient, stack: str) -> None:
         self._client = client

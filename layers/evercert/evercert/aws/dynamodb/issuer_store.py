@@ -26,7 +26,7 @@ _STACK = f"{PAUSE}stack"
 
 
 class DynamoDBOperating:
-    """Issuer definitions and pauses of a stack, with the operator's rights."""
+    """Issuer definitions and pauses of a stack, with the operator's permissions."""
 
     def __init__(self, client: DynamoDBClient, issuers_table: str) -> None:
         self._client = client

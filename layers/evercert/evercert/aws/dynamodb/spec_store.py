@@ -27,7 +27,7 @@ _CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 
 
 class DynamoDBSpecs(DynamoDBOperating):
-    """Specs and issuers of a stack, with the operator's rights."""
+    """Specs and issuers of a stack, with the operator's permissions."""
 
     def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
         super().__init__(client, issuers_table)

@@ -117,7 +117,7 @@ def _topic(connection: Connection) -> list[Check]:
         found = f"{arguments.counted(confirmed, 'subscription')}{'; ' * bool(unconfirmed)}{unconfirmed}"
         return [Check("topic", "ok", found)]
     remedy = "confirm the subscription with the link that SNS sent" if waiting else "subscribe a mailbox or a queue"
-    found = f"The event topic has no subscribers.{f' ({unconfirmed})' if unconfirmed else ''}"
+    found = f"no subscribers of the event topic{f' ({unconfirmed})' if unconfirmed else ''}"
     return [Check("topic", "warning", found, remedy)]
 
 
