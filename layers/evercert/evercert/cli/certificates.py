@@ -106,8 +106,8 @@ def renew(
     """Renew certificates, soonest expiry first, ignoring retry delays: one at once, several spread over an hour."""
     selections = [name is not None, issuer is not None, everything].count(True)
     if selections != 1:
-        found = "several selections" if selections else "nothing selected"
-        raise BadInput([f"{found}: pass exactly one of NAME, --issuer ISSUER and --all"])
+        problem = "several selections" if selections else "nothing selected"
+        raise BadInput([f"{problem}: pass exactly one of NAME, --issuer ISSUER and --all"])
     limit, spread = arguments.span(timeout), arguments.spread(over, many=name is None, at_once=at_once)
     connection = terminal.connect(stack, region)
     found = _select(connection, name, issuer)
