@@ -26,6 +26,7 @@ class FakeCertificates:
         self.claims: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
         self.lists: dict[str, tuple[int, bytes]] = {}
+        self.leases: dict[str, datetime] = {}
         self.compromised_keys: set[bytes] = set()
         self._lock = threading.RLock()
 
@@ -112,6 +113,18 @@ class FakeCertificates:
         with self._lock:
             self.numbers[ca_id] = max(self.numbers.get(ca_id, 0) + 1, at_least)
             return self.numbers[ca_id]
+
+    def lease_crl(self, ca_id: str, now: datetime, until: datetime) -> bool:
+        with self._lock:
+            if self.leases.get(ca_id, now) > now:
+                return False
+            self.leases[ca_id] = until
+            return True
+
+    def release_crl(self, ca_id: str, until: datetime) -> None:
+        with self._lock:
+            if self.leases.get(ca_id) == until:
+                del self.leases[ca_id]
 
     def publish(self, ca_id: str, number: int, der: bytes) -> None:
         with self._lock:

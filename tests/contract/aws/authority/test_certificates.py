@@ -205,6 +205,20 @@ def test_crl_numbers_are_unique(certificates) -> None:
     assert certificates.next_crl_number(CA) == 7
 
 
+def test_one_publisher_has_the_lease_of_a_crl(certificates) -> None:
+    soon, later = START + timedelta(seconds=20), START + timedelta(seconds=40)
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: certificates.lease_crl(CA, START, soon), range(6)))
+    assert sorted(found) == [False] * 5 + [True]
+    assert certificates.lease_crl(PROFILE, START, soon)
+    assert certificates.lease_crl(CA, soon, later)  # expired
+    certificates.release_crl(CA, soon)  # too late: another publisher has it
+    assert not certificates.lease_crl(CA, soon, later)
+    certificates.release_crl(CA, later)
+    assert certificates.lease_crl(CA, soon, later)
+    assert certificates.published(CA) is None and certificates.next_crl_number(CA) == 1
+
+
 def test_older_crl_never_replaces_a_newer_one(certificates) -> None:
     one, two, three = (crl(number) for number in (1, 2, 3))
     assert certificates.published(CA) is None

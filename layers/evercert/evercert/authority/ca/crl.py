@@ -14,6 +14,8 @@ from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 MOST_ENTRIES = 50_000
 LONGEST = timedelta(days=10)
 SLACK = timedelta(hours=1)  # between this_update and the signature
+BACKDATED = timedelta(minutes=10)  # for verifiers with slow clocks
+_LATEST = 2**32  # seconds: the year 2106
 _FIRST = datetime(1950, 1, 1, tzinfo=UTC)  # the first year of UTCTime (RFC 5280 §4.1.2.5.1)
 _MOST_SERIAL = 2**160  # RFC 5280 §4.1.2.2
 # RFC 5280 §5.3.1: omit `unspecified`; `removeFromCRL` belongs to delta CRLs only.
@@ -44,6 +46,15 @@ def sign_crl(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocationList:
     return builder.sign(issuer.key, hash_of(issuer.key.public_key()))
 
 
+def signed_at(crl: x509.CertificateRevocationList) -> datetime:
+    """Return when the list was made: its number is that time in seconds, while thisUpdate is backdated."""
+    try:
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return crl.last_update_utc
+    return max(crl.last_update_utc, datetime.fromtimestamp(min(number, _LATEST), UTC))
+
+
 def _entry(one: Revoked) -> x509.RevokedCertificate:
     builder = (
         x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(one.at.replace(microsecond=0))
@@ -67,8 +78,8 @@ def _entries(order: CrlOrder) -> Iterator[str]:
         yield "duplicate serial number"
     if any(not 0 < one.serial_number < _MOST_SERIAL for one in order.revoked):
         yield "invalid serial number: must be positive, in at most 20 bytes (RFC 5280 §4.1.2.2)"
-    if any(one.at > order.this_update for one in order.revoked):
-        yield "invalid revocation date: after this_update"
+    if any(one.at > order.this_update + SLACK for one in order.revoked):  # this_update is backdated
+        yield "invalid revocation date: more than an hour after this_update"
     if any(one.at < _FIRST for one in order.revoked):
         yield "invalid revocation date: before 1950, which a CRL cannot express"
     if unknown := {one.reason for one in order.revoked} - {None, *REASONS}:

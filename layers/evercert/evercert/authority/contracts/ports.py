@@ -161,6 +161,12 @@ class Certificates(Protocol):
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         """Return a unique CRL number, greater than all before."""
 
+    def lease_crl(self, ca_id: str, now: datetime, until: datetime) -> bool:
+        """Reserve the publication of a CA's CRL; return False while another publisher has it."""
+
+    def release_crl(self, ca_id: str, until: datetime) -> None:
+        """End the lease that was taken until this time; does nothing if another publisher has it by now."""
+
     def publish(self, ca_id: str, number: int, der: bytes) -> None:
         """Store a CRL, unless a newer one is stored."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.api_errors import not_found
+from evercert.authority.ca.crl import signed_at
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.infisical_api.conditional_requests import Binary
 from evercert.authority.registration.access import uuid_of
 
 CRL_SECONDS, CERTIFICATE_SECONDS = 300, 86_400  # lifetimes in caches
-_LATEST = 2**32  # the year 2106
 
 
 class PublicDownloads:
@@ -31,7 +31,9 @@ class PublicDownloads:
         der = self._certificates.published(name) if name else None
         if der is None:
             raise not_found("CRL not found")
-        return Binary(der, "application/pkix-crl", CRL_SECONDS, min(_published_at(der), self._clock()))
+        return Binary(
+            der, "application/pkix-crl", CRL_SECONDS, min(signed_at(x509.load_der_x509_crl(der)), self._clock())
+        )
 
     def certificate(self, ca_id: str, installed_id: str) -> Binary:
         """Return a certificate of a CA, including older ones that issued certificates refer to."""
@@ -42,10 +44,3 @@ class PublicDownloads:
                 der = one.x509.public_bytes(Encoding.DER)
                 return Binary(der, "application/pkix-cert", CERTIFICATE_SECONDS, one.x509.not_valid_before_utc)
         raise not_found("CA certificate not found")
-
-
-def _published_at(der: bytes) -> datetime:
-    """Return when the list was made: its number is that time in seconds, while thisUpdate is backdated."""
-    crl = x509.load_der_x509_crl(der)
-    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    return max(crl.last_update_utc, datetime.fromtimestamp(min(number, _LATEST), UTC))

@@ -69,7 +69,7 @@ class Revocation:
         if not revoked.ca:
             return False
         try:
-            self._publisher.publish(revoked.ca, {int(revoked.serial_number, 16): _entry(revoked)})
+            self._publisher.publish_revoked(revoked.ca, {int(revoked.serial_number, 16): _entry(revoked)})
         except EvercertError:
             return False
         return True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from evercert.authority.ca.crl import BACKDATED, signed_at
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.contracts.ports import Certificates, Configuration, Signer
@@ -18,6 +21,8 @@ VALIDITY = timedelta(days=7)
 RETENTION = VALIDITY + timedelta(days=1)
 ATTEMPTS = 3  # of two concurrent publishers, one may lose
 INDEX_LAG = timedelta(hours=1)  # upper bound
+LEASE = timedelta(seconds=20)  # of a publisher; longer than a list takes
+POLL_SECONDS, POLLS = 0.5, 24  # for another publisher; the call has 29 seconds
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,35 @@ class CrlPublisher:
         certificates: Certificates,
         signer: Signer,
         clock: Callable[[], datetime],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._configuration = configuration
         self._certificates = certificates
         self._signer = signer
         self._clock = clock
+        self._pause = pause
+
+    def publish_revoked(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
+        """Publish a CRL with these entries, unless the current one has them.
+
+        In a burst of revocations one publisher builds a list and the others wait for it: it has most of their entries.
+        """
+        for _ in range(POLLS):
+            now = self._clock()
+            leased = self._certificates.lease_crl(ca_id, now, now + LEASE)
+            try:
+                # Read after the lease: the previous holder published first.
+                if all(self.has_entry(ca_id, one) for one in just_revoked):
+                    return
+                if leased:
+                    self.publish(ca_id, just_revoked)
+                    return
+            finally:
+                if leased:
+                    with suppress(Unavailable):  # it expires
+                        self._certificates.release_crl(ca_id, now + LEASE)
+            self._pause(POLL_SECONDS)
+        self.publish(ca_id, just_revoked)  # concurrent publishers waste work, but lose no entry
 
     def publish(self, ca_id: str, just_revoked: Mapping[int, Revoked] | None = None) -> None:
         """Publish a new CRL; `just_revoked` holds entries by serial number that the index may lack.
@@ -82,7 +111,7 @@ class CrlPublisher:
         entries = sorted(
             (replace(one, at=min(one.at, now)) for one in found.values()), key=lambda one: (one.at, one.serial_number)
         )
-        der = self._signer.crl(CrlOrder(ca_id, number, now, now + VALIDITY, tuple(entries)))
+        der = self._signer.crl(CrlOrder(ca_id, number, now - BACKDATED, now + VALIDITY, tuple(entries)))
         self._certificates.publish(ca_id, number, der)
 
     def _recent_entries(self, ca_id: str, now: datetime) -> dict[int, Revoked]:
@@ -120,7 +149,7 @@ class CrlPublisher:
 
     def _current_crl_time(self, ca_id: str) -> datetime | None:
         der = self._current_crl(ca_id)
-        return None if der is None else x509.load_der_x509_crl(der).last_update_utc
+        return None if der is None else signed_at(x509.load_der_x509_crl(der))
 
     def _current_crl(self, ca_id: str) -> bytes | None:
         """Return the current CRL; None also if it is unreadable, so that a new one replaces it."""

@@ -44,6 +44,19 @@ class DynamoDBCrls:
                 return number
         raise Unavailable(f"cannot number a CRL of CA {ca_id}: other calls interfered")
 
+    def lease_crl(self, ca_id: str, now: datetime, until: datetime) -> bool:
+        """Reserve the publication of a CA's CRL by a conditional write."""
+        update = Update({"leased_until": _milliseconds(until)})
+        condition = "attribute_not_exists(#leased_until) OR #leased_until <= :now"
+        update.require(condition, {":now": _milliseconds(now)}, "leased_until")
+        return self._written(ca_id, update.arguments(), f"reserve the CRL of CA {ca_id}")
+
+    def release_crl(self, ca_id: str, until: datetime) -> None:
+        """End a lease, unless it expired and another publisher has one."""
+        update = Update({"leased_until": None})
+        update.require_same("leased_until", _milliseconds(until))
+        self._written(ca_id, update.arguments(), f"release the CRL of CA {ca_id}")
+
     def publish(self, ca_id: str, number: int, der: bytes) -> None:
         """Store the list in parts of at most 400 KB: the parts first, then the item that refers to them."""
         parts = [der[start : start + PART] for start in range(0, len(der), PART)]
@@ -115,3 +128,7 @@ class DynamoDBCrls:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
         raise Unavailable(f"the {index} index has more than {PAGES} pages")
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

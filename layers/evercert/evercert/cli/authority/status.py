@@ -152,6 +152,8 @@ def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:
 def _ca_status(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
     from cryptography import x509  # noqa: PLC0415
 
+    from evercert.authority.ca.crl import signed_at  # noqa: PLC0415
+
     ends = to_text(ca.current.x509.not_valid_after_utc) if ca.installed else None
     der = certificates.published(ca.id) if ca.kind == "issuing" else None
     values = {"name": ca.name, "kind": ca.kind, "status": ca.status, "ends": ends, "crl": None, "crl_made": None}
@@ -159,7 +161,7 @@ def _ca_status(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
         return {**values, "crl_revoked": None}
     crl = x509.load_der_x509_crl(der)
     number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    return {**values, "crl": number, "crl_made": to_text(crl.last_update_utc), "crl_revoked": len(crl)}
+    return {**values, "crl": number, "crl_made": to_text(signed_at(crl)), "crl_revoked": len(crl)}
 
 
 def _known(entry: Entry, certificates: DynamoDBCertificates) -> bool:

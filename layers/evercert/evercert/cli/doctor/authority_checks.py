@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from evercert.authority.ca.crl import signed_at
 from evercert.cli import terminal
 from evercert.cli.authority.ceremony import policy_of
 from evercert.cli.authority.connection import AuthorityConnection, from_connection
@@ -71,9 +72,9 @@ def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
         yield Check(name, "warning", "not published yet", "evercert authority init publishes it")
         return
     crl = x509.load_der_x509_crl(der)
-    hours = (now - crl.last_update_utc) // timedelta(hours=1)
+    hours = (now - signed_at(crl)) // timedelta(hours=1)
     expired = crl.next_update_utc is not None and crl.next_update_utc <= now
-    if expired or now - crl.last_update_utc > STALE:
+    if expired or now - signed_at(crl) > STALE:
         found = f"{hours} h old, although it is published daily"
         yield Check(name, "failed" if expired else "warning", found, remedy)
     else:
