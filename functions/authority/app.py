@@ -84,6 +84,8 @@ def refresh_crls() -> dict[str, Any]:
         _measure("CrlAgeSeconds", "Seconds", max(one.age.total_seconds(), 0))
         if one.left is not None:
             _measure("CaEndsDays", "Count", one.left / DAY)
+    for left in _services().crl_publisher.root_crls().values():
+        _measure("RootCrlEndsDays", "Count", left / DAY)
     if failed := [one.name for one in results if one.problem is not None]:
         raise Unavailable(f"no new CRL for {', '.join(failed)}: see the log for the reasons")
     return {"published": [one.name for one in results]}

@@ -19,7 +19,7 @@ STACK_NAME = {"Ref": "AWS::StackName"}
 METRICS = {
     "checker": {"Ticks", "CertificatesDue", "OldestDueSeconds", "LeftForNextTick", "SoonestExpiryDays"},
     "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
-    "authority": {"CaEndsDays", "CrlAgeSeconds"},
+    "authority": {"CaEndsDays", "CrlAgeSeconds", "RootCrlEndsDays"},
 }
 FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unavailable.kind}
 COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
@@ -91,7 +91,11 @@ def test_alarms_have_actions_only_with_an_alarm_topic() -> None:
 def test_only_the_checker_alarm_treats_silence_as_breaching() -> None:
     treated = {name: alarm["Properties"]["TreatMissingData"] for name, alarm in ALARMS.items()}
     assert [name for name, how in treated.items() if how == "breaching"] == ["CheckerSilentAlarm"]
-    assert [name for name, how in treated.items() if how == "ignore"] == ["AcmQuotaAlarm", "CaEndingAlarm"]
+    assert [name for name, how in treated.items() if how == "ignore"] == [
+        "AcmQuotaAlarm",
+        "CaEndingAlarm",
+        "RootCrlEndingAlarm",
+    ]
     assert [name for name, how in treated.items() if how == "missing"] == ["CrlStaleAlarm"]
     assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
 
@@ -123,6 +127,7 @@ def test_crl_alarm_reports_a_stopped_task_but_no_new_stack() -> None:
         ("SignerRefusalsAlarm", ">=", 1, 5),
         ("SignerUnavailableAlarm", ">=", 3, 15),
         ("CaEndingAlarm", "<", 90, 24 * 60),
+        ("RootCrlEndingAlarm", "<", 60, 24 * 60),
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
     ],
 )

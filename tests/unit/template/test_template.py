@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_authority_role_has_no_scan_and_invokes_only_the_signer() -> None:
 def test_authority_resources_depend_on_the_parameter() -> None:
     assert TEMPLATE["Parameters"]["Authority"]["Default"] == "no"
     for name, resource in RESOURCES.items():
-        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale"))
+        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale", "RootCrlEnding"))
         assert ours == (resource.get("Condition") == "HasAuthority"), name
     for name, output in TEMPLATE["Outputs"].items():
         assert name.startswith(("Authority", "Signer")) == (output.get("Condition") == "HasAuthority"), name
@@ -230,10 +231,30 @@ def test_authority_resources_depend_on_the_parameter() -> None:
 ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
 
 
+PUBLISHED = {"If": ["HasPublishedAddress", {"Ref": "PublishedAddress"}, ADDRESS]}
+
+
+@pytest.mark.parametrize(
+    ("address", "valid"),
+    [
+        ("", True), ("http://pki.example.com", True), ("https://ca.example.com:8443", True), ("ftp://x", False),
+        ("http://pki.example.com/", False), ("http://a b", False), ("http://", False), ("http://x/y", False),
+    ],
+)  # fmt: skip
+def test_published_address_is_http_or_https_without_path(address: str, valid: bool) -> None:
+    pattern = TEMPLATE["Parameters"]["PublishedAddress"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, address)) == valid
+    assert TEMPLATE["Parameters"]["PublishedAddress"]["Default"] == ""
+
+
 def test_functions_and_outputs_share_the_authority_address() -> None:
     assert TEMPLATE["Outputs"]["AuthorityAddress"]["Value"] == ADDRESS
-    for name in ("AuthorityFunction", "SignerFunction"):
-        assert RESOURCES[name]["Properties"]["Environment"]["Variables"]["AUTHORITY_ADDRESS"] == ADDRESS
+    front, signer = (
+        RESOURCES[name]["Properties"]["Environment"]["Variables"]["AUTHORITY_ADDRESS"]
+        for name in ("AuthorityFunction", "SignerFunction")
+    )
+    assert front == ADDRESS
+    assert signer == TEMPLATE["Outputs"]["AuthorityPublishedAddress"]["Value"] == PUBLISHED
     hosts = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]["ISSUER_HOSTS"]
     assert hosts["If"][1]["Sub"][1]["Own"] == {"Select": [2, {"Split": ["/", ADDRESS]}]}
 

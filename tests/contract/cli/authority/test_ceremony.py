@@ -99,8 +99,8 @@ def test_establish_creates_a_root_and_an_issuing_ca_per_family(of: Ceremony) -> 
         assert (constraints.ca, constraints.path_length) == (True, 0)
         places = issuing.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
         assert "https://ca.example.com/api/v1/cert-manager/ca/internal/" in str(places)
-        with pytest.raises(x509.ExtensionNotFound):  # no function signs with the root, so it publishes no list
-            issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints)
+        (point,) = issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        assert point.full_name[0].value == f"https://ca.example.com/api/v1/cert-manager/crl/{cas[0].id}/der"
 
 
 def test_establish_is_idempotent(of: Ceremony) -> None:

@@ -64,12 +64,14 @@ def look(found: AuthorityConnection) -> dict[str, Check]:
 
 def listed(found: AuthorityConnection, age: timedelta) -> None:
     since = datetime.now(UTC).replace(microsecond=0) - age
-    crl = (
-        x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
-        .last_update(since).next_update(since + 7 * DAY).sign(private_key("EC_prime256v1", 7_100), hashes.SHA256())
-    )  # fmt: skip
+    validity = {"issuing": 7 * DAY, "root": 366 * DAY}
     certificates: DynamoDBCertificates = found.certificates
     for ca in found.estate.cas():
+        crl = (
+            x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
+            .last_update(since).next_update(since + validity[ca.kind])
+            .sign(private_key("EC_prime256v1", 7_100), hashes.SHA256())
+        )  # fmt: skip
         certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl.public_bytes(serialization.Encoding.DER))
 
 
@@ -95,8 +97,12 @@ def test_doctor_reports_a_healthy_authority_as_ok(found: AuthorityConnection) ->
     listed(found, timedelta(hours=5))
     checks_by_name = look(found)
     assert {name: check.status for name, check in checks_by_name.items()} == dict.fromkeys(
-        ("CA issuing-ec", "revocation list of CA issuing-ec", "CA root", "key of CA issuing-ec", "key of CA root"), "ok"
-    )
+        (
+            "CA issuing-ec", "revocation list of CA issuing-ec", "CA root", "revocation list of CA root",
+            "key of CA issuing-ec", "key of CA root",
+        ),
+        "ok",
+    )  # fmt: skip
     assert checks_by_name["revocation list of CA issuing-ec"].found == "5 h old"
 
 
@@ -128,6 +134,23 @@ def test_doctor_reports_old_revocation_lists(found: AuthorityConnection, age: ti
     assert look(found)["revocation list of CA issuing-ec"].found == "not published yet"
     listed(found, age)
     assert look(found)["revocation list of CA issuing-ec"].status == status
+
+
+@pytest.mark.parametrize(
+    ("age", "status", "text"),
+    [
+        (300 * DAY, "ok", "ends in 65 days"),
+        (310 * DAY, "warning", "ends in 55 days"),
+        (367 * DAY, "failed", "has expired: clients that check the whole chain refuse it"),
+    ],
+)
+def test_doctor_reports_an_ending_root_list(found: AuthorityConnection, age: timedelta, status: str, text: str) -> None:
+    established(found)
+    before = look(found)["revocation list of CA root"]
+    assert (before.status, before.remedy) == ("warning", "evercert authority ca crl")
+    listed(found, age)
+    check = look(found)["revocation list of CA root"]
+    assert (check.status, check.found, check.remedy) == (status, text, "evercert authority ca crl")
 
 
 def test_doctor_reports_disabled_keys_and_changed_policies(found: AuthorityConnection, world: World) -> None:

@@ -6,10 +6,15 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from evercert.authority.ca.crl import signed_at
+from evercert.authority.ca.builder import Issuer, IssuerURLs
+from evercert.authority.ca.crl import sign_crl, signed_at
+from evercert.authority.ca.kms_key import kms_private_key
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REASONS
+from evercert.authority.ca.signing_orders import CrlOrder
 from evercert.authority.registration import blocked_keys
+from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.errors import Misconfigured, Unavailable
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, REQUESTS, Client, csr
 from tests.doubles.authority.server import CONTEXT
@@ -268,6 +273,24 @@ def test_schedule_publishes_all_crls_and_metrics(client: Client, capsys) -> None
     client.setting.clock.advance(days=1)
     client.module.handler({"task": "crl"}, CONTEXT)
     assert crl(client).last_update_utc == before.last_update_utc + timedelta(days=1)
+
+
+def test_schedule_measures_the_list_of_the_root(client: Client, capsys) -> None:
+    """Functions cannot sign it; the metric warns the operator. Without a list it is zero."""
+    root, certificates = client.setting.cas["EC-root"], client.setting.certificates
+    client.module.handler({"task": "crl"}, CONTEXT)
+    assert capsys.readouterr().out.count('"RootCrlEndsDays":[0.0]') == 2
+    key = kms_private_key(KMSKeys(client.setting.kms), root.key, root.current.x509.public_key())
+    now = client.setting.now().replace(microsecond=0)
+    order = CrlOrder(root.id, 1, now, now + timedelta(days=100), ())
+    certificates.publish(
+        root.id, 1, sign_crl(order, Issuer(root.current.x509, IssuerURLs(), key)).public_bytes(Encoding.DER)
+    )
+    client.module.handler({"task": "crl"}, CONTEXT)
+    assert '"RootCrlEndsDays":[100.0]' in capsys.readouterr().out
+    client.setting.clock.advance(days=101)
+    client.module.handler({"task": "crl"}, CONTEXT)
+    assert capsys.readouterr().out.count('"RootCrlEndsDays":[0.0]') == 2  # never negative
 
 
 def test_schedule_continues_after_failing_ca(client: Client, capsys) -> None:

@@ -26,9 +26,9 @@ REASONS: dict[str, x509.ReasonFlags] = {
 }
 
 
-def find_crl_problems(order: CrlOrder, now: datetime) -> list[str]:
+def find_crl_problems(order: CrlOrder, now: datetime, longest: timedelta = LONGEST) -> list[str]:
     """Return every reason why a CA must not sign this CRL; empty if it may."""
-    return [*_times(order, now), *_entries(order)]
+    return [*_times(order, now, longest), *_entries(order)]
 
 
 def sign_crl(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocationList:
@@ -55,6 +55,15 @@ def signed_at(crl: x509.CertificateRevocationList) -> datetime:
     return max(crl.last_update_utc, datetime.fromtimestamp(min(number, _LATEST), UTC))
 
 
+def parse_entry(entry: x509.RevokedCertificate) -> Revoked:
+    """Return an entry of a list."""
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except x509.ExtensionNotFound:
+        reason = None
+    return Revoked(entry.serial_number, entry.revocation_date_utc, reason)
+
+
 def _entry(one: Revoked) -> x509.RevokedCertificate:
     builder = (
         x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(one.at.replace(microsecond=0))
@@ -64,11 +73,11 @@ def _entry(one: Revoked) -> x509.RevokedCertificate:
     return builder.build()
 
 
-def _times(order: CrlOrder, now: datetime) -> Iterator[str]:
+def _times(order: CrlOrder, now: datetime, longest: timedelta) -> Iterator[str]:
     if abs(order.this_update - now) > SLACK:
         yield "invalid this_update: more than an hour from now"
-    if not timedelta(0) < order.next_update - order.this_update <= LONGEST:
-        yield "invalid next_update: must be after this_update, by at most 10 days"
+    if not timedelta(0) < order.next_update - order.this_update <= longest:
+        yield f"invalid next_update: must be after this_update, by at most {longest.days} days"
 
 
 def _entries(order: CrlOrder) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.authority.ca.crl import BACKDATED, signed_at
+from evercert.authority.ca.crl import BACKDATED, parse_entry, signed_at
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.contracts.ports import Certificates, Configuration, Signer
@@ -118,7 +118,7 @@ class CrlPublisher:
         """Return entries of the current CRL from the last hour, which the index may lack."""
         if (der := self._current_crl(ca_id)) is None:
             return {}
-        listed = [_parse_entry(one) for one in x509.load_der_x509_crl(der) if one.revocation_date_utc > now - INDEX_LAG]
+        listed = [parse_entry(one) for one in x509.load_der_x509_crl(der) if one.revocation_date_utc > now - INDEX_LAG]
         return {one.serial_number: one for one in listed}
 
     def refresh(self) -> list[RefreshResult]:
@@ -158,6 +158,16 @@ class CrlPublisher:
         except Misconfigured:
             return None
 
+    def root_crls(self) -> dict[str, timedelta]:
+        """Return how long the list of each root is still valid, by CA name; zero without a list."""
+        now, left = self._clock(), {}
+        for ca in self._configuration.every_ca().values():
+            if isinstance(ca, CA) and ca.kind == "root" and ca.installed:
+                der = self._current_crl(ca.id)
+                ends = x509.load_der_x509_crl(der).next_update_utc if der else None
+                left[ca.name] = max((ends or now) - now, timedelta())
+        return left
+
     def issuing_cas(self) -> list[CA]:
         """Return every CA that signs CRLs, including disabled ones: their certificates can still be revoked."""
         now = self._clock()
@@ -168,11 +178,3 @@ class CrlPublisher:
 def _signs_crls(ca: CA, now: datetime) -> bool:
     usable = ca.kind == "issuing" and ca.status != "pending" and ca.installed
     return bool(usable) and ca.current.x509.not_valid_after_utc > now
-
-
-def _parse_entry(entry: x509.RevokedCertificate) -> Revoked:
-    try:
-        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except x509.ExtensionNotFound:
-        reason = None
-    return Revoked(entry.serial_number, entry.revocation_date_utc, reason)

@@ -12,9 +12,13 @@ from evercert.cli.authority.arguments import build_subject, ca_named, ca_title
 from evercert.cli.authority.lazy import ceremony_context, open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evercert.authority.ca.definition import CA
+    from evercert.authority.ca.signing_orders import Revoked
     from evercert.cli.authority.connection import AuthorityConnection
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the CA, such as issuing-ec.")]
@@ -144,8 +148,42 @@ def renew(
                 [f"CA {name} is certified by an external CA: run evercert authority ca csr {name}, then ca import"]
             )
         ca = ceremony.renew_issuing(context, ca, root, subject, span)
+    crls.renew_root(authority, context, always=True)
     if as_json:
         terminal.print_json(show.ca_values(ca))
+
+
+@app.command()
+def crl(
+    *,
+    revoke: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Issuing CA to revoke, with all its certificates.")
+    ] = None,
+    yes: Yes = False,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Sign a new revocation list of the root, valid for a year. With `--revoke`, it names an issuing CA."""
+    from evercert.cli.authority import ceremony, root_crl  # noqa: PLC0415
+
+    authority = open_authority(stack, region)
+    root, context = ca_named(authority.estate, ceremony.ROOT), ceremony_context(authority, quiet=as_json)
+    if not root.installed:
+        raise BadInput(["CA root has no certificate yet: run evercert authority init to resume where it stopped"])
+    entries: Sequence[Revoked] = ()
+    if revoke is not None:
+        ca = ca_named(authority.estate, revoke)
+        if ca.kind == "root" or ca.parent != root.id:
+            raise BadInput([f"CA {revoke} is not certified by this authority's own root, so its list cannot name it"])
+        if not yes:
+            arguments.confirm(f"Revoke CA {revoke}? Clients refuse all its certificates. This cannot be undone.")
+        entries = root_crl.entries_of(ca, context, "cACompromise")
+        authority.estate.write(ca.model_copy(update={"status": "disabled"}))
+    signed = root_crl.sign_root_crl(context, authority.certificates, root, entries)
+    if as_json:
+        ends = None if signed.next_update_utc is None else to_text(signed.next_update_utc)
+        terminal.print_json({"name": root.name, "next_update": ends, "revoked": len(signed)})
 
 
 @app.command()

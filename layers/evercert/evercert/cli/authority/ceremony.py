@@ -60,7 +60,7 @@ class CeremonyContext:
     key_creation: CAKeyMaking
     keys: CAKeys
     roles: Roles
-    address: str
+    published_address: str  # of CRLs and CA certificates
     now: datetime
     report: Callable[[str], None]
 
@@ -121,7 +121,7 @@ def renew_issuing(context: CeremonyContext, ca: CA, root: CA, name: x509.Name, v
     if span.ends - context.now < LEAST:
         raise Rejected(f"CA {root.name} expires at {span.ends:%Y-%m-%d %H:%M}Z: renew it first")
     signing = kms_private_key(context.keys, root.key, above.x509.public_key())  # type: ignore[arg-type]
-    issuer = Issuer(above.x509, replace(IssuerURLs.of(context.address, root.id, above.id), crl=None), signing)
+    issuer = Issuer(above.x509, IssuerURLs.of(context.published_address, root.id, above.id), signing)
     certificate = builder.sign_issuing_ca(public_key(context, ca), name, builder.serial_number(), span, issuer)
     return _install(context, ca, to_pem([certificate]), above.certificate + above.chain)
 

@@ -41,6 +41,11 @@ class AuthorityConnection:
         """Return the address of the authority's API."""
         return self.connection.output("AuthorityAddress")
 
+    @property
+    def published_address(self) -> str:
+        """Return the address of CRLs and CA certificates; stacks of older templates have one address for everything."""
+        return self.connection.outputs.get("AuthorityPublishedAddress") or self.address
+
     @cached_property
     def keys(self) -> KMSKeys:
         """Return the KMS keys that sign in a ceremony."""

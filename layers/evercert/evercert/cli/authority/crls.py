@@ -10,7 +10,18 @@ from evercert.errors import EvercertError, Unavailable
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
+    from evercert.cli.authority.ceremony import CeremonyContext
     from evercert.cli.authority.connection import AuthorityConnection
+
+
+def renew_root(authority: AuthorityConnection, context: CeremonyContext, *, always: bool = False) -> None:
+    """Sign the root's revocation list if it is missing or ends soon; on failure print a note."""
+    from evercert.cli.authority.root_crl import renew_root_crl  # noqa: PLC0415 (AWS's library is slow to load)
+
+    try:
+        renew_root_crl(context, authority.certificates, always=always)
+    except EvercertError as error:  # the CAs exist
+        terminal.notes([f"the root has no current revocation list: {error}; run evercert authority ca crl to sign it"])
 
 
 def publish_missing(authority: AuthorityConnection) -> None:

@@ -74,6 +74,7 @@ def init(
         context = ceremony_context(authority, quiet=as_json)
         cas = ceremony.establish(context, options)
         ceremony.restore_key_policies(context, tuple(authority.estate.cas()))
+        crls.renew_root(authority, context)
         crls.publish_missing(authority)
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])

@@ -29,7 +29,7 @@ def ceremony_context(authority: AuthorityConnection, *, quiet: bool) -> Ceremony
         authority.key_creation,
         authority.keys,
         authority.roles,
-        authority.address,
+        authority.published_address,
         terminal.now(),
         report,
     )

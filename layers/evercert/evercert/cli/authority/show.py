@@ -185,7 +185,7 @@ def ca_status(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -
     table = Table("CA", "STATUS", "ENDS", "CRL", "REVOKED", box=None, pad_edge=False)
     for row in rows:
         ends = "" if row["ends"] is None else f"{row['ends'][:10]}, in {(from_text(row['ends']) - now).days} days"
-        made = "" if row["kind"] == "root" else "none"
+        made = "none"
         if row["crl_made"] is not None:
             hours = (now - from_text(row["crl_made"])).total_seconds() // 3600
             made = f"number {row['crl']}, {max(hours, 0):.0f} h old"

@@ -155,7 +155,7 @@ def _ca_status(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
     from evercert.authority.ca.crl import signed_at  # noqa: PLC0415
 
     ends = to_text(ca.current.x509.not_valid_after_utc) if ca.installed else None
-    der = certificates.published(ca.id) if ca.kind == "issuing" else None
+    der = certificates.published(ca.id)
     values = {"name": ca.name, "kind": ca.kind, "status": ca.status, "ends": ends, "crl": None, "crl_made": None}
     if der is None:
         return {**values, "crl_revoked": None}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 EXPIRY_WARNING = {"issuing": timedelta(days=90), "root": timedelta(days=365)}
-STALE = timedelta(days=2)
+STALE, ROOT_CRL_WARNING = timedelta(days=2), timedelta(days=60)
 
 
 def of_authority(connection: Connection) -> dict[str, CheckFunction]:
@@ -64,9 +64,12 @@ def _validity(ca: CA, now: datetime) -> Check:
 
 
 def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
-    if ca.kind == "root" or ca.status == "pending":
+    if ca.status == "pending":
         return
     name = f"revocation list of CA {ca.name}"
+    if ca.kind == "root":
+        yield _root_crl(name, der, now)
+        return
     remedy = "see the schedule crl above, and search the authority's log for crl"
     if der is None:
         yield Check(name, "warning", "not published yet", "evercert authority init publishes it")
@@ -79,6 +82,17 @@ def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
         yield Check(name, "failed" if expired else "warning", found, remedy)
     else:
         yield Check(name, "ok", f"{max(hours, 0)} h old")
+
+
+def _root_crl(name: str, der: bytes | None, now: datetime) -> Check:
+    """Check the list that the operator signs once a year."""
+    remedy = "evercert authority ca crl"
+    if der is None:
+        return Check(name, "warning", "not signed yet: clients that check the whole chain refuse it", remedy)
+    left = (x509.load_der_x509_crl(der).next_update_utc or now) - now
+    if left <= timedelta():
+        return Check(name, "failed", "has expired: clients that check the whole chain refuse it", remedy)
+    return Check(name, "ok" if left > ROOT_CRL_WARNING else "warning", f"ends in {left.days} days", remedy)
 
 
 def _keys(found: AuthorityConnection) -> list[Check]:
