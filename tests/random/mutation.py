@@ -30,6 +30,7 @@ from evercert.pki.certificate import Chain, load, to_pem
 from evercert.pki.keys import PrivateKey
 from evercert.pki.path.validation import validate
 from tests.doubles.fakes import START, spec
+from tests.random import csr_readers
 from tests.samples.chains import Entity, issue, leaf
 
 TYPED = (ValueError, EvercertError, BadInput)  # what a reader may raise; everything else is a bug
@@ -173,6 +174,8 @@ READERS = [
     Reader("path", certificates, read_path),
     Reader("bundle", bundles, read_bundle),
     Reader("import", ca_files, read_import),
+    Reader("document's csr", csr_readers.samples, csr_readers.read_of_document),
+    Reader("client's csr", csr_readers.samples, csr_readers.read_of_client),
 ]
 
 

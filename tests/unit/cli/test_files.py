@@ -5,6 +5,7 @@ import json
 import pytest
 
 from evercert.cli.files import BadInput, Files
+from tests.samples import requests
 
 HEAD = "version: evercert/v1\n"
 ISSUER = "issuers:\n  development:\n    type: self-signed\n"
@@ -251,3 +252,16 @@ def test_files_assume_90_days_without_a_ttl(write, renew, notes):
 def test_files_use_the_ttl_for_the_clamping_note(write):
     text = certificate(renew="70d").replace("ttl: 90d", "ttl: 200d")
     assert Files(write(document(text))).notes == []
+
+
+def test_files_note_parts_of_a_csr_that_the_issuer_judges(write):
+    subject = requests.name([(requests.EMAIL, requests.IA5, b"ops@example.com")])
+    lines = "".join(f"      {line}\n" for line in requests.request(subject).splitlines())
+    entry = (
+        f"  - name: web\n    issuer: development\n    csr: |\n{lines}    destinations: [{{type: secrets-manager}}]\n"
+    )
+    files = Files(write(document(entry)))
+    (note,) = files.notes
+    assert note.startswith(
+        "1.yaml:5: web: csr: its subject has emailAddress (1.2.840.113549.1.9.1): sent to the issuer"
+    )

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
-from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.attributes import Attributes
@@ -19,14 +19,12 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])
 
 
-def csr(*extensions, subject=(), key=EC_KEY, hash_=hashes.SHA256(), password=None, critical=False):  # noqa: B008
+def csr(*extensions, subject=(), key=EC_KEY, hash_=hashes.SHA256(), critical=False):  # noqa: B008
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
     )
     for extension in extensions or (NAMES,):
         builder = builder.add_extension(extension, critical=critical)
-    if password is not None:
-        builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, password)
     return builder.sign(key, hash_).public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -131,12 +129,6 @@ def test_csr_refuses_weak_signatures():
     assert "unsupported signature: use SHA-256, SHA-384 or SHA-512" in refusal(weak)
 
 
-def test_csr_error_never_quotes_a_challenge_password():
-    message = refusal(csr(password=b"very-secret"))
-    assert "challenge password (RFC 2985 §5.4.1)" in message
-    assert "very-secret" not in message
-
-
 OTHER_NAME = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")
 
 
@@ -148,10 +140,10 @@ OTHER_NAME = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\
         pytest.param([NAMES, x509.KeyUsage(True, *[False] * 5, True, *[False] * 2)], "which evercert does not issue", id="crl_sign"),
         pytest.param([NAMES, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])], "the purpose anyExtendedKeyUsage", id="any purpose"),
         pytest.param([NAMES, x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])], "the purpose 1.2.3,", id="unknown purpose"),
-        pytest.param([x509.SubjectAlternativeName([OTHER_NAME])], "a name of type OtherName", id="kind of name"),
+        pytest.param([x509.SubjectAlternativeName([OTHER_NAME])], "unsupported name type otherName", id="kind of name"),
         pytest.param([x509.SubjectAlternativeName([x509.DNSName("*.com")])], "'*.com' is not a DNS name", id="name"),
         pytest.param([x509.SubjectAlternativeName([x509.DNSName("a\x1b[2J.example")])], "only printable ASCII", id="control character"),
-        pytest.param([x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x03abc")], "its extensions cannot be parsed", id="broken names"),
+        pytest.param([x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x03abc")], "invalid extensions: malformed DER", id="broken names"),
         pytest.param([x509.KeyUsage(True, *[False] * 8)], "give at least one name", id="no name"),
     ],
 )  # fmt: skip
@@ -162,14 +154,12 @@ def test_csr_refuses_unsupported_extensions(extensions, told):
 def test_csr_refuses_unknown_extensions_if_critical():
     strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00")
     assert read(csr(NAMES, strange)).attributes == read(csr()).attributes
-    assert "its critical extension 1.2.3 is not supported" in refusal(csr(NAMES, strange, critical=True))
+    assert "unsupported critical extension 1.2.3; remove it from the CSR" in refusal(csr(NAMES, strange, critical=True))
 
 
 @pytest.mark.parametrize(
     ("subject", "told"),
     [
-        pytest.param([(NameOID.EMAIL_ADDRESS, "a@b.example")], "its subject has emailAddress (1.2.840.113549.1.9.1)", id="e-mail"),
-        pytest.param([(NameOID.PSEUDONYM, "a")], "its subject has 2.5.4.65,", id="by its number"),
         pytest.param([(NameOID.COMMON_NAME, "a"), (NameOID.COMMON_NAME, "b")], "has 2 values of common-name", id="twice"),
         pytest.param([(NameOID.ORGANIZATION_NAME, "a" * 65)], "organization: 1 to 64 printable characters", id="long"),
         pytest.param([(NameOID.LOCALITY_NAME, "a\x1b[2J")], "locality: 1 to 128 printable characters", id="control character"),
@@ -177,13 +167,6 @@ def test_csr_refuses_unknown_extensions_if_critical():
 )  # fmt: skip
 def test_csr_refuses_unsupported_subjects(subject, told):
     assert told in refusal(csr(subject=subject))
-
-
-def test_csr_refuses_multi_valued_rdns():
-    pair = [x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")]
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.RelativeDistinguishedName(pair)]))
-    signed = builder.add_extension(NAMES, critical=False).sign(EC_KEY, hashes.SHA256())
-    assert "multi-valued RDN" in refusal(signed.public_bytes(serialization.Encoding.PEM).decode())
 
 
 def test_csr_usages():

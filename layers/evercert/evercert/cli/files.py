@@ -17,6 +17,7 @@ from evercert.documents.secret_reference import Credential
 from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
 from evercert.operations.apply import ApplyInput
+from evercert.pki import csr_parser
 from evercert.schema import printable
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
@@ -152,6 +153,8 @@ class Files:
         for place, text, name in _international(source.data, path, spec):
             where = f"{source.file}:{source.line(place)}: {spec.name}"
             self.notes.append(f"{where}: {printable(text)} is {name} in the certificate")
+        for note in csr_parser.read(spec.csr).notes if spec.csr is not None else ():
+            self.notes.append(f"{source.file}:{source.line((*path, 'csr'))}: {spec.name}: csr: {note}")
         if "*" in spec.name:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from evercert.contracts.issuer import Issued
 from evercert.contracts.record import WAITS_FOR_CHAIN, Pending, Record
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.certificate import Chain, misfits
+from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.pki.path.validation import validate
 from evercert.pki.usages import OIDS
@@ -68,7 +67,7 @@ def find_mismatches(record: Record, pending: Pending, issued: Issued) -> list[st
     """Return the differences between the request and the leaf."""
     attributes = None if record.spec.certificate_id is not None else record.spec.attributes
     if pending.csr is not None:
-        public_key = public_bytes(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
+        public_key = public_bytes(public_key_of(pending.csr))
     elif issued.private_key is not None:
         public_key = issued.private_key.public_bytes()
     else:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography import x509
-
 from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
 from evercert.errors import EvercertError, Mismatch, Rejected, Unavailable
@@ -17,6 +15,7 @@ from evercert.issuance.delivery import Result, next_slot
 from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
 from evercert.pki.algorithms import algorithm_of
+from evercert.pki.csr_parser import public_key_of
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
     back_off,
@@ -188,7 +187,7 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
 def _key_to_keep(record: Record, pending: Pending) -> KeptKey | None:
     if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.csr is None:
         return None
-    algorithm = algorithm_of(x509.load_pem_x509_csr(pending.csr.encode()).public_key())
+    algorithm = algorithm_of(public_key_of(pending.csr))
     return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))
 
 

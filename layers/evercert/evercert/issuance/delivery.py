@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cryptography import x509
-
 from evercert.contracts.destination import Creator, Destination, Destinations, Paced, Preflight
 from evercert.contracts.ports import ClaimedRecord, RateLimiter, RecordStore, Seal
 from evercert.contracts.record import Delivery, Pending, Reason, Record
@@ -27,6 +25,7 @@ from evercert.errors import (
 )
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.pki.certificate import Bundle, Chain
+from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.registry import Component
 
@@ -139,7 +138,7 @@ class Deliveries:
             raise Misconfigured(str(error)) from error
         expected = chain.public_key
         if pending.csr is not None:
-            expected = x509.load_pem_x509_csr(pending.csr.encode()).public_key()
+            expected = public_key_of(pending.csr)
         if private_key.public_bytes() != public_bytes(expected):
             raise SealBroken(
                 f"cannot deliver revision {pending.revision}: the sealed private key does not match its CSR"

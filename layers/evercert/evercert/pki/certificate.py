@@ -11,9 +11,10 @@ from functools import cached_property
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from evercert.pki.attributes import Attributes, SignatureAlgorithm
+from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.path.builder import is_self_signed
@@ -110,8 +111,7 @@ class Chain:
     @property
     def common_name(self) -> str | None:
         """The subject's common name, or None."""
-        found = self.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return str(found[0].value) if found else None
+        return next(iter(values(self.fields.subject_der, COMMON_NAME)), None)
 
     @property
     def serial_number(self) -> str:
@@ -188,7 +188,7 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; requested were {asked}")
-    if wrong := differences(leaf.subject, attributes):
+    if wrong := differences(chain.fields.subject_der, attributes):
         found.append(f"its subject does not have the requested {', '.join(wrong)}")
     wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
     if wanted is not None and signed != wanted:

@@ -1,70 +1,80 @@
-"""Parser for CSRs that users supply: translate them to document attributes, refuse unsupported content."""
+"""Parser for CSRs that users supply: translate them to document attributes, note what the issuer alone judges."""
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from pydantic import ValidationError
 
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.attributes import Attributes
-from evercert.pki.identifiers import from_general_name
-from evercert.pki.subject import OIDS, values_of
-from evercert.pki.usages import OIDS as PURPOSES
-from evercert.pki.usages import extended_key_usages_of, key_usages_of
+from evercert.pki.certification_request import CHALLENGE_PASSWORD, CertificationRequest
+from evercert.pki.csr_extensions import (
+    CRL_SIGN,
+    KEY_CERT_SIGN,
+    RequestedExtensions,
+    name_of,
+    parse_extensions,
+)
+from evercert.pki.subject import Subject, parse_subject
+from evercert.pki.weak_keys import rsa_weakness
 from evercert.schema import first_problem, printable
 
 LARGEST = 16_384  # characters of PEM: a hundred names and a key of 4,096 bits take half of it
-_SOUND = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-# Frequent unsupported fields by name; messages show the others by OID.
-_NAMES = {
-    NameOID.EMAIL_ADDRESS: "emailAddress",
-    NameOID.SERIAL_NUMBER: "serialNumber",
-    NameOID.GIVEN_NAME: "givenName",
-    NameOID.SURNAME: "surname",
-    NameOID.TITLE: "title",
-    NameOID.USER_ID: "UID",
-    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
-    ExtensionOID.NAME_CONSTRAINTS: "nameConstraints",
-    ExtensionOID.TLS_FEATURE: "TLS feature",
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+_DIGESTS = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+# Signature algorithms: RFC 4055 §5 (RSA), RFC 5758 §3.2 (EC), RFC 8410 §3 (Ed25519).
+_SIGNATURES: dict[str, tuple[str, hashes.HashAlgorithm | None]] = {
+    **{f"1.2.840.113549.1.1.{11 + at}": ("RSA", digest) for at, digest in enumerate(_DIGESTS)},
+    **{f"1.2.840.10045.4.3.{2 + at}": ("EC", digest) for at, digest in enumerate(_DIGESTS)},
+    "1.2.840.113549.1.1.10": ("PSS", None),
+    "1.3.101.112": ("Ed25519", None),
 }
 _MANY = ("domain_components",)
 _BLOCK = "-----BEGIN "
+_PEM = re.compile(r"-----BEGIN ((?:NEW )?CERTIFICATE REQUEST)-----([^-]*)-----END \1-----")
+_LINE = 64  # characters of a line of PEM (RFC 7468 §2)
+_MOST_NAMED = 10  # types in one note
+_UNSUPPORTED_KEY = "unsupported key: use RSA 2048, 3072 or 4096, EC P-256, P-384 or P-521, or Ed25519"
 
 
 @dataclass(frozen=True)
 class ParsedCsr:
-    """The content of a CSR; `pem` is the request without any text around it."""
+    """The content of a CSR; `pem` is the request without any text around it.
+
+    `notes` names what is passed on to the issuer unchecked.
+    """
 
     pem: str
     algorithm: KeyAlgorithm
     attributes: Attributes
+    notes: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=16)  # a spec is parsed more than once in a run
 def read(text: str) -> ParsedCsr:
     """Parse a CSR; raise ValueError if evercert cannot request its content. Never quotes it: it may contain a key."""
-    csr = load(text)
-    _, algorithm = proven_key(csr)
+    request = load(text)
+    _, algorithm = proven_key(request)
+    subject, extensions = parse_subject(request.subject_der), parse_extensions(request)
     try:
-        extensions = csr.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise ValueError(f"its extensions cannot be parsed: {printable(str(error), 120)}") from error
-    try:
-        attributes = Attributes.model_validate({**_subject(csr.subject), **_extensions(extensions)})
+        attributes = Attributes.model_validate({**_subject(subject), **_extensions(extensions)})
     except ValidationError as error:
         problem = first_problem(error).replace("Value error, ", "")
         raise ValueError(f"it requests unsupported content: {printable(problem)}") from error
-    return ParsedCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), algorithm, attributes)
+    return ParsedCsr(pem_of(request), algorithm, attributes, tuple(_notes(request, subject, extensions)))
 
 
-def load(text: str) -> x509.CertificateSigningRequest:
+def load(text: str) -> CertificationRequest:
     """Load the only CSR in the text; raise ValueError if it is invalid, or contains a private key."""
     if "PRIVATE KEY-----" in text:
         raise ValueError("contains a private key, which must not be in a document; give only the certificate request")
@@ -73,99 +83,136 @@ def load(text: str) -> x509.CertificateSigningRequest:
     if text.count(_BLOCK) != 1:
         raise ValueError(f"has {text.count(_BLOCK)} PEM blocks; give one, -----BEGIN CERTIFICATE REQUEST-----")
     try:
-        csr = x509.load_pem_x509_csr(text.encode())
-        _ = csr.subject
+        text.encode()  # text around the request may have lone surrogates
+        block = _PEM.search(text)
+        request = CertificationRequest(base64.b64decode("".join(block[2].split()) if block else "", validate=True))
     except ValueError as error:
         raise ValueError("is not a certificate request (PKCS #10, RFC 2986) in PEM") from error
-    return csr
+    request.require_supported()
+    return request
 
 
-def proven_key(csr: x509.CertificateSigningRequest) -> tuple[object, KeyAlgorithm]:
+def pem_of(request: CertificationRequest) -> str:
+    """Return a request as PEM, without any text around it."""
+    text = base64.b64encode(request.encoded).decode()
+    lines = [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
+    return "\n".join(["-----BEGIN CERTIFICATE REQUEST-----", *lines, "-----END CERTIFICATE REQUEST-----", ""])
+
+
+def public_key_of(text: str) -> PublicKey:
+    """Return the public key of a CSR that was accepted before; raise ValueError."""
+    key = _public_key(load(text))
+    if key is None:
+        raise ValueError(_UNSUPPORTED_KEY)
+    return key
+
+
+def proven_key(request: CertificationRequest) -> tuple[PublicKey, KeyAlgorithm]:
     """Return public key and algorithm after the signature proved possession of the private key.
 
-    Raises ValueError for unsupported keys, weak or invalid signatures, and challenge passwords.
+    Raises ValueError for unsupported or weak keys, and weak or invalid signatures.
     """
-    try:
-        public_key: object = csr.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        public_key = None
+    if (numbers := request.rsa_key) is not None and (weakness := rsa_weakness(*numbers)):
+        raise ValueError(weakness)
+    public_key = _public_key(request)
     algorithm = algorithm_of(public_key)
-    if algorithm is None:
-        raise ValueError("unsupported key: use RSA 2048, 3072 or 4096, EC P-256, P-384 or P-521, or Ed25519")
-    try:
-        sound = algorithm == "Ed25519" or isinstance(csr.signature_hash_algorithm, _SOUND)
-        valid = sound and csr.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm):
-        sound = valid = False
-    if not sound:
+    if public_key is None or algorithm is None:
+        raise ValueError(_UNSUPPORTED_KEY)
+    if (kind := _SIGNATURES.get(request.signature_algorithm)) is None:
         raise ValueError("unsupported signature: use SHA-256, SHA-384 or SHA-512, such as with openssl req -sha256")
-    if not valid:
-        raise ValueError("invalid signature: the CSR was changed after signing, or signed with another key")
-    if any(attribute.oid == AttributeOID.CHALLENGE_PASSWORD for attribute in csr.attributes):
-        raise ValueError(
-            "has a challenge password (RFC 2985 §5.4.1), which every reader can see; create the CSR without one"
-        )
+    try:
+        _verify(public_key, request, *kind)
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise ValueError("invalid signature: the CSR was changed after signing, or signed with another key") from error
     return public_key, algorithm
 
 
-def _subject(name: x509.Name) -> dict[str, Any]:
-    known = set(OIDS.values())
-    if strange := [attribute.oid for attribute in name if attribute.oid not in known]:
-        raise ValueError(f"its subject has {name_of(strange[0])}, which evercert cannot request")
-    if any(len(rdn) > 1 for rdn in name.rdns):
-        raise ValueError("its subject has a multi-valued RDN (RFC 5280 §4.1.2.4), which evercert cannot request")
-    found: dict[str, Any] = {}
-    for field in OIDS:
-        key, values = field.replace("_", "-"), values_of(name, field)
-        if field in _MANY:
-            values = values[::-1]  # in the order of a host name
-        elif len(values) > 1:
-            raise ValueError(f"its subject has {len(values)} values of {key}; evercert supports one")
-        if values:
-            found[key] = values if field in _MANY else values[0]
-    return found
+def _public_key(request: CertificationRequest) -> PublicKey | None:
+    try:
+        key = serialization.load_der_public_key(request.public_key_info)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, PublicKey) else None
 
 
-def _extensions(extensions: x509.Extensions) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for extension in extensions:
-        match extension.value:
-            case x509.SubjectAlternativeName() as names:
-                found["alt-names"] = [_name(name) for name in names]
-            case x509.KeyUsage() as usage:
-                found["key-usages"] = _key_usages(usage)
-            case x509.ExtendedKeyUsage() as purposes:
-                found["extended-key-usages"] = _purposes(purposes)
-            case x509.BasicConstraints() as constraints:
-                if constraints.ca:
-                    raise ValueError("it requests a CA certificate, which evercert does not issue")
-            case _:
-                if extension.critical:
-                    raise ValueError(f"its critical extension {name_of(extension.oid)} is not supported")
-    return found
+def _verify(key: PublicKey, request: CertificationRequest, signs: str, digest: hashes.HashAlgorithm | None) -> None:
+    """Verify the signature; raise InvalidSignature, also if the algorithm is another key type's."""
+    match key:
+        case rsa.RSAPublicKey() if signs == "RSA" and digest is not None:
+            key.verify(request.signature, request.signed_part, padding.PKCS1v15(), digest)
+        case rsa.RSAPublicKey() if signs == "PSS":
+            _verify_pss(key, request)
+        case ec.EllipticCurvePublicKey() if signs == "EC" and digest is not None:
+            key.verify(request.signature, request.signed_part, ec.ECDSA(digest))
+        case ed25519.Ed25519PublicKey() if signs == "Ed25519":
+            key.verify(request.signature, request.signed_part)
+        case _:
+            raise InvalidSignature
 
 
-def _name(name: x509.GeneralName) -> str:
-    known = from_general_name(name)
-    if known is None:
-        raise ValueError(f"it has a name of type {type(name).__name__}; evercert supports dns, ip, uri and email")
-    return str(known)
+def _verify_pss(key: rsa.RSAPublicKey, request: CertificationRequest) -> None:
+    """Verify an RSASSA-PSS signature (RFC 4055 §3.1) of a plain RSA key, by each supported hash."""
+    for digest in _DIGESTS:
+        with suppress(InvalidSignature):
+            scheme = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
+            key.verify(request.signature, request.signed_part, scheme, digest)
+            return
+    raise InvalidSignature
 
 
-def _key_usages(usage: x509.KeyUsage) -> list[str]:
-    if usage.key_cert_sign or usage.crl_sign:
+def attribute_notes(fields: CertificationRequest) -> Iterator[str]:
+    """Yield a note for the attributes that no certificate has; the challenge password is never quoted."""
+    if CHALLENGE_PASSWORD in fields.attributes:
+        yield (
+            "its challenge password (RFC 2985 §5.4.1) is ignored: every reader of the CSR can see it; do not use it"
+            " elsewhere"
+        )
+
+
+def listed(kinds: tuple[str, ...]) -> str:
+    """Return the names of object identifiers for a note."""
+    more = "" if len(kinds) <= _MOST_NAMED else f" and {len(kinds) - _MOST_NAMED} more"
+    return printable(", ".join(map(name_of, kinds[:_MOST_NAMED])), 300) + more
+
+
+def _notes(fields: CertificationRequest, subject: Subject, extensions: RequestedExtensions) -> Iterator[str]:
+    yield from attribute_notes(fields)
+    sent_on = "sent to the issuer, which decides on it; evercert does not check it in the answer"
+    several = [field for field, values in subject.values.items() if len(values) > 1 and field not in _MANY]
+    for field in several:
+        yield f"its subject has {len(subject.values[field])} values of {field.replace('_', '-')}: {sent_on}"
+    if subject.others:
+        yield f"its subject has {listed(subject.others)}: {sent_on}"
+    if subject.empty:
+        yield f"its subject has an empty {', '.join(subject.empty).replace('_', '-')}: ignored"
+    if subject.multi_valued:
+        yield f"its subject has a multi-valued RDN (RFC 5280 §4.1.2.4): {sent_on}"
+    if extensions.others:
+        yield f"it requests the extension {listed(extensions.others)}: {sent_on}"
+
+
+def _subject(subject: Subject) -> dict[str, Any]:
+    if len(names := subject.values.get("common_name", ())) > 1:
+        raise ValueError(f"its subject has {len(names)} values of common-name; a certificate has one")
+    return {
+        field.replace("_", "-"): values if field in _MANY else values[0]
+        for field, values in subject.values.items()
+        if len(values) == 1 or field in _MANY
+    }
+
+
+def _extensions(extensions: RequestedExtensions) -> dict[str, Any]:
+    if extensions.basic_constraints is not None and extensions.basic_constraints[0]:
+        raise ValueError("it requests a CA certificate, which evercert does not issue")
+    if {KEY_CERT_SIGN, CRL_SIGN} & (extensions.key_usage or frozenset()):
         raise ValueError("it requests a CA's key usages (keyCertSign, cRLSign), which evercert does not issue")
-    return list(key_usages_of(usage))
-
-
-def _purposes(purposes: x509.ExtendedKeyUsage) -> list[str]:
-    known = set(PURPOSES.values())
-    if strange := [oid for oid in purposes if oid not in known]:
+    if strange := extensions.unknown_purposes:
         raise ValueError(f"it requests the purpose {name_of(strange[0])}, which evercert does not support")
-    return list(extended_key_usages_of(purposes))
-
-
-def name_of(oid: x509.ObjectIdentifier) -> str:
-    """Return the common name of an OID with its number, or the number alone."""
-    name = _NAMES.get(oid)
-    return f"{name} ({oid.dotted_string})" if name else oid.dotted_string
+    found: dict[str, Any] = {}
+    if extensions.names is not None:
+        found["alt-names"] = list(map(str, extensions.names))
+    if extensions.key_usage is not None:
+        found["key-usages"] = list(extensions.key_usages)
+    if extensions.purposes is not None:
+        found["extended-key-usages"] = list(extensions.extended_key_usages)
+    return found

@@ -12,7 +12,8 @@ from evercert.schema import printable
 Name = tuple[frozenset[tuple[str, str | bytes]], ...]
 MAX_PRINTED = 120
 COMMON_NAME, EMAIL_ADDRESS = "2.5.4.3", "1.2.840.113549.1.9.1"
-# How the string types of X.520 are encoded; TeletexString (T61) is Latin-1 in practice.
+_TELETEX_STRING = 0x14
+# How the string types of X.520 are encoded; TeletexString (T61) is Latin-1 in practice, or UTF-8.
 _ENCODINGS = {
     0x0C: "utf-8",
     0x12: "ascii",
@@ -39,10 +40,38 @@ def values(name: bytes, kind: str) -> list[str]:
     return [text(value) for rdn in _rdns(name) for found, value in _attributes(rdn) if found == kind]
 
 
+def entries(name: bytes) -> list[tuple[str, str | None]]:
+    """Return type and text of every attribute, in the order of the name; the text is None if it is invalid.
+
+    Raises ValueError if it is not a DER name.
+    """
+    return [(kind, _decoded(value)) for rdn in _rdns(name) for kind, value in _attributes(rdn)]
+
+
+def has_multi_valued_rdn(name: bytes) -> bool:
+    """Return whether a relative name has several attributes (RFC 5280 §4.1.2.4); raise ValueError."""
+    return any(len(_attributes(rdn)) > 1 for rdn in _rdns(name))
+
+
 def text(value: der.Element) -> str:
     """Return the text of an attribute value; invalid characters are replaced, other types shown in hexadecimal."""
+    if (found := _decoded(value)) is not None:
+        return found
     encoding = _ENCODINGS.get(value.tag)
     return value.content.hex() if encoding is None else value.content.decode(encoding, "replace")
+
+
+def _decoded(value: der.Element) -> str | None:
+    """Return the text of an attribute value, or None for invalid characters and other types."""
+    encoding = _ENCODINGS.get(value.tag)
+    if encoding is None:
+        return None
+    for candidate in ("utf-8", encoding) if value.tag == _TELETEX_STRING else (encoding,):
+        try:
+            return value.content.decode(candidate)
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def printed(name: bytes) -> str:
@@ -81,11 +110,7 @@ def _attributes(rdn: der.Element) -> list[tuple[str, der.Element]]:
 
 
 def _folded(value: der.Element) -> str | bytes:
-    encoding = _ENCODINGS.get(value.tag)
-    if encoding is None:
-        return value.encoded
-    try:
-        found = value.content.decode(encoding)
-    except UnicodeDecodeError:
+    found = _decoded(value)
+    if found is None:
         return value.encoded
     return " ".join(unicodedata.normalize("NFKC", found).casefold().split())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import dataclass
+
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from evercert.pki import distinguished_names
 from evercert.pki.attributes import Attributes
 
 # In the order of a distinguished name: from the widest to the narrowest.
@@ -19,6 +23,7 @@ OIDS: dict[str, x509.ObjectIdentifier] = {
     "organizational_unit": NameOID.ORGANIZATIONAL_UNIT_NAME,
     "common_name": NameOID.COMMON_NAME,
 }
+_FIELDS = {oid.dotted_string: field for field, oid in OIDS.items()}
 
 
 def wanted(attributes: Attributes) -> dict[str, tuple[str, ...]]:
@@ -44,23 +49,54 @@ def name_of(attributes: Attributes) -> x509.Name:
     )
 
 
-def values_of(name: x509.Name, field: str) -> tuple[str, ...]:
-    """Return the values of one field, in the order of the name."""
-    return tuple(str(attribute.value) for attribute in name.get_attributes_for_oid(OIDS[field]))
+@dataclass(frozen=True)
+class Subject:
+    """A subject as other programs write it; `others` has the types of attributes that documents do not have."""
+
+    values: dict[str, tuple[str, ...]]
+    empty: tuple[str, ...]
+    others: tuple[str, ...]
+    multi_valued: bool
 
 
-def differences(name: x509.Name, attributes: Attributes) -> list[str]:
-    """List the requested fields that are missing or different.
+def parse_subject(name: bytes) -> Subject:
+    """Parse the DER of a name, whatever string types it has; raise ValueError if it is malformed.
 
-    Ignores the common name: many CAs omit it, and clients use the alternative names only (RFC 9525).
+    Domain components are in the order of a host name.
     """
+    values: dict[str, tuple[str, ...]] = {}
+    others, empty = [], []
+    for kind, text in distinguished_names.entries(name):
+        field = _FIELDS.get(kind)
+        if field is None:
+            others.append(kind)
+        elif text is None:
+            raise ValueError(f"invalid {field.replace('_', '-')} in the subject: its text does not fit its string type")
+        elif text.strip():
+            values[field] = (*values.get(field, ()), text.strip())
+        else:
+            empty.append(field)
+    if found := values.get("domain_components"):
+        values["domain_components"] = found[::-1]
+    unique = dict.fromkeys
+    return Subject(values, tuple(unique(empty)), tuple(unique(others)), distinguished_names.has_multi_valued_rdn(name))
+
+
+def differences(name: bytes, attributes: Attributes) -> list[str]:
+    """List the requested fields that are missing or different in the DER of a name.
+
+    Ignores the common name, which has a rule of its own (`common_name`).
+    """
+    found: dict[str, list[str]] = {}
+    for kind, text in distinguished_names.entries(name):
+        found.setdefault(kind, []).append(_folded(text or ""))
     return [
         field.replace("_", "-")
         for field, values in wanted(attributes).items()
-        if field != "common_name" and list(map(_folded, values_of(name, field))) != list(map(_folded, values))
+        if field != "common_name" and found.get(OIDS[field].dotted_string, []) != list(map(_folded, values))
     ]
 
 
 def _folded(value: str) -> str:
     """Normalize case and spaces, which do not distinguish names (RFC 5280 §7.1)."""
-    return " ".join(value.casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())

@@ -17,6 +17,7 @@ from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.client import CERTIFICATES, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
+from tests.samples import requests
 
 
 @pytest.fixture
@@ -404,3 +405,27 @@ def test_failed_request_is_not_resumed(client: Client) -> None:
     store.fail(replace(request), "by hand")
     assert client.get(f"{REQUESTS}/{request.id}").json["status"] == "failed"
     assert client.written == (1, 0, 0)
+
+
+def test_issue_says_what_it_left_out_of_a_csr(client: Client) -> None:
+    subject = requests.name([(requests.EMAIL, requests.IA5, b"ops@example.com")])
+    response = client.post(
+        CERTIFICATES, {"profileId": client.profile.id, "csr": requests.request(subject), "attributes": {"ttl": "1d"}}
+    )
+    assert (response.status, response.json["status"]) == (200, "issued"), response.body
+    assert response.json["message"] == (
+        "csr: its subject has emailAddress (1.2.840.113549.1.9.1): left out of the certificate"
+    )
+
+
+def test_issue_keeps_several_units_of_a_csr_at_renewal(client: Client) -> None:
+    units = [[(requests.OU, requests.UTF8, unit)] for unit in (b"Web", b"Ops")]
+    text = requests.request(requests.name(*units, [(requests.CN, requests.UTF8, b"www.example.com")]))
+    issued = client.issued({"altNames": None, "commonName": None}, csr=text)
+    renewed = client.post(f"{CERTIFICATES}/{issued['certificateId']}/renew", {}).json
+    for pem in (issued["certificate"], renewed["certificate"]):
+        found = x509.load_pem_x509_certificate(pem.encode()).subject
+        assert [one.value for one in found.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME)] == [
+            "Web",
+            "Ops",
+        ]

@@ -152,7 +152,7 @@ CSRS: list[tuple[str, str, str]] = [
     ("for a CA", pem(plain(x509.BasicConstraints(ca=True, path_length=None)), EC), "CA"),
     ("for any purpose", pem(plain(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])), EC), "any_purpose"),
     ("a strange purpose", pem(plain(x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3")])), EC), "1.2.3"),
-    ("a strange name", pem(plain(sans(x509.RegisteredID(x509.ObjectIdentifier("1.2.3")))), EC), "RegisteredID"),
+    ("a strange name", pem(plain(sans(x509.RegisteredID(x509.ObjectIdentifier("1.2.3")))), EC), "registeredID"),
     ("an address as a host", pem(plain(sans(x509.DNSName("10.0.0.7"))), EC), "10.0.0.7"),
     ("a star in the middle", pem(plain(sans(x509.DNSName("www.*.example.com"))), EC), "www.*.example.com"),
     ("half a star", pem(plain(sans(x509.DNSName("w*.example.com"))), EC), "csr"),

@@ -122,21 +122,17 @@ def doubled():
         (csr(NAMES, key=ed25519.Ed25519PrivateKey.generate(), hash_=None), "unsupported key algorithm Ed25519"),
         (csr(NAMES, hash_=hashes.SHA3_256()), "unsupported signature: use SHA-256"),
         (doubled(), "invalid extensions"),
-        (csr(NAMES, password=b"s3cret"), "challenge password"),
-        (csr(x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])), "RegisteredID"),
-        (csr(x509.SubjectAlternativeName([x509.DirectoryName(x509.Name([]))])), "DirectoryName"),
-        (csr(x509.SubjectAlternativeName([x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")])), "OtherName"),
+        (csr(x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])), "registeredID"),
+        (csr(x509.SubjectAlternativeName([x509.DirectoryName(x509.Name([]))])), "directoryName"),
+        (csr(x509.SubjectAlternativeName([x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")])), "otherName"),
         (csr(x509.SubjectAlternativeName([x509.DNSName("10.0.0.1")])), "is not a DNS name"),
         (csr(x509.SubjectAlternativeName([x509.DNSName("a.*.example.com")])), "is not a DNS name"),
         (csr(x509.SubjectAlternativeName([x509.DNSName("a\x00.example.com")])), "printable ASCII"),
         (csr(x509.SubjectAlternativeName([x509.DNSName(".".join(["a" * 61] * 5))])), "is not a DNS name"),
         (csr(x509.SubjectAlternativeName([x509.DNSName(f"n{n}.example.com") for n in range(101)])), "at most 100"),
-        (csr(NAMES, subject=((NameOID.EMAIL_ADDRESS, "a@b.example"),)), "emailAddress"),
-        (csr(NAMES, subject=((NameOID.STREET_ADDRESS, "Am Main 1"),)), "2.5.4.9"),
-        (csr(NAMES, subject=((NameOID.ORGANIZATION_NAME, "a"), (NameOID.ORGANIZATION_NAME, "b"))), "2 values of organization"),
+        (csr(NAMES, subject=((NameOID.LOCALITY_NAME, "a"), (NameOID.LOCALITY_NAME, "b"))), "2 values of locality"),
         (csr(NAMES, subject=((NameOID.COMMON_NAME, "a\x00b"),)), "invalid commonName: a common name has"),
         (csr(NAMES, subject=((NameOID.COMMON_NAME, "a.*.example.com"),)), "invalid commonName:"),
-        (csr(NAMES, subject=x509.Name([x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")])])), "multi-valued RDN"),
         (csr(NAMES, x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3.4")])), "extended key usage 1.2.3.4"),
         (csr(NAMES, x509.OCSPNoCheck(), critical=True), "unsupported critical extension"),
     ],
@@ -145,3 +141,35 @@ def test_read_refuses_unsupported_csr(text, message):
     refused = refusal(text)
     assert message in refused
     assert "s3cret" not in refused
+
+
+@pytest.mark.parametrize(
+    ("subject", "note"),
+    [
+        ([(NameOID.EMAIL_ADDRESS, "a@b.example")], "emailAddress (1.2.840.113549.1.9.1): left out"),
+        ([(NameOID.STREET_ADDRESS, "Am Main 1")], "streetAddress (2.5.4.9): left out"),
+        ([(NameOID.SERIAL_NUMBER, "SN-7")], "serialNumber (2.5.4.5): left out"),
+    ],
+)
+def test_read_notes_fields_that_it_leaves_out(subject, note):
+    found = read(csr(NAMES, subject=tuple(subject), password=b"s3cret"))
+    assert found.requested.keys() == {"names", "key_algorithm"}
+    assert note in found.notes[1]
+    assert "challenge password" in found.notes[0] and "s3cret" not in repr(found.notes)
+
+
+def test_read_keeps_several_organizational_units():
+    units = tuple((NameOID.ORGANIZATIONAL_UNIT_NAME, value) for value in ("Web", "Ops"))
+    assert read(csr(NAMES, subject=units)).requested["organizational_unit"] == ("Web", "Ops")
+
+
+def test_read_splits_multi_valued_rdns():
+    pair = [x509.NameAttribute(NameOID.COMMON_NAME, "a"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "b")]
+    found = read(csr(NAMES, subject=x509.Name([x509.RelativeDistinguishedName(pair)])))
+    assert (found.requested["common_name"], found.requested["organization"]) == ("a", "b")
+    assert "multi-valued RDN" in found.notes[0]
+
+
+def test_read_notes_must_staple():
+    found = read(csr(NAMES, x509.TLSFeature([x509.TLSFeatureType.status_request])))
+    assert "TLS feature (must-staple) (1.3.6.1.5.5.7.1.24): left out of the certificate" in found.notes[0]

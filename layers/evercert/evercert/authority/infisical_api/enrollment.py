@@ -111,7 +111,13 @@ class Enrollment:
         try:
             found = self.fulfillment.fulfill(request)
             if isinstance(found, CertificateRecord):
-                return response | {"certificate": self._certificate(identity, request, found), "status": "issued"}
+                notes = supplied.read(request.csr).notes if request.supplied_csr else ()
+                message = {"message": f"csr: {'; '.join(notes)}"} if notes else {}
+                return (
+                    response
+                    | {"certificate": self._certificate(identity, request, found), "status": "issued"}
+                    | message
+                )
         except Unavailable:
             return response | {"status": "pending", "message": PENDING_MESSAGE}
         raise bad_request(found.error or "The request has failed")

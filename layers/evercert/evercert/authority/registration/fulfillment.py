@@ -17,6 +17,7 @@ from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.registration.self_signed import build_self_signed
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
+from evercert.pki.csr_parser import public_key_of
 
 _CHECKED_RECENTLY = timedelta(
     seconds=30
@@ -64,7 +65,7 @@ class Fulfillment:
         """Raise Refusal if the key of a delayed request was revoked as compromised meanwhile."""
         reused = request.supplied_csr or request.renews is not None  # otherwise no other certificate has this key
         if reused and self._clock() - request.created_at > _CHECKED_RECENTLY:
-            require_uncompromised(self._certificates, x509.load_pem_x509_csr(request.csr.encode()).public_key())
+            require_uncompromised(self._certificates, public_key_of(request.csr))
 
     def _certificate(self, request: RequestRecord) -> CertificateRecord:
         record = self._certificates.certificate(request.certificate_id)

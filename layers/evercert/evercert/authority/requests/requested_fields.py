@@ -34,8 +34,8 @@ class RequestedFields(TypedDict, total=False):
     """
 
     common_name: str | None
-    organization: str | None
-    organizational_unit: str | None
+    organization: str | tuple[str, ...] | None  # a CSR may have several
+    organizational_unit: str | tuple[str, ...] | None
     country: str | None
     state: str | None
     locality: str | None
@@ -65,5 +65,6 @@ def fields_of_leaf(leaf: Leaf, key_algorithm: KeyAlgorithm | None) -> RequestedF
             found["signature_algorithm"] = f"{signs}-{leaf.hash}"  # type: ignore[typeddict-item]
     for field in SUBJECT_FIELDS:
         if values := leaf.subject.get(field):
-            found[field] = values[::-1] if field == "domain_components" else values[0]
+            several = field != "domain_components" and len(values) > 1
+            found[field] = values[::-1] if field == "domain_components" else values if several else values[0]
     return found

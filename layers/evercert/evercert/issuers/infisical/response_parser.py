@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
 from evercert.errors import Busy, GaveUp, Misconfigured, Mismatch, OutOfTime, Rejected, Unavailable
 from evercert.issuers.infisical.api import Api, Fields, id_of
 from evercert.pki.certificate import Chain
+from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.path.builder import is_self_signed
 from evercert.schema import printable
@@ -88,7 +88,7 @@ class ResponseParser:
             found = public_bytes(chain.public_key)
         except (ValueError, UnsupportedAlgorithm):  # unsupported key type
             return False
-        return public_bytes(x509.load_pem_x509_csr(request.csr.encode()).public_key()) == found
+        return public_bytes(public_key_of(request.csr)) == found
 
     def _of_status(self, request: Request, request_id: str, answer: Fields) -> Issued | PendingAnswer:
         status, created_at = answer.get("status"), answer.get("createdAt")
