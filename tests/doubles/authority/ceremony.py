@@ -45,6 +45,7 @@ class Ceremony:
     now: datetime = START
     ceiling: Ceiling = field(default_factory=Ceiling)
     kms: StrictSigningKMS = field(default_factory=StrictSigningKMS)
+    address: str = ADDRESS
 
     def __post_init__(self) -> None:
         self.keys = KMSKeys(self.kms)  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ class Ceremony:
         root_key = kms_private_key(self.keys, root_arn, public_key_of(self.keys, root_arn))
         begins = self.now - timedelta(days=1)
         root = sign_root(root_key, name(f"{family} root"), serial_number(), Span(begins, begins + 20 * YEAR))
-        above = Issuer(root, IssuerURLs.of(ADDRESS, root_id, root_installed), root_key)
+        above = Issuer(root, IssuerURLs.of(self.address, root_id, root_installed), root_key)
         public_key = public_key_of(self.keys, arn)
         span = Span(begins, begins + 5 * YEAR)
         certificate = sign_issuing_ca(public_key, name(f"{family} issuing"), serial_number(), span, above)

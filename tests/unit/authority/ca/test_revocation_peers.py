@@ -69,10 +69,10 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         leaves[name] = x509.load_der_x509_certificate(signer.leaf(leaf_order))
         Path(found[name]).write_text(pem(leaves[name]) + middle.certificate)
     root, issuing = ceremony.root, ceremony.issuing
-    listed = Revoked(leaves["revoked"].serial_number, now, "superseded")
+    listed = Revoked(leaves["revoked"].serial_number, now - BACKDATED, "superseded")
     by_issuing = signed(ceremony, issuing, now, listed)
     by_root = signed(ceremony, root, now)
-    revoking = signed(ceremony, root, now, Revoked(middle.x509.serial_number, now, "cACompromise"))
+    revoking = signed(ceremony, root, now, Revoked(middle.x509.serial_number, now - BACKDATED, "cACompromise"))
     Path(found["both"]).write_bytes(by_root + by_issuing)
     Path(found["issuing"]).write_bytes(by_issuing)
     Path(found["issuing-ca-revoked"]).write_bytes(revoking + by_issuing)

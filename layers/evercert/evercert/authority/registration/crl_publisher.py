@@ -107,11 +107,13 @@ class CrlPublisher:
         number = self._certificates.next_crl_number(ca_id, at_least=int(since.timestamp()))
         found = {one.serial_number: one for one in self._certificates.revoked(ca_id, since - RETENTION)}
         found = {**self._recent_entries(ca_id, since), **just_revoked, **found}
-        now = self._clock().replace(microsecond=0)  # later than the last entry, unless a clock is wrong
+        now = self._clock().replace(microsecond=0)
+        begins = now - BACKDATED  # no entry may be later
         entries = sorted(
-            (replace(one, at=min(one.at, now)) for one in found.values()), key=lambda one: (one.at, one.serial_number)
+            (replace(one, at=min(one.at, begins)) for one in found.values()),
+            key=lambda one: (one.at, one.serial_number),
         )
-        der = self._signer.crl(CrlOrder(ca_id, number, now - BACKDATED, now + VALIDITY, tuple(entries)))
+        der = self._signer.crl(CrlOrder(ca_id, number, begins, now + VALIDITY, tuple(entries)))
         self._certificates.publish(ca_id, number, der)
 
     def _recent_entries(self, ca_id: str, now: datetime) -> dict[int, Revoked]:

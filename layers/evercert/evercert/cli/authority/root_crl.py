@@ -17,7 +17,7 @@ from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.cli.authority.ceremony import ROOT, CeremonyContext, public_key
 from evercert.errors import Misconfigured, Rejected
 
-VALIDITY = timedelta(days=366)
+VALIDITY = timedelta(days=365)
 RENEWED = timedelta(days=180)  # `init` replaces a list that ends earlier
 
 
@@ -51,8 +51,8 @@ def renew_root_crl(context: CeremonyContext, certificates: DynamoDBCertificates,
 
 def entries_of(ca: CA, context: CeremonyContext, reason: str | None) -> Sequence[Revoked]:
     """Return an entry for each certificate of an issuing CA."""
-    now = context.now.replace(microsecond=0)
-    return [Revoked(one.x509.serial_number, now, reason) for one in ca.installed]
+    at = context.now.replace(microsecond=0) - BACKDATED  # not later than thisUpdate of the list
+    return [Revoked(one.x509.serial_number, at, reason) for one in ca.installed]
 
 
 def current_crl(certificates: DynamoDBCertificates, root: CA) -> x509.CertificateRevocationList | None:
