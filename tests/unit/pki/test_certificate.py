@@ -252,8 +252,8 @@ def test_misfits_report_unsupported_name_kinds():
 
 def test_misfits_ignore_case_of_email_hosts():
     """RFC 5280 §7.5."""
-    asked = Attributes.model_validate({"alt-names": ["ops@example.com"]})
-    answered = leaf(x509.SubjectAlternativeName([x509.RFC822Name("ops@EXAMPLE.com")]))
+    asked = Attributes.model_validate({"alt-names": ["ops@example.com", "www.example.com"]})
+    answered = leaf(x509.SubjectAlternativeName([x509.RFC822Name("ops@EXAMPLE.com"), x509.DNSName("www.example.com")]))
     assert fit(answered, ISSUING, asked=asked) == []
 
 
@@ -357,3 +357,17 @@ def test_load_refuses_other_versions_by_name(version):
     body = base64.encodebytes(encoded).decode()
     with pytest.raises(ValueError, match="malformed certificate"):
         load(f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
+
+
+def test_misfits_name_another_common_name():
+    asked = Attributes.model_validate({"alt-names": ["www.example.com", "ip:192.0.2.10"], "common-name": "192.0.2.10"})
+    assert fit(leaf(), ISSUING, asked=asked) == ["its common name is 'www.example.com'; requested was 192.0.2.10"]
+
+
+def test_misfits_need_the_common_name_as_a_name_of_servers_only():
+    asked = Attributes.model_validate({"common-name": "www.example.com", "extended-key-usages": ["client_auth"]})
+    client = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.2")])
+    bare = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17.9"), b"\5\0")
+    answer = certificate("www.example.com", "Issuing", client, bare)
+    assert fit(answer, ISSUING, asked=asked) == []
+    assert "its names are none" in fit(certificate("www.example.com", "Issuing", bare), ISSUING, asked=asked)[0]

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
-from evercert.origins import LONGEST_DNS_NAME, to_a_labels
-from evercert.pki.identifiers import Identifier, Name, parse
+from evercert.origins import LONGEST_DNS_NAME
+from evercert.pki import common_name
+from evercert.pki.identifiers import Identifier, Name
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
 from evercert.schema import Model, Moment, text_of
 
 SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
-LONGEST_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 SHORTEST_TTL = timedelta(minutes=1)
-# The dots of UTS 46 §2.3 separate labels.
-_HOST = re.compile(r"[^\s@:/,.\u3002\uff0e\uff61]+(?:[.\u3002\uff0e\uff61][^\s@:/,.\u3002\uff0e\uff61]+)+")
-
-
-def _common_name(value: str) -> str:
-    # "Müller" and "Dr. Müller" are valid common names. Text that looks like a host must be a valid one.
-    if not value.isascii() and _HOST.fullmatch(value):
-        value = to_a_labels(value)
-    elif value.lower().startswith("xn--") or ".xn--" in value.lower():
-        parse(f"dns:{value}")
-    if not 0 < len(value.encode()) <= LONGEST_COMMON_NAME or not value.isprintable():
-        raise ValueError("a common name has 1 to 64 printable characters, fewer where they are not ASCII")
-    return value
 
 
 def _ttl(value: timedelta) -> timedelta:
@@ -48,7 +33,7 @@ def _text(longest: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-CommonName = Annotated[str, AfterValidator(_common_name)]
+CommonName = Annotated[str, AfterValidator(common_name.checked)]
 # Upper bounds of RFC 5280 appendix A.1; for street and postal code, which it does not limit, of X.520 annex C.
 Text64 = Annotated[str, _text(64)]
 Text128 = Annotated[str, _text(128)]
@@ -93,9 +78,8 @@ class Attributes(Model):
     def identifiers(self) -> tuple[Identifier, ...]:
         """The subject alternative names, sorted and unique, including the common name if it is a valid one."""
         names = set(self.alt_names)
-        if self.common_name is not None:
-            with suppress(ValueError):  # "Payroll service" is a valid common name but not a valid SAN
-                names.add(parse(self.common_name))
+        if self.common_name is not None and (name := common_name.identifier_of(self.common_name)) is not None:
+            names.add(name)
         return tuple(sorted(names))
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import SignatureAlgorithmOID
 
+from evercert.pki import common_name
 from evercert.pki.attributes import Attributes, SignatureAlgorithm
 from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
@@ -184,16 +185,26 @@ def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, p
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     found, leaf = [], chain.leaf
-    if sorted(attributes.identifiers) != list(chain.identifiers) or _strange_names(chain):
+    if not _has_names(chain, attributes) or _strange_names(chain):
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
         found.append(f"its names are {got}; requested were {asked}")
+    found += common_name.misfits(
+        values(chain.fields.subject_der, COMMON_NAME), attributes.common_name, attributes.identifiers
+    )
     if wrong := differences(chain.fields.subject_der, attributes):
         found.append(f"its subject does not have the requested {', '.join(wrong)}")
     wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
     if wanted is not None and signed != wanted:
         found.append(f"it is signed with {signed or 'another algorithm'}; requested was {wanted}")
     return found
+
+
+def _has_names(chain: Chain, attributes: Attributes) -> bool:
+    """Return whether the names are the requested ones; a common name need not be one of them for clients only."""
+    purposes, found, wanted = chain.fields.extended_key_usage, set(chain.identifiers), set(attributes.identifiers)
+    serves = purposes is None or OIDS["server_auth"].dotted_string in purposes
+    return found == wanted or (not serves and found == set(attributes.alt_names))
 
 
 def _strange_names(chain: Chain) -> bool:

@@ -429,3 +429,19 @@ def test_issue_keeps_several_units_of_a_csr_at_renewal(client: Client) -> None:
             "Web",
             "Ops",
         ]
+
+
+def test_issue_adds_a_host_in_the_common_name(client: Client) -> None:
+    """A CSR of keytool has a common name alone."""
+    text = requests.request(attributes=[])
+    response = client.post(
+        CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": {"ttl": "1d", **USAGES}}
+    )
+    found = leaf_of(response.json["certificate"]).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert found.value.get_values_for_type(x509.DNSName) == ["www.example.com"]
+
+
+def test_issue_refuses_a_server_without_a_name(client: Client) -> None:
+    response = client.issue({"commonName": "Payroll service", "altNames": []})
+    assert response.status == 400 and "a certificate for servers needs an alternative name" in response.message
+    assert client.written == (0, 0, 0)

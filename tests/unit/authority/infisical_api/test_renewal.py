@@ -190,7 +190,7 @@ def test_renew_replaces_lists_and_null_removes(client: Client) -> None:
     names = [{"type": "dns_name", "value": "other.example.com"}]
     new = renew(client, old, {"attributes": {"altNames": names, "organization": None, "ttl": "3d"}}).json
     described = client.get(f"{CERTIFICATES}/{new['certificateId']}").json["certificate"]
-    assert described["altNames"] == "other.example.com" and "organization" not in described["subject"]
+    assert described["altNames"] == "other.example.com,www.example.com" and "organization" not in described["subject"]
     assert described["subject"]["commonName"] == "www.example.com"
     assert leaf_of(new).not_valid_after_utc == client.setting.now() + timedelta(days=3)
 

@@ -79,6 +79,7 @@ class RequestBuilder:
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
             raise bad_request("Self-signed certificates are not supported for CSR signing")
+        wanted = _with_host_of_common_name(wanted, profile, now)
         if problems := evaluation.find_violations(wanted, profile.policy, now):
             raise refuse(problems)
         leaf = wanted.leaf(now)
@@ -128,6 +129,18 @@ class RequestBuilder:
         if missing := [name for name in profile.cas if name not in named]:
             raise Misconfigured(f"unknown CA {missing[0]} in profile {profile.key}: apply the profile again")
         return [named[name] for name in profile.cas]
+
+
+def _with_host_of_common_name(wanted: EffectiveRequest, profile: Profile, now: datetime) -> EffectiveRequest:
+    """Add a host in the common name to the alternative names of a certificate that servers can use.
+
+    Without any extended key usage (every purpose is allowed) only if the policy permits the name.
+    """
+    named = wanted.named()
+    if wanted.serves:
+        return named
+    allowed = not wanted.extended_key_usages and not evaluation.find_violations(named, profile.policy, now)
+    return named if allowed else wanted
 
 
 def _algorithm(

@@ -48,25 +48,6 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True, alias_generator=to_camel)
 
 
-def _common_name(value: str) -> str:
-    """Require host syntax of a common name that clients could read as a host, so that it bypasses no host rule."""
-    if value != value.strip():
-        raise ValueError("a common name must not have spaces around it")
-    if "*" in value:
-        parse(f"dns:{value}")
-    if value.endswith(".") and _is_host(value.rstrip(".")):
-        raise ValueError("a host in a common name must not end with a dot")
-    return value
-
-
-def _is_host(value: str) -> bool:
-    try:
-        parse(f"dns:{value}")
-    except ValueError:
-        return False
-    return True
-
-
 def _ttl(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -108,7 +89,7 @@ def _domain(value: list[str]) -> list[str]:
 class SubjectBody(Body):
     """The subject; limits are those of RFC 5280 appendix A.1, which are stricter than the Infisical API's 255."""
 
-    common_name: Annotated[CommonName, AfterValidator(_common_name)] | None = None
+    common_name: CommonName | None = None
     organization: Text64 | None = None
     organizational_unit: Text64 | None = None
     country: Country | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from evercert.authority.api_errors import Refusal, bad_request
@@ -15,6 +15,7 @@ from evercert.authority.requests.requested_fields import (
     KeyUsageWord,
     RequestedFields,
 )
+from evercert.pki import common_name
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier
@@ -75,6 +76,18 @@ class EffectiveRequest:
         """Return whether the request is for a CA: by basic constraints, or by the key usage to sign certificates."""
         requested = self.basic_constraints is not None and self.basic_constraints.ca
         return requested or "key_cert_sign" in self.key_usages
+
+    @property
+    def serves(self) -> bool:
+        """Return whether TLS servers may use the certificate, which clients match by its names (RFC 9525)."""
+        return "server_auth" in self.extended_key_usages
+
+    def named(self) -> EffectiveRequest:
+        """Return the request with its common name as an alternative name too, if it is a host."""
+        found = common_name.host_of(next(iter(self.subject.get("common_name", ())), ""))
+        if found is None or found in self.names:
+            return self
+        return replace(self, names=tuple(sorted({*self.names, found})))
 
     def span(self, now: datetime) -> timedelta | None:
         """Return the requested validity period, or None if the request has neither ttl nor notAfter."""
@@ -141,7 +154,12 @@ class EffectiveRequest:
                     f"signatureAlgorithm: {self.signature_algorithm} does not match the CA for {self.key_algorithm}, "
                     f"which signs with {signs}"
                 )
-        if not self.names and "common_name" not in self.subject:
+        if self.serves and not self.names:
+            yield (
+                "altNames: a certificate for servers needs an alternative name, because clients ignore the common name"
+                " (RFC 9525); send altNames, or a host as commonName"
+            )
+        elif not self.names and "common_name" not in self.subject:
             yield "altNames: give at least one name, or a commonName"
 
 

@@ -1,0 +1,120 @@
+"""Tests of the rule for the common name: hosts, slips that look like hosts, other text, answers."""
+
+import pytest
+
+from evercert.pki import common_name
+from evercert.pki.attributes import Attributes
+from evercert.pki.identifiers import parse
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "www.example.com",
+        "*.example.com",
+        "localhost",
+        "192.0.2.1",
+        "2001:db8::1",
+        "a_b.example",
+        "xn--bcher-kva.example",
+    ],
+)
+def test_host_of_common_name(value):
+    assert common_name.checked(value) == value
+    assert common_name.host_of(value) == parse(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Payroll service", "Dr. Müller", "Bücher & Co. KG", "Amazon.com Inc.", "St. Gallen", "Example Ltd., Berlin",
+        "system:node:ip-10-0-0-1.eu-central-1.compute.internal", "system:kube-scheduler", "HTTP/www.example.com",
+        "SN 0815-4711", "v1.2.3", "Release 1.2", "AC/DC", "HOST$", "100 % Bio", "A/Ö.B", "C++", "a, b",
+    ],
+)  # fmt: skip
+def test_checked_keeps_other_text(value):
+    assert common_name.checked(value) == value
+    assert common_name.host_of(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("www.example.com.", "begins or ends with a dot"),
+        (".example.com", "begins or ends with a dot"),
+        ("localhost.", "begins or ends with a dot"),
+        ("www.example.com:8443", "has brackets or a port"),
+        ("localhost:8080", "has brackets or a port"),
+        ("192.0.2.1:443", "has brackets or a port"),
+        ("[2001:db8::1]", "has brackets or a port"),
+        ("[2001:db8::1]:443", "has brackets or a port"),
+        ("https://www.example.com", "is a URL"),
+        ("HTTPS://www.example.com/", "is a URL"),
+        ("ldap://www.example.com", "is a URL"),
+        ("www.example.com/", "has a path or a prefix length"),
+        ("www.example.com/login", "has a path or a prefix length"),
+        ("10.0.0.0/24", "has a path or a prefix length"),
+        ("fe80::1%eth0", "has a zone"),
+        ("${DOMAIN}", "has a placeholder"),
+        ("www.${DOMAIN}", "has a placeholder"),
+        ("$DOMAIN", "has a placeholder"),
+        ("$(hostname)", "has a placeholder"),
+        ("{{ .Values.host }}", "has a placeholder"),
+        ("<your-domain>", "has a placeholder"),
+        ("%DOMAIN%", "has a placeholder"),
+        ("www.*.example.com", "has a wildcard that is not the whole first label"),
+        ("w*.example.com", "has a wildcard"),
+        ("*.com", "has a wildcard"),
+        ("*", "has a wildcard"),
+        ("*.*.example.com", "has a wildcard"),
+        ("DNS:www.example.com", "has a prefix"),
+        ("dns:www.example.com", "has a prefix"),
+        ("CN=www.example.com", "has a prefix"),
+        ("IP Address:192.0.2.1", "has a prefix"),
+        ("my host.example.com", "has a space or a list"),
+        ("www .example.com", "has a space or a list"),
+        ("www. example.com", "has a space or a list"),
+        ("a.example.com, b.example.com", "has a space or a list"),
+        ("a.example.com;b.example.com", "has a space or a list"),
+        (" www.example.com", "remove the spaces around it"),
+        ("my+host.example.com", "is not a valid one"),
+        ("www..example.com", "is not a valid one"),
+        ("-www.example.com", "is not a valid one"),
+        ("192.0.2.300", "is not a valid one"),
+        ("☃.example", "is not a valid international name"),
+        ("a" * 50 + ".example.com.invalid", "write a longer host in alt-names"),
+    ],
+)
+def test_checked_refuses_slips(value, why):
+    with pytest.raises(ValueError) as caught:
+        common_name.checked(value)
+    assert why in str(caught.value)
+    with pytest.raises(ValueError, match=r"alt-names|common name|international"):
+        Attributes.model_validate({"common-name": value, "alt-names": ["example.com"]})
+
+
+NAMES = [parse("a.example.com"), parse("b.example.com")]
+
+
+@pytest.mark.parametrize(
+    ("found", "requested"),
+    [
+        ([], "a.example.com"), (["a.example.com"], "a.example.com"), (["A.Example.com"], "a.example.com"),
+        ([], None), (["b.example.com"], None), (["Payroll  Service"], "payroll service"),
+    ],
+)  # fmt: skip
+def test_answer_has_the_requested_common_name_or_none(found, requested):
+    assert common_name.misfits(found, requested, NAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "requested"),
+    [
+        (["evil.org"], "a.example.com"), (["b.example.com"], "a.example.com"), (["evil.org"], None),
+        (["a.example.com\0.evil.org"], "a.example.com"), (["a.example.com", "a.example.com"], "a.example.com"),
+        (["a.example.com", "evil.org"], None), ([""], "a.example.com"), (["\x1b[2J" * 90], None),
+    ],
+)  # fmt: skip
+def test_answer_has_no_other_common_name(found, requested):
+    (problem,) = common_name.misfits(found, requested, NAMES)
+    assert "common name" in problem and problem.isprintable() and len(problem) < 200
