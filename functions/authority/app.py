@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from evercert.authority.infisical_api.dispatcher import Api, misconfigured
 from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.paths import without_trailing_slash
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.infisical_api.settings import AuthoritySettings
@@ -41,7 +42,7 @@ DAY = timedelta(days=1)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle an event of API Gateway (payload 2.0), or `{"task": "crl"}` from the schedule."""
     _deadline().begin_invocation(context)
-    return refresh_crls() if event.get("task") == "crl" else app.resolve(event, context)
+    return refresh_crls() if event.get("task") == "crl" else app.resolve(without_trailing_slash(event), context)
 
 
 def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:

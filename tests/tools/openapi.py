@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
 from evercert.authority.infisical_api.conditional_requests import NOT_MODIFIED
+from evercert.authority.infisical_api.dispatcher import FORM
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.openapi import PATH
 from evercert.authority.infisical_api.routes import ROUTES
@@ -94,7 +95,7 @@ def _operation(route: Route) -> dict[str, Any]:
         found["security"] = [{"accessToken": []}]
     if route.body:
         found["requestBody"] = {
-            "content": _json(f"#/components/schemas/{route.body}"),
+            "content": _json(f"#/components/schemas/{route.body}") | (_form(route.body) if route.form else {}),
             "required": route.body != "Renew",
         }
     return found
@@ -114,6 +115,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _json(reference: str) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": reference}}}
+
+
+def _form(body: str) -> dict[str, Any]:
+    return {FORM: {"schema": {"$ref": f"#/components/schemas/{body}"}}}
 
 
 def _schemas() -> dict[str, Any]:

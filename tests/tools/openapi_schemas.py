@@ -103,6 +103,14 @@ _PROFILE = {
 }
 ANSWERS: dict[str, Schema] = {
     "GivenToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
+    "Status": fields(
+        date=TEXT,
+        message={"const": "Ok"},
+        emailConfigured=BOOLEAN,
+        inviteOnlySignup=BOOLEAN,
+        redisConfigured=BOOLEAN,
+        secretScanningConfigured=BOOLEAN,
+    ),
     "Message": fields(message=TEXT),
     "Project": fields(id=ID, slug=TEXT, name=TEXT, type=TEXT),
     "Profile": fields(**_PROFILE),

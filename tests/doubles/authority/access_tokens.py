@@ -24,6 +24,7 @@ class FakeTokens:
 
     tokens: dict[str, Token] = field(default_factory=dict)
     signatures: dict[str, datetime] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)  # of signatures that may be repeated
     failures: dict[str, Failures] = field(default_factory=dict)
     secrets: dict[str, int] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -59,12 +60,14 @@ class FakeTokens:
         self.calls.append("forget")
         self.tokens.pop(digest, None)
 
-    def take_signature(self, digest: str, until: datetime) -> bool:
+    def take_signature(self, digest: str, until: datetime, holder: str | None = None) -> bool:
         self.calls.append("take_signature")
         with self._lock:
             if digest in self.signatures:
-                return False
+                return holder is not None and self.holders.get(digest) == holder and self.signatures[digest] == until
             self.signatures[digest] = until
+            if holder is not None:
+                self.holders[digest] = holder
             return True
 
     def locked_until(self, client_id: str) -> datetime | None:

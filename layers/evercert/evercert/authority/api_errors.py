@@ -59,6 +59,11 @@ def not_found(message: str) -> Refusal:
     return Refusal(404, "NotFound", message)
 
 
+def not_implemented(message: str) -> Refusal:
+    """Return a 501: the Infisical API offers this call, and this authority does not."""
+    return Refusal(501, "NotImplemented", message)
+
+
 def too_large(message: str) -> Refusal:
     """Return a 413: the body exceeds the limit."""
     return Refusal(413, "PayloadTooLarge", message)

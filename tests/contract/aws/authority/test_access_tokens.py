@@ -108,6 +108,17 @@ def test_signature_is_accepted_once(tokens: Tokens) -> None:
     assert tokens.take_signature("t" * 64, after(minutes=15))
 
 
+def test_holder_may_use_signature_again(tokens: Tokens) -> None:
+    until = after(minutes=15)
+    assert tokens.take_signature("s" * 64, until, "one")
+    assert tokens.take_signature("s" * 64, until, "one")
+    assert not tokens.take_signature("s" * 64, until, "another")
+    assert not tokens.take_signature("s" * 64, until)
+    assert not tokens.take_signature("s" * 64, after(minutes=16), "one")
+    assert tokens.take_signature("t" * 64, until)
+    assert not tokens.take_signature("t" * 64, until, "one")
+
+
 def test_signature_is_accepted_once_across_threads(tokens: Tokens) -> None:
     with ThreadPoolExecutor(10) as threads:
         assert sum(threads.map(lambda _: tokens.take_signature("s" * 64, after(minutes=15)), range(10))) == 1

@@ -170,7 +170,7 @@ def test_aws_login_end_to_end(place: Place) -> None:
 
     rules = Rules(frozenset({REGION}), SERVER)
     auth = AWSAuth(Known(), tokens, place.sts, rules, lambda: datetime.now(UTC))  # type: ignore[arg-type]
-    question = place.asking().question()
+    question = place.asking().question(place.asking().headers(X_Evercert_Nonce="n-1"))
     assert auth.identity("one", question).id == "one"
     with pytest.raises(Refusal, match="used before"):
         auth.identity("one", question)

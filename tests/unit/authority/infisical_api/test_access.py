@@ -21,6 +21,7 @@ FREE = {
     f"{MANAGER}/crl/{{id}}/der",
     f"{MANAGER}/ca/internal/{{id}}/certificates/{{certificate}}/der",
     "/api/openapi.json",
+    "/api/status",
 }
 ROUTE = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.template}")
 

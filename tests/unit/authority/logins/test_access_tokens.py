@@ -171,15 +171,46 @@ def test_renew_extends_token_from_now(bench: Bench) -> None:
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
 
 
-def test_renew_beyond_maximum_lifetime_revokes_token(bench: Bench) -> None:
+def test_last_renewal_is_shortened_to_the_maximum(bench: Bench) -> None:
+    """The Infisical API refuses it and revokes the token, and its agent waits for the end without one."""
     text = bench.issue()
     for _ in range(46):
         bench.clock.advance(minutes=30)
         bench.tokens.renew(text)
     assert bench.clock() == START + 23 * HOUR
     bench.clock.advance(seconds=1)
-    assert bench.unrenewed(text) == (401, "Failed to renew MI access token past its Max TTL expiration")
+    assert bench.tokens.renew(text)["expiresIn"] == 3_599
+    bench.clock.advance(seconds=3_598)
+    assert bench.tokens.renew(text) == {
+        "accessToken": text, "expiresIn": 1, "accessTokenMaxTTL": 86_400, "tokenType": "Bearer",
+    }  # fmt: skip
+    bench.clock.advance(milliseconds=500)
+    assert bench.tokens.renew(text)["expiresIn"] == 1  # 0 would mean unlimited
+    assert bench.tokens.identity_of(f"Bearer {text}")
+    bench.clock.advance(milliseconds=500)
     assert bench.refused(f"Bearer {text}") == (403, "TokenError")
+    assert bench.unrenewed(text)[0] == 401
+    assert bench.stored.tokens == {}
+
+
+@pytest.mark.parametrize(("ttl", "longest"), [(36, 80), (3_600, 86_400), (50, 50), (7, 1_000)])
+def test_token_renewed_at_any_time_never_lapses(ttl: int, longest: int) -> None:
+    """Renew at two thirds of each lifetime, as the agent does, until five seconds before the maximum."""
+    bench = made(token_ttl=timedelta(seconds=ttl), token_max_ttl=timedelta(seconds=longest))
+    text, rest = bench.issue(), float(ttl)
+    while bench.clock() < START + timedelta(seconds=longest - 5):
+        bench.clock.advance(seconds=rest * 2 / 3)
+        assert bench.tokens.identity_of(f"Bearer {text}")
+        rest = bench.tokens.renew(text)["expiresIn"]
+
+
+def test_renew_ends_token_without_expiry_at_maximum() -> None:
+    bench = made(token_ttl=timedelta(0), token_max_ttl=HOUR)
+    text = bench.issue()
+    bench.clock.advance(seconds=3_599)
+    assert bench.tokens.renew(text)["expiresIn"] == 0
+    bench.clock.advance(seconds=1)
+    assert bench.unrenewed(text) == (401, "Failed to renew MI access token due to Max TTL expiration")
     assert bench.stored.tokens == {}
 
 

@@ -215,8 +215,6 @@ def test_aws_login_accepts_only_post(bench: Bench) -> None:
         ("universal-auth", {"clientId": "", "clientSecret": "x" * 201}, [["clientId"], ["clientSecret"]]),
         ("universal-auth", {"clientId": "x", "clientSecret": "\ud800"}, [["clientSecret"]]),
         ("universal-auth", {"clientId": "a\nb", "clientSecret": "x"}, [["clientId"]]),
-        ("universal-auth", {"clientId": "x", "clientSecret": "x", "organizationSlug": 1}, [["organizationSlug"]]),
-        ("universal-auth", {"clientId": "x", "clientSecret": "x", "organizationSlug": None}, [["organizationSlug"]]),
         ("aws-auth", {}, [["identityId"], ["iamRequestBody"], ["iamRequestHeaders"]]),
         ("aws-auth", {"iamHttpRequestMethod": 1}, [["identityId"], ["iamRequestBody"], ["iamRequestHeaders"], ["iamHttpRequestMethod"]]),
         ("aws-auth", {"identityId": ["x"], "iamRequestBody": "x", "iamRequestHeaders": {}}, [["identityId"], ["iamRequestHeaders"]]),
@@ -235,12 +233,11 @@ def test_login_lists_every_invalid_field(bench: Bench, method: str, body: Any, p
 
 
 @pytest.mark.parametrize("name", ["organizationSlug", "subOrganizationName"])
-def test_login_refuses_sub_organizations(bench: Bench, name: str) -> None:
-    assert bench.refused(**{name: "X"}) == (404, "NotFound", "Sub organization with slug X not found")
-    assert bench.universal(**{name: ""})
-    with pytest.raises(Refusal, match="Sub organization with slug X not found"):
-        bench.logins.login("aws-auth", aws_body(bench, **{name: "X"}))
-    assert bench.sts.asked == []
+@pytest.mark.parametrize("value", ["X", "", None, 1])
+def test_login_ignores_the_organization(bench: Bench, name: str, value: Any) -> None:
+    """Clients send it from their environment (`INFISICAL_AUTH_ORGANIZATION_SLUG`), and there is only one here."""
+    assert bench.universal(**{name: value})["accessToken"]
+    assert bench.logins.login("aws-auth", aws_body(bench, **{name: value}))["accessToken"]
 
 
 @pytest.mark.parametrize("method", ["kubernetes-auth", "universal", "", "../token", "aws-iam"])

@@ -97,8 +97,11 @@ class Tokens(Protocol):
     def forget(self, digest: str) -> None:
         """Delete the token."""
 
-    def take_signature(self, digest: str, until: datetime) -> bool:
-        """Mark a signature as used; return False if it was used before."""
+    def take_signature(self, digest: str, until: datetime, holder: str | None = None) -> bool:
+        """Mark a signature as used; return False if it was used before.
+
+        The same `holder` may use it again with the same `until`.
+        """
 
     def locked_until(self, client_id: str) -> datetime | None:
         """Return the end of the latest lockout, which may be in the past."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from evercert.authority.api_errors import Refusal, bad_request, invalid, not_found, too_large
+from evercert.authority.api_errors import Refusal, bad_request, invalid, too_large
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.conditional_requests import Binary, file_response
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
+from evercert.authority.infisical_api.paths import refuse_unknown
 from evercert.authority.infisical_api.services import Services
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
@@ -21,6 +22,7 @@ MAX_BODY = 64 * 1_024  # bytes; a CSR with a hundred names and all allowed metad
 MAX_QUERY_FIELDS = 50  # of a query
 RETRY_AFTER = 5  # seconds
 JSON = "application/json; charset=utf-8"
+FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _ALWAYS = {"X-Content-Type-Options": "nosniff"}
 _INTERNAL_ERROR = ("InternalServerError", "Something went wrong")
@@ -90,7 +92,8 @@ class Api:
 
     def _execute(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str], log: CallLog) -> Payload:
         if route is None:
-            raise not_found("Route not found")
+            http = event.get("requestContext", {}).get("http", {})
+            raise refuse_unknown(log.method, str(http.get("path", "")))
         headers = _headers(event)
         identity: Identity | None = None
         if route.login:  # first: no part of an unauthenticated request is parsed
@@ -99,7 +102,7 @@ class Api:
         call = Call(
             ids={name: unquote(value, errors="replace") for name, value in ids.items()},
             query=_parse_query(event) if route.query else {},
-            body=_parse_body(event) if route.method == "POST" else None,
+            body=_parse_body(event, form=route.form and _is_form(headers)) if route.method == "POST" else None,
             identity=identity,
             key=headers.get("idempotency-key"),
         )
@@ -120,8 +123,12 @@ def _parse_query(event: Mapping[str, Any]) -> dict[str, str]:
         raise invalid([(("query",), f"at most {MAX_QUERY_FIELDS} fields")]) from None
 
 
-def _parse_body(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
-    """Return the JSON body, or None if it is empty; raise Refusal."""
+def _is_form(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+
+
+def _parse_body(event: Mapping[str, Any], *, form: bool) -> Any:  # noqa: ANN401 (any JSON value)
+    """Return the body, or None if it is empty; a form becomes an object of texts. Raise Refusal."""
     text = event.get("body") or ""
     if len(text) > MAX_BODY * 4 // 3 + 4:
         raise too_large(f"Body is larger than {MAX_BODY} bytes")
@@ -133,6 +140,8 @@ def _parse_body(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON valu
         raise too_large(f"Body is larger than {MAX_BODY} bytes")
     if not raw.strip():
         return None
+    if form:
+        return _parse_form(raw)
     try:
         found = json.loads(raw.decode(), parse_constant=_reject_constant)
         if b"\\u" in raw:
@@ -140,6 +149,17 @@ def _parse_body(event: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON valu
     except (ValueError, RecursionError):
         raise bad_request("Body is not valid JSON") from None
     return found
+
+
+def _parse_form(raw: bytes) -> dict[str, str]:
+    """Return the fields of a form; a repeated name would be ambiguous."""
+    try:
+        fields = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        raise bad_request("Body is not a valid form") from None
+    if len(dict(fields)) != len(fields):
+        raise bad_request("Body is not a valid form: a field is repeated")
+    return dict(fields)
 
 
 def _reject_constant(name: str) -> None:

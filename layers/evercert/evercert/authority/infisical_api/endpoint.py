@@ -61,6 +61,7 @@ class Route:
     query: tuple[str, ...] = ()
     idempotent: bool = False  # supports the header Idempotency-Key
     kind: str = "application/json"
+    form: bool = False  # the body may be a form
     cached: bool = False  # a public file: supports HEAD and conditional requests
 
     @property

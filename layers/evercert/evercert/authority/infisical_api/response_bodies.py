@@ -28,6 +28,18 @@ _FIELD_NAMES = {
 NO_CA = {"isCA": False, "pathLength": None}
 
 
+def status_response(now: datetime) -> dict[str, Any]:
+    """Return the state of the server; clients check that it answers before they log in."""
+    return {
+        "date": to_text(now),
+        "message": "Ok",
+        "emailConfigured": False,
+        "inviteOnlySignup": True,
+        "redisConfigured": False,
+        "secretScanningConfigured": False,
+    }
+
+
 def issued_certificate(record: CertificateRecord, *, remove_roots: bool) -> dict[str, Any]:
     """Return the body of an issued or renewed certificate; a self-signed one has an empty issuer."""
     issuer, chain = _chain(record.chain, remove_roots=remove_roots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.openapi import openapi_document
+from evercert.authority.infisical_api.response_bodies import status_response
 from evercert.authority.infisical_api.services import Services
 
 MANAGER = "/api/v1/cert-manager"
@@ -16,6 +17,10 @@ def _openapi(services: Services, _call: Call) -> Payload:
     return openapi_document(services.address)
 
 
+def _status(services: Services, _call: Call) -> Payload:
+    return status_response(services.clock())
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
@@ -25,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
         "GivenToken",
         login=False,
         body="Login",
+        form=True,
     ),
     Route(
         "POST",
@@ -34,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
         "GivenToken",
         login=False,
         body="AccessToken",
+        form=True,
     ),
     Route(
         "POST",
@@ -43,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
         "Message",
         login=False,
         body="AccessToken",
+        form=True,
     ),
     Route(
         "GET",
@@ -191,5 +199,6 @@ ROUTES: tuple[Route, ...] = (
         kind="application/pkix-cert",
         cached=True,
     ),
+    Route("GET", "/api/status", _status, "Get the state of the server", "Status", login=False),
     Route("GET", "/api/openapi.json", _openapi, "Get this document", "Document", login=False),
 )

@@ -51,6 +51,7 @@ class Services:
         fulfillment = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
         rules = Rules.of(ports.sts_regions, ports.address)
         self.address = ports.address
+        self.clock = clock
         self.access_tokens = AccessTokens(ports.tokens, configuration, clock)
         self.logins = LoginService(
             self.access_tokens,

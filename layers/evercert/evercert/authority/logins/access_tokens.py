@@ -48,7 +48,7 @@ class AccessTokens:
             uses=identity.token_uses or None,
         )
         self._tokens.keep(token)
-        return _answer(text, token)
+        return _answer(text, token, token.ttl_seconds)
 
     def identity_of(self, authorization: str | None) -> Identity:
         """Return the identity of a bearer token and consume one use if its uses are limited.
@@ -71,7 +71,11 @@ class AccessTokens:
         return identity
 
     def renew(self, text: str) -> dict[str, Any]:
-        """Renew a token from now; a renewal beyond its maximum lifetime revokes it."""
+        """Renew a token from now, at most up to its maximum lifetime.
+
+        The Infisical API revokes a token whose renewal would exceed its maximum lifetime. Its agent then waits for the
+        end of that lifetime without a token, so this authority shortens the last renewals instead.
+        """
         token, now = self._require(text), self._clock()
         if _is_past(token.expires_at, now):
             raise self._end(token, unauthorized("Failed to renew MI access token due to TTL expiration"))
@@ -79,12 +83,12 @@ class AccessTokens:
             raise self._end(token, unauthorized(_UNKNOWN))
         if token.uses is not None and token.uses <= 0:
             raise self._end(token, bad_request(_USED_UP))
-        expires_at = now + timedelta(seconds=token.ttl_seconds) if token.ttl_seconds else None
-        if token.latest_at is not None and (expires_at or now) > token.latest_at:
-            raise self._end(token, unauthorized("Failed to renew MI access token past its Max TTL expiration"))
+        if _is_past(token.latest_at, now):
+            raise self._end(token, unauthorized("Failed to renew MI access token due to Max TTL expiration"))
+        expires_at = _renewed_until(token, now)
         if not self._tokens.prolong(token, expires_at):
             raise unauthorized(_UNKNOWN)
-        return _answer(text, token)
+        return _answer(text, token, max(1, _seconds(expires_at - now)) if expires_at else 0)
 
     def revoke(self, text: str) -> dict[str, Any]:
         """Revoke a token; its possession is the only authorization needed."""
@@ -117,12 +121,20 @@ def _is_past(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and now >= moment
 
 
-def _answer(text: str, token: Token) -> dict[str, Any]:
+def _renewed_until(token: Token, now: datetime) -> datetime | None:
+    """Return the new expiry; None if the token has no lifetime of its own."""
+    if not token.ttl_seconds:
+        return None
+    wanted = now + timedelta(seconds=token.ttl_seconds)
+    return wanted if token.latest_at is None else min(wanted, token.latest_at)
+
+
+def _answer(text: str, token: Token, expires_in: int) -> dict[str, Any]:
     """Return the response body; 0 seconds means unlimited."""
     longest = _seconds(token.latest_at - token.created_at) if token.latest_at else 0
     return {
         "accessToken": text,
-        "expiresIn": token.ttl_seconds,
+        "expiresIn": expires_in,
         "accessTokenMaxTTL": longest,
         "tokenType": "Bearer",
     }

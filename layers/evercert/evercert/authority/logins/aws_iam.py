@@ -31,14 +31,16 @@ class AWSAuth:
     def identity(self, identity_id: str, request: SignedRequest) -> Identity:
         """Return the identity; raise Refusal if the signer is not allowed, Unavailable if STS does not answer.
 
-        In both cases the signature cannot be used again.
+        In both cases a signature with a nonce cannot be used again. Clients of Infisical sign no nonce, and several of
+        one host sign the same request in the same second: the same identity may repeat theirs while it is fresh.
         """
         identity = self._configuration.identity(identity_id)
         login = identity.aws if identity is not None else None
         if identity is None or login is None:
             raise not_found("AWS auth method not found for identity, did you configure AWS auth?")
         found = validate_request(request, self._rules, self._clock(), foreign_clients=login.foreign_clients)
-        if not self._tokens.take_signature(found.signature, found.until):
+        holder = identity.id if found.repeatable else None
+        if not self._tokens.take_signature(found.signature, found.until, holder):
             raise unauthorized("Access denied: the AWS signature was used before; sign a new request.")
         arn = self._sts.caller(found.region, dict(found.headers), BODY).arn
         if not any(matches(pattern, arn) for pattern in login.principals):

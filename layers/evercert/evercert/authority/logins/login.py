@@ -15,7 +15,6 @@ from evercert.schema import printable
 
 _LONGEST = 24 * 1_024  # signed headers of an AWS login, including a session token
 _ID = 200
-_SUB_ORGANIZATION = ("organizationSlug", "subOrganizationName")  # the second is the name in older versions
 
 
 class LoginService:
@@ -57,16 +56,18 @@ class LoginService:
 
 
 def _text_fields(body: object, needed: Mapping[str, int], defaults: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return text fields with their maximum lengths; ignore others, because clients send more than needed."""
+    """Return text fields with their maximum lengths; ignore others, because clients send more than needed.
+
+    One of those is `organizationSlug`: clients send the slug of their organization, and the authority has only one.
+    """
     if not isinstance(body, Mapping):
         raise invalid([((), "Expected object")])
     defaults = defaults or {}
     fields = {**defaults, **body}
-    limits = {**needed, **dict.fromkeys((*defaults, *(name for name in _SUB_ORGANIZATION if name in fields)), _ID)}
+    limits = {**needed, **dict.fromkeys(defaults, _ID)}
     issues = [((name,), problem) for name, most in limits.items() if (problem := _problem(fields, name, most))]
     if issues:
         raise invalid(issues)
-    _refuse_sub_organization(fields)
     return {name: fields[name] for name in limits}
 
 
@@ -76,17 +77,10 @@ def _problem(fields: Mapping[str, Any], name: str, most: int) -> str | None:
         return "Required"
     if not isinstance(value, str):
         return "Expected string"
-    if not value and name not in _SUB_ORGANIZATION:
+    if not value:
         return "String must contain at least 1 character(s)"
     if not value.isprintable():  # also excludes lone surrogates, which cannot be encoded
         return "Invalid character"
     if len(value) > most:
         return f"String must contain at most {most} character(s)"
     return None
-
-
-def _refuse_sub_organization(fields: Mapping[str, str]) -> None:
-    """Raise Refusal: this server has no sub-organizations, and a login must not end in another place."""
-    for name in _SUB_ORGANIZATION:
-        if slug := fields.get(name):
-            raise not_found(f"Sub organization with slug {printable(slug, 100)} not found")

@@ -17,8 +17,9 @@ from evercert.schema import printable
 
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
 SERVER_ID = "x-evercert-server-id"
+NONCE = "x-evercert-nonce"
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between x-amz-date and our clock
-REPLAY_WINDOW = timedelta(minutes=15)  # longer than we or AWS accept a signature
+REPLAY_WINDOW = timedelta(minutes=15)  # after x-amz-date; longer than we or AWS accept a signature
 _HEADERS_LIMIT = 24 * 1_024
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[A-Za-z0-9]{4,128}/(?P<day>[0-9]{8})/(?P<region>[^/]{1,60})/sts/aws4_request, ?"
@@ -27,16 +28,18 @@ _AUTHORIZATION = re.compile(
 _REGION = re.compile(r"[a-z0-9-]{1,20}")
 _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+# The body fixes these values. Infisical's SDK for Python signs the content length and does not send it.
+_FIXED = {"content-length": str(len(BODY)), "x-amz-content-sha256": hashlib.sha256(BODY).hexdigest()}
 # Allowed values of signed headers; other headers are not forwarded, so they cannot be signed.
 _FORWARDABLE = {
     "host": re.compile(r"sts\.[a-z0-9-]{1,20}\.amazonaws\.com"),
     "content-type": re.compile(r"application/x-www-form-urlencoded(?:; charset=utf-8)?"),
-    "content-length": re.compile(str(len(BODY))),
+    "content-length": re.compile(_FIXED["content-length"]),
     "x-amz-date": _DATE,
     "x-amz-security-token": re.compile(r"[\x21-\x7e]{1,8192}"),
-    "x-amz-content-sha256": re.compile(hashlib.sha256(BODY).hexdigest()),
+    "x-amz-content-sha256": re.compile(_FIXED["x-amz-content-sha256"]),
     SERVER_ID: re.compile(r"[\x21-\x7e]{1,300}"),
-    "x-evercert-nonce": re.compile(r"[A-Za-z0-9_-]{1,64}"),  # makes the signatures of two logins in one second differ
+    NONCE: re.compile(r"[A-Za-z0-9_-]{1,64}"),  # makes the signatures of two logins in one second differ
 }
 _SIGNED_IF_PRESENT = ("x-amz-security-token", SERVER_ID)
 _ALWAYS_SIGNED = ("host", "x-amz-date")
@@ -66,12 +69,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class AWSProof:
-    """A validated request for STS; `signature` is the SHA-256 of its signature."""
+    """A validated request for STS; `signature` is the SHA-256 of its signature.
+
+    It is `repeatable` without a nonce.
+    """
 
     region: str
     headers: Mapping[str, str] = field(repr=False)
     signature: str
-    until: datetime  # end of the replay protection
+    until: datetime  # end of the replay protection; equal for every use of the signature
+    repeatable: bool
 
 
 @dataclass(frozen=True)
@@ -100,12 +107,13 @@ def validate_request(request: SignedRequest, rules: Rules, now: datetime, *, for
     headers = _forwarded_headers(sent, signed)
     if headers["host"] != f"sts.{signed.region}.amazonaws.com":
         raise bad_request(f"iamRequestHeaders: Host is not sts.{signed.region}.amazonaws.com, whose region signed")
-    _require_fresh(headers["x-amz-date"], signed.day, now)
+    signed_at = _require_fresh(headers["x-amz-date"], signed.day, now)
     _require_server_id(headers, rules.server_id, foreign_clients=foreign_clients)
     # Some clients add it unsigned; STS needs it to read the body.
     headers.setdefault("content-type", _CONTENT_TYPE)
     headers["authorization"] = sent["authorization"]
-    return AWSProof(signed.region, headers, hashlib.sha256(signed.signature.encode()).hexdigest(), now + REPLAY_WINDOW)
+    digest = hashlib.sha256(signed.signature.encode()).hexdigest()
+    return AWSProof(signed.region, headers, digest, signed_at + REPLAY_WINDOW, NONCE not in headers)
 
 
 def _decode_base64(text: str, name: str) -> bytes:
@@ -163,13 +171,15 @@ def _forwarded_headers(sent: Mapping[str, str], signed: _Signed) -> dict[str, st
     for name in signed.headers:
         if name not in _FORWARDABLE:
             raise bad_request(f"iamRequestHeaders: {name} must not be signed: it is not forwarded to STS")
-        if not _FORWARDABLE[name].fullmatch(sent.get(name, "")):
+        value = sent.get(name, _FIXED.get(name, ""))
+        if not _FORWARDABLE[name].fullmatch(value):
             raise bad_request(f"iamRequestHeaders: {name} is missing or has an unexpected value")
-        found[name] = sent[name]
+        found[name] = value
     return found
 
 
-def _require_fresh(date: str, day: str, now: datetime) -> None:
+def _require_fresh(date: str, day: str, now: datetime) -> datetime:
+    """Return when the request was signed; raise Refusal if that is not within the clock skew."""
     try:
         signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
@@ -180,6 +190,7 @@ def _require_fresh(date: str, day: str, now: datetime) -> None:
         raise unauthorized(
             "Access denied: the AWS signature is too old or from the future; sign a new request, or check the clock."
         )
+    return signed_at
 
 
 def _require_server_id(headers: Mapping[str, str], server_id: str, *, foreign_clients: bool) -> None:

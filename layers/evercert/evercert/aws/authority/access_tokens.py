@@ -74,9 +74,12 @@ class DynamoDBTokens:
             )
 
     # -- signatures ---------------------------------------------------------------------------------------------------
-    def take_signature(self, digest: str, until: datetime) -> bool:
-        """Record a signature as used; return False if it was used before. Idempotent under the client's retries."""
-        item = {"taken_by": uuid.uuid4().hex, "expires_at": _seconds(until)}
+    def take_signature(self, digest: str, until: datetime, holder: str | None = None) -> bool:
+        """Record a signature as used; return False if it was used before, except by the same holder.
+
+        Idempotent under the client's retries.
+        """
+        item = {"taken_by": holder or uuid.uuid4().hex, "expires_at": _seconds(until)}
         return self._put("signature", digest, item, "take a signature")
 
     # -- client secrets -----------------------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""Paths of calls: slashes at the end, the state of the server, forms, and calls that are not offered."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, Client
+
+LOGIN = "/api/v1/auth/universal-auth/login"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def credentials(client: Client) -> dict[str, str]:
+    assert client.identity.universal is not None
+    return {"clientId": client.identity.universal.client_id, "clientSecret": client.secret}
+
+
+@pytest.mark.parametrize("kind", [FORM, f"{FORM}; charset=utf-8", FORM.upper()])
+def test_login_accepts_a_form(client: Client, kind: str) -> None:
+    body = urlencode(credentials(client)).encode()
+    token = client.post(LOGIN, body, content_type=kind).json["accessToken"]
+    renewed = client.post("/api/v1/auth/token/renew", urlencode({"accessToken": token}).encode(), content_type=kind)
+    assert (renewed.status, renewed.json["accessToken"]) == (200, token)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"clientId=a&clientId=b&clientSecret=c", 400),
+        (b"clientId=%ff&clientSecret=c", 400),
+        (b"&".join(b"f%d=1" % number for number in range(51)), 400),
+        (b"clientId=a", 422),
+        (b"clientId=a&clientSecret=", 422),
+        (b"{}", 422),
+        (b"x" * 65_537, 413),
+    ],
+    ids=["repeated", "not UTF-8", "too many", "missing", "blank", "JSON", "too large"],
+)
+def test_login_refuses_an_invalid_form(client: Client, body: bytes, status: int) -> None:
+    assert client.post(LOGIN, body, content_type=FORM).status == status
+
+
+def test_forms_are_for_logins_only(client: Client) -> None:
+    body = urlencode({"profileId": client.profile.id}).encode()
+    assert client.post(CERTIFICATES, body, content_type=FORM).status == 400
+    assert client.written == (0, 0, 0)
+
+
+def test_one_slash_at_the_end_is_ignored(client: Client) -> None:
+    assert client.post(f"{LOGIN}/", credentials(client)).status == 200
+    assert client.get(f"{PROFILES}/{client.profile.id}/").status == 200
+    assert client.get(f"{PROFILES}/{client.profile.id}//").status in {404, 501}
+
+
+def test_status_is_public(client: Client) -> None:
+    client.token = None
+    answer = client.get("/api/status").json
+    assert answer["message"] == "Ok" and answer["date"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "remedy"),
+    [
+        ("POST", PROFILES, "evercert authority apply"),
+        ("PATCH", f"{PROFILES}/x", "evercert authority apply"),
+        ("DELETE", f"{PROFILES}/x", "evercert authority apply"),
+        ("GET", f"{PROFILES}/x/certificates/latest-active-bundle", "evercert authority apply"),
+        ("GET", f"{MANAGER}/certificate-policies/x", "evercert authority apply"),
+        ("POST", f"{MANAGER}/certificate-policies", "evercert authority apply"),
+        ("POST", f"{MANAGER}/applications", "evercert authority apply"),
+        ("PUT", f"{MANAGER}/applications/x/profiles/y/enrollment/api", "evercert authority apply"),
+        ("GET", f"{MANAGER}/applications/x/enrollment", "evercert authority apply"),
+        ("POST", f"{MANAGER}/ca/internal", "evercert authority ca"),
+        ("GET", f"{MANAGER}/ca/internal/x", "evercert authority ca"),
+        ("POST", f"{CERTIFICATES}/sign-certificate", f"POST {CERTIFICATES}"),
+        ("POST", "/api/v1/pki/certificates/sign-certificate", f"POST {CERTIFICATES}"),
+        ("PATCH", f"{CERTIFICATES}/x/config", "revoke"),
+        ("DELETE", f"{CERTIFICATES}/x", "revoke"),
+        ("POST", "/api/v1/auth/universal-auth/identities/x", "evercert authority identity create"),
+        ("POST", "/api/v1/identities", "evercert authority identity create"),
+    ],
+)
+def test_calls_not_offered_name_the_remedy(client: Client, method: str, path: str, remedy: str) -> None:
+    response = client.call(method, path, {} if method != "GET" else None)
+    found: dict[str, Any] = response.json
+    assert (response.status, found["statusCode"], found["error"]) == (501, 501, "NotImplemented")
+    assert remedy in found["message"]
+    assert client.written == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", f"{CERTIFICATES}/x"), ("GET", "/api/v1/secrets"), ("PUT", "/x")])
+def test_other_unknown_calls_are_not_found(client: Client, method: str, path: str) -> None:
+    assert client.call(method, path).status == 404
