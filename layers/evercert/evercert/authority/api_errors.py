@@ -43,10 +43,11 @@ def token_error(message: str) -> Refusal:
     return Refusal(403, "TokenError", message)
 
 
-def permission_denied(action: str, subject: str) -> Refusal:
+def permission_denied(action: str, subject: str, *, hint: str = "") -> Refusal:
     """Return a 403: the identity lacks the permission."""
     details = [{"action": action, "subject": subject, "inverted": False, "conditions": {}}]
-    return Refusal(403, "PermissionDenied", f"You are not allowed to {action} on {subject}", details=details)
+    message = f"You are not allowed to {action} on {subject}{': ' if hint else ''}{hint}"
+    return Refusal(403, "PermissionDenied", message, details=details)
 
 
 def forbidden(message: str) -> Refusal:

@@ -11,7 +11,7 @@ import pytest
 
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.routes import ROUTES
-from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, csr
 
 GUARDED = [route for route in ROUTES if route.login]
 FREE = {
@@ -150,30 +150,53 @@ def test_read_key_permission_does_not_allow_issuing(client: Client) -> None:
 
 def test_grant_applies_to_its_profile_only(client: Client) -> None:
     client.setting.profile("tls-client")
-    client.as_another("request", profile="shop/tls-client")
+    client.as_another("request", "read-key", profile="shop/tls-client")
     assert client.issue().status == 403
-    client.as_another("request", profile="shop/tls-server")
+    client.as_another("request", "read-key", profile="shop/tls-server")
     assert client.issue().status == 200
 
 
-def test_private_key_needs_requester_and_permission(client: Client) -> None:
+def test_private_key_needs_the_permission_only(client: Client) -> None:
     issued = client.issued()
     target = f"{CERTIFICATES}/{issued['certificateId']}"
     assert "PRIVATE KEY" in issued["privateKey"]
     assert client.get(f"{target}/private-key").body.decode() == issued["privateKey"]
     assert client.get(f"{target}/bundle").json["privateKey"] == issued["privateKey"]
-    for permissions, mine in ((("request",), 403), (("request", "read-key"), 403), (("administer",), 403)):
+    for permissions, mine in ((("request",), 403), (("administer",), 403)):
         client.as_another(*permissions)
         response = client.get(f"{target}/private-key")
         assert (response.status, response.json["error"]) == (mine, "PermissionDenied")
         assert client.get(f"{target}/bundle").json["privateKey"] is None
-    client.as_another("read-key", "administer")
-    assert client.get(f"{target}/private-key").status == 200
+    for permissions in (("read-key",), ("request", "read-key"), ("read-key", "administer")):
+        client.as_another(*permissions)
+        assert client.get(f"{target}/private-key").status == 200
+        assert client.get(f"{target}/bundle").json["privateKey"] == issued["privateKey"]
 
 
-def test_issue_omits_key_without_read_permission(client: Client) -> None:
+def test_read_key_applies_to_its_profile_only(client: Client) -> None:
+    target = f"{CERTIFICATES}/{client.issued()['certificateId']}"
+    client.setting.profile("tls-client")
+    grants = [
+        {"profile": "shop/tls-client", "permissions": ["request", "read-key"]},
+        {"profile": "shop/tls-server", "permissions": ["request"]},
+    ]
+    client.as_another(grants=grants)
+    assert client.get(f"{target}/private-key").status == 403
+    assert client.get(f"{target}/bundle").json["privateKey"] is None
+
+
+def test_issue_without_csr_needs_read_permission(client: Client) -> None:
+    """Otherwise the agent would store a certificate without its key beside an older key."""
     client.as_another("request")
-    assert "privateKey" not in client.issued()
+    response = client.issue()
+    assert (response.status, response.json["error"]) == (403, "PermissionDenied")
+    assert response.json["details"][0]["action"] == "read-private-key"
+    assert "send a CSR" in response.message
+    assert client.written == (0, 0, 0)
+    text = csr()[1]
+    answer = client.post(CERTIFICATES, {"profileId": client.profile.id, "csr": text, "attributes": {"ttl": "90d"}})
+    assert answer.status == 200
+    assert "privateKey" not in answer.json["certificate"]
 
 
 def test_only_the_requester_and_an_administrator_revoke(client: Client) -> None:

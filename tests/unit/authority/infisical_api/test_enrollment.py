@@ -445,3 +445,22 @@ def test_issue_refuses_a_server_without_a_name(client: Client) -> None:
     response = client.issue({"commonName": "Payroll service", "altNames": []})
     assert response.status == 400 and "a certificate for servers needs an alternative name" in response.message
     assert client.written == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("key", "signature"), [("EC_prime256v1", "ECDSA-SHA256"), ("RSA_2048", "RSA-SHA256")])
+def test_certificate_has_the_fields_of_terraform(client: Client, key: str, signature: str) -> None:
+    """Its provider compares them with the configuration after each apply."""
+    attributes = {"keyAlgorithm": key, "signatureAlgorithm": signature, "organization": "Muster AG", "country": "DE"}
+    issued = client.issued(attributes, applicationId=client.application.id)
+    target = f"{CERTIFICATES}/{issued['certificateId']}"
+    found = client.get(target).json["certificate"]
+    project = client.get("/api/v1/projects/slug/shop").json["id"]
+    expected = {
+        "keyAlgorithm": key, "signatureAlgorithm": signature, "projectId": project,
+        "applicationId": client.application.id, "subjectOrganization": "Muster AG", "subjectOrganizationalUnit": None,
+        "subjectCountry": "DE", "subjectState": None, "subjectLocality": None, "renewedByCertificateId": None,
+        "friendlyName": "www.example.com",
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
+    renewed = client.post(f"{target}/renew").json["certificateId"]
+    assert client.get(target).json["certificate"]["renewedByCertificateId"] == renewed

@@ -94,7 +94,7 @@ ATTRIBUTES: list[tuple[str, dict[str, Any], str]] = [
     ("254 characters", {"altNames": [{"type": "dns_name", "value": f"{'a.' * 123}example.com"}]}, "altNames"),
     ("a star in the middle", {"altNames": [{"type": "dns_name", "value": "www.*.example.com"}]}, "altNames"),
     ("half a star", {"altNames": [{"type": "dns_name", "value": "w*.example.com"}]}, "altNames"),
-    ("an address as a host", {"altNames": [{"type": "dns_name", "value": "10.0.0.7"}]}, "altNames"),
+    ("half an address as a host", {"altNames": [{"type": "dns_name", "value": "10.0.7"}]}, "altNames"),
     ("an address in hexadecimal", {"altNames": [{"type": "dns_name", "value": "0x7f.0x1"}]}, "altNames"),
     ("no address", {"altNames": [{"type": "ip_address", "value": "10.0.0.300"}]}, "altNames"),
     ("an unknown type", {"altNames": [{"type": "upn", "value": "x@example.com"}]}, "altNames"),

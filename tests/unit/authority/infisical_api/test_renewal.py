@@ -169,7 +169,7 @@ def test_renew_of_generated_key_accepts_csr(client: Client) -> None:
         ({"renewalKeySource": "reuse", "attributes": {"keyAlgorithm": "RSA_2048"}}, "keyAlgorithm"),
         ({"renewalKeySource": "copy"}, "renewalKeySource"),
         ({"attributes": {"ttl": "0d"}}, "ttl"),
-        ({"attributes": {"altNames": [{"type": "dns_name", "value": "10.0.0.7"}]}}, "altNames"),
+        ({"attributes": {"altNames": [{"type": "dns_name", "value": "10.0.0.700"}]}}, "altNames"),
     ],
 )
 def test_renew_refuses_impossible_bodies(client: Client, body: dict, message: str) -> None:

@@ -80,6 +80,8 @@ class Enrollment:
         request = self.certificates.request_of(token) if token else None
         if request is None:
             csr = supplied.read(body.csr) if body.csr else None
+            if csr is None:
+                self.access.require_key_of_new(identity, profile)
             requester = Requester(
                 identity.id,
                 application,

@@ -22,6 +22,8 @@ _ACTIONS: dict[Permission, tuple[str, str]] = {
     "administer": ("revoke", "certificates"),
 }
 
+_NO_KEY = "the authority would generate a private key that you cannot read: send a CSR, or have the permission added"
+
 
 def uuid_of(text: str) -> str | None:
     """Return the UUID in its stored, lower-case form, or None if it is not a UUID."""
@@ -72,10 +74,15 @@ class Access:
         request = self._certificates.request(found) if found else None
         return self._require_visible(identity, request, not_found("Certificate request not found"))
 
+    @staticmethod
+    def require_key_of_new(identity: Identity, profile: Profile) -> None:
+        """Raise Refusal (403) if the identity could not read a key that the authority generates for it."""
+        if not identity.may("read-key", profile.key):
+            raise permission_denied(*_ACTIONS["read-key"], hint=_NO_KEY)
+
     def may_read_key(self, identity: Identity, row: CertificateRecord | RequestRecord) -> bool:
-        """Return whether the identity may read the private key: of its own requests, or as administrator."""
-        permissions, own = self._permissions(identity, row), row.identity == identity.id
-        return "read-key" in permissions and (own or "administer" in permissions)
+        """Return whether the identity may read private keys of the profile, as in the Infisical API."""
+        return "read-key" in self._permissions(identity, row)
 
     def require_key(self, identity: Identity, row: CertificateRecord) -> None:
         """Raise Refusal (403) unless the identity may read the private key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, cast
@@ -20,7 +21,7 @@ from evercert.authority.requests.requested_fields import (
 )
 from evercert.origins import LONGEST_DNS_NAME
 from evercert.pki.attributes import CommonName, Country, DomainComponent, SignatureAlgorithm, Text64, Text128
-from evercert.pki.identifiers import Identifier, parse
+from evercert.pki.identifiers import Identifier, Kind, parse
 
 _LONGEST_TTL = 32  # characters
 _LONGEST_ALT_NAMES = 4096  # characters of all alternative names together
@@ -39,6 +40,7 @@ _UNITS = {
     "months month mo": 30 * 86_400,
     "years year yrs yr y": 365 * 86_400,
 }
+_ALT_NAME_TYPES = {"dns": "dns_name", "ip": "ip_address"}
 _SECONDS = {"": 0.001} | {word: seconds for words, seconds in _UNITS.items() for word in words.split()}
 
 
@@ -105,22 +107,43 @@ class BasicConstraintsBody(Body):
     path_length: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
-class AltName(Body):
-    """One alternative name."""
+def _alt_name_type(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    lower = value.lower()
+    return _ALT_NAME_TYPES.get(lower, lower)
 
-    type: Literal["dns_name", "ip_address", "email", "uri"]
+
+def _kind(type_name: str, value: str) -> Kind | None:
+    """Return the kind of a name; the Infisical agent sends every name as a DNS name, addresses included."""
+    kind = KINDS.get(type_name)
+    return "ip" if kind == "dns" and _is_ip(value) else kind
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+class AltName(Body):
+    """One alternative name; types are those of the Infisical API and of its examples, in any case."""
+
+    type: Annotated[Literal["dns_name", "ip_address", "email", "uri"], BeforeValidator(_alt_name_type)]
     value: Annotated[str, Field(min_length=1, max_length=255)]
 
     @field_validator("value")
     @classmethod
     def _canonical(cls, value: str, info: ValidationInfo) -> str:
-        kind = KINDS.get(info.data.get("type", ""))
+        kind = _kind(info.data.get("type", ""), value)
         return value if kind is None else parse(f"{kind}:{value}").value
 
     @property
     def identifier(self) -> Identifier:
         """Return the name as an Identifier."""
-        return Identifier(KINDS[self.type], self.value)
+        return Identifier(_kind(self.type, self.value) or "dns", self.value)
 
 
 class AttributesBody(SubjectBody):
