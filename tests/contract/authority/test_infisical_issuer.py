@@ -65,6 +65,11 @@ LEFT_OUT: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "the authority refuses a request whose key the identity could not read, instead of issuing it",
+        ('permissions.discard("read-private-key certificates")',),
+        ("test_unreadable_key_requests_no_second_certificate",),
+    ),
+    (
         "the authority cannot be made to answer incorrectly or incompletely",
         (
             "then(outcome)",
