@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from pydantic.alias_generators import to_camel
 
-from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
+from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.algorithms import algorithm_of
@@ -125,7 +125,7 @@ def _signature_algorithm(signed: x509.Certificate) -> str | None:
 
 def _subject_fields(leaf: Leaf) -> dict[str, str | None]:
     """Return the subject fields that the Infisical API repeats beside `subject`."""
-    names = ("organization", "organizational_unit", "country", "state", "locality")
+    names: tuple[SubjectField, ...] = ("organization", "organizational_unit", "country", "state", "locality")
     return {to_camel(f"subject_{name}"): next(iter(leaf.subject.get(name, ())), None) for name in names}
 
 
