@@ -95,6 +95,8 @@ def main() -> int:
     if sys.argv[1:] == ["--write"]:
         PAGE.write_text(page(PAGE.read_text()))
         return 0
+    if any(argument.startswith("-") for argument in sys.argv[1:]):
+        sys.exit(__doc__)
     chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.file.startswith(tuple(sys.argv[1:]))]
     suites = sorted({mutant.tests for mutant in chosen})
     if subprocess.run([sys.executable, "-m", "pytest", "-q", "--no-header", *suites], cwd=ROOT, check=False).returncode:
