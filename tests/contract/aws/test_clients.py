@@ -39,6 +39,21 @@ def test_translated_maps_aws_errors_to_error_kinds(code: str, status: int, kind:
 
 
 @pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("RequestExpired", "Request has expired."),
+        ("InvalidSignatureException", "Signature expired: 20261127T000000Z is now earlier than 20261127T001000Z"),
+        ("SignatureDoesNotMatch", "Signature not yet current: 20261127T001000Z is still later than 20261127T000000Z"),
+    ],
+)
+def test_translated_names_a_wrong_clock(code: str, message: str) -> None:
+    with pytest.raises(Misconfigured, match="the clock is wrong: set it") as raised, translated("do it"):
+        raise refuse(code, "Operation", message, 403)
+    assert "sign in" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("error", "kind"),
     [
         (EndpointConnectionError(endpoint_url="http://x"), Unavailable),

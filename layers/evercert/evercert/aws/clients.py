@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -62,6 +63,9 @@ _CREDENTIALS = {
     "MissingAuthenticationToken",
     "InvalidAccessKeyId",
 }
+_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+# The words of SigV4 about the date of a request; the error code is that of a wrong key.
+_DATED = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
 # Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
 _CONTENT = {"ValidationException", "InvalidParameterException", "InvalidParameter", "InvalidParameterValue"}
 _MISSING = {
@@ -214,8 +218,10 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
         return Unavailable(what)
     if name in DENIED:
         return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")
-    if name in _CREDENTIALS:
-        return Misconfigured(f"{what}; the AWS credentials are expired or wrong: sign in again")
+    if name in _CREDENTIALS | _SKEWED:
+        is_late = name in _SKEWED or _DATED.search(said)
+        remedy = "the clock is wrong: set it" if is_late else "the AWS credentials are expired or wrong: sign in again"
+        return Misconfigured(f"{what}; {remedy}")
     if name in _MISSING:
         return Misconfigured(what)
     if status >= 500:  # noqa: PLR2004
