@@ -180,3 +180,19 @@ def test_load_refuses_invalid_values(write, value):
 
 def test_load_reports_the_line_of_an_invalid_value(write):
     assert refused(write("x: 1\ny: 2\na: 2026-02-30\n"))[0] == 3
+
+
+@pytest.mark.parametrize("text", ["a: 1\n---\n", "---\na: 1\n---", "---\n---\na: 1\n", "a: 1\n...\n---\n# end\n"])
+def test_load_accepts_empty_documents_beside_one(write, text):
+    assert load(write(text)).data == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["---\n", "---\n---\n", "# nothing\n", ""])
+def test_load_refuses_only_empty_documents(write, text):
+    assert refused(write(text)) == (1, "is empty")
+
+
+def test_load_names_the_line_of_a_second_document(write):
+    line, message = refused(write("a: 1\n---\nb: 1\n"))
+    assert line == 3
+    assert message == "has a second document after ---; put each document into a file of its own"

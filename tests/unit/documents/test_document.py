@@ -387,3 +387,10 @@ def test_document_leaves_its_input_unchanged():
     data = copy.deepcopy(GOOD)
     read(data, KINDS)
     assert data == GOOD
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("key", ["country", "organization", "state"])
+def test_boolean_for_text_names_yes_and_no(key, value):
+    ((problem),) = problems((*WEB, "attributes", key), value)
+    assert problem.message.startswith(f"{key}: write text in quotes: YAML reads yes, no, on, off, true and false")

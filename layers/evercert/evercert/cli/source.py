@@ -76,9 +76,7 @@ def load(file: str) -> Source:
     try:
         text = raw.decode("utf-8-sig")
         _check_events(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            raise Unreadable(1, "is empty")
+        node = _compose(text)
         _measure(node, {}, ())
         lines: dict[Path, int] = {}
         _walk(node, (), lines)
@@ -90,6 +88,20 @@ def load(file: str) -> Source:
         raise Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {_reason(error)}") from error
     except yaml.YAMLError as error:
         raise Unreadable(0, "is not YAML: it contains a control character") from error
+
+
+def _compose(text: str) -> yaml.Node:
+    """Return the only document of the stream; `---` at the start or the end adds empty ones, which do not count."""
+    nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if not _is_empty(node)]
+    if not nodes:
+        raise Unreadable(1, "is empty")
+    if len(nodes) > 1:
+        raise Unreadable(_line(nodes[1]), "has a second document after ---; put each document into a file of its own")
+    return nodes[0]
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.value and node.tag == "tag:yaml.org,2002:null"
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:

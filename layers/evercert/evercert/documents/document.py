@@ -45,11 +45,13 @@ class Kinds:
     destinations: Registry
 
 
+NOT_TEXT = "write text; put it in quotes if it looks like a number or a date"
+NOT_A_BOOLEAN = "write text in quotes: YAML reads yes, no, on, off, true and false without quotes as true or false"
 _WORDS = {
     "tuple_type": "write a list",
     "model_type": "write a mapping",
     "dict_type": "write a mapping",
-    "string_type": "write text; put it in quotes if it looks like a number or a date",
+    "string_type": NOT_TEXT,
     "too_short": "give at least {min_length}",
     "too_long": "give at most {max_length}",
 }
@@ -166,7 +168,7 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
         return Problem(path, f"the key {path[-1]!r} is missing")
     if kind == "invalid_key":
         return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is not text; put it in quotes")
-    words = _WORDS.get(kind)
+    words = NOT_A_BOOLEAN if kind == "string_type" and isinstance(detail["input"], bool) else _WORDS.get(kind)
     message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
     return Problem(path, f"{_label(path)}: {printable(message)}" if path else message)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from evercert.cli.infisical_agent.durations import interval, span
 from evercert.cli.source import WrittenInt
-from evercert.documents.document import Path, Problem
+from evercert.documents.document import NOT_A_BOOLEAN, NOT_TEXT, Path, Problem
 from evercert.documents.secret_reference import Reference
 from evercert.schema import NO_KEY, is_key, nearest, printable
 from evercert.timestamps import to_text
@@ -90,7 +90,7 @@ DOCUMENT: dict[str, Shape] = {
 # The agent's documentation and its program spell this key differently.
 _ALIASES = {"service-account-token-path": "service-account-token"}
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "text": (str, "write text; put it in quotes if it looks like a number or a date"),
+    "text": (str, NOT_TEXT),
     "words": (list, "write a list"),
     "count": (int, "write a whole number"),
     "flag": (bool, "write true or false"),
@@ -163,7 +163,7 @@ class Form:
     def _value(self, value: object, kind: str, path: Path, place: Path) -> Any:  # noqa: ANN401
         wanted, rule = _KINDS[kind]
         if not isinstance(value, wanted) or (isinstance(value, bool) and kind in ("count", "mode")):
-            return self._refuse(place, rule)
+            return self._refuse(place, NOT_A_BOOLEAN if kind == "text" and isinstance(value, bool) else rule)
         if isinstance(value, list) and kind == "words":
             indexed = [(number, word) for number, word in enumerate(value) if word not in (None, "")]
             words = [self.read(word, "text", (*path, n), (*place, at)) for n, (at, word) in enumerate(indexed)]
