@@ -100,6 +100,12 @@ def impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> str | N
     return None
 
 
+def without_impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> list[KeyUsage]:
+    """Return the usages that a key of this algorithm can have."""
+    possible = [usage for usage in usages if usage not in _IMPOSSIBLE[family(algorithm)][0]]
+    return possible if "key_agreement" in possible else [use for use in possible if use not in _NEEDS_AGREEMENT]
+
+
 def key_usage(usages: Iterable[KeyUsage]) -> x509.KeyUsage:
     """Return the key usage extension (RFC 5280 §4.2.1.3)."""
     wanted = frozenset(usages)

@@ -393,3 +393,47 @@ def test_credentials_appear_only_in_the_secret(kind, config):
     assert SECRET in str(found.credential.value)
     assert SECRET not in repr(found)
     assert SECRET not in json.dumps(found.data)
+
+
+PLACEHOLDERS = ("${SECRET}", "$SECRET", "{{ .secret }}", "<your-client-secret>", "SECRET=f00dfeedcafebabe", "%SECRET%")
+QUESTION = "the value is a placeholder or an assignment, not a credential; was the document rendered?"
+
+
+@pytest.mark.parametrize("value", [*PLACEHOLDERS, "export SECRET=f00d", "SECRET = f00d", "f00d${SECRET}", "$(cat s)"])
+def test_placeholder_is_no_client_secret(value):
+    wanted = [("client-secret", f"client-secret: {QUESTION}")]
+    assert reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": value}) == wanted
+    in_file = host({"/s": value})
+    assert reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": "/s"}, in_file) == wanted
+    variable = host(INFISICAL_UNIVERSAL_CLIENT_SECRET=value)
+    assert [m for _, m in reported("universal-auth", {"client-id": CLIENT_ID}, variable)] == [wanted[0][1]]
+
+
+@pytest.mark.parametrize("value", PLACEHOLDERS)
+@pytest.mark.parametrize(("kind", "key"), [("aws-iam", "identity-id"), ("universal-auth", "client-id")])
+def test_placeholder_is_no_identity(kind, key, value):
+    assert (key, f"{key}: {QUESTION}") in reported(kind, {"client-secret": SECRET, key: value})
+
+
+@pytest.mark.parametrize("value", ["Zm9vZm9vZm9vZm9vZg==", "Zm9vZm9vZm9vZm9vZm8="])
+def test_padding_of_base64_is_no_assignment(value):
+    _, stored = login("universal-auth", {"client-id": CLIENT_ID, "client-secret": value})
+    assert stored[1]["client-secret"] == value
+
+
+@pytest.mark.parametrize("value", ["${PASSWORD}", "{{ password }}"])
+def test_password_that_is_wholly_a_placeholder_is_refused(value):
+    config = {"identity-id": IDENTITY, "username": "me", "password": value}
+    assert reported("ldap-auth", config) == [("password", f"password: {QUESTION}")]
+
+
+@pytest.mark.parametrize("value", ["$ecret", "a${b}c", "<me>", "A=b", "x{{y}}"])
+def test_password_may_contain_any_character(value):
+    _, stored = login("ldap-auth", {"identity-id": IDENTITY, "username": "me", "password": value})
+    assert stored[1]["password"] == value
+
+
+@pytest.mark.parametrize("value", ["infisical-client-secret", "your_client_secret_here"])
+def test_bare_file_name_is_no_client_secret(value):
+    (message,) = absent("universal-auth", {"client-id": CLIENT_ID, "client-secret": value})
+    assert message == "client-secret: the value is neither a client secret nor a file on this host"

@@ -161,7 +161,7 @@ def test_conflicting_issuer_names_both_places_and_the_fix(write):
 
 
 def test_two_secrets_of_one_client_are_refused(write):
-    other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "another-secret-of-it")
+    other = TEXT.replace("www.example.com", "db.example.com").replace(SECRET, "beefcafe" * 8)
     (line,) = errors(write(TEXT, other))
     assert line == "2.yaml: 1.yaml has different credentials for the same login; use the same credentials in both"
 

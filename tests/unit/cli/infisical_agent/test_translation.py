@@ -545,3 +545,20 @@ def test_short_hooks_are_stored_unchanged() -> None:
 def test_one_error_is_one_line(changes: dict, message_start: str) -> None:
     ((_, message),) = refused({**document(), **changes})
     assert message.startswith(message_start)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "usages", "left"),
+    [
+        ("EC_prime256v1", ["digital_signature", "key_encipherment"], ("digital_signature",)),
+        ("EC_secp384r1", ["keyEncipherment", "digitalSignature"], ("digital_signature",)),
+        ("EC_prime256v1", ["key_encipherment"], ()),
+        ("RSA_2048", ["key_agreement", "encipher_only", "digital_signature"], ("digital_signature",)),
+    ],
+)
+def test_usages_that_the_key_cannot_have_are_left_out(algorithm, usages, left):
+    attributes = {"common-name": "a.example.com", "key-algorithm": algorithm, "key-usages": usages}
+    data = document(entry(attributes=attributes))
+    (spec,) = accepted(data).document.certificates
+    assert (spec.attributes.key_usages or ()) == left
+    assert [note for note in notes(data) if note.startswith("certificate 1: left out: ")]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evercert.cli.infisical_agent.host import Gathered, looks_like_a_path
+from evercert.cli.infisical_agent.placeholders import QUESTION, is_placeholder, is_wholly_placeholder
 from evercert.documents.document import Path, Problem
 
 CONFIG = ("auth", "config")
@@ -18,6 +19,8 @@ USERNAME, PASSWORD = "INFISICAL_LDAP_USERNAME", "INFISICAL_LDAP_PASSWORD"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Infisical issues 64 hexadecimal digits; paths contain an excluded character.
 _CLIENT_SECRET = re.compile(r"[^\s./\\]{16,}")
+# Words without a digit: a bare file name, or a sample's `your-client-secret`.
+_FILE_NAME = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)+")
 _IDS, _FREE = ("client-id", "identity-id"), ("username", "password")
 _SECRET = ("client-secret", "password", "service-account-key")
 Value = str | dict[str, Any] | None
@@ -64,6 +67,9 @@ class AuthValues:
         found = None if is_key else self._gathered.look(written, place, key)
         if found is not None or len(self._gathered.absent) > reported:
             return found
+        if _is_unrendered(key, written):
+            self._gathered.problems.append(Problem(place, f"{key}: {QUESTION}"))
+            return None
         if not is_key and (expected := _expected(key, written)) is not None:
             self._report_absent(place, f"{key}: the value is neither {expected} nor a file on this host")
             return None
@@ -73,7 +79,9 @@ class AuthValues:
         return written
 
     def _checked(self, key: str, text: str) -> str | None:
-        if key in _IDS and not _UUID.fullmatch(text):
+        if _is_unrendered(key, text):
+            message = f"{key}: {QUESTION}"
+        elif key in _IDS and not _UUID.fullmatch(text):
             message = f"{key}: the value is neither a UUID nor a file on this host"
         elif key != "service-account-key" and (not text.isprintable() or not text):
             message = f"{key}: the value must be a single line of text"
@@ -87,6 +95,11 @@ class AuthValues:
         self._gathered.absent.append(Problem(place, message))
 
 
+def _is_unrendered(key: str, text: str) -> bool:
+    """Return whether the value is a placeholder; passwords and keys in JSON may contain parts of one."""
+    return is_placeholder(text) if key in (*_IDS, "client-secret") else is_wholly_placeholder(text)
+
+
 def _expected(key: str, text: str) -> str | None:
     """Return what the text should be, given that it names no file; None if it may be the value itself."""
     if key in _FREE:
@@ -95,5 +108,6 @@ def _expected(key: str, text: str) -> str | None:
         return "a UUID" if looks_like_a_path(text) else None
     if key == "client-secret":
         # Several lines are reported by `_checked`.
-        return None if _CLIENT_SECRET.fullmatch(text) or "\n" in text.strip() else "a client secret"
+        is_secret = _CLIENT_SECRET.fullmatch(text) is not None and not _FILE_NAME.fullmatch(text)
+        return None if is_secret or "\n" in text.strip() else "a client secret"
     return "a service account key in JSON"

@@ -11,8 +11,9 @@ from evercert.cli.infisical_agent.form import HOOKS
 from evercert.documents.document import Path, Problem
 from evercert.documents.lifecycle import SHORTEST_CHECK
 from evercert.documents.spec import LARGEST_AGENT
+from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.identifiers import parse
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, in_the_standard
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible, in_the_standard, without_impossible
 from evercert.schema import printable
 
 EVENTS = {
@@ -107,13 +108,25 @@ class Entry:
                 del attributes[key]
                 self._note(f"attributes.{key} is ignored: the CSR determines it", "attributes", key)
             return attributes
-        attributes.pop("key-algorithm", None)
+        algorithm = attributes.pop("key-algorithm", None)
         for key in ("key-usages", "extended-key-usages"):
             if key in attributes:
                 attributes[key] = [self._usage(key, index, word) for index, word in enumerate(attributes[key])]
+        self._leave_out_impossible(attributes, algorithm)
         for index, text in enumerate(attributes.get("alt-names", ())):
             self._alternative(index, text)
         return attributes
+
+    def _leave_out_impossible(self, attributes: dict[str, Any], algorithm: str | None) -> None:
+        """Leave out usages that the key cannot have: documents of the agent often list them for every key."""
+        usages = attributes.get("key-usages", ())
+        if algorithm not in ALGORITHMS or not set(usages) <= set(KEY_USAGES):
+            return  # reported where attributes are checked
+        if problem := impossible(usages, algorithm):
+            self._note(f"left out: {problem}", "attributes", "key-usages")
+            attributes["key-usages"] = without_impossible(usages, algorithm)
+            if not attributes["key-usages"]:
+                del attributes["key-usages"]
 
     def _usage(self, key: str, index: int, word: str) -> str:
         known = _USAGES.get(word)

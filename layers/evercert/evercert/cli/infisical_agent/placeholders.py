@@ -1,0 +1,23 @@
+"""Recognize text that a template or a shell should have replaced: it is never a credential."""
+
+from __future__ import annotations
+
+import re
+
+_WHOLE = re.compile(r"\$\{[^{}]*\}|\{\{.*\}\}")
+_PART = re.compile(r"\$\{|\$\(|\{\{|\}\}|\{%|%\}")
+# `NAME=value` has a value: a `=` at the end is the padding of base64.
+_UNRENDERED = re.compile(
+    r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%|<[^<>]*>|(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*[^=\s].*"
+)
+QUESTION = "the value is a placeholder or an assignment, not a credential; was the document rendered?"
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether it is, or contains, `${…}`, `{{…}}` and the like, or is `$NAME`, `<…>` or `NAME=value`."""
+    return _PART.search(text) is not None or _UNRENDERED.fullmatch(text.strip()) is not None
+
+
+def is_wholly_placeholder(text: str) -> bool:
+    """Return whether it is `${…}` or `{{…}}` alone: a password may contain any of the other characters."""
+    return _WHOLE.fullmatch(text.strip()) is not None
