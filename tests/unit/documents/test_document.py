@@ -317,7 +317,7 @@ def test_document_accepts_a_hundred_names():
     [
         pytest.param("organization", "x" * 65, ("organization",), "organization: 1 to 64 printable characters", id="length"),
         pytest.param("country", "DEU", ("country",), "country: 'DEU': a country is two letters (ISO 3166), such as DE", id="country"),
-        pytest.param("country", False, ("country",), "country: write text; put it in quotes", id="Norway in YAML"),
+        pytest.param("country", False, ("country",), "country: write text in quotes: YAML reads yes, no", id="Norway in YAML"),
         pytest.param("domain-components", "a", ("domain-components",), "domain-components: write a list", id="no list"),
         pytest.param("key-usages", ["crl_sign"], ("key-usages", 0), "key-usages[0]: crl_sign: only a CA", id="usage of a CA"),
         pytest.param("key-usages", ["digital-sign"], ("key-usages", 0), "did you mean 'digital_signature'?", id="unknown usage"),
