@@ -61,7 +61,6 @@ def test_load_accepts_json(write):
         pytest.param("# only words\n", 1, "is empty", id="comment"),
         pytest.param("a: [1,\nb: 2", 2, "is not YAML: expected ',' or ']'", id="unclosed"),
         pytest.param("a:\n\t- b", 2, "is not YAML: found character '\\t'", id="tab"),
-        pytest.param("a: 1\n---\nb: 2\n", 2, "is not YAML: but found another document", id="two documents"),
         pytest.param("a: *b", 1, "is not YAML: text that begins with !, & or * needs quotes", id="unknown alias"),
         pytest.param(b"a: \xff\n", 0, "is not UTF-8 text", id="not UTF-8"),
         pytest.param("a: 1".encode("utf-16"), 0, "is not UTF-8 text", id="UTF-16"),
