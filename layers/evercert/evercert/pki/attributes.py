@@ -9,7 +9,7 @@ from pydantic import AfterValidator, model_validator
 
 from evercert.durations import Duration
 from evercert.origins import LONGEST_DNS_NAME
-from evercert.pki import common_name
+from evercert.pki import common_name, uris
 from evercert.pki.identifiers import Identifier, Name
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
 from evercert.schema import Model, Moment, text_of
@@ -86,6 +86,8 @@ class Attributes(Model):
     def _names_something(self) -> Self:
         if not self.identifiers:
             raise ValueError("give at least one name: a common-name that is a DNS name, or alt-names")
+        if (why := uris.conflict([name.value for name in self.identifiers if name.kind == "uri"])) is not None:
+            raise ValueError(why)
         return self
 
     @model_validator(mode="after")

@@ -6,13 +6,12 @@ import ipaddress
 import re
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, get_args
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from pydantic import PlainSerializer, PlainValidator
 
 from evercert.origins import dns_name, to_a_labels
-from evercert.pki import der
+from evercert.pki import der, uris
 from evercert.pki.path import general_names
 
 Kind = Literal["dns", "ip", "uri", "email"]
@@ -111,7 +110,7 @@ def _canonical(kind: Kind, value: str) -> Identifier:
                 raise ValueError(f"{value!r}: remove the zone: certificates contain addresses without it")
             return Identifier("ip", str(ipaddress.ip_address(value)))
         case "uri":
-            return Identifier("uri", _uri(value))
+            return Identifier("uri", uris.checked(value))
         case "email":
             local, _, domain = value.rpartition("@")
             if not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
@@ -123,13 +122,6 @@ def _with_a_labels(kind: Kind, value: str) -> str:
     """Convert the host of a DNS name or an e-mail address to ASCII; leave other kinds unchanged."""
     before, at, host = value.rpartition("@") if kind == "email" else ("", "", value)
     return value if host.isascii() or kind not in ("dns", "email") else f"{before}{at}{to_a_labels(host)}"
-
-
-def _uri(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.scheme or not (parts.netloc or parts.path):
-        raise ValueError(f"{value!r} is not a URI with a scheme, such as spiffe://example.org/web")
-    return value
 
 
 def _validated(value: object) -> Identifier:

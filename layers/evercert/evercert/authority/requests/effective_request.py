@@ -15,7 +15,7 @@ from evercert.authority.requests.requested_fields import (
     KeyUsageWord,
     RequestedFields,
 )
-from evercert.pki import common_name
+from evercert.pki import common_name, uris
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier
@@ -154,6 +154,11 @@ class EffectiveRequest:
                     f"signatureAlgorithm: {self.signature_algorithm} does not match the CA for {self.key_algorithm}, "
                     f"which signs with {signs}"
                 )
+        yield from self._unusable_names()
+
+    def _unusable_names(self) -> Iterator[str]:
+        if (why := uris.conflict([name.value for name in self.names if name.kind == "uri"])) is not None:
+            yield f"altNames: {why}"
         if self.serves and not self.names:
             yield (
                 "altNames: a certificate for servers needs an alternative name, because clients ignore the common name"
