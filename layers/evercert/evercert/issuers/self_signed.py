@@ -45,8 +45,9 @@ class SelfSigned:
         begins, ends = _lifetime(attributes, request.now)
         name = subject(attributes)
         if not name.rdns:
-            # RFC 5280 §4.1.2.4: the issuer name must not be empty, and here the subject is the issuer.
-            name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, request.certificate[:64])])
+            # RFC 5280 §4.1.2.4: the issuer name must not be empty, and here the subject is the issuer. No common name:
+            # the document has none.
+            name = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, request.certificate[:64])])
         public_key = private_key.public_key
         own = x509.SubjectKeyIdentifier.from_public_key(public_key)
         builder = (
