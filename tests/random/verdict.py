@@ -67,7 +67,7 @@ def heal(world: Universe, watch: Watch) -> None:
 
 
 def _come_to_terms(world: Universe, name: str) -> None:
-    """Fix the problems that only an operator can: a rule of ACM, a stopped loop."""
+    """Fix the problems that only an operator can: a rule of ACM, a stopped loop, a CA that issued something else."""
     record = world.record(name)
     if record is None or record.claim is not None or (record.pending is None and record.state == "ready"):
         return
@@ -75,7 +75,8 @@ def _come_to_terms(world: Universe, name: str) -> None:
     if error is not None and "on reimport" in error.message and error.generation == record.generation:
         world.documents[name] = {**world.documents[name], "acm": f"healed {record.generation}"}
         world.edit(spec_of(world.documents[name]))
-    if error is not None and "within one lifetime" in error.message and error.requested_at == record.requested_at:
+    waits = ("within one lifetime", "does not match the request")  # until a request, or for up to 30 days
+    if error is not None and any(text in error.message for text in waits) and error.requested_at == record.requested_at:
         world.request(name)
 
 

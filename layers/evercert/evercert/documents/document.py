@@ -168,7 +168,7 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
         return Problem(path, f"the key {path[-1]!r} is missing")
     if kind == "invalid_key":
         return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is not text; put it in quotes")
-    words = NOT_A_BOOLEAN if kind == "string_type" and isinstance(detail["input"], bool) else _WORDS.get(kind)
+    words = NOT_A_BOOLEAN if kind == "string_type" and isinstance(detail.get("input"), bool) else _WORDS.get(kind)
     message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
     return Problem(path, f"{_label(path)}: {printable(message)}" if path else message)
 
