@@ -39,8 +39,8 @@ class UnusableChain(Misconfigured):
 class Verdict:
     """The result of the check.
 
-    `chain` is in order, without certificates that lead nowhere. `mismatches` can only be healed by another certificate,
-    `chain_faults` by another chain.
+    `chain` is in order, without certificates that lead nowhere. `mismatches` need another certificate, `chain_faults`
+    another chain.
     """
 
     chain: Chain

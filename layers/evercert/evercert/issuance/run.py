@@ -203,9 +203,8 @@ class _Run:
             pending, chain = self.steps.obtainer.request(self.record, requested, opened, again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
-            nudge_at = (
-                None if nudge_at is None or nudge_at > now + LONGEST_NUDGE else nudge_at
-            )  # the tick is exact enough
+            if nudge_at is not None and nudge_at > now + LONGEST_NUDGE:
+                nudge_at = None  # the tick is exact enough
             if pending.waits_for is not None and pending.waits_for != requested.waits_for:
                 return replace(conclusion.conclude_pending(self._attempt(), pending), nudge_at=nudge_at)
             changes = {"pending": pending, "state": "pending"}

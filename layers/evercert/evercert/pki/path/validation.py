@@ -34,7 +34,7 @@ class Path:
     anchored: bool
 
     def faults_of_leaf(self) -> list[Fault]:
-        """Return the faults of the leaf itself, which no other chain can heal."""
+        """Return the faults of the leaf itself, which remain under any other chain."""
         return [fault for fault in self.faults if not self._is_of_chain(fault)]
 
     def faults_of_chain(self) -> list[Fault]:
