@@ -63,7 +63,7 @@ def test_ceiling_allows_name(name: str) -> None:
     [
         "dns:example.com", "dns:www.example.org", "dns:*.example.org", "dns:example.net", "dns:badexample.com",
         "dns:example.com.evil.net", "dns:localhost", "ip:192.0.3.0", "ip:2001:db9::1", "ip:::ffff:192.0.2.1",
-        "email:me@www.example.com", "email:example.com@example.net", "uri:spiffe://example.com.evil.net/",
+        "email:me@www.example.com", "email:example.com@example.net", "uri:spiffe://example.com.evil.net/web",
         "uri:https://example.com/",
     ],
 )  # fmt: skip
