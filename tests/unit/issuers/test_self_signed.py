@@ -243,7 +243,7 @@ def test_subject_without_common_name_is_also_the_issuer():
         ("EC_prime256v1", ["key_agreement", "encipher_only"], ["client_auth"]),
         ("EC_secp384r1", ["digital-signature", "key-agreement"], ["server-auth"]),
         ("RSA_2048", ["key_encipherment", "data_encipherment"], ["email_protection"]),
-        ("Ed25519", ["non_repudiation"], ["code_signing", "time_stamping"]),
+        ("Ed25519", ["non_repudiation"], ["code_signing", "email_protection"]),
     ],
 )
 def test_certificate_has_only_requested_usages(algorithm, usages, purposes):
