@@ -254,6 +254,13 @@ def test_files_use_the_ttl_for_the_clamping_note(write):
     assert Files(write(document(text))).notes == []
 
 
+def test_files_note_ocsp_responders(write):
+    text = certificate().replace("      ttl: 90d", "      ttl: 90d\n      extended-key-usages: [ocsp-signing]")
+    (note,) = Files(write(document(text))).notes
+    assert note.startswith("1.yaml:5: web: ocsp_signing makes an OCSP responder")
+    assert "(RFC 6960 §4.2.2.2)" in note
+
+
 def test_files_note_parts_of_a_csr_that_the_issuer_judges(write):
     subject = requests.name([(requests.EMAIL, requests.IA5, b"ops@example.com")])
     lines = "".join(f"      {line}\n" for line in requests.request(subject).splitlines())

@@ -322,6 +322,8 @@ def test_document_accepts_a_hundred_names():
         pytest.param("key-usages", ["crl_sign"], ("key-usages", 0), "key-usages[0]: crl_sign: only a CA", id="usage of a CA"),
         pytest.param("key-usages", ["digital-sign"], ("key-usages", 0), "did you mean 'digital_signature'?", id="unknown usage"),
         pytest.param("key-usages", ["key-encipherment"], ("key-usages",), "key-usages: key_encipherment with EC_prime256v1: EC keys", id="usage of another key"),
+        pytest.param("extended-key-usages", ["time-stamping", "server-auth"], ("extended-key-usages",), "extended-key-usages: time_stamping with server_auth: must be", id="time stamping beside others"),
+        pytest.param("key-usages", ["key_agreement", "encipher_only", "decipher_only"], ("key-usages",), "key-usages: encipher_only, decipher_only: each excludes", id="both restrictions"),
         pytest.param("extended-key-usages", ["any_purpose"], ("extended-key-usages", 0), "extended-key-usages[0]: any_purpose: name", id="any purpose"),
     ],
 )  # fmt: skip

@@ -253,8 +253,21 @@ def test_certificate_has_only_requested_usages(algorithm, usages, purposes):
     usage = chain.leaf.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical
     assert set(key_usages_of(usage.value)) == {word.replace("-", "_") for word in usages}
-    extended = chain.leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert set(extended) == {OIDS[word.replace("-", "_")] for word in purposes}
+    extended = chain.leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert not extended.critical
+    assert set(extended.value) == {OIDS[word.replace("-", "_")] for word in purposes}
+
+
+@pytest.mark.peer("openssl")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_openssl_accepts_time_stamping(algorithm, tmp_path):
+    wanted = {"common-name": "a.example", "extended-key-usages": ["time-stamping"]}
+    _, _, chain = issue(datetime.now(UTC), algorithm=algorithm, **wanted)
+    assert chain.leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).critical
+    file = tmp_path / "leaf.pem"
+    file.write_text(chain.leaf_pem)
+    command = ["openssl", "verify", "-purpose", "timestampsign", "-partial_chain", "-trusted", str(file), str(file)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith(": OK\n")
 
 
 @pytest.mark.peer("openssl")

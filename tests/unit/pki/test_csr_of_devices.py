@@ -131,8 +131,14 @@ def test_csr_refuses_two_attributes_with_extensions(kind):
         ),
         pytest.param(
             raw.request(attributes=[raw.attribute(raw.EXTENSION_REQUEST, raw.sequence(), raw.sequence())]),
-            "invalid extensions: malformed certificate request", id="two values",
+            "the attribute 1.2.840.113549.1.9.14 has 2 values: must have one (RFC 2985 §5.4.2)", id="two values",
         ),
+        pytest.param(
+            raw.request(attributes=[raw.attribute(raw.MICROSOFT)]),
+            "the attribute 1.3.6.1.4.1.311.2.1.14 has 0 values: must have one", id="no value",
+        ),
+        pytest.param(raw.request(attributes=[raw.attribute(raw.EXTENSION_REQUEST, raw.integer(5))]),
+            "invalid extensions: malformed", id="no list of extensions"),
         pytest.param(csr_of((raw.CN, raw.UTF8, b"other.example.com")), "2 values of common-name", id="two names"),
     ],
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Tests of usages: document words, certificate bits, limits of the key algorithms."""
 
+from itertools import combinations
+
 import pytest
 from cryptography import x509
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +18,10 @@ from evercert.pki.usages import (
     in_the_standard,
     key_usage,
     key_usages_of,
+    purpose_conflict,
+    usage_extensions,
+    without_conflict,
+    without_impossible,
 )
 
 KEY, EXTENDED = TypeAdapter(KeyUsages), TypeAdapter(ExtendedKeyUsages)
@@ -71,10 +77,47 @@ def test_impossible_follows_the_key_standards(algorithm):
         (["digital_signature", "key_agreement"], "RSA_2048", "key_agreement with RSA_2048: RSA keys"),
         (["key_agreement", "key_encipherment"], "Ed25519", "key_agreement, key_encipherment with Ed25519: Ed25519 keys only sign (RFC 8410 §5"),
         (["encipher_only"], "EC_secp384r1", "encipher_only: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"),
+        (["key_agreement", "decipher_only", "encipher_only"], "EC_prime256v1",
+            "encipher_only, decipher_only: each excludes the other (RFC 5280 §4.2.1.3)"),
     ],
 )  # fmt: skip
 def test_impossible_cites_the_rule(usages, algorithm, told):
     assert impossible(usages, algorithm).startswith(told)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_without_impossible_leaves_possible_usages(algorithm):
+    for count in range(len(KEY_USAGES) + 1):
+        for usages in combinations(KEY_USAGES, count):
+            left = without_impossible(usages, algorithm)
+            assert impossible(left, algorithm) is None
+            assert set(left) <= set(usages)
+            if impossible(usages, algorithm) is None:
+                assert left == list(usages)
+
+
+@pytest.mark.parametrize(
+    ("purposes", "conflict"),
+    [
+        ((), None),
+        (("time_stamping",), None),
+        (("server_auth", "client_auth"), None),
+        (("server_auth", "time_stamping"), "time_stamping with server_auth: must be the only purpose (RFC 3161 §2.3)"),
+        (("time_stamping", "any_purpose"), "time_stamping with any_purpose: must be the only purpose (RFC 3161 §2.3)"),
+    ],
+)
+def test_purpose_conflict_names_the_other_purposes(purposes, conflict):
+    assert purpose_conflict(purposes) == conflict
+    assert purpose_conflict(without_conflict(purposes)) is None
+    assert bool(without_conflict(purposes)) == bool(purposes)
+
+
+@pytest.mark.parametrize("purpose", EXTENDED_KEY_USAGES)
+def test_only_time_stamping_is_critical(purpose):
+    (usage, critical_usage), (purposes, critical) = usage_extensions(("digital_signature",), (purpose,))
+    assert (usage, critical_usage) == (key_usage(("digital_signature",)), True)
+    assert (purposes, critical) == (extended_key_usage((purpose,)), purpose == "time_stamping")
+    assert usage_extensions((), ()) == []
 
 
 @pytest.mark.parametrize("usage", [*KEY_USAGES])

@@ -18,6 +18,7 @@ from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
 from evercert.operations.apply import ApplyInput
 from evercert.pki import csr_parser
+from evercert.pki.usages import OCSP_SIGNING_NOTE
 from evercert.schema import printable
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
@@ -155,6 +156,9 @@ class Files:
             self.notes.append(f"{where}: {printable(text)} is {name} in the certificate")
         for note in csr_parser.read(spec.csr).notes if spec.csr is not None else ():
             self.notes.append(f"{source.file}:{source.line((*path, 'csr'))}: {spec.name}: csr: {note}")
+        if "ocsp_signing" in spec.attributes.extended_key_usages:
+            line = source.line((*path, "csr" if spec.csr is not None else "attributes"))
+            self.notes.append(f"{source.file}:{line}: {spec.name}: {OCSP_SIGNING_NOTE}")
         if "*" in spec.name:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
 

@@ -13,7 +13,7 @@ from evercert.pki import csr_parser as csrs
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import Attributes
 from evercert.pki.subject import wanted
-from evercert.pki.usages import impossible
+from evercert.pki.usages import impossible, purpose_conflict
 from evercert.registry import Component
 from evercert.schema import Model, Place, misplaced, missing, printable, text_of
 from evercert.timestamps import to_text
@@ -153,10 +153,12 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
-    def _key_can_be_used_so(self) -> Self:
+    def _has_possible_usages(self) -> Self:
         algorithm = self.private_key.known
         if algorithm is not None and (problem := impossible(self.attributes.key_usages, algorithm)):
             raise misplaced({("csr",) if self.csr is not None else ("attributes", "key-usages"): problem})
+        if conflict := purpose_conflict(self.attributes.extended_key_usages):
+            raise misplaced({("csr",) if self.csr is not None else ("attributes", "extended-key-usages"): conflict})
         return self
 
     @model_validator(mode="after")

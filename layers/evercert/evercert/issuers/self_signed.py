@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from evercert.pki.algorithms import Family
 from evercert.pki.attributes import Attributes
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey, alternative_names, family, subject
-from evercert.pki.usages import KeyUsage, extended_key_usage, key_usage
+from evercert.pki.usages import ExtendedKeyUsage, KeyUsage, usage_extensions
 
 DEFAULT_TTL = timedelta(days=90)
 MAX_BACKDATING = timedelta(minutes=5)
@@ -59,16 +60,21 @@ class SelfSigned:
             .not_valid_before(begins)
             .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(key_usage(attributes.key_usages or _USUAL[family(private_key.algorithm)]), critical=True)
-            .add_extension(
-                extended_key_usage(attributes.extended_key_usages or ("server_auth", "client_auth")), critical=False
-            )
             .add_extension(alternative_names(attributes), critical=False)
             .add_extension(own, critical=False)
             # Only self-signed CA certificates may omit it (RFC 5280 §4.2.1.1).
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
         )
+        for extension, critical in usage_extensions(*_usages(attributes, family(private_key.algorithm))):
+            builder = builder.add_extension(extension, critical)
         return Issued(Chain((private_key.sign_certificate(builder, attributes.signature_algorithm),)))
+
+
+def _usages(attributes: Attributes, kind: Family) -> tuple[Sequence[KeyUsage], Sequence[ExtendedKeyUsage]]:
+    """Return the requested usages, or those of TLS; verifiers of time stamps accept no other key usage than signing."""
+    stamps = attributes.extended_key_usages == ("time_stamping",)
+    usual = ("digital_signature",) if stamps else _USUAL[kind]
+    return attributes.key_usages or usual, attributes.extended_key_usages or ("server_auth", "client_auth")
 
 
 def _lifetime(attributes: Attributes, now: datetime) -> tuple[datetime, datetime]:

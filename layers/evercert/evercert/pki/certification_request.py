@@ -84,7 +84,9 @@ class CertificationRequest:
             if name not in (EXTENSION_REQUEST, MICROSOFT_EXTENSIONS):
                 continue
             values = _exactly(attribute.children(der.SEQUENCE), 2)[1].children(der.SET)
-            for extension in _exactly(values, 1)[0].children(der.SEQUENCE):
+            if len(values) != 1:
+                raise ValueError(f"the attribute {name} has {len(values)} values: must have one (RFC 2985 §5.4.2)")
+            for extension in values[0].children(der.SEQUENCE):
                 kind, *flags = extension.children(der.SEQUENCE) or [extension]
                 if not 1 <= len(flags) <= 2:  # noqa: PLR2004 (criticality and value)
                     raise ValueError("malformed extension")

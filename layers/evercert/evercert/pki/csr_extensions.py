@@ -10,13 +10,12 @@ from evercert.pki import der
 from evercert.pki.certification_request import CertificationRequest
 from evercert.pki.identifiers import Identifier, from_der, parse
 from evercert.pki.path.fields import BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE, SUBJECT_KEY
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGE_BITS, OIDS, ExtendedKeyUsage, KeyUsage
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGE_BITS, OIDS, RESTRICTIONS, ExtendedKeyUsage, KeyUsage
 
 ALTERNATIVE_NAME, TLS_FEATURE = "2.5.29.17", "1.3.6.1.5.5.7.1.24"
 ANY_PURPOSE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
 KEY_CERT_SIGN, CRL_SIGN = 5, 6  # bits of keyUsage that only a CA has
 _KEY_AGREEMENT = 4
-_RESTRICTIONS: tuple[KeyUsage, ...] = ("encipher_only", "decipher_only")
 _MAX_PATH_LENGTH = 255
 # Frequent types by name; messages show the others by number.
 _NAMES = {
@@ -63,7 +62,7 @@ class RequestedExtensions:
         return tuple(
             usage
             for usage, bit in KEY_USAGE_BITS.items()
-            if bit in bits and (usage not in _RESTRICTIONS or _KEY_AGREEMENT in bits)
+            if bit in bits and (usage not in RESTRICTIONS or _KEY_AGREEMENT in bits)
         )
 
     @property

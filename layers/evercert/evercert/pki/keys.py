@@ -14,7 +14,7 @@ from evercert.errors import Rejected
 from evercert.pki.algorithms import CURVES, KeyAlgorithm, algorithm_of, family
 from evercert.pki.attributes import Attributes
 from evercert.pki.subject import name_of
-from evercert.pki.usages import extended_key_usage, key_usage
+from evercert.pki.usages import usage_extensions
 
 __all__ = ["SEALABLE_BYTES", "PrivateKey", "algorithm_of", "alternative_names", "family", "public_bytes", "subject"]
 
@@ -112,10 +112,8 @@ class PrivateKey:
             .subject_name(name)
             .add_extension(alternative_names(attributes), critical=not name.rdns)
         )
-        if attributes.key_usages:
-            builder = builder.add_extension(key_usage(attributes.key_usages), critical=True)
-        if attributes.extended_key_usages:
-            builder = builder.add_extension(extended_key_usage(attributes.extended_key_usages), critical=False)
+        for extension, critical in usage_extensions(attributes.key_usages, attributes.extended_key_usages):
+            builder = builder.add_extension(extension, critical)
         signed = builder.sign(self._key, _HASHES[self._algorithm])
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 

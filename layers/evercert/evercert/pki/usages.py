@@ -56,7 +56,11 @@ _IMPOSSIBLE: dict[Family, tuple[frozenset[KeyUsage], str]] = {
         "Ed25519 keys only sign (RFC 8410 §5, RFC 9295)",
     ),
 }
-_NEEDS_AGREEMENT: tuple[KeyUsage, ...] = ("encipher_only", "decipher_only")
+RESTRICTIONS: tuple[KeyUsage, ...] = ("encipher_only", "decipher_only")  # of key agreement
+OCSP_SIGNING_NOTE = (
+    "ocsp_signing makes an OCSP responder: its holder decides which certificates of the CA count as revoked (RFC 6960 "
+    "§4.2.2.2)"
+)
 
 
 def _word(known: tuple[str, ...]) -> Callable[[object], object]:
@@ -95,15 +99,49 @@ def impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> str | N
     never, rule = _IMPOSSIBLE[family(algorithm)]
     if wrong := [usage for usage in usages if usage in never]:
         return f"{', '.join(wrong)} with {algorithm}: {rule}"
-    if "key_agreement" not in usages and (wrong := [usage for usage in usages if usage in _NEEDS_AGREEMENT]):
-        return f"{', '.join(wrong)}: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"
+    restrictions = [usage for usage in RESTRICTIONS if usage in usages]
+    if restrictions and "key_agreement" not in usages:
+        return f"{', '.join(restrictions)}: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"
+    if len(restrictions) > 1:
+        return f"{', '.join(restrictions)}: each excludes the other (RFC 5280 §4.2.1.3); request one or neither"
     return None
 
 
 def without_impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> list[KeyUsage]:
     """Return the usages that a key of this algorithm can have."""
     possible = [usage for usage in usages if usage not in _IMPOSSIBLE[family(algorithm)][0]]
-    return possible if "key_agreement" in possible else [use for use in possible if use not in _NEEDS_AGREEMENT]
+    if "key_agreement" in possible and not set(RESTRICTIONS) <= set(possible):
+        return possible
+    return [usage for usage in possible if usage not in RESTRICTIONS]
+
+
+def purpose_conflict(purposes: Collection[str]) -> str | None:
+    """Return why no certificate has all these extended key usages, with the rule; None if it can."""
+    others = [purpose for purpose in purposes if purpose != "time_stamping"]
+    if others and len(others) < len(purposes):
+        return f"time_stamping with {', '.join(others)}: must be the only purpose (RFC 3161 §2.3)"
+    return None
+
+
+def without_conflict(purposes: Collection[str]) -> list[str]:
+    """Return the purposes without `time_stamping` if there are others."""
+    return [purpose for purpose in purposes if purpose != "time_stamping"] or list(purposes)
+
+
+def usage_extensions(
+    usages: Collection[KeyUsage], purposes: Collection[ExtendedKeyUsage]
+) -> list[tuple[x509.ExtensionType, bool]]:
+    """Return the extensions of a certificate with these usages, and whether each is critical; none for no usages.
+
+    The purposes are not critical (RFC 5280 §4.2.1.12 allows both), so that peers that do not know the extension accept
+    it. Time stamping is the exception (RFC 3161 §2.3).
+    """
+    found: list[tuple[x509.ExtensionType, bool]] = []
+    if usages:
+        found.append((key_usage(usages), True))
+    if purposes:
+        found.append((extended_key_usage(purposes), "time_stamping" in purposes))
+    return found
 
 
 def key_usage(usages: Iterable[KeyUsage]) -> x509.KeyUsage:

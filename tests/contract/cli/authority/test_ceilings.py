@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.authority.configuration_writer import AuthorityEstate
-from tests.contract.cli.authority.command_line import Command, fine, refused
+from tests.contract.cli.authority.command_line import Command, fine, fine_with_notes, refused
 
 
 def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
@@ -25,6 +25,12 @@ def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[A
     assert not before["any-purpose"]
     assert fine(command("ceiling", "issuing-ec", "--any-purpose", "--yes", "--json"))["any-purpose"]
     assert estate.ca_named("issuing-ec").ceiling.any_purpose
+
+
+def test_ceiling_notes_ocsp_signing(command: Command, cas: list[Any]) -> None:
+    result = command("ceiling", "issuing-ec", "--usage", "ocsp-signing", "--yes", "--json")
+    assert fine_with_notes(result)["extended-key-usages"] == ["ocsp_signing"]
+    assert "ocsp_signing makes an OCSP responder" in result[2]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def test_apply_shows_only_changed_policy_fields(command: Command, cas: list[Any]
     assert "extended-key-usages" not in out
 
 
+def test_apply_notes_profiles_of_ocsp_responders(command: Command, cas: list[Any], tmp_path: Path) -> None:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    file = tmp_path / "authority.yaml"
+    for purposes, noted in ((["server_auth"], False), (["server_auth", "ocsp_signing"], True)):
+        document["policies"]["web-servers"]["extended-key-usages"] = {"allowed": purposes}
+        file.write_text(yaml.safe_dump(document))
+        code, _, err = command("apply", str(file), "--dry-run")
+        assert code == 0
+        assert ("profile my-project/tls-server: ocsp_signing makes an OCSP responder" in err) is noted
+
+
 def test_apply_reports_errors_of_all_files_without_writing(
     command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
 ) -> None:

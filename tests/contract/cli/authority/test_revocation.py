@@ -71,6 +71,11 @@ def test_revoke_succeeds_without_the_front_function(
         command("revoke", issued.id, "--reason", "boredom"),
         "--reason boredom: write one of unspecified, key-compromise",
     )
+    for reason, why in (
+        ("certificate-hold", "a hold cannot be lifted"),
+        ("a-a-compromise", "it is for certificates of"),
+    ):
+        refused(command("revoke", issued.id, "--reason", reason), f"--reason {reason}: {why}")
     refused(command("revoke", "none", "--yes"), "unknown certificate 'none'")
     function.action = None
     code, out, err = command("revoke", issued.id, "--reason", "key-compromise", "--yes", "--json")

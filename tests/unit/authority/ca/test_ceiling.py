@@ -170,6 +170,14 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "extended key usages client_auth: outside the CA's ceiling",
     ),
     ({"extended_key_usages": ("ocsp_signing",)}, "extended key usages ocsp_signing: outside the CA's ceiling"),
+    (
+        {"extended_key_usages": ("server_auth", "time_stamping")},
+        "extended key usages time_stamping with server_auth: must be the only purpose (RFC 3161 §2.3)",
+    ),
+    (
+        {"key_usages": ("key_agreement", "encipher_only", "decipher_only")},
+        "each excludes the other (RFC 5280 §4.2.1.3)",
+    ),
     ({"hash": "SHA384"}, "KMS supports SHA256"),
     ({"not_after": START + timedelta(days=90, seconds=1)}, "the CA's ceiling is 90d"),
     ({"not_after": START - timedelta(minutes=5)}, "notAfter is not after notBefore"),

@@ -136,6 +136,8 @@ def test_application_may_name_existing_profiles():
         (("profiles", 0, "defaults"), {"ttl-days": 31}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Requested validity"),
         (("profiles", 0, "defaults"), {"organization": "x"}, ("profiles", 0, "defaults"), "Profile defaults violate policy: organization is not"),
         (("profiles", 0, "defaults"), {"key-usages": ["key_encipherment"]}, ("profiles", 0, "defaults"), "Profile defaults violate policy: Missing"),
+        (("profiles", 1, "defaults"), {"extended-key-usages": ["time_stamping", "server_auth"]},
+            ("profiles", 1, "defaults", "extended-key-usages"), "must be the only purpose (RFC 3161 §2.3)"),
         (("applications", 0, "profiles"), ["tls-serve"], ("applications", 0, "profiles", 0), "did you mean 'tls-server'?"),
         (("applications", 0, "profiles"), ["own", "own"], ("applications", 0, "profiles", 1), "duplicate profile own"),
         (("applications", 0, "project"), "play", ("applications", 0, "profiles", 0), "in project play"),

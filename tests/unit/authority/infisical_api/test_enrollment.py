@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from evercert.authority.api_errors import Refusal
+from evercert.authority.policy.policy import Policy
 from evercert.documents.spec import RESERVED_METADATA
 from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.pki.certificate import Chain
@@ -198,6 +199,19 @@ def test_concurrent_calls_with_one_token_sign_once(client: Client) -> None:
     assert len({one["certificate"]["certificateId"] for one in found}) == 1
     assert len({one["certificate"]["certificate"] for one in found}) == 1
     assert client.written == (1, 1, 1)
+
+
+def test_time_stamping_is_critical_and_alone(client: Client) -> None:
+    usages = {"extended-key-usages": {"allowed": ["time_stamping", "server_auth"]}}
+    policy = client.profile.policy.model_copy(
+        update={"extended_key_usages": Policy.model_validate(usages).extended_key_usages}
+    )
+    client.profile = client.setting.profile(issuer_type="self-signed", policy=policy)
+    issued = client.issued({"keyAlgorithm": "EC_prime256v1", "extendedKeyUsages": ["time_stamping"]})
+    assert leaf_of(issued).extensions.get_extension_for_class(x509.ExtendedKeyUsage).critical
+    refused = client.issue({"keyAlgorithm": "EC_prime256v1", "extendedKeyUsages": ["server_auth", "time_stamping"]})
+    assert refused.status == 400
+    assert "extendedKeyUsages: time_stamping with server_auth: must be the only purpose" in refused.message
 
 
 @pytest.mark.parametrize("issuer_type", ["ca", "self-signed"])

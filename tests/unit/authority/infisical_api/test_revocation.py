@@ -68,14 +68,24 @@ def test_revoke_publishes_crl_with_reason(client: Client) -> None:
     assert (described["status"], described["revocationReason"]) == ("revoked", "PRIVILEGE_WITHDRAWN")
 
 
-@pytest.mark.parametrize("reason", ["CERTIFICATE_HOLD", "A_A_COMPROMISE", "CA_COMPROMISE", "REMOVE_FROM_CRL"])
-def test_revoke_refuses_reasons_that_fit_no_leaf(client: Client, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("CERTIFICATE_HOLD", "CERTIFICATE_HOLD: a hold cannot be lifted here"),
+        ("A_A_COMPROMISE", "A_A_COMPROMISE: it is for certificates of attribute authorities"),
+        ("CA_COMPROMISE", "CA_COMPROMISE: it is for certificates of CAs"),
+        ("REMOVE_FROM_CRL", "REMOVE_FROM_CRL: it is for delta CRLs"),
+        ("boredom", ""),
+    ],
+)
+def test_revoke_refuses_reasons_that_fit_no_leaf(client: Client, reason: str, why: str) -> None:
     issued = client.issued(EC)
     response = revoke(client, issued, reason)
     assert (response.status, "Expected one of UNSPECIFIED, KEY_COMPROMISE, AFFILIATION" in response.message) == (
         422,
         True,
     )
+    assert why in response.message
     assert client.setting.certificates.certificates[issued["certificateId"]].revoked_at is None
 
 

@@ -84,7 +84,11 @@ def test_many_stars_match_quickly():
         ("domain_component", "com", "www,example,com", False, True),
         ("domain_component", "www,com", "www,example,com", False, False),
         ("domain_component", "*,com", "example,com", True, True),
+        ("domain_component", "*,com", "com", False, False),
+        ("domain_component", "*,com", "www,example,com", False, True),
+        ("domain_component", "ex*,com", "example,com", True, True),
         ("domain_component", "*", "example,com", False, True),
+        ("domain_component", "*", "com", True, True),
     ],
 )  # fmt: skip
 def test_allows_needs_every_spelling_denies_needs_one(kind, pattern, value, allowed, denied):

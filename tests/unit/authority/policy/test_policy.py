@@ -92,6 +92,8 @@ RULE = {"type": "dns_name", "allowed": ["*"]}
         ({"basic-constraints": {"is-ca": "required"}}, ("basic-constraints", "is-ca"), "issues no CA certificates"),
         ({"key-usages": {"required": ["key_cert_sign"]}}, ("key-usages", "required"), "cannot be satisfied"),
         ({"extended-key-usages": {"required": ["any_purpose"]}}, ("extended-key-usages", "required"), "cannot be satisfied"),
+        ({"extended-key-usages": {"required": ["time_stamping", "client_auth"]}}, ("extended-key-usages", "required"),
+            "cannot be satisfied: time_stamping with client_auth"),
         ({"keyusages": {}}, ("keyusages",), "Extra inputs"),
         ({"key-usages": {"denied": ["crl_sign"]}, "keyUsages": {"allowed": ["key_agreement"]}}, (), "duplicate key"),
     ],

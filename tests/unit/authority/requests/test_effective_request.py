@@ -82,6 +82,10 @@ def test_fields_of_leaf_request_the_same_leaf():
         ({"key_usages": ("crl_sign",)}, "keyUsages: crl_sign: allowed for CAs only"),
         ({"extended_key_usages": ("any_purpose",)}, "extendedKeyUsages: any_purpose"),
         (
+            {"extended_key_usages": ("time_stamping", "code_signing")},
+            "extendedKeyUsages: time_stamping with code_signing: must be the only purpose (RFC 3161 §2.3)",
+        ),
+        (
             {"key_usages": ("key_encipherment",), "key_algorithm": "EC_prime256v1"},
             "keyUsages: key_encipherment with EC_prime256v1",
         ),

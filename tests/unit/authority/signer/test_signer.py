@@ -141,6 +141,12 @@ def test_leaf_has_ordered_fields_and_ca_extensions(stage: Stage) -> None:
     assert access.access_location.value == f"{base}/ca/internal/{asked.ca}/certificates/{ca.id}/der"
 
 
+def test_time_stamping_is_critical(stage: Stage) -> None:
+    stage.change(ceiling=ceiling(extended_key_usages=("time_stamping",)))
+    found = read(stage.signer().leaf(order(stage.ceremony.issuing, extended_key_usages=("time_stamping",))))
+    assert found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).critical  # RFC 3161 §2.3
+
+
 def test_empty_subject_makes_names_critical(stage: Stage) -> None:
     found = read(stage.signer().leaf(order(stage.ceremony.issuing, subject={})))
     assert found.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical

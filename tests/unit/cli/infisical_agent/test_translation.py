@@ -547,6 +547,14 @@ def test_one_error_is_one_line(changes: dict, message_start: str) -> None:
     assert message.startswith(message_start)
 
 
+def test_time_stamping_beside_other_purposes_is_left_out():
+    attributes = {"common-name": "a.example.com", "extended-key-usages": ["timestamping", "server_auth"]}
+    data = document(entry(attributes=attributes))
+    (spec,) = accepted(data).document.certificates
+    assert spec.attributes.extended_key_usages == ("server_auth",)
+    assert any("left out: time_stamping with server_auth: must be" in note for note in notes(data))
+
+
 @pytest.mark.parametrize(
     ("algorithm", "usages", "left"),
     [
@@ -554,6 +562,7 @@ def test_one_error_is_one_line(changes: dict, message_start: str) -> None:
         ("EC_secp384r1", ["keyEncipherment", "digitalSignature"], ("digital_signature",)),
         ("EC_prime256v1", ["key_encipherment"], ()),
         ("RSA_2048", ["key_agreement", "encipher_only", "digital_signature"], ("digital_signature",)),
+        ("EC_prime256v1", ["key_agreement", "encipher_only", "decipher_only"], ("key_agreement",)),
     ],
 )
 def test_usages_that_the_key_cannot_have_are_left_out(algorithm, usages, left):

@@ -13,7 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from evercert.authority.ca.kms_key import CAPrivateKey, PublicKey, hash_of
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.pki.subject import OIDS
-from evercert.pki.usages import extended_key_usage, key_usage
+from evercert.pki.usages import usage_extensions
 
 SERIAL_BYTES = 20  # the maximum (RFC 5280 §4.1.2.2)
 _OTHER_USAGES = {
@@ -75,11 +75,8 @@ def sign_leaf(leaf: Leaf, public_key: PublicKey, serial: int, issuer: Issuer) ->
     subject = leaf_subject(leaf)
     builder = _start(subject, issuer.certificate.subject, public_key, serial, Span(leaf.not_before, leaf.not_after))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    if leaf.key_usages:
-        builder = builder.add_extension(key_usage(leaf.key_usages), critical=True)
-    if leaf.extended_key_usages:
-        # Not critical (RFC 5280 §4.2.1.12 allows both), so that peers that do not know the extension accept it.
-        builder = builder.add_extension(extended_key_usage(leaf.extended_key_usages), critical=False)
+    for extension, critical in usage_extensions(leaf.key_usages, leaf.extended_key_usages):
+        builder = builder.add_extension(extension, critical)
     if leaf.names:
         names = x509.SubjectAlternativeName([name.general_name() for name in leaf.names])
         builder = builder.add_extension(names, critical=not subject.rdns)  # RFC 5280 §4.2.1.6

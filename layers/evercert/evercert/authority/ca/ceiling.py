@@ -15,7 +15,7 @@ from evercert.authority.ca.leaf_fields import Leaf
 from evercert.durations import to_text
 from evercert.pki.algorithms import algorithm_of, family
 from evercert.pki.identifiers import Identifier, parse
-from evercert.pki.usages import impossible
+from evercert.pki.usages import impossible, purpose_conflict
 from evercert.schema import printable
 
 MOST_NAMES = 100
@@ -169,6 +169,8 @@ def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
         yield f"extended key usages {', '.join(excess_purposes)}: outside the CA's ceiling"
     if not leaf.extended_key_usages and not ceiling.any_purpose:
         yield "no extended key usage, which allows every purpose (RFC 5280 §4.2.1.12): outside the CA's ceiling"
+    if conflict := purpose_conflict(leaf.extended_key_usages):
+        yield f"extended key usages {conflict}"
 
 
 def _validity(leaf: Leaf, ceiling: Ceiling, ca: x509.Certificate) -> Iterator[str]:

@@ -13,8 +13,11 @@ REASONS: dict[str, str | None] = {
     "PRIVILEGE_WITHDRAWN": "privilegeWithdrawn",
     "A_A_COMPROMISE": "aACompromise",
 }
-# The reasons for a leaf. A hold would have to be lifted, which `revoke` cannot do; the other two revoke CAs and
-# attribute authorities (X.509, extension reasonCode). CRLs still express them, because older records may hold them.
-LEAF_REASONS = tuple(
-    reason for reason in REASONS if reason not in {"CA_COMPROMISE", "CERTIFICATE_HOLD", "A_A_COMPROMISE"}
-)
+# Reasons that no leaf gets, and why. CRLs still express them, because older records may hold them.
+REFUSED_REASONS: dict[str, str] = {
+    "CERTIFICATE_HOLD": "a hold cannot be lifted here, and a revocation is final",
+    "CA_COMPROMISE": "it is for certificates of CAs (RFC 5280 §5.3.1)",
+    "A_A_COMPROMISE": "it is for certificates of attribute authorities (X.509, extension reasonCode)",
+    "REMOVE_FROM_CRL": "it is for delta CRLs (RFC 5280 §5.3.1), and a revocation is final",
+}
+LEAF_REASONS = tuple(reason for reason in REASONS if reason not in REFUSED_REASONS)

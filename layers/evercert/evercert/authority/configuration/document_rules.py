@@ -17,6 +17,7 @@ from evercert.authority.policy.presets import PRESETS
 from evercert.authority.requests.defaults import Defaults
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.documents.document import Path, Problem
+from evercert.pki.usages import purpose_conflict
 from evercert.schema import nearest
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # defaults have no dates
@@ -113,6 +114,8 @@ def _check_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> It
     found = [problem for problem in find_violations(request, policy, _ANY_TIME) if problem not in supplied_later]
     if found:
         yield Problem(place, f"Profile defaults violate policy: {', '.join(found)}")
+    if conflict := purpose_conflict(request.extended_key_usages):
+        yield Problem((*place, "extended-key-usages"), conflict)
 
 
 def check_applications(form: Form, known: Known) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from evercert.authority.api_errors import bad_request, invalid
-from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REASONS
+from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REASONS, REFUSED_REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates
@@ -78,7 +78,8 @@ class Revocation:
 def _reason(body: object) -> str:
     reason = body.get("revocationReason") if isinstance(body, dict) else None
     if not isinstance(reason, str) or reason not in LEAF_REASONS:
-        raise invalid([(("revocationReason",), f"Expected one of {', '.join(LEAF_REASONS)}")])
+        why = f"{reason}: {REFUSED_REASONS[reason]}. " if isinstance(reason, str) and reason in REFUSED_REASONS else ""
+        raise invalid([(("revocationReason",), f"{why}Expected one of {', '.join(LEAF_REASONS)}")])
     return reason
 
 

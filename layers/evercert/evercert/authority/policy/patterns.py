@@ -1,4 +1,7 @@
-"""Value patterns of policies: `*` matches any run of characters, and a pattern must match the whole value."""
+"""Value patterns of policies: `*` matches any run of characters, and a pattern must match the whole value.
+
+Patterns of domain components are lists of labels, and `*` stays within its label.
+"""
 
 from __future__ import annotations
 

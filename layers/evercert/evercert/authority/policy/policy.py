@@ -13,7 +13,7 @@ from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, K
 from evercert.durations import LONGEST
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import SignatureAlgorithm
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, purpose_conflict
 from evercert.schema import Model, Place, misplaced, printable
 
 SubjectType = Literal[
@@ -231,6 +231,10 @@ class Policy(Part):
             for place, rule in unavailable
             if rule is not None and {"key_cert_sign", "crl_sign", "any_purpose"} & set(rule.required or ())
         }
+        if self.extended_key_usages is not None and (
+            conflict := purpose_conflict(self.extended_key_usages.required or ())
+        ):
+            wrong["extended-key-usages", "required"] = f"cannot be satisfied: {conflict}"
         if self.basic_constraints.is_ca == "required":
             wrong["basic-constraints", "is-ca"] = "cannot be satisfied: this authority issues no CA certificates"
         if wrong:

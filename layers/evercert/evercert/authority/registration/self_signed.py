@@ -7,7 +7,7 @@ from cryptography import x509
 from evercert.authority.ca.builder import leaf_subject, serial_number
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.pki.keys import PrivateKey
-from evercert.pki.usages import extended_key_usage, key_usage
+from evercert.pki.usages import usage_extensions
 
 
 def build_self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
@@ -32,10 +32,8 @@ def build_self_signed(leaf: Leaf, key: PrivateKey) -> x509.Certificate:
         # Only self-signed CA certificates may omit it (RFC 5280 §4.2.1.1).
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
     )
-    if leaf.key_usages:
-        builder = builder.add_extension(key_usage(leaf.key_usages), critical=True)
-    if leaf.extended_key_usages:
-        builder = builder.add_extension(extended_key_usage(leaf.extended_key_usages), critical=False)
+    for extension, critical in usage_extensions(leaf.key_usages, leaf.extended_key_usages):
+        builder = builder.add_extension(extension, critical)
     if leaf.names:
         names = x509.SubjectAlternativeName([one.general_name() for one in leaf.names])
         builder = builder.add_extension(names, critical=False)

@@ -19,7 +19,7 @@ from evercert.pki import common_name, uris
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible, purpose_conflict
 
 BACKDATED = timedelta(minutes=5)  # for clients whose clocks are slow
 _EARLIEST = timedelta(seconds=30)  # tolerance for a notBefore exactly five minutes ago
@@ -142,6 +142,8 @@ class EffectiveRequest:
             yield f"keyUsages: {', '.join(unknown)}: allowed for CAs only"
         if unspecific := [word for word in self.extended_key_usages if word not in EXTENDED_KEY_USAGES]:
             yield f"extendedKeyUsages: {', '.join(unspecific)}: name the purposes"
+        if conflict := purpose_conflict(self.extended_key_usages):
+            yield f"extendedKeyUsages: {conflict}"
         if self.key_algorithm is not None:
             usages = tuple(word for word in KEY_USAGES if word in self.key_usages)
             if why := impossible(usages, self.key_algorithm):

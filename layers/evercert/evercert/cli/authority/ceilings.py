@@ -19,7 +19,7 @@ from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.durations import to_text
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.identifiers import parse
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, OCSP_SIGNING_NOTE
 from evercert.schema import first_problem, printable
 
 Values = list[str] | None
@@ -66,7 +66,7 @@ def ceiling(
         terminal.print_json(before) if as_json else show.ceiling(terminal.out, before, "")
         return
     changed = before != after
-    _note_unusable(name, family(ca.algorithm), after["key-algorithms"])
+    _note_risks(name, family(ca.algorithm), after)
     if not as_json and not show.differences(terminal.out, before, after):
         terminal.out.print("nothing to change")
     if changed:
@@ -77,10 +77,12 @@ def ceiling(
         terminal.print_json({**after, "changed": changed})
 
 
-def _note_unusable(name: str, kind: str, keys: list[KeyAlgorithm]) -> None:
-    """Print a note if the CA can certify none of these keys: the front sends the other family to another CA."""
-    if kind not in {family(key) for key in keys}:
+def _note_risks(name: str, kind: str, after: dict[str, Any]) -> None:
+    """Print a note if the CA can certify no key (the front sends the other family to another CA) or OCSP responders."""
+    if kind not in {family(key) for key in after["key-algorithms"]}:
         terminal.notes([f"CA {name} can sign nothing: it certifies {kind} keys only"])
+    if "ocsp_signing" in after["extended-key-usages"]:
+        terminal.notes([OCSP_SIGNING_NOTE])
 
 
 def _parse(options: dict[str, Values]) -> dict[str, Any]:

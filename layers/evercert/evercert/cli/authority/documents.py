@@ -16,6 +16,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.source import Source, Unreadable, load
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.pki.algorithms import family
+from evercert.pki.usages import OCSP_SIGNING_NOTE
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.document import AuthorityDocument
@@ -53,7 +54,9 @@ def apply(
     """Create or update the profiles, policies and applications in the documents. Others stay unchanged."""
     sources = _sources(files)
     estate = open_authority(stack, region).estate
-    steps = plan(estate, read(sources, estate, stack), stack)
+    documents = read(sources, estate, stack)
+    terminal.notes(list(_note_ocsp_responders(documents)))
+    steps = plan(estate, documents, stack)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
         _print_plan(steps)
@@ -129,6 +132,14 @@ def _duplicate_families(document: AuthorityDocument, families: Mapping[str, str]
         for kind in dict.fromkeys(families[name] for name in profile.cas):
             if len(same := [name for name in profile.cas if families[name] == kind]) > 1:
                 yield f"profile {profile.key}: {', '.join(same)} all certify {kind} keys; keep one of them"
+
+
+def _note_ocsp_responders(documents: Iterable[AuthorityDocument]) -> Iterator[str]:
+    """Yield a note per profile that allows certificates of OCSP responders; the ceiling of the CA must, too."""
+    for profile in (profile for document in documents for profile in document.profiles):
+        rule = profile.policy.extended_key_usages
+        if rule is not None and "ocsp_signing" in (*(rule.allowed or ()), *(rule.required or ())):
+            yield f"profile {profile.key}: {OCSP_SIGNING_NOTE}"
 
 
 def plan(estate: AuthorityEstate, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:

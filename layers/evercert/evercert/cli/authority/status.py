@@ -85,13 +85,17 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a certificate and publish its CA's revocation list. This cannot be undone."""
-    from evercert.authority.ca.revocation_reasons import LEAF_REASONS  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.authority.ca.revocation_reasons import (  # noqa: PLC0415 (AWS's library is slow to load)
+        LEAF_REASONS,
+        REFUSED_REASONS,
+    )
     from evercert.cli.authority import by_serial  # noqa: PLC0415
 
     word = reason.upper().replace("-", "_")
     if word not in LEAF_REASONS:
         choices = ", ".join(one.lower().replace("_", "-") for one in LEAF_REASONS)
-        raise BadInput([f"--reason {printable(reason, 60)}: write one of {choices}"])
+        why = f"{REFUSED_REASONS[word]}; " if word in REFUSED_REASONS else ""
+        raise BadInput([f"--reason {printable(reason, 60)}: {why}write one of {choices}"])
     authority = open_authority(stack, region)
     if (match := by_serial.find_certificate(authority, certificate)) is None:
         expected = "give its id, its SHA-256 or its serial number (hexadecimal)"

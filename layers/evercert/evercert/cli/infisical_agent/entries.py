@@ -13,7 +13,15 @@ from evercert.documents.lifecycle import SHORTEST_CHECK
 from evercert.documents.spec import LARGEST_AGENT
 from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.identifiers import parse
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible, in_the_standard, without_impossible
+from evercert.pki.usages import (
+    EXTENDED_KEY_USAGES,
+    KEY_USAGES,
+    impossible,
+    in_the_standard,
+    purpose_conflict,
+    without_conflict,
+    without_impossible,
+)
 from evercert.schema import printable
 
 EVENTS = {
@@ -119,6 +127,10 @@ class Entry:
 
     def _leave_out_impossible(self, attributes: dict[str, Any], algorithm: str | None) -> None:
         """Leave out usages that the key cannot have: documents of the agent often list them for every key."""
+        purposes = attributes.get("extended-key-usages", ())
+        if conflict := purpose_conflict(purposes):
+            self._note(f"left out: {conflict}", "attributes", "extended-key-usages")
+            attributes["extended-key-usages"] = without_conflict(purposes)
         usages = attributes.get("key-usages", ())
         if algorithm not in ALGORITHMS or not set(usages) <= set(KEY_USAGES):
             return  # reported where attributes are checked
