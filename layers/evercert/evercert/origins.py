@@ -17,6 +17,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"https": 443, "http": 80}
 HIGHEST_PORT = 65_535
 LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
+LONGEST_LABEL = 63
+DOTS = ".\u3002\uff0e\uff61"  # separators of labels (UTS 46 §2.3)
 _ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -150,16 +152,37 @@ def dns_name(value: str, *, wildcard: bool = True) -> str:
     labels = name.split(".")
     if wildcard and name.count(".") > 1 and labels[0] == "*":  # *.com would cover a whole top-level domain
         labels = labels[1:]
-    if len(name) > LONGEST_DNS_NAME or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{value!r} is not a DNS name (a wildcard is the whole first label: *.example.com)")
-    if all(label.isdigit() for label in labels):
-        raise ValueError(f"{value!r} is not a DNS name: it has only digits")
-    if _NUMBER.fullmatch(labels[-1]):
-        raise ValueError(f"{value!r} is not a DNS name: it ends in a number, so programs read it as an IP address")
+    if (why := _invalid(name, labels)) is not None:
+        raise ValueError(f"{printable(repr(value), 100)} is not a DNS name: {why}")
     for label in labels:
         if label.startswith(_ACE_PREFIX):
             _check_a_label(label)
     return name
+
+
+def _invalid(name: str, labels: list[str]) -> str | None:
+    """Return why the labels are not a DNS name, or None."""
+    if len(name) > LONGEST_DNS_NAME:
+        return f"it has {len(name)} characters; the limit is {LONGEST_DNS_NAME}"
+    if (label := next((label for label in labels if not _LABEL.fullmatch(label)), None)) is not None:
+        return _invalid_label(label)
+    if all(label.isdigit() for label in labels):
+        return "it has only digits"
+    if _NUMBER.fullmatch(labels[-1]):
+        return "it ends in a number, so programs read it as an IP address"
+    return None
+
+
+def _invalid_label(label: str) -> str:
+    if not label:
+        return "it has an empty label: a dot too many"
+    if "*" in label:
+        return "a wildcard is the whole first label of a name with at least two more (*.example.com)"
+    if len(label) > LONGEST_LABEL:
+        return f"a label has {len(label)} characters; the limit is {LONGEST_LABEL}"
+    if label.strip("-") != label:
+        return "a label begins or ends with a hyphen"
+    return "a label has letters, digits, hyphens and underscores only"
 
 
 def _check_a_label(label: str) -> None:

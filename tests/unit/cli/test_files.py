@@ -221,6 +221,15 @@ def test_files_note_where_a_wildcard_is_stored(write):
     assert Files(write(text)).notes == ["*.example.com is stored in secret evercert/certificates/_wildcard.example.com"]
 
 
+def test_files_note_web_addresses_among_alt_names(write):
+    names = '"https://www.example.com:8443/a", "uri:https://b.example"'
+    text = document(certificate()).replace("      ttl: 90d\n", f"      alt-names: [{names}]\n").replace("30d", "33%")
+    expected = [
+        "1.yaml:7: web: https://www.example.com:8443/a is requested as a URI; for the host write www.example.com"
+    ]
+    assert Files(write(text)).notes == expected
+
+
 def test_files_note_encoded_international_names(write):
     names = 'ttl: 90d\n      alt-names:\n      - plain.example\n      - "*.Bücher.example"\n      - dns:straße.example\n      - ops@ö.example'
     text = certificate(host="bücher.example").replace("ttl: 90d", names)

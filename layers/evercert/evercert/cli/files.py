@@ -17,7 +17,7 @@ from evercert.documents.secret_reference import Credential
 from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
 from evercert.operations.apply import ApplyInput
-from evercert.pki import csr_parser
+from evercert.pki import csr_parser, name_slips
 from evercert.pki.usages import OCSP_SIGNING_NOTE
 from evercert.schema import printable
 
@@ -154,6 +154,9 @@ class Files:
         for place, text, name in _international(source.data, path, spec):
             where = f"{source.file}:{source.line(place)}: {spec.name}"
             self.notes.append(f"{where}: {printable(text)} is {name} in the certificate")
+        for place, text, host in _urls(source.data, path) if source.file not in self._agents else ():
+            where = f"{source.file}:{source.line(place)}: {spec.name}"
+            self.notes.append(f"{where}: {printable(text, 100)} is requested as a URI; for the host write {host}")
         for note in csr_parser.read(spec.csr).notes if spec.csr is not None else ():
             self.notes.append(f"{source.file}:{source.line((*path, 'csr'))}: {spec.name}: csr: {note}")
         if "ocsp_signing" in spec.attributes.extended_key_usages:
@@ -189,3 +192,11 @@ def _international(data: Any, path: Path, spec: Spec) -> Iterator[tuple[Path, st
         if not text.isascii():
             name = spec.attributes.alt_names[index]
             yield (*path, "alt-names", index), text.removeprefix(f"{name.kind}:"), name.value
+
+
+def _urls(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:  # noqa: ANN401 (as read)
+    """Yield web addresses among the alternative names, which are valid but seldom meant: path, text, host."""
+    written = data[path[0]][path[1]].get("attributes") or {}
+    for index, text in enumerate(written.get("alt-names") or ()):
+        if text.lower().startswith(("https://", "http://")) and (slip := name_slips.find(text)) and slip.meant:
+            yield (*path, "attributes", "alt-names", index), text, slip.meant[0]

@@ -6,25 +6,16 @@ answers use this rule.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from evercert.origins import to_a_labels
-from evercert.pki.identifiers import Identifier, parse
+from evercert.origins import DOTS, to_a_labels
+from evercert.pki.identifiers import KINDS, Identifier, parse
 from evercert.schema import printable
 
 LONGEST = 64  # ub-common-name, RFC 5280 appendix A.1
-# The dots of UTS 46 §2.3 separate labels.
-_DOTS = ".\u3002\uff0e\uff61"
-_HOST = re.compile(rf"[^\s@:/,{_DOTS}]+(?:[{_DOTS}][^\s@:/,{_DOTS}]+)+")
-_PLACEHOLDER = re.compile(r"\$[A-Za-z_{(]|\{\{|\}\}|\{%|<[^<>]+>|%[A-Za-z_]+%")
-_PREFIX = re.compile(r"(?:dns|ip|ip address|uri|email|mailto|/?cn)\s*[:=]\s*(?P<rest>.+)", re.IGNORECASE)
-_PORT = re.compile(r"(?P<host>.+):(?P<port>[0-9]{1,5})")
-_BRACKETS = re.compile(r"\[(?P<host>[0-9A-Fa-f:.%]+)\](?::[0-9]+)?")
-# A last label of two or more letters, as a top-level domain.
-_DOTTED = re.compile(rf"[^\s@:/]*[{_DOTS}][^\W\d_]{{2,63}}")
+_HOST = re.compile(rf"[^\s@:/,{DOTS}]+(?:[{DOTS}][^\s@:/,{DOTS}]+)+")
 _FOUR_NUMBERS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10}){3}")
 _IN_ALT_NAMES = "write the host alone, or leave the common name out and write alt-names"
 
@@ -41,7 +32,7 @@ def checked(value: str) -> str:
     if value != value.strip():
         raise ValueError(f"common name {value!r}: remove the spaces around it")
     if host_of(value) is None and (why := _slip(value)):
-        raise ValueError(f"common name {value!r} {why}; {_IN_ALT_NAMES}")
+        raise ValueError(f"common name {value!r} {why}")
     return value
 
 
@@ -55,7 +46,7 @@ def identifier_of(value: str) -> Identifier | None:
 def host_of(value: str) -> Identifier | None:
     """Return the common name as a DNS name or IP address, or None for other text."""
     found = identifier_of(value)
-    if found is None or found.kind not in ("dns", "ip") or _PREFIX.fullmatch(value):
+    if found is None or found.kind not in ("dns", "ip") or value.partition(":")[0] in KINDS:
         return None
     return found
 
@@ -79,67 +70,19 @@ def _folded(value: str) -> str:
 
 
 def _slip(value: str) -> str | None:
-    """Return why text that looks like a host is none; None for other text."""
-    return next((why for is_so, why in _SLIPS if is_so(value)), None) or _invalid_host(value)
+    """Return why text that looks like a host is none, and what to write; None for other text."""
+    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
-
-def _is_url(value: str) -> bool:
-    return "://" in value and not value.lower().startswith("spiffe://")
-
-
-def _has_prefix(value: str) -> bool:
-    found = _PREFIX.fullmatch(value)
-    return found is not None and _is_name(found["rest"])
-
-
-def _has_port(value: str) -> bool:
-    found = _PORT.fullmatch(value)
-    return _BRACKETS.fullmatch(value) is not None or (found is not None and _is_name(found["host"]))
-
-
-def _invalid_host(value: str) -> str | None:
-    if not (_DOTTED.fullmatch(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower()):
-        return None
-    return f"looks like a host, but is not a valid one{_reason(value)}"
+    if (slip := name_slips.find(value)) is not None:
+        return f"{slip.why}; {slip.remedy(_IN_ALT_NAMES)}"
+    if name_slips.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
+        return f"looks like a host, but is not a valid one{_reason(value)}; {_IN_ALT_NAMES}"
+    return None
 
 
 def _reason(value: str) -> str:
     try:
         parse(f"dns:{value}")
     except ValueError as error:
-        return f" ({str(error).partition(' (')[0]})"
+        return f" ({error})"
     return ""
-
-
-def _is_name(value: str) -> bool:
-    """Return whether it is a DNS name, a single label included, or an IP address."""
-    return host_of(value) is not None
-
-
-def _is_full_host(value: str) -> bool:
-    """Return whether it is an IP address, or a DNS name with a dot and a last label of letters."""
-    with suppress(ValueError):
-        return bool(ipaddress.ip_address(value))
-    return _DOTTED.fullmatch(value) is not None and _is_name(value)
-
-
-def _has_host_with_space(value: str) -> bool:
-    """Return whether spaces, commas or semicolons split or follow a host: `www .example.com`, `my host.example.com`."""
-    parts = re.split(r"[\s,;]+", value)
-    if len(parts) == 1:
-        return False
-    return _is_full_host(parts[-1]) or any(part[:1] == "." and part[1:2].isalpha() for part in parts)
-
-
-# The first that applies is reported.
-_SLIPS: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda value: _PLACEHOLDER.search(value) is not None, "has a placeholder: was the document rendered?"),
-    (_is_url, "is a URL"),
-    (lambda value: "*" in value, "has a wildcard that is not the whole first label of a DNS name (*.example.com)"),
-    (_has_prefix, "has a prefix"),
-    (_has_port, "has brackets or a port"),
-    (lambda value: "/" in value and _is_full_host(value.partition("/")[0]), "has a path or a prefix length"),
-    (lambda value: "%" in value and _is_name(value.partition("%")[0]), "has a zone"),
-    (lambda value: _is_name(value.strip(_DOTS)), "begins or ends with a dot"),
-    (_has_host_with_space, "has a space or a list in a host"),
-)

@@ -13,10 +13,12 @@ from pydantic import PlainSerializer, PlainValidator
 from evercert.origins import dns_name, to_a_labels
 from evercert.pki import der, uris
 from evercert.pki.path import general_names
+from evercert.schema import printable
 
 Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
+_NOUNS: dict[Kind, str] = {"dns": "a DNS name", "ip": "an IP address", "uri": "a URI", "email": "an e-mail address"}
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
 
 
@@ -49,9 +51,14 @@ def parse(text: str) -> Identifier:
     Without a kind an address literal is `ip`, text with `://` is `uri`, text with `@` is `email`, the rest is `dns`.
     """
     kind, separator, value = text.partition(":")
-    if separator and kind in KINDS:
+    if not (separator and kind in KINDS):
+        kind, value = _guess(text), text
+    try:
         return _canonical(kind, value)
-    return _canonical(_guess(text), text)
+    except ValueError:
+        if (why := _slip(kind, value)) is not None:
+            raise ValueError(why) from None
+        raise
 
 
 def from_general_name(name: x509.GeneralName) -> Identifier | None:
@@ -86,12 +93,41 @@ def from_der(name: der.Element) -> Identifier | None:
     return None
 
 
+def _slip(kind: Kind, value: str) -> str | None:
+    """Return the reason and the remedy for text that is almost a name of this kind."""
+    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+
+    name = f"{printable(repr(value), 100)} is not {_NOUNS[kind]}"
+    if kind == "ip" and name_slips.is_name(value):
+        return f"{name}: it is a DNS name, so it does not appear to be an IPv4 or IPv6 address; write dns:{value}"
+    if kind == "dns" and name_slips.is_name(value):
+        return f"{name}: it is an IP address; write ip:{value}"
+    # The host of an e-mail address has the slips of a host; the whole has those of an address.
+    slip = None if kind == "uri" else name_slips.find(value)
+    if slip is None and kind == "email":
+        local, _, host = value.rpartition("@")
+        slip = name_slips.find(host)
+        slip = slip and slip._replace(meant=tuple(f"{local}@{meant}" for meant in slip.meant))
+    return None if slip is None else f"{name}: it {slip.why}; {slip.remedy('write the name alone')}"
+
+
 def _guess(text: str) -> Kind:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return "uri" if "://" in text else "email" if "@" in text else "dns"
+        if "://" in text and not _has_prefix(text):
+            return "uri"
+        return "email" if "@" in text and "://" not in text else "dns"
     return "ip"
+
+
+def _has_prefix(text: str) -> bool:
+    """Return whether text such as `URI:` precedes a URI; by the grammar, it would be the scheme."""
+    if ":" not in text.partition("://")[0]:
+        return False
+    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+
+    return name_slips.has_prefix(text)
 
 
 def _canonical(kind: Kind, value: str) -> Identifier:

@@ -145,7 +145,7 @@ LONG = ".".join(["a" * 61] * 4) + ".example"
         ({"commonName": "www.example.com\x00.evil.org"}, ("commonName",), "printable"),
         ({"commonName": ""}, ("commonName",), "1 to 64 printable"),
         ({"commonName": " www.example.com"}, ("commonName",), "remove the spaces around it"),
-        ({"commonName": "www.example.com."}, ("commonName",), "begins or ends with a dot"),
+        ({"commonName": "www.example.com."}, ("commonName",), "ends with a dot; write www.example.com"),
         ({"commonName": "a.*.example.com"}, ("commonName",), "has a wildcard that is not the whole first label"),
         ({"commonName": "xn--a.example"}, ("commonName",), "is not an A-label"),
         ({"commonName": "\ud800"}, ("commonName",), "1 to 64 printable"),

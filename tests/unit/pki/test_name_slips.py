@@ -1,0 +1,128 @@
+"""Tests of slips in names: each kind has its own reason and names what to write."""
+
+import subprocess
+import sys
+
+import pytest
+
+from evercert.pki import name_slips
+from evercert.pki.identifiers import parse
+
+WILDCARD = "has a wildcard that is not the whole first label"
+TOP_LEVEL = "has a wildcard for a whole top-level domain"
+NETWORK = "is a network (CIDR), not an address; write each address"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("DNS:www.example.com", "has the prefix 'DNS:'; write www.example.com"),
+        ("DNS: www.example.com", "has the prefix 'DNS:'; write www.example.com"),
+        ("DNS.1 = www.example.com", "has the prefix 'DNS.1 ='; write www.example.com"),
+        ("dNSName:www.example.com", "has the prefix 'dNSName:'; write www.example.com"),
+        ("DNS=*.example.com", "has the prefix 'DNS='; write *.example.com"),
+        ("IP:192.0.2.1", "has the prefix 'IP:'; write 192.0.2.1"),
+        ("IP Address:192.0.2.1", "has the prefix 'IP Address:'; write 192.0.2.1"),
+        ("IP:2001:db8::1", "has the prefix 'IP:'; write 2001:db8::1"),
+        ("ipAddress:192.0.2.1", "has the prefix 'ipAddress:'; write 192.0.2.1"),
+        ("subjectAltName=DNS:www.example.com", "has the prefix 'subjectAltName='; write www.example.com"),
+        ("DNS:a.example.com,IP:192.0.2.1", "write one item for each name: a.example.com, 192.0.2.1"),
+        ("EMAIL:ops@example.com", "has the prefix 'EMAIL:'; write ops@example.com"),
+        ("rfc822Name:ops@example.com", "has the prefix 'rfc822Name:'; write ops@example.com"),
+        ("URI:spiffe://example.org/web", "has the prefix 'URI:'; write spiffe://example.org/web"),
+        ("otherName:1.2.3;UTF8:x", "has the prefix 'otherName', a kind of name that evercert does not request"),
+        ("RID:1.2.3.4", "has the prefix 'RID', a kind of name that evercert does not request"),
+        ("mailto:ops@example.com", "is a URL (mailto:), not an e-mail address; write ops@example.com"),
+        ("MAILTO:ops@example.com?subject=x", "write ops@example.com"),
+        ("*.local", TOP_LEVEL),
+        ("*.com", TOP_LEVEL),
+        ("*", WILDCARD),
+        ("w*.example.com", WILDCARD),
+        ("a.*.example.com", WILDCARD),
+        ("*.*.example.com", WILDCARD),
+        ("*example.com", WILDCARD),
+        ("10.0.0.0/24", NETWORK),
+        ("10.0.0.7/24", NETWORK),
+        ("2001:db8::/32", NETWORK),
+        ("ip:192.0.2.0/24", NETWORK),
+        ("192.0.2.1/32", "has a prefix length (CIDR); write 192.0.2.1"),
+        ("2001:db8::1/128", "has a prefix length (CIDR); write 2001:db8::1"),
+        ("192.0.2.1-192.0.2.9", "is a range of addresses; write each address"),
+        ("192.0.2.1/web", "has a path or a prefix length; write 192.0.2.1"),
+        ("www.example.com:8443", "has a port (8443); write www.example.com"),
+        ("localhost:8443", "has a port (8443); write localhost"),
+        ("192.0.2.1:443", "has a port (443); write 192.0.2.1"),
+        ("[2001:db8::1]", "has brackets; write 2001:db8::1"),
+        ("[2001:db8::1]:443", "has brackets and a port; write 2001:db8::1"),
+        ("[192.0.2.1]", "has brackets; write 192.0.2.1"),
+        ("www.example.com/", "has a path; write www.example.com"),
+        ("www.example.com.", "ends with a dot; write www.example.com"),
+        (".example.com", "begins with a dot; write example.com, or *.example.com for the names directly below it"),
+        (" www.example.com", "around the name; write www.example.com"),
+        ("www.example.com ", "around the name; write www.example.com"),
+        ("www.example.com,", "around the name; write www.example.com"),
+        ("a.example.com, b.example.com", "is a list of names; write one item for each name"),
+        ("a.example.com b.example.com", "is a list of names; write one item for each name"),
+        ("www .example.com", "has a space or a list in a host; write one name without spaces"),
+        ('"www.example.com"', "has quotes in the value; write www.example.com"),
+        ("${DOMAIN}", "has a placeholder; was the document rendered?"),
+        ("{{ host }}.example.com", "has a placeholder; was the document rendered?"),
+        ("<your-domain>", "has a placeholder; was the document rendered?"),
+        ("fe80::1%eth0", "has a zone; write fe80::1"),
+        ("ops@example.com.", "is not an e-mail address: it ends with a dot; write ops@example.com"),
+        ("ops@example.com:25", "it has a port (25); write ops@example.com"),
+        ("ip:www.example.com", "it is a DNS name"),
+        ("dns:192.0.2.1", "it is an IP address; write ip:192.0.2.1"),
+        ("a..example.com", "it has an empty label"),
+        ("-a.example.com", "a label begins or ends with a hyphen"),
+        ("a" * 64 + ".example.com", "a label has 64 characters; the limit is 63"),
+        (".".join(["a" * 62] * 5), "it has 314 characters; the limit is 253"),
+        ("a+b.example.com", "a label has letters, digits, hyphens and underscores only"),
+    ],
+)
+def test_identifier_error_names_the_slip(text, told):
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert told in str(caught.value)
+    assert ("wildcard" in str(caught.value)) == ("*" in text and "wildcard" in told)
+
+
+@pytest.mark.parametrize("text", ["www.example.com", "*.example.com", "*.xn--a.example", "192.0.2.1", "2001:db8::1"])
+def test_find_ignores_names(text):
+    assert name_slips.find(text) is None
+
+
+@pytest.mark.parametrize("text", ["www.example.com.", "www.example.com:8443", "DNS:www.example.com", "[2001:db8::1]:1"])
+def test_find_means_a_valid_name(text):
+    slip = name_slips.find(text)
+    assert parse(slip.meant[0]).value in text
+
+
+def test_find_ignores_very_long_text():
+    assert name_slips.find("DNS:" + "a" * 2_000) is None
+
+
+def test_find_never_quotes_an_invalid_name():
+    """Messages and, from documents of the agent, requests contain the meant name."""
+    for text in (
+        "https://-a-/x",
+        "[::g:]",
+        "[1.2]",
+        "DNS:no name",
+        "a b:443",
+        "[::zz]",
+        "bad_-.example.com.",
+        "DNS:a.example.com,DNS:-",
+    ):
+        slip = name_slips.find(text)
+        assert slip is None or all(map(name_slips.is_name, slip.meant))
+
+
+def test_name_slips_are_loaded_lazily():
+    code = (
+        "import sys; from evercert.pki.attributes import Attributes;"
+        "Attributes.model_validate({'common-name': 'www.example.com', 'alt-names': ['spiffe://a/b', '192.0.2.1']});"
+        "print('evercert.pki.name_slips' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
