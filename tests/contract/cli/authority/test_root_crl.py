@@ -119,6 +119,24 @@ def test_crl_revokes_every_certificate_of_a_ca(
     assert {one.serial_number: one.revocation_date_utc for one in again} == dates  # later lists keep them
 
 
+def test_revoked_ca_is_neither_enabled_nor_renewed(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    fine(command("ca", "crl", "--revoke", "issuing-ec", "--yes", "--json"))
+    before = estate.ca_named("issuing-ec")
+    for action in (("enable",), ("renew", "--yes")):
+        done = command("ca", action[0], "issuing-ec", *action[1:])
+        refused(done, "run evercert authority init --issuing NAME=EC_prime256v1 to create a CA with a new key")
+        assert "CA issuing-ec was revoked on 20" in done[2]
+    assert estate.ca_named("issuing-ec") == before
+    assert not fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
+
+
+def test_other_ca_is_enabled_beside_a_revoked_one(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+    fine(command("ca", "crl", "--revoke", "issuing-ec", "--yes", "--json"))
+    fine(command("ca", "disable", "issuing-rsa", "--json"))
+    assert fine(command("ca", "enable", "issuing-rsa", "--json"))["changed"]
+    fine(command("ca", "renew", "issuing-rsa", "--yes", "--json"))
+
+
 def test_crl_refuses_cas_that_it_cannot_name(command: Command, cas: list[Any]) -> None:
     refused(command("ca", "crl", "--revoke", "root", "--yes"), "not certified by this authority's own root")
     refused(command("ca", "crl", "--revoke", "other", "--yes"), "unknown CA 'other'")

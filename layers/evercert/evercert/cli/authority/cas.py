@@ -127,7 +127,7 @@ def renew(
     as_json: Json = False,
 ) -> None:
     """Sign a new certificate for a CA's existing key. A renewed root must be distributed to everyone who trusts it."""
-    from evercert.cli.authority import ceremony  # noqa: PLC0415
+    from evercert.cli.authority import ceremony, root_crl  # noqa: PLC0415
 
     authority = open_authority(stack, region)
     ca, span = (
@@ -147,6 +147,7 @@ def renew(
             raise BadInput(
                 [f"CA {name} is certified by an external CA: run evercert authority ca csr {name}, then ca import"]
             )
+        root_crl.require_unrevoked(ca, root, authority.certificates)
         ca = ceremony.renew_issuing(context, ca, root, subject, span)
     crls.renew_root(authority, context, always=True)
     if as_json:
@@ -188,7 +189,7 @@ def crl(
 
 @app.command()
 def enable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Let a disabled CA sign certificates again."""
+    """Let a disabled CA sign certificates again, unless it was revoked."""
     _set_status(name, "active", stack, region, as_json=as_json)
 
 
@@ -199,12 +200,16 @@ def disable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_
 
 
 def _set_status(name: str, status: str, stack: str, region: str | None, *, as_json: bool) -> None:
-    estate = open_authority(stack, region).estate
-    ca = ca_named(estate, name)
+    authority = open_authority(stack, region)
+    estate, ca = authority.estate, ca_named(authority.estate, name)
     if ca.kind == "root":
         raise BadInput(["cannot enable or disable the root: no function signs with it; disable its key in KMS"])
     if not ca.installed:
         raise BadInput([f"CA {name} has no certificate yet, so it signs nothing"])
+    if status == "active":
+        from evercert.cli.authority.root_crl import require_unrevoked  # noqa: PLC0415 (AWS's library is slow to load)
+
+        require_unrevoked(ca, estate.ca(ca.parent or ""), authority.certificates)
     if changed := ca.status != status:
         estate.write(ca.model_copy(update={"status": status}))
     if as_json:

@@ -15,6 +15,7 @@ from evercert.authority.ca.kms_key import kms_private_key
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.cli.authority.ceremony import ROOT, CeremonyContext, public_key
+from evercert.cli.files import BadInput
 from evercert.errors import Misconfigured, Rejected
 
 VALIDITY = timedelta(days=365)
@@ -53,6 +54,17 @@ def entries_of(ca: CA, context: CeremonyContext, reason: str | None) -> Sequence
     """Return an entry for each certificate of an issuing CA."""
     at = context.now.replace(microsecond=0) - BACKDATED  # not later than thisUpdate of the list
     return [Revoked(one.x509.serial_number, at, reason) for one in ca.installed]
+
+
+def require_unrevoked(ca: CA, root: CA | None, certificates: DynamoDBCertificates) -> None:
+    """Raise BadInput if the root's list names a certificate of the CA: its key must not be trusted again."""
+    serials = {one.x509.serial_number for one in ca.installed}
+    listed = () if root is None else current_crl(certificates, root) or ()
+    if entry := next((one for one in map(parse_entry, listed) if one.serial_number in serials), None):
+        why = f"CA {ca.name} was revoked on {entry.at:%Y-%m-%d}: clients refuse its certificates"
+        raise BadInput(
+            [f"{why}; run evercert authority init --issuing NAME={ca.algorithm} to create a CA with a new key"]
+        )
 
 
 def current_crl(certificates: DynamoDBCertificates, root: CA) -> x509.CertificateRevocationList | None:
