@@ -140,7 +140,7 @@ ANSWERS: dict[str, Schema] = {
         message=TEXT,
     ),
     "Renewed": {
-        **fields(**_PARTS, certificateRequestId=ID),
+        **fields(("message",), **_PARTS, certificateRequestId=ID, message=TEXT),
         "description": "While the request is pending, only its id is set: poll the request",
     },
     "Bundle": fields(certificate=TEXT, certificateChain=or_null(TEXT), privateKey=or_null(TEXT), serialNumber=TEXT),

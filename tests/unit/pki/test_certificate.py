@@ -176,10 +176,27 @@ def test_misfits_report_missing_usages(asked, answered, told):
             leaf(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])),
             id="more purposes than wanted",
         ),
+        pytest.param(
+            {"key-usages": ["digital_signature", "key_encipherment"]},
+            leaf(usage(digital_signature=True)),
+            id="a usage that the key cannot have",
+        ),
     ],
 )
 def test_misfits_accept_requested_usages(asked, answered):
     assert fit(answered, ISSUING, asked=asking(**asked)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("ECDSA-SHA256", []),
+        ("ECDSA-SHA512", ["it is signed with ECDSA-SHA256; requested was ECDSA-SHA512"]),
+        ("RSA-SHA256", []),
+    ],
+)
+def test_misfits_leave_the_signature_to_the_key_of_the_ca(asked, told):
+    assert fit(leaf(), ISSUING, asked=asking(**{"signature-algorithm": asked})) == told
 
 
 SUBJECT = {"organization": "Muster GmbH", "organizational-unit": "Web", "domain-components": ["example", "com"]}

@@ -120,6 +120,13 @@ def test_only_time_stamping_is_critical(purpose):
     assert usage_extensions((), ()) == []
 
 
+def test_impossible_names_every_usage():
+    assert impossible(["key_encipherment", "decipher_only"], "EC_prime256v1") == (
+        "key_encipherment with EC_prime256v1: EC keys do not encrypt (RFC 5480 §3, RFC 8813 §3); "
+        "decipher_only: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"
+    )
+
+
 @pytest.mark.parametrize("usage", [*KEY_USAGES])
 def test_key_usages_round_trip(usage):
     asked = ("key_agreement", usage) if usage in ("encipher_only", "decipher_only") else (usage,)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from evercert.pki import common_name
+from evercert.pki.algorithms import algorithm_of
 from evercert.pki.attributes import Attributes, SignatureAlgorithm
 from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
@@ -21,7 +22,7 @@ from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.path.builder import is_self_signed
 from evercert.pki.path.fields import Fields
 from evercert.pki.subject import differences
-from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard
+from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard, without_impossible
 from evercert.schema import printable
 
 MAX_CERTIFICATES = 50  # in one answer, extra ones included; a path has at most twelve
@@ -180,7 +181,7 @@ def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, p
     if attributes is not None:
         found += _unasked(chain, attributes)
     usual = TLS_SERVER if attributes is not None and not profiled else ((), ())
-    return found + _usage_misfits(chain.fields, attributes, usual)
+    return found + _usage_misfits(chain, attributes, usual)
 
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
@@ -195,9 +196,14 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     if wrong := differences(chain.fields.subject_der, attributes):
         found.append(f"its subject does not have the requested {', '.join(wrong)}")
     wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
-    if wanted is not None and signed != wanted:
+    if wanted is not None and signed != wanted and (signed is None or _signs(signed) == _signs(wanted)):
         found.append(f"it is signed with {signed or 'another algorithm'}; requested was {wanted}")
     return found
+
+
+def _signs(algorithm: SignatureAlgorithm) -> str:
+    """Return the part of a signature algorithm that the key of the CA decides: `RSA` or `ECDSA`."""
+    return algorithm.partition("-")[0]
 
 
 def _has_names(chain: Chain, attributes: Attributes) -> bool:
@@ -215,14 +221,16 @@ TLS_SERVER: tuple[tuple[str, ...], tuple[str, ...]] = ("digital_signature",), ("
 
 
 def _usage_misfits(
-    leaf: Fields, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
+    chain: Chain, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> list[str]:
-    """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12).
+    """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12); one that the key cannot have is not missing.
 
     An absent extension allows every usage, but is accepted only if no usage was requested.
     """
-    found = []
+    found, leaf, algorithm = [], chain.fields, algorithm_of(chain.public_key)
     asked, asked_extended = (attributes.key_usages, attributes.extended_key_usages) if attributes else ((), ())
+    if algorithm is not None:
+        asked = tuple(without_impossible(asked, algorithm))
     if leaf.key_usage is not None or asked:
         present = [usage for usage, bit in KEY_USAGE_BITS.items() if bit in (leaf.key_usage or ())]
         found += _lacking("key usage", asked or usual[0], present)

@@ -97,14 +97,16 @@ ExtendedKeyUsages = Annotated[
 def impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> str | None:
     """Return why a key of this algorithm cannot have these usages, with the rule; None if it can."""
     never, rule = _IMPOSSIBLE[family(algorithm)]
+    problems = []
     if wrong := [usage for usage in usages if usage in never]:
-        return f"{', '.join(wrong)} with {algorithm}: {rule}"
-    restrictions = [usage for usage in RESTRICTIONS if usage in usages]
+        problems.append(f"{', '.join(wrong)} with {algorithm}: {rule}")
+    restrictions = [usage for usage in RESTRICTIONS if usage in usages and usage not in never]
     if restrictions and "key_agreement" not in usages:
-        return f"{', '.join(restrictions)}: has no meaning without key_agreement (RFC 5280 §4.2.1.3)"
-    if len(restrictions) > 1:
-        return f"{', '.join(restrictions)}: each excludes the other (RFC 5280 §4.2.1.3); request one or neither"
-    return None
+        problems.append(f"{', '.join(restrictions)}: has no meaning without key_agreement (RFC 5280 §4.2.1.3)")
+    elif len(restrictions) > 1:
+        each = f"{', '.join(restrictions)}: each excludes the other"
+        problems.append(f"{each} (RFC 5280 §4.2.1.3); request one or neither")
+    return "; ".join(problems) or None
 
 
 def without_impossible(usages: Collection[KeyUsage], algorithm: KeyAlgorithm) -> list[KeyUsage]:

@@ -168,3 +168,19 @@ def test_find_violations_reports_all():
 def test_violation_escapes_client_values():
     (violations,) = found(subject(denied=["*"]), common_name="a\u202eb")
     assert "\u202e" not in violations
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "requested", "violations"),
+    [
+        ("EC_prime256v1", KU, []),
+        ("EC_prime256v1", (*KU, "key_encipherment"), []),
+        ("RSA_2048", KU, ["Missing required key usages: key_encipherment"]),
+        (None, KU, ["Missing required key usages: key_encipherment"]),
+        ("EC_prime256v1", ("key_agreement",), ["Missing required key usages: digital_signature", "Invalid key usages: key_agreement"]),
+    ],
+)  # fmt: skip
+def test_required_usages_are_those_that_the_key_can_have(algorithm, requested, violations):
+    policy = Policy.model_validate({"key-usages": {"required": [*KU, "key_encipherment"]}})
+    request = EffectiveRequest.of(RequestedFields(key_usages=requested))
+    assert find_violations(request, policy, NOW, algorithm) == violations

@@ -17,6 +17,7 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.enrollment import idempotency_token, request_digest
 from evercert.authority.registration.access import Access
+from evercert.authority.registration.adjustments import notes_message
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
@@ -62,7 +63,7 @@ class Renewals:
         if not same or (request.status == "issued" and known is None and not request.supplied_csr):
             self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it
             raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
-        return self._response(request)
+        return self._response(request, body.requested)
 
     def _request(
         self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, content_digest: str
@@ -74,7 +75,7 @@ class Renewals:
             identity.id, old.application, old.project, body.remove_roots, old.metadata, content_digest, renews=old.id
         )
         wanted = EffectiveRequest.of(self._merged_fields(old, profile, body, csr, private_key))
-        if body.requested or _changed(old, wanted):
+        if body.requested or _changed(old, wanted.for_key(wanted.key_algorithm)):
             self.access.require_own(identity, old, "edit", "certificates")
         return self.builder.request(requester, profile, wanted, csr, private_key)
 
@@ -136,7 +137,7 @@ class Renewals:
             whole |= {"not_after": begin + requested_lifetime(old)} if begin else {"ttl": requested_lifetime(old)}
         return cast("RequestedFields", whole)
 
-    def _response(self, request: RequestRecord) -> dict[str, Any]:
+    def _response(self, request: RequestRecord, requested: RequestedFields) -> dict[str, Any]:
         """Return the renewed certificate without its private key, like the Infisical API.
 
         Clients read the key from the bundle, from private-key or from the request.
@@ -150,6 +151,7 @@ class Renewals:
         return {
             **response_bodies.issued_certificate(found, remove_roots=request.remove_roots),
             "certificateRequestId": request.id,
+            **notes_message(requested, found),
         }
 
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from pydantic.alias_generators import to_camel
 
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.algorithms import algorithm_of
-from evercert.pki.certificate import to_pem
+from evercert.pki.certificate import signature_algorithm, to_pem
 from evercert.pki.path.builder import is_self_signed
 from evercert.timestamps import to_text
 
@@ -99,7 +98,7 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "projectId": record.project,
         "applicationId": record.application,
         "keyAlgorithm": algorithm_of(signed.public_key()),
-        "signatureAlgorithm": _signature_algorithm(signed),
+        "signatureAlgorithm": signature_algorithm(signed),
         **_subject_fields(leaf),
         "friendlyName": common_name(leaf),
         "renewedByCertificateId": record.renewed_by,
@@ -111,16 +110,6 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
     if record.revoked_at is not None:
         found |= {"revokedAt": to_text(record.revoked_at), "revocationReason": record.reason}
     return found
-
-
-def _signature_algorithm(signed: x509.Certificate) -> str | None:
-    """Return the algorithm in the notation of requests, such as ECDSA-SHA256."""
-    algorithm = signed.signature_hash_algorithm
-    if algorithm is None:
-        return None
-    rsa = isinstance(signed.signature_algorithm_parameters, padding.AsymmetricPadding)
-    signs = "RSA" if rsa else "ECDSA"
-    return f"{signs}-{algorithm.name.upper()}"
 
 
 def _subject_fields(leaf: Leaf) -> dict[str, str | None]:

@@ -18,7 +18,9 @@ from evercert.authority.policy.policy import (
     ValueRule,
 )
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
+from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.identifiers import Kind
+from evercert.pki.usages import KEY_USAGES, without_impossible
 from evercert.schema import printable
 
 __all__ = ["find_violations", "refuse"]
@@ -35,15 +37,17 @@ _SUBJECT: dict[SubjectField, SubjectType] = {
 _NAMES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address", "email": "email", "uri": "uri"}
 
 
-def find_violations(request: EffectiveRequest, policy: Policy, now: datetime) -> list[str]:
-    """Return every violation; empty if the policy allows the request.
+def find_violations(
+    request: EffectiveRequest, policy: Policy, now: datetime, algorithm: KeyAlgorithm | None = None
+) -> list[str]:
+    """Return every violation; empty if the policy allows the request. `algorithm` is that of the certificate's key.
 
     Fields that no certificate of this authority can have are checked by `EffectiveRequest.leaf`, not here.
     """
     return [
         *_subject(request, policy),
         *_names(request, policy),
-        *_usages("key usages", request.key_usages, policy.key_usages),
+        *_key_usages(request, policy.key_usages, algorithm),
         *_usages("extended key usages", request.extended_key_usages, policy.extended_key_usages),
         *_algorithms(request, policy),
         *_validity(request, policy, now),
@@ -117,6 +121,18 @@ def _not_allowed(rule: ValueRule, value: str) -> str:
     if any("*" in pattern for pattern in known):
         return f"{rule.type} value '{shown}' does not match allowed patterns: {', '.join(known)}"
     return f"{rule.type} value '{shown}' is not in allowed values list"
+
+
+def _key_usages(request: EffectiveRequest, rule: KeyUsageRule | None, algorithm: KeyAlgorithm | None) -> Iterator[str]:
+    """Yield violations of key usages; a required usage that the key cannot have may be missing.
+
+    Certificates leave it out, and a renewal requests what the certificate has.
+    """
+    if rule is not None and rule.required and algorithm is not None:
+        never = {use for use in KEY_USAGES if use not in without_impossible(("key_agreement", use), algorithm)}
+        required = [one for one in rule.required if one not in never or one in request.key_usages]
+        rule = rule.model_copy(update={"required": required})
+    yield from _usages("key usages", request.key_usages, rule)
 
 
 def _usages(what: str, requested: Sequence[str], rule: KeyUsageRule | ExtendedKeyUsageRule | None) -> Iterator[str]:

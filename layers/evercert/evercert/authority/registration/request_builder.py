@@ -16,6 +16,8 @@ from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
+from evercert.authority.policy.policy import ANY
+from evercert.authority.registration.adjustments import choose_signature, hash_of_signature
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
@@ -23,7 +25,6 @@ from evercert.authority.requests.requested_fields import Metadata
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
-from evercert.pki.usages import impossible
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Requester:
     metadata: Metadata
     content_digest: str  # of the request body
     renews: str | None = None
+    exact: bool = False  # refuse the request rather than sign with another hash
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,16 @@ class RequestBuilder:
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
             raise bad_request("Self-signed certificates are not supported for CSR signing")
-        wanted = _with_host_of_common_name(wanted, profile, now)
-        if problems := evaluation.find_violations(wanted, profile.policy, now):
-            raise refuse(problems)
-        leaf = wanted.leaf(now)
         cas = self._cas(profile)
         algorithm = _algorithm(cas, wanted, supplied, key)
-        if why := impossible(leaf.key_usages, algorithm):
-            raise bad_request(f"keyUsages: {why}")
+        wanted = _with_host_of_common_name(wanted, profile, now, algorithm)
+        if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
+            raise refuse(problems)
+        leaf = wanted.for_key(algorithm).leaf(now)
         ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
         if ca is not None:
             _require_usable(ca, leaf, now)
+        leaf = _with_possible_signature(leaf, wanted, profile, algorithm, None if requester.exact else ca)
         request_key = _Key.of(supplied, key, algorithm)
         if ca is not None:
             _require_within_ceiling(ca, leaf, request_key.public, now)
@@ -131,7 +132,9 @@ class RequestBuilder:
         return [named[name] for name in profile.cas]
 
 
-def _with_host_of_common_name(wanted: EffectiveRequest, profile: Profile, now: datetime) -> EffectiveRequest:
+def _with_host_of_common_name(
+    wanted: EffectiveRequest, profile: Profile, now: datetime, algorithm: KeyAlgorithm
+) -> EffectiveRequest:
     """Add a host in the common name to the alternative names of a certificate that servers can use.
 
     Without any extended key usage (every purpose is allowed) only if the policy permits the name.
@@ -139,8 +142,26 @@ def _with_host_of_common_name(wanted: EffectiveRequest, profile: Profile, now: d
     named = wanted.named()
     if wanted.serves:
         return named
-    allowed = not wanted.extended_key_usages and not evaluation.find_violations(named, profile.policy, now)
+    allowed = not wanted.extended_key_usages and not evaluation.find_violations(named, profile.policy, now, algorithm)
     return named if allowed else wanted
+
+
+def _with_possible_signature(
+    leaf: Leaf, wanted: EffectiveRequest, profile: Profile, algorithm: KeyAlgorithm, ca: CA | None
+) -> Leaf:
+    """Let the CA choose the signature algorithm, within the policy, if its key cannot make the requested one.
+
+    Without a CA, only the family of the key limits it.
+    """
+    requested, rules = wanted.signature_algorithm, profile.policy.algorithms
+    if requested is None:
+        return leaf
+    key = ca.current.x509.public_key() if ca is not None else None
+    listed = (rules.signature if rules else None) or ()
+    found = choose_signature(requested, family(algorithm), key, None if ANY in listed else listed)
+    if found is None:
+        raise refuse([f"the CA's key cannot make the signature {requested}, and the policy allows no other"])
+    return leaf.model_copy(update={"hash": hash_of_signature(found)})
 
 
 def _algorithm(

@@ -14,9 +14,8 @@ from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import ExtendedKeyUsageWord, KeyUsageWord, RequestedFields
 from evercert.errors import Misconfigured
-from evercert.pki.algorithms import KeyAlgorithm, family
+from evercert.pki.algorithms import family
 from evercert.pki.attributes import SignatureAlgorithm
-from evercert.pki.usages import KEY_USAGES, impossible
 from evercert.schema import first_problem
 
 # Fields that a CSR fixes. The body decides on usages and the lifetime.
@@ -110,15 +109,5 @@ def apply_defaults(requested: RequestedFields, default: RequestedFields) -> Requ
     if mismatched and "signature_algorithm" not in requested:
         del found["signature_algorithm"]
     if "key_usages" not in requested:
-        usages = [
-            word for word in found.get("key_usages") or () if word not in KEY_USAGES or _is_possible(word, algorithm)
-        ]
-        found["key_usages"] = tuple(usages)
+        found["key_usages"] = EffectiveRequest.of(cast("RequestedFields", found)).for_key(algorithm).key_usages
     return cast("RequestedFields", found)
-
-
-def _is_possible(usage: KeyUsageWord, algorithm: KeyAlgorithm) -> bool:
-    known = [word for word in KEY_USAGES if word == usage]
-    if usage in {"encipher_only", "decipher_only"}:  # meaningless without key_agreement
-        known.append("key_agreement")
-    return impossible(known, algorithm) is None

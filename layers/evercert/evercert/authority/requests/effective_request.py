@@ -16,15 +16,14 @@ from evercert.authority.requests.requested_fields import (
     RequestedFields,
 )
 from evercert.pki import common_name, uris
-from evercert.pki.algorithms import KeyAlgorithm, family
+from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import SignatureAlgorithm
 from evercert.pki.identifiers import Identifier
-from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, impossible, purpose_conflict
+from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, purpose_conflict, without_impossible
 
 BACKDATED = timedelta(minutes=5)  # for clients whose clocks are slow
 _EARLIEST = timedelta(seconds=30)  # tolerance for a notBefore exactly five minutes ago
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)  # the last year of RFC 5280 §4.1.2.5
-_SIGNS = {"RSA": "RSA", "EC": "ECDSA"}
 
 
 def refuse(problems: Sequence[str]) -> Refusal:
@@ -89,6 +88,14 @@ class EffectiveRequest:
             return self
         return replace(self, names=tuple(sorted({*self.names, found})))
 
+    def for_key(self, algorithm: KeyAlgorithm | None) -> EffectiveRequest:
+        """Return the request without key usages that a key of this algorithm cannot have; those of a CA remain."""
+        if algorithm is None:
+            return self
+        possible = without_impossible([word for word in KEY_USAGES if word in self.key_usages], algorithm)
+        kept = tuple(word for word in self.key_usages if word in possible or word not in KEY_USAGES)
+        return replace(self, key_usages=kept)
+
     def span(self, now: datetime) -> timedelta | None:
         """Return the requested validity period, or None if the request has neither ttl nor notAfter."""
         if self.ttl is not None:
@@ -144,18 +151,8 @@ class EffectiveRequest:
             yield f"extendedKeyUsages: {', '.join(unspecific)}: name the purposes"
         if conflict := purpose_conflict(self.extended_key_usages):
             yield f"extendedKeyUsages: {conflict}"
-        if self.key_algorithm is not None:
-            usages = tuple(word for word in KEY_USAGES if word in self.key_usages)
-            if why := impossible(usages, self.key_algorithm):
-                yield f"keyUsages: {why}"
-            signs = _SIGNS.get(family(self.key_algorithm))
-            if signs is None:
-                yield f"keyAlgorithm: unsupported {self.key_algorithm}: no CA of this authority signs it"
-            elif self.signature_algorithm is not None and not self.signature_algorithm.startswith(f"{signs}-"):
-                yield (
-                    f"signatureAlgorithm: {self.signature_algorithm} does not match the CA for {self.key_algorithm}, "
-                    f"which signs with {signs}"
-                )
+        if self.key_algorithm == "Ed25519":
+            yield f"keyAlgorithm: unsupported {self.key_algorithm}: no CA of this authority signs it"
         yield from self._unusable_names()
 
     def _unusable_names(self) -> Iterator[str]:
