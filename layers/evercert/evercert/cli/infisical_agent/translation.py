@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evercert.cli.infisical_agent import names, rules
+from evercert.cli.infisical_agent import names, requested_names, rules
 from evercert.cli.infisical_agent.auth import Auth, Login
 from evercert.cli.infisical_agent.entries import Entry, Notes
 from evercert.cli.infisical_agent.form import DOCUMENT, Form
@@ -68,6 +68,7 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     reported = {problem.path for problem in form.problems}
     gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in reported))
     entries = clean.get("certificates") or []
+    requested_names.correct(entries, form.places, notes)
     gathered.problems += rules.of_document(clean, gathered.refused)
     damaged = {problem.path[1] for problem in form.problems if len(problem.path) > 1}
     for number, entry in enumerate(entries):
