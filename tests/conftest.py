@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
 from tests.tools.local_stack import Emulator, emulator
-from tests.tools.peers import REFUSED
+from tests.tools.peers import REFUSED, REQUIRED
 
 # A busy machine generates inputs slowly, and a timed check says nothing about the code.
 settings.register_profile("evercert", suppress_health_check=[HealthCheck.too_slow])
@@ -64,5 +64,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("peer"):
         program = marker.args[0]
         if shutil.which(program, path=path) is None:
-            required = os.environ.get("EVERCERT_PEERS") == "required" and program not in REFUSED
-            (pytest.fail if required else pytest.skip)(f"{program} is not installed")
+            (pytest.fail if REQUIRED and program not in REFUSED else pytest.skip)(f"{program} is not installed")
