@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from math import gcd, isqrt, prod
 
-MAX_EXPONENT = 2**31 - 1  # Go and Windows cannot parse a larger one
-_MIN_EXPONENT = 3
+_MIN_EXPONENT, _MAX_EXPONENT = 3, 2**31 - 1  # Go and Windows cannot parse a larger one
 _SMALL = 752  # CA/Browser Forum BR §6.1.6: no factor below it
 _FERMAT_ROUNDS = 100  # BR §6.1.1.3: a modulus factored within 100 rounds has primes too close together
 _MODULUS = 2**4 * 3**2 * 5 * 7  # only one in 26 residues is a square, which makes a cheap first test
@@ -16,7 +15,7 @@ _ROCA_GENERATOR, _ROCA_LAST_PRIME = 65_537, 167
 
 def rsa_weakness(modulus: int, exponent: int) -> str | None:
     """Return why an RSA key must not be certified, or None."""
-    if exponent < _MIN_EXPONENT or exponent % 2 == 0 or exponent > MAX_EXPONENT:
+    if not is_valid_exponent(exponent):
         return "weak RSA key: exponent must be odd, from 3 to 2^31-1; create a key with the exponent 65537"
     if modulus <= 0 or gcd(modulus, _small_primes()) != 1:
         return "weak RSA key: modulus has a small factor; create a new key"
@@ -25,6 +24,11 @@ def rsa_weakness(modulus: int, exponent: int) -> str | None:
     if has_roca_fingerprint(modulus):
         return "weak RSA key: ROCA (CVE-2017-15361); create a new key, outside the chip that made this one"
     return None
+
+
+def is_valid_exponent(exponent: int) -> bool:
+    """Return whether peers accept an RSA exponent."""
+    return _MIN_EXPONENT <= exponent <= _MAX_EXPONENT and exponent % 2 == 1
 
 
 def has_roca_fingerprint(modulus: int) -> bool:

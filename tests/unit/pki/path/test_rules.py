@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.rules import anchor_faults, ca_faults, common_faults, leaf_faults
@@ -124,6 +125,13 @@ def test_anchor_faults_name_an_anchor_that_is_no_ca() -> None:
 @pytest.mark.parametrize("anchor", [False, True])
 def test_common_faults_name_weak_keys(key: Any, text: str, anchor: bool) -> None:
     assert has(common(issue("CA", ROOT, key=key), anchor=anchor), text)
+
+
+def test_common_faults_name_an_invalid_exponent() -> None:
+    numbers = private_key("RSA_2048").public_key().public_numbers()
+    for exponent, has_fault in ((3, False), (2**31 - 1, False), (2**31 + 1, True)):
+        key = SimpleNamespace(public_key=rsa.RSAPublicNumbers(exponent, numbers.n).public_key)
+        assert has(common(leaf(ROOT, key=key)), "its RSA key has an invalid exponent") is has_fault
 
 
 def test_common_faults_accept_strong_keys() -> None:

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     from evercert.cli.authority.connection import AuthorityConnection
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the CA, such as issuing-ec.")]
-CommonName = Annotated[
-    str | None,
-    typer.Option(
-        help="Prefix of the CAs' common names. Default: the prefix of the existing root, or the stack's name."
-    ),
-]
-Organization = Annotated[str | None, typer.Option(help="Organization of the CAs. Default: that of the existing root.")]
-CsrOrganization = Annotated[str | None, typer.Option(help="Organization of the CA.")]
 app = typer.Typer(no_args_is_help=True, help="Manage CAs: certificates and status.")
 
 
@@ -73,7 +65,7 @@ def csr(
     common_name: Annotated[
         str | None, typer.Option(help="Common name. Default: the current one, or the stack's and the CA's name.")
     ] = None,
-    organization: CsrOrganization = None,
+    organization: Annotated[str | None, typer.Option(help="Organization of the CA.")] = None,
     stack: Stack = "evercert",
     region: Region = None,
 ) -> None:
@@ -134,8 +126,7 @@ def renew(
         ca_named(authority.estate, name),
         arguments.span(validity or ("20y" if name == ceremony.ROOT else "5y"), "--validity"),
     )
-    if not ca.installed:
-        raise BadInput([f"CA {name} has no certificate yet: run evercert authority init to resume where it stopped"])
+    _require_certificate(ca)
     subject, context = ca.current.x509.subject, ceremony_context(authority, quiet=as_json)
     if ca.kind == "root":
         if not yes:
@@ -170,8 +161,7 @@ def crl(
 
     authority = open_authority(stack, region)
     root, context = ca_named(authority.estate, ceremony.ROOT), ceremony_context(authority, quiet=as_json)
-    if not root.installed:
-        raise BadInput(["CA root has no certificate yet: run evercert authority init to resume where it stopped"])
+    _require_certificate(root)
     entries: Sequence[Revoked] = ()
     if revoke is not None:
         ca = ca_named(authority.estate, revoke)
@@ -216,6 +206,11 @@ def _set_status(name: str, status: str, stack: str, region: str | None, *, as_js
         terminal.print_json({"name": name, "status": status, "changed": changed})
         return
     terminal.out.print(f"CA {name} is {status}" if changed else f"CA {name} was {status} already")
+
+
+def _require_certificate(ca: CA) -> None:
+    if not ca.installed:
+        raise BadInput([f"CA {ca.name} has no certificate yet: run evercert authority init to resume where it stopped"])
 
 
 def _externally_certified(authority: AuthorityConnection, name: str) -> CA:

@@ -11,7 +11,6 @@ import typer
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import crls, show
 from evercert.cli.authority.arguments import parse_issuing
-from evercert.cli.authority.cas import CommonName, Organization
 from evercert.cli.authority.lazy import ceremony_context, open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
@@ -22,6 +21,13 @@ if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import InitOptions
     from evercert.pki.algorithms import KeyAlgorithm
 
+CommonName = Annotated[
+    str | None,
+    typer.Option(
+        help="Prefix of the CAs' common names. Default: the prefix of the existing root, or the stack's name."
+    ),
+]
+Organization = Annotated[str | None, typer.Option(help="Organization of the CAs. Default: that of the existing root.")]
 NoRoot = Annotated[
     bool,
     typer.Option("--no-root", help="Create issuing keys only, for an external CA to certify (ca csr, ca import)."),

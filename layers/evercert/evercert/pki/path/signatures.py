@@ -7,8 +7,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
+from evercert.pki.weak_keys import is_valid_exponent
+
 MIN_RSA_BITS, MAX_RSA_BITS, MIN_CURVE_BITS = 2048, 16_384, 224
-MIN_EXPONENT, MAX_EXPONENT = 3, 2**31 - 1  # Go parses no larger one
 _BROKEN = (hashes.MD5, hashes.SHA1)
 
 
@@ -56,9 +57,7 @@ def key_fault(certificate: x509.Certificate) -> str | None:
 def _rsa_fault(key: rsa.RSAPublicKey) -> str | None:
     if key.key_size < MIN_RSA_BITS:
         return f"its RSA key has {key.key_size} bits: at least {MIN_RSA_BITS} are required"
-    exponent = key.public_numbers().e
-    valid = MIN_EXPONENT <= exponent <= MAX_EXPONENT and exponent % 2
-    return None if valid else "its RSA key has an invalid exponent"
+    return None if is_valid_exponent(key.public_numbers().e) else "its RSA key has an invalid exponent"
 
 
 def digest_fault(certificate: x509.Certificate) -> str | None:
