@@ -15,7 +15,7 @@ from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.lambda_clock import now
 from evercert.aws.sqs import SQSQueue
-from evercert.issuance.metrics import of_tick
+from evercert.issuance.metrics import tick_metrics
 from evercert.issuance.settings import CheckerSettings
 from evercert.scheduling.checker import check
 from evercert.scheduling.sweeper import sweep
@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info({"outcome": "checked", **asdict(tick), "soonest_expiry": soonest})
     metrics = Metrics(namespace="evercert", service="checker")
     metrics.add_dimension("stack", settings.stack)
-    for name, unit, value in of_tick(tick, soonest, now()):
+    for name, unit, value in tick_metrics(tick, soonest, now()):
         metrics.add_metric(name, unit, value)
     metrics.flush_metrics()
     return asdict(tick)

@@ -22,7 +22,7 @@ from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
-from evercert.issuance.metrics import of_report
+from evercert.issuance.metrics import report_metrics
 from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuance.settings import IssuerSettings
@@ -63,7 +63,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def _count(report: RunReport) -> None:
     """Send the metrics of a report; the certificate is not a dimension, because that would dominate the cost."""
-    for name, unit, value, more in of_report(report):
+    for name, unit, value, more in report_metrics(report):
         metrics = Metrics(namespace="evercert", service="issuer")
         metrics.add_dimension("stack", os.environ["STACK_NAME"])
         for dimension, word in more.items():

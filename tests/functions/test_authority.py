@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from evercert.authority.infisical_api.settings import AuthoritySettings
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
@@ -66,8 +66,8 @@ def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setti
 
     identity, secret = setting.identity()
     profile, application = setting.profile(), setting.application("shop-app", "shop", "tls-server")
-    estate = AuthorityEstate(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
-    estate.write(*setting.cas.values(), profile, application, identity)
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    configuration.write(*setting.cas.values(), profile, application, identity)
     login = {"clientId": identity.universal.client_id if identity.universal else "", "clientSecret": secret}
     status, said = call(front, context, "POST", "/api/v1/auth/universal-auth/login", login)
     assert status == 200

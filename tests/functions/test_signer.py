@@ -16,7 +16,7 @@ from cryptography import x509
 from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.signing_orders import CrlOrder
 from evercert.authority.signer.wire_format import decode_answer, encode_crl, encode_leaf
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.identifiers import parse
 from tests.doubles.authority.ceremony import Ceremony, order
@@ -42,7 +42,7 @@ def ceremony(world: World, monkeypatch: pytest.MonkeyPatch) -> Ceremony:
     monkeypatch.setenv("AUTHORITY_LEDGER", world.ledger)
     monkeypatch.setenv("AUTHORITY_ADDRESS", "https://ca.example.com")
     made = Ceremony(now=datetime.now(UTC), kms=EmulatedKMS(world.operator.kms))
-    AuthorityEstate(world.operator.dynamodb, configuration).write(made.root, made.issuing)
+    ConfigurationWriter(world.operator.dynamodb, configuration).write(made.root, made.issuing)
     return made
 
 

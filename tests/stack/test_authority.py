@@ -31,7 +31,7 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Ready:
-    """An authority that is set up, and the name of the issuer's role."""
+    """An authority that is set up, and the name of the issuer function's role."""
 
     stack: Stack
     found: LocalAuthority

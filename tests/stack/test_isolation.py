@@ -95,7 +95,7 @@ def broken(stack: Stack, mark: str) -> dict[str, Broken]:
         "secret-elsewhere": Broken("misconfigured", "lacks a permission", to(secret=f"production/{mark}")),
         "arn-foreign": Broken("misconfigured", "evercert adopt", to("acm", arn=foreign)),
         "arn-gone": Broken("misconfigured", "remove `arn` from the document", to("acm", arn=gone)),
-        "role": Broken("misconfigured", "it must trust the issuer's role", to(role=role)),
+        "role": Broken("misconfigured", "it must trust the issuer function's role", to(role=role)),
         "key-type": Broken("rejected", "ACM accepts RSA and EC", {**to("acm"), **key}),
         "csr-without-key": Broken("rejected", "needs the private key: remove `csr`", {"csr": csr()}),
         "names-too-many": Broken("rejected", "split the certificate", many_names(900)),

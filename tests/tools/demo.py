@@ -101,10 +101,12 @@ class Demo:
             self.evercert("history", APP.name)
 
     def set_up_authority(self) -> str:
-        """Create CAs, a profile and an identity for the issuer's role with `evercert`; return the identity's id."""
+        """Create CAs, a profile and an identity for the issuer function's role with `evercert`; return the identity's id."""
         self.authority: LocalAuthority = self.resources.enter_context(serve_authority(self.running, self.outputs))
         identity = set_up(self.evercert, self.outputs["IssuerRole"])
-        say(f"the authority runs at {self.authority.address}; only the issuer's role can log in as identity {identity}")
+        say(
+            f"the authority runs at {self.authority.address}; only the issuer function's role can log in as identity {identity}"
+        )
         self.root = self.evercert("authority", "ca", "show", "root", "--pem")
         (ca,) = (one for one in json.loads(self.evercert("authority", "ca", "list", "--json")) if one["kind"] == "root")
         in_kms = self.kms.get_public_key(KeyId=ca["key"])["PublicKey"]
@@ -196,10 +198,12 @@ class Demo:
             self.authority.count("/cert-manager/certificates"),
         )
         require(logins > 0, "the authority received no AWS IAM login")
-        say(f"AWS IAM logins of the issuer's role at the authority: {logins} (one for each process of the function)")
+        say(
+            f"AWS IAM logins of the issuer function's role at the authority: {logins} (one for each process of the function)"
+        )
         rows = self.dynamodb.scan(TableName=self.outputs["AuthorityLedger"], ConsistentRead=True)["Items"]
         results = [row["pk"]["S"] for row in rows if row["sk"]["S"] == "result"]
-        signed = sum(not pk.startswith("order#crl:") for pk in results)  # `init` publishes a revocation list of each CA
+        signed = sum(not pk.startswith("order#crl:") for pk in results)  # `init` publishes a CRL of each CA
         say(f"requests for certificates at the authority: {issued}; certificates in the signer's ledger: {signed}")
         require(signed == 2, f"the signer signed {signed} certificates: expected 2, as in the secret")
 

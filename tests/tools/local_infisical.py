@@ -1,7 +1,7 @@
 """Double of Infisical for the local stack: HTTPS on the loopback with its own test CA.
 
 AWS IAM logins are signed with the function's role. The emulator's STS verifies the signature, and the double accepts
-only the issuer's role.
+only the issuer function's role.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def beside(running: Emulator, *, port: int = 0) -> Iterator[Planted]:
 
 
 def issuer_role(running: Emulator) -> str:
-    """Return the name of the deployed issuer's role."""
+    """Return the name of the deployed issuer function's role."""
     client = boto3.client("cloudformation", **client_arguments(running))
     found = client.describe_stack_resources(StackName=STACK)["StackResources"]
     return str(next(one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == "IssuerRole"))

@@ -1,4 +1,4 @@
-"""Lint certificates and revocation lists with pkilint (RFC 5280)."""
+"""Lint certificates and CRLs with pkilint (RFC 5280)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lint certificates and revocation lists with zlint, which `go install` builds once in .local/go."""
+"""Lint certificates and CRLs with zlint, which `go install` builds once in .local/go."""
 
 from __future__ import annotations
 

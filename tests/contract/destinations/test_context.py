@@ -189,7 +189,7 @@ def test_failed_role_assumption_is_misconfigured(running: Emulator, clients: Rec
             arn = role(running, ELSEWHERE, trust)
     there = ACM(ACM.Settings(role=arn), "web", build_context(clients))
     fix = (
-        r"\(parameter DestinationRoles must list it, and it must trust the issuer's role with the stack's id as "
+        r"\(parameter DestinationRoles must list it, and it must trust the issuer function's role with the stack's id as "
         r"external id\): AccessDenied"
     )
     for _ in range(2):  # repeated, because failures are not cached

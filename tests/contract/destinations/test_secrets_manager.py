@@ -153,7 +153,7 @@ def test_examine_reverts_a_manual_edit(harness: Harness) -> None:
     harness.client.put_secret_value(SecretId=harness.secret, ClientRequestToken="h" * 36, SecretString='{"by": "hand"}')
     drift = harness.open().examine(here)
     assert drift is not None
-    assert drift.repaired == "our version was made current again"
+    assert drift.repaired == "the delivered version is current again"
     assert harness.values()["AWSCURRENT"]["serial_number"] == made.chain.serial_number
     assert harness.open().examine(here) is None
 

@@ -11,7 +11,7 @@ from evercert.authority.contracts.records import Token
 
 @dataclass
 class Failures:
-    """Failed logins of one client id."""
+    """Failed logins of one client ID."""
 
     count: int = 0
     counted_until: datetime | None = None

@@ -50,7 +50,7 @@ def digest(secret: str) -> str:
 
 @dataclass
 class Lockout:
-    """The failed logins of one client id, remembered until `until`."""
+    """The failed logins of one client ID, remembered until `until`."""
 
     failures: int = 0
     until: datetime | None = None

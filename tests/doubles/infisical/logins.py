@@ -41,7 +41,7 @@ def listed(value: str, patterns: str) -> bool:
 
 
 def universal(estate: Estate, body: Any, now: datetime) -> Proven:
-    """Log in with client id and secret; three failures lock for five minutes."""
+    """Log in with client ID and secret; three failures lock for five minutes."""
     given = strings(body, ("clientId", "clientSecret"), ("organizationSlug", "subOrganizationName"))
     found = [
         one for one in estate.identities.values() if one.client_id == given["clientId"] and "universal" in one.methods

@@ -21,7 +21,7 @@ class SNSAnnouncer:
         self._source = source
 
     def announce(self, outcome: Outcome) -> None:
-        """Publish the event: text for email subscribers, JSON for all others."""
+        """Publish the event: text for e-mail subscribers, JSON for all others."""
         event = json.dumps(outcome.cloud_event(self._source))
         attributes: dict[str, Any] = {
             name: {"DataType": "String.Array", "StringValue": json.dumps(value)}

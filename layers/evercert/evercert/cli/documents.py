@@ -46,7 +46,7 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Delete certificates that have --label and are in no file.")
+        bool, typer.Option("--prune", help="Delete certificates that match --label and are in none of the files.")
     ] = False,
     label: PruneLabels = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without confirmation.")] = False,

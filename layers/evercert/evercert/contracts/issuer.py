@@ -91,10 +91,10 @@ class Canceller(Protocol):
 
 
 @runtime_checkable
-class Forgetter(Protocol):
+class Withdrawer(Protocol):
     """An issuer that can find a request whose response was lost, and withdraw it."""
 
-    def forget(self, request: Request) -> bool:
+    def withdraw(self, request: Request) -> bool:
         """Cancel or revoke what this request obtained; return whether there was anything.
 
         Idempotent; raises as `Issuer.issue` does.

@@ -54,7 +54,9 @@ class DestinationContext:
         return region, account
 
     def _credentials(self, role: str) -> dict[str, str]:
-        fix = "parameter DestinationRoles must list it, and it must trust the issuer's role with the stack's id"
+        fix = (
+            "parameter DestinationRoles must list it, and it must trust the issuer function's role with the stack's id"
+        )
         with translated(f"assume role {role} ({fix} as external id)"):
             found = self.clients.sts.assume_role(
                 RoleArn=role,

@@ -122,7 +122,10 @@ class SecretsManager:
         if "AWSCURRENT" in stages:
             return None
         self._make_current(found, here.version)
-        return Drift(f"secret {self._secret} had another value", repaired="our version was made current again")
+        return Drift(
+            f"secret {self._secret} was at another version",
+            repaired="the delivered version is current again",
+        )
 
     def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a secret is found by its name)
         """Raise Misconfigured if the secret exists and is not this stack's; a missing one will be created."""

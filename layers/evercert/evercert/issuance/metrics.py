@@ -16,7 +16,7 @@ KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
 Measure = tuple[str, Literal["Count", "Seconds", "None", "Percent"], float]
 
 
-def of_tick(tick: Tick, soonest_expiry: str | None, now: datetime) -> Iterator[Measure]:
+def tick_metrics(tick: Tick, soonest_expiry: str | None, now: datetime) -> Iterator[Measure]:
     """Yield the metrics of one checker tick; days since an expiry in the past are negative."""
     yield "Ticks", "Count", 1
     yield "CertificatesDue", "Count", tick.sent
@@ -33,7 +33,7 @@ def _since(text: str | None, now: datetime) -> float:
         return 0.0  # a manual edit; the sweep fixes it
 
 
-def of_report(report: RunReport) -> Iterator[tuple[str, Literal["Count", "Percent"], float, dict[str, str]]]:
+def report_metrics(report: RunReport) -> Iterator[tuple[str, Literal["Count", "Percent"], float, dict[str, str]]]:
     """Yield the metrics of one issuer run, each with the extra dimensions that alarms need."""
     details = report.details
     if report.outcome in {"certificate.issued", "certificate.renewed"}:

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from evercert.contracts.issuer import (
     Canceller,
-    Forgetter,
     Issued,
     Issuers,
     KeyAdviser,
@@ -19,6 +18,7 @@ from evercert.contracts.issuer import (
     Request,
     Revoker,
     SelfIssuer,
+    Withdrawer,
 )
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
@@ -149,16 +149,16 @@ class Obtainer:
                 issuer.cancel(handle)
             return "cancelled"
 
-        def forget() -> str:
+        def withdraw() -> str:
             request = _build_request(record, pending, self.clock(), again=True)
-            found = isinstance(issuer, Forgetter) and issuer.forget(request)
+            found = isinstance(issuer, Withdrawer) and issuer.withdraw(request)
             return "found and revoked or cancelled" if found else "nothing found to revoke or cancel; some may be left"
 
         if chain is not None:
             return revoke if isinstance(issuer, Revoker) else None
         if handle is not None:
             return cancel if isinstance(issuer, Canceller) else None
-        return forget if isinstance(issuer, Forgetter) else None
+        return withdraw if isinstance(issuer, Withdrawer) else None
 
     def _former_issuer(self, pending: Pending, opened: OpenIssuer) -> OpenIssuer | None:
         """Return the issuer that was asked for this revision, or None if it was changed or deleted."""

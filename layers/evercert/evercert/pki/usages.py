@@ -38,7 +38,7 @@ OIDS: dict[ExtendedKeyUsage, x509.ObjectIdentifier] = {
 }
 _REFUSED = {
     "key_cert_sign": "only a CA signs certificates, and evercert does not issue CA certificates",
-    "crl_sign": "only a CA signs revocation lists, and evercert does not issue CA certificates",
+    "crl_sign": "only a CA signs CRLs, and evercert does not issue CA certificates",
     "any_purpose": "name the purposes: a certificate for any purpose also allows unintended ones",
 }
 # Usages that keys of a family do not support, and the rule.

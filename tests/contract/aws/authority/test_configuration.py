@@ -16,7 +16,7 @@ from evercert.authority.configuration.profiles import Application, Profile, id_o
 from evercert.authority.contracts.ports import Configuration
 from evercert.aws.authority import configuration
 from evercert.aws.authority.configuration import DynamoDBConfiguration, Project
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured, Rejected
 from tests.doubles.authority.configuration import STACK, FakeConfiguration
 from tests.doubles.fakes import START
@@ -69,8 +69,8 @@ def fill(request: pytest.FixtureRequest) -> Fill:
     name = request.getfixturevalue("table")
 
     def filled(*things: Any) -> Configuration:
-        estate = AuthorityEstate(world.operator.dynamodb, name)
-        estate.write(PROJECT, *things)
+        writer = ConfigurationWriter(world.operator.dynamodb, name)
+        writer.write(PROJECT, *things)
         return DynamoDBConfiguration(world.clients.dynamodb, name)
 
     return filled
@@ -113,108 +113,110 @@ def test_kinds_are_separate(fill: Fill) -> None:
 
 # -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
-def estate(world: World, table: str) -> AuthorityEstate:
-    return AuthorityEstate(world.operator.dynamodb, table)
+def writer(world: World, table: str) -> ConfigurationWriter:
+    return ConfigurationWriter(world.operator.dynamodb, table)
 
 
-def test_estate_finds_objects_by_name(estate: AuthorityEstate) -> None:
-    estate.write(PROJECT, ROOT, ISSUING, APPLICATION, MACHINE)
-    assert estate.ca_named("issuing-ec") == ISSUING
-    assert estate.identity_named("machine") == MACHINE
-    assert estate.identities() == (MACHINE,)
-    assert estate.applications() == (APPLICATION,)
-    assert estate.projects() == {PROJECT.id: "my-project"}
-    assert estate.ca_named("machine") is None
+def test_writer_finds_objects_by_name(writer: ConfigurationWriter) -> None:
+    writer.write(PROJECT, ROOT, ISSUING, APPLICATION, MACHINE)
+    assert writer.ca_named("issuing-ec") == ISSUING
+    assert writer.identity_named("machine") == MACHINE
+    assert writer.identities() == (MACHINE,)
+    assert writer.applications() == (APPLICATION,)
+    assert writer.projects() == {PROJECT.id: "my-project"}
+    assert writer.ca_named("machine") is None
 
 
-def test_write_replaces_the_version_that_was_read(estate: AuthorityEstate) -> None:
-    estate.write(ISSUING)
-    changed = estate.ca(ISSUING.id).model_copy(update={"status": "active"})
-    estate.write(changed)
-    estate.write(changed)
-    assert estate.ca_named("issuing-ec") == changed
+def test_write_replaces_the_version_that_was_read(writer: ConfigurationWriter) -> None:
+    writer.write(ISSUING)
+    changed = writer.ca(ISSUING.id).model_copy(update={"status": "active"})
+    writer.write(changed)
+    writer.write(changed)
+    assert writer.ca_named("issuing-ec") == changed
 
 
-def test_write_of_the_slower_operator_is_rejected(world: World, table: str, estate: AuthorityEstate) -> None:
-    estate.write(ISSUING, MACHINE)
-    slower = AuthorityEstate(world.operator.dynamodb, table)
+def test_write_of_the_slower_operator_is_rejected(world: World, table: str, writer: ConfigurationWriter) -> None:
+    writer.write(ISSUING, MACHINE)
+    slower = ConfigurationWriter(world.operator.dynamodb, table)
     seen, machine = slower.ca(ISSUING.id), slower.identity(MACHINE.id)
-    estate.write(ISSUING.model_copy(update={"status": "disabled"}))
+    writer.write(ISSUING.model_copy(update={"status": "disabled"}))
     with pytest.raises(Rejected, match="ca issuing-ec, identity machine: changed or created by another operator"):
         slower.write(seen.model_copy(update={"status": "active"}), machine.model_copy(update={"token_uses": 9}))
-    assert estate.ca(ISSUING.id).status == "disabled"
-    assert estate.identity(MACHINE.id) == MACHINE
+    assert writer.ca(ISSUING.id).status == "disabled"
+    assert writer.identity(MACHINE.id) == MACHINE
 
 
-def test_write_never_replaces_an_object_that_was_not_read(world: World, table: str, estate: AuthorityEstate) -> None:
-    estate.write(ISSUING)
+def test_write_never_replaces_an_object_that_was_not_read(
+    world: World, table: str, writer: ConfigurationWriter
+) -> None:
+    writer.write(ISSUING)
     with pytest.raises(Rejected, match="ca issuing-ec"):
-        AuthorityEstate(world.operator.dynamodb, table).write(ISSUING.model_copy(update={"status": "active"}))
-    assert estate.ca(ISSUING.id) == ISSUING
+        ConfigurationWriter(world.operator.dynamodb, table).write(ISSUING.model_copy(update={"status": "active"}))
+    assert writer.ca(ISSUING.id) == ISSUING
 
 
 @pytest.mark.parametrize("thing", [ISSUING, MACHINE], ids=["ca", "identity"])
-def test_names_are_unique_per_kind(estate: AuthorityEstate, thing: Any) -> None:
-    estate.write(thing)
+def test_names_are_unique_per_kind(writer: ConfigurationWriter, thing: Any) -> None:
+    writer.write(thing)
     with pytest.raises(Rejected):
-        estate.write(thing.model_copy(update={"id": str(uuid4())}))
+        writer.write(thing.model_copy(update={"id": str(uuid4())}))
 
 
-def test_client_ids_are_unique(estate: AuthorityEstate) -> None:
-    estate.write(MACHINE)
+def test_client_ids_are_unique(writer: ConfigurationWriter) -> None:
+    writer.write(MACHINE)
     with pytest.raises(Rejected):
-        estate.write(MACHINE.model_copy(update={"id": str(uuid4()), "name": "other"}))
-    assert estate.identity_of_client(MACHINE.universal.client_id) == MACHINE
+        writer.write(MACHINE.model_copy(update={"id": str(uuid4()), "name": "other"}))
+    assert writer.identity_of_client(MACHINE.universal.client_id) == MACHINE
 
 
-def test_delete_removes_all_items_of_an_identity_and_frees_its_name(estate: AuthorityEstate) -> None:
-    estate.write(MACHINE)
-    estate.remove(estate.identity_named("machine"))
-    assert estate.identity(MACHINE.id) is None
-    assert estate.identity_of_client(MACHINE.universal.client_id) is None
+def test_delete_removes_all_items_of_an_identity_and_frees_its_name(writer: ConfigurationWriter) -> None:
+    writer.write(MACHINE)
+    writer.remove(writer.identity_named("machine"))
+    assert writer.identity(MACHINE.id) is None
+    assert writer.identity_of_client(MACHINE.universal.client_id) is None
     again = MACHINE.model_copy(
         update={"id": str(uuid4()), "universal": UniversalLogin.model_validate({"client-id": str(uuid4())})}
     )
-    estate.write(again)
-    assert estate.identity_named("machine") == again
+    writer.write(again)
+    assert writer.identity_named("machine") == again
     with pytest.raises(Rejected):  # the deleted identity
-        estate.remove(MACHINE)
-    assert estate.identity_named("machine") == again
+        writer.remove(MACHINE)
+    assert writer.identity_named("machine") == again
 
 
-def test_delete_removes_a_partially_restored_identity(world: World, table: str, estate: AuthorityEstate) -> None:
-    estate.write(MACHINE)
+def test_delete_removes_a_partially_restored_identity(world: World, table: str, writer: ConfigurationWriter) -> None:
+    writer.write(MACHINE)
     key = {"pk": {"S": "client"}, "sk": {"S": MACHINE.universal.client_id}}
     world.operator.dynamodb.delete_item(TableName=table, Key=key)
-    estate.remove(estate.identity_named("machine"))
-    assert estate.identity(MACHINE.id) is None
+    writer.remove(writer.identity_named("machine"))
+    assert writer.identity(MACHINE.id) is None
 
 
-def test_delete_of_a_changed_object_is_rejected(world: World, table: str, estate: AuthorityEstate) -> None:
-    estate.write(MACHINE)
-    slower = AuthorityEstate(world.operator.dynamodb, table)
+def test_delete_of_a_changed_object_is_rejected(world: World, table: str, writer: ConfigurationWriter) -> None:
+    writer.write(MACHINE)
+    slower = ConfigurationWriter(world.operator.dynamodb, table)
     seen = slower.identity_named("machine")
-    estate.write(MACHINE.model_copy(update={"token_uses": 7}))
+    writer.write(MACHINE.model_copy(update={"token_uses": 7}))
     with pytest.raises(Rejected):
         slower.remove(seen)
-    assert estate.identity(MACHINE.id).token_uses == 7
+    assert writer.identity(MACHINE.id).token_uses == 7
 
 
-def test_write_larger_than_a_transaction_is_rejected(estate: AuthorityEstate) -> None:
+def test_write_larger_than_a_transaction_is_rejected(writer: ConfigurationWriter) -> None:
     many = [PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}"}) for number in range(101)]
     with pytest.raises(Rejected, match="101 writes are one transaction, and DynamoDB accepts 100"):
-        estate.write(*many)
-    assert estate.profiles() == ()
+        writer.write(*many)
+    assert writer.profiles() == ()
 
 
-def test_empty_write_does_nothing(estate: AuthorityEstate) -> None:
-    estate.write()
+def test_empty_write_does_nothing(writer: ConfigurationWriter) -> None:
+    writer.write()
 
 
-def test_old_client_id_of_an_identity_is_not_accepted(world: World, table: str, estate: AuthorityEstate) -> None:
-    estate.write(MACHINE)
+def test_old_client_id_of_an_identity_is_not_accepted(world: World, table: str, writer: ConfigurationWriter) -> None:
+    writer.write(MACHINE)
     moved = MACHINE.model_copy(update={"universal": UniversalLogin.model_validate({"client-id": str(uuid4())})})
-    estate.write(moved)
+    writer.write(moved)
     found = DynamoDBConfiguration(world.clients.dynamodb, table)
     assert found.identity_of_client(MACHINE.universal.client_id) is None
     assert found.identity_of_client(moved.universal.client_id) == moved
@@ -241,7 +243,7 @@ def test_unparsable_item_is_misconfigured(world: World, table: str, found: dict[
         reader.ca("x")
     with pytest.raises(Misconfigured, match=said):
         reader.cas()
-    AuthorityEstate(world.operator.dynamodb, table).write(ISSUING)
+    ConfigurationWriter(world.operator.dynamodb, table).write(ISSUING)
     every = reader.every_ca()
     assert every.keys() == {"x", ISSUING.id}
     assert every[ISSUING.id] == ISSUING
@@ -249,11 +251,11 @@ def test_unparsable_item_is_misconfigured(world: World, table: str, found: dict[
 
 
 def test_lists_read_all_pages_up_to_a_limit(
-    world: World, table: str, estate: AuthorityEstate, monkeypatch: pytest.MonkeyPatch
+    world: World, table: str, writer: ConfigurationWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
         large = {"ttlDays": number, "note": "x" * 390_000}
-        estate.write(PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}", "defaults": large}))
+        writer.write(PROFILE.model_copy(update={"id": str(uuid4()), "slug": f"p{number}", "defaults": large}))
     reader = DynamoDBConfiguration(world.clients.dynamodb, table)
     assert [profile.slug for profile in reader.profiles()] == ["p0", "p1", "p2", "p3"]
     monkeypatch.setattr(configuration, "PAGES", 1)

@@ -63,7 +63,7 @@ def refused(result: Result, *lines: str) -> None:
 
 
 def crl(*serials: int) -> bytes:
-    """Return a revocation list of these serial numbers, signed by an arbitrary CA."""
+    """Return a CRL of these serial numbers, signed by an arbitrary CA."""
     now = datetime.now(UTC).replace(microsecond=0)
     builder = (
         x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.authority.certificates import DynamoDBCertificates
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.clients import Clients
 from evercert.cli import terminal
@@ -73,8 +73,8 @@ def command(
 
 
 @pytest.fixture
-def estate(world: World, outputs: dict[str, str]) -> AuthorityEstate:
-    return AuthorityEstate(world.operator.dynamodb, outputs["AuthorityConfiguration"])
+def configuration(world: World, outputs: dict[str, str]) -> ConfigurationWriter:
+    return ConfigurationWriter(world.operator.dynamodb, outputs["AuthorityConfiguration"])
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from tests.contract.cli.authority.command_line import Command, fine, refused
 
 
@@ -20,16 +20,20 @@ def test_ca_show_prints_the_chain_as_pem(command: Command, cas: list[dict[str, A
     assert x509.load_pem_x509_certificates(out.encode())[1] == root
 
 
-def test_ca_disable_and_enable_are_idempotent(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+def test_ca_disable_and_enable_are_idempotent(
+    command: Command, cas: list[Any], configuration: ConfigurationWriter
+) -> None:
     assert fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
     assert not fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
-    assert estate.ca_named("issuing-ec").status == "disabled"
+    assert configuration.ca_named("issuing-ec").status == "disabled"
     assert fine(command("ca", "enable", "issuing-ec", "--json"))["changed"]
-    assert estate.ca_named("issuing-ec").status == "active"
+    assert configuration.ca_named("issuing-ec").status == "active"
     refused(command("ca", "disable", "root"), "cannot enable or disable the root: no function signs with it")
 
 
-def test_ca_renew_keeps_a_disabled_ca_disabled(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+def test_ca_renew_keeps_a_disabled_ca_disabled(
+    command: Command, cas: list[Any], configuration: ConfigurationWriter
+) -> None:
     command("ca", "disable", "issuing-ec")
     renewed = fine(command("ca", "renew", "issuing-ec", "--json"))
     assert (renewed["status"], len(renewed["certificates"])) == ("disabled", 2)

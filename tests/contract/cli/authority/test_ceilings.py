@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from tests.contract.cli.authority.command_line import Command, fine, fine_with_notes, refused
 
 
-def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+def test_ceiling_options_replace_only_their_fields(
+    command: Command, cas: list[Any], configuration: ConfigurationWriter
+) -> None:
     before = fine(command("ceiling", "issuing-ec", "--json"))
     refused(command("ceiling", "issuing-ec", "--dns", "example.com", "--json"), "pass --yes")
     options = ("--dns", "example.com", "--dns", "*.example.com", "--uri", "none", "--longest", "90d")
@@ -20,11 +22,11 @@ def test_ceiling_options_replace_only_their_fields(command: Command, cas: list[A
         **before, "dns": ["example.com", "*.example.com"], "uri": [], "longest": "90d", "key-usages": [],
         "extended-key-usages": ["client_auth"], "changed": True,
     }  # fmt: skip
-    assert estate.ca_named("issuing-ec").ceiling.longest == timedelta(days=90)
+    assert configuration.ca_named("issuing-ec").ceiling.longest == timedelta(days=90)
     assert not fine(command("ceiling", "issuing-ec", "--longest", "90d", "--json"))["changed"]
     assert not before["any-purpose"]
     assert fine(command("ceiling", "issuing-ec", "--any-purpose", "--yes", "--json"))["any-purpose"]
-    assert estate.ca_named("issuing-ec").ceiling.any_purpose
+    assert configuration.ca_named("issuing-ec").ceiling.any_purpose
 
 
 def test_ceiling_notes_ocsp_signing(command: Command, cas: list[Any]) -> None:
@@ -59,10 +61,12 @@ def test_ceiling_refuses_invalid_values(
     assert result[2].startswith(f"evercert: {option}")
 
 
-def test_ceiling_reports_all_invalid_options(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+def test_ceiling_reports_all_invalid_options(
+    command: Command, cas: list[Any], configuration: ConfigurationWriter
+) -> None:
     options = ("--dns", "example.com", "--dns", "none", "--dns", "a b", "--uri", "x", "--key", "DSA", "--yes")
     refused(command("ceiling", "issuing-ec", *options), "--dns 'none'", "--dns 'a b'", "--uri 'x'", "--key 'DSA'")
-    assert estate.ca_named("issuing-ec").ceiling.dns == ("*",)
+    assert configuration.ca_named("issuing-ec").ceiling.dns == ("*",)
     refused(command("ceiling", "root"), "is a root")
 
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from evercert.authority.ca.definition import CA, Ceiling
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
 from evercert.aws.authority.kms_keys import KMSKeys
@@ -46,12 +46,18 @@ class Ceremony:
 
     def context(self, now: datetime = NOW) -> CeremonyContext:
         clients = self.world.clients
-        estate = AuthorityEstate(clients.dynamodb, self.table)
+        configuration = ConfigurationWriter(clients.dynamodb, self.table)
         key_creation = CAKeyMaking(clients.kms, self.stack)
         every = key_creation._arns
         key_creation._arns = lambda: (arn for arn in every() if arn not in self._others)  # type: ignore[method-assign]
         return CeremonyContext(
-            estate, key_creation, KMSKeys(clients.kms), ROLES, "https://ca.example.com", now, self.reported.append
+            configuration,
+            key_creation,
+            KMSKeys(clients.kms),
+            ROLES,
+            "https://ca.example.com",
+            now,
+            self.reported.append,
         )
 
     def keys(self) -> dict[str, list[str]]:
@@ -72,12 +78,12 @@ def of(world: World) -> Ceremony:
 
 def check(of: Ceremony, cas: tuple[CA, ...]) -> None:
     """Assert that keys, configuration and certificates agree."""
-    estate = of.context().estate
+    configuration = of.context().configuration
     assert {name: len(keys) for name, keys in of.keys().items()} == {ca.name: 1 for ca in cas}
-    assert {ca.name for ca in estate.cas()} == {ca.name for ca in cas}
+    assert {ca.name for ca in configuration.cas()} == {ca.name for ca in cas}
     root = next(ca for ca in cas if ca.kind == "root")
     for ca in cas:
-        assert estate.ca_named(ca.name) == ca
+        assert configuration.ca_named(ca.name) == ca
         assert (ca.key,) == tuple(of.keys()[ca.name])
         assert (ca.status, len(ca.installed)) == ("active", 1)
         if ca.kind == "issuing":
@@ -130,7 +136,7 @@ def store_without_key(of: Ceremony, name: str, kind: Any) -> CA:
     """Store a CA as a run does that dies before it creates the key."""
     ca = CA(id=str(uuid.uuid4()), name=name, kind=kind, status="pending", key="", algorithm="EC_prime256v1",
             ceiling=None if kind == "root" else Ceiling())  # fmt: skip
-    of.context().estate.write(ca)
+    of.context().configuration.write(ca)
     return ca
 
 
@@ -172,7 +178,7 @@ def test_renew_issuing_keeps_the_key_and_ends_with_the_root(of: Ceremony) -> Non
     root, issuing = ceremony.establish(of.context(), EC_ONLY)
     later = NOW + timedelta(days=7000)
     context = of.context(later)
-    seen = context.estate.ca_named("issuing-ec")
+    seen = context.configuration.ca_named("issuing-ec")
     assert seen is not None
     again = ceremony.renew_issuing(context, seen, root, seen.current.x509.subject, timedelta(days=1825))
     assert len(again.installed) == 1  # the previous one had expired
@@ -186,7 +192,7 @@ def test_renew_issuing_keeps_the_key_and_ends_with_the_root(of: Ceremony) -> Non
 def test_renew_issuing_keeps_unexpired_certificates(of: Ceremony) -> None:
     root, _ = ceremony.establish(of.context(), EC_ONLY)
     context = of.context(NOW + timedelta(days=1000))
-    seen = context.estate.ca_named("issuing-ec")
+    seen = context.configuration.ca_named("issuing-ec")
     assert seen is not None
     again = ceremony.renew_issuing(context, seen, root, seen.current.x509.subject, timedelta(days=1825))
     assert [one.id for one in again.installed[:1]] == [seen.current.id]

@@ -7,22 +7,22 @@ from typing import Any
 
 import yaml
 
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from tests.contract.cli.authority.command_line import EXAMPLE, Command, fine, refused
 from tests.tools.local_stack import ROOT
 
 
-def test_apply_example_is_idempotent(command: Command, cas: list[Any], estate: AuthorityEstate) -> None:
+def test_apply_example_is_idempotent(command: Command, cas: list[Any], configuration: ConfigurationWriter) -> None:
     code, out, _ = command("apply", str(EXAMPLE), "--dry-run")
-    assert (code, estate.profiles()) == (0, ())
+    assert (code, configuration.profiles()) == (0, ())
     assert "+ profile my-project/tls-server" in out
     assert "nothing was written (--dry-run)" in out
     done = fine(command("apply", str(EXAMPLE), "--json"))
     assert [(step["verb"], step["what"]) for step in done["steps"]] == [
         ("create", "project"), ("create", "profile"), ("create", "application"),
     ]  # fmt: skip
-    assert [profile.key for profile in estate.profiles()] == ["my-project/tls-server"]
-    assert estate.applications()[0].profiles == ("tls-server",)
+    assert [profile.key for profile in configuration.profiles()] == ["my-project/tls-server"]
+    assert configuration.applications()[0].profiles == ("tls-server",)
     again = fine(command("apply", str(EXAMPLE), "--json"))
     assert {step["verb"] for step in again["steps"]} == {"unchanged"}
     assert fine(command("show", "my-project/tls-server", "--json")) == fine(command("profiles", "--json"))[0]
@@ -32,7 +32,7 @@ def test_apply_example_is_idempotent(command: Command, cas: list[Any], estate: A
 
 
 def test_apply_shows_changes_and_keeps_omitted_entries(
-    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+    command: Command, cas: list[Any], configuration: ConfigurationWriter, tmp_path: Path
 ) -> None:
     command("apply", str(EXAMPLE))
     document = yaml.safe_load(EXAMPLE.read_text())
@@ -43,7 +43,7 @@ def test_apply_shows_changes_and_keeps_omitted_entries(
     code, out, _ = command("apply", str(file))
     assert code == 0
     assert "~ profile my-project/tls-server\n    cas: issuing-ec, issuing-rsa → issuing-ec\n" in out
-    assert len(estate.applications()) == 1
+    assert len(configuration.applications()) == 1
 
 
 def test_apply_shows_only_changed_policy_fields(command: Command, cas: list[Any], tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_apply_notes_profiles_of_ocsp_responders(command: Command, cas: list[Any
 
 
 def test_apply_reports_errors_of_all_files_without_writing(
-    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+    command: Command, cas: list[Any], configuration: ConfigurationWriter, tmp_path: Path
 ) -> None:
     one, two, three = tmp_path / "one.yaml", tmp_path / "two.yaml", tmp_path / "three.yaml"
     one.write_text(EXAMPLE.read_text().replace("issuing-rsa", "issuing-dsa"))
@@ -94,17 +94,17 @@ def test_apply_reports_errors_of_all_files_without_writing(
         "three.yaml: duplicate profile my-project/tls-server: already defined in", "three.yaml: duplicate application my-app: already defined in",
     )  # fmt: skip
     refused(command("apply", str(tmp_path / "none.yaml")), "cannot be read")
-    assert estate.profiles() == ()
+    assert configuration.profiles() == ()
 
 
 def test_apply_refuses_two_cas_of_one_key_family(
-    command: Command, cas: list[Any], estate: AuthorityEstate, tmp_path: Path
+    command: Command, cas: list[Any], configuration: ConfigurationWriter, tmp_path: Path
 ) -> None:
     command("init", "--issuing", "issuing-ec-2=EC_secp384r1", "--yes")
     file = tmp_path / "authority.yaml"
     file.write_text(EXAMPLE.read_text().replace("issuing-rsa", "issuing-ec-2"))
     refused(command("apply", str(file)), "my-project/tls-server: issuing-ec, issuing-ec-2 all certify EC keys")
-    assert estate.profiles() == ()
+    assert configuration.profiles() == ()
 
 
 def test_apply_refuses_documents_of_another_kind(command: Command) -> None:

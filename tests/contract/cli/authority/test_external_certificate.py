@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.pki.usages import key_usage
 from tests.contract.cli.authority.command_line import Command, fine, refused
 from tests.samples.certificates import private_key
@@ -58,7 +58,7 @@ def csr(command: Command) -> x509.CertificateSigningRequest:
 
 
 def test_import_activates_an_externally_certified_ca(
-    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, configuration: ConfigurationWriter
 ) -> None:
     external, file = ExternalCA(), tmp_path / "ca.pem"
     file.write_text(pem(external.signed(csr.subject, csr.public_key(), 0), external.root))
@@ -68,7 +68,7 @@ def test_import_activates_an_externally_certified_ca(
     assert (done["status"], done["certificates"][0]["issuer"]) == ("active", "CN=Outside Root")
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json")) == done
     assert command("ca", "import", "issuing-ec", str(file))[1] == "CA issuing-ec has this certificate already\n"
-    assert estate.ca_named("issuing-ec").current.chain == pem(external.root)
+    assert configuration.ca_named("issuing-ec").current.chain == pem(external.root)
     refused(command("ca", "renew", "issuing-ec"), "is certified by an external CA")
 
 
@@ -89,7 +89,7 @@ def test_import_checks_path_lengths_of_the_chain(
 
 
 def test_import_accepts_any_order(
-    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, configuration: ConfigurationWriter
 ) -> None:
     external, file, key = ExternalCA(), tmp_path / "ca.pem", private_key("EC_secp384r1", 7_002)
     name = x509.Name.from_rfc4514_string("CN=Between")
@@ -97,20 +97,20 @@ def test_import_accepts_any_order(
     mine = external.signed(csr.subject, csr.public_key(), 0, issuer=name, signer=key)
     file.write_text(pem(external.root, between, mine, external.root))
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json"))["status"] == "active"
-    assert estate.ca_named("issuing-ec").current.chain == pem(between, external.root)
+    assert configuration.ca_named("issuing-ec").current.chain == pem(between, external.root)
 
 
 def test_init_adds_no_root_above_externally_certified_cas(
-    command: Command, csr: x509.CertificateSigningRequest, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, configuration: ConfigurationWriter
 ) -> None:
     refused(command("init", "--yes"), "issuing-ec, issuing-rsa of stack")
-    assert [ca.name for ca in estate.cas()] == ["issuing-ec", "issuing-rsa"]
-    assert {ca.status for ca in estate.cas()} == {"pending"}
+    assert [ca.name for ca in configuration.cas()] == ["issuing-ec", "issuing-rsa"]
+    assert {ca.status for ca in configuration.cas()} == {"pending"}
     assert command("init", "--no-root", "--yes")[0] == 0
 
 
 def test_import_refuses_unusable_certificates(
-    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, estate: AuthorityEstate
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, configuration: ConfigurationWriter
 ) -> None:
     external, file = ExternalCA(), tmp_path / "ca.pem"
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -164,4 +164,4 @@ def test_import_refuses_unusable_certificates(
         file.write_text(text)
         refused(command("ca", "import", "issuing-ec", str(file)), message)
     refused(command("ca", "import", "issuing-ec", str(tmp_path / "none.pem")), "cannot read ")
-    assert estate.ca_named("issuing-ec").status == "pending"
+    assert configuration.ca_named("issuing-ec").status == "pending"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from tests.contract.cli.authority.command_line import EXAMPLE, ROLE, Command, fine, refused
 
 
@@ -18,9 +18,11 @@ def profile(command: Command, cas: list[Any]) -> str:
     return "my-project/tls-server"
 
 
-def test_create_makes_an_identity_for_an_aws_role(command: Command, profile: str, estate: AuthorityEstate) -> None:
+def test_create_makes_an_identity_for_an_aws_role(
+    command: Command, profile: str, configuration: ConfigurationWriter
+) -> None:
     made = fine(command("identity", "create", "web", "--aws-role", f"{ROLE}web", "--profile", profile, "--json"))
-    found = estate.identity_named("web")
+    found = configuration.identity_named("web")
     assert (made["id"], found.aws.principals, found.universal) == (found.id, (f"{ROLE}web",), None)
     assert not found.aws.foreign_clients
     assert found.may("request", profile)
@@ -28,26 +30,26 @@ def test_create_makes_an_identity_for_an_aws_role(command: Command, profile: str
     refused(command("identity", "create", "web", "--universal"), "identity 'web' exists already")
 
 
-def test_client_secret_is_shown_once_and_stored_hashed(command: Command, estate: AuthorityEstate) -> None:
+def test_client_secret_is_shown_once_and_stored_hashed(command: Command, configuration: ConfigurationWriter) -> None:
     made = fine(
         command("identity", "create", "ci", "--universal", "--secret-ttl", "90d", "--secret-uses", "5", "--json")
     )
-    (secret,) = estate.identity_named("ci").universal.secrets
+    (secret,) = configuration.identity_named("ci").universal.secrets
     assert secret.digest == hashlib.sha256(made["client_secret"].encode()).hexdigest()
     assert secret.expires_at - secret.created_at == timedelta(days=90)
-    assert made["client_id"] == estate.identity_named("ci").universal.client_id
+    assert made["client_id"] == configuration.identity_named("ci").universal.client_id
     again = fine(command("identity", "secret", "ci", "--json"))
-    assert len(estate.identity_named("ci").universal.secrets) == 2
+    assert len(configuration.identity_named("ci").universal.secrets) == 2
     for output in (command("identity", "show", "ci"), command("identity", "show", "ci", "--json")):
         assert made["client_secret"] not in output[1] + output[2]
         assert secret.digest not in output[1] + output[2]
     fine(command("identity", "secret", "ci", "--revoke", secret.id, "--json"))
-    (left,) = estate.identity_named("ci").universal.secrets
+    (left,) = configuration.identity_named("ci").universal.secrets
     assert left.digest == hashlib.sha256(again["client_secret"].encode()).hexdigest()
     refused(command("identity", "secret", "ci", "--revoke", secret.id), "has no client secret")
 
 
-def test_create_stores_the_lockout_options(command: Command, estate: AuthorityEstate) -> None:
+def test_create_stores_the_lockout_options(command: Command, configuration: ConfigurationWriter) -> None:
     strict = ("--lockout-failures", "5", "--lockout", "1h", "--lockout-window", "10m")
     for name, options, expected in (
         ("usual", (), (3, timedelta(minutes=5), timedelta(seconds=30))),
@@ -55,7 +57,7 @@ def test_create_stores_the_lockout_options(command: Command, estate: AuthorityEs
         ("never", ("--lockout-failures", "0"), (0, timedelta(minutes=5), timedelta(seconds=30))),
     ):
         assert command("identity", "create", name, "--universal", *options)[0] == 0
-        made = estate.identity_named(name).universal
+        made = configuration.identity_named(name).universal
         assert (made.failures, made.duration, made.window) == expected
 
 
@@ -66,15 +68,15 @@ def test_secret_refuses_an_eleventh_client_secret(command: Command) -> None:
     refused(command("identity", "secret", "ci"), "has 10 client secrets: delete one with --revoke first")
 
 
-def test_grant_sets_permissions_per_profile(command: Command, profile: str, estate: AuthorityEstate) -> None:
+def test_grant_sets_permissions_per_profile(command: Command, profile: str, configuration: ConfigurationWriter) -> None:
     command("identity", "create", "web", "--aws-role", f"{ROLE}web")
     command("identity", "grant", "web", "--profile", profile, "--permission", "read-key", "--permission", "request")
     command("identity", "grant", "web", "--profile", "*", "--permission", "administer")
-    assert [(one.profile, one.permissions) for one in estate.identity_named("web").grants] == [
+    assert [(one.profile, one.permissions) for one in configuration.identity_named("web").grants] == [
         (profile, ("request", "read-key")), ("*", ("administer",)),
     ]  # fmt: skip
     command("identity", "grant", "web", "--profile", "*", "--revoke")
-    assert [one.profile for one in estate.identity_named("web").grants] == [profile]
+    assert [one.profile for one in configuration.identity_named("web").grants] == [profile]
 
 
 @pytest.mark.parametrize(
@@ -108,17 +110,17 @@ def test_grant_sets_permissions_per_profile(command: Command, profile: str, esta
     ],
 )
 def test_create_refuses_inconsistent_options(
-    command: Command, estate: AuthorityEstate, arguments: list[str], message: str
+    command: Command, configuration: ConfigurationWriter, arguments: list[str], message: str
 ) -> None:
     refused(command("identity", "create", "web", *arguments), message)
-    assert estate.identities() == ()
+    assert configuration.identities() == ()
 
 
-def test_delete_confirms_and_removes_the_identity(command: Command, estate: AuthorityEstate) -> None:
+def test_delete_confirms_and_removes_the_identity(command: Command, configuration: ConfigurationWriter) -> None:
     command("identity", "create", "web", "--universal")
     refused(command("identity", "delete", "web"), "pass --yes")
     assert fine(command("identity", "delete", "web", "--yes", "--json")) == {"deleted": "web"}
-    assert estate.identities() == ()
+    assert configuration.identities() == ()
     refused(
         command("identity", "show", "web"),
         "unknown identity 'web'; run evercert authority identity create to create one",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evercert.aws.authority.certificates import DynamoDBCertificates
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from tests.contract.cli.authority.command_line import EXAMPLE, Command, FrontFunction, crl, fine, refused
 from tests.doubles.world import World
 
@@ -19,9 +19,9 @@ def test_missing_authority_names_the_parameter(command: Command, outputs: dict[s
     assert "has no authority: deploy it with the parameter Authority=yes" in err
 
 
-def test_init_confirms_then_creates_missing_cas(command: Command, estate: AuthorityEstate) -> None:
+def test_init_confirms_then_creates_missing_cas(command: Command, configuration: ConfigurationWriter) -> None:
     refused(command("init"), "Cannot ask for confirmation without a terminal; pass --yes.")
-    assert estate.cas() == ()
+    assert configuration.cas() == ()
     made = fine(command("init", "--organization", "Example Corp", "--common-name", "Example", "--yes", "--json"))
     assert [ca["name"] for ca in made] == ["root", "issuing-ec", "issuing-rsa"]
     assert [ca["certificates"][0]["subject"] for ca in made] == [
@@ -31,13 +31,13 @@ def test_init_confirms_then_creates_missing_cas(command: Command, estate: Author
 
 
 def test_init_adds_an_issuing_ca_beside_existing_ones(
-    command: Command, cas: list[Any], estate: AuthorityEstate
+    command: Command, cas: list[Any], configuration: ConfigurationWriter
 ) -> None:
     made = fine(command("init", "--issuing", "issuing-ec-2=EC_secp384r1", "--yes", "--json"))
     assert [(ca["name"], ca["algorithm"], ca["status"]) for ca in made] == [
         ("root", "EC_secp384r1", "active"), ("issuing-ec-2", "EC_secp384r1", "active"),
     ]  # fmt: skip
-    assert len(estate.cas()) == 4
+    assert len(configuration.cas()) == 4
     refused(
         command("init", "--issuing", "issuing-ec=RSA_2048", "--yes"),
         "CA issuing-ec exists with EC_prime256v1; choose another name",
@@ -66,12 +66,12 @@ def test_init_notes_names_ignored_for_existing_cas(command: Command, cas: list[A
 
 
 def test_init_publishes_missing_revocation_lists_once(
-    command: Command, function: FrontFunction, estate: AuthorityEstate, certificates: DynamoDBCertificates
+    command: Command, function: FrontFunction, configuration: ConfigurationWriter, certificates: DynamoDBCertificates
 ) -> None:
     fine(command("init", "--yes", "--json"))
     fine(command("init", "--json"))  # still missing: the function published none
     assert function.payloads == [{"task": "crl"}] * 2
-    for ca in estate.cas():
+    for ca in configuration.cas():
         certificates.publish(ca.id, certificates.next_crl_number(ca.id), crl())
     fine(command("init", "--json"))
     assert len(function.payloads) == 2
@@ -93,12 +93,14 @@ def test_init_succeeds_without_access_to_the_front_table(
     outputs["AuthorityTable"] = "closed-to-operators"
     code, out, err = command("init", "--yes", "--json")
     assert (code, len(json.loads(out)), function.payloads) == (0, 3, [])
-    assert "note: cannot check whether every CA has a revocation list: " in err
+    assert "note: cannot check whether every CA has a CRL: " in err
 
 
-def test_init_restores_the_key_policies_of_all_cas(command: Command, world: World, estate: AuthorityEstate) -> None:
+def test_init_restores_the_key_policies_of_all_cas(
+    command: Command, world: World, configuration: ConfigurationWriter
+) -> None:
     fine(command("init", "--issuing", "issuing-ec-2=EC_prime256v1", "--yes", "--json"))
-    (key,) = [ca.key for ca in estate.cas() if ca.name == "issuing-ec-2"]
+    (key,) = [ca.key for ca in configuration.cas() if ca.name == "issuing-ec-2"]
     before = world.operator.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
     world.operator.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=before.replace("role/signer", "role/x"))
     fine(command("init", "--yes", "--json"))  # names the default CAs only; all are restored
@@ -129,9 +131,9 @@ def test_empty_listings_name_the_command_that_creates_entries(command: Command, 
     refused(command("apply", str(EXAMPLE)), *both)
 
 
-def test_init_refuses_invalid_names_before_creating_keys(command: Command, estate: AuthorityEstate) -> None:
+def test_init_refuses_invalid_names_before_creating_keys(command: Command, configuration: ConfigurationWriter) -> None:
     refused(command("init", "--common-name", "x" * 60, "--yes"), "--common-name: ")
     refused(command("init", "--common-name", "", "--yes"), "--common-name: ")  # such as a variable that is not set
     refused(command("init", "--organization", "a\x00b", "--yes"), "--organization: ")
     refused(command("init", "--root-validity", "20 years", "--yes"), "--root-validity: ")
-    assert estate.cas() == ()
+    assert configuration.cas() == ()

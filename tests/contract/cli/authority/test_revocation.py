@@ -1,4 +1,4 @@
-"""`evercert authority status`, `audit` and `revoke`: issued certificates, their records and revocation lists."""
+"""`evercert authority status`, `audit` and `revoke`: issued certificates, their records and CRLs."""
 
 from __future__ import annotations
 

@@ -44,7 +44,13 @@ def connected(world: World) -> Connection:
 
 def established(found: AuthorityConnection, *, outside: bool = False) -> None:
     context = ceremony.CeremonyContext(
-        found.estate, found.key_creation, found.keys, found.roles, found.address, datetime.now(UTC), lambda _: None
+        found.configuration,
+        found.key_creation,
+        found.keys,
+        found.roles,
+        found.address,
+        datetime.now(UTC),
+        lambda _: None,
     )
     validity = 400 * DAY, 200 * DAY
     issuing: Any = (("issuing-ec", "EC_prime256v1"),)
@@ -66,7 +72,7 @@ def listed(found: AuthorityConnection, age: timedelta) -> None:
     since = datetime.now(UTC).replace(microsecond=0) - age
     validity = {"issuing": 7 * DAY, "root": 366 * DAY}
     certificates: DynamoDBCertificates = found.certificates
-    for ca in found.estate.cas():
+    for ca in found.configuration.cas():
         crl = (
             x509.CertificateRevocationListBuilder().issuer_name(x509.Name.from_rfc4514_string("CN=Example"))
             .last_update(since).next_update(since + validity[ca.kind])
@@ -155,7 +161,7 @@ def test_doctor_reports_an_ending_root_list(found: AuthorityConnection, age: tim
 
 def test_doctor_reports_disabled_keys_and_changed_policies(found: AuthorityConnection, world: World) -> None:
     established(found)
-    issuing, root = found.estate.cas()
+    issuing, root = found.configuration.cas()
     world.operator.kms.disable_key(KeyId=root.key)
     policy = world.operator.kms.get_key_policy(KeyId=issuing.key, PolicyName="default")["Policy"]
     world.operator.kms.put_key_policy(

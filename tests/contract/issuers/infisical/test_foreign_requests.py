@@ -53,7 +53,7 @@ def test_issuer_without_profile_revokes_and_cancels_nothing(enrollment: Enrollme
     with pytest.raises(Rejected, match="did not change request 7: this issuer only follows certificates"):
         issuer.cancel("7")
     lost = Request("web", spec(), None, 1, "token", enrollment.bench.clock())
-    assert issuer.forget(lost) is False
+    assert issuer.withdraw(lost) is False
     assert len(enrollment.server.calls) == before
 
 

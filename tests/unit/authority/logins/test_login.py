@@ -116,7 +116,7 @@ def test_unknown_client_id_is_locked_too(bench: Bench) -> None:
 
 
 def test_login_refuses_outdated_client_id(bench: Bench) -> None:
-    """The index still points to it, but its client id changed."""
+    """The index still points to it, but its client ID changed."""
     assert bench.one.universal is not None
     bench.one = bench.one.model_copy(
         update={"universal": bench.one.universal.model_copy(update={"client_id": "newer"})}

@@ -28,7 +28,7 @@ from tests.doubles.fakes import START, HandClock
 from tests.samples.certificates import certificate, private_key
 from tests.tools.openssl import openssl
 
-SIGNS = "does not sign it"
+SIGNS = "cannot sign the certificate"
 
 
 class Died(BaseException):
@@ -345,7 +345,7 @@ CSRS = {
 
 @pytest.mark.parametrize("what", CSRS)
 def test_signer_refuses_csr_without_proof(stage: Stage, what: str) -> None:
-    stage.refuses(order(stage.ceremony.issuing, csr=CSRS[what]()), "the CSR|of the CSR|does not sign it")
+    stage.refuses(order(stage.ceremony.issuing, csr=CSRS[what]()), "the CSR|of the CSR|cannot sign the certificate")
 
 
 def test_refusal_lists_supported_key_algorithms(stage: Stage) -> None:

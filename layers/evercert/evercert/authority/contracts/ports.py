@@ -53,7 +53,7 @@ class Configuration(Protocol):
         """Return the identity with this id, or None."""
 
     def identity_of_client(self, client_id: str) -> Identity | None:
-        """Return the identity with this universal auth client id, or None."""
+        """Return the identity with this universal auth client ID, or None."""
 
 
 class Signer(Protocol):

@@ -1,4 +1,4 @@
-"""Universal auth: login with client id and client secret, with a lockout after failures."""
+"""Universal auth: login with client ID and client secret, with a lockout after failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UniversalAuth:
     def identity(self, client_id: str, client_secret: str) -> Identity:
         """Return the identity of the credentials; raise Refusal (401).
 
-        Unknown client ids are handled and locked like known ones.
+        Unknown client IDs are handled and locked like known ones.
         """
         now = self._clock()
         identity = self._configuration.identity_of_client(client_id)

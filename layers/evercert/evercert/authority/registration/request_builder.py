@@ -181,7 +181,7 @@ def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> 
     wanted = family(algorithm)
     found = [ca for ca in cas if family(ca.algorithm) == wanted]
     if not found:
-        raise bad_request(f"keyAlgorithm: no CA of profile {profile.slug} certifies {wanted} keys, such as {algorithm}")
+        raise bad_request(f"unsupported keyAlgorithm {algorithm}: profile {profile.slug} has no CA for {wanted} keys")
     return found[0]
 
 
@@ -207,4 +207,4 @@ def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetim
     if found:
         if broken := key_weakness(public_key):  # only on failure, so that valid keys cost nothing
             raise bad_request(f"csr: {broken}")
-        raise bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")
+        raise bad_request(f"CA {ca.name} cannot sign the certificate: {'; '.join(found)}")

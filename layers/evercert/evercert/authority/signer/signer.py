@@ -169,4 +169,4 @@ def _ca_keys(cas: _CAs) -> Iterator[bytes]:
 
 
 def _refusal(ca: CA, found: Sequence[str]) -> Refusal:
-    return bad_request(f"CA {ca.name} does not sign it: {'; '.join(found)}")
+    return bad_request(f"CA {ca.name} cannot sign the certificate: {'; '.join(found)}")

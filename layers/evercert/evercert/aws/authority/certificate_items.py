@@ -79,7 +79,7 @@ def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
 
 
 def read_revoked(item: Mapping[str, Any]) -> Revoked:
-    """Return an entry of a revocation list from its index entry."""
+    """Return an entry of a CRL from its index entry."""
     values = items.plain(item)
     return Revoked(int(values["serial_number"], 16), from_text(values["revoked_at"]), REASONS[values["reason"]])
 

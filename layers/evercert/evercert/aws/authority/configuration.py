@@ -37,7 +37,7 @@ MODELS: dict[str, type[Model]] = {
     "application": Application,
     "identity": Identity,
 }
-CLIENT = "client"  # universal auth: client id and its identity
+CLIENT = "client"  # universal auth: client ID and its identity
 
 
 class DynamoDBConfiguration:
@@ -88,7 +88,7 @@ class DynamoDBConfiguration:
         return self._one(Identity, "identity", identity_id)
 
     def identity_of_client(self, client_id: str) -> Identity | None:
-        """Return the identity with this client id, or None if it now has another one."""
+        """Return the identity with this client ID, or None if it now has another one."""
         item = self._read(CLIENT, client_id)
         found = self.identity(_text(item, "identity")) if item is not None else None
         named = found is not None and found.universal is not None and found.universal.client_id == client_id

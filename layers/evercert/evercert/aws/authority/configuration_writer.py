@@ -28,7 +28,7 @@ _OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # absent: an operator
 Write = dict[str, Any]
 
 
-class AuthorityEstate(DynamoDBConfiguration):
+class ConfigurationWriter(DynamoDBConfiguration):
     """Configuration with write access; a write only replaces the text that this object has read."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -67,7 +67,7 @@ class AuthorityEstate(DynamoDBConfiguration):
             self._seen[_key(thing)] = _document(thing)
 
     def remove(self, identity: Identity) -> None:
-        """Delete an identity with its client id and name; its logins and tokens become invalid."""
+        """Delete an identity with its client ID and name; its logins and tokens become invalid."""
         unchanged, seen = self._as_seen("identity", identity.id)
         key = {"TableName": self._table, "Key": _keys("identity", identity.id)}
         claims = [(NAMED, f"identity#{identity.name}", "id")]

@@ -49,7 +49,7 @@ class LedgerReading:
         self._table = table
 
     def certificates(self) -> list[Entry]:
-        """Return all entries by time, without revocation lists."""
+        """Return all entries by time, without CRLs."""
         intents: dict[str, dict[str, Any]] = {}
         results: dict[str, str] = {}
         for item in self._items():

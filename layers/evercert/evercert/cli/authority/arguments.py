@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from evercert.authority.ca.definition import CA
     from evercert.authority.configuration.identity import Identity
-    from evercert.aws.authority.configuration_writer import AuthorityEstate
+    from evercert.aws.authority.configuration_writer import ConfigurationWriter
     from evercert.pki.algorithms import KeyAlgorithm
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -27,20 +27,20 @@ def require_name(text: str, kind: str) -> str:
     return text
 
 
-def ca_named(estate: AuthorityEstate, name: str) -> CA:
+def ca_named(configuration: ConfigurationWriter, name: str) -> CA:
     """Return the CA with this name; raise BadInput if it does not exist."""
-    found = estate.ca_named(require_name(name, "CA"))
+    found = configuration.ca_named(require_name(name, "CA"))
     if found is None:
-        known = [ca.name for ca in estate.cas()]
+        known = [ca.name for ca in configuration.cas()]
         raise BadInput([_unknown("CA", name, known, "run evercert authority init to create the CAs")])
     return found
 
 
-def identity_named(estate: AuthorityEstate, name: str) -> Identity:
+def identity_named(configuration: ConfigurationWriter, name: str) -> Identity:
     """Return the identity with this name; raise BadInput if it does not exist."""
-    found = estate.identity_named(require_name(name, "identity"))
+    found = configuration.identity_named(require_name(name, "identity"))
     if found is None:
-        known = [identity.name for identity in estate.identities()]
+        known = [identity.name for identity in configuration.identities()]
         raise BadInput([_unknown("identity", name, known, "run evercert authority identity create to create one")])
     return found
 

@@ -45,14 +45,14 @@ def find_certificate(authority: AuthorityConnection, text: str) -> Match | None:
     if not is_hexadecimal or len(plain) == SHA256:
         return None
     ledger = LedgerReading(authority.clients.dynamodb, authority.connection.output("AuthorityLedger"))
-    for ca in authority.estate.cas():
+    for ca in authority.configuration.cas():
         if (signed := ledger.signed(ca.id, int(plain, 16))) is not None:
             return _match_entry(authority, *signed)
     return None
 
 
 def ensure_record(authority: AuthorityConnection, match: Match) -> CertificateRecord:
-    """Write the missing record to the front's table, the source of revocation lists; idempotent."""
+    """Write the missing record to the front's table, the source of CRLs; idempotent."""
     if match.request is None:
         return match.record
     # Look up by the request's own id: a lookup by certificate could return the renewal that replaced it.

@@ -28,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Manage CAs: certificates and statu
 @app.command("list")
 def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """List all CAs with the expiry of their certificates."""
-    cas = open_authority(stack, region).estate.cas()
+    cas = open_authority(stack, region).configuration.cas()
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
@@ -47,7 +47,7 @@ def show_(
     as_json: Json = False,
 ) -> None:
     """Show one CA: key, certificates and ceiling."""
-    ca = ca_named(open_authority(stack, region).estate, name)
+    ca = ca_named(open_authority(stack, region).configuration, name)
     if pem:
         if not ca.installed:
             raise BadInput([f"CA {name} has no certificate yet: run evercert authority ca csr {name}"])
@@ -118,22 +118,22 @@ def renew(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a new certificate for a CA's existing key. A renewed root must be distributed to everyone who trusts it."""
+    """Sign a new certificate for a CA's existing key. Clients that trust a root must install its new one."""
     from evercert.cli.authority import ceremony, root_crl  # noqa: PLC0415
 
     authority = open_authority(stack, region)
     ca, span = (
-        ca_named(authority.estate, name),
+        ca_named(authority.configuration, name),
         arguments.span(validity or ("20y" if name == ceremony.ROOT else "5y"), "--validity"),
     )
     _require_certificate(ca)
     subject, context = ca.current.x509.subject, ceremony_context(authority, quiet=as_json)
     if ca.kind == "root":
         if not yes:
-            arguments.confirm("Everyone who trusts the root needs its new certificate. Renew it?")
+            arguments.confirm("Clients of the root need its new certificate before the old one expires. Renew it?")
         ca = ceremony.renew_root(context, ca, subject, span)
     else:
-        root = authority.estate.ca(ca.parent or "")
+        root = authority.configuration.ca(ca.parent or "")
         if root is None:
             raise BadInput(
                 [f"CA {name} is certified by an external CA: run evercert authority ca csr {name}, then ca import"]
@@ -156,21 +156,21 @@ def crl(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a new revocation list of the root, valid for a year. With `--revoke`, it names an issuing CA."""
+    """Sign a new CRL of the root, valid for a year. With `--revoke`, it names an issuing CA."""
     from evercert.cli.authority import ceremony, root_crl  # noqa: PLC0415
 
     authority = open_authority(stack, region)
-    root, context = ca_named(authority.estate, ceremony.ROOT), ceremony_context(authority, quiet=as_json)
+    root, context = ca_named(authority.configuration, ceremony.ROOT), ceremony_context(authority, quiet=as_json)
     _require_certificate(root)
     entries: Sequence[Revoked] = ()
     if revoke is not None:
-        ca = ca_named(authority.estate, revoke)
+        ca = ca_named(authority.configuration, revoke)
         if ca.kind == "root" or ca.parent != root.id:
             raise BadInput([f"CA {revoke} is not certified by this authority's own root, so its list cannot name it"])
         if not yes:
             arguments.confirm(f"Revoke CA {revoke}? Clients refuse all its certificates. This cannot be undone.")
         entries = root_crl.entries_of(ca, context, "cACompromise")
-        authority.estate.write(ca.model_copy(update={"status": "disabled"}))
+        authority.configuration.write(ca.model_copy(update={"status": "disabled"}))
     signed = root_crl.sign_root_crl(context, authority.certificates, root, entries)
     if as_json:
         ends = None if signed.next_update_utc is None else to_text(signed.next_update_utc)
@@ -185,13 +185,13 @@ def enable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_j
 
 @app.command()
 def disable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Stop a CA from signing certificates. Its certificates stay valid and its revocation lists are still published."""
+    """Stop a CA from signing certificates. Its certificates stay valid and its CRLs are still published."""
     _set_status(name, "disabled", stack, region, as_json=as_json)
 
 
 def _set_status(name: str, status: str, stack: str, region: str | None, *, as_json: bool) -> None:
     authority = open_authority(stack, region)
-    estate, ca = authority.estate, ca_named(authority.estate, name)
+    configuration, ca = authority.configuration, ca_named(authority.configuration, name)
     if ca.kind == "root":
         raise BadInput(["cannot enable or disable the root: no function signs with it; disable its key in KMS"])
     if not ca.installed:
@@ -199,9 +199,9 @@ def _set_status(name: str, status: str, stack: str, region: str | None, *, as_js
     if status == "active":
         from evercert.cli.authority.root_crl import require_unrevoked  # noqa: PLC0415 (AWS's library is slow to load)
 
-        require_unrevoked(ca, estate.ca(ca.parent or ""), authority.certificates)
+        require_unrevoked(ca, configuration.ca(ca.parent or ""), authority.certificates)
     if changed := ca.status != status:
-        estate.write(ca.model_copy(update={"status": status}))
+        configuration.write(ca.model_copy(update={"status": status}))
     if as_json:
         terminal.print_json({"name": name, "status": status, "changed": changed})
         return
@@ -214,7 +214,7 @@ def _require_certificate(ca: CA) -> None:
 
 
 def _externally_certified(authority: AuthorityConnection, name: str) -> CA:
-    ca = ca_named(authority.estate, name)
+    ca = ca_named(authority.configuration, name)
     if ca.kind == "root" or ca.parent is not None:
         message = f"CA {name} is certified by this authority's own root"
         raise BadInput(

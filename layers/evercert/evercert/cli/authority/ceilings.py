@@ -53,8 +53,8 @@ def ceiling(
         changes["any-purpose"] = any_purpose
     if longest is not None:
         changes["longest"] = to_text(arguments.span(longest, "--longest"))
-    estate = open_authority(stack, region).estate
-    ca = ca_named(estate, name)
+    configuration = open_authority(stack, region).configuration
+    ca = ca_named(configuration, name)
     if ca.ceiling is None:
         raise BadInput([f"CA {name} is a root: it has no ceiling, because no function signs with it"])
     before = ca.ceiling.model_dump(mode="json", by_alias=True)
@@ -72,7 +72,7 @@ def ceiling(
     if changed:
         if not yes:
             arguments.confirm(f"Set the ceiling of CA {name}? It takes effect at once.")
-        estate.write(ca.model_copy(update={"ceiling": type(ca.ceiling).model_validate(after)}))
+        configuration.write(ca.model_copy(update={"ceiling": type(ca.ceiling).model_validate(after)}))
     if as_json:
         terminal.print_json({**after, "changed": changed})
 

@@ -15,7 +15,7 @@ from evercert.authority.ca import builder
 from evercert.authority.ca.builder import Issuer, IssuerURLs, Span
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key, public_key_of
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
 from evercert.cli.authority import arguments
@@ -56,7 +56,7 @@ class InitOptions:
 class CeremonyContext:
     """The services that a ceremony uses; `report` receives one line per completed step."""
 
-    estate: AuthorityEstate
+    configuration: ConfigurationWriter
     key_creation: CAKeyMaking
     keys: CAKeys
     roles: Roles
@@ -171,7 +171,7 @@ def _ensure_key(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, ro
 
     The CA is stored before its key is created, so that the next run finds the key by the CA's id.
     """
-    ca = context.estate.ca_named(name) or _create_ca(context, name, algorithm, root)
+    ca = context.configuration.ca_named(name) or _create_ca(context, name, algorithm, root)
     if ca.key:
         return ca
     policy = of_root(context.roles) if name == ROOT else of_issuing(context.roles, outside=outside)
@@ -183,7 +183,7 @@ def _ensure_key(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, ro
         context.report(f"found the key of CA {name}, created by an interrupted run: {key}")
     actual = algorithm_of(public_key_of(context.keys, key))  # a key that was found may use another algorithm
     ca = ca.model_copy(update={"key": key, "algorithm": actual or algorithm})
-    context.estate.write(ca)
+    context.configuration.write(ca)
     return ca
 
 
@@ -199,7 +199,7 @@ def _create_ca(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, roo
         parent=None if root is None else root.id,
         ceiling=None if name == ROOT else Ceiling(),
     )
-    context.estate.write(ca)
+    context.configuration.write(ca)
     return ca
 
 
@@ -209,7 +209,7 @@ def _install(context: CeremonyContext, ca: CA, certificate: str, chain: str) -> 
     new = Installed(id=str(uuid4()), certificate=certificate, chain=chain)
     status = "active" if ca.status == "pending" else ca.status
     ca = ca.model_copy(update={"installed": (*unexpired, new), "status": status})
-    context.estate.write(ca)
+    context.configuration.write(ca)
     context.report(f"installed the certificate of CA {ca.name}, valid until {new.x509.not_valid_after_utc:%Y-%m-%d}")
     return ca
 

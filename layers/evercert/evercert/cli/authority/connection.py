@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evercert.aws.authority.certificates import DynamoDBCertificates
-from evercert.aws.authority.configuration_writer import AuthorityEstate
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles
 from evercert.aws.authority.kms_keys import KMSKeys
@@ -24,7 +24,7 @@ class AuthorityConnection:
     """The authority of one deployed stack, accessed with the operator's own IAM permissions."""
 
     connection: Connection
-    estate: AuthorityEstate
+    configuration: ConfigurationWriter
 
     @property
     def stack(self) -> str:
@@ -58,7 +58,7 @@ class AuthorityConnection:
 
     @cached_property
     def certificates(self) -> DynamoDBCertificates:
-        """Return the front's table of requests, certificates and revocation lists."""
+        """Return the front's table of requests, certificates and CRLs."""
         return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"))
 
     @property
@@ -81,4 +81,4 @@ def open_authority(stack: str, region: str | None) -> AuthorityConnection:
 def from_connection(connection: Connection) -> AuthorityConnection:
     """Return the authority of a connected stack, which must have one."""
     configuration = connection.output("AuthorityConfiguration")
-    return AuthorityConnection(connection, AuthorityEstate(connection.clients.dynamodb, configuration))
+    return AuthorityConnection(connection, ConfigurationWriter(connection.clients.dynamodb, configuration))

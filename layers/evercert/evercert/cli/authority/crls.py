@@ -1,4 +1,4 @@
-"""Publish revocation lists now, through the front's function; the schedule publishes them daily."""
+"""Publish CRLs now, through the front's function; the schedule publishes them daily."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ if TYPE_CHECKING:
 
 
 def renew_root(authority: AuthorityConnection, context: CeremonyContext, *, always: bool = False) -> None:
-    """Sign the root's revocation list if it is missing or ends soon; on failure print a note."""
+    """Sign the root's CRL if it is missing or ends soon; on failure print a note."""
     from evercert.cli.authority.root_crl import renew_root_crl  # noqa: PLC0415 (AWS's library is slow to load)
 
     try:
         renew_root_crl(context, authority.certificates, always=always)
     except EvercertError as error:  # the CAs exist
-        terminal.notes([f"the root has no current revocation list: {error}; run evercert authority ca crl to sign it"])
+        terminal.notes([f"the root has no current CRL: {error}; run evercert authority ca crl to sign it"])
 
 
 def publish_missing(authority: AuthorityConnection) -> None:
-    """Publish revocation lists if an active CA has none: verifiers expect one from its first certificate on."""
+    """Publish CRLs if an active CA has none: verifiers expect one from its first certificate on."""
     try:
-        missing = any(_signs(ca) and authority.certificates.published(ca.id) is None for ca in authority.estate.cas())
+        missing = any(
+            _signs(ca) and authority.certificates.published(ca.id) is None for ca in authority.configuration.cas()
+        )
     except EvercertError as error:  # the CAs exist, even if this operator may not read the table
-        terminal.notes([f"cannot check whether every CA has a revocation list: {error}"])
+        terminal.notes([f"cannot check whether every CA has a CRL: {error}"])
         return
     if missing:
         publish_now(authority)
@@ -40,13 +42,13 @@ def publish_now(authority: AuthorityConnection) -> bool:
     from evercert.aws.clients import translated  # noqa: PLC0415 (AWS's library is slow to load)
 
     try:
-        with translated("publish the revocation lists"):
+        with translated("publish the CRLs"):
             answer = authority.clients.lambda_.invoke(
                 FunctionName=authority.connection.output("AuthorityFunction"),
                 Payload=json.dumps({"task": "crl"}).encode(),
             )
         if "FunctionError" in answer:
-            raise Unavailable("the authority could not publish every revocation list: see the function's log")
+            raise Unavailable("the authority could not publish every CRL: see the function's log")
     except EvercertError as error:
         terminal.notes([f"{error}; the schedule publishes them within a day"])
         return False

@@ -20,7 +20,7 @@ from evercert.pki.usages import OCSP_SIGNING_NOTE
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.document import AuthorityDocument
-    from evercert.aws.authority.configuration_writer import AuthorityEstate
+    from evercert.aws.authority.configuration_writer import ConfigurationWriter
     from evercert.schema import Model
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (version: authority/v1).")]
@@ -53,15 +53,15 @@ def apply(
 ) -> None:
     """Create or update the profiles, policies and applications in the documents. Others stay unchanged."""
     sources = _sources(files)
-    estate = open_authority(stack, region).estate
-    documents = read(sources, estate, stack)
+    configuration = open_authority(stack, region).configuration
+    documents = read(sources, configuration, stack)
     terminal.notes(list(_note_ocsp_responders(documents)))
-    steps = plan(estate, documents, stack)
+    steps = plan(configuration, documents, stack)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
         _print_plan(steps)
     if not dry_run:
-        estate.write(*(step.item for step in changed))
+        configuration.write(*(step.item for step in changed))
     if as_json:
         values = [{"verb": step.verb, "what": step.kind, "name": step.name} for step in steps]
         terminal.print_json({"steps": values, "written": not dry_run})
@@ -71,7 +71,7 @@ def apply(
 
 def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """List all profiles."""
-    found = open_authority(stack, region).estate.profiles()
+    found = open_authority(stack, region).configuration.profiles()
     if as_json:
         terminal.print_json([_plain(profile) for profile in found])
     else:
@@ -82,7 +82,7 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
 
 def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Show one profile: its CAs, defaults and policy."""
-    found = {profile.key: profile for profile in open_authority(stack, region).estate.profiles()}
+    found = {profile.key: profile for profile in open_authority(stack, region).configuration.profiles()}
     if key not in found:
         raise BadInput([unknown_profile(key, found)])
     if as_json:
@@ -94,7 +94,7 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
     terminal.out.print(text.rstrip())
 
 
-def read(sources: Sequence[Source], estate: AuthorityEstate, stack: str) -> list[AuthorityDocument]:
+def read(sources: Sequence[Source], configuration: ConfigurationWriter, stack: str) -> list[AuthorityDocument]:
     """Parse the documents and check them against each other and the configuration.
 
     Raise BadInput with one line per error.
@@ -102,8 +102,8 @@ def read(sources: Sequence[Source], estate: AuthorityEstate, stack: str) -> list
     from evercert.authority.configuration.document import AuthorityDocument, Known  # noqa: PLC0415
     from evercert.authority.configuration.document import read as read_one  # noqa: PLC0415
 
-    families = {ca.name: family(ca.algorithm) for ca in estate.cas() if ca.kind == "issuing"}
-    existing = [profile.key for profile in estate.profiles()]
+    families = {ca.name: family(ca.algorithm) for ca in configuration.cas() if ca.kind == "issuing"}
+    existing = [profile.key for profile in configuration.profiles()]
     documents, errors = [], []
     defined_in: dict[tuple[str, str], str] = {}
     for source in sources:
@@ -142,15 +142,15 @@ def _note_ocsp_responders(documents: Iterable[AuthorityDocument]) -> Iterator[st
             yield f"profile {profile.key}: {OCSP_SIGNING_NOTE}"
 
 
-def plan(estate: AuthorityEstate, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:
+def plan(configuration: ConfigurationWriter, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:
     """Return the steps, projects first, because profiles and applications refer to them."""
     from evercert.authority.configuration.profiles import id_of  # noqa: PLC0415
     from evercert.aws.authority.configuration import Project  # noqa: PLC0415
 
-    slugs = set(estate.projects().values())
+    slugs = set(configuration.projects().values())
     old: dict[tuple[str, str], Model] = {("project", slug): Project(id="", slug=slug) for slug in slugs}
-    old |= {("profile", profile.key): profile for profile in estate.profiles()}
-    old |= {("application", application.name): application for application in estate.applications()}
+    old |= {("profile", profile.key): profile for profile in configuration.profiles()}
+    old |= {("application", application.name): application for application in configuration.applications()}
     wanted: dict[tuple[str, str], Model] = {}
     for document in documents:
         for slug in document.projects:

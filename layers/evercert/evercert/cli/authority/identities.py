@@ -17,7 +17,7 @@ from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.identity import Identity
-    from evercert.aws.authority.configuration_writer import AuthorityEstate
+    from evercert.aws.authority.configuration_writer import ConfigurationWriter
 
 MOST_SECRETS = 10
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the identity.")]
@@ -34,7 +34,7 @@ SecretTtl = Annotated[
     str | None, typer.Option(help="Lifetime of the client secret, such as 90d. Default: it does not expire.")
 ]
 Failures = Annotated[
-    int, typer.Option(min=0, max=30, help="Failed logins that lock the client id; 0 disables the lockout.")
+    int, typer.Option(min=0, max=30, help="Failed logins that lock the client ID; 0 disables the lockout.")
 ]
 SecretUses = Annotated[int, typer.Option(min=0, help="Logins that the client secret allows; 0 for no limit.")]
 app = typer.Typer(no_args_is_help=True, help="Manage machine identities, which request certificates.")
@@ -80,21 +80,21 @@ def create(
     locks = logins.parse_lockout(lockout_failures, lockout, lockout_window)
     login = logins.universal_login(record, locks) if record else None
     lifetimes = {"token-ttl": ttl, "token-max-ttl": longest, "token-uses": token_uses}
-    estate = _estate(stack, region)
-    if estate.identity_named(name) is not None:
+    configuration = _configuration(stack, region)
+    if configuration.identity_named(name) is not None:
         raise BadInput([f"identity {name!r} exists already: run evercert authority identity show {name}"])
-    grants = logins.parse_grants(estate, profile, permission)
+    grants = logins.parse_grants(configuration, profile, permission)
     identity = Identity.model_validate(
         {"id": str(uuid4()), "name": name, "aws": aws, "universal": login, "grants": grants, **lifetimes}
     )
-    estate.write(identity)
+    configuration.write(identity)
     _print_identity(identity, text, as_json=as_json)
 
 
 @app.command("list")
 def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """List all identities."""
-    found = _estate(stack, region).identities()
+    found = _configuration(stack, region).identities()
     if as_json:
         terminal.print_json([show.identity_values(identity) for identity in found])
     else:
@@ -106,7 +106,7 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
 @app.command("show")
 def show_(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Show one identity: logins and permissions."""
-    found = identity_named(_estate(stack, region), name)
+    found = identity_named(_configuration(stack, region), name)
     if as_json:
         terminal.print_json(show.identity_values(found))
     else:
@@ -129,13 +129,13 @@ def grant(
         raise BadInput(["no profiles given: add --profile project/slug, or --profile '*' for all"])
     if revoke and permission:
         raise BadInput(["--revoke removes all permissions: do not combine it with --permission"])
-    estate = _estate(stack, region)
-    found = identity_named(estate, name)
-    new = () if revoke else logins.parse_grants(estate, profile, permission)
+    configuration = _configuration(stack, region)
+    found = identity_named(configuration, name)
+    new = () if revoke else logins.parse_grants(configuration, profile, permission)
     grants = (*(one for one in found.grants if one.profile not in profile), *new)
     changed = found.model_copy(update={"grants": grants})
     if changed != found:
-        estate.write(changed)
+        configuration.write(changed)
     _print_identity(changed, None, as_json=as_json)
 
 
@@ -154,8 +154,8 @@ def secret(
 ) -> None:
     """Add a client secret to an identity, or delete one. A new secret is printed once. Expired ones are deleted."""
     text, new = (None, None) if revoke is not None else logins.create_secret(secret_ttl, secret_uses)
-    estate = _estate(stack, region)
-    found = identity_named(estate, name)
+    configuration = _configuration(stack, region)
+    found = identity_named(configuration, name)
     if found.universal is None:
         raise BadInput([f"identity {name} has no login with client secrets: create another identity with --universal"])
     now = terminal.now()
@@ -167,7 +167,7 @@ def secret(
         raise BadInput([f"identity {name} has {len(valid)} client secrets: delete one with --revoke first"])
     login = found.universal.model_copy(update={"secrets": (*valid, *([new] if new is not None else []))})
     changed = found.model_copy(update={"universal": login})
-    estate.write(changed)
+    configuration.write(changed)
     _print_identity(changed, text, as_json=as_json)
 
 
@@ -176,11 +176,11 @@ def delete(
     name: Name, *, yes: Yes = False, stack: Stack = "evercert", region: Region = None, as_json: Json = False
 ) -> None:
     """Delete an identity and invalidate its tokens. Certificates that it requested stay valid."""
-    estate = _estate(stack, region)
-    found = identity_named(estate, name)
+    configuration = _configuration(stack, region)
+    found = identity_named(configuration, name)
     if not yes:
         arguments.confirm(f"Delete identity {name}? Its clients can no longer log in.")
-    estate.remove(found)
+    configuration.remove(found)
     if as_json:
         terminal.print_json({"deleted": name})
     else:
@@ -208,9 +208,9 @@ def _print_identity(found: Identity, text: str | None, *, as_json: bool) -> None
             [f"it has no permissions: run evercert authority identity grant {found.name} --profile PROJECT/SLUG"]
         )
     if credentials:
-        terminal.out.print(f"client id: {credentials['client_id']}\nclient secret: {text}")
+        terminal.out.print(f"client ID: {credentials['client_id']}\nclient secret: {text}")
         terminal.notes(["save the client secret now: it is not shown again, because only its hash is stored"])
 
 
-def _estate(stack: str, region: str | None) -> AuthorityEstate:
-    return open_authority(stack, region).estate
+def _configuration(stack: str, region: str | None) -> ConfigurationWriter:
+    return open_authority(stack, region).configuration

@@ -62,7 +62,7 @@ def init(
     options = ceremony.InitOptions(title, organization, *spans, outside=no_root, issuing=chosen)
     options.check()  # fail before connecting to AWS
     authority = open_authority(stack, region)
-    existing = {ca.name: ca for ca in authority.estate.cas()}
+    existing = {ca.name: ca for ca in authority.configuration.cas()}
     _check_root(stack, existing.values(), no_root=no_root)
     _check_algorithms(existing, parse_issuing(issuing or ()))
     options = ceremony.with_root_names(options, existing.get(ceremony.ROOT), common_name, organization)
@@ -79,7 +79,7 @@ def init(
     with _resumable():
         context = ceremony_context(authority, quiet=as_json)
         cas = ceremony.establish(context, options)
-        ceremony.restore_key_policies(context, tuple(authority.estate.cas()))
+        ceremony.restore_key_policies(context, tuple(authority.configuration.cas()))
         crls.renew_root(authority, context)
         crls.publish_missing(authority)
     if as_json:

@@ -25,7 +25,7 @@ def ceremony_context(authority: AuthorityConnection, *, quiet: bool) -> Ceremony
 
     report = (lambda line: None) if quiet else (lambda line: terminal.out.print(printable(line, 300)))  # noqa: ARG005
     return CeremonyContext(
-        authority.estate,
+        authority.configuration,
         authority.key_creation,
         authority.keys,
         authority.roles,

@@ -17,7 +17,7 @@ from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.identity import ClientSecret, Grant, UniversalLogin
-    from evercert.aws.authority.configuration_writer import AuthorityEstate
+    from evercert.aws.authority.configuration_writer import ConfigurationWriter
 
 _PRINCIPAL = re.compile(
     r"arn:(aws|aws-us-gov|aws-cn):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
@@ -54,7 +54,7 @@ def parse_lockout(failures: int, duration: str, window: str) -> dict[str, Any]:
 
 
 def universal_login(secret: ClientSecret, lockout: dict[str, Any]) -> UniversalLogin:
-    """Return a login with a new client id and one secret."""
+    """Return a login with a new client ID and one secret."""
     from evercert.authority.configuration.identity import UniversalLogin  # noqa: PLC0415
 
     return UniversalLogin.model_validate({"client-id": str(uuid4()), "secrets": [secret], **lockout})
@@ -76,7 +76,7 @@ def parse_principals(arns: list[str]) -> list[str]:
 
 
 def parse_grants(
-    estate: AuthorityEstate, profiles: list[str] | None, permissions: list[str] | None
+    configuration: ConfigurationWriter, profiles: list[str] | None, permissions: list[str] | None
 ) -> tuple[Grant, ...]:
     """Return one grant per `--profile` with all permissions; raise BadInput for unknown profiles."""
     from evercert.authority.configuration.identity import Grant, Permission  # noqa: PLC0415
@@ -89,7 +89,7 @@ def parse_grants(
         for word in permissions or ()
         if word not in known
     ]
-    existing = {profile.key for profile in estate.profiles()} if profiles else set()
+    existing = {profile.key for profile in configuration.profiles()} if profiles else set()
     for key in profiles or ():
         if not _PROFILE.fullmatch(key):
             errors.append(f"--profile {printable(key, 140)}: write project/slug, or * for all")

@@ -1,4 +1,4 @@
-"""The root's revocation list, signed by the operator: no function may use the root's key."""
+"""The root's CRL, signed by the operator: no function may use the root's key."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def sign_root_crl(
     number = certificates.next_crl_number(root.id, at_least=int(now.timestamp()))
     order = CrlOrder(root.id, number, now - BACKDATED, now + VALIDITY, tuple(entries.values()))
     if problems := find_crl_problems(order, now, VALIDITY + BACKDATED):
-        raise Rejected(f"cannot sign the revocation list of CA {root.name}: {'; '.join(problems)}")
+        raise Rejected(f"cannot sign the CRL of CA {root.name}: {'; '.join(problems)}")
     key = kms_private_key(context.keys, root.key, public_key(context, root))
     crl = sign_crl(order, Issuer(root.current.x509, IssuerURLs(), key))
     certificates.publish(root.id, number, crl.public_bytes(Encoding.DER))
-    context.report(f"signed the revocation list of CA {root.name}, valid until {order.next_update:%Y-%m-%d}")
+    context.report(f"signed the CRL of CA {root.name}, valid until {order.next_update:%Y-%m-%d}")
     return crl
 
 
 def renew_root_crl(context: CeremonyContext, certificates: DynamoDBCertificates, *, always: bool) -> None:
     """Sign a new list of the stack's own root if there is none, or if it ends soon."""
-    root = context.estate.ca_named(ROOT)
+    root = context.configuration.ca_named(ROOT)
     if root is None or not root.installed:
         return
     current = current_crl(certificates, root)

@@ -160,7 +160,7 @@ def identity(console: Console, found: Identity) -> None:
         foreign = ", including clients that do not sign a server ID" if found.aws.foreign_clients else ""
         console.print(f"aws-auth: {', '.join(found.aws.principals)}{foreign}")
     if found.universal is not None:
-        console.print(f"universal-auth: client id {found.universal.client_id}")
+        console.print(f"universal-auth: client ID {found.universal.client_id}")
         for secret in found.universal.secrets:
             expiry = "does not expire" if secret.expires_at is None else f"expires {to_text(secret.expires_at)}"
             console.print(

@@ -35,10 +35,10 @@ Reason = Annotated[str, typer.Option(help="Revocation reason, such as key-compro
 
 
 def status(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Show each CA with its expiry and the age of its revocation list."""
+    """Show each CA with its expiry and the age of its CRL."""
     authority = open_authority(stack, region)
     certificates = authority.certificates
-    rows = [_ca_status(ca, certificates) for ca in authority.estate.cas()]
+    rows = [_ca_status(ca, certificates) for ca in authority.configuration.cas()]
     if as_json:
         terminal.print_json({"address": authority.address, "cas": rows})
         return
@@ -56,7 +56,7 @@ def audit(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
         certificates = authority.certificates
         unknown = [entry for entry in entries if entry.sha256 is not None and not _known(entry, certificates)]
     unfinished = sum(entry.sha256 is None for entry in entries)
-    names = {ca.id: ca.name for ca in authority.estate.cas()}
+    names = {ca.id: ca.name for ca in authority.configuration.cas()}
     if as_json:
         terminal.print_json(
             {
@@ -84,7 +84,7 @@ def revoke(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Revoke a certificate and publish its CA's revocation list. This cannot be undone."""
+    """Revoke a certificate and publish its CA's CRL. This cannot be undone."""
     from evercert.authority.ca.revocation_reasons import (  # noqa: PLC0415 (AWS's library is slow to load)
         LEAF_REASONS,
         REFUSED_REASONS,
@@ -121,27 +121,25 @@ def revoke(
     if as_json:
         terminal.print_json({"revoked": record.id, "serial_number": record.serial_number, "listed": listed})
     else:
-        terminal.out.print(
-            f"revoked certificate {record.id}" + (" and published it in the revocation list" if listed else "")
-        )
+        terminal.out.print(f"revoked certificate {record.id}" + (" and published it in the CRL" if listed else ""))
 
 
 def _block_key(authority: AuthorityConnection, record: CertificateRecord, *, yes: bool) -> None:
-    """Block the key of a revoked certificate; its reason in the revocation list stays unchanged."""
+    """Block the key of a revoked certificate; its reason in the CRL stays unchanged."""
     if not yes:
         arguments.confirm(f"Block the key of {show.names_of(record.leaf)}, which is revoked? This cannot be undone.")
     authority.certificates.revoke(record.id, terminal.now(), "KEY_COMPROMISE")
 
 
 def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:
-    """Publish the revocation lists; return whether the published list has the certificate.
+    """Publish the CRLs; return whether the published list has the certificate.
 
     The index that lists are built from is eventually consistent.
     """
     from cryptography import x509  # noqa: PLC0415 (slow to load)
 
     if not record.ca:
-        terminal.notes(["it is self-signed, so no revocation list names it: stop using it"])
+        terminal.notes(["it is self-signed, so no CRL names it: stop using it"])
         return False
     if not crls.publish_now(authority):
         return False

@@ -1,4 +1,4 @@
-"""Checks of `doctor` for the authority: its functions, CAs, revocation lists and KMS keys."""
+"""Checks of `doctor` for the authority: its functions, CAs, CRLs and KMS keys."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of_authority(connection: Connection) -> dict[str, CheckFunction]:
 
 
 def _cas(found: AuthorityConnection) -> list[Check]:
-    now, cas = terminal.now(), found.estate.cas()
+    now, cas = terminal.now(), found.configuration.cas()
     if not cas:
         return [Check("CAs", "warning", "no CAs yet", "evercert authority init")]
     return [check for ca in cas for check in (_validity(ca, now), *_crl(ca, found.certificates.published(ca.id), now))]
@@ -96,7 +96,7 @@ def _root_crl(name: str, der: bytes | None, now: datetime) -> Check:
 
 
 def _keys(found: AuthorityConnection) -> list[Check]:
-    return [_key(found, ca) for ca in found.estate.cas() if ca.key] or [Check("keys of CAs", "ok", "none")]
+    return [_key(found, ca) for ca in found.configuration.cas() if ca.key] or [Check("keys of CAs", "ok", "none")]
 
 
 def _key(found: AuthorityConnection, ca: CA) -> Check:

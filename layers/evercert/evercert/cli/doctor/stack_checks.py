@@ -92,7 +92,7 @@ def schedule(connection: Connection, task: str) -> list[Check]:
     state, when = str(found.get("State")), str(found.get("ScheduleExpression"))
     if state == "ENABLED":
         return [Check(title, "ok", when)]
-    consequence = "revocation lists expire" if task == "crl" else "nothing is renewed"
+    consequence = "CRLs expire" if task == "crl" else "nothing is renewed"
     remedy = f"enable schedule {name} in EventBridge Scheduler: {consequence} without it"
     return [Check(title, "failed", f"is {state}", remedy)]
 

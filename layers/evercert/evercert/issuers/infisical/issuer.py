@@ -104,7 +104,7 @@ class Infisical:
                 raise answer.as_error(f"cancel request {handle}")
             raise Rejected(f"cannot cancel request {handle}: the server left it open; cancel it in Infisical")
 
-    def forget(self, request: Request) -> bool:
+    def withdraw(self, request: Request) -> bool:
         """Cancel or revoke the request of an earlier run if it is certainly evercert's; return whether it did."""
         if self.settings.profile is None:
             return False

@@ -1,4 +1,4 @@
-"""Login with the client id and client secret of an Infisical identity."""
+"""Login with the client ID and client secret of an Infisical identity."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UniversalAuth:
         self._context = context
 
     def proof(self, address: str) -> Proof:
-        """Read client id and client secret and return the login request."""
+        """Read client ID and client secret and return the login request."""
         client_id, client_secret = self._read(address)
         return proof("/v1/auth/universal-auth/login", self._settings, clientId=client_id, clientSecret=client_secret)
 
