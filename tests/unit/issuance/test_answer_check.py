@@ -11,9 +11,11 @@ from cryptography import x509
 
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.contracts.record import WAITS_FOR_CHAIN
+from evercert.destinations.acm_rules import require_family
+from evercert.destinations.secrets_manager import value
 from evercert.pki.certificate import Chain
 from tests.doubles.fakes import START, Bench, spec
-from tests.samples.chains import Entity, issue, leaf
+from tests.samples.chains import Entity, dn, issue, leaf, patched, tlv
 
 DAY = timedelta(days=1)
 ROOT = issue("Root")
@@ -32,12 +34,13 @@ class OddCA:
         self.cancelled: list[str] = []
         self.above = [ISSUING, ROOT]
         self.leaf: dict[str, Any] = {}
+        self.change: Callable[[Entity], Entity] = lambda entity: entity
 
     def issue(self, request: Request) -> Issued | PendingAnswer:
         self.asked.append(request)
         if request.token not in self.issued:
             key = x509.load_pem_x509_csr(str(request.csr).encode()).public_key()
-            self.issued[request.token] = leaf(ISSUING, key=PublicOnly(key), **self.leaf)
+            self.issued[request.token] = self.change(leaf(ISSUING, key=PublicOnly(key), **self.leaf))
         chain = (self.issued[request.token].certificate, *(entity.certificate for entity in self.above))
         return Issued(Chain(chain), reference=request.token, handle=f"again:{request.token}")
 
@@ -81,6 +84,34 @@ def test_check_delivers_the_chain_in_order(bench: Bench, ca: OddCA, above: list[
     bundle = bench.destinations.known["here"].bundle
     assert bundle is not None
     assert list(bundle.chain.certificates[1:]) == [ISSUING.certificate, ROOT.certificate]
+
+
+@pytest.mark.parametrize("text", ["Müller GmbH".encode("latin-1"), b"Muller  GmbH"], ids=["latin-1", "ascii"])
+def test_check_delivers_a_teletex_subject(bench: Bench, ca: OddCA, text: bytes) -> None:
+    """Older CAs write T61String, which `cryptography` does not parse; only comparison and delivery need the name."""
+    attributes = {"common-name": "www.example.com", "organization": text.decode("latin-1"), "ttl": "90d"}
+    bench.edit(spec(attributes=attributes))
+    plain = "x" * len(text)
+    ca.leaf = {"subject": dn("www.example.com", plain)}
+    ca.change = lambda entity: patched(
+        entity, ISSUING, tlv(0x0C, plain.encode()), tlv(0x14, text)
+    )  # RFC 5280 §4.1.2.4 allows T61String in old names
+    assert bench.run() == "certificate.issued"
+    bundle = bench.destinations.known["here"].bundle
+    assert bundle is not None and ca.revoked == []
+    assert tlv(0x14, text) in bundle.chain.leaf.tbs_certificate_bytes
+    assert bundle.chain.common_name == "www.example.com"
+    assert Chain.from_pem(value(bundle)["fullchain"]).leaf == bundle.chain.leaf  # the secret
+    require_family(bundle.chain)  # what ACM's destination reads
+
+
+def test_check_refuses_another_teletex_subject(bench: Bench, ca: OddCA) -> None:
+    bench.edit(spec(attributes={"common-name": "www.example.com", "organization": "Müller GmbH", "ttl": "90d"}))
+    ca.leaf = {"subject": dn("www.example.com", "xxxxxxxxxxx")}
+    other = tlv(0x14, "Möller GmbH".encode("latin-1"))
+    ca.change = lambda entity: patched(entity, ISSUING, tlv(0x0C, b"xxxxxxxxxxx"), other)
+    assert bench.run() == "certificate.failed"
+    assert len(ca.revoked) == 1
 
 
 def test_check_revokes_nothing_for_an_unusable_chain(bench: Bench, ca: OddCA) -> None:

@@ -15,15 +15,17 @@ from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.pki.usages import key_usage
 from tests.contract.cli.authority.command_line import Command, fine, refused
 from tests.samples.certificates import private_key
+from tests.samples.chains import Entity, patched
 
 
 class ExternalCA:
-    """An external CA."""
+    """An external CA; `organization` is the DER that its name has instead of `Mxller GmbH`, in UTF-8."""
 
-    def __init__(self) -> None:
+    def __init__(self, organization: bytes = b"") -> None:
+        self.organization = organization
         self.key = private_key("EC_secp384r1", 7_000)
         self.now = datetime.now(UTC).replace(microsecond=0)
-        self.name = x509.Name.from_rfc4514_string("CN=Outside Root")
+        self.name = x509.Name.from_rfc4514_string("CN=Outside Root" + (",O=Mxller GmbH" if organization else ""))
         self.root = self.signed(self.name, self.key.public_key(), None)
 
     def signed(self, name: x509.Name, key: Any, length: int | None, **changes: Any) -> x509.Certificate:
@@ -39,7 +41,12 @@ class ExternalCA:
             builder = builder.add_extension(changes["extra"], critical=True)
         if changes.get("usage"):
             builder = builder.add_extension(key_usage(changes["usage"]), critical=True)
-        return builder.sign(changes.get("signer", self.key), hashes.SHA256())
+        signer = changes.get("signer", self.key)
+        signed = builder.sign(signer, hashes.SHA256())
+        if not self.organization:
+            return signed
+        ours = Entity(signed, signer)
+        return patched(ours, ours, b"\x0c\x0bMxller GmbH", self.organization).certificate
 
 
 def pem(*certificates: x509.Certificate) -> str:
@@ -98,6 +105,27 @@ def test_import_accepts_any_order(
     file.write_text(pem(external.root, between, mine, external.root))
     assert fine(command("ca", "import", "issuing-ec", str(file), "--json"))["status"] == "active"
     assert configuration.ca_named("issuing-ec").current.chain == pem(between, external.root)
+
+
+def test_import_accepts_a_teletex_name_of_the_issuer(
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path
+) -> None:
+    external, file = ExternalCA(b"\x14\x0bM\xfcller GmbH"), tmp_path / "ca.pem"
+    mine = external.signed(csr.subject, csr.public_key(), 0)
+    file.write_text(pem(mine, external.root))
+    done = fine(command("ca", "import", "issuing-ec", str(file), "--json"))
+    assert done["certificates"][0]["issuer"] == "CN=Outside Root, O=Müller GmbH"
+    assert "Müller GmbH" in command("ca", "show", "issuing-ec")[1]
+
+
+def test_import_refuses_a_subject_that_leaves_cannot_copy(
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path
+) -> None:
+    external, file = ExternalCA(), tmp_path / "ca.pem"
+    mine = external.signed(x509.Name.from_rfc4514_string("CN=Mxller"), csr.public_key(), 0)
+    odd = patched(Entity(mine, None), Entity(external.root, external.key), b"\x0c\x06Mxller", b"\x14\x06M\xfcller")
+    file.write_text(pem(odd.certificate, external.root))
+    refused(command("ca", "import", "issuing-ec", str(file)), "the CA's subject has text that does not fit its string")
 
 
 def test_init_adds_no_root_above_externally_certified_cas(

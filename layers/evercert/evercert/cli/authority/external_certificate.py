@@ -34,6 +34,8 @@ def read(file: str, public_key: types.PublicKeyTypes, now: datetime) -> tuple[st
     problems = [*map(str, path.faults), *_ca_problems(Fields(ours))]
     if not path.anchored and not path.faults_of_chain():
         problems.append("the chain does not end with a root: append all issuers up to the root")
+    if not _has_copyable_subject(ours):
+        problems.append("the CA's subject has text that does not fit its string type; sign it with the name in the CSR")
     if problems:
         raise BadInput([f"{file}: {printable(problem, 300)}" for problem in problems])
     return to_pem(path.certificates[:1]), to_pem(path.certificates[1:])
@@ -60,6 +62,14 @@ def _key_of(certificate: x509.Certificate) -> bytes | None:
         return public_bytes(certificate.public_key())
     except (ValueError, UnsupportedAlgorithm):
         return None
+
+
+def _has_copyable_subject(certificate: x509.Certificate) -> bool:
+    """Return whether the subject can become the issuer name of leaves, which `cryptography` builds."""
+    try:
+        return bool(certificate.subject.public_bytes())
+    except ValueError:
+        return False
 
 
 def _ca_problems(ca: Fields) -> Iterator[str]:

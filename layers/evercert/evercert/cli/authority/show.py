@@ -15,6 +15,8 @@ from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from evercert.authority.ca.definition import CA, Installed
     from evercert.authority.ca.leaf_fields import Leaf
     from evercert.authority.configuration.identity import Identity
@@ -45,13 +47,24 @@ def _certificate(one: Installed) -> dict[str, Any]:
     found = one.x509
     return {
         "id": one.id,
-        "subject": found.subject.rfc4514_string(),
-        "issuer": found.issuer.rfc4514_string(),
+        "subject": found.subject.rfc4514_string(),  # `ca import` refuses one that cannot be parsed
+        "issuer": _issuer(found),
         "serial_number": f"{found.serial_number:x}",
         "not_before": to_text(found.not_valid_before_utc),
         "not_after": to_text(found.not_valid_after_utc),
         "sha256": found.fingerprint(hashes.SHA256()).hex(),
     }
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    """Return the issuer's name; an external CA may write it in string types that `cryptography` does not parse."""
+    from evercert.pki.distinguished_names import printed  # noqa: PLC0415
+    from evercert.pki.path.fields import Fields  # noqa: PLC0415
+
+    try:
+        return certificate.issuer.rfc4514_string()
+    except ValueError:
+        return printed(Fields(certificate).issuer_der)
 
 
 def cas(console: Console, found: Iterable[CA], now: datetime) -> None:
