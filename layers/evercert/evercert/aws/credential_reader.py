@@ -12,6 +12,8 @@ from evercert.errors import Misconfigured
 from evercert.origins import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from evercert.aws.clients import Clients
     from evercert.documents.secret_reference import Reference
 
@@ -19,10 +21,14 @@ _ABSENT = {"ResourceNotFoundException", "ParameterNotFound"}
 
 
 class Credentials:
-    """Reader of credentials without a cache: the next login uses a rotated secret."""
+    """Reader of credentials without a cache: the next login uses a rotated secret.
 
-    def __init__(self, clients: Clients) -> None:
+    `offered`: texts of secrets by name that are not stored yet, for the check of a login.
+    """
+
+    def __init__(self, clients: Clients, offered: Mapping[str, str] | None = None) -> None:
         self._clients = clients
+        self._offered = offered or {}
 
     def read(self, reference: Reference, address: str, *, key: str | None = None) -> Any:  # noqa: ANN401 (JSON)
         """Return the value of the reference's key, else of `key`; with neither, the whole object without its address.
@@ -39,6 +45,8 @@ class Credentials:
         return value[wanted]
 
     def _text(self, reference: Reference) -> str:
+        if reference.aws_secret is not None and reference.name in self._offered:
+            return self._offered[reference.name]
         with translated(f"read {reference}"):
             try:
                 if reference.aws_secret is not None:

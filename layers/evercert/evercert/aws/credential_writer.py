@@ -31,6 +31,10 @@ class CredentialSecrets:
         """Return what `write` would do, by secret name. Raises Misconfigured for a secret of another owner."""
         return {credential.name: self._compare(credential) for credential in credentials}
 
+    def exists(self, name: str) -> bool:
+        """Return whether this secret of the stack exists; raise Misconfigured for a secret of another owner."""
+        return self._describe(name) is not None
+
     def write(self, credentials: Iterable[Credential], verbs: Mapping[str, Verb]) -> None:
         """Create and change the secrets. AWS rejects the creation of a secret that was created meanwhile."""
         for credential in credentials:
@@ -56,9 +60,15 @@ class CredentialSecrets:
 
     def _compare(self, credential: Credential) -> Verb:
         name = credential.name
+        if self._describe(name) is None:
+            return "create"
+        current = self._ask(f"read secret {name}", self._clients.secretsmanager.get_secret_value, name)
+        return "unchanged" if current is not None and _value(current) == credential.value else "change"
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
         found = self._ask(f"look at secret {name}", self._clients.secretsmanager.describe_secret, name)
         if found is None:
-            return "create"
+            return None
         if "DeletedDate" in found:
             raise Misconfigured(
                 f"secret {name} is scheduled for deletion, but the document stores credentials in it; "
@@ -70,8 +80,7 @@ class CredentialSecrets:
                 "allow it: aws secretsmanager tag-resource "
                 f"--secret-id {name} --tags Key={STACK_TAG},Value={self._stack}"
             )
-        current = self._ask(f"read secret {name}", self._clients.secretsmanager.get_secret_value, name)
-        return "unchanged" if current is not None and _value(current) == credential.value else "change"
+        return found
 
     @staticmethod
     def _ask(doing: str, call: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401 (a method of the client)

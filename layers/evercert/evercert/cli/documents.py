@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, show, terminal
+from evercert.cli import arguments, credentials, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
 from evercert.operations.apply import Plan, carry_out, plan
@@ -23,6 +23,13 @@ PruneLabels = Annotated[
     typer.Option(help="With --prune: delete only certificates with all of these labels (key=value, repeatable)."),
 ]
 AtOnce = Annotated[bool, typer.Option("--now", help="Reissue all affected certificates now instead of over an hour.")]
+NoLoginCheck = Annotated[
+    bool,
+    typer.Option(
+        "--no-login-check",
+        help="Store credentials of agent documents without a login at the issuer, which may be offline.",
+    ),
+]
 NoNudge = Annotated[
     bool, typer.Option("--no-nudge", help="Wait for the schedule instead of notifying the issuer function.")
 ]
@@ -51,6 +58,7 @@ def apply(
     label: PruneLabels = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without confirmation.")] = False,
     at_once: AtOnce = False,
+    no_login_check: NoLoginCheck = False,
     no_nudge: NoNudge = False,
     wait: Wait = False,
     timeout: Timeout = "10m",
@@ -75,8 +83,9 @@ def apply(
     if not dry_run:
         queue = None if no_nudge else connection.queue
         # Write the secrets before the issuers that refer to them.
-        connection.credential_secrets.write(found.credentials, planned.credentials)
+        credentials.store(found, planned.credentials, connection, check_login=not no_login_check)
         terminal.note_failed_nudge(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
+        terminal.notes(credentials.remove_files(found.removals, connection))
     wanted = changed + planned.unchanged  # an unchanged certificate may have failed before
     failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
     if as_json:
@@ -89,14 +98,15 @@ def apply(
 
 def _plan(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
     """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
+    credentials.require_stored(found, connection)
     with terminal.err.status("reading the table"):
-        credentials = connection.credential_secrets.compare(found.credentials)
-        changing = [name for name, verb in credentials.items() if verb != "unchanged"]
+        verbs = connection.credential_secrets.compare(found.credentials)
+        changing = [name for name, verb in verbs.items() if verb != "unchanged"]
         affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
         planned = plan(found.wanted(labels), connection.specs, KINDS, affected)
     if planned.conflicts:
         raise BadInput(planned.conflicts)
-    planned.credentials = credentials
+    planned.credentials = verbs
     planned.notes += _note_unlisted_hosts(found, connection)
     return planned
 

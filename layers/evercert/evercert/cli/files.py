@@ -13,7 +13,7 @@ from evercert.cli.infisical_agent.translation import read as read_agent
 from evercert.cli.source import Source, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.documents.document import Document, Kinds, Path, Problem, places, read
-from evercert.documents.secret_reference import Credential
+from evercert.documents.secret_reference import Credential, CredentialFile
 from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
 from evercert.operations.apply import ApplyInput
@@ -51,6 +51,8 @@ class Files:
         self._read: list[tuple[Source, Document]] = []
         self._where: dict[tuple[str, str], tuple[Source, Path]] = {}
         self.notes: list[str] = []
+        self.removals: list[CredentialFile] = []
+        self.stored_earlier: dict[str, str] = {}  # the document by secret name
         for file in dict.fromkeys(files):
             self._load(file)
         self.issuers: dict[str, Component] = {}
@@ -93,6 +95,10 @@ class Files:
         self._agents.add(source.file)
         if found.credential is not None:
             self._take_credential(source.file, found.credential)
+        if found.login.remove is not None:
+            self.removals.append(found.login.remove)
+        if found.login.stored is not None:
+            self.stored_earlier[found.login.stored] = source.file
 
     def _take_credential(self, file: str, credential: Credential) -> None:
         other, known = self._credentials.setdefault(credential.name, (file, credential))

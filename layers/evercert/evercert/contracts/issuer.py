@@ -128,6 +128,14 @@ class Reachable(Protocol):
         """Log in and read what the definition names; raise as `Issuer.issue` does. Changes nothing."""
 
 
+@runtime_checkable
+class LoginCheck(Protocol):
+    """An issuer whose credential can be tried alone."""
+
+    def check_login(self) -> None:
+        """Log in and out; raise LoginRefused, or else as `Issuer.issue` does. Changes nothing."""
+
+
 @dataclass(frozen=True)
 class OpenIssuer:
     """An issuer that is ready for requests; `identity_hash` changes with its address, profile or CA."""

@@ -28,6 +28,15 @@ class Credential:
     value: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class CredentialFile:
+    """A file of the host with a secret that is to be deleted once the credential is stored."""
+
+    path: str
+    text: str = field(repr=False)
+    credential: Credential
+
+
 class Reference(Model):
     """`aws-secret: evercert/credentials/NAME[#key]` or `aws-parameter: /evercert/credentials/NAME[#key]`.
 

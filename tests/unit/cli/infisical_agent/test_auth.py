@@ -96,10 +96,40 @@ def test_client_id_reference_works_with_an_inline_secret():
     assert value == {"address": "https://app.infisical.com", "client-secret": SECRET}
 
 
+def removing(secret, key="remove-client-secret-on-read"):
+    config = {"client-id": CLIENT_ID, "client-secret": secret, key: True}
+    return document(auth={"type": "universal-auth", "config": config})
+
+
 @pytest.mark.parametrize("key", ["remove_client_secret_on_read", "remove-client-secret-on-read"])
-def test_remove_client_secret_on_read_is_noted(key):
-    auth = {"type": "universal-auth", "config": {"client-id": CLIENT_ID, "client-secret": SECRET, key: True}}
-    assert "evercert deletes no files; delete the file of the client secret yourself" in notes(document(auth=auth))
+def test_removal_names_the_file_of_the_client_secret(key):
+    found = accepted(removing("/secret", key), host({"/secret": f"{SECRET}\n"}))
+    assert (found.login.remove.path, found.login.remove.text) == ("/secret", SECRET)
+    assert found.login.remove.credential == found.credential
+    told = [note.message for note in found.notes]
+    assert "remove-client-secret-on-read: apply deletes the file after the client secret is stored" in told
+
+
+@pytest.mark.parametrize("where", [host(), host({"/s": SECRET}, INFISICAL_UNIVERSAL_CLIENT_SECRET=SECRET)])
+def test_removal_has_no_effect_without_a_file(where):
+    found = accepted(removing(SECRET if where.file("/s") is None else "/s"), where)
+    assert found.login.remove is None
+    assert any("has no effect: the client secret is not from a file" in note.message for note in found.notes)
+
+
+def test_removed_file_is_replaced_by_the_stored_secret():
+    first = accepted(removing("/secret"), host({"/secret": SECRET}))
+    again = accepted(removing("/secret"))
+    assert (again.absent, again.credential, again.login.remove) == ([], None, None)
+    assert again.login.stored == first.credential.name
+    assert again.document.issuers == first.document.issuers
+    assert any("the file is gone" in note.message for note in again.notes)
+
+
+@pytest.mark.parametrize("secret", ["client-secret", "short"])
+def test_text_that_is_no_path_is_not_a_removed_file(secret):
+    assert accepted(removing(secret)).login.stored is None
+    assert accepted(removing(secret)).absent
 
 
 def test_aws_iam_needs_only_an_identity():

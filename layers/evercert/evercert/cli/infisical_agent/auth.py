@@ -10,9 +10,9 @@ from typing import Any
 from evercert.canonical_json import canonical_json, digest
 from evercert.cli.infisical_agent import auth_values
 from evercert.cli.infisical_agent.auth_values import CONFIG, AuthValues
-from evercert.cli.infisical_agent.host import Gathered
+from evercert.cli.infisical_agent.host import Gathered, looks_like_a_path
 from evercert.documents.document import Problem
-from evercert.documents.secret_reference import SECRETS, Credential
+from evercert.documents.secret_reference import SECRETS, Credential, CredentialFile
 from evercert.issuers.infisical.logins import LOGINS
 from evercert.schema import printable
 
@@ -37,12 +37,21 @@ _FROM_THE_HOST = {
 _KEY_FIELDS = ("client_email", "private_key_id", "private_key")
 
 
+REMOVE = "remove-client-secret-on-read"
+
+
 @dataclass(frozen=True)
 class Login:
-    """The `auth` settings of an issuer, or None if a value is missing and was reported."""
+    """The `auth` settings of an issuer, or None if a value is missing and was reported.
+
+    `remove`: the file that `remove-client-secret-on-read` deletes. `stored`: the secret that an earlier `apply` wrote,
+    if it deleted the file.
+    """
 
     settings: dict[str, Any] | None
     credential: Credential | None = None
+    remove: CredentialFile | None = None
+    stored: str | None = None
 
 
 class Auth:
@@ -52,7 +61,8 @@ class Auth:
         self._config = config
         self._address = address
         self._gathered = gathered
-        self._value = AuthValues(config, gathered).value
+        self._values = AuthValues(config, gathered)
+        self._value = self._values.value
 
     def read(self, written: str) -> Login:
         """Return the login of this type."""
@@ -65,8 +75,6 @@ class Auth:
             self._note(f"{written} is read as {kind}, as by the agent's program", "auth", "type")
         for key in sorted(self._config.keys() - _USED[kind]):
             self._note(f"{key} is ignored: {kind} does not use it", *CONFIG, key)
-        if self._config.get("remove-client-secret-on-read") and kind == "universal-auth":
-            self._note("evercert deletes no files; delete the file of the client secret yourself", *CONFIG)
         login = self._universal() if kind == "universal-auth" else self._by_identity(kind)
         organization = self._gathered.host.environment.get(ORGANIZATION)
         if login.settings is not None and organization:
@@ -79,16 +87,39 @@ class Auth:
             self._value("client-id", auth_values.CLIENT_ID),
             self._value("client-secret", auth_values.CLIENT_SECRET),
         )
-        if client is None or secret is None:
+        if client is None:
             return Login(None)
+        if secret is None:
+            return self._stored_earlier(client)
         if isinstance(secret, dict):
             return Login({"type": "universal-auth", "client-id": client, "client-secret": secret})
-        if isinstance(client, str):
-            credential = self._credential("universal-auth", client, {"client-id": client, "client-secret": secret})
-            return Login({"type": "universal-auth", "credentials": {"aws-secret": credential.name}}, credential)
-        credential = self._credential("universal-auth", client, {"client-secret": secret})
-        reference = {"aws-secret": f"{credential.name}#client-secret"}
-        return Login({"type": "universal-auth", "client-id": client, "client-secret": reference}, credential)
+        parts = {"client-id": client} if isinstance(client, str) else {}
+        credential = self._credential("universal-auth", client, {**parts, "client-secret": secret})
+        return Login(_universal_settings(client, credential.name), credential, self._removal(secret, credential))
+
+    def _removal(self, secret: str, credential: Credential) -> CredentialFile | None:
+        """Return the file to delete after its content is stored."""
+        if not self._config.get(REMOVE):
+            return None
+        file = self._values.files.get("client-secret")
+        if file is None:
+            self._note(f"{REMOVE} has no effect: the client secret is not from a file", *CONFIG, REMOVE)
+            return None
+        self._note(f"{REMOVE}: apply deletes the file after the client secret is stored", *CONFIG, REMOVE)
+        return CredentialFile(file, secret, credential)
+
+    def _stored_earlier(self, client: str | dict[str, Any]) -> Login:
+        """Return the login with the secret of an earlier `apply`, if that deleted the file."""
+        place, written = (*CONFIG, "client-secret"), self._config.get("client-secret")
+        absent = self._gathered.absent
+        if not (self._config.get(REMOVE) and isinstance(written, str) and looks_like_a_path(written)):
+            return Login(None)
+        if not any(problem.path == place for problem in absent):
+            return Login(None)
+        absent[:] = [problem for problem in absent if problem.path != place]
+        name = self._credential_name("universal-auth", client)
+        self._note(f"client-secret: the file is gone, as {REMOVE} requests; secret {name} is used", *place)
+        return Login(_universal_settings(client, name), stored=name)
 
     def _by_identity(self, kind: str) -> Login:
         """Read all values before returning, so that everything missing is reported at once."""
@@ -149,11 +180,19 @@ class Auth:
         return key
 
     def _credential(self, kind: str, owner: object, parts: Mapping[str, Any]) -> Credential:
-        name = f"{PREFIX}{digest([self._address, kind, owner])[:12]}"
-        return Credential(name, {"address": self._address, **parts})
+        return Credential(self._credential_name(kind, owner), {"address": self._address, **parts})
+
+    def _credential_name(self, kind: str, owner: object) -> str:
+        return f"{PREFIX}{digest([self._address, kind, owner])[:12]}"
 
     def _problem(self, message: str, *path: str) -> None:
         self._gathered.problems.append(Problem(path, message))
 
     def _note(self, message: str, *path: str) -> None:
         self._gathered.notes.append(Problem(path, message))
+
+
+def _universal_settings(client: str | dict[str, Any], secret: str) -> dict[str, Any]:
+    if isinstance(client, str):
+        return {"type": "universal-auth", "credentials": {"aws-secret": secret}}
+    return {"type": "universal-auth", "client-id": client, "client-secret": {"aws-secret": f"{secret}#client-secret"}}

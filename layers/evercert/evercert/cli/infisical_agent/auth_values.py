@@ -36,6 +36,7 @@ class AuthValues:
         self._config = config
         self._gathered = gathered
         self._environment = gathered.host.environment
+        self.files: dict[str, str] = {}  # by key, where the value is the content of a file
 
     def value(self, key: str, variable: str) -> Value:
         """Return text or a mapping (a reference), or None if the value is missing or invalid and was reported."""
@@ -66,6 +67,8 @@ class AuthValues:
         is_key = key == "service-account-key" and written.lstrip().startswith("{")
         found = None if is_key else self._gathered.look(written, place, key)
         if found is not None or len(self._gathered.absent) > reported:
+            if found is not None:
+                self.files[key] = written
             return found
         if _is_unrendered(key, written):
             self._gathered.problems.append(Problem(place, f"{key}: {QUESTION}"))

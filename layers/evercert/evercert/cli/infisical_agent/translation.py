@@ -50,8 +50,13 @@ class Agent:
     data: Mapping[str, Any]
     notes: list[Problem]
     absent: list[Problem]
-    credential: Credential | None
+    login: Login
     origins: Origins
+
+    @property
+    def credential(self) -> Credential | None:
+        """The credential to store."""
+        return self.login.credential
 
 
 def is_agent(data: object) -> bool:
@@ -89,7 +94,7 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     if problems or not isinstance(found, Document):
         return [_numbered(problem) for problem in dict.fromkeys(problems)]
     all_notes = form.notes + origins.placed([*notes.all(), *gathered.notes])
-    return Agent(found, translated, all_notes, origins.placed(gathered.absent), issuer.login.credential, origins)
+    return Agent(found, translated, all_notes, origins.placed(gathered.absent), issuer.login, origins)
 
 
 @dataclass(frozen=True)

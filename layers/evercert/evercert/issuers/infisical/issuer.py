@@ -40,11 +40,10 @@ class Infisical:
 
     def __init__(self, settings: InfisicalSettings, context: Callable[[], IssuerContext]) -> None:
         self.settings = settings
-        self._api = Api(
-            shared_session(
-                context(), settings.address, settings.auth, retry=settings.retry, ca_bundle=settings.ca_bundle
-            )
+        self._session = shared_session(
+            context(), settings.address, settings.auth, retry=settings.retry, ca_bundle=settings.ca_bundle
         )
+        self._api = Api(self._session)
         self._answers = ResponseParser(self._api, settings.pending_for)
         self._recovery = Recovery(self._api, self._answers, self._names_with_defaults)
         self._followed = FollowedCertificate(self._api, self._answers, settings.address)
@@ -123,6 +122,10 @@ class Infisical:
         """Return the profile's default key algorithm, or None."""
         default = (self._names_with_defaults().defaults or {}).get("keyAlgorithm")
         return next((known for known in get_args(KeyAlgorithm) if known == default), None)
+
+    def check_login(self) -> None:
+        """Log in and out, without a look at the profile."""
+        self._session.check_login()
 
     def reach(self) -> None:
         """Log in and look up the profile, without cached names."""

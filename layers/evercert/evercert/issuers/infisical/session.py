@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from evercert.issuers.infisical.logins.login import Login, Proof
 
 API = "/api"
-RENEW = "/v1/auth/token/renew"
+RENEW, REVOKE = "/v1/auth/token/renew", "/v1/auth/token/revoke"
 MARGIN = timedelta(seconds=5)  # before the end of all renewals, because clocks differ
 HOLD = timedelta(minutes=5)  # for a refused credential: a login for each certificate would lock the identity
 UNLIMITED = timedelta(days=36_500)
@@ -80,6 +81,12 @@ class Session:
             self._token = None
         token = self._current()
         return self._server.call(method, self._api + path, body=body, token=token.text, repeatable=repeatable)
+
+    def check_login(self) -> None:
+        """Log in, with or without a token, and revoke the new one; raise LoginRefused, Misconfigured or Unavailable."""
+        token = self._log_in()
+        with suppress(Unavailable, Misconfigured, OutOfTime):  # best effort: the token expires by itself
+            self._server.call("POST", self._api + REVOKE, body={"accessToken": token.text})
 
     def _current(self) -> Token:
         """Return a valid token, and keep it for the next call."""

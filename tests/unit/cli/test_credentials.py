@@ -1,0 +1,245 @@
+"""Credentials of agent documents: tried at the issuer, stored, and only then removed from the host."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evercert.aws.credential_writer import CredentialSecrets
+from evercert.cli import credentials
+from evercert.cli.files import BadInput, Files
+from tests.doubles.infisical.server import Infisical
+from tests.doubles.strict_aws import StrictSecretsManager
+from tests.samples.agent_documents import document, entry
+
+LOGIN, REVOKE = "POST /api/v1/auth/universal-auth/login", "POST /api/v1/auth/token/revoke"
+WRONG = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Infisical() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    running.calls.clear()
+    running.switches.calm()
+    return running
+
+
+class Host:
+    """A host with an agent document, and a stack that stores its credentials."""
+
+    def __init__(self, server: Infisical, folder: Any) -> None:
+        self.server, self.folder = server, folder
+        self.identity = server.estate.identity()
+        self.secret = self.identity.new_client_secret(server.now())
+        self.manager = StrictSecretsManager()
+        clients: Any = SimpleNamespace(secretsmanager=self.manager, session=None)
+        self.connection: Any = SimpleNamespace(
+            clients=clients,
+            parameters={"IssuerHosts": ""},
+            outputs={},
+            credential_secrets=CredentialSecrets(clients, "evercert"),
+        )
+        self.address = server.address
+
+    def read(self, secret: str, **config: Any) -> Files:
+        data = document(
+            entry(name="web"),
+            entry(name="shop", application_name="other"),
+            auth={
+                "type": "universal-auth",
+                "config": {"client-id": self.identity.client_id, "client-secret": secret, **config},
+            },
+            infisical={"address": self.address, "ca-bundle": self.server.ca_bundle},
+        )
+        file = self.folder / "agent.yaml"
+        file.write_text(json.dumps(data))
+        return Files([str(file)])
+
+    def store(self, secret: str, *, check_login: bool = True, **config: Any) -> Files:
+        found = self.read(secret, **config)
+        verbs = self.connection.credential_secrets.compare(found.credentials)
+        limit = timedelta(seconds=1)
+        credentials.store(found, verbs, self.connection, check_login=check_login, attempt_limit=limit)
+        return found
+
+    @property
+    def stored(self) -> str | None:
+        texts = [self.manager.get_secret_value(SecretId=name)["SecretString"] for name in self.manager.secrets]
+        return json.loads(texts[0])["client-secret"] if texts else None
+
+    def remove(self, found: Files) -> str:
+        (note,) = credentials.remove_files(found.removals, self.connection)
+        return note
+
+
+@pytest.fixture
+def agent(server, tmp_path):
+    return Host(server, tmp_path)
+
+
+def problem(attempt: Any, secret: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        attempt(secret)
+    (line,) = caught.value.lines
+    assert secret not in line
+    return line
+
+
+def test_credential_is_stored_after_one_login(agent, server):
+    agent.store(agent.secret)
+    assert agent.stored == agent.secret
+    assert (server.count(LOGIN), server.count(REVOKE)) == (1, 1)
+
+
+def test_refused_credential_replaces_nothing(agent):
+    agent.store(agent.secret)
+    line = problem(agent.store, WRONG)
+    assert agent.stored == agent.secret
+    assert line.startswith("issuer infisical.127_0_0_1-")
+    assert "(web): the new credentials are not stored: cannot log in at https://127.0.0.1:" in line
+    assert "401 Unauthorized: Invalid credentials" in line
+    assert "remains unchanged" in line
+
+
+def test_refused_first_credential_is_not_stored(agent):
+    assert "are not stored" in problem(agent.store, WRONG)
+    assert agent.stored is None
+
+
+@pytest.mark.parametrize("fault", ["status", "hang", "drop-before", "redirect"])
+def test_unreachable_issuer_is_another_message(agent, server, fault):
+    agent.store(agent.secret)
+    server.switches.fault(fault, "login", times=None, seconds=3)
+    second = agent.identity.new_client_secret(server.now())
+    line = problem(agent.store, second)
+    assert "could not be tried, and are not stored" in line
+    assert "pass --no-login-check" in line
+    assert agent.stored == agent.secret
+
+
+def test_first_credential_is_stored_although_the_issuer_is_offline(agent, server, capsys):
+    """Nothing that works is replaced, and the operator may have no route to the issuer."""
+    server.switches.fault("status", "login", times=None)
+    agent.store(agent.secret)
+    assert agent.stored == agent.secret
+    assert "stored without a login" in capsys.readouterr().err
+
+
+def test_login_check_can_be_skipped(agent, server):
+    agent.store(agent.secret)
+    server.calls.clear()
+    agent.store(WRONG, check_login=False)
+    assert agent.stored == WRONG
+    assert not server.calls
+
+
+def test_unchanged_credential_is_not_tried(agent, server):
+    agent.store(agent.secret)
+    server.calls.clear()
+    agent.store(agent.secret)
+    assert not server.calls
+
+
+def test_credential_of_an_unlisted_host_is_not_sent(agent, capsys):
+    agent.address = "https://infisical.invalid"
+    agent.store(agent.secret)
+    assert agent.stored == agent.secret
+    assert "were not tried: the stack does not allow the host" in capsys.readouterr().err
+
+
+def test_allowed_hosts_include_the_own_authority(agent):
+    agent.connection.outputs["AuthorityAddress"] = "https://ca.example.com"
+    agent.connection.parameters["IssuerHosts"] = "app.infisical.com"
+    hosts = credentials.allowed_hosts(agent.connection)
+    origins = map(credentials.Origin.of, ("https://ca.example.com", "https://app.infisical.com", "https://b.example"))
+    assert list(map(hosts.allow, origins)) == [True, True, False]
+
+
+# -- remove-client-secret-on-read ---------------------------------------------------------------------------------------
+REMOVE = {"remove-client-secret-on-read": True}
+
+
+@pytest.fixture
+def secret_file(agent, tmp_path):
+    file = tmp_path / "client-secret"
+    file.write_text(f"{agent.secret}\n")
+    return file
+
+
+def test_file_is_removed_after_it_is_stored(agent, secret_file):
+    found = agent.store(str(secret_file), **REMOVE)
+    assert secret_file.exists()
+    assert "was deleted (remove-client-secret-on-read)" in agent.remove(found)
+    assert not secret_file.exists()
+    assert agent.stored == agent.secret
+
+
+def test_file_remains_without_the_setting(agent, secret_file):
+    assert agent.store(str(secret_file)).removals == []
+
+
+def test_file_remains_if_the_login_is_refused(agent, secret_file):
+    secret_file.write_text(WRONG)
+    with pytest.raises(BadInput):
+        agent.store(str(secret_file), **REMOVE)
+    assert secret_file.read_text() == WRONG
+
+
+def test_file_remains_if_the_secret_is_not_stored(agent, secret_file):
+    """A run that ends between reading the file and writing the secret loses nothing."""
+    found = agent.read(str(secret_file), **REMOVE)
+    assert "does not contain its value; apply the document again" in agent.remove(found)
+    agent.store(WRONG, check_login=False)
+    assert "does not contain its value; apply the document again" in agent.remove(found)
+    assert secret_file.read_text().strip() == agent.secret
+
+
+def test_file_remains_if_the_secret_cannot_be_read_back(agent, secret_file, monkeypatch):
+    found = agent.store(str(secret_file), **REMOVE)
+    monkeypatch.setattr(agent.manager, "get_secret_value", agent.manager.delete_secret)
+    monkeypatch.setattr(agent.manager, "describe_secret", lambda **_: {"Tags": [], "Name": ""})
+    assert "was not deleted: secret" in agent.remove(found)
+    assert secret_file.exists()
+
+
+def test_file_remains_if_it_has_changed(agent, secret_file):
+    found = agent.store(str(secret_file), **REMOVE)
+    secret_file.write_text("a newer client secret")
+    assert "its content has changed; apply the document again" in agent.remove(found)
+    assert secret_file.exists()
+
+
+def test_file_remains_if_it_is_a_link(agent, secret_file, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(secret_file)
+    found = agent.store(str(link), **REMOVE)
+    assert "it is a link; delete its target" in agent.remove(found)
+    assert link.exists() and secret_file.exists()
+
+
+def test_file_is_removed_by_the_next_apply(agent, secret_file):
+    """A run that ends between storing and removing leaves the file; the next one removes it."""
+    agent.store(str(secret_file), **REMOVE)
+    assert "was deleted" in agent.remove(agent.store(str(secret_file), **REMOVE))
+
+
+def test_document_applies_again_after_the_removal(agent, secret_file):
+    agent.remove(agent.store(str(secret_file), **REMOVE))
+    again = agent.read(str(secret_file), **REMOVE)
+    credentials.require_stored(again, agent.connection)
+    assert again.credentials == [] and again.removals == []
+
+
+def test_removed_file_without_a_stored_secret_is_reported(agent, tmp_path):
+    found = agent.read(str(tmp_path / "gone"), **REMOVE)
+    with pytest.raises(BadInput, match=r"no such file on this host, and secret .* does not exist"):
+        credentials.require_stored(found, agent.connection)
