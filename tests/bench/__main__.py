@@ -1,6 +1,6 @@
 """`make bench`: measure the figures of docs/maintainers/benchmarks.md and write them there.
 
-`python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority.
+`python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority, revocations.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tests.bench import authority, burst, costs, fleet, renewals, starts, ticks
+from tests.bench import authority, burst, costs, fleet, renewals, revocations, starts, ticks
 from tests.bench.figures import Figure, Part, replaced
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT, NotRunning, emulator
 
 PAGE = ROOT / "docs" / "maintainers" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
-PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority")
+PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority", "revocations")
 
 
 def main(wanted: list[str]) -> int:
@@ -64,6 +64,9 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
         yield "waste", _waste()
     if "authority" in wanted:
         yield "authority", authority.measure()
+    if "revocations" in wanted:
+        with emulator() as running:
+            yield "revocations", revocations.measure(World(running))
 
 
 def _waste() -> Part:

@@ -43,6 +43,13 @@ class Nowhere(io.StringIO):
         return len(text)
 
 
+def silence() -> None:
+    """Format log lines of the authority, but discard them."""
+    for handler in logging.getLogger("authority").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(Nowhere())
+
+
 class Timed:
     """KMS double that measures its own time."""
 
@@ -196,9 +203,7 @@ def _api_call(setting: Setting, request: str) -> Callable[[], object]:
     profile = setting.profile()
     identity, _ = setting.identity()
     module = entry_point(setting.front)
-    for handler in logging.getLogger("authority").handlers:  # format log lines, but discard them
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(Nowhere())
+    silence()
     headers = {"Authorization": f"Bearer {setting.token(identity)}", "Content-Type": "application/json"}
     attributes = {
         "commonName": "www.example.com",

@@ -74,9 +74,13 @@ def entries(der: bytes | None) -> set[int]:
     return {one.serial_number for one in x509.load_der_x509_crl(der or b"")}
 
 
-def test_burst_of_revocations_builds_one_list(ceremony: Ceremony, store: Indexed, signer: Recording) -> None:
+@pytest.mark.parametrize("older", [0, 2_000])
+def test_burst_of_revocations_builds_one_list(
+    ceremony: Ceremony, store: Indexed, signer: Recording, older: int
+) -> None:
     """All callers have revoked before the first list is built, so it has every entry."""
     ready, ca = threading.Barrier(BURST), ceremony.issuing.id
+    store.entries = {serial: Revoked(serial, START) for serial in range(BURST + 1, BURST + 1 + older)}
 
     def revoke(serial: int) -> None:
         entry = Revoked(serial, START)
@@ -87,7 +91,7 @@ def test_burst_of_revocations_builds_one_list(ceremony: Ceremony, store: Indexed
 
     with ThreadPoolExecutor(BURST) as threads:
         list(threads.map(revoke, range(1, BURST + 1)))
-    assert entries(store.published(ca)) == set(range(1, BURST + 1))
+    assert entries(store.published(ca)) == set(range(1, BURST + 1 + older))
     assert len(signer.orders) == 1
     assert store.leases == {}
 
