@@ -89,7 +89,7 @@ class Setting:
         self.kms = StrictSigningKMS()
         self.cas: dict[str, CA] = {}
         for algorithm in (ec, rsa):
-            made = Ceremony(algorithm, self.clock(), allowed, self.kms)
+            made = Ceremony(algorithm, self.clock(), allowed, self.kms, address)
             self.cas |= {ca.name: ca for ca in (made.root, made.issuing)}
         self.configuration = FakeConfiguration(*self.cas.values())
         self.certificates = FakeCertificates()
