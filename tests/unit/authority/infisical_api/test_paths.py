@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, Client
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, Client, event_of
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 FORM = "application/x-www-form-urlencoded"
@@ -29,6 +29,12 @@ def test_login_accepts_a_form(client: Client, kind: str) -> None:
     token = client.post(LOGIN, body, content_type=kind).json["accessToken"]
     renewed = client.post("/api/v1/auth/token/renew", urlencode({"accessToken": token}).encode(), content_type=kind)
     assert (renewed.status, renewed.json["accessToken"]) == (200, token)
+
+
+def test_login_accepts_a_form_in_base64(client: Client) -> None:
+    """API Gateway encodes the bodies of forms."""
+    event = event_of("POST", LOGIN, {"content-type": FORM}, urlencode(credentials(client)).encode(), encoded=True)
+    assert client.resolve(event).json["tokenType"] == "Bearer"
 
 
 @pytest.mark.parametrize(

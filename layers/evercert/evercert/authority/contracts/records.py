@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from evercert.authority.ca.leaf_fields import Leaf
-from evercert.authority.requests.requested_fields import Metadata
+from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, Spelling
 
 RequestStatus = Literal["pending", "issued", "failed"]
 
@@ -49,6 +49,7 @@ class RequestRecord:
     renews: str | None = None  # id of the certificate that it replaces
     error: str | None = None
     asked: str = ""  # digest of the request body; equal for a retry
+    spelling: Spelling = AS_CERTIFIED
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,5 @@ class CertificateRecord:
     renews: str | None = None
     renewed_by: str | None = None
     revoked_at: datetime | None = None
+    spelling: Spelling = AS_CERTIFIED
     reason: str | None = None  # as in the Infisical API: `KEY_COMPROMISE`

@@ -91,6 +91,7 @@ class Enrollment:
                 body.remove_roots,
                 body.metadata,
                 content_digest,
+                spelling=body.spelling,
                 exact=body.token is not None,  # evercert does not accept another certificate
             )
             wanted = defaults.resolve_request(body.requested, csr, profile.defaults)

@@ -25,7 +25,7 @@ from evercert.authority.requests import csr as supplied
 from evercert.authority.requests.bodies import RenewBody
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest
-from evercert.authority.requests.requested_fields import RequestedFields, fields_of_leaf
+from evercert.authority.requests.requested_fields import AS_CERTIFIED, RequestedFields, fields_of_leaf
 from evercert.errors import Unavailable
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.keys import PrivateKey
@@ -72,7 +72,14 @@ class Renewals:
             raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
         csr, private_key = self._resolve_key(identity, old, profile, body)
         requester = Requester(
-            identity.id, old.application, old.project, body.remove_roots, old.metadata, content_digest, renews=old.id
+            identity.id,
+            old.application,
+            old.project,
+            body.remove_roots,
+            old.metadata,
+            content_digest,
+            renews=old.id,
+            spelling=AS_CERTIFIED if body.csr or body.requested else old.spelling,
         )
         wanted = EffectiveRequest.of(self._merged_fields(old, profile, body, csr, private_key))
         if body.requested or _changed(old, wanted.for_key(wanted.key_algorithm)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -83,12 +84,12 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "status": status(record, now),
         "serialNumber": record.serial_number,
         "commonName": common_name(leaf),
-        "altNames": alt_names(leaf),
+        "altNames": alt_names(record),
         "notBefore": to_text(record.not_before),
         "notAfter": to_text(record.not_after),
         "caId": record.ca or None,
-        "keyUsages": list(leaf.key_usages),
-        "extendedKeyUsages": list(leaf.extended_key_usages),
+        "keyUsages": _as_written(leaf.key_usages, record.spelling.key_usages),
+        "extendedKeyUsages": _as_written(leaf.extended_key_usages, record.spelling.extended_key_usages),
         "subject": {word: value for word, value in subject(leaf).items() if value is not None},
         "fingerprints": {
             "sha256": signed.fingerprint(hashes.SHA256()).hex(),
@@ -144,7 +145,7 @@ def request_row(request: RequestRecord) -> dict[str, Any]:
         "id": request.id,
         "status": request.status,
         "commonName": common_name(request.leaf) or None,
-        "altNames": alt_names(request.leaf),
+        "altNames": alt_names(request),
         "profileId": request.profile,
         "caId": request.ca or None,
         "certificateId": request.certificate_id if issued else None,
@@ -179,9 +180,18 @@ def common_name(leaf: Leaf) -> str:
     return next(iter(leaf.subject.get("common_name", ())), "")
 
 
-def alt_names(leaf: Leaf) -> str:
-    """Return the names, separated by commas like in the Infisical API."""
-    return ",".join(name.value for name in leaf.names)
+def alt_names(record: RequestRecord | CertificateRecord) -> str:
+    """Return the names as requested, or those of the certificate, separated by commas like in the Infisical API.
+
+    The certificate may have one more: a host in the common name.
+    """
+    written = record.spelling.alt_names
+    return ",".join([name.value for name in record.leaf.names] if written is None else written)
+
+
+def _as_written(usages: Sequence[str], written: Sequence[str] | None) -> list[str]:
+    """Return the usages in the order of the request."""
+    return list(usages) if written is None else [usage for usage in written if usage in usages]
 
 
 def metadata_pairs(metadata: Metadata) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ _CHECKED_RECENTLY = timedelta(
 )  # upper bound of an API call, which checked the key when it stored the request
 _COPIED_FIELDS = (
     "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr", "supplied_csr", "metadata",
-    "sealed_key", "renews",
+    "sealed_key", "renews", "spelling",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from evercert.authority.registration.adjustments import choose_signature, hash_o
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
-from evercert.authority.requests.requested_fields import Metadata
+from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, Spelling
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
@@ -38,6 +38,7 @@ class Requester:
     metadata: Metadata
     content_digest: str  # of the request body
     renews: str | None = None
+    spelling: Spelling = AS_CERTIFIED
     exact: bool = False  # refuse the request rather than sign with another hash
 
 
@@ -117,6 +118,7 @@ class RequestBuilder:
             supplied_csr=supplied is not None,
             renews=requester.renews,
             asked=requester.content_digest,
+            spelling=requester.spelling,
         )
 
     def _cas(self, profile: Profile) -> list[CA]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from evercert.authority.api_errors import Refusal, invalid
 from evercert.authority.requests.attribute_fields import AttributesBody, Body, requested_fields
-from evercert.authority.requests.requested_fields import Metadata, RequestedFields
+from evercert.authority.requests.requested_fields import Metadata, RequestedFields, Spelling
 from evercert.documents.spec import RESERVED_METADATA
 from evercert.pki.csr_parser import LARGEST
 from evercert.schema import printable
@@ -64,6 +65,7 @@ class IssueBody:
     requested: RequestedFields
     remove_roots: bool
     metadata: Metadata
+    spelling: Spelling
 
     @property
     def token(self) -> str | None:
@@ -89,7 +91,13 @@ def issue(data: object) -> IssueBody:
     if sum(key == RESERVED_METADATA for key, _ in metadata) > 1:
         raise invalid([(("metadata",), f"duplicate {RESERVED_METADATA}")])
     return IssueBody(
-        body.profile_id, body.application_id, body.csr, requested, _without_roots(body, body.attributes), metadata
+        body.profile_id,
+        body.application_id,
+        body.csr,
+        requested,
+        _without_roots(body, body.attributes),
+        metadata,
+        _spelling(cast("dict[str, Any]", data).get("attributes") or {}),
     )
 
 
@@ -98,6 +106,16 @@ def renew(data: object) -> RenewBody:
     body = _read(RenewModel, {} if data is None else data)
     requested = _check_attributes(body.attributes)
     return RenewBody(body.csr, requested, _without_roots(body, body.attributes), body.renewal_key_source)
+
+
+def _spelling(attributes: Mapping[str, Any]) -> Spelling:
+    """Return the lists of attributes that were checked before."""
+    names, usages, purposes = (attributes.get(key) for key in ("altNames", "keyUsages", "extendedKeyUsages"))
+    return Spelling(
+        None if names is None else tuple(name["value"] for name in names),
+        None if usages is None else tuple(usages),
+        None if purposes is None else tuple(purposes),
+    )
 
 
 def _read(model: type[T], data: object) -> T:

@@ -26,6 +26,20 @@ class BasicConstraints(NamedTuple):
     path_length: int | None = None
 
 
+class Spelling(NamedTuple):
+    """Lists of a request as the client wrote them; None if not requested.
+
+    Clients compare them with the answers, order and spelling included: Terraform fails if they differ.
+    """
+
+    alt_names: tuple[str, ...] | None = None
+    key_usages: tuple[str, ...] | None = None
+    extended_key_usages: tuple[str, ...] | None = None
+
+
+AS_CERTIFIED = Spelling()  # nothing to remember: answers show the lists of the certificate
+
+
 class RequestedFields(TypedDict, total=False):
     """Fields of a request. A missing key falls back to a default or to the renewed certificate; None clears it.
 
