@@ -59,6 +59,18 @@ class Reading:
             "subject": {key: wanted[key] for key in SUBJECT if key in wanted},
             "fingerprints": {"sha256": found.fingerprint(hashes.SHA256()), "sha1": found.fingerprint(hashes.SHA1())},
             "basicConstraints": _basics(found.signed),
+            "keyAlgorithm": found.key_algorithm,
+            "signatureAlgorithm": _signature_algorithm(found),
+            "projectId": found.profile.project_id,
+            "profileId": found.profile.id,
+            "applicationId": found.application.id if found.application else None,
+            "subjectOrganization": wanted.get("organization"),
+            "subjectOrganizationalUnit": wanted.get("organizationalUnit"),
+            "subjectCountry": wanted.get("country"),
+            "subjectState": wanted.get("state"),
+            "subjectLocality": wanted.get("locality"),
+            "friendlyName": wanted.get("commonName", ""),
+            "renewedByCertificateId": found.renewed_by,
             "profileName": found.profile.slug,
             "applicationName": found.application.name if found.application else None,
             "hasPrivateKey": self._key(found) is not None,
@@ -177,6 +189,14 @@ class Reading:
             "serialNumber": found.serial_number,
             "revokedAt": found.revoked.isoformat(),
         }
+
+
+def _signature_algorithm(certificate: Certificate) -> str:
+    signing = certificate.profile.authority
+    family = signing.family if signing else "RSA" if certificate.key_algorithm.startswith("RSA") else "ECDSA"
+    hashed = certificate.signed.signature_hash_algorithm
+    assert hashed is not None
+    return f"{family}-{hashed.name.upper()}"
 
 
 def _basics(signed: x509.Certificate) -> dict[str, Any]:

@@ -96,6 +96,17 @@ class Names:
         return {"profiles": rows}
 
 
+def _status(issuing: Issuing) -> dict[str, Any]:
+    return {
+        "date": issuing.clock().isoformat(),
+        "message": "Ok",
+        "emailConfigured": False,
+        "inviteOnlySignup": True,
+        "redisConfigured": True,
+        "secretScanningConfigured": False,
+    }
+
+
 def _profile(one: Profile) -> dict[str, Any]:
     return {
         "id": one.id,
@@ -131,6 +142,7 @@ def routes(issuing: Issuing, tokens: Tokens, logins: dict[str, Login]) -> list[R
         return lambda call: act(call.identity, call.ids["id"])
 
     return [
+        Route("GET", "/api/status", lambda call: _status(issuing), bearer=False),
         *(Route("POST", f"/api/v1/auth/{method}-auth/login", log_in(method), bearer=False) for method in logins),
         Route("POST", "/api/v1/auth/token/renew", token(tokens.renew), bearer=False),
         Route("POST", "/api/v1/auth/token/revoke", token(tokens.revoke), bearer=False),

@@ -176,13 +176,15 @@ def _lists(given: dict[str, Any], read: dict[str, Any], issues: Issues) -> None:
 def _names(given: dict[str, Any], read: dict[str, Any], issues: Issues) -> None:
     if "altNames" not in given:
         return
-    read["altNames"] = names = given["altNames"] if isinstance(given["altNames"], list) else [None]
+    read["altNames"] = names = [*given["altNames"]] if isinstance(given["altNames"], list) else [None]
     for number, san in enumerate(names):
         kind, value = (san.get("type"), san.get("value")) if isinstance(san, dict) else (None, None)
         if kind not in SAN_TYPES or not isinstance(value, str) or not 1 <= len(value) <= 255:
             issues.say(["attributes", "altNames", number], f"Invalid alternative name of type {kind!r}")
         elif not value.isascii() or (kind == "ip_address" and not _is_address(value)):
             issues.say(["attributes", "altNames", number], f"{value!r} is no {kind}")
+        elif kind == "dns_name" and _is_address(value):  # the agent sends every name so
+            names[number] = {**san, "type": "ip_address"}
     if len(names) > 100 or sum(len(str((san or {}).get("value"))) + 1 for san in names) > 4097:
         issues.say(["attributes", "altNames"], "Too many alternative names", "too_big")
 

@@ -10,6 +10,7 @@ from http.client import HTTPMessage
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.doubles.infisical import bodies
 from tests.doubles.infisical.access_tokens import Tokens
 from tests.doubles.infisical.ca import Authority
 from tests.doubles.infisical.certificates import Reading
@@ -105,14 +106,14 @@ class Infisical:
 
     def _answer(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         url = urlsplit(target)
-        route, ids = self._route(method, url.path)
+        route, ids = self._route(method, url.path.removesuffix("/"))
         template = route.template if route else "?"
         self.calls.append((method, template))
         fault = self.switches.next_fault(f"{method} {template}")
         if fault and (said := self._instead(fault)):
             return said
         try:
-            call = Call(None, ids, dict(parse_qsl(url.query)), _json(body))
+            call = Call(None, ids, dict(parse_qsl(url.query)), bodies.parse(body, headers.get("Content-Type") or ""))
             answer = self._carried_out(route, call, headers, f"{method}:{url.path}")
         except Refusal as refusal:
             answer = refusal.status, dict(JSON), refusal.body()
@@ -229,12 +230,3 @@ class Infisical:
 
 def _ended(request: Request, status: str, message: str) -> None:
     request.status, request.error, request.pending = status, message, None
-
-
-def _json(body: bytes) -> Any:
-    if not body:
-        return {}
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise Refusal(400, "Body is not valid JSON") from error
