@@ -13,14 +13,19 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.kms_key import kms_private_key
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.policy.presets import PRESETS
+from evercert.authority.signer.signer import SigningService
 from evercert.contracts.issuer import Request
 from evercert.documents.spec import Spec
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.attributes import Attributes
+from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey
-from tests.doubles.authority.ceremony import Ceremony
+from evercert.pki.usages import EXTENDED_KEY_USAGES
+from tests.doubles.authority.ceremony import Ceremony, ceiling, order
 from tests.doubles.authority.client import Client
+from tests.doubles.authority.configuration import FakeConfiguration
+from tests.doubles.authority.ledger import MemoryLedger
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key
 
@@ -29,12 +34,33 @@ LEAF_KEYS = tuple(key for key in CA_KEYS if key != "EC_secp521r1")  # those of t
 USAGES = {"tls-server": ["server_auth"], "tls-client": ["client_auth"], "mtls": ["server_auth", "client_auth"]}
 HOSTS = ["dns:www.example.com", "ip:93.184.215.14"]
 ADDRESS = "http://pki.example.com"  # PublishedAddress
+SUBJECT = {
+    "domain_components": ("com", "example"), "country": ("DE",), "state": ("Bavaria",), "locality": ("München",),
+    "organization": ("Example",), "organizational_unit": ("Shop", "Web"), "common_name": ("www.example.com",),
+}  # fmt: skip
+NAMES = tuple(map(parse, (*HOSTS, "dns:*.example.com", "ip:2606:2800:21f::1", "email:ops@example.com")))
+FORMS: dict[str, dict[str, Any]] = {
+    "every field": {"subject": SUBJECT, "names": NAMES},
+    "names only": {"subject": {}, "names": NAMES},
+    "SPIFFE id": {"subject": {}, "names": (parse("uri:spiffe://example.com/web"),)},
+    "any purpose": {"extended_key_usages": (), "key_usages": ()},
+    "client without names": {
+        "subject": {"common_name": ("Payroll service",)}, "names": (), "extended_key_usages": ("client_auth",),
+    },
+    **{
+        f"purpose {purpose}": {
+            "subject": {"common_name": ("Example",)}, "names": (parse("email:ops@example.com"),),
+            "extended_key_usages": (purpose,),
+        }
+        for purpose in EXTENDED_KEY_USAGES if purpose != "server_auth"
+    },
+}  # fmt: skip
 Linted = x509.Certificate | x509.CertificateRevocationList
 
 
 def issued() -> dict[str, Linted]:
-    """Return certificates and lists by name: presets and self-signed ones by key, CAs and lists by the CA's key."""
-    return {**_leaves("ca"), **_leaves("self-signed"), **_cas(), **_self_signed()}
+    """Return certificates and lists by name: presets, forms and self-signed ones by key, CAs and lists by their key."""
+    return {**_leaves("ca"), **_leaves("self-signed"), **_forms(), **_cas(), **_self_signed()}
 
 
 def _leaves(issuer_type: str) -> dict[str, Linted]:
@@ -68,6 +94,20 @@ def _leaves(issuer_type: str) -> dict[str, Linted]:
                 assert answer.status == 200, answer.body
                 certificate = answer.json["certificate"]["certificate"]
             found[f"{issuer_type} {preset} {algorithm}"] = x509.load_pem_x509_certificate(certificate.encode())
+    return found
+
+
+def _forms() -> dict[str, Linted]:
+    """Issue what no preset allows, but a policy and a ceiling can."""
+    found: dict[str, Linted] = {}
+    allowed = ceiling(email=("*",), any_purpose=True, extended_key_usages=EXTENDED_KEY_USAGES)
+    for algorithm in ("EC_prime256v1", "RSA_2048"):
+        made = Ceremony(algorithm, ceiling=allowed, address=ADDRESS)
+        configuration = FakeConfiguration(made.root, made.issuing)
+        signer = SigningService(configuration, MemoryLedger(), made.keys, ADDRESS, lambda: START)
+        for form, fields in FORMS.items():
+            der = signer.leaf(order(made.issuing, START, **fields))
+            found[f"form {form} {algorithm}"] = x509.load_der_x509_certificate(der)
     return found
 
 

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from evercert.authority.policy.presets import PRESETS
+from evercert.pki.usages import EXTENDED_KEY_USAGES
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key
 from tests.samples.issued import USAGES, Linted, issued
@@ -18,8 +19,18 @@ from tests.tools.pkilint import findings
 # Lints of zlint that do not apply, by name, with the kinds that may have the finding. All are rules of the CA/Browser
 # Forum for publicly trusted CAs; every rule of RFC 5280 holds.
 EXPLAINED = {
-    "e_sub_cert_certificate_policies_missing": (("ca ", "self-signed ", "issuer "), "policies of public CAs"),
-    "e_sub_cert_cert_policy_empty": (("ca ", "self-signed ", "issuer "), "policies of public CAs"),
+    "e_sub_cert_certificate_policies_missing": (("ca ", "self-signed ", "issuer ", "form "), "policies of public CAs"),
+    "e_sub_cert_cert_policy_empty": (("ca ", "self-signed ", "issuer ", "form "), "policies of public CAs"),
+    "e_exactly_one_smime_policy": (("form ",), "policies of public CAs"),
+    "e_ext_san_rfc822_name_present": (("form every field", "form names only"), "public CAs certify hosts of the web"),
+    "e_ext_san_uniform_resource_identifier_present": (("form SPIFFE id",), "public CAs certify hosts of the web"),
+    "e_organizational_unit_name_prohibited": (("form every field",), "public CAs cannot check it"),
+    "e_sub_cert_eku_missing": (("form any purpose",), "allowed where the ceiling has --any-purpose"),
+    "e_ocsp_cert_cdp_forbidden": (("form purpose ocsp_signing",), "responders of public CAs"),
+    "e_ocsp_id_pkix_ocsp_nocheck_ext_not_included_server_auth": (
+        ("form purpose ocsp_signing",),
+        "their distribution point says whether they are revoked (RFC 6960 §4.2.2.2.1)",
+    ),
     "e_sub_ca_certificate_policies_missing": (("issuing CA ",), "policies of public CAs"),
     "e_invalid_ca_certificate_policies": (("issuing CA ",), "policies of public CAs"),
     "e_sub_cert_aia_missing": (("self-signed ", "issuer "), "a self-signed certificate has no issuer to load"),
@@ -40,7 +51,19 @@ def everything() -> dict[str, Linted]:
 
 def test_samples_cover_presets_and_kinds(everything: dict[str, Linted]) -> None:
     assert PRESETS.keys() == USAGES.keys()
-    for kind in (*PRESETS, "root CA", "issuing CA", "list of root CA", "list of issuing CA", "issuer self-signed"):
+    for kind in (
+        *PRESETS,
+        *EXTENDED_KEY_USAGES[1:],
+        "every field",
+        "names only",
+        "any purpose",
+        "SPIFFE",
+        "root CA",
+        "issuing CA",
+        "list of root CA",
+        "list of issuing CA",
+        "issuer self-signed",
+    ):
         assert any(kind in name for name in everything), kind
 
 
