@@ -102,6 +102,9 @@ def test_calls_not_offered_name_the_remedy(client: Client, method: str, path: st
     assert client.written == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", f"{CERTIFICATES}/x"), ("GET", "/api/v1/secrets"), ("PUT", "/x")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", f"{CERTIFICATES}/x"), ("GET", f"{CERTIFICATES}/x/config"), ("GET", "/api/v1/secrets"), ("PUT", "/x")],
+)
 def test_other_unknown_calls_are_not_found(client: Client, method: str, path: str) -> None:
     assert client.call(method, path).status == 404

@@ -288,6 +288,19 @@ def test_requester_renews_unchanged_certificate_of_others(client: Client) -> Non
     assert renew(client, by_csr, {"renewalKeySource": "csr", "csr": csr()[1]}).status == 200
 
 
+@pytest.mark.parametrize("body", [None, {"renewalKeySource": "new"}, {"attributes": {"ttl": "3d"}}])
+def test_renew_generates_no_key_that_the_identity_cannot_read(client: Client, body: dict[str, Any] | None) -> None:
+    """The agent would write the new certificate beside the key of the old one."""
+    old = client.issued(EC)
+    before, written = client.as_another("request", "administer"), client.written
+    response = renew(client, old, body)
+    assert (response.status, client.written) == (403, written)
+    assert response.json["details"][0]["action"] == "read-private-key" and "send a CSR" in response.message
+    assert renew(client, old, {"renewalKeySource": "csr", "csr": csr()[1]}).status == 200
+    client.token = before
+    assert client.get(f"{CERTIFICATES}/{old['certificateId']}").json["certificate"]["renewedByCertificateId"]
+
+
 def test_renew_with_other_algorithm_generates_key(client: Client) -> None:
     new = renew(client, client.issued(EC), {"attributes": {"keyAlgorithm": "RSA_2048"}}).json
     assert leaf_of(new).public_key().key_size == 2048

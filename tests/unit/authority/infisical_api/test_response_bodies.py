@@ -50,3 +50,9 @@ def test_certificate_shows_usages_in_requested_order(client: Client) -> None:
     changed = client.post(f"{CERTIFICATES}/{renewed['id']}/renew", {"attributes": {"keyUsages": usages[1:]}}).json
     found = client.get(f"{CERTIFICATES}/{changed['certificateId']}").json["certificate"]
     assert (found["keyUsages"], found["extendedKeyUsages"]) == (["digital_signature"], ["server_auth", "client_auth"])
+
+
+def test_certificate_shows_no_usage_that_was_left_out(client: Client) -> None:
+    issued = client.issued({"keyAlgorithm": "EC_prime256v1", "keyUsages": ["key_encipherment", "digital_signature"]})
+    found = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
+    assert found["keyUsages"] == ["digital_signature"]

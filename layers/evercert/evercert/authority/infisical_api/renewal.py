@@ -114,6 +114,7 @@ class Renewals:
                 raise bad_request("A CSR is required for this renewal key source")
             return supplied.read(text), None
         if source == "new":
+            self.access.require_key_of_new(identity, profile)
             return None, None
         if old.sealed_key is not None:
             self.access.require_own(identity, old, "read-private-key", "certificates")
