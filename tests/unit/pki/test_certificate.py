@@ -267,6 +267,13 @@ def test_misfits_report_unsupported_name_kinds():
     assert [problem for problem in fit(strange) if "names" in problem] == fit(strange) != []
 
 
+def test_misfits_report_names_that_cryptography_cannot_parse():
+    x400 = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3023000"))
+    assert "its names are none; requested were" in "; ".join(
+        fit(certificate("www.example.com", "Issuing", x400), ISSUING)
+    )
+
+
 def test_misfits_ignore_case_of_email_hosts():
     """RFC 5280 §7.5."""
     asked = Attributes.model_validate({"alt-names": ["ops@example.com", "www.example.com"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,10 @@ def test_import_refuses_unusable_certificates(
     forged = external.signed(csr.subject, csr.public_key(), 0, signer=private_key("EC_prime256v1", 7_001))
     file.write_text(pem(forged, external.root))
     refused(command("ca", "import", "issuing-ec", str(file)), "no certificate of the chain issued it")
+    encoded = mine.public_bytes(serialization.Encoding.DER)
+    fourth = base64.encodebytes(encoded.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\3")).decode()
+    file.write_text(f"-----BEGIN CERTIFICATE-----\n{fourth}-----END CERTIFICATE-----\n{pem(external.root)}")
+    refused(command("ca", "import", "issuing-ec", str(file)), "malformed certificate: 3 is not a valid X509 version")
     request = csr.public_bytes(serialization.Encoding.PEM).decode()
     for text, message in (
         ("", "no PEM certificates found"), (request, "found; this is a CSR: have the external CA sign it"),

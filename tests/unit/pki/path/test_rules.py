@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from evercert.pki import der
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.rules import anchor_faults, ca_faults, common_faults, leaf_faults
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key
 from tests.samples.chains import SERVER, Entity, dn, issue, leaf, patched, resigned, tlv, version_1
+from tests.samples.requests import integer
 
 ROOT = issue("Root")
 CONSTRAINTS = x509.NameConstraints([x509.DNSName("example.com")], None)
@@ -137,6 +140,27 @@ def test_common_faults_name_an_invalid_exponent() -> None:
 def test_common_faults_accept_strong_keys() -> None:
     for key in (private_key("RSA_2048"), private_key("Ed25519"), ed448.Ed448PrivateKey.generate()):
         assert common(leaf(ROOT, key=key)) == {}
+
+
+def test_common_faults_name_explicit_curve_parameters() -> None:
+    """The parameters are those of P-256 itself, written out (RFC 5480 §2.1.1 allows only its name)."""
+    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    a, b = p - 3, 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    x = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
+    y = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    field, curve = (tlv(0x30, part) for part in (
+        bytes.fromhex("06072a8648ce3d0101") + integer(p), tlv(4, a.to_bytes(32)) + tlv(4, b.to_bytes(32)),
+    ))  # fmt: skip
+    base = tlv(4, b"\4" + x.to_bytes(32) + y.to_bytes(32))
+    parameters = tlv(0x30, integer(1) + field + curve + base + integer(order) + integer(1))
+    certificate = leaf(ROOT).certificate
+    parts = [part.encoded for part in der.read(certificate.tbs_certificate_bytes).children()]
+    point = certificate.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    algorithm = tlv(0x30, bytes.fromhex("06072a8648ce3d0201") + parameters)
+    parts[6] = tlv(0x30, algorithm + tlv(3, b"\0" + point))
+    written = resigned(ROOT, tlv(0x30, b"".join(parts)))
+    assert has(common(Entity(written, None)), "explicit curve parameters")
 
 
 def test_common_faults_name_a_broken_digest() -> None:
