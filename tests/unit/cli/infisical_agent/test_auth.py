@@ -169,10 +169,13 @@ def test_proof_is_accepted_as_a_reference(written, kind, key):
         ("gcp-id-token", {}, "token"),
     ],
 )
-def test_login_that_relies_on_the_host_is_refused(kind, config, key):
-    ((_, message),) = reported(kind, {"identity-id": IDENTITY, **config}, host({"/var/run/token": "eyJhbGciOi"}))
+def test_login_that_relies_on_the_host_is_only_validated(kind, config, key):
+    """`apply` refuses what is absent; `validate` prints it as a note."""
+    (message,) = absent(kind, {"identity-id": IDENTITY, **config}, host({"/var/run/token": "eyJhbGciOi"}))
     assert message.startswith(f"{kind} takes its proof from ")
-    assert f"{key}: {{aws-secret: evercert/credentials/" in message
+    assert f"write {key}: {{aws-secret: evercert/credentials/NAME}}, a secret " in message
+    assert f'{{"address": "https://app.infisical.com", "{key}": "…"}} that a ' in message
+    assert "stores" in message and "at least once" in message
 
 
 @pytest.mark.parametrize(
@@ -223,13 +226,18 @@ def test_organization_is_read_from_the_environment():
     assert auth["organization"] == "sub"
 
 
-@pytest.mark.parametrize("kind", ["oidc-auth", "jwt-auth", "universal", "AWS-IAM"])
-def test_unknown_login_type_lists_the_known_ones(kind):
+NO_LOGIN = " (the agent's program knows the name, but has no login for it)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("oidc-auth", NO_LOGIN), ("jwt-auth", NO_LOGIN), ("universal", ""), ("AWS-IAM", "")]
+)
+def test_unknown_login_type_lists_the_known_ones(kind, more):
     ((key, message),) = reported(kind, {"identity-id": IDENTITY})
     assert key == "type"
     assert message == (
         f"unknown login type '{kind}'; write one of universal-auth, aws-iam, kubernetes, azure, gcp-id-token, gcp-iam, "
-        "ldap-auth"
+        f"ldap-auth{more}"
     )
 
 
@@ -257,9 +265,10 @@ def test_path_is_neither_used_as_client_secret_nor_quoted(written):
 
 
 @pytest.mark.parametrize("key", ["client-id", "identity-id"])
-def test_identity_in_a_missing_file_is_absent(key):
+@pytest.mark.parametrize("name", ["/run/id", "identity", "your-identity-id"])
+def test_identity_in_a_missing_file_is_absent(key, name):
     kind = "universal-auth" if key == "client-id" else "aws-iam"
-    assert absent(kind, {"client-secret": SECRET, key: "/run/id"}) == [
+    assert absent(kind, {"client-secret": SECRET, key: name}) == [
         f"{key}: the value is neither a UUID nor a file on this host"
     ]
 
@@ -370,8 +379,9 @@ def test_unusable_file_is_absent():
 @pytest.mark.parametrize("key", ["client-id", "identity-id"])
 def test_identity_must_be_a_uuid_and_is_not_quoted(key):
     kind = "universal-auth" if key == "client-id" else "aws-iam"
-    ((_, message),) = reported(kind, {"client-secret": SECRET, key: SECRET})
-    assert message == f"{key}: the value is neither a UUID nor a file on this host"
+    for value in (SECRET, IDENTITY[:-1], f"{{{IDENTITY}}}", f"{IDENTITY}\n{IDENTITY}"):
+        ((_, message),) = reported(kind, {"client-secret": SECRET, key: value})
+        assert message == f"{key}: the value is neither a UUID nor a file on this host"
 
 
 def test_client_secret_must_be_a_single_line():

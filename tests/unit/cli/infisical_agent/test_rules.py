@@ -293,10 +293,10 @@ def test_auth_is_required():
 
 def test_all_errors_of_all_certificates_are_reported():
     bad = entry(colour="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
-    data = document(bad, v1(file_output=outputs("b")), auth={"type": "azure", "config": {"identity-id": IDENTITY}})
+    data = document(bad, v1(file_output=outputs("b")), auth={"type": "vault", "config": {"identity-id": IDENTITY}})
     messages = [message for _, message in refused(data)]
     parts = (
-        "azure takes",
+        "unknown login type 'vault'",
         "1: unknown key 'colour'",
         "1: ttl: 'soon'",
         "1: key-usages[0]: unsupported usage 'signing'",

@@ -28,12 +28,26 @@ _USED: Mapping[str, set[str]] = {
     "gcp-iam": {"identity-id", "service-account-key"},
     "ldap-auth": {"identity-id", "username", "password"},
 }
-# Logins whose proof the host provides: the key that replaces it here, and its source on the host.
+# Logins whose proof the host provides: the key that replaces it here, its source on the host, and who stores it.
 _FROM_THE_HOST = {
-    "kubernetes": ("service-account-token", "the token file of a pod"),
-    "azure": ("token", "the metadata server of a virtual machine"),
-    "gcp-id-token": ("token", "the metadata server of a virtual machine"),
+    "kubernetes": (
+        "service-account-token",
+        "the token file of a pod",
+        "a CronJob of the cluster stores with `kubectl create token`, at least once an hour",
+    ),
+    "azure": (
+        "token",
+        "the metadata server of a virtual machine",
+        "a job on the machine stores from its metadata server, at least once a day",
+    ),
+    "gcp-id-token": (
+        "token",
+        "the metadata server of a virtual machine",
+        "a job on the machine stores from its metadata server, for the audience identity-id, at least once an hour",
+    ),
 }
+# Names that the agent's program accepts in a document, and then cannot log in with.
+_WITHOUT_LOGIN = ("oidc-auth", "jwt-auth")
 _KEY_FIELDS = ("client_email", "private_key_id", "private_key")
 
 
@@ -68,8 +82,11 @@ class Auth:
         """Return the login of this type."""
         kind = ALIASES.get(written, written)
         if kind not in LOGINS.entries:
-            known = ", ".join(LOGINS.entries)
-            self._problem(f"unknown login type {printable(written, 60)!r}; write one of {known}", "auth", "type")
+            known, more = ", ".join(LOGINS.entries), ""
+            if written in _WITHOUT_LOGIN:
+                more = " (the agent's program knows the name, but has no login for it)"
+            why = f"unknown login type {printable(written, 60)!r}; write one of {known}{more}"
+            self._problem(why, "auth", "type")
             return Login(None)
         if written != kind:
             self._note(f"{written} is read as {kind}, as by the agent's program", "auth", "type")
@@ -141,19 +158,7 @@ class Auth:
 
     def _proof(self, kind: str) -> dict[str, Any]:
         if kind in _FROM_THE_HOST:
-            key, source = _FROM_THE_HOST[kind]
-            value = self._config.get(key)
-            if (*CONFIG, key) in self._gathered.refused:
-                return {key: None}
-            if not isinstance(value, dict):
-                self._problem(
-                    f"{kind} takes its proof from {source}, which a Lambda function does not have; "
-                    f"store it in a secret that you keep refreshed: {key}: {{aws-secret: evercert/credentials/…}}",
-                    *CONFIG,
-                    key,
-                )
-                return {key: None}
-            return {key: value}
+            return self._from_the_host(kind)
         if kind == "gcp-iam":
             return {"service-account-key": self._value("service-account-key", auth_values.KEY_FILE)}
         if kind == "ldap-auth":
@@ -162,6 +167,22 @@ class Auth:
                 "password": self._value("password", auth_values.PASSWORD),
             }
         return {}
+
+    def _from_the_host(self, kind: str) -> dict[str, Any]:
+        """Return the reference that replaces the proof of the host; without it only `validate` accepts the document."""
+        key, source, by = _FROM_THE_HOST[kind]
+        value = self._config.get(key)
+        if isinstance(value, dict):
+            return {key: value}
+        if (*CONFIG, key) in self._gathered.refused:
+            return {key: None}
+        message = (
+            f"{kind} takes its proof from {source}, which a Lambda function does not have; write {key}: "
+            f"{{aws-secret: evercert/credentials/NAME}}, a secret "
+            f'{{"address": "{self._address}", "{key}": "…"}} that {by}'
+        )
+        self._gathered.absent.append(Problem((*CONFIG, key), message))
+        return {key: None}
 
     def _service_account_key(self, written: str | dict[str, Any]) -> dict[str, Any] | None:
         """Parse a service account key (JSON or a mapping) and require the fields that the login needs."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from evercert.cli.infisical_agent.host import Gathered, looks_like_a_path
+from evercert.cli.infisical_agent.host import Gathered
 from evercert.cli.infisical_agent.placeholders import QUESTION, is_placeholder, is_wholly_placeholder
 from evercert.documents.document import Path, Problem
 
@@ -21,6 +21,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CLIENT_SECRET = re.compile(r"[^\s./\\]{16,}")
 # Words without a digit: a bare file name, or a sample's `your-client-secret`.
 _FILE_NAME = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)+")
+_ALMOST_UUID = re.compile(r"[0-9a-fA-F{}-]{8,}")  # a mistyped id rather than the name of a file
 _IDS, _FREE = ("client-id", "identity-id"), ("username", "password")
 _SECRET = ("client-secret", "password", "service-account-key")
 Value = str | dict[str, Any] | None
@@ -108,7 +109,7 @@ def _expected(key: str, text: str) -> str | None:
     if key in _FREE:
         return None
     if key in _IDS:
-        return "a UUID" if looks_like_a_path(text) else None
+        return None if _UUID.fullmatch(text) or _ALMOST_UUID.fullmatch(text) or "\n" in text.strip() else "a UUID"
     if key == "client-secret":
         # Several lines are reported by `_checked`.
         is_secret = _CLIENT_SECRET.fullmatch(text) is not None and not _FILE_NAME.fullmatch(text)
