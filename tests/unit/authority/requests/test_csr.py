@@ -10,6 +10,8 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.requests.csr import read
 from evercert.authority.requests.requested_fields import BasicConstraints
 from evercert.pki.identifiers import parse
+from tests.samples import requests
+from tests.samples.certificates import private_key
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])
@@ -141,6 +143,39 @@ def test_read_refuses_unsupported_csr(text, message):
     refused = refusal(text)
     assert message in refused
     assert "s3cret" not in refused
+
+
+MODULUS = private_key("RSA_2048").public_key().public_numbers().n
+SHOWN, HIDDEN = requests.dns_names("www.example.com"), requests.dns_names("evil.example.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(requests.request(version=1), "unsupported version: must be 1", id="version 2"),
+        pytest.param(
+            requests.request(attributes=[requests.extensions(SHOWN), requests.extensions(HIDDEN, kind=requests.MICROSOFT)]),
+            "two attributes with extensions", id="two attributes",
+        ),
+        pytest.param(
+            requests.request(attributes=[requests.attribute(requests.EXTENSION_REQUEST, *map(requests.sequence, (SHOWN, HIDDEN)))]),
+            "has 2 values: must have one (RFC 2985 §5.4.2)", id="two values",
+        ),
+        pytest.param(requests.request(attributes=[requests.extensions(SHOWN, HIDDEN)]), "occurs twice", id="two of a kind"),
+        pytest.param(
+            requests.request(attributes=[requests.extensions(SHOWN), requests.attribute("1.2.3", b"\5\0")], ordered=False),
+            "attributes not in DER order", id="unsorted attributes",
+        ),
+        pytest.param(
+            requests.request(key_info=requests.rsa_key_info(MODULUS, algorithm="1.2.840.113549.1.1.10")),
+            "unsupported key: RSASSA-PSS", id="PSS key",
+        ),
+        pytest.param(requests.request(key_info=requests.rsa_key_info(MODULUS, 2**31 + 1)), "exponent must be", id="exponent"),
+        pytest.param(requests.request(key_info=requests.rsa_key_info(MODULUS * 3)), "small factor", id="small factor"),
+    ],
+)  # fmt: skip
+def test_read_refuses_misleading_csr(text, message):
+    assert message in refusal(text)
 
 
 @pytest.mark.parametrize(
