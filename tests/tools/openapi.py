@@ -106,7 +106,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
     for name in route.query:
         schema = NUMBER if name in {"offset", "limit"} else TEXT
-        found.append({"name": name, "in": "query", "required": name == "projectId", "schema": schema})
+        found.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": name == "projectId" and "{slug}" not in route.template,
+                "schema": schema,
+            }
+        )
     if route.idempotent:
         description = "A repeated call with the same token and body returns the same certificate; only dates may differ"
         found.append({"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": description})

@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from evercert import durations
 from evercert.authority.logins.sts_request import BODY
+from evercert.pki.attributes import Attributes
+from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.client import csr
 from tests.doubles.authority.server import Authority
 from tests.doubles.authority.sts import ARN, KEY, SECRET, SESSION, Asking
@@ -35,6 +37,10 @@ from tests.tools.local_stack import ROOT
 TRANSCRIPTS = sorted((ROOT / "tests" / "samples" / "clients").glob("*.yaml"))
 FORM = "application/x-www-form-urlencoded"
 NAMES = {"project": "my-project", "application": "my-app", "profile": "tls-server", "organization": "my-organization"}
+# cert-manager requests these usages by default, for keys of every algorithm.
+OF_CERT_MANAGER = Attributes.model_validate(
+    {"alt-names": ["www.example.com"], "key-usages": ["digital_signature", "key_encipherment"]}
+)
 ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
 
 
@@ -45,6 +51,7 @@ class Stage:
         self.name, self.clock = name, clock
         self.host = urlsplit(address).netloc
         self.values = {**NAMES, **values, "csr": csr()[1], "unknownId": str(uuid.uuid4()), "signature": "ECDSA-SHA256"}
+        self.values["csrOfCertManager"] = PrivateKey.generate("EC_prime256v1").sign_csr(OF_CERT_MANAGER)
         self.values["iamRequestBody"] = b64encode(BODY).decode()
 
     def prove(self, proof: dict[str, list[str]]) -> None:

@@ -385,6 +385,18 @@ def test_lookup_by_name_returns_ids(client: Client) -> None:
     assert client.get(f"{PROFILES}/slug/none?projectId={project['id']}").status == 404
 
 
+def test_lookup_by_slug_needs_a_project_only_if_ambiguous(client: Client) -> None:
+    """Sent by infisical-issuer: `slug/{slug}` without a project."""
+    assert client.get(f"{PROFILES}/slug/tls-server").json["certificateProfile"]["id"] == client.profile.id
+    assert client.get(f"{PROFILES}/slug/none").status == 404
+    client.setting.profile(project="other")
+    response = client.get(f"{PROFILES}/slug/tls-server")
+    assert response.status == 422 and "several projects have a profile with this slug" in response.message
+    client.as_another("request", profile="other/tls-server")
+    found = client.get(f"{PROFILES}/slug/tls-server").json["certificateProfile"]
+    assert found["id"] != client.profile.id
+
+
 def test_profiles_filters_by_query(client: Client, monkeypatch) -> None:
     client.setting.profile("mesh", cas=("EC-issuing",))
     client.setting.profile("alone", issuer_type="self-signed")

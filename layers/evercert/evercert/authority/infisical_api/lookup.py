@@ -31,13 +31,18 @@ class Lookup:
         return {"id": project_id, "slug": slug, "name": slug, "type": "cert-manager"}
 
     def profile_by_slug(self, identity: Identity, slug: str, project_id: str | None) -> dict[str, Any]:
-        """Return the profile with this slug in the project with this id."""
-        if project_id is None:
-            raise invalid([(("projectId",), "Required")])
-        for profile in self._access.profiles(identity):
-            if profile.slug == slug and self.project_id(profile) == uuid_of(project_id):
-                return {"certificateProfile": self._profile(profile, self._cas())}
-        raise not_found("Certificate profile not found")
+        """Return the profile with this slug in the project with this id.
+
+        Clients with one project for all certificates send no id: then the slug must be unique.
+        """
+        found = [one for one in self._access.profiles(identity) if one.slug == slug]
+        if project_id is not None:
+            found = [one for one in found if self.project_id(one) == uuid_of(project_id)]
+        if not found:
+            raise not_found("Certificate profile not found")
+        if len(found) > 1:
+            raise invalid([(("projectId",), "Required: several projects have a profile with this slug")])
+        return {"certificateProfile": self._profile(found[0], self._cas())}
 
     def profile(self, identity: Identity, profile_id: str) -> dict[str, Any]:
         """Return the profile with this id."""
