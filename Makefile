@@ -35,7 +35,7 @@ setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments
 demo: setup ## issue and renew a certificate on a local stack, step by step
 	@$(BIN)/python -m tests.tools.demo
 
-test: setup ## run every test, the deployed local stack included
+test: setup ## run every test without other programs, the deployed local stack included
 	@$(BIN)/python -m tests.tools.run_all
 
 check: setup ## lint, format, types, layers, words, template, locks, documentation
