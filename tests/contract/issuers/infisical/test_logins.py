@@ -196,6 +196,69 @@ def test_universal_auth_names_missing_credential_keys(credential: dict[str, Any]
     assert CANARY not in str(raised.value)
 
 
+PLACEHOLDERS = (f"${{{CANARY}}}", "$SECRET", "{{ .secret }}", "<client-secret>", f"SECRET={CANARY}", f"x${{{CANARY}}}")
+
+
+@pytest.mark.parametrize("value", PLACEHOLDERS)
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [("kubernetes", "service-account-token"), ("azure", "token"), ("gcp-id-token", "token")],
+)
+def test_stored_placeholder_is_no_token(kind: str, setting: str, value: str) -> None:
+    bench = Bench({"type": kind, "identity-id": IDENTITY, setting: REFERENCE}, {setting: value})
+    assert "is a placeholder or an assignment" in refused_proof(bench, setting)
+
+
+@pytest.mark.parametrize("value", PLACEHOLDERS)
+def test_stored_placeholder_is_no_client_secret(value: str) -> None:
+    auth = {"type": "universal-auth", "credentials": REFERENCE}
+    bench = Bench(auth, {"client-id": IDENTITY, "client-secret": value})
+    assert "is a placeholder or an assignment" in refused_proof(bench, "client-secret")
+
+
+def refused_proof(bench: Bench, key: str) -> str:
+    with pytest.raises(Misconfigured) as caught:
+        bench.proof()
+    message = str(caught.value)
+    assert message.startswith(f"invalid {key!r} in aws-secret {NAME}: ")
+    assert CANARY not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ("${PASSWORD}", True),
+        ("{{ .password }}", True),
+        ("pa${ss", False),
+        ("$PASSWORD", False),
+        ("A=b", False),
+        ("<x>", False),
+    ],
+)
+def test_stored_password_is_refused_if_wholly_a_placeholder(value: str, refused: bool) -> None:
+    auth = {"type": "ldap-auth", "identity-id": IDENTITY, "username": "agent", "password": REFERENCE}
+    bench = Bench(auth, {"password": value})
+    if refused:
+        assert "is a placeholder or an assignment" in refused_proof(bench, "password")
+    else:
+        assert bench.proof().body["password"] == value
+
+
+@pytest.mark.parametrize("value", ["YWJjZA==", "QUJDREVGR0hJSg=", "0123456789abcdef" * 4])
+def test_base64_padding_is_no_assignment(value: str) -> None:
+    bench = Bench({"type": "universal-auth", "credentials": REFERENCE}, {"client-id": IDENTITY, "client-secret": value})
+    assert bench.proof().body["clientSecret"] == value
+
+
+def test_stored_service_account_key_is_no_placeholder() -> None:
+    bench = Bench(
+        {"type": "gcp-iam", "identity-id": IDENTITY, "service-account-key": REFERENCE},
+        {"service-account-key": "${GCP_KEY}"},
+    )
+    assert "is a placeholder or an assignment" in refused_proof(bench, "service-account-key")
+
+
 def test_universal_auth_reads_rotated_secret() -> None:
     bench = Bench({"type": "universal-auth", "credentials": REFERENCE}, {"client-id": "id", "client-secret": "one"})
     assert bench.proof().body["clientSecret"] == "one"

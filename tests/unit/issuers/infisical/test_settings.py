@@ -85,6 +85,32 @@ def test_settings_report_place_without_secret(changes: dict, place: tuple, messa
     assert SECRET not in problem[1]
 
 
+@pytest.mark.parametrize(
+    "value", [f"${{{SECRET}}}", f"${SECRET[3:]}", "{{ id }}", f"<{SECRET}>", f"CLIENT_ID={SECRET}"]
+)
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("universal-auth", "client-id"), ("aws-iam", "identity-id"), ("aws-iam", "organization")],
+)
+def test_settings_refuse_placeholders_without_quoting_them(kind: str, key: str, value: str) -> None:
+    more = (
+        {"client-secret": {"aws-secret": "evercert/credentials/k"}}
+        if kind == "universal-auth"
+        else {"identity-id": "1"}
+    )
+    (problem,) = problems(auth={"type": kind, **more, key: value})
+    assert problem[0] == ("auth", key)
+    assert "was the document rendered?" in problem[1]
+    assert SECRET not in problem[1]
+
+
+@pytest.mark.parametrize(("username", "refused"), [("$agent", False), ("a=b", False), ("${LDAP_USER}", True)])
+def test_settings_refuse_a_user_name_that_is_wholly_a_placeholder(username: str, refused: bool) -> None:
+    password = {"aws-secret": "evercert/credentials/k"}
+    auth = {"type": "ldap-auth", "identity-id": "1", "username": username, "password": password}
+    assert bool(problems(auth=auth)) is refused
+
+
 def identity_hash(**changes: Any) -> str:
     definition = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
     return ISSUERS.identity_hash(Component.model_validate(definition))

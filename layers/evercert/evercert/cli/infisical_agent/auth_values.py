@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evercert.cli.infisical_agent.host import Gathered
-from evercert.cli.infisical_agent.placeholders import QUESTION, is_placeholder, is_wholly_placeholder
 from evercert.documents.document import Path, Problem
+from evercert.documents.placeholders import QUESTION, is_unrendered
 
 CONFIG = ("auth", "config")
 # Environment variables of the agent; each takes precedence over the document.
@@ -71,7 +71,7 @@ class AuthValues:
             if found is not None:
                 self.files[key] = written
             return found
-        if _is_unrendered(key, written):
+        if is_unrendered(key, written):
             self._gathered.problems.append(Problem(place, f"{key}: {QUESTION}"))
             return None
         if not is_key and (expected := _expected(key, written)) is not None:
@@ -83,7 +83,7 @@ class AuthValues:
         return written
 
     def _checked(self, key: str, text: str) -> str | None:
-        if _is_unrendered(key, text):
+        if is_unrendered(key, text):
             message = f"{key}: {QUESTION}"
         elif key in _IDS and not _UUID.fullmatch(text):
             message = f"{key}: the value is neither a UUID nor a file on this host"
@@ -97,11 +97,6 @@ class AuthValues:
     def _report_absent(self, place: Path, message: str) -> None:
         """Report a value that is absent on this host; another host or environment may have it."""
         self._gathered.absent.append(Problem(place, message))
-
-
-def _is_unrendered(key: str, text: str) -> bool:
-    """Return whether the value is a placeholder; passwords and keys in JSON may contain parts of one."""
-    return is_placeholder(text) if key in (*_IDS, "client-secret") else is_wholly_placeholder(text)
 
 
 def _expected(key: str, text: str) -> str | None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from evercert.documents.secret_reference import Reference
 from evercert.errors import Misconfigured
-from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof
+from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof, require_rendered
 
 if TYPE_CHECKING:
     from evercert.issuers.infisical.logins.login import LoginContext
@@ -33,6 +33,8 @@ class GCPIAM:
         """Read the key, sign a token and return the login request."""
         reference = self._settings.service_account_key
         found = self._context.credentials.read(reference, address, key="service-account-key")
+        if isinstance(found, str):
+            require_rendered(found, reference, "service-account-key")
         return proof("/v1/auth/gcp-auth/login", self._settings, jwt=_sign(found, reference, self._settings.identity_id))
 
 

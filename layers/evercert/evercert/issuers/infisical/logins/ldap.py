@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evercert.documents.secret_reference import Reference
-from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, Text, proof, text
+from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, TextOrReference, proof, text
 
 if TYPE_CHECKING:
     from evercert.issuers.infisical.logins.login import LoginContext
@@ -17,7 +17,7 @@ class LDAPAuth:
     class Settings(IdentitySettings):
         """`username`: the name itself, or a reference to a credential."""
 
-        username: Text | Reference
+        username: TextOrReference
         password: Reference
 
     def __init__(self, settings: Settings, context: LoginContext) -> None:

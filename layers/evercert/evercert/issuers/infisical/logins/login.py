@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from evercert.canonical_json import digest
+from evercert.documents.placeholders import QUESTION, is_unrendered
 from evercert.documents.secret_reference import Reference
 from evercert.errors import Misconfigured
 from evercert.schema import Model
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
 
 PLAIN = frozenset({"identityId", "clientId", "username", "organizationSlug", "iamHttpRequestMethod"})
 SIGNED = frozenset({"iamRequestHeaders"})  # different at each login
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+def _rendered(value: object, info: ValidationInfo) -> object:
+    """Refuse `${…}` and the like; the message quotes nothing, because the value may be a misplaced secret."""
+    key = str(info.field_name).replace("_", "-")
+    if isinstance(value, str) and is_unrendered(key, value):
+        raise ValueError(QUESTION)
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_rendered)]
+TextOrReference = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=500)] | Reference, AfterValidator(_rendered)
+]
 
 
 class LoginContext(Protocol):
@@ -102,4 +116,13 @@ def text_of(found: Any, reference: Reference, key: str) -> str:  # noqa: ANN401
     # Pasted values often end with the line break of a file.
     if not isinstance(found, str) or not found.strip():
         raise Misconfigured(f"invalid {reference.key or key!r} in {reference}: must be a non-empty text")
+    require_rendered(found, reference, key)
     return found.strip()
+
+
+def require_rendered(found: str, reference: Reference, key: str) -> None:
+    """Raise Misconfigured for a placeholder: each login with it would count as a wrong credential."""
+    if is_unrendered(key, found):
+        raise Misconfigured(
+            f"invalid {reference.key or key!r} in {reference}: {QUESTION} Store the value itself in the secret"
+        )

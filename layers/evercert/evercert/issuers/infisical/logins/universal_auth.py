@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import model_validator
 
 from evercert.documents.secret_reference import Reference
-from evercert.issuers.infisical.logins.login import LoginSettings, Proof, Text, proof, text, text_of
+from evercert.issuers.infisical.logins.login import LoginSettings, Proof, TextOrReference, proof, text, text_of
 from evercert.schema import misplaced
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class UniversalAuth:
     class Settings(LoginSettings):
         """`credentials`: one credential with both values; or `client-id` and `client-secret` separately."""
 
-        client_id: Text | Reference | None = None
+        client_id: TextOrReference | None = None
         client_secret: Reference | None = None
         credentials: Reference | None = None
 

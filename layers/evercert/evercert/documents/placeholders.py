@@ -10,6 +10,8 @@ _PART = re.compile(r"\$\{|\$\(|\{\{|\}\}|\{%|%\}")
 _UNRENDERED = re.compile(
     r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%|<[^<>]*>|(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*[^=\s].*"
 )
+# Settings whose values have no grammar, or are JSON.
+_FREE = frozenset({"username", "password", "service-account-key"})
 QUESTION = "the value is a placeholder or an assignment, not a credential; was the document rendered?"
 
 
@@ -21,3 +23,8 @@ def is_placeholder(text: str) -> bool:
 def is_wholly_placeholder(text: str) -> bool:
     """Return whether it is `${…}` or `{{…}}` alone: a password may contain any of the other characters."""
     return _WHOLE.fullmatch(text.strip()) is not None
+
+
+def is_unrendered(key: str, text: str) -> bool:
+    """Return whether the value of this setting is a placeholder; passwords and keys may contain parts of one."""
+    return is_wholly_placeholder(text) if key in _FREE else is_placeholder(text)
