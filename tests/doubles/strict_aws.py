@@ -40,7 +40,13 @@ class StrictSecretsManager:
             "Tags": secret["Tags"],
             "VersionIdsToStages": {v: list(s) for v, s in secret["stages"].items() if s},
         }
+        if secret.get("primary"):
+            answer["PrimaryRegion"] = secret["primary"]
         return {**answer, "DeletedDate": secret["deleted"]} if secret["deleted"] else answer
+
+    def replicate(self, name: str, primary: str, *, hidden: bool = False) -> None:
+        """Make the secret a replica of one in the primary region; `hidden`: DescribeSecret does not show it."""
+        self.secrets[name]["primary" if not hidden else "hidden"] = primary
 
     def create_secret(
         self, *, Name: str, ClientRequestToken: str, SecretString: str, Description: str, Tags: list[Any]
@@ -66,6 +72,9 @@ class StrictSecretsManager:
     def put_secret_value(self, *, SecretId: str, ClientRequestToken: str, SecretString: str) -> dict[str, Any]:
         self._check(ClientRequestToken, SecretString, "PutSecretValue")
         secret = self._find(SecretId, "PutSecretValue")
+        if secret.get("primary", secret.get("hidden", REGION)) != REGION:
+            # Guide, "Replicate secrets": only the primary secret can be changed
+            raise refuse("InvalidParameterException", "PutSecretValue", "not permitted on a replica secret")
         if secret["deleted"]:
             raise refuse("InvalidRequestException", "PutSecretValue", "marked for deletion")
         stored = secret["values"].get(ClientRequestToken)

@@ -24,7 +24,7 @@ from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.certificate import Bundle
 from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import START, spec
-from tests.doubles.strict_aws import StrictSecretsManager
+from tests.doubles.strict_aws import REGION, StrictSecretsManager
 from tests.doubles.world import STACK_ID, assert_pair
 
 NO_DELIVERY = Delivery()
@@ -101,6 +101,35 @@ def test_repeated_delivery_changes_nothing(harness: Harness) -> None:
     before = harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"]
     assert harness.open().deliver(second, NO_DELIVERY) == once
     assert harness.client.describe_secret(SecretId=harness.secret)["VersionIdsToStages"] == before
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_delivery_to_a_replica_is_misconfigured(hidden: bool) -> None:
+    client = StrictSecretsManager()
+    component = Component.model_validate({"type": "secrets-manager", "secret": "team/tls"})
+    context = DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+    destination = RegisteredDestinations(context).open(component, "web")
+    destination.deliver(bundle(), NO_DELIVERY)
+    client.replicate("team/tls", "us-east-1", hidden=hidden)
+    with pytest.raises(Misconfigured, match="replica") as caught:
+        destination.deliver(bundle(), NO_DELIVERY)
+    assert "write region: us-east-1 in the destination" in str(caught.value) or hidden
+    assert client.writes == ["create"]
+
+
+@pytest.mark.parametrize(("primary", "refused"), [("us-east-1", True), (REGION, False)])
+def test_inspection_finds_a_replica(primary: str, refused: bool) -> None:
+    client = StrictSecretsManager()
+    component = Component.model_validate({"type": "secrets-manager", "secret": "team/tls"})
+    context = DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+    destination = RegisteredDestinations(context).open(component, "web")
+    destination.deliver(bundle(), NO_DELIVERY)
+    client.replicate("team/tls", primary)
+    if refused:
+        with pytest.raises(Misconfigured, match="is a replica, which cannot be written; write region: us-east-1"):
+            destination.inspect(NO_DELIVERY)
+    else:
+        destination.inspect(NO_DELIVERY)
 
 
 def test_delivery_restores_the_current_stage(harness: Harness) -> None:

@@ -153,3 +153,41 @@ def test_found_recognizes_a_record_with_this_destination() -> None:
     ]:
         wanted = spec("web").model_copy(update={"destinations": (Component.model_validate(settings),)})
         assert found.is_destination_of(Record(name="web", uid=uid, spec=wanted, generation=1)) is expected
+
+
+HOME, ELSEWHERE = REGION, "us-east-1"
+ROLE = "arn:aws:iam::{}:role/r"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, True),
+        ({"region": HOME}, True),
+        ({"region": ELSEWHERE}, False),
+        ({"role": ROLE.format(ACCOUNT)}, True),
+        ({"role": ROLE.format("000000000042")}, False),
+    ],
+)
+def test_secret_of_the_same_name_elsewhere_is_another_destination(settings: dict[str, str], expected: bool) -> None:
+    found = adoption.find(connection(Account()), "web", "team/tls")
+    destination = Component.model_validate({"type": "secrets-manager", "secret": "team/tls", **settings})
+    wanted = spec("web").model_copy(update={"destinations": (destination,)})
+    record = Record(name="web", uid="11111111-2222-4333-8444-555555555555", spec=wanted, generation=1)
+    assert found.is_destination_of(record) is expected
+
+
+def test_secret_elsewhere_is_the_destination_with_its_region() -> None:
+    found = adoption.find(connection(Account(), ELSEWHERE), "web", SECRET)
+    for settings, expected in (({"region": HOME}, True), ({}, False)):
+        destination = Component.model_validate({"type": "secrets-manager", "secret": "team/tls", **settings})
+        wanted = spec("web").model_copy(update={"destinations": (destination,)})
+        record = Record(name="web", uid="11111111-2222-4333-8444-555555555555", spec=wanted, generation=1)
+        assert found.is_destination_of(record) is expected
+
+
+def test_find_refuses_a_replica() -> None:
+    with pytest.raises(BadInput, match="it is a replica, which cannot be written") as caught:
+        adoption.find(connection(Account(secret={"PrimaryRegion": ELSEWHERE})), "web", "team/tls")
+    assert f"evercert adopt web {SECRET.replace(REGION, ELSEWHERE)}" in str(caught.value)
+    assert adoption.find(connection(Account(secret={"PrimaryRegion": REGION})), "web", "team/tls")

@@ -30,6 +30,7 @@ class Found:
     type: str
     arn: str
     region: str
+    home: str  # the region of the stack
     destination: dict[str, str]
     tags: dict[str, str]
     ours: bool
@@ -37,11 +38,20 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
     def is_destination_of(self, record: Record) -> bool:
-        """Return whether the record already has this resource as a destination."""
-        wanted = {key: value for key, value in self.destination.items() if key not in {"type", "region"}}
+        """Return whether the record already has this resource as a destination, in its region and account."""
         return any(
-            destination.type == self.type and wanted.items() <= destination.settings.items()
+            destination.type == self.type and self._is_at(destination.settings)
             for destination in record.spec.destinations
+        )
+
+    def _is_at(self, settings: dict[str, Any]) -> bool:
+        if self.type == "acm":
+            return settings.get("arn") == self.arn
+        role, account = settings.get("role"), self.arn.split(":")[4]
+        return (
+            settings.get("secret") == self.destination["secret"]
+            and settings.get("region", self.home) == self.region
+            and (role is None or role.split(":")[4] == account)
         )
 
     def yaml(self) -> str:
@@ -94,6 +104,7 @@ def _certificate(connection: Connection, name: str, arn: str, region: str) -> Fo
         type="acm",
         arn=arn,
         region=region,
+        home=connection.clients.cloudformation.meta.region_name,
         destination={"type": "acm", "arn": arn},
         tags=wanted,
         ours=_is_ours(arn, tags, wanted),
@@ -114,14 +125,19 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
     if described.get("OwningService"):
         owner = printable(str(described["OwningService"]))
         raise BadInput([f"cannot adopt secret {title}: it is managed by {owner}; use another secret"])
+    if (primary := described.get("PrimaryRegion")) not in (None, region):
+        adopt = arn.replace(f":{region}:", f":{primary}:", 1)
+        problem = f"cannot adopt secret {title} in {region}: it is a replica, which cannot be written"
+        raise BadInput([f"{problem}; adopt the primary: evercert adopt {name} {adopt}"])
     wanted = _wanted(connection, name)
     ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
-    elsewhere = region != connection.clients.cloudformation.meta.region_name
+    home = connection.clients.cloudformation.meta.region_name
     return Found(
         type="secrets-manager",
         arn=arn,
         region=region,
-        destination={"type": "secrets-manager", "secret": title, **({"region": region} if elsewhere else {})},
+        home=home,
+        destination={"type": "secrets-manager", "secret": title, **({"region": region} if region != home else {})},
         tags=wanted,
         ours=ours,
         facts={"secret": arn},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,7 +18,7 @@ from evercert.contracts.record import Delivery
 from evercert.destinations.aws_account import InAccount, require_owned
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
-from evercert.errors import Busy, Rejected
+from evercert.errors import Busy, Misconfigured, Rejected
 from evercert.pki.certificate import Bundle, to_pem
 from evercert.pki.keys import subject
 
@@ -134,7 +136,7 @@ class SecretsManager:
 
     def _restore(self) -> None:
         """Restore a secret that is scheduled for deletion although the spec still needs it."""
-        with translated(f"restore secret {self._secret}, which is scheduled for deletion,"):
+        with self._writing(f"restore secret {self._secret}, which is scheduled for deletion,"):
             self._client.restore_secret(SecretId=self._secret)
 
     def _describe(self) -> dict[str, Any] | None:
@@ -164,13 +166,20 @@ class SecretsManager:
         return Delivered(answer["ARN"], answer["VersionId"])
 
     def _require_ours(self, found: dict[str, Any]) -> None:
+        """Raise Misconfigured for a replica, which has the tags of its primary, and for a secret of another owner."""
+        region, primary = found["ARN"].split(":")[3], found.get("PrimaryRegion")
+        if primary not in (None, region):
+            raise Misconfigured(
+                f"secret {self._secret} in {region} is a replica, which cannot be written; write region: {primary} in "
+                "the destination, because Secrets Manager copies the value to the replicas"
+            )
         tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
         adopt = f"use another name, or adopt it: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
         require_owned(tags, self._tags, f"secret {self._secret}", adopt)
 
     def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
         versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})
-        with translated(f"store a new version of secret {self._secret}"):
+        with self._writing(f"store a new version of secret {self._secret}"):
             if "AWSCURRENT" in versions.get(token, []):
                 return Delivered(found["ARN"], token)
             if token in versions:
@@ -180,11 +189,25 @@ class SecretsManager:
             answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
         return Delivered(answer["ARN"], answer["VersionId"])
 
+    @staticmethod
+    @contextmanager
+    def _writing(doing: str) -> Iterator[None]:
+        """Translate errors of AWS; a replica in another account shows only when it is written."""
+        try:
+            with translated(doing):
+                yield
+        except (Rejected, Misconfigured) as error:
+            if "replica" not in str(error).lower():
+                raise
+            raise Misconfigured(
+                f"{error}; write to the primary secret: set region or role in the destination"
+            ) from error
+
     def _make_current(self, found: dict[str, Any], version: str) -> None:
         stages: dict[str, list[str]] = found.get("VersionIdsToStages", {})
         current = next((other for other, held in stages.items() if "AWSCURRENT" in held), None)
         remove = {} if current is None else {"RemoveFromVersionId": current}
-        with translated(f"make our version of secret {self._secret} current again"):
+        with self._writing(f"make our version of secret {self._secret} current again"):
             self._client.update_secret_version_stage(
                 SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=version, **remove
             )
