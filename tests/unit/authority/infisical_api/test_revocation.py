@@ -190,7 +190,7 @@ def test_long_renewal_chain_counts_as_foreign_key(client: Client, monkeypatch) -
 
 def test_new_key_in_renewal_belongs_to_requester(client: Client) -> None:
     old = client.issued(csr=csr()[1])
-    client.as_another("request")
+    client.as_another("request", "read-key")
     new = client.post(f"{CERTIFICATES}/{old['certificateId']}/renew", {"renewalKeySource": "new"}).json
     assert revoke(client, new, "KEY_COMPROMISE").status == 200
 
