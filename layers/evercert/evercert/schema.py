@@ -89,7 +89,10 @@ def _as_written(value: object) -> datetime:
         moment = None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ValueError("write a timestamp with its zone, in quotes, such as '2027-01-31T12:00:00Z'")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a timestamp outside the years 1 to 9999 of UTC") from None
 
 
 Moment = Annotated[datetime, PlainValidator(_as_written), PlainSerializer(to_text, when_used="json")]

@@ -42,6 +42,12 @@ def problem(**changes):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_moment_outside_the_years_of_utc_is_refused(moment):
+    attributes = {"common-name": "www.example.com", "not-after": moment}
+    assert "a timestamp outside the years 1 to 9999 of UTC" in problem(attributes=attributes)
+
+
 def test_spec_round_trips_through_storage():
     assert Spec.model_validate(json.loads(json.dumps(spec().document()))) == spec()
 

@@ -242,6 +242,25 @@ def test_release_without_next_time_leaves_the_due_index(table: Table, web: Recor
 
 
 @pytest.mark.parametrize("how", ["release", "conclude"])
+@pytest.mark.parametrize("attribute", ["generation", "requested_at", "woken_at"])
+@pytest.mark.parametrize(
+    "garbage",
+    [{"SS": ["a", "b"]}, {"NS": ["1"]}, {"B": b"x"}, {"BS": [b"x"]}, {"L": [{"NS": ["1"]}]}, {"N": "100"}],
+    ids=str,
+)
+def test_garbage_that_a_run_read_does_not_count_as_a_change(
+    table: Table, web: Record, how: str, attribute: str, garbage: dict[str, Any]
+) -> None:
+    table.put({**table.item("web", items.SK), attribute: garbage})
+    claimed = table.records.claim("web", Claim(id="mine", until=START + timedelta(seconds=90)), START)
+    assert not isinstance(claimed, Unclaimed)
+    assert finish(table, how, claimed[0], START + timedelta(days=1)) is False
+    after = table.item("web", items.SK)
+    assert after[attribute] == garbage  # it is reported, and never overwritten silently
+    assert "claim" not in after
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
 @pytest.mark.parametrize("what", ["edit", "request", "wake"])
 def test_release_after_a_concurrent_change_is_due_now(table: Table, web: Record, how: str, what: str) -> None:
     held, record = table.claim()

@@ -43,6 +43,10 @@ def test_unsupported_value_is_refused(value):
         notation.written({"deep": [value]})
 
 
-@pytest.mark.parametrize("value", [{"B": b"bytes"}, {"SS": ["a"]}, {"NS": ["1"]}], ids=str)
-def test_foreign_attribute_type_is_kept_as_it_is(value):
-    assert notation.read(value) == value
+FOREIGN = [{"B": b"bytes"}, {"SS": ["a"]}, {"NS": ["1"]}, {"BS": [b"a"]}]
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=str)
+def test_foreign_attribute_type_is_written_as_it_was_read(value):
+    assert notation.read(value) == notation.Foreign(value)
+    assert notation.written(notation.read({"L": [value]})) == {"L": [value]}

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A binary or a set, which evercert never writes: as it was stored, so that a condition can name it."""
+
+    stored: Mapping[str, Any]
 
 
 def written(value: object) -> dict[str, Any]:
@@ -12,21 +20,24 @@ def written(value: object) -> dict[str, Any]:
     match value:
         case None:
             return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value}
+        case bool() | str():
+            return {"BOOL" if isinstance(value, bool) else "S": value}
         case int() | Decimal():
             return {"N": str(value)}
         case Mapping():
             return {"M": {str(name): written(part) for name, part in value.items()}}
         case list() | tuple():
             return {"L": [written(part) for part in value]}
+        case Foreign():
+            return dict(value.stored)
     raise TypeError(f"no {type(value).__name__} can be stored")
 
 
 def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the Python value; binaries and sets (manual edits) stay unconverted, so that no model accepts them."""
+    """Return the Python value, from which `written` makes the same attribute value.
+
+    Binaries and sets (manual edits) become Foreign, which no model accepts.
+    """
     ((kind, content),) = value.items()
     match kind:
         case "S" | "BOOL":
@@ -39,4 +50,4 @@ def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
             return {name: read(part) for name, part in content.items()}
         case "L":
             return [read(part) for part in content]
-    return dict(value)
+    return Foreign(value)

@@ -20,7 +20,7 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import CERTIFICATE, RECORD, shard
 from evercert.contracts.record import SCHEMA, Delivery, Facts, Record
 from evercert.schema import first_problem
-from evercert.timestamps import to_text
+from evercert.timestamps import from_text, to_text
 
 SK = RECORD
 OUTBOX_DELAY = timedelta(minutes=1)  # the run publishes its outcome itself; the index entry is for crashes
@@ -96,6 +96,8 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
         return _unreadable(values, name, first_problem(error))
     except (ValueError, RecursionError):
         return _unreadable(values, name, "its spec is not JSON")
+    except Exception as error:  # noqa: BLE001 (one stored value must not stop the reading of all others)
+        return _unreadable(values, name, f"it cannot be read ({type(error).__name__})")
     if record.name != name or record.spec.name != name:
         return _unreadable(values, name, f"its spec is for {record.spec.name!r}")
     return record
@@ -143,11 +145,21 @@ def _deliveries(value: object) -> Iterator[tuple[str, Delivery]]:
 
 
 def _announced(values: Item) -> str | None:
-    """Return the last announced error, unless a renewal was requested since."""
-    error, requested_at = values.get("last_error"), values.get("requested_at")
-    if not isinstance(error, dict) or (requested_at is not None and str(requested_at) > str(error.get("at"))):
+    """Return the last announced error, unless a renewal was requested since; what is no timestamp is no request."""
+    error = values.get("last_error")
+    if not isinstance(error, dict):
+        return None
+    requested_at, announced_at = _moment(values.get("requested_at")), _moment(error.get("at"))
+    if requested_at is not None and announced_at is not None and requested_at > announced_at:
         return None
     return str(error.get("message"))
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return from_text(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _count(value: object) -> int:
