@@ -56,7 +56,8 @@ def test_login_refuses_an_invalid_form(client: Client, body: bytes, status: int)
 
 def test_forms_are_for_logins_only(client: Client) -> None:
     body = urlencode({"profileId": client.profile.id}).encode()
-    assert client.post(CERTIFICATES, body, content_type=FORM).status == 400
+    response = client.post(CERTIFICATES, body, content_type=FORM)
+    assert (response.status, response.json["message"]) == (400, "Body is not valid JSON")
     assert client.written == (0, 0, 0)
 
 

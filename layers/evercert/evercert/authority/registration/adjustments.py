@@ -30,6 +30,11 @@ def hash_of_signature(algorithm: SignatureAlgorithm) -> Hash:
     return algorithm.partition("-")[2]  # type: ignore[return-value]
 
 
+def signs_with(algorithm: SignatureAlgorithm) -> Family:
+    """Return the family of the keys that make a signature."""
+    return "RSA" if algorithm.startswith("RSA") else "EC"
+
+
 def choose_signature(
     requested: SignatureAlgorithm, signing: Family, public_key: object, allowed: Collection[str] | None
 ) -> SignatureAlgorithm | None:
