@@ -174,8 +174,6 @@ class Auth:
         value = self._config.get(key)
         if isinstance(value, dict):
             return {key: value}
-        if (*CONFIG, key) in self._gathered.refused:
-            return {key: None}
         message = (
             f"{kind} takes its proof from {source}, which a Lambda function does not have; write {key}: "
             f"{{aws-secret: evercert/credentials/NAME}}, a secret "
