@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from evercert.aws.credential_writer import CredentialSecrets
-from evercert.cli import credentials
+from evercert.cli import credentials, documents
 from evercert.cli.files import BadInput, Files
+from evercert.documents.spec import Component
+from evercert.errors import Unavailable
+from tests.doubles.fakes import FakeTable
 from tests.doubles.infisical.server import Infisical
 from tests.doubles.strict_aws import StrictSecretsManager
-from tests.samples.agent_documents import document, entry
+from tests.samples.agent_documents import document as agent_document
+from tests.samples.agent_documents import entry
 
 LOGIN, REVOKE = "POST /api/v1/auth/universal-auth/login", "POST /api/v1/auth/token/revoke"
 WRONG = "0" * 64
@@ -51,7 +55,7 @@ class Host:
         self.address = server.address
 
     def read(self, secret: str, **config: Any) -> Files:
-        data = document(
+        data = agent_document(
             entry(name="web"),
             entry(name="shop", application_name="other"),
             auth={
@@ -243,3 +247,57 @@ def test_removed_file_without_a_stored_secret_is_reported(agent, tmp_path):
     found = agent.read(str(tmp_path / "gone"), **REMOVE)
     with pytest.raises(BadInput, match=r"no such file on this host, and secret .* does not exist"):
         credentials.require_stored(found, agent.connection)
+
+
+# -- the whole command --------------------------------------------------------------------------------------------------
+class DyingTable(FakeTable):
+    """A table that fails at the first issuer, as long as `dies`."""
+
+    dies = True
+
+    def write_issuer(self, name: str, definition: Component) -> None:
+        if self.dies:
+            raise Unavailable("the table is away")
+        super().write_issuer(name, definition)
+
+
+@pytest.fixture
+def apply(agent, secret_file, monkeypatch):
+    """Run `evercert apply` with the client secret in a file that it removes."""
+    agent.connection.specs = DyingTable()
+    agent.connection.queue = None
+    monkeypatch.setattr(documents.terminal, "connect", lambda *_: agent.connection)
+
+    def run(**options: Any) -> None:
+        agent.read(str(secret_file), **REMOVE)
+        documents.apply([str(agent.folder / "agent.yaml")], no_nudge=True, **options)
+
+    return run
+
+
+def test_apply_removes_the_file_as_its_last_step(agent, apply, secret_file, capsys):
+    with pytest.raises(Unavailable):
+        apply()
+    assert secret_file.exists() and agent.stored == agent.secret
+    agent.connection.specs.dies = False
+    apply()
+    assert not secret_file.exists()
+    assert "was deleted (remove-client-secret-on-read)" in capsys.readouterr().err
+    apply()
+    assert agent.stored == agent.secret and agent.connection.specs.issuers()
+
+
+def test_apply_writes_nothing_if_a_credential_is_refused(agent, apply, secret_file):
+    secret_file.write_text(WRONG)
+    agent.connection.specs.dies = False
+    with pytest.raises(BadInput):
+        apply()
+    assert secret_file.exists() and agent.stored is None and not agent.connection.specs.issuers()
+    apply(no_login_check=True)
+    assert agent.stored == WRONG
+
+
+def test_dry_run_neither_logs_in_nor_removes(agent, apply, secret_file, server):
+    apply(dry_run=True)
+    assert secret_file.exists() and agent.stored is None
+    assert not server.calls
