@@ -33,6 +33,13 @@ def test_certificate_shows_names_as_requested(client: Client, names: list[str], 
     assert set(extension.value.get_values_for_type(x509.DNSName)) == certified
 
 
+def test_certificate_shows_the_subject_as_requested(client: Client) -> None:
+    issued = client.issued({"commonName": "bücher.example.com", "country": "de"})
+    found = client.get(f"{CERTIFICATES}/{issued['certificateId']}").json["certificate"]
+    assert (found["commonName"], found["subjectCountry"]) == ("bücher.example.com", "de")
+    assert found["subject"] == {"commonName": "xn--bcher-kva.example.com", "country": "DE"}
+
+
 def test_certificate_shows_names_that_were_not_requested(client: Client) -> None:
     body = {"profileId": client.profile.id, "attributes": {"commonName": "www.example.com", "ttl": "1d", **USAGES}}
     issued = client.post(CERTIFICATES, body).json["certificate"]

@@ -83,7 +83,7 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "updatedAt": to_text(record.updated_at),
         "status": status(record, now),
         "serialNumber": record.serial_number,
-        "commonName": common_name(leaf),
+        "commonName": record.spelling.common_name or common_name(leaf),
         "altNames": alt_names(record),
         "notBefore": to_text(record.not_before),
         "notAfter": to_text(record.not_after),
@@ -100,7 +100,7 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "applicationId": record.application,
         "keyAlgorithm": algorithm_of(signed.public_key()),
         "signatureAlgorithm": signature_algorithm(signed),
-        **_subject_fields(leaf),
+        **_subject_fields(record),
         "friendlyName": common_name(leaf),
         "renewedByCertificateId": record.renewed_by,
         "hasPrivateKey": record.sealed_key is not None,
@@ -113,10 +113,11 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
     return found
 
 
-def _subject_fields(leaf: Leaf) -> dict[str, str | None]:
+def _subject_fields(record: CertificateRecord) -> dict[str, str | None]:
     """Return the subject fields that the Infisical API repeats beside `subject`."""
     names: tuple[SubjectField, ...] = ("organization", "organizational_unit", "country", "state", "locality")
-    return {to_camel(f"subject_{name}"): next(iter(leaf.subject.get(name, ())), None) for name in names}
+    found = {to_camel(f"subject_{name}"): next(iter(record.leaf.subject.get(name, ())), None) for name in names}
+    return found | ({"subjectCountry": record.spelling.country} if record.spelling.country else {})
 
 
 def request_status(request: RequestRecord, record: CertificateRecord | None, private_key: str | None) -> dict[str, Any]:

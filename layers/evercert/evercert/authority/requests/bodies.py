@@ -109,9 +109,11 @@ def renew(data: object) -> RenewBody:
 
 
 def _spelling(attributes: Mapping[str, Any]) -> Spelling:
-    """Return the lists of attributes that were checked before."""
+    """Return the spelling of attributes that were checked before."""
     names, usages, purposes = (attributes.get(key) for key in ("altNames", "keyUsages", "extendedKeyUsages"))
     return Spelling(
+        attributes.get("commonName"),
+        attributes.get("country"),
         None if names is None else tuple(name["value"] for name in names),
         None if usages is None else tuple(usages),
         None if purposes is None else tuple(purposes),

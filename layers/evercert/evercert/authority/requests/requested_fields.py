@@ -27,17 +27,19 @@ class BasicConstraints(NamedTuple):
 
 
 class Spelling(NamedTuple):
-    """Lists of a request as the client wrote them; None if not requested.
+    """Fields of a request as the client wrote them; None if not requested.
 
     Clients compare them with the answers, order and spelling included: Terraform fails if they differ.
     """
 
+    common_name: str | None = None
+    country: str | None = None
     alt_names: tuple[str, ...] | None = None
     key_usages: tuple[str, ...] | None = None
     extended_key_usages: tuple[str, ...] | None = None
 
 
-AS_CERTIFIED = Spelling()  # nothing to remember: answers show the lists of the certificate
+AS_CERTIFIED = Spelling()  # nothing to remember: answers show the certificate
 
 
 class RequestedFields(TypedDict, total=False):
