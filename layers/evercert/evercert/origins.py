@@ -167,7 +167,7 @@ def _invalid(name: str, labels: list[str]) -> str | None:
     if (label := next((label for label in labels if not _LABEL.fullmatch(label)), None)) is not None:
         return _invalid_label(label)
     if all(label.isdigit() for label in labels):
-        return "it has only digits"
+        return "it has only digits, and an IPv4 address has four numbers up to 255"
     if _NUMBER.fullmatch(labels[-1]):
         return "it ends in a number, so programs read it as an IP address"
     return None

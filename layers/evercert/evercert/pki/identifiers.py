@@ -104,6 +104,8 @@ def _slip(kind: Kind, value: str) -> str | None:
         return f"{name}: it is an IP address; write ip:{value}"
     # The host of an e-mail address has the slips of a host; the whole has those of an address.
     slip = None if kind == "uri" else name_slips.find(value)
+    if slip is None and kind == "dns":
+        slip = name_slips.list_of_labels(value)
     if slip is None and kind == "email":
         local, _, host = value.rpartition("@")
         slip = name_slips.find(host)
@@ -123,7 +125,7 @@ def _guess(text: str) -> Kind:
 
 def _has_prefix(text: str) -> bool:
     """Return whether text such as `URI:` precedes a URI; by the grammar, it would be the scheme."""
-    if ":" not in text.partition("://")[0]:
+    if not {":", "="} & set(text.partition("://")[0]):
         return False
     from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
@@ -135,9 +137,8 @@ def _canonical(kind: Kind, value: str) -> Identifier:
         raise ValueError(f"empty {kind} name")
     value = _with_a_labels(kind, value)
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(
-            f"{value!r}: only printable ASCII without spaces; write an international host as its A-label (xn--…)"
-        )
+        remedy = "one name in each item" if value.isascii() else "an international host as its A-label (xn--…)"
+        raise ValueError(f"{printable(repr(value), 100)}: only printable ASCII without spaces; write {remedy}")
     match kind:
         case "dns":
             return Identifier("dns", dns_name(value))

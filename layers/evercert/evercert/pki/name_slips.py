@@ -20,8 +20,9 @@ _PREFIX = re.compile(
 )
 _UNSUPPORTED = re.compile(r"(?:othername|dirname|rid|registeredid|upn)\s*[:=].*", re.IGNORECASE)
 _MAIL_URL = re.compile(r"mailto:(?P<address>[^?]+).*", re.IGNORECASE)
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#@]*@)?(?P<host>[^/?#]*).*")
-_PORT = re.compile(r"(?P<host>.+):(?P<port>[0-9]{1,5}|\*)")
+_DISPLAY_NAME = re.compile(r"[^<>]*<(?P<address>[^<>@\s]+@[^<>@\s]+)>")
+_URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/{1,3}|//)(?:[^/?#@]*@)?(?P<host>[^/?#]*).*")
+_PORT = re.compile(r"(?P<host>.+):(?P<port>[0-9]{1,5}|https?|\*)")
 _BRACKETS = re.compile(r"\[(?P<host>[0-9A-Fa-f:.%]+)\](?P<port>:[0-9]{1,5})?")
 _QUOTED = re.compile(r"(?P<quote>[\"'`])(?P<inner>.+)(?P=quote)")
 _RANGE = re.compile(r"(?P<first>[0-9A-Fa-f:.]+)\s*-\s*(?P<last>[0-9A-Fa-f:.]+)")
@@ -104,9 +105,14 @@ def _mail_url(value: str) -> Slip | None:
     return Slip("is a URL (mailto:), not an e-mail address", (found["address"],)) if found else None
 
 
+def _display_name(value: str) -> Slip | None:
+    found = _DISPLAY_NAME.fullmatch(value)
+    return Slip("has angle brackets", (found["address"],)) if found else None
+
+
 def _url(value: str) -> Slip | None:
     found = _URL.fullmatch(value)
-    if found is None or found["scheme"].lower() == "spiffe":
+    if found is None or (found["scheme"] or "").lower() == "spiffe":
         return None
     host = found["host"]
     if (inner := _port(host) or _brackets(host)) is not None and inner.meant:
@@ -167,6 +173,8 @@ def _port(value: str) -> Slip | None:
 
 def _path(value: str) -> Slip | None:
     host = value.partition("/")[0]
+    if "/" in value and (port := _port(host)) is not None and _is_full(port.meant[0]):
+        return _named("has a port and a path", *port.meant)
     return _named("has a path", host) if "/" in value and _is_full(host) else None
 
 
@@ -205,6 +213,12 @@ def _list(value: str) -> Slip | None:
     return None
 
 
+def list_of_labels(value: str) -> Slip | None:
+    """Report names without a dot in one value, such as `web,db`; as a common name this is other text."""
+    parts = [part for part in re.split(r"\s*[,;]\s*", value) if part]
+    return Slip("is a list of names", tuple(parts)) if len(parts) > 1 and all(map(is_name, parts)) else None
+
+
 def _space(value: str) -> Slip | None:
     """Report spaces, commas or semicolons in a host: `www .example.com`, `my host.example.com`."""
     parts = _SEPARATORS.split(value)
@@ -220,6 +234,7 @@ _CHECKS: tuple[Callable[[str], Slip | None], ...] = (
     _placeholder,
     _quotes,
     _mail_url,
+    _display_name,
     _url,
     _prefix,
     _wildcard,
