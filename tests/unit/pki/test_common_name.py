@@ -29,7 +29,7 @@ def test_host_of_common_name(value):
     [
         "Payroll service", "Dr. Müller", "Bücher & Co. KG", "Amazon.com Inc.", "St. Gallen", "Example Ltd., Berlin",
         "system:node:ip-10-0-0-1.eu-central-1.compute.internal", "system:kube-scheduler", "HTTP/www.example.com",
-        "SN 0815-4711", "v1.2.3", "Release 1.2", "AC/DC", "HOST$", "100 % Bio", "A/Ö.B", "C++", "a, b",
+        "SN 0815-4711", "v1.2.3", "Release 1.2", "AC/DC", "HOST$", "100 % Bio", "A/Ö.B", "C++", "a, b", "//x",
     ],
 )  # fmt: skip
 def test_checked_keeps_other_text(value):
@@ -67,6 +67,7 @@ def test_checked_keeps_other_text(value):
         ("*.com", "has a wildcard for a whole top-level domain"),
         ("*", "has a wildcard"),
         ("*.*.example.com", "has a wildcard"),
+        ("//www.example.com", "is a URL, not a host; write www.example.com"),
         ("DNS:www.example.com", "has the prefix 'DNS:'; write www.example.com"),
         ("dns:www.example.com", "has the prefix 'dns:'; write www.example.com"),
         ("CN=www.example.com", "has the prefix 'CN='; write www.example.com"),
@@ -74,8 +75,14 @@ def test_checked_keeps_other_text(value):
         ("my host.example.com", "has a space or a list"),
         ("www .example.com", "has a space or a list"),
         ("www. example.com", "has a space or a list"),
-        ("a.example.com, b.example.com", "is a list of names; write one item for each name"),
-        ("a.example.com;b.example.com", "is a list of names; write one item for each name"),
+        (
+            "a.example.com, b.example.com",
+            "is a list of names; leave the common name out, and write them in alt-names: a.example.com, b.example.com",
+        ),
+        (
+            "a.example.com;b.example.com",
+            "is a list of names; leave the common name out, and write them in alt-names: a.example.com, b.example.com",
+        ),
         (" www.example.com", "remove the spaces around it"),
         ("my+host.example.com", "is not a valid one"),
         ("www..example.com", "is not a valid one"),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evercert.pki import name_slips
 from evercert.pki.identifiers import parse
@@ -137,3 +139,10 @@ def test_name_slips_are_loaded_lazily():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@settings(database=None, derandomize=True, max_examples=300, deadline=500)
+@given(st.text(st.sampled_from("aB0.*:/@[]<>%${} ,;='\"-_\n\\。ö#?DNSIPURmailto"), max_size=1_000))
+def test_find_answers_any_text_soon(text):
+    slip = name_slips.find(text)
+    assert slip is None or (slip.why and slip.remedy("write the name alone"))

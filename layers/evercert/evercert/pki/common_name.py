@@ -74,6 +74,8 @@ def _slip(value: str) -> str | None:
     from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
     if (slip := name_slips.find(value)) is not None:
+        if len(slip.meant) > 1:
+            return f"{slip.why}; leave the common name out, and write them in alt-names: {', '.join(slip.meant)}"
         return f"{slip.why}; {slip.remedy(_IN_ALT_NAMES)}"
     if name_slips.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
         return f"looks like a host, but is not a valid one{_reason(value)}; {_IN_ALT_NAMES}"

@@ -59,12 +59,15 @@ def has_prefix(value: str) -> bool:
     return _PREFIX.fullmatch(value) is not None
 
 
+def has_placeholder(value: str) -> bool:
+    """Return whether a template or a shell should have replaced a part of it."""
+    return _PLACEHOLDER.search(value) is not None
+
+
 def is_name(value: str) -> bool:
     """Return whether it is a DNS name, a single label included, or an IP address."""
-    if _is_address(value):
-        return True
     with suppress(ValueError):
-        return bool(dns_name(value) if value.isascii() else to_a_labels(value))
+        return _is_address(value) or bool(dns_name(value) if value.isascii() else to_a_labels(value))
     return False
 
 
@@ -90,9 +93,7 @@ def _named(why: str, *meant: str, advice: str = "") -> Slip:
 
 
 def _placeholder(value: str) -> Slip | None:
-    if _PLACEHOLDER.search(value) is None:
-        return None
-    return Slip("has a placeholder", advice="was the document rendered?")
+    return Slip("has a placeholder", advice="was the document rendered?") if has_placeholder(value) else None
 
 
 def _quotes(value: str) -> Slip | None:
@@ -117,7 +118,7 @@ def _url(value: str) -> Slip | None:
     host = found["host"]
     if (inner := _port(host) or _brackets(host)) is not None and inner.meant:
         host = inner.meant[0]
-    return _named("is a URL, not a host", host)
+    return _named("is a URL, not a host", host) if found["scheme"] or _is_full(host) else None
 
 
 def _prefix(value: str) -> Slip | None:

@@ -38,6 +38,19 @@ def test_long_common_name_becomes_an_alternative_name():
     assert any("is requested as an alternative name" in note for note in notes(data))
 
 
+@pytest.mark.parametrize("written", ["*.local", "10.0.0.0/24", "a.example, b.example", "x" * 65, f"{'a' * 70}.example"])
+def test_common_name_that_no_client_reads_is_left_out(written):
+    data = attributes(common_name=written, alt_names=["pay.example"])
+    assert only_spec(data)["attributes"] == {"alt-names": ["dns:pay.example"]}
+    assert any("common-name is left out: " in note for note in notes(data))
+    assert any("common-name: " in problem for problem in problems(attributes(common_name=written)))
+
+
+def test_common_name_with_a_placeholder_is_refused():
+    data = attributes(common_name="${HOST}", alt_names=["pay.example"])
+    assert any("was the document rendered?" in problem for problem in problems(data))
+
+
 @pytest.mark.parametrize(
     ("written", "sent", "told"),
     [

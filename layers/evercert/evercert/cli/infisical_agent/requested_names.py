@@ -14,7 +14,7 @@ from typing import Any
 from evercert.cli.infisical_agent.entries import Notes
 from evercert.documents.document import Path
 from evercert.pki import name_slips
-from evercert.pki.common_name import LONGEST, host_of
+from evercert.pki.common_name import LONGEST, checked, host_of
 from evercert.pki.identifiers import Identifier, parse
 from evercert.schema import printable
 
@@ -34,14 +34,14 @@ def correct(entries: Iterable[dict[str, Any] | None], places: dict[Path, Path], 
 
 def _correct(attributes: dict[str, Any], where: Path, places: dict[Path, Path], notes: Notes) -> None:
     written = attributes.get("common-name")
-    common_name, note = _common_name(written)
+    common_name, alternative, note = _common_name(written)
     found = [
         ((*where, *_NAMES, index), *correction)
         for index, text in enumerate(attributes.get("alt-names") or ())
         for correction in _alternatives(text)
     ]
-    if written is not None and common_name is None:
-        found.append(((*where, *_COMMON_NAME), written.strip(), None))
+    if alternative is not None:
+        found.append(((*where, *_COMMON_NAME), alternative, None))
     if (common_name is None or _identifier(common_name) is None) and all(name is None for _, name, _ in found):
         return  # nothing would be left: the name is refused with its reason
     if note is not None:
@@ -59,17 +59,25 @@ def _correct(attributes: dict[str, Any], where: Path, places: dict[Path, Path], 
             attributes[key] = value
 
 
-def _common_name(text: str | None) -> Correction:
-    """Return the common name that clients understand; None with a note if it becomes an alternative name."""
+def _common_name(text: str | None) -> tuple[str | None, str | None, str | None]:
+    """Return the common name that clients understand, the alternative name that it becomes instead, and the note."""
     if text is None:
-        return None, None
+        return None, None, None
     bare = text.strip()
     host = host_of(bare)
     if host is not None and len(host.value) > LONGEST:
-        return None, f"common-name is longer than {LONGEST} characters: the host is requested as an alternative name"
-    if host is None and (slip := name_slips.find(bare)) is not None and len(slip.meant) == 1:
-        return slip.meant[0], _corrected(text, slip.why, slip.meant)
-    return bare, None if bare == text else _corrected(text, "has spaces around it", (bare,))
+        why = f"common-name is longer than {LONGEST} characters: the host is requested as an alternative name"
+        return None, bare, why
+    slip = name_slips.find(bare) if host is None else None
+    if slip is not None and len(slip.meant) == 1:
+        return slip.meant[0], None, _corrected(text, slip.why, slip.meant)
+    try:
+        checked(bare)
+    except ValueError as error:
+        if name_slips.has_placeholder(bare):
+            return bare, None, None  # refused: the document was not rendered
+        return None, None, f"common-name is left out: {error}"
+    return bare, None, None if bare == text else _corrected(text, "has spaces around it", (bare,))
 
 
 def _alternatives(text: str) -> Iterator[tuple[str | None, str | None]]:
