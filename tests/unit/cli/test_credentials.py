@@ -15,6 +15,8 @@ from evercert.cli.files import BadInput, Files
 from evercert.documents.spec import Component
 from evercert.errors import Unavailable
 from tests.doubles.fakes import FakeTable
+from tests.doubles.infisical import Planted
+from tests.doubles.infisical.identity_providers import key_pem, shared_key
 from tests.doubles.infisical.server import Infisical
 from tests.doubles.strict_aws import StrictSecretsManager
 from tests.samples.agent_documents import document as agent_document
@@ -301,3 +303,48 @@ def test_dry_run_neither_logs_in_nor_removes(agent, apply, secret_file, server):
     apply(dry_run=True)
     assert secret_file.exists() and agent.stored is None
     assert not server.calls
+
+
+# -- every login whose credential is stored -----------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def planted():
+    with Planted() as server:
+        yield server
+
+
+def logins(server: Planted) -> dict[str, tuple[dict[str, Any], str, Any]]:
+    """Return the settings of each login, the key of its credential, and a wrong one."""
+    key = server.service_account_key
+    return {
+        "ldap-auth": (
+            {"identity-id": server.machine.id, "username": server.ldap_user, "password": server.ldap_password},
+            "password",
+            "not the password",
+        ),
+        "gcp-iam": (
+            {"identity-id": server.gcp_iam_machine.id, "service-account-key": key},
+            "service-account-key",
+            {**key, "private_key": key_pem(shared_key(3))},
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["ldap-auth", "gcp-iam"])
+def test_every_stored_credential_is_tried(planted, tmp_path, kind):
+    agent = Host(planted, tmp_path)
+    config, key, wrong = logins(planted)[kind]
+
+    def store(value: Any) -> None:
+        auth = {"type": kind, "config": {**config, key: value}}
+        where = {"address": planted.address, "ca-bundle": planted.ca_bundle}
+        (tmp_path / "agent.yaml").write_text(json.dumps(agent_document(entry(), auth=auth, infisical=where)))
+        found = Files([str(tmp_path / "agent.yaml")])
+        verbs = agent.connection.credential_secrets.compare(found.credentials)
+        credentials.store(found, verbs, agent.connection, check_login=True)
+
+    store(config[key])
+    (name,) = agent.manager.secrets
+    before = agent.manager.get_secret_value(SecretId=name)
+    with pytest.raises(BadInput, match="the new credentials are not stored: cannot log in"):
+        store(wrong)
+    assert agent.manager.get_secret_value(SecretId=name) == before
