@@ -159,7 +159,20 @@ def test_credential_of_an_unlisted_host_is_not_sent(agent, capsys):
     agent.address = "https://infisical.invalid"
     agent.store(agent.secret)
     assert agent.stored == agent.secret
-    assert "were not tried: the stack does not allow the host" in capsys.readouterr().err
+    assert "were not tried: IssuerHosts does not list the host" in capsys.readouterr().err
+
+
+def test_issuer_of_another_document_may_leave_out_its_address(agent, capsys):
+    """Its default is the hosted server, which this stack does not allow."""
+    found = agent.read(agent.secret)
+    (credential,) = found.credentials
+    auth = {"type": "universal-auth", "credentials": {"aws-secret": credential.name}}
+    found.issuers["hosted"] = Component.model_validate({"type": "infisical", "auth": auth})
+    credentials.store(found, {credential.name: "create"}, agent.connection, check_login=True)
+    assert (
+        "issuer hosted: the new credentials were not tried: IssuerHosts does not list the host"
+        in capsys.readouterr().err
+    )
 
 
 def test_allowed_hosts_include_the_own_authority(agent):

@@ -15,6 +15,7 @@ from evercert.contracts.issuer import LoginCheck
 from evercert.documents.secret_reference import Credential, CredentialFile
 from evercert.errors import EvercertError, LoginRefused, Unavailable
 from evercert.issuers import ISSUERS
+from evercert.issuers.infisical.settings import HOSTED
 from evercert.origins import Hosts, Origin
 
 if TYPE_CHECKING:
@@ -48,16 +49,14 @@ def store(
 
 def require_stored(found: Files, connection: Connection) -> None:
     """Raise BadInput for each client secret whose file is gone and that no earlier `apply` stored."""
-    missing = [name for name in found.stored_earlier if not connection.credential_secrets.exists(name)]
+    missing = [
+        f"{file}: client-secret: no such file on this host, and secret {name} does not exist; "
+        "write a client secret to the file, and apply the document again"
+        for name, file in found.stored_earlier.items()
+        if not connection.credential_secrets.exists(name)
+    ]
     if missing:
-        files = [found.stored_earlier[name] for name in missing]
-        raise BadInput(
-            [
-                f"{file}: client-secret: no such file on this host, and secret {name} does not exist; "
-                "write a client secret to the file, and apply the document again"
-                for file, name in zip(files, missing, strict=True)
-            ]
-        )
+        raise BadInput(missing)
 
 
 def allowed_hosts(connection: Connection) -> Hosts:
@@ -101,7 +100,7 @@ def _try_logins(found: Files, verbs: Mapping[str, Verb], context: IssuerContext,
         tried.add(login)
         who = _who(name, found)
         if not _may_call(definition, hosts):
-            notes.append(f"{who}: the new credentials were not tried: the stack does not allow the host")
+            notes.append(f"{who}: the new credentials were not tried: IssuerHosts does not list the host")
             continue
         try:
             _check_login(definition, context)
@@ -152,13 +151,15 @@ def _check_login(definition: Component, context: IssuerContext) -> None:
 
 
 def _may_call(definition: Component, hosts: Hosts) -> bool:
-    origin = Origin.of(definition.settings["address"])
+    origin = Origin.of(definition.settings.get("address", HOSTED))
     return origin.is_loopback or hosts.allow(origin)
 
 
 def _who(issuer: str, found: Files) -> str:
     """Name the issuer and its certificates."""
     names = [spec.name for spec in found.specs if spec.issuer == issuer]
+    if not names:
+        return f"issuer {issuer}"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"issuer {issuer} ({', '.join(names[:SHOWN])}{more})"
 
