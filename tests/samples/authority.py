@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.requests.requested_fields import Spelling
 from evercert.pki.certificate import to_pem
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey
@@ -52,6 +53,7 @@ def requested(**changes: Any) -> RequestRecord:
         "metadata": (("team", "web"), ("team", "shop")),
         "sealed_key": "c2VhbGVk",
         "asked": "digest",
+        "spelling": Spelling("WWW.example.com", None, ("WWW.example.com", "10.0.0.7"), ("digital_signature",)),
     }
     return RequestRecord(**(values | changes))
 
@@ -65,7 +67,7 @@ def kept(request: RequestRecord, **changes: Any) -> CertificateRecord:
             name: getattr(request, name)
             for name in (
                 "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr",
-                "supplied_csr", "metadata", "sealed_key", "renews",
+                "supplied_csr", "metadata", "sealed_key", "renews", "spelling",
             )
         },
         "created_at": START + timedelta(seconds=1),
