@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer
-from evercert.errors import Rejected, Unavailable
+from evercert.errors import OutOfTime, Rejected, Unavailable
 from tests.doubles.fakes import Bench, spec
-from tests.doubles.scripted_ca import ScriptedCA
+from tests.doubles.scripted_ca import LIFETIME, ScriptedCA
 from tests.unit.issuance.helpers import announced
 
 
@@ -123,6 +123,52 @@ def test_broken_seal_costs_one_revision(bench: Bench, ca: ScriptedCA) -> None:
     bench.clock.now = bench.record().retry_at
     assert bench.run() == "certificate.issued"
     assert bench.record().revision == 2
+
+
+def lose_the_answer(bench: Bench) -> None:
+    """Run and die after the issuer has issued, before the certificate is stored."""
+    update = bench.table.update
+
+    def die(held, changes) -> None:
+        if changes["pending"].chain is not None:
+            raise OutOfTime("killed")
+        update(held, changes)
+
+    bench.table.update = die
+    assert bench.run() == "out-of-time"
+    bench.table.update = update
+
+
+def test_certificate_that_ran_out_unread_is_replaced_at_once(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    lose_the_answer(bench)
+    bench.clock.now += LIFETIME + timedelta(days=1)
+    assert bench.run() == "certificate.failed"
+    record = bench.record()
+    assert (record.pending, record.state, record.due_at) == (None, "failing", bench.clock.now)
+    assert "expired at 2026-02-14" in record.last_error.message
+    assert bench.queue.later[-1][1] == timedelta(0)
+    assert bench.run() == "certificate.issued"
+    assert (len(ca.issued), bench.record().revision) == (2, 2)
+
+
+def test_certificates_that_run_out_repeatedly_wait_ever_longer(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    for failures in (1, 2, 3):
+        lose_the_answer(bench)
+        bench.clock.now += LIFETIME + timedelta(days=1)
+        assert bench.run() == "certificate.failed"
+        waits = bench.record().due_at - bench.clock.now
+        assert (waits == timedelta(0)) == (failures == 1)
+        bench.clock.now = bench.record().due_at
+
+
+def test_expired_certificate_of_the_first_request_does_not_match(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["expired"]
+    bench.want(spec())
+    assert bench.run() == "certificate.failed"
+    assert bench.record().state == "stopped"
+    assert len(ca.revoked) == 1
 
 
 # -- pending issuances ------------------------------------------------------------------------------------------------

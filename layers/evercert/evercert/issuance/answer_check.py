@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evercert.contracts.issuer import Issued
 from evercert.contracts.record import WAITS_FOR_CHAIN, Pending, Record
@@ -61,6 +61,12 @@ def check(record: Record, pending: Pending, issued: Issued, now: datetime) -> Ve
     mismatches = find_mismatches(record, pending, issued) + [fault.text for fault in path.faults_of_leaf()]
     faults = [str(fault) for fault in path.faults_of_chain()]
     return Verdict(Chain(path.certificates), mismatches, faults)
+
+
+def ran_out(record: Record, pending: Pending, issued: Issued, now: datetime) -> bool:
+    """Whether the certificate matched until it expired."""
+    end = issued.chain.leaf.not_valid_after_utc
+    return end <= now and not check(record, pending, issued, end - timedelta(seconds=1)).mismatches
 
 
 def find_mismatches(record: Record, pending: Pending, issued: Issued) -> list[str]:

@@ -23,8 +23,8 @@ from evercert.contracts.issuer import (
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Misconfigured, Mismatch, NotYet, Rejected, SealBroken, Unavailable
-from evercert.issuance.answer_check import UnusableChain, check
+from evercert.errors import GaveUp, Misconfigured, Mismatch, NotYet, RanOut, Rejected, SealBroken, Unavailable
+from evercert.issuance.answer_check import UnusableChain, check, ran_out
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.certificate import Chain
@@ -82,7 +82,7 @@ class Obtainer:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
         `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline,
-        Mismatch for a certificate that does not match the request, and UnusableChain.
+        RanOut, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
         request = _build_request(record, pending, now, again=again)
@@ -101,7 +101,7 @@ class Obtainer:
                 "waits_for": answer.waits_for and printable(answer.waits_for),
             }
             return pending.model_copy(update=handle), None
-        chain = self._require_match(record, pending, answer, opened)
+        chain = self._require_match(record, pending, answer, opened, again=again)
         changes = {
             "chain": chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference, "waits_for": None,
         }  # fmt: skip
@@ -195,14 +195,20 @@ class Obtainer:
             return opened.issuer.issue_with(request, private_key)
         return opened.issuer.issue(request)
 
-    def _require_match(self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer) -> Chain:
+    def _require_match(
+        self, record: Record, pending: Pending, issued: Issued, opened: OpenIssuer, *, again: bool
+    ) -> Chain:
         """Return the chain in order; revoke a certificate that does not match, and raise Mismatch.
 
-        Raises UnusableChain if only the chain has to change: a new certificate would get the same one.
+        Raises UnusableChain if only the chain has to change: a new certificate would get the same one. Raises RanOut
+        if an earlier run requested the certificate, and only its expiry is wrong: a new one is not expired.
         """
-        verdict = check(record, pending, issued, self.clock())
-        issuer = record.spec.issuer
+        now, issuer = self.clock(), record.spec.issuer
+        verdict = check(record, pending, issued, now)
         if verdict.mismatches:
+            if again and not pending.followed and ran_out(record, pending, issued, now):
+                end = to_text(issued.chain.leaf.not_valid_after_utc)
+                raise RanOut(f"the certificate of issuer {issuer} expired at {end}, before evercert could read it")
             done = self._revoke(record, issued, opened)
             problems = "; ".join(verdict.mismatches)
             raise Mismatch(f"the certificate of issuer {issuer} does not match the request: {problems}; {done}")
