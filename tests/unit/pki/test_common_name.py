@@ -108,6 +108,7 @@ NAMES = [parse("a.example.com"), parse("b.example.com")]
     [
         ([], "a.example.com"), (["a.example.com"], "a.example.com"), (["A.Example.com"], "a.example.com"),
         ([], None), (["b.example.com"], None), (["Payroll  Service"], "payroll service"),
+        (["Mu\u0308ller"], "Müller"), (["2001:db8::1"], "2001:DB8:0:0::1"), (["bücher.example"], "xn--bcher-kva.example"),
     ],
 )  # fmt: skip
 def test_answer_has_the_requested_common_name_or_none(found, requested):

@@ -1,11 +1,16 @@
 """Tests of CSRs as devices write them: content that is passed on with a note, and content that is refused by name."""
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from evercert.pki import der
+from evercert.pki.certification_request import CertificationRequest
 from evercert.pki.csr_parser import read
 from evercert.pki.identifiers import parse
 from tests.samples import requests as raw
 from tests.samples.certificates import private_key
+from tests.samples.chains import tlv
 
 WWW = (raw.CN, raw.UTF8, b"www.example.com")
 
@@ -164,3 +169,21 @@ def test_csr_refuses_invalid_exponents(exponent):
 @pytest.mark.parametrize("modulus", [-5, 0, 1, MODULUS * 3], ids=["negative", "zero", "one", "small factor"])
 def test_csr_refuses_weak_moduli(modulus):
     assert "key" in refusal(raw.request(key_info=raw.rsa_key_info(modulus)))
+
+
+def test_csr_refuses_explicit_curve_parameters():
+    """The parameters are those of P-256, written out."""
+    key = private_key("EC_prime256v1")
+    info = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (_, point) = der.read(info).children(der.SEQUENCE)
+    algorithm = tlv(0x30, bytes.fromhex("06072a8648ce3d0201") + tlv(0x30, bytes.fromhex("020101")))
+    assert "explicit curve parameters" in refusal(raw.request(key=key, key_info=tlv(0x30, algorithm + point.encoded)))
+
+
+def test_csr_without_the_attributes_field_is_read():
+    full = der.read(x509.load_pem_x509_csr(csr_of().encode()).public_bytes(serialization.Encoding.DER))
+    information, *rest = full.children(der.SEQUENCE)
+    fields = information.children(der.SEQUENCE)[:3]
+    short = tlv(0x30, tlv(0x30, b"".join(field.encoded for field in fields)) + b"".join(part.encoded for part in rest))
+    request = CertificationRequest(short)
+    assert (request.attributes, request.subject_der) == ((), fields[1].encoded)

@@ -37,6 +37,7 @@ def test_checked_accepts_uris(uri: str) -> None:
         "https://example.org/a b", "https://example.org/<x>", "https://example.org/%zz", "https://example.org/%",
         'https://example.org/"', "https://example.org/\\x", "https://example.org/a|b", "https://exa{mple}.org",
         "https://example.org:port/", "https://[2001:db8::1/x", "https://example.org/#a#b", "https://example.org/ü",
+        "https://[1::2::3]/", "https://a..b/", "https://a.b./x", "https://.a/", "https://%41.b/", "spiffe://a..b/c",
         "https://example.org/\n", "file:///etc/passwd",  # RFC 5280 wants a host after the slashes
     ],
 )  # fmt: skip

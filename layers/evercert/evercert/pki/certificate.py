@@ -40,15 +40,15 @@ class Chain:
     def from_pem(cls, pem: str) -> Chain:
         """Parse concatenated PEM without duplicates; raise ValueError if the first certificate cannot be parsed.
 
-        Others that cannot be parsed are left out and named in `unreadable`.
+        Others that cannot be parsed, and those beyond MAX_CERTIFICATES, are left out and named in `unreadable`.
         """
-        blocks = [match.group() for match in _PEM_BLOCK.finditer(pem)]
+        blocks = list(dict.fromkeys(match.group() for match in _PEM_BLOCK.finditer(pem)))
         if not blocks:
             raise ValueError("no PEM certificate found")
-        if len(blocks) > MAX_CERTIFICATES:
-            raise ValueError(f"chain of {len(blocks)} certificates: at most {MAX_CERTIFICATES} are supported")
         found, problems = [load(blocks[0])], []
-        for block in blocks[1:]:
+        if len(blocks) > MAX_CERTIFICATES:
+            problems.append(f"the answer has {len(blocks)} certificates, and {MAX_CERTIFICATES} are read")
+        for block in blocks[1:MAX_CERTIFICATES]:
             try:
                 found.append(load(block))
             except ValueError as error:

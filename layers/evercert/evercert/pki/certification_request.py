@@ -11,8 +11,9 @@ from evercert.pki import der
 
 EXTENSION_REQUEST, MICROSOFT_EXTENSIONS = "1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14"
 CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105 (an object identifier)
-_RSA, _RSASSA_PSS = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"
+_RSA, _RSASSA_PSS, _EC = "1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10", "1.2.840.10045.2.1"
 _ATTRIBUTES_TAG = 0xA0
+_NO_ATTRIBUTES = der.Element(_ATTRIBUTES_TAG, b"", b"\xa0\x00")
 _PARTS, _FIELDS = 3, 4
 
 
@@ -28,7 +29,10 @@ class CertificationRequest:
         self.signed_part = information.encoded
         self.signature_algorithm = der.object_identifier(_first(algorithm))
         self.signature = der.require(signature, der.BIT_STRING).content[1:]
-        version, subject, key_info, attributes = _exactly(information.children(der.SEQUENCE), _FIELDS)
+        fields = information.children(der.SEQUENCE)
+        if len(fields) == _FIELDS - 1:  # some devices leave the empty attributes out
+            fields.append(_NO_ATTRIBUTES)
+        version, subject, key_info, attributes = _exactly(fields, _FIELDS)
         self.version = der.integer(version) + 1
         self.subject_der = subject.encoded
         self.public_key_info = key_info.encoded
@@ -36,6 +40,9 @@ class CertificationRequest:
         self._types = [der.object_identifier(_first(attribute)) for attribute in self._attributes]
         key_algorithm, self._key = _exactly(key_info.children(der.SEQUENCE), 2)
         self._key_algorithm = der.object_identifier(_first(key_algorithm))
+        self._has_explicit_curve = (
+            self._key_algorithm == _EC and key_algorithm.children(der.SEQUENCE)[-1].tag == der.SEQUENCE
+        )
         self._sets_are_sorted = _is_sorted(self._attributes)
 
     def require_supported(self) -> None:
@@ -52,6 +59,11 @@ class CertificationRequest:
         if self._key_algorithm == _RSASSA_PSS:
             raise ValueError(
                 "unsupported key: RSASSA-PSS (RFC 4055 §1.2) is not accepted by every peer; use a plain RSA key"
+            )
+        if self._has_explicit_curve:
+            raise ValueError(
+                "unsupported key: explicit curve parameters (RFC 5480 §2.1.1); create the key with a named curve,"
+                " such as with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
             )
         if not self._sets_are_sorted:
             raise ValueError("attributes not in DER order (X.690 §11.6); create the CSR with another tool")

@@ -7,6 +7,7 @@ answers use this rule.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -59,14 +60,22 @@ def misfits(found: Sequence[str], requested: str | None, names: Sequence[Identif
     if len(found) > 1:
         return [f"it has {len(found)} common names; a certificate has one"]
     allowed = [requested] if requested is not None else [name.value[:LONGEST] for name in names]
-    if not found or _folded(found[0]) in map(_folded, allowed):
+    if not found or any(_is_same(found[0], name) for name in allowed):
         return []
     return [f"its common name is {printable(repr(found[0]), 100)}; requested was {requested or 'none'}"]
 
 
 def _folded(value: str) -> str:
-    """Normalize case and spaces, which do not distinguish names (RFC 5280 §7.1)."""
-    return " ".join(value.casefold().split())
+    """Normalize characters, case and spaces, which do not distinguish names (RFC 5280 §7.1)."""
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two common names are equal as text, or are one host in two forms."""
+    if _folded(one) == _folded(other):
+        return True
+    host = identifier_of(one)
+    return host is not None and host == identifier_of(other)
 
 
 def _slip(value: str) -> str | None:

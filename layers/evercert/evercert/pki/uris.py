@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection
 
@@ -10,23 +11,36 @@ MAX_SPIFFE_BYTES = 2_048
 _UNRESERVED, _SUB_DELIMS = r"A-Za-z0-9._~\-", r"!$&'()*+,;="
 _ESCAPED = r"%[0-9A-Fa-f]{2}"
 _PCHAR = rf"(?:[{_UNRESERVED}{_SUB_DELIMS}:@]|{_ESCAPED})"
-_HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[{_UNRESERVED}{_SUB_DELIMS}]|{_ESCAPED})+)"
+_HOST = rf"(?P<host>\[[0-9A-Fa-f:.]+\]|[{_UNRESERVED}{_SUB_DELIMS}]+)"  # a DNS name or an address: no escapes
 _AUTHORITY = rf"(?:(?:[{_UNRESERVED}{_SUB_DELIMS}:]|{_ESCAPED})*@)?{_HOST}(?::[0-9]*)?"
 _URI = re.compile(
     rf"[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?:/{_PCHAR}*)*|/?{_PCHAR}+(?:/{_PCHAR}*)*)"
     rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
 )
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
+_TRUST_DOMAIN = re.compile(r"(?=.{1,255}\Z)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def checked(value: str) -> str:
     """Return the URI; raise ValueError if it is not one (RFC 3986 §3), or begins like a SPIFFE id and is not one."""
-    if not _URI.fullmatch(value):
+    found = _URI.fullmatch(value)
+    if found is None or not _is_host(found["host"]):
         raise ValueError(f"{value!r} is not a URI with a scheme, such as spiffe://example.org/web")
     if value.lower().startswith(SPIFFE) and (why := _spiffe_problem(value)) is not None:
         raise ValueError(f"{value!r} is not a SPIFFE id: {why}")
     return value
+
+
+def _is_host(host: str | None) -> bool:
+    """Return whether clients can parse the host (RFC 5280 §4.2.1.6); a URI without `//` has none."""
+    if host is None:
+        return True
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            return False
+    return all(host.split("."))
 
 
 def conflict(uris: Collection[str]) -> str | None:

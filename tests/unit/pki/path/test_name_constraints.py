@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from evercert.pki.path import name_constraints
 from evercert.pki.path.fields import Fields
+from evercert.pki.path.name_constraints import NameConstraints
 from tests.samples.chains import Entity, dn, issue, leaf, patched, tlv
 
 ROOT = issue("Root")
@@ -23,7 +23,7 @@ def constrained(permitted: Sequence[x509.GeneralName] = (), excluded: Sequence[x
 
 def faults(ca: Entity, *below: Entity) -> list[str]:
     fields = [Fields(entity.certificate) for entity in below]
-    return [text for _, text in name_constraints.faults(Fields(ca.certificate), fields, fields[0])]
+    return [text for _, text in NameConstraints().faults(Fields(ca.certificate), fields, fields[0])]
 
 
 def dns(text: str) -> x509.DNSName:
@@ -57,6 +57,7 @@ CASES = [
     ("uri:https://www.example.com/x", x509.UniformResourceIdentifier(".example.com"), True),
     ("uri:https://example.com/x", x509.UniformResourceIdentifier(".example.com"), False),
     ("uri:https://192.0.2.1/x", x509.UniformResourceIdentifier("example.com"), False),
+    ("uri:https://example.com/x", x509.UniformResourceIdentifier(""), True),
 ]
 
 
@@ -138,6 +139,13 @@ def test_malformed_constraints_are_a_fault_of_the_ca(old: bytes, new: bytes) -> 
     assert "malformed" in faults(ca, leaf(ca))[0]
 
 
+def test_empty_mailbox_covers_every_address() -> None:
+    value = tlv(0x30, tlv(0xA1, tlv(0x30, tlv(0x81, b""))))
+    ca = issue("Odd", ROOT, extensions=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.30"), value), True)])
+    assert "'a@example.com' is excluded" in faults(ca, leaf(ca, ["email:a@example.com"]))[0]
+    assert faults(ca, leaf(ca)) == []
+
+
 @pytest.mark.parametrize("mask", ["ff00ff00", "00ffffff"])
 def test_networks_need_a_contiguous_mask(mask: str) -> None:
     value = tlv(0x30, tlv(0xA0, tlv(0x30, tlv(0x87, bytes(4) + bytes.fromhex(mask)))))
@@ -152,6 +160,6 @@ def test_distances_are_refused() -> None:
 
 
 def test_comparisons_are_limited() -> None:
-    ca = constrained(permitted=[dns(f"d{at}.example.com") for at in range(600)])
+    ca = constrained(excluded=[dns(f"d{at}.example.com") for at in range(2_600)])
     names = [f"dns:h{at}.example.com" for at in range(100)]
     assert "comparisons" in faults(ca, leaf(ca, names))[0]

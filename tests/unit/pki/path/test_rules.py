@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from evercert.pki import der
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.rules import anchor_faults, ca_faults, common_faults, leaf_faults
+from evercert.pki.path.validation import validate
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key
 from tests.samples.chains import SERVER, Entity, dn, issue, leaf, patched, resigned, tlv, version_1
@@ -45,6 +46,22 @@ def test_rules_find_nothing_in_usual_certificates() -> None:
 def test_leaf_faults_name_a_ca() -> None:
     assert has(found(leaf_faults, leaf(ROOT, ca=True)), "it is a CA certificate")
     assert has(found(leaf_faults, leaf(ROOT, usages=("key_cert_sign",))), "keyCertSign")
+
+
+@pytest.mark.parametrize("usages", [("content_commitment",), ("key_agreement", "encipher_only"), ("crl_sign",)])
+def test_leaf_faults_name_a_key_usage_without_use_for_tls(usages: tuple[str, ...]) -> None:
+    expected = "key_agreement" not in usages
+    assert has(found(leaf_faults, leaf(ROOT, usages=usages)), "nothing that TLS needs") is expected
+    assert not has(found(leaf_faults, leaf(ROOT, usages=usages, extended=["1.3.6.1.5.5.7.3.4"])), "TLS")
+
+
+def test_key_for_pss_alone_makes_no_other_signature() -> None:
+    key = private_key("RSA_2048")
+    usual = bytes.fromhex("06092a864886f70d0101010500")  # rsaEncryption
+    alone = bytes.fromhex("06092a864886f70d01010a3000")  # id-RSASSA-PSS
+    ca = patched(issue("PSS", ROOT, key=key), ROOT, usual, alone)
+    (fault, *_) = validate(leaf(Entity(ca.certificate, key)).certificate, [ca.certificate], START).faults
+    assert "no certificate of the chain issued it" in fault.text
 
 
 def test_leaf_faults_name_another_version() -> None:
@@ -201,12 +218,28 @@ def test_fields_refuse_a_repeated_extension() -> None:
         Fields(odd.certificate)
 
 
-@pytest.mark.parametrize("oid", ["2.5.29.37", "2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.35", "1.3.6.1.5.5.7.1.1"])
+@pytest.mark.parametrize(
+    "oid",
+    [*(f"2.5.29.{number}" for number in (15, 17, 19, 31, 32, 35, 37)), "1.3.6.1.5.5.7.1.1"],
+)
 def test_fields_refuse_malformed_extensions(oid: str) -> None:
     odd = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x30\x05\x00")
     certificate = issue("Odd", ROOT, ca=None, usages=None, authority_key=False, extensions=[(odd, False)]).certificate
     with pytest.raises(ValueError, match="malformed"):
         Fields(certificate)
+
+
+@pytest.mark.parametrize(
+    ("oid", "value"),
+    [
+        ("2.5.29.31", tlv(0x30, tlv(0x30, tlv(0x30, b"")))),
+        ("2.5.29.32", tlv(0x30, tlv(0x30, bytes.fromhex("06022a03")) * 2)),
+    ],
+)
+def test_fields_refuse_odd_points_and_repeated_policies(oid: str, value: bytes) -> None:
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+    with pytest.raises(ValueError, match=r"malformed CRL distribution point|policy occurs twice"):
+        Fields(issue("Odd", ROOT, extensions=[(odd, False)]).certificate)
 
 
 def test_fields_refuse_empty_purposes() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 
+from evercert.pki import der
 from evercert.pki.path.validation import Path, validate
 from tests.doubles.fakes import START
 from tests.samples.certificates import private_key
-from tests.samples.chains import Entity, dn, issue, leaf, patched, version_1
+from tests.samples.chains import Entity, dn, issue, leaf, patched, tlv, version_1
 
 CLIENT, SERVER, EMAIL = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.4"
 ROOT = issue(dn("Root", "Test Org"))
@@ -225,6 +226,71 @@ def test_validate_ends_within_its_limits() -> None:
     assert judged(last, *maze).faults
 
 
-def test_validate_refuses_more_certificates_than_it_reads() -> None:
-    with pytest.raises(ValueError, match="51 certificates"):
-        judged(LEAF, *[issue("One")] * 1, *[issue(f"CA {at}") for at in range(50)])
+def test_validate_reads_a_bounded_number_of_certificates() -> None:
+    strangers = [issue(f"CA {at}") for at in range(50)]
+    assert texts(judged(LEAF, ISSUING, ROOT, *strangers)) == []
+    assert "51 certificates, and 50 are read" in texts(judged(LEAF, *strangers, ISSUING))[0]
+
+
+def cross_signed(count: int) -> list[Entity]:
+    """Return certificates of CAs that all certified each other."""
+    keys = [private_key("EC_prime256v1", at) for at in range(count)]
+    own = [issue(f"CA {at}", key=key) for at, key in enumerate(keys)]
+    return [issue(one.name, other, key=one.key) for one in own for other in own if one is not other]
+
+
+@pytest.mark.parametrize("count", [2, 5, 7])
+@pytest.mark.parametrize("rooted", [True, False])
+def test_validate_finds_its_way_through_cross_signed_cas(count: int, rooted: bool) -> None:
+    pool = cross_signed(count)
+    first = next(one for one in pool if one.name == dn("CA 0"))
+    top = issue(dn(f"CA {count - 1}"), ROOT, key=private_key("EC_prime256v1", count - 1))
+    last = leaf(first)
+    path = judged(last, *pool, top, *([ROOT] if rooted else []))
+    assert (texts(path), path.anchored) == ([], rooted)
+    path = judged(last, *pool)
+    assert texts(path) == []
+
+
+@pytest.mark.parametrize("count", [20, 40])
+def test_validate_prefers_the_certificate_of_a_ca_that_is_valid(count: int) -> None:
+    key = private_key("EC_prime256v1", 3)
+    expired = [issue("Issuing", ROOT, key=key, lasts=timedelta(hours=at + 1)) for at in range(count)]
+    good = issue("Issuing", ROOT, key=key)
+    last = leaf(good, begins=timedelta(days=-1))
+    now = START + timedelta(days=2)
+    assert path_of(judged(last, *expired, good, ROOT, now=now)) == certificates(last, good, ROOT)
+
+
+def test_validate_needs_the_certificate_that_it_cannot_parse() -> None:
+    """The unreadable certificate is the one that leads from the intermediate to the root."""
+    low = issue("Low", ISSUING)
+    last = leaf(low)
+    broken = patched(ISSUING, ROOT, bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d0f"))
+    (text,) = texts(judged(last, low, broken, ROOT))
+    assert "'CN=Low'" in text
+    assert "another one cannot be parsed" in text
+
+
+def with_algorithm(encoded: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a certificate whose two signature algorithm fields name another algorithm."""
+    tbs, algorithm, signature = der.read(encoded).children(der.SEQUENCE)
+    changed = tlv(0x30, tlv(0x06, new) + algorithm.content[len(old) + 2 :])
+    parts = [changed if part.encoded == algorithm.encoded else part.encoded for part in tbs.children(der.SEQUENCE)]
+    return tlv(0x30, tlv(0x30, b"".join(parts)) + changed + signature.encoded)
+
+
+@pytest.mark.parametrize("kind", ["EC_prime256v1", "RSA_2048"])
+def test_validate_accepts_a_root_with_an_old_signature(kind: str) -> None:
+    """Clients do not verify the signature of a root, and `cryptography` can no longer verify these."""
+    key = private_key(kind)
+    root = issue("Old Root", key=key)
+    old, new = {
+        "EC_prime256v1": (bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d0401")),
+        "RSA_2048": (bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010104")),
+    }[kind]
+    encoded = root.certificate.public_bytes(serialization.Encoding.DER)
+    changed = x509.load_der_x509_certificate(with_algorithm(encoded, old, new))
+    last = leaf(Entity(root.certificate, key))
+    path = validate(last.certificate, [changed], START)
+    assert (texts(path), path.anchored) == ([], True)

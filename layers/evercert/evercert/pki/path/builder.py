@@ -2,81 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from cryptography import x509
 
 from evercert.pki.path.fields import Fields
-from evercert.pki.path.signatures import signed_by
+from evercert.pki.path.signatures import is_verifiable, signed_by
 
 MAX_CERTIFICATES = 12  # of a path: OpenSSL's clients and most servers accept no longer one
 MAX_SIGNATURES = 128  # verified to build the paths of one leaf
 MAX_PATHS = 32
+MAX_STEPS = 1_000  # extensions of unfinished paths by one certificate
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A path from a leaf upwards, in which each key signed the certificate before it.
 
-    `anchored`: it ends with a trust anchor; else the issuer of its last certificate is not at hand.
+    `anchored`: it ends with a trust anchor; else the issuer of its last certificate is not at hand. `cut_off`: a limit
+    ended the search for this issuer.
     """
 
     certificates: tuple[Fields, ...]
     anchored: bool
+    cut_off: bool = False
 
 
 @dataclass
 class PathBuilder:
-    """Builds paths from a pool of certificates in any order; `anchors` None: every self-signed one is an anchor."""
+    """Builds paths from a pool of certificates in any order; `anchors` None: every self-signed one is an anchor.
+
+    `count_faults` returns how many faults a certificate has on its own as an issuer.
+    """
 
     pool: Sequence[Fields]
+    count_faults: Callable[[Fields], int]
     anchors: Sequence[Fields] | None = None
     _verified: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
-    exhausted: bool = False  # whether a limit ended the search
+    _named: dict[bytes, list[Fields]] = field(default_factory=dict)
 
-    def paths(self, leaf: Fields) -> list[Candidate]:
-        """Return the paths, anchored ones first, else in the order of the pool; at least the leaf alone."""
-        found: list[Candidate] = []
-        for path in self._extend((leaf,)):
-            found.append(path)
-            if len(found) == MAX_PATHS:
-                self.exhausted = True
+    def paths(self, leaf: Fields) -> Iterator[Candidate]:
+        """Yield at most MAX_PATHS paths, at least one: those to an anchor first, fewest faults and shortest first."""
+        numbers = count()  # equal paths stay in the order of the pool
+        heap: list[tuple[int, int, int, tuple[Fields, ...]]] = [(0, 1, next(numbers), (leaf,))]
+        ends: list[Candidate] = []
+        loops: list[Candidate] = []  # only a certificate below could have issued their last one
+        found = 0
+        for _ in range(MAX_STEPS):
+            if not heap or found + len(ends) == MAX_PATHS:
                 break
-        return sorted(found, key=lambda path: not path.anchored)
+            faults, length, _, path = heapq.heappop(heap)
+            if self.is_anchor(path[-1]):
+                found += 1
+                yield Candidate(path, anchored=True)
+                continue
+            issuers, complete = self._issuers(path)
+            if not issuers:
+                looped = complete and bool(self._possible(path[-1]))
+                (loops if looped else ends).append(Candidate(path, anchored=False, cut_off=not complete))
+            for above in issuers:
+                heapq.heappush(heap, (faults + self.count_faults(above), length + 1, next(numbers), (*path, above)))
+        yield from ends
+        if not found and not ends:
+            yield loops[0] if loops else self._first_end(heap[0][-1])
 
     def is_anchor(self, certificate: Fields) -> bool:
-        """Return whether the path may end with this certificate."""
+        """Return whether the path may end with this certificate.
+
+        A self-issued one whose own signature is of an algorithm that is no longer verifiable is a root all the same:
+        clients do not verify it (RFC 5280 §6.1).
+        """
         if self.anchors is not None:
             return any(certificate.encoded == anchor.encoded for anchor in self.anchors)
-        return certificate.self_issued and self._signed_by(certificate, certificate)
+        if not certificate.self_issued:
+            return False
+        if not is_verifiable(certificate.certificate):
+            return _may_issue(certificate, certificate)
+        return self._signed_by(certificate, certificate)
 
-    def _extend(self, path: tuple[Fields, ...]) -> Iterator[Candidate]:
-        top = path[-1]
-        if self.is_anchor(top):
-            yield Candidate(path, anchored=True)
-            return
-        issuers = []
-        if len(path) < MAX_CERTIFICATES:
-            issuers = [above for above in self._issuers(top) if not _repeats(path, above)]
-        elif self._issuers(top):
-            self.exhausted = True
-        for above in issuers:
-            yield from self._extend((*path, above))
-        if not issuers:
-            yield Candidate(path, anchored=False)
+    def _first_end(self, path: tuple[Fields, ...]) -> Candidate:
+        """Extend the path by the best issuer each time, up to its end: there are more paths than steps."""
+        for _ in range(MAX_CERTIFICATES):
+            issuers, complete = self._issuers(path)
+            if self.is_anchor(path[-1]) or not issuers:
+                return Candidate(path, anchored=self.is_anchor(path[-1]), cut_off=not complete)
+            path = (*path, min(issuers, key=self.count_faults))
+        return Candidate(path, anchored=False, cut_off=True)
 
-    def _issuers(self, certificate: Fields) -> list[Fields]:
-        known = {above.encoded: above for above in (*(self.anchors or ()), *self.pool)}
-        return [
-            above for above in known.values() if _may_issue(above, certificate) and self._signed_by(certificate, above)
-        ]
+    def _issuers(self, path: tuple[Fields, ...]) -> tuple[list[Fields], bool]:
+        """Return the certificates that extend the path, and False if a limit hides more."""
+        top, found, complete = path[-1], [], True
+        for above in self._possible(top):
+            if _repeats(path, above):
+                continue
+            if len(path) == MAX_CERTIFICATES or self._limit_reached(top, above):
+                complete = False
+            elif self._signed_by(top, above):
+                found.append(above)
+        return found, complete
+
+    def _possible(self, certificate: Fields) -> list[Fields]:
+        if certificate.encoded not in self._named:
+            known = {above.encoded: above for above in (*(self.anchors or ()), *self.pool)}
+            self._named[certificate.encoded] = [above for above in known.values() if _may_issue(above, certificate)]
+        return self._named[certificate.encoded]
+
+    def _limit_reached(self, certificate: Fields, issuer: Fields) -> bool:
+        pair = certificate.encoded, issuer.public_key_info.encoded
+        return pair not in self._verified and len(self._verified) == MAX_SIGNATURES
 
     def _signed_by(self, certificate: Fields, issuer: Fields) -> bool:
-        pair = certificate.encoded, issuer.encoded
+        pair = certificate.encoded, issuer.public_key_info.encoded
         if pair not in self._verified:
             if len(self._verified) == MAX_SIGNATURES:
-                self.exhausted = True
                 return False
             self._verified[pair] = signed_by(certificate.certificate, issuer.certificate)
         return self._verified[pair]

@@ -19,11 +19,12 @@ from evercert.pki.path import general_names
 SUBJECT_KEY, KEY_USAGE, ALTERNATIVE_NAME = "2.5.29.14", "2.5.29.15", "2.5.29.17"
 BASIC_CONSTRAINTS, NAME_CONSTRAINTS = "2.5.29.19", "2.5.29.30"
 AUTHORITY_KEY, EXTENDED_KEY_USAGE, POLICY_CONSTRAINTS = "2.5.29.35", "2.5.29.37", "2.5.29.36"
-AUTHORITY_ACCESS = "1.3.6.1.5.5.7.1.1"
+AUTHORITY_ACCESS, DISTRIBUTION_POINTS, POLICIES = "1.3.6.1.5.5.7.1.1", "2.5.29.31", "2.5.29.32"
 KEY_CERT_SIGN, CRL_SIGN = 5, 6  # bits of keyUsage
 _VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
 _KEY_ID_TAG, _ISSUER_TAG, _SERIAL_TAG = 0x80, 0xA1, 0x82  # of an authority key identifier
 _NAME_TAGS = frozenset((0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88))  # of general names
+_POINT_TAGS = {0xA0, 0x81, 0xA2}  # of a distribution point
 _PARTS, _FIELDS = 3, 6
 _EC_KEY = "1.2.840.10045.2.1"
 
@@ -88,9 +89,23 @@ class Fields:
             "subject_key",
         ):
             getattr(self, read)
-        if (access := self.extensions.get(AUTHORITY_ACCESS)) is not None:
-            for description in der.read(access).children(der.SEQUENCE):
-                der.object_identifier(_exactly(description.children(der.SEQUENCE), 2)[0])
+        for description in self._sequence(AUTHORITY_ACCESS):
+            der.object_identifier(_exactly(description.children(der.SEQUENCE), 2)[0])
+        for point in self._sequence(DISTRIBUTION_POINTS):
+            if not {part.tag for part in point.children(der.SEQUENCE)} <= _POINT_TAGS:
+                raise ValueError("malformed CRL distribution point")
+        policies = [der.object_identifier(policy.children(der.SEQUENCE)[0]) for policy in self._sequence(POLICIES)]
+        if len(set(policies)) != len(policies):
+            raise ValueError("a certificate policy occurs twice (RFC 5280, section 4.2.1.4)")
+
+    def _sequence(self, kind: str) -> list[der.Element]:
+        """Return the parts of an extension that is a sequence of sequences, none of them empty."""
+        if (value := self.extensions.get(kind)) is None:
+            return []
+        parts = der.read(value).children(der.SEQUENCE)
+        if not parts or not all(part.children(der.SEQUENCE) for part in parts):
+            raise ValueError(f"malformed extension {kind}")
+        return parts
 
     def __repr__(self) -> str:
         return f"<Fields of {self.label}>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from evercert.pki import distinguished_names
+
 EMAIL, DNS, URI, IP, DIRECTORY = 0x81, 0x82, 0x86, 0x87, 0xA4  # identifier octets
 KINDS = {EMAIL: "e-mail address", DNS: "DNS name", URI: "URI", IP: "IP address", DIRECTORY: "directory name"}
 IP_BYTES = (4, 16)
@@ -52,4 +54,4 @@ def printed(tag: int, name: bytes) -> str:
     """Return the name for messages."""
     if tag == IP and len(name) in IP_BYTES:
         return str(ipaddress.ip_address(name))
-    return "" if tag == DIRECTORY else repr(name.decode("ascii", "replace"))
+    return distinguished_names.printed(name) if tag == DIRECTORY else repr(name.decode("ascii", "replace"))

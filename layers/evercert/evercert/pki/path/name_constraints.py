@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 from urllib.parse import urlsplit
 
 from evercert.pki import der
-from evercert.pki.distinguished_names import EMAIL_ADDRESS, canonical, values
+from evercert.pki.distinguished_names import EMAIL_ADDRESS, Name, canonical, values
 from evercert.pki.path.fields import NAME_CONSTRAINTS, Fields
 from evercert.pki.path.general_names import (
     DIRECTORY,
@@ -23,68 +25,112 @@ from evercert.pki.path.general_names import (
     printed,
 )
 
-MAX_COMPARISONS = 50_000  # of names with subtrees, along one path
+MAX_COMPARISONS = 250_000  # of names with subtrees, for one leaf
 _PERMITTED, _EXCLUDED = 0xA0, 0xA1
 _ZERO = der.Element(0x80, b"\x00", b"\x80\x01\x00")
 
 
 @dataclass(frozen=True)
 class Subtrees:
-    """The constraints of one CA; names are (tag, contents) as in a general name."""
+    """The constraints of one CA by kind, the tag of a general name."""
 
-    permitted: tuple[tuple[int, bytes], ...]
-    excluded: tuple[tuple[int, bytes], ...]
+    permitted: dict[int, list[Any]]
+    excluded: dict[int, list[Any]]
 
     @classmethod
     def of(cls, ca: Fields) -> Subtrees | None:
         """Return the constraints, or None without the extension; raise ValueError if they are malformed."""
         if (value := ca.extensions.get(NAME_CONSTRAINTS)) is None:
             return None
-        found: dict[int, tuple[tuple[int, bytes], ...]] = {}
+        found: dict[int, dict[int, list[Any]]] = {}
         for part in der.read(value).children(der.SEQUENCE):
             if part.tag not in (_PERMITTED, _EXCLUDED) or part.tag in found:
                 raise ValueError("malformed name constraints")
-            found[part.tag] = tuple(map(_base, part.children()))
-        return cls(found.get(_PERMITTED, ()), found.get(_EXCLUDED, ()))
+            bases = found.setdefault(part.tag, {})
+            for tag, base in map(_base, part.children()):
+                bases.setdefault(tag, []).append(base)
+        return cls(found.get(_PERMITTED, {}), found.get(_EXCLUDED, {}))
+
+    def forbids(self, tag: int, name: bytes, decoded: Any) -> str | None:  # noqa: ANN401
+        """Return why a name is forbidden, or None."""
+        permitted, excluded = self.permitted.get(tag, ()), self.excluded.get(tag, ())
+        if not permitted and not excluded:
+            return None
+        kind = KINDS.get(tag, "name of another kind")
+        if tag not in _MATCHES:
+            return f"its {kind} is constrained in a way that cannot be checked"
+        if decoded is None:
+            return f"its {kind} is malformed, and constrained"
+        within = _MATCHES[tag]
+        if any(within(decoded, base) or (tag == DNS and _overlaps(decoded, base)) for base in excluded):
+            return f"its {kind} {printed(tag, name)} is excluded"
+        if permitted and not any(within(decoded, base) for base in permitted):
+            return f"its {kind} {printed(tag, name)} is not permitted"
+        return None
 
 
-def faults(ca: Fields, below: list[Fields], leaf: Fields) -> Iterator[tuple[Fields, str]]:
-    """Yield each certificate below the CA whose names the CA's constraints forbid, with the reason.
+class NameConstraints:
+    """The check of all paths of one leaf, which share their certificates: each pair is compared once."""
 
-    Self-issued CA certificates are exempt (§6.1.3). Stops at the first fault, or after MAX_COMPARISONS.
-    """
-    try:
-        subtrees = Subtrees.of(ca)
-    except ValueError as error:
-        yield ca, str(error)
-        return
-    if subtrees is None:
-        return
-    budget = MAX_COMPARISONS
-    for certificate in below:
-        if certificate.self_issued and certificate is not leaf:
-            continue
-        names = list(_names(certificate))
-        budget -= len(names) * (len(subtrees.permitted) + len(subtrees.excluded))
-        if budget < 0:
-            yield ca, f"its name constraints need more than {MAX_COMPARISONS} comparisons"
-            return
-        for tag, name in names:
-            if (why := _forbids(subtrees, tag, name)) is not None:
-                yield certificate, f"{why} by the name constraints of {ca.label}"
-                return
+    def __init__(self) -> None:
+        self._left = MAX_COMPARISONS
+        self._names: dict[bytes, list[tuple[int, bytes, Any]]] = {}
+        self._subtrees: dict[bytes, Subtrees | ValueError | None] = {}
+        self._verdicts: dict[tuple[bytes, bytes], tuple[Fields, str] | None] = {}
+
+    def faults(self, ca: Fields, below: list[Fields], leaf: Fields) -> Iterator[tuple[Fields, str]]:
+        """Yield the first certificate below the CA whose names the CA's constraints forbid, with the reason.
+
+        Self-issued CA certificates are exempt (§6.1.3). After MAX_COMPARISONS the CA is the fault.
+        """
+        if ca.encoded not in self._subtrees:
+            try:
+                self._subtrees[ca.encoded] = Subtrees.of(ca)
+            except ValueError as error:
+                self._subtrees[ca.encoded] = error
+        subtrees = self._subtrees[ca.encoded]
+        if isinstance(subtrees, ValueError):
+            yield ca, str(subtrees)
+        elif subtrees is not None:
+            bound = [certificate for certificate in below if not certificate.self_issued or certificate is leaf]
+            yield from islice(filter(None, (self._verdict(ca, subtrees, certificate) for certificate in bound)), 1)
+
+    def _verdict(self, ca: Fields, subtrees: Subtrees, certificate: Fields) -> tuple[Fields, str] | None:
+        pair = ca.encoded, certificate.encoded
+        if pair not in self._verdicts:
+            self._verdicts[pair] = self._compare(ca, subtrees, certificate)
+        return self._verdicts[pair]
+
+    def _compare(self, ca: Fields, subtrees: Subtrees, certificate: Fields) -> tuple[Fields, str] | None:
+        if certificate.encoded not in self._names:
+            self._names[certificate.encoded] = [(tag, name, _decoded(tag, name)) for tag, name in _names(certificate)]
+        for tag, name, decoded in self._names[certificate.encoded]:
+            self._left -= len(subtrees.permitted.get(tag, ())) + len(subtrees.excluded.get(tag, ()))
+            if self._left < 0:
+                return ca, f"its name constraints need too many comparisons: at most {MAX_COMPARISONS} are made"
+            if (why := subtrees.forbids(tag, name, decoded)) is not None:
+                return certificate, f"{why} by the name constraints of {ca.label}"
+        return None
 
 
-def _base(subtree: der.Element) -> tuple[int, bytes]:
+def _base(subtree: der.Element) -> tuple[int, Any]:
     parts = subtree.children(der.SEQUENCE)
     if not parts:
         raise ValueError("malformed name constraints")
     if parts[1:] not in ([], [_ZERO]):  # minimum must be 0 and maximum absent
         raise ValueError("its name constraints have distances, which RFC 5280 forbids (section 4.2.1.10)")
     tag, base = parts[0].tag, parts[0].content
-    if tag in _CHECKS and not _CHECKS[tag](base):
-        raise ValueError(f"its name constraints have a malformed {KINDS[tag]}")
-    return tag, base
+    try:
+        return tag, _BASES[tag](base) if tag in _BASES else base
+    except ValueError:
+        raise ValueError(f"its name constraints have a malformed {KINDS[tag]}") from None
+
+
+def _decoded(tag: int, name: bytes) -> Any:  # noqa: ANN401
+    try:
+        return _DECODERS[tag](name) if tag in _DECODERS else name
+    except ValueError:
+        return None
 
 
 def _names(certificate: Fields) -> Iterator[tuple[int, bytes]]:
@@ -100,37 +146,53 @@ def _names(certificate: Fields) -> Iterator[tuple[int, bytes]]:
             yield EMAIL, address.encode(errors="replace")
 
 
-def _forbids(subtrees: Subtrees, tag: int, name: bytes) -> str | None:
-    permitted = [base for kind, base in subtrees.permitted if kind == tag]
-    excluded = [base for kind, base in subtrees.excluded if kind == tag]
-    if not permitted and not excluded:
-        return None
-    kind = KINDS.get(tag, "name of another kind")
-    if tag not in _MATCHES:
-        return f"its {kind} is constrained in a way that cannot be checked"
-    within = _MATCHES[tag]
-    try:
-        if any(within(name, base) or (tag == DNS and _overlaps(name, base)) for base in excluded):
-            return f"its {kind} {printed(tag, name)} is excluded"
-        if permitted and not any(within(name, base) for base in permitted):
-            return f"its {kind} {printed(tag, name)} is not permitted"
-    except ValueError:
-        return f"its {kind} is malformed, and constrained"
-    return None
-
-
 def _text(name: bytes) -> str:
     return name.decode("ascii").lower()  # UnicodeDecodeError is a ValueError
 
 
-def _host(name: bytes, *, wildcard: bool = False) -> str:
-    if not is_host(name, wildcard=wildcard):
+def _host(name: bytes) -> str:
+    if not is_host(name, wildcard=True):
         raise ValueError("malformed host")
     return _text(name).rstrip(".")
 
 
-def _dns_within(name: bytes, base: bytes) -> bool:
-    return _below(_host(name, wildcard=True), _text(base))
+def _mailbox(name: bytes) -> tuple[str, str]:
+    if not is_mailbox(name):
+        raise ValueError("malformed e-mail address")
+    local, _, host = name.decode("ascii").rpartition("@")
+    return local, host.lower()
+
+
+def _uri_host(name: bytes) -> str:
+    host = urlsplit(name.decode("ascii")).hostname
+    if not host or is_address(host):
+        raise ValueError("a URI without a host name")
+    return host
+
+
+def _address(name: bytes) -> bytes:
+    if len(name) not in IP_BYTES:
+        raise ValueError("malformed IP address")
+    return name
+
+
+def _subtree_host(base: bytes) -> str:
+    host = base.removeprefix(b".")
+    if host != b"" and not is_host(host):
+        raise ValueError("malformed host")
+    return _text(base).rstrip(".") if host else _text(base)
+
+
+def _subtree_mailbox(base: bytes) -> tuple[str | None, str]:
+    return _mailbox(base) if b"@" in base else (None, _subtree_host(base))
+
+
+def _network(base: bytes) -> tuple[bytes, bytes]:
+    half = len(base) // 2
+    inverted = ~int.from_bytes(base[half:]) & ((1 << half * 8) - 1)
+    if half not in IP_BYTES or len(base) % 2 or inverted & (inverted + 1):
+        raise ValueError("malformed network")
+    return base[:half], base[half:]
 
 
 def _below(host: str, base: str) -> bool:
@@ -140,82 +202,50 @@ def _below(host: str, base: str) -> bool:
     return base in ("", host) or host.endswith(f".{base}")
 
 
-def _overlaps(name: bytes, base: bytes) -> bool:
+def _overlaps(host: str, base: str) -> bool:
     """Return whether some host that a wildcard covers is in the subtree, although the wildcard itself is not."""
-    host, text = _text(name), _text(base).removeprefix(".")
     if not host.startswith("*."):
         return False
-    first, _, parent = text.partition(".")
-    return bool(first) and parent == host[2:].rstrip(".")
+    first, _, parent = base.removeprefix(".").partition(".")
+    return bool(first) and parent == host[2:]
 
 
-def _email_within(name: bytes, base: bytes) -> bool:
-    if not is_mailbox(name):
-        raise ValueError("malformed e-mail address")
-    local, _, host = name.decode("ascii").rpartition("@")
-    wanted_local, at, wanted = base.decode("ascii").rpartition("@")
-    if at:
-        return (wanted_local, wanted.lower()) == (local, host.lower())
-    return host.lower().endswith(wanted.lower()) if wanted.startswith(".") else host.lower() == wanted.lower()
+def _at(host: str, base: str) -> bool:
+    """Return whether it is this host, or below a base with a leading dot; an empty base is every host."""
+    return base == "" or (host.endswith(base) if base.startswith(".") else host == base)
 
 
-def _uri_within(name: bytes, base: bytes) -> bool:
-    host = urlsplit(name.decode("ascii")).hostname
-    if not host or is_address(host):
-        raise ValueError("a URI without a host name")
-    wanted = _text(base)
-    return host.endswith(wanted) if wanted.startswith(".") else host == wanted
+def _email_within(name: tuple[str, str], base: tuple[str | None, str]) -> bool:
+    return base == name if base[0] is not None else _at(name[1], base[1])
 
 
-def _ip_within(name: bytes, base: bytes) -> bool:
-    if len(name) not in IP_BYTES:
-        raise ValueError("malformed IP address")
-    half = len(base) // 2
-    address, mask = base[:half], base[half:]
-    return len(name) == half and all(n & m == a & m for n, a, m in zip(name, address, mask, strict=True))
+def _ip_within(name: bytes, base: tuple[bytes, bytes]) -> bool:
+    address, mask = base
+    return len(name) == len(address) and all(n & m == a & m for n, a, m in zip(name, address, mask, strict=True))
 
 
-def _directory_within(name: bytes, base: bytes) -> bool:
-    wanted = canonical(der.read(base).encoded)
-    return canonical(name)[: len(wanted)] == wanted
+def _directory_within(name: Name, base: Name) -> bool:
+    return name[: len(base)] == base
 
 
-def _contiguous(base: bytes) -> bool:
-    if len(base) // 2 not in IP_BYTES or len(base) % 2:
-        return False
-    mask = base[len(base) // 2 :]
-    inverted = ~int.from_bytes(mask) & ((1 << len(mask) * 8) - 1)
-    return inverted & (inverted + 1) == 0
-
-
-def _is_subtree_host(base: bytes) -> bool:
-    host = base.removeprefix(b".")
-    return host == b"" or is_host(host)
-
-
-def _is_directory(base: bytes) -> bool:
-    try:
-        canonical(base)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_email_base(base: bytes) -> bool:
-    return is_mailbox(base) if b"@" in base else base != b"" and _is_subtree_host(base)
-
-
-_MATCHES: dict[int, Callable[[bytes, bytes], bool]] = {
-    EMAIL: _email_within,
-    DNS: _dns_within,
-    DIRECTORY: _directory_within,
-    URI: _uri_within,
-    IP: _ip_within,
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
+    EMAIL: _mailbox,
+    DNS: _host,
+    DIRECTORY: canonical,
+    URI: _uri_host,
+    IP: _address,
 }
-_CHECKS: dict[int, Callable[[bytes], bool]] = {
-    EMAIL: _is_email_base,
-    DNS: _is_subtree_host,
-    DIRECTORY: _is_directory,
-    URI: _is_subtree_host,
-    IP: _contiguous,
+_BASES: dict[int, Callable[[bytes], Any]] = {
+    EMAIL: _subtree_mailbox,
+    DNS: _subtree_host,
+    DIRECTORY: canonical,
+    URI: _subtree_host,
+    IP: _network,
+}
+_MATCHES: dict[int, Callable[[Any, Any], bool]] = {
+    EMAIL: _email_within,
+    DNS: _below,
+    DIRECTORY: _directory_within,
+    URI: _at,
+    IP: _ip_within,
 }

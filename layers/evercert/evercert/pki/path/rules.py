@@ -15,6 +15,7 @@ from evercert.timestamps import to_text
 SERVER_AUTH, CLIENT_AUTH, ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 MAX_SERIAL_BYTES = 20
 _VERSION = 3
+_TLS_BITS = frozenset((0, 2, 4))  # digitalSignature, keyEncipherment, keyAgreement
 # The critical extensions that are processed here, or that restrict nothing which TLS peers evaluate by default.
 _PROCESSED = frozenset(
     [
@@ -47,6 +48,9 @@ def leaf_faults(leaf: Fields) -> Iterator[Fault]:
         yield Fault(leaf, "it is a CA certificate")
     if leaf.key_usage is not None and of.KEY_CERT_SIGN in leaf.key_usage:
         yield Fault(leaf, "its key usage allows signing certificates (keyCertSign), which only a CA may")
+    for_tls = leaf.extended_key_usage is not None and bool({SERVER_AUTH, CLIENT_AUTH} & leaf.extended_key_usage)
+    if for_tls and leaf.key_usage is not None and not _TLS_BITS & leaf.key_usage:
+        yield Fault(leaf, "its key usage allows nothing that TLS needs, such as digitalSignature")
     if of.NAME_CONSTRAINTS in leaf.extensions:
         yield Fault(leaf, "it has name constraints, which only a CA may have", strict=True)
     if leaf.version != _VERSION:

@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from evercert.pki.weak_keys import is_valid_exponent
 
@@ -19,9 +20,10 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         key, parameters = issuer.public_key(), certificate.signature_algorithm_parameters
         match key:
-            case rsa.RSAPublicKey() if key.key_size <= MAX_RSA_BITS:
+            case rsa.RSAPublicKey() if key.key_size <= MAX_RSA_BITS and is_valid_exponent(key.public_numbers().e):
                 digest = certificate.signature_hash_algorithm
-                if digest is None or not isinstance(parameters, padding.PKCS1v15 | padding.PSS):
+                allowed = padding.PSS if _only_pss(issuer) else padding.PKCS1v15 | padding.PSS
+                if digest is None or not isinstance(parameters, allowed):
                     return False
                 key.verify(signature, signed, parameters, digest)
             case ec.EllipticCurvePublicKey():
@@ -35,6 +37,22 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
+
+
+def is_verifiable(certificate: x509.Certificate) -> bool:
+    """Return whether signatures of this algorithm can be verified; MD5 and ECDSA with SHA-1 cannot."""
+    try:
+        digest = certificate.signature_hash_algorithm
+        parameters = certificate.signature_algorithm_parameters
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    weak = hashes.MD5 if isinstance(parameters, padding.PKCS1v15) else _BROKEN
+    return not isinstance(digest, weak)
+
+
+def _only_pss(issuer: x509.Certificate) -> bool:
+    """Return whether the key may make RSASSA-PSS signatures only (RFC 4055 §1.2)."""
+    return issuer.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
 
 
 def key_fault(certificate: x509.Certificate) -> str | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
-from evercert.pki.path import name_constraints
-from evercert.pki.path.builder import Candidate, PathBuilder
+from evercert.pki.path.builder import MAX_CERTIFICATES, MAX_SIGNATURES, Candidate, PathBuilder
 from evercert.pki.path.fields import Fields
+from evercert.pki.path.name_constraints import NameConstraints
 from evercert.pki.path.rules import (
     ANY_PURPOSE,
     CLIENT_AUTH,
@@ -61,16 +62,16 @@ def validate(
     `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
     certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
     (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `ca`: the leaf is itself an
-    issuing CA. `unreadable`: why further certificates could not be parsed. Raises ValueError for a malformed leaf, and
-    for more than MAX_POOL certificates.
+    issuing CA. `unreadable`: why further certificates could not be parsed; those beyond MAX_POOL count as unreadable.
+    Raises ValueError for a malformed leaf.
     """
     pool = list(dict.fromkeys(others))
+    readable, problems = _parsed(pool[:MAX_POOL])
     if len(pool) > MAX_POOL:
-        raise ValueError(f"a chain of {len(pool)} certificates: at most {MAX_POOL} are supported")
-    readable, problems = _parsed(pool)
+        problems.append(f"the chain has {len(pool)} certificates, and {MAX_POOL} are read")
     trusted = None if anchors is None else _parsed(anchors)[0]
     parsed = Fields(leaf)
-    builder = PathBuilder(readable, trusted)
+    builder = PathBuilder(readable, partial(_count_ca_faults, now), trusted)
     validation = _Validation(builder, parsed, now, frozenset(purposes), strict, ca, [*unreadable, *problems])
     best: Path | None = None
     for candidate in builder.paths(parsed):
@@ -82,6 +83,11 @@ def validate(
     if best is None:
         raise ValueError("no path")
     return best
+
+
+def _count_ca_faults(now: datetime, certificate: Fields) -> int:
+    found = (*ca_faults(certificate), *common_faults(certificate, now, anchor=certificate.self_issued))
+    return sum(not fault.strict for fault in found)
 
 
 def _parsed(certificates: Iterable[x509.Certificate]) -> tuple[list[Fields], list[str]]:
@@ -104,6 +110,7 @@ class _Validation:
     strict: bool
     ca: bool
     unreadable: list[str]  # why certificates at hand cannot be parsed
+    constraints: NameConstraints = field(default_factory=NameConstraints)
 
     def path(self, candidate: Candidate) -> Path:
         faults = [fault for fault in self._faults(candidate) if self.strict or not fault.strict]
@@ -123,21 +130,22 @@ class _Validation:
         yield from self._purpose_faults(candidate.certificates)
         for depth, ca in enumerate(above, 1):
             below = list(candidate.certificates[:depth])
-            yield from (Fault(at, text, of_chain=True) for at, text in name_constraints.faults(ca, below, leaf))
+            yield from (Fault(at, text, of_chain=True) for at, text in self.constraints.faults(ca, below, leaf))
 
     def _end_faults(self, candidate: Candidate) -> Iterator[Fault]:
         top = candidate.certificates[-1]
-        if not candidate.anchored and (why := self._end_fault(top)) is not None:
+        if not candidate.anchored and (why := self._end_fault(top, cut_off=candidate.cut_off)) is not None:
             yield Fault(top, why, of_chain=True)
 
-    def _end_fault(self, top: Fields) -> str | None:
-        if self.builder.exhausted:
-            return "no path to a root within the limits of length and signatures"
+    def _end_fault(self, top: Fields, *, cut_off: bool) -> str | None:
+        if cut_off:
+            return f"no path to a root within {MAX_CERTIFICATES} certificates and {MAX_SIGNATURES} verified signatures"
         if self.builder.anchors is not None:
             return "none of the trusted certificates issued it"
-        if top is self.leaf and (self.builder.pool or self.unreadable):
-            others = f"; another one cannot be parsed: {self.unreadable[0]}" if self.unreadable else ""
-            return f"no certificate of the chain issued it{others}"
+        if self.unreadable:  # it may be the missing one
+            return f"no certificate of the chain issued it; another one cannot be parsed: {self.unreadable[0]}"
+        if top is self.leaf and self.builder.pool:
+            return "no certificate of the chain issued it"
         own_key = top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)
         return "its signature is invalid" if top.self_issued and own_key else None
 
