@@ -96,6 +96,25 @@ def test_import_checks_path_lengths_of_the_chain(
             refused(message, f"'{too_short}': its path length allows")
 
 
+def test_import_chooses_the_valid_certificate_of_the_ca(
+    command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, configuration: ConfigurationWriter
+) -> None:
+    """The file also has a certificate that expired, and one of another name by another CA."""
+    external, stranger, file = ExternalCA(), private_key("EC_secp384r1", 7_003), tmp_path / "ca.pem"
+    begins = external.now - timedelta(days=10)
+    expired = external.signed(csr.subject, csr.public_key(), 0, begins=begins, lasts=timedelta(days=1))
+    unknown = external.signed(
+        csr.subject, csr.public_key(), 0, issuer=x509.Name.from_rfc4514_string("CN=Unknown"), signer=stranger
+    )
+    mine = external.signed(csr.subject, csr.public_key(), 0)
+    file.write_text(pem(expired, unknown, mine, external.root))
+    assert fine(command("ca", "import", "issuing-ec", str(file), "--json"))["status"] == "active"
+    assert configuration.ca_named("issuing-ec").current.x509 == mine
+    file.write_text(pem(expired, external.root))
+    refused(command("ca", "import", "issuing-rsa", str(file)), "no certificate for the CA's key")
+    refused(command("ca", "import", "issuing-ec", str(file)), "it is not valid after")
+
+
 def test_import_accepts_any_order(
     command: Command, csr: x509.CertificateSigningRequest, tmp_path: Path, configuration: ConfigurationWriter
 ) -> None:

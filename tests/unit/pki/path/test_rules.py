@@ -52,7 +52,9 @@ def test_leaf_faults_name_a_ca() -> None:
 def test_leaf_faults_name_a_key_usage_without_use_for_tls(usages: tuple[str, ...]) -> None:
     expected = "key_agreement" not in usages
     assert has(found(leaf_faults, leaf(ROOT, usages=usages)), "nothing that TLS needs") is expected
+    assert has(found(leaf_faults, leaf(ROOT, usages=usages, extended=None)), "nothing that TLS needs") is expected
     assert not has(found(leaf_faults, leaf(ROOT, usages=usages, extended=["1.3.6.1.5.5.7.3.4"])), "TLS")
+    assert not has(found(leaf_faults, leaf(ROOT, ["email:a@example.com"], usages=usages, extended=None)), "TLS")
 
 
 def test_key_for_pss_alone_makes_no_other_signature() -> None:

@@ -26,11 +26,16 @@ def read(file: str, public_key: types.PublicKeyTypes, now: datetime) -> tuple[st
     Raise BadInput with one line per error.
     """
     chain = _load(file)
-    ours = next((one for one in chain.certificates if _key_of(one) == public_bytes(public_key)), None)
-    if ours is None:
+    candidates = [one for one in chain.certificates if _key_of(one) == public_bytes(public_key)]
+    if not candidates:
         raise BadInput([f"{file}: no certificate for the CA's key: have the external CA sign the output of `ca csr`"])
-    above = [one for one in chain.certificates if one != ours]
-    path = validate(ours, above, now, ca=True, unreadable=chain.unreadable)
+    paths = (
+        validate(one, [o for o in chain.certificates if o != one], now, ca=True, unreadable=chain.unreadable)
+        for one in candidates
+    )
+    # The file may hold an older certificate of the CA, or the self-signed one of a tool.
+    path = min(paths, key=lambda found: (len(found.faults), not found.anchored, len(found.certificates) == 1))
+    ours = path.certificates[0]
     problems = [*map(str, path.faults), *_ca_problems(Fields(ours))]
     if not path.anchored and not path.faults_of_chain():
         problems.append("the chain does not end with a root: append all issuers up to the root")

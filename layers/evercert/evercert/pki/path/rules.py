@@ -16,7 +16,7 @@ SERVER_AUTH, CLIENT_AUTH, ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"
 MAX_SERIAL_BYTES = 20
 _VERSION = 3
 _TLS_BITS = frozenset((0, 2, 4))  # digitalSignature, keyEncipherment, keyAgreement
-# The critical extensions that are processed here, or that restrict nothing which TLS peers evaluate by default.
+# The critical extensions that are processed in this package, or that restrict nothing which TLS peers evaluate.
 _PROCESSED = frozenset(
     [
         of.BASIC_CONSTRAINTS, of.KEY_USAGE, of.EXTENDED_KEY_USAGE, of.NAME_CONSTRAINTS, of.ALTERNATIVE_NAME,
@@ -48,8 +48,7 @@ def leaf_faults(leaf: Fields) -> Iterator[Fault]:
         yield Fault(leaf, "it is a CA certificate")
     if leaf.key_usage is not None and of.KEY_CERT_SIGN in leaf.key_usage:
         yield Fault(leaf, "its key usage allows signing certificates (keyCertSign), which only a CA may")
-    for_tls = leaf.extended_key_usage is not None and bool({SERVER_AUTH, CLIENT_AUTH} & leaf.extended_key_usage)
-    if for_tls and leaf.key_usage is not None and not _TLS_BITS & leaf.key_usage:
+    if _is_for_tls(leaf) and leaf.key_usage is not None and not _TLS_BITS & leaf.key_usage:
         yield Fault(leaf, "its key usage allows nothing that TLS needs, such as digitalSignature")
     if of.NAME_CONSTRAINTS in leaf.extensions:
         yield Fault(leaf, "it has name constraints, which only a CA may have", strict=True)
@@ -60,6 +59,12 @@ def leaf_faults(leaf: Fields) -> Iterator[Fault]:
             yield Fault(leaf, why)
     if not leaf.subject and of.ALTERNATIVE_NAME in leaf.extensions and of.ALTERNATIVE_NAME not in leaf.critical:
         yield Fault(leaf, "its subject is empty, and its alternative names are not critical", strict=True)
+
+
+def _is_for_tls(leaf: Fields) -> bool:
+    if leaf.extended_key_usage is None:
+        return any(name.tag in (general_names.DNS, general_names.IP) for name in leaf.alternative_names)
+    return bool({SERVER_AUTH, CLIENT_AUTH} & leaf.extended_key_usage)
 
 
 def ca_faults(ca: Fields) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ from cryptography import x509
 from evercert.pki.path.builder import MAX_CERTIFICATES, MAX_SIGNATURES, Candidate, PathBuilder
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.name_constraints import NameConstraints
+from evercert.pki.path.policies import lacks_policy
 from evercert.pki.path.rules import (
     ANY_PURPOSE,
     CLIENT_AUTH,
@@ -128,6 +129,7 @@ class _Validation:
         yield from self._end_faults(candidate)
         yield from _path_length_faults(above, int(self.ca and not leaf.self_issued))
         yield from self._purpose_faults(candidate.certificates)
+        yield from self._policy_faults(candidate)
         for depth, ca in enumerate(above, 1):
             below = list(candidate.certificates[:depth])
             yield from (Fault(at, text, of_chain=True) for at, text in self.constraints.faults(ca, below, leaf))
@@ -148,6 +150,16 @@ class _Validation:
             return "no certificate of the chain issued it"
         own_key = top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)
         return "its signature is invalid" if top.self_issued and own_key else None
+
+    def _policy_faults(self, candidate: Candidate) -> Iterator[Fault]:
+        below = candidate.certificates[: -1 if candidate.anchored else None]
+        try:
+            lacking = lacks_policy(below, ca=self.ca) if below else None
+        except ValueError:
+            yield Fault(candidate.certificates[0], "the policy extensions of its chain are malformed", of_chain=True)
+        else:
+            if lacking is not None:
+                yield Fault(lacking, "it lacks the certificate policy that a CA above it requires", of_chain=True)
 
     def _purpose_faults(self, certificates: Sequence[Fields]) -> Iterator[Fault]:
         leaf = certificates[0].extended_key_usage
