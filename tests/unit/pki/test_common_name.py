@@ -126,3 +126,43 @@ def test_answer_has_the_requested_common_name_or_none(found, requested):
 def test_answer_has_no_other_common_name(found, requested):
     (problem,) = common_name.misfits(found, requested, NAMES)
     assert "common name" in problem and problem.isprintable() and len(problem) < 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(www.example.com)", "[www.example.com]", "{www.example.com}", "www.example.com?x=1", "www.example.com#a",
+        "www.example.com&", "www.example.com\\", "www.example.com!", "www.example.com:", "www.example.com:8443:",
+        "www.example,com", "www example com", "www.example.com (prod)", "www.example.com - prod", "https:www.example.com",
+        "host:www.example.com", "CN=www.example.com,O=Acme", "/O=Acme/CN=www.example.com", "2001:db8::g", "1::2::3",
+        "*.1.2.3.4", "1.2.3.4.5", "192,0,2,1", "www.example.123", "user@@example.com", "user:pass@host", "@example.com",
+    ],
+)  # fmt: skip
+def test_checked_refuses_text_around_a_host(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write |alt-names"):
+        common_name.checked(text)
+    assert common_name.problem(text)
+
+
+@pytest.mark.parametrize("text", ["@HOST@", "#{host}", "[% host %]", "((host))"])
+def test_checked_refuses_placeholders(text: str) -> None:
+    with pytest.raises(ValueError, match="was the document rendered"):
+        common_name.checked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Node.js service", "Dr. No", "Example Ltd., Berlin", "John Q. Public", "U.S.A. office", "App 1.2.3", "device (lab 2)",
+        "system:node:web-1.example.internal", "HTTP/www.example.com", "user@example.com", "1.2.3", "R&D",
+    ],
+)  # fmt: skip
+def test_checked_keeps_text_without_a_host(text: str) -> None:
+    assert common_name.checked(text) == text
+    assert common_name.problem(text) is None
+
+
+def test_checked_hides_the_password_of_a_url() -> None:
+    with pytest.raises(ValueError, match="is a URL") as caught:
+        common_name.checked("https://user:s3cret@www.example.com/")
+    assert "s3cret" not in str(caught.value)

@@ -46,6 +46,12 @@ def test_checked_refuses_other_text(uri: str) -> None:
         checked(uri)
 
 
+def test_checked_refuses_a_password_without_quoting_it() -> None:
+    with pytest.raises(ValueError, match="a URI with a password would be published") as caught:
+        checked("https://user:s3cret@example.org/")
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("uri", "why"),
     [

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 _WHOLE = re.compile(r"\$\{[^{}]*\}|\{\{.*\}\}")
-_PART = re.compile(r"\$\{|\$\(|\{\{|\}\}|\{%|%\}")
-# `NAME=value` has a value: a `=` at the end is the padding of base64.
+_PART = re.compile(r"[$#%@~]\{|\$\(|\{\{|\}\}|\{%|%\}|\[\[|\[%|\(\(|%\([A-Za-z_]+\)s")
+# `NAME=value` has a value: a `=` at the end is the padding of base64. `NAME:value` covers references such as `op://…`.
 _UNRENDERED = re.compile(
-    r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%|<[^<>]*>|(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*[^=\s].*"
+    r"\\?\$+[A-Za-z_].*|%[A-Za-z_][A-Za-z0-9_]*%|@[A-Za-z_][A-Za-z0-9_.-]*@|__[A-Za-z_]+__|<.*|\{(?![0-9A-F-]+\}).*\}|!.*"
+    r"|(?:(?:export|set)\s+)?-{0,2}[A-Za-z_][A-Za-z0-9_.-]*\s*(?:=\s*[^=\s]|(?<=..):\s*[^\s\\]).*|Bearer\s.*"
+    r"|\[REDACTED.*|\*{4,}|[xX]{8,}|(?:change[-_]?me)+",
+    re.IGNORECASE | re.DOTALL,
 )
 # Settings whose values have no grammar, or are JSON.
 _FREE = frozenset({"username", "password", "service-account-key"})
@@ -16,8 +19,8 @@ QUESTION = "the value is a placeholder or an assignment, not a credential; was t
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether it is, or contains, `${…}`, `{{…}}` and the like, or is `$NAME`, `<…>` or `NAME=value`."""
-    return _PART.search(text) is not None or _UNRENDERED.fullmatch(text.strip()) is not None
+    """Return whether it contains `${…}`, `{{…}}` and the like, or is `$NAME`, `<…>`, `NAME=value`, JSON or stars."""
+    return _PART.search(text) is not None or _UNRENDERED.fullmatch(text.strip().strip("\"'")) is not None
 
 
 def is_wholly_placeholder(text: str) -> bool:

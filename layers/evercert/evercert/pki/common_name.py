@@ -33,7 +33,7 @@ def checked(value: str) -> str:
     if value != value.strip():
         raise ValueError(f"common name {value!r}: remove the spaces around it")
     if host_of(value) is None and (why := _slip(value)):
-        raise ValueError(f"common name {value!r} {why}")
+        raise ValueError(f"common name {_masked(value)!r} {why}")
     return value
 
 
@@ -50,6 +50,15 @@ def host_of(value: str) -> Identifier | None:
     if found is None or found.kind not in ("dns", "ip") or value.partition(":")[0] in KINDS:
         return None
     return found
+
+
+def problem(value: str) -> str | None:
+    """Return why the common name cannot stand alone, or None."""
+    try:
+        checked(value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def misfits(found: Sequence[str], requested: str | None, names: Sequence[Identifier]) -> list[str]:
@@ -80,7 +89,7 @@ def _is_same(one: str, other: str) -> bool:
 
 def _slip(value: str) -> str | None:
     """Return why text that looks like a host is none, and what to write; None for other text."""
-    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+    from evercert.pki import embedded_hosts, name_slips  # noqa: PLC0415 (few names need them: cold start)
 
     if (slip := name_slips.find(value)) is not None:
         if len(slip.meant) > 1:
@@ -88,7 +97,14 @@ def _slip(value: str) -> str | None:
         return f"{slip.why}; {slip.remedy(_IN_ALT_NAMES)}"
     if name_slips.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
         return f"looks like a host, but is not a valid one{_reason(value)}; {_IN_ALT_NAMES}"
+    if identifier_of(value) is None and embedded_hosts.has_host(value):
+        return f"contains a host or an address, or almost is one; {_IN_ALT_NAMES}"
     return None
+
+
+def _masked(value: str) -> str:
+    """Hide the password of a URL."""
+    return re.sub(r":[^:/@\s]+@", ":…@", value)
 
 
 def _reason(value: str) -> str:

@@ -95,12 +95,12 @@ def from_der(name: der.Element) -> Identifier | None:
 
 def _slip(kind: Kind, value: str) -> str | None:
     """Return the reason and the remedy for text that is almost a name of this kind."""
-    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+    from evercert.pki import embedded_hosts, name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
     name = f"{printable(repr(value), 100)} is not {_NOUNS[kind]}"
-    if kind == "ip" and name_slips.is_name(value):
+    if kind == "ip" and embedded_hosts.is_name(value):
         return f"{name}: it is a DNS name, so it does not appear to be an IPv4 or IPv6 address; write dns:{value}"
-    if kind == "dns" and name_slips.is_name(value):
+    if kind == "dns" and embedded_hosts.is_name(value):
         return f"{name}: it is an IP address; write ip:{value}"
     # The host of an e-mail address has the slips of a host; the whole has those of an address.
     slip = None if kind == "uri" else name_slips.find(value)

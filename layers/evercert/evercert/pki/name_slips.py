@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
-from evercert.origins import DOTS, dns_name, to_a_labels
+from evercert.origins import DOTS
+from evercert.pki.embedded_hosts import is_address, is_name
 
-_PLACEHOLDER = re.compile(r"\$[A-Za-z_{(]|\{\{|\}\}|\{%|<[^<>@]+>|%[A-Za-z_]+%")
+_PLACEHOLDER = re.compile(
+    r"\$[A-Za-z_{(]|\{\{|\}\}|\{%|\[%|#\{|\(\(|<[^<>@]+>|%[A-Za-z_]+%|@[A-Za-z_]+@|__[A-Za-z_]+__|CHANGE_?ME\b|\bYOUR_[A-Z]"
+)
 # As OpenSSL, keytool, cert-manager and RFC 5280 call the kinds of names; `DNS.1 = …` is from openssl.cnf.
 _PREFIX = re.compile(
     r"(?P<prefix>(?:dns(?:[ _-]?names?)?|ip(?:[ _-]?addr(?:ess(?:es)?)?)?|ur[il]s?|uniformresourceidentifier|"
@@ -21,7 +23,9 @@ _PREFIX = re.compile(
 _UNSUPPORTED = re.compile(r"(?:othername|dirname|rid|registeredid|upn)\s*[:=].*", re.IGNORECASE)
 _MAIL_URL = re.compile(r"mailto:(?P<address>[^?]+).*", re.IGNORECASE)
 _DISPLAY_NAME = re.compile(r"[^<>]*<(?P<address>[^<>@\s]+@[^<>@\s]+)>")
-_URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/{1,3}|//)(?:[^/?#@]*@)?(?P<host>[^/?#]*).*")
+_URL = re.compile(
+    r"(?:(?P<scheme>[Hh][Tt]{2}[Pp][Ss]?(?=:)|[A-Za-z][A-Za-z0-9+.-]*(?=://[^/])):/{1,3}|//)(?:[^/?#@]*@)?(?P<host>[^/?#]*).*"
+)
 _PORT = re.compile(r"(?P<host>.+):(?P<port>[0-9]{1,5}|https?|\*)")
 _BRACKETS = re.compile(r"\[(?P<host>[0-9A-Fa-f:.%]+)\](?P<port>:[0-9]{1,5})?")
 _QUOTED = re.compile(r"(?P<quote>[\"'`])(?P<inner>.+)(?P=quote)")
@@ -64,28 +68,14 @@ def has_placeholder(value: str) -> bool:
     return _PLACEHOLDER.search(value) is not None
 
 
-def is_name(value: str) -> bool:
-    """Return whether it is a DNS name, a single label included, or an IP address."""
-    with suppress(ValueError):
-        return _is_address(value) or bool(dns_name(value) if value.isascii() else to_a_labels(value))
-    return False
-
-
 def looks_like_a_host(value: str) -> bool:
     """Return whether the last label has only letters, as a top-level domain."""
     return _DOTTED.fullmatch(value) is not None
 
 
-def _is_address(value: str) -> bool:
-    try:
-        return "%" not in str(ipaddress.ip_address(value))
-    except ValueError:
-        return False
-
-
 def _is_full(value: str) -> bool:
     """Return whether it is an IP address, or a DNS name with a dot and a last label of letters."""
-    return _is_address(value) or (looks_like_a_host(value) and is_name(value))
+    return is_address(value) or (looks_like_a_host(value) and is_name(value))
 
 
 def _named(why: str, *meant: str, advice: str = "") -> Slip:
@@ -145,10 +135,10 @@ def _without_prefixes(value: str) -> str:
 
 
 def _network(value: str) -> Slip | None:
-    if (found := _RANGE.fullmatch(value)) and _is_address(found["first"]) and _is_address(found["last"]):
+    if (found := _RANGE.fullmatch(value)) and is_address(found["first"]) and is_address(found["last"]):
         return Slip("is a range of addresses", advice="write each address: certificates contain single addresses")
     address, slash, _ = value.partition("/")
-    if not slash or not _is_address(address):
+    if not slash or not is_address(address):
         return None
     try:
         network = ipaddress.ip_network(value, strict=False)

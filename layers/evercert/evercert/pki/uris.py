@@ -12,7 +12,7 @@ _UNRESERVED, _SUB_DELIMS = r"A-Za-z0-9._~\-", r"!$&'()*+,;="
 _ESCAPED = r"%[0-9A-Fa-f]{2}"
 _PCHAR = rf"(?:[{_UNRESERVED}{_SUB_DELIMS}:@]|{_ESCAPED})"
 _HOST = rf"(?P<host>\[[0-9A-Fa-f:.]+\]|[{_UNRESERVED}{_SUB_DELIMS}]+)"  # a DNS name or an address: no escapes
-_AUTHORITY = rf"(?:(?:[{_UNRESERVED}{_SUB_DELIMS}:]|{_ESCAPED})*@)?{_HOST}(?::[0-9]*)?"
+_AUTHORITY = rf"(?:(?P<user>(?:[{_UNRESERVED}{_SUB_DELIMS}:]|{_ESCAPED})*)@)?{_HOST}(?::[0-9]*)?"
 _URI = re.compile(
     rf"[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?:/{_PCHAR}*)*|/?{_PCHAR}+(?:/{_PCHAR}*)*)"
     rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
@@ -26,6 +26,8 @@ def checked(value: str) -> str:
     found = _URI.fullmatch(value)
     if found is None or not _is_host(found["host"]):
         raise ValueError(f"{value!r} is not a URI with a scheme, such as spiffe://example.org/web")
+    if ":" in (found["user"] or ""):
+        raise ValueError("a URI with a password would be published in the certificate: remove user name and password")
     if value.lower().startswith(SPIFFE) and (why := _spiffe_problem(value)) is not None:
         raise ValueError(f"{value!r} is not a SPIFFE id: {why}")
     return value

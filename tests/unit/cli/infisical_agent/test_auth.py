@@ -117,6 +117,12 @@ def test_removal_has_no_effect_without_a_file(where):
     assert any("has no effect: the client secret is not from a file" in note.message for note in found.notes)
 
 
+def test_empty_file_is_not_a_removed_one():
+    found = accepted(removing("/secret"), host({"/secret": "\n"}))
+    assert found.login.stored is None
+    assert any("the file is empty" in problem.message for problem in found.absent)
+
+
 def test_removed_file_is_replaced_by_the_stored_secret():
     first = accepted(removing("/secret"), host({"/secret": SECRET}))
     again = accepted(removing("/secret"))

@@ -155,6 +155,10 @@ class EffectiveRequest:
             yield f"keyAlgorithm: unsupported {self.key_algorithm}: no CA of this authority signs it"
         yield from self._unusable_names()
 
+    def _common_name_problem(self) -> str | None:
+        """Return why the common name was meant as a host: it is the only name, and clients find none."""
+        return next(filter(None, map(common_name.problem, self.subject.get("common_name", ()))), None)
+
     def _unusable_names(self) -> Iterator[str]:
         if (why := uris.conflict([name.value for name in self.names if name.kind == "uri"])) is not None:
             yield f"altNames: {why}"
@@ -163,6 +167,8 @@ class EffectiveRequest:
                 "altNames: a certificate for servers needs an alternative name, because clients ignore the common name"
                 " (RFC 9525); send altNames, or a host as commonName"
             )
+        elif not self.names and (why := self._common_name_problem()):
+            yield f"commonName: {why}"
         elif not self.names and "common_name" not in self.subject:
             yield "altNames: give at least one name, or a commonName"
 

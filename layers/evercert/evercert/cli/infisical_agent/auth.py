@@ -131,8 +131,8 @@ class Auth:
         absent = self._gathered.absent
         if not (self._config.get(REMOVE) and isinstance(written, str) and looks_like_a_path(written)):
             return Login(None)
-        if not any(problem.path == place for problem in absent):
-            return Login(None)
+        if not any(problem.path == place and problem.message.endswith("on this host") for problem in absent):
+            return Login(None)  # the file is there, but empty or unreadable
         absent[:] = [problem for problem in absent if problem.path != place]
         name = self._credential_name("universal-auth", client)
         self._note(f"client-secret: the file is gone, as {REMOVE} requests; secret {name} is used", *place)

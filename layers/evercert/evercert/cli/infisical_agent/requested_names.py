@@ -13,7 +13,7 @@ from typing import Any
 
 from evercert.cli.infisical_agent.entries import Notes
 from evercert.documents.document import Path
-from evercert.pki import name_slips
+from evercert.pki import embedded_hosts, name_slips
 from evercert.pki.common_name import LONGEST, checked, host_of
 from evercert.pki.identifiers import Identifier, parse
 from evercert.schema import printable
@@ -95,7 +95,7 @@ def _alternative(text: str) -> Correction:
     if _identifier(text) is not None:
         return text, None
     slip = name_slips.find(text)
-    if slip is not None and text.startswith("*.") and name_slips.is_name(text[2:]):
+    if slip is not None and text.startswith("*.") and embedded_hosts.is_name(text[2:]):
         return None, f"{printable(text, 60)} is left out: it {slip.why.partition(':')[0]}"
     if slip is not None and len(slip.meant) == 1 and _URI.fullmatch(text):
         return slip.meant[0], _corrected(text, slip.why, slip.meant)
