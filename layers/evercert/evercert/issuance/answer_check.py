@@ -64,7 +64,7 @@ def check(record: Record, pending: Pending, issued: Issued, now: datetime) -> Ve
 
 
 def ran_out(record: Record, pending: Pending, issued: Issued, now: datetime) -> bool:
-    """Whether the certificate matched until it expired."""
+    """Return whether the certificate matched its request until it expired."""
     end = issued.chain.leaf.not_valid_after_utc
     return end <= now and not check(record, pending, issued, end - timedelta(seconds=1)).mismatches
 

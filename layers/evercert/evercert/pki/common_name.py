@@ -62,7 +62,7 @@ def problem(value: str) -> str | None:
 
 
 def misfits(found: Sequence[str], requested: str | None, names: Sequence[Identifier]) -> list[str]:
-    """List what is wrong with the common names of an answer: absent or equal is right.
+    """Return the mismatches of the common name of an answer; it must be absent or equal to the requested one.
 
     Without a requested one, a CA may repeat a requested name, cut to 64 characters.
     """

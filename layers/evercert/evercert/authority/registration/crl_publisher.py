@@ -59,7 +59,7 @@ class CrlPublisher:
     def publish_revoked(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
         """Publish a CRL with these entries, unless the current one has them.
 
-        In a burst of revocations one publisher builds a list and the others wait for it: it has most of their entries.
+        In a burst of revocations one publisher builds the CRL. The others wait, and most find their entries in it.
         """
         for _ in range(POLLS):
             now = self._clock()

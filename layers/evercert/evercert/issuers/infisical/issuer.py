@@ -124,7 +124,7 @@ class Infisical:
         return next((known for known in get_args(KeyAlgorithm) if known == default), None)
 
     def check_login(self) -> None:
-        """Log in and out, without a look at the profile."""
+        """Log in and revoke the token; the profile is not read."""
         self._session.check_login()
 
     def reach(self) -> None:
