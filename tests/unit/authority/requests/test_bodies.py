@@ -158,6 +158,7 @@ LONG = ".".join(["a" * 61] * 4) + ".example"
         ({"domainComponents": ["example,com"]}, ("domainComponents", 0), "one label"),
         ({"domainComponents": ["a"] * 51}, ("domainComponents",), "at most 50"),
         ({"domainComponents": ["a" * 63] * 5}, ("domainComponents",), "at most 253"),
+        ({"altNames": [{"type": "dns_name", "value": "uri:https://a.example/"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "10.0.1"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "2001:db8::1::"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "a.*.example.com"}]}, ("altNames", 0, "value"), "a wildcard is the whole first label"),
@@ -305,6 +306,13 @@ def test_issue_canonicalizes_names(kind, value, canonical):
         ("dns_name", "10.0.0.1", "ip:10.0.0.1"),
         ("dns_name", "2001:DB8::1", "ip:2001:db8::1"),
         ("DNS", "10.0.0.1", "ip:10.0.0.1"),
+        ("dns_name", "a@example.com", "email:a@example.com"),
+        ("dns_name", "spiffe://example.com/a", "uri:spiffe://example.com/a"),
+        ("dnsName", "a.example", "dns:a.example"),
+        ("dns-name", "a.example", "dns:a.example"),
+        ("ipAddress", "10.0.0.1", "ip:10.0.0.1"),
+        ("rfc822_name", "a@example.com", "email:a@example.com"),
+        ("URL", "https://example.com/a", "uri:https://example.com/a"),
     ],
 )
 def test_issue_accepts_types_of_infisical_clients(kind: str, value: str, expected: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, cast
 
@@ -21,6 +21,7 @@ from evercert.authority.requests.requested_fields import (
 )
 from evercert.origins import LONGEST_DNS_NAME
 from evercert.pki.attributes import CommonName, Country, DomainComponent, SignatureAlgorithm, Text64, Text128
+from evercert.pki.identifiers import KINDS as PREFIXES
 from evercert.pki.identifiers import Identifier, Kind, parse
 
 _LONGEST_TTL = 32  # characters
@@ -40,7 +41,13 @@ _UNITS = {
     "months month mo": 30 * 86_400,
     "years year yrs yr y": 365 * 86_400,
 }
-_ALT_NAME_TYPES = {"dns": "dns_name", "ip": "ip_address"}
+# Other words for the types, as Infisical's examples, RFC 5280 and other clients write them, in any case.
+_ALT_NAME_TYPES = {
+    **dict.fromkeys(("dns", "dnsname", "dns-name"), "dns_name"),
+    **dict.fromkeys(("ip", "ipaddress", "ip-address"), "ip_address"),
+    **dict.fromkeys(("rfc822name", "rfc822_name"), "email"),
+    "url": "uri",
+}
 _SECONDS = {"": 0.001} | {word: seconds for words, seconds in _UNITS.items() for word in words.split()}
 
 
@@ -115,17 +122,14 @@ def _alt_name_type(value: object) -> object:
 
 
 def _kind(type_name: str, value: str) -> Kind | None:
-    """Return the kind of a name; the Infisical agent sends every name as a DNS name, addresses included."""
+    """Return the kind of a name; the Infisical agent sends every name as a DNS name, addresses and URIs included."""
     kind = KINDS.get(type_name)
-    return "ip" if kind == "dns" and _is_ip(value) else kind
-
-
-def _is_ip(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
+    if kind != "dns" or not (":" in value or "@" in value or value[:1].isdigit()):
+        return kind
+    with suppress(ValueError):
+        found = parse(value)
+        return found.kind if value.partition(":")[0].lower() not in PREFIXES else kind
+    return kind
 
 
 class AltName(Body):
