@@ -144,7 +144,9 @@ def test_checked_refuses_text_around_a_host(text: str) -> None:
     assert common_name.problem(text)
 
 
-@pytest.mark.parametrize("text", ["@HOST@", "#{host}", "[% host %]", "((host))"])
+@pytest.mark.parametrize(
+    "text", ["@HOST@", "#{host}", "[% host %]", "((host))", "__HOST__", "CHANGE_ME.example.com", "YOUR_DOMAIN"]
+)
 def test_checked_refuses_placeholders(text: str) -> None:
     with pytest.raises(ValueError, match="was the document rendered"):
         common_name.checked(text)

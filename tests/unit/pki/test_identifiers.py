@@ -241,3 +241,16 @@ def test_identifier_field_is_text():
     assert adapter.dump_python(Identifier("dns", "a.example"), mode="json") == "dns:a.example"
     with pytest.raises(ValidationError, match="a name must be text"):
         adapter.validate_python(443)
+
+
+@pytest.mark.parametrize(
+    "text", ["__HOST__", "__HOST__.example.com", "dns:CHANGE_ME.example.com", "CHANGEME", "YOUR_DOMAIN"]
+)
+def test_placeholder_that_is_a_dns_name_is_refused(text):
+    with pytest.raises(ValueError, match="has a placeholder; was the document rendered"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["_dmarc.example.com", "a__b.example.com", "change-me.example.com"])
+def test_usual_underscores_are_accepted(text):
+    assert parse(text).value == text

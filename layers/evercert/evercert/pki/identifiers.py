@@ -19,6 +19,7 @@ Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _NOUNS: dict[Kind, str] = {"dns": "a DNS name", "ip": "an IP address", "uri": "a URI", "email": "an e-mail address"}
+_PLACEHOLDER = re.compile(r"__[A-Z_]+__|CHANGE_?ME|YOUR_[A-Z]")  # valid in a DNS name, and never meant
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
 
 
@@ -53,6 +54,8 @@ def parse(text: str) -> Identifier:
     kind, separator, value = text.partition(":")
     if not (separator and kind in KINDS):
         kind, value = _guess(text), text
+    if kind == "dns" and _PLACEHOLDER.search(value):
+        raise ValueError(f"{printable(repr(value), 100)} has a placeholder; was the document rendered?")
     try:
         return _canonical(kind, value)
     except ValueError:
