@@ -186,10 +186,12 @@ def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, p
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     found, leaf = [], chain.leaf
-    if not _has_names(chain, attributes) or _strange_names(chain):
+    strange = _strange_names(chain)
+    if not _has_names(chain, attributes) or strange:
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
-        found.append(f"its names are {got}; requested were {asked}")
+        others = " and a name of another kind" if strange else ""
+        found.append(f"its names are {got}{others}; requested were {asked}")
     found += common_name.misfits(
         values(chain.fields.subject_der, COMMON_NAME), attributes.common_name, attributes.identifiers
     )

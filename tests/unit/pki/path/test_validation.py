@@ -269,7 +269,7 @@ def test_validate_needs_the_certificate_that_it_cannot_parse() -> None:
     broken = patched(ISSUING, ROOT, bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d0f"))
     (text,) = texts(judged(last, low, broken, ROOT))
     assert "'CN=Low'" in text
-    assert "another one cannot be parsed" in text
+    assert "that of 'CN=Issuing' is missing; another one cannot be parsed" in text
 
 
 def with_algorithm(encoded: bytes, old: bytes, new: bytes) -> bytes:

@@ -9,6 +9,7 @@ from functools import partial
 
 from cryptography import x509
 
+from evercert.pki.distinguished_names import printed
 from evercert.pki.path.builder import MAX_CERTIFICATES, MAX_SIGNATURES, Candidate, PathBuilder
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.name_constraints import NameConstraints
@@ -144,10 +145,11 @@ class _Validation:
             return f"no path to a root within {MAX_CERTIFICATES} certificates and {MAX_SIGNATURES} verified signatures"
         if self.builder.anchors is not None:
             return "none of the trusted certificates issued it"
+        missing = f"no certificate of the chain issued it: that of {printed(top.issuer_der)!r} is missing"
         if self.unreadable:  # it may be the missing one
-            return f"no certificate of the chain issued it; another one cannot be parsed: {self.unreadable[0]}"
+            return f"{missing}; another one cannot be parsed: {self.unreadable[0]}"
         if top is self.leaf and self.builder.pool:
-            return "no certificate of the chain issued it"
+            return missing
         own_key = top.authority_key is None or top.authority_key.key_id in (None, top.subject_key)
         return "its signature is invalid" if top.self_issued and own_key else None
 
