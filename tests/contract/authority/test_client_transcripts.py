@@ -181,14 +181,19 @@ def replay(stage: Stage, transcript: dict[str, Any]) -> int:
     return made
 
 
-@pytest.mark.parametrize("server", [authority, double], ids=["authority", "double"])
-@pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.stem)
+def cases() -> Iterator[Any]:
+    """Yield each server with each transcript; the double refuses what Infisical refuses, so `only` leaves it out."""
+    for name, server in (("authority", authority), ("double", double)):
+        for file in TRANSCRIPTS:
+            if yaml.safe_load(file.read_text()).get("only", name) == name:
+                yield pytest.param(server, file, id=f"{name}-{file.stem}")
+
+
+@pytest.mark.parametrize(("server", "file"), list(cases()))
 def test_server_answers_what_the_client_reads(server: Any, file: Path) -> None:
     transcript = yaml.safe_load(file.read_text())
     clock = HandClock(datetime.now(UTC).replace(microsecond=0))  # STS compares signatures with the time
     with server(clock) as stage:
-        if transcript.get("only", stage.name) != stage.name:
-            pytest.skip(f"{transcript['client']}: the double behaves as Infisical, which refuses this")
         assert replay(stage, transcript) >= 2
 
 
