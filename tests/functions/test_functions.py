@@ -72,7 +72,7 @@ def test_checker_stops_before_its_timeout(world: World, function, capsys) -> Non
     assert (tick["sent"], tick["left"]) == (0, 1)
 
 
-def test_issuer_issues_one_message_and_returns_the_unreadable_one(world: World, function, context, capsys) -> None:
+def test_issuer_issues_one_message_and_returns_the_other(world: World, function, context, capsys) -> None:
     want(world)
     answer = function("issuer").handler(event("issue.json"), context)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da"}]}

@@ -172,7 +172,7 @@ def shown(stack: Stack, name: str) -> dict[str, Any]:
     return json.loads(stack.evercert("show", name, "--json").stdout)
 
 
-def test_renew_selects_many_soonest_expiry_first_and_spreads_them(stack: Stack, own) -> None:
+def test_renew_selects_soonest_expiry_first_and_spreads_them(stack: Stack, own) -> None:
     late, soon, soonest = names(3)
     issuer = own(late, soon, soonest)
     one_line(stack.evercert("renew", "--issuer", issuer), 2, "Cannot ask for confirmation", "--yes")

@@ -82,7 +82,7 @@ def test_failure_names_a_fix_that_works(stack: Stack, tmp_path: Path, name: str)
     assert_pair(stack.secret(name))
 
 
-def test_unparsable_item_is_rejected_once_without_effect_on_others(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_unparsable_item_is_rejected_without_effect_on_others(stack: Stack, tmp_path: Path, name: str) -> None:
     broken = f"broken-{name}"
     received = stack.subscribe(certificate=[broken])
     due = to_text(datetime.now(UTC) - timedelta(hours=1))

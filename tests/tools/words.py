@@ -20,7 +20,7 @@ WORD = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(SETTINGS['refused'])})(?![A-Za-z]
 STARTS = re.compile(rf"""\s*["']{{3}}(?:{"|".join(SETTINGS["docstring-starts"])}) """)
 ALLOWED = re.compile(rf"""\s*["']{{3}}(?:{"|".join(SETTINGS["docstring-starts-allowed"])})\b""")
 TEST = re.compile(r"^\s*(?:async )?def (test_\w+)")
-LONGEST_TEST_NAME = 70
+LONGEST_TEST_NAME = 60
 
 
 def problems(name: str, text: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ EvercertError
 │   └── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
 ├── Unavailable      throttled, timed out or 5xx                  → record, announce, retry with back-off
 │   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
-│   │   └── RanOut   the certificate expired before it was read   → request a new one at once
+│   │   └── ExpiredUnread  expired before it was read            → request a new one at once
 │   ├── Busy         one resource is locked, the service is up    → retry; the service's breaker stays closed
 │   ├── Gone         the destination's resource was deleted       → deliver as for the first time
 │   └── AnswerLost   the request may have succeeded               → look for its result before sending it again
@@ -67,7 +67,7 @@ class GaveUp(Unavailable):
     abandons = True
 
 
-class RanOut(GaveUp):
+class ExpiredUnread(GaveUp):
     """A certificate that an earlier run requested expired before this run could read it."""
 
 

@@ -11,7 +11,7 @@ from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers import ISSUERS
 from evercert.pki.algorithms import ALGORITHMS
-from evercert.pki.certificate import misfits
+from evercert.pki.certificate import mismatches
 from evercert.pki.keys import PrivateKey
 from evercert.registry import Registry
 from tests.doubles.enrollment import Enrollment, enrolled
@@ -73,7 +73,7 @@ def test_issuer_issues_matching_certificate(
         return
     answer = issuer.issue_with(request, key) if isinstance(issuer, SelfIssuer) else issuer.issue(request)
     assert isinstance(answer, Issued)
-    assert misfits(answer.chain, wanted.attributes, key.public_bytes()) == []
+    assert mismatches(answer.chain, wanted.attributes, key.public_bytes()) == []
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))

@@ -169,7 +169,7 @@ ROLE = "arn:aws:iam::{}:role/r"
         ({"role": ROLE.format("000000000042")}, False),
     ],
 )
-def test_secret_of_the_same_name_elsewhere_is_another_destination(settings: dict[str, str], expected: bool) -> None:
+def test_secret_of_the_same_name_elsewhere_is_another(settings: dict[str, str], expected: bool) -> None:
     found = adoption.find(connection(Account()), "web", "team/tls")
     destination = Component.model_validate({"type": "secrets-manager", "secret": "team/tls", **settings})
     wanted = spec("web").model_copy(update={"destinations": (destination,)})

@@ -132,7 +132,7 @@ def test_unreachable_issuer_is_another_message(agent, server, fault):
     assert agent.stored == agent.secret
 
 
-def test_first_credential_is_stored_although_the_issuer_is_offline(agent, server, capsys):
+def test_first_credential_is_stored_if_the_issuer_is_offline(agent, server, capsys):
     """Nothing that works is replaced, and the operator may have no route to the issuer."""
     server.switches.fault("status", "login", times=None)
     agent.store(agent.secret)

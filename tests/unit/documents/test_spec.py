@@ -16,7 +16,7 @@ from evercert.contracts.issuer import Request
 from evercert.documents.lifecycle import Lifecycle, RenewBefore
 from evercert.documents.spec import Attributes, Component, Spec
 from evercert.issuers.self_signed import SelfSigned
-from evercert.pki.certificate import misfits
+from evercert.pki.certificate import mismatches
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import PrivateKey
 from evercert.pki.usages import key_usage
@@ -285,15 +285,15 @@ def test_spec_with_a_csr_needs_nothing_else():
     assert [str(name) for name in wanted.attributes.identifiers] == ["dns:example.com", "dns:www.example.com"]
     assert wanted.attributes.key_usages == ("digital_signature",)
     assert wanted.attributes.extended_key_usages == ("client_auth",)
-    assert misfits_of(wanted) == []
+    assert mismatches_of(wanted) == []
 
 
-def misfits_of(wanted):
+def mismatches_of(wanted):
     """The certificate that is issued for the CSR matches the spec."""
     name = "web"
     request = Request(name, wanted, wanted.csr, 1, "t", datetime(2026, 1, 15, tzinfo=UTC))
     chain = SelfSigned(SelfSigned.Settings()).issue_with(request, KEY).chain
-    return misfits(chain, wanted.attributes, KEY.public_bytes())
+    return mismatches(chain, wanted.attributes, KEY.public_bytes())
 
 
 @pytest.mark.parametrize(

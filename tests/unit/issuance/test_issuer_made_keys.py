@@ -232,12 +232,12 @@ def test_status_check_finds_successor(bench: Bench, maker: Maker) -> None:
     assert [outcome.type for outcome in bench.announcer.announced] == ["certificate.issued", "certificate.renewed"]
 
 
-def test_foreign_misfit_is_not_revoked(bench: Bench, maker: Maker) -> None:
+def test_foreign_mismatch_is_not_revoked(bench: Bench, maker: Maker) -> None:
     maker.other_key = True
     bench.want(followed())
     assert bench.run() == "certificate.failed"
     assert maker.revoked == []
-    assert "left as is: it was issued elsewhere" in bench.record().last_error.message
+    assert "not revoked: it was issued elsewhere" in bench.record().last_error.message
 
 
 def test_edit_does_not_revoke_followed_certificate(bench: Bench, maker: Maker) -> None:

@@ -45,7 +45,7 @@ def test_failure_is_stored_announced_and_retried(
 
 
 @pytest.mark.parametrize("step", ["wrong-key", "wrong-name", "expired"])
-def test_misfit_is_revoked_and_old_certificate_remains(bench: Bench, ca: ScriptedCA, step: str) -> None:
+def test_mismatch_is_revoked_and_old_certificate_remains(bench: Bench, ca: ScriptedCA, step: str) -> None:
     bench.want(spec())
     bench.run()
     held = bench.destinations.known["here"].bundle
@@ -153,7 +153,7 @@ def test_failed_cancellation_delays_nothing(bench: Bench, ca: ScriptedCA) -> Non
     assert "revoking or cancelling failed: no answer" in bench.announcer.announced[-1].data["gave_up"]
 
 
-def test_failed_revocation_hides_no_misfit(bench: Bench, ca: ScriptedCA) -> None:
+def test_failed_revocation_hides_no_mismatch(bench: Bench, ca: ScriptedCA) -> None:
     ca.script = ["wrong-name"]
     bench.issuers.known["main"] = OpenIssuer(Stubborn(ca), "stubborn")
     bench.want(spec())

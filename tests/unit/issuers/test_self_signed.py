@@ -15,7 +15,7 @@ from evercert.documents.spec import Spec
 from evercert.issuers import ISSUERS
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.algorithms import ALGORITHMS
-from evercert.pki.certificate import misfits
+from evercert.pki.certificate import mismatches
 from evercert.pki.keys import PrivateKey
 from evercert.pki.usages import OIDS, key_usages_of
 
@@ -146,7 +146,7 @@ def test_certificate_is_signed_by_its_own_key(algorithm):
 )
 def test_certificate_matches_the_request(attributes):
     spec, private_key, chain = issue(**attributes)
-    assert misfits(chain, spec.attributes, private_key.public_bytes()) == []
+    assert mismatches(chain, spec.attributes, private_key.public_bytes()) == []
     ttl = spec.attributes.ttl or timedelta(days=90)
     assert_is_leaf(chain.leaf, [name.general_name() for name in spec.attributes.identifiers], ttl)
 
@@ -224,7 +224,7 @@ WHOLE = {
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_subject_fields_are_ordered_widest_first(algorithm):
     spec, private_key, chain = issue(algorithm=algorithm, **WHOLE)
-    assert misfits(chain, spec.attributes, private_key.public_bytes()) == []
+    assert mismatches(chain, spec.attributes, private_key.public_bytes()) == []
     assert chain.leaf.issuer == chain.leaf.subject
     assert [attribute.rfc4514_string() for attribute in chain.leaf.subject] == [
         "DC=com", "DC=example", "C=DE", "ST=Hessen", "L=Frankfurt", "2.5.4.17=60311", "STREET=Mainkai 1",
@@ -249,7 +249,7 @@ def test_subject_without_common_name_is_also_the_issuer():
 def test_certificate_has_only_requested_usages(algorithm, usages, purposes):
     wanted = {"common-name": "a.example", "key-usages": usages, "extended-key-usages": purposes}
     spec, private_key, chain = issue(algorithm=algorithm, **wanted)
-    assert misfits(chain, spec.attributes, private_key.public_bytes()) == []
+    assert mismatches(chain, spec.attributes, private_key.public_bytes()) == []
     usage = chain.leaf.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical
     assert set(key_usages_of(usage.value)) == {word.replace("-", "_") for word in usages}

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from evercert.documents.spec import Attributes
-from evercert.pki.certificate import Chain, load, misfits, to_pem
+from evercert.pki.certificate import Chain, load, mismatches, to_pem
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import public_bytes
 
@@ -69,7 +69,7 @@ PUBLIC_KEY = public_bytes(key("www.example.com").public_key())
 
 
 def fit(*certificates, asked=ASKED, public_key=PUBLIC_KEY):
-    return misfits(Chain(certificates), asked, public_key)
+    return mismatches(Chain(certificates), asked, public_key)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def fit(*certificates, asked=ASKED, public_key=PUBLIC_KEY):
         pytest.param((leaf(ends=NOW + timedelta(days=7)), ISSUING), id="a shorter life than was asked for"),
     ],
 )
-def test_misfits_accept_the_requested_certificate(certificates):
+def test_mismatches_accept_the_requested_certificate(certificates):
     assert fit(*certificates) == []
 
 
@@ -114,7 +114,7 @@ def test_misfits_accept_the_requested_certificate(certificates):
         ),
     ],
 )
-def test_misfits_report_each_difference(wrong, told):
+def test_mismatches_report_each_difference(wrong, told):
     assert fit(wrong, ISSUING) == [told]
 
 
@@ -151,7 +151,7 @@ def asking(**more):
         ),
     ],
 )
-def test_misfits_report_missing_usages(asked, answered, told):
+def test_mismatches_report_missing_usages(asked, answered, told):
     assert fit(answered, ISSUING, asked=asking(**asked)) == [told]
 
 
@@ -183,7 +183,7 @@ def test_misfits_report_missing_usages(asked, answered, told):
         ),
     ],
 )
-def test_misfits_accept_requested_usages(asked, answered):
+def test_mismatches_accept_requested_usages(asked, answered):
     assert fit(answered, ISSUING, asked=asking(**asked)) == []
 
 
@@ -195,7 +195,7 @@ def test_misfits_accept_requested_usages(asked, answered):
         ("RSA-SHA256", []),
     ],
 )
-def test_misfits_leave_the_signature_to_the_key_of_the_ca(asked, told):
+def test_mismatches_leave_the_signature_to_the_key_of_the_ca(asked, told):
     assert fit(leaf(), ISSUING, asked=asking(**{"signature-algorithm": asked})) == told
 
 
@@ -233,7 +233,7 @@ MUSTER = ((DC, "com"), (DC, "example"), (ORG, "Muster GmbH"), (OU, "Web"))
         pytest.param((*MUSTER, (NameOID.COUNTRY_NAME, "DE")), id="with more than was asked for"),
     ],
 )
-def test_misfits_accept_the_requested_subject(parts):
+def test_mismatches_accept_the_requested_subject(parts):
     assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == []
 
 
@@ -247,34 +247,34 @@ def test_misfits_accept_the_requested_subject(parts):
         pytest.param((MUSTER[1], MUSTER[0], *MUSTER[2:]), "domain-components", id="the wrong way round"),
     ],
 )
-def test_misfits_report_a_different_subject(parts, wrong):
+def test_mismatches_report_a_different_subject(parts, wrong):
     told = f"its subject does not have the requested {wrong}"
     assert fit(named(*parts), ISSUING, asked=asking(**SUBJECT)) == [told]
 
 
-def test_misfits_report_another_key():
+def test_mismatches_report_another_key():
     assert fit(leaf(), ISSUING, public_key=public_bytes(key("Root").public_key())) == ["it is for another public key"]
 
 
-def test_misfits_report_missing_alternative_names():
+def test_mismatches_report_missing_alternative_names():
     bare = certificate("www.example.com", "Issuing", usage(digital_signature=True))
     assert fit(bare) == ["its names are none; requested were dns:www.example.com, ip:192.0.2.10"]
 
 
-def test_misfits_report_unsupported_name_kinds():
+def test_mismatches_report_unsupported_name_kinds():
     names = [parse(text).general_name() for text in ("dns:www.example.com", "ip:192.0.2.10")]
     strange = leaf(x509.SubjectAlternativeName([*names, x509.DirectoryName(name("Admin"))]))
     assert [problem for problem in fit(strange) if "names" in problem] == fit(strange) != []
 
 
-def test_misfits_report_names_that_cryptography_cannot_parse():
+def test_mismatches_report_names_that_cryptography_cannot_parse():
     x400 = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3023000"))
     assert "its names are none and a name of another kind; requested were" in "; ".join(
         fit(certificate("www.example.com", "Issuing", x400), ISSUING)
     )
 
 
-def test_misfits_ignore_case_of_email_hosts():
+def test_mismatches_ignore_case_of_email_hosts():
     """RFC 5280 §7.5."""
     asked = Attributes.model_validate({"alt-names": ["ops@example.com", "www.example.com"]})
     answered = leaf(x509.SubjectAlternativeName([x509.RFC822Name("ops@EXAMPLE.com"), x509.DNSName("www.example.com")]))
@@ -289,12 +289,12 @@ def test_load_refuses_unparsable_names():
         load(to_pem([garbage]))
 
 
-def test_misfits_report_all_differences():
+def test_mismatches_report_all_differences():
     wrong = certificate("www.example.com", "Issuing", usage(), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]))
     assert len(fit(wrong, ROOT, public_key=b"another")) == 4
 
 
-def test_misfits_show_no_control_characters():
+def test_mismatches_show_no_control_characters():
     hostile = leaf(x509.SubjectAlternativeName([x509.DNSName("a\x1b[2J\nb")]))
     assert all(problem.isprintable() for problem in fit(hostile, ISSUING))
 
@@ -389,12 +389,12 @@ def test_load_refuses_other_versions_by_name(version):
         load(f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")
 
 
-def test_misfits_name_another_common_name():
+def test_mismatches_name_another_common_name():
     asked = Attributes.model_validate({"alt-names": ["www.example.com", "ip:192.0.2.10"], "common-name": "192.0.2.10"})
     assert fit(leaf(), ISSUING, asked=asked) == ["its common name is 'www.example.com'; requested was 192.0.2.10"]
 
 
-def test_misfits_need_the_common_name_as_a_name_of_servers_only():
+def test_mismatches_need_the_common_name_as_a_server_name_only():
     asked = Attributes.model_validate({"common-name": "www.example.com", "extended-key-usages": ["client_auth"]})
     client = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.2")])
     bare = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17.9"), b"\5\0")

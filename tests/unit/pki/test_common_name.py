@@ -1,4 +1,4 @@
-"""Tests of the rule for the common name: hosts, slips that look like hosts, other text, answers."""
+"""Tests of the rule for the common name: hosts, mistakes that look like hosts, other text, answers."""
 
 import pytest
 
@@ -92,7 +92,7 @@ def test_checked_keeps_other_text(value):
         ("a" * 50 + ".example.com.invalid", "write a longer host in alt-names"),
     ],
 )
-def test_checked_refuses_slips(value, why):
+def test_checked_refuses_mistakes(value, why):
     with pytest.raises(ValueError) as caught:
         common_name.checked(value)
     assert why in str(caught.value)
@@ -112,7 +112,7 @@ NAMES = [parse("a.example.com"), parse("b.example.com")]
     ],
 )  # fmt: skip
 def test_answer_has_the_requested_common_name_or_none(found, requested):
-    assert common_name.misfits(found, requested, NAMES) == []
+    assert common_name.mismatches(found, requested, NAMES) == []
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_answer_has_the_requested_common_name_or_none(found, requested):
     ],
 )  # fmt: skip
 def test_answer_has_no_other_common_name(found, requested):
-    (problem,) = common_name.misfits(found, requested, NAMES)
+    (problem,) = common_name.mismatches(found, requested, NAMES)
     assert "common name" in problem and problem.isprintable() and len(problem) < 200
 
 

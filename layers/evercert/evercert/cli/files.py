@@ -17,7 +17,7 @@ from evercert.documents.secret_reference import Credential, CredentialFile
 from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
 from evercert.operations.apply import ApplyInput
-from evercert.pki import csr_parser, name_slips
+from evercert.pki import csr_parser, name_mistakes
 from evercert.pki.usages import OCSP_SIGNING_NOTE
 from evercert.schema import printable
 
@@ -204,5 +204,5 @@ def _urls(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:  # noqa: AN
     """Yield web addresses among the alternative names, which are valid but seldom meant: path, text, host."""
     written = data[path[0]][path[1]].get("attributes") or {}
     for index, text in enumerate(written.get("alt-names") or ()):
-        if text.lower().startswith(("https://", "http://")) and (slip := name_slips.find(text)) and slip.meant:
-            yield (*path, "attributes", "alt-names", index), text, slip.meant[0]
+        if text.lower().startswith(("https://", "http://")) and (mistake := name_mistakes.find(text)) and mistake.meant:
+            yield (*path, "attributes", "alt-names", index), text, mistake.meant[0]

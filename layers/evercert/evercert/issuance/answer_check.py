@@ -1,4 +1,7 @@
-"""The check of an issuer's answer: the certificate against its request, and the chain by RFC 5280."""
+"""The check of an issuer's answer: the certificate against its request, and the chain by RFC 5280.
+
+A mismatch is a difference between a certificate and its request; a fault is a broken rule of a certification path.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from evercert.contracts.issuer import Issued
 from evercert.contracts.record import WAITS_FOR_CHAIN, Pending, Record
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import algorithm_of
-from evercert.pki.certificate import Chain, misfits
+from evercert.pki.certificate import Chain, mismatches
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.pki.path.validation import validate
@@ -39,8 +42,8 @@ class UnusableChain(Misconfigured):
 class Verdict:
     """The result of the check.
 
-    `chain` is in order, without certificates that lead nowhere. `mismatches` need another certificate, `chain_faults`
-    another chain.
+    `chain` is in order, without certificates that belong to no path. `mismatches`, with the faults of the leaf itself,
+    need another certificate; `chain_faults` need another chain.
     """
 
     chain: Chain
@@ -63,7 +66,7 @@ def check(record: Record, pending: Pending, issued: Issued, now: datetime) -> Ve
     return Verdict(Chain(path.certificates), mismatches, faults)
 
 
-def ran_out(record: Record, pending: Pending, issued: Issued, now: datetime) -> bool:
+def expired_unread(record: Record, pending: Pending, issued: Issued, now: datetime) -> bool:
     """Return whether the certificate matched its request until it expired."""
     end = issued.chain.leaf.not_valid_after_utc
     return end <= now and not check(record, pending, issued, end - timedelta(seconds=1)).mismatches
@@ -78,7 +81,7 @@ def find_mismatches(record: Record, pending: Pending, issued: Issued) -> list[st
         public_key = issued.private_key.public_bytes()
     else:
         return ["it has no usable private key"]
-    found = misfits(issued.chain, attributes, public_key, profiled=issued.profiled)
+    found = mismatches(issued.chain, attributes, public_key, profiled=issued.profiled)
     wanted = record.spec.private_key.known
     if pending.csr is None and attributes is not None and wanted not in (None, algorithm_of(issued.chain.public_key)):
         found.append(f"its key is not {wanted}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
-from evercert.errors import EvercertError, Mismatch, RanOut, Rejected, Unavailable
+from evercert.errors import EvercertError, ExpiredUnread, Mismatch, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.delivery import Result, next_slot
 from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered
@@ -211,7 +211,7 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
         return attempt.now + min(REJECTED_FOR * (1 << min(attempt.record.failures, MAX_DOUBLINGS)), LONGEST_MISMATCH)
     if error.stops:
         return attempt.now + REJECTED_FOR
-    if isinstance(error, RanOut) and not attempt.record.failures:
+    if isinstance(error, ExpiredUnread) and not attempt.record.failures:
         return attempt.now
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
     if not isinstance(error, Unavailable):

@@ -23,8 +23,8 @@ from evercert.contracts.issuer import (
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import GaveUp, Misconfigured, Mismatch, NotYet, RanOut, Rejected, SealBroken, Unavailable
-from evercert.issuance.answer_check import UnusableChain, check, ran_out
+from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, NotYet, Rejected, SealBroken, Unavailable
+from evercert.issuance.answer_check import UnusableChain, check, expired_unread
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.certificate import Chain
@@ -82,7 +82,7 @@ class Obtainer:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
         `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline,
-        RanOut, Mismatch for a certificate that does not match the request, and UnusableChain.
+        ExpiredUnread, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
         request = _build_request(record, pending, now, again=again)
@@ -119,13 +119,13 @@ class Obtainer:
         """
         superseded = f"revision {pending.revision} ({pending.reason})"
         if (why := _reason_to_keep(record, pending)) is not None:
-            return f"{superseded}: left as is: {why}"
+            return f"{superseded}: not revoked: {why}"
         former = self._former_issuer(pending, opened)
         if former is None:
-            return f"{superseded}: left as is: issuer {pending.issuer} was changed or deleted since the request"
+            return f"{superseded}: not revoked: issuer {pending.issuer} was changed or deleted since the request"
         undo = self._undo(record, pending, former)
         if undo is None:
-            return f"{superseded}: left as is: its issuer can neither revoke nor cancel it"
+            return f"{superseded}: not revoked: its issuer can neither revoke nor cancel it"
         service = f"issuer {pending.issuer} {former.identity_hash[:8]}"
         try:
             if admitted is None or former is not opened:
@@ -133,7 +133,7 @@ class Obtainer:
             with admitted:
                 return f"{superseded}: {undo()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
-            return f"{superseded}: left as is: revoking or cancelling failed: {error}"
+            return f"{superseded}: not revoked: revoking or cancelling failed: {error}"
 
     def _undo(self, record: Record, pending: Pending, former: OpenIssuer) -> Callable[[], str] | None:
         """Return a function that undoes the request and returns a summary; None if the issuer cannot."""
@@ -200,15 +200,15 @@ class Obtainer:
     ) -> Chain:
         """Return the chain in order; revoke a certificate that does not match, and raise Mismatch.
 
-        Raises UnusableChain if only the chain has to change: a new certificate would get the same one. Raises RanOut
-        if an earlier run requested the certificate, and only its expiry is wrong: a new one is not expired.
+        Raises UnusableChain if only the chain must change: a new certificate would get the same one. Raises
+        ExpiredUnread if an earlier run requested the certificate, and only its expiry is wrong.
         """
         now, issuer = self.clock(), record.spec.issuer
         verdict = check(record, pending, issued, now)
         if verdict.mismatches:
-            if again and not pending.followed and ran_out(record, pending, issued, now):
+            if again and not pending.followed and expired_unread(record, pending, issued, now):
                 end = to_text(issued.chain.leaf.not_valid_after_utc)
-                raise RanOut(f"the certificate of issuer {issuer} expired at {end}, before evercert could read it")
+                raise ExpiredUnread(f"the certificate of issuer {issuer} expired at {end}, before evercert read it")
             done = self._revoke(record, issued, opened)
             problems = "; ".join(verdict.mismatches)
             raise Mismatch(f"the certificate of issuer {issuer} does not match the request: {problems}; {done}")
@@ -218,7 +218,7 @@ class Obtainer:
 
     def _revoke(self, record: Record, issued: Issued, opened: OpenIssuer) -> str:
         if record.spec.certificate_id is not None:
-            return "left as is: it was issued elsewhere"
+            return "not revoked: it was issued elsewhere"
         if not isinstance(opened.issuer, Revoker):
             return "not revoked: the issuer cannot revoke"
         try:

@@ -25,7 +25,7 @@ from evercert.pki.subject import differences
 from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard, without_impossible
 from evercert.schema import printable
 
-MAX_CERTIFICATES = 50  # in one answer, extra ones included; a path has at most twelve
+MAX_ANSWER_CERTIFICATES = 50  # those that belong to no path included
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,20}CERTIFICATE)-----[^-]{0,100000}-----END \1-----")
 
 
@@ -40,15 +40,15 @@ class Chain:
     def from_pem(cls, pem: str) -> Chain:
         """Parse concatenated PEM without duplicates; raise ValueError if the first certificate cannot be parsed.
 
-        Others that cannot be parsed, and those beyond MAX_CERTIFICATES, are left out and named in `unreadable`.
+        Others that cannot be parsed, and those beyond MAX_ANSWER_CERTIFICATES, are left out and named in `unreadable`.
         """
         blocks = list(dict.fromkeys(match.group() for match in _PEM_BLOCK.finditer(pem)))
         if not blocks:
             raise ValueError("no PEM certificate found")
         found, problems = [load(blocks[0])], []
-        if len(blocks) > MAX_CERTIFICATES:
-            problems.append(f"the answer has {len(blocks)} certificates, and {MAX_CERTIFICATES} are read")
-        for block in blocks[1:MAX_CERTIFICATES]:
+        if len(blocks) > MAX_ANSWER_CERTIFICATES:
+            problems.append(f"the answer has {len(blocks)} certificates, and {MAX_ANSWER_CERTIFICATES} are read")
+        for block in blocks[1:MAX_ANSWER_CERTIFICATES]:
             try:
                 found.append(load(block))
             except ValueError as error:
@@ -165,7 +165,7 @@ def load(pem: str) -> x509.Certificate:
     return certificate
 
 
-def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, profiled: bool = False) -> list[str]:
+def mismatches(chain: Chain, attributes: Attributes | None, public_key: bytes, *, profiled: bool = False) -> list[str]:
     """List the differences between the leaf and its request; an empty list means that it matches.
 
     Without attributes, only the public key is compared. `profiled`: the issuer chooses usages that were not requested;
@@ -181,7 +181,7 @@ def misfits(chain: Chain, attributes: Attributes | None, public_key: bytes, *, p
     if attributes is not None:
         found += _unasked(chain, attributes)
     usual = TLS_SERVER if attributes is not None and not profiled else ((), ())
-    return found + _usage_misfits(chain, attributes, usual)
+    return found + _usage_mismatches(chain, attributes, usual)
 
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
@@ -192,7 +192,7 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
         others = " and a name of another kind" if strange else ""
         found.append(f"its names are {got}{others}; requested were {asked}")
-    found += common_name.misfits(
+    found += common_name.mismatches(
         values(chain.fields.subject_der, COMMON_NAME), attributes.common_name, attributes.identifiers
     )
     if wrong := differences(chain.fields.subject_der, attributes):
@@ -222,7 +222,7 @@ def _strange_names(chain: Chain) -> bool:
 TLS_SERVER: tuple[tuple[str, ...], tuple[str, ...]] = ("digital_signature",), ("server_auth",)
 
 
-def _usage_misfits(
+def _usage_mismatches(
     chain: Chain, attributes: Attributes | None, usual: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> list[str]:
     """List missing usages (RFC 5280 §4.2.1.3, §4.2.1.12); one that the key cannot have is not missing.

@@ -32,7 +32,7 @@ def checked(value: str) -> str:
         )
     if value != value.strip():
         raise ValueError(f"common name {value!r}: remove the spaces around it")
-    if host_of(value) is None and (why := _slip(value)):
+    if host_of(value) is None and (why := _objection(value)):
         raise ValueError(f"common name {_masked(value)!r} {why}")
     return value
 
@@ -61,7 +61,7 @@ def problem(value: str) -> str | None:
     return None
 
 
-def misfits(found: Sequence[str], requested: str | None, names: Sequence[Identifier]) -> list[str]:
+def mismatches(found: Sequence[str], requested: str | None, names: Sequence[Identifier]) -> list[str]:
     """Return the mismatches of the common name of an answer; it must be absent or equal to the requested one.
 
     Without a requested one, a CA may repeat a requested name, cut to 64 characters.
@@ -87,15 +87,15 @@ def _is_same(one: str, other: str) -> bool:
     return host is not None and host == identifier_of(other)
 
 
-def _slip(value: str) -> str | None:
+def _objection(value: str) -> str | None:
     """Return why text that looks like a host is none, and what to write; None for other text."""
-    from evercert.pki import embedded_hosts, name_slips  # noqa: PLC0415 (few names need them: cold start)
+    from evercert.pki import embedded_hosts, name_mistakes  # noqa: PLC0415 (few names need them: cold start)
 
-    if (slip := name_slips.find(value)) is not None:
-        if len(slip.meant) > 1:
-            return f"{slip.why}; leave the common name out, and write them in alt-names: {', '.join(slip.meant)}"
-        return f"{slip.why}; {slip.remedy(_IN_ALT_NAMES)}"
-    if name_slips.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
+    if (mistake := name_mistakes.find(value)) is not None:
+        if len(mistake.meant) > 1:
+            return f"{mistake.why}; leave the common name out, and write them in alt-names: {', '.join(mistake.meant)}"
+        return f"{mistake.why}; {mistake.remedy(_IN_ALT_NAMES)}"
+    if name_mistakes.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
         return f"looks like a host, but is not a valid one{_reason(value)}; {_IN_ALT_NAMES}"
     if identifier_of(value) is None and embedded_hosts.has_host(value):
         return f"contains a host or an address, or almost is one; {_IN_ALT_NAMES}"

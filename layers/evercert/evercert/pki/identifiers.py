@@ -59,7 +59,7 @@ def parse(text: str) -> Identifier:
     try:
         return _canonical(kind, value)
     except ValueError:
-        if (why := _slip(kind, value)) is not None:
+        if (why := _mistake(kind, value)) is not None:
             raise ValueError(why) from None
         raise
 
@@ -96,24 +96,24 @@ def from_der(name: der.Element) -> Identifier | None:
     return None
 
 
-def _slip(kind: Kind, value: str) -> str | None:
+def _mistake(kind: Kind, value: str) -> str | None:
     """Return the reason and the remedy for text that is almost a name of this kind."""
-    from evercert.pki import embedded_hosts, name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+    from evercert.pki import embedded_hosts, name_mistakes  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
     name = f"{printable(repr(value), 100)} is not {_NOUNS[kind]}"
     if kind == "ip" and embedded_hosts.is_name(value):
         return f"{name}: it is a DNS name, so it does not appear to be an IPv4 or IPv6 address; write dns:{value}"
     if kind == "dns" and embedded_hosts.is_name(value):
         return f"{name}: it is an IP address; write ip:{value}"
-    # The host of an e-mail address has the slips of a host; the whole has those of an address.
-    slip = None if kind == "uri" else name_slips.find(value)
-    if slip is None and kind == "dns":
-        slip = name_slips.list_of_labels(value)
-    if slip is None and kind == "email":
+    # The host of an e-mail address has the mistakes of a host; the whole has those of an address.
+    mistake = None if kind == "uri" else name_mistakes.find(value)
+    if mistake is None and kind == "dns":
+        mistake = name_mistakes.list_of_labels(value)
+    if mistake is None and kind == "email":
         local, _, host = value.rpartition("@")
-        slip = name_slips.find(host)
-        slip = slip and slip._replace(meant=tuple(f"{local}@{meant}" for meant in slip.meant))
-    return None if slip is None else f"{name}: it {slip.why}; {slip.remedy('write the name alone')}"
+        mistake = name_mistakes.find(host)
+        mistake = mistake and mistake._replace(meant=tuple(f"{local}@{meant}" for meant in mistake.meant))
+    return None if mistake is None else f"{name}: it {mistake.why}; {mistake.remedy('write the name alone')}"
 
 
 def _guess(text: str) -> Kind:
@@ -130,9 +130,9 @@ def _has_prefix(text: str) -> bool:
     """Return whether text such as `URI:` precedes a URI; by the grammar, it would be the scheme."""
     if not {":", "="} & set(text.partition("://")[0]):
         return False
-    from evercert.pki import name_slips  # noqa: PLC0415 (few names need it, and it costs every cold start)
+    from evercert.pki import name_mistakes  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
-    return name_slips.has_prefix(text)
+    return name_mistakes.has_prefix(text)
 
 
 def _canonical(kind: Kind, value: str) -> Identifier:

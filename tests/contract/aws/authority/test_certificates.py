@@ -80,7 +80,7 @@ def test_first_certificate_of_a_request_is_kept(certificates) -> None:
     assert certificates.certificate(found.id) == found
 
 
-def test_failed_request_stays_failed_until_its_certificate_is_stored(certificates) -> None:
+def test_request_stays_failed_until_its_certificate_is_stored(certificates) -> None:
     request = certificates.open(requested(), None)
     certificates.fail(replace(request, updated_at=LATER), "the ceiling")
     certificates.fail(request, "again")

@@ -169,7 +169,7 @@ def test_client_ids_are_unique(writer: ConfigurationWriter) -> None:
     assert writer.identity_of_client(MACHINE.universal.client_id) == MACHINE
 
 
-def test_delete_removes_all_items_of_an_identity_and_frees_its_name(writer: ConfigurationWriter) -> None:
+def test_delete_removes_an_identity_and_frees_its_name(writer: ConfigurationWriter) -> None:
     writer.write(MACHINE)
     writer.remove(writer.identity_named("machine"))
     assert writer.identity(MACHINE.id) is None

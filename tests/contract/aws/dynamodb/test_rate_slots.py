@@ -101,7 +101,7 @@ def test_slots_are_unique_across_differing_clocks(table: DynamoDBRateSlots) -> N
     assert all(after - before >= SECOND for before, after in pairwise(turns))
 
 
-def test_slot_item_is_per_account_and_region_and_drops_old_months(table: DynamoDBRateSlots, world: World) -> None:
+def test_slot_item_is_per_account_and_region_without_old_months(table: DynamoDBRateSlots, world: World) -> None:
     for month in range(30):
         table.take(ACM, START + timedelta(days=31 * month))
     found = item(world)

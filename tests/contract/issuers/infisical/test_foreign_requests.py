@@ -74,7 +74,7 @@ def test_followed_certificate_is_left_when_superseded(enrollment: Enrollment) ->
     bench.clock.advance(minutes=1)
     assert bench.run("followed") == "certificate.issued"
     assert isinstance(followed, OpenIssuer) and foreign.revoked is None
-    assert "left as is: it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
+    assert "not revoked: it was issued elsewhere" in bench.announcer.announced[-1].data["gave_up"]
 
 
 # -- a renewal made by another client ----------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_cancel_reports_refusal(enrollment, status: int, kind: type[EvercertErro
     enrollment.bench.edit(spec(attributes=OTHER))
     delivered_in_the_end(enrollment)
     gave_up = enrollment.bench.announcer.announced[-1].data["gave_up"]
-    assert "left as is: revoking or cancelling failed: cannot cancel request" in gave_up
+    assert "not revoked: revoking or cancelling failed: cannot cancel request" in gave_up
 
 
 def test_cancel_reports_request_left_open(enrollment: Enrollment) -> None:

@@ -105,7 +105,7 @@ def test_settings_refuse_placeholders_without_quoting_them(kind: str, key: str, 
 
 
 @pytest.mark.parametrize(("username", "refused"), [("$agent", False), ("a=b", False), ("${LDAP_USER}", True)])
-def test_settings_refuse_a_user_name_that_is_wholly_a_placeholder(username: str, refused: bool) -> None:
+def test_settings_refuse_a_user_name_that_is_a_placeholder(username: str, refused: bool) -> None:
     password = {"aws-secret": "evercert/credentials/k"}
     auth = {"type": "ldap-auth", "identity-id": "1", "username": username, "password": password}
     assert bool(problems(auth=auth)) is refused

@@ -74,7 +74,7 @@ def test_leaf_faults_name_constraints() -> None:
     assert has(found(leaf_faults, leaf(ROOT, more=[(CONSTRAINTS, True)])), "name constraints", strict=True)
 
 
-def test_leaf_faults_name_an_empty_subject_without_critical_names() -> None:
+def test_leaf_faults_name_an_empty_subject_and_uncritical_names() -> None:
     assert has(found(leaf_faults, leaf(ROOT, subject="")), "its subject is empty", strict=True)
 
 

@@ -167,7 +167,7 @@ def test_validate_refuses_a_root_with_a_broken_signature() -> None:
     assert "its signature is invalid" in texts(judged(LEAF, ISSUING, root))[0]
 
 
-def test_validate_refuses_a_self_signed_leaf_with_a_broken_signature() -> None:
+def test_validate_refuses_a_self_signed_leaf_with_bad_signature() -> None:
     own = issue("www.example.com", ca=False, usages=("digital_signature",), extended=(SERVER,))
     assert texts(judged(own)) == []
     forged = patched(own, Entity(own.certificate, private_key("EC_prime256v1", 9)), b"www", b"www")

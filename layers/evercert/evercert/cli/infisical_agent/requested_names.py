@@ -13,7 +13,7 @@ from typing import Any
 
 from evercert.cli.infisical_agent.entries import Notes
 from evercert.documents.document import Path
-from evercert.pki import embedded_hosts, name_slips
+from evercert.pki import embedded_hosts, name_mistakes
 from evercert.pki.common_name import LONGEST, checked, host_of
 from evercert.pki.identifiers import Identifier, parse
 from evercert.schema import printable
@@ -68,13 +68,13 @@ def _common_name(text: str | None) -> tuple[str | None, str | None, str | None]:
     if host is not None and len(host.value) > LONGEST:
         why = f"common-name is longer than {LONGEST} characters: the host is requested as an alternative name"
         return None, bare, why
-    slip = name_slips.find(bare) if host is None else None
-    if slip is not None and len(slip.meant) == 1:
-        return slip.meant[0], None, _corrected(text, slip.why, slip.meant)
+    mistake = name_mistakes.find(bare) if host is None else None
+    if mistake is not None and len(mistake.meant) == 1:
+        return mistake.meant[0], None, _corrected(text, mistake.why, mistake.meant)
     try:
         checked(bare)
     except ValueError as error:
-        if name_slips.has_placeholder(bare):
+        if name_mistakes.has_placeholder(bare):
             return bare, None, None  # refused: the document was not rendered
         return None, None, f"common-name is left out: {error}"
     return bare, None, None if bare == text else _corrected(text, "has spaces around it", (bare,))
@@ -94,11 +94,11 @@ def _alternatives(text: str) -> Iterator[tuple[str | None, str | None]]:
 def _alternative(text: str) -> Correction:
     if _identifier(text) is not None:
         return text, None
-    slip = name_slips.find(text)
-    if slip is not None and text.startswith("*.") and embedded_hosts.is_name(text[2:]):
-        return None, f"{printable(text, 60)} is left out: it {slip.why.partition(':')[0]}"
-    if slip is not None and len(slip.meant) == 1 and _URI.fullmatch(text):
-        return slip.meant[0], _corrected(text, slip.why, slip.meant)
+    mistake = name_mistakes.find(text)
+    if mistake is not None and text.startswith("*.") and embedded_hosts.is_name(text[2:]):
+        return None, f"{printable(text, 60)} is left out: it {mistake.why.partition(':')[0]}"
+    if mistake is not None and len(mistake.meant) == 1 and _URI.fullmatch(text):
+        return mistake.meant[0], _corrected(text, mistake.why, mistake.meant)
     return text, None
 
 

@@ -11,7 +11,7 @@ from evercert.issuers.infisical.api import Api, Fields, Names, id_of, is_id
 from evercert.issuers.infisical.request_bodies import TOKEN
 from evercert.issuers.infisical.response_parser import OPEN, ResponseParser
 from evercert.pki.algorithms import algorithm_of
-from evercert.pki.certificate import misfits
+from evercert.pki.certificate import mismatches
 
 PERHAPS = "found:"  # prefix of the handle of a request that another client may have made
 MAX_CANDIDATES = 10  # checked one by one, because older servers ignore the search's metadata
@@ -88,7 +88,7 @@ class Recovery:
         if request.csr is not None:
             return self._answers.is_of(request, issued.chain)
         key, attributes = issued.private_key, request.spec.attributes
-        if key is None or misfits(issued.chain, attributes, key.public_bytes()):
+        if key is None or mismatches(issued.chain, attributes, key.public_bytes()):
             return False
         return request.spec.private_key.known in (None, algorithm_of(issued.chain.public_key))
 

@@ -12,8 +12,8 @@ from cryptography import x509
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.signatures import is_verifiable, signed_by
 
-MAX_CERTIFICATES = 12  # of a path: OpenSSL's clients and most servers accept no longer one
-MAX_SIGNATURES = 128  # verified to build the paths of one leaf
+MAX_PATH_CERTIFICATES = 12  # OpenSSL's clients and most servers refuse a longer path
+MAX_VERIFIED_SIGNATURES = 128  # for all paths of one leaf
 MAX_PATHS = 32
 MAX_STEPS = 1_000  # extensions of unfinished paths by one certificate
 
@@ -42,17 +42,17 @@ class PathBuilder:
     count_faults: Callable[[Fields], int]
     anchors: Sequence[Fields] | None = None
     _verified: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
-    _named: dict[bytes, list[Fields]] = field(default_factory=dict)
+    _named_issuers: dict[bytes, list[Fields]] = field(default_factory=dict)
 
     def paths(self, leaf: Fields) -> Iterator[Candidate]:
         """Yield at most MAX_PATHS paths, at least one: those to an anchor first, fewest faults and shortest first."""
         numbers = count()  # equal paths stay in the order of the pool
         heap: list[tuple[int, int, int, tuple[Fields, ...]]] = [(0, 1, next(numbers), (leaf,))]
-        ends: list[Candidate] = []
-        loops: list[Candidate] = []  # only a certificate below could have issued their last one
+        unanchored: list[Candidate] = []
+        looping: list[Candidate] = []  # only a certificate that they have already could have issued their last one
         found = 0
         for _ in range(MAX_STEPS):
-            if not heap or found + len(ends) == MAX_PATHS:
+            if not heap or found + len(unanchored) == MAX_PATHS:
                 break
             faults, length, _, path = heapq.heappop(heap)
             if self.is_anchor(path[-1]):
@@ -61,13 +61,13 @@ class PathBuilder:
                 continue
             issuers, complete = self._issuers(path)
             if not issuers:
-                looped = complete and bool(self._possible(path[-1]))
-                (loops if looped else ends).append(Candidate(path, anchored=False, cut_off=not complete))
+                is_loop = complete and bool(self._issuers_by_name(path[-1]))
+                (looping if is_loop else unanchored).append(Candidate(path, anchored=False, cut_off=not complete))
             for above in issuers:
                 heapq.heappush(heap, (faults + self.count_faults(above), length + 1, next(numbers), (*path, above)))
-        yield from ends
-        if not found and not ends:
-            yield loops[0] if loops else self._first_end(heap[0][-1])
+        yield from unanchored
+        if not found and not unanchored:
+            yield looping[0] if looping else self._greedy_path(heap[0][-1])
 
     def is_anchor(self, certificate: Fields) -> bool:
         """Return whether the path may end with this certificate.
@@ -83,9 +83,9 @@ class PathBuilder:
             return _may_issue(certificate, certificate)
         return self._signed_by(certificate, certificate)
 
-    def _first_end(self, path: tuple[Fields, ...]) -> Candidate:
-        """Extend the path by the best issuer each time, up to its end: there are more paths than steps."""
-        for _ in range(MAX_CERTIFICATES):
+    def _greedy_path(self, path: tuple[Fields, ...]) -> Candidate:
+        """Extend the path by the issuer with the fewest faults each time; for more paths than MAX_STEPS can search."""
+        for _ in range(MAX_PATH_CERTIFICATES):
             issuers, complete = self._issuers(path)
             if self.is_anchor(path[-1]) or not issuers:
                 return Candidate(path, anchored=self.is_anchor(path[-1]), cut_off=not complete)
@@ -95,29 +95,31 @@ class PathBuilder:
     def _issuers(self, path: tuple[Fields, ...]) -> tuple[list[Fields], bool]:
         """Return the certificates that extend the path, and False if a limit hides more."""
         top, found, complete = path[-1], [], True
-        for above in self._possible(top):
+        for above in self._issuers_by_name(top):
             if _repeats(path, above):
                 continue
-            if len(path) == MAX_CERTIFICATES or self._limit_reached(top, above):
+            if len(path) == MAX_PATH_CERTIFICATES or self._limit_reached(top, above):
                 complete = False
             elif self._signed_by(top, above):
                 found.append(above)
         return found, complete
 
-    def _possible(self, certificate: Fields) -> list[Fields]:
-        if certificate.encoded not in self._named:
+    def _issuers_by_name(self, certificate: Fields) -> list[Fields]:
+        """Return the certificates that may have issued this one by name and key identifier."""
+        if certificate.encoded not in self._named_issuers:
             known = {above.encoded: above for above in (*(self.anchors or ()), *self.pool)}
-            self._named[certificate.encoded] = [above for above in known.values() if _may_issue(above, certificate)]
-        return self._named[certificate.encoded]
+            found = [above for above in known.values() if _may_issue(above, certificate)]
+            self._named_issuers[certificate.encoded] = found
+        return self._named_issuers[certificate.encoded]
 
     def _limit_reached(self, certificate: Fields, issuer: Fields) -> bool:
         pair = certificate.encoded, issuer.public_key_info.encoded
-        return pair not in self._verified and len(self._verified) == MAX_SIGNATURES
+        return pair not in self._verified and len(self._verified) == MAX_VERIFIED_SIGNATURES
 
     def _signed_by(self, certificate: Fields, issuer: Fields) -> bool:
         pair = certificate.encoded, issuer.public_key_info.encoded
         if pair not in self._verified:
-            if len(self._verified) == MAX_SIGNATURES:
+            if len(self._verified) == MAX_VERIFIED_SIGNATURES:
                 return False
             self._verified[pair] = signed_by(certificate.certificate, issuer.certificate)
         return self._verified[pair]

@@ -6,9 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from evercert.pki.path import fields as of
 from evercert.pki.path import general_names
-from evercert.pki.path.fields import Fields
+from evercert.pki.path.fields import (
+    ALTERNATIVE_NAME,
+    AUTHORITY_KEY,
+    BASIC_CONSTRAINTS,
+    DISTRIBUTION_POINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_CERT_SIGN,
+    KEY_USAGE,
+    NAME_CONSTRAINTS,
+    POLICIES,
+    POLICY_CONSTRAINTS,
+    SUBJECT_KEY,
+    Fields,
+)
+from evercert.pki.path.policies import INHIBIT_ANY, MAPPINGS
 from evercert.pki.path.signatures import digest_fault, key_fault
 from evercert.timestamps import to_text
 
@@ -19,8 +32,8 @@ _TLS_BITS = frozenset((0, 2, 4))  # digitalSignature, keyEncipherment, keyAgreem
 # The critical extensions that are processed in this package, or that restrict nothing which TLS peers evaluate.
 _PROCESSED = frozenset(
     [
-        of.BASIC_CONSTRAINTS, of.KEY_USAGE, of.EXTENDED_KEY_USAGE, of.NAME_CONSTRAINTS, of.ALTERNATIVE_NAME,
-        of.POLICY_CONSTRAINTS, "2.5.29.31", "2.5.29.32", "2.5.29.33", "2.5.29.54",
+        BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE, NAME_CONSTRAINTS, ALTERNATIVE_NAME,
+        POLICY_CONSTRAINTS, DISTRIBUTION_POINTS, POLICIES, MAPPINGS, INHIBIT_ANY,
     ]
 )  # fmt: skip
 
@@ -46,18 +59,18 @@ def leaf_faults(leaf: Fields) -> Iterator[Fault]:
     """Yield the faults of a leaf on its own, but for names and usages that were requested."""
     if leaf.ca:
         yield Fault(leaf, "it is a CA certificate")
-    if leaf.key_usage is not None and of.KEY_CERT_SIGN in leaf.key_usage:
+    if leaf.key_usage is not None and KEY_CERT_SIGN in leaf.key_usage:
         yield Fault(leaf, "its key usage allows signing certificates (keyCertSign), which only a CA may")
     if _is_for_tls(leaf) and leaf.key_usage is not None and not _TLS_BITS & leaf.key_usage:
         yield Fault(leaf, "its key usage allows nothing that TLS needs, such as digitalSignature")
-    if of.NAME_CONSTRAINTS in leaf.extensions:
+    if NAME_CONSTRAINTS in leaf.extensions:
         yield Fault(leaf, "it has name constraints, which only a CA may have", strict=True)
     if leaf.version != _VERSION:
         yield Fault(leaf, f"it has version {leaf.version}: TLS peers need version {_VERSION}")
     for name in leaf.alternative_names:
         if (why := general_names.fault(name.tag, name.content)) is not None:
             yield Fault(leaf, why)
-    if not leaf.subject and of.ALTERNATIVE_NAME in leaf.extensions and of.ALTERNATIVE_NAME not in leaf.critical:
+    if not leaf.subject and ALTERNATIVE_NAME in leaf.extensions and ALTERNATIVE_NAME not in leaf.critical:
         yield Fault(leaf, "its subject is empty, and its alternative names are not critical", strict=True)
 
 
@@ -73,13 +86,13 @@ def ca_faults(ca: Fields) -> Iterator[Fault]:
         yield Fault(ca, "it has no basic constraints, so it is not a CA (RFC 5280, section 4.2.1.9)")
     elif not ca.ca:
         yield Fault(ca, "it is not a CA: its basic constraints lack CA:TRUE")
-    elif of.BASIC_CONSTRAINTS not in ca.critical:
+    elif BASIC_CONSTRAINTS not in ca.critical:
         yield Fault(ca, "its basic constraints are not critical", strict=True)
     if ca.key_usage is None:
         yield Fault(ca, "it has no key usage", strict=True)
-    elif of.KEY_CERT_SIGN not in ca.key_usage:
+    elif KEY_CERT_SIGN not in ca.key_usage:
         yield Fault(ca, "its key usage does not allow signing certificates (keyCertSign)")
-    if of.SUBJECT_KEY not in ca.extensions:
+    if SUBJECT_KEY not in ca.extensions:
         yield Fault(ca, "it has no subject key identifier", strict=True)
     yield from _constraint_form_faults(ca)
 
@@ -88,7 +101,7 @@ def anchor_faults(anchor: Fields) -> Iterator[Fault]:
     """Yield the faults of a trust anchor: what it says about its key counts, its form does not (RFC 5280 §6.1.1 d)."""
     if anchor.basic_constraints is not None and not anchor.ca:
         yield Fault(anchor, "it is not a CA: its basic constraints lack CA:TRUE")
-    if anchor.key_usage is not None and of.KEY_CERT_SIGN not in anchor.key_usage:
+    if anchor.key_usage is not None and KEY_CERT_SIGN not in anchor.key_usage:
         yield Fault(anchor, "its key usage does not allow signing certificates (keyCertSign)")
 
 
@@ -117,19 +130,19 @@ def _form_faults(certificate: Fields) -> Iterator[Fault]:
         yield Fault(certificate, "its serial number is not from 1 to 20 bytes and positive (section 4.1.2.2)")
     if not certificate.issuer:
         yield Fault(certificate, "its issuer name is empty")
-    if of.AUTHORITY_KEY not in certificate.extensions and certificate.version == _VERSION:
+    if AUTHORITY_KEY not in certificate.extensions and certificate.version == _VERSION:
         yield Fault(certificate, "it has no authority key identifier", strict=True)
 
 
 def _constraint_form_faults(ca: Fields) -> Iterator[Fault]:
     """Yield constraints that are not written as RFC 5280 wants them; every verifier obeys them all the same."""
     length = ca.basic_constraints[1] if ca.basic_constraints is not None else None
-    if length is not None and ca.key_usage is not None and of.KEY_CERT_SIGN not in ca.key_usage:
+    if length is not None and ca.key_usage is not None and KEY_CERT_SIGN not in ca.key_usage:
         yield Fault(ca, "it has a path length, but may not sign certificates", strict=True)
-    for extension, name in ((of.NAME_CONSTRAINTS, "name"), (of.POLICY_CONSTRAINTS, "policy")):
+    for extension, name in ((NAME_CONSTRAINTS, "name"), (POLICY_CONSTRAINTS, "policy")):
         if extension in ca.extensions and extension not in ca.critical:
             yield Fault(ca, f"its {name} constraints are not critical", strict=True)
-    if ca.extensions.get(of.NAME_CONSTRAINTS) in (b"\x30\x00", b"\x30\x02\xa0\x00", b"\x30\x04\xa0\x00\xa1\x00"):
+    if ca.extensions.get(NAME_CONSTRAINTS) in (b"\x30\x00", b"\x30\x02\xa0\x00", b"\x30\x04\xa0\x00\xa1\x00"):
         yield Fault(ca, "its name constraints are empty", strict=True)
     if ca.basic_constraints is not None and not ca.subject:
         yield Fault(ca, "it is a CA with an empty subject")

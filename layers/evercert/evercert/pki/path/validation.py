@@ -10,7 +10,7 @@ from functools import partial
 from cryptography import x509
 
 from evercert.pki.distinguished_names import printed
-from evercert.pki.path.builder import MAX_CERTIFICATES, MAX_SIGNATURES, Candidate, PathBuilder
+from evercert.pki.path.builder import MAX_PATH_CERTIFICATES, MAX_VERIFIED_SIGNATURES, Candidate, PathBuilder
 from evercert.pki.path.fields import Fields
 from evercert.pki.path.name_constraints import NameConstraints
 from evercert.pki.path.policies import lacks_policy
@@ -25,7 +25,7 @@ from evercert.pki.path.rules import (
     leaf_faults,
 )
 
-MAX_POOL = 50
+MAX_CANDIDATES = 50  # certificates that paths are built from
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ def validate(
     `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
     certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
     (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `ca`: the leaf is itself an
-    issuing CA. `unreadable`: why further certificates could not be parsed; those beyond MAX_POOL count as unreadable.
+    issuing CA. `unreadable`: why further certificates could not be parsed; those beyond MAX_CANDIDATES count as
+    unreadable.
     Raises ValueError for a malformed leaf.
     """
     pool = list(dict.fromkeys(others))
-    readable, problems = _parsed(pool[:MAX_POOL])
-    if len(pool) > MAX_POOL:
-        problems.append(f"the chain has {len(pool)} certificates, and {MAX_POOL} are read")
+    readable, problems = _parsed(pool[:MAX_CANDIDATES])
+    if len(pool) > MAX_CANDIDATES:
+        problems.append(f"the chain has {len(pool)} certificates, and {MAX_CANDIDATES} are read")
     trusted = None if anchors is None else _parsed(anchors)[0]
     parsed = Fields(leaf)
     builder = PathBuilder(readable, partial(_count_ca_faults, now), trusted)
@@ -142,7 +143,8 @@ class _Validation:
 
     def _end_fault(self, top: Fields, *, cut_off: bool) -> str | None:
         if cut_off:
-            return f"no path to a root within {MAX_CERTIFICATES} certificates and {MAX_SIGNATURES} verified signatures"
+            limits = f"{MAX_PATH_CERTIFICATES} certificates and {MAX_VERIFIED_SIGNATURES} verified signatures"
+            return f"no path to a root within {limits}"
         if self.builder.anchors is not None:
             return "none of the trusted certificates issued it"
         missing = f"no certificate of the chain issued it: that of {printed(top.issuer_der)!r} is missing"

@@ -1,4 +1,4 @@
-"""Tests of slips in names: each kind has its own reason and names what to write."""
+"""Tests of mistakes in names: each kind has its own reason and names what to write."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evercert.pki import embedded_hosts, name_slips
+from evercert.pki import embedded_hosts, name_mistakes
 from evercert.pki.identifiers import parse
 
 WILDCARD = "has a wildcard that is not the whole first label"
@@ -93,7 +93,7 @@ NETWORK = "is a network (CIDR), not an address; write each address"
         ("a+b.example.com", "a label has letters, digits, hyphens and underscores only"),
     ],
 )
-def test_identifier_error_names_the_slip(text, told):
+def test_identifier_error_names_the_mistake(text, told):
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert told in str(caught.value)
@@ -102,17 +102,17 @@ def test_identifier_error_names_the_slip(text, told):
 
 @pytest.mark.parametrize("text", ["www.example.com", "*.example.com", "*.xn--a.example", "192.0.2.1", "2001:db8::1"])
 def test_find_ignores_names(text):
-    assert name_slips.find(text) is None
+    assert name_mistakes.find(text) is None
 
 
 @pytest.mark.parametrize("text", ["www.example.com.", "www.example.com:8443", "DNS:www.example.com", "[2001:db8::1]:1"])
 def test_find_means_a_valid_name(text):
-    slip = name_slips.find(text)
-    assert parse(slip.meant[0]).value in text
+    mistake = name_mistakes.find(text)
+    assert parse(mistake.meant[0]).value in text
 
 
 def test_find_ignores_very_long_text():
-    assert name_slips.find("DNS:" + "a" * 2_000) is None
+    assert name_mistakes.find("DNS:" + "a" * 2_000) is None
 
 
 def test_find_never_quotes_an_invalid_name():
@@ -127,15 +127,15 @@ def test_find_never_quotes_an_invalid_name():
         "bad_-.example.com.",
         "DNS:a.example.com,DNS:-",
     ):
-        slip = name_slips.find(text)
-        assert slip is None or all(map(embedded_hosts.is_name, slip.meant))
+        mistake = name_mistakes.find(text)
+        assert mistake is None or all(map(embedded_hosts.is_name, mistake.meant))
 
 
-def test_name_slips_are_loaded_lazily():
+def test_name_mistakes_are_loaded_lazily():
     code = (
         "import sys; from evercert.pki.attributes import Attributes;"
         "Attributes.model_validate({'common-name': 'www.example.com', 'alt-names': ['spiffe://a/b', '192.0.2.1']});"
-        "print('evercert.pki.name_slips' in sys.modules or 'evercert.pki.embedded_hosts' in sys.modules)"
+        "print('evercert.pki.name_mistakes' in sys.modules or 'evercert.pki.embedded_hosts' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -144,5 +144,5 @@ def test_name_slips_are_loaded_lazily():
 @settings(database=None, derandomize=True, max_examples=300, deadline=500)
 @given(st.text(st.sampled_from("aB0.*:/@[]<>%${} ,;='\"-_\n\\。ö#?DNSIPURmailto"), max_size=1_000))
 def test_find_answers_any_text_soon(text):
-    slip = name_slips.find(text)
-    assert slip is None or (slip.why and slip.remedy("write the name alone"))
+    mistake = name_mistakes.find(text)
+    assert mistake is None or (mistake.why and mistake.remedy("write the name alone"))

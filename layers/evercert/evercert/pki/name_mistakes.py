@@ -1,4 +1,4 @@
-"""Slips in names: text that is almost a host or an address, why it is none, and what to write instead."""
+"""Mistakes in names: why text that is almost a host or an address is invalid, and what to write instead."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _RANGE = re.compile(r"(?P<first>[0-9A-Fa-f:.]+)\s*-\s*(?P<last>[0-9A-Fa-f:.]+)")
 _SEPARATORS = re.compile(r"[\s,;]+")
 # A last label of two or more letters, as a top-level domain.
 _DOTTED = re.compile(rf"[^\s@:/]*[{DOTS}][^\W\d_]{{2,63}}")
-LONGEST = 1_000  # characters; longer text is not a name with a slip
+LONGEST = 1_000  # characters; longer text is not a name with a mistake
 WILDCARD = "a wildcard is the whole first label of a name with at least two more (*.example.com)"
 
 
-class Slip(NamedTuple):
+class Mistake(NamedTuple):
     """Reason and remedy for one name; `meant` is the name that was certainly meant, or the names of a list."""
 
     why: str
@@ -51,11 +51,11 @@ class Slip(NamedTuple):
         return f"write {self.meant[0]}" if self.meant else self.advice or otherwise
 
 
-def find(value: str) -> Slip | None:
-    """Return the first slip that applies; None for valid names and for other text, such as `Payroll service`."""
+def find(value: str) -> Mistake | None:
+    """Return the first mistake that applies; None for valid names and for other text, such as `Payroll service`."""
     if len(value) > LONGEST:
         return None
-    return next((slip for check in _CHECKS if (slip := check(value)) is not None), None)
+    return next((mistake for check in _CHECKS if (mistake := check(value)) is not None), None)
 
 
 def has_prefix(value: str) -> bool:
@@ -78,30 +78,30 @@ def _is_full(value: str) -> bool:
     return is_address(value) or (looks_like_a_host(value) and is_name(value))
 
 
-def _named(why: str, *meant: str, advice: str = "") -> Slip:
-    return Slip(why, tuple(name for name in meant if is_name(name)), advice)
+def _named(why: str, *meant: str, advice: str = "") -> Mistake:
+    return Mistake(why, tuple(name for name in meant if is_name(name)), advice)
 
 
-def _placeholder(value: str) -> Slip | None:
-    return Slip("has a placeholder", advice="was the document rendered?") if has_placeholder(value) else None
+def _placeholder(value: str) -> Mistake | None:
+    return Mistake("has a placeholder", advice="was the document rendered?") if has_placeholder(value) else None
 
 
-def _quotes(value: str) -> Slip | None:
+def _quotes(value: str) -> Mistake | None:
     found = _QUOTED.fullmatch(value)
     return _named("has quotes in the value", found["inner"]) if found and is_name(found["inner"]) else None
 
 
-def _mail_url(value: str) -> Slip | None:
+def _mail_url(value: str) -> Mistake | None:
     found = _MAIL_URL.fullmatch(value)
-    return Slip("is a URL (mailto:), not an e-mail address", (found["address"],)) if found else None
+    return Mistake("is a URL (mailto:), not an e-mail address", (found["address"],)) if found else None
 
 
-def _display_name(value: str) -> Slip | None:
+def _display_name(value: str) -> Mistake | None:
     found = _DISPLAY_NAME.fullmatch(value)
-    return Slip("has angle brackets", (found["address"],)) if found else None
+    return Mistake("has angle brackets", (found["address"],)) if found else None
 
 
-def _url(value: str) -> Slip | None:
+def _url(value: str) -> Mistake | None:
     found = _URL.fullmatch(value)
     if found is None or (found["scheme"] or "").lower() == "spiffe":
         return None
@@ -111,11 +111,11 @@ def _url(value: str) -> Slip | None:
     return _named("is a URL, not a host", host) if found["scheme"] or _is_full(host) else None
 
 
-def _prefix(value: str) -> Slip | None:
+def _prefix(value: str) -> Mistake | None:
     if _UNSUPPORTED.fullmatch(value):
         kind = re.split("[:=]", value)[0].strip()
         advice = "write a DNS name, an IP address, a URI or an e-mail address"
-        return Slip(f"has the prefix {kind!r}, a kind of name that evercert does not request", advice=advice)
+        return Mistake(f"has the prefix {kind!r}, a kind of name that evercert does not request", advice=advice)
     found = _PREFIX.fullmatch(value)
     if found is None:
         return None
@@ -123,7 +123,7 @@ def _prefix(value: str) -> Slip | None:
     names = [_without_prefixes(part["rest"]) for part in parts if part is not None]
     if len(names) != len(parts) or not all(is_name(name) or "@" in name or "://" in name for name in names):
         return None
-    return Slip(f"has the prefix {found['prefix']!r}", tuple(names))
+    return Mistake(f"has the prefix {found['prefix']!r}", tuple(names))
 
 
 def _without_prefixes(value: str) -> str:
@@ -134,9 +134,9 @@ def _without_prefixes(value: str) -> str:
     return value
 
 
-def _network(value: str) -> Slip | None:
+def _network(value: str) -> Mistake | None:
     if (found := _RANGE.fullmatch(value)) and is_address(found["first"]) and is_address(found["last"]):
-        return Slip("is a range of addresses", advice="write each address: certificates contain single addresses")
+        return Mistake("is a range of addresses", advice="write each address: certificates contain single addresses")
     address, slash, _ = value.partition("/")
     if not slash or not is_address(address):
         return None
@@ -147,45 +147,46 @@ def _network(value: str) -> Slip | None:
     if network.num_addresses == 1:
         return _named("has a prefix length (CIDR)", address)
     advice = "write each address: certificates contain single addresses"
-    return Slip("is a network (CIDR), not an address", advice=advice)
+    return Mistake("is a network (CIDR), not an address", advice=advice)
 
 
-def _brackets(value: str) -> Slip | None:
+def _brackets(value: str) -> Mistake | None:
     found = _BRACKETS.fullmatch(value)
     if found is None:
         return None
     return _named("has brackets and a port" if found["port"] else "has brackets", found["host"])
 
 
-def _port(value: str) -> Slip | None:
+def _port(value: str) -> Mistake | None:
     found = _PORT.fullmatch(value)
     return _named(f"has a port ({found['port']})", found["host"]) if found and is_name(found["host"]) else None
 
 
-def _path(value: str) -> Slip | None:
+def _path(value: str) -> Mistake | None:
     host = value.partition("/")[0]
     if "/" in value and (port := _port(host)) is not None and _is_full(port.meant[0]):
         return _named("has a port and a path", *port.meant)
     return _named("has a path", host) if "/" in value and _is_full(host) else None
 
 
-def _zone(value: str) -> Slip | None:
+def _zone(value: str) -> Mistake | None:
     address = value.partition("%")[0]
     return _named("has a zone", address) if "%" in value and is_name(address) else None
 
 
-def _wildcard(value: str) -> Slip | None:
+def _wildcard(value: str) -> Mistake | None:
     """Report a wildcard in a wrong place; its message is about wildcards only."""
     first, dot, domain = value.partition(".")
     if "*" not in value or (first == "*" and "." in domain and "*" not in domain):
         return None
     if first == "*" and dot and "*" not in domain:
         advice = "write each host, or a wildcard with a longer name"
-        return Slip(f"has a wildcard for a whole top-level domain, which clients refuse: {WILDCARD}", advice=advice)
-    return Slip(f"has a wildcard that is not the whole first label of a DNS name: {WILDCARD}", advice="write each host")
+        return Mistake(f"has a wildcard for a whole top-level domain, which clients refuse: {WILDCARD}", advice=advice)
+    why = f"has a wildcard that is not the whole first label of a DNS name: {WILDCARD}"
+    return Mistake(why, advice="write each host")
 
 
-def _dots(value: str) -> Slip | None:
+def _dots(value: str) -> Mistake | None:
     bare = value.strip(DOTS)
     if bare == value or not is_name(bare):
         return None
@@ -194,34 +195,34 @@ def _dots(value: str) -> Slip | None:
     return _named("ends with a dot", bare)
 
 
-def _list(value: str) -> Slip | None:
+def _list(value: str) -> Mistake | None:
     """Report several names in one value: not `Example Ltd., Berlin`, which has no host at its end."""
     parts = [part for part in _SEPARATORS.split(value) if part]
     if len(parts) > 1 and all(map(_is_full, parts)):
-        return Slip("is a list of names", tuple(parts))
+        return Mistake("is a list of names", tuple(parts))
     if len(parts) == 1 and parts[0] != value and _is_full(parts[0]):
         return _named("has spaces, commas or semicolons around the name", parts[0])
     return None
 
 
-def list_of_labels(value: str) -> Slip | None:
+def list_of_labels(value: str) -> Mistake | None:
     """Report names without a dot in one value, such as `web,db`; as a common name this is other text."""
     parts = [part for part in re.split(r"\s*[,;]\s*", value) if part]
-    return Slip("is a list of names", tuple(parts)) if len(parts) > 1 and all(map(is_name, parts)) else None
+    return Mistake("is a list of names", tuple(parts)) if len(parts) > 1 and all(map(is_name, parts)) else None
 
 
-def _space(value: str) -> Slip | None:
+def _space(value: str) -> Mistake | None:
     """Report spaces, commas or semicolons in a host: `www .example.com`, `my host.example.com`."""
     parts = _SEPARATORS.split(value)
     if len(parts) == 1:
         return None
     if _is_full(parts[-1]) or any(part[:1] == "." and part[1:2].isalpha() for part in parts):
-        return Slip("has a space or a list in a host", advice="write one name without spaces in each item")
+        return Mistake("has a space or a list in a host", advice="write one name without spaces in each item")
     return None
 
 
 # The first that applies is reported.
-_CHECKS: tuple[Callable[[str], Slip | None], ...] = (
+_CHECKS: tuple[Callable[[str], Mistake | None], ...] = (
     _placeholder,
     _quotes,
     _mail_url,
