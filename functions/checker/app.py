@@ -33,7 +33,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     stop_at = now() + timedelta(milliseconds=context.get_remaining_time_in_millis() * SHARE)
     if event.get("task") == "sweep":
         counts = asdict(sweep(pages, clock=now, stop_at=stop_at))
-        logger.info({"outcome": "swept", **counts})
+        log = logger.warning if counts["restarted"] else logger.info
+        log({"outcome": "swept", **counts})
         return counts
     tick = check(index, queue, clock=now, stop_at=stop_at, redispatch=settings.redispatch)
     soonest = next((entry.not_after for entry in index.expiring(page=1)), None)

@@ -58,8 +58,9 @@ def test_checker_sweeps_once_a_day(world: World, function, context, capsys) -> N
     remove = {"UpdateExpression": "REMOVE due_at, due_shard"}
     world.operator.dynamodb.update_item(TableName=world.table, Key=items.key("web"), **remove)
     checker = function("checker").handler
-    assert checker({"task": "sweep"}, context) == {"seen": 1, "repaired": 1, "finished": True}
-    assert checker({"task": "sweep"}, context) == {"seen": 0, "repaired": 0, "finished": True}
+    done = {"finished": True, "restarted": False}
+    assert checker({"task": "sweep"}, context) == {"seen": 1, "repaired": 1, **done}
+    assert checker({"task": "sweep"}, context) == {"seen": 0, "repaired": 0, **done}
     assert world.record().due_at is not None
     assert [line["message"]["outcome"] for line in lines(capsys)] == ["swept", "swept"]
 

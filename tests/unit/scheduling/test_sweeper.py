@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from evercert.contracts.queue import shard
-from evercert.scheduling.sweeper import Entry, Progress, is_lost, sweep
+from evercert.scheduling.sweeper import Entry, LostPosition, Progress, is_lost, sweep
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, HandClock
 
@@ -116,3 +116,24 @@ def test_sweep_recovers_from_a_clock_that_was_ahead() -> None:
     found = table(1)
     found.kept = Progress(None, START + timedelta(days=900))
     assert run(found).seen == 1
+
+
+def test_sweep_restarts_from_a_position_that_the_table_refuses() -> None:
+    found = table(3)
+    page, found.kept = found.page, Progress("nowhere")
+
+    def refusing(position: str | None):
+        if position == "nowhere":
+            raise LostPosition
+        return page(position)
+
+    found.page = refusing
+    swept = run(found)
+    assert (swept.seen, swept.finished, swept.restarted) == (3, True, True)
+    assert found.kept.position is None
+
+
+def test_sweep_reports_a_spoiled_cursor() -> None:
+    found = table(2)
+    found.kept = Progress(stored={"N": "1"}, spoiled=True)
+    assert (run(found).restarted, run(found).restarted) == (True, False)

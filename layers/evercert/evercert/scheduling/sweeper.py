@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -28,10 +28,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of the sweep: its position in the table, and when it last finished."""
+    """The progress of the sweep: its position in the table, and when it last finished.
+
+    `stored` is the attribute that was read, the condition of the next save. `spoiled`: it did not parse.
+    """
 
     position: str | None = None
     finished_at: datetime | None = None
+    stored: Mapping[str, Any] | None = field(default=None, compare=False)
+    spoiled: bool = field(default=False, compare=False)
+
+
+class LostPosition(Exception):
+    """The table refuses the position of the sweep."""
 
 
 class Pages(Protocol):
@@ -44,7 +53,7 @@ class Pages(Protocol):
         """Save the progress; return False if another sweep saved first."""
 
     def page(self, position: str | None) -> tuple[Sequence[Entry], str | None]:
-        """Return one page and the position of the next one, None at the end."""
+        """Return one page and the position of the next one, None at the end; raise LostPosition."""
 
     def make_due(self, entry: Entry, now: datetime) -> bool:
         """Make the entry due now; return False if the item changed since it was read."""
@@ -52,23 +61,29 @@ class Pages(Protocol):
 
 @dataclass
 class Swept:
-    """The counts of one sweep run."""
+    """The counts of one sweep run; `restarted`: the stored position was unusable, so it began again."""
 
     seen: int = 0
     repaired: int = 0
     finished: bool = True
+    restarted: bool = False
 
 
 def sweep(pages: Pages, *, clock: Clock, stop_at: datetime) -> Swept:
     """Resume the sweep until `stop_at`; do nothing if the last one finished less than 23 hours ago."""
-    swept, progress = Swept(), pages.progress()
+    progress = pages.progress()
+    swept = Swept(restarted=progress.spoiled)
     last = progress.finished_at
     if progress.position is None and last is not None and timedelta(0) <= clock() - last < EVERY:
         return swept
     for _ in range(MOST_PAGES):
         if clock() >= stop_at:
             break
-        entries, position = pages.page(progress.position)
+        try:
+            entries, position = pages.page(progress.position)
+        except LostPosition:
+            swept.restarted = True
+            entries, position = pages.page(None)
         swept.seen += len(entries)
         swept.repaired += sum(pages.make_due(entry, clock()) for entry in entries if is_lost(entry, clock()))
         reached = Progress(position, clock() if position is None else last)

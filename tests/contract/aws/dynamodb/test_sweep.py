@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.scheduling.sweeper import Progress, Swept, sweep
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, spec
+from tests.doubles.strict_aws import refuse
 from tests.doubles.world import World
 
 
@@ -85,20 +87,82 @@ def test_sweep_announces_an_outcome_without_due_time(world: World, pages: Dynamo
 
 
 def test_sweep_progress_is_bound_to_the_cursor_read(pages: DynamoDBPages) -> None:
-    begun, further = Progress("1"), Progress("2", START)
+    begun, further, other = (
+        Progress(json.dumps({"pk": {"S": f"certificate#{number}"}, "sk": {"S": "record"}}), at)
+        for number, at in enumerate([None, START, None])
+    )
     assert pages.progress() == Progress()
     assert pages.save(Progress(), begun) is True
     assert pages.progress() == begun
-    assert pages.save(Progress("7"), further) is False
+    assert pages.save(other, further) is False
     assert pages.save(begun, further) is True
     assert pages.progress() == further
 
 
-def test_sweep_restarts_after_an_invalid_cursor(world: World, pages: DynamoDBPages) -> None:
-    cursor = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}, "progress": {"S": "page five"}}
-    world.operator.dynamodb.put_item(TableName=world.table, Item=cursor)
-    want(world)
-    assert swept(world, pages).finished is True
+KEY = {"pk": {"S": "certificate#web"}, "sk": {"S": "record"}}
+DEEP = "[" * 100_000
+POSITIONS = [
+    *(5, True, [], {}, "", "page five", DEEP, "null", "NaN", "[]", "{}", '"x"'),
+    *(
+        json.dumps(key)
+        for key in (
+            {"pk": {"S": "certificate#web"}},
+            {**KEY, "due_at": {"S": "x"}},
+            {**KEY, "sk": {"N": "1"}},
+            {**KEY, "sk": {"B": "AA=="}},
+            {**KEY, "sk": "record"},
+            {**KEY, "sk": {"S": ""}},
+            {**KEY, "sk": {"S": "record", "N": "1"}},
+            {**KEY, "pk": {"S": 5}},
+        )
+    ),
+]
+CURSORS = [
+    *({"S": text} for text in ("", "page five", "null", "[]", "5", DEEP, "{}", '{"position": null}')),
+    *({"S": json.dumps({"position": position, "finished_at": None})} for position in POSITIONS),
+    *({"S": json.dumps({"position": None, "finished_at": at})} for at in (5, "soon", [], "2026-02-30T00:00:00.000Z")),
+    *({"N": "9.99E+125"}, {"B": b"\xff"}, {"BOOL": True}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"L": []}),
+]
+
+
+def test_sweep_restarts_after_an_invalid_cursor(pages: DynamoDBPages, world: World) -> None:
+    for cursor in CURSORS:
+        world.operator.dynamodb.put_item(
+            TableName=world.table, Item={"pk": {"S": "sweep"}, "sk": {"S": "cursor"}, "progress": cursor}
+        )
+        found = swept(world, pages)
+        assert (found.finished, found.restarted, found.seen) == (True, True, 1), cursor
+        assert pages.progress().finished_at is not None
+        assert swept(world, pages) == Swept()
+
+
+def test_sweep_restarts_from_a_key_that_dynamodb_refuses(
+    pages: DynamoDBPages, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {**KEY, "pk": {"S": "x" * 5_000}}  # the emulator accepts it, DynamoDB does not
+    pages.save(Progress(), Progress(json.dumps(key)))
+    scan = world.clients.dynamodb.scan
+
+    def strict(**arguments: Any) -> Any:
+        if arguments.get("ExclusiveStartKey") == key:
+            raise refuse("ValidationException", "Scan", "The provided starting key is invalid")
+        return scan(**arguments)
+
+    monkeypatch.setattr(world.clients.dynamodb, "scan", strict)
+    found = swept(world, pages)
+    assert (found.finished, found.restarted) == (True, True)
+
+
+def test_sweep_saves_over_the_cursor_as_it_was_stored(pages: DynamoDBPages, world: World) -> None:
+    key = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}}
+    spaced = {"S": '{ "finished_at": null,\n"position": null }'}
+    world.operator.dynamodb.put_item(TableName=world.table, Item={**key, "progress": spaced})
+    seen = pages.progress()
+    assert not seen.spoiled
+    world.operator.dynamodb.put_item(TableName=world.table, Item={**key, "progress": {"N": "1"}})
+    assert pages.save(seen, Progress(None, START)) is False
+    world.operator.dynamodb.put_item(TableName=world.table, Item={**key, "progress": spaced})
+    assert pages.save(seen, Progress(None, START)) is True
 
 
 def test_sweep_reads_neither_specs_nor_sealed_keys(world: World, pages: DynamoDBPages) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code, translated
 from evercert.contracts.queue import CERTIFICATE, OUTCOME, shard
-from evercert.scheduling.sweeper import Entry, Progress
+from evercert.errors import Rejected
+from evercert.scheduling.sweeper import Entry, LostPosition, Progress
 from evercert.timestamps import from_text, to_text
 
 if TYPE_CHECKING:
@@ -28,40 +29,44 @@ class DynamoDBPages:
         self._table = table
 
     def progress(self) -> Progress:
-        """Return the stored progress; start from the beginning if the cursor does not parse."""
+        """Return the stored progress; a cursor that does not parse (manual edit) is a new start."""
         with translated("read the cursor of the sweep"):
             item = self._client.get_item(TableName=self._table, Key=CURSOR, ConsistentRead=True).get("Item", {})
-        try:
-            stored = json.loads(item["progress"]["S"])
-            finished = stored["finished_at"]
-            return Progress(stored["position"], None if finished is None else from_text(finished))
-        except (KeyError, TypeError, ValueError):
-            return Progress()
+        stored = item.get("progress")
+        return Progress() if stored is None else _read_progress(stored)
 
     def save(self, seen: Progress, reached: Progress) -> bool:
         """Save the progress if it is unchanged since it was read, so that two sweeps do not overwrite each other."""
-        condition = (
-            "progress = :seen" if seen != Progress() else "attribute_not_exists(progress) OR progress <> :reached"
-        )
+        stored = seen.stored
+        if stored is None and seen != Progress():
+            stored = {"S": _text(seen)}
         values = {":reached": {"S": _text(reached)}}
-        if seen != Progress():
-            values[":seen"] = {"S": _text(seen)}
-        return self._write(CURSOR, "SET progress = :reached", condition, values)
+        if stored is None:
+            return self._write(CURSOR, "SET progress = :reached", "attribute_not_exists(progress)", values)
+        return self._write(CURSOR, "SET progress = :reached", "progress = :seen", {**values, ":seen": stored})
 
     def page(self, position: str | None) -> tuple[Sequence[Entry], str | None]:
         """Return one page of the scan, at most 1 MB."""
         start: dict[str, Any] = {} if position is None else {"ExclusiveStartKey": json.loads(position)}
         with translated("scan the table for the sweep"):
-            answer = self._client.scan(
-                TableName=self._table,
-                ProjectionExpression="pk, sk, due_shard, due_at, resting, published_at",
-                **start,
-            )
+            try:
+                answer = self._client.scan(
+                    TableName=self._table,
+                    ProjectionExpression="pk, sk, due_shard, due_at, resting, published_at",
+                    **start,
+                )
+            except ClientError as error:
+                if start and code(error) == "ValidationException":
+                    raise LostPosition from error
+                raise
         following = answer.get("LastEvaluatedKey")
         return [_entry(item) for item in answer["Items"]], json.dumps(following) if following else None
 
     def make_due(self, entry: Entry, now: datetime) -> bool:
-        """Make an entry due if its attributes are unchanged since the scan."""
+        """Make an entry due if its attributes are unchanged since the scan.
+
+        Return False too if DynamoDB refuses the item, which may have no room left.
+        """
         partition, sort = entry.key
         values: dict[str, Any] = {":now": {"S": to_text(now)}}
         values[":shard"] = {"S": shard(partition.removeprefix(CERTIFICATE))}
@@ -74,7 +79,10 @@ class DynamoDBPages:
                 conditions.append(f"{name} = :seen_{name}")
                 values[f":seen_{name}"] = {"S": seen} if isinstance(seen, str) else seen
         key = {"pk": {"S": partition}, "sk": {"S": sort}}
-        return self._write(key, "SET due_at = :now, due_shard = :shard", " AND ".join(conditions), values)
+        try:
+            return self._write(key, "SET due_at = :now, due_shard = :shard", " AND ".join(conditions), values)
+        except Rejected:
+            return False
 
     def _write(self, key: dict[str, Any], change: str, condition: str, values: dict[str, Any]) -> bool:
         with translated(f"write {key['pk']['S']} for the sweep"):
@@ -91,6 +99,24 @@ class DynamoDBPages:
                     return False
                 raise
         return True
+
+
+def _read_progress(stored: Mapping[str, Any]) -> Progress:
+    try:
+        content = json.loads(stored["S"])
+        position, finished = content["position"], content["finished_at"]
+        known = position is None or _is_key(json.loads(position))
+        progress = Progress(position, None if finished is None else from_text(finished), stored)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        known = False
+    return progress if known else Progress(stored=stored, spoiled=True)
+
+
+def _is_key(key: object) -> bool:
+    """Whether this is a primary key in the form of the client."""
+    if not isinstance(key, dict) or set(key) != {"pk", "sk"}:
+        return False
+    return all(isinstance(v, dict) and set(v) == {"S"} and isinstance(v["S"], str) and v["S"] for v in key.values())
 
 
 def _entry(item: dict[str, Any]) -> Entry:
