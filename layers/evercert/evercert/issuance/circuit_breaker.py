@@ -22,6 +22,7 @@ from evercert.errors import (
     Misconfigured,
     NotYet,
     OutOfTime,
+    Rejected,
     Unavailable,
 )
 from evercert.scheduling.schedule import spread
@@ -71,7 +72,7 @@ class Breaker:
         except (Unavailable, LoginRefused) as error:
             failures = max(state.failures, 0) + 1
             until = self.clock() + STEPS[min(failures, len(STEPS)) - 1]
-            with suppress(Unavailable, Misconfigured):
+            with suppress(Rejected, Unavailable, Misconfigured):
                 self.breakers.open(state, failures, until)
             if isinstance(error, Unavailable):
                 error.outage_until = until
@@ -84,7 +85,7 @@ class Breaker:
 
     def _close(self, state: BreakerState) -> None:
         if state.open_until is not None:
-            with suppress(Unavailable, Misconfigured):  # the result of the call must not be lost
+            with suppress(Rejected, Unavailable, Misconfigured):  # the result of the call must not be lost
                 self.breakers.close(state)
 
 

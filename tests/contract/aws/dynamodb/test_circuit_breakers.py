@@ -10,8 +10,11 @@ import pytest
 
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.contracts.ports import BreakerState, BreakerStore
-from evercert.errors import Misconfigured
+from evercert.errors import Misconfigured, Unavailable
+from evercert.issuance.circuit_breaker import STEPS, Breaker
+from evercert.timestamps import to_text
 from tests.doubles.fakes import START, FakeBreakers
+from tests.doubles.strict_aws import refuse
 from tests.doubles.world import World
 
 MAIN = "issuer main"
@@ -108,16 +111,63 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.parametrize("garbage", GARBAGE, ids=[str(number) for number in range(len(GARBAGE))])
-def test_breaker_ignores_and_replaces_invalid_items(
-    table: DynamoDBBreakers, world: World, garbage: dict[str, Any]
-) -> None:
+VALUES: list[dict[str, Any]] = [
+    *({"S": text} for text in ("", "NaN", "9999-12-31T23:59:59.999Z", "2026-02-30T00:00:00.000Z", "x" * 5_000)),
+    *({"N": number} for number in ("-1", "0.5", "9.99E+125", "-9.99E+125", "1E-130", "9" * 38)),
+    *({"B": b"\xff"}, {"BOOL": True}, {"NULL": True}, {"SS": ["a", "b"]}, {"NS": ["1", "2"]}, {"BS": [b"\xff"]}),
+    *({"L": [{"L": [{"M": {}}]}]}, {"M": {"a": {"B": b""}}}),
+]
+GARBAGE += [{"shut_until": value, "failures": {"N": "1"}} for value in VALUES if "9999" not in str(value)]
+GARBAGE += [
+    {"shut_until": {"S": "2026-01-15T12:00:30.000Z"}, "failures": value}
+    for value in VALUES
+    if value not in ({"N": "0.5"}, {"N": "1E-130"})
+]
+
+
+def test_breaker_ignores_and_replaces_invalid_items(table: DynamoDBBreakers, world: World) -> None:
     key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
-    world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **garbage})
-    seen = table.read(MAIN)
-    assert seen == BreakerState(MAIN)
-    assert table.open(seen, 1, LATER)
-    assert table.read(MAIN) == BreakerState(MAIN, 1, LATER)
+    for garbage in GARBAGE:
+        world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **garbage})
+        seen = table.read(MAIN)
+        assert seen == BreakerState(MAIN), garbage
+        assert table.open(seen, 1, LATER), garbage
+        assert table.read(MAIN) == BreakerState(MAIN, 1, LATER)
+
+
+def test_breaker_admits_calls_whatever_is_stored(table: DynamoDBBreakers, world: World) -> None:
+    """Each spoiled value delays no run beyond the longest pause of a breaker."""
+    key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
+    breaker = Breaker(table, lambda: START)
+    for value in VALUES:
+        for name in ("shut_until", "failures"):
+            spoiled = {"shut_until": {"S": to_text(START)}, "failures": {"N": "1"}, name: value}
+            world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **spoiled})
+            with breaker.watch(breaker.admit(MAIN, "uid")):
+                pass
+            world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **spoiled})
+            with pytest.raises(Unavailable, match="down"), breaker.watch(breaker.admit(MAIN, "uid")):
+                raise Unavailable("down")
+            assert START < table.read(MAIN).open_until <= START + STEPS[-1]
+
+
+def test_breaker_that_cannot_be_reset_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB may refuse the write for any reason; the service must not be lost to all certificates."""
+    client = world.operator.dynamodb
+    client.put_item(
+        TableName=world.table,
+        Item={"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}, "shut_until": {"B": b"x"}},
+    )
+
+    def refused(**_: Any) -> Any:
+        raise refuse("ValidationException", "UpdateItem")
+
+    monkeypatch.setattr(client, "update_item", refused)
+    breakers = DynamoDBBreakers(client, world.table)
+    assert breakers.read(MAIN) == BreakerState(MAIN)
+    breaker = Breaker(breakers, lambda: START)
+    with pytest.raises(Unavailable, match="down"), breaker.watch(breaker.admit(MAIN, "uid")):
+        raise Unavailable("down")
 
 
 def test_breaker_reports_a_missing_table(world: World) -> None:

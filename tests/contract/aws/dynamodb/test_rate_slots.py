@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
-from evercert.contracts.ports import RateLimiter
+from evercert.contracts.ports import RateLimiter, RateSlot
 from evercert.errors import Misconfigured
 from tests.doubles.fakes import START, FakePace
+from tests.doubles.strict_aws import refuse
 from tests.doubles.world import World
 
 ACM = "acm 111122223333 eu-central-1"
@@ -109,26 +110,82 @@ def test_slot_item_is_per_account_and_region_without_old_months(table: DynamoDBR
     assert len([name for name in found if name.startswith("m2")]) == 13
 
 
-@pytest.mark.parametrize("spoiled", [{"S": "soon"}, {"NULL": True}, {"N": "1e60"}, {"N": "-5"}])
-def test_slot_queue_restarts_after_an_invalid_value(
-    table: DynamoDBRateSlots, world: World, spoiled: dict[str, Any]
-) -> None:
+NUMBERS = [{"N": number} for number in ("-5", "-9.99E+125", "9.99E+125", "1E+60", "1E+37")]
+OTHERS = [
+    {"S": "soon"},
+    {"NULL": True},
+    {"B": b"\xff"},
+    {"BOOL": True},
+    {"SS": ["a"]},
+    {"NS": ["1"]},
+    {"L": []},
+    {"M": {}},
+]
+
+
+def test_slot_queue_restarts_after_an_invalid_value(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
-    world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "next_free": spoiled})
-    assert [table.take(ACM, START).at for _ in range(2)] == [START, START + SECOND]
+    for number, spoiled in enumerate([*NUMBERS, *OTHERS]):
+        world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "next_free": spoiled})
+        slots = [table.take(ACM, START) for _ in range(2)]
+        assert [slot.at for slot in slots] == [START, START + SECOND], spoiled
+        assert [slot.used for slot in slots] == [2 * number + 2, 2 * number + 3], spoiled
 
 
 def test_write_count_ignores_an_invalid_month(table: DynamoDBRateSlots, world: World) -> None:
-    table.take(ACM, START)
-    spoiled = {"m2025_12": {"S": "many"}, "m2025_11": {"N": "2"}}
-    world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), **spoiled})
-    assert table.take(ACM, START).used == 4
+    for number, spoiled in enumerate([*NUMBERS, *OTHERS]):
+        months = {"m2025_12": spoiled, "m2025_11": {"N": "2"}}
+        world.operator.dynamodb.put_item(
+            TableName=world.table, Item={**(item(world) if number else pace_key()), **months}
+        )
+        assert table.take(ACM, START).used == number + 3, spoiled
 
 
 def test_write_count_restarts_after_an_invalid_month(table: DynamoDBRateSlots, world: World) -> None:
     table.take(ACM, START)
-    world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "m2026_01": {"S": "many"}})
-    assert [table.take(ACM, START).used for _ in range(2)] == [1, 2]
+    for number, spoiled in enumerate([*NUMBERS, *OTHERS]):
+        world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "m2026_01": spoiled})
+        slots = [table.take(ACM, START + timedelta(minutes=number)) for _ in range(2)]
+        assert [slot.used for slot in slots] == [1, 2], spoiled
+
+
+@pytest.mark.parametrize("why", ["more than 38 significant digits", "Item size to update has exceeded the maximum"])
+def test_slot_item_that_dynamodb_refuses_is_replaced(
+    table: DynamoDBRateSlots, world: World, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    stored = {**pace_key(), "next_free": {"N": "5"}, "m2026_01": {"N": "0.3"}, "m2025_12": {"N": "4"}, "x": {"S": "x"}}
+    world.operator.dynamodb.put_item(TableName=world.table, Item=stored)
+
+    def refused(**_: Any) -> Any:  # as DynamoDB does and the emulator does not
+        raise refuse("ValidationException", "UpdateItem", why)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.operator.dynamodb, "update_item", refused)
+        slot = table.take(ACM, START)
+    assert (slot.at, slot.used) == (START, 5)
+    assert "x" not in item(world)
+    assert table.take(ACM, START) == RateSlot(START + SECOND, 6)
+
+
+def test_slot_item_is_replaced_only_as_it_was_stored(
+    table: DynamoDBRateSlots, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled = {**pace_key(), "next_free": {"S": "soon"}}
+    world.operator.dynamodb.put_item(TableName=world.table, Item=spoiled)
+    client, put = world.operator.dynamodb, world.operator.dynamodb.put_item
+
+    def overtaken(**arguments: Any) -> Any:
+        patched.undo()
+        table.take(ACM, START)  # another run is faster
+        return put(**arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "put_item", overtaken)
+        assert table.take(ACM, START) == RateSlot(START + SECOND, 2)
+
+
+def pace_key() -> dict[str, Any]:
+    return {"pk": {"S": "pace#acm#111122223333#eu-central-1"}, "sk": {"S": "pace"}}
 
 
 def test_slots_report_a_missing_table(world: World) -> None:

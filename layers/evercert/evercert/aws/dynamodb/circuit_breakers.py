@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,12 +13,13 @@ from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.contracts.ports import BreakerState
-from evercert.timestamps import from_text
+from evercert.errors import Rejected
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 FORGOTTEN_AFTER = timedelta(days=1)
+MOST_FAILURES = 1_000_000  # in a row; a larger count is a manual edit
 
 
 class DynamoDBBreakers:
@@ -31,13 +34,14 @@ class DynamoDBBreakers:
         with translated(f"look whether {service} answers"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
-        try:
-            return BreakerState(service, int(values["failures"]), from_text(values["shut_until"]))
-        except (KeyError, TypeError, ValueError):
-            if "shut_until" in values:
-                # Any value will do, because it is only compared.
+        failures, until = values.get("failures"), items.moment(values.get("shut_until"))
+        if until is not None and isinstance(failures, Decimal) and 0 <= failures <= MOST_FAILURES:
+            return BreakerState(service, int(failures), until)
+        if "shut_until" in values:
+            # Any value will do, because it is only compared. One that cannot be deleted must not stop the service.
+            with suppress(Rejected):
                 self.close(BreakerState(service, open_until=values["shut_until"]))
-            return BreakerState(service)
+        return BreakerState(service)
 
     def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         """Block calls until `until`; return False if another run has written meanwhile."""

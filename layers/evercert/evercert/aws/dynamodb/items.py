@@ -58,9 +58,9 @@ def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**changes, "not_after": facts.not_after, "expiry_shard": shard(name)}
 
 
-def due(name: str, moment: datetime | None) -> dict[str, Any]:
+def due(name: str, at: datetime | None) -> dict[str, Any]:
     """Return the attributes of the due index; None removes the entry."""
-    return {"due_at": moment, "due_shard": None if moment is None else shard(name)}
+    return {"due_at": at, "due_shard": None if at is None else shard(name)}
 
 
 def new_record(record: Record, due_at: datetime) -> Item:
@@ -125,6 +125,14 @@ def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
         return None
 
 
+def moment(value: object) -> datetime | None:
+    """Return a stored timestamp, or None for any other value (manual edits)."""
+    try:
+        return from_text(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
     try:
         uid = str(UUID(str(values.get("uid"))))
@@ -149,17 +157,10 @@ def _announced(values: Item) -> str | None:
     error = values.get("last_error")
     if not isinstance(error, dict):
         return None
-    requested_at, announced_at = _moment(values.get("requested_at")), _moment(error.get("at"))
+    requested_at, announced_at = moment(values.get("requested_at")), moment(error.get("at"))
     if requested_at is not None and announced_at is not None and requested_at > announced_at:
         return None
     return str(error.get("message"))
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        return from_text(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _count(value: object) -> int:
