@@ -48,7 +48,10 @@ def test_translated_maps_aws_errors_to_error_kinds(code: str, status: int, kind:
     ],
 )
 def test_translated_names_a_wrong_clock(code: str, message: str) -> None:
-    with pytest.raises(Misconfigured, match="the clock is wrong: set it") as raised, translated("do it"):
+    with (
+        pytest.raises(Misconfigured, match="the clock of this machine is wrong: synchronize it") as raised,
+        translated("do it"),
+    ):
         raise refuse(code, "Operation", message, 403)
     assert "sign in" not in str(raised.value)
 

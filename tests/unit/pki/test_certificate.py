@@ -369,7 +369,7 @@ def test_chain_reads_a_bounded_number_of_certificates():
     answer = [leaf(), *(certificate(f"CA {number}", "Root") for number in range(60)), ROOT]
     chain = Chain.from_pem(to_pem(answer))
     assert chain.certificates == tuple(answer[:50])
-    assert chain.unreadable == ("the answer has 62 certificates, and 50 are read",)
+    assert chain.unreadable == ("the answer has 62 certificates; only the first 50 are read",)
 
 
 def test_chain_names_certificates_that_cannot_be_parsed():

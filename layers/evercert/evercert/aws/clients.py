@@ -64,6 +64,7 @@ _CREDENTIALS = {
     "InvalidAccessKeyId",
 }
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+_SET_CLOCK = "the clock of this machine is wrong: synchronize it, for example with NTP"
 # The words of SigV4 about the date of a request; the error code is that of a wrong key.
 _DATED = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
 # Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
@@ -220,7 +221,7 @@ def _translate(error: ClientError, doing: str) -> EvercertError:
         return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")
     if name in _CREDENTIALS | _SKEWED:
         is_late = name in _SKEWED or _DATED.search(said)
-        remedy = "the clock is wrong: set it" if is_late else "the AWS credentials are expired or wrong: sign in again"
+        remedy = _SET_CLOCK if is_late else "the AWS credentials are expired or wrong: sign in again"
         return Misconfigured(f"{what}; {remedy}")
     if name in _MISSING:
         return Misconfigured(what)

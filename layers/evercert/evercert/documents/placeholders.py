@@ -7,7 +7,7 @@ import re
 _WHOLE = re.compile(r"\$\{[^{}]*\}|\{\{.*\}\}")
 _PART = re.compile(r"[$#%@~]\{|\$\(|\{\{|\}\}|\{%|%\}|\[\[|\[%|\(\(|%\([A-Za-z_]+\)s")
 # `NAME=value` has a value: a `=` at the end is the padding of base64. `NAME:value` covers references such as `op://…`.
-_UNRENDERED = re.compile(
+_WHOLE_VALUE = re.compile(
     r"\\?\$+[A-Za-z_].*|%[A-Za-z_][A-Za-z0-9_]*%|@[A-Za-z_][A-Za-z0-9_.-]*@|__[A-Za-z_]+__|<.*|\{(?![0-9A-F-]+\}).*\}|!.*"
     r"|(?:(?:export|set)\s+)?-{0,2}[A-Za-z_][A-Za-z0-9_.-]*\s*(?:=\s*[^=\s]|(?<=..):\s*[^\s\\]).*|Bearer\s.*"
     r"|\[REDACTED.*|\*{4,}|[xX]{8,}|(?:change[-_]?me)+",
@@ -15,12 +15,13 @@ _UNRENDERED = re.compile(
 )
 # Settings whose values have no grammar, or are JSON.
 _FREE = frozenset({"username", "password", "service-account-key"})
-QUESTION = "the value is a placeholder or an assignment, not a credential; was the document rendered?"
+NOT_A_CREDENTIAL = "the value is a placeholder or NAME=value, not a credential"
+UNRENDERED = f"{NOT_A_CREDENTIAL}; was the document rendered?"
 
 
 def is_placeholder(text: str) -> bool:
     """Return whether it contains `${…}`, `{{…}}` and the like, or is `$NAME`, `<…>`, `NAME=value`, JSON or stars."""
-    return _PART.search(text) is not None or _UNRENDERED.fullmatch(text.strip().strip("\"'")) is not None
+    return _PART.search(text) is not None or _WHOLE_VALUE.fullmatch(text.strip().strip("\"'")) is not None
 
 
 def is_wholly_placeholder(text: str) -> bool:

@@ -47,7 +47,9 @@ class Chain:
             raise ValueError("no PEM certificate found")
         found, problems = [load(blocks[0])], []
         if len(blocks) > MAX_ANSWER_CERTIFICATES:
-            problems.append(f"the answer has {len(blocks)} certificates, and {MAX_ANSWER_CERTIFICATES} are read")
+            problems.append(
+                f"the answer has {len(blocks)} certificates; only the first {MAX_ANSWER_CERTIFICATES} are read"
+            )
         for block in blocks[1:MAX_ANSWER_CERTIFICATES]:
             try:
                 found.append(load(block))

@@ -193,3 +193,8 @@ def in_the_standard(usage: str) -> str:
         return "OCSPSigning"
     first, *rest = usage.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def purpose_name(oid: str) -> str:
+    """Return the purpose as RFC 5280 spells it, or the object identifier of an unknown one."""
+    return next((in_the_standard(usage) for usage, known in OIDS.items() if known.dotted_string == oid), oid)

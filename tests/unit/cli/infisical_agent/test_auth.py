@@ -442,12 +442,12 @@ def test_credentials_appear_only_in_the_secret(kind, config):
 
 
 PLACEHOLDERS = ("${SECRET}", "$SECRET", "{{ .secret }}", "<your-client-secret>", "SECRET=f00dfeedcafebabe", "%SECRET%")
-QUESTION = "the value is a placeholder or an assignment, not a credential; was the document rendered?"
+UNRENDERED = "the value is a placeholder or NAME=value, not a credential; was the document rendered?"
 
 
 @pytest.mark.parametrize("value", [*PLACEHOLDERS, "export SECRET=f00d", "SECRET = f00d", "f00d${SECRET}", "$(cat s)"])
 def test_placeholder_is_no_client_secret(value):
-    wanted = [("client-secret", f"client-secret: {QUESTION}")]
+    wanted = [("client-secret", f"client-secret: {UNRENDERED}")]
     assert reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": value}) == wanted
     in_file = host({"/s": value})
     assert reported("universal-auth", {"client-id": CLIENT_ID, "client-secret": "/s"}, in_file) == wanted
@@ -458,7 +458,7 @@ def test_placeholder_is_no_client_secret(value):
 @pytest.mark.parametrize("value", PLACEHOLDERS)
 @pytest.mark.parametrize(("kind", "key"), [("aws-iam", "identity-id"), ("universal-auth", "client-id")])
 def test_placeholder_is_no_identity(kind, key, value):
-    assert (key, f"{key}: {QUESTION}") in reported(kind, {"client-secret": SECRET, key: value})
+    assert (key, f"{key}: {UNRENDERED}") in reported(kind, {"client-secret": SECRET, key: value})
 
 
 @pytest.mark.parametrize("value", ["Zm9vZm9vZm9vZm9vZg==", "Zm9vZm9vZm9vZm9vZm8="])
@@ -470,7 +470,7 @@ def test_padding_of_base64_is_no_assignment(value):
 @pytest.mark.parametrize("value", ["${PASSWORD}", "{{ password }}"])
 def test_password_that_is_wholly_a_placeholder_is_refused(value):
     config = {"identity-id": IDENTITY, "username": "me", "password": value}
-    assert reported("ldap-auth", config) == [("password", f"password: {QUESTION}")]
+    assert reported("ldap-auth", config) == [("password", f"password: {UNRENDERED}")]
 
 
 @pytest.mark.parametrize("value", ["$ecret", "a${b}c", "<me>", "A=b", "x{{y}}"])

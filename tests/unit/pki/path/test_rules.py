@@ -196,9 +196,13 @@ def test_common_faults_name_unknown_critical_extensions() -> None:
 def test_common_faults_name_a_serial_out_of_range() -> None:
     serial = bytes.fromhex("0201") + b"\x07"
     odd = leaf(ROOT, serial=7)
-    assert has(common(patched(odd, ROOT, serial, bytes.fromhex("020100"))), "serial number")
-    assert has(common(patched(odd, ROOT, serial, bytes.fromhex("0201ff"))), "serial number")
+    assert has(common(patched(odd, ROOT, serial, bytes.fromhex("020100"))), "its serial number is zero")
+    assert has(common(patched(odd, ROOT, serial, bytes.fromhex("0201ff"))), "its serial number is negative")
     assert common(leaf(ROOT, serial=2**158)) == {}
+    version, number, *fields = der.read(odd.certificate.tbs_certificate_bytes).children()
+    parts = (version.encoded, tlv(number.tag, b"\1" + bytes(20)), *(field.encoded for field in fields))
+    long = Entity(resigned(ROOT, tlv(0x30, b"".join(parts))), None)
+    assert has(common(long), "its serial number has 21 bytes: at most 20 are allowed")
 
 
 def test_common_faults_name_an_empty_issuer() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evercert.cli.infisical_agent.host import Gathered
 from evercert.documents.document import Path, Problem
-from evercert.documents.placeholders import QUESTION, is_unrendered
+from evercert.documents.placeholders import UNRENDERED, is_unrendered
 
 CONFIG = ("auth", "config")
 # Environment variables of the agent; each takes precedence over the document.
@@ -72,7 +72,7 @@ class AuthValues:
                 self.files[key] = written
             return found
         if is_unrendered(key, written):
-            self._gathered.problems.append(Problem(place, f"{key}: {QUESTION}"))
+            self._gathered.problems.append(Problem(place, f"{key}: {UNRENDERED}"))
             return None
         if not is_key and (expected := _expected(key, written)) is not None:
             self._report_absent(place, f"{key}: the value is neither {expected} nor a file on this host")
@@ -84,7 +84,7 @@ class AuthValues:
 
     def _checked(self, key: str, text: str) -> str | None:
         if is_unrendered(key, text):
-            message = f"{key}: {QUESTION}"
+            message = f"{key}: {UNRENDERED}"
         elif key in _IDS and not _UUID.fullmatch(text):
             message = f"{key}: the value is neither a UUID nor a file on this host"
         elif key != "service-account-key" and (not text.isprintable() or not text):

@@ -46,9 +46,9 @@ class Subtrees:
             return None
         kind = KINDS.get(tag, "name of another kind")
         if tag not in MATCHES:
-            return f"its {kind} is constrained in a way that cannot be checked"
+            return f"its {kind} cannot be checked, and is restricted"
         if decoded is None:
-            return f"its {kind} is malformed, and constrained"
+            return f"its {kind} is malformed, and is restricted"
         within = MATCHES[tag]
         if any(within(decoded, base) or (tag == DNS and overlaps(decoded, base)) for base in excluded):
             return f"its {kind} {printed(tag, name)} is excluded"
@@ -95,7 +95,7 @@ class NameConstraints:
         for tag, name, decoded in self._names[certificate.encoded]:
             self._left -= len(subtrees.permitted.get(tag, ())) + len(subtrees.excluded.get(tag, ()))
             if self._left < 0:
-                return ca, f"its name constraints need too many comparisons: at most {MAX_COMPARISONS} are made"
+                return ca, f"its name constraints need too many comparisons: the limit is {MAX_COMPARISONS}"
             if (why := subtrees.forbids(tag, name, decoded)) is not None:
                 return certificate, f"{why} by the name constraints of {ca.label}"
         return None
@@ -106,7 +106,7 @@ def _base(subtree: der.Element) -> tuple[int, Any]:
     if not parts:
         raise ValueError("malformed name constraints")
     if parts[1:] not in ([], [_ZERO]):  # minimum must be 0 and maximum absent
-        raise ValueError("its name constraints have distances, which RFC 5280 forbids (section 4.2.1.10)")
+        raise ValueError("its name constraints have a minimum or a maximum, which RFC 5280 forbids (section 4.2.1.10)")
     tag, base = parts[0].tag, parts[0].content
     try:
         return tag, BASES[tag](base) if tag in BASES else base

@@ -126,8 +126,12 @@ def _form_faults(certificate: Fields) -> Iterator[Fault]:
         yield Fault(certificate, why)
     if not certificate.algorithms_agree:
         yield Fault(certificate, "its two signature algorithm fields differ (RFC 5280, section 4.1.1.2)")
-    if certificate.serial <= 0 or certificate.serial_length > MAX_SERIAL_BYTES:
-        yield Fault(certificate, "its serial number is not from 1 to 20 bytes and positive (section 4.1.2.2)")
+    if certificate.serial <= 0:
+        sign = "negative" if certificate.serial else "zero"
+        yield Fault(certificate, f"its serial number is {sign}: must be positive (RFC 5280, section 4.1.2.2)")
+    if certificate.serial_length > MAX_SERIAL_BYTES:
+        length = f"its serial number has {certificate.serial_length} bytes"
+        yield Fault(certificate, f"{length}: at most {MAX_SERIAL_BYTES} are allowed (RFC 5280, section 4.1.2.2)")
     if not certificate.issuer:
         yield Fault(certificate, "its issuer name is empty")
     if AUTHORITY_KEY not in certificate.extensions and certificate.version == _VERSION:

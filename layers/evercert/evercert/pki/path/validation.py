@@ -24,6 +24,8 @@ from evercert.pki.path.rules import (
     common_faults,
     leaf_faults,
 )
+from evercert.pki.usages import purpose_name
+from evercert.schema import printable
 
 MAX_CANDIDATES = 50  # certificates that paths are built from
 
@@ -71,7 +73,7 @@ def validate(
     pool = list(dict.fromkeys(others))
     readable, problems = _parsed(pool[:MAX_CANDIDATES])
     if len(pool) > MAX_CANDIDATES:
-        problems.append(f"the chain has {len(pool)} certificates, and {MAX_CANDIDATES} are read")
+        problems.append(f"the chain has {len(pool)} certificates; only the first {MAX_CANDIDATES} are read")
     trusted = None if anchors is None else _parsed(anchors)[0]
     parsed = Fields(leaf)
     builder = PathBuilder(readable, partial(_count_ca_faults, now), trusted)
@@ -177,10 +179,15 @@ class _Validation:
             allowed = fields.extended_key_usage
             if allowed is None or ANY_PURPOSE in allowed or ANY_PURPOSE in usable:
                 continue
-            if self.purposes - allowed or not usable & allowed:
-                yield Fault(fields, "its extended key usage does not allow the purposes of the certificate")
+            if missing := self.purposes - allowed or (not usable & allowed and usable):
+                required, present = _printed(missing, " or "), _printed(allowed, ", ")
+                yield Fault(fields, f"its extended key usage lacks {required}; it allows {present}")
                 return
             usable &= allowed
+
+
+def _printed(purposes: Iterable[str], separator: str) -> str:
+    return printable(separator.join(sorted(map(purpose_name, purposes))), 200)
 
 
 def _path_length_faults(above: Sequence[Fields], below: int) -> Iterator[Fault]:

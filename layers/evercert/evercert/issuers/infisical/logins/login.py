@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from evercert.canonical_json import digest
-from evercert.documents.placeholders import QUESTION, is_unrendered
+from evercert.documents.placeholders import NOT_A_CREDENTIAL, UNRENDERED, is_unrendered
 from evercert.documents.secret_reference import Reference
 from evercert.errors import Misconfigured
 from evercert.schema import Model
@@ -29,7 +29,7 @@ def _rendered(value: object, info: ValidationInfo) -> object:
     """Refuse `${…}` and the like; the message quotes nothing, because the value may be a misplaced secret."""
     key = str(info.field_name).replace("_", "-")
     if isinstance(value, str) and is_unrendered(key, value):
-        raise ValueError(QUESTION)
+        raise ValueError(UNRENDERED)
     return value
 
 
@@ -124,5 +124,5 @@ def require_rendered(found: str, reference: Reference, key: str) -> None:
     """Raise Misconfigured for a placeholder: each login with it would count as a wrong credential."""
     if is_unrendered(key, found):
         raise Misconfigured(
-            f"invalid {reference.key or key!r} in {reference}: {QUESTION} Store the value itself in the secret"
+            f"invalid {reference.key or key!r} in {reference}: {NOT_A_CREDENTIAL}; store the value itself in the secret"
         )
