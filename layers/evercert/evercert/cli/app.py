@@ -1,21 +1,24 @@
 """Issue, store and renew X.509 certificates in an AWS account.
 
-Exit codes: 0 done, 1 failed, 2 invalid input, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 invalid input, 70 a bug in evercert, 130 interrupted, 141 output closed.
 """
 
 from __future__ import annotations
 
-import io
+import errno
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, documents, stack
+from evercert.cli import authority, certificates, crash_report, documents, stack, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.terminal import BAD_INPUT, FAILED, err, out
+from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.errors import EvercertError
+
+OUTPUT_FAILED = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,7 +41,7 @@ app.add_typer(authority.app, name="authority")
 @app.command()
 def version() -> None:
     """Print the version and exit."""
-    out.print(f"evercert {__version__}")
+    terminal.out.print(f"evercert {__version__}")
 
 
 def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that typer calls)
@@ -58,21 +61,43 @@ def program(*, _version: VersionOption = False) -> None:
 
 
 def run() -> None:
-    """Run the program; print expected errors on one line, without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # the terminal may lack characters such as arrows
+    """Run the program; print errors on one line, without a traceback."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries: they quote source code
+    terminal.prepare()
     try:
-        app()
-    except BadInput as error:
-        for line in error.lines:
-            err.print(f"evercert: {line}")
-        sys.exit(BAD_INPUT)
-    except EvercertError as error:
-        err.print(f"evercert: {error}")
-        sys.exit(FAILED)
-    except BrokenPipeError:
-        sys.stdout = None  # the reader has closed the pipe: skip the flush at exit
-        sys.exit(FAILED)
-    except OSError as error:
-        sys.exit(f"evercert: {error.strerror or type(error).__name__}")
+        code = app(prog_name="evercert", standalone_mode=False)
+        terminal.flush()
+    except BaseException as error:  # noqa: BLE001 (includes panics of native code)
+        code, lines = _result(error)
+        terminal.errors(lines)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _result(error: BaseException) -> tuple[int, list[str]]:
+    """Return the exit code and what to print."""
+    result: tuple[int, list[str]]
+    match error:
+        case SystemExit():
+            result = error.code if isinstance(error.code, int) else FAILED, []
+        case KeyboardInterrupt() | typer.Abort():
+            result = INTERRUPTED, []
+        case BadInput():
+            result = BAD_INPUT, list(error.lines)
+        case typer.TyperException():
+            result = BAD_INPUT, _usage_problems(error)
+        case EvercertError():
+            result = FAILED, [str(error)]
+        case OSError() if error.filename is not None or error.errno in OUTPUT_FAILED:
+            result = FAILED, [f"{error.filename or 'cannot write the output'}: {error.strerror}"]
+        case _:
+            result = BUG, [crash_report.report(error)]
+    return result
+
+
+def _usage_problems(error: typer.TyperException) -> list[str]:
+    """Return what is wrong with the arguments, and the command that explains them."""
+    problem = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "evercert"
+    return [f"{problem}; to see the options, run: {command} --help"] if problem else []  # none: the help is printed

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import get_args
-
-import typer
 
 from evercert import durations
 from evercert.cli.files import BadInput
@@ -86,15 +83,3 @@ def describe_pauses(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 certificate`, `2 certificates`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def confirm(question: str) -> None:
-    """Ask for confirmation on standard error; raise BadInput without a terminal."""
-    if not sys.stdin.isatty():
-        raise BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])
-    try:
-        confirmed = typer.confirm(question, err=True)
-    except typer.Abort:  # Ctrl-C or end of input
-        raise KeyboardInterrupt from None
-    if not confirmed:
-        raise typer.Exit(1)

@@ -117,7 +117,7 @@ def renew(
     if not dry_run:
         if name is None and not yes and found.names:
             within = f"within {durations.to_text(spread)}" if spread else "now"
-            arguments.confirm(f"Renew {arguments.counted(len(found.names), 'certificate')} {within}?")
+            terminal.confirm(f"Renew {arguments.counted(len(found.names), 'certificate')} {within}?")
         requested = _request(connection, found, spread, reason)
         if name is not None and not requested:
             raise BadInput([terminal.not_found(name)])
@@ -153,7 +153,7 @@ def delete(
             remaining = f"these remain: {', '.join(places)}" if places else "nothing was delivered"
             terminal.out.print(f"- certificate {name}; {remaining}")
     if not yes:
-        arguments.confirm(
+        terminal.confirm(
             f"Delete {arguments.counted(len(records), 'certificate')}? evercert will no longer renew them."
         )
     for record in records:

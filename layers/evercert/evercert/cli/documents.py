@@ -76,7 +76,7 @@ def apply(
         show.plan(terminal.out, planned, at_once=at_once)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     if deleted and not dry_run and not yes:
-        arguments.confirm(
+        terminal.confirm(
             f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets remain."
         )
     changed = [step.name for step in planned.steps if step.verb != "delete"]

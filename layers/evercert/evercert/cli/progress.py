@@ -8,19 +8,20 @@ from datetime import timedelta
 
 from rich.console import Console
 
+from evercert.cli.escapes import visible
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
 from evercert.durations import to_text
-from evercert.schema import printable
 
 POLL_SECONDS = 1.0
+LONGEST = 500  # characters of a foreign text
 
 
-def wait_for(specs: Specs, names: Sequence[str], limit: timedelta) -> Iterator[tuple[str, str, bool]]:
+def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Console) -> Iterator[tuple[str, str, bool]]:
     """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal."""
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
-    with Console(stderr=True, markup=False, emoji=False).status("") as status:
+    with console.status("") as status:
         while left:
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
@@ -41,12 +42,12 @@ def _result(record: Record | Unreadable | None) -> tuple[str, bool] | None:
     if record is None:
         return "deleted by another command", False
     if isinstance(record, Unreadable):
-        return f"its record does not parse: {printable(record.problem)}", False
+        return f"its record does not parse: {visible(record.problem, LONGEST)}", False
     error = record.last_error
     if error is not None and error.at < (record.woken_at or error.at):
         error = None  # the cause was fixed since
     if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
-        return f"failed ({error.kind}): {printable(error.message)}", False
+        return f"failed ({error.kind}): {visible(error.message, LONGEST)}", False
     facts = record.facts
     wanted = record.request_hash == record.spec.request_hash and record.requested_at in (None, record.served)
     if record.state == "ready" and facts is not None and wanted and record.delivered(facts.revision):

@@ -1,4 +1,4 @@
-"""Print records, plans and outcomes for people, with control characters of foreign text removed."""
+"""Print records, plans and outcomes for people."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.escapes import visible
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
 CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "yellow"}
+LONGEST = 500  # characters of a foreign text
 GOOD_EVENTS = (".issued", ".renewed", ".delivered")
 BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
 MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
@@ -58,29 +59,29 @@ def detail(record: Record) -> dict[str, Any]:
     return {**values, "spec": spec, "busy": record.claim is not None}
 
 
-def listing(console: Console, records: Iterable[dict[str, Any]], now: datetime) -> None:
+def listing(console: Terminal, records: Iterable[dict[str, Any]], now: datetime) -> None:
     """Print the table of `list`."""
-    table = Table("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", box=None, pad_edge=False)
+    table = Grid("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE")
     for row in records:
         table.add_row(
-            Text(printable(row["name"])),
-            Text(row["state"], STYLES.get(row["state"], "")),
-            Text(row.get("issuer") or ""),
+            row["name"],
+            styled(row["state"], STYLES.get(row["state"], "")),
+            row.get("issuer") or "",
             _in(row.get("not_after"), now),
             _in(row.get("renew_at"), now),
-            Text(row.get("error") or "", "red"),
+            styled(row.get("error") or "", "red"),
         )
     console.print(table)
 
 
-def history(console: Console, outcomes: Iterable[Outcome]) -> None:
+def history(console: Terminal, outcomes: Iterable[Outcome]) -> None:
     """Print the table of `history`, oldest first."""
-    table = Table("TIME", "WHAT", "REVISION", "REASON", "FACTS", box=None, pad_edge=False)
+    table = Grid("TIME", "WHAT", "REVISION", "REASON", "FACTS")
     for outcome in outcomes:
         data = outcome.data
         facts = str(data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}")
-        reason = Text(printable(str(data.get("reason") or data.get("kind") or "")))
-        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, Text(printable(facts)))
+        reason = visible(str(data.get("reason") or data.get("kind") or ""), LONGEST)
+        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, visible(facts, LONGEST))
     console.print(table)
 
 
@@ -91,29 +92,29 @@ def event(body: Mapping[str, Any]) -> Text:
     facts = data.get("message") or ""
     if not facts and "serial_number" in data:
         facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
-    kind = printable(str(body.get("type")), 60)
+    kind = visible(str(body.get("type")), 60)
     style = "red" if kind.endswith(BAD_EVENTS) else "green" if kind.endswith(GOOD_EVENTS) else "yellow"
-    time, subject = printable(str(body.get("time")), 24), printable(str(body.get("subject")))
-    return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {printable(str(facts))}")
+    time, subject = visible(str(body.get("time")), 24), visible(str(body.get("subject")), LONGEST)
+    return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {visible(str(facts), LONGEST)}")
 
 
-def test_result(console: Console, types: Iterable[str], missing: Iterable[str]) -> None:
+def test_result(console: Terminal, types: Iterable[str], missing: Iterable[str]) -> None:
     """Print the result of `events --test`."""
     lost = set(missing)
     for kind in sorted(types):
-        console.print(Text(f"{kind:<22} {'did not arrive' if kind in lost else 'arrived'}", "red" * (kind in lost)))
+        console.print(styled(f"{kind:<22} {'did not arrive' if kind in lost else 'arrived'}", "red" * (kind in lost)))
     if not lost:
         console.print("all events arrived; SNS sent them to every confirmed subscriber of the topic")
 
 
-def checks(console: Console, found: Iterable[Check]) -> None:
+def checks(console: Terminal, found: Iterable[Check]) -> None:
     """Print the table of `doctor`, with the remedy below each problem."""
-    table = Table("CHECK", "STATUS", "FOUND", box=None, pad_edge=False)
+    table = Grid("CHECK", "STATUS", "FOUND")
     for check in found:
-        row = Text(check.found)
+        row = styled(check.found)
         if check.remedy:
-            row.append(f"\n→ {check.remedy}")
-        table.add_row(Text(check.name), Text(check.status, CHECK_STYLES[check.status]), row)
+            row.append(f"\n→ {visible(check.remedy)}")
+        table.add_row(check.name, styled(check.status, CHECK_STYLES[check.status]), row)
     console.print(table)
 
 
@@ -125,17 +126,17 @@ def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
     ]
 
 
-def plan(console: Console, found: Plan, *, at_once: bool = False) -> None:
+def plan(console: Terminal, found: Plan, *, at_once: bool = False) -> None:
     """Print the steps of `apply` in the order of their execution."""
     for name, verb in found.credentials.items():
         mark, style = MARKS.get(verb, (" ", ""))
-        console.print(Text(f"{mark} credentials: stored in secret {name} ({verb})", style))
+        console.print(styled(f"{mark} credentials: stored in secret {name} ({verb})", style))
     for name in found.issuers:
-        console.print(Text(f"~ issuer {name}", "yellow"))
+        console.print(styled(f"~ issuer {name}", "yellow"))
         _differences(console, found.redefined.get(name, []))
     for step in found.steps:
         mark, style = MARKS[step.verb]
-        console.print(Text(f"{mark} certificate {step.name} ({step.verb})", style))
+        console.print(styled(f"{mark} certificate {step.name} ({step.verb})", style))
         _differences(console, step.differences)
     if found.woken:
         when = "now" if at_once else "within an hour (with --now: now)"
@@ -157,14 +158,14 @@ def plan_values(found: Plan) -> dict[str, Any]:
     }
 
 
-def _differences(console: Console, found: Iterable[tuple[str, Any, Any]]) -> None:
+def _differences(console: Terminal, found: Iterable[tuple[str, Any, Any]]) -> None:
     for key, before, after in found:
         how = "changed" if HIDDEN in (before, after) else f"{_plain(before)} → {_plain(after)}"
-        console.print(Text(f"    {printable(key, 200)}: {how}"))
+        console.print(styled(f"    {visible(key, 200)}: {how}"))
 
 
 def _plain(value: object) -> str:
-    return "(none)" if value is None else printable(str(value), 200)
+    return "(none)" if value is None else visible(str(value), 200)
 
 
 def _in(moment: str | None, now: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +95,7 @@ def adopt(
     if not found.ours:
         if not yes:
             tags = " and ".join(f"{key}={value}" for key, value in found.tags.items())
-            arguments.confirm(f"Tag it with {tags}, so that stack {stack} may write to it?")
+            terminal.confirm(f"Tag it with {tags}, so that stack {stack} may write to it?")
         adoption.tag(connection, found)
     woken = _wake_if_destination(connection, name, found)
     if as_json:
@@ -108,7 +107,7 @@ def adopt(
         terminal.out.print(f"certificate {name} already has this destination; its delivery starts now")
         return
     terminal.out.print(f"add this under `destinations:` of certificate {name} and apply the document:")
-    terminal.out.print(found.yaml())
+    terminal.out.lines(found.yaml())
 
 
 def _wake_if_destination(connection: Connection, name: str, found: Found) -> bool:
@@ -153,7 +152,10 @@ def events(
         if not test:
             terminal.notes([f"listening to stack {stack}; press Ctrl-C to stop"])
             for event in event_stream.follow(queue, wanted, span):
-                terminal.out.print(json.dumps(event.body) if as_json else show.event(event.body))
+                if as_json:
+                    terminal.print_json(event.body, indent=None)
+                else:
+                    terminal.out.print(show.event(event.body))
         else:
             with terminal.err.status(f"waiting for {len(event_stream.TYPES)} events"):
                 missing = event_stream.test(queue, connection, span or TEST_LIMIT)

@@ -1,17 +1,18 @@
-"""Options, output and exit codes that the commands share."""
+"""Output, options and exit codes that the commands share; no other module prints."""
 
 from __future__ import annotations
 
-import json
+import io
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from evercert.cli import arguments
+from evercert.cli.console import Terminal
+from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.progress import wait_for
 from evercert.contracts.ports import Unreadable
@@ -22,11 +23,10 @@ from evercert.schema import printable
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
-# No markup, no emoji: rich would interpret `[web]` and `arn:…:secret:…`.
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=UNCUT)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+out = Terminal(width=UNCUT)
+err = Terminal(stderr=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the certificate.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -54,7 +54,7 @@ def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quie
     """Print each certificate when it is delivered; return False if one failed or the time is over."""
     succeeded = True
     try:
-        for name, result, good in wait_for(connection.specs, names, limit):
+        for name, result, good in wait_for(connection.specs, names, limit, err):
             succeeded &= good
             if not quiet or not good:
                 (out if good else err).print(f"{name}: {result}")
@@ -108,7 +108,38 @@ def notes(lines: Sequence[str]) -> None:
         err.print(f"note: {line}")
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401
-    """Print JSON for scripts; escape characters that a terminal could interpret."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))  # noqa: T201
+def errors(lines: Sequence[str]) -> None:
+    """Print errors on standard error."""
+    for line in lines:
+        err.print(f"evercert: {line}")
+
+
+def print_json(value: object, indent: int | None = 2) -> None:
+    """Print JSON on standard output."""
+    out.json(value, indent)
+
+
+def prepare() -> None:
+    """Replace characters that the terminal lacks, such as arrows, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def flush() -> None:
+    """Write what is left, while a failure can still be reported."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def confirm(question: str) -> None:
+    """Ask for confirmation on standard error; raise BadInput without a terminal."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])
+    try:
+        confirmed = typer.confirm(visible(question), err=True)
+    except typer.Abort:  # Ctrl-C or end of input
+        raise KeyboardInterrupt from None
+    if not confirmed:
+        raise typer.Exit(FAILED)

@@ -51,7 +51,7 @@ def show_(
     if pem:
         if not ca.installed:
             raise BadInput([f"CA {name} has no certificate yet: run evercert authority ca csr {name}"])
-        terminal.out.print((ca.current.certificate + ca.current.chain).rstrip())
+        terminal.out.lines((ca.current.certificate + ca.current.chain).rstrip())
     elif as_json:
         terminal.print_json(show.ca_values(ca))
     else:
@@ -76,7 +76,7 @@ def csr(
     ca = _externally_certified(authority, name)
     title = f"{stack} {ca_title(name)}" if common_name is None else common_name
     subject = ca.current.x509.subject if ca.installed and common_name is None else build_subject(title, organization)
-    terminal.out.print(ceremony.build_csr(ceremony_context(authority, quiet=True), ca, subject).rstrip())
+    terminal.out.lines(ceremony.build_csr(ceremony_context(authority, quiet=True), ca, subject).rstrip())
 
 
 @app.command("import")
@@ -130,7 +130,7 @@ def renew(
     subject, context = ca.current.x509.subject, ceremony_context(authority, quiet=as_json)
     if ca.kind == "root":
         if not yes:
-            arguments.confirm("Clients of the root need its new certificate before the old one expires. Renew it?")
+            terminal.confirm("Clients of the root need its new certificate before the old one expires. Renew it?")
         ca = ceremony.renew_root(context, ca, subject, span)
     else:
         root = authority.configuration.ca(ca.parent or "")
@@ -168,7 +168,7 @@ def crl(
         if ca.kind == "root" or ca.parent != root.id:
             raise BadInput([f"CA {revoke} is not certified by this authority's own root, so its list cannot name it"])
         if not yes:
-            arguments.confirm(f"Revoke CA {revoke}? Clients refuse all its certificates. This cannot be undone.")
+            terminal.confirm(f"Revoke CA {revoke}? Clients refuse all its certificates. This cannot be undone.")
         entries = root_crl.entries_of(ca, context, "cACompromise")
         authority.configuration.write(ca.model_copy(update={"status": "disabled"}))
     signed = root_crl.sign_root_crl(context, authority.certificates, root, entries)

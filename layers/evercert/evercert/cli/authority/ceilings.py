@@ -71,7 +71,7 @@ def ceiling(
         terminal.out.print("nothing to change")
     if changed:
         if not yes:
-            arguments.confirm(f"Set the ceiling of CA {name}? It takes effect at once.")
+            terminal.confirm(f"Set the ceiling of CA {name}? It takes effect at once.")
         configuration.write(ca.model_copy(update={"ceiling": type(ca.ceiling).model_validate(after)}))
     if as_json:
         terminal.print_json({**after, "changed": changed})

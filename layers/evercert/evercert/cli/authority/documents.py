@@ -91,7 +91,7 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
     import yaml  # noqa: PLC0415
 
     text: str = yaml.safe_dump(_plain(found[key]), sort_keys=False, allow_unicode=True)
-    terminal.out.print(text.rstrip())
+    terminal.out.lines(text.rstrip())
 
 
 def read(sources: Sequence[Source], configuration: ConfigurationWriter, stack: str) -> list[AuthorityDocument]:

@@ -179,7 +179,7 @@ def delete(
     configuration = _configuration(stack, region)
     found = identity_named(configuration, name)
     if not yes:
-        arguments.confirm(f"Delete identity {name}? Its clients can no longer log in.")
+        terminal.confirm(f"Delete identity {name}? Its clients can no longer log in.")
     configuration.remove(found)
     if as_json:
         terminal.print_json({"deleted": name})
@@ -208,7 +208,8 @@ def _print_identity(found: Identity, text: str | None, *, as_json: bool) -> None
             [f"it has no permissions: run evercert authority identity grant {found.name} --profile PROJECT/SLUG"]
         )
     if credentials:
-        terminal.out.print(f"client ID: {credentials['client_id']}\nclient secret: {text}")
+        terminal.out.print(f"client ID: {credentials['client_id']}")
+        terminal.out.print(f"client secret: {text}")
         terminal.notes(["save the client secret now: it is not shown again, because only its hash is stored"])
 
 

@@ -111,7 +111,7 @@ def _check_algorithms(existing: Mapping[str, CA], requested: Iterable[tuple[str,
 
 def _confirm(keys: Sequence[str], *, yes: bool) -> None:
     if keys and not yes:
-        arguments.confirm(
+        terminal.confirm(
             f"Create {arguments.counted(len(keys), 'KMS key')} ({', '.join(keys)})? Each costs about 1 USD a month."
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evercert.cli import terminal
-from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import CeremonyContext
@@ -23,7 +22,7 @@ def ceremony_context(authority: AuthorityConnection, *, quiet: bool) -> Ceremony
     """Return the context of a ceremony; `quiet` suppresses the report of each step."""
     from evercert.cli.authority.ceremony import CeremonyContext  # noqa: PLC0415
 
-    report = (lambda line: None) if quiet else (lambda line: terminal.out.print(printable(line, 300)))  # noqa: ARG005
+    report = (lambda line: None) if quiet else terminal.out.print  # noqa: ARG005
     return CeremonyContext(
         authority.configuration,
         authority.key_creation,

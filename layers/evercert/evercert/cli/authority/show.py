@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.escapes import visible
 from evercert.durations import to_text as span_text
 from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
@@ -67,19 +65,19 @@ def _issuer(certificate: x509.Certificate) -> str:
         return printed(Fields(certificate).issuer_der)
 
 
-def cas(console: Console, found: Iterable[CA], now: datetime) -> None:
+def cas(console: Terminal, found: Iterable[CA], now: datetime) -> None:
     """Print the table of `ca list`."""
-    table = Table("NAME", "KIND", "STATUS", "KEY", "ENDS", box=None, pad_edge=False)
+    table = Grid("NAME", "KIND", "STATUS", "KEY", "ENDS")
     for ca in found:
         ends = ""
         if ca.installed:
             end = ca.current.x509.not_valid_after_utc
             ends = f"{end:%Y-%m-%d}, in {(end - now).days} days"
-        table.add_row(ca.name, ca.kind, Text(ca.status, STATUSES[ca.status]), ca.algorithm, ends)
+        table.add_row(ca.name, ca.kind, styled(ca.status, STATUSES[ca.status]), ca.algorithm, ends)
     console.print(table)
 
 
-def ca(console: Console, found: CA) -> None:
+def ca(console: Terminal, found: CA) -> None:
     """Print one CA (`ca show`)."""
     values = ca_values(found)
     for key in ("name", "id", "kind", "status", "algorithm", "key"):
@@ -87,24 +85,24 @@ def ca(console: Console, found: CA) -> None:
     for one in values["certificates"]:
         console.print(f"certificate {one['id']}:")
         for key in ("subject", "issuer", "serial_number", "not_before", "not_after", "sha256"):
-            console.print(f"    {key}: {printable(one[key], 300)}")
+            console.print(f"    {key}: {visible(one[key], 300)}")
     if values["ceiling"] is not None:
         console.print("ceiling:")
         ceiling(console, values["ceiling"])
 
 
-def ceiling(console: Console, values: dict[str, Any], indent: str = "    ") -> None:
+def ceiling(console: Terminal, values: dict[str, Any], indent: str = "    ") -> None:
     """Print one line per field."""
     for key, value in values.items():
         console.print(f"{indent}{key}: {listed(value)}")
 
 
-def differences(console: Console, before: dict[str, Any], after: dict[str, Any]) -> bool:
+def differences(console: Terminal, before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Print one line per changed field; return whether any changed."""
     old, new = _leaves(before), _leaves(after)
     changed = [field for field in {**old, **new} if old.get(field) != new.get(field)]
     for field in changed:
-        console.print(Text(f"    {printable(field, 200)}: {listed(old.get(field))} → {listed(new.get(field))}"))
+        console.print(styled(f"    {visible(field, 200)}: {listed(old.get(field))} → {listed(new.get(field))}"))
     return bool(changed)
 
 
@@ -128,8 +126,8 @@ def listed(value: object) -> str:
     if value in (None, [], (), "", {}):
         return "(none)"
     if isinstance(value, list | tuple):
-        return ", ".join(printable(str(part), 200) for part in value)
-    return printable(str(value), 400)
+        return ", ".join(visible(str(part), 200) for part in value)
+    return visible(str(value), 400)
 
 
 def next_steps(found: Sequence[CA]) -> list[str]:
@@ -157,18 +155,19 @@ def identity_values(identity: Identity) -> dict[str, Any]:
     return values
 
 
-def identities(console: Console, found: Iterable[Identity]) -> None:
+def identities(console: Terminal, found: Iterable[Identity]) -> None:
     """Print the table of `identity list`."""
-    table = Table("NAME", "ID", "LOGINS", "MAY", box=None, pad_edge=False)
+    table = Grid("NAME", "ID", "LOGINS", "MAY")
     for identity in found:
         logins = [word for word, login in (("aws-auth", identity.aws), ("universal-auth", identity.universal)) if login]
         table.add_row(identity.name, identity.id, ", ".join(logins), "; ".join(_grants(identity)))
     console.print(table)
 
 
-def identity(console: Console, found: Identity) -> None:
+def identity(console: Terminal, found: Identity) -> None:
     """Print one identity (`identity show`)."""
-    console.print(f"name: {found.name}\nid: {found.id}")
+    console.print(f"name: {found.name}")
+    console.print(f"id: {found.id}")
     if found.aws is not None:
         foreign = ", including clients that do not sign a server ID" if found.aws.foreign_clients else ""
         console.print(f"aws-auth: {', '.join(found.aws.principals)}{foreign}")
@@ -185,17 +184,17 @@ def identity(console: Console, found: Identity) -> None:
         console.print(f"may: {line}")
 
 
-def profiles(console: Console, found: Iterable[Profile]) -> None:
+def profiles(console: Terminal, found: Iterable[Profile]) -> None:
     """Print the table of `profiles`."""
-    table = Table("PROFILE", "ID", "ISSUER", "POLICY", "CAS", box=None, pad_edge=False)
+    table = Grid("PROFILE", "ID", "ISSUER", "POLICY", "CAS")
     for profile in found:
         table.add_row(profile.key, profile.id, profile.issuer_type, profile.policy_name, ", ".join(profile.cas))
     console.print(table)
 
 
-def ca_status(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -> None:
+def ca_status(console: Terminal, rows: Iterable[dict[str, Any]], now: datetime) -> None:
     """Print the table of `status`."""
-    table = Table("CA", "STATUS", "ENDS", "CRL", "REVOKED", box=None, pad_edge=False)
+    table = Grid("CA", "STATUS", "ENDS", "CRL", "REVOKED")
     for row in rows:
         ends = "" if row["ends"] is None else f"{row['ends'][:10]}, in {(from_text(row['ends']) - now).days} days"
         made = "none"
@@ -203,14 +202,14 @@ def ca_status(console: Console, rows: Iterable[dict[str, Any]], now: datetime) -
             hours = (now - from_text(row["crl_made"])).total_seconds() // 3600
             made = f"number {row['crl']}, {max(hours, 0):.0f} h old"
         revoked = "" if row["crl_revoked"] is None else str(row["crl_revoked"])
-        table.add_row(row["name"], Text(row["status"], STATUSES[row["status"]]), ends, made, revoked)
+        table.add_row(row["name"], styled(row["status"], STATUSES[row["status"]]), ends, made, revoked)
     console.print(table)
 
 
 def names_of(leaf: Leaf) -> str:
     """Return the certificate's names, or its common name, in one line."""
-    names = [printable(str(name), 200) for name in leaf.names] or [
-        printable(", ".join(leaf.subject.get("common_name", ())))
+    names = [visible(str(name), 200) for name in leaf.names] or [
+        visible(", ".join(leaf.subject.get("common_name", ())), 500)
     ]
     return ", ".join(names)
 

@@ -111,9 +111,7 @@ def revoke(
             terminal.out.print(f"{already}; its key is now blocked from new certificates")
         return
     if not yes:
-        arguments.confirm(
-            f"Revoke {show.names_of(record.leaf)} (serial {record.serial_number})? This cannot be undone."
-        )
+        terminal.confirm(f"Revoke {show.names_of(record.leaf)} (serial {record.serial_number})? This cannot be undone.")
     record = by_serial.ensure_record(authority, match)
     if authority.certificates.revoke(record.id, terminal.now(), word) is None:
         raise BadInput([f"certificate {record.id} was revoked in the meantime"])
@@ -127,7 +125,7 @@ def revoke(
 def _block_key(authority: AuthorityConnection, record: CertificateRecord, *, yes: bool) -> None:
     """Block the key of a revoked certificate; its reason in the CRL stays unchanged."""
     if not yes:
-        arguments.confirm(f"Block the key of {show.names_of(record.leaf)}, which is revoked? This cannot be undone.")
+        terminal.confirm(f"Block the key of {show.names_of(record.leaf)}, which is revoked? This cannot be undone.")
     authority.certificates.revoke(record.id, terminal.now(), "KEY_COMPROMISE")
 
 

@@ -1,0 +1,53 @@
+"""One module prints."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.tools.local_stack import ROOT
+
+CLI = ROOT / "layers" / "evercert" / "evercert" / "cli"
+PRINTERS = {CLI / "terminal.py", CLI / "console.py"}
+MODULES = sorted(set(CLI.rglob("*.py")) - PRINTERS)
+STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
+WRITERS = {"print", "input", "Console", "Table", "Text", "echo", "secho", "confirm", "prompt", "pprint", "getpass"}
+
+
+def writes(source: str) -> list[str]:
+    """Return what a module uses to write to the terminal by itself."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="sys"), attr=name) if name in STREAMS:
+                found.append(f"sys.{name}")
+            case ast.ImportFrom(module="sys", names=names):
+                found += [f"sys.{one.name}" for one in names if one.name in STREAMS]
+            case ast.Call(func=ast.Name(id=name)) if name in WRITERS:
+                found.append(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="typer" | "click" | "rich" | "os"), attr=name)):
+                if name in WRITERS | {"write"}:
+                    found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CLI)))
+def test_only_terminal_writes_output(path: Path) -> None:
+    assert writes(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('x')",
+        "sys.stderr.write('x')",
+        "from sys import stdout",
+        "typer.echo('x')",
+        "Console()",
+        "os.write(1, b'')",
+    ],
+)
+def test_search_for_writers_finds_them(source: str) -> None:
+    assert writes(source)
