@@ -102,10 +102,15 @@ Instant = Annotated[datetime, PlainValidator(_moment), PlainSerializer(to_text, 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `; did you mean …?` or the known words, as the end of a message."""
+    return suggestion(word, known) or f" (known: {', '.join(sorted(known))})"
+
+
+def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """Return `; did you mean …?`, or nothing if no known word is similar."""
     import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
 
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(sorted(known))})"
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def first_problem(error: ValidationError) -> str:

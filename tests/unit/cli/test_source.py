@@ -163,9 +163,12 @@ def test_load_does_not_quote_an_unquoted_password(write, value):
     assert "$" not in message
 
 
-def test_load_keeps_the_text_of_integers(write):
-    found = load(write("a: 0640\nb: 640\nc: 1_000\n")).data
-    assert [(found[key], found[key].written) for key in "abc"] == [(0o640, "0640"), (640, "640"), (1000, "1_000")]
+def test_load_keeps_the_text_of_scalars(write):
+    found = load(write("a: 0640\nb: 640\nc: 1_000\nd: 1.50\ne: no\nf: 2027-01-31\ng: x\nh:\n")).scalars
+    expected = [(0o640, "0640"), (640, "640"), (1000, "1_000"), (1.5, "1.50"), (False, "no")]
+    assert [(found[key].value, found[key].text) for key in "abcde"] == expected
+    assert str(found["f"]) == "2027-01-31"
+    assert (found["g"], found["h"]) == ("x", None)
 
 
 @pytest.mark.parametrize(

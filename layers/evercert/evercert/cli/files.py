@@ -82,7 +82,7 @@ class Files:
             self._mistakes += _locate(source, found)
 
     def _load_agent(self, source: Source) -> None:
-        found = read_agent(source.data, self._kinds, self._host)
+        found = read_agent(source.scalars, self._kinds, self._host)
         if not isinstance(found, Agent):
             self._mistakes += _locate(source, found)
             return

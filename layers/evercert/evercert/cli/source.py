@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -23,23 +24,29 @@ _INVALID_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexErro
 _MARKED = re.compile("alias|anchor|tag")
 
 
-class WrittenInt(int):
-    """Integer that keeps its text: in YAML 1.1 0640 is octal and 640 is decimal."""
+@dataclass(frozen=True)
+class Scalar:
+    """A value that is not text, with its text: the Infisical agent reads either, by the type of the key."""
 
-    written: str
+    value: bool | int | float | date
+    text: str
 
-
-class _Loader(yaml.SafeLoader):
-    """Safe loader that keeps the text of integers."""
-
-
-def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> WrittenInt:
-    number = WrittenInt(loader.construct_yaml_int(node))
-    number.written = node.value
-    return number
+    def __str__(self) -> str:
+        """Return the text, which is also how a key is shown."""
+        return self.text
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+class _ScalarLoader(yaml.SafeLoader):
+    """Safe loader that keeps the text of values that are not text."""
+
+
+def _construct_scalar(loader: _ScalarLoader, node: yaml.ScalarNode) -> Scalar:
+    construct = yaml.SafeLoader.yaml_constructors[node.tag]
+    return Scalar(construct(loader, node), node.value)
+
+
+for _tag in ("bool", "int", "float", "timestamp"):
+    _ScalarLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct_scalar)
 
 
 class Unreadable(Exception):
@@ -57,6 +64,12 @@ class Source:
     file: str
     data: Any
     lines: dict[Path, int]
+    node: yaml.Node | None = None
+
+    @property
+    def scalars(self) -> Any:  # noqa: ANN401
+        """The values, with a Scalar for each number, date, true and false."""
+        return self.data if self.node is None else _ScalarLoader("").construct_document(self.node)
 
     def line(self, path: Path) -> int:
         """Return the line of the path, or of its nearest existing parent."""
@@ -80,7 +93,7 @@ def load(file: str) -> Source:
         _measure(node, {}, ())
         lines: dict[Path, int] = {}
         _walk(node, (), lines)
-        return Source(file, _construct(node), lines)
+        return Source(file, _construct(node), lines, node)
     except UnicodeDecodeError as error:
         raise Unreadable(0, "is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
@@ -113,7 +126,7 @@ def _reason(error: yaml.MarkedYAMLError) -> str:
 
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401
     try:
-        return _Loader("").construct_document(node)
+        return yaml.SafeLoader("").construct_document(node)
     except _INVALID_VALUE as error:
         raise Unreadable(_first_invalid(node), "has an invalid value, such as the date 2026-02-30") from error
 
@@ -122,7 +135,7 @@ def _first_invalid(node: yaml.Node) -> int:
     """Return the line of the first scalar that has no valid value."""
     if isinstance(node, yaml.ScalarNode):
         try:
-            _Loader("").construct_document(node)
+            yaml.SafeLoader("").construct_document(node)
         except _INVALID_VALUE:
             return _line(node)
     return next((line for child in _children(node) if (line := _first_invalid(child))), 0)

@@ -345,9 +345,16 @@ def test_unknown_key_that_may_be_a_secret_is_not_quoted(key):
     assert message == f"{where[-1]}: an invalid key; is a space missing after a colon?"
 
 
-def test_mistyped_key_gets_a_suggestion():
-    ((_, message),) = reported("aws-iam", {"identity-id": IDENTITY, "identiy": "x"})
-    assert message == "unknown key 'identiy'; did you mean 'identity-id'?"
+def test_mistyped_key_of_auth_gets_a_suggestion():
+    found = notes(document(auth={"type": "aws-iam", "config": {"identity-id": IDENTITY, "identiy": "x"}}))
+    assert "unknown key 'identiy' is left out; did you mean 'identity-id'?" in found
+    config = {"client-id": CLIENT_ID, "client-secert": SECRET}
+    data = document(auth={"type": "universal-auth", "config": config})
+    assert [problem.message for problem in accepted(data).absent] == [
+        "missing key 'client-secret': add it, or set INFISICAL_UNIVERSAL_CLIENT_SECRET",
+        "unknown key 'client-secert' is left out; did you mean 'client-secret'?",
+    ]
+    assert not [note for note in notes(data) if "client-secert" in note]
 
 
 def test_used_variables_are_noted():

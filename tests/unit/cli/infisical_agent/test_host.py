@@ -108,21 +108,18 @@ def test_notes_have_file_and_line(write):
             "1.yaml:11: certificate 1 (version v2): 'project-slug'",
         ),
         ("    profile-name: tls-server\n", "", "1.yaml:11: certificate 1 (version v2): 'profile-name' is required"),
-        ("common-name: www", "comon-name: www", "1.yaml:14: certificate 1: unknown key 'comon-name'; did you mean"),
+        (
+            "profile-name: tls",
+            "profil-name: tls",
+            "1.yaml:12: certificate 1: unknown key 'profil-name' is left out; did you mean 'profile-name'?",
+        ),
         ("        - example.com", "        - no name", "1.yaml:16: certificate 1: alt-names[0]: 'no name'"),
         ("ttl: 90d", "ttl: 3mo", "1.yaml:18: certificate 1: ttl: '3mo' is not a duration"),
         ("ttl: 90d", "key-algorithm: RSA_1", "1.yaml:18: certificate 1: key-algorithm: Input should be"),
         ("ttl: 90d", "key-usages: [sign]", "1.yaml:18: certificate 1: key-usages[0]: unsupported usage 'sign'"),
         ("renew-before-expiry: 30d", "renew-before-expiry: 90d", "1.yaml:11: certificate 1: lifecycle.renew-before-"),
         ("interval: 10s", "interval: -10s", "1.yaml:21: certificate 1: status-check-interval: '-10s' is negative"),
-        ("on-renewal:", "on-renew:", "1.yaml:23: certificate 1: unknown key 'on-renew'; did you mean 'on-renewal'?"),
         ("        path: /etc/ssl/web.crt\n", "", "1.yaml:26: certificate 1: file-output.certificate.path is required"),
-        ("0644", "0999", "1.yaml:28: certificate 1: permission: '0999' is not a file mode"),
-        (
-            "ssl/web.key",
-            "ssl/web.crt",
-            "1.yaml:30: certificate 1: /etc/ssl/web.crt is also the file of the certificate of",
-        ),
         ("certificates:\n", "templates: [a]\ncertificates:\n", "1.yaml:10: templates belong to the secrets agent"),
     ],
 )
@@ -131,6 +128,81 @@ def test_files_report_each_mistake_with_file_and_line(write, right, wrong, messa
     lines = errors(write(TEXT.replace(right, wrong)))
     assert any(line.startswith(message) for line in lines), lines
     assert SECRET not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("common-name: www", "comon-name: www", "1.yaml:14: certificate 1: unknown key 'comon-name' is left out; did"),
+        (
+            "on-renewal:",
+            "on-renew:",
+            "1.yaml:23: certificate 1: unknown key 'on-renew' is left out; did you mean 'on-renewal'?",
+        ),
+        ("0644", "0999", "1.yaml:28: certificate 1: permission is left out: '0999' is not a file mode"),
+        (
+            "ssl/web.key",
+            "ssl/web.crt",
+            "1.yaml:30: certificate 1: /etc/ssl/web.crt is also the file of the certificate of",
+        ),
+    ],
+    ids=["common-name", "hook", "mode", "file"],
+)
+def test_files_note_what_the_agent_takes_and_leaves_out(write, right, wrong, message):
+    assert TEXT.count(right) == 1
+    notes = load(write(TEXT.replace(right, wrong))).notes
+    assert any(note.startswith(message) for note in notes), notes
+
+
+ANCHORS = f"""\
+version: v2
+x-common: &common
+  application-name: shop
+  profile-name: 7
+  lifecycle: &renewal {{renew-before-expiry: 30d, status-check-interval: 0}}
+x-lifecycle: *renewal
+auth: {{type: aws-iam, config: {{identity-id: {IDENTITY}}}}}
+certificates:
+  - <<: *common
+    attributes: {{common-name: a.example, alt-names: [no, 2027-01-31], ttl: 90d}}
+    file-output: {{certificate: {{path: /a.crt, permission: 0640}}, private-key: {{path: /a.key}}}}
+  - <<: *common
+    attributes: {{common-name: b.example, ttl: 90d}}
+    file-output: {{certificate: {{path: 1.5}}, private-key: {{path: /b.key}}}}
+"""
+
+
+def test_anchors_and_unquoted_scalars_are_read_as_by_the_agent(write):
+    files = load(write(ANCHORS))
+    assert [spec.name for spec in files.specs] == ["a.example", "b.example"]
+    assert list(files.issuers) == ["infisical.shop.7"]
+    first, second = files.specs
+    assert [name.value for name in first.attributes.alt_names] == ["no", "2027-01-31"]
+    assert first.agent["file-output"]["certificate"]["permission"] == "0640"
+    assert second.agent["file-output"]["certificate"]["path"] == "1.5"
+    assert {"1.yaml:2: unknown key 'x-common' is left out", "1.yaml:6: unknown key 'x-lifecycle' is left out"} <= {
+        *files.notes
+    }
+
+
+@pytest.mark.parametrize("ttl", ["90", "1.5", "1:30", "2027-01-31", "yes"])
+def test_unquoted_scalar_that_is_no_duration_names_its_text(write, ttl):
+    (line,) = errors(write(TEXT.replace("ttl: 90d", f"ttl: {ttl}")))
+    assert line.startswith(f"1.yaml:18: certificate 1: ttl: '{ttl}' is not a duration")
+
+
+@pytest.mark.parametrize("secret", ["12345678901234567", "0123", "1.5", "2027-01-31", "yes"])
+def test_unquoted_credential_is_refused(write, secret):
+    (line,) = errors(write(TEXT.replace(SECRET, secret)))
+    assert line.startswith("1.yaml:9: client-secret: write text")
+    assert secret not in line.removeprefix("1.yaml:9: ")
+
+
+@pytest.mark.parametrize(("version", "meant"), [("2", "v2"), ("1", "v1"), ("2.0", "v2"), ("V2", "v2")])
+def test_version_without_its_letter_is_named(write, version, meant):
+    (line,) = [line for line in errors(write(TEXT.replace("version: v2", f"version: {version}"))) if "version" in line]
+    expected = f"unsupported version: {version}. Supported versions: v1, v2; write version: {meant}"
+    assert line == f"1.yaml:2: {expected}"
 
 
 def test_late_renewal_is_noted_at_its_line(write):
@@ -292,8 +364,10 @@ def test_file_mode_keeps_the_digits_as_written(write, written, stored):
 
 
 @pytest.mark.parametrize("mode", ["689", "0x1A0", "6_40", "0b110"])
-def test_invalid_file_mode_is_refused(write, mode):
-    assert [line for line in errors(write(TEXT.replace("0644", mode))) if "is not a file mode" in line]
+def test_invalid_file_mode_is_noted(write, mode):
+    files = load(write(TEXT.replace("0644", mode)))
+    assert [note for note in files.notes if f"permission is left out: {mode!r} is not a file mode" in note]
+    assert files.specs[0].agent["file-output"]["certificate"] == {"path": "/etc/ssl/web.crt"}
 
 
 def test_missing_variables_are_notes_for_validate(write):

@@ -6,6 +6,7 @@ from evercert.cli.infisical_agent.translation import is_agent
 from tests.samples.agent_documents import (
     CLIENT_ID,
     IDENTITY,
+    accepted,
     document,
     entry,
     host,
@@ -34,7 +35,7 @@ def test_missing_version_gets_a_suggestion():
     assert refused(data) == [((), "missing version; write version: v2 (application-name)")]
 
 
-@pytest.mark.parametrize("version", ["v3", "1", "V1"])
+@pytest.mark.parametrize("version", ["v3", "3", "v1.5"])
 def test_unsupported_version(version):
     assert refused(document(version=version)) == [
         (("version",), f"unsupported version: {version}. Supported versions: v1, v2")
@@ -170,9 +171,10 @@ def test_renew_before_expiry_exceeds_ttl():
         ("key-usages", ["signing"], "unsupported usage 'signing'"),
         ("extended-key-usages", ["server"], "unsupported usage 'server'"),
         ("alt-names", ["no name"], "only printable ASCII without spaces"),
-        ("common-name", 5, "common-name: write text"),
+        ("common-name", {"a": 5}, "common-name: write text"),
+        ("alt-names", [5], "'5' is not a DNS name"),
         ("alt-names", "a.example", "alt-names: write a list"),
-        ("alt-names", [5], "alt-names[0]: write text"),
+        ("alt-names", [["a.example"]], "alt-names[0]: write text"),
     ],
 )
 def test_values_that_only_the_server_refuses_are_checked(key, value, expected):
@@ -197,39 +199,34 @@ def test_private_key_path_is_required_with_a_server_side_key():
     assert notes(document(follower(file_output=alone)))
 
 
-def test_two_outputs_must_not_share_a_file():
+def test_two_outputs_that_share_a_file_are_noted():
     one = {"certificate": {"path": "/a.pem"}, "private-key": {"path": "/a.pem"}}
-    ((path, message),) = refused(document(entry(file_output=one)))
-    assert path == (*FIRST, "file-output", "private-key", "path")
-    assert message == "certificate 1: /a.pem is also the file of the certificate of certificate 1; use different files"
+    shared = "is also the file of the certificate of certificate 1; on a host, one overwrites the other"
+    (found,) = [note for note in accepted(document(entry(file_output=one))).notes if "also the file" in note.message]
+    assert found.path == (*FIRST, "file-output", "private-key", "path")
+    assert found.message == f"certificate 1: /a.pem {shared}"
     two = entry(file_output=outputs("a")), entry(attributes={"common-name": "b.example"}, file_output=outputs("a"))
-    assert [path[1:] for path, _ in refused(document(*two))] == [
-        (1, "file-output", "certificate", "path"),
-        (1, "file-output", "private-key", "path"),
-    ]
+    found = [note.path[1:] for note in accepted(document(*two)).notes if "also the file" in note.message]
+    assert found == [(1, "file-output", "certificate", "path"), (1, "file-output", "private-key", "path")]
 
 
 @pytest.mark.parametrize(
     ("mode", "fine"),
-    [("0644", 1), ("644", 1), ("0o640", 1), (0o640, 1), ("0888", 0), ("rw", 0), (-1, 0), ("77777", 0), (True, 0)],
+    [("0644", 1), ("644", 1), ("0o640", 1), (640, 1), ("0888", 0), ("rw", 0), (-1, 0), ("77777", 0), (True, 0)],
 )
 def test_file_permissions(mode, fine):
     output = outputs("a")
     output["certificate"]["permission"] = mode
-    data = document(entry(file_output=output))
-    if fine:
-        assert notes(data)
-    else:
-        ((path, message),) = refused(data)
-        assert path == (*FIRST, "file-output", "certificate", "permission")
-        assert "octal digits" in message
+    found = [note for note in accepted(document(entry(file_output=output))).notes if "file mode" in note.message]
+    assert bool(found) != bool(fine)
+    for note in found:
+        assert note.path == (*FIRST, "file-output", "certificate", "permission")
+        assert "for which the agent takes 0600" in note.message
 
 
 @pytest.mark.parametrize(
     ("section", "value", "path", "expected"),
     [
-        ("infisical", {"adress": "x"}, ("infisical", "adress"), "unknown key 'adress'; did you mean 'address'?"),
-        ("auht", {}, ("auht",), "unknown key 'auht'; did you mean 'auth'?"),
         ("infisical", [1], ("infisical",), "infisical: write a mapping"),
         (
             "infisical",
@@ -245,9 +242,9 @@ def test_file_permissions(mode, fine):
         ),
         (
             "infisical",
-            {"retry-strategy": {"max-retries": -1}},
+            {"retry-strategy": {"max-retries": "3"}},
             ("infisical", "retry-strategy", "max-retries"),
-            "max-retries: must be 0 or more",
+            "max-retries: write a whole number",
         ),
     ],
 )
@@ -260,8 +257,6 @@ def test_sections_are_checked_key_by_key(section, value, path, expected):
 @pytest.mark.parametrize(
     ("changes", "path", "expected"),
     [
-        ({"atributes": {}}, ("atributes",), "unknown key 'atributes'; did you mean 'attributes'?"),
-        ({"post_hooks": {"on-renew": {"command": "x"}}}, ("post-hooks", "on-renew"), "did you mean 'on-renewal'?"),
         ({"lifecycle": "30d"}, ("lifecycle",), "lifecycle: write a mapping"),
         (
             {"post_hooks": {"on-renewal": {"command": "x", "timeout": "1m"}}},
@@ -270,17 +265,86 @@ def test_sections_are_checked_key_by_key(section, value, path, expected):
         ),
     ],
 )
-def test_unknown_key_of_a_certificate_has_its_number(changes, path, expected):
+def test_invalid_value_of_a_certificate_has_its_number(changes, path, expected):
     ((place, message),) = refused(document(entry(**changes)))
     assert place == (*FIRST, *path)
     assert message.startswith("certificate 1: ")
     assert expected in message
 
 
-def test_duplicate_key_in_two_spellings_is_refused():
-    ((path, message),) = refused(document(entry(profile_name="a") | {"profile_name": "b"}))
-    assert path == (*FIRST, "profile_name")
-    assert message == "certificate 1: profile_name: duplicate key 'profile-name', written in two spellings"
+@pytest.mark.parametrize(
+    ("data", "path", "note"),
+    [
+        (
+            document(infisical={"adress": "x"}),
+            ("infisical", "adress"),
+            "unknown key 'adress' is left out; did you mean 'address'?",
+        ),
+        (document(sink=[{"type": "file"}]), ("sink",), "unknown key 'sink' is left out; did you mean 'sinks'?"),
+        (document(**{"x-common": {}}), ("x-common",), "unknown key 'x-common' is left out"),
+        (document() | {7: "x"}, ("7",), "unknown key '7' is left out"),
+        (
+            document(entry(atributes={})),
+            (*FIRST, "atributes"),
+            "certificate 1: unknown key 'atributes' is left out; did you mean 'attributes'?",
+        ),
+        (
+            document(entry(post_hooks={"on-renew": {"command": "x"}})),
+            (*FIRST, "post-hooks", "on-renew"),
+            "certificate 1: unknown key 'on-renew' is left out; did you mean 'on-renewal'?",
+        ),
+        (
+            document(infisical={"retry-strategy": {"max-retries": -1}}),
+            ("infisical", "retry-strategy", "max-retries"),
+            "max-retries is left out: must be 0 or more",
+        ),
+    ],
+    ids=["section", "top", "holder", "number", "certificate", "hook", "count"],
+)
+def test_left_out_keys_are_noted_at_their_place(data, path, note):
+    assert (path, note) in [(found.path, found.message) for found in accepted(data).notes]
+
+
+def test_unknown_key_of_many_certificates_is_one_note():
+    many = [entry(colour="red", name=f"c{n}", file_output=outputs(f"c{n}")) for n in range(3)]
+    assert [note for note in notes(document(*many)) if "colour" in note] == [
+        "certificates 1, 2, 3: unknown key 'colour' is left out"
+    ]
+
+
+def test_unknown_key_that_resembles_none_is_no_error():
+    messages = [message for _, message in refused(document(entry(colour="red", profile_nam="x", profile_name=None)))]
+    assert messages == [
+        "certificate 1 (version v2): 'profile-name' is required",
+        "certificate 1: unknown key 'profile-nam' is left out; did you mean 'profile-name'?",
+    ]
+
+
+def test_key_in_two_spellings_is_read_as_by_the_program():
+    found = accepted(document(entry(profile_name="a") | {"profile_name": "b"}))
+    assert list(found.document.issuers) == ["infisical.shop.a"]
+    message = "certificate 1: profile_name is left out: the agent reads profile-name"
+    assert ((*FIRST, "profile_name"), message) in [(note.path, note.message) for note in found.notes]
+
+
+@pytest.mark.parametrize(
+    ("value", "fine"),
+    [(True, 1), (False, 1), ("y", 1), ("N", 1), ("yes", 0), ("true", 0), (1, 0)],
+    ids=["true", "false", "y", "N", "quoted yes", "quoted true", "one"],
+)
+def test_flag_takes_what_the_agent_takes(value, fine):
+    data = document(infisical={"exit-after-auth": value})
+    assert notes(data) if fine else "write true or false" in refused(data)[0][1]
+
+
+@pytest.mark.parametrize(("value", "fine"), [(3, 1), (3.0, 1), (True, 0), ("3", 0), (float("inf"), 0)])
+def test_count_takes_what_the_agent_takes(value, fine):
+    data = document(infisical={"retry-strategy": {"max-retries": value}})
+    if fine:
+        (settings,) = [issuer.settings for issuer in accepted(data).document.issuers.values()]
+        assert settings["retry"] == {"max-retries": 3}
+    else:
+        assert "write a whole number" in refused(data)[0][1]
 
 
 def test_auth_is_required():
@@ -292,12 +356,12 @@ def test_auth_is_required():
 
 
 def test_all_errors_of_all_certificates_are_reported():
-    bad = entry(colour="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
+    bad = entry(nam="red", attributes={"common-name": "a.example", "ttl": "soon", "key-usages": ["signing"]})
     data = document(bad, v1(file_output=outputs("b")), auth={"type": "vault", "config": {"identity-id": IDENTITY}})
     messages = [message for _, message in refused(data)]
     parts = (
         "unknown login type 'vault'",
-        "1: unknown key 'colour'",
+        "1: unknown key 'nam' is left out",
         "1: ttl: 'soon'",
         "1: key-usages[0]: unsupported usage 'signing'",
     )

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from evercert.canonical_json import digest
-from evercert.cli.infisical_agent.entries import Entry, Notes
+from evercert.cli.infisical_agent.entries import Entry
 from evercert.cli.infisical_agent.names import issuer as issuer_name
+from evercert.cli.infisical_agent.notes import Notes
 from evercert.cli.infisical_agent.translation import Agent
 from tests.doubles.raw_server import bundle
 from tests.samples.agent_documents import (
@@ -531,11 +532,13 @@ def test_short_hooks_are_stored_unchanged() -> None:
 @pytest.mark.parametrize(
     ("changes", "message_start"),
     [
-        ({"version": 1}, "version: write text"),
+        ({"version": 1}, "unsupported version: 1. Supported versions: v1, v2; write version: v1"),
+        ({"version": ["v2"]}, "version: write text"),
         ({"certificates": {"a": 1}}, "certificates: write a list"),
         ({"auth": "aws-iam"}, "auth: write a mapping"),
-        ({"auth": {"type": 5}}, "type: write text"),
-        ({"certificates": [entry(profile_name=5)]}, "certificate 1: profile-name: write text"),
+        ({"auth": {"type": 5}}, "unknown login type '5'"),
+        ({"auth": {"type": [5]}}, "type: write text"),
+        ({"certificates": [entry(profile_name=[5])]}, "certificate 1: profile-name: write text"),
         (
             {"certificates": [entry(attributes={"common-name": "John Doe"})]},
             "certificate 1: attributes: give at least one",

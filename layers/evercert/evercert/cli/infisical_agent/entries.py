@@ -7,8 +7,8 @@ from typing import Any
 
 from evercert import durations
 from evercert.canonical_json import canonical_json
-from evercert.cli.infisical_agent.form import HOOKS
-from evercert.documents.document import Path, Problem
+from evercert.cli.infisical_agent.notes import Notes
+from evercert.cli.infisical_agent.shapes import HOOKS
 from evercert.documents.lifecycle import SHORTEST_CHECK
 from evercert.documents.spec import LARGEST_AGENT
 from evercert.pki.algorithms import ALGORITHMS
@@ -29,7 +29,6 @@ EVENTS = {
     "on-renewal": "certificate.renewed",
     "on-failure": "certificate.failed, certificate.expired and certificate.revoked",
 }
-MOST_NUMBERS = 5
 _WITH_CSR = ("ttl", "not-before", "not-after", "signature-algorithm")
 _SHORTENED = (1_000, 100)  # characters; the second always fits: seven texts, six bytes per character as JSON
 _UNUSED = ("remove-roots-from-chain", "destination-path")
@@ -56,30 +55,6 @@ def _shortened(value: Any, longest: int) -> Any:  # noqa: ANN401 (as the documen
     if isinstance(value, dict):
         return {key: _shortened(part, longest) for key, part in value.items()}
     return f"{value[:longest]}…" if isinstance(value, str) and len(value) > longest else value
-
-
-class Notes:
-    """Notes, each printed once with the numbers of all certificates that it concerns."""
-
-    def __init__(self) -> None:
-        self._paths: dict[str, list[Path]] = {}
-
-    def add(self, message: str, *path: str | int) -> None:
-        """Add a note; `path` is the place in the agent's document."""
-        self._paths.setdefault(message, []).append(path)
-
-    def all(self) -> list[Problem]:
-        """Return each note once, at the first place that it concerns."""
-        return [Problem(paths[0], f"{_numbers(paths)}{message}") for message, paths in self._paths.items()]
-
-
-def _numbers(paths: list[Path]) -> str:
-    numbers = sorted({path[1] + 1 for path in paths if len(path) > 1 and isinstance(path[1], int)})
-    if not numbers:
-        return ""
-    if len(numbers) > MOST_NUMBERS:
-        return f"{len(numbers)} certificates: "
-    return f"certificate{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}: "
 
 
 class Entry:

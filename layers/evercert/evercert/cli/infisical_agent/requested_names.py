@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from evercert.cli.infisical_agent.entries import Notes
+from evercert.cli.infisical_agent.notes import Notes
 from evercert.documents.document import Path
 from evercert.pki import embedded_hosts, name_mistakes
 from evercert.pki.common_name import LONGEST, checked, host_of

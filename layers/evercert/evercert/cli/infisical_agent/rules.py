@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from evercert.cli.infisical_agent.form import OUTPUTS
+from evercert.cli.infisical_agent.shapes import OUTPUTS
 from evercert.documents.document import Path, Problem
 from evercert.schema import printable
 
@@ -23,7 +23,10 @@ def of_document(document: Mapping[str, Any], refused: AbstractSet[Path] = frozen
         by = "v2" if any("application-name" in entry for entry in certificates) else "v1"
         yield Problem((), f"missing version; write version: {by} ({OWNERS[by][0]})")
     elif version is not None and version not in VERSIONS:
-        yield Problem(("version",), f"unsupported version: {printable(version, 40)}. Supported versions: v1, v2")
+        meant = f"v{version.lower().removeprefix('v').removesuffix('.0')}"
+        hint = f"; write version: {meant}" if meant in VERSIONS else ""
+        message = f"unsupported version: {printable(version, 40)}. Supported versions: v1, v2{hint}"
+        yield Problem(("version",), message)
     if not certificates and ("certificates",) not in refused:
         yield Problem(("certificates",), "at least one certificate is required")
     if "templates" in document:
@@ -66,16 +69,15 @@ def of_certificate(
 
 
 def shared_paths(certificates: list[dict[str, Any] | None]) -> Iterator[Problem]:
-    """Yield a problem for outputs that share a file and would overwrite each other."""
+    """Yield a problem for outputs that share a file; on a host one overwrites the other."""
     taken: dict[str, str] = {}
     for number, entry in enumerate(certificates):
         for output, settings in ((entry or {}).get("file-output") or {}).items():
             path = settings.get("path")
             owner = f"the {output.replace('-', ' ')} of certificate {number + 1}"
             if path is not None and taken.setdefault(path, owner) != owner:
-                message = f"{printable(path)} is also the file of {taken[path]}; use different files"
-                place = ("certificates", number, "file-output", output, "path")
-                yield Problem(place, f"certificate {number + 1}: {message}")
+                message = f"{printable(path)} is also the file of {taken[path]}; on a host, one overwrites the other"
+                yield Problem(("certificates", number, "file-output", output, "path"), message)
 
 
 def _outputs(entry: Mapping[str, Any], where: Path, which: str) -> Iterator[Problem]:

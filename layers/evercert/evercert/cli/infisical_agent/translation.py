@@ -8,10 +8,12 @@ from typing import Any
 
 from evercert.cli.infisical_agent import names, requested_names, rules
 from evercert.cli.infisical_agent.auth import Auth, Login
-from evercert.cli.infisical_agent.entries import Entry, Notes
-from evercert.cli.infisical_agent.form import DOCUMENT, Form
+from evercert.cli.infisical_agent.entries import Entry
+from evercert.cli.infisical_agent.form import Form
 from evercert.cli.infisical_agent.host import Gathered, Host
+from evercert.cli.infisical_agent.notes import Notes
 from evercert.cli.infisical_agent.places import Origins
+from evercert.cli.infisical_agent.shapes import DOCUMENT
 from evercert.documents.document import VERSION, Document, Kinds, Problem
 from evercert.documents.document import read as read_document
 from evercert.documents.secret_reference import Credential
@@ -82,7 +84,8 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
         elif number not in damaged:
             place = ("certificates", number)
             gathered.problems.append(Problem(place, f"certificate {number + 1} is empty; fill it in or remove it"))
-    gathered.problems += rules.shared_paths(entries)
+    for shared in rules.shared_paths(entries):
+        notes.add(shared.message, *shared.path)
     issuer = _issuer(clean, gathered, notes)
     _note_ignored(clean, host, notes)
     origins = Origins(form.places)
@@ -92,9 +95,12 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     if not isinstance(found, Document):
         problems += origins.of_translation(found, damaged)
     if problems or not isinstance(found, Document):
-        return [_numbered(problem) for problem in dict.fromkeys(problems)]
-    all_notes = form.notes + origins.placed([*notes.all(), *gathered.notes])
-    return Agent(found, translated, all_notes, origins.placed(gathered.absent), issuer.login, origins)
+        return [_numbered(problem) for problem in dict.fromkeys(problems + form.mistyped)]
+    absent = origins.placed(gathered.absent)
+    if absent:  # a mistyped key may be the reason
+        absent += [problem for problem in form.mistyped if problem.path[0] == "auth"]
+    all_notes = form.notes.all() + origins.placed([*notes.all(), *gathered.notes])
+    return Agent(found, translated, [note for note in all_notes if note not in absent], absent, issuer.login, origins)
 
 
 @dataclass(frozen=True)
