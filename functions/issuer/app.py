@@ -82,7 +82,7 @@ def _one(body: str) -> RunReport:
     try:
         if nudge.outcome is not None:
             return announce_stored(nudge.certificate, nudge.outcome, ports.records, ports.announcer, ports.clock)
-        return issuance.run(nudge.certificate)
+        return issuance.run(nudge.certificate, nudge.repeats)
     except (Unavailable, Misconfigured) as error:
         return RunReport(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
 

@@ -369,7 +369,7 @@ class World:
                 return announce_stored(
                     nudge.certificate, nudge.outcome, self.ports.records, self.ports.announcer, self.clock
                 )
-            return self.issuance.run(nudge.certificate)
+            return self.issuance.run(nudge.certificate, nudge.repeats)
         except EvercertError as error:
             return RunReport(error.kind, nudge.certificate, {"message": str(error)})
 

@@ -132,7 +132,7 @@ class Universe:
     def _one(nudge: Nudge, ports: Ports) -> RunReport:
         if nudge.outcome is not None:
             return announce_stored(nudge.certificate, nudge.outcome, ports.records, ports.announcer, ports.clock)
-        return Issuance(ports, LEASE).run(nudge.certificate)
+        return Issuance(ports, LEASE).run(nudge.certificate, nudge.repeats)
 
     def deliver(self, message: Message, strike: Strike | None = None) -> None:
         """Redeliver the message of a killed run."""

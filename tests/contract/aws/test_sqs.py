@@ -48,13 +48,22 @@ def test_send_excludes_messages_that_sqs_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "nudge", [Nudge("web"), Nudge("*.example.com", outcome="outcome#u#1#1")], ids=["plain", "outcome"]
+    "nudge",
+    [Nudge("web"), Nudge("*.example.com", outcome="outcome#u#1#1"), Nudge("web", repeats=5)],
+    ids=["plain", "outcome", "repeated"],
 )
 def test_nudge_round_trip(nudge: Nudge) -> None:
     assert read(write(nudge)) == nudge
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", '{"certificate": 5}', '{"certificate": "a", "key": "x"}', "\x00"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "{}", "[]", '{"certificate": 5}', '{"certificate": "a", "key": "x"}', "\x00", "[" * 100_000),
+        *(f'{{"certificate": "a", "repeats": {repeats}}}' for repeats in ('"1"', "null", "[]", "1.5", "-1", "NaN")),
+    ],
+    ids=lambda body: body[:40],
+)
 def test_parse_rejects_unreadable_messages(body: str) -> None:
     with pytest.raises(Rejected, match="invalid message"):
         read(body)

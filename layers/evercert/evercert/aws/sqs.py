@@ -43,9 +43,9 @@ class SQSQueue:
 
 
 def write(nudge: Nudge) -> str:
-    """Return the body of a message; it contains only names."""
-    body = {"certificate": nudge.certificate}
-    return json.dumps(body if nudge.outcome is None else {**body, "outcome": nudge.outcome})
+    """Return the body of a message; it contains only names and a count."""
+    more = {"outcome": nudge.outcome, "repeats": nudge.repeats}
+    return json.dumps({"certificate": nudge.certificate, **{key: value for key, value in more.items() if value}})
 
 
 def read(body: str) -> Nudge:
@@ -54,6 +54,11 @@ def read(body: str) -> Nudge:
         message = Nudge(**json.loads(body))
     except (ValueError, TypeError, RecursionError):
         message = None
-    if message is None or not (isinstance(message.certificate, str) and isinstance(message.outcome, str | None)):
+    if message is None or not (
+        isinstance(message.certificate, str)
+        and isinstance(message.outcome, str | None)
+        and isinstance(message.repeats, int)
+        and message.repeats >= 0
+    ):
         raise Rejected('invalid message: expected {"certificate": NAME}')
     return message

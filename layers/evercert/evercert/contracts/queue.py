@@ -38,10 +38,14 @@ class Expiring:
 
 @dataclass(frozen=True)
 class Nudge:
-    """A message to process this certificate, or to publish this outcome; it may be lost, repeated or late."""
+    """A message to process this certificate, or to publish this outcome; it may be lost, repeated or late.
+
+    `repeats` counts the runs of this certificate that followed each other at once, so that an endless loop is paused.
+    """
 
     certificate: str
     outcome: str | None = None
+    repeats: int = 0
 
 
 class DueIndex(Protocol):

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
 from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports, Unclaimed, Unreadable
-from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Claim, Facts, Pending, Record
 from evercert.errors import (
     ClaimLost,
@@ -28,6 +27,7 @@ from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import Obtainer
 from evercert.issuance.outbox import RunReport, announce
+from evercert.issuance.repetition import LONGEST_NUDGE, nudge_again
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
 from evercert.pki.certificate import Chain
@@ -35,7 +35,6 @@ from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held
 from evercert.scheduling.loop_guard import require_no_loop, streak
 from evercert.scheduling.schedule import next_due, spread
 
-LONGEST_NUDGE = timedelta(minutes=15)
 PAUSED_CHECK = timedelta(minutes=15)
 
 
@@ -59,8 +58,11 @@ class Issuance:
         self._lease = lease
         self._steps = Steps(ports)
 
-    def run(self, name: str) -> RunReport:
-        """Take the certificate as far as possible now; raises only the errors of the record store."""
+    def run(self, name: str, repeats: int = 0) -> RunReport:
+        """Take the certificate as far as possible now; raises only the errors of the record store.
+
+        `repeats` counts the runs that followed each other at once until this one.
+        """
         now = self._ports.clock()
         claim = Claim(id=str(uuid4()), until=now + self._lease)
         claimed = self._ports.records.claim(name, claim, now)
@@ -68,7 +70,7 @@ class Issuance:
             return RunReport(claimed, name)
         self._ports.deadline.begin(claim.until)
         try:
-            return self._run_claimed(*claimed)
+            return self._run_claimed(*claimed, repeats)
         except ClaimLost as error:
             return RunReport("overtaken", name, {"message": str(error)})
         except OutOfTime as error:
@@ -76,41 +78,32 @@ class Issuance:
         finally:
             self._ports.deadline.end()
 
-    def _run_claimed(self, held: ClaimedRecord, found: Record | Unreadable) -> RunReport:
+    def _run_claimed(self, held: ClaimedRecord, found: Record | Unreadable, repeats: int) -> RunReport:
         if isinstance(found, Unreadable):
             end = notices.reject_unreadable(found, self._ports.clock())
         else:
             end = _Run(self._ports, self._steps, held, found).finish()
         if isinstance(end, Conclusion):
-            return self._conclude(held, end)
-        return self._release(held, end)
+            return self._conclude(held, end, repeats)
+        return self._release(held, end, repeats)
 
-    def _conclude(self, held: ClaimedRecord, end: Conclusion) -> RunReport:
+    def _conclude(self, held: ClaimedRecord, end: Conclusion, repeats: int) -> RunReport:
         moved, outcome = self._ports.records.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
-        self._nudge_later(held, outcome.at if due_now else end.nudge_at)
+        self._nudge(held, outcome.at if due_now else end.nudge_at, repeats, moved=moved)
         report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.metrics}
         problem = announce(outcome, self._ports.records, self._ports.announcer, self._ports.clock)
         return RunReport(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
 
-    def _release(self, held: ClaimedRecord, end: RunWithoutOutcome) -> RunReport:
+    def _release(self, held: ClaimedRecord, end: RunWithoutOutcome, repeats: int) -> RunReport:
         now = self._ports.clock()
         moved = self._ports.records.release(held, end.changes, end.due_at, now)
-        self._nudge_later(held, now if moved else end.nudge_at)
+        self._nudge(held, now if moved else end.nudge_at, repeats, moved=moved)
         return RunReport(end.log_outcome, held.name, {"due_at": end.due_at, **end.details})
 
-    def _nudge_later(self, held: ClaimedRecord, at: datetime | None) -> None:
-        """Send a nudge for a time before the next tick; if it is lost, the due time remains.
-
-        The queue limits the delay; a run that is nudged too early sends the next nudge.
-        """
-        if at is None:
-            return
-        delay = min(max(at - self._ports.clock(), timedelta(0)), LONGEST_NUDGE)
-        try:
-            self._ports.queue.send_later(Nudge(held.name), delay)
-        except EvercertError:
-            return  # the due time is stored: the checker finds it
+    def _nudge(self, held: ClaimedRecord, at: datetime | None, repeats: int, *, moved: bool) -> None:
+        if at is not None:
+            nudge_again(self._ports.queue, held.name, at, self._ports.clock(), repeats=repeats, moved=moved)
 
 
 @dataclass

@@ -50,4 +50,4 @@ def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
             return {name: read(part) for name, part in content.items()}
         case "L":
             return [read(part) for part in content]
-    return Foreign(value)
+    return Foreign({kind: sorted(content) if kind in {"SS", "NS", "BS"} else content})  # a set has no order

@@ -149,19 +149,23 @@ class DynamoDBRecordStore:
         now: datetime,
         write: Callable[[Update], object],
     ) -> bool:
-        """Write the end of a run; if spec, request or issuer changed, write again with the record due now."""
+        """Write the end of a run; if spec, request or issuer changed, write again with the record due now.
+
+        A value that no condition can match is no change: the run read the same one.
+        """
         try:
             write(self._final(held, changes, due_at, unmoved=True))
         except ConditionFailed as failed:
             if not _still_ours(failed.old, held):
                 raise _lost(held) from failed
+            moved = _moved(failed.old, held)
         else:
             return False
         try:
-            write(self._final(held, changes, now, unmoved=False))
+            write(self._final(held, changes, now if moved else due_at, unmoved=False))
         except ConditionFailed as failed:
             raise _lost(held) from failed
-        return True
+        return moved
 
     def _final(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
         update = self._fenced(held, changes)
@@ -179,6 +183,11 @@ def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
         return False
     claim = items.plain(old).get("claim")
     return isinstance(claim, dict) and claim.get("id") == held.claim.id
+
+
+def _moved(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
+    values = items.plain(old or {})
+    return any(values.get(name) != getattr(held, name) for name in ("generation", "requested_at", "woken_at"))
 
 
 def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
