@@ -187,16 +187,9 @@ def test_mismatches_accept_requested_usages(asked, answered):
     assert fit(answered, ISSUING, asked=asking(**asked)) == []
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        ("ECDSA-SHA256", []),
-        ("ECDSA-SHA512", ["it is signed with ECDSA-SHA256; requested was ECDSA-SHA512"]),
-        ("RSA-SHA256", []),
-    ],
-)
-def test_mismatches_leave_the_signature_to_the_key_of_the_ca(asked, told):
-    assert fit(leaf(), ISSUING, asked=asking(**{"signature-algorithm": asked})) == told
+@pytest.mark.parametrize("asked", ["ECDSA-SHA256", "ECDSA-SHA512", "RSA-SHA256"])
+def test_mismatches_leave_the_signature_to_the_key_of_the_ca(asked):
+    assert fit(leaf(), ISSUING, asked=asking(**{"signature-algorithm": asked})) == []
 
 
 SUBJECT = {"organization": "Muster GmbH", "organizational-unit": "Web", "domain-components": ["example", "com"]}

@@ -11,11 +11,10 @@ from functools import cached_property
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import SignatureAlgorithmOID
 
-from evercert.pki import common_name
+from evercert.pki import common_name, signature_algorithm
 from evercert.pki.algorithms import algorithm_of
-from evercert.pki.attributes import Attributes, SignatureAlgorithm
+from evercert.pki.attributes import Attributes
 from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
 from evercert.pki.keys import PrivateKey, public_bytes
@@ -137,21 +136,6 @@ class Bundle:
     private_key: PrivateKey | None  # None if the user supplied the CSR and holds the key
 
 
-_SIGNATURES: dict[x509.ObjectIdentifier, SignatureAlgorithm] = {
-    SignatureAlgorithmOID.RSA_WITH_SHA256: "RSA-SHA256",
-    SignatureAlgorithmOID.RSA_WITH_SHA384: "RSA-SHA384",
-    SignatureAlgorithmOID.RSA_WITH_SHA512: "RSA-SHA512",
-    SignatureAlgorithmOID.ECDSA_WITH_SHA256: "ECDSA-SHA256",
-    SignatureAlgorithmOID.ECDSA_WITH_SHA384: "ECDSA-SHA384",
-    SignatureAlgorithmOID.ECDSA_WITH_SHA512: "ECDSA-SHA512",
-}
-
-
-def signature_algorithm(leaf: x509.Certificate) -> SignatureAlgorithm | None:
-    """Return the signature algorithm under its name in documents, or None for another one."""
-    return _SIGNATURES.get(leaf.signature_algorithm_oid)
-
-
 def to_pem(certificates: Sequence[x509.Certificate]) -> str:
     """Return the certificates as concatenated PEM."""
     return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
@@ -187,7 +171,7 @@ def mismatches(chain: Chain, attributes: Attributes | None, public_key: bytes, *
 
 
 def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
-    found, leaf = [], chain.leaf
+    found = []
     strange = _strange_names(chain)
     if not _has_names(chain, attributes) or strange:
         asked = ", ".join(map(str, attributes.identifiers))
@@ -199,15 +183,9 @@ def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
     )
     if wrong := differences(chain.fields.subject_der, attributes):
         found.append(f"its subject does not have the requested {', '.join(wrong)}")
-    wanted, signed = attributes.signature_algorithm, signature_algorithm(leaf)
-    if wanted is not None and signed != wanted and (signed is None or _signs(signed) == _signs(wanted)):
-        found.append(f"it is signed with {signed or 'another algorithm'}; requested was {wanted}")
+    if signed := signature_algorithm.mismatch(chain.leaf, attributes.signature_algorithm):
+        found.append(signed)
     return found
-
-
-def _signs(algorithm: SignatureAlgorithm) -> str:
-    """Return the part of a signature algorithm that the key of the CA decides: `RSA` or `ECDSA`."""
-    return algorithm.partition("-")[0]
 
 
 def _has_names(chain: Chain, attributes: Attributes) -> bool:

@@ -92,7 +92,6 @@ class Enrollment:
                 body.metadata,
                 content_digest,
                 spelling=body.spelling,
-                exact=body.token is not None,  # evercert does not accept another certificate
             )
             wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
             request = self.certificates.open(self.builder.request(requester, profile, wanted, csr), token)

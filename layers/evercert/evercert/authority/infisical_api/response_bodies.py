@@ -15,8 +15,9 @@ from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.algorithms import algorithm_of
-from evercert.pki.certificate import signature_algorithm, to_pem
+from evercert.pki.certificate import to_pem
 from evercert.pki.path.builder import is_self_signed
+from evercert.pki.signature_algorithm import signature_algorithm
 from evercert.timestamps import to_text
 
 _FIELD_NAMES = {

@@ -16,7 +16,7 @@ from evercert.authority.requests.csr import ParsedCsr, read
 from evercert.authority.requests.requested_fields import RequestedFields
 from evercert.pki.algorithms import Family, algorithm_of
 from evercert.pki.attributes import SignatureAlgorithm
-from evercert.pki.certificate import signature_algorithm
+from evercert.pki.signature_algorithm import signature_algorithm
 from evercert.pki.usages import KEY_USAGES, impossible
 
 _SIGNATURES: dict[Family, tuple[SignatureAlgorithm, ...]] = {
@@ -28,11 +28,6 @@ _SIGNATURES: dict[Family, tuple[SignatureAlgorithm, ...]] = {
 def hash_of_signature(algorithm: SignatureAlgorithm) -> Hash:
     """Return the hash of a signature algorithm."""
     return algorithm.partition("-")[2]  # type: ignore[return-value]
-
-
-def signs_with(algorithm: SignatureAlgorithm) -> Family:
-    """Return the family of the keys that make a signature."""
-    return "RSA" if algorithm.startswith("RSA") else "EC"
 
 
 def choose_signature(

@@ -17,7 +17,7 @@ from evercert.authority.contracts.ports import Certificates, Configuration, KeyS
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.policy.policy import ANY
-from evercert.authority.registration.adjustments import choose_signature, hash_of_signature, signs_with
+from evercert.authority.registration.adjustments import choose_signature, hash_of_signature
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
@@ -39,7 +39,6 @@ class Requester:
     content_digest: str  # of the request body
     renews: str | None = None
     spelling: Spelling = AS_CERTIFIED
-    exact: bool = False  # refuse the request rather than sign with another hash
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class RequestBuilder:
         ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
         if ca is not None:
             _require_usable(ca, leaf, now)
-        leaf = _with_possible_signature(leaf, wanted, profile, algorithm, ca, exact=requester.exact)
+        leaf = _with_possible_signature(leaf, wanted, profile, algorithm, ca)
         request_key = _Key.of(supplied, key, algorithm)
         if ca is not None:
             _require_within_ceiling(ca, leaf, request_key.public, now)
@@ -149,18 +148,16 @@ def _with_host_of_common_name(
 
 
 def _with_possible_signature(
-    leaf: Leaf, wanted: EffectiveRequest, profile: Profile, algorithm: KeyAlgorithm, ca: CA | None, *, exact: bool
+    leaf: Leaf, wanted: EffectiveRequest, profile: Profile, algorithm: KeyAlgorithm, ca: CA | None
 ) -> Leaf:
     """Let the CA choose the signature algorithm, within the policy, if its key cannot make the requested one.
 
-    Without a CA, only the family of the key limits it. An `exact` request of the same family keeps its hash, which the
-    ceiling refuses.
+    Without a CA, only the family of the key limits it.
     """
     requested, rules = wanted.signature_algorithm, profile.policy.algorithms
     if requested is None:
         return leaf
-    keeps_hash = exact and signs_with(requested) == family(algorithm)
-    key = ca.current.x509.public_key() if ca is not None and not keeps_hash else None
+    key = ca.current.x509.public_key() if ca is not None else None
     listed = (rules.signature if rules else None) or ()
     found = choose_signature(requested, family(algorithm), key, None if ANY in listed else listed)
     if found is None:
