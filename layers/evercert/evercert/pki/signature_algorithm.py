@@ -32,8 +32,8 @@ def signature_algorithm(leaf: x509.Certificate) -> SignatureAlgorithm | None:
 def mismatch(leaf: x509.Certificate, wanted: SignatureAlgorithm | None) -> str | None:
     """Return the difference from the requested algorithm.
 
-    The key of the CA decides between RSA and ECDSA. An EC key may sign with the hash of its curve, the only one that AWS
-    KMS offers; another hash would make the signature no stronger.
+    The key of the CA decides between RSA and ECDSA. An EC key may also use the hash of its curve: AWS KMS offers no
+    other, and another would make the signature no stronger.
     """
     signed = signature_algorithm(leaf)
     if wanted in (None, signed):
