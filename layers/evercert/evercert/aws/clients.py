@@ -18,6 +18,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
@@ -199,6 +200,10 @@ def translated(doing: str) -> Iterator[None]:
         UnauthorizedSSOTokenError,
     ) as error:
         raise Misconfigured(f"cannot {doing}: the AWS credentials are expired or missing; sign in again") from error
+    except ResponseParserError as error:
+        raise Unavailable(
+            f"cannot {doing}: the answer is not one of AWS; check the network and the endpoint"
+        ) from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
 
@@ -210,11 +215,11 @@ def code(error: ClientError) -> str:
 
 def _translate(error: ClientError, doing: str) -> EvercertError:
     name = code(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     from evercert.schema import printable  # noqa: PLC0415 (pydantic is a fifth of the checker's cold start)
 
     said = printable(str(error.response.get("Error", {}).get("Message", "")), 300)
-    what = f"cannot {doing}: {name}: {said}"
+    what = f"cannot {doing}: {printable(name, 100)}: {said}"
     if name in _BUSY or any(word in name for word in _THROTTLED):
         return Unavailable(what)
     if name in DENIED:

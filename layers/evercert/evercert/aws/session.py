@@ -6,19 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import DeferredRefreshableCredentials
+from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.session import get_session
 
 if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.credentials import Credentials
     from botocore.hooks import BaseEventHooks
+    from botocore.session import Session as BotocoreSession
 
 
 class Session:
     """Session with a region and credentials; the default is the environment's, `refresh` supplies other credentials."""
 
     def __init__(self, region: str | None = None, refresh: Callable[[], dict[str, str]] | None = None) -> None:
-        self._botocore = get_session()
+        self._botocore = botocore_session()
         self._region = region
         if refresh is not None:
             # botocore has no public API for refreshable credentials
@@ -41,3 +43,34 @@ class Session:
     def client(self, service: str, *, config: Config, region_name: str | None = None) -> Any:  # noqa: ANN401
         """Return the client that boto3 would create."""
         return self._botocore.create_client(service, region_name=region_name or self._region, config=config)
+
+
+def botocore_session() -> BotocoreSession:
+    """Return a new session whose clients raise ResponseParserError for every response that they cannot read."""
+    session = get_session()
+    session.register_component("response_parser_factory", _Parsers())
+    return session
+
+
+class _Parsers(ResponseParserFactory):
+    """Parsers of botocore, which assume responses of AWS and raise AttributeError, TypeError, … for others."""
+
+    def create_parser(self, protocol_name: str) -> Any:  # noqa: ANN401
+        """Return a parser for one response."""
+        return _Parser(super().create_parser(protocol_name))
+
+
+class _Parser:
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401
+        self._inner = inner
+
+    def parse(self, response: Any, shape: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return the parsed response; raise ResponseParserError."""
+        try:
+            found = self._inner.parse(response, shape)
+        except Exception as error:
+            raise ResponseParserError(type(error).__name__) from error
+        refusal = found.get("Error") if isinstance(found, dict) else None
+        if not isinstance(found, dict) or (isinstance(refusal, dict) and not isinstance(refusal.get("Code", ""), str)):
+            raise ResponseParserError("not an object, or an error without a code")
+        return found

@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from evercert.aws.clients import Clients, code, translated
 from evercert.aws.credential_writer import CredentialSecrets
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.session import botocore_session
 from evercert.aws.sqs import SQSQueue
 from evercert.errors import Misconfigured
 from evercert.schema import printable
@@ -49,7 +50,7 @@ def connect(stack: str, region: str | None) -> Connection:
     if not stack:
         raise Misconfigured("no stack name: pass --stack or set EVERCERT_STACK")
     try:
-        clients = Clients(session=boto3.Session(region_name=region))
+        clients = Clients(session=boto3.Session(region_name=region, botocore_session=botocore_session()))
         found = _stack(clients, stack)
     except NoRegionError as error:
         raise Misconfigured("no AWS region: pass --region or set AWS_REGION") from error

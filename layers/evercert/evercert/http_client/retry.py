@@ -64,7 +64,7 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(value[:9]), 86_400))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return min(max(moment - now, timedelta(0)), timedelta(days=1))
+    except (ValueError, TypeError, OverflowError, IndexError):  # the parser of mail raises any of them
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(moment - now, timedelta(0)), timedelta(days=1))

@@ -22,6 +22,12 @@ from evercert.origins import Origin, forbidden
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 8.0
 MAX_RESPONSE_BYTES = 1 << 20
+_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS).as_dict()
+_HEADERS = {
+    "User-Agent": f"evercert/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # the size limit counts raw bytes
+}
 IDLE_SECONDS = 30.0  # load balancers silently drop connections that are idle for longer
 Resolve = Callable[[str, int], list[str]]
 
@@ -32,32 +38,29 @@ class Connection:
     def __init__(self, origin: Origin, ca_bundle: str | None, backend: Backend) -> None:
         self._origin = origin
         self._limit = backend.limit
-        # trust_env=False: proxies and .netrc of the environment would send credentials elsewhere.
-        self._client = httpx.Client(
-            transport=Transport(ssl_context(ca_bundle), backend),
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=False,
-            headers={
-                "User-Agent": f"evercert/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # the size limit counts raw bytes
-            },
-        )
+        # The transport alone: an httpx.Client also reads cookies, redirects and encodings of a response, and fails on
+        # some. It has no proxies and no .netrc of the environment either, which would send credentials elsewhere.
+        self._transport = Transport(ssl_context(ca_bundle), backend)
 
     def send(
         self, method: str, target: str, content: bytes | None, token: str | None, operation: str
     ) -> Response | TransportFailure:
         """Make one attempt; raise Misconfigured for errors that another attempt would repeat."""
-        headers = {"Content-Type": "application/json"} if content is not None else {}
+        headers = dict(_HEADERS)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        request = httpx.Request(
+            method, f"{self._origin}{target}", headers=headers, content=content, extensions={"timeout": _TIMEOUT}
+        )
         self._limit.begin()
-        # Requests carry no cookies, whatever the server has set.
-        self._client.cookies.clear()
         try:
-            with self._client.stream(method, f"{self._origin}{target}", content=content, headers=headers) as response:
+            response = self._transport.handle_request(request)
+            try:
                 return self._read(response, operation)
+            finally:
+                response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return TransportFailure(_connection_error(error, operation), safe=True)
         except httpx.HTTPError as error:
@@ -66,7 +69,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection if it is open."""
-        self._client.close()
+        self._transport.close()
 
     def _read(self, response: httpx.Response, operation: str) -> Response:
         body = bytearray()

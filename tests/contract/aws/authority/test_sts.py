@@ -270,6 +270,7 @@ def test_refusal_by_sts_is_refused(ask: Ask, status: int, code: str) -> None:
     [
         reply(400, error("Throttling")), reply(400, b"x"), reply(404, error("AccessDenied")), reply(429), reply(500), reply(503),
         reply(301, b"", Location="https://evil.example/"), reply(307, b"", Location="/"), reply(204), drop, half,
+        reply(302, b"", Location="data:,x"), reply(301, b"", Location="http://xn--a"),
     ],
 )  # fmt: skip
 def test_failed_exchange_is_unavailable(ask: Ask, deed: Deed) -> None:

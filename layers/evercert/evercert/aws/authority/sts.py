@@ -72,23 +72,23 @@ class STSOverHTTP:
 
         backend = Backend(self._resolve or system_resolve, LIMIT, local=self._endpoint is not None)
         backend.limit.begin()
-        # Built by hand, because a client adds headers, and `Accept` would change the response format.
-        request = httpx.Request("POST", self._url(region), headers=headers, content=body)
+        # The transport alone: a client adds headers, of which `Accept` would change the response format, and reads
+        # cookies and redirects. Neither redirects nor proxies: both would disclose the login to a third party.
+        timeout = httpx.Timeout(LIMIT.total_seconds()).as_dict()
+        request = httpx.Request(
+            "POST", self._url(region), headers=headers, content=body, extensions={"timeout": timeout}
+        )
+        transport = Transport(self._trusted, backend)
         try:
-            # Neither redirects nor proxies: both would disclose the login to a third party.
-            with httpx.Client(
-                transport=Transport(self._trusted, backend),
-                timeout=LIMIT.total_seconds(),
-                follow_redirects=False,
-                trust_env=False,
-            ) as client:
-                response = client.send(request, stream=True)
-                return response.status_code, _read(response, what)
+            response = transport.handle_request(request)
+            return response.status_code, _read(response, what)
         except httpx.HTTPError as error:
             late = isinstance(error, httpx.TimeoutException)
             raise Unavailable(f"{what} {'did not answer in time' if late else 'cannot be reached'}") from error
         except Misconfigured as error:  # its name resolves to a forbidden address; the client cannot fix that
             raise Unavailable(f"{what} cannot be reached: {error}") from error
+        finally:
+            transport.close()
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:

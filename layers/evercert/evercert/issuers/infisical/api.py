@@ -203,6 +203,12 @@ def id_of(fields: Fields, key: str) -> str | None:
     return str(found)
 
 
+def status_of(fields: Fields) -> str | None:
+    """Return the status, or None if it is missing or not text."""
+    found = fields.get("status")
+    return found if isinstance(found, str) else None
+
+
 def is_id(value: object) -> bool:
     """Return whether the value has the form of the server's ids."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None

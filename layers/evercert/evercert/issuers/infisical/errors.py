@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from evercert.http_client.response import parse_json
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ class Refusal:
     def of(cls, answer: Response, hide: Iterable[str] = ()) -> Self:
         """Parse a response with any body; `hide` are secrets that were sent, to be removed from the texts."""
         try:
-            body = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            body = parse_json(answer.body)
+        except ValueError:
             body = None
         body = body if isinstance(body, dict) else {}
         # Hide before truncating: a truncated secret would no longer match.
         message, is_list = _text_of(body.get("message"))
         return cls(
             answer.status,
-            printable(_hidden(str(body.get("error") or ""), hide), 60),
+            printable(_hidden(_text(body.get("error")), hide), 60),
             printable(_hidden(message, hide), MAX_LIST_CHARACTERS if is_list else MAX_CHARACTERS),
             printable(_hidden(_denied(body.get("details")), hide), MAX_CHARACTERS),
         )
@@ -73,16 +73,16 @@ class Refusal:
 def _text_of(message: Any) -> tuple[str, bool]:  # noqa: ANN401
     """Return the message, or all issues of a list with their places, and whether it was a list."""
     if not isinstance(message, list):
-        return (message if isinstance(message, str) else ""), False
+        return _text(message), False
     issues = []
     for issue in message:
         if isinstance(issue, dict):
             path = issue.get("path")
-            place = ".".join(map(str, path)) if isinstance(path, list) else ""
-            text = str(issue.get("message") or issue.get("code") or "")
+            place = ".".join(map(_text, path)) if isinstance(path, list) else ""
+            text = _text(issue.get("message")) or _text(issue.get("code"))
             issues.append(f"{place}: {text}" if place else text)
         else:
-            issues.append(str(issue))
+            issues.append(_text(issue))
     return "; ".join(issues), True
 
 
@@ -98,7 +98,12 @@ def _denied(details: Any) -> str:  # noqa: ANN401
 
 
 def _joined(value: Any) -> str:  # noqa: ANN401
-    return "/".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "/".join(map(_text, value)) if isinstance(value, list) else _text(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    """Return text and numbers as text; a nested value as text would escape a secret, which is then not hidden."""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _hidden(text: str, hide: Iterable[str]) -> str:

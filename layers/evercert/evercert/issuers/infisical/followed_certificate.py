@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evercert.contracts.issuer import Issued, Request
-from evercert.errors import Misconfigured, Rejected
-from evercert.issuers.infisical.api import Api, Fields
+from evercert.errors import Busy, Misconfigured, Rejected
+from evercert.issuers.infisical.api import Api, Fields, status_of
 from evercert.issuers.infisical.recovery import successor_of
 from evercert.issuers.infisical.response_parser import ResponseParser
 from evercert.schema import printable
@@ -23,8 +23,10 @@ class FollowedCertificate:
     def newest(self, request: Request, first: str) -> Issued:
         """Return the newest renewal of the certificate `first`; raise Rejected if it cannot be delivered."""
         certificate_id, known = self._last_renewal(*self._start(request, first))
-        if (status := known.get("status")) != "active":
-            text = printable(str(status), 40)
+        if (status := status_of(known)) is None:
+            raise Busy(f"the server returned no status for certificate {certificate_id}")
+        if status != "active":
+            text = printable(status, 40)
             raise Rejected(f"certificate {certificate_id} is {text} and has no renewal; renew it in Infisical")
         if known.get("hasPrivateKey") is False:
             raise Rejected(

@@ -14,7 +14,7 @@ from evercert.contracts.issuer import Issued, PendingAnswer, Request, Status
 from evercert.contracts.record import Facts
 from evercert.documents.spec import Spec
 from evercert.errors import AnswerLost, Misconfigured, Rejected, Unavailable
-from evercert.issuers.infisical.api import Api, Names, id_of
+from evercert.issuers.infisical.api import Api, Names, id_of, status_of
 from evercert.issuers.infisical.errors import NOT_FOUND, Refusal
 from evercert.issuers.infisical.followed_certificate import FollowedCertificate
 from evercert.issuers.infisical.recovery import PERHAPS, Recovery, successor_of
@@ -98,7 +98,7 @@ class Infisical:
         current = self._api.request(handle)
         if (certificate_id := id_of(current, "certificateId")) is not None:
             self._api.revoke(certificate_id, REASON)
-        elif current.get("status") not in ENDED:
+        elif status_of(current) not in ENDED:
             if isinstance(answer, Refusal):
                 raise answer.as_error(f"cancel request {handle}")
             raise Rejected(f"cannot cancel request {handle}: the server left it open; cancel it in Infisical")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
 from evercert.errors import GaveUp, LoginRefused, Misconfigured, Rejected
-from evercert.issuers.infisical.api import Api, Fields, Names, id_of, is_id
+from evercert.issuers.infisical.api import Api, Fields, Names, id_of, is_id, status_of
 from evercert.issuers.infisical.request_bodies import TOKEN
 from evercert.issuers.infisical.response_parser import OPEN, ResponseParser
 from evercert.pki.algorithms import algorithm_of
@@ -39,7 +39,7 @@ class Recovery:
         if names.project is None:
             return None
         found = self._api.search(names.project, names.profile, {TOKEN: token})
-        candidates = [entry for entry in found if statuses is None or entry.get("status") in statuses]
+        candidates = [entry for entry in found if statuses is None or status_of(entry) in statuses]
         candidates.sort(key=lambda entry: entry.get("commonName") != request.spec.attributes.common_name)
         for entry in candidates[:MAX_CANDIDATES]:
             if is_id(handle := entry.get("id")) and self._carries(str(handle), token):

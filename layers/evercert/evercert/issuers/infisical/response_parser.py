@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.contracts.issuer import Issued, PendingAnswer, Request
 from evercert.errors import Busy, GaveUp, Misconfigured, Mismatch, OutOfTime, Rejected, Unavailable
-from evercert.issuers.infisical.api import Api, Fields, id_of
+from evercert.issuers.infisical.api import Api, Fields, id_of, status_of
 from evercert.pki.certificate import Chain
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import PrivateKey, public_bytes
@@ -52,7 +52,7 @@ class ResponseParser:
             return self.of_certificate(request, certificate_id, issued)
         if request_id is None:
             raise Unavailable("the server answered with neither a certificate nor a request id")
-        if isinstance(answer.get("status"), str):
+        if status_of(answer) is not None:
             return self._of_status(request, request_id, answer)
         return self.of_request(request, request_id)
 
@@ -91,8 +91,8 @@ class ResponseParser:
         return public_bytes(public_key_of(request.csr)) == found
 
     def _of_status(self, request: Request, request_id: str, answer: Fields) -> Issued | PendingAnswer:
-        status, created_at = answer.get("status"), answer.get("createdAt")
-        if not isinstance(status, str):
+        status, created_at = status_of(answer), answer.get("createdAt")
+        if status is None:
             raise Busy(f"the server returned no status for request {request_id}")
         message = answer.get("errorMessage") or answer.get("pendingMessage") or answer.get("message") or ""
         message = printable(str(message), MAX_CHARACTERS)
