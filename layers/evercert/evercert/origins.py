@@ -21,6 +21,7 @@ LONGEST_LABEL = 63
 DOTS = ".\u3002\uff0e\uff61"  # separators of labels (UTS 46 §2.3)
 _ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
+_RANGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}-[0-9]{1,3}")  # a DNS name by its grammar, and never one
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 # Metadata services outside the link-local ranges: EC2 and EKS over IPv6, Alibaba Cloud, Azure's wire server.
@@ -166,6 +167,8 @@ def _invalid(name: str, labels: list[str]) -> str | None:
         return f"it has {len(name)} characters; the limit is {LONGEST_DNS_NAME}"
     if (label := next((label for label in labels if not _LABEL.fullmatch(label)), None)) is not None:
         return _invalid_label(label)
+    if _RANGE.fullmatch(name):
+        return "it is a range of IPv4 addresses"
     if all(label.isdigit() for label in labels):
         return "it has only digits, and an IPv4 address has four numbers up to 255"
     if _NUMBER.fullmatch(labels[-1]):
@@ -182,7 +185,8 @@ def _invalid_label(label: str) -> str:
         return f"a label has {len(label)} characters; the limit is {LONGEST_LABEL}"
     if label.strip("-") != label:
         return "a label begins or ends with a hyphen"
-    return "a label has letters, digits, hyphens and underscores only"
+    character = next(character for character in label if not _LABEL.fullmatch(f"a{character}a"))
+    return f"it has {character!r}, and a label has letters, digits, hyphens and underscores only"
 
 
 def _check_a_label(label: str) -> None:

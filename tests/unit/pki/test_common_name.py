@@ -77,11 +77,11 @@ def test_checked_keeps_other_text(value):
         ("www. example.com", "has a space or a list"),
         (
             "a.example.com, b.example.com",
-            "is a list of names; leave the common name out, and write them in alt-names: a.example.com, b.example.com",
+            "is a list of names; leave the common name out, and write in alt-names: a.example.com, b.example.com",
         ),
         (
             "a.example.com;b.example.com",
-            "is a list of names; leave the common name out, and write them in alt-names: a.example.com, b.example.com",
+            "is a list of names; leave the common name out, and write in alt-names: a.example.com, b.example.com",
         ),
         (" www.example.com", "remove the spaces around it"),
         ("my+host.example.com", "is not a valid one"),
@@ -145,7 +145,53 @@ def test_checked_refuses_text_around_a_host(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["@HOST@", "#{host}", "[% host %]", "((host))", "__HOST__", "CHANGE_ME.example.com", "YOUR_DOMAIN"]
+    ("text", "told"),
+    [
+        ("(www.example.com)", "has brackets; write www.example.com"),
+        ("www.example.com (prod)", "has other text beside the name; write www.example.com alone"),
+        ("www.example.com?x=1", "has a query or a fragment; write www.example.com"),
+        ("010.0.0.1", "write 10.0.0.1 if the numbers are decimal"),
+        ("*.192.0.2.1", "has a wildcard in an IP address"),
+        ("192.0.2.4-9", "is a range of addresses; write each address"),
+        ("web[1-3].example.com", "is a pattern for several names; write each name as one item of alt-names"),
+        ("CN=www.example.com,O=Example", "is a distinguished name, not a host; write www.example.com"),
+        ("“www.example.com”", "has quotes in the value; write www.example.com"),
+        ("Ops <ops@example.com>", "has angle brackets; leave the common name out, and write in alt-names: ops@example.com"),
+        ("www\u00a0.example.com", "1 to 64 printable characters; remove U+00A0"),
+    ],
+)  # fmt: skip
+def test_checked_names_the_mistake_and_the_remedy(text: str, told: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        common_name.checked(text)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host/www.example.com", "HTTP/www.example.com@EXAMPLE.COM", "WEB$@EXAMPLE.COM", "example.com (prod)",
+        "Amazon.com (Germany)", "(prod)", "[lab]", "?x", "/www/", "O=Example", "urn:uuid:0", "device [1-9]",
+    ],
+)  # fmt: skip
+def test_checked_keeps_text_that_names_something_else(text: str) -> None:
+    assert common_name.checked(text) == text
+    with pytest.raises(ValueError, match="give at least one name"):
+        Attributes.model_validate({"common-name": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@HOST@",
+        "#{host}",
+        "{host}",
+        "%(host)s",
+        "[% host %]",
+        "((host))",
+        "__HOST__",
+        "CHANGE_ME.example.com",
+        "YOUR_DOMAIN",
+    ],
 )
 def test_checked_refuses_placeholders(text: str) -> None:
     with pytest.raises(ValueError, match="was the document rendered"):

@@ -254,3 +254,10 @@ def test_placeholder_that_is_a_dns_name_is_refused(text):
 @pytest.mark.parametrize("text", ["_dmarc.example.com", "a__b.example.com", "change-me.example.com"])
 def test_usual_underscores_are_accepted(text):
     assert parse(text).value == text
+
+
+@pytest.mark.parametrize(
+    "text", ["exchangeme.example.com", "EXCHANGEMEDIA.example.com", "yours.example.com", "_a__b_.example"]
+)
+def test_name_with_the_letters_of_a_placeholder_is_accepted(text):
+    assert parse(text).kind == "dns"

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evercert.pki import embedded_hosts, name_mistakes
+from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import parse
+from tests.samples.mistaken_names import MISTAKEN_NAMES
 
 WILDCARD = "has a wildcard that is not the whole first label"
 TOP_LEVEL = "has a wildcard for a whole top-level domain"
@@ -62,8 +64,8 @@ NETWORK = "is a network (CIDR), not an address; write each address"
         ("Ops <ops@example.com>", "has angle brackets; write ops@example.com"),
         ("<ops@example.com>", "has angle brackets; write ops@example.com"),
         ("web,db", "is a list of names; write one item for each name: web, db"),
-        ("www.example.com a", "only printable ASCII without spaces; write one name in each item"),
-        ("www.example.com #1", "only printable ASCII without spaces; write one name in each item"),
+        ("www.example.com a", "has other text beside the name; write www.example.com alone"),
+        ("www.example.com #1", "has other text beside the name; write www.example.com alone"),
         ("192.0.2.256", "an IPv4 address has four numbers up to 255"),
         ("[2001:db8::1]", "has brackets; write 2001:db8::1"),
         ("[2001:db8::1]:443", "has brackets and a port; write 2001:db8::1"),
@@ -98,6 +100,39 @@ def test_identifier_error_names_the_mistake(text, told):
         parse(text)
     assert told in str(caught.value)
     assert ("wildcard" in str(caught.value)) == ("*" in text and "wildcard" in told)
+
+
+@pytest.mark.parametrize(("text", "told"), MISTAKEN_NAMES, ids=[text for text, _ in MISTAKEN_NAMES])
+def test_alternative_name_error_has_reason_and_remedy(text, told):
+    with pytest.raises(ValueError) as caught:
+        Attributes.model_validate({"alt-names": ["www.example.com", text]})
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["WEB$@EXAMPLE.COM", "email:host/www.example.com@REALM", "krbtgt/EXAMPLE.COM@EXAMPLE.COM"]
+)
+def test_email_address_is_no_kerberos_principal(text):
+    with pytest.raises(ValueError, match="is a Kerberos principal"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["ops@192.0.2.1", "ops@[192.0.2.1]"])
+def test_email_address_needs_a_host_name(text):
+    with pytest.raises(ValueError, match="its host is an IP address; write the DNS name of the mail host"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["customer/department=shipping@example.com", "a/b@example.com", "$cash@example.com", "user@REALM"]
+)
+def test_email_address_with_a_slash_is_no_principal(text):
+    assert parse(text).kind == "email"
+
+
+@pytest.mark.parametrize("text", ["192.0.2.4-9.example.com", "1.2.3-4", "ip-192-0-2-4"])
+def test_host_with_numbers_is_no_range(text):
+    assert parse(text).kind == "dns"
 
 
 @pytest.mark.parametrize("text", ["www.example.com", "*.example.com", "*.xn--a.example", "192.0.2.1", "2001:db8::1"])
@@ -144,5 +179,5 @@ def test_name_mistakes_are_loaded_lazily():
 @settings(database=None, derandomize=True, max_examples=300, deadline=500)
 @given(st.text(st.sampled_from("aB0.*:/@[]<>%${} ,;='\"-_\n\\。ö#?DNSIPURmailto"), max_size=1_000))
 def test_find_answers_any_text_soon(text):
-    mistake = name_mistakes.find(text)
+    mistake = name_mistakes.find_in_name(text)
     assert mistake is None or (mistake.why and mistake.remedy("write the name alone"))

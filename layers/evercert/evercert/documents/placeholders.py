@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from evercert.pki.placeholders import DELIMITED, EXPRESSION
+
 _WHOLE = re.compile(r"\$\{[^{}]*\}|\{\{.*\}\}")
-_PART = re.compile(r"[$#%@~]\{|\$\(|\{\{|\}\}|\{%|%\}|\[\[|\[%|\(\(|%\([A-Za-z_]+\)s")
+_PART = re.compile(EXPRESSION)
 # `NAME=value` has a value: a `=` at the end is the padding of base64. `NAME:value` covers references such as `op://…`.
 _WHOLE_VALUE = re.compile(
-    r"\\?\$+[A-Za-z_].*|%[A-Za-z_][A-Za-z0-9_]*%|@[A-Za-z_][A-Za-z0-9_.-]*@|__[A-Za-z_]+__|<.*|\{(?![0-9A-F-]+\}).*\}|!.*"
+    rf"\\?\$+[A-Za-z_].*|{DELIMITED}|<.*|\{{(?![0-9A-F-]+\}}).*\}}|!.*"
     r"|(?:(?:export|set)\s+)?-{0,2}[A-Za-z_][A-Za-z0-9_.-]*\s*(?:=\s*[^=\s]|(?<=..):\s*[^\s\\]).*|Bearer\s.*"
     r"|\[REDACTED.*|\*{4,}|[xX]{8,}|(?:change[-_]?me)+",
     re.IGNORECASE | re.DOTALL,

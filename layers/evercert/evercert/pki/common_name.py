@@ -1,7 +1,12 @@
 """The rule for the common name: a host becomes an alternative name; what only looks like one is refused.
 
 Clients match alternative names only (RFC 9525 §2). Documents, CSRs, the authority and the check of
-answers use this rule.
+answers use this rule. Two kinds of text with a host remain text, because they name something else:
+
+- Names of Kubernetes and Kerberos, such as `system:node:web-1.internal` and `host/www.example.com`, identify clients.
+- `example.com (prod)` has the form of `Amazon.com (Germany)`: a host of two labels in a sentence may be a company.
+
+Neither is lost unnoticed: a server certificate needs an alternative name, and an answer must repeat the common name.
 """
 
 from __future__ import annotations
@@ -24,17 +29,28 @@ _IN_ALT_NAMES = "write the host alone, or leave the common name out and write al
 def checked(value: str) -> str:
     """Return the common name, an international host as A-labels; raise ValueError with the reason and the remedy."""
     if not value.isascii() and _HOST.fullmatch(value):
-        value = to_a_labels(value)
-    if not 0 < len(value.encode(errors="replace")) <= LONGEST or not value.isprintable():
+        value = _with_a_labels(value)
+    if not 0 < len(value.encode(errors="replace")) <= LONGEST:
         raise ValueError(
-            "a common name has 1 to 64 printable characters, fewer where they are not ASCII; write a longer host in"
-            " alt-names, and leave the common name out"
+            f"a common name has 1 to {LONGEST} printable characters, fewer where they are not ASCII; write a longer"
+            " host in alt-names, and leave the common name out"
         )
+    if not value.isprintable():
+        character = next(character for character in value if not character.isprintable())
+        raise ValueError(f"a common name has 1 to {LONGEST} printable characters; remove U+{ord(character):04X}")
     if value != value.strip():
         raise ValueError(f"common name {value!r}: remove the spaces around it")
     if host_of(value) is None and (why := _objection(value)):
         raise ValueError(f"common name {_masked(value)!r} {why}")
     return value
+
+
+def _with_a_labels(value: str) -> str:
+    try:
+        return to_a_labels(value)
+    except ValueError as error:
+        why = _objection(value)
+        raise ValueError(f"common name {printable(repr(value), 100)} {why}" if why else str(error)) from None
 
 
 def identifier_of(value: str) -> Identifier | None:
@@ -88,18 +104,20 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _objection(value: str) -> str | None:
-    """Return why text that looks like a host is none, and what to write; None for other text."""
+    """Return why text that looks like a host is invalid, and what to write; None for other text."""
     from evercert.pki import embedded_hosts, name_mistakes  # noqa: PLC0415 (few names need them: cold start)
 
-    if (mistake := name_mistakes.find(value)) is not None:
-        if len(mistake.meant) > 1:
-            return f"{mistake.why}; leave the common name out, and write them in alt-names: {', '.join(mistake.meant)}"
+    looks_like_one = name_mistakes.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower()
+    contains_one = identifier_of(value) is None and embedded_hosts.has_host(value)
+    mistake = (name_mistakes.find_in_name if looks_like_one or contains_one else name_mistakes.find)(value)
+    if mistake is not None:
+        if mistake.meant and (len(mistake.meant) > 1 or host_of(mistake.meant[0]) is None):
+            names = ", ".join(mistake.meant)
+            return f"{mistake.why}; leave the common name out, and write in alt-names: {names}"
         return f"{mistake.why}; {mistake.remedy(_IN_ALT_NAMES)}"
-    if name_mistakes.looks_like_a_host(value) or _FOUR_NUMBERS.fullmatch(value) or "xn--" in value.lower():
+    if looks_like_one:
         return f"looks like a host, but is not a valid one{_reason(value)}; {_IN_ALT_NAMES}"
-    if identifier_of(value) is None and embedded_hosts.has_host(value):
-        return f"contains a host or an address, or almost is one; {_IN_ALT_NAMES}"
-    return None
+    return f"contains a host or an address, or almost is one; {_IN_ALT_NAMES}" if contains_one else None
 
 
 def _masked(value: str) -> str:

@@ -12,9 +12,11 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 _TOP_LEVEL = re.compile(r"[^\W\d_]{2,63}")
 _NUMBERS = re.compile(r"[0-9]{1,10}(?:[.,][0-9]{1,10}){3,}")
 _SPELLED = re.compile(r"www[\s,;]\S.*|www\.\S+", re.IGNORECASE)
-# Names of Kubernetes (`system:node:web-1.internal`) and Kerberos (`HTTP/www.example.com`).
+# Names of Kubernetes (`system:node:web-1.internal`) and Kerberos (`HTTP/www.example.com@REALM`, `WEB$@REALM`).
 _STRUCTURED = re.compile(
-    r"(?!(?:https?|host(?:name)?|fqdn|domain|server)[:=])[A-Za-z][\w-]*(?:[:/][\w.-]+)+", re.IGNORECASE
+    r"(?!(?:https?|host(?:name)?|fqdn|domain|server)[:=])[A-Za-z][\w-]*(?:[:/][\w.-]+)+"
+    r"|[A-Za-z][\w-]*(?:/[\w.-]+)+@[\w.-]+|[\w.-]+\$@[\w.-]+",
+    re.IGNORECASE,
 )
 _LABELS = 3  # a name of two labels in a sentence may be a company or a product
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from pydantic import PlainSerializer, PlainValidator
 
 from evercert.origins import dns_name, to_a_labels
-from evercert.pki import der, uris
+from evercert.pki import der, placeholders, uris
 from evercert.pki.path import general_names
 from evercert.schema import printable
 
@@ -19,7 +19,6 @@ Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _NOUNS: dict[Kind, str] = {"dns": "a DNS name", "ip": "an IP address", "uri": "a URI", "email": "an e-mail address"}
-_PLACEHOLDER = re.compile(r"__[A-Z_]+__|CHANGE_?ME|YOUR_[A-Z]")  # valid in a DNS name, and never meant
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
 
 
@@ -54,14 +53,12 @@ def parse(text: str) -> Identifier:
     kind, separator, value = text.partition(":")
     if not (separator and kind in KINDS):
         kind, value = _guess(text), text
-    if kind == "dns" and _PLACEHOLDER.search(value):
-        raise ValueError(f"{printable(repr(value), 100)} has a placeholder; was the document rendered?")
+    if kind == "dns" and placeholders.is_valid_as_dns_name(value):
+        raise ValueError(f"{printable(repr(value), 100)} {placeholders.REASON}; {placeholders.QUESTION}")
     try:
         return _canonical(kind, value)
-    except ValueError:
-        if (why := _mistake(kind, value)) is not None:
-            raise ValueError(why) from None
-        raise
+    except ValueError as error:
+        raise ValueError(_explanation(kind, value, str(error))) from None
 
 
 def from_general_name(name: x509.GeneralName) -> Identifier | None:
@@ -96,24 +93,35 @@ def from_der(name: der.Element) -> Identifier | None:
     return None
 
 
-def _mistake(kind: Kind, value: str) -> str | None:
-    """Return the reason and the remedy for text that is almost a name of this kind."""
+def _explanation(kind: Kind, value: str, error: str) -> str:
+    """Return why text is not a name of this kind, and what to write."""
     from evercert.pki import embedded_hosts, name_mistakes  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
     name = f"{printable(repr(value), 100)} is not {_NOUNS[kind]}"
-    if kind == "ip" and embedded_hosts.is_name(value):
-        return f"{name}: it is a DNS name, so it does not appear to be an IPv4 or IPv6 address; write dns:{value}"
-    if kind == "dns" and embedded_hosts.is_name(value):
-        return f"{name}: it is an IP address; write ip:{value}"
-    # The host of an e-mail address has the mistakes of a host; the whole has those of an address.
-    mistake = None if kind == "uri" else name_mistakes.find(value)
-    if mistake is None and kind == "dns":
-        mistake = name_mistakes.list_of_labels(value)
-    if mistake is None and kind == "email":
-        local, _, host = value.rpartition("@")
-        mistake = name_mistakes.find(host)
+    if kind == "uri" or not value:
+        return error
+    if kind != "email" and embedded_hosts.is_name(value):
+        is_not = "a DNS name, not an IPv4 or IPv6 address; write dns" if kind == "ip" else "an IP address; write ip"
+        return f"{name}: it is {is_not}:{value}"
+    mistake = name_mistakes.find_in_name(value)
+    local, _, host = value.rpartition("@")
+    if mistake is None and kind == "email":  # the host of an e-mail address has the mistakes of a host
+        if embedded_hosts.is_address(host.strip("[]")):
+            return f"{name}: its host is an IP address; write the DNS name of the mail host"
+        mistake = name_mistakes.find_in_name(host)
         mistake = mistake and mistake._replace(meant=tuple(f"{local}@{meant}" for meant in mistake.meant))
-    return None if mistake is None else f"{name}: it {mistake.why}; {mistake.remedy('write the name alone')}"
+    if mistake is not None:
+        mistake = mistake._replace(meant=tuple(filter(_is_valid, mistake.meant)))
+        return f"{name}: it {mistake.why}; {mistake.remedy('write the name alone')}"
+    return error
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _guess(text: str) -> Kind:
@@ -130,9 +138,9 @@ def _has_prefix(text: str) -> bool:
     """Return whether text such as `URI:` precedes a URI; by the grammar, it would be the scheme."""
     if not {":", "="} & set(text.partition("://")[0]):
         return False
-    from evercert.pki import name_mistakes  # noqa: PLC0415 (few names need it, and it costs every cold start)
+    from evercert.pki import surrounding_text  # noqa: PLC0415 (few names need it, and it costs every cold start)
 
-    return name_mistakes.has_prefix(text)
+    return surrounding_text.has_prefix(text)
 
 
 def _canonical(kind: Kind, value: str) -> Identifier:
@@ -148,14 +156,38 @@ def _canonical(kind: Kind, value: str) -> Identifier:
         case "ip":
             if "%" in value:
                 raise ValueError(f"{value!r}: remove the zone: certificates contain addresses without it")
-            return Identifier("ip", str(ipaddress.ip_address(value)))
+            return Identifier("ip", _address(value))
         case "uri":
             return Identifier("uri", uris.checked(value))
         case "email":
-            local, _, domain = value.rpartition("@")
-            if not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART:
-                raise ValueError(f"{value!r} is not an e-mail address")
-            return Identifier("email", f"{local}@{dns_name(domain, wildcard=False)}")
+            return Identifier("email", _mailbox(value))
+
+
+def _mailbox(value: str) -> str:
+    local, _, domain = value.rpartition("@")
+    if not _LOCAL_PART.fullmatch(local) or len(local) > LONGEST_LOCAL_PART or _is_principal(value):
+        why = f"its part before the @ is not plain text of 1 to {LONGEST_LOCAL_PART} characters"
+        raise ValueError(f"{value!r} is not an e-mail address: {why}; write an address such as ops@example.com")
+    try:
+        return f"{local}@{dns_name(domain, wildcard=False)}"
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an e-mail address: {error}") from error
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError as error:
+        raise ValueError(f"{error}; write an address such as 192.0.2.1 or 2001:db8::1") from error
+
+
+def _is_principal(value: str) -> bool:
+    """Return whether an e-mail address by its grammar is a Kerberos principal, such as `host/www.example.com@REALM`."""
+    if not {"/", "$"} & set(value):
+        return False
+    from evercert.pki import other_name_kinds  # noqa: PLC0415 (few names need it, and it costs every cold start)
+
+    return other_name_kinds.is_principal(value)
 
 
 def _with_a_labels(kind: Kind, value: str) -> str:

@@ -12,6 +12,7 @@ from evercert.authority.requests import bodies
 from evercert.authority.requests.requested_fields import BasicConstraints
 from evercert.documents.spec import RESERVED_METADATA
 from evercert.pki.identifiers import parse
+from tests.samples.mistaken_names import MISTAKEN_NAMES
 
 PROFILE = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 
@@ -122,6 +123,12 @@ def test_issue_accepts_a_hundred_names():
 LONG = ".".join(["a" * 61] * 4) + ".example"
 
 
+@pytest.mark.parametrize(("text", "told"), MISTAKEN_NAMES, ids=[text for text, _ in MISTAKEN_NAMES])
+def test_issue_names_the_mistake_in_an_alternative_name(text, told):
+    body = {"profileId": PROFILE, "attributes": {"altNames": [{"type": "dns_name", "value": text}]}}
+    assert refused(body)["attributes", "altNames", 0, "value"].endswith(told)
+
+
 @pytest.mark.parametrize(
     ("attributes", "path", "message"),
     [
@@ -161,8 +168,8 @@ LONG = ".".join(["a" * 61] * 4) + ".example"
         ({"altNames": [{"type": "dns_name", "value": "uri:https://a.example/"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "10.0.1"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "2001:db8::1::"}]}, ("altNames", 0, "value"), "is not a DNS name"),
-        ({"altNames": [{"type": "dns_name", "value": "a.*.example.com"}]}, ("altNames", 0, "value"), "a wildcard is the whole first label"),
-        ({"altNames": [{"type": "dns_name", "value": "w*.example.com"}]}, ("altNames", 0, "value"), "a wildcard is the whole first label"),
+        ({"altNames": [{"type": "dns_name", "value": "a.*.example.com"}]}, ("altNames", 0, "value"), "not the whole first label of a name"),
+        ({"altNames": [{"type": "dns_name", "value": "w*.example.com"}]}, ("altNames", 0, "value"), "not the whole first label of a name"),
         ({"altNames": [{"type": "dns_name", "value": "*.com"}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": LONG}]}, ("altNames", 0, "value"), "is not a DNS name"),
         ({"altNames": [{"type": "dns_name", "value": "a" * 256}]}, ("altNames", 0, "value"), "at most 255"),

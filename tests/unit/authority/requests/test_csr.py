@@ -12,6 +12,7 @@ from evercert.authority.requests.requested_fields import BasicConstraints
 from evercert.pki.identifiers import parse
 from tests.samples import requests
 from tests.samples.certificates import private_key
+from tests.samples.mistaken_names import MISTAKEN_NAMES
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NAMES = x509.SubjectAlternativeName([x509.DNSName("WWW.Example.com"), x509.RFC822Name("Ops@Example.com")])
@@ -143,6 +144,11 @@ def test_read_refuses_unsupported_csr(text, message):
     refused = refusal(text)
     assert message in refused
     assert "s3cret" not in refused
+
+
+@pytest.mark.parametrize(("text", "told"), MISTAKEN_NAMES, ids=[text for text, _ in MISTAKEN_NAMES])
+def test_read_names_the_mistake_in_an_alternative_name(text, told):
+    assert refusal(csr(x509.SubjectAlternativeName([x509.DNSName(text)]))).endswith(told)
 
 
 MODULUS = private_key("RSA_2048").public_key().public_numbers().n

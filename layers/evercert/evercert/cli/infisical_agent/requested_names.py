@@ -13,7 +13,7 @@ from typing import Any
 
 from evercert.cli.infisical_agent.notes import Notes
 from evercert.documents.document import Path
-from evercert.pki import embedded_hosts, name_mistakes
+from evercert.pki import embedded_hosts, name_mistakes, placeholders
 from evercert.pki.common_name import LONGEST, checked, host_of
 from evercert.pki.identifiers import Identifier, parse
 from evercert.schema import printable
@@ -74,7 +74,7 @@ def _common_name(text: str | None) -> tuple[str | None, str | None, str | None]:
     try:
         checked(bare)
     except ValueError as error:
-        if name_mistakes.has_placeholder(bare):
+        if placeholders.has_placeholder(bare):
             return bare, None, None  # refused: the document was not rendered
         return None, None, f"common-name is left out: {error}"
     return bare, None, None if bare == text else _corrected(text, "has spaces around it", (bare,))
