@@ -163,6 +163,21 @@ def test_certificates_that_run_out_repeatedly_wait_ever_longer(bench: Bench, ca:
         bench.clock.now = bench.record().due_at
 
 
+def test_certificate_that_ran_out_in_an_outage_is_replaced(bench: Bench, ca: ScriptedCA) -> None:
+    """The back-off after the failures of the outage has passed already."""
+    bench.want(spec())
+    ca.script = ["unavailable", "unavailable"]
+    for _ in range(2):
+        assert bench.run() == "certificate.failed"
+        bench.clock.now = bench.record().due_at
+    lose_the_answer(bench)
+    bench.clock.now += LIFETIME + timedelta(days=1)
+    assert bench.run() == "certificate.failed"
+    record = bench.record()
+    assert (record.pending, record.due_at, record.failures) == (None, bench.clock.now, 3)
+    assert bench.run() == "certificate.issued"
+
+
 def test_expired_certificate_of_the_first_request_does_not_match(bench: Bench, ca: ScriptedCA) -> None:
     ca.script = ["expired"]
     bench.want(spec())

@@ -211,7 +211,7 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
         return attempt.now + min(REJECTED_FOR * (1 << min(attempt.record.failures, MAX_DOUBLINGS)), LONGEST_MISMATCH)
     if error.stops:
         return attempt.now + REJECTED_FOR
-    if isinstance(error, ExpiredUnread) and not attempt.record.failures:
+    if isinstance(error, ExpiredUnread) and not _expired_before(attempt.record):
         return attempt.now
     retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
     if not isinstance(error, Unavailable):
@@ -220,6 +220,14 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
         # The first failure in an outage must not cost more than the pause of the certificates that did not try.
         retry = min(retry, error.outage_until + AFTER_OUTAGE)
     return max(retry, attempt.now + min(error.retry_after or timedelta(0), LONGEST_RETRY_AFTER))
+
+
+def _expired_before(record: Record) -> bool:
+    """Whether the last failure may have been an expiry too: it came before this revision began.
+
+    A failure of this revision was another one, and was waited for.
+    """
+    return record.failures > 0 and record.state == "pending"
 
 
 def _request_data(record: Record) -> dict[str, Any]:
