@@ -34,6 +34,7 @@ _ERRORS = {
     413: "The body is too large",
     422: "The request is invalid: message lists every invalid field",
     500: "The authority failed or is misconfigured",
+    501: "Infisical offers this login, and the authority does not",
     503: "Temporarily unavailable: try again after Retry-After seconds",
 }
 
@@ -73,6 +74,8 @@ def statuses(route: Route) -> tuple[int, ...]:
         found |= {400, 401, 404, 413, 422}
     if "{" in route.template:
         found.add(404)
+    if "{method}" in route.template:
+        found.add(501)
     if route.query:
         found.add(422)
     return tuple(sorted(found))

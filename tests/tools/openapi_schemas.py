@@ -145,6 +145,8 @@ ANSWERS: dict[str, Schema] = {
     },
     "Bundle": fields(certificate=TEXT, certificateChain=or_null(TEXT), privateKey=or_null(TEXT), serialNumber=TEXT),
     "Request": fields(
+        ("message",),
+        message=TEXT,
         status=REQUEST_STATUS,
         certificate=or_null(TEXT),
         certificateId=or_null(ID),

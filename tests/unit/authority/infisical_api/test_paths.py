@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,24 @@ def test_login_accepts_a_form(client: Client, kind: str) -> None:
     token = client.post(LOGIN, body, content_type=kind).json["accessToken"]
     renewed = client.post("/api/v1/auth/token/renew", urlencode({"accessToken": token}).encode(), content_type=kind)
     assert (renewed.status, renewed.json["accessToken"]) == (200, token)
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\n\r\n"], ids=["CRLF", "LF", "two lines"])
+def test_login_accepts_a_form_that_ends_with_a_line(client: Client, end: bytes) -> None:
+    body = urlencode(credentials(client)).encode() + end
+    assert client.post(LOGIN, body, content_type=FORM).status == 200
+
+
+def test_login_keeps_an_encoded_line_in_a_form(client: Client) -> None:
+    body = urlencode(credentials(client)).encode() + b"%0D%0A"
+    assert client.post(LOGIN, body, content_type=FORM).status == 422
+
+
+@pytest.mark.parametrize("kind", [FORM, "application/json"])
+def test_login_accepts_a_byte_order_mark(client: Client, kind: str) -> None:
+    fields = credentials(client)
+    body = "\ufeff" + (urlencode(fields) if kind == FORM else json.dumps(fields))
+    assert client.post(LOGIN, body.encode(), content_type=kind).status == 200
 
 
 def test_login_accepts_a_form_in_base64(client: Client) -> None:
@@ -73,13 +92,24 @@ def test_status_is_public(client: Client) -> None:
     assert answer["message"] == "Ok" and answer["date"]
 
 
+@pytest.mark.parametrize("path", ["/api/status", "/api/openapi.json"])
+def test_public_pages_answer_head_without_a_body(client: Client, path: str) -> None:
+    client.token = None
+    answer = client.call("HEAD", path)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_head_of_other_routes_is_not_found(client: Client) -> None:
+    assert client.call("HEAD", f"{PROFILES}/{client.profile.id}").status == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "remedy"),
     [
         ("POST", PROFILES, "evercert authority apply"),
         ("PATCH", f"{PROFILES}/x", "evercert authority apply"),
         ("DELETE", f"{PROFILES}/x", "evercert authority apply"),
-        ("GET", f"{PROFILES}/x/certificates/latest-active-bundle", "evercert authority apply"),
+        ("GET", f"{PROFILES}/x/certificates/latest-active-bundle", f"GET {CERTIFICATES}/ID/bundle"),
         ("GET", f"{MANAGER}/certificate-policies/x", "evercert authority apply"),
         ("POST", f"{MANAGER}/certificate-policies", "evercert authority apply"),
         ("POST", f"{MANAGER}/applications", "evercert authority apply"),

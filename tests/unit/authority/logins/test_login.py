@@ -240,7 +240,15 @@ def test_login_ignores_the_organization(bench: Bench, name: str, value: Any) -> 
     assert bench.logins.login("aws-auth", aws_body(bench, **{name: value}))["accessToken"]
 
 
-@pytest.mark.parametrize("method", ["kubernetes-auth", "universal", "", "../token", "aws-iam"])
+@pytest.mark.parametrize("method", ["kubernetes-auth", "ldap-auth", "gcp-auth", "azure-auth", "oidc-auth", "jwt-auth"])
+def test_login_names_the_methods_that_are_supported(bench: Bench, method: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        bench.logins.login(method, {"identityId": "x", "jwt": "y"})
+    assert (refusal.value.status, refusal.value.error) == (501, "NotImplemented")
+    assert str(refusal.value) == f"{method} is not supported here: log in with universal-auth or aws-auth"
+
+
+@pytest.mark.parametrize("method", ["universal", "", "../token", "aws-iam"])
 def test_login_refuses_unknown_methods(bench: Bench, method: str) -> None:
     with pytest.raises(Refusal, match="Unknown login method") as refusal:
         bench.logins.login(method, {})

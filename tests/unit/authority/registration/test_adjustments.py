@@ -137,6 +137,8 @@ def test_ca_chooses_a_signature_that_its_key_can_make(client: Client, key: str, 
     assert response.status == 200, response.body
     expected = f"signatureAlgorithm: the key of the CA cannot make {requested}: signed with {made}"
     assert response.json["message"] == expected
+    request = f"{CERTIFICATES}/certificate-requests/{response.json['certificateRequestId']}"
+    assert client.get(request).json["message"] == expected
     target = f"{CERTIFICATES}/{response.json['certificate']['certificateId']}"
     assert client.get(target).json["certificate"]["signatureAlgorithm"] == made
     assert client.post(f"{target}/renew").status == 200

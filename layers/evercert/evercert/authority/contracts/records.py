@@ -50,6 +50,7 @@ class RequestRecord:
     error: str | None = None
     asked: str = ""  # digest of the request body; equal for a retry
     spelling: Spelling = AS_CERTIFIED
+    notes: tuple[str, ...] = ()  # what the certificate leaves out of the request
 
 
 @dataclass(frozen=True)

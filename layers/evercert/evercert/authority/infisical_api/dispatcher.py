@@ -143,7 +143,7 @@ def _parse_body(event: Mapping[str, Any], *, form: bool) -> Any:  # noqa: ANN401
     if form:
         return _parse_form(raw)
     try:
-        found = json.loads(raw.decode(), parse_constant=_reject_constant)
+        found = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
         if b"\\u" in raw:
             json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is not text
     except (ValueError, RecursionError):
@@ -152,9 +152,10 @@ def _parse_body(event: Mapping[str, Any], *, form: bool) -> Any:  # noqa: ANN401
 
 
 def _parse_form(raw: bytes) -> dict[str, str]:
-    """Return the fields of a form; a repeated name would be ambiguous."""
+    """Return the fields of a form, which may end with a line; a repeated name would be ambiguous."""
     try:
-        fields = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS)
+        text = raw.decode("utf-8-sig").rstrip("\r\n")
+        fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
         raise bad_request("Body is not a valid form") from None
     if len(dict(fields)) != len(fields):
@@ -176,7 +177,7 @@ def _success(payload: Payload, method: str, headers: Mapping[str, str]) -> Answe
         return Answer(status, payload.kind, body, {**_ALWAYS, **validators})
     if isinstance(payload, str):
         return Answer(200, "text/plain; charset=utf-8", payload, {**_ALWAYS, **_NO_STORE})
-    return Answer(200, JSON, json.dumps(payload), {**_ALWAYS, **_NO_STORE})
+    return Answer(200, JSON, "" if method == "HEAD" else json.dumps(payload), {**_ALWAYS, **_NO_STORE})
 
 
 def _error(refusal: Refusal, context: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:

@@ -62,9 +62,10 @@ class Route:
     idempotent: bool = False  # supports the header Idempotency-Key
     kind: str = "application/json"
     form: bool = False  # the body may be a form
-    cached: bool = False  # a public file: supports HEAD and conditional requests
+    cached: bool = False  # a public file: supports conditional requests
 
     @property
     def methods(self) -> tuple[str, ...]:
         """Return the HTTP methods of the route."""
-        return (self.method, "HEAD") if self.cached else (self.method,)
+        public = self.method == "GET" and not self.login
+        return (self.method, "HEAD") if public else (self.method,)

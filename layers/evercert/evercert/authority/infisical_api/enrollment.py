@@ -14,12 +14,10 @@ from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.listings import token_digest
 from evercert.authority.infisical_api.lookup import Lookup
 from evercert.authority.registration.access import Access
-from evercert.authority.registration.adjustments import notes_message
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
-from evercert.authority.requests.requested_fields import RequestedFields
 from evercert.canonical_json import digest
 from evercert.errors import Unavailable
 
@@ -91,13 +89,14 @@ class Enrollment:
                 body.remove_roots,
                 body.metadata,
                 content_digest,
+                body.requested,
                 spelling=body.spelling,
             )
             wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
             request = self.certificates.open(self.builder.request(requester, profile, wanted, csr), token)
         if request.asked != content_digest:
             raise bad_request("Idempotency-Key: used before for another request; send a new key")
-        return self._response(identity, request, body.requested)
+        return self._response(identity, request)
 
     def _application(self, profile: Profile, application_id: str | None) -> str | None:
         if application_id is None:
@@ -107,7 +106,7 @@ class Enrollment:
             raise bad_request("This profile is not attached to the specified Application.")
         return found.id
 
-    def _response(self, identity: Identity, request: RequestRecord, requested: RequestedFields) -> dict[str, Any]:
+    def _response(self, identity: Identity, request: RequestRecord) -> dict[str, Any]:
         """Return the certificate, or a pending request if a service is unavailable.
 
         An error instead would make a client without a token request another certificate.
@@ -117,7 +116,7 @@ class Enrollment:
             found = self.fulfillment.fulfill(request)
             if isinstance(found, CertificateRecord):
                 issued = {"certificate": self._certificate(identity, request, found), "status": "issued"}
-                return response | issued | notes_message(requested, found)
+                return response | issued | response_bodies.notes_message(request)
         except Unavailable:
             return response | {"status": "pending", "message": PENDING_MESSAGE}
         raise bad_request(found.error or "The request has failed")

@@ -15,6 +15,11 @@ _ISSUE = f"use POST {_MANAGER}/certificates"
 _NOT_OFFERED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), what, remedy)
     for pattern, what, remedy in (
+        (
+            f"{_MANAGER}/certificate-profiles/[^/]+/certificates/latest-active-bundle",
+            "the newest bundle of a profile is not offered",
+            f"use GET {_MANAGER}/certificate-profiles/ID/certificates, then GET {_MANAGER}/certificates/ID/bundle",
+        ),
         (f"{_MANAGER}/certificate-profiles(/.*)?", "certificate profiles are not managed through this API", _APPLY),
         (
             f"{_MANAGER}/(certificate-policies|certificate-templates)(/.*)?|/api/v[12]/pki/certificate-templates(/.*)?",

@@ -17,7 +17,6 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.enrollment import idempotency_token, request_digest
 from evercert.authority.registration.access import Access
-from evercert.authority.registration.adjustments import notes_message
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
@@ -63,7 +62,7 @@ class Renewals:
         if not same or (request.status == "issued" and known is None and not request.supplied_csr):
             self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it
             raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
-        return self._response(request, body.requested)
+        return self._response(request)
 
     def _request(
         self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, content_digest: str
@@ -78,6 +77,7 @@ class Renewals:
             body.remove_roots,
             old.metadata,
             content_digest,
+            body.requested,
             renews=old.id,
             spelling=AS_CERTIFIED if body.csr or body.requested else old.spelling,
         )
@@ -145,7 +145,7 @@ class Renewals:
             whole |= {"not_after": begin + requested_lifetime(old)} if begin else {"ttl": requested_lifetime(old)}
         return cast("RequestedFields", whole)
 
-    def _response(self, request: RequestRecord, requested: RequestedFields) -> dict[str, Any]:
+    def _response(self, request: RequestRecord) -> dict[str, Any]:
         """Return the renewed certificate without its private key, like the Infisical API.
 
         Clients read the key from the bundle, from private-key or from the request.
@@ -159,7 +159,7 @@ class Renewals:
         return {
             **response_bodies.issued_certificate(found, remove_roots=request.remove_roots),
             "certificateRequestId": request.id,
-            **notes_message(requested, found),
+            **response_bodies.notes_message(request),
         }
 
 

@@ -137,7 +137,13 @@ def request_status(request: RequestRecord, record: CertificateRecord | None, pri
         "customExtensions": None,
         "createdAt": to_text(request.created_at),
         "updatedAt": to_text(record.created_at if record else request.updated_at),
+        **(notes_message(request) if record else {}),
     }
+
+
+def notes_message(request: RequestRecord) -> dict[str, str]:
+    """Return the field `message` with what the certificate leaves out of the request; empty if nothing."""
+    return {"message": "; ".join(request.notes)} if request.notes else {}
 
 
 def request_row(request: RequestRecord) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evercert.authority.api_errors import invalid, not_found
+from evercert.authority.api_errors import invalid, not_found, not_implemented
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
@@ -15,6 +15,19 @@ from evercert.schema import printable
 
 _LONGEST = 24 * 1_024  # signed headers of an AWS login, including a session token
 _ID = 200
+_NOT_OFFERED = (
+    "kubernetes-auth",
+    "azure-auth",
+    "gcp-auth",
+    "ldap-auth",
+    "oidc-auth",
+    "jwt-auth",
+    "oci-auth",
+    "alicloud-auth",
+    "tls-cert-auth",
+    "spiffe-auth",
+    "token-auth",
+)
 
 
 class LoginService:
@@ -32,6 +45,8 @@ class LoginService:
                 identity = self._by_secret(body)
             case "aws-auth":
                 identity = self._by_signature(body)
+            case _ if method in _NOT_OFFERED:
+                raise not_implemented(f"{method} is not supported here: log in with universal-auth or aws-auth")
             case _:
                 raise not_found(f"Unknown login method {printable(method, 60)}")
         return self._access_tokens.issue(identity)

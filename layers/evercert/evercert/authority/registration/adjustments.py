@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from cryptography import x509
-
 from evercert.authority.ca.kms_key import PublicKey, hash_of
 from evercert.authority.ca.leaf_fields import Hash
-from evercert.authority.contracts.records import CertificateRecord
-from evercert.authority.requests.csr import ParsedCsr, read
+from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.requested_fields import RequestedFields
-from evercert.pki.algorithms import Family, algorithm_of
+from evercert.pki.algorithms import Family, KeyAlgorithm, family
 from evercert.pki.attributes import SignatureAlgorithm
-from evercert.pki.signature_algorithm import signature_algorithm
 from evercert.pki.usages import KEY_USAGES, impossible
 
 _SIGNATURES: dict[Family, tuple[SignatureAlgorithm, ...]] = {
@@ -57,11 +53,15 @@ def _makes(public_key: object, algorithm: SignatureAlgorithm) -> bool:
     return True
 
 
-def notes_message(requested: RequestedFields, record: CertificateRecord) -> dict[str, str]:
-    """Return the field `message` with what the certificate leaves out of its request; empty if nothing."""
-    csr = read(record.csr) if record.supplied_csr else None
-    notes = [*_notes_of_csr(csr), *_notes_of_keys(requested, csr, record)]
-    return {"message": "; ".join(notes)} if notes else {}
+def find_notes(
+    requested: RequestedFields, csr: ParsedCsr | None, algorithm: KeyAlgorithm, signed: Hash | None
+) -> tuple[str, ...]:
+    """Return what the certificate of this key leaves out of its request; `signed` is the hash of its signature."""
+    return (
+        *_notes_of_csr(csr),
+        *_notes_of_usages(requested, csr, algorithm),
+        *_notes_of_hash(requested, algorithm, signed),
+    )
 
 
 def _notes_of_csr(csr: ParsedCsr | None) -> Iterator[str]:
@@ -69,14 +69,15 @@ def _notes_of_csr(csr: ParsedCsr | None) -> Iterator[str]:
         yield f"csr: {'; '.join(csr.notes)}"
 
 
-def _notes_of_keys(requested: RequestedFields, csr: ParsedCsr | None, record: CertificateRecord) -> Iterator[str]:
+def _notes_of_usages(requested: RequestedFields, csr: ParsedCsr | None, algorithm: KeyAlgorithm) -> Iterator[str]:
     by_csr = csr is not None and "key_usages" not in requested
     fields = csr.requested if csr is not None and by_csr else requested
     usages = [word for word in KEY_USAGES if word in (fields.get("key_usages") or ())]
-    leaf = x509.load_pem_x509_certificate(record.certificate.encode())
-    algorithm = algorithm_of(leaf.public_key())
-    if algorithm is not None and (why := impossible(usages, algorithm)):
+    if why := impossible(usages, algorithm):
         yield f"{'csr' if by_csr else 'keyUsages'}: left out of the certificate: {why}"
-    wanted, made = requested.get("signature_algorithm"), signature_algorithm(leaf)
+
+
+def _notes_of_hash(requested: RequestedFields, algorithm: KeyAlgorithm, signed: Hash | None) -> Iterator[str]:
+    wanted, made = requested.get("signature_algorithm"), f"{'RSA' if family(algorithm) == 'RSA' else 'ECDSA'}-{signed}"
     if wanted not in (None, made):
         yield f"signatureAlgorithm: the key of the CA cannot make {wanted}: signed with {made}"

@@ -17,11 +17,11 @@ from evercert.authority.contracts.ports import Certificates, Configuration, KeyS
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.policy.policy import ANY
-from evercert.authority.registration.adjustments import choose_signature, hash_of_signature
+from evercert.authority.registration.adjustments import choose_signature, find_notes, hash_of_signature
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
-from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, Spelling
+from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, RequestedFields, Spelling
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
@@ -37,6 +37,7 @@ class Requester:
     remove_roots: bool
     metadata: Metadata
     content_digest: str  # of the request body
+    requested: RequestedFields  # as in the body, before defaults
     renews: str | None = None
     spelling: Spelling = AS_CERTIFIED
 
@@ -118,6 +119,7 @@ class RequestBuilder:
             renews=requester.renews,
             asked=requester.content_digest,
             spelling=requester.spelling,
+            notes=find_notes(requester.requested, supplied, algorithm, leaf.hash),
         )
 
     def _cas(self, profile: Profile) -> list[CA]:
