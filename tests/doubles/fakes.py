@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,20 +17,22 @@ from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
-from evercert.contracts.queue import Due, Expiring, Nudge
+from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record
 from evercert.contracts.spec_store import Change, Pause
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
-from evercert.errors import ClaimLost, EvercertError, Misconfigured, Rejected, SealBroken
+from evercert.errors import ClaimLost, EvercertError, Misconfigured, NoRoom, Rejected, SealBroken
 from evercert.issuance.run import Issuance
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Bundle
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import to_text
+from tests.doubles.item_size import LIMIT, size
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
+SHARD_NAMES = {f"{number:02d}" for number in range(SHARDS)}  # that the checker reads
 
 
 @dataclass
@@ -66,6 +69,14 @@ class FakeTable:
     # -- the issuer's side ------------------------------------------------------------------------------------------
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         self.log.append("claim")
+        values = self._claimable(name, claim, now)
+        if isinstance(values, Unclaimed):
+            return values
+        self._set(name, {"claim": claim, **items.due(name, claim.until)})
+        seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        return ClaimedRecord(name, claim, *seen), items.read_record(self.items[items.pk(name), items.SK])
+
+    def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
         if item is None:
             return Unclaimed.GONE
@@ -78,9 +89,7 @@ class FakeTable:
         mine = isinstance(held, dict) and held.get("id") == claim.id
         if isinstance(until, str) and not mine and to_text(now) <= until <= to_text(now + LONGEST_LEASE):
             return Unclaimed.BUSY
-        self._set(name, {"claim": claim, **items.due(name, claim.until)})
-        seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
-        return ClaimedRecord(name, claim, *seen), items.read_record(item)
+        return values
 
     def look(self, name: str) -> Record | Unreadable | None:
         return self.record(name)
@@ -106,14 +115,31 @@ class FakeTable:
     ) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
-        for step in range(10):
-            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
-            if (items.pk(held.name), numbered.key) not in self.items:
-                break
+        numbered = self._numbered(outcome)
         changes = {**self._owned(changes, held), "outcomes": numbered.number}
         self._end(held, changes, outcome.at if moved else due_at)
         self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
         return moved, numbered
+
+    def _numbered(self, outcome: Outcome) -> Outcome:
+        for step in range(10):
+            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+            if (items.pk(outcome.name), numbered.key) not in self.items:
+                break
+        return numbered
+
+    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+        self.log.append(f"stop {outcome.type}")
+        values = self._claimable(outcome.name, claim, now)
+        if not isinstance(values, dict) or ("resting" in values and "due_at" not in values):
+            return None
+        for changes in ({"state": "stopped", "resting": True}, {"resting": True}, {}):
+            with suppress(NoRoom):
+                self._set(outcome.name, {**changes, "claim": None, **items.due(outcome.name, None)})
+                numbered = self._numbered(outcome)
+                self.items[items.pk(outcome.name), numbered.key] = items.outcome_item(numbered)
+                return numbered
+        raise NoRoom("no room left")
 
     def outcome(self, name: str, key: str) -> Outcome | None:
         item = self.items.get((items.pk(name), key))
@@ -128,15 +154,19 @@ class FakeTable:
         self.log.append("published")
         if (items.pk(outcome.name), outcome.key) in self.items:
             expires = int((at + items.KEPT).timestamp())
-            changes = {"published_at": at, "expires_at": expires, **items.due(outcome.name, None)}
-            self._set(outcome.name, changes, outcome.key)
+            changes = {"published_at": at, **items.due(outcome.name, None)}
+            try:
+                self._set(outcome.name, {**changes, "expires_at": expires}, outcome.key)
+            except NoRoom:
+                self._set(outcome.name, changes, outcome.key)
 
     # -- the checker's side -----------------------------------------------------------------------------------------
     def due(self, now: datetime) -> Iterator[Due]:
         found = [
             Due(key, item["due_shard"]["S"], item["due_at"]["S"])
             for key, item in self.items.items()
-            if "due_shard" in item and item.get("due_at", {}).get("S", "~") <= to_text(now)
+            if item.get("due_shard", {}).get("S") in SHARD_NAMES
+            and item.get("due_at", {}).get("S", "~") <= to_text(now)
         ]
         return iter(sorted(found, key=lambda due: due.due_at))
 
@@ -148,7 +178,10 @@ class FakeTable:
         item = self.items.get(due.key)
         if item is None or item.get("due_at") != {"S": due.due_at}:
             return False
-        item["due_at"] = {"S": to_text(until)}
+        try:
+            self._set(due.key[0].removeprefix(items.pk("")), {"due_at": until}, due.key[1])
+        except NoRoom:
+            return False
         return True
 
     # -- the operator's side ----------------------------------------------------------------------------------------
@@ -227,12 +260,17 @@ class FakeTable:
 
     # -- storage -----------------------------------------------------------------------------------------------------
     def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:
-        item = self.items[items.pk(name), sort]
+        stored = self.items[items.pk(name), sort]
+        item = dict(stored)
         for attribute, value in items.indexed(changes, name).items():
             if value is None:
                 item.pop(attribute, None)
             else:
                 item[attribute] = items.attribute(value)
+        if size(item) > LIMIT:
+            raise NoRoom(f"no room left for {', '.join(changes)}")
+        stored.clear()
+        stored.update(item)
 
     def _owned(self, changes: Changes, held: ClaimedRecord) -> dict[str, Any]:
         if strange := set(changes) - OWNED:

@@ -2,7 +2,8 @@
 
 EvercertError
 ├── Rejected         the spec, CSR or policy can never pass       → record, announce, stop until the spec changes
-│   └── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
+│   ├── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
+│   └── NoRoom       the record would exceed the size of an item  → announce, rest until an operator shortens it
 ├── Unavailable      throttled, timed out or 5xx                  → record, announce, retry with back-off
 │   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
 │   │   └── ExpiredUnread  expired before it was read            → request a new one at once
@@ -45,6 +46,10 @@ class Rejected(EvercertError):
 
 class Mismatch(Rejected):
     """The issuer's certificate does not match the request, or no peer would ever accept it."""
+
+
+class NoRoom(Rejected):
+    """The table refuses a write because the item would exceed its largest size (DynamoDB: 400 KB)."""
 
 
 class Unavailable(EvercertError):

@@ -242,3 +242,24 @@ def test_issuer_edit_during_run_is_due_at_once(bench: Bench) -> None:
     bench.issuers.known["main"] = OpenIssuer(Meanwhile(), "self-signed")
     bench.run()
     assert bench.record().due_at == bench.clock()
+
+
+def test_bug_in_a_conclusion_is_announced_once_a_day(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that breaks the run may break the conclusion of its failure too."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise OverflowError("s3cret")
+
+    bench.want(spec())
+    monkeypatch.setattr("evercert.issuance.run.decide", broken)
+    monkeypatch.setattr("evercert.issuance.conclusion.conclude_failure", broken)
+    assert bench.run() == "certificate.failed"
+    assert bench.queue.later == []
+    record = bench.record()
+    assert (record.state, record.claim, record.due_at) == ("failing", None, bench.clock() + timedelta(days=1))
+    (outcome,) = bench.announcer.announced
+    assert (outcome.severity, outcome.data["kind"], outcome.data["attempt"]) == ("critical", "unexpected", 1)
+    assert "OverflowError" in outcome.data["message"]
+    assert "s3cret" not in outcome.data["message"]
+    monkeypatch.undo()
+    assert bench.run() == "certificate.issued"

@@ -6,8 +6,9 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from evercert.contracts.event_size import fitted
 from evercert.schema import Instant, printable
 from evercert.timestamps import to_text
 
@@ -24,6 +25,7 @@ EventType = Literal[
     "certificate.pending",
     "spec.rejected",
 ]
+MOST_LABELS = 20  # of a spec; a stored outcome may have been edited
 LONGEST_VALUE = 4_000  # of one line of a mail
 SUBJECT_LIMIT = 99  # SNS: fewer than 100 ASCII characters, no line break
 _HEADLINES: dict[EventType, str] = {
@@ -54,7 +56,7 @@ class Outcome(BaseModel):
     issuer: str
     severity: Severity
     labels: dict[str, str] = {}
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], AfterValidator(fitted)]
 
     @property
     def key(self) -> str:
@@ -87,9 +89,9 @@ class Outcome(BaseModel):
         return {
             "type": self.type,
             "certificate": printable(self.name) or "?",  # SNS takes no control characters
-            "issuer": self.issuer,
+            "issuer": printable(self.issuer) or "?",
             "severity": self.severity,
-            "labels": [f"{key}={value}" for key, value in sorted(self.labels.items())],
+            "labels": [printable(f"{key}={value}") for key, value in sorted(self.labels.items())[:MOST_LABELS]],
         }
 
     @property
@@ -105,7 +107,7 @@ class Outcome(BaseModel):
         lines = [f"Certificate {printable(self.name)}: {_HEADLINES[self.type]}.", ""]
         for key, value in self.data.items():
             if value not in (None, [], {}):
-                lines.append(f"{key.replace('_', ' ')}: {_readable(value)}")
+                lines.append(f"{printable(key).replace('_', ' ')}: {_readable(value)}")
         return "\n".join(lines) + "\n"
 
 

@@ -64,6 +64,7 @@ class RecordStore(Protocol):
         """Claim the exclusive right to issue, and set the due time to the end of the claim.
 
         Returns the stored values and the record, or why it cannot be claimed. Not idempotent: a second claim is BUSY.
+        Each write but `stop` and `published` raises NoRoom if the record would become too large.
         """
 
     def look(self, name: str) -> Record | Unreadable | None:
@@ -84,6 +85,12 @@ class RecordStore(Protocol):
         """Release the claim and store an outcome in one transaction; raise ClaimLost as `release` does.
 
         Returns what `release` returns, and the outcome with the number that it was given.
+        """
+
+    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+        """Store an outcome and let a record without room rest, due again only when an operator writes it.
+
+        Return None if the record rests already, or this claim neither holds it nor could claim it. Needs no room.
         """
 
     def outcome(self, name: str, key: str) -> Outcome | None:

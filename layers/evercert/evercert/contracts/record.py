@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from evercert.canonical_json import digest
 from evercert.documents.spec import Spec
+from evercert.errors import Rejected
 from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
@@ -23,7 +24,8 @@ Reason = Literal[
 ]
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-Count = Annotated[int, Field(ge=0, le=99_999_999)]  # the sort key of an outcome has 8 digits
+LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
+Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 
 
 class Part(BaseModel):
@@ -42,7 +44,7 @@ class Claim(Part):
 class Facts(Part):
     """The certificate that the destinations hold now."""
 
-    revision: int
+    revision: Count
     serial_number: str
     not_before: Instant
     not_after: Instant
@@ -82,7 +84,7 @@ class Delivery(Part):
     `turn`: the slot of its next write. `retry_at`: earliest retry after a failure of this destination.
     """
 
-    revision: int = 0
+    revision: Count = 0
     location: str = ""
     version: str = ""
     intended_at: Instant | None = None
@@ -94,7 +96,7 @@ class Finding(Part):
     """A problem that a status check found with one revision, so that a new revision is due."""
 
     reason: Literal["revoked", "replaced", "drifted"]
-    revision: int
+    revision: Count
     found_at: Instant
 
 
@@ -111,14 +113,14 @@ class KeptKey(Part):
     """The sealed private key that every revision uses if the spec says `rotate: never`."""
 
     sealed_key: str
-    revision: int
+    revision: Count
     algorithm: str
 
 
 class Pending(Part):
     """A revision in progress: key sealed, perhaps requested, perhaps issued, not yet delivered everywhere."""
 
-    revision: int
+    revision: Count
     reason: Reason
     generation: int
     requested_at: Instant | None = None
@@ -192,9 +194,15 @@ class Record(Part):
 
     @property
     def next_revision(self) -> int:
-        """The next revision: higher than every known one, even after a manual edit of the count."""
+        """The next revision: higher than every known one, even after a manual edit of the count.
+
+        Raises Rejected after the last number.
+        """
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
-        return max([*known, self.facts.revision if self.facts is not None else 0]) + 1
+        last = max([*known, self.facts.revision if self.facts is not None else 0])
+        if last >= LAST_COUNT:
+            raise Rejected(f"no revision follows {last}: a manual edit set it; delete {self.name} and apply it again")
+        return last + 1
 
     def token(self, revision: int, asked: str) -> str:
         """Return the idempotency token of one revision, equal for every attempt to obtain it.

@@ -7,13 +7,13 @@ from typing import Any
 
 from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import Delivery, Facts, Failure, Finding
-from evercert.errors import Rejected
+from evercert.contracts.record import Delivery, Facts, Failure, Finding, Record
+from evercert.errors import NoRoom, Rejected, Unexpected
 from evercert.issuance.conclusion import build_conclusion
 from evercert.issuance.event_data import certificate_data, label
 from evercert.issuance.run_result import MESSAGE_LIMIT, Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import Observation
-from evercert.scheduling.schedule import WARNINGS, next_check, warnings_due
+from evercert.scheduling.schedule import REJECTED_FOR, WARNINGS, next_check, warnings_due
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
@@ -90,6 +90,62 @@ def reject_unreadable(item: Unreadable, now: datetime) -> Conclusion | RunWithou
     # Generation 0 matches no record, so this failure never holds back the repaired one.
     failure = Failure(kind=Rejected.kind, message=message, at=now, generation=0)
     return Conclusion({"state": "stopped", "outcomes": outcome.number, "last_error": failure}, None, outcome)
+
+
+def report_bug(record: Record, bug: Unexpected, now: datetime) -> Conclusion:
+    """Announce that the record could not be processed, not even to conclude a failure; tried again after a day.
+
+    It reads no more of the record than it must: any value of it may be the cause.
+    """
+    message = str(bug)[:MESSAGE_LIMIT]
+    retry = now + REJECTED_FOR
+    data = {"name": record.name, "issuer": record.spec.issuer, "revision": record.revision, "kind": bug.kind}
+    outcome = Outcome(
+        name=record.name,
+        uid=record.uid,
+        revision=record.revision,
+        number=record.outcomes + 1,
+        type="certificate.failed",
+        at=now,
+        issuer=record.spec.issuer,
+        severity="critical",
+        labels=record.spec.labels,
+        data={**data, "message": message, "attempt": record.failures + 1, "next_attempt": to_text(retry)},
+    )
+    failure = Failure(kind=bug.kind, message=message, at=now, generation=record.generation)
+    changes = {"state": "failing", "outcomes": outcome.number, "last_error": failure}
+    return Conclusion(changes, retry, outcome)
+
+
+def stop_without_room(item: Record | Unreadable, now: datetime, lost: Outcome | None) -> Outcome:
+    """Return the outcome of a run that could not write a record because it is too large.
+
+    `lost` is the outcome that the run had, if any: the record does not hold its result.
+    """
+    unsaved = "" if lost is None else f"; the result of this run is not in it ({lost.type})"
+    text = (
+        f"the record of {item.name} cannot be written: it has no room left under the table's 400 KB{unsaved}; "
+        "shorten its document and apply it again, or delete the certificate"
+    )
+    data: dict[str, Any] = {"name": item.name, "kind": NoRoom.kind, "message": printable(text, MESSAGE_LIMIT)}
+    kind: EventType = "spec.rejected"
+    issuer, revision = "unknown", 0
+    labels: dict[str, str] = {}
+    if isinstance(item, Record):
+        kind, issuer, revision, labels = "certificate.failed", item.spec.issuer, item.revision, item.spec.labels
+        data |= {"issuer": issuer, "revision": revision, "attempt": item.failures + 1}
+    return Outcome(
+        name=item.name,
+        uid=item.uid,
+        revision=revision,
+        number=item.outcomes + 1,
+        type=kind,
+        at=now,
+        issuer=issuer,
+        severity="critical",
+        labels=labels,
+        data=data,
+    )
 
 
 def _why_not_renewed(renews: bool, error: str | None) -> str:  # noqa: FBT001

@@ -14,6 +14,7 @@ from evercert.errors import (
     ClaimLost,
     EvercertError,
     Misconfigured,
+    NoRoom,
     NotYet,
     OutOfTime,
     Rejected,
@@ -26,8 +27,9 @@ from evercert.issuance.delivery import LONGEST_SLEEP, Deliveries, Result, next_s
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import Obtainer
-from evercert.issuance.outbox import RunReport, announce
-from evercert.issuance.repetition import LONGEST_NUDGE, nudge_again
+from evercert.issuance.outbox import RunReport
+from evercert.issuance.repetition import LONGEST_NUDGE
+from evercert.issuance.run_end import RunEnd
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
 from evercert.pki.certificate import Chain
@@ -63,14 +65,18 @@ class Issuance:
 
         `repeats` counts the runs that followed each other at once until this one.
         """
-        now = self._ports.clock()
+        now, end = self._ports.clock(), RunEnd(self._ports, repeats)
         claim = Claim(id=str(uuid4()), until=now + self._lease)
-        claimed = self._ports.records.claim(name, claim, now)
+        try:
+            claimed = self._ports.records.claim(name, claim, now)
+        except NoRoom:
+            return end.stop(name, claim)
         if isinstance(claimed, Unclaimed):
             return RunReport(claimed, name)
+        held, found = claimed
         self._ports.deadline.begin(claim.until)
         try:
-            return self._run_claimed(*claimed, repeats)
+            return end.store(held, self._result(held, found))
         except ClaimLost as error:
             return RunReport("overtaken", name, {"message": str(error)})
         except OutOfTime as error:
@@ -78,32 +84,10 @@ class Issuance:
         finally:
             self._ports.deadline.end()
 
-    def _run_claimed(self, held: ClaimedRecord, found: Record | Unreadable, repeats: int) -> RunReport:
+    def _result(self, held: ClaimedRecord, found: Record | Unreadable) -> Conclusion | RunWithoutOutcome:
         if isinstance(found, Unreadable):
-            end = notices.reject_unreadable(found, self._ports.clock())
-        else:
-            end = _Run(self._ports, self._steps, held, found).finish()
-        if isinstance(end, Conclusion):
-            return self._conclude(held, end, repeats)
-        return self._release(held, end, repeats)
-
-    def _conclude(self, held: ClaimedRecord, end: Conclusion, repeats: int) -> RunReport:
-        moved, outcome = self._ports.records.conclude(held, end.changes, end.due_at, end.outcome)
-        due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
-        self._nudge(held, outcome.at if due_now else end.nudge_at, repeats, moved=moved)
-        report = {"type": outcome.type, "severity": outcome.severity, **outcome.data, **end.metrics}
-        problem = announce(outcome, self._ports.records, self._ports.announcer, self._ports.clock)
-        return RunReport(outcome.type, held.name, report | ({} if problem is None else {"unannounced": problem}))
-
-    def _release(self, held: ClaimedRecord, end: RunWithoutOutcome, repeats: int) -> RunReport:
-        now = self._ports.clock()
-        moved = self._ports.records.release(held, end.changes, end.due_at, now)
-        self._nudge(held, now if moved else end.nudge_at, repeats, moved=moved)
-        return RunReport(end.log_outcome, held.name, {"due_at": end.due_at, **end.details})
-
-    def _nudge(self, held: ClaimedRecord, at: datetime | None, repeats: int, *, moved: bool) -> None:
-        if at is not None:
-            nudge_again(self._ports.queue, held.name, at, self._ports.clock(), repeats=repeats, moved=moved)
+            return notices.reject_unreadable(found, self._ports.clock())
+        return _Run(self._ports, self._steps, held, found).finish()
 
 
 @dataclass
@@ -119,6 +103,7 @@ class _Run:
 
     def finish(self) -> Conclusion | RunWithoutOutcome:
         """Run to the end; every error but ClaimLost and OutOfTime becomes a conclusion."""
+        failure: EvercertError
         self.pending = self.record.pending
         try:
             return self._decide()
@@ -127,9 +112,13 @@ class _Run:
         except NotYet as later:
             return wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
         except EvercertError as error:
-            return self._conclude_failure(error)
+            failure = error
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
-            return self._conclude_failure(Unexpected.of(error))
+            failure = Unexpected.of(error)
+        try:
+            return self._conclude_failure(failure)
+        except Exception as error:  # noqa: BLE001 (a value in the record breaks the conclusion too)
+            return notices.report_bug(self.record, Unexpected.of(error), self.ports.clock())
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now = self.ports.clock()

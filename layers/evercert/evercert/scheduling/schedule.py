@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from evercert.contracts.events import Severity
 from evercert.contracts.record import Facts, Record
 from evercert.documents.lifecycle import RenewBefore
 
+LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 SHORT_LIFETIME = timedelta(days=10)
 STEPS = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360, 720))
 SHORTEST_STEP = timedelta(seconds=10)
@@ -119,8 +120,12 @@ def next_due(record: Record, now: datetime, retry: datetime | None) -> datetime 
 
 
 def _whole(moment: datetime) -> datetime:
-    """Round up to a whole second: a stored time must not be earlier than the time computed again later."""
-    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
+    """Round up to a whole second: a stored time must not be earlier than the time computed again later.
+
+    The last second of the year 9999 has no next one.
+    """
+    whole = moment.replace(microsecond=0)
+    return whole if moment == whole or whole >= LAST else whole + timedelta(seconds=1)
 
 
 def _draw(uid: str, what: str) -> float:

@@ -16,9 +16,11 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import SCHEMA, Claim, Record
 from evercert.contracts.spec_store import Change, Pause, Specs
-from evercert.errors import ClaimLost, Misconfigured, Rejected, Unavailable
+from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected, Unavailable
 from tests.doubles.fakes import START, FakeTable, spec
+from tests.doubles.item_size import LIMIT, size
 from tests.doubles.strict_aws import refuse
+from tests.doubles.strict_dynamodb import SizedDynamoDB
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
@@ -47,7 +49,7 @@ def table(request: pytest.FixtureRequest) -> Table:
         put = lambda item: fake.items.__setitem__((item["pk"]["S"], item["sk"]["S"]), item)  # noqa: E731
         return Table(fake, fake, lambda name, sort: fake.items.get((items.pk(name), sort)), put)
     world = request.getfixturevalue("world")
-    client = world.operator.dynamodb
+    client = SizedDynamoDB(world.operator.dynamodb)
 
     def item(name: str, sort: str) -> dict[str, Any] | None:
         return client.get_item(TableName=world.table, Key=items.key(name, sort), ConsistentRead=True).get("Item")
@@ -72,6 +74,101 @@ def outcome(number: int = 1) -> Outcome:
         name="web", uid=UID, revision=1, number=number, type="certificate.failed", at=START, issuer="main",
         severity="warning", data={"message": "why"},
     )  # fmt: skip
+
+
+def fill(table: Table, room: int, sort: str = items.SK) -> dict[str, Any]:
+    """Leave this much room in an item."""
+    stored = table.item("web", sort)
+    padding = LIMIT - room - size(stored) - len("request_reason")
+    item = {**stored, "request_reason": {"S": "x" * padding}}
+    assert size(item) == LIMIT - room
+    table.put(item)
+    return item
+
+
+# -- items without room -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("room", [0, 1, 20])
+def test_claim_without_room_changes_nothing(table: Table, web: Record, room: int) -> None:
+    before = fill(table, room)
+    with pytest.raises(NoRoom):
+        table.claim()
+    assert table.item("web", items.SK) == before
+
+
+@pytest.mark.parametrize("how", ["update", "release", "conclude"])
+def test_write_without_room_changes_nothing(table: Table, web: Record, how: str) -> None:
+    held, _ = table.claim()
+    before = fill(table, 100)
+    changes = {"issuer_hash": "x" * 500}
+    write = {
+        "update": lambda: table.records.update(held, changes),
+        "release": lambda: table.records.release(held, changes, None, START),
+        "conclude": lambda: table.records.conclude(held, changes, None, outcome()),
+    }[how]
+    with pytest.raises(NoRoom):
+        write()
+    assert table.item("web", items.SK) == before
+    assert table.item("web", outcome().key) is None
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "unclaimed"])
+@pytest.mark.parametrize("room", [0, 1, 99])
+def test_stop_needs_no_room(table: Table, web: Record, held: bool, room: int) -> None:
+    if held:
+        table.claim("mine")
+    fill(table, room)
+    claim = Claim(id="mine", until=START + timedelta(seconds=90))
+    stored = table.records.stop(claim, outcome(), START)
+    assert stored == outcome()
+    after = table.item("web", items.SK)
+    assert (after["state"], after["resting"]) == ({"S": "stopped"}, {"BOOL": True})
+    assert not {"claim", "due_at", "due_shard"} & set(after)
+    assert table.records.outcome("web", stored.key) == stored
+
+
+def test_stop_rests_without_a_state_if_the_due_time_is_short(table: Table, web: Record) -> None:
+    stored = table.item("web", items.SK)
+    table.put({**{key: value for key, value in stored.items() if key != "state"}, "due_at": {"S": "0"}})
+    fill(table, 0)
+    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is not None
+    after = table.item("web", items.SK)
+    assert (after.get("state"), after["resting"], "due_at" in after) == (None, {"BOOL": True}, False)
+
+
+def test_stop_leaves_a_record_that_another_run_holds(table: Table, web: Record) -> None:
+    table.claim("another")
+    before = fill(table, 0)
+    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is None
+    assert table.item("web", items.SK) == before
+    assert table.item("web", outcome().key) is None
+
+
+def test_stop_never_recreates_a_deleted_record(table: Table) -> None:
+    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is None
+    assert table.item("web", items.SK) is None
+
+
+def test_stop_skips_outcome_numbers_in_use(table: Table, web: Record) -> None:
+    claim = Claim(id="mine", until=START + timedelta(seconds=90))
+    numbers = []
+    for _ in range(3):
+        numbers.append(table.records.stop(claim, outcome(), START).number)
+        assert table.records.stop(claim, outcome(), START) is None  # it rests already
+        table.specs.request("web", START)
+    assert numbers == [1, 2, 4]
+    assert "outcomes" not in table.item("web", items.SK)
+
+
+@pytest.mark.parametrize("room", [0, 5, 50])
+def test_outcome_without_room_is_marked_as_published(table: Table, web: Record, room: int) -> None:
+    held, _ = table.claim()
+    _, stored = table.records.conclude(held, {"outcomes": 1}, None, outcome())
+    fill(table, room, stored.key)
+    table.records.published(stored, START)
+    after = table.item("web", stored.key)
+    assert "published_at" in after
+    assert "due_at" not in after
+    assert ("expires_at" in after) is (room == 50)
 
 
 # -- claim ------------------------------------------------------------------------------------------------------------

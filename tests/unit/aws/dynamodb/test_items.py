@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -14,27 +13,8 @@ from evercert.canonical_json import canonical_json
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Claim, Delivery, Facts, Failure, Finding, KeptKey, Pending, Record, Streak
 from tests.doubles.fakes import START, spec
+from tests.samples.stored_values import VALUES, places, spoiled
 
-DEEP: dict[str, Any] = {"S": "bottom"}
-for _ in range(31):  # DynamoDB allows 32 levels
-    DEEP = {"L": [DEEP]}
-VALUES: list[dict[str, Any]] = [
-    *({"S": text} for text in ("", "x", "\x1b[2J", "\ud800", "NaN", "9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z")),
-    {"S": "2026-02-30T00:00:00.000Z"},
-    {"S": "1" * 5000},
-    *({"N": number} for number in ("0", "-1", "0.5", "99999999999999999999", "9.99E+125", "1E-130")),
-    {"B": b"\xff"},
-    {"BOOL": True},
-    {"NULL": True},
-    {"SS": ["2026-01-01T00:00:00.000Z"]},
-    {"NS": ["1"]},
-    {"BS": [b"\xff"]},
-    {"L": []},
-    {"L": [{"M": {}}]},
-    {"M": {}},
-    {"M": {"": {"S": ""}, "id": {"N": "1"}, "until": {"B": b""}}},
-    DEEP,
-]  # fmt: skip
 SPECS = [
     *("", "null", "[]", "{", '"x"', "1e999", "[" * 100_000, '{"name": "web"}', "NaN", "1" * 5000),
     *(
@@ -76,24 +56,6 @@ def full() -> dict[str, Any]:
     return items.new_record(record, moment) | {name: items.attribute(value) for name, value in values.items()}
 
 
-def places(item: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the paths of all attributes, those within maps too."""
-    found = []
-    for name, value in item.items():
-        found.append((name,))
-        found += [(name, *inner) for inner in places(value.get("M", {}))]
-    return found
-
-
-def spoiled(place: tuple[str, ...], value: dict[str, Any]) -> dict[str, Any]:
-    item = deepcopy(full())
-    holder = item
-    for name in place[:-1]:
-        holder = holder[name]["M"]
-    holder[place[-1]] = value
-    return item
-
-
 def test_record_with_every_attribute_is_read() -> None:
     record = items.read_record(full())
     assert isinstance(record, Record), record
@@ -103,7 +65,7 @@ def test_record_with_every_attribute_is_read() -> None:
 @pytest.mark.parametrize("place", [p for p in places(full()) if p not in {("pk",), ("sk",)}], ids=".".join)
 def test_record_with_any_value_is_read_or_unreadable(place: tuple[str, ...]) -> None:
     for value in VALUES:
-        found = items.read_record(spoiled(place, value))
+        found = items.read_record(spoiled(full(), place, value))
         assert isinstance(found, Record | Unreadable)
         assert found.name == "web"
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 PAGE = 100
+# Another write is in progress, or the item would be too large.
+_NOT_NOW = {"ConditionalCheckFailedException", "TransactionConflictException", "ValidationException"}
 
 
 class DynamoDBDueIndex:
@@ -50,7 +52,10 @@ class DynamoDBDueIndex:
         return heapq.merge(*shards, key=lambda expiring: expiring.not_after)
 
     def put_off(self, due: Due, until: datetime) -> bool:
-        """Postpone an entry if its due time is unchanged; the index may return stale entries."""
+        """Postpone an entry if its due time is unchanged; the index may return stale entries.
+
+        An entry that DynamoDB refuses to change, because it has no room, remains due and delays no other.
+        """
         partition, sort = due.key
         try:
             with translated(f"put off {partition}"):
@@ -69,8 +74,8 @@ class DynamoDBDueIndex:
                 ExpressionAttributeValues={":until": {"S": until}, ":seen": {"S": seen}},
             )
         except ClientError as error:
-            if code(error) in {"ConditionalCheckFailedException", "TransactionConflictException"}:
-                raise _Overtaken from error  # another write is in progress
+            if code(error) in _NOT_NOW:
+                raise _Overtaken from error
             raise
 
     def _shard(

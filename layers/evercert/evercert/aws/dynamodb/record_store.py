@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
 from evercert.contracts.record import SCHEMA, Claim, Record
-from evercert.errors import ClaimLost, Misconfigured
+from evercert.errors import ClaimLost, Misconfigured, NoRoom
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -55,21 +56,7 @@ class DynamoDBRecordStore:
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         """Claim a certificate with one update; idempotent under the client's retries."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
-        update.require(
-            # What has another type was made by hand: it is claimed, so that the run reports it.
-            "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
-            "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
-            "#claim.#id = :mine)",
-            {
-                ":schema": SCHEMA,
-                ":now": now,
-                ":never": now + LONGEST_LEASE,
-                ":mine": claim.id,
-                ":number": "N",
-                ":text": "S",
-            },
-            "pk schema claim until id",
-        )
+        _require_claimable(update, claim, now)
         try:
             with translated(f"claim certificate {name}"):
                 answer = self._writes.update(name, update, ReturnValues="ALL_NEW")
@@ -109,6 +96,24 @@ class DynamoDBRecordStore:
             )
         return moved, stored[-1]
 
+    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+        """Write outcome and record in one transaction.
+
+        The removed due time makes room for the new attributes, unless a manual edit shortened it: then fewer are set.
+        """
+        removed = {"claim": None, **items.due(outcome.name, None)}
+        for changes in ({"state": "stopped", "resting": True}, {"resting": True}, {}):
+            update = Update({**removed, **changes})
+            _require_claimable(update, claim, now)
+            # A repeated message must not announce it again.
+            update.require("attribute_exists(#due_at) OR attribute_not_exists(#resting)", {}, "due_at resting")
+            with translated(f"record the outcome of {outcome.name}"), suppress(NoRoom):
+                try:
+                    return self._writes.conclude(update, outcome, counted=False)
+                except ConditionFailed:
+                    return None
+        raise NoRoom(f"cannot record the outcome of {outcome.name}: its record has no room left")
+
     def outcome(self, name: str, key: str) -> Outcome | None:
         """Return an outcome with a consistent read, because another run may just have published it."""
         with translated(f"read an outcome of {name}"):
@@ -123,15 +128,17 @@ class DynamoDBRecordStore:
 
     def published(self, outcome: Outcome, at: datetime) -> None:
         """Mark the outcome as published and let it expire; an unpublished outcome never expires."""
-        update = Update(
-            {"published_at": at, "expires_at": int((at + items.KEPT).timestamp()), **items.due(outcome.name, None)}
-        )
+        changes = {"published_at": at, **items.due(outcome.name, None)}
+        try:
+            self._publish(outcome, {**changes, "expires_at": int((at + items.KEPT).timestamp())})
+        except NoRoom:  # a manual edit made it large; the removed due time makes room for one timestamp
+            self._publish(outcome, changes)
+
+    def _publish(self, outcome: Outcome, changes: Mapping[str, Any]) -> None:
+        update = Update(changes)
         update.require("attribute_exists(#pk)", {}, "pk")
-        with translated(f"mark an outcome of {outcome.name} as published"):
-            try:
-                self._writes.update(outcome.name, update, sort=outcome.key)
-            except ConditionFailed:
-                return  # deleted by hand
+        with translated(f"mark an outcome of {outcome.name} as published"), suppress(ConditionFailed):
+            self._writes.update(outcome.name, update, sort=outcome.key)  # or deleted by hand
 
     def _fenced(self, held: ClaimedRecord, changes: Changes) -> Update:
         strange = set(changes) - OWNED
@@ -176,6 +183,24 @@ class DynamoDBRecordStore:
             update.require_same("requested_at", held.requested_at)
             update.require_same("woken_at", held.woken_at)
         return update
+
+
+def _require_claimable(update: Update, claim: Claim, now: datetime) -> None:
+    update.require(
+        # What has another type was made by hand: it is claimed, so that the run reports it.
+        "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
+        "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
+        "#claim.#id = :mine)",
+        {
+            ":schema": SCHEMA,
+            ":now": now,
+            ":never": now + LONGEST_LEASE,
+            ":mine": claim.id,
+            ":number": "N",
+            ":text": "S",
+        },
+        "pk schema claim until id",
+    )
 
 
 def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:

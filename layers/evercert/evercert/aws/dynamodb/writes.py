@@ -11,7 +11,7 @@ from evercert.aws.clients import code
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.contracts.events import Outcome
-from evercert.errors import Unavailable
+from evercert.errors import NoRoom, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -29,7 +29,10 @@ class ConditionFailed(Exception):
 
 
 class Writes:
-    """Conditional writes; raises ConditionFailed, Unavailable after three conflicts, and the errors of the client."""
+    """Conditional writes of the table.
+
+    They raise ConditionFailed, NoRoom, Unavailable after three conflicts, and the errors of the client.
+    """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -49,18 +52,22 @@ class Writes:
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
                     raise ConditionFailed(cast("dict[str, Any] | None", error.response.get("Item"))) from error
+                if code(error) == "ValidationException" and _is_about_size(error.response.get("Error", {})):
+                    raise _no_room(name) from error
                 if code(error) != "TransactionConflictException":
                     raise
         raise _conflict(name)
 
-    def conclude(self, update: Update, outcome: Outcome) -> Outcome:
+    def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
 
-        A restored record may count too few outcomes: then the next free number is taken.
+        A restored record may count too few outcomes, and one without room keeps its count (`counted`): then the next
+        free number is taken.
         """
         for step in range(_TAKEN):
             numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
-            update.change({"outcomes": numbered.number})
+            if counted:
+                update.change({"outcomes": numbered.number})
             if self._transact(update, numbered):
                 return numbered
         raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are ahead of its record")
@@ -89,11 +96,22 @@ class Writes:
                     return False
                 if any(refused):
                     raise ConditionFailed(reasons[0].get("Item")) from error
+                if any(reason.get("Code") == "ValidationError" and _is_about_size(reason) for reason in reasons):
+                    raise _no_room(outcome.name) from error
                 if not any(reason.get("Code") == "TransactionConflict" for reason in reasons):
                     raise
             else:
                 return True
         raise _conflict(outcome.name)
+
+
+def _is_about_size(refusal: Mapping[str, Any]) -> bool:
+    """Whether DynamoDB refuses the size: "Item size [to update] has exceeded the maximum allowed size"."""
+    return str(refusal.get("Message")).startswith("Item size")
+
+
+def _no_room(name: str) -> NoRoom:
+    return NoRoom(f"cannot write the record of {name}: it has no room left under DynamoDB's 400 KB")
 
 
 def _conflict(name: str) -> Unavailable:
