@@ -192,6 +192,47 @@ def test_mismatches_leave_the_signature_to_the_key_of_the_ca(asked):
     assert fit(leaf(), ISSUING, asked=asking(**{"signature-algorithm": asked})) == []
 
 
+def time_stamping(*purposes, critical):
+    oids = [ExtendedKeyUsageOID.TIME_STAMPING, *purposes]
+    extensions = [(extension.value, False) for extension in leaf(plain=True).extensions]
+    extensions += [(usage(digital_signature=True), True), (x509.ExtendedKeyUsage(oids), critical)]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name("www.example.com"))
+        .issuer_name(name("Issuing"))
+        .public_key(key("www.example.com").public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=90))
+    )
+    for extension, flag in extensions:
+        builder = builder.add_extension(extension, flag)
+    return builder.sign(key("Issuing"), hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("purposes", "critical", "told"),
+    [
+        ((), True, []),
+        ((), False, ["its extended key usage is not critical, as timeStamping must be (RFC 3161, section 2.3)"]),
+        (
+            (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+            True,
+            ["its extended key usage has clientAuth, serverAuth: timeStamping must be alone (RFC 3161, section 2.3)"],
+        ),
+    ],
+    ids=["fit", "not critical", "not alone"],
+)
+def test_mismatches_hold_time_stamping_to_rfc_3161(purposes, critical, told):
+    asked = asking(**{"extended-key-usages": ["time_stamping"], "key-usages": ["digital_signature"]})
+    assert fit(time_stamping(*purposes, critical=critical), ISSUING, asked=asked) == told
+
+
+def test_mismatches_leave_unrequested_time_stamping_alone():
+    found = fit(time_stamping(ExtendedKeyUsageOID.SERVER_AUTH, critical=False), ISSUING)
+    assert found == []
+
+
 SUBJECT = {"organization": "Muster GmbH", "organizational-unit": "Web", "domain-components": ["example", "com"]}
 
 

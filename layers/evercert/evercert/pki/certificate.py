@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,9 +19,9 @@ from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.path.builder import is_self_signed
-from evercert.pki.path.fields import Fields
+from evercert.pki.path.fields import EXTENDED_KEY_USAGE, Fields
 from evercert.pki.subject import differences
-from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard, without_impossible
+from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard, purpose_name, without_impossible
 from evercert.schema import printable
 
 MAX_ANSWER_CERTIFICATES = 50  # those that belong to no path included
@@ -219,7 +219,18 @@ def _usage_mismatches(
     if leaf.extended_key_usage is not None or asked_extended:
         purposes = [usage for usage, oid in OIDS.items() if oid.dotted_string in (leaf.extended_key_usage or ())]
         found += _lacking("extended key usage", asked_extended or usual[1], purposes)
+    if "time_stamping" in asked_extended and leaf.extended_key_usage is not None:
+        found += _unfit_for_time_stamping(leaf)
     return found
+
+
+def _unfit_for_time_stamping(leaf: Fields) -> Iterator[str]:
+    """Yield why verifiers of time stamps refuse the certificate (RFC 3161 §2.3)."""
+    others = sorted(map(purpose_name, (leaf.extended_key_usage or frozenset()) - {OIDS["time_stamping"].dotted_string}))
+    if others:
+        yield f"its extended key usage has {', '.join(others)}: timeStamping must be alone (RFC 3161, section 2.3)"
+    if EXTENDED_KEY_USAGE not in leaf.critical:
+        yield "its extended key usage is not critical, as timeStamping must be (RFC 3161, section 2.3)"
 
 
 def _lacking(what: str, asked: Sequence[str], there: Sequence[str]) -> list[str]:

@@ -103,8 +103,42 @@ def test_validate_refuses_any_certificate_outside_its_dates(position: int, begin
     dates = [{"begins": begins * DAY, "lasts": lasts * DAY} if at == position else {} for at in range(3)]
     root = issue("Root", **dates[2])
     issuing = issue("Issuing", root, **dates[1])
-    (text,) = texts(judged(leaf(issuing, **dates[0]), issuing, root))
+    path = judged(leaf(issuing, **dates[0]), issuing, root, anchors=[root.certificate])
+    (text,) = texts(path)
     assert f"it is not valid {word}" in text
+
+
+EXPIRED_ROOT = issue("Old Root", begins=-9 * DAY, lasts=8 * DAY)
+
+
+def test_validate_leaves_out_an_expired_root() -> None:
+    """Clients have its successor, a certificate for the same name and key; anchors are judged by clients."""
+    issuing = issue("Issuing", EXPIRED_ROOT)
+    last = leaf(issuing)
+    path = judged(last, issuing, EXPIRED_ROOT)
+    assert (texts(path), path.anchored, path_of(path)) == ([], False, certificates(last, issuing))
+    successor = issue("Old Root", key=EXPIRED_ROOT.key)
+    assert texts(judged(last, issuing, anchors=[successor.certificate])) == []
+    assert path_of(judged(last, issuing, EXPIRED_ROOT, successor)) == certificates(last, issuing, successor)
+
+
+@pytest.mark.parametrize("settings", [{"ca": True}, {"anchors": [EXPIRED_ROOT.certificate]}], ids=["ca", "anchor"])
+def test_validate_refuses_an_expired_root_of_ones_own(settings: dict[str, Any]) -> None:
+    issuing = issue("Issuing", EXPIRED_ROOT)
+    subject = issue("Below", issuing) if "ca" in settings else leaf(issuing)
+    (text,) = texts(judged(subject, issuing, EXPIRED_ROOT, **settings))
+    assert "it is not valid after" in text
+
+
+def test_validate_refuses_a_leaf_of_an_expired_root() -> None:
+    (text,) = texts(judged(leaf(EXPIRED_ROOT), EXPIRED_ROOT))
+    assert "certificate 'CN=Old Root'" in text and "it is not valid after" in text
+
+
+def test_validate_keeps_other_faults_beside_an_expired_root() -> None:
+    issuing = issue("Issuing", EXPIRED_ROOT, begins=-9 * DAY, lasts=8 * DAY)
+    found = texts(judged(leaf(issuing), issuing, EXPIRED_ROOT))
+    assert [text for text in found if "'CN=Issuing'" in text and "it is not valid after" in text]
 
 
 def test_validate_ends_at_not_after_as_openssl_does() -> None:

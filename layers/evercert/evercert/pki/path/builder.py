@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 
 from cryptography import x509
@@ -15,6 +16,7 @@ from evercert.pki.path.signatures import is_verifiable, signed_by
 MAX_PATH_CERTIFICATES = 12  # OpenSSL's clients and most servers refuse a longer path
 MAX_VERIFIED_SIGNATURES = 128  # for all paths of one leaf
 MAX_PATHS = 32
+_LEAF_AND_ROOT = 2
 MAX_STEPS = 1_000  # extensions of unfinished paths by one certificate
 
 
@@ -29,6 +31,12 @@ class Candidate:
     certificates: tuple[Fields, ...]
     anchored: bool
     cut_off: bool = False
+
+    def without_expired_root(self, now: datetime) -> Candidate | None:
+        """Return the path to the CA below its root, or None if the root is valid or signed the leaf itself."""
+        if not self.anchored or len(self.certificates) <= _LEAF_AND_ROOT or now < self.certificates[-1].not_after:
+            return None
+        return Candidate(self.certificates[:-1], anchored=False)
 
 
 @dataclass

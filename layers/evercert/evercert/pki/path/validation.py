@@ -64,10 +64,11 @@ def validate(
     """Return the first valid path from the leaf, or the one with the fewest faults.
 
     `others` may be in any order, repeat and hold certificates that belong to no path. `anchors` None: a self-signed
-    certificate among them is the anchor, and a path may end where no issuer is at hand. `purposes`: extended key usages
-    (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `ca`: the leaf is itself an
-    issuing CA. `unreadable`: why further certificates could not be parsed; those beyond MAX_CANDIDATES count as
-    unreadable.
+    certificate among them is the anchor, and a path may end where no issuer is at hand. It may also end below a root
+    that has expired: clients may have its successor, with its name and key (RFC 5280 §6.1). `purposes`: extended key
+    usages (dotted) that every CA must allow. `strict`: also report what only strict peers refuse. `ca`: the leaf is
+    itself an issuing CA. `unreadable`: why further certificates could not be parsed; those beyond MAX_CANDIDATES count
+    as unreadable.
     Raises ValueError for a malformed leaf.
     """
     pool = list(dict.fromkeys(others))
@@ -78,16 +79,17 @@ def validate(
     parsed = Fields(leaf)
     builder = PathBuilder(readable, partial(_count_ca_faults, now), trusted)
     validation = _Validation(builder, parsed, now, frozenset(purposes), strict, ca, [*unreadable, *problems])
-    best: Path | None = None
+    paths: list[Path] = []
+    shorter: list[Candidate] = []  # without a root that has expired
     for candidate in builder.paths(parsed):
         path = validation.path(candidate)
         if not path.faults:
             return path
-        if best is None or len(path.faults) < len(best.faults):
-            best = path
-    if best is None:
-        raise ValueError("no path")
-    return best
+        paths.append(path)
+        if anchors is None and not ca and (rest := candidate.without_expired_root(now)) is not None:
+            shorter.append(rest)
+    valid = next((path for path in map(validation.path, shorter) if not path.faults), None)
+    return valid or min(paths, key=lambda path: len(path.faults))
 
 
 def _count_ca_faults(now: datetime, certificate: Fields) -> int:
