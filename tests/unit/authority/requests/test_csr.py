@@ -55,6 +55,22 @@ def refusal(text):
     return caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("www.example.com.", "ends with a dot; write www.example.com"),
+        ("https://www.example.com", "is a URL, not a host; write www.example.com"),
+        ("www.example.com:8443", "has a port (8443); write www.example.com"),
+    ],
+)
+@pytest.mark.parametrize(
+    "extensions", [(), (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),)], ids=["any", "client"]
+)
+def test_read_refuses_a_common_name_that_is_almost_a_host(text, why, extensions):
+    message = refusal(csr(*extensions, subject=((NameOID.COMMON_NAME, text),)))
+    assert message == f"csr: invalid commonName: common name {text!r} {why}"
+
+
 def test_read_returns_every_field_of_a_csr():
     parsed = read(
         csr(

@@ -53,6 +53,22 @@ def test_leaf_has_requested_dates():
     assert leaf(ttl=None, not_after=WHOLE + DAY).not_before == WHOLE - 5 * MINUTE
 
 
+@pytest.mark.parametrize("purposes", [(), ("client_auth",)], ids=["any purpose", "clients"])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("www.example.com.", "ends with a dot; write www.example.com"),
+        ("https://www.example.com", "is a URL, not a host; write www.example.com"),
+        ("www.example.com:8443", "has a port (8443); write www.example.com"),
+    ],
+)
+def test_common_name_that_is_almost_a_host_cannot_stand_alone(text, why, purposes):
+    message = refused(names=(), common_name=text, extended_key_usages=purposes)
+    assert message == f"Certificate request validation failed: commonName: common name {text!r} {why}"
+    assert leaf(common_name=text, extended_key_usages=purposes).names == WWW
+    assert leaf(names=(), common_name="Payroll service", extended_key_usages=purposes).names == ()
+
+
 def test_start_date_and_default_ttl_make_an_end():
     requested = RequestedFields(names=WWW, not_before=WHOLE + DAY)
     assert EffectiveRequest.of(requested).leaf(NOW, 2 * DAY).not_after == WHOLE + 3 * DAY
