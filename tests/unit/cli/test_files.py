@@ -127,7 +127,7 @@ def test_files_locate_an_oversized_secret_at_its_destination(write):
     [
         pytest.param("", "1.yaml:1: is empty", id="empty"),
         pytest.param(b"\xff\xfe", "1.yaml: is not UTF-8 text", id="not UTF-8"),
-        pytest.param("a: [", "1.yaml:1: is not YAML", id="not YAML"),
+        pytest.param("a: [", "1.yaml:2: is not YAML", id="not YAML"),
         pytest.param("- a\n", "1.yaml:1: a document must be a mapping with version: evercert/v1", id="list"),
         pytest.param("a: &a [*a]", "1.yaml:1: contains itself through an alias", id="recursive alias"),
         pytest.param(f"{HEAD}\nversion: v1\n", "1.yaml:3: has the key 'version' twice", id="key twice"),
@@ -281,3 +281,18 @@ def test_files_note_parts_of_a_csr_that_the_issuer_judges(write):
     assert note.startswith(
         "1.yaml:5: web: csr: its subject has emailAddress (1.2.840.113549.1.9.1): sent to the issuer"
     )
+
+
+def test_files_reads_two_thousand_certificates(tmp_path):
+    certificate = """- name: web-{0}
+  issuer: main
+  attributes: {{common-name: web-{0}.example.com, alt-names: [web-{0}.example.com, www-{0}.example.com], ttl: 90d}}
+  private-key: {{algorithm: EC_prime256v1}}
+  lifecycle: {{renew-before-expiry: 30d}}
+  destinations: [{{type: secrets-manager, secret: evercert/certificates/web-{0}}}]
+  labels: {{env: prod, team: web}}
+"""
+    file = tmp_path / "many.yaml"
+    head = "version: evercert/v1\nissuers: {main: {type: self-signed}}\ncertificates:\n"
+    file.write_text(head + "".join(certificate.format(number) for number in range(2_000)))
+    assert len(Files([str(file)]).specs) == 2_000

@@ -59,12 +59,14 @@ def test_load_accepts_json(write):
     [
         pytest.param("", 1, "is empty", id="empty"),
         pytest.param("# only words\n", 1, "is empty", id="comment"),
-        pytest.param("a: [1,\nb: 2", 2, "is not YAML: expected ',' or ']'", id="unclosed"),
-        pytest.param("a:\n\t- b", 2, "is not YAML: found character '\\t'", id="tab"),
+        pytest.param(
+            "a: [1,\nb: 2\n", 3, "is not YAML: did not find expected ',' or ']', while parsing", id="unclosed"
+        ),
+        pytest.param("a:\n\t- b", 2, "is not YAML: a value cannot begin with this character, such as a tab", id="tab"),
         pytest.param("a: *b", 1, "is not YAML: text that begins with !, & or * needs quotes", id="unknown alias"),
         pytest.param(b"a: \xff\n", 0, "is not UTF-8 text", id="not UTF-8"),
         pytest.param("a: 1".encode("utf-16"), 0, "is not UTF-8 text", id="UTF-16"),
-        pytest.param("a: \x00", 0, "is not YAML", id="NUL"),
+        pytest.param("a: 1\nb: \x00", 2, "is not YAML: it contains the control character U+0000; remove it", id="NUL"),
         pytest.param("x: 1\n? [a]\n: b", 2, "has a key that is a list or a mapping", id="a list as key"),
     ],
 )
@@ -97,7 +99,7 @@ def test_load_names_a_missing_file(tmp_path):
 def test_load_refuses_files_over_a_mebibyte(write):
     assert refused(write("a: 1\n" + "#" * MEBIBYTE)) == (
         0,
-        f"has {MEBIBYTE + 5} bytes; the limit for a document is 1 MiB",
+        "is larger than 1 MiB, the limit for a document; split it into several files",
     )
 
 
@@ -173,8 +175,8 @@ def test_load_keeps_the_text_of_scalars(write):
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-02-30", "!!float x", "!!int x", "9" * 5_000, '!!int ""', "!!bool maybe", "!!timestamp soon"],
-    ids=["30 February", "no float", "no integer", "endless integer", "empty integer", "no boolean", "no time"],
+    ["2026-02-30", "!!float x", "!!int x", '!!int ""', "!!bool maybe", "!!timestamp soon"],
+    ids=["30 February", "no float", "no integer", "empty integer", "no boolean", "no time"],
 )
 def test_load_refuses_invalid_values(write, value):
     assert "invalid value" in refused(write(f"x: 1\na: {value}\n"))[1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evercert.cli import terminal
 from tests.tools.local_stack import ROOT
 
 CLI = ROOT / "layers" / "evercert" / "evercert" / "cli"
@@ -51,3 +52,16 @@ def test_only_terminal_writes_output(path: Path) -> None:
 )
 def test_search_for_writers_finds_them(source: str) -> None:
     assert writes(source)
+
+
+def test_errors_are_the_first_hundred(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.errors([f"{number}" for number in range(100)])
+    assert capsys.readouterr().err.splitlines() == [f"evercert: {number}" for number in range(100)]
+    terminal.errors([f"{number}" for number in range(100_000)])
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (101, "evercert: there are more problems; fix these first")
+
+
+def test_errors_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.errors(["x" * 1_000_000])
+    assert len(capsys.readouterr().err) == terminal.LONGEST_ERROR + 1

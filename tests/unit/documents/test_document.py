@@ -396,3 +396,16 @@ def test_document_leaves_its_input_unchanged():
 def test_boolean_for_text_names_yes_and_no(key, value):
     ((problem),) = problems((*WEB, "attributes", key), value)
     assert problem.message.startswith(f"{key}: write text in quotes: YAML reads yes, no, on, off, true and false")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"certificates": [{"issuer": 1}] * 9_000},
+        {f"key{number}": 1 for number in range(9_000)},
+        {"issuers": {f"i{number}": {"type": "unknown"} for number in range(9_000)}},
+    ],
+    ids=["certificates", "keys", "settings"],
+)
+def test_document_has_at_most_a_thousand_problems_of_a_kind(data):
+    assert len(read({"version": "evercert/v1", **data}, KINDS)) <= 2_000

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
+MOST_ERRORS, LONGEST_ERROR = 100, 4_000
 UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
 out = Terminal(width=UNCUT)
 err = Terminal(stderr=True)
@@ -109,9 +110,11 @@ def notes(lines: Sequence[str]) -> None:
 
 
 def errors(lines: Sequence[str]) -> None:
-    """Print errors on standard error."""
-    for line in lines:
-        err.print(f"evercert: {line}")
+    """Print errors on standard error: the first ones, because a broken document has thousands."""
+    for line in lines[:MOST_ERRORS]:
+        err.print(visible(f"evercert: {line}", LONGEST_ERROR))
+    if len(lines) > MOST_ERRORS:
+        err.print("evercert: there are more problems; fix these first")
 
 
 def print_json(value: object, indent: int | None = 2) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from evercert.schema import Model, nearest, printable
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")
 AUTHORITY_VERSION = "authority/v1"
+MOST_PROBLEMS = 1_000  # of one document
 Path = tuple[str | int, ...]
 
 
@@ -74,7 +76,7 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
         ]
     if data.get("version") == AUTHORITY_VERSION:
         return [Problem(("version",), "this is a document of the authority; run: evercert authority apply FILE")]
-    problems = [*_settings_problems(data, kinds)]
+    problems = [*islice(_settings_problems(data, kinds), MOST_PROBLEMS)]
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
@@ -146,12 +148,12 @@ def _component_problems(register: Registry, raw: object, place: Path, context: d
 
 def _form_problems(error: ValidationError) -> list[Problem]:
     details = error.errors(include_url=False)
-    places = [detail["loc"] for detail in details]
+    with_invalid_items = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     return [
         problem_of(detail)
-        for detail in details
+        for detail in details[:MOST_PROBLEMS]
         # Do not report a list with invalid items as too short.
-        if detail["type"] != "too_short" or not any(p[: len(detail["loc"])] == detail["loc"] != p for p in places)
+        if detail["type"] != "too_short" or detail["loc"] not in with_invalid_items
     ]
 
 
