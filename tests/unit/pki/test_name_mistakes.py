@@ -109,6 +109,13 @@ def test_alternative_name_error_has_reason_and_remedy(text, told):
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["Ops <a..b@example.com>", "mailto:a..b@example.com", "EMAIL:@example.com"])
+def test_remedy_is_never_an_invalid_address(text):
+    with pytest.raises(ValueError, match="; write") as caught:
+        parse(text)
+    assert not str(caught.value).endswith(("..b@example.com", " @example.com"))
+
+
 @pytest.mark.parametrize(
     "text", ["WEB$@EXAMPLE.COM", "email:host/www.example.com@REALM", "krbtgt/EXAMPLE.COM@EXAMPLE.COM"]
 )

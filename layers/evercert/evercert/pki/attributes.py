@@ -85,7 +85,8 @@ class Attributes(Model):
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if not self.identifiers:
-            raise ValueError("give at least one name: a common-name that is a DNS name, or alt-names")
+            text = f"; common-name {self.common_name!r} is text, not a host" if self.common_name else ""
+            raise ValueError(f"give at least one name: a common-name that is a DNS name, or alt-names{text}")
         if (why := uris.conflict([name.value for name in self.identifiers if name.kind == "uri"])) is not None:
             raise ValueError(why)
         return self

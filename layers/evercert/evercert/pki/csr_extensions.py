@@ -90,7 +90,7 @@ def parse_extensions(request: CertificationRequest) -> RequestedExtensions:
         allowed = None if purposes is None else tuple(map(der.object_identifier, purposes.children(der.SEQUENCE)))
         ca = None if constraints is None else _basic_constraints(constraints)
     except ValueError as error:
-        raise ValueError(f"invalid extensions: {error}") from error
+        raise ValueError(f"invalid extensions: {error}; create the CSR with another tool") from error
     for kind, (critical, _) in extensions.items():
         if critical:
             raise ValueError(f"unsupported critical extension {name_of(kind)}; remove it from the CSR")
@@ -103,7 +103,7 @@ def _identifiers(names: list[der.Element]) -> tuple[Identifier, ...]:
     for name in names:
         if (known := from_der(name)) is None:
             kind = _NAME_TYPES.get(name.tag, "malformed name")
-            raise ValueError(f"unsupported name type {kind}; use DNS, IP, URI and e-mail names")
+            raise ValueError(f"unsupported name type {kind}; create the CSR with DNS, IP, URI and e-mail names only")
         found.add(parse(str(known)))
     return tuple(sorted(found))
 

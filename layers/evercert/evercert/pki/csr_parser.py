@@ -87,7 +87,9 @@ def load(text: str) -> CertificationRequest:
         block = _PEM.search(text)
         request = CertificationRequest(base64.b64decode("".join(block[2].split()) if block else "", validate=True))
     except ValueError as error:
-        raise ValueError("is not a certificate request (PKCS #10, RFC 2986) in PEM") from error
+        raise ValueError(
+            "is not a certificate request (PKCS #10, RFC 2986) in PEM; create one, such as with openssl req -new"
+        ) from error
     request.require_supported()
     return request
 
@@ -193,7 +195,7 @@ def _notes(fields: CertificationRequest, subject: Subject, extensions: Requested
 
 def _subject(subject: Subject) -> dict[str, Any]:
     if len(names := subject.values.get("common_name", ())) > 1:
-        raise ValueError(f"its subject has {len(names)} values of common-name; a certificate has one")
+        raise ValueError(f"its subject has {len(names)} values of common-name; create a CSR with one")
     return {
         field.replace("_", "-"): values if field in _MANY else values[0]
         for field, values in subject.values.items()
@@ -203,11 +205,16 @@ def _subject(subject: Subject) -> dict[str, Any]:
 
 def _extensions(extensions: RequestedExtensions) -> dict[str, Any]:
     if extensions.basic_constraints is not None and extensions.basic_constraints[0]:
-        raise ValueError("it requests a CA certificate, which evercert does not issue")
+        raise ValueError("it requests a CA certificate, which evercert does not issue; remove CA:TRUE from the CSR")
     if {KEY_CERT_SIGN, CRL_SIGN} & (extensions.key_usage or frozenset()):
-        raise ValueError("it requests a CA's key usages (keyCertSign, cRLSign), which evercert does not issue")
+        raise ValueError(
+            "it requests a CA's key usages (keyCertSign, cRLSign), which evercert does not issue; remove them from the"
+            " CSR"
+        )
     if strange := extensions.unknown_purposes:
-        raise ValueError(f"it requests the purpose {name_of(strange[0])}, which evercert does not support")
+        raise ValueError(
+            f"it requests the purpose {name_of(strange[0])}, which evercert does not support; remove it from the CSR"
+        )
     found: dict[str, Any] = {}
     if extensions.names is not None:
         found["alt-names"] = list(map(str, extensions.names))

@@ -71,7 +71,8 @@ def parse_subject(name: bytes) -> Subject:
         if field is None:
             others.append(kind)
         elif text is None:
-            raise ValueError(f"invalid {field.replace('_', '-')} in the subject: its text does not fit its string type")
+            why = "its text does not fit its string type; create the CSR with UTF8String"
+            raise ValueError(f"invalid {field.replace('_', '-')} in the subject: {why}")
         elif text.strip():
             values[field] = (*values.get(field, ()), text.strip())
         else:

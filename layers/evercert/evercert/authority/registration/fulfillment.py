@@ -70,7 +70,8 @@ class Fulfillment:
     def _certificate(self, request: RequestRecord) -> CertificateRecord:
         record = self._certificates.certificate(request.certificate_id)
         if record is None:
-            raise Misconfigured(f"certificate {request.certificate_id} of request {request.id} is missing in the table")
+            missing = f"certificate {request.certificate_id} of request {request.id} is missing in the table"
+            raise Misconfigured(f"{missing}; request a new one")
         return record
 
     def _fail(self, request: RequestRecord, error: str) -> CertificateRecord | RequestRecord:
@@ -106,11 +107,12 @@ class Fulfillment:
 
     def _self_sign(self, request: RequestRecord) -> x509.Certificate:
         if request.sealed_key is None:
-            raise Misconfigured(f"request {request.id} for a self-signed certificate has no key")
+            raise Misconfigured(f"request {request.id} for a self-signed certificate has no key; send it again")
         return build_self_signed(request.leaf, self._seal.open(request.sealed_key, request.id))
 
     def _ca(self, request: RequestRecord) -> CA:
         ca = self._configuration.ca(request.ca)
         if ca is None or not ca.installed:
-            raise Misconfigured(f"CA {request.ca} of request {request.id} is missing or has no certificate")
+            missing = f"CA {request.ca} of request {request.id} is missing or has no certificate"
+            raise Misconfigured(f"{missing}; import its certificate, or request again from another profile")
         return ca

@@ -25,6 +25,7 @@ from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata,
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
 
 
 @dataclass(frozen=True)
@@ -184,20 +185,26 @@ def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> 
     wanted = family(algorithm)
     found = [ca for ca in cas if family(ca.algorithm) == wanted]
     if not found:
-        raise bad_request(f"unsupported keyAlgorithm {algorithm}: profile {profile.slug} has no CA for {wanted} keys")
+        others = " or ".join(sorted({family(ca.algorithm) for ca in cas})) or "another profile"
+        raise bad_request(
+            f"unsupported keyAlgorithm {algorithm}: profile {profile.slug} has no CA for {wanted} keys; use {others}"
+        )
     return found[0]
 
 
 def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
     if ca.status == "disabled":
-        raise bad_request("CA is not active")
+        raise bad_request(f"CA is not active: {ca.name} is disabled; an administrator can enable it")
     if not ca.installed:
-        raise bad_request("CA does not have a certificate installed")
+        raise bad_request(f"CA does not have a certificate installed: {ca.name}; an administrator can import it")
     ends = ca.current.x509.not_valid_after_utc
     if ends <= now:
-        raise bad_request("CA is expired")
+        raise bad_request(f"CA is expired: {ca.name} ended at {to_text(ends)}; an administrator can renew it")
     if leaf.not_after > ends:
-        raise bad_request("notAfter date is after CA certificate's notAfter date")
+        raise bad_request(
+            f"notAfter date is after CA certificate's notAfter date: {ca.name} ends at {to_text(ends)}; request an"
+            " earlier end, or have the CA renewed"
+        )
 
 
 def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:

@@ -171,7 +171,8 @@ class AttributesBody(SubjectBody):
     @classmethod
     def _limit_alt_names(cls, value: list[AltName] | None) -> list[AltName] | None:
         if sum(len(name.value) + 1 for name in value or ()) > _LONGEST_ALT_NAMES:
-            raise ValueError(f"alternative names too long: together at most {_LONGEST_ALT_NAMES} characters")
+            limit = f"together at most {_LONGEST_ALT_NAMES} characters"
+            raise ValueError(f"alternative names too long: {limit}; request several certificates")
         return value
 
     @field_validator("custom_extensions")

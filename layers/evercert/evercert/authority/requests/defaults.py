@@ -82,7 +82,9 @@ def merge_csr(csr: ParsedCsr, requested: RequestedFields) -> RequestedFields:
             conflicts.append(word)
         merged[field] = value
     if conflicts:
-        raise bad_request(f"attributes.{', attributes.'.join(conflicts)}: the CSR says something else; leave it out")
+        raise bad_request(
+            f"attributes.{', attributes.'.join(conflicts)}: the CSR has another value, and it decides; leave them out"
+        )
     constraints = csr.requested.get("basic_constraints")
     if constraints is not None and constraints.ca:  # attributes must not hide that the CSR requests a CA
         merged["basic_constraints"] = constraints
