@@ -172,9 +172,9 @@ def test_breaker_that_cannot_be_reset_is_closed(world: World, monkeypatch: pytes
 
 def test_breaker_reports_a_missing_table(world: World) -> None:
     breakers = DynamoDBBreakers(world.operator.dynamodb, "nowhere")
-    with pytest.raises(Misconfigured, match="cannot look whether issuer main answers"):
+    with pytest.raises(Misconfigured, match="cannot read the circuit breaker of issuer main"):
         breakers.read(MAIN)
-    with pytest.raises(Misconfigured, match="cannot note that issuer main does not answer"):
+    with pytest.raises(Misconfigured, match="cannot open the circuit breaker of issuer main"):
         breakers.open(BreakerState(MAIN), 1, SOON)
-    with pytest.raises(Misconfigured, match="cannot note that issuer main answers again"):
+    with pytest.raises(Misconfigured, match="cannot close the circuit breaker of issuer main"):
         breakers.close(BreakerState(MAIN))

@@ -31,7 +31,7 @@ class DynamoDBBreakers:
 
     def read(self, service: str) -> BreakerState:
         """Return the state. Delete attributes that do not parse (manual edits) and treat them as absent."""
-        with translated(f"look whether {service} answers"):
+        with translated(f"read the circuit breaker of {service}"):
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
@@ -47,12 +47,12 @@ class DynamoDBBreakers:
         """Block calls until `until`; return False if another run has written meanwhile."""
         expires = int((until + FORGOTTEN_AFTER).timestamp())
         update = Update({"failures": failures, "shut_until": until, "expires_at": expires})
-        return self._write(state, update, f"note that {state.service} does not answer")
+        return self._write(state, update, f"open the circuit breaker of {state.service}")
 
     def close(self, state: BreakerState) -> None:
         """Delete the state, unless another run has written it meanwhile."""
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
-        self._write(state, update, f"note that {state.service} answers again")
+        self._write(state, update, f"close the circuit breaker of {state.service}")
 
     def _write(self, state: BreakerState, update: Update, doing: str) -> bool:
         update.require_same("shut_until", state.open_until)
