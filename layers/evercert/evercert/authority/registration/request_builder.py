@@ -89,9 +89,7 @@ class RequestBuilder:
         if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
             raise refuse(problems)
         leaf = wanted.for_key(algorithm).leaf(now)
-        ca = None if profile.issuer_type == "self-signed" else _of_family(profile, cas, algorithm)
-        if ca is not None:
-            _require_usable(ca, leaf, now)
+        ca = _issuing_ca(profile, cas, algorithm, leaf, now)
         leaf = _with_possible_signature(leaf, wanted, profile, algorithm, ca)
         request_key = _Key.of(supplied, key, algorithm)
         if ca is not None:
@@ -192,7 +190,11 @@ def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> 
     return found[0]
 
 
-def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
+def _issuing_ca(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm, leaf: Leaf, now: datetime) -> CA | None:
+    """Return the CA of the key's family, or None without a CA; raise Refusal (400) if it cannot issue the leaf now."""
+    if profile.issuer_type == "self-signed":
+        return None
+    ca = _of_family(profile, cas, algorithm)
     if ca.status == "disabled":
         raise bad_request(f"CA is not active: {ca.name} is disabled; an administrator can enable it")
     if not ca.installed:
@@ -205,6 +207,7 @@ def _require_usable(ca: CA, leaf: Leaf, now: datetime) -> None:
             f"notAfter date is after CA certificate's notAfter date: {ca.name} ends at {to_text(ends)}; request an"
             " earlier end, or have the CA renewed"
         )
+    return ca
 
 
 def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:
