@@ -139,7 +139,7 @@ def lose_the_answer(bench: Bench) -> None:
     bench.table.update = update
 
 
-def test_certificate_that_ran_out_unread_is_replaced_at_once(bench: Bench, ca: ScriptedCA) -> None:
+def test_certificate_that_expired_unread_is_replaced_at_once(bench: Bench, ca: ScriptedCA) -> None:
     bench.want(spec())
     lose_the_answer(bench)
     bench.clock.now += LIFETIME + timedelta(days=1)

@@ -165,18 +165,18 @@ def mismatches(chain: Chain, attributes: Attributes | None, public_key: bytes, *
     if found_key != public_key:
         found.append("it is for another public key")
     if attributes is not None:
-        found += _unasked(chain, attributes)
+        found += _request_mismatches(chain, attributes)
     usual = TLS_SERVER if attributes is not None and not profiled else ((), ())
     return found + _usage_mismatches(chain, attributes, usual)
 
 
-def _unasked(chain: Chain, attributes: Attributes) -> list[str]:
+def _request_mismatches(chain: Chain, attributes: Attributes) -> list[str]:
     found = []
-    strange = _strange_names(chain)
-    if not _has_names(chain, attributes) or strange:
+    has_unsupported = _has_unsupported_names(chain)
+    if not _has_names(chain, attributes) or has_unsupported:
         asked = ", ".join(map(str, attributes.identifiers))
         got = printable(", ".join(map(str, chain.identifiers)) or "none")
-        others = " and a name of another kind" if strange else ""
+        others = " and a name of another kind" if has_unsupported else ""
         found.append(f"its names are {got}{others}; requested were {asked}")
     found += common_name.mismatches(
         values(chain.fields.subject_der, COMMON_NAME), attributes.common_name, attributes.identifiers
@@ -195,7 +195,7 @@ def _has_names(chain: Chain, attributes: Attributes) -> bool:
     return found == wanted or (not serves and found == set(attributes.alt_names))
 
 
-def _strange_names(chain: Chain) -> bool:
+def _has_unsupported_names(chain: Chain) -> bool:
     return any(from_der(name) is None for name in chain.fields.alternative_names)
 
 

@@ -16,7 +16,7 @@ def lacks_policy(certificates: Sequence[Fields], *, ca: bool) -> Fields | None:
     """Return the certificate that lacks a policy which the path requires, or None; raise ValueError.
 
     `certificates`: leaf first, without the trust anchor. `ca`: the leaf is to issue certificates, which have no
-    policies. Without requireExplicitPolicy every path is right. Mapped policies are not judged.
+    policies. Without requireExplicitPolicy every path passes. Mapped policies are not checked.
     """
     explicit = any_allowed = _NEVER
     valid: frozenset[str] | None = None  # None: every policy

@@ -139,7 +139,7 @@ def _form_faults(certificate: Fields) -> Iterator[Fault]:
 
 
 def _constraint_form_faults(ca: Fields) -> Iterator[Fault]:
-    """Yield constraints that are not written as RFC 5280 wants them; every verifier obeys them all the same."""
+    """Yield faults in the form of constraints (RFC 5280 §4.2.1), which every verifier applies nevertheless."""
     length = ca.basic_constraints[1] if ca.basic_constraints is not None else None
     if length is not None and ca.key_usage is not None and KEY_CERT_SIGN not in ca.key_usage:
         yield Fault(ca, "it has a path length, but may not sign certificates", strict=True)

@@ -98,7 +98,7 @@ def _count_ca_faults(now: datetime, certificate: Fields) -> int:
 
 
 def _parsed(certificates: Iterable[x509.Certificate]) -> tuple[list[Fields], list[str]]:
-    """Return the fields of each certificate, and why others cannot be parsed: those lead nowhere."""
+    """Return the fields of each certificate, and why others cannot be parsed: those are on no path."""
     found, problems = [], []
     for certificate in certificates:
         try:
@@ -172,9 +172,7 @@ class _Validation:
     def _purpose_faults(self, certificates: Sequence[Fields]) -> Iterator[Fault]:
         leaf = certificates[0].extended_key_usage
         wanted = self.purposes
-        if (
-            not wanted and leaf is not None and not self.ca
-        ):  # not requested: the purposes that the leaf has are to be of use
+        if not wanted and leaf is not None and not self.ca:  # none requested: those that the leaf allows count
             wanted = frozenset([SERVER_AUTH]) if SERVER_AUTH in leaf else leaf
         usable = set(wanted) or {SERVER_AUTH, CLIENT_AUTH}
         for fields in certificates:
