@@ -1,4 +1,4 @@
-"""Start the emulator with additional IAM condition keys and stricter ACM imports.
+"""Start the emulator with additional IAM condition keys, stricter ACM imports and failures of one process only.
 
 Run this file by path with the local stack's interpreter; `--check` only checks that the emulator still has every name
 that this file patches. The reasons are in docs/explanation/decisions/0007-launcher.md.
@@ -16,6 +16,7 @@ NAMES = [
     ("ministack.app", "main"),
     ("ministack.core.iam_actions", "request_tag_context"),
     ("ministack.core.iam_actions", "extract_resource_arn"),
+    ("ministack.core.lambda_runtime", "Worker"),
     ("ministack.core.responses", "error_response_json"),
     ("ministack.services.acm", "_certificates"),
     ("ministack.services.acm", "_get_local_certificate"),
@@ -100,12 +101,32 @@ def strict_import(acm: Any, refuse: Callable[..., Answer]) -> Callable[[dict[str
     return checked
 
 
+def contained_failure(known: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Let a function process that cannot start fail alone, as on AWS.
+
+    The emulator ends all processes of the function and removes their folders, also of those that are starting, which then
+    fail for that reason: under load none starts for minutes ("No module named 'app'").
+    """
+
+    def invoke(worker: Any, *arguments: Any, **more: Any) -> dict[str, Any]:
+        try:
+            return known(worker, *arguments, **more)
+        except Exception as error:  # noqa: BLE001 (as the emulator does)
+            process, worker._proc = worker._proc, None
+            if process is not None:
+                process.kill()
+            return {"status": "error", "error": str(error), "cold_start": True, "log": ""}
+
+    return invoke
+
+
 def install() -> None:
     """Apply all patches in this process."""
-    from ministack.core import iam_actions, responses
+    from ministack.core import iam_actions, lambda_runtime, responses
     from ministack.services import acm, tagging
 
     iam_actions.request_tag_context = condition_keys(iam_actions.request_tag_context)
+    lambda_runtime.Worker.invoke = contained_failure(lambda_runtime.Worker.invoke)
     iam_actions.extract_resource_arn = resource(iam_actions.extract_resource_arn)
     tagging._RESOURCE_TAG_COLLECTORS["acm"] = certificate_tags(acm._certificates)
     acm._import_certificate = strict_import(acm, responses.error_response_json)

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.tools.emulator import contained_failure
 from tests.tools.local_stack import ACCOUNT, LAUNCHER, Emulator, client_arguments, tool
 
 PEM = {"Certificate": b"c", "PrivateKey": b"k"}
@@ -135,3 +136,29 @@ def test_policies_see_the_signing_algorithm_and_message_type(running: Emulator) 
     assert refusal(lambda: kms.sign(**asked)) == "AccessDeniedException"
     other = {**asked, "SigningAlgorithm": "ECDSA_SHA_384"}
     assert refusal(lambda: kms.sign(**other, MessageType="DIGEST")) == "AccessDeniedException"
+
+
+class FailingWorker:
+    """A function process of the emulator that fails while it starts."""
+
+    def __init__(self) -> None:
+        self._proc: Any = subprocess.Popen(["sleep", "60"])
+
+    def invoke(self, event: dict[str, Any], request_id: str) -> dict[str, Any]:
+        raise RuntimeError("Worker process exited immediately")
+
+
+def test_process_that_cannot_start_fails_alone() -> None:
+    worker = FailingWorker()
+    process = worker._proc
+    answer = contained_failure(FailingWorker.invoke)(worker, {}, "id")
+    assert (answer["status"], answer["error"]) == ("error", "Worker process exited immediately")
+    assert process.wait(5) == -9
+    assert worker._proc is None
+
+
+def test_process_that_starts_answers_as_before() -> None:
+    assert contained_failure(lambda worker, event, depth: {"status": event, "depth": depth})(None, "ok", depth=1) == {
+        "status": "ok",
+        "depth": 1,
+    }
