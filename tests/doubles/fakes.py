@@ -234,8 +234,9 @@ class FakeTable:
 
     def remove(self, record: Record | Unreadable) -> None:
         item = self.items.get((items.pk(record.name), items.SK))
+        uid = record.uid if isinstance(record, Record) or record.stored_uid is None else record.stored_uid
         spoiled = isinstance(record, Unreadable) and item is not None and "S" not in item.get("uid", {})
-        if item is not None and not spoiled and item["uid"] != {"S": record.uid}:
+        if item is not None and not spoiled and item["uid"] != {"S": uid}:
             raise Rejected(f"{record.name} was recreated concurrently")
         self.items.pop((items.pk(record.name), items.SK), None)
 

@@ -38,7 +38,8 @@ environment; only its owner can read it, and the last ten remain. |
 """
 FOREIGN_TEXT = """\
 Text of others (names, labels, answers of issuers, file names) is printed without control characters: an escape such as
-`\\x1b` replaces each. In JSON they are JSON's escapes.
+`\\x1b` replaces each. In JSON they are JSON's escapes. `list` prints a name that no document can have in quotes, such as
+`'"a\\u001bb"'`; `show`, `history` and `delete` accept it so.
 """
 
 

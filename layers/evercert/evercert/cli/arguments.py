@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import get_args
 
 from evercert import durations
+from evercert.cli.escapes import unquoted, visible
 from evercert.cli.files import BadInput
 from evercert.contracts.record import State
 from evercert.contracts.spec_store import Pause
@@ -15,6 +16,7 @@ from evercert.documents.spec import NAME_PATTERN
 from evercert.operations.renew import SPREAD
 from evercert.schema import printable
 
+LONGEST_STORED = 2_048 - len("certificate#")  # bytes of a partition key
 STATES = (*get_args(State), "unreadable")
 
 
@@ -25,6 +27,14 @@ def name(text: str) -> str:
             [f"invalid certificate name {printable(text, 60)!r}: must be 1 to 200 letters, digits and . _ * -"]
         )
     return text
+
+
+def stored_name(text: str) -> str:
+    """Return the name of a stored record as `list` prints it, which may be one that no document can have."""
+    found = unquoted(text)
+    if len(found.encode(errors="surrogatepass")) > LONGEST_STORED:
+        raise BadInput([f"invalid certificate name {visible(found, 60)!r}: longer than any stored name"])
+    return found
 
 
 def span(text: str, option: str = "--timeout") -> timedelta:

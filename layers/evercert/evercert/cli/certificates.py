@@ -12,13 +12,13 @@ from rich.progress import track
 
 from evercert import durations
 from evercert.cli import arguments, show, terminal
+from evercert.cli.escapes import quoted, visible
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.operations import renew as renewals
 from evercert.operations.apply import nudge
-from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -64,19 +64,24 @@ def list_(
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show one certificate in full."""
-    record = terminal.require_record(terminal.connect(stack, region), name)
+    record = terminal.require_stored(terminal.connect(stack, region), name)
+    values = show.unreadable_detail(record) if isinstance(record, Unreadable) else show.detail(record)
     if as_json:
-        terminal.print_json(show.detail(record))
-        return
-    for key, value in show.detail(record).items():
-        text = printable(value) if isinstance(value, str) else json.dumps(value, indent=2)
-        terminal.out.print(f"{key.replace('_', ' ')}: {text}")
+        terminal.print_json(values)
+    else:
+        for key, value in values.items():
+            text = visible(value) if isinstance(value, str) else json.dumps(value, indent=2)
+            terminal.out.lines(f"{key.replace('_', ' ')}: {text}")
+    if isinstance(record, Unreadable):
+        command = f"evercert delete {quoted(record.name)}"
+        terminal.notes([f"the record does not parse: apply its document again, or delete it: {command}"])
 
 
 def history(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show all events of one certificate, oldest first."""
     connection = terminal.connect(stack, region)
-    outcomes = connection.specs.history(arguments.name(name))
+    name = arguments.stored_name(name)
+    outcomes = connection.specs.history(name)
     if not outcomes and connection.specs.record(name) is None:
         raise BadInput([terminal.not_found(name)])
     if as_json:
@@ -138,11 +143,12 @@ def delete(
 ) -> None:
     """Delete certificates from evercert; delivered secrets, ACM certificates and the history remain."""
     connection = terminal.connect(stack, region)
-    found = {name: connection.specs.record(arguments.name(name)) for name in dict.fromkeys(names)}
+    found = {name: connection.specs.record(name) for name in dict.fromkeys(map(arguments.stored_name, names))}
     refused = [terminal.not_found(name) for name, record in found.items() if record is None]
     newer = [record for record in found.values() if isinstance(record, Unreadable) and record.newer]
     refused += [
-        f"cannot delete {record.name}: its record was {printable(record.problem)}; use that version" for record in newer
+        f"cannot delete {quoted(record.name)}: its record was {visible(record.problem, 500)}; use that version"
+        for record in newer
     ]
     if refused:
         raise BadInput(refused)
@@ -151,7 +157,7 @@ def delete(
     if not as_json:
         for name, places in locations.items():
             remaining = f"these remain: {', '.join(places)}" if places else "nothing was delivered"
-            terminal.out.print(f"- certificate {name}; {remaining}")
+            terminal.out.print(f"- certificate {quoted(name)}; {remaining}")
     if not yes:
         terminal.confirm(
             f"Delete {arguments.counted(len(records), 'certificate')}? evercert will no longer renew them."
@@ -205,7 +211,7 @@ def _explain(found: renewals.Renewal, *, dry_run: bool) -> None:
     if found.requested:
         terminal.notes([f"renewal of {arguments.counted(len(found.requested), 'certificate')} already in progress"])
     if found.unreadable:
-        names = ", ".join(map(printable, found.unreadable[:SHOWN]))
+        names = ", ".join(map(quoted, found.unreadable[:SHOWN]))
         terminal.notes([f"skipped, because their records do not parse: {names}"])
     if dry_run:
         for name in found.names:

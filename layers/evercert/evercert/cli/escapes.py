@@ -2,6 +2,13 @@ r"""Show foreign text safely on a terminal: an escape such as `\x1b` replaces ea
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+from contextlib import suppress
+
+from evercert.documents.spec import NAME_PATTERN
+
 
 def visible(text: str, limit: int | None = None) -> str:
     """Return the text in one line: escapes instead of control characters, bidirectional overrides and line ends.
@@ -15,6 +22,25 @@ def visible(text: str, limit: int | None = None) -> str:
 def visible_lines(text: str) -> str:
     """Return the text with the same escapes; its line ends remain."""
     return text if text.isprintable() else "\n".join(map(visible, text.split("\n")))
+
+
+def quoted(name: str) -> str:
+    """Return the name of a certificate so that it can be pasted into a shell, and read by `unquoted`.
+
+    Only an unreadable record has a name that needs quotes. Inside them is JSON, which can express every name.
+    """
+    if re.fullmatch(NAME_PATTERN, name) and not name.startswith("-"):
+        return name
+    return shlex.quote(json.dumps(name).replace("\x7f", "\\u007f"))
+
+
+def unquoted(text: str) -> str:
+    """Return the name that `quoted` printed; other text is a name as it is."""
+    if text.startswith('"'):
+        with suppress(ValueError, RecursionError):
+            name = json.loads(text)
+            return name if isinstance(name, str) else text
+    return text
 
 
 def _visible(character: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from evercert.cli.console import Grid, Terminal, styled
-from evercert.cli.escapes import visible
+from evercert.cli.escapes import quoted, visible
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -34,6 +34,13 @@ def summary(record: Record | Unreadable) -> dict[str, Any]:
     """Return a short summary of a record; a readable record always has the same keys."""
     if isinstance(record, Unreadable):
         return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
+    try:
+        return _summary(record)
+    except Exception as error:  # noqa: BLE001 (one record must not stop the list of all others)
+        return {"name": record.name, "state": "unreadable", "error": f"cannot be shown ({type(error).__name__})"}
+
+
+def _summary(record: Record) -> dict[str, Any]:
     facts, error = record.facts, record.last_error
     return {
         "name": record.name,
@@ -59,12 +66,22 @@ def detail(record: Record) -> dict[str, Any]:
     return {**values, "spec": spec, "busy": record.claim is not None}
 
 
+def unreadable_detail(record: Unreadable) -> dict[str, Any]:
+    """Return what can be read of a record."""
+    return {
+        **summary(record),
+        "uid": record.uid,
+        "revision": record.revision,
+        "deliveries": {name: delivery.model_dump(mode="json") for name, delivery in record.deliveries.items()},
+    }
+
+
 def listing(console: Terminal, records: Iterable[dict[str, Any]], now: datetime) -> None:
     """Print the table of `list`."""
     table = Grid("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE")
     for row in records:
         table.add_row(
-            row["name"],
+            quoted(row["name"]),
             styled(row["state"], STYLES.get(row["state"], "")),
             row.get("issuer") or "",
             _in(row.get("not_after"), now),

@@ -82,9 +82,17 @@ def require_record(connection: Connection, name: str) -> Record:
     return record
 
 
+def require_stored(connection: Connection, name: str) -> Record | Unreadable:
+    """Return the record that `list` shows under this name, readable or not; raise BadInput if it is missing."""
+    record = connection.specs.record(arguments.stored_name(name))
+    if record is None:
+        raise BadInput([not_found(name)])
+    return record
+
+
 def not_found(name: str) -> str:
     """Return the message for a missing certificate."""
-    return f"there is no certificate {name!r}; `evercert list` shows all names"
+    return f"there is no certificate {visible(name, 200)!r}; `evercert list` shows all names"
 
 
 def note_failed_nudge(error: EvercertError | None) -> None:

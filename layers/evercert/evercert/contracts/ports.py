@@ -22,7 +22,7 @@ class Unreadable:
     """A claimed item that does not parse as a record.
 
     `problem` says what does not parse, `announced` is the last announced problem. `revision` and `deliveries` are the
-    parts that still parse: a repair must not lose an ARN.
+    parts that still parse: a repair must not lose an ARN. `stored_uid` is the text in place of the uid, valid or not.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Unreadable:
     announced: str | None = None
     revision: int = 0
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
+    stored_uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -500,8 +500,9 @@ def test_request_during_the_end_of_a_run_is_due_at_once() -> None:
     assert unknown.request("web", START, START + timedelta(hours=1)) is False
 
 
-def test_remove_deletes_an_unreadable_record(table: Table, web: Record) -> None:
-    table.put({**table.item("web", items.SK), "uid": {"N": "1"}, "spec": {"S": "{"}})
+@pytest.mark.parametrize("uid", [{"N": "1"}, {"S": "x"}, {"S": ""}, {"S": UID.upper()}], ids=str)
+def test_remove_deletes_an_unreadable_record(table: Table, web: Record, uid: dict[str, str]) -> None:
+    table.put({**table.item("web", items.SK), "uid": uid, "spec": {"S": "{"}})
     unreadable = table.specs.record("web")
     assert isinstance(unreadable, Unreadable)
     table.specs.remove(unreadable)

@@ -289,3 +289,12 @@ def test_show_checks_prints_remedies_below_problems() -> None:
     show.checks(console, [Check("topic", "warning", "no subscribers", "subscribe"), Check("stack", "ok", "fine")])
     lines = [line.strip() for line in console.export_text().splitlines()]
     assert lines[1:] == ["topic  warning  no subscribers", "→ subscribe", "stack  ok       fine"]
+
+
+def test_check_with_an_unforeseen_error_is_failed() -> None:
+    def check() -> list[Check]:
+        raise ZeroDivisionError("S3cret")
+
+    (found,) = stack_checks.run("queue", check)
+    assert (found.name, found.status) == ("queue", "failed")
+    assert found.found.startswith("a bug in evercert: ZeroDivisionError at test_checks.py:")

@@ -134,14 +134,22 @@ def moment(value: object) -> datetime | None:
 
 
 def _unreadable(values: Item, name: str, problem: str) -> Unreadable:
+    stored = values.get("uid")
     try:
-        uid = str(UUID(str(values.get("uid"))))
+        uid = str(UUID(str(stored)))
     except ValueError:
         uid = str(uuid5(NAMESPACE_URL, f"evercert:{name}"))
     revision, deliveries = _count(values.get("revision")), dict(_deliveries(values.get("deliveries")))
     outcomes = _count(values.get("outcomes"))
     return Unreadable(
-        name, uid, outcomes, problem, announced=_announced(values), revision=revision, deliveries=deliveries
+        name,
+        uid,
+        outcomes,
+        problem,
+        announced=_announced(values),
+        revision=revision,
+        deliveries=deliveries,
+        stored_uid=stored if isinstance(stored, str) else None,
     )
 
 

@@ -92,6 +92,7 @@ class DynamoDBSpecs(DynamoDBOperating):
     def remove(self, record: Record | Unreadable) -> None:
         """Delete the record with this uid; a certificate created later under the same name remains."""
         unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
+        uid = record.uid if isinstance(record, Record) or record.stored_uid is None else record.stored_uid
         text = {":text": {"S": "S"}} if unreadable else {}
         with translated(f"delete certificate {record.name}"):
             try:
@@ -99,7 +100,7 @@ class DynamoDBSpecs(DynamoDBOperating):
                     TableName=self._table,
                     Key=items.key(record.name),
                     ConditionExpression=f"attribute_not_exists(pk) OR uid = :uid{unreadable}",
-                    ExpressionAttributeValues={":uid": {"S": record.uid}, **text},
+                    ExpressionAttributeValues={":uid": {"S": uid}, **text},
                 )
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from evercert.cli import terminal
 from evercert.cli.doctor.stack_checks import Check, CheckFunction, Status
+from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -83,7 +84,7 @@ def check_records(records: Sequence[Record | Unreadable], now: datetime) -> list
 def _group(kind: str, status: Status, names: list[str], remedy: str) -> Iterator[Check]:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        listed = ", ".join(map(printable, sorted(names)[:NAMED]))
+        listed = ", ".join(map(quoted, sorted(names)[:NAMED]))
         yield Check(f"certificates {kind}", status, f"{len(names)}: {listed}{more}", remedy)
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import DENIED, code, translated
 from evercert.cli import arguments, terminal
 from evercert.durations import to_text
-from evercert.errors import EvercertError
+from evercert.errors import EvercertError, Unexpected
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def run(name: str, check: CheckFunction) -> list[Check]:
             remedy = "request it, or check this in the AWS console"
             return [Check(name, "unknown", f"you lack the permission for {operation}", remedy)]
         return [Check(name, "failed", str(error))]
+    except Exception as error:  # noqa: BLE001 (one check must not stop the others)
+        return [Check(name, "failed", str(Unexpected.of(error)))]
 
 
 def of_stack(connection: Connection) -> dict[str, CheckFunction]:
