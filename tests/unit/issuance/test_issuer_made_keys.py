@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request, Status
@@ -18,6 +19,7 @@ from evercert.pki.attributes import Attributes
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.fakes import Bench, spec
+from tests.samples.chains import issue, leaf
 
 FOLLOWED = "0f4b7c1e-5f3e-4d1b-9a3e-1c2d3e4f5a6b"
 
@@ -331,6 +333,44 @@ def test_other_signature_algorithm_is_rejected(bench: Bench, maker: Maker) -> No
     bench.want(theirs(attributes={"common-name": "www.example.com", "signature-algorithm": "ECDSA-SHA512"}))
     assert bench.run() == "certificate.failed"
     assert "it is signed with ECDSA-SHA384; requested was ECDSA-SHA512" in bench.record().last_error.message
+
+
+class Once:
+    """Sends the private key in its first answer only; the chain of that answer cannot be used."""
+
+    def __init__(self) -> None:
+        self.root = issue("Root")
+        self.good = issue("Issuing", self.root)
+        self.bad = issue("Issuing", self.root, key=self.good.key, begins=-timedelta(days=9), lasts=timedelta(days=8))
+        self.key = PrivateKey.generate("EC_prime256v1")
+        loaded = serialization.load_pem_private_key(self.key.pem().encode(), None)
+        self.leaf = leaf(self.good, ["dns:made.example.com"], subject="made.example.com", key=loaded)
+        self.answers = 0
+        self.revoked: list[str | None] = []
+
+    def issue(self, request: Request) -> Issued | PendingAnswer:
+        self.answers += 1
+        first = self.answers == 1
+        issuing = self.bad if first else self.good
+        chain = Chain((self.leaf.certificate, issuing.certificate, self.root.certificate))
+        return Issued(chain, self.key if first else None, "id-1", "again:id-1")
+
+    def revoke(self, chain: Chain, reference: str | None) -> None:
+        self.revoked.append(reference)
+
+
+def test_key_that_is_sent_once_survives_an_unusable_chain(bench: Bench) -> None:
+    once = Once()
+    bench.issuers.known["main"] = OpenIssuer(once, "once")
+    bench.want(theirs(attributes={"common-name": "made.example.com"}))
+    assert bench.run() == "certificate.failed"
+    assert "its chain again" in bench.record().last_error.message
+    assert once.key.pem() not in str(bench.record())
+    bench.clock.now = bench.record().due_at
+    assert bench.run() == "certificate.issued", bench.record().last_error
+    bundle = bench.destinations.known["here"].bundle
+    assert bundle.private_key.public_bytes() == once.key.public_bytes()
+    assert (once.answers, once.revoked) == (2, [])
 
 
 # -- unrequested usages -------------------------------------------------------------------------------------------------

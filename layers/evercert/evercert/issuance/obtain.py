@@ -12,7 +12,6 @@ from evercert.contracts.issuer import (
     Canceller,
     Issued,
     Issuers,
-    KeyAdviser,
     OpenIssuer,
     PendingAnswer,
     Request,
@@ -23,18 +22,16 @@ from evercert.contracts.issuer import (
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, NotYet, Rejected, SealBroken, Unavailable
+from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, NotYet, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain, check, expired_unread
 from evercert.issuance.circuit_breaker import Breaker
-from evercert.pki.algorithms import KeyAlgorithm
+from evercert.issuance.private_keys import PrivateKeys
 from evercert.pki.certificate import Chain
-from evercert.pki.keys import PrivateKey
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
-UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Obtainer:
         if record.spec.key_from_issuer:
             nonce = str(uuid4())
         elif csr is None:
-            private_key = self._private_key(record, opened)
+            private_key = self._keys.choose(record, opened)
             sealed_key = self.seal.close(private_key, record.uid, revision)
             csr = private_key.sign_csr(record.spec.attributes)
         pending = Pending(
@@ -101,13 +98,12 @@ class Obtainer:
                 "waits_for": answer.waits_for and printable(answer.waits_for),
             }
             return pending.model_copy(update=handle), None
+        answer = self._keys.restore(record, pending, answer)
         chain = self._require_match(record, pending, answer, opened, again=again)
         changes = {
             "chain": chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference, "waits_for": None,
         }  # fmt: skip
-        if pending.csr is None and answer.private_key is not None:
-            changes["sealed_key"] = self.seal.close(answer.private_key, record.uid, pending.revision)
-        return pending.model_copy(update=changes), chain
+        return self._keys.keep(record, pending, answer).model_copy(update=changes), chain
 
     def abandon(
         self, record: Record, pending: Pending, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
@@ -170,20 +166,9 @@ class Obtainer:
             return None
         return former if former.identity_hash == pending.issuer_hash else None
 
-    def _private_key(self, record: Record, opened: OpenIssuer) -> PrivateKey:
-        wanted, kept = record.spec.private_key, record.kept_key
-        if wanted.rotate == "never" and kept is not None and wanted.known in (None, kept.algorithm):
-            try:
-                return self.seal.open(kept.sealed_key, record.uid, kept.revision)
-            except SealBroken as error:
-                raise Misconfigured(
-                    f"cannot open the kept private key (rotate: never): {error}; for a new key apply the document with "
-                    "rotate: always"
-                ) from error
-        if wanted.known is not None:
-            return PrivateKey.generate(wanted.known)
-        advised = opened.issuer.key_algorithm() if isinstance(opened.issuer, KeyAdviser) else None
-        return PrivateKey.generate(advised or UNADVISED)
+    @property
+    def _keys(self) -> PrivateKeys:
+        return PrivateKeys(self.seal)
 
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
@@ -213,7 +198,7 @@ class Obtainer:
             problems = f"{'; '.join(verdict.mismatches)}; {done}; change the document, or the profile of the issuer"
             raise Mismatch(f"the certificate of issuer {issuer} does not match the request: {problems}")
         if verdict.chain_faults:
-            raise UnusableChain.of(verdict, record, pending, issued)
+            raise UnusableChain.of(verdict, record, self._keys.keep(record, pending, issued), issued)
         return verdict.chain
 
     def _revoke(self, record: Record, issued: Issued, opened: OpenIssuer) -> str:

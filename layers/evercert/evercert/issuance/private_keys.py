@@ -1,0 +1,50 @@
+"""Private keys of revisions: chosen or kept by evercert, or sent by an issuer, perhaps only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from evercert.contracts.issuer import Issued, KeyAdviser, OpenIssuer
+from evercert.contracts.ports import Seal
+from evercert.contracts.record import Pending, Record
+from evercert.errors import Misconfigured, SealBroken
+from evercert.pki.algorithms import KeyAlgorithm
+from evercert.pki.keys import PrivateKey
+
+UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
+
+
+@dataclass(frozen=True)
+class PrivateKeys:
+    """Chooses private keys, and seals those that issuers generate."""
+
+    seal: Seal
+
+    def choose(self, record: Record, opened: OpenIssuer) -> PrivateKey:
+        """Return the kept key (rotate: never), or a new one of the algorithm of the document or of the issuer."""
+        wanted, kept = record.spec.private_key, record.kept_key
+        if wanted.rotate == "never" and kept is not None and wanted.known in (None, kept.algorithm):
+            try:
+                return self.seal.open(kept.sealed_key, record.uid, kept.revision)
+            except SealBroken as error:
+                raise Misconfigured(
+                    f"cannot open the kept private key (rotate: never): {error}; for a new key apply the document with "
+                    "rotate: always"
+                ) from error
+        if wanted.known is not None:
+            return PrivateKey.generate(wanted.known)
+        advised = opened.issuer.key_algorithm() if isinstance(opened.issuer, KeyAdviser) else None
+        return PrivateKey.generate(advised or UNADVISED)
+
+    def keep(self, record: Record, pending: Pending, issued: Issued) -> Pending:
+        """Return the pending revision with the sealed key of the answer, if the issuer generated one."""
+        if pending.csr is None and issued.private_key is not None:
+            sealed_key = self.seal.close(issued.private_key, record.uid, pending.revision)
+            return pending.model_copy(update={"sealed_key": sealed_key})
+        return pending
+
+    def restore(self, record: Record, pending: Pending, issued: Issued) -> Issued:
+        """Return the answer with the key of an earlier answer whose chain could not be used, if it has none itself."""
+        if pending.csr is None and issued.private_key is None and pending.sealed_key is not None:
+            return replace(issued, private_key=self.seal.open(pending.sealed_key, record.uid, pending.revision))
+        return issued
