@@ -166,6 +166,11 @@ def test_checked_names_the_mistake_and_the_remedy(text: str, told: str) -> None:
     assert told in str(caught.value)
 
 
+def test_checked_recommends_valid_names_only() -> None:
+    with pytest.raises(ValueError, match="angle brackets; write the host alone"):
+        common_name.checked("Ops <a..b@example.com>")
+
+
 @pytest.mark.parametrize(
     "text",
     [
