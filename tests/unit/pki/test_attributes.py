@@ -1,12 +1,14 @@
 """Tests of attributes: subject bounds, common names that are hosts, round trip through a CSR."""
 
 import string
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from evercert.issuers import self_signed
 from evercert.pki import csr_parser as csrs
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import parse
@@ -142,3 +144,35 @@ def test_attributes_round_trip_through_a_csr(wishes):
     assert read.attributes.model_dump(exclude={"alt_names"}) == asked.model_dump(exclude={"alt_names"})
     again = Attributes.model_validate(asked.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     assert again == asked
+
+
+@pytest.mark.parametrize(
+    ("key", "moment", "line"),
+    [
+        ("not-before", "1950-01-01T00:00:00Z", ""),
+        (
+            "not-before",
+            "1949-12-31T23:59:59Z",
+            "the year 1949 is outside 1950 to 9998, which a certificate can express",
+        ),
+        ("not-before", "1950-01-01T00:00:00+01:00", "the year 1949 is outside 1950 to 9998"),
+        ("not-before", "9998-12-31T23:59:59Z", ""),
+        ("not-before", "9999-01-01T00:00:00Z", "the year 9999 is outside 1950 to 9998"),
+        ("not-after", "9999-12-31T23:59:59Z", ""),
+        ("not-after", "0001-01-01T00:00:00Z", "the year 1 is outside 1950 to 9999"),
+    ],
+)
+def test_attributes_refuse_years_that_no_certificate_has(key: str, moment: str, line: str) -> None:
+    data = {"common-name": "www.example.com", key: moment}
+    if not line:
+        assert Attributes.model_validate(data)
+        return
+    with pytest.raises(ValidationError, match=line):
+        Attributes.model_validate(data)
+
+
+@pytest.mark.parametrize("moment", ["1950-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+def test_accepted_years_can_be_issued(moment: str) -> None:
+    attributes = Attributes.model_validate({"common-name": "www.example.com", "not-before": moment})
+    begins, ends = self_signed._lifetime(attributes, datetime(2026, 1, 1, tzinfo=UTC))
+    assert (ends - begins).days > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
@@ -22,6 +22,20 @@ def _ttl(value: timedelta) -> timedelta:
     if value < SHORTEST_TTL:
         raise ValueError("the shortest ttl is 1m")
     return value
+
+
+def _within(first: int, last: int) -> AfterValidator:
+    """Return a check of the year: certificates have two digits from 1950 on, and four until 9999 (RFC 5280 §4.1.2.5).
+
+    A certificate that begins needs a year until its end.
+    """
+
+    def check(value: datetime) -> datetime:
+        if not first <= value.year <= last:
+            raise ValueError(f"the year {value.year} is outside {first} to {last}, which a certificate can express")
+        return value
+
+    return AfterValidator(check)
 
 
 def _text(longest: int) -> AfterValidator:
@@ -71,8 +85,8 @@ class Attributes(Model):
     extended_key_usages: ExtendedKeyUsages = ()
     signature_algorithm: SignatureAlgorithm | None = None
     ttl: Annotated[Duration, AfterValidator(_ttl)] | None = None
-    not_before: Moment | None = None
-    not_after: Moment | None = None
+    not_before: Annotated[Moment, _within(1950, 9998)] | None = None
+    not_after: Annotated[Moment, _within(1950, 9999)] | None = None
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:
