@@ -207,6 +207,18 @@ def found(world: World, table: str) -> list[dict[str, Any]]:
     return world.operator.dynamodb.scan(TableName=table)["Items"]
 
 
+def test_spoiled_count_of_wrong_secrets_is_restarted(world: World, table: str) -> None:
+    tokens = DynamoDBTokens(world.operator.dynamodb, table)
+    key = {"pk": {"S": f"client#{CLIENT}"}, "sk": {"S": "client"}}
+    for value in ({"S": "x"}, {"B": b"x"}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"N": "-9.99E+125"}, {"N": "-1"}):
+        for name in ("failures", "counted_until"):
+            item = {"failures": {"N": "1"}, "counted_until": {"N": "9999999999999"}, "locked_until": value, name: value}
+            world.operator.dynamodb.put_item(TableName=table, Item={**key, **item})
+            tokens.locked_until(CLIENT)
+            assert [failed(tokens, START) for _ in range(3)] == [None, None, after(seconds=300)], (name, value)
+            assert tokens.locked_until(CLIENT) == after(seconds=300)
+
+
 def test_expiring_items_have_a_time_to_live_and_others_do_not(
     world: World, table: str, adapter: DynamoDBTokens
 ) -> None:

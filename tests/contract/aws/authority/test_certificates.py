@@ -240,6 +240,23 @@ def table(world: World) -> str:
     return state_table(world)
 
 
+def test_spoiled_crl_item_stops_no_publication(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    key = {"pk": {"S": f"crl#{CA}"}, "sk": {"S": "crl"}}
+    values = [{"N": "9.99E+125"}, {"S": "soon"}, {"B": b"x"}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"N": "-1"}]
+    for count, value in enumerate(values):
+        spoiled = dict.fromkeys(("number", "published", "parts", "leased_until"), value)
+        world.operator.dynamodb.put_item(TableName=table, Item={**key, **spoiled})
+        soon = START + timedelta(seconds=20)
+        assert certificates.lease_crl(CA, START, soon), value
+        assert not certificates.lease_crl(CA, START, soon)
+        certificates.release_crl(CA, soon)
+        number = certificates.next_crl_number(CA, at_least=1_768_478_400 + count)
+        assert number == 1_768_478_400 + count, value
+        certificates.publish(CA, number, crl(number))
+        assert certificates.published(CA) == crl(number), value
+
+
 def test_unparsable_item_is_reported(world: World, table: str) -> None:
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     request, found = issued(certificates)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FORGOTTEN_AFTER = timedelta(hours=1)  # longer than window and lockout, in case clocks differ
 _TRIES = 3
-_Change = tuple[str, str, dict[str, int]]  # update expression, condition, values
+_Change = tuple[str, str, Mapping[str, int | str]]  # update expression, condition, values
 
 
 class DynamoDBTokens:
@@ -45,7 +45,7 @@ class DynamoDBTokens:
         try:
             return Token(
                 digest=digest,
-                identity=item["identity"],
+                identity=_text(item["identity"]),
                 created_at=from_text(item["created_at"]),
                 expires_at=_moment(item.get("ends_at")),
                 latest_at=_moment(item.get("latest_at")),
@@ -86,7 +86,10 @@ class DynamoDBTokens:
     def locked_until(self, client_id: str) -> datetime | None:
         """Return the end of the latest lockout, or None; stored in milliseconds since 1970 for conditions."""
         locked = self._get("client", client_id, "look for a lockout").get("locked_until")
-        return datetime.fromtimestamp(int(locked) / 1_000, UTC) if isinstance(locked, Decimal) else None
+        try:
+            return datetime.fromtimestamp(int(locked) / 1_000, UTC) if isinstance(locked, Decimal) else None
+        except (ArithmeticError, ValueError, OSError):  # a manual edit: outside of all years
+            return None
 
     def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
         """Count a wrong secret: the first in the window, another one, or the last one, each by a conditional write."""
@@ -94,12 +97,14 @@ class DynamoDBTokens:
             return None
         moment = int(now.timestamp() * 1_000)
         until = moment + int(duration * 1_000)
-        values = {
+        values: dict[str, int | str] = {
             ":now": moment,
             ":counted": moment + int(window * 1_000),
             ":until": until,
             ":last": most - 1,
             ":one": 1,
+            ":zero": 0,
+            ":type": "N",
             # After window and lockout: deleting the item earlier would end them.
             ":expires": math.ceil(now.timestamp() + window + duration + _FORGOTTEN_AFTER.total_seconds()),
         }
@@ -166,7 +171,7 @@ class DynamoDBTokens:
                     UpdateExpression=expression,
                     ConditionExpression=condition,
                     ExpressionAttributeNames={"#count": count},
-                    ExpressionAttributeValues={key: {"N": str(value)} for key, value in values.items()},
+                    ExpressionAttributeValues={key: items.attribute(value) for key, value in values.items()},
                     ReturnValues="ALL_NEW",
                 )
         except _Otherwise:
@@ -174,11 +179,13 @@ class DynamoDBTokens:
         return items.plain(answer["Attributes"])
 
 
+_SPOILED = "NOT attribute_type(counted_until, :type) OR NOT attribute_type(#count, :type)"
 _WITHIN = "counted_until > :now AND #count"
 _FAILURES = (
     (
         "SET #count = :one, counted_until = :counted, expires_at = :expires",
-        "attribute_not_exists(counted_until) OR counted_until <= :now",
+        # Another type is a manual edit; it must not end the counting.
+        f"{_SPOILED} OR counted_until <= :now OR #count < :zero",
     ),
     ("SET #count = #count + :one, counted_until = :counted, expires_at = :expires", f"{_WITHIN} < :last"),
     (
@@ -226,6 +233,12 @@ def _written(token: Token) -> dict[str, Any]:
 
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else math.ceil(moment.timestamp())
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
 
 
 def _moment(value: object) -> datetime | None:

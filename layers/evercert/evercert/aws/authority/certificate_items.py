@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
@@ -20,9 +20,10 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
-from evercert.timestamps import from_text
+from evercert.schema import printable
 
 REMEMBERED = timedelta(days=400)  # after the expiry of the certificate
+SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)  # a revocation whose time cannot be read
 SCHEMA = 1
 Item = dict[str, Any]
 Row = TypeVar("Row", RequestRecord, CertificateRecord)
@@ -79,9 +80,26 @@ def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
 
 
 def read_revoked(item: Mapping[str, Any]) -> Revoked:
-    """Return an entry of a CRL from its index entry."""
+    """Return an entry of a CRL from its index entry.
+
+    A spoiled time or reason must not keep the certificate out of the CRL. Raise Misconfigured for a spoiled number.
+    """
     values = items.plain(item)
-    return Revoked(int(values["serial_number"], 16), from_text(values["revoked_at"]), REASONS[values["reason"]])
+    reason = values.get("reason")
+    try:
+        serial_number = int(values["serial_number"], 16)
+    except (KeyError, TypeError, ValueError):
+        raise _spoiled(values) from None
+    since = items.moment(values.get("revoked_at")) or SINCE_EVER
+    return Revoked(serial_number, since, REASONS.get(reason) if isinstance(reason, str) else None)
+
+
+def text(item: Mapping[str, Any], name: str) -> str:
+    """Return a text attribute; raise Misconfigured for anything else (manual edits)."""
+    found = items.plain({name: item[name]}).get(name) if name in item else None
+    if not isinstance(found, str) or not found:
+        raise _spoiled(items.plain(item))
+    return found
 
 
 def fingerprint(kept: CertificateRecord) -> str:
@@ -91,7 +109,10 @@ def fingerprint(kept: CertificateRecord) -> str:
 
 def key_digest(kept: CertificateRecord) -> str:
     """Return the SHA-256 of its SubjectPublicKeyInfo in lower-case hexadecimal."""
-    public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
+    try:
+        public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
+    except ValueError:
+        raise _spoiled(key("certificate", kept.id)) from None
     return hashlib.sha256(public_bytes(public_key)).hexdigest()
 
 
@@ -119,9 +140,13 @@ def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -
     try:
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
         return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]
-    except (KeyError, TypeError, ValueError, ValidationError):
-        name = str(values.get("pk", "?"))[:100]
-        raise Misconfigured(f"item {name} of the authority's table cannot be read; restore it from a backup") from None
+    except Exception:  # noqa: BLE001 (whatever a stored value makes a parser raise)
+        raise _spoiled(values) from None
+
+
+def _spoiled(values: Mapping[str, Any]) -> Misconfigured:
+    name = printable(str(values.get("pk", "?")), 100)
+    return Misconfigured(f"item {name} of the authority's table cannot be read; restore it from a backup")
 
 
 @cache

@@ -64,12 +64,12 @@ class DynamoDBCertificates(DynamoDBCrls):
     def request_of(self, token: str) -> RequestRecord | None:
         """Return the request with two consistent reads."""
         item = self._get("idempotency", token)
-        return self.request(item["request"]["S"]) if item else None
+        return self.request(items.text(item, "request")) if item else None
 
     def renewal_of(self, certificate_id: str) -> RequestRecord | None:
         """Return the request with two consistent reads."""
         item = self._get("certificate", certificate_id)
-        return self.request(item["renewal"]["S"]) if "renewal" in item else None
+        return self.request(items.text(item, "renewal")) if "renewal" in item else None
 
     def finish(self, request: RequestRecord, kept: CertificateRecord) -> CertificateRecord:
         """Write all in one transaction; leave the link out if another request holds the claim by now."""
@@ -116,7 +116,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         item = self._get("certificate", name)
         if not item and len(name) == 64:  # noqa: PLR2004 (SHA-256 in hexadecimal)
             found = self._get("fingerprint", name)
-            item = self._get("certificate", found["certificate"]["S"]) if found else {}
+            item = self._get("certificate", items.text(found, "certificate")) if found else {}
         return items.read_certificate(item) if item else None
 
     def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:

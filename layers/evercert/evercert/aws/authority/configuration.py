@@ -113,6 +113,9 @@ class DynamoDBConfiguration:
             return cast("M", _model(model, _text(item, "document")))
         except ValidationError as error:
             raise Misconfigured(f"{kind} {key} of the authority does not parse: {first_problem(error)}") from error
+        except Exception as error:
+            why = type(error).__name__  # whatever a stored value makes a parser raise
+            raise Misconfigured(f"{kind} {key} of the authority does not parse ({why}); apply it again") from error
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         if not key:  # DynamoDB rejects an empty key, and no item has one

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from cryptography import x509
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
+from evercert.aws.dynamodb.items import plain
 from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Misconfigured, Rejected, Unavailable
 
@@ -23,6 +25,10 @@ MOST_PARTS = 10  # more than one API response can contain
 KEPT = 86_400  # seconds after a newer list replaced it
 PAGES = 1_000
 ROUNDS = 10
+LAST_NUMBER = 10**15  # numbers are seconds since 1970 or the next ones; a higher one is a manual edit
+FARTHEST = 100_000_000  # from one number to a later one, three years in seconds; a higher one is a manual edit
+LONGEST_LEASE = timedelta(hours=1)
+_PUBLISHED = {"published": LAST_NUMBER, "parts": MOST_PARTS}
 
 
 class DynamoDBCrls:
@@ -33,13 +39,13 @@ class DynamoDBCrls:
         self._table = table
 
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
-        """Take the next number by a conditional write, retried on conflicts."""
+        """Take the next number by a conditional write, retried on conflicts; a spoiled number starts again."""
         for _ in range(ROUNDS):
             item = self._get("crl", ca_id)
-            seen = int(item["number"]["N"]) if "number" in item else 0
-            number = max(seen + 1, at_least)
+            stored = plain(item).get("number")
+            number = max((_count(stored, LAST_NUMBER) or 0) + 1, at_least)
             update = Update({"number": number})
-            update.require_same("number", seen or None)
+            update.require_same("number", stored)
             if self._written(ca_id, update.arguments(), f"number a CRL of CA {ca_id}"):
                 return number
         raise Unavailable(f"cannot number a CRL of CA {ca_id}: other calls interfered")
@@ -47,8 +53,9 @@ class DynamoDBCrls:
     def lease_crl(self, ca_id: str, now: datetime, until: datetime) -> bool:
         """Reserve the publication of a CA's CRL by a conditional write."""
         update = Update({"leased_until": _milliseconds(until)})
-        condition = "attribute_not_exists(#leased_until) OR #leased_until <= :now"
-        update.require(condition, {":now": _milliseconds(now)}, "leased_until")
+        condition = "NOT attribute_type(#leased_until, :type) OR #leased_until <= :now OR #leased_until > :never"
+        bounds = {":now": _milliseconds(now), ":never": _milliseconds(now + LONGEST_LEASE), ":type": "N"}
+        update.require(condition, bounds, "leased_until")
         return self._written(ca_id, update.arguments(), f"reserve the CRL of CA {ca_id}")
 
     def release_crl(self, ca_id: str, until: datetime) -> None:
@@ -68,7 +75,8 @@ class DynamoDBCrls:
             item = {**key, "der": {"B": part}, "expires_at": {"N": str(expires + KEPT)}}
             refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may exist already
         update = Update({"published": number, "parts": len(parts)})
-        update.require("attribute_not_exists(#published) OR #published <= :at", {":at": number}, "published")
+        condition = "NOT attribute_type(#published, :type) OR #published <= :at OR #published > :never"
+        update.require(condition, {":at": number, ":never": number + FARTHEST, ":type": "N"}, "published")
         self._written(ca_id, update.arguments(), f"publish CRL {number} of CA {ca_id}")
 
     def published(self, ca_id: str) -> bytes | None:
@@ -76,11 +84,16 @@ class DynamoDBCrls:
         item = self._get("crl", ca_id)
         if "published" not in item:
             return None
-        number, count = item["published"]["N"], int(item["parts"]["N"])
-        parts = [self._get("crl-part", f"{ca_id}#{number}#{place}") for place in range(count)]
-        if not all("der" in part for part in parts):
-            raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one")
-        return b"".join(bytes(part["der"]["B"]) for part in parts)
+        number, count = (_count(plain(item).get(name), most) for name, most in _PUBLISHED.items())
+        parts = [
+            self._get("crl-part", f"{ca_id}#{number}#{place}").get("der", {}).get("B") for place in range(count or 0)
+        ]
+        try:
+            der = b"".join(bytes(part) for part in parts if isinstance(part, bytes))
+            x509.load_der_x509_crl(der)
+        except ValueError:
+            raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one") from None
+        return der
 
     def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
         """Update the item of a CA; return whether its condition held."""
@@ -128,6 +141,11 @@ class DynamoDBCrls:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
         raise Unavailable(f"the {index} index has more than {PAGES} pages")
+
+
+def _count(value: object, most: int) -> int | None:
+    """Return a stored count, or None for any other value (manual edits)."""
+    return int(value) if isinstance(value, Decimal) and 0 <= value <= most else None
 
 
 def _milliseconds(at: datetime) -> int:

@@ -37,7 +37,7 @@ class Entry:
         """Return the names of the certificate."""
         try:
             return [str(name) for name in json.loads(self.leaf)["names"]]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return []
 
 

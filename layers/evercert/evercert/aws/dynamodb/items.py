@@ -121,7 +121,7 @@ def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
     """Return the outcome, published or not, or None if the item does not parse."""
     try:
         return Outcome.model_validate_json(plain(item)["outcome"])
-    except (ValidationError, KeyError):
+    except Exception:  # noqa: BLE001 (whatever a stored value makes a parser raise)
         return None
 
 
