@@ -58,10 +58,10 @@ docs: setup ## the documentation site in .local/site; dead links and unknown anc
 peers: setup ## tests with other people's programs; a missing one is skipped and named
 	@$(BIN)/python -m tests.tools.peers
 
-soak: setup ## every cell of the matrices, long random runs, and a kill storm of 15 minutes
+soak: setup ## every cell of the matrices, long random runs, a million changed inputs, a kill storm of 15 minutes
 	@$(BIN)/python -m pytest -q tests/crash --every 1
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
-	@$(BIN)/python -m tests.random.mutation --count 200000
+	@$(BIN)/python -m tests.fuzz --count 1000000
 	@$(BIN)/python -m tests.storm --minutes 15
 
 mutants: setup ## remove each safeguard; a test must fail

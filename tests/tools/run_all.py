@@ -13,7 +13,7 @@ import time
 from tests.tools.local_stack import ROOT
 
 STACK, CRASH = ["tests/stack", "tests/storm"], ["tests/crash"]
-REST = ["tests/unit", "tests/contract", "tests/functions", "tests/random"]
+REST = ["tests/unit", "tests/contract", "tests/functions", "tests/random", "tests/fuzz"]
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-m", "not peer"]  # `make peers` runs those
 
 

@@ -26,7 +26,7 @@ def problem(ca_bundle: str) -> str | None:
         return "must be PEM with the certificates of a CA, and nothing else; write the text, not the name of a file"
     try:
         ssl_context(ca_bundle)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: a letter that is not ASCII
         return "cannot parse it as PEM certificates"
     return None
 

@@ -12,6 +12,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.aws.authority import crls
+from evercert.aws.authority.certificate_items import SINCE_EVER
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.errors import Misconfigured, Rejected
 from evercert.pki.keys import public_bytes
@@ -331,3 +332,71 @@ def test_missing_table_is_misconfigured(world: World) -> None:
         certificates.open(requested(), None)
     with pytest.raises(Misconfigured, match="cannot read certificate x"):
         certificates.certificate("x")
+
+
+# -- spoiled items (manual edits) ------------------------------------------------------------------------------------------
+SPOILED = [{"S": "x"}, {"N": "9.99E+125"}, {"N": "-1"}, {"B": b"x"}, {"SS": ["x"]}, {"L": []}, {"NULL": True}]
+
+
+def spoil(world: World, table: str, kind: str, name: str, attribute: str, value: dict) -> None:
+    world.operator.dynamodb.update_item(
+        TableName=table,
+        Key={"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": attribute},
+        ExpressionAttributeValues={":value": value},
+    )
+
+
+@pytest.mark.parametrize("value", SPOILED, ids=lambda value: next(iter(value)))
+@pytest.mark.parametrize("attribute", ["number", "published", "parts", "leased_until"])
+def test_spoiled_crl_is_replaced(world: World, table: str, attribute: str, value: dict) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates.publish(CA, certificates.next_crl_number(CA, at_least=100), crl(100))
+    spoil(world, table, "crl", CA, attribute, value)
+    assert certificates.lease_crl(CA, START, START + timedelta(seconds=20))
+    number = certificates.next_crl_number(CA, at_least=101)
+    assert number == 101
+    certificates.publish(CA, number, crl(number))
+    assert certificates.published(CA) == crl(101)
+
+
+@pytest.mark.parametrize("attribute", ["published", "parts"])
+def test_spoiled_crl_is_reported_as_incomplete(world: World, table: str, attribute: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates.publish(CA, 100, crl(100))
+    spoil(world, table, "crl", CA, attribute, {"S": "x"})
+    with pytest.raises(Misconfigured, match="is incomplete; publish a new one"):
+        certificates.published(CA)
+
+
+def test_spoiled_revocation_leaves_the_others_listed(world: World, table: str) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    one, two, three = (issued(certificates)[1] for _ in range(3))
+    for found in (one, two, three):
+        certificates.revoke(found.id, LATER, "SUPERSEDED")
+    spoil(world, table, "certificate", one.id, "serial_number", {"S": "no"})
+    spoil(world, table, "certificate", two.id, "revoked_at", {"N": "1"})
+    spoil(world, table, "certificate", two.id, "reason", {"S": "BORED"})
+    assert set(certificates.revoked(CA, START)) == {
+        Revoked(int(two.serial_number, 16), SINCE_EVER, None),
+        Revoked(int(three.serial_number, 16), LATER, "superseded"),
+    }
+
+
+@pytest.mark.parametrize("value", SPOILED, ids=lambda value: next(iter(value)))
+def test_spoiled_link_is_reported(world: World, table: str, value: dict) -> None:
+    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates.open(requested(), "token")
+    spoil(world, table, "idempotency", "token", "request", value)
+    if value == {"S": "x"}:
+        assert certificates.request_of("token") is None
+        return
+    with pytest.raises(Misconfigured, match="item idempotency#token of the authority's table cannot be read"):
+        certificates.request_of("token")
+
+
+def test_malformed_stored_certificate_is_reported() -> None:
+    found = replace(kept(requested()), certificate="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(Misconfigured, match=f"certificate {found.id} of the authority's table cannot be read"):
+        _ = found.signed

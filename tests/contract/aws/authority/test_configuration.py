@@ -18,11 +18,13 @@ from evercert.aws.authority import configuration
 from evercert.aws.authority.configuration import DynamoDBConfiguration, Project
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured, Rejected
+from evercert.pki.certificate import to_pem
 from tests.doubles.authority.configuration import STACK, FakeConfiguration
 from tests.doubles.fakes import START
 from tests.doubles.world import World
+from tests.samples.authority import certificate
 
-PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+PEM = to_pem([certificate()])
 ROOT = CA(
     id="0b5e2a2c-7a0e-4f6e-9a53-54e8a9a0a001", name="root", kind="root", status="active", key="arn:aws:kms:::key/1",
     algorithm="EC_secp384r1", installed=(Installed(id="c1", certificate=PEM),),

@@ -133,3 +133,16 @@ def test_failed_publisher_releases_its_lease(ceremony: Ceremony, store: Indexed,
     with pytest.raises(Unavailable):
         publisher(ceremony, store, signer).publish_revoked(ca, {7: Revoked(7, START)})
     assert store.leases == {}
+
+
+@pytest.mark.parametrize("garbage", [b"", b"0\x00", b"garbage"])
+def test_malformed_list_is_replaced(ceremony: Ceremony, store: Indexed, signer: Recording, garbage: bytes) -> None:
+    """A manual edit must not stop the lists of a CA."""
+    publish, der = publisher(ceremony, store, signer), [garbage]
+    store.published = lambda ca_id: der[0]
+    store.publish = lambda ca_id, number, made: der.__setitem__(0, made)
+    publish.publish_revoked(ceremony.issuing.id, {7: Revoked(7, START)})
+    assert entries(der[0]) == {7}
+    der[0] = garbage
+    assert publish.root_crls() == {ceremony.root.name: timedelta()}
+    assert [result.problem for result in publish.refresh()] == [None]

@@ -10,6 +10,8 @@ from cryptography import x509
 from evercert.authority.ca.builder import Issuer, authority_key_identifier
 from evercert.authority.ca.kms_key import hash_of
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
+from evercert.errors import Misconfigured
+from evercert.schema import printable
 
 MOST_ENTRIES = 50_000
 LONGEST = timedelta(days=10)
@@ -17,6 +19,7 @@ SLACK = timedelta(hours=1)  # between this_update and the signature
 BACKDATED = timedelta(minutes=10)  # for verifiers with slow clocks
 _LATEST = 2**32  # seconds: the year 2106
 _FIRST = datetime(1950, 1, 1, tzinfo=UTC)  # the first year of UTCTime (RFC 5280 §4.1.2.5.1)
+_MALFORMED = (ValueError, OverflowError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion)
 _MOST_SERIAL = 2**160  # RFC 5280 §4.1.2.2
 # RFC 5280 §5.3.1: omit `unspecified`; `removeFromCRL` belongs to delta CRLs only.
 REASONS: dict[str, x509.ReasonFlags] = {
@@ -46,6 +49,16 @@ def sign_crl(order: CrlOrder, issuer: Issuer) -> x509.CertificateRevocationList:
     return builder.sign(issuer.key, hash_of(issuer.key.public_key()))
 
 
+def parse(der: bytes) -> x509.CertificateRevocationList:
+    """Parse a stored list; raise Misconfigured if it is malformed (manual edit)."""
+    try:
+        crl = x509.load_der_x509_crl(der)
+        _ = (signed_at(crl), crl.next_update_utc, len(crl))
+    except _MALFORMED as error:
+        raise Misconfigured(f"a stored CRL is malformed ({printable(str(error), 120)}): publish a new one") from None
+    return crl
+
+
 def signed_at(crl: x509.CertificateRevocationList) -> datetime:
     """Return when the list was made: its number is that time in seconds, while thisUpdate is backdated."""
     try:
@@ -59,7 +72,7 @@ def parse_entry(entry: x509.RevokedCertificate) -> Revoked:
     """Return an entry of a list."""
     try:
         reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, *_MALFORMED):
         reason = None
     return Revoked(entry.serial_number, entry.revocation_date_utc, reason)
 

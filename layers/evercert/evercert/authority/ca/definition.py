@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from pydantic import AfterValidator
 
 from evercert.durations import Duration
 from evercert.pki.algorithms import KeyAlgorithm
+from evercert.pki.certificate import load
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import public_bytes
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
@@ -89,21 +91,30 @@ class Ceiling(Model):
     longest: Duration = timedelta(days=398)
 
 
+def _checked(pem: str) -> str:
+    """Return a readable certificate unchanged; raise ValueError."""
+    try:
+        load(pem).public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError(f"malformed certificate: {error}") from None
+    return pem
+
+
 class Installed(Model):
     """One certificate of a CA; `chain` has the CAs above it, the root last, and is empty for a root."""
 
     id: str
-    certificate: str
+    certificate: Annotated[str, AfterValidator(_checked)]
     chain: str = ""
 
     @cached_property
     def x509(self) -> x509.Certificate:
-        """Return the parsed certificate (cached). Raises ValueError."""
+        """Return the parsed certificate (cached)."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
 
     @cached_property
     def public_key(self) -> bytes:
-        """Return the DER SubjectPublicKeyInfo (cached). Raises ValueError."""
+        """Return the DER SubjectPublicKeyInfo (cached)."""
         return public_bytes(self.x509.public_key())
 
 

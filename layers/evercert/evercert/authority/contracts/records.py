@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, Spelling
+from evercert.errors import Misconfigured
+from evercert.pki.certificate import load
 
 RequestStatus = Literal["pending", "issued", "failed"]
 
@@ -82,3 +87,15 @@ class CertificateRecord:
     revoked_at: datetime | None = None
     spelling: Spelling = AS_CERTIFIED
     reason: str | None = None  # as in the Infisical API: `KEY_COMPROMISE`
+
+    @property
+    def signed(self) -> x509.Certificate:
+        """The parsed certificate; raises Misconfigured if it is malformed (manual edit)."""
+        try:
+            found = load(self.certificate)
+            found.public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise Misconfigured(
+                f"certificate {self.id} of the authority's table cannot be read ({error}); restore it from a backup"
+            ) from None
+        return found

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.api_errors import not_found
-from evercert.authority.ca.crl import signed_at
+from evercert.authority.ca.crl import parse, signed_at
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.infisical_api.conditional_requests import Binary
 from evercert.authority.registration.access import uuid_of
@@ -31,9 +30,7 @@ class PublicDownloads:
         der = self._certificates.published(name) if name else None
         if der is None:
             raise not_found("CRL not found")
-        return Binary(
-            der, "application/pkix-crl", CRL_SECONDS, min(signed_at(x509.load_der_x509_crl(der)), self._clock())
-        )
+        return Binary(der, "application/pkix-crl", CRL_SECONDS, min(signed_at(parse(der)), self._clock()))
 
     def certificate(self, ca_id: str, installed_id: str) -> Binary:
         """Return a certificate of a CA, including older ones that issued certificates refer to."""

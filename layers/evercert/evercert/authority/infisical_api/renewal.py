@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from cryptography import x509
-
 from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile
@@ -187,4 +185,4 @@ def _changed(old: CertificateRecord, wanted: EffectiveRequest) -> bool:
 
 
 def _algorithm(old: CertificateRecord) -> KeyAlgorithm | None:
-    return algorithm_of(x509.load_pem_x509_certificate(old.certificate.encode()).public_key())
+    return algorithm_of(old.signed.public_key())

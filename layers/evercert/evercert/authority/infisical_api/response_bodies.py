@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf, SubjectField
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.requests.requested_fields import Metadata
+from evercert.errors import Misconfigured
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.certificate import to_pem
 from evercert.pki.path.builder import is_self_signed
@@ -59,7 +60,10 @@ def issued_certificate(record: CertificateRecord, *, remove_roots: bool) -> dict
 @lru_cache(maxsize=32)  # certificates of a CA share their chain
 def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
     """Return the issuer and the chain in PEM."""
-    chain = x509.load_pem_x509_certificates(text.encode())
+    try:
+        chain = x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise Misconfigured("a chain in the authority's table cannot be read; restore it from a backup") from None
     return to_pem(chain[:1]).strip(), to_pem(without_roots(chain) if remove_roots else chain).strip()
 
 
@@ -77,7 +81,7 @@ def status(record: CertificateRecord, now: datetime) -> str:
 
 def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
     """Return the body of a certificate; callers add the names of profile, application and CA."""
-    leaf, signed = record.leaf, x509.load_pem_x509_certificate(record.certificate.encode())
+    leaf, signed = record.leaf, record.signed
     found = {
         "id": record.id,
         "createdAt": to_text(record.created_at),

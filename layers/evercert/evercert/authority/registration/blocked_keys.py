@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from evercert.authority.api_errors import bad_request, forbidden
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates
@@ -43,4 +41,4 @@ def require_own_key(certificates: Certificates, access: Access, identity: Identi
 
 
 def _public_key(record: CertificateRecord) -> bytes:
-    return public_bytes(x509.load_pem_x509_certificate(record.certificate.encode()).public_key())
+    return public_bytes(record.signed.public_key())

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.authority.ca.crl import BACKDATED, parse_entry, signed_at
+from evercert.authority.ca.crl import BACKDATED, parse, parse_entry, signed_at
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.contracts.ports import Certificates, Configuration, Signer
@@ -85,8 +85,7 @@ class CrlPublisher:
         """
         for _ in range(ATTEMPTS):
             self._sign_and_store(ca_id, just_revoked or {})
-            der = self._certificates.published(ca_id)
-            found = x509.load_der_x509_crl(der) if der else None
+            found = self._current_crl(ca_id)
             if found is not None and all(
                 found.get_revoked_certificate_by_serial_number(one) for one in just_revoked or {}
             ):
@@ -97,8 +96,7 @@ class CrlPublisher:
 
     def has_entry(self, ca_id: str, serial_number: int) -> bool:
         """Return whether the current CRL contains the serial number."""
-        der = self._current_crl(ca_id)
-        found = x509.load_der_x509_crl(der) if der else None
+        found = self._current_crl(ca_id)
         return found is not None and found.get_revoked_certificate_by_serial_number(serial_number) is not None
 
     def _sign_and_store(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
@@ -118,9 +116,9 @@ class CrlPublisher:
 
     def _recent_entries(self, ca_id: str, now: datetime) -> dict[int, Revoked]:
         """Return entries of the current CRL from the last hour, which the index may lack."""
-        if (der := self._current_crl(ca_id)) is None:
+        if (crl := self._current_crl(ca_id)) is None:
             return {}
-        listed = [parse_entry(one) for one in x509.load_der_x509_crl(der) if one.revocation_date_utc > now - INDEX_LAG]
+        listed = [parse_entry(one) for one in crl if one.revocation_date_utc > now - INDEX_LAG]
         return {one.serial_number: one for one in listed}
 
     def refresh(self) -> list[RefreshResult]:
@@ -150,13 +148,14 @@ class CrlPublisher:
         return self._current_crl_time(ca.id) or ca.current.x509.not_valid_before_utc
 
     def _current_crl_time(self, ca_id: str) -> datetime | None:
-        der = self._current_crl(ca_id)
-        return None if der is None else signed_at(x509.load_der_x509_crl(der))
+        crl = self._current_crl(ca_id)
+        return None if crl is None else signed_at(crl)
 
-    def _current_crl(self, ca_id: str) -> bytes | None:
+    def _current_crl(self, ca_id: str) -> x509.CertificateRevocationList | None:
         """Return the current CRL; None also if it is unreadable, so that a new one replaces it."""
         try:
-            return self._certificates.published(ca_id)
+            der = self._certificates.published(ca_id)
+            return None if der is None else parse(der)
         except Misconfigured:
             return None
 
@@ -165,8 +164,8 @@ class CrlPublisher:
         now, left = self._clock(), {}
         for ca in self._configuration.every_ca().values():
             if isinstance(ca, CA) and ca.kind == "root" and ca.installed:
-                der = self._current_crl(ca.id)
-                ends = x509.load_der_x509_crl(der).next_update_utc if der else None
+                crl = self._current_crl(ca.id)
+                ends = crl.next_update_utc if crl is not None else None
                 left[ca.name] = max((ends or now) - now, timedelta())
         return left
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import TypeAdapter
 
@@ -25,6 +25,7 @@ from evercert.schema import printable
 REMEMBERED = timedelta(days=400)  # after the expiry of the certificate
 SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)  # a revocation whose time cannot be read
 SCHEMA = 1
+_SERIAL = re.compile("[0-9a-f]{1,40}")
 Item = dict[str, Any]
 Row = TypeVar("Row", RequestRecord, CertificateRecord)
 
@@ -79,19 +80,17 @@ def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
 
 
-def read_revoked(item: Mapping[str, Any]) -> Revoked:
-    """Return an entry of a CRL from its index entry.
+def read_revoked(item: Mapping[str, Any]) -> Revoked | None:
+    """Return an entry of a CRL from its index entry; None if its serial number is spoiled (manual edit).
 
-    A spoiled time or reason must not keep the certificate out of the CRL. Raise Misconfigured for a spoiled number.
+    One spoiled item must not stop the list of its CA; a spoiled time or reason must not keep it out of the list.
     """
     values = items.plain(item)
-    reason = values.get("reason")
-    try:
-        serial_number = int(values["serial_number"], 16)
-    except (KeyError, TypeError, ValueError):
-        raise _spoiled(values) from None
+    serial_number, reason = values.get("serial_number"), values.get("reason")
+    if not isinstance(serial_number, str) or not _SERIAL.fullmatch(serial_number):
+        return None
     since = items.moment(values.get("revoked_at")) or SINCE_EVER
-    return Revoked(serial_number, since, REASONS.get(reason) if isinstance(reason, str) else None)
+    return Revoked(int(serial_number, 16), since, REASONS.get(reason) if isinstance(reason, str) else None)
 
 
 def text(item: Mapping[str, Any], name: str) -> str:
@@ -104,15 +103,12 @@ def text(item: Mapping[str, Any], name: str) -> str:
 
 def fingerprint(kept: CertificateRecord) -> str:
     """Return the SHA-256 of the certificate in lower-case hexadecimal."""
-    return x509.load_pem_x509_certificate(kept.certificate.encode()).fingerprint(hashes.SHA256()).hex()
+    return kept.signed.fingerprint(hashes.SHA256()).hex()
 
 
 def key_digest(kept: CertificateRecord) -> str:
     """Return the SHA-256 of its SubjectPublicKeyInfo in lower-case hexadecimal."""
-    try:
-        public_key = x509.load_pem_x509_certificate(kept.certificate.encode()).public_key()
-    except ValueError:
-        raise _spoiled(key("certificate", kept.id)) from None
+    public_key = kept.signed.public_key()
     return hashlib.sha256(public_bytes(public_key)).hexdigest()
 
 

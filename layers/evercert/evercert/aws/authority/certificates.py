@@ -161,7 +161,8 @@ class DynamoDBCertificates(DynamoDBCrls):
         """Yield the entries of the CRL from their index."""
         values = {":ca": {"S": ca_id}, ":after": {"S": to_text(expiring_after)}}
         for entry in self._query("revoked", "revoked_by = :ca AND not_after > :after", values):
-            yield items.read_revoked(entry)
+            if (found := items.read_revoked(entry)) is not None:
+                yield found
 
     def _all(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
         for start in range(0, len(keys), BATCH):

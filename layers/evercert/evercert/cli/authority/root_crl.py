@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.ca.builder import Issuer, IssuerURLs
-from evercert.authority.ca.crl import BACKDATED, find_crl_problems, parse_entry, sign_crl
+from evercert.authority.ca.crl import BACKDATED, find_crl_problems, parse, parse_entry, sign_crl
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.kms_key import kms_private_key
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
@@ -71,6 +71,6 @@ def current_crl(certificates: DynamoDBCertificates, root: CA) -> x509.Certificat
     """Return the published list; None also if it is incomplete, so that a new one replaces it."""
     try:
         der = certificates.published(root.id)
+        return None if der is None else parse(der)
     except Misconfigured:
         return None
-    return None if der is None else x509.load_der_x509_crl(der)

@@ -134,7 +134,7 @@ def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:
 
     The index that lists are built from is eventually consistent.
     """
-    from cryptography import x509  # noqa: PLC0415 (slow to load)
+    from evercert.authority.ca.crl import parse  # noqa: PLC0415 (slow to load)
 
     if not record.ca:
         terminal.notes(["it is self-signed, so no CRL names it: stop using it"])
@@ -143,7 +143,7 @@ def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:
         return False
     der = authority.certificates.published(record.ca)
     serial = int(record.serial_number, 16)
-    if der and x509.load_der_x509_crl(der).get_revoked_certificate_by_serial_number(serial) is not None:
+    if der and parse(der).get_revoked_certificate_by_serial_number(serial) is not None:
         return True
     terminal.notes(["the new list does not name it yet; the scheduled list will, within a day"])
     return False
@@ -152,21 +152,20 @@ def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:
 def _ca_status(ca: CA, certificates: DynamoDBCertificates) -> dict[str, Any]:
     from cryptography import x509  # noqa: PLC0415
 
-    from evercert.authority.ca.crl import signed_at  # noqa: PLC0415
+    from evercert.authority.ca.crl import parse, signed_at  # noqa: PLC0415
 
     ends = to_text(ca.current.x509.not_valid_after_utc) if ca.installed else None
     der = certificates.published(ca.id)
     values = {"name": ca.name, "kind": ca.kind, "status": ca.status, "ends": ends, "crl": None, "crl_made": None}
     if der is None:
         return {**values, "crl_revoked": None}
-    crl = x509.load_der_x509_crl(der)
+    crl = parse(der)
     number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     return {**values, "crl": number, "crl_made": to_text(signed_at(crl)), "crl_revoked": len(crl)}
 
 
 def _known(entry: Entry, certificates: DynamoDBCertificates) -> bool:
     """Return whether the front has this very certificate under the order's request, or has revoked it."""
-    from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
     if (revoked := certificates.certificate(entry.sha256 or "")) is not None and revoked.revoked_at is not None:
@@ -177,7 +176,7 @@ def _known(entry: Entry, certificates: DynamoDBCertificates) -> bool:
         # The front may have died between signing and storing; the next call of the client stores this certificate.
         # Accepted for a limited time: a compromised front could leave a request pending on purpose.
         return request is not None and request.status == "pending" and _young(entry)
-    der = x509.load_pem_x509_certificate(record.certificate.encode()).public_bytes(Encoding.DER)
+    der = record.signed.public_bytes(Encoding.DER)
     return hashlib.sha256(der).hexdigest() == entry.sha256
 
 

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
-from evercert.authority.ca.crl import signed_at
+from evercert.authority.ca.crl import parse, signed_at
 from evercert.cli import terminal
 from evercert.cli.authority.ceremony import policy_of
 from evercert.cli.authority.connection import AuthorityConnection, from_connection
@@ -74,7 +72,7 @@ def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
     if der is None:
         yield Check(name, "warning", "not published yet", "evercert authority init publishes it")
         return
-    crl = x509.load_der_x509_crl(der)
+    crl = parse(der)
     hours = (now - signed_at(crl)) // timedelta(hours=1)
     expired = crl.next_update_utc is not None and crl.next_update_utc <= now
     if expired or now - signed_at(crl) > STALE:
@@ -89,7 +87,7 @@ def _root_crl(name: str, der: bytes | None, now: datetime) -> Check:
     remedy = "evercert authority ca crl"
     if der is None:
         return Check(name, "warning", "not signed yet: clients that check the whole chain refuse it", remedy)
-    left = (x509.load_der_x509_crl(der).next_update_utc or now) - now
+    left = (parse(der).next_update_utc or now) - now
     if left <= timedelta():
         return Check(name, "failed", "has expired: clients that check the whole chain refuse it", remedy)
     return Check(name, "ok" if left > ROOT_CRL_WARNING else "warning", f"ends in {left.days} days", remedy)

@@ -1,4 +1,4 @@
-"""Readers of certification requests for the fuzzing: documents and clients give them."""
+"""Readers of certification requests: documents and clients give them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 
 from evercert.authority.requests import csr as authority_csr
 from evercert.pki import csr_parser
+from tests.fuzz.reader import Reader
 from tests.samples import requests
 
 
@@ -48,3 +49,9 @@ def read_of_client(data: bytes) -> None:
         found = authority_csr.read(requests.pem(signed))
         assert all(note.isprintable() for note in found.notes)
     authority_csr.read(requests.pem(data))
+
+
+READERS = [
+    Reader("document's csr", samples, read_of_document, cost=2),
+    Reader("client's csr", samples, read_of_client, cost=2),
+]

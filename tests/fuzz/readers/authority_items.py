@@ -1,0 +1,231 @@
+"""Readers of the authority's tables, of the format between its functions, and of the answers of KMS and STS."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+
+from evercert.authority.ca.definition import Installed
+from evercert.authority.ca.kms_key import public_key_of
+from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
+from evercert.authority.contracts.records import Token
+from evercert.authority.infisical_api import response_bodies
+from evercert.authority.infisical_api.public_downloads import PublicDownloads
+from evercert.authority.registration.crl_publisher import CrlPublisher
+from evercert.authority.signer.wire_format import decode, encode_answer, encode_crl, encode_leaf
+from evercert.aws.authority import access_tokens, certificate_items, signing_ledger, sts
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.configuration import DynamoDBConfiguration
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.key_creation import CAKeyMaking
+from evercert.aws.authority.signer_client import SignerFunction
+from evercert.aws.authority.signing_ledger_reader import LedgerReading
+from evercert.aws.dynamodb.attribute_values import written
+from evercert.pki.keys import public_bytes
+from tests.doubles.authority.authority import Setting
+from tests.doubles.fakes import START
+from tests.fuzz.changes import changed_tree, mutated_text
+from tests.fuzz.reader import Reader
+from tests.fuzz.readers.certificates import KEY
+from tests.fuzz.readers.items import TYPED, Item, Table, changed
+from tests.samples import authority, requests
+
+
+# -- state table ------------------------------------------------------------------------------------------------------
+def rows() -> list[Item]:
+    """Return the items of a request and of its revoked certificate."""
+    request = authority.requested()
+    revoked = {"revoked_at": START, "reason": "SUPERSEDED", "renewed_by": str(uuid.uuid4()), "renewal": request.id}
+    links = certificate_items.attributes({"request": request.id, "certificate": request.certificate_id})
+    return [
+        certificate_items.request_item(request) | links,
+        certificate_items.certificate_item(authority.kept(request)) | links | certificate_items.attributes(revoked),
+    ]
+
+
+def read_row(item: Item) -> None:
+    """Read the item as each kind of row."""
+    store = DynamoDBCertificates(Table(item), "table")
+    with suppress(*TYPED):
+        store.requests_of("profile", 10)
+    with suppress(*TYPED):
+        list(store.revoked("ca", START))
+    for read in (store.certificate, store.request, store.request_of, store.renewal_of):
+        with suppress(*TYPED):
+            read("a" * 64)
+
+
+def read_kept(pem: str) -> None:
+    """Read the certificate that a stored row has."""
+    kept = authority.kept(authority.requested(), certificate=pem)
+    certificate_items.fingerprint(kept)
+    certificate_items.key_digest(kept)
+
+
+def read_stored_chain(pem: str) -> None:
+    """Answer with the chain that a stored row has."""
+    response_bodies.issued_certificate(authority.kept(authority.requested(), chain=pem), remove_roots=True)
+
+
+def read_published(der: bytes) -> None:
+    """Read a stored list in every way: to serve it, to watch it, to publish the next one."""
+    front = setting()
+    front.certificates.published = lambda ca_id: der  # type: ignore[method-assign]
+    publisher = CrlPublisher(front.configuration, front.certificates, front.signer, front.clock, lambda seconds: None)
+    ca = front.configuration.cas()[0]
+    for call in (
+        publisher.refresh,
+        publisher.root_crls,
+        lambda: publisher.publish_revoked(ca.id, {1: Revoked(1, START, None)}),
+    ):
+        with suppress(*TYPED):
+            call()
+    PublicDownloads(front.configuration, front.certificates, front.clock).crl(ca.id)
+
+
+def read_crl(item: Item) -> None:
+    """Read number and content of a list, and publish the next one."""
+    store = DynamoDBCertificates(Table(item), "table")
+    store.published("ca")
+    store.next_crl_number("ca")
+    store.publish("ca", 2, authority.crl(2))
+
+
+def read_token(item: Item) -> None:
+    """Read a token and a lockout, and count a failure."""
+    store = access_tokens.DynamoDBTokens(Table(item), "table")
+    store.find("digest")
+    store.locked_until("client")
+    store.failed("client", START, 3, 60, 60)
+    store.use("digest")
+
+
+def token() -> Item:
+    found = Token("digest", str(uuid.uuid4()), START, START + timedelta(hours=1), START + timedelta(days=1), 3600, 5)
+    values = access_tokens._written(found) | {"locked_until": 1_768_478_400_000, "failures": 2, "counted_until": 1}
+    return certificate_items.key("token", "digest") | certificate_items.attributes(values)
+
+
+# -- configuration ----------------------------------------------------------------------------------------------------
+@cache
+def setting() -> Setting:
+    return Setting()
+
+
+def configured() -> list[Item]:
+    """Return one item of each kind."""
+    front = setting()
+    things = {
+        "profile": front.profile(), "application": front.application("app", "shop", "tls-server"),
+        "identity": front.identity()[0], "ca": front.configuration.cas()[0],
+    }  # fmt: skip
+    return [
+        {name: written(value) for name, value in {"pk": kind, "sk": thing.id, "schema": 1, "document": thing.model_dump_json(by_alias=True)}.items()}
+        for kind, thing in things.items()
+    ]  # fmt: skip
+
+
+def read_configuration(item: Item) -> None:
+    """Read the item as what it is."""
+    kind = item["pk"]["S"]
+    for adapter in (DynamoDBConfiguration, ConfigurationWriter):
+        getattr(adapter(Table(item), "table"), kind)(item["sk"]["S"])
+
+
+def read_every_ca(item: Item) -> None:
+    """List all CAs: an unreadable one must not hide the others."""
+    DynamoDBConfiguration(Table(item), "table").every_ca()
+
+
+# -- ledger -----------------------------------------------------------------------------------------------------------
+def intent() -> Item:
+    order = json.dumps(authority.leaf().model_dump(mode="json", by_alias=True))
+    item = signing_ledger._item(Intent("order-1", "ca", 77, "digest", START, {"leaf": order}))
+    return {name: written(value) for name, value in item.items()} | {
+        "sha256": {"S": "ab"},
+        "der": {"B": b"x"},
+        "order_id": {"S": "1"},
+    }
+
+
+def read_ledger(item: Item) -> None:
+    """Read the ledger as the signer does after a refused write, and as an operator does."""
+    with suppress(*TYPED):
+        signing_ledger._read(item, "order-1")
+    reading = LedgerReading(Table(item), "table")
+    _ = [entry.names for entry in reading.certificates()]
+    reading.signed("ca", 77)
+
+
+# -- between the functions --------------------------------------------------------------------------------------------
+def orders() -> list[Any]:
+    csr = requests.pem(requests.der(requests.request()))
+    leaf = LeafOrder("order-1", "ca", "shop/tls-server", authority.leaf(), csr)
+    crl = CrlOrder("ca", 1, START, START + timedelta(days=7), (Revoked(1, START, "superseded"),))
+    return [encode_leaf(leaf), encode_crl(crl)]
+
+
+def read_signer_answer(answer: Any) -> None:
+    """Read an answer of the signer's function."""
+    payload = io.BytesIO(json.dumps(answer).encode())
+    client = SimpleNamespace(invoke=lambda **_: {"Payload": payload})
+    SignerFunction(client, "signer").leaf(LeafOrder("order-1", "ca", "shop/tls-server", authority.leaf(), "csr"))
+
+
+def read_policy(text: str) -> None:
+    """Compare the policy of a key."""
+    client = SimpleNamespace(get_key_policy=lambda **_: {"Policy": text})
+    CAKeyMaking(client, "evercert").has_policy("key", {})
+
+
+STS = (
+    b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+    b"<Arn>arn:aws:sts::123456789012:assumed-role/a/b</Arn><UserId>AROA:b</UserId><Account>123456789012</Account>"
+    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+STS_ERROR = b"<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>"
+
+
+def read_sts(data: bytes) -> None:
+    """Read an answer of STS, of either status."""
+    sts._read(httpx.Response(200, stream=httpx.ByteStream(data)), "STS")
+    sts._error(data)
+    sts._caller(data, "STS")
+
+
+def read_public_key(data: bytes) -> None:
+    """Read the public key of a key in KMS."""
+    public_key_of(SimpleNamespace(public_key=lambda key: data), "key")
+
+
+def read_installed(text: str) -> None:
+    """Read the certificate of a CA from its definition."""
+    installed = setting().configuration.cas()[0].installed[0]
+    _ = Installed.model_validate(installed.model_dump(by_alias=True) | {"certificate": text}).public_key
+
+
+READERS = [
+    Reader("authority row", rows, read_row, changed, TYPED, cost=6),
+    Reader("authority token", lambda: [token()], read_token, changed, TYPED),
+    Reader("authority CRL", lambda: [certificate_items.key("crl", "ca") | certificate_items.attributes({"number": 1, "published": 1, "parts": 1, "leased_until": 1}) | {"der": {"B": authority.crl(1)}}], read_crl, changed, TYPED),
+    Reader("authority configuration", configured, read_configuration, changed, TYPED, cost=2),
+    Reader("list of CAs", lambda: [configured()[3]], read_every_ca, changed, (), cost=2),
+    Reader("stored certificate", lambda: [authority.kept(authority.requested()).certificate], read_kept, mutated_text, TYPED),
+    Reader("stored chain", lambda: [authority.kept(authority.requested()).certificate], read_stored_chain, mutated_text, TYPED),
+    Reader("published CRL", lambda: [authority.crl(1, 3)], read_published, typed=TYPED, cost=10),
+    Reader("ledger", lambda: [intent()], read_ledger, changed, TYPED),
+    Reader("order for the signer", orders, decode, changed_tree, TYPED),
+    Reader("answer of the signer", lambda: [encode_answer(b"der"), {"refused": "no"}, {"misconfigured": "no"}], read_signer_answer, changed_tree, TYPED),
+    Reader("key policy", lambda: ['{"Version": "2012-10-17", "Statement": []}'], read_policy, mutated_text, TYPED),
+    Reader("answer of STS", lambda: [STS, STS_ERROR], read_sts, typed=TYPED),
+    Reader("certificate of a CA", lambda: [setting().configuration.cas()[0].installed[0].certificate], read_installed, mutated_text),
+    Reader("public key of KMS", lambda: [public_bytes(KEY.public_key)], read_public_key, typed=TYPED),
+]  # fmt: skip

@@ -1,0 +1,220 @@
+"""Readers of the certificates and issuers tables: attribute x type x extreme value."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
+from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
+from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.canonical_json import canonical_json
+from evercert.contracts.record import Claim
+from evercert.errors import EvercertError
+from evercert.issuers import ISSUERS
+from tests.doubles.fakes import START
+from tests.fuzz.changes import NUMBERS, TEXTS, changed_tree
+from tests.fuzz.reader import Reader
+from tests.samples.outcomes import outcome
+from tests.unit.aws.dynamodb.test_items import full
+
+Item = dict[str, Any]
+TYPED = (EvercertError,)  # nothing above the adapters handles another error
+
+
+class Table:
+    """A client that answers every call with one item, in the form of that call."""
+
+    def __init__(self, item: Item) -> None:
+        self._item = item
+
+    def get_item(self, **_: Any) -> Any:
+        return {"Item": self._item}
+
+    def update_item(self, **_: Any) -> Any:
+        return {"Attributes": self._item}
+
+    def put_item(self, **_: Any) -> Any:
+        return {}
+
+    def transact_write_items(self, **_: Any) -> Any:
+        return {}
+
+    def query(self, **_: Any) -> Any:
+        return {"Items": [self._item]}
+
+    scan = query
+
+    def batch_get_item(self, RequestItems: Any) -> Any:
+        return {"Responses": {table: [self._item] for table in RequestItems}}
+
+    def get_paginator(self, name: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        return [self.query()]
+
+
+class RefusingTable(Table):
+    """A table in which the condition of no update holds."""
+
+    def update_item(self, **_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+
+
+def attribute(chance: random.Random) -> Any:
+    """Return an extreme attribute value as DynamoDB gives it; sets, binaries and deep maps too."""
+    text, number = chance.choice(TEXTS), str(chance.choice([*NUMBERS[:6], "9.99E+125", "1E-130", "-1E+100"]))
+    deep: Item = {"S": text}
+    for _ in range(chance.choice((0, 1, 30))):  # DynamoDB allows 32 levels
+        deep = chance.choice(({"L": [deep]}, {"M": {text: deep}}))
+    return chance.choice(
+        [{"S": text}, {"N": number}, {"B": b"\xff"}, {"BOOL": True}, {"NULL": True}, {"SS": [text]}, {"NS": [number]}, {"BS": [b""]},
+         {"L": []}, {"M": {}}, deep]
+    )  # fmt: skip
+
+
+def changed_item(item: Item, chance: random.Random) -> Item:
+    """Return the item with changed attributes; keys of the table and its indexes stay, as DynamoDB guarantees, and so does what a condition has checked."""
+    kept = {
+        name: item[name]
+        for name in ("pk", "sk", "due_shard", "due_at", "not_after", "expiry_shard", "next_free")
+        if name in item
+    }
+    rest = {name: value for name, value in item.items() if name not in kept}
+    for name in chance.sample(sorted(rest), min(len(rest), chance.randint(1, 3))):
+        if chance.random() < 0.5:
+            rest[name] = attribute(chance)
+        else:
+            rest[name] = _valid(changed_tree(rest[name], chance, attribute)) or attribute(chance)
+    return kept | rest
+
+
+def _valid(value: Any) -> Any:
+    """Return the attribute value without what DynamoDB would not store, or None."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((kind, content),) = value.items()
+    plain = {"S": str, "B": bytes, "BOOL": bool}
+    if kind in plain:
+        return value if isinstance(content, plain[kind]) else None
+    if kind == "L" and isinstance(content, list):
+        return {"L": [part for part in map(_valid, content) if part is not None]}
+    if kind == "M" and isinstance(content, dict):
+        return {
+            "M": {
+                name: part
+                for name, part in ((name, _valid(part)) for name, part in content.items())
+                if part is not None
+            }
+        }
+    return None
+
+
+def changed_document(item: Item, chance: random.Random) -> Item:
+    """Return the item with a changed JSON text in one attribute."""
+    name = chance.choice(_json_attributes(item))
+    return item | {name: {"S": json.dumps(changed_tree(json.loads(item[name]["S"]), chance))}}
+
+
+def _json_attributes(item: Item) -> list[str]:
+    return [name for name, value in item.items() if str(value.get("S", "")).startswith(("{", "["))]
+
+
+def changed(item: Item, chance: random.Random) -> Item:
+    """Return the item with other attributes, or with other JSON in one."""
+    return (
+        changed_document(item, chance)
+        if _json_attributes(item) and chance.random() < 0.4
+        else changed_item(item, chance)
+    )
+
+
+# -- certificates -----------------------------------------------------------------------------------------------------
+def read_record(item: Item) -> None:
+    """Read a record as the issuer function does when it claims it, and as the command does."""
+    items.read_record(item)
+    store = DynamoDBRecordStore(Table(item), "table")
+    store.claim("web", Claim(id="mine", until=START + timedelta(minutes=1)), START)
+    specs = DynamoDBSpecs(Table(item), "table", "issuers")
+    _ = (list(specs.records()), specs.record("web"), specs.history("web"))
+
+
+def read_indexes(item: Item) -> None:
+    """Read the entries of the indexes and of the sweep."""
+    index = DynamoDBDueIndex(Table(item), "table")
+    list(index.due(START))
+    list(index.expiring(10))
+    DynamoDBPages(Table(item), "table").page(None)
+
+
+def read_cursor(item: Item) -> None:
+    """Read the cursor of the sweep and continue there."""
+    pages = DynamoDBPages(Table(item), "table")
+    position = pages.progress().position
+    DynamoDBPages(Table(full()), "table").page(position)
+
+
+def read_slot(item: Item) -> None:
+    """Take a slot where the conditions hold, and where none does: the item is replaced then."""
+    DynamoDBRateSlots(Table(item), "table").take("acm", START)
+    spoiled = item | {"next_free": item.get("m2025_12", {"NULL": True})}
+    DynamoDBRateSlots(RefusingTable(spoiled), "table").take("acm", START)
+
+
+def read_issuers(item: Item) -> None:
+    """Read definitions and pauses, and open the issuer."""
+    operating = DynamoDBOperating(Table(item), "issuers")
+    operating.issuers()
+    operating.pauses()
+    DynamoDBIssuers(Table(item), "issuers", ISSUERS, lambda: None).open("main")
+
+
+def indexed() -> Item:
+    return full() | items_of(due_shard="03", due_at=START, not_after=START, expiry_shard="03", resting=True)
+
+
+def breaker() -> Item:
+    return items_of(pk="breaker#a", sk="breaker", failures=3, shut_until=START, expires_at=1)
+
+
+def slot() -> Item:
+    return items_of(pk="pace#acm", sk="pace", next_free=1_768_478_400_000, m2026_01=5, m2025_12=7)
+
+
+def cursor() -> Item:
+    position = canonical_json({"pk": {"S": "certificate#web"}, "sk": {"S": "record"}})
+    return items_of(pk="sweep", sk="cursor", progress=canonical_json({"position": position, "finished_at": None}))
+
+
+def issuer() -> Item:
+    return items_of(pk="issuer#main", schema=1, definition=canonical_json({"type": "self-signed"}))
+
+
+def pause() -> Item:
+    return items_of(pk="pause#issuer#main", schema=1, paused_at=START, reason="why")
+
+
+def items_of(**values: Any) -> Item:
+    return {name: items.attribute(value) for name, value in values.items()}
+
+
+READERS = [
+    Reader("record", lambda: [full()], read_record, changed, TYPED, cost=4),
+    Reader("index entry", lambda: [indexed()], read_indexes, changed, TYPED, cost=2),
+    Reader("outcome", lambda: [items.outcome_item(outcome())], items.read_outcome, changed, TYPED),
+    Reader("sweep cursor", lambda: [cursor()], read_cursor, changed, TYPED),
+    Reader("breaker", lambda: [breaker()], lambda item: DynamoDBBreakers(Table(item), "table").read("a"), changed, TYPED),
+    Reader("rate slot", lambda: [slot()], read_slot, changed, TYPED),
+    Reader("issuer definition", lambda: [issuer(), pause()], read_issuers, changed, TYPED, cost=2),
+]  # fmt: skip

@@ -1,0 +1,56 @@
+"""Every parser of the package is reached by the readers of the fuzzing."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+from tests.fuzz.parsers import called, parsers
+from tests.fuzz.reader import Reader
+from tests.fuzz.registry import READERS
+
+# Parsers of what evercert itself has made in the same process: no other input reaches them.
+OWN_VALUES: dict[tuple[str, str], str] = {
+    ("authority/infisical_api/openapi.py", "openapi_document"): "a file of the package",
+    ("authority/policy/presets.py", "_preset"): "constants, read once",
+    (
+        "http_client/transport.py",
+        "Backend.connect_tcp",
+    ): "addresses of the system's resolver; the reader `address` has the rest",
+    ("http_client/transport.py", "Stream.read"): "bytes, unread",
+}
+
+
+def test_every_parser_is_read_by_the_fuzzing() -> None:
+    reached = called(lambda: [read_some(reader) for reader in READERS])
+    missing = parsers() - reached - OWN_VALUES.keys()
+    assert not missing, "add a reader to tests/fuzz/readers for: " + ", ".join(
+        f"{file} {name}" for file, name in sorted(missing)
+    )
+
+
+def test_own_values_are_parsers() -> None:
+    assert OWN_VALUES.keys() <= parsers()
+
+
+def test_a_parser_is_found_by_its_calls() -> None:
+    assert {("durations.py", "parse"), ("http_client/retry.py", "retry_after")} <= parsers()
+    assert ("errors.py", "Unexpected.of") not in parsers()
+
+
+def test_names_of_readers_are_unique() -> None:
+    names = [reader.name for reader in READERS]
+    assert len(set(names)) == len(names)
+
+
+def read_some(reader: Reader) -> None:
+    """Read the samples and a few changed ones, whatever comes of it."""
+    chance = random.Random(reader.name)
+    samples = reader.samples()
+    for data in [*samples, *(reader.change(chance.choice(samples), chance) for _ in range(10))]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                reader.read(data)
+            except Exception:  # noqa: BLE001 (test_fuzz.py judges errors)
+                continue
