@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record
+from evercert.deadline import CLOCK_TOLERANCE
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
@@ -104,6 +105,13 @@ def test_due_reason_near_expiry_uses_the_dates():
     assert renewal_time(record()) == renewal
     assert due_reason(record(), ISSUER, renewal - timedelta(milliseconds=1)) is None
     assert due_reason(record(), ISSUER, renewal) == "near-expiry"
+
+
+def test_due_reason_counts_the_beginning():
+    assert due_reason(record(), ISSUER, FACTS.not_before - CLOCK_TOLERANCE) is None
+    assert (
+        due_reason(record(), ISSUER, FACTS.not_before - CLOCK_TOLERANCE - timedelta(milliseconds=1)) == "not-yet-valid"
+    )
 
 
 def test_due_reason_returns_the_first_reason():

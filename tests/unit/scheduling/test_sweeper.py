@@ -32,6 +32,14 @@ SHARD = shard("web")
         pytest.param(Entry(RECORD, SHARD, "tomorrow"), True, id="no time"),
         pytest.param(Entry(RECORD, SHARD, {"N": "1795266562"}), True, id="a number for a time"),
         pytest.param(Entry(RECORD, SHARD, to_text(START + timedelta(days=4000))), True, id="a time that never comes"),
+        pytest.param(
+            Entry(RECORD, SHARD, DUE, (to_text(START + timedelta(minutes=4)), None, {"M": {}}, "x")), False, id="stamps"
+        ),
+        pytest.param(
+            Entry(RECORD, SHARD, DUE, (None, to_text(START + timedelta(minutes=6)))),
+            True,
+            id="of a clock that was ahead",
+        ),
         pytest.param(Entry(OUTCOME), True, id="an unpublished outcome"),
         pytest.param(Entry(OUTCOME, at_rest=True), False, id="a published outcome"),
         pytest.param(Entry(("pace#acm#1#eu", "pace")), False, id="not a certificate's"),

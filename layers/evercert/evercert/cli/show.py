@@ -14,6 +14,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause
+from evercert.deadline import CLOCK_TOLERANCE
 from evercert.durations import to_text as span_text
 from evercert.operations.apply import HIDDEN, Plan
 from evercert.schema import printable
@@ -47,6 +48,7 @@ def _summary(record: Record) -> dict[str, Any]:
         "state": record.state,
         "issuer": record.spec.issuer,
         "revision": record.revision,
+        "not_before": facts and to_text(facts.not_before),
         "not_after": facts and to_text(facts.not_after),
         "renew_at": record.renew_at and to_text(record.renew_at),
         "next_look_at": record.due_at and to_text(record.due_at),
@@ -86,7 +88,7 @@ def listing(console: Terminal, records: Iterable[dict[str, Any]], now: datetime)
             row.get("issuer") or "",
             _in(row.get("not_after"), now),
             _in(row.get("renew_at"), now),
-            styled(row.get("error") or "", "red"),
+            styled(_note(row, now), "red"),
         )
     console.print(table)
 
@@ -183,6 +185,14 @@ def _differences(console: Terminal, found: Iterable[tuple[str, Any, Any]]) -> No
 
 def _plain(value: object) -> str:
     return "(none)" if value is None else visible(str(value), 200)
+
+
+def _note(row: Mapping[str, Any], now: datetime) -> str:
+    begins = row.get("not_before")
+    if begins is not None and datetime.fromisoformat(begins) > now + CLOCK_TOLERANCE:
+        early = f"not valid before {begins}"
+        return f"{early}; {row['error']}" if row.get("error") else early
+    return row.get("error") or ""
 
 
 def _in(moment: str | None, now: datetime) -> str:

@@ -20,7 +20,15 @@ SCHEMA = 3
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
 Reason = Literal[
-    "missing", "spec-changed", "issuer-changed", "requested", "revoked", "replaced", "near-expiry", "drifted"
+    "missing",
+    "spec-changed",
+    "issuer-changed",
+    "requested",
+    "revoked",
+    "replaced",
+    "not-yet-valid",
+    "near-expiry",
+    "drifted",
 ]
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]

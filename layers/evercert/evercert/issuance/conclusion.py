@@ -16,6 +16,7 @@ from evercert.issuance.event_data import certificate_data, describe_replaced, li
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.csr_parser import public_key_of
+from evercert.scheduling.decision import is_not_yet_valid
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
     back_off,
@@ -95,6 +96,8 @@ def conclude_failure(
         changes["deliveries"] = result.deliveries
         retry = min(retry, next_slot(result.later) or retry)
     level = severity(now, record.renew_at, not_after)
+    if facts is not None and is_not_yet_valid(facts, now):
+        level = "critical"
     kind: EventType = "certificate.failed"
     if check_due(record, now) and not from_status_check:
         retry = now  # check the status while the next attempt waits

@@ -35,7 +35,9 @@ FARTHEST_SLOT = timedelta(hours=6)
 INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
 QUOTA_WARNING = 0.8
 # Renewals that no operator requested: one refusing destination must not stop them.
-UNREQUESTED: frozenset[Reason] = frozenset(["missing", "near-expiry", "revoked", "replaced", "drifted"])
+UNREQUESTED: frozenset[Reason] = frozenset(
+    ["missing", "near-expiry", "not-yet-valid", "revoked", "replaced", "drifted"]
+)
 
 
 @dataclass

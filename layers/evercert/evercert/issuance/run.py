@@ -74,7 +74,7 @@ class Issuance:
         if isinstance(claimed, Unclaimed):
             return RunReport(claimed, name)
         held, found = claimed
-        self._ports.deadline.begin(claim.until)
+        self._ports.deadline.begin(claim.until, since=now)
         try:
             return end.store(held, self._result(held, found))
         except ClaimLost as error:

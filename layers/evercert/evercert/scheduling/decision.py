@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from evercert.contracts.record import WAITS_FOR_CHAIN, Delivery, Facts, Pending, Reason, Record
+from evercert.deadline import CLOCK_TOLERANCE
 from evercert.pki.certificate import Chain
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
@@ -76,11 +77,17 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
         ("requested", record.requested_at is not None and record.requested_at != record.served),
         ("revoked", found == "revoked"),
         ("replaced", found == "replaced"),
+        ("not-yet-valid", is_not_yet_valid(facts, now)),
         ("near-expiry", renewal is not None and now >= renewal),
         ("drifted", found == "drifted"),
         ("spec-changed", lacking),  # a destination was added; a lost one would have a finding
     )
     return next((reason for reason, holds in rules if holds), None)
+
+
+def is_not_yet_valid(facts: Facts, now: datetime) -> bool:
+    """Whether the delivered certificate begins later, because the clock was ahead when it was issued."""
+    return facts.not_before > now + CLOCK_TOLERANCE
 
 
 def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
@@ -132,9 +139,17 @@ def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -
     if in_use and record.requested_at not in (None, pending.requested_at):
         return None  # a renewal was requested: one broken destination must not block the others
     chain = Chain.from_pem(pending.chain)
+    if chain.begins > now + _longest_ahead(pending, now):
+        return None
     facts = Facts.of(chain, pending.revision, pending.obtained_at)
     due = renewal_of(facts, record) if record.spec.renews else facts.not_after
     return Resume(pending, chain) if now < due else None
+
+
+def _longest_ahead(pending: Pending, now: datetime) -> timedelta:
+    """Return how far ahead the certificate may begin: not at all if the clock was ahead when it was obtained."""
+    was_ahead = pending.obtained_at is not None and pending.obtained_at > now + CLOCK_TOLERANCE
+    return CLOCK_TOLERANCE if was_ahead else LONGEST_AHEAD
 
 
 def _failed_before(record: Record, reason: Reason) -> bool:

@@ -8,7 +8,7 @@ from evercert.contracts.record import Pending, Reason, Record, Streak
 from evercert.errors import Looping
 from evercert.pki.certificate import Chain
 
-UNASKED = frozenset(["missing", "near-expiry", "drifted"])
+UNASKED = frozenset(["missing", "not-yet-valid", "near-expiry", "drifted"])
 MOST_UNASKED = 5
 _DATED_BACK = timedelta(hours=1)  # public CAs backdate by up to an hour; an earlier start is no backdating
 

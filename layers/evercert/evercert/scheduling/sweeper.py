@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, shard
-from evercert.deadline import Clock
+from evercert.deadline import CLOCK_TOLERANCE, Clock
 from evercert.timestamps import from_text
 
 EVERY = timedelta(hours=23)  # shorter than a day, so that a daily schedule always runs
@@ -23,6 +24,7 @@ class Entry:
     key: tuple[str, str]
     due_shard: Any = None
     due_at: Any = None
+    stamps: tuple[Any, ...] = ()  # times of writes, and the beginning of the certificate
     at_rest: bool = False  # the last writer removed the due time on purpose: nothing can follow
 
 
@@ -104,6 +106,15 @@ def is_lost(entry: Entry, now: datetime) -> bool:
     if entry.due_shard != shard(partition.removeprefix(CERTIFICATE)):
         return True
     try:
-        return from_text(entry.due_at) > now + FARTHEST
+        return from_text(entry.due_at) > now + FARTHEST or _was_ahead(entry, now)
     except (TypeError, ValueError):
         return True
+
+
+def _was_ahead(entry: Entry, now: datetime) -> bool:
+    """Whether a run wrote the entry while the clock was ahead: its due time is then too late by as much."""
+    for stamp in entry.stamps:
+        with suppress(TypeError, ValueError):
+            if from_text(stamp) > now + CLOCK_TOLERANCE:
+                return True
+    return False

@@ -53,6 +53,18 @@ def test_sweep_makes_unindexed_records_due(world: World, pages, expression: str,
     world.settle(world.settled)
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("facts", "not_before"), ("facts", "obtained_at"), ("pending", "obtained_at"), ("last_error", "at"), ("claim", "until")],
+)  # fmt: skip
+def test_sweep_makes_records_of_a_wrong_clock_due(world: World, pages, part: str, name: str) -> None:
+    want(world)
+    world.settle(world.settled)
+    ahead = {"M": {name: {"S": to_text(world.clock() + timedelta(days=30))}}}
+    change(world, f"SET {part} = :v", v=ahead)
+    assert swept(world, pages).repaired == 1
+
+
 def test_sweep_ignores_indexed_and_resting_records(world: World, pages: DynamoDBPages) -> None:
     want(world)
     world.settle(world.settled)

@@ -209,6 +209,7 @@ def failure(message: str) -> Failure:
         (record(due_at=START - timedelta(minutes=31)), 0, "certificates overdue", "failed"),
         (record(due_at=START - timedelta(minutes=29)), 0, "certificates", "ok"),
         (record(), 31, "certificates expired", "failed"),
+        (record(), -1, "certificates not yet valid", "failed"),
         (record(renew_at=START + timedelta(days=30)), 0, "certificates renewed only after they expire", "warning"),
         (record(due_at=START + timedelta(days=31)), 0, "certificates renewed only after they expire", "warning"),
         (record(state="failing", last_error=failure("no\x1b route")), 0, "certificate web", "failed"),
@@ -216,7 +217,7 @@ def failure(message: str) -> Failure:
         (Unreadable("web", UID, 0, "no spec"), 0, "certificates unreadable", "failed"),
     ],
     ids=[
-        "well", "one-time", "overdue", "a-little-late", "expired", "late-renewal", "late-run", "failing", "stopped",
+        "well", "one-time", "overdue", "a-little-late", "expired", "early", "late-renewal", "late-run", "failing", "stopped",
         "unreadable",
     ],
 )  # fmt: skip

@@ -18,6 +18,15 @@ from evercert.timestamps import from_text, to_text
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+# Times that a run writes: all are in the past, except the end of a claim, which is near.
+_STAMPS = (
+    ("facts", "not_before"),
+    ("facts", "obtained_at"),
+    ("pending", "obtained_at"),
+    ("last_error", "at"),
+    ("claim", "until"),
+)
+_READ = ", ".join(["pk", "sk", "due_shard", "due_at", "resting", "published_at", *(f"{a}.#{b}" for a, b in _STAMPS)])
 CURSOR = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}}
 
 
@@ -52,7 +61,8 @@ class DynamoDBPages:
             try:
                 answer = self._client.scan(
                     TableName=self._table,
-                    ProjectionExpression="pk, sk, due_shard, due_at, resting, published_at",
+                    ProjectionExpression=_READ,
+                    ExpressionAttributeNames={f"#{name}": name for _, name in _STAMPS},
                     **start,
                 )
             except ClientError as error:
@@ -124,7 +134,12 @@ def _entry(item: dict[str, Any]) -> Entry:
     sort = item["sk"]["S"]
     at_rest = "published_at" in item if sort.startswith(OUTCOME) else item.get("resting") == {"BOOL": True}
     found = {name: item[name].get("S", item[name]) for name in ("due_shard", "due_at") if name in item}
-    return Entry((item["pk"]["S"], sort), **found, at_rest=at_rest)
+    return Entry((item["pk"]["S"], sort), **found, stamps=_stamps(item), at_rest=at_rest)
+
+
+def _stamps(item: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the stamps of the item; of a manual edit, any value or None."""
+    return tuple(item.get(part, {}).get("M", {}).get(name, {}).get("S") for part, name in _STAMPS)
 
 
 def _text(progress: Progress) -> str:

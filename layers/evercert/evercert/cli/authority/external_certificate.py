@@ -73,7 +73,7 @@ def _has_copyable_subject(certificate: x509.Certificate) -> bool:
     """Return whether the subject can become the issuer name of leaves, which `cryptography` builds."""
     try:
         return bool(certificate.subject.public_bytes())
-    except ValueError:
+    except (ValueError, TypeError):  # of another string type than the attribute's
         return False
 
 

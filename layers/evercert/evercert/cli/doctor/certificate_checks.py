@@ -16,6 +16,7 @@ from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.scheduling.decision import is_not_yet_valid
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
@@ -67,10 +68,14 @@ def check_records(records: Sequence[Record | Unreadable], now: datetime) -> list
     readable = [record for record in records if isinstance(record, Record)]
     overdue = [r.name for r in readable if r.due_at is not None and r.due_at < now - OVERDUE]
     expired = [r.name for r in readable if r.facts is not None and r.facts.not_after <= now]
+    early = [r.name for r in readable if r.facts is not None and is_not_yet_valid(r.facts, now)]
     late = [r.name for r in readable if _renews_too_late(r, now)]
     found = [
         *_group("unreadable", "failed", [r.name for r in unreadable], "apply their documents again"),
         *_group("expired", "failed", expired, "to see the reason, run: evercert history NAME"),
+        *_group(
+            "not yet valid", "failed", early, "the clock was ahead when they were issued; run: evercert renew NAME"
+        ),
         *_group("overdue", "failed", overdue, "the schedule or the issuer is too slow: see the checks above"),
         *_group("renewed only after they expire", "warning", late, "to see the reason, run: evercert show NAME"),
     ]
