@@ -179,7 +179,7 @@ class FakeTable:
         if item is None or item.get("due_at") != {"S": due.due_at}:
             return False
         try:
-            self._set(due.key[0].removeprefix(items.pk("")), {"due_at": until}, due.key[1])
+            self._write(item, {"due_at": until})
         except NoRoom:
             return False
         return True
@@ -261,9 +261,12 @@ class FakeTable:
 
     # -- storage -----------------------------------------------------------------------------------------------------
     def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:
-        stored = self.items[items.pk(name), sort]
+        self._write(self.items[items.pk(name), sort], items.indexed(changes, name))
+
+    @staticmethod
+    def _write(stored: dict[str, Any], changes: Changes) -> None:
         item = dict(stored)
-        for attribute, value in items.indexed(changes, name).items():
+        for attribute, value in changes.items():
             if value is None:
                 item.pop(attribute, None)
             else:
