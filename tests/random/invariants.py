@@ -38,7 +38,7 @@ class Watch:
     def look(self) -> None:
         """Raise AssertionError for the first broken promise."""
         world = self.world
-        self.latest = max(self.latest or world.clock(), world.clock())
+        self.latest = max(self.latest or world.clock(), world.clock(), world.before_set)
         # P1, P2, P8: no call of a killed process or after its claim, no claim taken while held, no hot loop
         assert world.board.violations == [], str(world.board.violations)
         self._pairs()

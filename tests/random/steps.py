@@ -100,6 +100,7 @@ def perform(world: Universe, step: Step) -> None:
         case ("run", name):
             world.issue(Nudge(name))
         case ("clock", seconds):
+            world.before_set = max(world.before_set, world.clock())
             world.clock.advance(seconds=seconds)
             world.went_back |= seconds < 0
         case ("message" | "duplicate" | "lose" as verb, number):

@@ -74,6 +74,7 @@ class Universe:
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
         self.hits: Counter[str] = Counter()  # faults by kind
+        self.before_set = self.clock()  # the latest time at which a step set the clock, perhaps within a run
         self.went_back = False  # a clock that went back hides what began in its future
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
