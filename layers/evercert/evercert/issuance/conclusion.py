@@ -95,9 +95,8 @@ def conclude_failure(
     if result is not None:
         changes["deliveries"] = result.deliveries
         retry = min(retry, next_slot(result.later) or retry)
-    level = severity(now, record.renew_at, not_after)
-    if facts is not None and is_not_yet_valid(facts, now):
-        level = "critical"
+    is_early = facts is not None and is_not_yet_valid(facts, now)
+    level = "critical" if is_early else severity(now, record.renew_at, not_after)
     kind: EventType = "certificate.failed"
     if check_due(record, now) and not from_status_check:
         retry = now  # check the status while the next attempt waits
