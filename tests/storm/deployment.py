@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.doubles.infisical import Planted
 from tests.stack.conftest import Stack
-from tests.tools.local_authority import LocalAuthority, choose_address, serve_authority, set_up
+from tests.tools.local_authority import LocalAuthority, serve_authority, set_up
 from tests.tools.local_infisical import beside, definition, logins
-from tests.tools.local_stack import build, deploy, emulator
+from tests.tools.local_stack import build, deploy, emulator, free_port
 
 AUTHORITY, DOUBLE, SELF_SIGNED = "authority", "double", "self-signed"
 ISSUERS = (AUTHORITY, DOUBLE, SELF_SIGNED)
@@ -84,7 +84,7 @@ def site(folder: Path, lifetime: int) -> Iterator[Site]:
     """Deploy the stack and set up its issuers."""
     with emulator() as running:
         build()
-        stack = Stack(running, deploy(running, AuthorityAddress=choose_address()))
+        stack = Stack(running, deploy(running, AuthorityAddress=f"https://127.0.0.1:{free_port()}"))
 
         def command(*arguments: str) -> str:
             done = stack.evercert(*arguments)
