@@ -45,7 +45,7 @@ class Killer:
             if stop.wait(_LOOK):
                 return
             self._thaw(time.monotonic())
-        victim = victim or self._victim(strike, False)
+        victim = victim or self._victim(strike, False) or self._any(strike)
         if victim is None:
             self.counts["missed"] += 1
             return
@@ -55,7 +55,7 @@ class Killer:
         elif send(victim, signal.SIGSTOP):
             self.counts["freezes"] += 1
             self._frozen.append((time.monotonic() + strike.seconds, victim))
-        self.counts[strike.function] += 1
+        self.counts[self._logical_id(victim)] += 1
 
     def _victim(self, strike: Strike, busy: bool) -> Process | None:
         held = {process.pid for _, process in self._frozen}
@@ -70,6 +70,15 @@ class Killer:
             if process.pid in before and (process.state in "RD" or process.ticks > before[process.pid].ticks)
         ]
         return _chosen(working, strike.dice)
+
+    def _any(self, strike: Strike) -> Process | None:
+        """Choose among the processes of all functions, if the planned one has none."""
+        held = {process.pid for _, process in self._frozen}
+        known = [one for name in self.functions.values() for one in self._of(name) if one.pid not in held]
+        return _chosen(known, strike.dice)
+
+    def _logical_id(self, process: Process) -> str:
+        return next(key for key, name in self.functions.items() if name == process.function)
 
     def _of(self, name: str) -> list[Process]:
         return [process for process in function_processes(self.emulator) if process.function == name]

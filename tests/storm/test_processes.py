@@ -70,6 +70,16 @@ def test_killer_strikes_only_the_planned_function() -> None:
         assert killer.counts == {"kills": 1, "A": 1}
 
 
+def test_killer_strikes_another_function_if_need_be() -> None:
+    with child("storm-b") as victim, child("storm-c") as other:
+        assert found("storm-b") and found("storm-c")
+        killer = Killer(os.getpid(), {"A": "storm-a", "B": "storm-b"})
+        killer.run([Strike(0, KILL, "A", busy=False, dice=0.5)], time.monotonic(), threading.Event())
+        assert victim.wait(5) == -signal.SIGKILL
+        assert other.poll() is None
+        assert killer.counts == {"kills": 1, "B": 1}
+
+
 def test_killer_leaves_no_process_frozen() -> None:
     with child("storm-a"):
         assert found("storm-a")
