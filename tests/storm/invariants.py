@@ -138,13 +138,20 @@ CHECKS = (mismatched_pairs, replaced_by_worse, lost_or_doubled_outcomes, failure
 
 
 def given_up(history: History) -> Iterator[str]:
-    """Names, once for each revision that an edit, a deletion or its expiry ended before it was delivered."""
+    """Names, once for each revision that an edit, a deletion, a failure or its expiry ended before it was delivered."""
     for event in distinct_events(history):
         if event["data"].get("gave_up"):
             yield event["subject"]
     for command in history.commands:
         if command.arguments[0] == "delete":
             yield command.changes
+    by_type: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
+    for item in outcomes(history):
+        kind, (_, uid, revision, _) = item["type"]["S"], item["sk"]["S"].split("#")
+        if kind in DELIVERED or kind == "certificate.failed":
+            by_type[kind in DELIVERED].add((item["pk"]["S"].removeprefix("certificate#"), uid, revision))
+    for name, _, _ in by_type[False] - by_type[True]:
+        yield name
 
 
 def revisions_of(history: History) -> Counter[str]:

@@ -25,9 +25,10 @@ AT = real.NOW.timestamp()
 Change = Callable[[History], object]
 
 
-def outcome(revision: int) -> dict[str, Any]:
+def outcome(revision: int, kind: str = "certificate.renewed") -> dict[str, Any]:
     key = f"outcome#{UID}#{revision:08d}#{revision:08d}"
-    return {"pk": {"S": f"certificate#{NAME}"}, "sk": {"S": key}, "published_at": {"S": "2027-01-01T00:00:00.000Z"}}
+    values = {"sk": key, "pk": f"certificate#{NAME}", "type": kind, "published_at": "2027-01-01T00:00:00.000Z"}
+    return {name: {"S": text} for name, text in values.items()}
 
 
 def event(revision: int, **data: Any) -> str:
@@ -160,6 +161,23 @@ def test_violations_accept_a_revision_that_was_given_up() -> None:
     sign(history, real.leaf(NAME, CA))
     history.final.items[0]["revision"] = {"N": "3"}
     assert violations(history) == []
+
+
+def test_violations_accept_a_failed_revision() -> None:
+    history = good()
+    sign(history, real.leaf(NAME, CA))
+    history.final.items[0]["revision"] = {"N": "3"}
+    history.final.items.append(outcome(3, "certificate.failed"))
+    failed = {
+        "id": event_id(outcome(3)),
+        "type": "certificate.failed",
+        "subject": NAME,
+        "data": {"kind": "unavailable"},
+    }
+    history.events.append(json.dumps(failed))
+    assert violations(history) == []
+    history.final.items[-1] = outcome(3, "certificate.expiring")
+    assert any("never delivered" in problem for problem in violations(history))
 
 
 def test_violations_accept_a_self_signed_certificate() -> None:
