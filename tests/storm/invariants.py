@@ -85,8 +85,6 @@ def failures(history: History) -> Iterator[str]:
 def stopped(history: History) -> Iterator[str]:
     """At the end every certificate is ready, without a claim, and its destinations hold what its record says."""
     yield from (f"{name} did not come to rest after the storm" for name in history.unsettled)
-    if history.final.dead_letters:
-        yield f"{history.final.dead_letters} messages in the dead-letter queue"
     records = {item["pk"]["S"].removeprefix("certificate#"): item for item in kept(history, "record")}
     for name in history.names:
         if (record := records.get(name)) is None:

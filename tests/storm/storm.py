@@ -155,6 +155,7 @@ def _figures(history: History, counts: Counter[str]) -> dict[str, Any]:
         "strikes": dict(counts),
         "commands": dict(Counter(command.arguments[0] for command in history.commands)),
         "values of destinations": len(history.sightings),
+        "dead letters": history.final.dead_letters,  # after five strikes; the due time starts the next run
         "outcomes stored": len(outcomes(history)),
         "events received": f"{len(history.events)} ({dict(types)})",
         "certificates signed": f"{dict(signed)}, {sum(one.revoked for one in history.issued)} of them revoked",

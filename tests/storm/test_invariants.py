@@ -128,7 +128,6 @@ BAD: dict[str, tuple[Change, str]] = {
     "traceback": (lambda h: h.commands.append(Command(("list",), 1, "Traceback (most", AT)), "Traceback"),
     "odd exit code": (lambda h: h.commands.append(Command(("list",), 2, "", AT)), "exit code 2"),
     "never at rest": (lambda h: h.unsettled.append(NAME), "did not come to rest"),
-    "dead letter": (lambda h: setattr(h.final, "dead_letters", 1), "dead-letter queue"),
     "record lost": (lambda h: h.final.items.pop(0), "has no record"),
     "stopped": (lambda h: h.final.items[0].update(state={"S": "stopped"}), "is stopped"),
     "claim left": (lambda h: h.final.items[0].update(claim={"M": {}}), "still has a claim"),
