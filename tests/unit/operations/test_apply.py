@@ -237,26 +237,26 @@ class Dying(FakeTable):
         super().__init__()
         self.left: int | None = None
 
-    def _write(self) -> None:
+    def _count_down(self) -> None:
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
 
     def write(self, changes, due_at):
-        self._write()
+        self._count_down()
         super().write(changes, due_at)
 
     def write_issuer(self, name, definition):
-        self._write()
+        self._count_down()
         super().write_issuer(name, definition)
 
     def wake(self, name, at, now):
-        self._write()
+        self._count_down()
         super().wake(name, at, now)
 
     def remove(self, record):
-        self._write()
+        self._count_down()
         super().remove(record)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from evercert.errors import Misconfigured
 from evercert.origins import Origin
 
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----", re.ASCII)
 
 
 def check(ca_bundle: str, origin: Origin) -> None:
@@ -26,7 +26,7 @@ def problem(ca_bundle: str) -> str | None:
         return "must be PEM with the certificates of a CA, and nothing else; write the text, not the name of a file"
     try:
         ssl_context(ca_bundle)
-    except (ssl.SSLError, ValueError, TypeError):  # TypeError: a letter that is not ASCII
+    except (ssl.SSLError, ValueError):
         return "cannot parse it as PEM certificates"
     return None
 

@@ -99,10 +99,7 @@ class SigningService:
         """Return the CA's current certificate; raises Refusal or Misconfigured if it cannot sign."""
         if ca.status == "pending" or not ca.installed:
             raise bad_request(f"CA {ca.name} does not have a certificate installed")
-        try:
-            certificate = ca.current.x509
-        except ValueError as error:
-            raise Misconfigured(f"CA {ca.name}: invalid certificate: {printable(str(error))}") from error
+        certificate = ca.current.x509
         if certificate.not_valid_after_utc <= self._clock():
             raise bad_request(f"CA {ca.name} is expired")
         if not isinstance(certificate.public_key(), PublicKey):
