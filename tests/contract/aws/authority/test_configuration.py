@@ -235,7 +235,7 @@ def item(**document: Any) -> dict[str, Any]:
         (item(document={"S": "{"}), "does not parse"),
         (item(document={"N": "5"}), "does not parse"),
         (item(document={"S": json.dumps({"id": "x", "kind": "leaf"})}), "does not parse"),
-        (item(document={"S": ISSUING.model_dump_json(by_alias=True).replace("BEGIN", "NO")}), "malformed certificate"),
+        (item(document={"S": ROOT.model_dump_json(by_alias=True).replace("BEGIN", "NO")}), "malformed certificate"),
         (item(schema={"N": "2"}, document={"S": "{}"}), "newer evercert"),
     ],
 )
