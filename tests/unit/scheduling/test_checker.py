@@ -11,7 +11,7 @@ from evercert.contracts.queue import Due, Nudge
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.errors import Unavailable
-from evercert.scheduling.checker import PLENTY, Tick, check
+from evercert.scheduling.checker import FEW, Tick, check
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, FakeQueue, FakeTable, HandClock, spec
 
@@ -161,7 +161,7 @@ def test_checker_reports_the_oldest_due_time(table: FakeTable, queue: FakeQueue,
 
 
 def test_checker_sorts_a_backlog_by_expiry(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
-    names = [f"web-{number:04d}" for number in range(PLENTY + 100)]
+    names = [f"web-{number:04d}" for number in range(FEW + 100)]
     wanted(table, *names, minutes=-60)
     for number, name in enumerate(reversed(names[100:])):  # the first hundred have no certificate yet
         item = table.items[f"certificate#{name}", "record"]
@@ -169,3 +169,16 @@ def test_checker_sorts_a_backlog_by_expiry(table: FakeTable, queue: FakeQueue, c
     tick(table, queue, clock)
     sent = [nudge.certificate for nudge in queue.sent]
     assert sent == [*reversed(names[100:]), *names[:100]]
+
+
+def test_checker_reads_no_more_expiries_than_it_needs(table: FakeTable, queue: FakeQueue, clock: HandClock) -> None:
+    due = [f"web-{number:04d}" for number in range(FEW)]
+    wanted(table, *due, minutes=-60)
+    wanted(table, *(f"later-{number:04d}" for number in range(FEW)), minutes=60)
+    for number, (partition, sort) in enumerate(list(table.items)):
+        item = table.items[partition, sort]
+        item["expiry_shard"], item["not_after"] = {"S": "00"}, {"S": to_text(START + timedelta(minutes=number))}
+    read, expiring = [], table.expiring
+    table.expiring = lambda page: (read.append(found) or found for found in expiring(page))
+    assert tick(table, queue, clock).sent == FEW
+    assert len(read) == FEW

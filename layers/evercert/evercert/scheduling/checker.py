@@ -11,8 +11,10 @@ from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, Due, DueIndex
 from evercert.deadline import Clock
 
 BATCH = 10
-PLENTY = 1_000  # a tick with fewer due entries needs no sorting
+FEW = 100  # fewer due entries than this are started within minutes, so their order does not matter
+PAGE = 1_000  # of the index of expiries
 MOST = 20_000  # entries of a backlog that one tick sorts; later ticks send the rest
+Key = tuple[str, str]
 
 
 @dataclass
@@ -44,15 +46,26 @@ def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, red
 
 def _in_order(index: DueIndex, now: datetime, tick: Tick) -> Iterable[Due]:
     entries = index.due(now)
-    due = list(islice(entries, PLENTY))
+    due = list(islice(entries, FEW))
     if due:
         tick.oldest_due = due[0].due_at
-    if len(due) < PLENTY:
+    if len(due) < FEW:
         return iter(due)
-    due += islice(entries, MOST - PLENTY)
+    due += islice(entries, MOST - FEW)
+    rank = _ranks(index, {entry.key for entry in due})
     # Entries missing from this part of the expiring index expire later, or have no certificate.
-    rank = {expiring.key: number for number, expiring in enumerate(islice(index.expiring(PLENTY), MOST))}
     return iter(sorted(due, key=lambda entry: rank.get(entry.key, MOST)))
+
+
+def _ranks(index: DueIndex, wanted: set[Key]) -> dict[Key, int]:
+    """Return the places of due entries in the order of expiry, read until all are found."""
+    found: dict[Key, int] = {}
+    for number, expiring in enumerate(islice(index.expiring(PAGE), MOST)):
+        if expiring.key in wanted:
+            found[expiring.key] = number
+            if len(found) == len(wanted):
+                break
+    return found
 
 
 def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, until: datetime) -> None:
