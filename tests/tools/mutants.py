@@ -99,7 +99,9 @@ def main() -> int:
         sys.exit(__doc__)
     chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or mutant.file.startswith(tuple(sys.argv[1:]))]
     suites = sorted({mutant.tests for mutant in chosen})
-    if subprocess.run([sys.executable, "-m", "pytest", "-q", "--no-header", *suites], cwd=ROOT, check=False).returncode:
+    workers = str(os.cpu_count())
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-n", workers, *suites]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
         sys.exit("the tests fail without any mutant: fix them first")
     survivors = []
     with ThreadPoolExecutor(os.cpu_count()) as workers:
