@@ -27,7 +27,7 @@ ELSEWHERE = {
     16: "tests/contract/issuers/infisical/test_logins.py::test_auth_accepts_every_spelling_of_a_type",
     20: "tests/contract/destinations/test_secrets_manager.py::test_delivery_creates_a_tagged_secret_with_the_bundle",
     21: "tests/crash/test_isolation.py::test_unresponsive_issuer_delays_no_other",
-    22: "tests/unit/cli/test_files.py::test_files_report_each_mistake_with_file_and_line",
+    22: "tests/unit/cli/infisical_agent/test_host.py::test_files_note_what_the_agent_takes_and_leaves_out",
 }
 NOT_APPLICABLE = {24, 25}  # evercert runs neither hooks nor a server
 

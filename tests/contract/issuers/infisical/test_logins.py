@@ -206,14 +206,14 @@ PLACEHOLDERS = (f"${{{CANARY}}}", "$SECRET", "{{ .secret }}", "<client-secret>",
 )
 def test_stored_placeholder_is_no_token(kind: str, setting: str, value: str) -> None:
     bench = Bench({"type": kind, "identity-id": IDENTITY, setting: REFERENCE}, {setting: value})
-    assert "is a placeholder or an assignment" in refused_proof(bench, setting)
+    assert "is a placeholder or NAME=value" in refused_proof(bench, setting)
 
 
 @pytest.mark.parametrize("value", PLACEHOLDERS)
 def test_stored_placeholder_is_no_client_secret(value: str) -> None:
     auth = {"type": "universal-auth", "credentials": REFERENCE}
     bench = Bench(auth, {"client-id": IDENTITY, "client-secret": value})
-    assert "is a placeholder or an assignment" in refused_proof(bench, "client-secret")
+    assert "is a placeholder or NAME=value" in refused_proof(bench, "client-secret")
 
 
 def refused_proof(bench: Bench, key: str) -> str:
@@ -240,7 +240,7 @@ def test_stored_password_is_refused_if_wholly_a_placeholder(value: str, refused:
     auth = {"type": "ldap-auth", "identity-id": IDENTITY, "username": "agent", "password": REFERENCE}
     bench = Bench(auth, {"password": value})
     if refused:
-        assert "is a placeholder or an assignment" in refused_proof(bench, "password")
+        assert "is a placeholder or NAME=value" in refused_proof(bench, "password")
     else:
         assert bench.proof().body["password"] == value
 
@@ -256,7 +256,7 @@ def test_stored_service_account_key_is_no_placeholder() -> None:
         {"type": "gcp-iam", "identity-id": IDENTITY, "service-account-key": REFERENCE},
         {"service-account-key": "${GCP_KEY}"},
     )
-    assert "is a placeholder or an assignment" in refused_proof(bench, "service-account-key")
+    assert "is a placeholder or NAME=value" in refused_proof(bench, "service-account-key")
 
 
 def test_universal_auth_reads_rotated_secret() -> None:
