@@ -219,3 +219,13 @@ def test_checked_hides_the_password_of_a_url() -> None:
     with pytest.raises(ValueError, match="is a URL") as caught:
         common_name.checked("https://user:s3cret@www.example.com/")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["admin:hunter2@www.example.com (x)", "https://admin:hunter2@www.example.com/", "x admin:hunter2@www.example.com"],
+)
+def test_checked_masks_passwords_in_its_advice(value):
+    with pytest.raises(ValueError) as caught:
+        common_name.checked(value)
+    assert "hunter2" not in str(caught.value)

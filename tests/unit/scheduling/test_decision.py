@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record
+from evercert.contracts.record import Delivery, Facts, Failure, Finding, Pending, Record
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
@@ -225,3 +225,16 @@ def test_held_until_is_none_without_a_failure():
 
 def test_renewal_time_is_none_without_a_certificate():
     assert renewal_time(record(facts=None)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"woken_at": NOW + 365 * DAY}, {"finding": Finding(reason="drifted", revision=3, found_at=NOW + 365 * DAY)}],
+    ids=["woken", "finding"],
+)
+def test_moment_ahead_ends_no_back_off(changes):
+    """A wrong clock wrote it, or a manual edit; else each run would fail and announce it again at once."""
+    failed = record(last_error=failure(), retry_at=NOW + DAY, **changes)
+    later = NOW + timedelta(hours=1)
+    assert held_until(failed, ISSUER, later) == NOW + DAY
+    assert decide(failed, ISSUER, later) in (Wait(NOW + DAY), Idle(None))

@@ -23,7 +23,9 @@ def problem(ca_bundle: str) -> str | None:
     if "PRIVATE KEY-----" in ca_bundle:
         return "it contains a private key; write only the certificates of a CA, as PEM"
     if not _CERTIFICATE.search(ca_bundle):
-        return "must be PEM with the certificates of a CA, and nothing else; write the text, not the name of a file"
+        return "must be PEM with the certificates of a CA; write the text, not the name of a file"
+    if len(_CERTIFICATE.findall(ca_bundle)) != ca_bundle.count("BEGIN CERTIFICATE"):
+        return "one of its certificates is not PEM: letters other than base64, or without an end"
     try:
         ssl_context(ca_bundle)
     except (ssl.SSLError, ValueError):

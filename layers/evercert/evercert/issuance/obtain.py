@@ -195,7 +195,7 @@ class Obtainer:
                 end = to_text(issued.chain.leaf.not_valid_after_utc)
                 raise ExpiredUnread(f"the certificate of issuer {issuer} expired at {end}, before evercert read it")
             done = self._revoke(record, issued, opened)
-            problems = f"{'; '.join(verdict.mismatches)}; {done}; change the document, or the profile of the issuer"
+            problems = f"{'; '.join(verdict.mismatches)}; compare the document with the issuer's profile; {done}"
             raise Mismatch(f"the certificate of issuer {issuer} does not match the request: {problems}")
         if verdict.chain_faults:
             raise UnusableChain.of(verdict, record, self._keys.keep(record, pending, issued), issued)

@@ -19,7 +19,7 @@ from evercert.pki.distinguished_names import COMMON_NAME, values
 from evercert.pki.identifiers import Identifier, from_der
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.pki.path.builder import is_self_signed
-from evercert.pki.path.fields import EXTENDED_KEY_USAGE, Fields
+from evercert.pki.path.fields import Fields
 from evercert.pki.subject import differences
 from evercert.pki.usages import KEY_USAGE_BITS, OIDS, in_the_standard, purpose_name, without_impossible
 from evercert.schema import printable
@@ -225,12 +225,13 @@ def _usage_mismatches(
 
 
 def _unfit_for_time_stamping(leaf: Fields) -> Iterator[str]:
-    """Yield why verifiers of time stamps refuse the certificate (RFC 3161 §2.3)."""
+    """Yield why verifiers of time stamps refuse the certificate (RFC 3161 §2.3).
+
+    A usage that is not critical is no mismatch: self-signed profiles of Infisical issue no other, however often asked.
+    """
     others = sorted(map(purpose_name, (leaf.extended_key_usage or frozenset()) - {OIDS["time_stamping"].dotted_string}))
     if others:
         yield f"its extended key usage has {', '.join(others)}: timeStamping must be alone (RFC 3161, section 2.3)"
-    if EXTENDED_KEY_USAGE not in leaf.critical:
-        yield "its extended key usage is not critical, as timeStamping must be (RFC 3161, section 2.3)"
 
 
 def _lacking(what: str, asked: Sequence[str], there: Sequence[str]) -> list[str]:

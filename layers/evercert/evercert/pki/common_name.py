@@ -41,7 +41,7 @@ def checked(value: str) -> str:
     if value != value.strip():
         raise ValueError(f"common name {value!r}: remove the spaces around it")
     if host_of(value) is None and (why := _objection(value)):
-        raise ValueError(f"common name {_masked(value)!r} {why}")
+        raise ValueError(_masked(f"common name {value!r} {why}"))
     return value
 
 

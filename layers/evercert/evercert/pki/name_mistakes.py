@@ -9,7 +9,7 @@ from evercert.origins import DOTS
 from evercert.pki import address_mistakes, other_name_kinds, placeholders
 from evercert.pki import surrounding_text as surrounding
 from evercert.pki.address_mistakes import Mistake, meaning
-from evercert.pki.embedded_hosts import is_name
+from evercert.pki.embedded_hosts import is_address, is_name
 from evercert.pki.surrounding_text import has_prefix, is_full, looks_like_a_host
 
 __all__ = ["find", "find_in_name", "has_prefix", "looks_like_a_host"]
@@ -57,7 +57,8 @@ def _dots(value: str) -> Mistake | None:
     if bare == value or not is_name(bare):
         return None
     if value[0] in DOTS:
-        return meaning("begins with a dot", advice=f"write {bare}, or *.{bare} for the names directly below it")
+        below = f", or *.{bare} for the names directly below it" if "." in bare and not is_address(bare) else ""
+        return meaning("begins with a dot", advice=f"write {bare}{below}")
     return meaning("ends with a dot", bare)
 
 

@@ -11,13 +11,12 @@ _ATTRIBUTE = r"(?:CN|O|OU|C|ST|L|DC|UID|SERIALNUMBER|STREET|emailAddress)"
 _DISTINGUISHED_NAME = re.compile(rf"/?\s*{_ATTRIBUTE}\s*=.*", re.IGNORECASE)
 _COMMON_NAME = re.compile(r"(?:^|[,/;+])\s*CN\s*=\s*(?P<name>[^,/;+]+)", re.IGNORECASE)
 _PRINCIPAL = re.compile(
-    r"(?P<service>[\w.-]+)/(?P<host>[\w.-]+)(?::[0-9]+)?(?:/[\w.-]+)?@(?P<realm>[\w.-]*)|[\w.-]+\$@[A-Z0-9.-]+"
+    r"(?P<service>[\w.-]+)/(?P<host>[\w.-]+)(?::[0-9]+)?(?:/[\w.-]+)?@[\w.-]*|[A-Z0-9-]+\$@[A-Z0-9.-]+"
 )
 _SERVICE = re.compile(
-    r"afpserver|cifs|dns|ftp|hdfs|host|https?|imap|kafka|krbtgt|ldap|mssqlsvc|nfs|pop|postgres|restrictedkrbhost|rpc|"
-    r"smtp|sip|termsrv|vnc|wsman|xmpp",
-    re.IGNORECASE,
+    "afpserver|cifs|hdfs|host|https?|krbtgt|ldap|mssqlsvc|nfs|restrictedkrbhost|termsrv|vnc|wsman", re.IGNORECASE
 )
+_SERVICE_OR_PERSON = re.compile("dns|ftp|imap|kafka|pop|postgres|rpc|sip|smtp|xmpp", re.IGNORECASE)
 _SPIFFE = re.compile(r"spiffe:/?(?P<rest>[^/\s].*)", re.IGNORECASE)
 _BARE_URI = re.compile(r"(?:urn|tag|did|arn|sips?|xmpp|tel|acct):\S+", re.IGNORECASE)
 
@@ -39,12 +38,14 @@ def distinguished_name(value: str) -> Mistake | None:
 def is_principal(value: str) -> bool:
     """Return whether it is a Kerberos principal, such as `HTTP/www.example.com@REALM` or `WEB$@REALM`.
 
-    Some e-mail addresses have a slash: the service must be a known one, or the realm in capitals.
+    Some e-mail addresses have a slash or a dollar sign: only a realm without a dot, a machine account in capitals, or a
+    known service makes a principal; a service that may also be a mailbox needs a full host.
     """
     found = _PRINCIPAL.fullmatch(value)
-    if found is None or found["service"] is None:
+    if found is None or found["service"] is None or "." not in value.rpartition("@")[2]:
         return found is not None
-    return found["realm"].isupper() or _SERVICE.fullmatch(found["service"]) is not None
+    service, host = found["service"], found["host"]
+    return bool(_SERVICE.fullmatch(service) or (_SERVICE_OR_PERSON.fullmatch(service) and is_full(host)))
 
 
 def principal(value: str) -> Mistake | None:

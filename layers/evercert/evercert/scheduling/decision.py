@@ -57,7 +57,7 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
             return Wait(resume.chain.begins)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
-        if _failed_before(record, reason):
+        if _failed_before(record, reason, now):
             hold = None
     else:
         return Idle(pending)
@@ -96,13 +96,18 @@ def is_held(record: Record, issuer_hash: str | None, now: datetime) -> bool:
     A failure in the future does not apply either: the clock was wrong.
     """
     error = record.last_error
-    if error is None or not error.at <= now or error.at < (record.woken_at or error.at):
+    if error is None or not error.at <= now or error.at < (_passed(record.woken_at, now) or error.at):
         return False
     return (error.generation, error.requested_at, error.issuer_hash) == (
         record.generation,
         record.requested_at,
         issuer_hash,
     )
+
+
+def _passed(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return the moment, or None if it is still ahead: a wrong clock wrote it, and it must not end every back-off."""
+    return moment if moment is not None and moment <= now else None
 
 
 def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
@@ -152,11 +157,11 @@ def _longest_ahead(pending: Pending, now: datetime) -> timedelta:
     return CLOCK_TOLERANCE if was_ahead else LONGEST_AHEAD
 
 
-def _failed_before(record: Record, reason: Reason) -> bool:
+def _failed_before(record: Record, reason: Reason, now: datetime) -> bool:
     """Whether the last failure predates the reason, so that its back-off must not delay this issuance."""
     error, renewal, finding = record.last_error, renewal_time(record), record.finding
     if error is None or reason not in {"revoked", "replaced", "near-expiry", "drifted"}:
         return False
-    if finding is not None and error.at < finding.found_at:
+    if finding is not None and error.at < finding.found_at <= now:
         return True
     return reason == "near-expiry" and renewal is not None and error.at < renewal

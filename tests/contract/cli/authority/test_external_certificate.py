@@ -185,7 +185,10 @@ def test_import_refuses_unusable_certificates(
     root_key = private_key("RSA_1024")
     weak_root = external.signed(external.name, root_key.public_key(), None, signer=root_key)
     cases += [
-        ([external.signed(csr.subject, csr.public_key(), 0, extra=weak), external.root], "its extended key usage lacks clientAuth or serverAuth"),
+        (
+            [external.signed(csr.subject, csr.public_key(), 0, extra=weak), external.root],
+            "its extended key usage lacks clientAuth or serverAuth",
+        ),
         (
             [external.signed(csr.subject, csr.public_key(), 0, extra=unknown), external.root],
             "critical extension 1.2.3.4",

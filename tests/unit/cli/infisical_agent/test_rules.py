@@ -276,9 +276,9 @@ def test_invalid_value_of_a_certificate_has_its_number(changes, path, expected):
     ("data", "path", "note"),
     [
         (
-            document(infisical={"adress": "x"}),
-            ("infisical", "adress"),
-            "unknown key 'adress' is left out; did you mean 'address'?",
+            document(infisical={"exit-after-aut": True}),
+            ("infisical", "exit-after-aut"),
+            "unknown key 'exit-after-aut' is left out; did you mean 'exit-after-auth'?",
         ),
         (document(sink=[{"type": "file"}]), ("sink",), "unknown key 'sink' is left out; did you mean 'sinks'?"),
         (document(**{"x-common": {}}), ("x-common",), "unknown key 'x-common' is left out"),
@@ -303,6 +303,22 @@ def test_invalid_value_of_a_certificate_has_its_number(changes, path, expected):
 )
 def test_left_out_keys_are_noted_at_their_place(data, path, note):
     assert (path, note) in [(found.path, found.message) for found in accepted(data).notes]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "known"),
+    [
+        ({"infisical": {"adress": "https://secrets.example.com"}}, "adress", "address"),
+        ({"infisicl": {"address": "https://secrets.example.com"}}, "infisicl", "infisical"),
+    ],
+    ids=["address", "section"],
+)
+def test_mistyped_address_is_refused(changes, key, known):
+    """The login would be sent to the public cloud."""
+    ((_, message),) = refused(document(**changes))
+    assert message == (
+        f"unknown key '{key}'; did you mean '{known}'?; without it the login would be sent to app.infisical.com"
+    )
 
 
 def test_unknown_key_of_many_certificates_is_one_note():

@@ -63,6 +63,7 @@ def test_settings_accept_valid_definitions(changes: dict) -> None:
         ({"ca-bundle": f"-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----"}, ("ca-bundle",), "must be PEM"),
         ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "cannot parse it"),
         ({"ca-bundle": "-----BEGIN CERTIFICATE-----\nAA\xa0AA\n-----END CERTIFICATE-----"}, ("ca-bundle",), "must be PEM"),
+        ({"ca-bundle": f"{bundle()}{bundle().replace('MII', chr(0xA0))}"}, ("ca-bundle",), "one of its certificates is not PEM"),
         ({"auth": {**GOOD["auth"], f"client-secret:{SECRET}": None}}, ("auth",), "is a space missing after a colon?"),
         ({"auth": {**GOOD["auth"], "hunter2": None}}, ("auth",), "is a space missing after a colon?"),
         (

@@ -123,11 +123,35 @@ def test_validate_leaves_out_an_expired_root() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"ca": True}, {"anchors": [EXPIRED_ROOT.certificate]}], ids=["ca", "anchor"])
-def test_validate_refuses_an_expired_root_of_ones_own(settings: dict[str, Any]) -> None:
+def test_validate_refuses_an_expired_root_of_an_import(settings: dict[str, Any]) -> None:
     issuing = issue("Issuing", EXPIRED_ROOT)
     subject = issue("Below", issuing) if "ca" in settings else leaf(issuing)
     (text,) = texts(judged(subject, issuing, EXPIRED_ROOT, **settings))
     assert "it is not valid after" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path_length": 0}, {"ca": False}, {"usages": ("crl_sign",)}, {"extended": (EMAIL,)},
+        {"extensions": [(x509.NameConstraints([x509.DNSName("example.org")], None), True)]},
+        {"extensions": [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)]},
+    ],
+    ids=["path length", "no CA", "key usage", "purpose", "name constraints", "critical extension"],
+)  # fmt: skip
+def test_validate_keeps_other_faults_of_an_expired_root(changes: dict[str, Any]) -> None:
+    """They hold for its successor too."""
+    root = issue("Old Root", begins=-9 * DAY, lasts=8 * DAY, **changes)
+    middle = issue("Middle", root)
+    issuing = issue("Issuing", middle)
+    assert texts(judged(leaf(issuing), issuing, middle, root, purposes=[SERVER]))
+
+
+def test_validate_refuses_a_root_that_is_not_yet_valid() -> None:
+    root = issue("Root", begins=DAY)
+    issuing = issue("Issuing", root)
+    (text,) = texts(judged(leaf(issuing), issuing, root))
+    assert "it is not valid before" in text
 
 
 def test_validate_refuses_a_leaf_of_an_expired_root() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from cryptography import x509
 
+from evercert.authority.ca.crl import parse
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
@@ -90,8 +91,8 @@ class DynamoDBCrls:
         ]
         try:
             der = b"".join(bytes(part) for part in parts if isinstance(part, bytes))
-            x509.load_der_x509_crl(der)
-        except ValueError:
+            parse(der)
+        except (ValueError, Misconfigured):
             raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one") from None
         return der
 

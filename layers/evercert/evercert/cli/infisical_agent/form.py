@@ -14,6 +14,10 @@ from evercert.schema import NO_KEY, is_key, printable, suggestion
 
 # The agent's documentation and its program spell these keys differently.
 _ALIASES = {"service-account-token-path": "service-account-token"}
+_CRITICAL: dict[Path, str] = {
+    (): "infisical",
+    ("infisical",): "address",
+}  # where a credential is sent
 _OF_THE_PROGRAM = {"remove-client-secret-on-read": "remove_client_secret_on_read"}
 
 
@@ -81,6 +85,10 @@ class Form:
             return
         hint = suggestion(written.replace("_", "-"), shape)
         message = f"unknown key {printable(written, 60)!r} is left out{hint}"
+        if hint and (critical := _CRITICAL.get(place)) and f"'{critical}'" in hint:
+            why = "without it the login would be sent to app.infisical.com"
+            self.problems.append(Problem(here, f"unknown key {printable(written, 60)!r}{hint}; {why}"))
+            return
         self.notes.add(message, *here)
         if hint:
             self.mistyped.append(Problem(here, message))

@@ -86,7 +86,8 @@ def validate(
         if not path.faults:
             return path
         paths.append(path)
-        if anchors is None and not ca and (rest := candidate.without_expired_root(now)) is not None:
+        # Its end must be the only fault: whatever else is wrong with the root holds for its successor too.
+        if not ca and len(path.faults) == 1 and (rest := candidate.without_expired_root(now)) is not None:
             shorter.append(rest)
     valid = next((path for path in map(validation.path, shorter) if not path.faults), None)
     return valid or min(paths, key=lambda path: len(path.faults))
