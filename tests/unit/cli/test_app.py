@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,10 @@ def test_app_ends_on_ctrl_c_without_a_traceback(tmp_path: Path) -> None:
         f"def connect(*_):\n    pathlib.Path({str(ready)!r}).touch(); time.sleep(60)\n"
         f"terminal.connect = connect\n{RUN}"
     )
-    with subprocess.Popen([sys.executable, "-c", code, "list"], stdout=-1, stderr=-1, cwd=ROOT) as process:
+    command = [sys.executable, "-c", code, "list"]
+    # A job in the background ignores the signal, and so would this process.
+    unignored = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=-1, stderr=-1, cwd=ROOT, preexec_fn=unignored) as process:  # noqa: PLW1509
         give_up = time.monotonic() + 30
         while not ready.exists() and time.monotonic() < give_up:
             time.sleep(0.05)
