@@ -52,7 +52,7 @@ def test_certificate_with_unusable_key_is_revoked(enrollment: Enrollment) -> Non
     make_unusable_keys(enrollment)
     enrollment.want(**THEIRS)
     assert enrollment.run() == "certificate.failed"
-    assert "it has no usable private key; revoked" in enrollment.error
+    assert "it has no usable private key; compare the document with the issuer's profile; revoked" in enrollment.error
     (issued,) = enrollment.server.issued
     assert issued.revoked is not None and authority.algorithm_of(issued.signed.public_key()) != "EC_prime256v1"
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from evercert.cli import show
 from evercert.cli.doctor import certificate_checks, stack_checks
 from evercert.cli.doctor.stack_checks import Check
+from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Failure, Record
 from evercert.contracts.spec_store import Change
@@ -299,3 +300,11 @@ def test_check_with_an_unforeseen_error_is_failed() -> None:
     (found,) = stack_checks.run("queue", check)
     assert (found.name, found.status) == ("queue", "failed")
     assert found.found.startswith("a bug in evercert: ZeroDivisionError at test_checks.py:")
+
+
+def test_check_of_a_missing_certificate_ends_the_command() -> None:
+    def check() -> list[Check]:
+        raise BadInput(["there is no certificate 'unknown'"])
+
+    with pytest.raises(BadInput, match="there is no certificate"):
+        stack_checks.run("certificates", check)

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.clients import DENIED, code, translated
 from evercert.cli import arguments, terminal
+from evercert.cli.files import BadInput
 from evercert.durations import to_text
 from evercert.errors import EvercertError, Unexpected
 from evercert.schema import printable
@@ -54,6 +55,8 @@ def run(name: str, check: CheckFunction) -> list[Check]:
             remedy = "request it, or check this in the AWS console"
             return [Check(name, "unknown", f"you lack the permission for {operation}", remedy)]
         return [Check(name, "failed", str(error))]
+    except BadInput:
+        raise  # a certificate that the command line names does not exist
     except Exception as error:  # noqa: BLE001 (one check must not stop the others)
         return [Check(name, "failed", str(Unexpected.of(error)))]
 

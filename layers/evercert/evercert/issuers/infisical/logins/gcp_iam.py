@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -56,7 +57,7 @@ def _parts(found: Any, reference: Reference) -> tuple[str, str, rsa.RSAPrivateKe
         account = json.loads(found) if isinstance(found, str) else found
         email, key_id, pem = (str(account[name]) for name in ("client_email", "private_key_id", "private_key"))
         key = serialization.load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Misconfigured(
