@@ -62,7 +62,7 @@ def _chain(text: str, *, remove_roots: bool) -> tuple[str, str]:
     """Return the issuer and the chain in PEM."""
     try:
         chain = x509.load_pem_x509_certificates(text.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise Misconfigured("a chain in the authority's table cannot be read; restore it from a backup") from None
     return to_pem(chain[:1]).strip(), to_pem(without_roots(chain) if remove_roots else chain).strip()
 
