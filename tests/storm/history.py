@@ -58,6 +58,7 @@ class History:
 
     names: tuple[str, ...] = ()
     in_acm: frozenset[str] = frozenset()
+    strikes: int = 0  # kills and freezes of function processes
     anchors: tuple[str, ...] = ()  # PEM of the roots; a self-signed certificate is its own
     self_signed: frozenset[str] = frozenset()  # names
     sightings: list[Sighting] = field(default_factory=list)

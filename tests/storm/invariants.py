@@ -17,6 +17,7 @@ from tests.storm.history import SECRET, History, Issued
 
 BEGUN = ("certificate.issued", "certificate.renewed")
 DELIVERED = (*BEGUN, "certificate.delivered")
+RECEIVES = 5  # of a message, each ended by a strike, until the queue gives it up; the due time starts the next run
 ALLOWED_FAILURES = {"unavailable"}  # functions of the authority are killed too
 
 
@@ -85,6 +86,8 @@ def failures(history: History) -> Iterator[str]:
 def stopped(history: History) -> Iterator[str]:
     """At the end every certificate is ready, without a claim, and its destinations hold what its record says."""
     yield from (f"{name} did not come to rest after the storm" for name in history.unsettled)
+    if (dead := history.final.dead_letters) * RECEIVES > history.strikes:
+        yield f"{dead} messages in the dead-letter queue: {history.strikes} strikes explain {history.strikes // RECEIVES}"
     records = {item["pk"]["S"].removeprefix("certificate#"): item for item in kept(history, "record")}
     for name in history.names:
         if (record := records.get(name)) is None:

@@ -84,6 +84,7 @@ def storm(seed: int, size: Size, folder: Path, say: Callable[[str], None] = lamb
                 history.unsettled = _rest(observer, place, names, longer=True)
         observer.look()
         _conclude(observer, place, history)
+        history.strikes = killer.counts["kills"] + killer.counts["freezes"]
         report = Report(seed, _figures(history, killer.counts), violations(history))
         log = place.stack.running.log()
         report.figures["calls that a strike ended"] = sum(map(log.count, ENDED))
@@ -155,7 +156,7 @@ def _figures(history: History, counts: Counter[str]) -> dict[str, Any]:
         "strikes": dict(counts),
         "commands": dict(Counter(command.arguments[0] for command in history.commands)),
         "values of destinations": len(history.sightings),
-        "dead letters": history.final.dead_letters,  # after five strikes; the due time starts the next run
+        "dead letters": history.final.dead_letters,
         "outcomes stored": len(outcomes(history)),
         "events received": f"{len(history.events)} ({dict(types)})",
         "certificates signed": f"{dict(signed)}, {sum(one.revoked for one in history.issued)} of them revoked",

@@ -78,6 +78,10 @@ def sign(history: History, leaf: Any, **more: Any) -> None:
     history.issued.append(Issued("double", real.pem(leaf), **more))
 
 
+def _dead(history: History, *, letters: int, strikes: int) -> None:
+    history.final.dead_letters, history.strikes = letters, strikes
+
+
 def expired() -> dict[str, str]:
     key = real.new_key()
     return real.value(real.leaf(NAME, CA, key, timedelta(seconds=-1)), key, CA)
@@ -127,6 +131,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "rejected": (lambda h: h.events.append(event(1, kind="rejected", message="x")), "rejected: x"),
     "traceback": (lambda h: h.commands.append(Command(("list",), 1, "Traceback (most", AT)), "Traceback"),
     "odd exit code": (lambda h: h.commands.append(Command(("list",), 2, "", AT)), "exit code 2"),
+    "unexplained dead letter": (lambda h: _dead(h, letters=2, strikes=9), "2 messages in the dead-letter queue"),
     "never at rest": (lambda h: h.unsettled.append(NAME), "did not come to rest"),
     "record lost": (lambda h: h.final.items.pop(0), "has no record"),
     "stopped": (lambda h: h.final.items[0].update(state={"S": "stopped"}), "is stopped"),
@@ -159,6 +164,12 @@ def test_violations_accept_a_revision_that_was_given_up() -> None:
     history.events[1] = history.events[2] = event(2, gave_up="revision 2 (requested): revoked")
     sign(history, real.leaf(NAME, CA))
     history.final.items[0]["revision"] = {"N": "3"}
+    assert violations(history) == []
+
+
+def test_violations_accept_dead_letters_of_strikes() -> None:
+    history = good()
+    _dead(history, letters=2, strikes=10)
     assert violations(history) == []
 
 

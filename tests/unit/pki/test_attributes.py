@@ -153,13 +153,13 @@ def test_attributes_round_trip_through_a_csr(wishes):
         (
             "not-before",
             "1949-12-31T23:59:59Z",
-            "the year 1949 is outside 1950 to 9998, which a certificate can express",
+            "the year 1949 is invalid; write one from 1950 to 9998",
         ),
-        ("not-before", "1950-01-01T00:00:00+01:00", "the year 1949 is outside 1950 to 9998"),
+        ("not-before", "1950-01-01T00:00:00+01:00", "the year 1949 is invalid; write one from 1950 to 9998"),
         ("not-before", "9998-12-31T23:59:59Z", ""),
-        ("not-before", "9999-01-01T00:00:00Z", "the year 9999 is outside 1950 to 9998"),
+        ("not-before", "9999-01-01T00:00:00Z", "the year 9999 is invalid; write one from 1950 to 9998"),
         ("not-after", "9999-12-31T23:59:59Z", ""),
-        ("not-after", "0001-01-01T00:00:00Z", "the year 1 is outside 1950 to 9999"),
+        ("not-after", "0001-01-01T00:00:00Z", "the year 1 is invalid; write one from 1950 to 9999"),
     ],
 )
 def test_attributes_refuse_years_that_no_certificate_has(key: str, moment: str, line: str) -> None:

@@ -27,12 +27,12 @@ def _ttl(value: timedelta) -> timedelta:
 def _within(first: int, last: int) -> AfterValidator:
     """Return a check of the year: certificates have two digits from 1950 on, and four until 9999 (RFC 5280 §4.1.2.5).
 
-    A certificate that begins needs a year until its end.
+    The last year for a beginning is 9998, so that an end can follow it.
     """
 
     def check(value: datetime) -> datetime:
         if not first <= value.year <= last:
-            raise ValueError(f"the year {value.year} is outside {first} to {last}, which a certificate can express")
+            raise ValueError(f"the year {value.year} is invalid; write one from {first} to {last}")
         return value
 
     return AfterValidator(check)

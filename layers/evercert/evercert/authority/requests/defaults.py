@@ -83,7 +83,8 @@ def merge_csr(csr: ParsedCsr, requested: RequestedFields) -> RequestedFields:
         merged[field] = value
     if conflicts:
         raise bad_request(
-            f"attributes.{', attributes.'.join(conflicts)}: the CSR has another value, and it decides; leave them out"
+            f"attributes.{', attributes.'.join(conflicts)}: the CSR has another value; leave the attribute out, or make"
+            " them equal"
         )
     constraints = csr.requested.get("basic_constraints")
     if constraints is not None and constraints.ca:  # attributes must not hide that the CSR requests a CA

@@ -1,6 +1,6 @@
 """The fields of a certificate that path validation reads (RFC 5280 §4), from its DER.
 
-`cryptography` refuses whole certificates for one odd name in a CA's extension; here names remain undecoded.
+`cryptography` refuses whole certificates for one malformed name in a CA's extension; here names remain undecoded.
 """
 
 from __future__ import annotations
