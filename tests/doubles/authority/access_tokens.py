@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from evercert.authority.contracts.records import Token
-
-
-@dataclass
-class Failures:
-    """Failed logins of one client ID."""
-
-    count: int = 0
-    counted_until: datetime | None = None
-    locked_until: datetime | None = None
+from evercert.authority.contracts.records import LoginFailures, Token
 
 
 @dataclass
@@ -25,7 +16,7 @@ class FakeTokens:
     tokens: dict[str, Token] = field(default_factory=dict)
     signatures: dict[str, datetime] = field(default_factory=dict)
     holders: dict[str, str] = field(default_factory=dict)  # of signatures that may be repeated
-    failures: dict[str, Failures] = field(default_factory=dict)
+    failures: dict[str, LoginFailures] = field(default_factory=dict)
     secrets: dict[str, int] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -70,30 +61,26 @@ class FakeTokens:
                 self.holders[digest] = holder
             return True
 
-    def locked_until(self, client_id: str) -> datetime | None:
-        self.calls.append("locked_until")
-        found = self.failures.get(client_id)
-        return found.locked_until if found else None
+    def login_failures(self, client_id: str) -> LoginFailures:
+        self.calls.append("login_failures")
+        return self.failures.get(client_id, LoginFailures())
 
-    def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
-        self.calls.append("failed")
-        if most == 0:
-            return None
+    def replace_login_failures(
+        self, client_id: str, seen: LoginFailures, changed: LoginFailures | None
+    ) -> LoginFailures | None:
+        self.calls.append("replace_login_failures")
         with self._lock:
-            found = self.failures.setdefault(client_id, Failures())
-            within = found.counted_until is not None and now < found.counted_until
-            found.count = found.count + 1 if within else 1
-            found.counted_until = now + timedelta(seconds=window)
-            if found.count < most:
-                return None
-            found.count, found.counted_until = 0, None
-            found.locked_until = now + timedelta(seconds=duration)
-            return found.locked_until
+            current = self.failures.get(client_id, LoginFailures())
+            if current != seen:
+                return current
+            self.failures.pop(client_id, None)
+            if changed is not None:
+                self.failures[client_id] = changed
+            return None
 
-    def succeeded(self, client_id: str) -> None:
-        self.calls.append("succeeded")
-        if client_id in self.failures:
-            self.failures[client_id].count, self.failures[client_id].counted_until = 0, None
+    def secret_used_up(self, secret_id: str, most: int) -> bool:
+        self.calls.append("secret_used_up")
+        return self.secrets.get(secret_id, 0) >= most
 
     def use_secret(self, secret_id: str, most: int) -> bool:
         self.calls.append("use_secret")

@@ -16,9 +16,11 @@ import httpx
 from evercert.authority.ca.definition import Installed
 from evercert.authority.ca.kms_key import public_key_of
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
+from evercert.authority.configuration.identity import UniversalLogin
 from evercert.authority.contracts.records import Token
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.public_downloads import PublicDownloads
+from evercert.authority.logins.lockout import Lockout
 from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.signer.wire_format import decode, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority import access_tokens, certificate_items, signing_ledger, sts
@@ -101,10 +103,11 @@ def read_crl(item: Item) -> None:
 
 def read_token(item: Item) -> None:
     """Read a token and a lockout, and count a failure."""
+    rules = UniversalLogin.model_validate({"client-id": "client"})
     store = access_tokens.DynamoDBTokens(Table(item), "table")
     store.find("digest")
-    store.locked_until("client")
-    store.failed("client", START, 3, 60, 60)
+    Lockout(store, lambda: START).record("client", rules, store.login_failures("client"), correct=False)
+    store.secret_used_up("client", 3)
     store.use("digest")
 
 

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from evercert.authority.api_errors import Refusal
+from evercert.authority.configuration.identity import UniversalLogin
 from evercert.authority.contracts.ports import Tokens
-from evercert.authority.contracts.records import Token
+from evercert.authority.contracts.records import LoginFailures, Token
+from evercert.authority.logins.lockout import Lockout
 from evercert.aws.authority.access_tokens import DynamoDBTokens
-from evercert.errors import Misconfigured, Unavailable
+from evercert.errors import Misconfigured
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.fakes import START
 from tests.doubles.world import World
@@ -125,18 +128,35 @@ def test_signature_is_accepted_once_across_threads(tokens: Tokens) -> None:
 
 
 # -- client secrets: the default lockout of Infisical -----------------------------------------------------------------
+def rules(most: int = 3) -> UniversalLogin:
+    return UniversalLogin.model_validate({"client-id": CLIENT, "failures": most})
+
+
+def logged_in(tokens: Tokens, now: datetime, *, correct: bool, client: str = CLIENT, most: int = 3) -> bool:
+    """Record a login; return False if the client ID is locked."""
+    lockout = Lockout(tokens, lambda: now)
+    try:
+        lockout.record(client, rules(most), lockout.failures(client, rules(most)), correct=correct)
+    except Refusal as refusal:
+        assert "temporarily locked" in str(refusal)
+        return False
+    return True
+
+
 def failed(tokens: Tokens, now: datetime, client: str = CLIENT, most: int = 3) -> datetime | None:
-    return tokens.failed(client, now, most, 30.0, 300.0)
+    """Record a wrong secret; return the end of the lockout."""
+    assert logged_in(tokens, now, correct=False, client=client, most=most)
+    return tokens.login_failures(client).locked_until
 
 
 def test_third_wrong_secret_locks_for_five_minutes(tokens: Tokens) -> None:
-    assert tokens.locked_until(CLIENT) is None
+    assert tokens.login_failures(CLIENT) == LoginFailures()
     assert failed(tokens, START) is None
     assert failed(tokens, after(seconds=29)) is None
-    assert tokens.locked_until(CLIENT) is None
+    assert tokens.login_failures(CLIENT) == LoginFailures(2, counted_until=after(seconds=59))
     assert failed(tokens, after(seconds=58)) == after(seconds=358)
-    assert tokens.locked_until(CLIENT) == after(seconds=358)
-    assert tokens.locked_until("other") is None
+    assert tokens.login_failures(CLIENT) == LoginFailures(locked_until=after(seconds=358))
+    assert tokens.login_failures("other") == LoginFailures()
 
 
 def test_wrong_secrets_are_forgotten_after_the_window(tokens: Tokens) -> None:
@@ -147,27 +167,27 @@ def test_wrong_secrets_are_forgotten_after_the_window(tokens: Tokens) -> None:
 def test_wrong_secrets_are_forgotten_after_a_success(tokens: Tokens) -> None:
     failed(tokens, START)
     failed(tokens, START)
-    tokens.succeeded(CLIENT)
-    tokens.succeeded("never failed")
+    assert logged_in(tokens, START, correct=True)
+    assert logged_in(tokens, START, correct=True, client="never failed")
     assert failed(tokens, START) is None
     assert failed(tokens, START) is None
     assert failed(tokens, START) == after(seconds=300)
 
 
-def test_success_keeps_a_lockout_that_began_meanwhile(tokens: Tokens) -> None:
+@pytest.mark.parametrize("correct", [True, False])
+def test_login_in_progress_keeps_a_lockout(tokens: Tokens, *, correct: bool) -> None:
+    seen = tokens.login_failures(CLIENT)
     for _ in range(3):
         failed(tokens, START)
-    for _ in range(2):
-        tokens.succeeded(CLIENT)
-        assert tokens.locked_until(CLIENT) == after(seconds=300)
-        failed(tokens, START)  # this login was in progress when the lockout began
+    with pytest.raises(Refusal, match="temporarily locked"):
+        Lockout(tokens, lambda: START).record(CLIENT, rules(), seen, correct=correct)
+    assert tokens.login_failures(CLIENT).locked_until == after(seconds=300)
 
 
 def test_wrong_secrets_count_from_zero_after_a_lockout(tokens: Tokens) -> None:
     for _ in range(3):
         failed(tokens, START)
     assert failed(tokens, after(seconds=301)) is None
-    assert tokens.locked_until(CLIENT) == after(seconds=300)
     assert failed(tokens, after(seconds=302)) is None
     assert failed(tokens, after(seconds=303)) == after(seconds=603)
 
@@ -182,17 +202,46 @@ def test_lockout_threshold_is_that_of_the_identity(tokens: Tokens, most: int) ->
 
 def test_lockout_is_off_without_a_threshold(tokens: Tokens) -> None:
     assert [failed(tokens, START, most=0) for _ in range(5)] == [None] * 5
-    assert tokens.locked_until(CLIENT) is None
+    assert tokens.login_failures(CLIENT) == LoginFailures()
 
 
-def test_concurrent_wrong_secrets_are_all_counted(tokens: Tokens) -> None:
-    with ThreadPoolExecutor(3) as threads:
-        found = list(threads.map(lambda _: failed(tokens, START), range(3)))
-    assert sorted(found, key=str) == [after(seconds=300), None, None]
+@pytest.mark.parametrize("most", [1, 3])
+def test_simultaneous_wrong_secrets_lock_at_the_threshold(tokens: Tokens, most: int) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda _: logged_in(tokens, START, correct=False, most=most), range(30)))
+    assert found.count(True) == most
+    assert tokens.login_failures(CLIENT).locked_until == after(seconds=300)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_simultaneous_correct_secrets_all_log_in(tokens: Tokens, most: int) -> None:
+    if most > 1:
+        failed(tokens, START)
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(lambda _: logged_in(tokens, START, correct=True, most=most), range(50)))
+    assert tokens.login_failures(CLIENT) == LoginFailures()
+
+
+def test_login_failures_are_replaced_only_as_read(tokens: Tokens) -> None:
+    one, two = LoginFailures(1, counted_until=START), LoginFailures(2, counted_until=START)
+    absent = tokens.login_failures(CLIENT)
+    assert tokens.replace_login_failures(CLIENT, absent, None) is None
+    assert tokens.replace_login_failures(CLIENT, absent, one) is None
+    seen = tokens.login_failures(CLIENT)
+    for changed in (one, two, None):
+        assert tokens.replace_login_failures(CLIENT, absent, changed) == one
+    assert tokens.replace_login_failures(CLIENT, seen, two) is None
+    newer = tokens.replace_login_failures(CLIENT, seen, None)
+    assert newer == two
+    assert tokens.replace_login_failures(CLIENT, newer, None) is None
+    assert tokens.replace_login_failures(CLIENT, newer, one) == LoginFailures()
 
 
 def test_client_secret_uses_are_limited(tokens: Tokens) -> None:
+    assert not tokens.secret_used_up("one", 2)
     assert [tokens.use_secret("one", 2) for _ in range(3)] == [True, True, False]
+    assert tokens.secret_used_up("one", 2)
+    assert not tokens.secret_used_up("one", 3)
     assert tokens.use_secret("two", 1)
     assert tokens.use_secret("one", 3)  # an operator has raised it
 
@@ -207,16 +256,39 @@ def found(world: World, table: str) -> list[dict[str, Any]]:
     return world.operator.dynamodb.scan(TableName=table)["Items"]
 
 
+SPOILED = ({"S": "x"}, {"B": b"x"}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"N": "-9.99E+125"}, {"N": "-1"})
+AHEAD = ({"N": "9999999999999"}, {"N": "99999999999999999999"}, {"N": "9.99E+125"})
+VALID = {"failures": {"N": "1"}, "counted_until": {"N": str(int(after(seconds=30).timestamp() * 1_000))}}
+
+
 def test_spoiled_count_of_wrong_secrets_is_restarted(world: World, table: str) -> None:
     tokens = DynamoDBTokens(world.operator.dynamodb, table)
     key = {"pk": {"S": f"client#{CLIENT}"}, "sk": {"S": "client"}}
-    for value in ({"S": "x"}, {"B": b"x"}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"N": "-9.99E+125"}, {"N": "-1"}):
-        for name in ("failures", "counted_until"):
-            item = {"failures": {"N": "1"}, "counted_until": {"N": "9999999999999"}, "locked_until": value, name: value}
-            world.operator.dynamodb.put_item(TableName=table, Item={**key, **item})
-            tokens.locked_until(CLIENT)
-            assert [failed(tokens, START) for _ in range(3)] == [None, None, after(seconds=300)], (name, value)
-            assert tokens.locked_until(CLIENT) == after(seconds=300)
+    cases = [(name, value) for name in VALID for value in SPOILED] + [("counted_until", value) for value in AHEAD]
+    for name, value in cases:
+        item = {**key, **VALID, "locked_until": value, name: value}
+        world.operator.dynamodb.put_item(TableName=table, Item=item)
+        assert [failed(tokens, START) for _ in range(3)] == [None, None, after(seconds=300)], (name, value)
+
+
+@pytest.mark.parametrize("value", [*SPOILED, *AHEAD], ids=str)
+def test_spoiled_lockout_neither_locks_nor_ends_counting(world: World, table: str, value: dict[str, Any]) -> None:
+    tokens = DynamoDBTokens(world.operator.dynamodb, table)
+    item = {"pk": {"S": f"client#{CLIENT}"}, "sk": {"S": "client"}, "locked_until": value}
+    for most in (1, 3):
+        world.operator.dynamodb.put_item(TableName=table, Item=item)
+        assert logged_in(tokens, START, correct=True, most=most)
+        world.operator.dynamodb.put_item(TableName=table, Item=item)
+        assert [logged_in(tokens, START, correct=False, most=most) for _ in range(most + 1)] == [True] * most + [False]
+        assert tokens.login_failures(CLIENT) == LoginFailures(locked_until=after(seconds=300))
+
+
+def test_spoiled_uses_leave_none(world: World, table: str, adapter: DynamoDBTokens) -> None:
+    world.operator.dynamodb.put_item(
+        TableName=table, Item={"pk": {"S": "secret#one"}, "sk": {"S": "secret"}, "uses": {"S": "0"}}
+    )
+    assert adapter.secret_used_up("one", 2)
+    assert not adapter.use_secret("one", 2)
 
 
 def test_expiring_items_have_a_time_to_live_and_others_do_not(
@@ -276,6 +348,9 @@ def test_write_repeated_by_the_client_succeeds(world: World, table: str) -> None
     assert repeating.find(TOKEN.digest) == TOKEN
     assert repeating.take_signature("s" * 64, after(minutes=15))
     assert not repeating.take_signature("s" * 64, after(minutes=15))
+    failed(DynamoDBTokens(world.operator.dynamodb, table), START)
+    assert logged_in(repeating, START, correct=True)
+    assert repeating.login_failures(CLIENT) == LoginFailures()
     repeating.forget(TOKEN.digest)
     assert repeating.find(TOKEN.digest) is None
 
@@ -285,29 +360,18 @@ def test_missing_table_is_misconfigured(world: World) -> None:
     calls: list[Callable[[], Any]] = [
         lambda: adapter.keep(TOKEN), lambda: adapter.find("a"), lambda: adapter.use("a"),
         lambda: adapter.prolong(TOKEN, None), lambda: adapter.forget("a"), lambda: adapter.take_signature("a", START),
-        lambda: adapter.locked_until("a"), lambda: failed(adapter, START), lambda: adapter.succeeded("a"),
-        lambda: adapter.use_secret("a", 1),
+        lambda: adapter.login_failures("a"), lambda: adapter.replace_login_failures("a", LoginFailures(), None),
+        lambda: adapter.replace_login_failures("a", LoginFailures(), LoginFailures(1, START)),
+        lambda: adapter.use_secret("a", 1), lambda: adapter.secret_used_up("a", 1),
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(Misconfigured, match=r"^cannot "):
             call()
 
 
-class Contended:
-    """A table on which another writer always comes first."""
-
-    def update_item(self, **_: Any) -> Any:
-        raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
-
-
-def test_wrong_secret_count_gives_up_after_conflicts() -> None:
-    with pytest.raises(Unavailable, match="other calls interfered 3 times"):
-        failed(DynamoDBTokens(Contended(), "table"), START)  # type: ignore[arg-type]
-
-
 def test_times_keep_their_time_zone(tokens: Tokens) -> None:
     for _ in range(3):
         failed(tokens, START)
-    locked = tokens.locked_until(CLIENT)
+    locked = tokens.login_failures(CLIENT).locked_until
     assert locked is not None
     assert locked.tzinfo is UTC

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -106,7 +107,22 @@ def test_wrong_id_and_secret_cost_same_calls(bench: Bench) -> None:
         bench.refused(WRONG, client)
         calls.append(list(bench.tokens.calls))
         bench.tokens.calls.clear()
-    assert calls[0] == calls[1] == ["locked_until", "failed"]
+    assert calls[0] == calls[1] == ["login_failures", "replace_login_failures"]
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_right_and_wrong_secret_cost_same_calls(failures: int) -> None:
+    """Otherwise a correct secret could overtake the wrong ones that were sent with it."""
+    calls = []
+    for client_secret in (WRONG, RIGHT):
+        bench = Bench()
+        for _ in range(failures):
+            bench.refused(WRONG)
+        bench.tokens.calls.clear()
+        with suppress(Refusal):
+            bench.universal(client_secret)
+        calls.append([call for call in bench.tokens.calls if call != "keep"])
+    assert calls == [["login_failures", "replace_login_failures"]] * 2
 
 
 def test_unknown_client_id_is_locked_too(bench: Bench) -> None:
@@ -181,6 +197,21 @@ def test_secret_uses_are_limited(bench: Bench) -> None:
     assert [bool(bench.universal()) for _ in range(2)] == [True, True]
     assert bench.refused() == (401, "Unauthorized", "Access denied due to client secret usage limit reached")
     assert bench.universal("another")
+
+
+@pytest.mark.parametrize("more", [{"expires_at": START}, {"uses": 1}], ids=["expired", "used-up"])
+def test_unusable_secret_keeps_the_failures(more: dict[str, Any]) -> None:
+    bench = Bench(secrets=(secret("another", **more),))
+    bench.tokens.secrets["id-another"] = 1
+    assert [bench.refused(text)[2] for text in (WRONG, WRONG, "another", WRONG)][::3] == ["Invalid credentials"] * 2
+    assert bench.refused(WRONG) == LOCKED
+
+
+def test_use_refused_at_the_last_moment() -> None:
+    """Another login takes the last use between the check and this login."""
+    bench = Bench(secrets=(secret(RIGHT, uses=1),))
+    bench.tokens.use_secret = lambda *_: False  # type: ignore[method-assign]
+    assert bench.refused() == (401, "Unauthorized", "Access denied due to client secret usage limit reached")
 
 
 def test_expired_secret_stays_refused(bench: Bench) -> None:

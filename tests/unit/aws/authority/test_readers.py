@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from evercert.authority.contracts.records import Token
+from evercert.authority.contracts.records import LoginFailures, Token
 from evercert.aws.authority import certificate_items
 from evercert.aws.authority.access_tokens import DynamoDBTokens, _written
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.signing_ledger_reader import LedgerReading
-from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_loader import read_definition
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
 from evercert.errors import EvercertError
@@ -121,8 +120,8 @@ READERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = 
         lambda item: DynamoDBTokens(Stored(token=item), "table").find("digest"),
     ),
     "lockout": (
-        linked("client") | {"locked_until": {"N": "1768478400000"}},
-        lambda item: DynamoDBTokens(Stored(client=item), "table").locked_until("client"),
+        linked("client") | {"locked_until": {"N": str(int(START.timestamp()) * 1_000)}},
+        lambda item: DynamoDBTokens(Stored(client=item), "table").login_failures("client"),
     ),
     **{
         f"configuration {kind}": (
@@ -202,15 +201,9 @@ def test_spoiled_crl_number_starts_again() -> None:
         assert DynamoDBCertificates(stored, "table").next_crl_number(CA, at_least=1_768_478_400) == 1_768_478_400
 
 
-def test_lockout_outside_of_all_years_is_none() -> None:
-    for number in ("9.99E+125", "-9.99E+125", "99999999999999999999"):
-        stored = Stored(client={"locked_until": {"N": number}})
-        assert DynamoDBTokens(stored, "table").locked_until("client") is None
-
-
 def test_attributes_of_a_reader_are_read() -> None:
     """The items of this file are valid: without a spoiled value they are read."""
     assert READERS["request"][1](certificate_items.request_item(REQUEST)) == REQUEST
     assert READERS["token"][1](READERS["token"][0]) == TOKEN
     assert READERS["CRL"][1](READERS["CRL"][0]) == crl(1)
-    assert items.plain(READERS["lockout"][0])["locked_until"] is not None
+    assert READERS["lockout"][1](READERS["lockout"][0]) == LoginFailures(locked_until=START)

@@ -11,7 +11,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
-from evercert.authority.contracts.records import CertificateRecord, RequestRecord, Token
+from evercert.authority.contracts.records import CertificateRecord, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -103,14 +103,19 @@ class Tokens(Protocol):
         The same `holder` may use it again with the same `until`.
         """
 
-    def locked_until(self, client_id: str) -> datetime | None:
-        """Return the end of the latest lockout, which may be in the past."""
+    def login_failures(self, client_id: str) -> LoginFailures:
+        """Return the failures of a client ID; its times may be in the past."""
 
-    def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
-        """Count a wrong secret; return the end of a resulting lockout. `window` and `duration` are in seconds."""
+    def replace_login_failures(
+        self, client_id: str, seen: LoginFailures, changed: LoginFailures | None
+    ) -> LoginFailures | None:
+        """Replace the failures that were read, or delete them (None), in one atomic write.
 
-    def succeeded(self, client_id: str) -> None:
-        """Reset the failure count."""
+        Return None on success, or the current failures if another login changed them.
+        """
+
+    def secret_used_up(self, secret_id: str, most: int) -> bool:
+        """Return whether a limited client secret has no use left."""
 
     def use_secret(self, secret_id: str, most: int) -> bool:
         """Consume one use of a limited client secret; return False if none is left."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,6 +29,16 @@ class Token:
     latest_at: datetime | None  # a renewal cannot extend the token beyond it
     ttl_seconds: int
     uses: int | None = None
+
+
+@dataclass(frozen=True)
+class LoginFailures:
+    """Wrong client secrets of one client ID: their count until it expires, or a lockout; `stored` is for the store."""
+
+    count: int = 0
+    counted_until: datetime | None = None
+    locked_until: datetime | None = None
+    stored: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from datetime import datetime
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.configuration.identity import ClientSecret, Identity, UniversalLogin
 from evercert.authority.contracts.ports import Configuration, Tokens
+from evercert.authority.logins.lockout import Lockout
+
+_USED_UP = "Access denied due to client secret usage limit reached"
 
 
 class UniversalAuth:
@@ -19,35 +22,33 @@ class UniversalAuth:
         self._configuration = configuration
         self._tokens = tokens
         self._clock = clock
+        self._lockout = Lockout(tokens, clock)
 
     def identity(self, client_id: str, client_secret: str) -> Identity:
         """Return the identity of the credentials; raise Refusal (401).
 
         Unknown client IDs are handled and locked like known ones.
         """
-        now = self._clock()
         identity = self._configuration.identity_of_client(client_id)
         login = identity.universal if identity is not None else None
         rules = login or UniversalLogin.model_validate({"client-id": client_id})
-        locked_until = self._tokens.locked_until(client_id)
-        if rules.failures and locked_until is not None and now < locked_until:
-            raise unauthorized("This identity auth method is temporarily locked, please try again later")
+        failures = self._lockout.failures(client_id, rules)
         secret = _matching_secret(rules, client_secret)
         if identity is None or login is None or login.client_id != client_id or secret is None:
-            self._tokens.failed(
-                client_id, now, rules.failures, rules.window.total_seconds(), rules.duration.total_seconds()
-            )
+            self._lockout.record(client_id, rules, failures, correct=False)
             raise unauthorized("Invalid credentials")
-        self._require_usable(secret, now)
-        self._tokens.succeeded(client_id)
+        self._require_usable(secret)  # first: a secret that is no longer valid must not reset the failures
+        self._lockout.record(client_id, rules, failures, correct=True)
+        if secret.uses and not self._tokens.use_secret(secret.id, secret.uses):
+            raise unauthorized(_USED_UP)
         return identity
 
-    def _require_usable(self, secret: ClientSecret, now: datetime) -> None:
-        """Raise Refusal if the secret expired; consume one use if they are limited."""
-        if secret.expires_at is not None and now >= secret.expires_at:
+    def _require_usable(self, secret: ClientSecret) -> None:
+        """Raise Refusal if the secret expired or is used up; a lockout must not cost a use, so none is consumed."""
+        if secret.expires_at is not None and self._clock() >= secret.expires_at:
             raise unauthorized("Access denied due to expired client secret")
-        if secret.uses and not self._tokens.use_secret(secret.id, secret.uses):
-            raise unauthorized("Access denied due to client secret usage limit reached")
+        if secret.uses and self._tokens.secret_used_up(secret.id, secret.uses):
+            raise unauthorized(_USED_UP)
 
 
 def _matching_secret(login: UniversalLogin, client_secret: str) -> ClientSecret | None:

@@ -6,24 +6,22 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from evercert.authority.contracts.records import Token
+from evercert.authority.contracts.records import LoginFailures, Token
+from evercert.aws.authority import login_failures
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
-from evercert.errors import Unavailable
 from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_FORGOTTEN_AFTER = timedelta(hours=1)  # longer than window and lockout, in case clocks differ
-_TRIES = 3
 _Change = tuple[str, str, Mapping[str, int | str]]  # update expression, condition, values
 
 
@@ -41,7 +39,7 @@ class DynamoDBTokens:
 
     def find(self, digest: str) -> Token | None:
         """Return the token, or None if it is missing or does not parse (manual edit)."""
-        item = self._get("token", digest, "look up an access token")
+        item = items.plain(self._get("token", digest, "look up an access token"))
         try:
             return Token(
                 digest=digest,
@@ -83,45 +81,32 @@ class DynamoDBTokens:
         return self._put("signature", digest, item, "take a signature")
 
     # -- client secrets -----------------------------------------------------------------------------------------------
-    def locked_until(self, client_id: str) -> datetime | None:
-        """Return the end of the latest lockout, or None; stored in milliseconds since 1970 for conditions."""
-        locked = self._get("client", client_id, "look for a lockout").get("locked_until")
+    def login_failures(self, client_id: str) -> LoginFailures:
+        """Return the failures of a client ID, as they are stored."""
+        return login_failures.read(self._get("client", client_id, "look for a lockout"))
+
+    def replace_login_failures(
+        self, client_id: str, seen: LoginFailures, changed: LoginFailures | None
+    ) -> LoginFailures | None:
+        """Put or delete the item if it is still as it was read, in one write; otherwise return what is stored now."""
+        condition, arguments = login_failures.unchanged(seen)
+        arguments |= {"TableName": self._table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        key = _key("client", client_id)
         try:
-            return datetime.fromtimestamp(int(locked) / 1_000, UTC) if isinstance(locked, Decimal) else None
-        except (ArithmeticError, ValueError, OSError):  # a manual edit: outside of all years
-            return None
+            with translated("record a login"), _conditional():
+                if changed is None:
+                    self._client.delete_item(Key=key, ConditionExpression=condition, **arguments)
+                else:
+                    item = {**key, **login_failures.written(changed)}
+                    self._client.put_item(Item=item, ConditionExpression=condition, **arguments)
+        except _Otherwise as newer:
+            return login_failures.read(newer.item or {})
+        return None
 
-    def failed(self, client_id: str, now: datetime, most: int, window: float, duration: float) -> datetime | None:
-        """Count a wrong secret: the first in the window, another one, or the last one, each by a conditional write."""
-        if most == 0:
-            return None
-        moment = int(now.timestamp() * 1_000)
-        until = moment + int(duration * 1_000)
-        values: dict[str, int | str] = {
-            ":now": moment,
-            ":counted": moment + int(window * 1_000),
-            ":until": until,
-            ":last": most - 1,
-            ":one": 1,
-            ":zero": 0,
-            ":type": "N",
-            # After window and lockout: deleting the item earlier would end them.
-            ":expires": math.ceil(now.timestamp() + window + duration + _FORGOTTEN_AFTER.total_seconds()),
-        }
-        for _ in range(_TRIES):
-            for expression, condition in _FAILURES if most > 1 else (_AT_ONCE,):
-                used = {name: value for name, value in values.items() if name in f"{expression} {condition}"}
-                change = (expression, condition, used)
-                item = self._count("client", client_id, "failures", change, "count a wrong client secret")
-                if item is not None:
-                    return None if "failures" in item else datetime.fromtimestamp(until / 1_000, UTC)
-        raise Unavailable(f"cannot count a wrong client secret: other calls interfered {_TRIES} times")
-
-    def succeeded(self, client_id: str) -> None:
-        """Reset the count; keep a lockout, which may have begun in the meantime."""
-        update = Update({"failures": None, "counted_until": None})
-        update.require("attribute_exists(#failures)", {}, "failures")
-        self._update("client", client_id, update, "forget wrong client secrets")
+    def secret_used_up(self, secret_id: str, most: int) -> bool:
+        """Return whether no use is left; also if the count is not a number (manual edit)."""
+        uses = items.plain(self._get("secret", secret_id, "look up the uses of a client secret")).get("uses", Decimal())
+        return not isinstance(uses, Decimal) or uses >= most
 
     def use_secret(self, secret_id: str, most: int) -> bool:
         """Count a login with a limited client secret, without expiry; return False if none is left."""
@@ -133,7 +118,7 @@ class DynamoDBTokens:
     def _get(self, kind: str, name: str, doing: str) -> dict[str, Any]:
         with translated(doing):
             answer = self._client.get_item(TableName=self._table, Key=_key(kind, name), ConsistentRead=True)
-        return items.plain(answer.get("Item", {}))
+        return dict(answer.get("Item", {}))
 
     def _put(self, kind: str, name: str, values: dict[str, Any], doing: str) -> bool:
         """Put an item; return False if it exists with other values."""
@@ -177,23 +162,6 @@ class DynamoDBTokens:
         except _Otherwise:
             return None
         return items.plain(answer["Attributes"])
-
-
-_SPOILED = "NOT attribute_type(counted_until, :type) OR NOT attribute_type(#count, :type)"
-_WITHIN = "counted_until > :now AND #count"
-_FAILURES = (
-    (
-        "SET #count = :one, counted_until = :counted, expires_at = :expires",
-        # Another type is a manual edit; it must not end the counting.
-        f"{_SPOILED} OR counted_until <= :now OR #count < :zero",
-    ),
-    ("SET #count = #count + :one, counted_until = :counted, expires_at = :expires", f"{_WITHIN} < :last"),
-    (
-        "SET locked_until = :until, expires_at = :expires REMOVE #count, counted_until",
-        f"{_WITHIN} >= :last",
-    ),
-)
-_AT_ONCE = (_FAILURES[-1][0], "attribute_not_exists(locked_until) OR locked_until <= :until")
 
 
 class _Otherwise(Exception):
