@@ -5,6 +5,8 @@ BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
 export SAM_CLI_TELEMETRY := 0
 export NO_MKDOCS_2_WARNING := 1
+# Without bytecode, each of the many Python processes of the tests compiles the whole package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 

@@ -18,11 +18,11 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
-from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record
+from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record
 from evercert.contracts.spec_store import Change, Pause
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
-from evercert.errors import ClaimLost, EvercertError, Misconfigured, NoRoom, Rejected, SealBroken
+from evercert.errors import ClaimLost, EvercertError, Misconfigured, NoRoom, Rejected, SealBroken, Unavailable
 from evercert.issuance.run import Issuance
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Bundle
@@ -73,8 +73,11 @@ class FakeTable:
         if isinstance(values, Unclaimed):
             return values
         self._set(name, {"claim": claim, **items.due(name, claim.until)})
-        seen = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
-        return ClaimedRecord(name, claim, *seen), items.read_record(self.items[items.pk(name), items.SK])
+        return self._held(name, claim, values), items.read_record(self.items[items.pk(name), items.SK])
+
+    @staticmethod
+    def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
+        return ClaimedRecord(name, claim, values.get("generation"), values.get("requested_at"), values.get("woken_at"))
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -93,6 +96,10 @@ class FakeTable:
 
     def look(self, name: str) -> Record | Unreadable | None:
         return self.record(name)
+
+    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+        item = self.items.get((items.pk(name), items.SK))
+        return None if item is None else (self._held(name, claim, items.plain(item)), items.read_record(item))
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
@@ -122,21 +129,24 @@ class FakeTable:
         return moved, numbered
 
     def _numbered(self, outcome: Outcome) -> Outcome:
-        for step in range(10):
-            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+        for step in range(20):
+            numbered = outcome.model_copy(update={"number": (outcome.number + 2**step - 2) % LAST_COUNT + 1})
             if (items.pk(outcome.name), numbered.key) not in self.items:
-                break
-        return numbered
+                return numbered
+        raise Unavailable("no free outcome number")
 
-    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+    def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:
         self.log.append(f"stop {outcome.type}")
-        values = self._claimable(outcome.name, claim, now)
+        values = self._claimable(outcome.name, held.claim, now)
         if not isinstance(values, dict) or ("resting" in values and "due_at" not in values):
             return None
-        for changes in ({"state": "stopped", "resting": True}, {"resting": True}, {}):
+        if self._held(outcome.name, held.claim, values) != held:
+            return None
+        numbered = self._numbered(outcome)
+        counted = {"state": "stopped", "outcomes": numbered.number, "resting": True}
+        for changes in (counted, {"resting": True}, {}):
             with suppress(NoRoom):
                 self._set(outcome.name, {**changes, "claim": None, **items.due(outcome.name, None)})
-                numbered = self._numbered(outcome)
                 self.items[items.pk(outcome.name), numbered.key] = items.outcome_item(numbered)
                 return numbered
         raise NoRoom("no room left")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from evercert.aws.dynamodb import items
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.record import Record
@@ -185,6 +187,16 @@ def test_each_warning_is_sent_once(bench: Bench) -> None:
     for outcome, of in zip(outcomes, (0.25, 0.6, 1), strict=True):
         assert timedelta(0) <= outcome.at - share(record, of) < timedelta(hours=13)
     assert outcomes[0].data["message"] == "not renewed: closed"
+
+
+def test_count_of_a_manual_edit_hides_no_warning(bench: Bench) -> None:
+    bench.want(spec())
+    bench.run()
+    bench.table.items[items.pk("web"), items.SK]["warned"] = {"N": "99999998"}
+    bench.issuers.known["main"] = replace(bench.issuers.known["main"], paused=True)
+    bench.clock.advance(days=91)
+    assert bench.run() == "certificate.expired"
+    assert bench.record().warned == 3
 
 
 def test_renewal_resets_warnings(bench: Bench) -> None:

@@ -109,8 +109,34 @@ def test_stop_that_died_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_record_deleted_before_its_stop_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = loop_with(0, "new").bench
+    monkeypatch.setattr(bench.table, "read", lambda *_: None)
+    assert bench.run() == "gone"
+
+
+def test_record_deleted_during_a_run_without_room_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = loop_with(200, "new").bench
     monkeypatch.setattr(bench.table, "look", lambda _: None)
     assert bench.run() == "gone"
+
+
+@pytest.mark.parametrize(("room", "reads"), [(0, "read"), (200, "look")], ids=["unclaimed", "claimed"])
+def test_document_applied_before_the_stop_is_not_lost(monkeypatch: pytest.MonkeyPatch, room: int, reads: str) -> None:
+    loop = loop_with(room, "new")
+    bench = loop.bench
+    found = getattr(bench.table, reads)
+
+    def read_then_apply(*arguments: Any) -> object:
+        seen = found(*arguments)
+        del bench.table.items[KEY]["request_reason"]
+        bench.edit(spec(labels={"team": "web"}))
+        return seen
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.table, reads, read_then_apply)
+        assert bench.run() == "busy"
+    loop.run()
+    assert bench.record("web").state == "ready"
+    assert [outcome.type for outcome in bench.announcer.announced if outcome.name == "web"] == ["certificate.issued"]
 
 
 def test_record_claimed_before_its_stop_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer
 from evercert.errors import Rejected, Unavailable
 from tests.doubles.fakes import Bench, spec
@@ -91,3 +94,17 @@ def test_refusing_destination_expires_no_other(bench: Bench) -> None:
     assert bench.run() == "certificate.renewed"
     assert bench.announcer.announced[-1].data["reason"] == "near-expiry"
     assert bench.destinations.known["a"].deliveries == 2
+
+
+@pytest.mark.parametrize("retry_at", ["9999-12-31T23:59:59.000Z", "2099-01-01T00:00:00.000Z"])
+def test_retry_time_of_a_wrong_clock_does_not_hold_a_delivery(bench: Bench, retry_at: str) -> None:
+    bench.want(spec(to=("here", "there")))
+    there = bench.destinations.open(spec(to=("there",)).destinations[0], "web")
+    there.errors = [Unavailable("down")]
+    bench.run()
+    deliveries = bench.table.items[items.pk("web"), items.SK]["deliveries"]["M"]
+    (failed,) = [delivery["M"] for delivery in deliveries.values() if "retry_at" in delivery["M"]]
+    failed["retry_at"] = {"S": retry_at}
+    bench.clock.advance(minutes=10)
+    assert bench.run() == "certificate.delivered"
+    assert bench.record().state == "ready"

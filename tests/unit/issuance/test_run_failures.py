@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer
+from evercert.contracts.record import LAST_COUNT
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
@@ -263,3 +265,13 @@ def test_bug_in_a_conclusion_is_announced_once_a_day(bench: Bench, monkeypatch: 
     assert "s3cret" not in outcome.data["message"]
     monkeypatch.undo()
     assert bench.run() == "certificate.issued"
+
+
+def test_last_count_of_failures_is_kept(bench: Bench, ca: ScriptedCA) -> None:
+    """A manual edit set the count; one more would make the record unreadable."""
+    bench.want(spec())
+    bench.table.items[items.pk("web"), items.SK]["failures"] = {"N": str(LAST_COUNT)}
+    ca.script = ["unavailable"]
+    assert bench.run() == "certificate.failed"
+    assert bench.record().failures == LAST_COUNT
+    assert bench.announcer.announced[-1].data["attempt"] == LAST_COUNT

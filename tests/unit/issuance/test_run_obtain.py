@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer
 from evercert.errors import OutOfTime, Rejected, Unavailable
@@ -246,6 +248,19 @@ def test_superseded_certificate_is_revoked(bench: Bench, ca: ScriptedCA) -> None
     bench.edit(spec(attributes={"common-name": "other.example.com", "ttl": "90d"}))
     assert bench.run() == "certificate.issued"
     assert len(ca.revoked) == 1
+
+
+@pytest.mark.parametrize("spoiled", ["chain", "csr"])
+def test_spoiled_revision_is_replaced(bench: Bench, ca: ScriptedCA, spoiled: str) -> None:
+    """A manual edit is no bug of evercert."""
+    bench.want(spec())
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    bench.table.items[items.pk("web"), items.SK]["pending"]["M"][spoiled] = {"S": "x"}
+    bench.clock.advance(minutes=10)
+    assert bench.run() == "certificate.issued"
+    assert bench.record().revision == 2
+    assert ("does not parse" in bench.announcer.announced[-1].data["gave_up"]) is (spoiled == "chain")
 
 
 def test_delivered_certificate_is_not_revoked(bench: Bench, ca: ScriptedCA) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from evercert.aws.dynamodb import items
+from evercert.contracts.issuer import Issued, OpenIssuer, Request
 from evercert.contracts.record import Failure, KeptKey
-from evercert.errors import Unavailable
+from evercert.errors import Unavailable, Unexpected
+from evercert.issuers.self_signed import SelfSigned
+from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.loop import ISSUER, Loop
 from tests.samples.stored_values import VALUES, places, spoiled
@@ -20,9 +23,16 @@ MOST_RUNS = 12  # in an hour, of one certificate
 MOST_EVENTS = 3  # a failure, its retries; a new certificate
 
 
+class Silent(SelfSigned):
+    """Never answers."""
+
+    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
+        raise Unavailable("down")
+
+
 @cache
 def base(state: str) -> dict[str, Any]:
-    """Return the item of a certificate that was delivered, or whose second revision is undelivered."""
+    """Return the item of a certificate that was delivered, or whose second revision is requested or undelivered."""
     bench = Bench()
     bench.issuers.known["main"] = ISSUER
     bench.want(spec())
@@ -31,6 +41,10 @@ def base(state: str) -> dict[str, Any]:
     item = bench.table.items[items.pk("web"), items.SK]
     if state == "undelivered":
         bench.destinations.known["here"].errors = [Unavailable("down")]
+        bench.table.request("web", now)
+        bench.run()
+    elif state == "requested":
+        bench.issuers.known["main"] = OpenIssuer(Silent(SelfSigned.Settings()), ISSUER.identity_hash)
         bench.table.request("web", now)
         bench.run()
     else:
@@ -51,7 +65,7 @@ def named(item: dict[str, Any], name: str, now: datetime) -> dict[str, Any]:
 
 CASES = [
     (state, place)
-    for state in ("ready", "undelivered")
+    for state in ("ready", "requested", "undelivered")
     for place in places(base(state))
     if place not in {("pk",), ("sk",)}
 ]
@@ -72,3 +86,5 @@ def test_spoiled_attribute_disturbs_no_certificate(state: str, place: tuple[str,
     runs = {str(VALUES[int(name[1:])])[:60]: n for name, n in loop.runs.items() if name != "healthy" and n > MOST_RUNS}
     events = {str(VALUES[int(n[1:])])[:60]: c for n, c in loop.events().items() if n != "healthy" and c > MOST_EVENTS}
     assert (runs, events) == ({}, {})
+    bugs = {o.name: o.data["message"] for o in loop.bench.announcer.announced if o.data.get("kind") == Unexpected.kind}
+    assert bugs == {}

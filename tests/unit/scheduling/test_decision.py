@@ -8,7 +8,18 @@ from evercert.contracts.record import Delivery, Facts, Failure, Finding, Pending
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain
-from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, due_reason, held_until
+from evercert.pki.keys import PrivateKey
+from evercert.scheduling.decision import (
+    LONGEST_AHEAD,
+    LONGEST_HOLD,
+    Idle,
+    Resume,
+    Start,
+    Wait,
+    decide,
+    due_reason,
+    held_until,
+)
 from evercert.scheduling.schedule import renewal_time
 from tests.unit.issuers.test_self_signed import issue
 
@@ -38,6 +49,8 @@ FACTS = Facts(
     names=("dns:www.example.com",),
 )
 
+CSR = PrivateKey.generate("EC_prime256v1").sign_csr(SPEC.attributes)
+
 
 def record(**changes):
     """Return a delivered record at rest with the test's changes."""
@@ -65,7 +78,7 @@ def pending(**changes):
         "request_hash": SPEC.request_hash,
         "issuer_hash": ISSUER,
         "sealed_key": "sealed",
-        "csr": "csr",
+        "csr": CSR,
     }
     return Pending(**{**under_way, **changes})
 
@@ -170,6 +183,28 @@ def test_decide_delivers_an_issued_chain_until_renewal():
     assert decide(record(facts=None, pending=ready), ISSUER, renewal) == Start("missing", ready)
 
 
+@pytest.mark.parametrize("spoiled", [{"csr": "x"}, {"csr": ""}, {"chain": "x"}, {"csr": "x", "chain": ""}])
+def test_decide_replaces_a_revision_with_spoiled_parts(spoiled):
+    under_way = pending(**{"chain": answered(NOW), **spoiled})
+    assert decide(record(facts=None, pending=under_way), ISSUER, NOW) == Start("missing", under_way)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "wait"),
+    [
+        (timedelta(minutes=1), None),
+        (LONGEST_AHEAD, None),
+        (LONGEST_AHEAD + timedelta(seconds=1), timedelta(seconds=1)),
+        (10 * DAY, 9 * DAY),
+        (400 * DAY, LONGEST_HOLD),
+    ],
+)
+def test_decide_requests_a_later_beginning_a_day_before(ahead, wait):
+    attributes = SPEC.attributes.model_copy(update={"not_before": NOW + ahead})
+    later = record(facts=None, spec=SPEC.model_copy(update={"attributes": attributes}))
+    assert decide(later, ISSUER, NOW) == (Start("missing") if wait is None else Wait(NOW + wait))
+
+
 def test_decide_waits_for_the_issuers_retry_time():
     told = NOW + timedelta(minutes=3)
     waiting = pending(retry_at=told)
@@ -188,6 +223,12 @@ def test_decide_uses_the_later_of_two_holds():
     assert decide(both, ISSUER, NOW) == Wait(NOW + 2 * DAY)
     assert held_until(both, ISSUER, NOW) == NOW + 2 * DAY
     assert held_until(record(pending=pending(retry_at=NOW + DAY)), ISSUER, NOW) is None
+
+
+def test_held_until_ignores_times_beyond_any_back_off():
+    failed = record(facts=None, last_error=failure(), failures=1, retry_at=NOW + LONGEST_HOLD + DAY)
+    assert held_until(failed, ISSUER, NOW) is None
+    assert decide(failed, ISSUER, NOW) == Start("missing")
 
 
 def test_decide_ignores_failures_in_the_future():

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evercert.documents.lifecycle import RenewBefore
-from evercert.scheduling.schedule import back_off, renew_at, severity
+from evercert.scheduling.schedule import back_off, check_due, next_warning, renew_at, severity, warnings_due
+from tests.unit.scheduling.test_decision import DAY, FACTS, NOW, record
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 UID = "6f1c1e9a-3a0e-4c3b-9f0a-2f6d1a7b8c9d"
@@ -156,3 +157,33 @@ def test_severity_only_grows():
     levels = [severity(BEGIN + timedelta(hours=h), renew, end) for h in range(0, 24 * 100, 7)]
     rank = ["info", "warning", "critical"]
     assert all(rank.index(one) <= rank.index(next_one) for one, next_one in pairwise(levels))
+
+
+@pytest.mark.parametrize("wish", [None, "30d", "1%", "99%", "never"])
+@pytest.mark.parametrize("end", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+@pytest.mark.parametrize("begin", [datetime.min.replace(tzinfo=UTC), BEGIN, datetime.max.replace(tzinfo=UTC)])
+def test_renew_at_survives_any_stored_dates(begin, end, wish):
+    renewal, _ = renew_at(begin, end, wish and RenewBefore.parse(wish), UID)
+    assert renewal.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("check_at", "due"),
+    [
+        pytest.param(None, True, id="never checked"),
+        pytest.param(NOW, True, id="now"),
+        pytest.param(NOW + DAY, False, id="after the interval"),
+        pytest.param(NOW + 2 * DAY, True, id="beyond the interval"),
+        pytest.param(datetime.max.replace(tzinfo=UTC), True, id="never"),
+    ],
+)
+def test_check_due_bounds_the_time_by_the_interval(check_at, due):
+    assert check_due(record(check_at=check_at), NOW) is due
+    assert check_due(record(check_at=check_at, facts=None), NOW) is False
+
+
+@pytest.mark.parametrize("warned", [4, 99_999_999])
+def test_next_warning_ignores_impossible_counts(warned):
+    assert next_warning(record(warned=warned)) == next_warning(record(warned=0))
+    assert next_warning(record(warned=3)) is None
+    assert warnings_due(record(), FACTS.not_after) == 3

@@ -38,7 +38,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class ClaimedRecord:
-    """The stored values that a run read with its claim; they are the condition of every later write."""
+    """The values that a run read with its claim, as they are stored; they are the condition of every later write."""
 
     name: str
     claim: Claim
@@ -71,6 +71,9 @@ class RecordStore(Protocol):
     def look(self, name: str) -> Record | Unreadable | None:
         """Return the current record, claimed or not, or None if it is missing. Writes nothing."""
 
+    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+        """Return what `claim` would return, for `stop`; None if the record is missing. Writes nothing."""
+
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Write attributes under the claim; raise ClaimLost if this run no longer holds it. Idempotent."""
 
@@ -88,10 +91,11 @@ class RecordStore(Protocol):
         Returns what `release` returns, and the outcome with the number that it was given.
         """
 
-    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+    def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:
         """Store an outcome and let a record without room rest, due again only when an operator writes it.
 
-        Return None if the record rests already, or this claim neither holds it nor could claim it. Needs no room.
+        Return None if the record rests already, changed since it was read, or this claim neither holds it nor could
+        claim it. Needs no room.
         """
 
     def outcome(self, name: str, key: str) -> Outcome | None:

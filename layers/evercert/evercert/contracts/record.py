@@ -34,6 +34,7 @@ State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", 
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
 Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
+_LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
 
 
 class Part(BaseModel):
@@ -112,8 +113,8 @@ class Streak(Part):
     """Consecutive issuances without a request, the last valid for `lifetime` seconds; an edit or request ends it."""
 
     times: tuple[Instant, ...]
-    lifetime: int
-    generation: int
+    lifetime: Annotated[int, Field(ge=-_LONGEST, le=_LONGEST)]
+    generation: Count
     requested_at: Instant | None = None
 
 
@@ -130,7 +131,7 @@ class Pending(Part):
 
     revision: Count
     reason: Reason
-    generation: int
+    generation: Count
     requested_at: Instant | None = None
     issuer: str
     request_hash: str
@@ -160,7 +161,7 @@ class Failure(Part):
     kind: str
     message: str
     at: Instant
-    generation: int
+    generation: Count
     requested_at: Instant | None = None
     issuer_hash: str | None = None
 
@@ -174,7 +175,7 @@ class Record(Part):
     name: str
     uid: Uid
     spec: Spec
-    generation: int
+    generation: Count
     requested_at: Instant | None = None
     request_reason: str | None = None
     woken_at: Instant | None = None
@@ -199,6 +200,11 @@ class Record(Part):
     resting: bool = False
     claim: Claim | None = None
     due_at: Instant | None = None
+
+    @property
+    def next_failures(self) -> int:
+        """The number of failures in a row after one more."""
+        return min(self.failures + 1, LAST_COUNT)
 
     @property
     def next_revision(self) -> int:

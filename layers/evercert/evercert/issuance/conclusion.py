@@ -86,7 +86,7 @@ def conclude_failure(
         "revision": revision,
         "kind": error.kind,
         "message": str(error)[:MESSAGE_LIMIT],
-        "attempt": record.failures + 1,
+        "attempt": record.next_failures,
         "next_attempt": to_text(retry),
         "not_after": not_after and to_text(not_after),
         "undelivered": [] if result is None else list_undelivered(record, result),
@@ -215,7 +215,7 @@ def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None
         return attempt.now + REJECTED_FOR
     if isinstance(error, ExpiredUnread) and not _expired_before(attempt.record):
         return attempt.now
-    retry = back_off(attempt.record.failures + 1, attempt.now, not_after, attempt.record.uid)
+    retry = back_off(attempt.record.next_failures, attempt.now, not_after, attempt.record.uid)
     if not isinstance(error, Unavailable):
         return retry
     if error.outage_until is not None and not attempt.record.failures:
@@ -247,4 +247,4 @@ def _failure_changes(attempt: Attempt, error: EvercertError, retry: datetime) ->
         requested_at=record.requested_at,
         issuer_hash=attempt.issuer_hash,
     )
-    return {"failures": record.failures + 1, "last_error": failure, "retry_at": retry}
+    return {"failures": record.next_failures, "last_error": failure, "retry_at": retry}

@@ -14,7 +14,7 @@ from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.status_check import StatusCheck
 from evercert.scheduling.decision import held_until
-from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due
+from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due, warnings_sent
 
 CHECK_AGAIN = timedelta(minutes=15)
 
@@ -30,7 +30,7 @@ class Maintenance:
         record, now = attempt.record, attempt.now
         if record.facts is None:
             return nothing_to_do(attempt)
-        if warnings_due(record, now) > record.warned:
+        if warnings_due(record, now) > warnings_sent(record):
             return notices.warn_of_expiry(attempt, record.facts, now if check_due(record, now) else None)
         if not check_due(record, now):
             return nothing_to_do(attempt)
@@ -44,7 +44,7 @@ class Maintenance:
     ) -> Conclusion | RunWithoutOutcome:
         """Maintain a certificate that waits until `until`: a broken destination must not hide drift of another."""
         record, now, facts = attempt.record, attempt.now, attempt.record.facts
-        warning_due = warnings_due(record, now) > record.warned
+        warning_due = warnings_due(record, now) > warnings_sent(record)
         if facts is None or opened.paused or record.finding is not None or warning_due or not check_due(record, now):
             return wait_until(attempt, "waiting", until)
         return self._check(attempt, facts, opened, until)

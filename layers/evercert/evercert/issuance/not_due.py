@@ -7,7 +7,7 @@ from typing import Any
 
 from evercert.issuance import notices
 from evercert.issuance.run_result import AT_REST, Attempt, Conclusion, LogOutcome, RunWithoutOutcome
-from evercert.scheduling.schedule import check_due, next_due, renewal_time, warnings_due
+from evercert.scheduling.schedule import check_due, next_due, renewal_time, warnings_due, warnings_sent
 
 
 def wait_until(
@@ -15,7 +15,7 @@ def wait_until(
 ) -> Conclusion | RunWithoutOutcome:
     """End the run until `until`; if an expiry warning is due, conclude with the warning instead."""
     record, now = attempt.record, attempt.now
-    if record.facts is not None and warnings_due(record, now) > record.warned:
+    if record.facts is not None and warnings_due(record, now) > warnings_sent(record):
         return notices.warn_of_expiry(attempt, record.facts, until)
     changes = _reset_early_warnings(attempt) | ({"state": "paused"} if log_outcome == "paused" else {})
     due_at = next_due(record.model_copy(update=changes), now, until)

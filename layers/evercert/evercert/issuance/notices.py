@@ -110,7 +110,7 @@ def report_bug(record: Record, bug: Unexpected, now: datetime) -> Conclusion:
         issuer=record.spec.issuer,
         severity="critical",
         labels=record.spec.labels,
-        data={**data, "message": message, "attempt": record.failures + 1, "next_attempt": to_text(retry)},
+        data={**data, "message": message, "attempt": record.next_failures, "next_attempt": to_text(retry)},
     )
     failure = Failure(kind=bug.kind, message=message, at=now, generation=record.generation)
     changes = {"state": "failing", "outcomes": outcome.number, "last_error": failure}
@@ -133,7 +133,7 @@ def stop_without_room(item: Record | Unreadable, now: datetime, lost: Outcome | 
     labels: dict[str, str] = {}
     if isinstance(item, Record):
         kind, issuer, revision, labels = "certificate.failed", item.spec.issuer, item.revision, item.spec.labels
-        data |= {"issuer": issuer, "revision": revision, "attempt": item.failures + 1}
+        data |= {"issuer": issuer, "revision": revision, "attempt": item.next_failures}
     return Outcome(
         name=item.name,
         uid=item.uid,

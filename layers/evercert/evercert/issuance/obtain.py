@@ -130,6 +130,8 @@ class Obtainer:
                 return f"{superseded}: {undo()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
             return f"{superseded}: not revoked: revoking or cancelling failed: {error}"
+        except ValueError:  # of a manual edit
+            return f"{superseded}: not revoked: its stored CSR or chain does not parse"
 
     def _undo(self, record: Record, pending: Pending, former: OpenIssuer) -> Callable[[], str] | None:
         """Return a function that undoes the request and returns a summary; None if the issuer cannot."""

@@ -70,7 +70,7 @@ class Issuance:
         try:
             claimed = self._ports.records.claim(name, claim, now)
         except NoRoom:
-            return end.stop(name, claim)
+            return end.stop_unclaimed(name, claim)
         if isinstance(claimed, Unclaimed):
             return RunReport(claimed, name)
         held, found = claimed

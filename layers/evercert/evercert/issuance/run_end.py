@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evercert.contracts.events import Outcome
-from evercert.contracts.ports import ClaimedRecord, Ports, Unclaimed
-from evercert.contracts.record import Claim
+from evercert.contracts.ports import ClaimedRecord, Ports, Unclaimed, Unreadable
+from evercert.contracts.record import Claim, Record
 from evercert.errors import NoRoom
 from evercert.issuance import notices
 from evercert.issuance.outbox import RunReport, announce
@@ -27,16 +27,21 @@ class RunEnd:
         try:
             return self._conclude(held, end) if isinstance(end, Conclusion) else self._release(held, end)
         except NoRoom:
-            return self.stop(held.name, held.claim, end.outcome if isinstance(end, Conclusion) else None)
+            found = self.ports.records.look(held.name)
+            return self._stop(held, found, end.outcome if isinstance(end, Conclusion) else None)
 
-    def stop(self, name: str, claim: Claim, lost: Outcome | None = None) -> RunReport:
-        """Announce a record that is too large to be written, once, and let it rest."""
-        records, now = self.ports.records, self.ports.clock()
-        found = records.look(name)
+    def stop_unclaimed(self, name: str, claim: Claim) -> RunReport:
+        """Announce a record that is too large to be claimed, once, and let it rest."""
+        read = self.ports.records.read(name, claim)
+        return RunReport(Unclaimed.GONE, name) if read is None else self._stop(*read, None)
+
+    def _stop(self, held: ClaimedRecord, found: Record | Unreadable | None, lost: Outcome | None) -> RunReport:
+        """Stop the record, unless an operator changed it since: then it is due, and perhaps has room."""
         if found is None:
-            return RunReport(Unclaimed.GONE, name)
-        outcome = records.stop(claim, notices.stop_without_room(found, now, lost), now)
-        return RunReport(Unclaimed.BUSY, name) if outcome is None else self._announce(outcome, {})
+            return RunReport(Unclaimed.GONE, held.name)
+        now = self.ports.clock()
+        outcome = self.ports.records.stop(held, notices.stop_without_room(found, now, lost), now)
+        return RunReport(Unclaimed.BUSY, held.name) if outcome is None else self._announce(outcome, {})
 
     def _conclude(self, held: ClaimedRecord, end: Conclusion) -> RunReport:
         moved, outcome = self.ports.records.conclude(held, end.changes, end.due_at, end.outcome)

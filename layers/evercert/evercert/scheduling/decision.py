@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from evercert.contracts.record import WAITS_FOR_CHAIN, Delivery, Facts, Pending, Reason, Record
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.pki.certificate import Chain
+from evercert.pki.csr_parser import public_key_of
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
-LONGEST_AHEAD = timedelta(days=1)  # a certificate that becomes valid within this time is waited for
+LONGEST_AHEAD = timedelta(
+    days=1
+)  # a certificate that begins within this time is waited for; a later one is not requested yet
 LONGEST_HOLD = timedelta(days=31)  # issuers may take a month; a later time comes from a wrong clock
 
 
@@ -56,6 +59,9 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
+        begin = record.spec.attributes.not_before
+        if begin is not None and begin > now + LONGEST_AHEAD:
+            return Wait(min(begin - LONGEST_AHEAD, now + LONGEST_HOLD))
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
         if _failed_before(record, reason, now):
             hold = None
@@ -112,7 +118,13 @@ def _passed(moment: datetime | None, now: datetime) -> datetime | None:
 
 def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
     """Return the end of the back-off after a failure, or None if there is no back-off."""
-    return record.retry_at if is_held(record, issuer_hash, now) else None
+    hold = record.retry_at if is_held(record, issuer_hash, now) else None
+    return hold if is_plausible(hold, now) else None
+
+
+def is_plausible(hold: datetime | None, now: datetime) -> bool:
+    """Whether a retry time is no farther ahead than any back-off; a wrong clock or a manual edit set a later one."""
+    return hold is not None and hold <= now + LONGEST_HOLD
 
 
 def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:
@@ -132,23 +144,36 @@ def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetim
 
 
 def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> Resume | None:
-    """Return how to resume this revision; None if spec or issuer changed or its certificate is due for renewal."""
+    """Return how to resume this revision.
+
+    None if spec or issuer changed, its certificate is due for renewal, or a manual edit spoiled its CSR or chain.
+    """
     if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
         return None
-    if pending.chain is None:
+    try:
+        chain = _parse(pending)
+    except ValueError:
+        return None
+    if chain is None:
         issued = pending.waits_for == WAITS_FOR_CHAIN  # it does not serve a later request
         return None if issued and record.requested_at not in (None, pending.requested_at) else Resume(pending)
-    if record.finding is not None and record.finding.revision == pending.revision:
-        return None  # a destination lost it, or the issuer revoked it
+    # A destination lost it, or the issuer revoked it.
+    lost = record.finding is not None and record.finding.revision == pending.revision
     in_use = record.facts is not None and record.facts.revision == pending.revision
-    if in_use and record.requested_at not in (None, pending.requested_at):
-        return None  # a renewal was requested: one broken destination must not block the others
-    chain = Chain.from_pem(pending.chain)
-    if chain.begins > now + _longest_ahead(pending, now):
+    # A renewal was requested: one broken destination must not block the others.
+    served = in_use and record.requested_at not in (None, pending.requested_at)
+    if lost or served or chain.begins > now + _longest_ahead(pending, now):
         return None
     facts = Facts.of(chain, pending.revision, pending.obtained_at)
     due = renewal_of(facts, record) if record.spec.renews else facts.not_after
     return Resume(pending, chain) if now < due else None
+
+
+def _parse(pending: Pending) -> Chain | None:
+    """Return the chain of this revision, if it was issued; raise ValueError if its CSR or chain does not parse."""
+    if pending.csr is not None:
+        public_key_of(pending.csr)
+    return None if pending.chain is None else Chain.from_pem(pending.chain)
 
 
 def _longest_ahead(pending: Pending, now: datetime) -> timedelta:

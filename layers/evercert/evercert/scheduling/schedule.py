@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from evercert.contracts.events import Severity
 from evercert.contracts.record import Facts, Record
+from evercert.deadline import CLOCK_TOLERANCE
 from evercert.documents.lifecycle import RenewBefore
 
+FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 SHORT_LIFETIME = timedelta(days=10)
 STEPS = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360, 720))
@@ -39,7 +41,7 @@ def renew_at(
         share = 1 / 2 if lifetime < SHORT_LIFETIME else 2 / 3
         return _whole(not_before + lifetime * (share + 0.05 * _draw(uid, "renew"))), False
     earliest = _whole(not_before + lifetime / 3)
-    wanted = _whole(not_after - renew_before.within(lifetime))
+    wanted = _whole(not_after - min(renew_before.within(lifetime), not_after - FIRST))
     return max(wanted, earliest), wanted < earliest
 
 
@@ -89,11 +91,17 @@ def next_warning(record: Record) -> datetime | None:
     if record.facts is None:
         return None
     moments = warnings(renewal_of(record.facts, record), record.facts.not_after)
-    return moments[record.warned] if record.warned < len(moments) else None
+    sent = warnings_sent(record)
+    return moments[sent] if sent < len(moments) else None
+
+
+def warnings_sent(record: Record) -> int:
+    """Return how many warnings were sent; a number that cannot be (a manual edit) is none."""
+    return record.warned if record.warned <= len(WARNINGS) else 0
 
 
 def warnings_due(record: Record, now: datetime) -> int:
-    """Return how many warnings are due by now; if more than `record.warned`, one warning covers them all."""
+    """Return how many warnings are due by now; if more than were sent, one warning covers them all."""
     if record.facts is None:
         return 0
     return sum(moment <= now for moment in warnings(renewal_of(record.facts, record), record.facts.not_after))
@@ -106,8 +114,13 @@ def next_check(record: Record, now: datetime) -> datetime:
 
 
 def check_due(record: Record, now: datetime) -> bool:
-    """Whether a status check is due now; False without a delivered certificate."""
-    return record.facts is not None and (record.check_at is None or now >= record.check_at)
+    """Whether a status check is due now; False without a delivered certificate.
+
+    A check that is farther away than its interval is due too: a wrong clock set its time, or an edit the interval.
+    """
+    if record.facts is None or record.check_at is None:
+        return record.facts is not None
+    return not now < record.check_at <= now + record.spec.lifecycle.status_check_interval + CLOCK_TOLERANCE
 
 
 def next_due(record: Record, now: datetime, retry: datetime | None) -> datetime | None:

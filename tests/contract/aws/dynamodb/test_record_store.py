@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
-from evercert.contracts.record import SCHEMA, Claim, Record
+from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Record
 from evercert.contracts.spec_store import Change, Pause, Specs
 from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected, Unavailable
 from tests.doubles.fakes import START, FakeTable, spec
@@ -111,17 +111,22 @@ def test_write_without_room_changes_nothing(table: Table, web: Record, how: str)
     assert table.item("web", outcome().key) is None
 
 
+def read(table: Table, claim: str = "mine") -> ClaimedRecord:
+    found = table.records.read("web", Claim(id=claim, until=START + timedelta(seconds=90)))
+    assert found is not None
+    return found[0]
+
+
 @pytest.mark.parametrize("held", [True, False], ids=["held", "unclaimed"])
 @pytest.mark.parametrize("room", [0, 1, 99])
 def test_stop_needs_no_room(table: Table, web: Record, held: bool, room: int) -> None:
     if held:
         table.claim("mine")
     fill(table, room)
-    claim = Claim(id="mine", until=START + timedelta(seconds=90))
-    stored = table.records.stop(claim, outcome(), START)
+    stored = table.records.stop(read(table), outcome(), START)
     assert stored == outcome()
     after = table.item("web", items.SK)
-    assert (after["state"], after["resting"]) == ({"S": "stopped"}, {"BOOL": True})
+    assert (after["state"], after["resting"], after["outcomes"]) == ({"S": "stopped"}, {"BOOL": True}, {"N": "1"})
     assert not {"claim", "due_at", "due_shard"} & set(after)
     assert table.records.outcome("web", stored.key) == stored
 
@@ -130,7 +135,7 @@ def test_stop_rests_without_a_state_if_the_due_time_is_short(table: Table, web: 
     stored = table.item("web", items.SK)
     table.put({**{key: value for key, value in stored.items() if key != "state"}, "due_at": {"S": "0"}})
     fill(table, 0)
-    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is not None
+    assert table.records.stop(read(table), outcome(), START) is not None
     after = table.item("web", items.SK)
     assert (after.get("state"), after["resting"], "due_at" in after) == (None, {"BOOL": True}, False)
 
@@ -138,25 +143,54 @@ def test_stop_rests_without_a_state_if_the_due_time_is_short(table: Table, web: 
 def test_stop_leaves_a_record_that_another_run_holds(table: Table, web: Record) -> None:
     table.claim("another")
     before = fill(table, 0)
-    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is None
+    assert table.records.stop(read(table), outcome(), START) is None
     assert table.item("web", items.SK) == before
     assert table.item("web", outcome().key) is None
 
 
-def test_stop_never_recreates_a_deleted_record(table: Table) -> None:
-    assert table.records.stop(Claim(id="mine", until=START), outcome(), START) is None
+def test_stop_never_recreates_a_deleted_record(table: Table, web: Record) -> None:
+    held = read(table)
+    table.specs.remove(web)
+    assert table.records.read("web", held.claim) is None
+    assert table.records.stop(held, outcome(), START) is None
     assert table.item("web", items.SK) is None
 
 
+@pytest.mark.parametrize("what", ["apply", "request", "wake"])
+def test_stop_leaves_a_record_that_an_operator_changed(table: Table, web: Record, what: str) -> None:
+    """The shorter document is due; it may have room."""
+    held = read(table)
+    if what == "apply":
+        table.specs.write([Change(web.model_copy(update={"generation": 2}), table.specs.record("web"))], START)
+    elif what == "request":
+        table.specs.request("web", START)
+    else:
+        table.specs.wake("web", START, START)
+    before = table.item("web", items.SK)
+    assert table.records.stop(held, outcome(), START) is None
+    assert table.item("web", items.SK) == before
+    assert table.item("web", outcome().key) is None
+
+
+@pytest.mark.parametrize(
+    "value", [{"S": "today"}, {"N": "1.50"}, {"NULL": True}, {"SS": ["b", "a"]}, {"L": [{"B": b"x"}]}]
+)
+@pytest.mark.parametrize("attribute", ["generation", "requested_at", "woken_at"])
+def test_stop_requires_the_values_as_stored(table: Table, web: Record, attribute: str, value: dict[str, Any]) -> None:
+    """A value of another program neither prevents the stop nor lets it repeat."""
+    table.put({**table.item("web", items.SK), attribute: value})
+    assert table.records.stop(read(table), outcome(), START) is not None
+    assert table.item("web", items.SK)["resting"] == {"BOOL": True}
+
+
 def test_stop_skips_outcome_numbers_in_use(table: Table, web: Record) -> None:
-    claim = Claim(id="mine", until=START + timedelta(seconds=90))
     numbers = []
     for _ in range(3):
-        numbers.append(table.records.stop(claim, outcome(), START).number)
-        assert table.records.stop(claim, outcome(), START) is None  # it rests already
+        numbers.append(table.records.stop(read(table), outcome(), START).number)
+        assert table.records.stop(read(table), outcome(), START) is None  # it rests already
         table.specs.request("web", START)
     assert numbers == [1, 2, 4]
-    assert "outcomes" not in table.item("web", items.SK)
+    assert table.item("web", items.SK)["outcomes"] == {"N": "4"}
 
 
 @pytest.mark.parametrize("room", [0, 5, 50])
@@ -622,6 +656,17 @@ def test_conclude_skips_outcome_numbers_in_use(table: Table, web: Record) -> Non
     assert (moved, stored.number) == (False, 4)
     assert table.specs.record("web").outcomes == 4
     assert table.item("web", stored.key) is not None
+
+
+@pytest.mark.parametrize("count", [LAST_COUNT - 1, LAST_COUNT])
+def test_conclude_numbers_after_the_last_from_the_first(table: Table, web: Record, count: int) -> None:
+    """A manual edit set the count: it must not make the record unreadable."""
+    table.put(items.outcome_item(outcome()))
+    held, _ = table.claim()
+    made = outcome().model_copy(update={"number": count + 1, "at": START + timedelta(seconds=5)})
+    _, stored = table.records.conclude(held, {"state": "ready"}, START, made)
+    assert stored.number == (LAST_COUNT if count < LAST_COUNT else 2)
+    assert table.specs.record("web").outcomes == stored.number
 
 
 def test_record_at_rest_is_marked_and_a_due_one_is_not(table: Table, web: Record) -> None:

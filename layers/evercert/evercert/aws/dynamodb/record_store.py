@@ -42,6 +42,7 @@ OWNED = frozenset(
         "kept_key",
     ]
 )
+_OPERATORS = ("generation", "requested_at", "woken_at")  # what operators write while a run holds the record
 LONGEST_LEASE = timedelta(hours=1)  # evercert writes no longer claims
 
 
@@ -62,15 +63,17 @@ class DynamoDBRecordStore:
                 answer = self._writes.update(name, update, ReturnValues="ALL_NEW")
         except ConditionFailed as failed:
             return _why_unclaimed(failed.old)
-        item = items.plain(answer["Attributes"])
-        held = ClaimedRecord(name, claim, item.get("generation"), item.get("requested_at"), item.get("woken_at"))
-        return held, items.read_record(answer["Attributes"])
+        return _held(name, claim, answer["Attributes"]), items.read_record(answer["Attributes"])
 
     def look(self, name: str) -> Record | Unreadable | None:
         """Return the item with a consistent read."""
-        with translated(f"read the record of {name}"):
-            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
-        return items.read_record(answer["Item"]) if "Item" in answer else None
+        item = self._item(name)
+        return None if item is None else items.read_record(item)
+
+    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+        """Return the item with a consistent read, and the values that `stop` requires."""
+        item = self._item(name)
+        return None if item is None else (_held(name, claim, item), items.read_record(item))
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Write changes under the claim; idempotent."""
@@ -96,7 +99,7 @@ class DynamoDBRecordStore:
             )
         return moved, stored[-1]
 
-    def stop(self, claim: Claim, outcome: Outcome, now: datetime) -> Outcome | None:
+    def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:
         """Write outcome and record in one transaction.
 
         The removed due time makes room for the new attributes, unless a manual edit shortened it: then fewer are set.
@@ -104,12 +107,13 @@ class DynamoDBRecordStore:
         removed = {"claim": None, **items.due(outcome.name, None)}
         for changes in ({"state": "stopped", "resting": True}, {"resting": True}, {}):
             update = Update({**removed, **changes})
-            _require_claimable(update, claim, now)
+            _require_claimable(update, held.claim, now)
+            _require_unmoved(update, held)
             # A repeated message must not announce it again.
             update.require("attribute_exists(#due_at) OR attribute_not_exists(#resting)", {}, "due_at resting")
             with translated(f"record the outcome of {outcome.name}"), suppress(NoRoom):
                 try:
-                    return self._writes.conclude(update, outcome, counted=False)
+                    return self._writes.conclude(update, outcome, counted="state" in changes)
                 except ConditionFailed:
                     return None
         raise NoRoom(f"cannot record the outcome of {outcome.name}: its record has no room left")
@@ -179,10 +183,24 @@ class DynamoDBRecordStore:
         # Without a due time the record rests, and the sweep ignores it.
         update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
         if unmoved:
-            update.require_same("generation", held.generation)
-            update.require_same("requested_at", held.requested_at)
-            update.require_same("woken_at", held.woken_at)
+            _require_unmoved(update, held)
         return update
+
+    def _item(self, name: str) -> Mapping[str, Any] | None:
+        with translated(f"read the record of {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
+        return answer.get("Item")
+
+
+def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
+    values = items.plain(item)
+    return ClaimedRecord(name, claim, *(values.get(attribute) for attribute in _OPERATORS))
+
+
+def _require_unmoved(update: Update, held: ClaimedRecord) -> None:
+    update.require_same("generation", held.generation)
+    update.require_same("requested_at", held.requested_at)
+    update.require_same("woken_at", held.woken_at)
 
 
 def _require_claimable(update: Update, claim: Claim, now: datetime) -> None:
@@ -212,7 +230,7 @@ def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
 
 def _moved(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
     values = items.plain(old or {})
-    return any(values.get(name) != getattr(held, name) for name in ("generation", "requested_at", "woken_at"))
+    return any(values.get(name) != getattr(held, name) for name in _OPERATORS)
 
 
 def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:

@@ -11,13 +11,14 @@ from evercert.aws.clients import code
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.contracts.events import Outcome
+from evercert.contracts.record import LAST_COUNT
 from evercert.errors import NoRoom, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _CONFLICTS = 3  # attempts of a write that conflicts with another one
-_TAKEN = 10  # tries 1, 2, 4 … numbers further; a record is never a thousand outcomes behind
+_TAKEN = 20  # tries 1, 2, 4 … numbers further; a record is never a million outcomes behind
 
 
 class ConditionFailed(Exception):
@@ -61,11 +62,12 @@ class Writes:
     def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
 
-        A restored record may count too few outcomes, and one without room keeps its count (`counted`): then the next
-        free number is taken.
+        A restored record may count too few outcomes, and one without room keeps its count (`counted`): then a free
+        number further on is taken. After the last number comes the first.
         """
         for step in range(_TAKEN):
-            numbered = outcome.model_copy(update={"number": outcome.number + 2**step - 1})
+            number = (outcome.number + 2**step - 2) % LAST_COUNT + 1
+            numbered = outcome.model_copy(update={"number": number})
             if counted:
                 update.change({"outcomes": numbered.number})
             if self._transact(update, numbered):
