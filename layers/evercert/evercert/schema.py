@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from evercert.timestamps import from_text, to_text
 
@@ -18,6 +27,8 @@ NO_KEY = "an invalid key; is a space missing after a colon?"
 
 
 PRINTABLE_LIMIT = 500
+_READ = 10  # characters that are read for each one that is shown, at most
+_LONGEST_WORD = 100  # that is compared with known words
 
 
 def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
@@ -25,8 +36,11 @@ def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
 
     Control characters become spaces (they could move a cursor or forge a line), and the length is capped.
     """
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
+    begin = text[: _READ * limit]
+    cleaned = " ".join("".join(c if c.isprintable() else " " for c in begin).split())
+    if len(cleaned) <= limit and len(begin) == len(text):
+        return cleaned
+    return cleaned[: limit - 1] + "…"
 
 
 class Model(BaseModel):
@@ -49,6 +63,19 @@ def text_of(pattern: str, rule: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def at_most(limit: int) -> BeforeValidator:
+    """Return a check of the length of a list or mapping that comes before the validation of its elements."""
+
+    def check(value: object) -> object:
+        if isinstance(value, (list, tuple, dict)) and len(value) > limit:
+            kind = "Dictionary" if isinstance(value, dict) else "Tuple"
+            context = {"field_type": kind, "max_length": limit, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", context)
+        return value
+
+    return BeforeValidator(check)
 
 
 def misplaced(problems: dict[Place, str]) -> ValidationError:
@@ -107,9 +134,14 @@ def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
 
 def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `; did you mean …?`, or nothing if no known word is similar."""
+    return _suggestion(word, tuple(known)) if len(word) <= _LONGEST_WORD else ""
+
+
+@lru_cache(maxsize=1_024)  # a mistake is often repeated
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
     import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
 
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -62,6 +62,14 @@ def test_errors_are_the_first_hundred(capsys: pytest.CaptureFixture[str]) -> Non
     assert (len(lines), lines[-1]) == (101, "evercert: there are more problems; fix these first")
 
 
+def test_notes_are_limited(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.notes([f"{number}" for number in range(terminal.MOST_NOTES)])
+    assert len(capsys.readouterr().err.splitlines()) == terminal.MOST_NOTES
+    terminal.notes([f"{number}" for number in range(10_000)])
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (501, "note: 9500 more notes are not shown; --json prints all")
+
+
 def test_errors_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.errors(["x" * 1_000_000])
     assert len(capsys.readouterr().err) == terminal.LONGEST_ERROR + 1

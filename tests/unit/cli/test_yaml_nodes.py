@@ -150,3 +150,29 @@ def test_compose_limits_the_entries_of_one_list_or_mapping(text: str) -> None:
     assert len(value(yaml_nodes, "".join(text.format(number) for number in range(10_000)))) == 10_000
     line, message = refused(yaml_nodes, "".join(text.format(number) for number in range(10_001)))
     assert (line, message) == (1, "has more than 10000 entries in one list or mapping; split it into several files")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("%TAG !a! tag:x\n---\na: 1\n", 1), ("# a\r\n%TAG ! x\n---\na: 1\n", 2), ("a: 1\n...\n%TAG ! x\n---\n", 3)],
+    ids=["first", "after a comment", "after a document"],
+)
+def test_tag_directives_are_refused_before_parsing(text: str, line: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_nodes, "_parsed", lambda text: pytest.fail("parsed"))
+    message = "has a %TAG directive, and documents have no tags of their own; remove it"
+    assert refused(yaml_nodes, text) == (line, message)
+
+
+def test_tag_in_a_value_is_text(parser: ModuleType) -> None:
+    assert value(parser, "a: '%TAG'\nb: |\n  %TAG ! x\n") == {"a": "%TAG", "b": "%TAG ! x\n"}
+
+
+def test_aliases_of_a_collection_share_one_value(parser: ModuleType) -> None:
+    found = value(parser, "a: &a [x, {b: 1}]\nb: *a\nc: {<<: &c {d: [1]}}\ne: *c\n")
+    assert found["a"] is found["b"] and found["c"]["d"] is found["e"]["d"]
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "!!int x", "!!float [x]", "!!timestamp x", "!!bool 2"])
+def test_invalid_values_are_located(parser: ModuleType, text: str) -> None:
+    line, message = refused(parser, f"a: [1, 2.5, 2026-01-01]\nb:\n  - {text}\nc: 2026-02-31\n")
+    assert line == 3 and message.startswith(("has an invalid value", "is not YAML"))

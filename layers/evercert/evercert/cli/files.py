@@ -10,6 +10,7 @@ from evercert.cli.infisical_agent import host as host_module
 from evercert.cli.infisical_agent.host import Host
 from evercert.cli.infisical_agent.translation import Agent, is_agent
 from evercert.cli.infisical_agent.translation import read as read_agent
+from evercert.cli.memory import without_collections
 from evercert.cli.source import Source, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.documents.document import Document, Kinds, Path, Problem, places, read
@@ -53,12 +54,13 @@ class Files:
         self.notes: list[str] = []
         self.removals: list[CredentialFile] = []
         self.stored_earlier: dict[str, str] = {}  # the document by secret name
-        for file in dict.fromkeys(files):
-            self._load(file)
         self.issuers: dict[str, Component] = {}
         self.specs: list[Spec] = []
-        for source, document in self._read:
-            self._take(source, document)
+        with without_collections():
+            for file in dict.fromkeys(files):
+                self._load(file)
+            for source, document in self._read:
+                self._take(source, document)
         if self._mistakes:
             raise BadInput(self._mistakes)
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import yaml
 
-from evercert.cli.yaml_nodes import Scalar, Unreadable, compose, construct, construct_scalars, line_of
+from evercert.cli.memory import without_collections
+from evercert.cli.yaml_limits import Unreadable, line_of
+from evercert.cli.yaml_nodes import (
+    Scalar,
+    compose,
+    construct,
+    construct_scalars,
+)
 from evercert.documents.document import Path
 from evercert.schema import is_key
 
@@ -29,7 +36,10 @@ class Source:
     @property
     def scalars(self) -> Any:  # noqa: ANN401
         """The values, with a Scalar for each number, date, true and false."""
-        return self.data if self.node is None else construct_scalars(self.node)
+        if self.node is None:
+            return self.data
+        with without_collections():
+            return construct_scalars(self.node)
 
     def line(self, path: Path) -> int:
         """Return the line of the path, or of its nearest existing parent."""
@@ -51,17 +61,21 @@ def load(file: str) -> Source:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(0, "is not UTF-8 text") from error
-    node = compose(text)
-    lines: dict[Path, int] = {}
-    _walk(node, (), lines)
-    return Source(file, construct(node), lines, node)
+    with without_collections():
+        node = compose(text)
+        lines: dict[Path, int] = {}
+        _walk(node, (), lines)
+        return Source(file, construct(node), lines, node)
 
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
     lines.setdefault(path, line_of(node))
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
-            _walk(child, (*path, index), lines)
+            if isinstance(child, yaml.ScalarNode):
+                lines[*path, index] = line_of(child)
+            else:
+                _walk(child, (*path, index), lines)
     elif isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -72,5 +86,7 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
                 shown = f"the key {key.value!r}" if "auth" not in path or is_key(key.value) else "a key"
                 raise Unreadable(line, f"has {shown} twice; the first one is in line {seen[key.value]}")
             seen[key.value] = line
-            lines.setdefault((*path, key.value), line)
-            _walk(value, (*path, key.value), lines)
+            here = (*path, key.value)
+            lines.setdefault(here, line)
+            if not isinstance(value, yaml.ScalarNode):
+                _walk(value, here, lines)

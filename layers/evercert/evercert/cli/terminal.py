@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
-MOST_ERRORS, LONGEST_ERROR = 100, 4_000
+MOST_ERRORS, MOST_NOTES, LONGEST_ERROR = 100, 500, 4_000
 UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
 out = Terminal(width=UNCUT)
 err = Terminal(stderr=True)
@@ -113,8 +113,10 @@ def pause_notes(connection: Connection) -> None:
 
 def notes(lines: Sequence[str]) -> None:
     """Print notes on standard error, so that standard output holds only the result."""
-    for line in lines:
+    for line in lines[:MOST_NOTES]:
         err.print(f"note: {line}")
+    if (rest := len(lines) - MOST_NOTES) > 0:
+        err.print(f"note: {rest} more notes are not shown; --json prints all")
 
 
 def errors(lines: Sequence[str]) -> None:

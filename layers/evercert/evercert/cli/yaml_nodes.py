@@ -1,4 +1,4 @@
-"""Parse YAML into nodes and values, within limits that hold before anything is expanded or constructed.
+"""Parse YAML into nodes and values, within the limits of `yaml_limits`.
 
 libyaml parses a document of the largest size in less than a second; without it, PyYAML's own parser takes longer.
 """
@@ -12,29 +12,16 @@ from datetime import date
 from typing import Any, ClassVar
 
 import yaml
-from yaml.reader import Reader
 from yaml.resolver import Resolver
 
-DEEPEST = 20
-MOST_ALIASES = 100
-MOST_NODES = 100_000
-MOST_ITEMS = 10_000  # of one list or mapping
-MOST_DIGITS = 100  # of a number; conversion takes time by the square of its digits
+from evercert.cli.yaml_limits import Unreadable, check_events, check_text, line_of, measure
+
 # PyYAML raises these for an explicit tag with unsuitable text, and for dates and numbers out of range.
 _INVALID_VALUE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, TypeError)
 _MARKED = re.compile("alias|anchor|tag")
 _TAG = "tag:yaml.org,2002:"
-_NUMBERS = (f"{_TAG}int", f"{_TAG}float")
-_DIGITS = "0123456789_+-.:"
-_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-class Unreadable(Exception):
-    """Failure to read a file as YAML; `line` counts from 1 and is 0 if unknown."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
+_TEXT, _LIST, _MAPPING = f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map"
+_SPECIAL_KEYS = (f"{_TAG}merge", f"{_TAG}value")
 
 
 @dataclass(frozen=True)
@@ -87,9 +74,7 @@ for _name in ("bool", "int", "float", "timestamp"):
 
 def compose(text: str) -> yaml.Node:
     """Return the only document of the text; raise Unreadable if it is not YAML or exceeds a limit."""
-    if found := Reader.NON_PRINTABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise Unreadable(line, f"is not YAML: it contains the control character U+{ord(found[0]):04X}; remove it")
+    check_text(text)
     try:
         check_events(_parsed(text))
         node = _compose(text)
@@ -99,70 +84,25 @@ def compose(text: str) -> yaml.Node:
         raise Unreadable(
             0, "is not YAML: an escape in quotes, or a directive that begins with %, is invalid"
         ) from error
-    _measure(node, {}, ())
+    measure(node, {}, ())
     return node
 
 
 def construct(node: yaml.Node) -> Any:  # noqa: ANN401
     """Return the values of a document."""
     try:
-        return _Loader("").construct_document(node)
+        return _values(node, _Loader(""), {})
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error) from error
-    except _INVALID_VALUE as error:
-        raise Unreadable(_first_invalid(node), "has an invalid value, such as the date 2026-02-30") from error
 
 
 def construct_scalars(node: yaml.Node) -> Any:  # noqa: ANN401
     """Return the values of a document that `construct` has read, with a Scalar for each value that is not text."""
-    return _ScalarLoader("").construct_document(node)
-
-
-def check_events(events: Iterator[yaml.Event]) -> None:
-    """Check number of values, depth and aliases before any recursive function processes the text."""
-    depth = aliases = values = 0
-    for event in events:
-        if isinstance(event, yaml.NodeEvent):
-            values += 1
-            if values > MOST_NODES:
-                raise Unreadable(line_of(event), f"has more than {MOST_NODES} values; split it into several files")
-        if isinstance(event, yaml.ScalarEvent):
-            _check_scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise Unreadable(line_of(event), f"is nested more than {DEEPEST} levels deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > MOST_ALIASES:
-                raise Unreadable(line_of(event), f"has more than {MOST_ALIASES} aliases")
-
-
-def children(node: yaml.Node) -> list[yaml.Node]:
-    """Return the nodes in a node, keys included."""
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def line_of(part: yaml.Node | yaml.Event) -> int:
-    """Return the line of a node or event, counted from 1."""
-    return part.start_mark.line + 1 if part.start_mark is not None else 0
+    return _values(node, _ScalarLoader(""), {})
 
 
 def _parsed(text: str) -> Iterator[yaml.Event]:
     return yaml.parse(text, Loader=_Loader)
-
-
-def _check_scalar(event: yaml.ScalarEvent) -> None:
-    text = event.value
-    if not text.isascii() and _SURROGATES.search(text):
-        raise Unreadable(line_of(event), "has half of a surrogate pair in an escape; write the character itself")
-    if len(text) > MOST_DIGITS and (event.tag in _NUMBERS or (event.implicit[0] and not text.strip(_DIGITS))):
-        problem = f"has a number of {len(text)} characters; put it in quotes if it is text"
-        raise Unreadable(line_of(event), problem)
 
 
 def _compose(text: str) -> yaml.Node:
@@ -193,29 +133,33 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> Unreadable:
     return Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {reason}")
 
 
-def _first_invalid(node: yaml.Node) -> int:
-    """Return the line of the first scalar that has no valid value."""
-    if isinstance(node, yaml.ScalarNode):
+def _values(node: yaml.Node, loader: Any, made: dict[int, Any]) -> Any:  # noqa: ANN401
+    """Return the value of a node in a quarter of PyYAML's time; aliases of a collection share one value."""
+    if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
+        return node.value
+    if (known := made.get(id(node), made)) is not made:
+        return known
+    value: Any
+    if node.tag == _LIST and isinstance(node, yaml.SequenceNode):
+        value = [_values(child, loader, made) for child in node.value]
+    elif node.tag == _MAPPING and isinstance(node, yaml.MappingNode) and _has_plain_keys(node):
+        value = {_values(key, loader, made): _values(part, loader, made) for key, part in _merged(node, loader)}
+    else:
         try:
-            _Loader("").construct_object(node)
-        except _INVALID_VALUE:
-            return line_of(node)
-    return next((line for child in children(node) if (line := _first_invalid(child))), 0)
+            value = loader.construct_object(node, deep=True)
+        except _INVALID_VALUE as error:
+            raise Unreadable(line_of(node), "has an invalid value, such as the date 2026-02-30") from error
+    made[id(node)] = value
+    return value
 
 
-def _measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
-    """Return number of nodes and depth with aliases expanded: nested aliases can expand to billions of nodes."""
-    if id(node) in above:
-        raise Unreadable(line_of(node), "contains itself through an alias")
-    if id(node) not in measured:
-        parts = [_measure(child, measured, (*above, id(node))) for child in children(node)]
-        size, depth = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
-        if len(parts) > MOST_ITEMS * (1 + isinstance(node, yaml.MappingNode)):
-            problem = f"has more than {MOST_ITEMS} entries in one list or mapping; split it into several files"
-            raise Unreadable(line_of(node), problem)
-        if size > MOST_NODES:
-            raise Unreadable(line_of(node), f"has more than {MOST_NODES} values when its aliases are expanded")
-        if depth > DEEPEST + 1:
-            raise Unreadable(line_of(node), f"is nested more than {DEEPEST} levels deep when its aliases are expanded")
-        measured[id(node)] = size, depth
-    return measured[id(node)]
+def _has_plain_keys(node: yaml.MappingNode) -> bool:
+    return all(isinstance(key, yaml.ScalarNode) for key, _ in node.value)
+
+
+def _merged(node: yaml.MappingNode, loader: Any) -> list[tuple[yaml.Node, yaml.Node]]:  # noqa: ANN401
+    """Return keys and values, including those of the mappings that `<<` names."""
+    if any(key.tag in _SPECIAL_KEYS for key, _ in node.value):
+        loader.flatten_mapping(node)
+    pairs: list[tuple[yaml.Node, yaml.Node]] = node.value
+    return pairs

@@ -5,22 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from evercert.documents.lifecycle import Lifecycle
-from evercert.documents.spec import NAME_PATTERN, Attributes, Component, IssuerName, PrivateKeySpec, Spec
+from evercert.documents.name_count import surplus_names
+from evercert.documents.problem import Path, Problem, limited
+from evercert.documents.spec import (
+    MOST_DESTINATIONS,
+    NAME_PATTERN,
+    Attributes,
+    Component,
+    IssuerName,
+    PrivateKeySpec,
+    Spec,
+)
 from evercert.errors import EvercertError
 from evercert.registry import Registry
 from evercert.schema import Model, nearest, printable
 
+__all__ = ["VERSION", "Document", "Kinds", "Path", "Problem", "places", "problem_of", "read"]
+
 VERSION = "evercert/v1"
 AGENT_VERSIONS = ("v1", "v2")
 AUTHORITY_VERSION = "authority/v1"
-MOST_PROBLEMS = 1_000  # of one document
-Path = tuple[str | int, ...]
 
 
 class Document(Model):
@@ -29,14 +38,6 @@ class Document(Model):
     version: Literal["evercert/v1"]
     issuers: dict[IssuerName, Component] = {}
     certificates: tuple[Spec, ...] = ()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error in a document, with its path."""
-
-    path: Path
-    message: str
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,59 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
         ]
     if data.get("version") == AUTHORITY_VERSION:
         return [Problem(("version",), "this is a document of the authority; run: evercert authority apply FILE")]
-    problems = [*islice(_settings_problems(data, kinds), MOST_PROBLEMS)]
-    try:
-        document = Document.model_validate(data)
-    except ValidationError as error:
-        return _form_problems(error) + problems
-    if problems:
-        return problems
-    specs = [_resolved(spec, kinds.destinations) for spec in document.certificates]
-    refused = [problem for number, spec in enumerate(specs) for problem in _refusals(spec, number, kinds.destinations)]
-    return refused or document.model_copy(update={"certificates": tuple(specs)})
+    if (surplus := surplus_names(data)) is not None:
+        return [surplus]
+    validation = _Validation(data, kinds)
+    return limited(validation.problems()) or validation.document()
+
+
+class _Validation:
+    """Validation of one document, a certificate at a time, so that it can end after many problems."""
+
+    def __init__(self, data: dict[str, Any], kinds: Kinds) -> None:
+        self._data = data
+        self._kinds = kinds
+        self._head: Document | None = None
+        self._specs: list[Spec] = []
+
+    def problems(self) -> Iterator[Problem]:
+        """Validate the document; yield each problem."""
+        issuers, certificates = self._data.get("issuers"), self._data.get("certificates")
+        entries = certificates if isinstance(certificates, list) else []
+        try:
+            self._head = Document.model_validate({**self._data, "certificates": []} if entries else self._data)
+        except ValidationError as error:
+            yield from _form_problems(error, ())
+        for name, component in issuers.items() if isinstance(issuers, dict) else ():
+            yield from _component_problems(self._kinds.issuers, component, ("issuers", name), {}, [])
+        for number, entry in enumerate(entries):
+            yield from self._certificate(entry, ("certificates", number))
+
+    def document(self) -> Document:
+        """Return the document, which has no problems."""
+        if self._head is None:
+            raise ValueError("the document was not validated")
+        return self._head.model_copy(update={"certificates": tuple(self._specs)})
+
+    def _certificate(self, entry: object, place: Path) -> Iterator[Problem]:
+        settings: list[Any] = []
+        misconfigured = [*_destination_problems(entry, place, self._kinds.destinations, settings)]
+        try:
+            spec = Spec.model_validate(entry)
+        except ValidationError as error:
+            yield from _form_problems(error, place)
+            yield from misconfigured
+            return
+        yield from misconfigured or self._refusals(_resolved(spec, settings), place)
+
+    def _refusals(self, spec: Spec, place: Path) -> Iterator[Problem]:
+        """Take the spec; yield a problem for each destination that can never accept it."""
+        self._specs.append(spec)
+        for index, component in enumerate(spec.destinations):
+            try:
+                self._kinds.destinations.load(component.type).check(spec)
+            except EvercertError as error:
+                yield Problem((*place, "destinations", index), str(error))
 
 
 def places(spec: Spec, destinations: Registry) -> list[str]:
@@ -94,42 +138,33 @@ def places(spec: Spec, destinations: Registry) -> list[str]:
     return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
 
 
-def _resolved(spec: Spec, destinations: Registry) -> Spec:
+def _resolved(spec: Spec, settings: list[Any]) -> Spec:
     """Return the spec with explicit destination defaults, so that later defaults do not change it."""
-    components = []
-    for component in spec.destinations:
-        settings = destinations.settings(component, certificate=spec.name)
-        components.append(
-            Component(type=component.type, **settings.model_dump(mode="json", by_alias=True, exclude_none=True))
-        )
+    components = [
+        Component(type=component.type, **valid.model_dump(mode="json", by_alias=True, exclude_none=True))
+        for component, valid in zip(spec.destinations, settings, strict=True)
+    ]
     return spec.model_copy(update={"destinations": tuple(components)})
 
 
-def _refusals(spec: Spec, number: int, destinations: Registry) -> Iterator[Problem]:
-    """Yield a problem for each destination that can never accept this spec."""
-    for index, component in enumerate(spec.destinations):
-        try:
-            destinations.load(component.type).check(spec)
-        except EvercertError as error:
-            yield Problem(("certificates", number, "destinations", index), str(error))
+def _destination_problems(entry: object, place: Path, destinations: Registry, settings: list[Any]) -> Iterator[Problem]:
+    """Yield problems in the settings of a certificate's destinations, even if the certificate has other errors.
+
+    Append the valid settings to `settings`.
+    """
+    targets = entry.get("destinations") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(targets, list):
+        return
+    name = entry.get("name")
+    # A default that is derived from an invalid name would be reported as a second error.
+    context = {"certificate": name if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) else "unnamed"}
+    for index, component in enumerate(targets[:MOST_DESTINATIONS]):
+        yield from _component_problems(destinations, component, (*place, "destinations", index), context, settings)
 
 
-def _settings_problems(data: dict[str, Any], kinds: Kinds) -> Iterator[Problem]:
-    """Yield problems in the settings of issuers and destinations, even if the document has other errors."""
-    issuers, certificates = data.get("issuers"), data.get("certificates")
-    for name, component in issuers.items() if isinstance(issuers, dict) else ():
-        yield from _component_problems(kinds.issuers, component, ("issuers", name), {})
-    for number, certificate in enumerate(certificates if isinstance(certificates, list) else ()):
-        targets = certificate.get("destinations") if isinstance(certificate, dict) else None
-        for index, component in enumerate(targets if isinstance(targets, list) else ()):
-            place = ("certificates", number, "destinations", index)
-            name = certificate.get("name")
-            # A default that is derived from an invalid name would be reported as a second error.
-            context = {"certificate": name if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) else "unnamed"}
-            yield from _component_problems(kinds.destinations, component, place, context)
-
-
-def _component_problems(register: Registry, raw: object, place: Path, context: dict[str, str]) -> Iterator[Problem]:
+def _component_problems(
+    register: Registry, raw: object, place: Path, context: dict[str, str], valid: list[Any]
+) -> Iterator[Problem]:
     try:
         component = Component.model_validate(raw)
     except ValidationError:
@@ -140,21 +175,19 @@ def _component_problems(register: Registry, raw: object, place: Path, context: d
         return
     settings = register.load(component.type).Settings
     try:
-        settings.model_validate(component.settings, context=context)
+        valid.append(settings.model_validate(component.settings, context=context))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             yield problem_of(detail, place, settings)
 
 
-def _form_problems(error: ValidationError) -> list[Problem]:
+def _form_problems(error: ValidationError, place: Path) -> Iterator[Problem]:
     details = error.errors(include_url=False)
     with_invalid_items = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
-    return [
-        problem_of(detail)
-        for detail in details[:MOST_PROBLEMS]
+    for detail in details:
         # Do not report a list with invalid items as too short.
-        if detail["type"] != "too_short" or detail["loc"] not in with_invalid_items
-    ]
+        if detail["type"] != "too_short" or detail["loc"] not in with_invalid_items:
+            yield problem_of(detail, place)
 
 
 def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)

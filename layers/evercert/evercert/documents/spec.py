@@ -15,7 +15,7 @@ from evercert.pki.attributes import Attributes
 from evercert.pki.subject import wanted
 from evercert.pki.usages import impossible, purpose_conflict
 from evercert.registry import Component
-from evercert.schema import Model, Place, misplaced, missing, printable, text_of
+from evercert.schema import Model, Place, at_most, misplaced, missing, printable, text_of
 from evercert.timestamps import to_text
 
 __all__ = [
@@ -55,6 +55,7 @@ CertificateId = Annotated[
     text_of(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a certificate-id is a UUID"),
     AfterValidator(str.lower),
 ]
+MOST_DESTINATIONS, MOST_LABELS = 10, 20
 LARGEST_AGENT = 8_192  # characters of JSON
 NAMELESS = Attributes.model_construct()
 
@@ -91,9 +92,11 @@ class Spec(Model):
     attributes: Attributes = NAMELESS
     private_key: PrivateKeySpec = PrivateKeySpec()
     lifecycle: Lifecycle = Lifecycle()
-    destinations: Annotated[tuple[Component, ...], Field(min_length=1, max_length=10)]
-    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20)] = {}
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20)] = {}
+    destinations: Annotated[
+        tuple[Component, ...], Field(min_length=1, max_length=MOST_DESTINATIONS), at_most(MOST_DESTINATIONS)
+    ]
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
     agent: dict[str, Any] = {}
 
     @model_validator(mode="before")

@@ -12,10 +12,11 @@ from evercert.origins import LONGEST_DNS_NAME
 from evercert.pki import common_name, uris
 from evercert.pki.identifiers import Identifier, Name
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
-from evercert.schema import Model, Moment, text_of
+from evercert.schema import Model, Moment, at_most, text_of
 
 SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
 SHORTEST_TTL = timedelta(minutes=1)
+MOST_NAMES = 5_000  # alternative names; no destination takes a certificate with so many
 
 
 def _ttl(value: timedelta) -> timedelta:
@@ -79,8 +80,8 @@ class Attributes(Model):
     locality: Text128 | None = None
     street_address: Text128 | None = None
     postal_code: PostalCode | None = None
-    domain_components: Annotated[tuple[DomainComponent, ...], AfterValidator(_domain)] = ()
-    alt_names: tuple[Name, ...] = ()
+    domain_components: Annotated[tuple[DomainComponent, ...], AfterValidator(_domain), at_most(LONGEST_DNS_NAME)] = ()
+    alt_names: Annotated[tuple[Name, ...], at_most(MOST_NAMES)] = ()
     key_usages: KeyUsages = ()
     extended_key_usages: ExtendedKeyUsages = ()
     signature_algorithm: SignatureAlgorithm | None = None

@@ -14,10 +14,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 
 from evercert.origins import DOTS, to_a_labels
-from evercert.pki.identifiers import KINDS, Identifier, parse
+from evercert.pki.identifiers import KINDS, Identifier, parse, parse_valid
 from evercert.schema import printable
 
 LONGEST = 64  # ub-common-name, RFC 5280 appendix A.1
@@ -55,9 +54,7 @@ def _with_a_labels(value: str) -> str:
 
 def identifier_of(value: str) -> Identifier | None:
     """Return the alternative name that the common name becomes; None for other text, such as `Payroll service`."""
-    with suppress(ValueError):
-        return parse(value)
-    return None
+    return parse_valid(value)
 
 
 def host_of(value: str) -> Identifier | None:

@@ -18,6 +18,8 @@ _STRUCTURED = re.compile(
     r"|[A-Za-z][\w-]*(?:/[\w.-]+)+@[\w.-]+|[\w.-]+\$@[\w.-]+",
     re.IGNORECASE,
 )
+# The characters of an address: `ipaddress` needs more time to refuse other text.
+_LIKE_AN_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?=[^:]*:)[0-9A-Fa-f:.]{2,45}")
 _LABELS = 3  # a name of two labels in a sentence may be a company or a product
 
 
@@ -30,10 +32,12 @@ def is_name(value: str) -> bool:
 
 def is_address(value: str) -> bool:
     """Return whether it is an IP address without a zone."""
-    try:
-        return "%" not in str(ipaddress.ip_address(value))
-    except ValueError:
+    if not _LIKE_AN_ADDRESS.fullmatch(value):
         return False
+    with suppress(ValueError):
+        ipaddress.ip_address(value)
+        return True
+    return False
 
 
 def has_host(value: str) -> bool:

@@ -13,7 +13,9 @@ from evercert.pki.embedded_hosts import is_address, is_name
 from evercert.pki.surrounding_text import has_prefix, is_full, looks_like_a_host
 
 __all__ = ["find", "find_in_name", "has_prefix", "looks_like_a_host"]
+_Checks = tuple[tuple[str, Callable[[str], Mistake | None]], ...]
 LONGEST = 1_000  # characters; longer text is not a name with a mistake
+_DIGITS_AND_COLON = "0123456789:"
 _SEPARATORS = re.compile(r"[\s,;]+")
 _LIST_SEPARATORS = re.compile(r"[\s,;|&+]+")
 _PATTERN = re.compile(r"(?P<before>[^\s\[\]{}()]*)[\[{(][^\s\[\]{}()]*(?:[-,|]|\.\.)[^\s\[\]{}()]*[\]})](?P<after>\S*)")
@@ -29,10 +31,14 @@ def find_in_name(value: str) -> Mistake | None:
     return _first(value, (*_CHECKS, *_CHECKS_OF_NAMES))
 
 
-def _first(value: str, checks: tuple[Callable[[str], Mistake | None], ...]) -> Mistake | None:
+def _first(value: str, checks: _Checks) -> Mistake | None:
     if len(value) > LONGEST:
         return None
-    return next((mistake for check in checks if (mistake := check(value)) is not None), None)
+    present = set(value)
+    for characters, check in checks:
+        if (not characters or not present.isdisjoint(characters)) and (mistake := check(value)) is not None:
+            return mistake
+    return None
 
 
 def _placeholder(value: str) -> Mistake | None:
@@ -96,41 +102,41 @@ def _pattern(value: str) -> Mistake | None:
     return Mistake("is a pattern for several names", advice="write each name as one item of alt-names")
 
 
-# The first that applies is reported.
-_CHECKS: tuple[Callable[[str], Mistake | None], ...] = (
-    _placeholder,
-    surrounding.quotes,
-    surrounding.mail_url,
-    surrounding.display_name,
-    surrounding.url,
-    surrounding.prefix,
-    other_name_kinds.host_in_distinguished_name,
-    address_mistakes.wildcard,
-    address_mistakes.address_range,
-    address_mistakes.network,
-    address_mistakes.leading_zeros,
-    address_mistakes.commas,
-    surrounding.brackets,
-    surrounding.port,
-    _wildcard,
-    surrounding.path,
-    surrounding.query,
-    surrounding.zone,
-    surrounding.percent_encoding,
-    _dots,
-    _list,
-    _space,
+# The first that applies is reported. A check runs only if the text has one of its characters; "" is any text.
+_CHECKS: _Checks = (
+    ("", _placeholder),
+    (surrounding.QUOTES, surrounding.quotes),
+    (":", surrounding.mail_url),
+    ("<", surrounding.display_name),
+    ("/", surrounding.url),
+    (":=", surrounding.prefix),
+    ("=", other_name_kinds.host_in_distinguished_name),
+    ("*", address_mistakes.wildcard),
+    (_DIGITS_AND_COLON, address_mistakes.address_range),
+    (_DIGITS_AND_COLON, address_mistakes.network),
+    ("0", address_mistakes.leading_zeros),
+    (",", address_mistakes.commas),
+    (surrounding.BRACKETS, surrounding.brackets),
+    (":", surrounding.port),
+    ("*", _wildcard),
+    ("/", surrounding.path),
+    ("?#", surrounding.query),
+    ("%", surrounding.zone),
+    ("%", surrounding.percent_encoding),
+    (DOTS, _dots),
+    ("", _list),
+    ("", _space),
 )
 # These read text that is valid as a common name.
-_CHECKS_OF_NAMES: tuple[Callable[[str], Mistake | None], ...] = (
-    _list_of_labels,
-    _pattern,
-    address_mistakes.malformed,
-    other_name_kinds.principal,
-    other_name_kinds.bare_uri,
-    other_name_kinds.distinguished_name,
-    surrounding.brackets_of_label,
-    surrounding.word_before,
-    surrounding.comment,
-    surrounding.text_after_label,
+_CHECKS_OF_NAMES: _Checks = (
+    (",;|", _list_of_labels),
+    (surrounding.BRACKETS, _pattern),
+    (":-", address_mistakes.malformed),
+    ("@", other_name_kinds.principal),
+    (":", other_name_kinds.bare_uri),
+    ("=", other_name_kinds.distinguished_name),
+    (surrounding.BRACKETS, surrounding.brackets_of_label),
+    (":=/", surrounding.word_before),
+    ("", surrounding.comment),
+    ("/?#:", surrounding.text_after_label),
 )

@@ -24,8 +24,9 @@ _URL = re.compile(
 )
 _PORT = re.compile(r"(?P<host>.+):(?P<port>[0-9]{1,5}|https?|\*)")
 _QUERY = re.compile(r"(?P<host>[^?#]+)[?#].*")
-_QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _OPENING, _CLOSING = "[({<", "])}>"
+BRACKETS = _OPENING + _CLOSING
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _WORD_BEFORE = re.compile(r"(?P<word>[A-Za-z][\w-]*\s*(?:[:=]/*|/+))\s*(?P<rest>[^/\s].*)")
 _SIGNS = {"/": "path", "?": "query", "#": "fragment", ":": "colon or a port"}
@@ -51,8 +52,8 @@ def has_prefix(value: str) -> bool:
 
 def quotes(value: str) -> Mistake | None:
     """Report quotes at one end or both."""
-    inner = value.strip(_QUOTES)
-    both = value[:1] in _QUOTES and value[-1:] in _QUOTES
+    inner = value.strip(QUOTES)
+    both = value[:1] in QUOTES and value[-1:] in QUOTES
     return (
         meaning("has quotes in the value", inner) if inner != value and (is_name if both else is_full)(inner) else None
     )
@@ -187,7 +188,7 @@ def text_after_label(value: str) -> Mistake | None:
 
 def comment(value: str) -> Mistake | None:
     """Report text beside hosts or e-mail addresses: `www.example.com (prod)`."""
-    words = [word.strip(f"{_OPENING}{_CLOSING}{_QUOTES}#") for word in re.split(r"[\s,;|]+", value)]
+    words = [word.strip(f"{_OPENING}{_CLOSING}{QUOTES}#") for word in re.split(r"[\s,;|]+", value)]
     names = [word for word in words if is_full(word) or ("@" in word and is_full(word.rpartition("@")[2]))]
     if len(words) == 1 or not names:
         return None

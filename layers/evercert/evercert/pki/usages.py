@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import AfterValidator, BeforeValidator
 
 from evercert.pki.algorithms import Family, KeyAlgorithm, family
-from evercert.schema import nearest, printable
+from evercert.schema import at_most, nearest, printable
 
 KeyUsage = Literal[
     "digital_signature",
@@ -26,6 +26,7 @@ ExtendedKeyUsage = Literal[
 ]
 KEY_USAGES: tuple[KeyUsage, ...] = get_args(KeyUsage)
 EXTENDED_KEY_USAGES: tuple[ExtendedKeyUsage, ...] = get_args(ExtendedKeyUsage)
+MOST_USAGES = 100  # of one list, repeated ones included
 # The bits of the extension (RFC 5280 §4.2.1.3); 5 and 6 are a CA's.
 KEY_USAGE_BITS: dict[KeyUsage, int] = dict(zip(KEY_USAGES, (0, 1, 2, 3, 4, 7, 8), strict=True))
 OIDS: dict[ExtendedKeyUsage, x509.ObjectIdentifier] = {
@@ -87,10 +88,12 @@ def _once(known: tuple[str, ...]) -> AfterValidator:
 KeyUsages = Annotated[
     tuple[Annotated[KeyUsage, BeforeValidator(_word(KEY_USAGES))], ...],
     _once(KEY_USAGES),
+    at_most(MOST_USAGES),
 ]
 ExtendedKeyUsages = Annotated[
     tuple[Annotated[ExtendedKeyUsage, BeforeValidator(_word(EXTENDED_KEY_USAGES))], ...],
     _once(EXTENDED_KEY_USAGES),
+    at_most(MOST_USAGES),
 ]
 
 

@@ -12,7 +12,7 @@ from evercert.cli.infisical_agent.shapes import HOOKS
 from evercert.documents.lifecycle import SHORTEST_CHECK
 from evercert.documents.spec import LARGEST_AGENT
 from evercert.pki.algorithms import ALGORITHMS
-from evercert.pki.identifiers import parse
+from evercert.pki.identifiers import parse_valid
 from evercert.pki.usages import (
     EXTENDED_KEY_USAGES,
     KEY_USAGES,
@@ -123,12 +123,9 @@ class Entry:
         return known
 
     def _alternative(self, index: int, text: str) -> None:
-        try:
-            kind = parse(text).kind
-        except ValueError:
-            return  # reported where names are checked
-        if kind != "dns":
-            words = {"ip": "an IP address", "email": "an e-mail address", "uri": "a URI"}[kind]
+        name = parse_valid(text)  # invalid ones are reported where names are checked
+        if name is not None and name.kind != "dns":
+            words = {"ip": "an IP address", "email": "an e-mail address", "uri": "a URI"}[name.kind]
             self._note(
                 f"{printable(text, 60)} is sent as {words}; the agent sends it as a DNS name",
                 "attributes",

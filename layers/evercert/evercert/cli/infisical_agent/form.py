@@ -9,7 +9,7 @@ from typing import Any
 from evercert.cli.infisical_agent.notes import Notes
 from evercert.cli.infisical_agent.shapes import Shape
 from evercert.cli.infisical_agent.values import NoEffectError, convert, scalar
-from evercert.documents.document import Path, Problem
+from evercert.documents.problem import MOST_PROBLEMS, Path, Problem
 from evercert.schema import NO_KEY, is_key, printable, suggestion
 
 # The agent's documentation and its program spell these keys differently.
@@ -33,6 +33,7 @@ class Form:
     notes: Notes = field(default_factory=Notes)
     mistyped: list[Problem] = field(default_factory=list)
     places: dict[Path, Path] = field(default_factory=dict)
+    _unknown: int = 0
 
     def read(self, value: object, shape: Shape, path: Path = (), place: Path = ()) -> Any:  # noqa: ANN401
         """Return the clean value; None if it is empty (as for the agent) or of a wrong type, which adds a problem."""
@@ -80,6 +81,11 @@ class Form:
     def _leave_out(self, written: str, shape: Mapping[str, Any], place: Path) -> None:
         """Leave out an unknown key, as the agent does; refuse one that may contain a credential."""
         here = (*place, written)
+        self._unknown += 1
+        if self._unknown > MOST_PROBLEMS:
+            if self._unknown == MOST_PROBLEMS + 1:
+                self.problems.append(Problem(here, f"has more than {MOST_PROBLEMS} unknown keys; remove them"))
+            return
         if place[:1] == ("auth",) and not is_key(written):
             self.problems.append(Problem(here, f"{place[-1]}: {NO_KEY}"))
             return

@@ -13,7 +13,7 @@ from evercert.documents.document import Problem
 from evercert.documents.spec import NAME_PATTERN
 from evercert.issuers.infisical.settings import HOSTED
 from evercert.pki import csr_parser
-from evercert.pki.identifiers import parse
+from evercert.pki.identifiers import parse_valid
 from evercert.schema import printable
 
 LONGEST_ISSUER_NAME = 100
@@ -68,9 +68,7 @@ def _has_identifier(entry: Entry) -> bool:
     attributes = entry.get("attributes") or {}
     if "alt-names" in attributes or "common-name" not in attributes or "csr" in entry or "csr-path" in entry:
         return True
-    with suppress(ValueError):
-        return bool(parse(attributes["common-name"]))
-    return False
+    return parse_valid(attributes["common-name"]) is not None
 
 
 def _of_request(request: str) -> Iterator[str]:
@@ -89,9 +87,8 @@ def _is_readable(request: str | None) -> bool:
 
 def _plain(text: str) -> str:
     """Return a DNS name as it appears in certificates, and other text unchanged."""
-    with suppress(ValueError):
-        return parse(text).value
-    return text
+    name = parse_valid(text)
+    return text if name is None else name.value
 
 
 def issuer(address: str, owner: str | None = None, profile: str | None = None, *, of_project: bool = False) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from evercert.cli.infisical_agent.notes import Notes
 from evercert.documents.document import Path
 from evercert.pki import embedded_hosts, name_mistakes, placeholders
 from evercert.pki.common_name import LONGEST, checked, host_of
-from evercert.pki.identifiers import Identifier, parse
+from evercert.pki.identifiers import parse_valid
 from evercert.schema import printable
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
@@ -42,7 +41,7 @@ def _correct(attributes: dict[str, Any], where: Path, places: dict[Path, Path], 
     ]
     if alternative is not None:
         found.append(((*where, *_COMMON_NAME), alternative, None))
-    if (common_name is None or _identifier(common_name) is None) and all(name is None for _, name, _ in found):
+    if (common_name is None or parse_valid(common_name) is None) and all(name is None for _, name, _ in found):
         return  # nothing would be left: the name is refused with its reason
     if note is not None:
         notes.add(note, *where, *_COMMON_NAME)
@@ -92,20 +91,15 @@ def _alternatives(text: str) -> Iterator[tuple[str | None, str | None]]:
 
 
 def _alternative(text: str) -> Correction:
-    if _identifier(text) is not None:
+    if parse_valid(text) is not None:
         return text, None
-    mistake = name_mistakes.find(text)
-    if mistake is not None and text.startswith("*.") and embedded_hosts.is_name(text[2:]):
+    is_wildcard = text.startswith("*.") and embedded_hosts.is_name(text[2:])
+    mistake = name_mistakes.find(text) if is_wildcard or _URI.fullmatch(text) else None
+    if mistake is not None and is_wildcard:
         return None, f"{printable(text, 60)} is left out: it {mistake.why.partition(':')[0]}"
-    if mistake is not None and len(mistake.meant) == 1 and _URI.fullmatch(text):
+    if mistake is not None and len(mistake.meant) == 1:
         return mistake.meant[0], _corrected(text, mistake.why, mistake.meant)
     return text, None
-
-
-def _identifier(text: str) -> Identifier | None:
-    with suppress(ValueError):
-        return parse(text)
-    return None
 
 
 def _corrected(text: str, why: str, meant: tuple[str, ...]) -> str:

@@ -14,8 +14,10 @@ from evercert.cli.infisical_agent.host import Gathered, Host
 from evercert.cli.infisical_agent.notes import Notes
 from evercert.cli.infisical_agent.places import Origins
 from evercert.cli.infisical_agent.shapes import DOCUMENT
-from evercert.documents.document import VERSION, Document, Kinds, Problem
+from evercert.documents.document import VERSION, Document, Kinds
 from evercert.documents.document import read as read_document
+from evercert.documents.name_count import surplus_names
+from evercert.documents.problem import Problem, limited
 from evercert.documents.secret_reference import Credential
 from evercert.errors import Misconfigured
 from evercert.http_client import trust
@@ -72,6 +74,8 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     """Return the translated document, or all its problems."""
     form, notes = Form(), Notes()
     clean = form.read(data, DOCUMENT) or {}
+    if (surplus := surplus_names(clean)) is not None:
+        return [*map(_numbered, Origins(form.places).placed([surplus]))]
     reported = {problem.path for problem in form.problems}
     gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in reported))
     entries = clean.get("certificates") or []
@@ -95,7 +99,7 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     if not isinstance(found, Document):
         problems += origins.of_translation(found, damaged)
     if problems or not isinstance(found, Document):
-        return [_numbered(problem) for problem in dict.fromkeys(problems + form.mistyped)]
+        return limited(_numbered(problem) for problem in dict.fromkeys(problems + form.mistyped))
     absent = origins.placed(gathered.absent)
     if absent:  # a mistyped key may be the reason
         absent += [problem for problem in form.mistyped if problem.path[0] == "auth"]

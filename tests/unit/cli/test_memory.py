@@ -1,0 +1,23 @@
+"""Memory management of commands that read large documents."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+
+import pytest
+
+from evercert.cli.memory import without_collections
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collections_pause_and_resume_as_before(enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with suppress(ValueError), without_collections():
+            assert not gc.isenabled()
+            raise ValueError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
