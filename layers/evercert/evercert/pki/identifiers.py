@@ -52,7 +52,7 @@ def parse(text: str) -> Identifier:
     Without a kind an address literal is `ip`, text with `://` is `uri`, text with `@` is `email`, the rest is `dns`.
     """
     kind, value = _split(text)
-    if kind == "dns" and placeholders.is_valid_as_dns_name(value):
+    if _has_placeholder(kind, value):
         raise ValueError(f"{printable(repr(value), 100)} {placeholders.REASON}; {placeholders.QUESTION}")
     try:
         return _canonical(kind, value)
@@ -64,11 +64,15 @@ def parse(text: str) -> Identifier:
 def parse_valid(text: str) -> Identifier | None:
     """Parse like `parse`; return None for an invalid name, without a search for its mistake, which takes longer."""
     kind, value = _split(text)
-    if kind == "dns" and placeholders.is_valid_as_dns_name(value):
+    if _has_placeholder(kind, value):
         return None
     with suppress(ValueError):
         return _canonical(kind, value)
     return None
+
+
+def _has_placeholder(kind: Kind, value: str) -> bool:
+    return kind == "dns" and placeholders.is_valid_as_dns_name(value)
 
 
 def _split(text: str) -> tuple[Kind, str]:
