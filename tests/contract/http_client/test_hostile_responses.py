@@ -13,7 +13,7 @@ import pytest
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError, Misconfigured, Unavailable
 from evercert.http_client.client import HTTPClient, ServerClient
-from evercert.http_client.response import MAX_DEPTH, Response, TransportFailure, parse_json
+from evercert.http_client.response import Response, TransportFailure
 from evercert.http_client.retry import Retry, retry_after
 from evercert.http_client.transport import Backend, Connection
 from evercert.origins import Hosts, Origin
@@ -175,11 +175,3 @@ def test_connection_classifies_mutated_responses(monkeypatch: pytest.MonkeyPatch
 def test_response_refuses_json_that_no_api_sends(body: bytes) -> None:
     with pytest.raises(Unavailable, match=r"GET x answered 200 with a body that is not JSON"):
         Response(200, {}, body, "GET x").json()
-
-
-def test_parse_json_accepts_depth_up_to_the_limit() -> None:
-    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
-    assert parse_json(deepest) == eval(deepest)
-    with pytest.raises(ValueError, match="too deeply nested"):
-        parse_json(b"[" + deepest + b"]")
-    assert parse_json(b'{"a":1,"a":[2]}') == {"a": [2]}

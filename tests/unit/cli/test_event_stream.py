@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from evercert.cli import event_stream, show
+from evercert.cli import event_queue, event_stream, show
 from evercert.cli.event_stream import Event, Filter
 from evercert.cli.files import BadInput
 from evercert.contracts.events import EventType
@@ -72,11 +72,32 @@ def test_follow_ignores_repeated_events() -> None:
     assert [found.body["id"] for found in event_stream.follow(queue, ALL, None)] == ["1", "2"]
 
 
-@pytest.mark.parametrize("body", ["hello", "[]", "{}", "7"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "hello",
+        "[]",
+        "{}",
+        "7",
+        "[" * 100_000,
+        '{"type":' + "[" * 40 + "]" * 40 + "}",
+        '{"type": NaN}',
+        '{"type": 1e999}',
+    ],
+    ids=lambda body: body[:20],
+)
 def test_follow_notes_and_skips_foreign_messages(body: str, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue([body, event("1")])
     assert [found.body["id"] for found in event_stream.follow(queue, ALL, None)] == ["1"]
     assert "not an evercert event" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "labels", ["[" * 100_000, "[" * 40 + "]" * 40, "[NaN]", "{}", "7", ""], ids=lambda text: text[:9]
+)
+def test_foreign_labels_of_a_message_are_none(labels: str) -> None:
+    attributes = {"labels": {"StringValue": labels}, "type": {"BinaryValue": b"x"}}
+    assert event_queue.plain_attributes(attributes) == {"labels": [], "type": ""}
 
 
 def test_samples_cover_every_type_and_are_marked_as_tests() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from evercert import json_parser
 from evercert.aws.clients import code, translated
 from evercert.errors import Misconfigured
 from evercert.origins import Origin
@@ -62,8 +62,8 @@ class Credentials:
 
 def _object(text: str, reference: Reference) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = json_parser.parse(text)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise Misconfigured(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from evercert import json_parser
 from evercert.aws.clients import Clients, code, translated
 from evercert.aws.tags import STACK_TAG
 from evercert.canonical_json import canonical_json
@@ -95,6 +95,6 @@ class CredentialSecrets:
 
 def _value(answer: Mapping[str, Any]) -> object:
     try:
-        return json.loads(answer.get("SecretString") or "")
-    except (ValueError, RecursionError):
+        return json_parser.parse(answer.get("SecretString") or "")
+    except ValueError:
         return None

@@ -7,6 +7,7 @@ import re
 import shlex
 from contextlib import suppress
 
+from evercert import json_parser
 from evercert.documents.spec import NAME_PATTERN
 
 
@@ -37,8 +38,8 @@ def quoted(name: str) -> str:
 def unquoted(text: str) -> str:
     """Return the name that `quoted` printed; other text is a name as it is."""
     if text.startswith('"'):
-        with suppress(ValueError, RecursionError):
-            name = json.loads(text)
+        with suppress(ValueError):
+            name = json_parser.parse(text)
             return name if isinstance(name, str) else text
     return text
 

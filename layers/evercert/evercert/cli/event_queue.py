@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from evercert import json_parser
 from evercert.aws.clients import Clients, code, translated
 from evercert.aws.tags import STACK_TAG, TEMPORARY_TAG
 from evercert.errors import EvercertError
@@ -75,7 +76,7 @@ class TemporaryQueue:
                 for message in answer.get("Messages", []):
                     self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             for message in answer.get("Messages", []):
-                yield message["Body"], _plain(message.get("MessageAttributes", {}))
+                yield message["Body"], plain_attributes(message.get("MessageAttributes", {}))
 
     def close(self) -> list[str]:
         """Delete the subscription and the queue; return the errors."""
@@ -162,14 +163,14 @@ class TemporaryQueue:
         return []
 
 
-def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+def plain_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes as strings, and `labels`, which is sent as JSON, as a list."""
     found = {}
     for name, attribute in attributes.items():
         value = attribute.get("StringValue", "")
         if name == "labels":
             try:
-                parsed = json.loads(value)
+                parsed = json_parser.parse(value)
             except ValueError:
                 parsed = []
             value = [str(part) for part in parsed] if isinstance(parsed, list) else []

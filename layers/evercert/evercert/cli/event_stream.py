@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
+from evercert import json_parser
 from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import terminal
 from evercert.cli.event_queue import TemporaryQueue
@@ -140,7 +140,7 @@ def samples() -> list[Outcome]:
 def _events(queue: TemporaryQueue, span: timedelta | None) -> Iterator[Event]:
     for body, attributes in queue.messages(span):
         try:
-            event = json.loads(body)
+            event = json_parser.parse(body)
         except ValueError:
             event = None
         if isinstance(event, dict) and "type" in event:

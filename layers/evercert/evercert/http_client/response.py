@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from evercert import json_parser
 from evercert.errors import EvercertError, Unavailable
-
-MAX_DEPTH = 32  # no API nests deeper, and every reader of a value may recurse
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Response:
     def json(self) -> Any:  # noqa: ANN401
         """Return the parsed body; raise Unavailable if it is not JSON: something else than the API has answered."""
         try:
-            return parse_json(self.body)
+            return json_parser.parse(self.body)
         except ValueError:
             raise Unavailable(f"{self.operation} answered {self.status} with a body that is not JSON") from None
 
@@ -37,23 +35,3 @@ class TransportFailure:
     error: EvercertError
     safe: bool
     wait: timedelta | None = None  # the server's Retry-After
-
-
-def parse_json(body: bytes) -> Any:  # noqa: ANN401
-    """Return the parsed body; raise ValueError if it is not JSON, or nested deeper than any answer."""
-    try:
-        found = json.loads(body)
-    except RecursionError:
-        raise ValueError("too deeply nested") from None
-    level = [found]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _inner(outer)]
-        if not level:
-            return found
-    raise ValueError("too deeply nested")
-
-
-def _inner(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from evercert import json_parser
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.signer.wire_format import decode_answer, encode_crl, encode_leaf
 from evercert.aws.clients import translated
@@ -46,6 +47,6 @@ class SignerFunction:
         if "FunctionError" in answer:  # ended from outside: its text is the runtime's, and says nothing to a client
             raise Unavailable(f"cannot {doing}: the signer was ended before it answered; look into its log")
         try:
-            return decode_answer(json.loads(said))
+            return decode_answer(json_parser.parse(said))
         except ValueError:
             raise Unavailable(f"cannot {doing}: the signer's answer is not JSON") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
+from evercert import json_parser
 from evercert.cli import terminal
 from evercert.cli.doctor.stack_checks import Check, CheckFunction, Status
 from evercert.cli.escapes import quoted
@@ -119,7 +120,7 @@ def parse_diagnosis(payload: bytes, *, failed: bool) -> list[Check]:
     """Return one result per problem in the function's response, or a single `ok`."""
     name = "issuer function's own view"
     try:
-        answer = json.loads(payload)
+        answer = json_parser.parse(payload)
         problems = [("seal", answer["seal"])]
         problems += [(f"issuer {key}", problem) for key, problem in dict(answer["issuers"]).items()]
         for key, found in dict(answer["certificates"]).items():

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from evercert import json_parser
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
-from evercert.http_client.response import parse_json
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Refusal:
     def of(cls, answer: Response, hide: Iterable[str] = ()) -> Self:
         """Parse a response with any body; `hide` are secrets that were sent, to be removed from the texts."""
         try:
-            body = parse_json(answer.body)
+            body = json_parser.parse(answer.body)
         except ValueError:
             body = None
         body = body if isinstance(body, dict) else {}
