@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -19,7 +21,12 @@ from botocore.parsers import ResponseParserError
 from evercert.aws.clients import translated
 from evercert.aws.session import Session, botocore_session
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from tests.doubles.aws_answers import answering
+from tests.doubles.fakes import START
 from tests.doubles.raw_server import RawServer, reply
+from tests.fuzz.parsers import PACKAGE
+from tests.fuzz.readers.aws import ANSWERS, Run, prepared
+from tests.fuzz.readers.aws import read as read_answers
 
 CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
 ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/a"
@@ -35,6 +42,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "lambda": ("invoke", {"FunctionName": "a", "Payload": b"{}"}, ()),
     "cloudformation": ("describe_stacks", {}, ()),
 }  # fmt: skip
+SERVICES = (*CALLS, "scheduler", "cloudwatch")
 ODD = [None, True, 1, 10**300, float("nan"), "x", "\ud800", [], [1], {}, {"a": 1}]
 BODIES = [
     b"", b"<a>", b"<a/>", b"<a><b></a>", b"\xff", b"\x00", b"[" * 100_000, b'{"a":' * 5_000, b"1" * 5_000, b"<html>sign in</html>",
@@ -92,6 +100,83 @@ def test_translated_classifies_any_answer(service: str, monkeypatch: pytest.Monk
                 assert str(error).startswith("cannot do it: ")
                 assert str(error).isprintable()
     assert refused > 20
+
+
+OTHER_KINDS = [None, True, 7, 0.5, "x", "", "\ud800", b"x", START, [], [None], {}, {"x": "y"}]
+
+
+def variants(tree: Any, place: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Change the answers in place: each field missing, and with a value of each other kind; yield each change."""
+    for key, value in list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)):
+        where = ".".join(map(str, (*place, key)))
+        if isinstance(tree, dict) and place:  # an absent answer is `{}`
+            del tree[key]
+            yield f"{where} missing"
+            tree[key] = value
+        for odd in OTHER_KINDS:
+            tree[key] = odd
+            yield f"{where} = {odd!r:.20}"
+        tree[key] = value
+        if isinstance(value, dict | list):
+            yield from variants(value, (*place, key))
+
+
+def by_operation(runs: Callable[[], Iterator[Run]], answers: Any) -> dict[str, list[Run]]:
+    """Return the runs that call each operation."""
+    found: dict[str, list[Run]] = {}
+    for run in runs():
+        prepared()[0].called.clear()
+        read_answers(runs, answers, [run])
+        for operation in prepared()[0].called:
+            found.setdefault(operation, []).append(run)
+    return found
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_call_types_any_answer(name: str) -> None:
+    """Each field of each answer that evercert reads: missing, or of another type."""
+    runs, samples = ANSWERS[name]
+    for sample in samples():
+        answers = copy.deepcopy(sample)
+        callers = by_operation(runs, answers)
+        for change in variants(answers):
+            try:
+                read_answers(runs, answers, callers.get(change.split(".")[0].split(" ")[0], []))
+            except Exception as error:
+                raise AssertionError(f"{name}: {change}") from error
+
+
+def test_answers_of_every_called_operation_are_tried() -> None:
+    known = {operation for _, samples in ANSWERS.values() for sample in samples() for operation in sample}
+    assert called_operations() <= {operation.partition(":")[2] for operation in known}
+
+
+def called_operations() -> set[str]:
+    """Return the operations whose methods the package calls on a client, or gives to a paginator."""
+    models = {service: botocore_session().get_service_model(service) for service in SERVICES}
+    methods = {botocore.xform_name(name): name for model in models.values() for name in model.operation_names}
+    found = set()
+    for folder in ("aws", "destinations", "cli"):
+        for file in sorted((PACKAGE / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Attribute) and "_" in node.attr and node.attr in methods:
+                    found.add(methods[node.attr])
+                elif isinstance(node, ast.Constant) and node.value in methods and "_" in str(node.value):
+                    found.add(methods[node.value])
+    return found
+
+
+def test_answers_message_names_operation_and_field() -> None:
+    session, clients = answering()
+    session.answers = {"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a"}}}
+    with (
+        pytest.raises(
+            Unavailable,
+            match=r"^cannot do it: the answer is not one of AWS \(sts:AssumeRole has no Credentials.SecretAccessKey\); check the network and the endpoint$",
+        ),
+        translated("do it"),
+    ):
+        clients.sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="abc")
 
 
 def test_operators_clients_read_answers_like_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:

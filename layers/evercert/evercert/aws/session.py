@@ -9,6 +9,8 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.session import get_session
 
+from evercert.aws import answers
+
 if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.credentials import Credentials
@@ -46,8 +48,9 @@ class Session:
 
 
 def botocore_session() -> BotocoreSession:
-    """Return a new session whose clients raise ResponseParserError for every response that they cannot read."""
+    """Return a new session whose clients raise ResponseParserError for every response that is not one of AWS."""
     session = get_session()
+    answers.register(session)
     session.register_component("response_parser_factory", _Parsers())
     return session
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from evercert import json_parser
 from evercert.aws.clients import translated
 from evercert.contracts.queue import Nudge
 from evercert.errors import Rejected
@@ -26,10 +27,12 @@ class SQSQueue:
 
     def send(self, nudges: Sequence[Nudge]) -> list[Nudge]:
         """Send one batch; return the nudges that SQS accepted."""
-        entries = [{"Id": str(number), "MessageBody": write(nudge)} for number, nudge in enumerate(nudges)]
+        by_id = {str(number): nudge for number, nudge in enumerate(nudges)}
+        entries = [{"Id": number, "MessageBody": write(nudge)} for number, nudge in by_id.items()]
         with translated("put nudges on the queue"):
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-        return [nudges[int(entry["Id"])] for entry in answer.get("Successful", [])]
+        accepted = {entry["Id"] for entry in answer.get("Successful", [])}
+        return [nudge for number, nudge in by_id.items() if number in accepted]
 
     def send_later(self, nudge: Nudge, delay: timedelta) -> None:
         """Send after a delay in whole seconds, rounded up: a message that arrives early would be delayed again."""
@@ -51,8 +54,8 @@ def write(nudge: Nudge) -> str:
 def read(body: str) -> Nudge:
     """Parse the body of a message; raises Rejected for anything else."""
     try:
-        message = Nudge(**json.loads(body))
-    except (ValueError, TypeError, RecursionError):
+        message = Nudge(**json_parser.parse(body))
+    except (ValueError, TypeError):
         message = None
     if message is None or not (
         isinstance(message.certificate, str)

@@ -58,6 +58,11 @@ def connect(stack: str, region: str | None) -> Connection:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(f"invalid AWS settings on this machine: {printable(str(error))}") from error
+    return read_description(stack, clients, found)
+
+
+def read_description(stack: str, clients: Clients, found: Mapping[str, Any]) -> Connection:
+    """Return the connection of a described stack; raise Misconfigured if an output is missing."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     for key in ("CertificatesTable", "IssuersTable", "Queue"):
         if key not in outputs:
@@ -84,13 +89,10 @@ def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
     where = clients.cloudformation.meta.region_name
     with translated(f"find stack {stack} in {where}"):
         try:
-            return clients.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            found = clients.cloudformation.describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
             if code(error) == "ValidationError":
-                raise Misconfigured(
-                    f"there is no stack {stack} in {where}: deploy it with `sam deploy --guided`, "
-                    "or name another with --stack (EVERCERT_STACK) or --region (AWS_REGION)"
-                ) from error
+                raise _no_stack(stack, where) from error
             raise
         except (NoConnectionError, HTTPClientError) as error:
             address = os.environ.get("AWS_ENDPOINT_URL")
@@ -100,3 +102,13 @@ def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
             if address is None:
                 problem = f"no response from AWS in {where}: check the network and the region"
             raise Misconfigured(problem) from error
+    if not found:
+        raise _no_stack(stack, where)
+    return found[0]
+
+
+def _no_stack(stack: str, where: str) -> Misconfigured:
+    return Misconfigured(
+        f"there is no stack {stack} in {where}: deploy it with `sam deploy --guided`, "
+        "or name another with --stack (EVERCERT_STACK) or --region (AWS_REGION)"
+    )

@@ -20,7 +20,7 @@ from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.aws_account import InAccount, require_owned
 from evercert.documents.spec import Spec, text_of
-from evercert.errors import Busy, Gone, Misconfigured, Rejected
+from evercert.errors import Busy, Gone, Misconfigured, Rejected, Unavailable
 from evercert.pki.certificate import Bundle, Chain
 
 if TYPE_CHECKING:
@@ -141,7 +141,12 @@ class ACM:
                 if code(error) == "ResourceNotFoundException":
                     return None
                 raise
-        return x509.load_pem_x509_certificate(pem.encode())
+        try:
+            return x509.load_pem_x509_certificate(pem.encode())
+        except ValueError as error:
+            raise Unavailable(
+                f"cannot read ACM certificate {arn}: the answer is not one of AWS; check the network and the endpoint"
+            ) from error
 
     def _gone(self, arn: str) -> Gone | Misconfigured:
         if self._arn is None:

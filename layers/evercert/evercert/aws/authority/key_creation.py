@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from evercert.aws.answers import OddAnswer
 from evercert.aws.clients import code, translated
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, STACK_TAG
 from evercert.errors import Misconfigured
@@ -91,6 +92,8 @@ class CAKeyMaking:
             yield from (key["KeyArn"] for key in page["Keys"])
             if not page.get("Truncated"):
                 return
+            if not page.get("NextMarker"):
+                raise OddAnswer("kms:ListKeys has no NextMarker")
             more = {"Marker": page["NextMarker"]}
         raise Misconfigured(f"the region has more than {PAGES * PAGE} KMS keys: too many to search")
 

@@ -14,7 +14,7 @@ from evercert.aws.clients import DENIED, code, translated
 from evercert.cli import arguments, terminal
 from evercert.cli.files import BadInput
 from evercert.durations import to_text
-from evercert.errors import EvercertError, Unexpected
+from evercert.errors import EvercertError, Unavailable, Unexpected
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
 OLDEST_NUDGE = timedelta(hours=1)
+LONGEST_KEPT = timedelta(days=14)  # of a message in SQS
 ERROR_WINDOW = timedelta(hours=1)
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
@@ -144,7 +145,7 @@ def _queue(connection: Connection) -> list[Check]:
     age = _metric(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
     if age is None:
         return [Check("queue", "ok", f"{waiting}, age unknown")]
-    oldest = timedelta(seconds=int(age))
+    oldest = timedelta(seconds=int(min(max(age, 0), LONGEST_KEPT.total_seconds())))
     found = f"{waiting}, the oldest {to_text(oldest)} old"
     if oldest <= OLDEST_NUDGE:
         return [Check("queue", "ok", found)]
@@ -189,7 +190,12 @@ def _messages(connection: Connection, url: str) -> int:
     found = connection.clients.sqs.get_queue_attributes(
         QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     )["Attributes"]
-    return sum(map(int, found.values()))
+    try:
+        return sum(map(int, found.values()))
+    except ValueError as error:
+        raise Unavailable(
+            f"cannot count the messages of {url}: the answer is not one of AWS; check the network and the endpoint"
+        ) from error
 
 
 def _metric(
@@ -207,7 +213,7 @@ def _metric(
         Period=300,
         Statistics=[statistic],
     )
-    values: Iterator[float] = (point[statistic] for point in answer.get("Datapoints", []))
+    values: Iterator[float] = (point[statistic] for point in answer.get("Datapoints", []) if statistic in point)
     found = list(values)
     if not found:
         return None

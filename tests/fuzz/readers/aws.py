@@ -1,0 +1,348 @@
+"""Readers of answers of AWS: every operation that evercert calls, with fields that are missing or of another type."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+from evercert.authority.ca.signing_orders import LeafOrder
+from evercert.authority.signer.wire_format import encode_answer
+from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.key_creation import CAKeyMaking
+from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.aws.authority.signer_client import SignerFunction
+from evercert.aws.authority.signing_ledger_reader import LedgerReading
+from evercert.aws.clients import Clients
+from evercert.aws.credential_reader import Credentials
+from evercert.aws.credential_writer import CredentialSecrets
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
+from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
+from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.dynamodb.sweep import DynamoDBPages
+from evercert.aws.kms import Sealing
+from evercert.aws.sns import SNSAnnouncer
+from evercert.aws.sqs import SQSQueue
+from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG
+from evercert.cli import adoption, connection
+from evercert.cli.authority import crls
+from evercert.cli.doctor import certificate_checks, stack_checks
+from evercert.cli.event_queue import TemporaryQueue
+from evercert.cli.files import BadInput
+from evercert.contracts.queue import Nudge
+from evercert.contracts.record import Claim, Delivery
+from evercert.destinations.context import DestinationContext, RegisteredDestinations
+from evercert.documents.secret_reference import Credential, Reference
+from evercert.documents.spec import Component
+from evercert.errors import EvercertError
+from evercert.issuers import ISSUERS
+from evercert.pki.certificate import Bundle, Chain, to_pem
+from evercert.pki.keys import public_bytes
+from tests.doubles.aws_answers import AnsweringSession, answering
+from tests.doubles.fakes import START, spec
+from tests.fuzz.changes import changed_tree
+from tests.fuzz.reader import Reader
+from tests.fuzz.readers.certificates import KEY, chain
+from tests.fuzz.readers.items import full
+from tests.samples import authority as authority_samples
+from tests.samples.outcomes import outcome
+
+TYPED = (EvercertError, BadInput)
+ACCOUNT, REGION, STACK = "123456789012", "eu-central-1", "evercert"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/1"
+ARN = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/a"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:evercert/certificates/web-AbCdEf"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:topic"
+KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/a"
+ADDRESS = "https://app.infisical.com"
+TAGS = [{"Key": STACK_TAG, "Value": STACK}, {"Key": CERTIFICATE_TAG, "Value": "web"}]
+NOT_FOUND = {"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}
+Run = Callable[[], object]
+
+
+@cache
+def prepared() -> tuple[AnsweringSession, Clients]:
+    return answering()
+
+
+@cache
+def bundle() -> Bundle:
+    root, issuing, last = (entity.certificate for entity in chain())
+    return Bundle(Chain((last, issuing, root)), KEY)
+
+
+def destination(kind: str, **settings: str) -> Any:
+    context = DestinationContext(STACK, STACK_ID, prepared()[1])
+    return RegisteredDestinations(context).open(Component.model_validate({"type": kind, **settings}), "web")
+
+
+def stack_connection() -> Any:
+    """Return a connection whose outputs are as deployed."""
+    names = ("CertificatesTable", "IssuersTable", "AuthorityFunction", "CheckerFunction", "IssuerFunction")
+    outputs = {name: name for name in names} | {
+        "Topic": TOPIC,
+        "Queue": "https://sqs/q",
+        "DeadLetters": "https://sqs/d",
+    }
+    clients = prepared()[1]
+    return connection.Connection(
+        STACK, STACK_ID, "CREATE_COMPLETE", clients, outputs, {},
+        DynamoDBSpecs(clients.dynamodb, "table", "issuers"), SQSQueue(clients.sqs, "https://sqs/q"),
+    )  # fmt: skip
+
+
+def checked(name: str, check: Callable[[Any], Any]) -> Run:
+    """Return a check of `doctor`; none may end in a bug of evercert."""
+
+    def run() -> None:
+        for found in stack_checks.run(name, partial(check, stack_connection())):
+            assert not found.found.startswith("a bug"), found
+
+    return run
+
+
+# -- destinations and credentials -------------------------------------------------------------------------------------
+def secrets_manager() -> Iterator[Run]:
+    place, here = destination("secrets-manager"), Delivery(location=SECRET, version="v1", revision=1)
+    yield lambda: place.deliver(bundle(), here)
+    yield lambda: place.examine(here)
+    yield lambda: place.inspect(here)
+    clients = prepared()[1]
+    yield lambda: Credentials(clients).read(Reference.model_validate({"aws-secret": "evercert/credentials/a"}), ADDRESS)
+    yield lambda: Credentials(clients).read(
+        Reference.model_validate({"aws-parameter": "/evercert/credentials/a"}), ADDRESS
+    )
+    store = CredentialSecrets(clients, STACK)
+    credential = Credential("evercert/credentials/a", {"address": ADDRESS})
+    yield lambda: store.write([credential], store.compare([credential]))
+    yield lambda: adoption.find(stack_connection(), "web", "evercert/certificates/web")
+    yield lambda: adoption.tag(stack_connection(), adoption.find(stack_connection(), "web", SECRET))
+
+
+SECRETS = {
+    "secretsmanager:DescribeSecret": {
+        "ARN": SECRET, "Name": "evercert/certificates/web", "Tags": TAGS, "VersionIdsToStages": {"v1": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"]},
+        "CreatedDate": START, "RotationEnabled": False, "KmsKeyId": KEY_ARN,
+    },
+    "secretsmanager:PutSecretValue": {"ARN": SECRET, "VersionId": "v2"},
+    "secretsmanager:UpdateSecretVersionStage": {"ARN": SECRET},
+    "secretsmanager:RestoreSecret": {"ARN": SECRET},
+    "secretsmanager:GetSecretValue": {"SecretString": json.dumps({"address": ADDRESS, "client-secret": "s"})},
+    "secretsmanager:CreateSecret": {"ARN": SECRET, "VersionId": "v1"},
+    "secretsmanager:TagResource": {},
+    "ssm:GetParameter": {"Parameter": {"Value": json.dumps({"address": ADDRESS}), "Version": 1, "LastModifiedDate": START}},
+}  # fmt: skip
+ABSENT = SECRETS | {"secretsmanager:DescribeSecret": NOT_FOUND}
+MOVED = SECRETS | {
+    "secretsmanager:DescribeSecret": {"ARN": SECRET, "Name": "x", "Tags": TAGS, "DeletedDate": START, "VersionIdsToStages": {"v1": []}}
+}  # fmt: skip
+
+
+def acm() -> Iterator[Run]:
+    here = Delivery(location=ARN, version="1", revision=1)
+    for place in (destination("acm"), destination("acm", arn=ARN)):
+        yield from (partial(place.deliver, bundle(), at) for at in (here, Delivery()))
+        yield partial(place.examine, here)
+        yield partial(place.preflight, spec(), here)
+        yield from (partial(place.inspect, at) for at in (here, Delivery()))
+        yield partial(place.find, START)
+    yield lambda: adoption.tag(stack_connection(), adoption.find(stack_connection(), "web", ARN))
+
+
+def acm_answers(held: str) -> dict[str, Any]:
+    return {
+        "acm:GetCertificate": {"Certificate": held},
+        "acm:ImportCertificate": {"CertificateArn": ARN},
+        "acm:ListCertificates": {"CertificateSummaryList": [{"CertificateArn": ARN, "Type": "IMPORTED", "CreatedAt": START}]},
+        "acm:ListTagsForCertificate": {"Tags": TAGS},
+        "acm:DescribeCertificate": {"Certificate": {"Type": "IMPORTED", "DomainName": "x", "NotAfter": START, "InUseBy": ["y"]}},
+        "acm:AddTagsToCertificate": {},
+    }  # fmt: skip
+
+
+def assumed_role() -> Iterator[Run]:
+    context = DestinationContext(STACK, STACK_ID, prepared()[1])
+    yield lambda: context._credentials(f"arn:aws:iam::{ACCOUNT}:role/x")
+
+
+# -- messages ---------------------------------------------------------------------------------------------------------
+def messages() -> Iterator[Run]:
+    clients = prepared()[1]
+    queue = SQSQueue(clients.sqs, "https://sqs/q")
+    yield lambda: queue.send([Nudge("web"), Nudge("mail")])
+    yield lambda: queue.send_later(Nudge("web"), timedelta(seconds=1))
+    yield lambda: SNSAnnouncer(clients.sns, TOPIC, STACK_ID).announce(outcome())
+
+    def follow() -> None:
+        own = TemporaryQueue(clients, TOPIC, STACK, lambda: datetime(2026, 1, 20, tzinfo=UTC), threading.Event())
+        own.delete_stale()
+        try:
+            own.open()
+            for _ in own.messages(timedelta(milliseconds=1)):
+                own.stop.set()
+            own.stop.set()
+        finally:
+            own.close()
+
+    yield follow
+
+
+MESSAGES = {
+    "sqs:SendMessageBatch": {"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}], "Failed": [{"Id": "1", "Code": "x", "SenderFault": False}]},
+    "sqs:SendMessage": {"MessageId": "m"},
+    "sns:Publish": {"MessageId": "m"},
+    "sns:Subscribe": {"SubscriptionArn": f"{TOPIC}:1"},
+    "sns:Unsubscribe": {},
+    "sns:ListSubscriptionsByTopic": {"Subscriptions": [{"SubscriptionArn": f"{TOPIC}:2", "Endpoint": f"arn:aws:sqs:{REGION}:{ACCOUNT}:evercert-events-1", "Protocol": "sqs"}]},
+    "sqs:ListQueues": {"QueueUrls": ["https://sqs/evercert-events-1"]},
+    "sqs:ListQueueTags": {"Tags": {TEMPORARY_TAG: "2026-01-15T12:00:00.000Z", STACK_TAG: STACK}},
+    "sqs:GetQueueUrl": {"QueueUrl": "https://sqs/q"},
+    "sqs:CreateQueue": {"QueueUrl": "https://sqs/q"},
+    "sqs:ReceiveMessage": {"Messages": [{"Body": "{}", "ReceiptHandle": "r", "MessageAttributes": {"labels": {"StringValue": "[]", "DataType": "String.Array"}}}]},
+    "sqs:DeleteMessage": {}, "sqs:DeleteQueue": {}, "sqs:TagQueue": {},
+}  # fmt: skip
+
+
+# -- keys and functions -----------------------------------------------------------------------------------------------
+def keys() -> Iterator[Run]:
+    clients = prepared()[1]
+    sealing, ca_keys, making = Sealing(clients.kms, "key"), KMSKeys(clients.kms), CAKeyMaking(clients.kms, STACK)
+    yield lambda: sealing.close(KEY, {"a": "b"})
+    yield lambda: sealing.open("AAAA", {"a": "b"}, "broken")
+    yield lambda: ca_keys.sign("key", b"\0" * 32, "ECDSA_SHA_256")
+    yield lambda: ca_keys.public_key("key")
+    yield lambda: making.make("root", "id", "EC_prime256v1", {})
+    yield lambda: making.found("root", "id")
+    yield lambda: making.has_policy("key", {})
+    yield lambda: making.put_policy("key", {})
+
+
+KEYS = {
+    "kms:Encrypt": {"CiphertextBlob": b"x", "KeyId": "a"},
+    "kms:Decrypt": {"Plaintext": KEY.der(), "KeyId": "a"},
+    "kms:Sign": {"Signature": b"x"},
+    "kms:GetPublicKey": {"PublicKey": public_bytes(KEY.public_key)},
+    "kms:CreateKey": {"KeyMetadata": {"Arn": KEY_ARN, "KeyId": "a"}},
+    "kms:ListKeys": {"Keys": [{"KeyArn": KEY_ARN, "KeyId": "a"}], "Truncated": False},
+    "kms:ListResourceTags": {"Tags": [{"TagKey": STACK_TAG, "TagValue": STACK}, {"TagKey": CA_TAG, "TagValue": "root"}, {"TagKey": CA_ID_TAG, "TagValue": "id"}]},
+    "kms:DescribeKey": {"KeyMetadata": {"Enabled": True, "KeyState": "Enabled", "KeyId": "a"}},
+    "kms:GetKeyPolicy": {"Policy": "{}"},
+    "kms:PutKeyPolicy": {},
+}  # fmt: skip
+
+
+def functions() -> Iterator[Run]:
+    clients = prepared()[1]
+    order = LeafOrder("order-1", "ca", "shop/tls-server", authority_samples.leaf(), "csr")
+    yield lambda: SignerFunction(clients.lambda_, "signer").leaf(order)
+    yield lambda: crls.publish_now(SimpleNamespace(clients=clients, connection=stack_connection()))  # type: ignore[arg-type]
+    records = SimpleNamespace(to_diagnose=lambda: ["web"])
+    yield checked("diagnosis", lambda stack: certificate_checks._diagnose(stack, records))  # type: ignore[arg-type]
+
+
+INVOKED = {"lambda:Invoke": {"StatusCode": 200, "Payload": json.dumps(encode_answer(b"der")).encode()}}
+
+
+# -- the stack --------------------------------------------------------------------------------------------------------
+def doctor() -> Iterator[Run]:
+    yield lambda: connection.read_description(STACK, prepared()[1], connection._stack(prepared()[1], STACK))
+    yield checked("schedule", lambda stack: stack_checks.schedule(stack, "tick"))
+    for check in (stack_checks._topic, stack_checks._dead_letters, stack_checks._queue):
+        yield checked("x", check)
+    yield checked("key", lambda stack: stack_checks.key(stack, "SealKey"))
+    yield checked("function", lambda stack: stack_checks.function(stack, "IssuerFunction"))
+
+
+DEPLOYED = {
+    "cloudformation:DescribeStacks": {
+        "Stacks": [
+            {
+                "StackId": STACK_ID, "StackStatus": "CREATE_COMPLETE", "StackName": STACK,
+                "Outputs": [{"OutputKey": name, "OutputValue": "x"} for name in ("CertificatesTable", "IssuersTable", "Queue")],
+                "Parameters": [{"ParameterKey": "IssuerHosts", "ParameterValue": "x"}],
+            }
+        ]
+    },
+    "cloudformation:DescribeStackResource": {"StackResourceDetail": {"PhysicalResourceId": "key"}},
+    "scheduler:GetSchedule": {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)"},
+    "sns:ListSubscriptionsByTopic": {"Subscriptions": [{"SubscriptionArn": f"{TOPIC}:2", "Endpoint": "a@example.com", "Protocol": "email"}]},
+    "sqs:GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "2"}},
+    "kms:DescribeKey": KEYS["kms:DescribeKey"],
+    "lambda:GetFunctionConfiguration": {"State": "Active", "LastUpdateStatus": "Successful"},
+    "cloudwatch:GetMetricStatistics": {"Datapoints": [{"Maximum": 7.0, "Sum": 2.0}]},
+}  # fmt: skip
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+def tables() -> Iterator[Run]:
+    # Without readers of pages, of indexes and of rate slots: DynamoDB guarantees what their conditions and keys have.
+    client = prepared()[1].dynamodb
+    store, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i")
+    operating, pages = DynamoDBOperating(client, "i"), DynamoDBPages(client, "t")
+    yield lambda: store.claim("web", Claim(id="mine", until=START + timedelta(minutes=1)), START)
+    yield from (partial(read, "web") for read in (store.look, specs.record, specs.history))
+    yield lambda: store.outcome("web", outcome().key)
+    yield lambda: list(specs.records())
+    yield pages.progress
+    yield operating.issuers
+    yield operating.pauses
+    yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None).open("main")  # type: ignore[arg-type, return-value]
+    yield lambda: DynamoDBBreakers(client, "t").read("a")
+    yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
+    yield lambda: DynamoDBCertificates(client, "t").requests_of("profile", 10)
+    yield lambda: ConfigurationWriter(client, "t").cas()
+    yield lambda: LedgerReading(client, "t").certificates()
+
+
+def rows() -> dict[str, Any]:
+    attributes = ("pk", "sk", "spec", "generation", "claim")  # the readers of items have the others
+    item = {name: value for name, value in full().items() if name in attributes}
+    return {
+        "dynamodb:GetItem": {"Item": item},
+        "dynamodb:UpdateItem": {"Attributes": item},
+        "dynamodb:Query": {"Items": [item], "Count": 1},
+        "dynamodb:Scan": {"Items": [item], "Count": 1},
+        "dynamodb:BatchGetItem": {"Responses": {"i": [item]}, "UnprocessedKeys": {}},
+        "dynamodb:PutItem": {}, "dynamodb:DeleteItem": {}, "dynamodb:TransactWriteItems": {},
+    }  # fmt: skip
+
+
+def read(runs: Callable[[], Iterator[Run]], answers: Any, only: list[Run] | None = None) -> None:
+    """Run every call with these answers; each gives a value or a typed error of its own."""
+    session, _ = prepared()
+    session.answers = answers
+    for run in runs() if only is None else only:
+        with suppress(*TYPED), redirect_stderr(io.StringIO()):
+            run()
+
+
+def held_by_acm() -> list[dict[str, Any]]:
+    """Return the answers of ACM with a certificate of the bundle, of another serial number, and of none."""
+    root, _, last = (entity.certificate for entity in chain())
+    return [acm_answers(to_pem([one])) for one in (last, root)] + [acm_answers("") | {"acm:GetCertificate": NOT_FOUND}]
+
+
+ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] = {
+    "secrets": (secrets_manager, lambda: [SECRETS, ABSENT, MOVED]),
+    "ACM": (acm, held_by_acm),
+    "an assumed role": (assumed_role, lambda: [{"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c", "Expiration": START}}}]),
+    "queues and topics": (messages, lambda: [MESSAGES]),
+    "KMS": (keys, lambda: [KEYS]),
+    "functions": (functions, lambda: [INVOKED]),
+    "the stack": (doctor, lambda: [DEPLOYED]),
+    "tables": (tables, lambda: [rows()]),
+}  # fmt: skip
+
+READERS = [
+    Reader(f"answers of {name}", samples, partial(read, runs), changed_tree, (), cost=60)
+    for name, (runs, samples) in ANSWERS.items()
+]
