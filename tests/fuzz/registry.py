@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tests.fuzz.reader import Reader
-from tests.fuzz.readers import answers, api, authority_items, certificates, documents, items, logins, requests, texts
+from tests.fuzz.readers import (
+    answers,
+    api,
+    authority_items,
+    aws,
+    certificates,
+    command,
+    documents,
+    items,
+    logins,
+    requests,
+    texts,
+)
 
 OF_PKI = [*certificates.READERS, *requests.READERS]  # they get a third of all inputs
 READERS: list[Reader] = [
@@ -20,6 +32,8 @@ READERS: list[Reader] = [
     *answers.READERS,
     *logins.READERS,
     *api.READERS,
+    *command.READERS,
+    *aws.READERS,
 ]
 
 

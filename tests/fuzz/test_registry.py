@@ -9,9 +9,13 @@ from tests.fuzz.parsers import called, parsers
 from tests.fuzz.reader import Reader
 from tests.fuzz.registry import READERS
 
-# Parsers of what evercert itself has made in the same process: no other input reaches them.
+# Parsers of what evercert itself has made or checked in the same process: no other input reaches them.
 OWN_VALUES: dict[tuple[str, str], str] = {
     ("authority/infisical_api/openapi.py", "openapi_document"): "a file of the package",
+    ("cli/authority/connection.py", "from_connection"): "outputs of the stack, unread",
+    ("cli/authority/ceilings.py", "ceiling"): "the options, which `_parse` has checked",
+    ("cli/authority/documents.py", "show_"): "written, not read",
+    ("cli/authority/identities.py", "create"): "the options, which `logins` and `arguments.span` have checked",
     ("authority/policy/presets.py", "_preset"): "constants, read once",
     (
         "http_client/transport.py",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from evercert.authority.configuration import document as authority_document
+from evercert.cli.authority import documents as authority_documents
 from evercert.cli.files import KINDS, BadInput, Files
+from evercert.cli.infisical_agent import auth_values
 from evercert.cli.infisical_agent.host import Host
 from evercert.cli.infisical_agent.translation import Agent
 from evercert.cli.infisical_agent.translation import read as read_agent
@@ -20,6 +23,7 @@ from tests.doubles.fakes import spec
 from tests.fuzz.changes import changed_tree
 from tests.fuzz.reader import Reader
 from tests.fuzz.readers import requests
+from tests.fuzz.readers.authority_items import setting
 from tests.samples import agent_documents
 from tests.samples.requests import pem
 from tests.tools.local_stack import ROOT
@@ -48,10 +52,29 @@ def trees() -> list[Any]:
 
 
 def agent_trees() -> list[Any]:
+    bounds = {"common-name": "www.example.com", "not-after": "2027-01-31T00:00:00Z"}
     return [
         _tree(EXAMPLES[1]),
         agent_documents.document(),
         agent_documents.document(agent_documents.v1(), version="v1"),
+        *(agent_documents.document(agent_documents.entry(attributes=bounds), auth=auth) for auth in logins()),
+    ]
+
+
+def logins() -> list[Any]:
+    """Return an `auth` section of each type, with values from files, references and the document itself."""
+    key = {"client_email": "a@example.com", "private_key_id": "1", "private_key": "x"}
+    reference = {"aws-secret": "evercert/credentials/mine#token"}
+    configs: dict[str, list[dict[str, Any]]] = {
+        "gcp-iam": [{"service-account-key": json.dumps(key)}, {"service-account-key": key}],
+        "kubernetes": [{"service-account-token": reference}, {}],
+        "ldap-auth": [{"username": "/token", "password": "/token"}],
+        "universal-auth": [{"client-id": agent_documents.CLIENT_ID, "client-secret": reference}],
+    }
+    return [
+        {"type": kind, "config": {"identity-id": agent_documents.IDENTITY, **config}}
+        for kind, found in configs.items()
+        for config in found
     ]
 
 
@@ -67,10 +90,8 @@ def read_file(data: bytes) -> None:
             Files([file.name], form_only=True, host=Host({}, lambda path: None))
         except BadInput as error:
             assert all(line.startswith(file.name) for line in error.lines)
-        try:
-            authority_document.read(load(file.name).data, "evercert")
-        except Unreadable:
-            return
+        with suppress(Unreadable, BadInput):
+            authority_documents.read([load(file.name)], setting().configuration, "evercert")  # type: ignore[arg-type]
 
 
 def read_document(tree: Any) -> None:
@@ -84,9 +105,10 @@ def read_document(tree: Any) -> None:
 
 def read_agent_document(tree: Any) -> None:
     """Translate a document of the agent; what is valid is a valid document of evercert."""
-    found = read_agent(tree, KINDS, Host({"HOME": "/root"}, {"/token": "x"}.get)) if isinstance(tree, dict) else None
-    if isinstance(found, Agent):
-        assert document.read(found.data, KINDS) == found.document
+    for environment in ({"HOME": "/root"}, {auth_values.KEY_FILE: "/token", auth_values.IDENTITY: "x"}):
+        found = read_agent(tree, KINDS, Host(environment, {"/token": "x"}.get)) if isinstance(tree, dict) else None
+        if isinstance(found, Agent):
+            assert document.read(found.data, KINDS) == found.document
 
 
 READERS = [

@@ -256,7 +256,7 @@ def test_parse_diagnosis_returns_one_result_per_problem() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"null", b"[]", b"\xff", {"seal": None}, {"seal": None, "issuers": 7, "certificates": {}},
+    [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"seal":' + b"[" * 40 + b"]" * 40 + b"}", {"seal": None}, {"seal": None, "issuers": 7, "certificates": {}},
      {"seal": None, "issuers": {}, "certificates": {"web": 7}}],
 )  # fmt: skip
 def test_parse_diagnosis_fails_on_malformed_responses(answer: Any) -> None:

@@ -16,6 +16,7 @@ from evercert.aws.authority.signing_ledger_reader import Entry, LedgerReading
 from evercert.cli.files import BadInput
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
+from evercert.schema import printable
 from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def find_certificate(authority: AuthorityConnection, text: str) -> Match | None:
     ledger = LedgerReading(authority.clients.dynamodb, authority.connection.output("AuthorityLedger"))
     for ca in authority.configuration.cas():
         if (signed := ledger.signed(ca.id, int(plain, 16))) is not None:
-            return _match_entry(authority, *signed)
+            return _read_entry(authority, *signed)
     return None
 
 
@@ -64,6 +65,16 @@ def ensure_record(authority: AuthorityConnection, match: Match) -> CertificateRe
             f"cannot record serial number {match.record.serial_number}: its request holds another certificate"
         )
     return record
+
+
+def _read_entry(authority: AuthorityConnection, entry: Entry, der: bytes | None) -> Match:
+    try:
+        return _match_entry(authority, entry, der)
+    except ValueError as error:
+        raise Misconfigured(
+            f"cannot read certificate {printable(entry.serial_number, 80)} from the signing ledger: a stored value is "
+            "invalid; restore table AuthorityLedger from a backup"
+        ) from error
 
 
 def _match_entry(authority: AuthorityConnection, entry: Entry, der: bytes | None) -> Match:

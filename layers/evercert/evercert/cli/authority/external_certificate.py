@@ -48,7 +48,8 @@ def read(file: str, public_key: types.PublicKeyTypes, now: datetime) -> tuple[st
 
 def _load(file: str) -> Chain:
     try:
-        raw = Path(file).read_bytes()[:LARGEST]
+        with Path(file).open("rb") as opened:
+            raw = opened.read(LARGEST)  # the name may refer to a device
     except OSError as error:
         raise BadInput([f"cannot read {file}: {error.strerror}"]) from error
     if b"PRIVATE KEY-----" in raw:

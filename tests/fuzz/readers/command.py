@@ -1,0 +1,185 @@
+"""Readers of the command: messages on the topic, the function's diagnosis, stored rows as it shows them, options."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import shlex
+import tempfile
+import threading
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evercert.aws.dynamodb import items
+from evercert.cli import arguments, event_stream, show
+from evercert.cli.authority import by_serial, ceilings, logins
+from evercert.cli.authority.arguments import parse_issuing
+from evercert.cli.console import Terminal
+from evercert.cli.doctor.certificate_checks import parse_diagnosis
+from evercert.cli.escapes import quoted, unquoted
+from evercert.cli.event_queue import plain_attributes
+from evercert.cli.files import BadInput
+from evercert.cli.infisical_agent.host import Gathered, Host, here
+from evercert.contracts.events import EventType
+from evercert.contracts.record import Record
+from evercert.errors import EvercertError
+from tests.doubles.fakes import START
+from tests.fuzz.changes import changed_tree, mutated, mutated_text
+from tests.fuzz.reader import Reader
+from tests.fuzz.readers.authority_items import intent, setting
+from tests.fuzz.readers.certificates import chain
+from tests.fuzz.readers.items import Item, Table, changed
+from tests.samples import authority as authority_samples
+from tests.samples.outcomes import outcome
+from tests.unit.aws.dynamodb.test_items import full
+
+TYPED = (EvercertError, BadInput)  # `app.run` reports any other error as a bug
+
+
+# -- messages and answers ---------------------------------------------------------------------------------------------
+def messages() -> list[Any]:
+    """Return messages of the topic: body, and attributes as SQS delivers them."""
+    event = outcome().cloud_event("arn:stack")
+    attributes = {"type": "certificate.issued", "labels": '["team=web"]'}
+    return [[event, {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}]]
+
+
+def changed_message(message: Any, chance: random.Random) -> tuple[str, Any]:
+    """Return another body, as a tree or as text, with other values of the attributes."""
+    body, attributes = message
+    text = json.dumps(changed_tree(body, chance))
+    if chance.random() < 0.3:
+        text = chance.choice((mutated_text(text, chance), "[" * 10_000, '{"type":' * 2_000))
+    values = {name: mutated_text(value["StringValue"], chance) for name, value in attributes.items()}
+    return text, {name: {"StringValue": value} for name, value in values.items()}
+
+
+def read_message(message: Any) -> None:
+    """Show a message as `events` and `events --json` do."""
+    body, attributes = message
+    text = body if isinstance(body, str) else json.dumps(body)
+    queue: Any = SimpleNamespace(messages=lambda span: [(text, plain_attributes(attributes))], stop=threading.Event())
+    wanted = event_stream.Filter([], [*get_args(EventType)], [], {"team": "web"})
+    for every in (wanted, event_stream.Filter([], [], [], {})):
+        with redirect_stderr(io.StringIO()):
+            found = list(event_stream.follow(queue, every, None))
+        for event in found:
+            assert show.event(event.body).plain.isprintable()
+            _terminal().json(event.body)
+
+
+def read_diagnosis(data: bytes) -> None:
+    """Read an answer of the issuer function; show what it found."""
+    for failed in (False, True):
+        checks = parse_diagnosis(data, failed=failed)
+        assert checks and all(check.found.isprintable() for check in checks)
+        show.checks(_terminal(), checks)
+
+
+def diagnoses() -> list[bytes]:
+    found = {"seal": None, "issuers": {"main": "is away"}, "certificates": {"web": ["secret is gone"]}}
+    return [json.dumps(found).encode()]
+
+
+def changed_diagnosis(data: bytes, chance: random.Random) -> bytes:
+    """Return other JSON, or other bytes."""
+    if chance.random() < 0.6:
+        return json.dumps(changed_tree(json.loads(data), chance)).encode()
+    return chance.choice((mutated(data, chance), b"[" * 10_000))
+
+
+# -- stored rows ------------------------------------------------------------------------------------------------------
+def read_listed(item: Item) -> None:
+    """Show a stored record as `list`, `show` and `doctor` do."""
+    record = items.read_record(item)
+    console = _terminal()
+    show.listing(console, [show.summary(record)], START)
+    console.json(show.detail(record) if isinstance(record, Record) else show.unreadable_detail(record))
+
+
+def read_history(item: Item) -> None:
+    """Show a stored outcome as `history` does."""
+    found = items.read_outcome(item)
+    if found is not None:
+        show.history(_terminal(), [found])
+
+
+def read_signed(item: Item) -> None:
+    """Find a certificate of the ledger by its serial number, with and without a row of the front."""
+    for known in (None, authority_samples.requested()):
+        certificates = SimpleNamespace(certificate=lambda key: None, request=lambda key, known=known: known)
+        authority: Any = SimpleNamespace(
+            certificates=certificates,
+            clients=SimpleNamespace(dynamodb=Table(item)),
+            connection=SimpleNamespace(output=lambda key: "ledger"),
+            configuration=setting().configuration,
+        )
+        with suppress(*TYPED):
+            by_serial.find_certificate(authority, "01:aB")
+
+
+def signed() -> list[Item]:
+    return [intent(), intent() | {"der": {"B": _certificate()}}]
+
+
+def _certificate() -> bytes:
+    return chain()[2].certificate.public_bytes(Encoding.DER)
+
+
+# -- arguments and files ----------------------------------------------------------------------------------------------
+def read_argument(text: str) -> None:
+    """Read an argument in every way."""
+    assert unquoted(*shlex.split(quoted(text))) == text
+    profiles = SimpleNamespace(profiles=setting().configuration.profiles)
+    reads: list[Any] = [
+        lambda: arguments.name(text),
+        lambda: arguments.stored_name(text),
+        lambda: arguments.span(text),
+        lambda: arguments.labels([text]),
+        lambda: parse_issuing([text]),
+        lambda: logins.universal_login(logins.create_secret(text, 1)[1], logins.parse_lockout(3, text, text)),
+        lambda: logins.parse_principals([text]),
+        lambda: logins.parse_grants(profiles, [text], [text]),
+        *(lambda option=option: ceilings._parse({option: [text]}) for option in ceilings._RULES),
+    ]
+    for read in reads:
+        with suppress(*TYPED):
+            read()
+
+
+def read_host_file(data: bytes) -> None:
+    """Read a file that an agent document names."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(data)
+        Gathered(Host({}, here().file)).file(file.name, ("auth",), "token")
+
+
+def _terminal() -> Terminal:
+    return Terminal(file=io.StringIO())
+
+
+NAMES = (
+    "web",
+    '"we\\u0000b"',
+    "team=web",
+    "issuing-ec=EC_prime256v1",
+    "arn:aws:iam::123456789012:role/x",
+    "shop/tls-server",
+    "10m",
+)
+LIMITS = ("*.example.com", "10.0.0.0/8", "spiffe://example.com/", "EC_prime256v1", "server_auth")
+
+READERS = [
+    Reader("message on the topic", messages, read_message, changed_message, TYPED, cost=2),
+    Reader("diagnosis", diagnoses, read_diagnosis, changed_diagnosis, TYPED, cost=4),
+    Reader("listed record", lambda: [full()], read_listed, changed, TYPED, cost=8),
+    Reader("history", lambda: [items.outcome_item(outcome())], read_history, changed, TYPED, cost=4),
+    Reader("signed certificate", signed, read_signed, changed, TYPED, cost=2),
+    Reader("argument", lambda: [*NAMES, *LIMITS], read_argument, mutated_text, TYPED, cost=2),
+    Reader("file of the host", lambda: [b"token\n", b"\xef\xbb\xbfx"], read_host_file, typed=TYPED, cost=4),
+]  # fmt: skip
