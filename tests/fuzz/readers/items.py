@@ -145,7 +145,9 @@ def read_record(item: Item) -> None:
     """Read a record as the issuer function does when it claims it, and as the command does."""
     items.read_record(item)
     store = DynamoDBRecordStore(Table(item), "table")
-    store.claim("web", Claim(id="mine", until=START + timedelta(minutes=1)), START)
+    claim = Claim(id="mine", until=START + timedelta(minutes=1))
+    store.claim("web", claim, START)
+    store.read("web", claim)
     specs = DynamoDBSpecs(Table(item), "table", "issuers")
     _ = (list(specs.records()), specs.record("web"), specs.history("web"))
 

@@ -32,7 +32,7 @@ from tests.samples.certificates import key_pem
 
 NAMES = [
     *("www.example.com", "*.example.com", "dns:bücher.example", "192.0.2.1", "ip:2001:db8::1", "email:a@example.com"),
-    *("uri:spiffe://example.com/a", "https://www.example.com:8443/path?x#y", "ops@example.com"),
+    *("uri:spiffe://example.com/a", "https://www.example.com:8443/path?x#y", "ops@example.com", "www%2Eexample%2Ecom"),
 ]  # fmt: skip
 KINDS = {
     "dns_name": "www.example.com",
