@@ -167,7 +167,16 @@ class StrictSNS:
                 raise refuse("ParameterValueInvalid", "Publish")
             if value["DataType"] == "String.Array" and not isinstance(json.loads(value["StringValue"]), list):
                 raise refuse("ParameterValueInvalid", "Publish")
-        if len(Message.encode()) > 262_144:
+            if not all(
+                c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff"
+                for c in value["StringValue"]
+            ):
+                raise refuse("ParameterValueInvalid", "Publish")  # SQS API, SendMessage: the characters of a message
+        attributes = sum(
+            len(name) + len(value["DataType"]) + len(value["StringValue"].encode())
+            for name, value in MessageAttributes.items()
+        )
+        if len(Message.encode()) + attributes > 262_144:  # API: Message; SNS guide: attributes count
             raise refuse("InvalidParameter", "Publish", "size")
         self.published.append(
             {"TopicArn": TopicArn, "bodies": bodies, "attributes": MessageAttributes, "subject": Subject}

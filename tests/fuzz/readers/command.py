@@ -16,6 +16,7 @@ from typing import Any, get_args
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.aws.dynamodb import items
+from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import arguments, event_stream, show
 from evercert.cli.authority import by_serial, ceilings, logins
 from evercert.cli.authority.arguments import parse_issuing
@@ -29,6 +30,7 @@ from evercert.contracts.events import EventType
 from evercert.contracts.record import Record
 from evercert.errors import EvercertError
 from tests.doubles.fakes import START
+from tests.doubles.strict_aws import StrictSNS
 from tests.fuzz.changes import changed_tree, mutated, mutated_text
 from tests.fuzz.reader import Reader
 from tests.fuzz.readers.authority_items import intent, setting
@@ -103,9 +105,10 @@ def read_listed(item: Item) -> None:
 
 
 def read_history(item: Item) -> None:
-    """Show a stored outcome as `history` does."""
+    """Show a stored outcome as `history` does; publish it."""
     found = items.read_outcome(item)
     if found is not None:
+        SNSAnnouncer(StrictSNS(), "topic", "arn:stack").announce(found)  # type: ignore[arg-type]
         show.history(_terminal(), [found])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from evercert import json_parser
 from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
-from evercert.contracts.event_size import LARGEST, fitted
+from evercert.contracts.event_size import DEEPEST, LARGEST, LARGEST_LABELS, fitted
 from evercert.contracts.events import Outcome
 from tests.doubles.strict_aws import StrictSNS
 
@@ -58,6 +59,57 @@ def test_event_of_any_shape_can_be_announced(shape: str, text: str) -> None:
     data = announced(outcome({"name": "web", "kind": "rejected", **shapes[shape]}))
     assert len(json.dumps(json.dumps(data))) <= LARGEST
     assert (data["name"], data["kind"]) == ("web", "rejected")
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=[str(number) for number in range(len(TEXTS))])
+def test_event_of_essential_texts_can_be_announced(text: str) -> None:
+    """Every field that a rest keeps at its longest, with the labels, name and issuer of an edited outcome."""
+    large = text * 5_000
+    essential = dict.fromkeys(("name", "issuer", "kind", "message", "reason", "not_after"), large)
+    known = "" if text == "\ud800" else text  # pydantic takes no half of a pair in a text of its own
+    labels = {f"k{number}{known * 400}": known * 4_000 for number in range(20)}
+    data = announced(outcome({**essential, "z": {"a": large}}, name=known * 512, issuer=known * 4_000, labels=labels))
+    assert len(json.dumps(json.dumps(data))) <= LARGEST
+    assert essential.keys() <= data.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (float("inf"), None), (float("nan"), None), ({"a": [float("-inf"), 1.5]}, {"a": [None, 1.5]}), (10**30, None), (-(10**5000), None),
+        ((1, "a"), [1, "a"]), ({1: True}, {"1": True}), (b"secret", "(bytes)"), ({"a": datetime(2026, 1, 1, tzinfo=UTC)}, {"a": "(datetime)"}),
+    ],
+    ids=["infinity", "nan", "inner", "large", "huge", "tuple", "key", "bytes", "time"],
+)  # fmt: skip
+def test_event_data_are_values_of_json(value: Any, shown: Any) -> None:
+    assert announced(outcome({"name": "web", "value": value})) == {"name": "web", "value": shown}
+
+
+@pytest.mark.parametrize("depth", [DEEPEST, 100, 180])
+@pytest.mark.parametrize("inner", ['{"a":', "["], ids=["map", "list"])
+def test_deep_data_of_a_stored_outcome_are_cut(inner: str, depth: int) -> None:
+    text = inner * depth + '"x"' + {"[": "]"}.get(inner, "}") * depth
+    stored = outcome({"name": "web"}).model_dump_json().replace('"name":"web"}', f'"name":"web","deep":{text}}}')
+    found = items.read_outcome({"outcome": {"S": stored}})
+    assert found is not None and json_parser.parse(json.dumps(announced(found)))["name"] == "web"
+    assert str(found.data).count("…") == 1 and fitted(found.data) == found.data
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "9" * 4_000])
+def test_numbers_of_a_stored_outcome_become_json(number: str) -> None:
+    stored = outcome({"name": "web"}).model_dump_json().replace('"name":"web"}', f'"name":"web","n":{number}}}')
+    found = items.read_outcome({"outcome": {"S": stored}})
+    assert found is not None and announced(found) == {"name": "web", "n": None}
+
+
+def test_labels_of_a_valid_document_are_complete() -> None:
+    labels = {f"{'k' * 61}{number:02}": "v" * 128 for number in range(20)}
+    assert len(outcome({}, labels=labels).attributes()["labels"]) == 20
+
+
+def test_labels_of_an_edited_outcome_fit_into_an_attribute() -> None:
+    found = outcome({}, labels={f"{number:02}": "😀" * 4_000 for number in range(20)}).attributes()["labels"]
+    assert found and found[0].startswith("00=😀") and len(json.dumps(found)) <= LARGEST_LABELS
 
 
 def test_long_list_keeps_its_first_entries_and_their_number() -> None:

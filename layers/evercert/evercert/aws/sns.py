@@ -22,7 +22,7 @@ class SNSAnnouncer:
 
     def announce(self, outcome: Outcome) -> None:
         """Publish the event: text for e-mail subscribers, JSON for all others."""
-        event = json.dumps(outcome.cloud_event(self._source))
+        event = json.dumps(outcome.cloud_event(self._source), allow_nan=False)
         attributes: dict[str, Any] = {
             name: {"DataType": "String.Array", "StringValue": json.dumps(value)}
             if isinstance(value, list)

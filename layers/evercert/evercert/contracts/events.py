@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
-from evercert.contracts.event_size import fitted
+from evercert.contracts.event_size import fitted, fitted_labels
 from evercert.schema import Instant, printable
 from evercert.timestamps import to_text
 
@@ -91,7 +91,9 @@ class Outcome(BaseModel):
             "certificate": printable(self.name) or "?",  # SNS takes no control characters
             "issuer": printable(self.issuer) or "?",
             "severity": self.severity,
-            "labels": [printable(f"{key}={value}") for key, value in sorted(self.labels.items())[:MOST_LABELS]],
+            "labels": fitted_labels(
+                printable(f"{key}={value}") for key, value in sorted(self.labels.items())[:MOST_LABELS]
+            ),
         }
 
     @property
