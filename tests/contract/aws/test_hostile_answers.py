@@ -166,6 +166,41 @@ def called_operations() -> set[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, "x", [], {}, {"S": "a", "N": "1"}, {"X": "a"}, {"S": 1}, {"S": "\ud800"}, {"N": 1}, {"N": "x"}, {"N": "NaN"}, {"N": "Infinity"}, {"N": "1E999999"},
+        {"B": "x"}, {"BOOL": "x"}, {"NULL": None}, {"L": {}}, {"L": [None]}, {"L": [{"L": [{"N": "x"}]}]}, {"M": []}, {"M": {"a": "x"}}, {"M": {"\ud800": {"S": ""}}},
+        {"SS": "x"}, {"SS": [1]}, {"NS": ["x"]}, {"BS": ["x"]},
+    ],
+    ids=lambda value: ascii(value)[:20],
+)  # fmt: skip
+def test_answers_have_attribute_values_of_dynamodb(value: Any) -> None:
+    session, clients = answering()
+    session.answers = {"dynamodb:GetItem": {"Item": {"pk": {"S": "x"}, "a": value}}}
+    with pytest.raises(Unavailable, match=r"\(dynamodb:GetItem has a wrong Item\)"), translated("do it"):
+        clients.dynamodb.get_item(TableName="t", Key={"pk": {"S": "x"}})
+
+
+def test_answers_accept_every_attribute_value() -> None:
+    plain = [
+        {"S": "ä😀"},
+        {"N": "-9.99E+125"},
+        {"N": "1E-130"},
+        {"N": "0"},
+        {"B": b""},
+        {"BOOL": False},
+        {"NULL": True},
+    ]
+    sets = [{"SS": ["a"]}, {"NS": ["1.5"]}, {"BS": [b"x"]}, {"L": []}, {"M": {}}]
+    nested = [{"L": [*plain, {"M": {"a": part}}]} for part in (*plain, *sets)]
+    item = {f"a{number}": part for number, part in enumerate([*plain, *sets, *nested])} | {"pk": {"S": "x"}}
+    session, clients = answering()
+    session.answers = {"dynamodb:GetItem": {"Item": item}}
+    with translated("do it"):
+        assert clients.dynamodb.get_item(TableName="t", Key={"pk": {"S": "x"}})["Item"] == item
+
+
 def test_answers_message_names_operation_and_field() -> None:
     session, clients = answering()
     session.answers = {"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a"}}}

@@ -114,8 +114,11 @@ def _problem_of_error(parsed: Mapping[str, Any], model: Any) -> str | None:  # n
 
 def _problem(value: Any, shape: Any, place: str) -> str | None:  # noqa: ANN401
     """Return the first field of a wrong type."""
-    if not _IS[shape.type_name](value) or (shape.name == "AttributeValue" and not _is_attribute(value)):
+    is_attribute = shape.name == "AttributeValue"
+    if not (_is_attribute if is_attribute else _IS[shape.type_name])(value):
         return f"has a wrong {place.strip('.') or 'form'}"
+    if is_attribute:
+        return None  # complete: the general way takes five times as long for a page of items
     parts: Iterable[tuple[Any, Any, str]] = ()
     match shape.type_name:
         case "structure":
@@ -146,15 +149,27 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and (value.isascii() or value.encode(errors="ignore").decode() == value)
 
 
-def _is_attribute(value: Mapping[str, Any]) -> bool:
-    """Return whether the value is one of DynamoDB's: of exactly one type, and a number within its range."""
-    if len(value) != 1 or not isinstance(digits := value.get("N", "0"), str):
+def _is_attribute(value: Any) -> bool:  # noqa: ANN401
+    """Return whether the value is one of DynamoDB's: of exactly one type."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((kind, content),) = value.items()
+    return kind in _IS_ATTRIBUTE and _IS_ATTRIBUTE[kind](content)
+
+
+def _is_decimal(digits: Any) -> bool:  # noqa: ANN401
+    """Return whether the text is a number that DynamoDB can hold."""
+    if not isinstance(digits, str):
         return False
     try:
         number = Decimal(digits)
     except ArithmeticError:
         return False
     return number.is_finite() and abs(number.adjusted()) <= _MAGNITUDE
+
+
+def _all(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(check, value))
 
 
 def _is_number(value: object) -> bool:
@@ -173,4 +188,16 @@ _IS: Mapping[str, Callable[[object], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "timestamp": lambda value: isinstance(value, datetime),
     **dict.fromkeys(("integer", "long", "float", "double", "short", "byte", "bigdecimal", "biginteger"), _is_number),
+}
+_IS_ATTRIBUTE: Mapping[str, Callable[[Any], bool]] = {
+    "S": _is_text,
+    "N": _is_decimal,
+    "B": _IS["blob"],
+    "BOOL": _IS["boolean"],
+    "NULL": _IS["boolean"],
+    "M": lambda value: _IS["map"](value) and all(map(_is_attribute, value.values())),
+    "L": _all(_is_attribute),
+    "SS": _all(_is_text),
+    "NS": _all(_is_decimal),
+    "BS": _all(_IS["blob"]),
 }
