@@ -9,8 +9,8 @@ import pytest
 from evercert.destinations import DESTINATIONS
 from evercert.documents import document
 from evercert.documents.document import Document, Kinds, Problem, read
-from evercert.documents.name_count import MOST_NAMES, surplus_names
 from evercert.documents.problem import MOST_PROBLEMS, STOPPED
+from evercert.documents.size import MOST_ENTRIES, MOST_NAMES, excess
 from evercert.issuers import ISSUERS
 from evercert.pki import identifiers
 
@@ -36,7 +36,7 @@ def test_read_ends_after_a_thousand_problems(monkeypatch: pytest.MonkeyPatch) ->
     validated = []
     validate = document.Spec.model_validate
     monkeypatch.setattr(document.Spec, "model_validate", lambda entry: validated.append(entry) or validate(entry))
-    found = problems(*[{"nam": 1, "issuer": 2}] * 5_000)
+    found = problems(*[{"nam": 1, "issuer": 2}] * MOST_ENTRIES)
     assert len(found) == MOST_PROBLEMS + 1
     assert (found[-1].path, found[-1].message) == (found[-2].path, STOPPED)
     assert len(validated) <= MOST_PROBLEMS
@@ -50,14 +50,25 @@ def test_read_validates_no_certificate_after_invalid_issuers(monkeypatch: pytest
 
 
 def test_read_accepts_thousands_of_certificates() -> None:
-    found = read(with_certificates(*({**GOOD, "name": f"web-{number}"} for number in range(2_000))), KINDS)
-    assert isinstance(found, Document) and len(found.certificates) == 2_000
+    found = read(with_certificates(*({**GOOD, "name": f"web-{number}"} for number in range(MOST_ENTRIES))), KINDS)
+    assert isinstance(found, Document) and len(found.certificates) == MOST_ENTRIES
+
+
+def test_read_refuses_thousands_of_entries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document.Document, "model_validate", lambda _: pytest.fail("validated"))
+    (problem,) = problems(*[GOOD] * (MOST_ENTRIES + 1))
+    expected = "the document has more than 2000 certificates; split it into several files"
+    assert problem == Problem(("certificates",), expected)
+    issuers = {f"main-{number}": {"type": "self-signed"} for number in range(MOST_ENTRIES + 1)}
+    assert read({"version": "evercert/v1", "issuers": issuers}, KINDS) == [
+        Problem(("issuers",), "the document has more than 2000 issuers; split it into several files")
+    ]
 
 
 @pytest.mark.parametrize(
     ("entry", "label", "limit"),
     [
-        (with_names(["a b"] * 5_001), "alt-names", 5_000),
+        (with_names(["a b"] * 2_501), "alt-names", 2_500),
         (with_names(["a.example"], **{"key-usages": ["x"] * 101}), "key-usages", 100),
         (with_names(["a.example"], **{"extended-key-usages": ["x"] * 101}), "extended-key-usages", 100),
         (with_names(["a.example"], **{"domain-components": ["-"] * 254}), "domain-components", 253),
@@ -80,16 +91,27 @@ def test_settings_of_surplus_destinations_are_not_validated() -> None:
 
 @pytest.mark.parametrize(
     ("names", "most"),
-    [(["a.example"] * 2_500, 8), (["b\u00fccher.example"] * 1_000, 2), (["xn--bcher-kva.example"] * 1_000, 2),
-     (["a,b,c,d,e"] * 1_000, 4)],
-    ids=["ASCII", "international", "A-labels", "lists"],
+    [(["a.example"] * 2_499, 8), (["b\u00fccher.example"] * 499, 2), (["xn--bcher-kva.example"] * 499, 2),
+     (["a,b,c,d,e"] * 999, 4), (["a" * 254] * 249, 2), (["\u00fc" * 600] * 166, 2)],
+    ids=["ASCII", "international", "A-labels", "lists", "long", "long and international"],
 )  # fmt: skip
 def test_read_counts_names_before_it_parses_them(names: list[str], most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert surplus_names(with_certificates(*[with_names(names)] * most)) is None
+    assert excess(with_certificates(*[with_names(names)] * most)) is None
     monkeypatch.setattr(identifiers, "_canonical", lambda *_: pytest.fail("parsed"))
     (problem,) = problems(*[with_names(names)] * (most + 1))
-    assert problem.path == ("certificates", most, "attributes", "alt-names")
+    assert problem.path == ("certificates", most, "attributes")
     expected = (
-        f"alt-names: the document has more than {MOST_NAMES} alternative names, where an international one counts as 10"
+        f"attributes: the document has more than {MOST_NAMES} names, where a long or an international one counts as 20"
     )
     assert problem.message == f"{expected}; split it into several files"
+
+
+def test_read_counts_international_common_names() -> None:
+    entry = {**GOOD, "attributes": {"common-name": "b\u00fccher.example"}}
+    (problem,) = problems(*[entry] * 1_001)
+    assert problem.path == ("certificates", 1_000, "attributes")
+
+
+@pytest.mark.parametrize("key", ["labels", "metadata"])
+def test_problems_show_only_the_begin_of_a_key(key: str) -> None:
+    assert {len(problem.message) < 500 for problem in problems({**GOOD, key: {"x y" * 10_000: "v" * 1_000}})} == {True}

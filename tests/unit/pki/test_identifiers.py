@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from evercert import origins
+from evercert.pki import identifiers
 from evercert.pki.identifiers import Identifier, Name, from_general_name, parse
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -261,3 +263,37 @@ def test_usual_underscores_are_accepted(text):
 )
 def test_name_with_the_letters_of_a_placeholder_is_accepted(text):
     assert parse(text).kind == "dns"
+
+
+@pytest.mark.parametrize("text", ["a." * 2_048 + "b", "uri:x:" + "y" * 4_096, "a" * 1_000_000])
+def test_parse_refuses_long_text_at_once(text, monkeypatch):
+    monkeypatch.setattr(identifiers, "_split", lambda _: pytest.fail("searched"))
+    with pytest.raises(ValueError, match=rf"has {len(text)} characters; the limit is 4096"):
+        identifiers.parse(text)
+    assert identifiers.parse_valid(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["www.example.com", "192.0.2.1", "a_b c", "__HOST__", "www.example.com:443", "", "bücher.example"]
+)
+def test_parse_valid_agrees_with_parse(text):
+    try:
+        expected = identifiers.parse(text)
+    except ValueError:
+        expected = None
+    assert identifiers.parse_valid(text) == expected
+
+
+def test_international_names_are_limited_before_their_conversion(monkeypatch):
+    monkeypatch.setattr(origins, "_converted", lambda _: pytest.fail("converted"))
+    with pytest.raises(ValueError, match="is not a DNS name: it has 1001 characters"):
+        origins.to_a_labels("ü" * 1_001)
+
+
+def test_international_names_are_converted_once():
+    origins._converted.cache_clear()
+    for _ in range(3):
+        assert origins.to_a_labels("bücher.example") == "xn--bcher-kva.example"
+        with pytest.raises(ValueError, match="is not a valid international name"):
+            origins.to_a_labels("☃.example")
+    assert origins._converted.cache_info().misses == 2

@@ -11,7 +11,7 @@ from evercert.cli.infisical_agent.host import Host
 from evercert.cli.infisical_agent.translation import Agent, is_agent
 from evercert.cli.infisical_agent.translation import read as read_agent
 from evercert.cli.memory import without_collections
-from evercert.cli.source import Source, Unreadable, load
+from evercert.cli.source import Source, Translation, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.documents.document import Document, Kinds, Path, Problem, places, read
 from evercert.documents.secret_reference import Credential, CredentialFile
@@ -91,9 +91,8 @@ class Files:
         self.notes += _locate(source, found.notes)
         lacking = self.notes if self._form_only else self._mistakes
         lacking += _locate(source, found.absent)
-        # The translated document has the line numbers of the agent document.
-        lines = {path: source.line(found.origins.place(path)) for path in _paths(found.data)}
-        self._read.append((Source(source.file, found.data, lines), found.document))
+        translation = Translation(source.file, found.data, original=source, origin=found.origins.place)
+        self._read.append((translation, found.document))
         self._agents.add(source.file)
         if found.credential is not None:
             self._take_credential(source.file, found.credential)
@@ -177,14 +176,6 @@ class Files:
 def _locate(source: Source, problems: list[Problem]) -> list[str]:
     placed = sorted((source.line(problem.path), problem.message) for problem in problems)
     return [f"{source.file}:{line}: {message}" for line, message in placed]
-
-
-def _paths(value: object, path: Path = ()) -> Iterator[Path]:
-    """Yield the path of the value and of everything in it."""
-    yield path
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in parts:
-        yield from _paths(part, (*path, key))
 
 
 def _international(data: Any, path: Path, spec: Spec) -> Iterator[tuple[Path, str, str]]:  # noqa: ANN401 (as read)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -19,7 +20,7 @@ from evercert.cli.yaml_nodes import (
 from evercert.documents.document import Path
 from evercert.schema import is_key
 
-__all__ = ["LARGEST", "Scalar", "Source", "Unreadable", "load"]
+__all__ = ["LARGEST", "Scalar", "Source", "Translation", "Unreadable", "load"]
 
 LARGEST = 1 << 20
 
@@ -30,7 +31,7 @@ class Source:
 
     file: str
     data: Any
-    lines: dict[Path, int]
+    lines: dict[Path, int] = field(default_factory=dict)
     node: yaml.Node | None = None
 
     @property
@@ -46,6 +47,25 @@ class Source:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
+
+
+@dataclass(frozen=True)
+class Translation(Source):
+    """Values that were translated from another document, with the line numbers of that document."""
+
+    original: Source = field(kw_only=True)
+    origin: Callable[[Path], Path] = field(kw_only=True)
+
+    def line(self, path: Path) -> int:
+        """Return the line of the path's origin; a path that the translation lacks is its nearest existing parent."""
+        part, length = self.data, 0
+        for key in path:
+            try:
+                part = part[key]
+            except (KeyError, IndexError, TypeError):
+                break
+            length += 1
+        return self.original.line(self.origin(path[:length]))
 
 
 def load(file: str) -> Source:

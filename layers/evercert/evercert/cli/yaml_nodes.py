@@ -146,7 +146,8 @@ def _values(node: yaml.Node, loader: Any, made: dict[int, Any]) -> Any:  # noqa:
         value = {_values(key, loader, made): _values(part, loader, made) for key, part in _merged(node, loader)}
     else:
         try:
-            value = loader.construct_object(node, deep=True)
+            constructor = loader.yaml_constructors.get(node.tag) if isinstance(node, yaml.ScalarNode) else None
+            value = constructor(loader, node) if constructor else loader.construct_object(node, deep=True)
         except _INVALID_VALUE as error:
             raise Unreadable(line_of(node), "has an invalid value, such as the date 2026-02-30") from error
     made[id(node)] = value

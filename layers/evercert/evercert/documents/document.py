@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from evercert.documents.lifecycle import Lifecycle
-from evercert.documents.name_count import surplus_names
 from evercert.documents.problem import Path, Problem, limited
+from evercert.documents.size import excess
 from evercert.documents.spec import (
     MOST_DESTINATIONS,
     NAME_PATTERN,
@@ -77,7 +77,7 @@ def read(data: object, kinds: Kinds) -> Document | list[Problem]:
         ]
     if data.get("version") == AUTHORITY_VERSION:
         return [Problem(("version",), "this is a document of the authority; run: evercert authority apply FILE")]
-    if (surplus := surplus_names(data)) is not None:
+    if (surplus := excess(data)) is not None:
         return [surplus]
     validation = _Validation(data, kinds)
     return limited(validation.problems()) or validation.document()
@@ -211,4 +211,4 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
 def _label(path: Path) -> str:
     """Return the last key of the path with its list index: `alt-names[0]`."""
     text = next((part for part in reversed(path) if isinstance(part, str)), "document")
-    return f"{text}[{path[-1]}]" if isinstance(path[-1], int) else text
+    return f"{printable(text, 60)}[{path[-1]}]" if isinstance(path[-1], int) else printable(text, 60)

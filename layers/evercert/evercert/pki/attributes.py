@@ -16,7 +16,7 @@ from evercert.schema import Model, Moment, at_most, text_of
 
 SignatureAlgorithm = Literal["RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"]
 SHORTEST_TTL = timedelta(minutes=1)
-MOST_NAMES = 5_000  # alternative names; no destination takes a certificate with so many
+MOST_NAMES = 2_500  # alternative names; no destination takes a certificate with so many
 
 
 def _ttl(value: timedelta) -> timedelta:

@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from evercert.origins import DOTS, to_a_labels
+from evercert.origins import DOTS, LONGEST_DNS_NAME, to_a_labels
 from evercert.pki.identifiers import KINDS, Identifier, parse, parse_valid
 from evercert.schema import printable
 
@@ -27,7 +27,7 @@ _IN_ALT_NAMES = "write the host alone, or leave the common name out and write al
 
 def checked(value: str) -> str:
     """Return the common name, an international host as A-labels; raise ValueError with the reason and the remedy."""
-    if not value.isascii() and _HOST.fullmatch(value):
+    if len(value) <= LONGEST_DNS_NAME and not value.isascii() and _HOST.fullmatch(value):
         value = _with_a_labels(value)
     if not 0 < len(value.encode(errors="replace")) <= LONGEST:
         raise ValueError(

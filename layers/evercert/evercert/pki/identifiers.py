@@ -18,6 +18,7 @@ from evercert.schema import printable
 
 Kind = Literal["dns", "ip", "uri", "email"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LONGEST = 4_096  # characters; twice a SPIFFE id, the longest name with a limit of its own
 LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _NOUNS: dict[Kind, str] = {"dns": "a DNS name", "ip": "an IP address", "uri": "a URI", "email": "an e-mail address"}
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # a dot-string
@@ -51,6 +52,8 @@ def parse(text: str) -> Identifier:
 
     Without a kind an address literal is `ip`, text with `://` is `uri`, text with `@` is `email`, the rest is `dns`.
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"{printable(repr(text[:100]), 100)} has {len(text)} characters; the limit is {LONGEST}")
     kind, value = _split(text)
     if _has_placeholder(kind, value):
         raise ValueError(f"{printable(repr(value), 100)} {placeholders.REASON}; {placeholders.QUESTION}")
@@ -63,6 +66,8 @@ def parse(text: str) -> Identifier:
 @lru_cache(maxsize=256)
 def parse_valid(text: str) -> Identifier | None:
     """Parse like `parse`; return None for an invalid name, without a search for its mistake, which takes longer."""
+    if len(text) > LONGEST:
+        return None
     kind, value = _split(text)
     if _has_placeholder(kind, value):
         return None

@@ -22,14 +22,19 @@ def problems(data: dict[str, Any]) -> list[Problem]:
 
 def test_agent_names_are_counted_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requested_names, "parse_valid", lambda _: pytest.fail("parsed"))
-    names = {"alt-names": [",".join(["a.example"] * 5_001)] * 4}
+    names = {"alt-names": [",".join(["a.example"] * 20)] * 1_001}
     (problem,) = problems(document(entry(), entry(attributes=names)))
-    assert problem.path == ("certificates", 1, "attributes", "alt-names")
-    assert problem.message.startswith("certificate 2: alt-names: the document has more than 20000 alternative names")
+    assert problem.path == ("certificates", 1, "attributes")
+    assert problem.message.startswith("certificate 2: attributes: the document has more than 20000 names")
+
+
+def test_agent_certificates_are_counted() -> None:
+    (problem,) = problems(document(*[entry()] * 2_001))
+    assert problem.message == "the document has more than 2000 certificates; split it into several files"
 
 
 def test_agent_document_ends_after_a_thousand_problems() -> None:
-    found = problems(document(*[entry(lifecycle={"renew-before-expiry": "soon"})] * 2_000))
+    found = problems(document(*[entry(lifecycle={"renew-before-expiry": "soon"})] * 1_500))
     assert len(found) == MOST_PROBLEMS + 1
     assert found[-1].message.endswith(STOPPED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from evercert import durations
 from evercert.schema import printable
@@ -27,6 +28,7 @@ _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w|y)")
 _WHOLE = re.compile(rf"\+?(?:{_PART.pattern})+")
 
 
+@lru_cache(maxsize=256)  # most certificates of a document have the same
 def span(text: str) -> str:
     """Return the duration in evercert's grammar; raise ValueError if it is invalid or out of range."""
     seconds = _seconds(text)

@@ -73,7 +73,7 @@ def _common_name(text: str | None) -> tuple[str | None, str | None, str | None]:
     try:
         checked(bare)
     except ValueError as error:
-        if placeholders.has_placeholder(bare):
+        if len(bare) <= name_mistakes.LONGEST and placeholders.has_placeholder(bare):
             return bare, None, None  # refused: the document was not rendered
         return None, None, f"common-name is left out: {error}"
     return bare, None, None if bare == text else _corrected(text, "has spaces around it", (bare,))

@@ -16,9 +16,9 @@ from evercert.cli.infisical_agent.places import Origins
 from evercert.cli.infisical_agent.shapes import DOCUMENT
 from evercert.documents.document import VERSION, Document, Kinds
 from evercert.documents.document import read as read_document
-from evercert.documents.name_count import surplus_names
 from evercert.documents.problem import Problem, limited
 from evercert.documents.secret_reference import Credential
+from evercert.documents.size import excess
 from evercert.errors import Misconfigured
 from evercert.http_client import trust
 from evercert.issuers.infisical.settings import HOSTED
@@ -74,7 +74,7 @@ def read(data: dict[str, Any], kinds: Kinds, host: Host) -> Agent | list[Problem
     """Return the translated document, or all its problems."""
     form, notes = Form(), Notes()
     clean = form.read(data, DOCUMENT) or {}
-    if (surplus := surplus_names(clean)) is not None:
+    if (surplus := excess(clean)) is not None:
         return [*map(_numbered, Origins(form.places).placed([surplus]))]
     reported = {problem.path for problem in form.problems}
     gathered = Gathered(host, frozenset(path for path, place in form.places.items() if place in reported))
