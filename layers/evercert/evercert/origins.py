@@ -6,11 +6,11 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from evercert.errors import Misconfigured
+from evercert.international_names import LONGEST_INTERNATIONAL, a_labels
 from evercert.schema import printable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,7 +19,6 @@ PORTS = {"https": 443, "http": 80}
 HIGHEST_PORT = 65_535
 LONGEST_DNS_NAME = 253  # RFC 1035 §2.3.4, without the root dot
 LONGEST_LABEL = 63
-_LONGEST_INTERNATIONAL = 1_000  # the mapping can shorten a name
 DOTS = ".\u3002\uff0e\uff61"  # separators of labels (UTS 46 §2.3)
 _ACE_PREFIX = "xn--"  # RFC 5890 §2.3.2.1
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as URL parsers read the last label (URL Standard, "ends in a number")
@@ -134,33 +133,17 @@ def _carried(address: Address) -> Address:
 def to_a_labels(name: str) -> str:
     """Convert an international DNS name to A-labels (`xn--bcher-kva.example`); raise ValueError if it is invalid.
 
-    Applies the UTS 46 mapping, then IDNA2008 (RFC 5891), so that case and width do not matter. Keeps a wildcard label.
+    Case and width do not matter. Keeps a wildcard label.
     """
-    if len(name) > _LONGEST_INTERNATIONAL:
-        raise ValueError(f"{printable(repr(name[:100]), 100)} is not a DNS name: it has {len(name)} characters")
-    converted, problem = _converted(name)
-    if problem:
-        raise ValueError(problem)
-    return converted
-
-
-@lru_cache(maxsize=4_096)  # the conversion takes a millisecond, and a name is converted several times in a run
-def _converted(name: str) -> tuple[str, str]:
-    """Return the name with A-labels, or why it is invalid."""
-    import idna  # noqa: PLC0415 (few names need its tables, and they cost every cold start)
-
     wildcard, host = ("*.", name[2:]) if name.startswith("*.") else ("", name)
-    try:
-        labels = idna.uts46_remap(host, std3_rules=False).split(".")
-        labels = [label if label.isascii() else idna.alabel(label).decode() for label in labels]
-    except idna.IDNAError as error:
-        return "", f"{name!r} is not a valid international name: {printable(str(error))}"
+    labels, problem = a_labels(host) if len(name) <= LONGEST_INTERNATIONAL else ([], f"it has {len(name)} characters")
     if "*" in labels:
-        return "", f"{name!r} is not a valid international name: write the wildcard's * in ASCII"
-    try:
-        return dns_name(f"{wildcard}{'.'.join(labels)}"), ""
-    except ValueError as error:
-        return "", str(error)
+        problem = "write the wildcard's * in ASCII"
+    if problem:
+        raise ValueError(
+            f"{printable(repr(name[:LONGEST_INTERNATIONAL]))} is not a valid international name: {problem}"
+        )
+    return dns_name(f"{wildcard}{'.'.join(labels)}")
 
 
 def dns_name(value: str, *, wildcard: bool = True) -> str:

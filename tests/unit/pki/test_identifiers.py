@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from evercert import origins
 from evercert.pki import identifiers
 from evercert.pki.identifiers import Identifier, Name, from_general_name, parse
 
@@ -282,18 +281,3 @@ def test_parse_valid_agrees_with_parse(text):
     except ValueError:
         expected = None
     assert identifiers.parse_valid(text) == expected
-
-
-def test_international_names_are_limited_before_their_conversion(monkeypatch):
-    monkeypatch.setattr(origins, "_converted", lambda _: pytest.fail("converted"))
-    with pytest.raises(ValueError, match="is not a DNS name: it has 1001 characters"):
-        origins.to_a_labels("ü" * 1_001)
-
-
-def test_international_names_are_converted_once():
-    origins._converted.cache_clear()
-    for _ in range(3):
-        assert origins.to_a_labels("bücher.example") == "xn--bcher-kva.example"
-        with pytest.raises(ValueError, match="is not a valid international name"):
-            origins.to_a_labels("☃.example")
-    assert origins._converted.cache_info().misses == 2
