@@ -50,7 +50,7 @@ def world(shared_world: World) -> World:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every", type=int, default=8, help="run every N-th point of the Infisical matrix; 1 runs all")
+    parser.addoption("--every", type=int, default=8, help="run every N-th point of the crash matrices; 1 runs all")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from evercert.contracts.events import Outcome
 from evercert.documents.spec import Spec
@@ -208,11 +208,6 @@ class Tally:
     def __str__(self) -> str:
         more = ", ".join(f"{times} with {extra} more" for extra, times in sorted(self.extra.items()) if extra)
         return f"{self.runs} runs, {more or 'no certificate too many'}"
-
-
-def sample(points: list[Any], every: int, offset: int, always: Callable[[Any], bool]) -> list[Any]:
-    """Return every `every`-th call from an offset, plus the important ones."""
-    return [point for number, point in enumerate(points) if number % every == offset % every or always(point)]
 
 
 def creating(calls: list[str]) -> set[int]:

@@ -8,7 +8,8 @@ import pytest
 
 from evercert.contracts.record import Record
 from evercert.documents.spec import Spec
-from tests.crash.infisical_stage import InfisicalStage, Scenario, sample, staged
+from tests.crash.infisical_stage import InfisicalStage, Scenario, staged
+from tests.crash.sampling import sample
 from tests.doubles.world import World, assert_pair
 
 ISSUANCE = Scenario("issuance", "issuer")
@@ -26,7 +27,7 @@ def stage(shared_world: World) -> Iterator[InfisicalStage]:
 def points(stage: InfisicalStage, scenario: Scenario, every: int) -> list[int]:
     calls = stage.run(scenario, at=None)
     every_call = list(range(1, len(calls) + 1))
-    return sample(every_call, every, len(str(scenario)), lambda _: False)
+    return sample(every_call, every)
 
 
 def settle(stage: InfisicalStage) -> Record:

@@ -16,9 +16,9 @@ from tests.crash.infisical_stage import (
     Tally,
     assert_promises,
     creating,
-    sample,
     staged,
 )
+from tests.crash.sampling import sample
 from tests.doubles.world import World
 
 FAULTS = ("drop-before", "drop-after", "500", "503", "slow", "token", "redirect", "not-json")
@@ -67,7 +67,7 @@ def test_crash_at_any_call_wastes_no_certificate(stage, scenario: Scenario, ever
     worst = {(at, "after") for at in creating(calls)}
     points = [(at, when) for at in range(1, len(calls) + 1) for when in ("before", "after")]
     tally = Tally()
-    for at, when in sample(points, every, len(str(scenario)), worst.__contains__):
+    for at, when in sample(points, every, worst.__contains__):
         with context_on_failure(f"killed {when} call {at}: {calls[at - 1]}"):
             stage.run(scenario, at, when)
             assert_promises(stage, scenario, extra=scenario.extra)
@@ -84,7 +84,7 @@ def test_network_error_wastes_no_certificate(stage, scenario: Scenario, every: i
     worst = {(at, "drop-after") for at in creating(calls)}
     points = [(at, fault) for at in asked for fault in FAULTS]
     tally = Tally()
-    for at, fault in sample(points, every, len(str(scenario)), worst.__contains__):
+    for at, fault in sample(points, every, worst.__contains__):
         with context_on_failure(f"{fault} at call {at}: {calls[at - 1]}"):
             stage.run(scenario, at, act=trouble(stage, fault))
             assert_promises(stage, scenario, extra=scenario.extra, failures=1)

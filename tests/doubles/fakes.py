@@ -97,7 +97,7 @@ class FakeTable:
     def look(self, name: str) -> Record | Unreadable | None:
         return self.record(name)
 
-    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+    def read_for_stop(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
         item = self.items.get((items.pk(name), items.SK))
         return None if item is None else (self._held(name, claim, items.plain(item)), items.read_record(item))
 

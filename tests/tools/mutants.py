@@ -77,7 +77,7 @@ def is_noticed(mutant: Mutant) -> bool:
     """Whether the tests fail without the safeguard."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "evercert"
-        shutil.copytree(PACKAGE, copy)  # with its bytecode, which Python compiles again only for the changed file
+        shutil.copytree(PACKAGE, copy)  # with its bytecode: Python compiles only the changed file again
         file = copy / mutant.file
         file.write_text(file.read_text().replace(mutant.original, mutant.mutated))
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", mutant.tests]

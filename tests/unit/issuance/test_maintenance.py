@@ -189,7 +189,7 @@ def test_each_warning_is_sent_once(bench: Bench) -> None:
     assert outcomes[0].data["message"] == "not renewed: closed"
 
 
-def test_count_of_a_manual_edit_hides_no_warning(bench: Bench) -> None:
+def test_edited_count_hides_no_warning(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     bench.table.items[items.pk("web"), items.SK]["warned"] = {"N": "99999998"}

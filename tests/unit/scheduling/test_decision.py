@@ -199,7 +199,7 @@ def test_decide_replaces_a_revision_with_spoiled_parts(spoiled):
         (400 * DAY, LONGEST_HOLD),
     ],
 )
-def test_decide_requests_a_later_beginning_a_day_before(ahead, wait):
+def test_decide_requests_a_day_before_not_before(ahead, wait):
     attributes = SPEC.attributes.model_copy(update={"not_before": NOW + ahead})
     later = record(facts=None, spec=SPEC.model_copy(update={"attributes": attributes}))
     assert decide(later, ISSUER, NOW) == (Start("missing") if wait is None else Wait(NOW + wait))

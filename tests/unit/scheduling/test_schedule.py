@@ -159,11 +159,11 @@ def test_severity_only_grows():
     assert all(rank.index(one) <= rank.index(next_one) for one, next_one in pairwise(levels))
 
 
-@pytest.mark.parametrize("wish", [None, "30d", "1%", "99%", "never"])
+@pytest.mark.parametrize("renew_before", [None, "30d", "1%", "99%", "never"])
 @pytest.mark.parametrize("end", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
 @pytest.mark.parametrize("begin", [datetime.min.replace(tzinfo=UTC), BEGIN, datetime.max.replace(tzinfo=UTC)])
-def test_renew_at_survives_any_stored_dates(begin, end, wish):
-    renewal, _ = renew_at(begin, end, wish and RenewBefore.parse(wish), UID)
+def test_renew_at_survives_any_stored_dates(begin, end, renew_before):
+    renewal, _ = renew_at(begin, end, renew_before and RenewBefore.parse(renew_before), UID)
     assert renewal.tzinfo is UTC
 
 

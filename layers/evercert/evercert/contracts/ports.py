@@ -71,8 +71,8 @@ class RecordStore(Protocol):
     def look(self, name: str) -> Record | Unreadable | None:
         """Return the current record, claimed or not, or None if it is missing. Writes nothing."""
 
-    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
-        """Return what `claim` would return, for `stop`; None if the record is missing. Writes nothing."""
+    def read_for_stop(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+        """Return what `claim` would return; None if the record is missing. Writes nothing."""
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Write attributes under the claim; raise ClaimLost if this run no longer holds it. Idempotent."""

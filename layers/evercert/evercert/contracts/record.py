@@ -203,7 +203,7 @@ class Record(Part):
 
     @property
     def next_failures(self) -> int:
-        """The number of failures in a row after one more."""
+        """The failures in a row after one more, at most LAST_COUNT."""
         return min(self.failures + 1, LAST_COUNT)
 
     @property

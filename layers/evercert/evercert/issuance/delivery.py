@@ -28,7 +28,7 @@ from evercert.pki.certificate import Bundle, Chain
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.registry import Component
-from evercert.scheduling.decision import is_plausible
+from evercert.scheduling.decision import is_plausible_retry
 
 LONGEST_SLEEP = timedelta(seconds=2)
 SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
@@ -170,7 +170,7 @@ class _Round:
     def require_retry_due(self, component: Component) -> None:
         """Raise NotYet for a destination that failed, until its retry time."""
         retry_at, now = self.state(component).retry_at, self.deliveries.clock()
-        if retry_at is not None and now < retry_at and is_plausible(retry_at, now):
+        if retry_at is not None and now < retry_at and is_plausible_retry(retry_at, now):
             raise NotYet("delivery failed before; waiting for its retry time", retry_at)
 
     def deliver(self, component: Component, revision: int) -> None:

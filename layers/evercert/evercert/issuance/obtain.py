@@ -130,7 +130,7 @@ class Obtainer:
                 return f"{superseded}: {undo()}"
         except (Rejected, Unavailable, Misconfigured, NotYet) as error:
             return f"{superseded}: not revoked: revoking or cancelling failed: {error}"
-        except ValueError:  # of a manual edit
+        except ValueError:  # a manual edit of the CSR or chain
             return f"{superseded}: not revoked: its stored CSR or chain does not parse"
 
     def _undo(self, record: Record, pending: Pending, former: OpenIssuer) -> Callable[[], str] | None:

@@ -32,7 +32,7 @@ class RunEnd:
 
     def stop_unclaimed(self, name: str, claim: Claim) -> RunReport:
         """Announce a record that is too large to be claimed, once, and let it rest."""
-        read = self.ports.records.read(name, claim)
+        read = self.ports.records.read_for_stop(name, claim)
         return RunReport(Unclaimed.GONE, name) if read is None else self._stop(*read, None)
 
     def _stop(self, held: ClaimedRecord, found: Record | Unreadable | None, lost: Outcome | None) -> RunReport:

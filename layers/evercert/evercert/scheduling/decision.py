@@ -11,9 +11,8 @@ from evercert.pki.certificate import Chain
 from evercert.pki.csr_parser import public_key_of
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
-LONGEST_AHEAD = timedelta(
-    days=1
-)  # a certificate that begins within this time is waited for; a later one is not requested yet
+# A certificate that begins within this time is waited for; a later one is not requested yet.
+LONGEST_AHEAD = timedelta(days=1)
 LONGEST_HOLD = timedelta(days=31)  # issuers may take a month; a later time comes from a wrong clock
 
 
@@ -119,12 +118,12 @@ def _passed(moment: datetime | None, now: datetime) -> datetime | None:
 def held_until(record: Record, issuer_hash: str | None, now: datetime) -> datetime | None:
     """Return the end of the back-off after a failure, or None if there is no back-off."""
     hold = record.retry_at if is_held(record, issuer_hash, now) else None
-    return hold if is_plausible(hold, now) else None
+    return hold if is_plausible_retry(hold, now) else None
 
 
-def is_plausible(hold: datetime | None, now: datetime) -> bool:
-    """Whether a retry time is no farther ahead than any back-off; a wrong clock or a manual edit set a later one."""
-    return hold is not None and hold <= now + LONGEST_HOLD
+def is_plausible_retry(retry_at: datetime | None, now: datetime) -> bool:
+    """Whether a retry time is no further ahead than any back-off; a wrong clock or a manual edit set a later one."""
+    return retry_at is not None and retry_at <= now + LONGEST_HOLD
 
 
 def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:

@@ -41,6 +41,7 @@ def renew_at(
         share = 1 / 2 if lifetime < SHORT_LIFETIME else 2 / 3
         return _whole(not_before + lifetime * (share + 0.05 * _draw(uid, "renew"))), False
     earliest = _whole(not_before + lifetime / 3)
+    # Not before the first moment that datetime can hold.
     wanted = _whole(not_after - min(renew_before.within(lifetime), not_after - FIRST))
     return max(wanted, earliest), wanted < earliest
 
@@ -96,7 +97,7 @@ def next_warning(record: Record) -> datetime | None:
 
 
 def warnings_sent(record: Record) -> int:
-    """Return how many warnings were sent; a number that cannot be (a manual edit) is none."""
+    """Return how many warnings were sent, or 0 if the stored count is impossible (manual edit)."""
     return record.warned if record.warned <= len(WARNINGS) else 0
 
 
@@ -116,10 +117,13 @@ def next_check(record: Record, now: datetime) -> datetime:
 def check_due(record: Record, now: datetime) -> bool:
     """Whether a status check is due now; False without a delivered certificate.
 
-    A check that is farther away than its interval is due too: a wrong clock set its time, or an edit the interval.
+    A check is also due if its time is further ahead than the interval: a wrong clock set it, or the interval was
+    shortened.
     """
-    if record.facts is None or record.check_at is None:
-        return record.facts is not None
+    if record.facts is None:
+        return False
+    if record.check_at is None:
+        return True
     return not now < record.check_at <= now + record.spec.lifecycle.status_check_interval + CLOCK_TOLERANCE
 
 

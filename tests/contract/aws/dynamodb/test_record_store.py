@@ -112,7 +112,7 @@ def test_write_without_room_changes_nothing(table: Table, web: Record, how: str)
 
 
 def read(table: Table, claim: str = "mine") -> ClaimedRecord:
-    found = table.records.read("web", Claim(id=claim, until=START + timedelta(seconds=90)))
+    found = table.records.read_for_stop("web", Claim(id=claim, until=START + timedelta(seconds=90)))
     assert found is not None
     return found[0]
 
@@ -151,7 +151,7 @@ def test_stop_leaves_a_record_that_another_run_holds(table: Table, web: Record) 
 def test_stop_never_recreates_a_deleted_record(table: Table, web: Record) -> None:
     held = read(table)
     table.specs.remove(web)
-    assert table.records.read("web", held.claim) is None
+    assert table.records.read_for_stop("web", held.claim) is None
     assert table.records.stop(held, outcome(), START) is None
     assert table.item("web", items.SK) is None
 
@@ -659,7 +659,7 @@ def test_conclude_skips_outcome_numbers_in_use(table: Table, web: Record) -> Non
 
 
 @pytest.mark.parametrize("count", [LAST_COUNT - 1, LAST_COUNT])
-def test_conclude_numbers_after_the_last_from_the_first(table: Table, web: Record, count: int) -> None:
+def test_conclude_restarts_numbers_after_the_last(table: Table, web: Record, count: int) -> None:
     """A manual edit set the count: it must not make the record unreadable."""
     table.put(items.outcome_item(outcome()))
     held, _ = table.claim()

@@ -42,7 +42,7 @@ OWNED = frozenset(
         "kept_key",
     ]
 )
-_OPERATORS = ("generation", "requested_at", "woken_at")  # what operators write while a run holds the record
+_WRITTEN_BY_OPERATORS = ("generation", "requested_at", "woken_at")  # while a run holds the record
 LONGEST_LEASE = timedelta(hours=1)  # evercert writes no longer claims
 
 
@@ -70,7 +70,7 @@ class DynamoDBRecordStore:
         item = self._item(name)
         return None if item is None else items.read_record(item)
 
-    def read(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
+    def read_for_stop(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
         """Return the item with a consistent read, and the values that `stop` requires."""
         item = self._item(name)
         return None if item is None else (_held(name, claim, item), items.read_record(item))
@@ -194,7 +194,7 @@ class DynamoDBRecordStore:
 
 def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     values = items.plain(item)
-    return ClaimedRecord(name, claim, *(values.get(attribute) for attribute in _OPERATORS))
+    return ClaimedRecord(name, claim, *(values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS))
 
 
 def _require_unmoved(update: Update, held: ClaimedRecord) -> None:
@@ -230,7 +230,7 @@ def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
 
 def _moved(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
     values = items.plain(old or {})
-    return any(values.get(name) != getattr(held, name) for name in _OPERATORS)
+    return any(values.get(name) != getattr(held, name) for name in _WRITTEN_BY_OPERATORS)
 
 
 def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:

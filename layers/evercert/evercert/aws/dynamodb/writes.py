@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _CONFLICTS = 3  # attempts of a write that conflicts with another one
-_TAKEN = 20  # tries 1, 2, 4 … numbers further; a record is never a million outcomes behind
+_NUMBER_TRIES = 20  # 0, 1, 3, 7 … numbers further; a record is never a million outcomes behind
 
 
 class ConditionFailed(Exception):
@@ -62,10 +62,10 @@ class Writes:
     def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
 
-        A restored record may count too few outcomes, and one without room keeps its count (`counted`): then a free
-        number further on is taken. After the last number comes the first.
+        A restored record may count too few outcomes, and a record without room may not count this one (`counted`):
+        then a free number further on is taken. LAST_COUNT is followed by 1.
         """
-        for step in range(_TAKEN):
+        for step in range(_NUMBER_TRIES):
             number = (outcome.number + 2**step - 2) % LAST_COUNT + 1
             numbered = outcome.model_copy(update={"number": number})
             if counted:
