@@ -343,6 +343,6 @@ ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] 
 }  # fmt: skip
 
 READERS = [
-    Reader(f"answers of {name}", samples, partial(read, runs), changed_tree, (), cost=60)
+    Reader(f"answers of {name}", samples, partial(read, runs), changed_tree, (), cost=20)
     for name, (runs, samples) in ANSWERS.items()
 ]
