@@ -147,7 +147,7 @@ def read_record(item: Item) -> None:
     store = DynamoDBRecordStore(Table(item), "table")
     claim = Claim(id="mine", until=START + timedelta(minutes=1))
     store.claim("web", claim, START)
-    store.read("web", claim)
+    store.read_for_stop("web", claim)
     specs = DynamoDBSpecs(Table(item), "table", "issuers")
     _ = (list(specs.records()), specs.record("web"), specs.history("web"))
 

@@ -11,6 +11,7 @@ from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
 from evercert.contracts.record import Record
 from evercert.errors import NoRoom, Unavailable
+from evercert.pki.attributes import MOST_NAMES
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.item_size import LIMIT, size
 from tests.doubles.loop import Loop
@@ -146,7 +147,7 @@ def test_record_claimed_before_its_stop_is_busy(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_event_of_many_names_fits_into_a_message(bench: Bench) -> None:
-    names = [f"a-rather-long-name-{number:06d}.of-a-rather-long-domain.example.com" for number in range(4_500)]
+    names = [f"a-rather-long-name-{number:06d}.of-a-rather-long-domain.example.com" for number in range(MOST_NAMES)]
     bench.want(spec(attributes={"common-name": names[0], "alt-names": names[:1]}))
     item = bench.table.items[KEY]
     document = json.loads(item["spec"]["S"])
@@ -159,7 +160,7 @@ def test_event_of_many_names_fits_into_a_message(bench: Bench) -> None:
     assert "unannounced" not in report.details
     (message,) = strict.published
     data = json.loads(message["bodies"]["default"])["data"]
-    assert data["names_total"] == 4_500
+    assert data["names_total"] == MOST_NAMES
     assert data["names"] == [f"dns:{name}" for name in names[: len(data["names"])]]
     assert len(data["names"]) > 500
 
