@@ -140,7 +140,7 @@ def test_correct_secret_among_wrong_ones_must_come_first() -> None:
 
 
 @pytest.mark.parametrize("client_secret", [RIGHT, WRONG])
-def test_login_is_refused_after_lockout_meanwhile(client_secret: str) -> None:
+def test_login_is_refused_if_a_lockout_began_meanwhile(client_secret: str) -> None:
     bench, tokens = stepped()
     tokens.before_write.append(lambda: fail(bench, 3))
     assert bench.refused(client_secret) == LOCKED

@@ -207,7 +207,7 @@ def test_unusable_secret_keeps_the_failures(more: dict[str, Any]) -> None:
     assert bench.refused(WRONG) == LOCKED
 
 
-def test_use_refused_at_the_last_moment() -> None:
+def test_last_use_is_taken_by_another_login() -> None:
     """Another login takes the last use between the check and this login."""
     bench = Bench(secrets=(secret(RIGHT, uses=1),))
     bench.tokens.use_secret = lambda *_: False  # type: ignore[method-assign]

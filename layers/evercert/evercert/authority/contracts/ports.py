@@ -104,12 +104,12 @@ class Tokens(Protocol):
         """
 
     def login_failures(self, client_id: str) -> LoginFailures:
-        """Return the failures of a client ID; its times may be in the past."""
+        """Return the failures of a client ID; their times may be in the past."""
 
     def replace_login_failures(
         self, client_id: str, seen: LoginFailures, changed: LoginFailures | None
     ) -> LoginFailures | None:
-        """Replace the failures that were read, or delete them (None), in one atomic write.
+        """Replace `seen` by `changed`, or delete it (None), in one atomic write.
 
         Return None on success, or the current failures if another login changed them.
         """

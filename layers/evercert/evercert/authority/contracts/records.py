@@ -33,7 +33,10 @@ class Token:
 
 @dataclass(frozen=True)
 class LoginFailures:
-    """Wrong client secrets of one client ID: their count until it expires, or a lockout; `stored` is for the store."""
+    """Wrong client secrets of one client ID: their count until it expires, or a lockout.
+
+    `stored` has the attributes as read, for the condition of the next write.
+    """
 
     count: int = 0
     counted_until: datetime | None = None

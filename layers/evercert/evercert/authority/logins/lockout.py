@@ -2,8 +2,9 @@
 
 Each login is recorded in one write before it is answered, on the condition that the failures are still those that it
 has read. Otherwise it is decided again with the newer failures. So all logins of a client ID have an order, and a
-correct secret is accepted only before the wrong one that locks. Correct and wrong secrets make the same calls: a
-correct one that needed fewer would overtake the others. Nothing is reserved, so a process that dies leaves nothing.
+correct secret is accepted only before the wrong one that locks. Logins with correct and wrong secrets make the same
+calls: a correct one with fewer calls would overtake the others. Nothing is reserved, so a process that dies leaves
+nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from evercert.authority.contracts.records import LoginFailures
 from evercert.errors import Unavailable
 
 _ROUNDS = 100  # more than the highest threshold: each round that fails is a change by another login
-_CLOCK_DIFFERENCE = timedelta(hours=1)  # a stored time further ahead than the settings allow is a manual edit
+_CLOCK_DIFFERENCE = timedelta(hours=1)  # clocks may differ; a time further ahead is a manual edit or an earlier setting
 
 
 class Lockout:
