@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from evercert.pki.embedded_hosts import is_address, is_name
@@ -21,17 +22,37 @@ _GROUPS = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Za-z.]{0,15}){2,12}")
 
 
 class Mistake(NamedTuple):
-    """Reason and remedy for one name; `meant` is the name that was certainly meant, or the names of a list."""
+    """Reason and remedy for one name.
+
+    `meant` is the name that was certainly meant, or the names of a list. `possible` may have been meant, and
+    `condition` says when. `advice` names no name.
+    """
 
     why: str
     meant: tuple[str, ...] = ()
     advice: str = ""
+    possible: str = ""
+    condition: str = ""
 
     def remedy(self, otherwise: str) -> str:
         """Return what to write."""
         if len(self.meant) > 1:
             return f"write one item for each name: {', '.join(self.meant)}"
-        return f"write {self.meant[0]}" if self.meant else self.advice or otherwise
+        if self.meant:
+            return f"write {self.meant[0]}"
+        return f"write {self.possible}{self.condition}" if self.possible else self.advice or otherwise
+
+    def proposing(self, accept: Callable[[str], bool], form: str = "{}") -> Mistake:
+        """Return the mistake with its names in a form such as `ops@{}`; without those that are not accepted.
+
+        A list is proposed only as a whole.
+        """
+        meant = tuple(form.format(name) for name in self.meant)
+        possible = form.format(self.possible) if self.possible else ""
+        return self._replace(
+            meant=meant if all(map(accept, meant)) else (),
+            possible=possible if possible and accept(possible) else "",
+        )
 
 
 def meaning(why: str, *meant: str, advice: str = "") -> Mistake:
@@ -44,8 +65,8 @@ def leading_zeros(value: str) -> Mistake | None:
     decimal = _without_zeros(value)
     if decimal == value or not is_address(decimal):
         return None
-    advice = f"write {decimal} if the numbers are decimal"
-    return Mistake("has leading zeros, which some programs read as octal numbers", advice=advice)
+    why = "has leading zeros, which some programs read as octal numbers"
+    return Mistake(why, possible=decimal, condition=" if the numbers are decimal")
 
 
 def wildcard(value: str) -> Mistake | None:

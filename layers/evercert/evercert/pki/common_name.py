@@ -108,7 +108,7 @@ def _objection(value: str) -> str | None:
     contains_one = identifier_of(value) is None and embedded_hosts.has_host(value)
     mistake = (name_mistakes.find_in_name if looks_like_one or contains_one else name_mistakes.find)(value)
     if mistake is not None:
-        mistake = mistake._replace(meant=tuple(name for name in mistake.meant if identifier_of(name) is not None))
+        mistake = mistake.proposing(lambda name: identifier_of(name) is not None)
         if mistake.meant and (len(mistake.meant) > 1 or host_of(mistake.meant[0]) is None):
             names = ", ".join(mistake.meant)
             return f"{mistake.why}; leave the common name out, and write in alt-names: {names}"

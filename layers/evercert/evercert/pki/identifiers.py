@@ -129,16 +129,21 @@ def _explanation(kind: Kind, value: str, error: str) -> str:
         is_not = "a DNS name, not an IPv4 or IPv6 address; write dns" if kind == "ip" else "an IP address; write ip"
         return f"{name}: it is {is_not}:{value}"
     mistake = name_mistakes.find_in_name(value)
+    form = "{}"
     local, _, host = value.rpartition("@")
     if mistake is None and kind == "email":  # the host of an e-mail address has the mistakes of a host
         if embedded_hosts.is_address(host.strip("[]")):
             return f"{name}: its host is an IP address; write the DNS name of the mail host"
         mistake = name_mistakes.find_in_name(host)
-        mistake = mistake and mistake._replace(meant=tuple(f"{local}@{meant}" for meant in mistake.meant))
+        form = f"{_literal(local)}@{{}}"
     if mistake is not None:
-        mistake = mistake._replace(meant=tuple(filter(_is_valid, mistake.meant)))
-        return f"{name}: it {mistake.why}; {mistake.remedy('write the name alone')}"
+        remedy = mistake.proposing(_is_valid, form).remedy("write the name alone")
+        return f"{name}: it {mistake.why}; {remedy}"
     return error
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _is_valid(text: str) -> bool:

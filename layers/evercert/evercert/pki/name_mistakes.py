@@ -63,8 +63,9 @@ def _dots(value: str) -> Mistake | None:
     if bare == value or not is_name(bare):
         return None
     if value[0] in DOTS:
-        below = f", or *.{bare} for the names directly below it" if "." in bare and not is_address(bare) else ""
-        return meaning("begins with a dot", advice=f"write {bare}{below}")
+        is_domain = "." in bare and not is_address(bare)
+        below = f", or *.{bare} for the names directly below it" if is_domain else ""
+        return Mistake("begins with a dot", possible=bare, condition=below)
     return meaning("ends with a dot", bare)
 
 
@@ -110,6 +111,7 @@ _CHECKS: _Checks = (
     ("<", surrounding.display_name),
     ("/", surrounding.url),
     (":=", surrounding.prefix),
+    (_DIGITS_AND_COLON, surrounding.wrapped_addresses),
     ("=", other_name_kinds.host_in_distinguished_name),
     ("*", address_mistakes.wildcard),
     (_DIGITS_AND_COLON, address_mistakes.address_range),

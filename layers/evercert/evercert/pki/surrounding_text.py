@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 from evercert.origins import DOTS
-from evercert.pki.address_mistakes import Mistake, meaning
+from evercert.pki.address_mistakes import Mistake, address_range, meaning, network, wildcard
 from evercert.pki.embedded_hosts import is_address, is_name
 
 # As OpenSSL, keytool, cert-manager and RFC 5280 call the kinds of names; `DNS.1 = …` is from openssl.cnf.
@@ -29,6 +29,7 @@ _OPENING, _CLOSING = "[({<", "])}>"
 BRACKETS = _OPENING + _CLOSING
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _WORD_BEFORE = re.compile(r"(?P<word>[A-Za-z][\w-]*\s*(?:[:=]/*|/+))\s*(?P<rest>[^/\s].*)")
+_GROUP = re.compile(r"[_-][0-9A-Fa-f]{1,4}:$")
 _SIGNS = {"/": "path", "?": "query", "#": "fragment", ":": "colon or a port"}
 _AFTER_LABEL = re.compile(r"(?P<host>[^/?#:]*)(?P<sign>[/?#:]).*")
 # A last label of two or more letters, as a top-level domain.
@@ -109,6 +110,12 @@ def _without_prefixes(value: str) -> str:
     return value
 
 
+def wrapped_addresses(value: str) -> Mistake | None:
+    """Report `DNS:192.0.2.1-9` and `(192.0.2.0/24)`: several addresses after a prefix, or in quotes or brackets."""
+    inner = _without_prefixes(value.strip(QUOTES + BRACKETS)).strip(QUOTES + BRACKETS)
+    return None if inner == value else address_range(inner) or network(inner) or wildcard(inner)
+
+
 def brackets(value: str) -> Mistake | None:
     """Report `[2001:db8::1]:443` and `(www.example.com)`; brackets of one kind, at one end or both."""
     host, number = value, ""
@@ -159,9 +166,9 @@ def zone(value: str) -> Mistake | None:
 
 
 def percent_encoding(value: str) -> Mistake | None:
-    """Report `www%2Eexample%2Ecom` and `www.example.com%20`."""
+    """Report `www%2Eexample%2Ecom` and `web%20`."""
     decoded = unquote(value).strip()
-    return meaning("is percent-encoded", decoded) if _ENCODED.search(value) and is_full(decoded) else None
+    return meaning("is percent-encoded", decoded) if _ENCODED.search(value) and is_name(decoded) else None
 
 
 def word_before(value: str) -> Mistake | None:
@@ -172,7 +179,11 @@ def word_before(value: str) -> Mistake | None:
     rest = found["rest"]
     nested = port(rest) or path(rest) or query(rest)
     host = nested.meant[0] if nested is not None and nested.meant else rest
-    return meaning(f"has the text {found['word'].strip()!r} before the name", host) if is_full(host) else None
+    if not is_full(host):
+        return None
+    if ":" in host and _GROUP.search(found["word"]):  # `node-2001:db8::1`: where the address begins is unknown
+        return Mistake("has other text before an IPv6 address", advice="write the address alone")
+    return meaning(f"has the text {found['word'].strip()!r} before the name", host)
 
 
 def text_after_label(value: str) -> Mistake | None:
@@ -194,4 +205,4 @@ def comment(value: str) -> Mistake | None:
         return None
     if len(names) > 1:
         return Mistake("is a list of names", tuple(names))
-    return Mistake("has other text beside the name", advice=f"write {names[0]} alone")
+    return Mistake("has other text beside the name", possible=names[0], condition=" alone")

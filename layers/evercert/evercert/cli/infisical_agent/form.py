@@ -10,7 +10,7 @@ from evercert.cli.infisical_agent.notes import Notes
 from evercert.cli.infisical_agent.shapes import Shape
 from evercert.cli.infisical_agent.values import NoEffectError, convert, scalar
 from evercert.documents.problem import MOST_PROBLEMS, Path, Problem
-from evercert.schema import NO_KEY, is_key, printable, suggestion
+from evercert.schema import NO_KEY, is_key, suggestion
 
 # The agent's documentation and its program spell these keys differently.
 _ALIASES = {"service-account-token-path": "service-account-token"}
@@ -90,10 +90,11 @@ class Form:
             self.problems.append(Problem(here, f"{place[-1]}: {NO_KEY}"))
             return
         hint = suggestion(written.replace("_", "-"), shape)
-        message = f"unknown key {printable(written, 60)!r} is left out{hint}"
+        shown = f"unknown key {written!r}" if is_key(written) else "an unknown key"  # others may hold a value
+        message = f"{shown} is left out{hint}"
         if hint and (critical := _CRITICAL.get(place)) and f"'{critical}'" in hint:
             why = "without it the login would be sent to app.infisical.com"
-            self.problems.append(Problem(here, f"unknown key {printable(written, 60)!r}{hint}; {why}"))
+            self.problems.append(Problem(here, f"{shown}{hint}; {why}"))
             return
         self.notes.add(message, *here)
         if hint:

@@ -18,6 +18,7 @@ from evercert.pki.identifiers import parse_valid
 from evercert.schema import printable
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
+_BRACKETS = re.compile(r"(?<![{$#%@~])\{\w+\}(?!\})|\[\[\w*\]\]")  # text for the agent, which renders `{{…}}` only
 _ELSEWHERE = {"csr", "csr-path", "certificate-id"}  # where the names come from instead
 _NAMES = ("attributes", "alt-names")
 _COMMON_NAME = ("attributes", "common-name")
@@ -73,7 +74,7 @@ def _common_name(text: str | None) -> tuple[str | None, str | None, str | None]:
     try:
         checked(bare)
     except ValueError as error:
-        if len(bare) <= name_mistakes.LONGEST and placeholders.has_placeholder(bare):
+        if len(bare) <= name_mistakes.LONGEST and placeholders.has_placeholder(_BRACKETS.sub("", bare)):
             return bare, None, None  # refused: the document was not rendered
         return None, None, f"common-name is left out: {error}"
     return bare, None, None if bare == text else _corrected(text, "has spaces around it", (bare,))

@@ -24,7 +24,7 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "text": (_SCALAR, "write text"),
     "secret-text": (_TEXT, NOT_TEXT),
     "words": ((list,), "write a list"),
-    "count": ((Scalar,), "write a whole number"),
+    "count": (_SCALAR, "write a whole number"),
     "flag": (_SCALAR, "write true or false"),
     "mode": (_SCALAR, "write the octal digits of a file mode in quotes, such as '0600'"),
     "moment": (_SCALAR, "write a timestamp, such as 2027-01-31T00:00:00Z"),
@@ -36,7 +36,9 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "anything": ((object,), ""),
 }
 _DELAY = re.compile(r"[0-9]{1,9}(?:ms|[smhdw])")
+_EXPONENT = re.compile(r"[-+]?[0-9]{1,20}(?:\.[0-9]{0,20})?[eE][-+]?[0-9]{1,2}")
 _LARGEST_MODE = 0o7777
+_LARGEST_COUNT = 2**63 - 1  # of a program in Go
 _SHORT_FLAGS = {"y": True, "Y": True, "n": False, "N": False}  # text in YAML, and no flags, except for the agent
 
 
@@ -82,10 +84,20 @@ def _flag(value: str | Scalar) -> bool:
     return found
 
 
-def _count(value: Scalar) -> int:
-    number = value.value
+def _count(value: str | Scalar) -> int:
+    if isinstance(value, str):
+        # Text in YAML 1.1, and a number for the agent.
+        if not _EXPONENT.fullmatch(value) or not float(value).is_integer():
+            raise _WrongType
+        return _whole(float(value))
     # 1:30 is a number only in YAML 1.1, which the agent does not read.
-    if isinstance(number, (bool, date)) or not math.isfinite(number) or ":" in value.text:
+    if isinstance(value.value, (bool, date)) or ":" in value.text:
+        raise _WrongType
+    return _whole(value.value)
+
+
+def _whole(number: float) -> int:
+    if not math.isfinite(number) or abs(number) > _LARGEST_COUNT:
         raise _WrongType
     if number < 0:
         raise NoEffectError("must be 0 or more")
@@ -114,7 +126,9 @@ def _moment(value: str | Scalar) -> str:
     try:
         found = datetime.fromisoformat(parsed.isoformat() if isinstance(parsed, date) else str(value))
         return to_text(found if found.tzinfo else found.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise ValueError(f"{printable(str(value), 40)!r} is outside the years 1 to 9999 of UTC") from None
+    except ValueError:
         raise ValueError(
             f"{printable(str(value), 40)!r} is not a timestamp; write one such as 2027-01-31T00:00:00Z"
         ) from None
