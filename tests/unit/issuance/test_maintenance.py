@@ -258,6 +258,21 @@ def test_pause_holds_status_checks_but_no_warnings(bench: Bench) -> None:
     assert bench.record().due_at < bench.clock() + timedelta(minutes=16)
 
 
+def test_pause_during_a_wait_ends_with_the_status_checks(bench: Bench) -> None:
+    """The certificate that waits for its beginning is looked at soon after the pause, not in a month."""
+    at_rest(bench)
+    begin, end = ("2026-11-15T12:00:00Z", "2027-01-15T12:00:00Z")
+    bench.edit(spec(attributes={"common-name": "www.example.com", "not-before": begin, "not-after": end}))
+    assert bench.run() == "waiting"
+    pause(bench, paused=True)
+    bench.clock.now = bench.record().due_at
+    assert bench.run() == "waiting"
+    assert bench.record().due_at < bench.clock() + timedelta(minutes=16)
+    pause(bench, paused=False)
+    here(bench).drift = Drift("its version is gone")
+    assert bench.run() == "certificate.drifted"
+
+
 # -- requests ---------------------------------------------------------------------------------------------------------
 def test_request_reason_is_announced(bench: Bench) -> None:
     at_rest(bench)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -13,6 +13,7 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
 from evercert.durations import to_text
+from evercert.scheduling.decision import requested_later
 
 POLL_SECONDS = 1.0
 LONGEST = 500  # characters of a foreign text
@@ -25,7 +26,7 @@ def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Cons
         while left:
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
-                result = _result(specs.record(name))
+                result = _result(specs.record(name), datetime.now(UTC))
                 if result is not None:
                     left.remove(name)
                     yield (name, *result)
@@ -37,7 +38,7 @@ def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Cons
                 time.sleep(POLL_SECONDS)
 
 
-def _result(record: Record | Unreadable | None) -> tuple[str, bool] | None:
+def _result(record: Record | Unreadable | None, now: datetime) -> tuple[str, bool] | None:
     """Return None while in progress; ignore failures of an earlier spec or request."""
     if record is None:
         return "deleted by another command", False
@@ -55,4 +56,6 @@ def _result(record: Record | Unreadable | None) -> tuple[str, bool] | None:
             f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",
             True,
         )
+    if (later := requested_later(record, now)) is not None:
+        return f"requested at {later:%Y-%m-%d %H:%M:%S}Z, a day before its not-before", True
     return None

@@ -131,11 +131,12 @@ class _Run:
             raise
         self.issuer_hash = opened.identity_hash
         decision = decide(self.record, opened.identity_hash, now)
+        after_pause = now + PAUSED_CHECK - spread(self.record.uid, str(now), PAUSED_CHECK / 3)
         if isinstance(decision, Wait):
-            return self.steps.maintenance.run_while_waiting(self._attempt(), opened, decision.until)
+            until = min(decision.until, after_pause) if opened.paused else decision.until
+            return self.steps.maintenance.run_while_waiting(self._attempt(), opened, until)
         if opened.paused:
-            check_at = now + PAUSED_CHECK - spread(self.record.uid, str(now), PAUSED_CHECK / 3)
-            return wait_until(self._attempt(), "paused", check_at)
+            return wait_until(self._attempt(), "paused", after_pause)
         return self._act(decision, opened, now)
 
     def _act(
