@@ -21,3 +21,16 @@ def test_collections_pause_and_resume_as_before(enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize(("number", "frozen"), [(1_000, False), (100_001, True)])
+def test_a_large_document_is_not_searched_for_garbage(number: int, frozen: bool) -> None:
+    gc.collect()
+    before = gc.get_freeze_count()
+    try:
+        with without_collections():
+            document = [[] for _ in range(number)]
+        assert (gc.get_freeze_count() > before) is frozen
+        assert len(document) == number
+    finally:
+        gc.unfreeze()

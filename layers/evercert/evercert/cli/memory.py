@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LARGE = 100_000  # objects of a large document, which remains until the command ends
+
 
 @contextmanager
 def without_collections() -> Iterator[None]:
@@ -16,4 +18,6 @@ def without_collections() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if gc.get_count()[0] > _LARGE:
+                gc.freeze()  # or the first collection takes as long as a fifth of the reading
             gc.enable()
