@@ -1,5 +1,8 @@
 """Tests of registries: lazy imports, validated settings, suggestions for unknown types."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
@@ -40,6 +43,14 @@ def test_registry_imports_a_type_at_first_use():
     assert REGISTER.settings(Component(type="postbox")).colour == "yellow"
     with pytest.raises(ModuleNotFoundError):
         REGISTER.load("broken")
+
+
+def test_registry_waits_for_an_import_in_another_thread(monkeypatch):
+    """A module that another thread is importing has no class yet."""
+    monkeypatch.setitem(sys.modules, "half_imported", ModuleType("half_imported"))
+    whole = SimpleNamespace(Class="the class")
+    monkeypatch.setattr("evercert.registry.import_module", lambda name: whole)
+    assert Registry("issuer", {"half": "half_imported:Class"}).load("half") == "the class"
 
 
 def test_registry_suggests_the_nearest_type():

@@ -44,7 +44,7 @@ class Registry:
         if kind not in self.entries:
             raise Misconfigured(f"there is no {self.what} type {kind!r}{nearest(kind, self.entries)}")
         module, _, name = self.entries[kind].partition(":")
-        return getattr(sys.modules.get(module) or import_module(module), name)
+        return getattr(sys.modules.get(module), name, None) or getattr(import_module(module), name)
 
     def settings(self, component: Component, **context: str) -> Any:  # noqa: ANN401
         """Validate and return the component's settings; raise Misconfigured if they are invalid."""

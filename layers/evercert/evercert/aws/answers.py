@@ -14,18 +14,18 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError
 
-_ARN = re.compile("arn:([^:]*:){4}.")  # of a secret, which callers split
-_ASKED = "evercert:return-values"  # in botocore's context of a call
-FAILED = 300  # HTTP: this status and above are errors
-_MAGNITUDE = 130  # of DynamoDB's numbers: 1E-130 to 9.99E+125
+_ARN = re.compile("arn:([^:]*:){4}.")  # of a secret; callers split it at the colons
+_RETURN_VALUES = "evercert:return-values"  # in botocore's context of a call
+_FIRST_ERROR_STATUS = 300  # of HTTP
+_MAGNITUDE = 130  # DynamoDB holds 1E-130 to 9.99E+125; larger exponents up to this do no harm
 # Fields that must exist, by operation; a path leads through structures and into each entry of a list.
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "acm:DescribeCertificate": ("Certificate",),
     "acm:GetCertificate": ("Certificate",),
     "acm:ImportCertificate": ("CertificateArn",),
     "acm:ListCertificates": ("CertificateSummaryList", "CertificateSummaryList.CertificateArn"),
-    "acm:ListTagsForCertificate": ("Tags", "Tags.Key"),
-    "cloudformation:DescribeStackResource": ("StackResourceDetail.PhysicalResourceId",),
+    "acm:ListTagsForCertificate": ("Tags?.Key",),
+    "cloudformation:DescribeStackResource": ("StackResourceDetail",),
     "cloudformation:DescribeStacks": (
         "Stacks.StackId",
         "Stacks.StackStatus",
@@ -33,7 +33,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
         "Stacks.Outputs?.OutputValue",
         "Stacks.Parameters?.ParameterKey",
     ),
-    "dynamodb:BatchGetItem": ("Responses", "Responses.*.pk.S"),  # every table of evercert has the key `pk`
+    "dynamodb:BatchGetItem": ("Responses?.*.pk.S",),  # every table of evercert has the key `pk`
     "dynamodb:GetItem": ("Item?.pk.S",),
     "dynamodb:Query": ("Items", "Items.pk.S", "Items.sk.S"),
     "dynamodb:Scan": ("Items", "Items.pk.S"),
@@ -46,7 +46,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "kms:GetKeyPolicy": ("Policy",),
     "kms:GetPublicKey": ("PublicKey",),
     "kms:ListKeys": ("Keys", "Keys.KeyArn"),
-    "kms:ListResourceTags": ("Tags", "Tags.TagKey", "Tags.TagValue"),
+    "kms:ListResourceTags": ("Tags?.TagKey", "Tags?.TagValue"),
     "kms:Sign": ("Signature",),
     "lambda:Invoke": ("Payload",),
     "secretsmanager:CreateSecret": ("ARN", "VersionId"),
@@ -54,7 +54,6 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "secretsmanager:PutSecretValue": ("ARN", "VersionId"),
     "sns:ListSubscriptionsByTopic": (
         "Subscriptions",
-        "Subscriptions.Endpoint",
         "Subscriptions.Protocol",
         "Subscriptions.SubscriptionArn",
     ),
@@ -73,7 +72,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class OddAnswer(ResponseParserError):
+class InvalidAnswer(ResponseParserError):
     """An answer that AWS would not send; the text names the operation and the field, never a value."""
 
 
@@ -84,17 +83,17 @@ def register(session: Any) -> None:  # noqa: ANN401 (of botocore)
 
 
 def _note_return_values(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:  # noqa: ANN401
-    context[_ASKED] = "ReturnValues" in params
+    context[_RETURN_VALUES] = "ReturnValues" in params
 
 
 def check(http_response: Any, parsed: Any, model: Any, context: Mapping[str, Any], **_: Any) -> None:  # noqa: ANN401
-    """Raise OddAnswer unless the answer is one of AWS; a handler of botocore's event `after-call`."""
+    """Raise InvalidAnswer if AWS would not send the answer; a handler of botocore's event `after-call`."""
     operation = f"{model.service_model.service_name}:{model.name}"
     required = _REQUIRED.get(operation, ())
-    if context.get(_ASKED):
+    if context.get(_RETURN_VALUES):
         required = (*_REQUIRED[f"{operation} with ReturnValues"], *required)
     try:
-        if http_response.status_code >= FAILED:
+        if http_response.status_code >= _FIRST_ERROR_STATUS:
             problem = _problem_of_error(parsed, model)
         else:
             problem = model.output_shape and _problem(parsed, model.output_shape, "")
@@ -102,20 +101,20 @@ def check(http_response: Any, parsed: Any, model: Any, context: Mapping[str, Any
     except RecursionError:
         problem = "is too deeply nested"
     if problem:
-        raise OddAnswer(f"{operation} {problem}")
+        raise InvalidAnswer(f"{operation} {problem}")
 
 
 def _problem_of_error(parsed: Mapping[str, Any], model: Any) -> str | None:  # noqa: ANN401
     """Check the fields of an error, such as the reasons of a cancelled transaction."""
-    code = parsed.get("Error", {}).get("Code")
+    code = (parsed.get("Error") or {}).get("Code")
     shapes = (shape for shape in model.error_shapes if code in (shape.name, shape.error_code))
     return next((problem for shape in shapes if (problem := _problem(parsed, shape, ""))), None)
 
 
 def _problem(value: Any, shape: Any, place: str) -> str | None:  # noqa: ANN401
-    """Return the first field of a wrong type."""
+    """Describe the first field of a wrong type; return None if all are right."""
     is_attribute = shape.name == "AttributeValue"
-    if not (_is_attribute if is_attribute else _IS[shape.type_name])(value):
+    if not (_is_attribute if is_attribute else _TYPE_CHECKS[shape.type_name])(value):
         return f"has a wrong {place.strip('.') or 'form'}"
     if is_attribute:
         return None  # complete: the general way takes five times as long for a page of items
@@ -131,7 +130,10 @@ def _problem(value: Any, shape: Any, place: str) -> str | None:  # noqa: ANN401
 
 
 def _missing(value: Any, path: str) -> str | None:  # noqa: ANN401
-    """Return the first missing field of the path: `?` marks one that may be missing, and `*` is each entry of a map."""
+    """Describe the first missing field of the path, or an invalid ARN.
+
+    `?` marks an optional field, `*` stands for each entry of a map.
+    """
     places, passed = [value], ""
     for name in path.split("."):
         key = name.removesuffix("?")
@@ -154,7 +156,7 @@ def _is_attribute(value: Any) -> bool:  # noqa: ANN401
     if not isinstance(value, dict) or len(value) != 1:
         return False
     ((kind, content),) = value.items()
-    return kind in _IS_ATTRIBUTE and _IS_ATTRIBUTE[kind](content)
+    return kind in _ATTRIBUTE_CHECKS and _ATTRIBUTE_CHECKS[kind](content)
 
 
 def _is_decimal(digits: Any) -> bool:  # noqa: ANN401
@@ -178,7 +180,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-_IS: Mapping[str, Callable[[object], bool]] = {
+_TYPE_CHECKS: Mapping[str, Callable[[object], bool]] = {
     "structure": lambda value: isinstance(value, dict),
     "list": lambda value: isinstance(value, list),
     "map": lambda value: isinstance(value, dict) and all(map(_is_text, value)),
@@ -189,15 +191,15 @@ _IS: Mapping[str, Callable[[object], bool]] = {
     "timestamp": lambda value: isinstance(value, datetime),
     **dict.fromkeys(("integer", "long", "float", "double", "short", "byte", "bigdecimal", "biginteger"), _is_number),
 }
-_IS_ATTRIBUTE: Mapping[str, Callable[[Any], bool]] = {
+_ATTRIBUTE_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "S": _is_text,
     "N": _is_decimal,
-    "B": _IS["blob"],
-    "BOOL": _IS["boolean"],
-    "NULL": _IS["boolean"],
-    "M": lambda value: _IS["map"](value) and all(map(_is_attribute, value.values())),
+    "B": _TYPE_CHECKS["blob"],
+    "BOOL": _TYPE_CHECKS["boolean"],
+    "NULL": _TYPE_CHECKS["boolean"],
+    "M": lambda value: _TYPE_CHECKS["map"](value) and all(map(_is_attribute, value.values())),
     "L": _all(_is_attribute),
     "SS": _all(_is_text),
     "NS": _all(_is_decimal),
-    "BS": _all(_IS["blob"]),
+    "BS": _all(_TYPE_CHECKS["blob"]),
 }

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from evercert.aws.answers import OddAnswer
+from evercert.aws.answers import InvalidAnswer
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
@@ -202,7 +202,7 @@ def translated(doing: str) -> Iterator[None]:
     ) as error:
         raise Misconfigured(f"cannot {doing}: the AWS credentials are expired or missing; sign in again") from error
     except ResponseParserError as error:
-        found = f" ({error})" if isinstance(error, OddAnswer) else ""
+        found = f" ({error})" if isinstance(error, InvalidAnswer) else ""
         raise Unavailable(
             f"cannot {doing}: the answer is not one of AWS{found}; check the network and the endpoint"
         ) from error

@@ -96,7 +96,7 @@ class TemporaryQueue:
         with translated("list stale subscriptions of the topic"):
             for page in self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._topic):
                 for found in page["Subscriptions"]:
-                    name = found["Endpoint"].rpartition(":")[2]
+                    name = found.get("Endpoint", "").rpartition(":")[2]
                     if found["Protocol"] == "sqs" and name.startswith(PREFIX):
                         subscribed[name] = found["SubscriptionArn"]
         with translated(f"list stale queues {PREFIX}*"):

@@ -209,5 +209,5 @@ class ACM:
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         with translated(f"read the tags of ACM certificate {arn}"):
-            found = self._client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
+            found = self._client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])
         return {tag["Key"]: tag.get("Value", "") for tag in found}

@@ -308,3 +308,13 @@ def test_check_of_a_missing_certificate_ends_the_command() -> None:
 
     with pytest.raises(BadInput, match="there is no certificate"):
         stack_checks.run("certificates", check)
+
+
+def test_doctor_names_a_key_that_the_stack_lacks() -> None:
+    (found,) = stack_checks.key(connection(cloudformation__describe_stack_resource={"StackResourceDetail": {}}), "Key")
+    assert (found.name, found.status, found.found) == ("Key", "failed", "the stack has not created it yet")
+
+
+def test_doctor_counts_subscriptions_without_an_endpoint() -> None:
+    answer = {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:eu-central-1:1:t:1"}]}
+    assert only(connection(sns__list_subscriptions_by_topic=answer), "topic").status == "ok"

@@ -170,7 +170,7 @@ class DynamoDBCertificates(DynamoDBCrls):
             for _ in range(ROUNDS):
                 with translated("read requests"):
                     answer = self._client.batch_get_item(RequestItems=wanted)
-                yield from answer["Responses"].get(self._table, [])
+                yield from answer.get("Responses", {}).get(self._table, [])
                 if not (wanted := answer.get("UnprocessedKeys", {})):
                     break
             else:

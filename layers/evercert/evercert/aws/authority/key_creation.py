@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from evercert.aws.answers import OddAnswer
+from evercert.aws.answers import InvalidAnswer
 from evercert.aws.clients import code, translated
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, STACK_TAG
 from evercert.errors import Misconfigured
@@ -93,7 +93,7 @@ class CAKeyMaking:
             if not page.get("Truncated"):
                 return
             if not page.get("NextMarker"):
-                raise OddAnswer("kms:ListKeys has no NextMarker")
+                raise InvalidAnswer("kms:ListKeys has no NextMarker")
             more = {"Marker": page["NextMarker"]}
         raise Misconfigured(f"the region has more than {PAGES * PAGE} KMS keys: too many to search")
 
@@ -104,7 +104,7 @@ class CAKeyMaking:
             if code(error) in _NOT_OURS:
                 return {}
             raise
-        return {tag["TagKey"]: tag["TagValue"] for tag in answer["Tags"]}
+        return {tag["TagKey"]: tag["TagValue"] for tag in answer.get("Tags", [])}
 
     def _enabled(self, arn: str) -> bool:
         return bool(self._client.describe_key(KeyId=arn)["KeyMetadata"]["Enabled"])

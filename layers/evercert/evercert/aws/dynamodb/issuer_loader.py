@@ -54,7 +54,7 @@ class DynamoDBIssuers:
             answer = self._client.batch_get_item(RequestItems=wanted)
         if answer.get("UnprocessedKeys"):
             raise Unavailable(f"cannot read issuer {name}: the table {self._table} is busy")
-        return {item["pk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
+        return {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
 
 
 def read_definition(item: items.Item, name: str) -> Component:

@@ -115,7 +115,7 @@ def _topic(connection: Connection) -> list[Check]:
     confirmed = waiting = 0
     for page in connection.clients.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
         for subscription in page["Subscriptions"]:
-            if not subscription["Endpoint"].rpartition(":")[2].startswith(PREFIX):
+            if not subscription.get("Endpoint", "").rpartition(":")[2].startswith(PREFIX):
                 is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
                 confirmed, waiting = confirmed + is_confirmed, waiting + (not is_confirmed)
     unconfirmed = f"{arguments.counted(waiting, 'subscription')} not confirmed" if waiting else ""
@@ -158,7 +158,10 @@ def key(connection: Connection, logical: str) -> list[Check]:
     resource = connection.clients.cloudformation.describe_stack_resource(
         StackName=connection.name, LogicalResourceId=logical
     )
-    return [key_state(connection, resource["StackResourceDetail"]["PhysicalResourceId"], logical)]
+    key_id = resource["StackResourceDetail"].get("PhysicalResourceId")
+    if key_id is None:
+        return [Check(logical, "failed", "the stack has not created it yet", "finish the deployment of the stack")]
+    return [key_state(connection, key_id, logical)]
 
 
 def key_state(connection: Connection, key_id: str, name: str) -> Check:
