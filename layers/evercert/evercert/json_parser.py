@@ -10,7 +10,7 @@ MAX_DEPTH = 32  # no API nests deeper, and every reader of a value may recurse
 
 
 def parse(text: str | bytes) -> Any:  # noqa: ANN401
-    """Return the value; raise ValueError if it is not JSON, nested deeper than any answer, or beyond a float's range.
+    """Return the value; raise ValueError if it is not JSON, nested deeper than MAX_DEPTH, or beyond a float's range.
 
     Python's own parser accepts `NaN` and `Infinity`, which no other reader of the value would.
     """

@@ -27,8 +27,8 @@ NO_KEY = "an invalid key; is a space missing after a colon?"
 
 
 PRINTABLE_LIMIT = 500
-_READ = 10  # characters that are read for each one that is shown, at most
-_LONGEST_WORD = 100  # that is compared with known words
+_READ = 10  # characters read for each one shown, at most
+_LONGEST_WORD = 100  # characters; longer words are not compared with known ones
 
 
 def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
@@ -66,7 +66,7 @@ def text_of(pattern: str, rule: str) -> AfterValidator:
 
 
 def at_most(limit: int) -> BeforeValidator:
-    """Return a check of the length of a list or mapping that comes before the validation of its elements."""
+    """Return a validator that limits a list or mapping before its elements are validated."""
 
     def check(value: object) -> object:
         if isinstance(value, (list, tuple, dict)) and len(value) > limit:

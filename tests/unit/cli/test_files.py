@@ -129,7 +129,9 @@ def test_files_locate_an_oversized_secret_at_its_destination(write):
         pytest.param(b"\xff\xfe", "1.yaml: is not UTF-8 text", id="not UTF-8"),
         pytest.param("a: [", "1.yaml:2: is not YAML", id="not YAML"),
         pytest.param("- a\n", "1.yaml:1: a document must be a mapping with version: evercert/v1", id="list"),
-        pytest.param("a: &a [*a]", "1.yaml:1: contains itself through an alias", id="recursive alias"),
+        pytest.param(
+            "a: &a [*a]", "1.yaml:1: contains itself through an alias; remove the alias", id="recursive alias"
+        ),
         pytest.param(f"{HEAD}\nversion: v1\n", "1.yaml:3: has the key 'version' twice", id="key twice"),
     ],
 )

@@ -67,7 +67,10 @@ def test_notes_are_limited(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().err.splitlines()) == terminal.MOST_NOTES
     terminal.notes([f"{number}" for number in range(10_000)])
     lines = capsys.readouterr().err.splitlines()
-    assert (len(lines), lines[-1]) == (501, "note: 9500 more notes are not shown; --json prints all")
+    assert (len(lines), lines[-1]) == (
+        501,
+        "note: 9500 more notes are not shown; `evercert validate --json` prints all of a document",
+    )
 
 
 def test_errors_are_cut(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,6 +110,8 @@ def test_read_counts_international_common_names() -> None:
     entry = {**GOOD, "attributes": {"common-name": "b\u00fccher.example"}}
     (problem,) = problems(*[entry] * 1_001)
     assert problem.path == ("certificates", 1_000, "attributes")
+    both = {"common-name": "b\u00fccher.example", "alt-names": ["b\u00fccher.example"]}
+    assert excess(with_certificates(*[{**GOOD, "attributes": both}] * 1_000)) is None
 
 
 @pytest.mark.parametrize("key", ["labels", "metadata"])

@@ -116,7 +116,7 @@ def notes(lines: Sequence[str]) -> None:
     for line in lines[:MOST_NOTES]:
         err.print(f"note: {line}")
     if (rest := len(lines) - MOST_NOTES) > 0:
-        err.print(f"note: {rest} more notes are not shown; --json prints all")
+        err.print(f"note: {rest} more notes are not shown; `evercert validate --json` prints all of a document")
 
 
 def errors(lines: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ MOST_ALIASES = 100
 MOST_NODES = 100_000
 MOST_ITEMS = 10_000  # of one list or mapping
 MOST_DIGITS = 100  # of a number; conversion takes time by the square of its digits
+_SPLIT = "split it into several files"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _DIGITS = "0123456789_+-.:"
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -44,19 +45,19 @@ def check_events(events: Iterator[yaml.Event]) -> None:
         if isinstance(event, yaml.NodeEvent):
             values += 1
             if values > MOST_NODES:
-                raise Unreadable(line_of(event), f"has more than {MOST_NODES} values; split it into several files")
+                raise Unreadable(line_of(event), f"has more than {MOST_NODES} values; {_SPLIT}")
         if isinstance(event, yaml.ScalarEvent):
             _check_scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                raise Unreadable(line_of(event), f"is nested more than {DEEPEST} levels deep")
+                raise Unreadable(line_of(event), f"is nested more than {DEEPEST} levels deep; flatten it")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
             if aliases > MOST_ALIASES:
-                raise Unreadable(line_of(event), f"has more than {MOST_ALIASES} aliases")
+                raise Unreadable(line_of(event), f"has more than {MOST_ALIASES} aliases; write the values out")
 
 
 def measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
@@ -64,7 +65,7 @@ def measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[
     if isinstance(node, yaml.ScalarNode):
         return 1, 1
     if id(node) in above:
-        raise Unreadable(line_of(node), "contains itself through an alias")
+        raise Unreadable(line_of(node), "contains itself through an alias; remove the alias")
     if id(node) not in measured:
         above, parts = (*above, id(node)), children(node)
         size, depth = 1, 1
@@ -72,12 +73,16 @@ def measure(node: yaml.Node, measured: dict[int, tuple[int, int]], above: tuple[
             more, deeper = measure(child, measured, above)
             size, depth = size + more, max(depth, deeper + 1)
         if len(parts) > MOST_ITEMS * (1 + isinstance(node, yaml.MappingNode)):
-            problem = f"has more than {MOST_ITEMS} entries in one list or mapping; split it into several files"
+            problem = f"has more than {MOST_ITEMS} entries in one list or mapping; {_SPLIT}"
             raise Unreadable(line_of(node), problem)
         if size > MOST_NODES:
-            raise Unreadable(line_of(node), f"has more than {MOST_NODES} values when its aliases are expanded")
+            raise Unreadable(
+                line_of(node), f"has more than {MOST_NODES} values when its aliases are expanded; {_SPLIT}"
+            )
         if depth > DEEPEST + 1:
-            raise Unreadable(line_of(node), f"is nested more than {DEEPEST} levels deep when its aliases are expanded")
+            raise Unreadable(
+                line_of(node), f"is nested more than {DEEPEST} levels deep when its aliases are expanded; flatten it"
+            )
         measured[id(node)] = size, depth
     return measured[id(node)]
 

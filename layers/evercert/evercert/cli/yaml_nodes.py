@@ -149,7 +149,10 @@ def _values(node: yaml.Node, loader: Any, made: dict[int, Any]) -> Any:  # noqa:
             constructor = loader.yaml_constructors.get(node.tag) if isinstance(node, yaml.ScalarNode) else None
             value = constructor(loader, node) if constructor else loader.construct_object(node, deep=True)
         except _INVALID_VALUE as error:
-            raise Unreadable(line_of(node), "has an invalid value, such as the date 2026-02-30") from error
+            raise Unreadable(
+                line_of(node),
+                "has an invalid value, such as the date 2026-02-30; correct it, or put it in quotes if it is text",
+            ) from error
     made[id(node)] = value
     return value
 

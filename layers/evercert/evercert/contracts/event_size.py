@@ -1,4 +1,4 @@
-"""The size and the values of an event: what JSON, a message of SNS, SQS, EventBridge or an item can hold."""
+"""Limits of an event: the values that JSON can hold, and the size that SNS, SQS, EventBridge and an item accept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 LARGEST = 64 * 1_024
 LARGEST_LABELS = 8 * 1_024  # bytes of all labels as JSON; those of a valid document have half of it
 LONGEST_TEXT = 1_000
-DEEPEST = 16  # levels of data; readers of JSON refuse some more
-_WHOLE = 2**63  # the range of whole numbers that every reader has
+DEEPEST = 16  # levels of data; json_parser.MAX_DEPTH and other readers allow more
+_WHOLE_LIMIT = 2**63  # larger integers do not fit into 64 bits, which many readers use
 _ROUNDS = 200
 _ESSENTIAL = ("name", "issuer", "revision", "kind", "message", "reason", "not_after")
 
@@ -60,7 +60,7 @@ def _size(value: object) -> int:
 
 
 def _cut(text: str, size: int) -> str:
-    """Return the text, or its begin, within a number of bytes."""
+    """Return the text, or its beginning, within a number of bytes."""
     while _size(text) > size:
         text = text[: min(len(text) * size // _size(text), len(text) - 1) - 1] + "…"
     return text
@@ -75,7 +75,7 @@ def _storable(value: Any, level: int = 1) -> Any:  # noqa: ANN401
         case None | bool():
             found = value
         case int():
-            found = value if -_WHOLE <= value < _WHOLE else None
+            found = value if -_WHOLE_LIMIT <= value < _WHOLE_LIMIT else None
         case float():
             found = value if math.isfinite(value) else None
         case Mapping() | list() | tuple() if level >= DEEPEST:

@@ -20,6 +20,6 @@ class Problem:
 
 
 def limited(problems: Iterable[Problem]) -> list[Problem]:
-    """Return the first problems; the last one says that the check ended there."""
+    """Return at most MOST_PROBLEMS problems, then one that says that the check ended."""
     found = [*islice(problems, MOST_PROBLEMS)]
     return found if len(found) < MOST_PROBLEMS else [*found, Problem(found[-1].path, STOPPED)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from evercert import json_parser
 from evercert.authority.api_errors import Refusal, bad_request, invalid, too_large
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.conditional_requests import Binary, file_response
@@ -143,10 +144,10 @@ def _parse_body(event: Mapping[str, Any], *, form: bool) -> Any:  # noqa: ANN401
     if form:
         return _parse_form(raw)
     try:
-        found = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
+        found = json_parser.parse(raw.decode("utf-8-sig"))
         if b"\\u" in raw:
             json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is not text
-    except (ValueError, RecursionError):
+    except ValueError:
         raise bad_request("Body is not valid JSON") from None
     return found
 
@@ -161,10 +162,6 @@ def _parse_form(raw: bytes) -> dict[str, str]:
     if len(dict(fields)) != len(fields):
         raise bad_request("Body is not a valid form: a field is repeated")
     return dict(fields)
-
-
-def _reject_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:
