@@ -167,6 +167,16 @@ def test_violations_accept_a_revision_that_was_given_up() -> None:
     assert violations(history) == []
 
 
+def test_violations_accept_one_deleted_revision_in_progress() -> None:
+    """Its record was deleted before it had an outcome, so the table knows one revision less."""
+    history = good()
+    history.commands.append(Command(("delete", NAME, "--yes"), 0, "", AT, NAME))
+    sign(history, real.leaf(NAME, CA))
+    assert violations(history) == []
+    sign(history, real.leaf(NAME, CA, real.new_key()), revoked=True)
+    assert violations(history) == [f"issued_is_stored: {NAME}: 4 certificates signed for 3 revisions"]
+
+
 def test_violations_accept_dead_letters_of_strikes() -> None:
     history = good()
     _dead(history, letters=2, strikes=10)
