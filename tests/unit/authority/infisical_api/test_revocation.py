@@ -105,15 +105,16 @@ def test_revoke_refuses_second_call(client: Client) -> None:
     assert client.setting.certificates.certificates[issued["certificateId"]].reason == "SUPERSEDED"
 
 
-def test_revoke_again_publishes_missing_crl(client: Client) -> None:
+def test_revoke_again_publishes_missing_crl(client: Client, monkeypatch) -> None:
     issued = client.issued(EC)
     client.setting.signer.trouble = [Unavailable("the signer was ended")]
     assert revoke(client, issued).json["crlPublished"] is False
     assert revoke(client, issued).status == 400
     assert numbers(crl(client)) == {issued["serialNumber"]}
     orders = len(client.setting.signer.orders)
+    monkeypatch.setattr(client.setting.certificates, "lease_crl", lambda *_: pytest.fail("a write"))
     assert revoke(client, issued).status == 400
-    assert len(client.setting.signer.orders) == orders  # repeated calls cause no more signatures
+    assert len(client.setting.signer.orders) == orders  # repeated calls cause no signatures and no writes
 
 
 def test_issue_refuses_compromised_key(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from cryptography import x509
@@ -161,8 +160,7 @@ def _ca_keys(cas: _CAs) -> Iterator[bytes]:
     """Yield the public keys of all CAs; skip unreadable ones, so that one broken CA does not block the others."""
     for ca in cas.values():
         for one in ca.installed if isinstance(ca, CA) else ():
-            with suppress(ValueError):
-                yield one.public_key
+            yield one.public_key
 
 
 def _refusal(ca: CA, found: Sequence[str]) -> Refusal:
