@@ -16,7 +16,6 @@ from evercert.pki.path.signatures import is_verifiable, signed_by
 MAX_PATH_CERTIFICATES = 12  # OpenSSL's clients and most servers refuse a longer path
 MAX_VERIFIED_SIGNATURES = 128  # for all paths of one leaf
 MAX_PATHS = 32
-_LEAF_AND_ROOT = 2
 MAX_STEPS = 1_000  # extensions of unfinished paths by one certificate
 
 
@@ -33,8 +32,8 @@ class Candidate:
     cut_off: bool = False
 
     def without_expired_root(self, now: datetime) -> Candidate | None:
-        """Return the path to the CA below its root, or None if the root is valid or signed the leaf itself."""
-        if not self.anchored or len(self.certificates) <= _LEAF_AND_ROOT or now < self.certificates[-1].not_after:
+        """Return the path to the certificate below its root, or None if the root is valid."""
+        if not self.anchored or now < self.certificates[-1].not_after:
             return None
         return Candidate(self.certificates[:-1], anchored=False)
 
