@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from evercert.cli.memory import without_collections
+from evercert.cli.memory import garbage_collection_paused
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -15,7 +15,7 @@ def test_collections_pause_and_resume_as_before(enabled: bool) -> None:
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with suppress(ValueError), without_collections():
+        with suppress(ValueError), garbage_collection_paused():
             assert not gc.isenabled()
             raise ValueError
         assert gc.isenabled() is enabled
@@ -28,7 +28,7 @@ def test_a_large_document_is_not_searched_for_garbage(number: int, frozen: bool)
     gc.collect()
     before = gc.get_freeze_count()
     try:
-        with without_collections():
+        with garbage_collection_paused():
             document = [[] for _ in range(number)]
         assert (gc.get_freeze_count() > before) is frozen
         assert len(document) == number

@@ -19,7 +19,7 @@ def test_wait_for_tells_when_a_later_beginning_is_requested() -> None:
     bench.want(spec(attributes={"common-name": "www.example.com", **dates}))
     assert bench.run() == "waiting"
     (result,) = wait_for(bench.table, ["web"], timedelta(seconds=0), Console(file=io.StringIO()))
-    assert result == ("web", "requested at 2099-03-01 12:00:00Z, a day before its not-before", True)
+    assert result == ("web", "will be requested at 2099-03-01 12:00:00Z, a day before its not-before", True)
 
 
 def test_wait_for_tells_what_was_delivered() -> None:

@@ -58,10 +58,10 @@ def connect(stack: str, region: str | None) -> Connection:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(f"invalid AWS settings on this machine: {printable(str(error))}") from error
-    return read_description(stack, clients, found)
+    return connection_of(stack, clients, found)
 
 
-def read_description(stack: str, clients: Clients, found: Mapping[str, Any]) -> Connection:
+def connection_of(stack: str, clients: Clients, found: Mapping[str, Any]) -> Connection:
     """Return the connection of a described stack; raise Misconfigured if an output is missing."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     for key in ("CertificatesTable", "IssuersTable", "Queue"):

@@ -10,7 +10,7 @@ from evercert.cli.infisical_agent import host as host_module
 from evercert.cli.infisical_agent.host import Host
 from evercert.cli.infisical_agent.translation import Agent, is_agent
 from evercert.cli.infisical_agent.translation import read as read_agent
-from evercert.cli.memory import without_collections
+from evercert.cli.memory import garbage_collection_paused
 from evercert.cli.source import Source, Translation, Unreadable, load
 from evercert.destinations import DESTINATIONS
 from evercert.documents.document import Document, Kinds, Path, Problem, places, read
@@ -56,7 +56,7 @@ class Files:
         self.stored_earlier: dict[str, str] = {}  # the document by secret name
         self.issuers: dict[str, Component] = {}
         self.specs: list[Spec] = []
-        with without_collections():
+        with garbage_collection_paused():
             for file in dict.fromkeys(files):
                 self._load(file)
             for source, document in self._read:

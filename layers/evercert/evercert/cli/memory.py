@@ -10,7 +10,7 @@ _LARGE = 100_000  # objects of a large document, which remains until the command
 
 
 @contextmanager
-def without_collections() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """Pause the collection of cyclic garbage: it would search a growing document again and again."""
     was_enabled = gc.isenabled()
     gc.disable()

@@ -13,7 +13,7 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Specs
 from evercert.durations import to_text
-from evercert.scheduling.decision import requested_later
+from evercert.scheduling.decision import request_at
 
 POLL_SECONDS = 1.0
 LONGEST = 500  # characters of a foreign text
@@ -56,6 +56,6 @@ def _result(record: Record | Unreadable | None, now: datetime) -> tuple[str, boo
             f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",
             True,
         )
-    if (later := requested_later(record, now)) is not None:
-        return f"requested at {later:%Y-%m-%d %H:%M:%S}Z, a day before its not-before", True
+    if (start := request_at(record, now)) is not None:
+        return f"will be requested at {start:%Y-%m-%d %H:%M:%S}Z, a day before its not-before", True
     return None

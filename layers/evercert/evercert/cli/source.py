@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from evercert.cli.memory import without_collections
+from evercert.cli.memory import garbage_collection_paused
 from evercert.cli.yaml_limits import Unreadable, line_of
 from evercert.cli.yaml_nodes import (
     Scalar,
@@ -39,7 +39,7 @@ class Source:
         """The values, with a Scalar for each number, date, true and false."""
         if self.node is None:
             return self.data
-        with without_collections():
+        with garbage_collection_paused():
             return construct_scalars(self.node)
 
     def line(self, path: Path) -> int:
@@ -81,7 +81,7 @@ def load(file: str) -> Source:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(0, "is not UTF-8 text") from error
-    with without_collections():
+    with garbage_collection_paused():
         node = compose(text)
         lines: dict[Path, int] = {}
         _walk(node, (), lines)

@@ -137,8 +137,8 @@ def _values(node: yaml.Node, loader: Any, made: dict[int, Any]) -> Any:  # noqa:
     """Return the value of a node in a quarter of PyYAML's time; aliases of a collection share one value."""
     if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
         return node.value
-    if (known := made.get(id(node), made)) is not made:
-        return known
+    if id(node) in made:
+        return made[id(node)]
     value: Any
     if node.tag == _LIST and isinstance(node, yaml.SequenceNode):
         value = [_values(child, loader, made) for child in node.value]

@@ -58,8 +58,8 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)
     elif (reason := due_reason(record, issuer_hash, now)) is not None:
-        if (later := requested_later(record, now)) is not None:
-            return Wait(min(later, now + LONGEST_HOLD))
+        if (start := request_at(record, now)) is not None:
+            return Wait(min(start, now + LONGEST_HOLD))
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
         if _failed_before(record, reason, now):
             hold = None
@@ -89,7 +89,7 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     return next((reason for reason, holds in rules if holds), None)
 
 
-def requested_later(record: Record, now: datetime) -> datetime | None:
+def request_at(record: Record, now: datetime) -> datetime | None:
     """Return when to request a certificate whose `not-before` is more than a day ahead; None: it need not wait."""
     begin = record.spec.attributes.not_before
     return begin - LONGEST_AHEAD if begin is not None and begin > now + LONGEST_AHEAD else None
