@@ -16,6 +16,7 @@ NAMES = [
     ("ministack.app", "main"),
     ("ministack.core.iam_actions", "request_tag_context"),
     ("ministack.core.iam_actions", "extract_resource_arn"),
+    ("ministack.core.iam_evaluator", "_resolve_condition_key"),
     ("ministack.core.lambda_runtime", "Worker"),
     ("ministack.core.responses", "error_response_json"),
     ("ministack.services.acm", "_certificates"),
@@ -60,6 +61,19 @@ def _of_kms(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         keys["kms:SigningAlgorithm"] = request.get("SigningAlgorithm", "")
         keys["kms:MessageType"] = request.get("MessageType", "RAW")
     return keys
+
+
+def role_arn(known: Callable[..., Any]) -> Callable[..., Any]:
+    """Resolve `aws:PrincipalArn` of a session to its role, as AWS does; the emulator uses the session."""
+
+    def resolved(key: str, context: Any) -> Any:
+        value = known(key, context)
+        if key.lower() == "aws:principalarn" and ":assumed-role/" in value:
+            account, name = value.split(":")[4], value.split("/")[1]
+            return f"arn:aws:iam::{account}:role/{name}"
+        return value
+
+    return resolved
 
 
 def resource(known: Callable[..., str]) -> Callable[..., str]:
@@ -122,9 +136,10 @@ def contained_failure(known: Callable[..., dict[str, Any]]) -> Callable[..., dic
 
 def install() -> None:
     """Apply all patches in this process."""
-    from ministack.core import iam_actions, lambda_runtime, responses
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
     from ministack.services import acm, tagging
 
+    iam_evaluator._resolve_condition_key = role_arn(iam_evaluator._resolve_condition_key)
     iam_actions.request_tag_context = condition_keys(iam_actions.request_tag_context)
     lambda_runtime.Worker.invoke = contained_failure(lambda_runtime.Worker.invoke)
     iam_actions.extract_resource_arn = resource(iam_actions.extract_resource_arn)

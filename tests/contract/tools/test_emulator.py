@@ -30,9 +30,9 @@ def client(running: Emulator, service: str, **more: str) -> Any:
     return boto3.client(service, **{**client_arguments(running), **more})
 
 
-def role(running: Emulator, *statements: dict[str, Any]) -> Callable[[str], Any]:
+def role(running: Emulator, *statements: dict[str, Any], name: str = "") -> Callable[[str], Any]:
     """Return clients of a role that has only these permissions."""
-    name, iam = f"role-{uuid.uuid4().hex[:8]}", client(running, "iam")
+    name, iam = name or f"role-{uuid.uuid4().hex[:8]}", client(running, "iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
@@ -136,6 +136,17 @@ def test_policies_see_the_signing_algorithm_and_message_type(running: Emulator) 
     assert refusal(lambda: kms.sign(**asked)) == "AccessDeniedException"
     other = {**asked, "SigningAlgorithm": "ECDSA_SHA_384"}
     assert refusal(lambda: kms.sign(**other, MessageType="DIGEST")) == "AccessDeniedException"
+
+
+def test_policies_see_the_role_of_a_session(running: Emulator) -> None:
+    root = client(running, "kms")
+    name = f"role-{uuid.uuid4().hex[:8]}"
+    for wanted, refused in ((name, None), (f"{name}-2", "AccessDeniedException")):
+        only = {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{wanted}"}}
+        allowed = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}
+        kms = role(running, {**allowed, "Condition": only}, name=f"{wanted}" if refused is None else "")("kms")
+        key = root.create_key()["KeyMetadata"]["Arn"]
+        assert refusal(lambda kms=kms, key=key: kms.encrypt(KeyId=key, Plaintext=b"x")) == refused
 
 
 class FailingWorker:

@@ -133,32 +133,37 @@ def test_roles_have_no_avoidable_wildcards(role: str) -> None:
                 assert statement["Resource"] != "*", action
 
 
-def test_only_the_issuer_uses_the_seal_key() -> None:
-    users = RESOURCES["SealKey"]["Properties"]["KeyPolicy"]["Statement"]
-    crypto = {"kms:Encrypt", "kms:Decrypt", "kms:*", "kms:ReEncrypt*", "kms:GenerateDataKey*"}
-    for statement in users:
-        if crypto & set(actions(statement)):
-            assert statement["Principal"] == {"AWS": {"GetAtt": "IssuerRole.Arn"}}
-            assert set(actions(statement)) == {"kms:Encrypt", "kms:Decrypt"}
-            assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:evercert:stack": STACK_NAME}}
-    for role in of("AWS::IAM::Role"):
-        assert "SealKey" not in str(statements(role)), role
+SEALS = {"SealKey": "IssuerRole", "AuthoritySealKey": "AuthorityRole"}
+CONTEXT = {"kms:EncryptionContext:evercert:stack": STACK_NAME}
+ROOT_USER = {"AWS": {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
-def test_only_the_authority_uses_its_seal_key() -> None:
-    statement, *more = [
-        statement
-        for statement in RESOURCES["AuthoritySealKey"]["Properties"]["KeyPolicy"]["Statement"]
-        if statement["Sid"] != "Administration"
-    ]
-    assert not more
-    assert statement["Principal"] == {"AWS": {"GetAtt": "AuthorityRole.Arn"}}
-    assert statement["Action"] == ["kms:Encrypt", "kms:Decrypt"]
-    assert statement["Condition"] == {"StringEquals": {"kms:EncryptionContext:evercert:stack": STACK_NAME}}
-    administration = [
-        RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"][0] for key in ("SealKey", "AuthoritySealKey")
-    ]
-    assert administration[0] == administration[1]
+@pytest.mark.parametrize(("key", "role"), SEALS.items())
+def test_only_one_role_uses_a_seal_key(key: str, role: str) -> None:
+    """The account as principal leaves the permission to the role's own policy; the condition names the role."""
+    administration, seal = RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"]
+    crypto = {"kms:Encrypt", "kms:Decrypt", "kms:*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:CreateGrant"}
+    assert not crypto & set(actions(administration))
+    assert seal["Principal"] == ROOT_USER
+    assert seal["Action"] == ["kms:Encrypt", "kms:Decrypt"]
+    only = {"aws:PrincipalArn": {"GetAtt": f"{role}.Arn"}}
+    assert seal["Condition"] == {"StringEquals": CONTEXT, "ArnEquals": only}
+    (ours,) = [one for one in allowed(role) if one.get("Sid") == "Seal"]
+    assert (ours["Action"], ours["Condition"]) == (seal["Action"], {"StringEquals": CONTEXT})
+    for other in set(of("AWS::IAM::Role")) - set(SEALS.values()):
+        assert "key/*" not in str(statements(other)), other
+
+
+def test_seal_keys_have_the_same_administration() -> None:
+    first, second = (RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"][0] for key in SEALS)
+    assert first == second
+
+
+def test_key_policies_name_no_principal_of_the_stack() -> None:
+    """KMS refuses a role that was created moments before, and the first deployment would roll back."""
+    for name, key in of("AWS::KMS::Key").items():
+        for statement in key["Properties"]["KeyPolicy"]["Statement"]:
+            assert statement["Principal"] == ROOT_USER or set(statement["Principal"]) == {"Service"}, name
 
 
 def writable(role: str) -> dict[str, set[str]]:
@@ -203,7 +208,7 @@ def test_no_role_may_sign_without_a_key_policy() -> None:
     for role in of("AWS::IAM::Role"):
         for statement in allowed(role):
             for action in actions(statement):
-                if action.startswith("kms:"):
+                if action.startswith("kms:") and statement.get("Sid") != "Seal":
                     assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
                     assert statement["Resource"] == {"GetAtt": "DataKey.Arn"}, role
     for key in of("AWS::KMS::Key").values():

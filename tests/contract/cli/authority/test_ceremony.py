@@ -13,7 +13,7 @@ from cryptography import x509
 from evercert.authority.ca.definition import CA, Ceiling
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
-from evercert.aws.authority.key_policies import Roles, of_issuing, of_root
+from evercert.aws.authority.key_policies import Roles, earlier_issuing, of_issuing, of_root
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.cli.authority import ceremony
 from evercert.cli.authority.ceremony import CeremonyContext, InitOptions
@@ -212,53 +212,17 @@ def test_establish_without_root_creates_pending_cas(of: Ceremony) -> None:
         assert csr.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
-def test_restore_key_policies_replaces_former_roles(of: Ceremony, world: World) -> None:
+def test_restore_key_policies_replaces_former_policies(of: Ceremony, world: World) -> None:
     cas = ceremony.establish(of.context(), EC_ONLY)
     assert ceremony.restore_key_policies(of.context(), cas) == []
     old = Roles(f"{ROLE}before", ROLES.others)
-    of.context().key_creation.put_policy(cas[1].key, of_issuing(old, outside=False))
-    assert ceremony.restore_key_policies(of.context(), cas) == [cas[1]]
-    assert ceremony.restore_key_policies(of.context(), cas) == []
-    found = json.loads(world.operator.kms.get_key_policy(KeyId=cas[1].key, PolicyName="default")["Policy"])
-    assert found == of_issuing(ROLES, outside=False)
-
-
-def signers(policy: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the conditions under which each principal may sign."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for statement in policy["Statement"]:
-        named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        assert "kms:*" not in named
-        if statement["Effect"] == "Allow" and "kms:Sign" in named:
-            found.setdefault(statement["Principal"]["AWS"], []).append(statement["Condition"])
-    return found
-
-
-ROOT_OF_ACCOUNT = f"arn:aws:iam::{ACCOUNT}:root"
-DIGEST = [{"StringEquals": {"kms:MessageType": "DIGEST"}}]
-
-
-def test_root_policy_denies_signing_to_functions() -> None:
-    policy = of_root(ROLES)
-    assert signers(policy) == {ROOT_OF_ACCOUNT: DIGEST}
-    (refusal,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
-    assert set(refusal["Principal"]["AWS"]) == {ROLES.signer, *ROLES.others}
-    assert {"kms:Sign", "kms:CreateGrant"} <= set(refusal["Action"])
-
-
-def test_issuing_policy_allows_signing_to_the_signer_only() -> None:
-    policy = of_issuing(ROLES, outside=False)
-    assert signers(policy) == {ROLES.signer: DIGEST}
-    (refusal,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
-    assert set(refusal["Principal"]["AWS"]) == set(ROLES.others)
-
-
-def test_external_policy_allows_operators_to_sign_csrs() -> None:
-    assert signers(of_issuing(ROLES, outside=True)) == {ROLES.signer: DIGEST, ROOT_OF_ACCOUNT: DIGEST}
-
-
-@pytest.mark.parametrize("policy", [of_root(ROLES), of_issuing(ROLES, outside=False), of_issuing(ROLES, outside=True)])
-def test_key_policies_allow_no_grants(policy: dict[str, Any]) -> None:
-    for statement in policy["Statement"]:
-        if statement["Effect"] == "Allow":
-            assert "kms:CreateGrant" not in statement["Action"]
+    for policy, done in (
+        (of_issuing(old, outside=False), "restored"),
+        (earlier_issuing(ROLES, outside=False), "updated"),
+    ):
+        of.context().key_creation.put_policy(cas[1].key, policy)
+        assert ceremony.restore_key_policies(of.context(), cas) == [cas[1]]
+        assert of.reported[-1] == f"{done} the key policy of CA issuing-ec"
+        assert ceremony.restore_key_policies(of.context(), cas) == []
+        found = json.loads(world.operator.kms.get_key_policy(KeyId=cas[1].key, PolicyName="default")["Policy"])
+        assert found == of_issuing(ROLES, outside=False)

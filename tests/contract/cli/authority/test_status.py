@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.key_policies import earlier_issuing, earlier_root
 from evercert.aws.clients import Clients
 from evercert.cli import terminal
 from evercert.cli.authority import ceremony
@@ -171,3 +172,15 @@ def test_doctor_reports_disabled_keys_and_changed_policies(found: AuthorityConne
     assert checks_by_name["key of CA root"].remedy == f"aws kms enable-key --key-id {root.key}"
     assert checks_by_name["key of CA issuing-ec"].status == "failed"
     assert "evercert authority init" in checks_by_name["key of CA issuing-ec"].remedy
+
+
+def test_doctor_accepts_key_policies_of_earlier_releases(found: AuthorityConnection) -> None:
+    established(found)
+    for ca in found.configuration.cas():
+        earlier = earlier_root(found.roles) if ca.kind == "root" else earlier_issuing(found.roles, outside=False)
+        found.key_creation.put_policy(ca.key, earlier)
+    checks_by_name = look(found)
+    for name in ("root", "issuing-ec"):
+        check = checks_by_name[f"key of CA {name}"]
+        assert (check.status, check.found.partition(";")[0]) == ("ok", "enabled")
+        assert "evercert authority init updates it" in check.found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from evercert.aws.answers import InvalidAnswer
+from evercert.aws.authority.policy_comparison import same
 from evercert.aws.clients import code, translated
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, STACK_TAG
 from evercert.errors import Misconfigured
@@ -72,11 +73,14 @@ class CAKeyMaking:
         return answer["KeyMetadata"]["Arn"]
 
     def has_policy(self, key: str, policy: dict[str, Any]) -> bool:
-        """Return whether the key has this policy; a deleted role appears by its id, so the policy differs."""
+        """Return whether the key has this policy, in any order and notation.
+
+        Principals that were deleted appear by their ids, so a policy that names them differs.
+        """
         with translated(f"read the policy of key {key}"):
             text = self._client.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         try:
-            return bool(json.loads(text) == policy)
+            return same(json.loads(text), policy)
         except (ValueError, RecursionError):
             return False
 

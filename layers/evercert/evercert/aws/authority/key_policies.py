@@ -32,7 +32,7 @@ ADMINISTRATION = (
     "kms:UpdateKeyDescription",
 )
 _ROLE = re.compile(r"arn:([a-z0-9-]+):iam::([0-9]{12}):role/.+")
-_DIGEST = {"StringEquals": {"kms:MessageType": "DIGEST"}}
+_DIGEST = {"kms:MessageType": "DIGEST"}
 Policy = dict[str, Any]
 
 
@@ -46,35 +46,58 @@ class Roles:
     @property
     def account(self) -> str:
         """Every principal that the account's IAM allows: operators, but not the functions' roles."""
+        partition, number = self._account()
+        return f"arn:{partition}:iam::{number}:root"
+
+    @property
+    def account_id(self) -> str:
+        """Return the number of the account."""
+        return self._account()[1]
+
+    def _account(self) -> tuple[str, str]:
         if not (match := _ROLE.fullmatch(self.signer)):
             raise Misconfigured("invalid stack output SignerRole: not the ARN of a role; deploy the stack again")
-        return f"arn:{match[1]}:iam::{match[2]}:root"
+        return match[1], match[2]
 
 
 def of_root(roles: Roles) -> Policy:
     """Return the policy of a root key: operators sign in the ceremony; every function role is denied."""
-    return _policy(roles, [_ceremony(roles)], (roles.signer, *roles.others))
+    return _policy(roles, [_ceremony(roles), _denied((roles.signer, *roles.others))])
 
 
 def of_issuing(roles: Roles, *, outside: bool) -> Policy:
-    """The signer signs with it. An operator does so only if an external CA has to sign its CSR."""
+    """The signer signs with it. An operator does so only if an external CA has to sign its CSR.
+
+    The statements name roles in conditions. KMS refuses a new role as principal until it sees it, and replaces a
+    deleted one by its id. The wildcard is limited by the conditions, and needs no permission in the role's own policy.
+    """
     signer = {
         "Sid": "Signer",
         "Effect": "Allow",
-        "Principal": {"AWS": roles.signer},
+        "Principal": {"AWS": "*"},
         "Action": "kms:Sign",
         "Resource": "*",
-        "Condition": _DIGEST,
-    }
-    public = {
-        "Sid": "SignerLooks",
-        "Effect": "Allow",
-        "Principal": {"AWS": roles.signer},
-        "Action": "kms:GetPublicKey",
-        "Resource": "*",
+        "Condition": {
+            "StringEquals": {**_DIGEST, "aws:PrincipalAccount": roles.account_id},
+            "ArnEquals": {"aws:PrincipalArn": roles.signer},
+        },
     }
     more = [_ceremony(roles)] if outside else []
-    return _policy(roles, [signer, public, *more], roles.others)
+    return _policy(roles, [signer, *more, _denied(roles.others)])
+
+
+def earlier_root(roles: Roles) -> Policy:
+    """Return the policy of a root key of earlier releases, whose principals are roles."""
+    return _policy(roles, [_ceremony(roles), _denied_by_name((roles.signer, *roles.others))])
+
+
+def earlier_issuing(roles: Roles, *, outside: bool) -> Policy:
+    """Return the policy of an issuing key of earlier releases, whose principals are roles."""
+    signer = {"Effect": "Allow", "Principal": {"AWS": roles.signer}, "Resource": "*"}
+    sign = {"Sid": "Signer", **signer, "Action": "kms:Sign", "Condition": {"StringEquals": _DIGEST}}
+    look = {"Sid": "SignerLooks", **signer, "Action": "kms:GetPublicKey"}
+    more = [_ceremony(roles)] if outside else []
+    return _policy(roles, [sign, look, *more, _denied_by_name(roles.others)])
 
 
 def _ceremony(roles: Roles) -> Policy:
@@ -84,11 +107,11 @@ def _ceremony(roles: Roles) -> Policy:
         "Principal": {"AWS": roles.account},
         "Action": "kms:Sign",
         "Resource": "*",
-        "Condition": _DIGEST,
+        "Condition": {"StringEquals": _DIGEST},
     }
 
 
-def _policy(roles: Roles, statements: Sequence[Policy], kept_out: Sequence[str]) -> Policy:
+def _policy(roles: Roles, statements: Sequence[Policy]) -> Policy:
     administration = {
         "Sid": "Administration",
         "Effect": "Allow",
@@ -96,11 +119,19 @@ def _policy(roles: Roles, statements: Sequence[Policy], kept_out: Sequence[str])
         "Action": list(ADMINISTRATION),
         "Resource": "*",
     }
-    functions = {
+    return {"Version": "2012-10-17", "Statement": [administration, *statements]}
+
+
+def _denied(roles: Sequence[str]) -> Policy:
+    condition = {"ArnEquals": {"aws:PrincipalArn": sorted(roles)}}
+    return {**_denied_by_name(roles), "Principal": {"AWS": "*"}, "Condition": condition}
+
+
+def _denied_by_name(roles: Sequence[str]) -> Policy:
+    return {
         "Sid": "NoFunction",
         "Effect": "Deny",
-        "Principal": {"AWS": sorted(kept_out)},
+        "Principal": {"AWS": sorted(roles)},
         "Action": ["kms:Sign", "kms:CreateGrant", "kms:PutKeyPolicy"],
         "Resource": "*",
     }
-    return {"Version": "2012-10-17", "Statement": [administration, *statements, functions]}

@@ -17,7 +17,7 @@ from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key, public_key_of
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
-from evercert.aws.authority.key_policies import Policy, Roles, of_issuing, of_root
+from evercert.aws.authority.key_policies import Policy, Roles, earlier_issuing, earlier_root, of_issuing, of_root
 from evercert.cli.authority import arguments
 from evercert.errors import Rejected
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
@@ -149,14 +149,15 @@ def build_csr(context: CeremonyContext, ca: CA, name: x509.Name) -> str:
 def restore_key_policies(context: CeremonyContext, cas: tuple[CA, ...]) -> list[CA]:
     """Rewrite key policies that differ from the expected one, and return their CAs.
 
-    Policies differ once roles of the stack have been recreated: IAM replaces a deleted role by its former id.
+    Policies differ after roles of the stack were recreated, and if an earlier release wrote them.
     """
     restored = []
     for ca in (ca for ca in cas if ca.key):
         policy = policy_of(context.roles, ca)
         if not context.key_creation.has_policy(ca.key, policy):
+            is_earlier = has_earlier_policy(context.key_creation, context.roles, ca)
             context.key_creation.put_policy(ca.key, policy)
-            context.report(f"restored the key policy of CA {ca.name}")
+            context.report(f"{'updated' if is_earlier else 'restored'} the key policy of CA {ca.name}")
             restored.append(ca)
     return restored
 
@@ -164,6 +165,14 @@ def restore_key_policies(context: CeremonyContext, cas: tuple[CA, ...]) -> list[
 def policy_of(roles: Roles, ca: CA) -> Policy:
     """Return the expected policy of the CA's key."""
     return of_root(roles) if ca.kind == "root" else of_issuing(roles, outside=ca.parent is None)
+
+
+def has_earlier_policy(keys: CAKeyMaking, roles: Roles, ca: CA) -> bool:
+    """Return whether the CA's key has the policy that an earlier release wrote for these roles."""
+    outside = ca.parent is None
+    return keys.has_policy(
+        ca.key, earlier_root(roles) if ca.kind == "root" else earlier_issuing(roles, outside=outside)
+    )
 
 
 def _ensure_key(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, root: CA | None, *, outside: bool) -> CA:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evercert.authority.ca.crl import parse, signed_at
 from evercert.cli import terminal
-from evercert.cli.authority.ceremony import policy_of
+from evercert.cli.authority.ceremony import has_earlier_policy, policy_of
 from evercert.cli.authority.connection import AuthorityConnection, from_connection
 from evercert.cli.doctor import stack_checks
 from evercert.cli.doctor.stack_checks import Check, CheckFunction
@@ -101,6 +101,9 @@ def _key(found: AuthorityConnection, ca: CA) -> Check:
     state = stack_checks.key_state(found.connection, ca.key, f"key of CA {ca.name}")
     if state.status != "ok" or found.key_creation.has_policy(ca.key, policy_of(found.roles, ca)):
         return state
+    if has_earlier_policy(found.key_creation, found.roles, ca):
+        advice = "its key policy is that of an earlier release: evercert authority init updates it"
+        return Check(state.name, "ok", f"{state.found}; {advice}")
     problem = "its key policy differs from the one that the stack's roles need"
     remedy = "evercert authority init restores it; CloudTrail shows who changed it"
     return Check(state.name, "failed", problem, remedy)
