@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from evercert.aws.answers import InvalidAnswer
+from evercert.aws.connections import Client, EarlyRetry
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
 from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
@@ -108,8 +109,15 @@ class Clients:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
         """Return a new client with our time limits."""
-        config = self._of(service).config
-        return _Client(lambda: self.session.client(service, config=config))  # type: ignore[call-overload]
+        limits = self._of(service)
+
+        def make() -> Any:  # noqa: ANN401
+            client = self.session.client(service, config=limits.config)  # type: ignore[call-overload]
+            if limits.early:
+                EarlyRetry(limits.early).register(client.meta.events, client.meta.service_model.service_id.hyphenize())
+            return client
+
+        return Client(make)
 
     def _of(self, service: str) -> Limits:
         return SIGNER if service == "lambda" else self._limits
@@ -167,20 +175,6 @@ class Clients:
     def cloudformation(self) -> CloudFormationClient:
         """Return the client for the stack's outputs."""
         return self.client("cloudformation")  # type: ignore[no-any-return]
-
-
-class _Client:
-    """A client created on its first call: creating one takes 10 ms, and half of the messages need only the tables."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    @cached_property
-    def _made(self) -> Any:  # noqa: ANN401
-        return self._make()
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._made, name)
 
 
 @contextmanager

@@ -10,17 +10,21 @@ from botocore.config import Config
 
 @dataclass(frozen=True)
 class Limits:
-    """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts."""
+    """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts.
+
+    `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1.
+    """
 
     connect: int
     read: int
     attempts: int
     backoff: int
+    early: int = 0
 
     @property
     def call(self) -> timedelta:
         """Return the longest duration of a call with all attempts."""
-        return timedelta(seconds=self.attempts * (self.connect + self.read) + self.backoff)
+        return timedelta(seconds=self.early + self.attempts * (self.connect + self.read) + self.backoff)
 
     @property
     def config(self) -> Config:
@@ -35,5 +39,6 @@ class Limits:
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
 WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # for calls that a client waits for
-# The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries.
-SIGNER = Limits(connect=1, read=18, attempts=1, backoff=0)
+# The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries. A connection
+# that is refused or closed at once costs no time, so the order, which is idempotent, is sent again.
+SIGNER = Limits(connect=1, read=18, attempts=1, backoff=0, early=2)

@@ -1,0 +1,64 @@
+"""Connections to AWS: clients that do not wait on dead ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import HTTPClientError
+
+if TYPE_CHECKING:
+    from botocore.hooks import BaseEventHooks
+
+IDLE = 30  # seconds; endpoints close connections that are idle for longer, from a minute on
+_BEGAN = "evercert_began"
+
+
+class Client:
+    """A client created on its first call: creating one takes 10 ms, and half of the messages need only the tables.
+
+    A function is frozen between invocations. Its connections end meanwhile, some without a sign: a call on such a
+    connection would wait for its whole time limit. After a pause, the client therefore connects again.
+    """
+
+    def __init__(self, make: Callable[[], Any], clock: Callable[[], float] = time.time) -> None:
+        self._make = make
+        self._clock = clock  # of the day: others do not count the time that a function is frozen
+        self._used = clock()
+
+    @cached_property
+    def _made(self) -> Any:  # noqa: ANN401
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        now = self._clock()
+        if not 0 <= now - self._used <= IDLE:
+            self._made.close()  # only the connections; the next call opens a new one
+        self._used = now
+        return getattr(self._made, name)
+
+
+class EarlyRetry:
+    """Repeat a call once if its connection failed within the first `seconds`; the calls must be idempotent."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def register(self, events: BaseEventHooks, service_id: str) -> None:
+        """Handle the calls of one client."""
+        events.register(f"before-call.{service_id}", self._begin)
+        events.register(f"needs-retry.{service_id}", self._pause)  # type: ignore[arg-type]  # its result counts
+
+    def _begin(self, params: dict[str, Any], **_: object) -> None:
+        params["context"][_BEGAN] = time.monotonic()
+
+    def _pause(
+        self, attempts: int, caught_exception: Exception | None, request_dict: dict[str, Any], **_: object
+    ) -> int | None:
+        """Return the seconds to wait before the next attempt, or None if there is none."""
+        if attempts > 1 or not isinstance(caught_exception, NoConnection | HTTPClientError):
+            return None
+        return 0 if time.monotonic() - request_dict["context"][_BEGAN] < self._seconds else None
