@@ -117,7 +117,7 @@ def test_functions_cannot_write_the_configuration(ready: Ready, name: str) -> No
     assert denied(lambda: client.get_item(Key=key, **table)) is not reads
 
 
-def test_ledger_is_append_only(ready: Ready, signer: Client, front: Client) -> None:
+def test_ledger_is_written_by_the_signer_only(ready: Ready, signer: Client, front: Client) -> None:
     table = {"TableName": ready.stack.outputs["AuthorityLedger"]}
     key = {"pk": {"S": "order#test"}, "sk": {"S": "probe"}}
     condition = {"ConditionExpression": "attribute_not_exists(pk)"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evercert.authority.infisical_api.routes import ROUTES
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.issuance.settings import LOCAL_ISSUERS
@@ -190,6 +191,8 @@ def test_no_role_writes_what_operators_set_up_for_the_authority() -> None:
 def test_only_the_signer_writes_to_the_ledger() -> None:
     ledger = str({"GetAtt": "AuthorityLedgerTable.Arn"})
     assert writable("SignerRole")[ledger] == {"dynamodb:PutItem"}
+    (put,) = [one for one in allowed("SignerRole") if "dynamodb:PutItem" in actions(one)]
+    assert put["Condition"] == {"StringEqualsIfExists": {"dynamodb:ReturnValues": "NONE"}}
     for role in set(of("AWS::IAM::Role")) - {"SignerRole"}:
         assert "Ledger" not in str(statements(role)), role
 
@@ -262,6 +265,20 @@ def test_functions_and_outputs_share_the_authority_address() -> None:
     assert signer == TEMPLATE["Outputs"]["AuthorityPublishedAddress"]["Value"] == PUBLISHED
     hosts = RESOURCES["IssuerFunction"]["Properties"]["Environment"]["Variables"]["ISSUER_HOSTS"]
     assert hosts["If"][1]["Sub"][1]["Own"] == {"Select": [2, {"Split": ["/", ADDRESS]}]}
+
+
+def test_downloads_and_logins_have_their_own_throttles() -> None:
+    routes = {name: route["Properties"]["RouteKey"] for name, route in of("AWS::ApiGatewayV2::Route").items()}
+    stage = RESOURCES["AuthorityStage"]
+    settings = stage["Properties"]["RouteSettings"]
+    assert set(settings) == set(routes.values()) - {"$default"}
+    assert set(stage["DependsOn"]) == {name for name, key in routes.items() if key != "$default"}
+    for key, throttle in settings.items():
+        assert throttle["ThrottlingRateLimit"] <= 50, key
+        assert throttle["ThrottlingBurstLimit"] <= 100, key
+    prefixes = [key.removeprefix("ANY ").removesuffix("{proxy+}") for key in settings]
+    served = {route.template for route in ROUTES if route.template.startswith(tuple(prefixes))}
+    assert {route.template for route in ROUTES if route.cached or "/auth/" in route.template} == served
 
 
 def test_api_is_throttled_logged_and_invoked_only_by_its_gateway() -> None:

@@ -101,13 +101,11 @@ def test_wrong_id_and_secret_get_same_error(bench: Bench, client_secret: str, cl
     assert bench.refused(WRONG, "unknown") == INVALID
 
 
-def test_wrong_id_and_secret_cost_same_calls(bench: Bench) -> None:
-    calls = []
-    for client in ("client", "unknown"):
-        bench.refused(WRONG, client)
-        calls.append(list(bench.tokens.calls))
-        bench.tokens.calls.clear()
-    assert calls[0] == calls[1] == ["login_failures", "replace_login_failures"]
+def test_unknown_client_id_writes_and_reads_no_item(bench: Bench) -> None:
+    """Anyone can send them; an id is random, so refusing them differently from known ones reveals none."""
+    for _ in range(5):
+        assert bench.refused(WRONG, "unknown") == INVALID
+    assert bench.tokens.calls == []
 
 
 @pytest.mark.parametrize("failures", [0, 1])
@@ -125,10 +123,11 @@ def test_right_and_wrong_secret_cost_same_calls(failures: int) -> None:
     assert calls == [["login_failures", "replace_login_failures"]] * 2
 
 
-def test_unknown_client_id_is_locked_too(bench: Bench) -> None:
-    """Otherwise the lockout would reveal which ids exist."""
-    for client in ("client", "unknown"):
-        assert [bench.refused(WRONG, client) for _ in range(4)] == [INVALID] * 3 + [LOCKED]
+def test_locked_client_id_writes_no_item(bench: Bench) -> None:
+    assert [bench.refused(WRONG) for _ in range(4)] == [INVALID] * 3 + [LOCKED]
+    bench.tokens.calls.clear()
+    bench.refused(WRONG)
+    assert bench.tokens.calls == ["login_failures"]
 
 
 def test_login_refuses_outdated_client_id(bench: Bench) -> None:

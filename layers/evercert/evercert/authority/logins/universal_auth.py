@@ -27,18 +27,19 @@ class UniversalAuth:
     def identity(self, client_id: str, client_secret: str) -> Identity:
         """Return the identity of the credentials; raise Refusal (401).
 
-        Unknown client IDs are handled and locked like known ones.
+        An unknown client ID is refused without a record: anyone could fill the table with them.
         """
         identity = self._configuration.identity_of_client(client_id)
         login = identity.universal if identity is not None else None
-        rules = login or UniversalLogin.model_validate({"client-id": client_id})
-        failures = self._lockout.failures(client_id, rules)
-        secret = _matching_secret(rules, client_secret)
-        if identity is None or login is None or login.client_id != client_id or secret is None:
-            self._lockout.record(client_id, rules, failures, correct=False)
+        if identity is None or login is None or login.client_id != client_id:
+            raise unauthorized("Invalid credentials")
+        failures = self._lockout.failures(client_id, login)
+        secret = _matching_secret(login, client_secret)
+        if secret is None:
+            self._lockout.record(client_id, login, failures, correct=False)
             raise unauthorized("Invalid credentials")
         self._require_usable(secret)  # first: a secret that is no longer valid must not reset the failures
-        self._lockout.record(client_id, rules, failures, correct=True)
+        self._lockout.record(client_id, login, failures, correct=True)
         if secret.uses and not self._tokens.use_secret(secret.id, secret.uses):
             raise unauthorized(_USED_UP)
         return identity

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PART = 390_000  # bytes; an item has at most 400 KB: about 9,000 entries
 MOST_PARTS = 10  # more than one API response can contain
 KEPT = 86_400  # seconds after a newer list replaced it
+IN_MEMORY = 16 * 1_024 * 1_024  # bytes of all lists together
 PAGES = 1_000
 ROUNDS = 10
 LAST_NUMBER = 10**15  # numbers are seconds since 1970 or the next ones; a higher one is a manual edit
@@ -31,12 +32,33 @@ LONGEST_LEASE = timedelta(hours=1)
 _PUBLISHED = {"published": LAST_NUMBER, "parts": MOST_PARTS}
 
 
+class LatestLists:
+    """The latest list of each CA in memory, within a bound; only CAs of this authority have lists."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, tuple[object, bytes]] = {}
+
+    def get(self, ca_id: str, version: object) -> bytes | None:
+        """Return the list if it is this version."""
+        known = self._lists.get(ca_id)
+        return known[1] if known is not None and known[0] == version else None
+
+    def keep(self, ca_id: str, version: object, der: bytes) -> bytes:
+        """Keep a list instead of an earlier version, and return it; the oldest lists are dropped."""
+        self._lists.pop(ca_id, None)
+        self._lists[ca_id] = (version, der)
+        while sum(len(one) for _, one in self._lists.values()) > IN_MEMORY:
+            self._lists.pop(next(iter(self._lists)), None)
+        return der
+
+
 class DynamoDBCrls:
     """One item per CA: the latest number, the latest list and its number."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
+        self._latest = LatestLists()
 
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         """Take the next number by a conditional write, retried on conflicts; a spoiled number starts again."""
@@ -80,17 +102,22 @@ class DynamoDBCrls:
         self._written(ca_id, update.arguments(), f"publish CRL {number} of CA {ca_id}")
 
     def published(self, ca_id: str) -> bytes | None:
-        """Return the latest list: a consistent read for the CA, and one per part."""
+        """Return the latest list: a consistent read for the CA, and one per part of a list that is not in memory.
+
+        A number has one content, so a revocation is visible at once.
+        """
         item = self._get("crl", ca_id)
         if "published" not in item:
             return None
         number, count = (_count(plain(item).get(name), most) for name, most in _PUBLISHED.items())
+        if (known := self._latest.get(ca_id, (number, count))) is not None:
+            return known
         parts = [
             self._get("crl-part", f"{ca_id}#{number}#{place}").get("der", {}).get("B") for place in range(count or 0)
         ]
         if not parts or not all(isinstance(part, bytes) for part in parts):
             raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one")
-        return b"".join(parts)
+        return self._latest.keep(ca_id, (number, count), b"".join(parts))
 
     def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
         """Update the item of a CA; return whether its condition held."""
