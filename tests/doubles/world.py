@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import boto3
 import httpx
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -53,7 +52,8 @@ from evercert.scheduling.checker import Tick, check
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE, START, HandClock
 from tests.doubles.scripted_ca import ScriptedIssuer
-from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
+from tests.tools.local_stack import CREDENTIALS, REGION, Emulator
+from tests.tools.template import load_template
 
 ATTEMPT_LIMIT = timedelta(seconds=1)  # an unresponsive server costs the tests this long
 REDISPATCH = timedelta(seconds=600)
@@ -428,27 +428,6 @@ def assert_pair(value: dict[str, str]) -> x509.Certificate:
     assert value["fullchain"].startswith(value["certificate"])
     assert int(value["serial_number"], 16) == leaf.serial_number
     return leaf
-
-
-class _Template(yaml.SafeLoader):
-    """Loader of CloudFormation short forms."""
-
-
-_Template.add_multi_constructor(
-    "!",
-    lambda loader, suffix, node: {
-        suffix: loader.construct_scalar(node)
-        if isinstance(node, yaml.ScalarNode)
-        else loader.construct_sequence(node, deep=True)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node, deep=True)
-    },
-)
-
-
-def load_template() -> dict[str, Any]:
-    """Return template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
-    return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)
 
 
 ScriptedIssuer.transport = None
