@@ -42,12 +42,8 @@ def _requested(params: Any) -> dict[str, Any]:
     return {"aws:TagKeys": sorted(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
 
 
-def _existing(facts: Facts, region: str, name: str, service: str) -> dict[str, str]:
-    tags = facts.tags.get((region, name), {})
-    pairs = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
-    if service == "secretsmanager":
-        pairs |= {f"secretsmanager:ResourceTag/{key}": value for key, value in tags.items()}
-    return pairs
+def _existing(facts: Facts, region: str, name: str) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in facts.tags.get((region, name), {}).items()}
 
 
 def _sqs(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
@@ -79,7 +75,7 @@ def _kms(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Ne
     }
     context |= {f"kms:{name}": params[field] for name, field in named.items() if field in params}
     if key is not None:
-        context |= _existing(facts, where.region, arn, "kms")
+        context |= _existing(facts, where.region, arn)
     yield Need(f"kms:{operation}", arn, {**context, **_requested(params), "kms:CallerAccount": where.account})
     if operation == "CreateKey" and params.get("Tags"):
         yield Need("kms:TagResource", where.arn("kms", "key/*"), _requested(params))
@@ -91,10 +87,11 @@ def _secrets(operation: str, params: Any, where: Where, facts: Facts) -> Iterato
         yield Need(f"secretsmanager:{operation}", "*")
         return
     name = secret_name(given)
-    arn = given if given.startswith("arn:") else where.arn("secretsmanager", f"secret:{given}-AbCdEf")
+    known = facts.secret_arns.get((where.region, name)) or where.arn("secretsmanager", f"secret:{name}-AbCdEf")
+    arn = given if given.startswith("arn:") else known
     context = {
         "secretsmanager:SecretId": arn, "secretsmanager:Name": name, **_requested(params),
-        **_existing(facts, where.region, name, "secretsmanager"),
+        **_existing(facts, where.region, name),
     }  # fmt: skip
     yield Need(f"secretsmanager:{operation}", arn, context)
     if operation == "CreateSecret" and params.get("Tags"):
@@ -126,7 +123,7 @@ def _acm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Ne
         yield Need("acm:ListCertificates", "*")
         return
     arn = params.get("CertificateArn") or where.arn("acm", "certificate/*")
-    context = {**_requested(params), **_existing(facts, where.region, arn, "acm")}
+    context = {**_requested(params), **_existing(facts, where.region, arn)}
     yield Need(f"acm:{operation}", arn, context)
     if operation == "ImportCertificate" and params.get("Tags"):
         yield Need("acm:AddTagsToCertificate", arn, context)

@@ -18,6 +18,7 @@ NAMES = [
     (re.compile(r"(role/).*"), r"\1NAME"),
     (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
 ]
+KIND = re.compile("[a-z-]+")  # of a partition; others are shards and ids
 UNSTABLE = {
     "secretsmanager:SecretId",
     "secretsmanager:Name",
@@ -34,6 +35,7 @@ class Canonical:
         self._deployment = deployment
         plain = Deployment(deployment.parameters)
         self._plain = plain
+        self._values = dict(zip(_identities(deployment), _identities(plain), strict=True))
         self._arns = {deployment.arn(name): plain.arn(name) for name in deployment.physical}
 
     def entry(self, principal: str, request: Request) -> Entry:
@@ -57,13 +59,16 @@ class Canonical:
     def _value(self, key: str, value: Any) -> Any:
         if isinstance(value, list):
             return sorted({self._value(key, one) for one in value})
-        if value == self._deployment.stack:
-            return self._plain.stack
-        if value == self._deployment.intrinsics.parameters["AWS::StackId"]:
-            return self._plain.intrinsics.parameters["AWS::StackId"]
+        if value in self._values:
+            return self._values[value]
         if key == "dynamodb:LeadingKeys":
-            return value.partition("#")[0] + "#" if "#" in value else value
-        named = key.startswith(
-            ("aws:RequestTag/", "aws:ResourceTag/", "secretsmanager:ResourceTag/", "kms:EncryptionContext:")
-        )
+            kind, mark, _ = value.partition("#")
+            return kind + mark if KIND.fullmatch(kind) else "NAME"
+        named = key.startswith(("aws:RequestTag/", "aws:ResourceTag/", "kms:EncryptionContext:"))
         return "NAME" if named else value
+
+
+def _identities(deployment: Deployment) -> tuple[str, str, str]:
+    """Return the name of a stack, its id, and the value of its owner tag."""
+    owner = f"{deployment.account}/{deployment.region}/{deployment.stack}"
+    return deployment.stack, str(deployment.intrinsics.parameters["AWS::StackId"]), owner

@@ -33,28 +33,35 @@ class Facts:
     tags: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)  # by region and name or ARN
     key_policies: dict[str, list[Statement]] = field(default_factory=dict)
     secret_keys: dict[str, str] = field(default_factory=dict)
+    secret_arns: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def learn(self, call: Record) -> None:
-        """Take over what a successful call changed."""
-        answer = call.get("answer")
-        if answer is None or answer["code"]:
+        """Take over what a call changed, or what it read."""
+        answer = call.get("answer") or {"code": "", "arn": None, "tags": None}  # of a killed process: perhaps it worked
+        if answer["code"]:
             return
         params, region = call["params"], str(call["region"])
+        if call["service"] == "secretsmanager" and answer["arn"]:
+            self.secret_arns[region, secret_name(answer["arn"])] = answer["arn"]
         match call["service"], call["operation"]:
             case "secretsmanager", "CreateSecret":
                 self._tag(region, params["Name"], tags_of(params.get("Tags")))
                 if "KmsKeyId" in params:
                     self.secret_keys[params["Name"]] = params["KmsKeyId"]
+            case "secretsmanager", "DescribeSecret" if call.get("answer"):
+                self.tags[region, secret_name(params["SecretId"])] = tags_of(answer["tags"])
+            case "acm", "ListTagsForCertificate" if answer["tags"] is not None:
+                self.tags[region, params["CertificateArn"]] = tags_of(answer["tags"])
             case "secretsmanager", "TagResource" | "UntagResource":
                 name = secret_name(params["SecretId"])
                 self._tag(region, name, tags_of(params.get("Tags")), params.get("TagKeys", ()))
-            case "acm", "ImportCertificate" if "CertificateArn" not in params:
+            case "acm", "ImportCertificate" if "CertificateArn" not in params and answer["arn"]:
                 self._tag(region, answer["arn"], tags_of(params.get("Tags")))
             case "acm", "AddTagsToCertificate":
                 self._tag(region, params["CertificateArn"], tags_of(params["Tags"]))
             case "acm", "RemoveTagsFromCertificate":
                 self._tag(region, params["CertificateArn"], {}, tags_of(params["Tags"]))
-            case "kms", "CreateKey":
+            case "kms", "CreateKey" if answer["arn"]:
                 self._tag(region, answer["arn"], tags_of(params.get("Tags")))
                 self._set_policy(answer["arn"], params.get("Policy"))
             case "kms", "PutKeyPolicy":

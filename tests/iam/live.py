@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.iam import recorder
 from tests.iam.canonical import Canonical, Entry
 from tests.iam.deployment import Deployment
@@ -9,13 +11,17 @@ from tests.iam.judge import Judge, Judged
 from tests.iam.principals import principal
 from tests.iam.recorded import lines
 
+# Suites whose calls are judged; in the others, tests play roles that no stack has. The first ones also record needs.
+RECORDED = ("tests/functions/", "tests/contract/aws/dynamodb/", "tests/contract/issuers/", "tests/stack/")
+JUDGED = (*RECORDED, "tests/crash/")
+
 
 class Live:
-    """Calls before the first `deployed` belong to no stack; only the state of resources is learned from them."""
+    """Judges the calls of the suites above; from all other calls, only the state of resources is learned."""
 
     def __init__(self) -> None:
         self._judge = Judge(Deployment())
-        self._deployed = False
+        self._judging = False
         self._judged: list[Judged] = []
         self._entries: list[Entry] = []
 
@@ -26,9 +32,12 @@ class Live:
         self._take()
         facts = self._judge.facts
         self._judge = Judge(deployment)
-        self._judge.facts.tags, self._judge.facts.secret_keys = facts.tags, facts.secret_keys
-        self._judge.facts.key_policies = {**facts.key_policies, **deployment.key_policies}
-        self._deployed = True
+        self._judge.facts = replace(facts, key_policies={**facts.key_policies, **deployment.key_policies})
+
+    def begin(self, test: str) -> None:
+        """Start a test, with or without judgement."""
+        self.drain()
+        self._judging = test.startswith(JUDGED)
 
     def drain(self) -> tuple[list[Judged], set[str]]:
         """Return what was judged since the last time, and the lines of the needs that were allowed."""
@@ -40,9 +49,7 @@ class Live:
     def _take(self) -> None:
         calls, recorder.calls[:] = list(recorder.calls), []
         for call in calls:
-            call["who"] = call["who"] or principal(call["from"])
-            if not self._deployed:
-                call["who"] = ""
+            call["who"] = (call["who"] or principal(call["from"])) if self._judging else ""
         judged = self._judge.judge(calls)
         canonical = Canonical(self._judge.deployment)
         self._entries += [canonical.entry(one.principal, one.request) for one in judged if one.decision.allowed]

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.iam.deployment import Deployment
+from tests.iam.deployment import ARNS, Deployment
 from tests.iam.facts import Record
 from tests.tools.local_stack import ROOT
 from tests.tools.template import load_template
 
 CUSTOMIZED = ROOT / "tests" / "stack" / "killer"  # its sitecustomize.py installs the recorder
+
+
+NAMED, NONE = {*ARNS, "AWS::IAM::Role"}, {"Type": ""}
 
 
 class CallLog:
@@ -24,8 +27,8 @@ class CallLog:
         self._read: dict[str, int] = {}
         self._open: dict[tuple[str, int], Record] = {}
 
-    def new(self, *, all_of_them: bool = False) -> list[Record]:
-        """Return the answered calls; the others wait for their answer, unless `all_of_them` is true."""
+    def new(self) -> list[Record]:
+        """Return the answered calls; the others wait for their answer, those of killed processes indefinitely."""
         found = []
         for file in sorted(self._folder.glob("*.jsonl")):
             text = file.read_bytes()[self._read.get(file.name, 0) :]
@@ -36,10 +39,7 @@ class CallLog:
                 if "answers" not in entry:
                     self._open[file.stem, entry["at"]] = entry
                 elif (call := self._open.pop((file.stem, entry["answers"]), None)) is not None:
-                    found.append({**call, "answer": {"code": entry["code"], "arn": entry["arn"]}})
-        if all_of_them:
-            found += self._open.values()
-            self._open.clear()
+                    found.append({**call, "answer": {name: entry[name] for name in ("code", "arn", "tags")}})
         return found
 
 
@@ -55,5 +55,7 @@ def deployment_of(cloudformation: Any, stack: str) -> Deployment:
         stack=stack,
         stack_id=found["StackId"],
         account=found["StackId"].split(":")[4],
-        physical={name: value for name, value in names.items() if name in template["Resources"]},
+        physical={
+            name: value for name, value in names.items() if template["Resources"].get(name, NONE)["Type"] in NAMED
+        },
     )

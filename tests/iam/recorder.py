@@ -19,6 +19,7 @@ HIDDEN = {
 }  # fmt: skip
 KEYS = ("pk", "sk")
 PARTITION = re.compile(r"\S+ = (:\w+)")  # of a query, which names the partition key first
+TAG_READERS = {"DescribeSecret", "ListTagsForCertificate", "ListResourceTags"}
 ENTRY = "evercert-judge"
 Record = dict[str, Any]
 
@@ -65,7 +66,8 @@ def _answered(parsed: Any, context: Any, **_: Any) -> None:
         _assumed.add(parsed["Credentials"]["AccessKeyId"])
     error = parsed.get("Error")
     arn = parsed.get("ARN") or parsed.get("CertificateArn") or (parsed.get("KeyMetadata") or {}).get("Arn")
-    answer = {"code": error.get("Code", "?") if isinstance(error, dict) else "", "arn": arn}
+    code = error.get("Code", "?") if isinstance(error, dict) else ""
+    answer = {"code": code, "arn": arn, "tags": parsed.get("Tags") if entry["operation"] in TAG_READERS else None}
     if not _folders:
         entry["answer"] = answer
     else:

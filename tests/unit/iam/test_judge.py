@@ -19,10 +19,10 @@ SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:evercert/certi
 
 
 def call(
-    who: str, name: str, code: str | None = "", arn: str | None = None, at: int = 0, **params: Any
+    who: str, name: str, code: str | None = "", arn: str | None = None, at: int = 0, tags: Any = None, **params: Any
 ) -> dict[str, Any]:
     service, _, operation = name.partition(":")
-    answer = None if code is None else {"code": code, "arn": arn}
+    answer = None if code is None else {"code": code, "arn": arn, "tags": tags}
     given = {"who": who, "from": ["some/file.py"], "service": service, "operation": operation, "at": at}
     return {**given, "region": "eu-central-1", "params": params, "assumed": False, "answer": answer}
 
@@ -57,6 +57,8 @@ def test_judge_remembers_tags_of_resources() -> None:
     (problem,) = told(put)
     assert "StringEquals aws:ResourceTag/evercert:stack is absent, not evercert" in problem
     assert told(put, made) == []  # in the order of time
+    seen = call("issuer", "secretsmanager:DescribeSecret", SecretId=SECRET, tags=OURS, at=1)
+    assert told(put, seen) == []
     away = call("", "secretsmanager:UntagResource", SecretId=SECRET, TagKeys=["evercert:stack"], at=1)
     assert told(made, {**away, "at": 2}, {**put, "at": 3}) == [problem]
 

@@ -52,7 +52,7 @@ def test_recorder_keeps_what_decides_and_no_secret(clients: Callable[..., Client
     (call,) = recorder.calls
     assert (call["who"], call["service"], call["operation"]) == ("issuer", "secretsmanager", "CreateSecret")
     assert (call["region"], call["assumed"]) == ("eu-central-1", False)
-    assert call["answer"] == {"code": "", "arn": arn}
+    assert call["answer"] == {"code": "", "arn": arn, "tags": None}
     assert call["params"]["Tags"] == tags
     assert "s3cret" not in json.dumps(recorder.calls)
 
