@@ -1,4 +1,4 @@
-"""What earlier calls say about resources: tags, key policies, and the customer keys of secrets."""
+"""State of resources that follows from earlier calls: tags, key policies, customer keys of secrets."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_judge_learns_key_policies() -> None:
 
 
 def test_judge_judges_under_one_policy_document() -> None:
-    """As a test does that runs a command under an operators' policy."""
+    """Stack tests run a command under one policy of operators this way."""
     statement = {"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     asked = call("operator", "cloudformation:DescribeStacks", StackName="evercert")
