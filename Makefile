@@ -48,6 +48,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 	@$(BIN)/lint-imports --no-cache > .local/layers.log || { cat .local/layers.log; exit 1; }
 	@$(BIN)/python -m tests.tools.words
 	@$(BIN)/python -m tests.tools.reference_pages
+	@$(BIN)/python -m tests.tools.permissions
 	@$(BIN)/cfn-lint template.yaml examples/published-address.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks

@@ -12,12 +12,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
+from tests.iam import recorded, recorder
+from tests.iam.judge import complaints
+from tests.iam.live import RECORDED, live
 from tests.tools.local_stack import Emulator, emulator
 from tests.tools.peers import REFUSED, REQUIRED
 
 # A busy machine generates inputs slowly, and a timed check says nothing about the code.
 settings.register_profile("evercert", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("evercert")
+recorder.install()
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,18 @@ def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def _permissions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that makes an AWS call without a permission of the template (tests/iam/judge.py)."""
+    live.begin(request.node.nodeid)
+    yield
+    judged, needs = live.drain()
+    if request.node.nodeid.startswith(RECORDED):
+        recorded.compare(needs)
+    if found := complaints(judged):
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ class Stage:
         clients = self.world.clients
         ports = self.setting.ports(
             certificates=DynamoDBCertificates(clients.dynamodb, self.table),
-            seal=KMSKeySeal(clients.kms, self.world._seal_key, "world"),
+            seal=KMSKeySeal(clients.kms, self.world.authority_seal_key, "world"),
             signer=Signer(),
         )
         return Services(ports)
@@ -195,7 +195,9 @@ def settled(stage: Stage, scenario: Scenario) -> None:
     if stage.old:
         assert certificates[stage.old].renewed_by == new.id
     if new.sealed_key is not None:
-        key = KMSKeySeal(stage.world.operator.kms, stage.world._seal_key, "world").open(new.sealed_key, new.request)
+        key = KMSKeySeal(stage.world.operator.kms, stage.world.authority_seal_key, "world").open(
+            new.sealed_key, new.request
+        )
         assert key.public_bytes() == public_bytes(x509.load_pem_x509_certificate(new.certificate.encode()).public_key())
 
 

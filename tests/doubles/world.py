@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import boto3
 import httpx
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -53,7 +52,10 @@ from evercert.scheduling.checker import Tick, check
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE, START, HandClock
 from tests.doubles.scripted_ca import ScriptedIssuer
-from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
+from tests.iam.deployment import Deployment
+from tests.iam.live import live
+from tests.tools.local_stack import CREDENTIALS, REGION, Emulator
+from tests.tools.template import load_template
 
 ATTEMPT_LIMIT = timedelta(seconds=1)  # an unresponsive server costs the tests this long
 REDISPATCH = timedelta(seconds=600)
@@ -187,6 +189,7 @@ class World:
         self._template = load_template()["Resources"]
         self._http_clients: list[HTTPClient] = []
         self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
+        self.authority_seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
         self.fresh()
 
     @staticmethod
@@ -221,6 +224,7 @@ class World:
         self.topic = self.operator.sns.create_topic(Name=f"topic-{mark}")["TopicArn"]
         self.inbox = self._subscribe(mark)
         self.secret = f"evercert/certificates/{mark}"
+        self._tell_the_judge()
         inventory = DynamoDBRecordStore(self.clients.dynamodb, self.table)
         self.ports = Ports(
             records=inventory,
@@ -241,6 +245,26 @@ class World:
         self.reports: list[RunReport] = []
         self.switch.after_death.clear()
 
+    def _tell_the_judge(self) -> None:
+        """Say which resources of the template this world's are; tests/iam judges every call against its roles."""
+        self.physical = {
+            "CertificatesTable": self.table,
+            "IssuersTable": self.issuers_table,
+            "Queue": self.queue_url,
+            "Topic": self.topic,
+            "SealKey": self._seal_key,
+            "AuthoritySealKey": self.authority_seal_key,
+        }
+        self.judge_as()
+
+    def judge_as(self, parameters: dict[str, str] | None = None, **more: str) -> Deployment:
+        """Judge later calls against a stack with these parameters; `more` are other physical names."""
+        self.physical |= more
+        chosen = {"Authority": "yes", **(parameters or {})}
+        self.deployment = Deployment(chosen, stack=STACK, stack_id=STACK_ID, physical=dict(self.physical))
+        live.deployed(self.deployment)
+        return self.deployment
+
     def _hang_up(self) -> None:
         """Close the connections of the killed process."""
         while self._http_clients:
@@ -257,6 +281,7 @@ class World:
         """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""
         dynamodb = self.clients.dynamodb
         self.table = table
+        self.judge_as(CertificatesTable=table)
         self.ports = replace(
             self.ports,
             records=DynamoDBRecordStore(dynamodb, table),
@@ -396,7 +421,9 @@ class World:
 
     def authority_table(self, resource: str) -> str:
         """Create a table of the authority as in the template."""
-        return self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
+        name = self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
+        self.judge_as(**{resource: name})
+        return name
 
     def _table(self, resource: str, name: str) -> str:
         properties = self._template[resource]["Properties"]
@@ -428,27 +455,6 @@ def assert_pair(value: dict[str, str]) -> x509.Certificate:
     assert value["fullchain"].startswith(value["certificate"])
     assert int(value["serial_number"], 16) == leaf.serial_number
     return leaf
-
-
-class _Template(yaml.SafeLoader):
-    """Loader of CloudFormation short forms."""
-
-
-_Template.add_multi_constructor(
-    "!",
-    lambda loader, suffix, node: {
-        suffix: loader.construct_scalar(node)
-        if isinstance(node, yaml.ScalarNode)
-        else loader.construct_sequence(node, deep=True)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node, deep=True)
-    },
-)
-
-
-def load_template() -> dict[str, Any]:
-    """Return template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
-    return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)
 
 
 ScriptedIssuer.transport = None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.world import World
+from tests.doubles.world import STACK_ID, World
 from tests.tools.local_stack import CREDENTIALS, REGION, ROOT, Emulator
 
 
@@ -29,7 +29,7 @@ def environment(world: World, running: Emulator, monkeypatch: pytest.MonkeyPatch
         "TOPIC_ARN": world.topic,
         "SEAL_KEY": world._seal_key,
         "STACK_NAME": "world",
-        "STACK_ID": "arn:aws:cloudformation:eu-central-1:111122223333:stack/world/1",
+        "STACK_ID": STACK_ID,
         "LEASE_SECONDS": "90",
         "REDISPATCH_SECONDS": "600",
     }

@@ -34,7 +34,7 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
     values = {
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
         "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
-        "AUTHORITY_SEAL_KEY": world._seal_key,
+        "AUTHORITY_SEAL_KEY": world.authority_seal_key,
         "SIGNER_FUNCTION": "signer",
         "AUTHORITY_ADDRESS": made.address,
         "STS_REGIONS": "eu-central-1, eu-west-1",

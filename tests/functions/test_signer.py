@@ -17,6 +17,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.signing_orders import CrlOrder
 from evercert.authority.signer.wire_format import decode_answer, encode_crl, encode_leaf
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.key_policies import Roles, of_issuing
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.identifiers import parse
 from tests.doubles.authority.ceremony import Ceremony, order
@@ -26,11 +27,12 @@ from tests.doubles.world import World
 class EmulatedKMS:
     """The emulator's KMS with the key creation method of the strict double."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, roles: Roles) -> None:
         self.sign, self.get_public_key, self._client = client.sign, client.get_public_key, client
+        self._policy = json.dumps(of_issuing(roles, outside=False))
 
     def add(self, _algorithm: str, _number: int) -> str:
-        made = self._client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        made = self._client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY", Policy=self._policy)
         return made["KeyMetadata"]["Arn"]
 
 
@@ -41,7 +43,9 @@ def ceremony(world: World, monkeypatch: pytest.MonkeyPatch) -> Ceremony:
     world.ledger = world.authority_table("AuthorityLedgerTable")
     monkeypatch.setenv("AUTHORITY_LEDGER", world.ledger)
     monkeypatch.setenv("AUTHORITY_ADDRESS", "https://ca.example.com")
-    made = Ceremony(now=datetime.now(UTC), kms=EmulatedKMS(world.operator.kms))
+    arn = world.deployment.arn
+    roles = Roles(arn("SignerRole"), (arn("CheckerRole"), arn("IssuerRole"), arn("AuthorityRole")))
+    made = Ceremony(now=datetime.now(UTC), kms=EmulatedKMS(world.operator.kms, roles))
     ConfigurationWriter(world.operator.dynamodb, configuration).write(made.root, made.issuing)
     return made
 

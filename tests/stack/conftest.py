@@ -14,11 +14,14 @@ import boto3
 import pytest
 
 from tests.doubles.infisical import Planted
+from tests.iam import recorder
+from tests.iam.deployment import Deployment
+from tests.iam.live import live
+from tests.iam.processes import CallLog, deployment_of
 from tests.tools.local_authority import choose_address
 from tests.tools.local_infisical import CREDENTIALS, beside, definition, plant
 from tests.tools.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
-KILLER = Path(__file__).parent / "killer"
 CALLS = 13  # of one issuance by a self-signed issuer into one secret, from claim to published
 NAMES = [f"kill-{when}-{at}-x" for at in range(1, CALLS + 1) for when in ("before", "after")]
 
@@ -31,6 +34,8 @@ class Stack:
         self.outputs = outputs
         self.table = outputs["CertificatesTable"]
         self.said: list[str] = []  # output of the command in this session
+        self.recording: dict[str, str] = {}  # environment of processes whose calls are judged
+        self.deployment = Deployment()
         self.doubles: list[Planted] = []  # doubles of Infisical; their secrets must appear nowhere else
 
     def client(self, service: str, **more: Any) -> Any:
@@ -53,7 +58,13 @@ class Stack:
 
     def evercert(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command in a process of its own."""
-        values = {"PATH": "/usr/bin:/bin", "COLUMNS": "160", **self.running.environment, **environment}
+        values = {
+            "PATH": "/usr/bin:/bin",
+            "COLUMNS": "160",
+            **self.running.environment,
+            **self.recording,
+            **environment,
+        }
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         done = subprocess.run(
             command,
@@ -68,7 +79,7 @@ class Stack:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command and return at once; the caller ends the process."""
-        values = {"PATH": "/usr/bin:/bin", **self.running.environment}
+        values = {"PATH": "/usr/bin:/bin", **self.running.environment, **self.recording}
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         return subprocess.Popen(command, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -169,11 +180,28 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(kills: Path, keys: Path) -> Iterator[Stack]:
-    environment = {"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys)}
+def calls(tmp_path_factory: pytest.TempPathFactory) -> CallLog:
+    """The AWS calls of functions and of the command, for the judge of permissions."""
+    return CallLog(tmp_path_factory.mktemp("calls"))
+
+
+@pytest.fixture(scope="session")
+def stack(kills: Path, keys: Path, calls: CallLog) -> Iterator[Stack]:
+    environment = {"EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys), **calls.environment}
     with emulator(environment) as running:
         build()
-        yield Stack(running, deploy(running, AuthorityAddress=choose_address()))
+        made = Stack(running, deploy(running, AuthorityAddress=choose_address()))
+        made.recording = {**calls.environment, "EVERCERT_RECORDED_AS": "operator"}
+        made.deployment = deployment_of(made.client("cloudformation"), STACK)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _judged(stack: Stack, calls: CallLog) -> Iterator[None]:
+    """Judge the calls of functions during each test; the fixture `_permissions` fails the test."""
+    live.deployed(stack.deployment)
+    yield
+    recorder.calls += calls.new()
 
 
 @pytest.fixture(scope="session")

@@ -24,25 +24,25 @@ _UV = ROOT / ".venv" / "uv" / "bin" / "uv"
 
 def python_with_sdk() -> Path:
     """Return a Python interpreter that can import `infisical_sdk`."""
-    return _installed(PYTHON, _install_python) / "venv" / "bin" / "python"
+    return installed(PYTHON, _install_python) / "venv" / "bin" / "python"
 
 
 def node_modules_with_sdk() -> Path:
     """Return a folder from which Node.js can load `@infisical/sdk`."""
-    return _installed(NODE, _install_node)
+    return installed(NODE, _install_node)
 
 
 def _install_python(folder: Path) -> None:
-    _run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
-    _run(str(_UV), "pip", "install", "--quiet", "--python", str(folder / "venv" / "bin" / "python"), PYTHON)
+    run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
+    run(str(_UV), "pip", "install", "--quiet", "--python", str(folder / "venv" / "bin" / "python"), PYTHON)
 
 
 def _install_node(folder: Path) -> None:
     flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"]
-    _run("npm", "install", *flags, "--prefix", str(folder), NODE)
+    run("npm", "install", *flags, "--prefix", str(folder), NODE)
 
 
-def _installed(package: str, install: Callable[[Path], None]) -> Path:
+def installed(package: str, install: Callable[[Path], None]) -> Path:
     """Return the folder of a package; it appears only when it is complete. Skip if the registry does not answer.
 
     Where peers are required, the failure remains one.
@@ -66,5 +66,5 @@ def _installed(package: str, install: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     subprocess.run(command, capture_output=True, timeout=600, check=True)

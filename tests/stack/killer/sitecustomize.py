@@ -5,14 +5,17 @@ named `kill-before-3-…`, the process dies before it sends the third request af
 the response has arrived. This happens once per certificate: a file in EVERCERT_KILLS records it.
 
 It also records private keys: the issuer seals every key before any other use, so each key sent to be sealed is
-written to EVERCERT_KEYS.
+written to EVERCERT_KEYS. Every AWS call of a function or of the command is recorded in EVERCERT_CALLS (tests/iam).
 """
 
 import http.client
+import importlib.abc
+import importlib.util
 import json
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 _PLAN = re.compile(rb"certificate#(kill-(before|after)-(\d+)-[a-z0-9]+)")
@@ -66,3 +69,30 @@ if _kills and "SEAL_KEY" in os.environ:
 
     http.client.HTTPConnection.send = send
     http.client.HTTPConnection.getresponse = getresponse
+
+
+class _Recording(importlib.abc.MetaPathFinder):
+    """Installs the recorder as soon as the process imports botocore, which is not on the path yet."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "botocore.handlers":
+            return None
+        sys.meta_path.remove(self)
+        found = importlib.util.find_spec(name)
+        execute = found.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            spec = importlib.util.spec_from_file_location("evercert_recorder", RECORDER)
+            recorder = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(recorder)
+            recorder.install(_calls)
+
+        found.loader.exec_module = exec_module
+        return found
+
+
+RECORDER = Path(__file__).resolve().parents[2] / "iam" / "recorder.py"
+_calls = os.environ.get("EVERCERT_CALLS")
+if _calls and {"POWERTOOLS_SERVICE_NAME", "EVERCERT_RECORDED_AS"} & set(os.environ):
+    sys.meta_path.insert(0, _Recording())

@@ -368,7 +368,7 @@ def test_certificates_are_imported_only_with_our_tag() -> None:
     for statement in allowed("IssuerRole"):
         names = {name for name in actions(statement) if name.startswith("acm:")}
         if not names & {"acm:ImportCertificate", "acm:AddTagsToCertificate"}:
-            looks = {"acm:GetCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate"}
+            looks = {"acm:GetCertificate", "acm:ListTagsForCertificate"}
             assert names <= looks | {"acm:ListCertificates"}
             continue
         equal = statement["Condition"]["StringEquals"]

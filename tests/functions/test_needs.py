@@ -1,0 +1,105 @@
+"""Calls of the functions that no other function test makes, so that the judge of permissions records their needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evercert.aws.authority.signer_client import SignerFunction
+from evercert.aws.credential_reader import Credentials
+from evercert.contracts.destination import Destination
+from evercert.contracts.queue import Nudge
+from evercert.contracts.record import Delivery
+from evercert.documents.secret_reference import Reference
+from evercert.documents.spec import Component
+from evercert.errors import EvercertError
+from tests.contract.destinations.test_acm import bundle
+from tests.contract.destinations.test_context import destination_role
+from tests.doubles.authority.ceremony import Ceremony, order
+from tests.doubles.world import World
+from tests.tools.local_stack import Emulator
+
+ADDRESS = "https://ca.example"
+OTHER_REGION = "us-east-1"
+NOWHERE = Delivery()
+
+
+@pytest.fixture
+def open_destination(world: World, environment: dict[str, str]) -> Callable[..., Destination]:
+    world.judge_as({"DestinationRegions": OTHER_REGION})
+    return lambda **settings: world.ports.destinations.open(Component.model_validate(settings), "web")
+
+
+def test_issuer_creates_writes_moves_and_restores_secrets(world: World, open_destination: Callable[..., Any]) -> None:
+    secrets = world.operator.secretsmanager
+    destination = open_destination(type="secrets-manager", secret=world.secret)
+    old = destination.deliver(bundle(), NOWHERE).version
+    new = destination.deliver(second := bundle(number=1), NOWHERE).version
+    moved = {"MoveToVersionId": old, "RemoveFromVersionId": new}
+    secrets.update_secret_version_stage(SecretId=world.secret, VersionStage="AWSCURRENT", **moved)
+    destination.deliver(second, NOWHERE)
+    secrets.delete_secret(SecretId=world.secret)
+    destination.deliver(second, NOWHERE)
+    open_destination(type="secrets-manager", secret=world.secret, region=OTHER_REGION).deliver(bundle(), NOWHERE)
+
+
+def test_issuer_writes_adopted_secrets(world: World, open_destination: Callable[..., Any]) -> None:
+    """Secrets of the parameter SecretArns, which an operator created and tagged."""
+    secrets = world.operator.secretsmanager
+    open_destination(type="secrets-manager", secret=world.secret).deliver(bundle(), NOWHERE)
+    tags = secrets.describe_secret(SecretId=world.secret)["Tags"]
+    name = f"team/{world.secret.rpartition('/')[2]}"
+    arn = secrets.create_secret(Name=name, SecretString="{}", Tags=tags)["ARN"]
+    world.judge_as({"SecretArns": arn})
+    destination = open_destination(type="secrets-manager", secret=name)
+    new = destination.deliver(second := bundle(number=1), NOWHERE).version
+    (old,) = {*secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]} - {new}
+    moved = {"MoveToVersionId": old, "RemoveFromVersionId": new}
+    secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", **moved)
+    destination.deliver(second, NOWHERE)
+    secrets.delete_secret(SecretId=arn)
+    destination.deliver(second, NOWHERE)
+
+
+@pytest.mark.parametrize("region", [None, OTHER_REGION])
+def test_issuer_imports_certificates(open_destination: Callable[..., Any], region: str | None) -> None:
+    destination = open_destination(type="acm", **({"region": region} if region else {}))
+    here = Delivery(revision=1, **vars(destination.deliver(bundle(), NOWHERE)))
+    destination.deliver(bundle(number=1), here)
+    destination.examine(here)
+    assert destination.find(datetime.now(UTC) - timedelta(minutes=1))
+
+
+def test_issuer_assumes_destination_roles(
+    world: World, running: Emulator, open_destination: Callable[..., Any]
+) -> None:
+    arn = destination_role(running)
+    world.judge_as({"DestinationRoles": arn})
+    assert open_destination(type="acm", role=arn).deliver(bundle(), NOWHERE).location
+
+
+@pytest.mark.parametrize("kind", ["aws-secret", "aws-parameter"])
+def test_issuer_reads_credentials(world: World, kind: str) -> None:
+    name = f"evercert/credentials/{world.secret.rpartition('/')[2]}"
+    text = f'{{"address": "{ADDRESS}", "client-id": "i"}}'
+    if kind == "aws-secret":
+        world.operator.secretsmanager.create_secret(Name=name, SecretString=text)
+    else:
+        world.operator.ssm.put_parameter(Name=f"/{name}", Value=text, Type="SecureString")
+        name = f"/{name}"
+    found = Credentials(world.clients).read(Reference.model_validate({kind: name}), ADDRESS)
+    assert found == {"client-id": "i"}
+
+
+def test_issuer_sends_itself_a_message(world: World) -> None:
+    world.ports.queue.send_later(Nudge("web"), timedelta(seconds=1))
+
+
+def test_front_invokes_the_signer(world: World) -> None:
+    """The emulator has no such function here; the permission is needed all the same."""
+    made = Ceremony(now=datetime.now(UTC))
+    with pytest.raises(EvercertError):
+        SignerFunction(world.clients.lambda_, "SignerFunction").leaf(order(made.issuing, datetime.now(UTC)))

@@ -1,0 +1,160 @@
+"""Which actions, on which resources and with which condition keys, AWS authorizes for a recorded call.
+
+Sources: the service authorization reference of each service, and for calls that need several actions the page of the
+operation (CreateSecret and ImportCertificate with tags, transactions and batches of DynamoDB, batches of SQS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.iam.dynamodb import dynamodb
+from tests.iam.facts import Facts, Record, secret_name, tags_of
+from tests.iam.needs import Need, Where
+
+NO_PERMISSION = {("sts", "GetCallerIdentity")}
+
+
+class UnknownCall(Exception):
+    """A call whose permissions are not described here; describe them before a role makes it."""
+
+
+def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
+    """Return everything that the caller must be allowed to do."""
+    service, operation = call["service"], call["operation"]
+    if (service, operation) in NO_PERMISSION:
+        return []
+    describe = {
+        "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm,
+        "ssm": _ssm, "sts": _sts, "lambda": _lambda, "s3": _s3, "cloudformation": _cloudformation,
+    }.get(service)  # fmt: skip
+    if describe is None:
+        raise UnknownCall(f"{service}:{operation} is not described in tests/iam/actions.py")
+    found = list(describe(operation, call["params"], where, facts))
+    return [Need(one.action, one.resource, {"aws:RequestedRegion": where.region, **one.context}) for one in found]
+
+
+def _requested(params: Any) -> dict[str, Any]:
+    tags = tags_of(params.get("Tags", params.get("tags")))
+    if not tags:
+        return {}
+    return {"aws:TagKeys": sorted(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+
+
+def _existing(facts: Facts, region: str, name: str) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in facts.tags.get((region, name), {}).items()}
+
+
+def _sqs(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    name = params.get("QueueName") or params.get("QueueUrl", "*").rpartition("/")[2]
+    yield Need(f"sqs:{operation.removesuffix('Batch')}", where.arn("sqs", name), _requested(params))
+    if operation == "CreateQueue" and params.get("tags"):
+        yield Need("sqs:TagQueue", where.arn("sqs", name), _requested(params))
+
+
+def _sns(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    arn = params.get("TopicArn") or params.get("SubscriptionArn") or params.get("ResourceArn") or where.arn("sns", "*")
+    topic = ":".join(arn.split(":")[:6])
+    more = {f"sns:{key}": params[key] for key in ("Protocol", "Endpoint") if key in params}
+    yield Need(f"sns:{operation.removesuffix('Batch')}", topic, more)
+
+
+def _kms(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    key = params.get("KeyId")
+    arn = "*" if key is None else key if key.startswith("arn:") else where.arn("kms", f"key/{key}")
+    encryption = params.get("EncryptionContext") or {}
+    context: dict[str, Any] = {f"kms:EncryptionContext:{name}": value for name, value in encryption.items()}
+    if encryption:
+        context["kms:EncryptionContextKeys"] = sorted(encryption)
+    named = {
+        "MessageType": "MessageType",
+        "SigningAlgorithm": "SigningAlgorithm",
+        "KeySpec": "KeySpec",
+        "KeyUsage": "KeyUsage",
+    }
+    context |= {f"kms:{name}": params[field] for name, field in named.items() if field in params}
+    if key is not None:
+        context |= _existing(facts, where.region, arn)
+    yield Need(f"kms:{operation}", arn, {**context, **_requested(params), "kms:CallerAccount": where.account})
+    if operation == "CreateKey" and params.get("Tags"):
+        yield Need("kms:TagResource", where.arn("kms", "key/*"), _requested(params))
+
+
+def _secrets(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    given = params.get("SecretId") or params.get("Name")
+    if given is None:
+        yield Need(f"secretsmanager:{operation}", "*")
+        return
+    name = secret_name(given)
+    known = facts.secret_arns.get((where.region, name)) or where.arn("secretsmanager", f"secret:{name}-AbCdEf")
+    arn = given if given.startswith("arn:") else known
+    context = {
+        "secretsmanager:SecretId": arn, "secretsmanager:Name": name, **_requested(params),
+        **_existing(facts, where.region, name),
+    }  # fmt: skip
+    yield Need(f"secretsmanager:{operation}", arn, context)
+    if operation == "CreateSecret" and params.get("Tags"):
+        yield Need("secretsmanager:TagResource", arn, context)
+    key = params.get("KmsKeyId") or facts.secret_keys.get(name)
+    if key is not None and operation in SECRET_KEY_USES:
+        inner = {"kms:EncryptionContext:SecretARN": arn}
+        yield from (via(action, key, "secretsmanager", where, inner) for action in SECRET_KEY_USES[operation])
+
+
+# Secrets Manager uses a customer key with the rights of the caller.
+SECRET_KEY_USES = {
+    "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "PutSecretValue": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "GetSecretValue": ("kms:Decrypt",),
+}
+
+
+def via(action: str, key: str, service: str, where: Where, context: dict[str, str]) -> Need:
+    """Return the use of a key by a service with the rights of its caller."""
+    arn = key if key.startswith("arn:") else where.arn("kms", f"key/{key}")
+    more = {"kms:ViaService": f"{service}.{where.region}.amazonaws.com", "kms:CallerAccount": where.account}
+    return Need(action, arn, {**more, **context})
+
+
+def _acm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    if operation == "ListCertificates":
+        yield Need("acm:ListCertificates", "*")
+        return
+    arn = params.get("CertificateArn") or where.arn("acm", "certificate/*")
+    context = {**_requested(params), **_existing(facts, where.region, arn)}
+    yield Need(f"acm:{operation}", arn, context)
+    if operation == "ImportCertificate" and params.get("Tags"):
+        yield Need("acm:AddTagsToCertificate", arn, context)
+
+
+def _ssm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    names = [params["Name"]] if "Name" in params else params.get("Names", ["*"])
+    for name in names:
+        yield Need(f"ssm:{operation}", where.arn("ssm", f"parameter/{name.removeprefix('/')}"))
+
+
+def _sts(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    keys = {"sts:ExternalId": "ExternalId", "sts:RoleSessionName": "RoleSessionName"}
+    context = {key: params[name] for key, name in keys.items() if name in params}
+    yield Need(f"sts:{operation}", params.get("RoleArn", "*"), context)
+
+
+def _lambda(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    action = "InvokeFunction" if operation == "Invoke" else operation
+    name = params.get("FunctionName", "*")
+    yield Need(f"lambda:{action}", name if name.startswith("arn:") else where.arn("lambda", f"function:{name}"))
+
+
+def _s3(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    renamed = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
+    key = f"/{params['Key']}" if "Key" in params else ""
+    bucket = params.get("Bucket", "*")
+    yield Need(f"s3:{renamed.get(operation, operation)}", f"arn:{where.partition}:s3:::{bucket}{key}")
+
+
+def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    stack = params.get("StackName", "*")
+    arn = stack if stack.startswith("arn:") else where.arn("cloudformation", f"stack/{stack}/*")
+    yield Need(f"cloudformation:{operation}", arn)

@@ -1,0 +1,74 @@
+"""Needs without the names of one test run, so that two runs record the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.iam.deployment import Deployment
+from tests.iam.evaluator import Request
+
+Entry = dict[str, Any]
+# In the last part of an ARN: names that tests choose.
+NAMES = [
+    (re.compile(r"(secret:evercert/(?:certificates|credentials)/).*"), r"\1NAME-AbCdEf"),
+    (re.compile(r"(parameter/evercert/credentials/).*"), r"\1NAME"),
+    (re.compile(r"(certificate/)[^*].*"), r"\1ID"),
+    (re.compile(r"(key/)[0-9a-f-]{36}"), r"\1ID"),
+    (re.compile(r"(role/).*"), r"\1NAME"),
+    (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
+]
+KIND = re.compile("[a-z-]+")  # of a partition; others are shards and ids
+UNSTABLE = {
+    "secretsmanager:SecretId",
+    "secretsmanager:Name",
+    "aws:PrincipalArn",
+    "sts:RoleSessionName",
+    "kms:EncryptionContext:SecretARN",
+}
+
+
+class Canonical:
+    """Translates the requests of one deployment to those of a stack whose resources are named as in the template."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        plain = Deployment(deployment.parameters)
+        self._plain = plain
+        self._values = dict(zip(_identities(deployment), _identities(plain), strict=True))
+        self._arns = {deployment.arn(name): plain.arn(name) for name in deployment.physical}
+
+    def entry(self, principal: str, request: Request) -> Entry:
+        """Return the entry of the file for one need."""
+        context = {key: self._value(key, value) for key, value in request.context.items() if key not in UNSTABLE}
+        resource = self._resource(request.resource)
+        return {"principal": principal, "action": request.action, "resource": resource, "context": context}
+
+    def _resource(self, arn: str) -> str:
+        table, slash, index = arn.partition("/index/")
+        if table in self._arns:
+            return self._arns[table] + slash + index
+        parts = arn.split(":", 5)
+        if len(parts) < 6:
+            return arn
+        parts[4] = self._plain.account if parts[4] == self._deployment.account else parts[4]
+        for pattern, named in NAMES:
+            parts[5] = pattern.sub(named, parts[5])
+        return ":".join(parts)
+
+    def _value(self, key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return sorted({self._value(key, one) for one in value})
+        if value in self._values:
+            return self._values[value]
+        if key == "dynamodb:LeadingKeys":
+            kind, mark, _ = value.partition("#")
+            return kind + mark if KIND.fullmatch(kind) else "NAME"
+        named = key.startswith(("aws:RequestTag/", "aws:ResourceTag/", "kms:EncryptionContext:"))
+        return "NAME" if named else value
+
+
+def _identities(deployment: Deployment) -> tuple[str, str, str]:
+    """Return the name of a stack, its id, and the value of its owner tag."""
+    owner = f"{deployment.account}/{deployment.region}/{deployment.stack}"
+    return deployment.stack, str(deployment.intrinsics.parameters["AWS::StackId"]), owner

@@ -1,0 +1,59 @@
+"""The judge of a test process: judges the recorded calls of each test against the stack that the test plays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.iam import recorder
+from tests.iam.canonical import Canonical, Entry
+from tests.iam.deployment import Deployment
+from tests.iam.judge import Judge, Judged
+from tests.iam.principals import principal
+from tests.iam.recorded import lines
+
+# Suites whose calls are judged; in the others, tests play roles that no stack has. The first ones also record needs.
+RECORDED = ("tests/functions/", "tests/contract/aws/dynamodb/", "tests/contract/issuers/", "tests/stack/")
+JUDGED = (*RECORDED, "tests/crash/")
+
+
+class Live:
+    """Judges the calls of the suites above; from all other calls, only the state of resources is learned."""
+
+    def __init__(self) -> None:
+        self._judge = Judge(Deployment())
+        self._judging = False
+        self._judged: list[Judged] = []
+        self._entries: list[Entry] = []
+
+    def deployed(self, deployment: Deployment) -> None:
+        """Judge later calls against another stack."""
+        if deployment is self._judge.deployment:
+            return
+        self._take()
+        facts = self._judge.facts
+        self._judge = Judge(deployment)
+        self._judge.facts = replace(facts, key_policies={**facts.key_policies, **deployment.key_policies})
+
+    def begin(self, test: str) -> None:
+        """Start a test, with or without judgement."""
+        self.drain()
+        self._judging = test.startswith(JUDGED)
+
+    def drain(self) -> tuple[list[Judged], set[str]]:
+        """Return what was judged since the last time, and the lines of the needs that were allowed."""
+        self._take()
+        found, self._judged = self._judged, []
+        entries, self._entries = self._entries, []
+        return found, lines(entries)
+
+    def _take(self) -> None:
+        calls, recorder.calls[:] = list(recorder.calls), []
+        for call in calls:
+            call["who"] = (call["who"] or principal(call["from"])) if self._judging else ""
+        judged = self._judge.judge(calls)
+        canonical = Canonical(self._judge.deployment)
+        self._entries += [canonical.entry(one.principal, one.request) for one in judged if one.decision.allowed]
+        self._judged += judged
+
+
+live = Live()

@@ -1,0 +1,35 @@
+"""Who makes a call, from the files that make it: in tests, the functions run in one process and with one identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# The nearest file with a rule decides: what a use case calls acts for the function of the use case.
+RULES = [
+    ("functions/checker/", "checker"), ("functions/issuer/", "issuer"), ("functions/signer/", "signer"),
+    ("functions/authority/", "authority"),
+    ("cli/", "operator"), ("operations/apply", "operator"), ("operations/renew", "operator"),
+    ("aws/dynamodb/spec_store", "operator"), ("aws/dynamodb/issuer_store", "operator"),
+    ("aws/credential_writer", "operator"), ("aws/authority/configuration_writer", "operator"),
+    ("aws/authority/key_creation", "operator"), ("aws/authority/signing_ledger_reader", "operator"),
+    ("scheduling/checker", "checker"), ("scheduling/sweeper", "checker"),
+    ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("issuers/", "issuer"),
+    ("authority/signer/", "signer"), ("authority/registration/", "authority"), ("authority/logins/", "authority"),
+    ("authority/infisical_api/", "authority"),
+]  # fmt: skip
+# Adapters that a test calls directly; their other callers are above.
+ADAPTERS = [
+    ("aws/dynamodb/due_index", "checker"), ("aws/dynamodb/sweep", "checker"), ("aws/dynamodb/", "issuer"),
+    ("aws/authority/signing_ledger", "signer"), ("aws/authority/kms_keys", "signer"), ("aws/authority/", "authority"),
+    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
+]  # fmt: skip
+
+
+def principal(files: Sequence[str]) -> str:
+    """Return the principal, or "" for a call of a test itself."""
+    for rules in (RULES, ADAPTERS):
+        for file in files:
+            for start, who in rules:
+                if file.startswith(start):
+                    return who
+    return ""
