@@ -86,7 +86,7 @@ class Universe:
             queue=Port(board, self.queue, "queue"),
             seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
             issuers=Port(board, self.definitions, "issuers"),
-            destinations=RegisteredDestinations(DestinationContext("random", STACK_ID, clients)),
+            destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients)),
             announcer=Port(board, self.announcer, "announcer"),
             rate_limiter=Port(board, FakePace(), "rate_limiter"),
             breakers=Port(board, FakeBreakers(), "breakers"),
