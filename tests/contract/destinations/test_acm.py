@@ -69,7 +69,9 @@ class Harness:
         return f"{ACCOUNT}/{REGION}/{self.stack}"
 
     def open(self, certificate: str = "web", stack: str | None = None, home: str = REGION, **settings: str) -> ACM:
-        context = DestinationContext(stack_id(stack or self.stack, home), SimpleNamespace(acm=self.client))
+        context = DestinationContext(
+            stack_id(stack or self.stack, home), SimpleNamespace(acm=self.client, acm_once=self.client)
+        )
         component = Component.model_validate({"type": "acm", **settings})
         return RegisteredDestinations(context).open(component, certificate)
 

@@ -215,7 +215,11 @@ MESSAGES = {
 # -- keys and functions -----------------------------------------------------------------------------------------------
 def keys() -> Iterator[Run]:
     clients = prepared()[1]
-    sealing, ca_keys, making = Sealing(clients.kms, "key"), KMSKeys(clients.kms), CAKeyMaking(clients.kms, STACK)
+    sealing, ca_keys, making = (
+        Sealing(clients.kms, "key"),
+        KMSKeys(clients.kms),
+        CAKeyMaking(clients.kms, clients.kms_once, STACK),
+    )
     yield lambda: sealing.close(KEY, {"a": "b"})
     yield lambda: sealing.open("AAAA", {"a": "b"}, "broken")
     yield lambda: ca_keys.sign("key", b"\0" * 32, "ECDSA_SHA_256")

@@ -71,7 +71,9 @@ class ACM:
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
         self._arn = settings.arn
-        self._client: ACMClient = context.clients_of(settings.role, region).acm
+        clients = context.clients_of(settings.role, region)
+        self._client: ACMClient = clients.acm
+        self._once: ACMClient = clients.acm_once
         self.service = f"acm {context.place(settings.role, region)}"
         self.quota = context.import_quota
         self.creates = settings.arn is None
@@ -167,7 +169,8 @@ class ACM:
             arguments["CertificateArn"] = arn
         with translated(f"import into ACM{'' if arn is None else f' certificate {arn}'}"):
             try:
-                return self._client.import_certificate(**arguments)["CertificateArn"]
+                client = self._once if arn is None else self._client
+                return client.import_certificate(**arguments)["CertificateArn"]
             except ClientError as error:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
