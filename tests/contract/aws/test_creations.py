@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from socket import socket
-from typing import Any
 
 import pytest
 
@@ -74,11 +73,11 @@ def test_creation_is_sent_once(server: RawServer, create: Callable[[], str], ope
     assert [heard.headers["x-amz-target"].rpartition(".")[2] for heard in server.heard] == [operation] * 2
 
 
-def test_other_calls_are_repeated(server: RawServer) -> None:
-    made: Any = clients()
-    with pytest.raises(Unavailable), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "sleep", lambda _: None)
-        ACM(ACM.Settings(arn=ARN), "web", DestinationContext(STACK_ID, made)).inspect(Delivery())
+def test_other_calls_are_repeated(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    destination = ACM(ACM.Settings(arn=ARN), "web", DestinationContext(STACK_ID, clients()))
+    with pytest.raises(Unavailable):
+        destination.inspect(Delivery())
     assert len(server.heard) == QUICK.attempts
 
 
