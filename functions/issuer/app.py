@@ -102,9 +102,7 @@ def _wired() -> tuple[Ports, Issuance]:
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context),
-        destinations=RegisteredDestinations(
-            DestinationContext(settings.stack, settings.stack_id, clients, settings.import_quota)
-        ),
+        destinations=RegisteredDestinations(DestinationContext(settings.stack_id, clients, settings.import_quota)),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
         rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
         breakers=DynamoDBBreakers(clients.dynamodb, settings.table),

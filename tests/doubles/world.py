@@ -231,7 +231,7 @@ class World:
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
             issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context),
-            destinations=RegisteredDestinations(DestinationContext(STACK, STACK_ID, self.clients), TEST_DESTINATIONS),
+            destinations=RegisteredDestinations(DestinationContext(STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
             breakers=DynamoDBBreakers(self.clients.dynamodb, self.table),

@@ -78,15 +78,14 @@ class Universe:
         self.went_back = False  # a clock that went back hides what began in its future
         self.struck = 0  # deaths, lost answers, and calls that outlived their claim
         board = self.board
-        clients = SimpleNamespace(
-            secretsmanager=Service(board, self.secrets, "secretsmanager"), acm=Service(board, self.acm, "acm")
-        )
+        acm = Service(board, self.acm, "acm")
+        clients = SimpleNamespace(secretsmanager=Service(board, self.secrets, "secretsmanager"), acm=acm, acm_once=acm)
         self.ports = Ports(
             records=Port(board, self.table, "records"),
             queue=Port(board, self.queue, "queue"),
             seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
             issuers=Port(board, self.definitions, "issuers"),
-            destinations=RegisteredDestinations(DestinationContext("random", STACK_ID, clients)),
+            destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients)),
             announcer=Port(board, self.announcer, "announcer"),
             rate_limiter=Port(board, FakePace(), "rate_limiter"),
             breakers=Port(board, FakeBreakers(), "breakers"),

@@ -14,6 +14,7 @@ import pytest
 
 from evercert.contracts.events import EventType
 from tests.stack.conftest import Stack, document, until
+from tests.tools.local_stack import OWNER
 
 LAMBDA_TRUST = {
     "Version": "2012-10-17",
@@ -270,7 +271,7 @@ def test_adopt_accepts_only_unowned_imported_certificates(stack: Stack, own) -> 
     assert (done.returncode, done.stderr) == (0, "")
     assert f'      - type: acm\n        arn: "{arn}"' in done.stdout
     tags = {tag["Key"]: tag["Value"] for tag in acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]}
-    assert tags == {"evercert:stack": "evercert", "evercert:certificate": "_wildcard.example.com"}
+    assert tags == {"evercert:stack": OWNER, "evercert:certificate": "_wildcard.example.com"}
     one_line(stack.evercert("adopt", name, arn, "--yes"), 2, "belongs to certificate '_wildcard.example.com'")
 
 

@@ -19,13 +19,13 @@ from evercert.canonical_json import canonical_json
 from evercert.documents.spec import Component
 from tests.stack.conftest import Stack, until
 from tests.stack.manual_items import bundle, planted, wanted
-from tests.tools.local_stack import ACCOUNT, REGION, STACK
+from tests.tools.local_stack import ACCOUNT, OWNER, REGION, STACK
 
 pytestmark = pytest.mark.timeout(300)
 
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
 ANOTHER_ACCOUNT = "111122223333"
-OURS, THEIRS = {"Key": "evercert:stack", "Value": STACK}, {"Key": "evercert:stack", "Value": "another"}
+OURS, THEIRS = {"Key": "evercert:stack", "Value": OWNER}, {"Key": "evercert:stack", "Value": "another"}
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 Event = dict[str, Any]
 Client = Callable[..., Any]  # by service

@@ -10,10 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.stack.conftest import Stack
-from tests.tools.local_stack import REGION, STACK
+from tests.tools.local_stack import OWNER, REGION, STACK
 
 DENIED = {"AccessDeniedException", "AccessDenied", "AuthorizationError"}
-OURS = [{"Key": "evercert:stack", "Value": STACK}]
+OURS = [{"Key": "evercert:stack", "Value": OWNER}]
+OLD = [{"Key": "evercert:stack", "Value": STACK}]
 THEIRS = [{"Key": "evercert:stack", "Value": "another"}]
 LISTED, UNLISTED = "us-east-1", "us-west-2"  # in and not in DestinationRegions of the local profile
 CONTEXT = {"evercert:stack": STACK, "evercert:uid": "u", "evercert:revision": "1"}
@@ -79,6 +80,30 @@ def test_issuer_writes_only_secrets_tagged_for_the_stack(stack: Stack, issuer) -
     mine = f"evercert/certificates/{uuid.uuid4().hex}"
     issuer("secretsmanager").create_secret(Name=mine, SecretString="x", Tags=OURS)
     issuer("secretsmanager").put_secret_value(SecretId=mine, SecretString="y")
+
+
+def test_issuer_writes_but_does_not_retag_by_the_old_tag(stack: Stack, issuer) -> None:
+    name = f"evercert/certificates/{uuid.uuid4().hex}"
+    assert denied(lambda: issuer("secretsmanager").create_secret(Name=name, SecretString="x", Tags=OLD))
+    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=OLD)
+    issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="y")
+    assert denied(lambda: issuer("secretsmanager").tag_resource(SecretId=name, Tags=OURS))
+    acm = issuer("acm")
+    arn = imported(stack.client("acm"), *OLD)
+    acm.import_certificate(CertificateArn=arn, **PEM)
+    assert denied(lambda: acm.import_certificate(**PEM, Tags=OLD))
+
+
+@pytest.mark.parametrize("owner", [f"000000000000/us-east-1/{STACK}", f"111122223333/{REGION}/{STACK}"])
+def test_issuer_cannot_write_for_a_stack_of_its_name(stack: Stack, issuer, owner: str) -> None:
+    theirs = [{"Key": "evercert:stack", "Value": owner}]
+    name = f"evercert/certificates/{uuid.uuid4().hex}"
+    stack.client("secretsmanager").create_secret(Name=name, SecretString="x", Tags=theirs)
+    assert denied(lambda: issuer("secretsmanager").put_secret_value(SecretId=name, SecretString="mine"))
+    assert denied(lambda: issuer("secretsmanager").tag_resource(SecretId=name, Tags=OURS))
+    arn = imported(stack.client("acm"), *theirs)
+    assert denied(lambda: issuer("acm").import_certificate(CertificateArn=arn, **PEM))
+    assert denied(lambda: issuer("acm").add_tags_to_certificate(CertificateArn=arn, Tags=OURS))
 
 
 def test_issuer_cannot_retag_a_secret_of_another_stack(stack: Stack, issuer) -> None:

@@ -29,6 +29,7 @@ LAUNCHER = ROOT / "tests" / "tools" / "emulator.py"
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
 STACK = "evercert"
+OWNER = f"{ACCOUNT}/{REGION}/{STACK}"  # the tag evercert:stack of secrets and certificates
 # The emulator does not check permissions of its root user, so tests of permissions assume a role first.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 READY_SECONDS = 30

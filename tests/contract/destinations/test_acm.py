@@ -28,8 +28,8 @@ from evercert.pki.certificate import Bundle, Chain
 from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import START, HandClock, spec
 from tests.doubles.strict_acm import StrictACM
-from tests.doubles.strict_aws import refuse
-from tests.doubles.world import STACK_ID, World
+from tests.doubles.strict_aws import ACCOUNT, REGION, refuse
+from tests.doubles.world import World
 from tests.samples.certificates import authority, certificate, key_pem, pem, private_key
 
 NO_DELIVERY = Delivery()
@@ -54,14 +54,24 @@ class RecordingClient:
         return getattr(self._client, name)
 
 
+def stack_id(stack: str, region: str = REGION) -> str:
+    return f"arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{stack}/1"
+
+
 @dataclass
 class Harness:
     client: Any
     stack: str
     now: Callable[[], datetime]
 
-    def open(self, certificate: str = "web", stack: str | None = None, **settings: str) -> ACM:
-        context = DestinationContext(stack or self.stack, STACK_ID, SimpleNamespace(acm=self.client))
+    @property
+    def owner(self) -> str:
+        return f"{ACCOUNT}/{REGION}/{self.stack}"
+
+    def open(self, certificate: str = "web", stack: str | None = None, home: str = REGION, **settings: str) -> ACM:
+        context = DestinationContext(
+            stack_id(stack or self.stack, home), SimpleNamespace(acm=self.client, acm_once=self.client)
+        )
         component = Component.model_validate({"type": "acm", **settings})
         return RegisteredDestinations(context).open(component, certificate)
 
@@ -112,7 +122,7 @@ def test_delivery_imports_the_bundle_with_tags(harness: Harness) -> None:
     here = deliver(harness, made)
     assert here.version == made.chain.serial_number
     assert harness.leaf(here.location) == made.chain.leaf
-    assert harness.tags(here.location) == {"evercert:stack": harness.stack, "evercert:certificate": "web"}
+    assert harness.tags(here.location) == {"evercert:stack": harness.owner, "evercert:certificate": "web"}
     found = harness.client.get_certificate(CertificateArn=here.location)["CertificateChain"]
     assert found == pem(made.chain.certificates[1]).decode()
 
@@ -128,7 +138,7 @@ def test_delivery_sends_a_root_only_as_issuer(harness: Harness) -> None:
 def test_delivery_tags_wildcard_and_name(harness: Harness) -> None:
     here = Delivery(**vars(harness.open("*.example.com", name="the web").deliver(bundle(), NO_DELIVERY)))
     assert harness.tags(here.location) == {
-        "evercert:stack": harness.stack,
+        "evercert:stack": harness.owner,
         "evercert:certificate": "_wildcard.example.com",
         "Name": "the web",
     }
@@ -209,10 +219,16 @@ def test_find_ignores_foreign_certificates(harness: Harness) -> None:
     assert harness.open().find(begun) is None
 
 
+def test_find_ignores_a_stack_of_the_same_name_elsewhere(harness: Harness) -> None:
+    begun = harness.now()
+    harness.open(home="us-east-1").deliver(bundle(), NO_DELIVERY)
+    assert harness.open().find(begun) is None
+
+
 # -- adopted certificates ---------------------------------------------------------------------------------------------
 def test_adopted_certificate_is_reimported_under_its_arn(harness: Harness) -> None:
     arn = harness.import_manually(bundle())
-    ours = [{"Key": "evercert:stack", "Value": harness.stack}, {"Key": "evercert:certificate", "Value": "web"}]
+    ours = [{"Key": "evercert:stack", "Value": harness.owner}, {"Key": "evercert:certificate", "Value": "web"}]
     harness.client.add_tags_to_certificate(CertificateArn=arn, Tags=ours)
     here = deliver(harness, made := bundle(number=1), arn=arn)
     assert (here.location, harness.leaf(arn)) == (arn, made.chain.leaf)
@@ -228,6 +244,26 @@ def test_certificate_without_adoption_is_unchanged(harness: Harness) -> None:
         with pytest.raises(Misconfigured, match=f"not belong to this stack; .* run: evercert adopt web {arn}$"):
             call()
     assert harness.client.imports == []
+
+
+def test_arn_of_a_stack_of_the_same_name_is_refused(harness: Harness) -> None:
+    arn = harness.open(home="us-east-1").deliver(made := bundle(), NO_DELIVERY).location
+    owner = f"the owner in its tag evercert:stack is {ACCOUNT}/us-east-1/{harness.stack}"
+    for call in (
+        lambda: deliver(harness, bundle(number=1), arn=arn),
+        lambda: harness.open(arn=arn).inspect(NO_DELIVERY),
+    ):
+        with pytest.raises(Misconfigured, match=f"does not belong to this stack: {owner}; to adopt it run"):
+            call()
+    assert harness.leaf(arn) == made.chain.leaf
+
+
+def test_arn_with_the_old_tag_is_accepted(harness: Harness) -> None:
+    arn = harness.import_manually(bundle())
+    old = [{"Key": "evercert:stack", "Value": harness.stack}, {"Key": "evercert:certificate", "Value": "web"}]
+    harness.client.add_tags_to_certificate(CertificateArn=arn, Tags=old)
+    deliver(harness, made := bundle(number=1), arn=arn)
+    assert harness.leaf(arn) == made.chain.leaf
 
 
 def test_arn_of_another_certificate_is_refused(harness: Harness) -> None:

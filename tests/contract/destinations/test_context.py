@@ -111,8 +111,8 @@ def clients(running: Emulator, monkeypatch: pytest.MonkeyPatch, clock: HandClock
     return RecordingClients(Deadline(clock))
 
 
-def build_context(clients: Clients, stack: str = "stack") -> DestinationContext:
-    return DestinationContext(stack, STACK_ID, clients)
+def build_context(clients: Clients, stack_id: str = STACK_ID) -> DestinationContext:
+    return DestinationContext(stack_id, clients)
 
 
 def whoami(clients: Clients) -> str:
@@ -135,7 +135,8 @@ def test_clients_for_another_region_keep_the_role(clients: RecordingClients) -> 
 
 
 def test_role_is_assumed_once_with_the_stack_id(running: Emulator, clients: RecordingClients) -> None:
-    arn, context = destination_role(running), build_context(clients, "s" * 80)
+    stack_id = STACK_ID.replace("stack/world", f"stack/{'s' * 80}")
+    arn, context = destination_role(running, stack_id), build_context(clients, stack_id)
     there = context.clients_of(arn, OTHER_REGION)
     assert clients.sts.calls == []  # no request before the first use
     assert context.clients_of(arn, OTHER_REGION) is there
@@ -143,7 +144,7 @@ def test_role_is_assumed_once_with_the_stack_id(running: Emulator, clients: Reco
     name = arn.partition("/")[2]
     assert [whoami(there) for _ in range(3)] == [f"arn:aws:sts::{ELSEWHERE}:assumed-role/{name}/{session}"] * 3
     assert clients.sts.calls == [
-        {"RoleArn": arn, "RoleSessionName": session, "ExternalId": STACK_ID, "DurationSeconds": 3_600}
+        {"RoleArn": arn, "RoleSessionName": session, "ExternalId": stack_id, "DurationSeconds": 3_600}
     ]
     assert context.place(arn, None) == f"{ELSEWHERE} {REGION}"
 

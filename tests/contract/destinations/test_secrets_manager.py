@@ -24,8 +24,8 @@ from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.certificate import Bundle
 from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import START, spec
-from tests.doubles.strict_aws import REGION, StrictSecretsManager
-from tests.doubles.world import STACK_ID, assert_pair
+from tests.doubles.strict_aws import ACCOUNT, REGION, StrictSecretsManager
+from tests.doubles.world import assert_pair
 
 NO_DELIVERY = Delivery()
 
@@ -35,6 +35,10 @@ def bundle(name: str = "web") -> Bundle:
     wanted = spec(name)
     request = Request(name, wanted, key.sign_csr(wanted.attributes), 1, "token", START)
     return Bundle(SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain, key)
+
+
+def stack_id(stack: str, region: str = REGION) -> str:
+    return f"arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{stack}/1"
 
 
 @dataclass
@@ -61,8 +65,8 @@ def harness(request: pytest.FixtureRequest) -> Harness:
         world = request.getfixturevalue("world")
         client, secret = world.operator.secretsmanager, world.secret
 
-    def open_destination(certificate: str = "web", stack: str = "stack") -> Destination:
-        context = DestinationContext(stack, STACK_ID, SimpleNamespace(secretsmanager=client))
+    def open_destination(certificate: str = "web", stack: str = "stack", home: str = REGION) -> Destination:
+        context = DestinationContext(stack_id(stack, home), SimpleNamespace(secretsmanager=client))
         component = Component.model_validate({"type": "secrets-manager", "secret": secret})
         return RegisteredDestinations(context).open(component, certificate)
 
@@ -74,7 +78,7 @@ def test_delivery_creates_a_tagged_secret_with_the_bundle(harness: Harness) -> N
     found = harness.client.describe_secret(SecretId=harness.secret)
     assert delivered.location == found["ARN"]
     assert {(tag["Key"], tag["Value"]) for tag in found["Tags"]} == {
-        ("evercert:stack", "stack"),
+        ("evercert:stack", f"{ACCOUNT}/{REGION}/stack"),
         ("evercert:certificate", "web"),
     }
     assert_pair(harness.values()["AWSCURRENT"])
@@ -107,7 +111,7 @@ def test_repeated_delivery_changes_nothing(harness: Harness) -> None:
 def test_delivery_to_a_replica_is_misconfigured(hidden: bool) -> None:
     client = StrictSecretsManager()
     component = Component.model_validate({"type": "secrets-manager", "secret": "team/tls"})
-    context = DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+    context = DestinationContext(stack_id("stack"), SimpleNamespace(secretsmanager=client))
     destination = RegisteredDestinations(context).open(component, "web")
     destination.deliver(bundle(), NO_DELIVERY)
     client.replicate("team/tls", "us-east-1", hidden=hidden)
@@ -121,7 +125,7 @@ def test_delivery_to_a_replica_is_misconfigured(hidden: bool) -> None:
 def test_inspection_finds_a_replica(primary: str, refused: bool) -> None:
     client = StrictSecretsManager()
     component = Component.model_validate({"type": "secrets-manager", "secret": "team/tls"})
-    context = DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+    context = DestinationContext(stack_id("stack"), SimpleNamespace(secretsmanager=client))
     destination = RegisteredDestinations(context).open(component, "web")
     destination.deliver(bundle(), NO_DELIVERY)
     client.replicate("team/tls", primary)
@@ -159,6 +163,34 @@ def test_delivery_leaves_a_foreign_secret_unchanged(harness: Harness, other: dic
     with pytest.raises(Misconfigured, match=message):
         harness.open().deliver(bundle(), NO_DELIVERY)
     assert harness.values() == before
+
+
+def test_stack_of_the_same_name_elsewhere_is_refused(harness: Harness) -> None:
+    """Otherwise each daily check of the two stacks moves AWSCURRENT back."""
+    delivered = harness.open(home="us-east-1").deliver(bundle(), NO_DELIVERY)
+    here, before = Delivery(revision=1, **vars(delivered)), harness.client.describe_secret(SecretId=harness.secret)
+    owner = f"the owner in its tag evercert:stack is {ACCOUNT}/us-east-1/stack"
+    for _ in range(2):
+        for call in (
+            lambda: harness.open().deliver(bundle(), NO_DELIVERY),
+            lambda: harness.open().examine(here.model_copy(update={"version": "our-version"})),
+            lambda: harness.open().inspect(NO_DELIVERY),
+        ):
+            with pytest.raises(Misconfigured, match=f"^secret .* does not belong to this stack: {owner}; use another"):
+                call()
+    found = harness.client.describe_secret(SecretId=harness.secret)
+    assert (found["VersionIdsToStages"], found["Tags"]) == (before["VersionIdsToStages"], before["Tags"])
+
+
+def test_secret_with_the_old_tag_is_accepted(harness: Harness) -> None:
+    old = [{"Key": "evercert:stack", "Value": "stack"}, {"Key": "evercert:certificate", "Value": "web"}]
+    harness.client.create_secret(
+        Name=harness.secret, ClientRequestToken="t" * 36, SecretString="{}", Description="", Tags=old
+    )
+    here = Delivery(revision=1, **vars(harness.open().deliver(made := bundle(), NO_DELIVERY)))
+    assert harness.values()["AWSCURRENT"]["serial_number"] == made.chain.serial_number
+    assert harness.open().examine(here) is None
+    assert harness.client.describe_secret(SecretId=harness.secret)["Tags"] == old
 
 
 def test_delivery_restores_a_secret_pending_deletion(harness: Harness) -> None:
@@ -223,7 +255,7 @@ def strict() -> tuple[StrictSecretsManager, Callable[[], Destination]]:
     client = StrictSecretsManager()
     settings = SecretsManager.Settings(secret="evercert/certificates/web")
     return client, lambda: SecretsManager(
-        settings, "web", DestinationContext("stack", STACK_ID, SimpleNamespace(secretsmanager=client))
+        settings, "web", DestinationContext(stack_id("stack"), SimpleNamespace(secretsmanager=client))
     )
 
 

@@ -186,7 +186,7 @@ def read_signer_answer(answer: Any) -> None:
 def read_policy(text: str) -> None:
     """Compare the policy of a key."""
     client = SimpleNamespace(get_key_policy=lambda **_: {"Policy": text})
-    CAKeyMaking(client, "evercert").has_policy("key", {})
+    CAKeyMaking(client, client, "evercert").has_policy("key", {})
 
 
 STS = (

@@ -32,10 +32,10 @@ from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.kms import Sealing
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue
-from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG
-from evercert.cli import adoption, connection
+from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG, Owner
+from evercert.cli import adoption, connection, owner_tags
 from evercert.cli.authority import crls
-from evercert.cli.doctor import certificate_checks, stack_checks
+from evercert.cli.doctor import certificate_checks, owner_checks, stack_checks
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
 from evercert.contracts.queue import Nudge
@@ -64,7 +64,7 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:evercert/certificate
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:topic"
 KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/a"
 ADDRESS = "https://app.infisical.com"
-TAGS = [{"Key": STACK_TAG, "Value": STACK}, {"Key": CERTIFICATE_TAG, "Value": "web"}]
+TAGS = [{"Key": STACK_TAG, "Value": str(Owner.of(STACK_ID))}, {"Key": CERTIFICATE_TAG, "Value": "web"}]
 NOT_FOUND = {"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}
 Run = Callable[[], object]
 
@@ -81,7 +81,7 @@ def bundle() -> Bundle:
 
 
 def destination(kind: str, **settings: str) -> Any:
-    context = DestinationContext(STACK, STACK_ID, prepared()[1])
+    context = DestinationContext(STACK_ID, prepared()[1])
     return RegisteredDestinations(context).open(Component.model_validate({"type": kind, **settings}), "web")
 
 
@@ -170,7 +170,7 @@ def acm_answers(held: str) -> dict[str, Any]:
 
 
 def assumed_role() -> Iterator[Run]:
-    context = DestinationContext(STACK, STACK_ID, prepared()[1])
+    context = DestinationContext(STACK_ID, prepared()[1])
     yield lambda: context._credentials(f"arn:aws:iam::{ACCOUNT}:role/x")
 
 
@@ -215,7 +215,11 @@ MESSAGES = {
 # -- keys and functions -----------------------------------------------------------------------------------------------
 def keys() -> Iterator[Run]:
     clients = prepared()[1]
-    sealing, ca_keys, making = Sealing(clients.kms, "key"), KMSKeys(clients.kms), CAKeyMaking(clients.kms, STACK)
+    sealing, ca_keys, making = (
+        Sealing(clients.kms, "key"),
+        KMSKeys(clients.kms),
+        CAKeyMaking(clients.kms, clients.kms_once, STACK),
+    )
     yield lambda: sealing.close(KEY, {"a": "b"})
     yield lambda: sealing.open("AAAA", {"a": "b"}, "broken")
     yield lambda: ca_keys.sign("key", b"\0" * 32, "ECDSA_SHA_256")
@@ -259,6 +263,8 @@ def doctor() -> Iterator[Run]:
     for check in (stack_checks._topic, stack_checks._dead_letters, stack_checks._queue):
         yield checked("x", check)
     yield checked("key", lambda stack: stack_checks.key(stack, "SealKey"))
+    yield checked("owner tags", owner_checks._old_tags)
+    yield lambda: owner_tags.tag(stack_connection(), [ARN])
     yield checked("function", lambda stack: stack_checks.function(stack, "IssuerFunction"))
 
 
@@ -278,6 +284,8 @@ DEPLOYED = {
     "sqs:GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "2"}},
     "kms:DescribeKey": KEYS["kms:DescribeKey"],
     "lambda:GetFunctionConfiguration": {"State": "Active", "LastUpdateStatus": "Successful"},
+    "resourcegroupstaggingapi:GetResources": {"ResourceTagMappingList": [{"ResourceARN": ARN, "Tags": TAGS}]},
+    "resourcegroupstaggingapi:TagResources": {"FailedResourcesMap": {ARN: {"ErrorCode": "AccessDenied", "StatusCode": 400}}},
     "cloudwatch:GetMetricStatistics": {"Datapoints": [{"Maximum": 7.0, "Sum": 2.0}]},
 }  # fmt: skip
 

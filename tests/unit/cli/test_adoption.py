@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from evercert.aws.tags import Owner
 from evercert.cli import adoption
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
@@ -20,7 +21,9 @@ from tests.doubles.strict_aws import ACCOUNT, REGION, refuse
 
 ARN = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0f1e"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:team/tls-AbCdEf"
-OURS = {"evercert:stack": "evercert", "evercert:certificate": "web"}
+OWNER = Owner(ACCOUNT, REGION, "evercert")
+OLD = {"evercert:stack": "evercert", "evercert:certificate": "web"}
+OURS = {"evercert:stack": str(OWNER), "evercert:certificate": "web"}
 
 
 @dataclass
@@ -65,7 +68,8 @@ class Account:
 
 def connection(account: Account, region: str = REGION) -> Any:
     cloudformation = SimpleNamespace(meta=SimpleNamespace(region_name=region))
-    return SimpleNamespace(name="evercert", clients=SimpleNamespace(session=account, cloudformation=cloudformation))
+    clients = SimpleNamespace(session=account, cloudformation=cloudformation)
+    return SimpleNamespace(name="evercert", owner=OWNER, clients=clients)
 
 
 @pytest.mark.parametrize("resource", [ARN, SECRET, "team/tls"], ids=["certificate", "secret-arn", "secret-name"])
@@ -77,6 +81,15 @@ def test_tag_adds_both_tags_to_an_untagged_resource(resource: str) -> None:
     adoption.tag(connection(account), found)
     assert account.tags == {"team": "web", **OURS}
     assert adoption.find(connection(account), "web", resource).ours
+
+
+@pytest.mark.parametrize("resource", [ARN, "team/tls"])
+def test_tag_replaces_the_tag_of_the_previous_release(resource: str) -> None:
+    account = Account(tags=dict(OLD))
+    found = adoption.find(connection(account), "web", resource)
+    assert not found.ours
+    adoption.tag(connection(account), found)
+    assert account.tags == OURS
 
 
 def test_find_encodes_a_wildcard_like_the_destinations() -> None:
@@ -91,7 +104,13 @@ def test_find_encodes_a_wildcard_like_the_destinations() -> None:
         (Account(kind="AMAZON_ISSUED"), ARN, "of type AMAZON_ISSUED: ACM replaces only imported certificates"),
         (Account(kind="PRIVATE"), ARN, "of type PRIVATE"),
         (Account(tags={"evercert:stack": "other"}), ARN, "belongs to stack 'other'"),
+        (
+            Account(tags={"evercert:stack": f"{ACCOUNT}/us-east-1/evercert"}),
+            ARN,
+            "us-east-1/evercert' (tag evercert:st",
+        ),
         (Account(tags={**OURS, "evercert:certificate": "b"}), ARN, "belongs to certificate 'b'"),
+        (Account(tags={**OLD, "evercert:certificate": "b"}), ARN, "belongs to certificate 'b'"),
         (Account(tags={"evercert:stack": "other"}), SECRET, "belongs to stack 'other'"),
         (Account(secret={"DeletedDate": 1}), "team/tls", "restore-secret --secret-id team/tls"),
         (Account(secret={"OwningService": "rds"}), "team/tls", "it is managed by rds"),

@@ -18,7 +18,7 @@ class Clients:
 def test_invalid_settings_are_hidden() -> None:
     bench = Bench()
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/evercert/1"
-    real = RegisteredDestinations(DestinationContext("evercert", stack_id, Clients()))  # type: ignore[arg-type]
+    real = RegisteredDestinations(DestinationContext(stack_id, Clients()))  # type: ignore[arg-type]
     bench.ports = replace(bench.ports, destinations=real)
     wanted = spec().model_dump(mode="json", by_alias=True)
     wanted["destinations"] = [{"type": "secrets-manager", "token": TOKEN}, {"type": "acm", "region": TOKEN}]

@@ -11,6 +11,7 @@ import pytest
 
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.aws.clients import CALL_LIMIT
+from evercert.aws.tags import Owner
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.doubles.world import load_template
@@ -18,6 +19,8 @@ from tests.tools.local_stack import ROOT
 
 TEMPLATE = load_template()
 STACK_NAME = {"Ref": "AWS::StackName"}
+OWNER = {"Sub": "${AWS::AccountId}/${AWS::Region}/${AWS::StackName}"}  # the text of aws/tags.py's Owner
+OLD_TAG = {"OldTag", "OldTagOfNamedSecrets"}  # statements for the tag of the previous release
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
@@ -40,6 +43,11 @@ def allowed(role: str) -> list[dict[str, Any]]:
 def actions(statement: dict[str, Any]) -> list[str]:
     action = statement["Action"]
     return [action] if isinstance(action, str) else action
+
+
+def resources(statement: dict[str, Any]) -> list[Any]:
+    found = statement["Resource"]
+    return found if isinstance(found, list) else [found]
 
 
 @pytest.mark.parametrize("name", ["standard", "quick"])
@@ -352,16 +360,18 @@ def test_secrets_are_written_only_with_our_tag() -> None:
             "secretsmanager:UpdateSecretVersionStage",
             "secretsmanager:RestoreSecret",
         }:
-            assert statement["Condition"]["StringEquals"]["aws:ResourceTag/evercert:stack"] == STACK_NAME
+            owner = STACK_NAME if statement["Sid"] in OLD_TAG else OWNER
+            assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/evercert:stack": owner}}
         if names & {"secretsmanager:CreateSecret", "secretsmanager:TagResource"}:
-            assert "aws:RequestTag/evercert:stack" in str(statement["Condition"])
+            assert statement["Condition"]["StringEquals"] == {"aws:RequestTag/evercert:stack": OWNER}
         if "secretsmanager:TagResource" in names:  # else the role could make another stack's secret its own
-            assert "aws:ResourceTag/evercert:stack" in str(statement["Condition"]["StringEqualsIfExists"])
+            assert statement["Condition"]["StringEqualsIfExists"] == {"aws:ResourceTag/evercert:stack": OWNER}
         if "sts:AssumeRole" in names:
             assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::StackId"}}}
         if any(name.startswith("secretsmanager:") for name in names - {"secretsmanager:GetSecretValue"}):
-            named = statement["Resource"] == {"Ref": "SecretArns"}
-            assert named or statement["Resource"]["Sub"].endswith(":secret:evercert/certificates/*")
+            for resource in resources(statement):
+                prefix = str(resource.get("Sub")).endswith(":secret:evercert/certificates/*")
+                assert prefix or resource == {"Ref": "SecretArns"} or "OldTag" in statement["Sid"]
 
 
 def test_certificates_are_imported_only_with_our_tag() -> None:
@@ -374,15 +384,29 @@ def test_certificates_are_imported_only_with_our_tag() -> None:
         equal = statement["Condition"]["StringEquals"]
         tags = {key: value for key, value in equal.items() if "Tag/" in key}
         if "acm:AddTagsToCertificate" in names:
-            assert tags == {"aws:RequestTag/evercert:stack": STACK_NAME}
+            assert tags == {"aws:RequestTag/evercert:stack": OWNER}
             # else the role could make another stack's certificate its own
-            assert statement["Condition"]["StringEqualsIfExists"] == {"aws:ResourceTag/evercert:stack": STACK_NAME}
+            assert statement["Condition"]["StringEqualsIfExists"] == {"aws:ResourceTag/evercert:stack": OWNER}
         else:
-            assert tags in (
-                {"aws:RequestTag/evercert:stack": STACK_NAME},
-                {"aws:ResourceTag/evercert:stack": STACK_NAME},
-            )
-        assert statement["Resource"] == {"Sub": "arn:${AWS::Partition}:acm:*:${AWS::AccountId}:certificate/*"}
+            owner = STACK_NAME if statement["Sid"] in OLD_TAG else OWNER
+            assert tags == {"aws:ResourceTag/evercert:stack": owner}
+        assert {"Sub": "arn:${AWS::Partition}:acm:*:${AWS::AccountId}:certificate/*"} in resources(statement)
+
+
+def test_old_tag_grants_no_creation_and_no_tags() -> None:
+    """These statements are removed with the next release."""
+    found = [statement for statement in allowed("IssuerRole") if statement.get("Sid") in OLD_TAG]
+    assert len(found) == len(OLD_TAG)
+    for statement in found:
+        assert not [action for action in actions(statement) if "Tag" in action or "Create" in action]
+    for statement in allowed("IssuerRole"):
+        assert statement in found or "AWS::StackName'" not in str(statement.get("Condition"))
+
+
+def test_owner_in_the_template_is_the_one_of_the_code() -> None:
+    owner = Owner("111122223333", "eu-central-1", "evercert")
+    text = OWNER["Sub"].replace("${AWS::AccountId}", owner.account).replace("${AWS::Region}", owner.region)
+    assert text.replace("${AWS::StackName}", owner.stack) == str(owner)
 
 
 def test_secrets_and_certificates_are_limited_to_listed_regions() -> None:

@@ -49,6 +49,11 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "kms:ListResourceTags": ("Tags?.TagKey", "Tags?.TagValue"),
     "kms:Sign": ("Signature",),
     "lambda:Invoke": ("Payload",),
+    "resourcegroupstaggingapi:GetResources": (
+        "ResourceTagMappingList",
+        "ResourceTagMappingList.ResourceARN",
+        "ResourceTagMappingList.Tags?.Key",
+    ),
     "secretsmanager:CreateSecret": ("ARN", "VersionId"),
     "secretsmanager:DescribeSecret": ("ARN", "Name", "Tags?.Key"),
     "secretsmanager:PutSecretValue": ("ARN", "VersionId"),

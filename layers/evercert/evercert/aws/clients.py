@@ -107,9 +107,9 @@ class Clients:
                 ),
             )
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
-        """Return a new client with our time limits."""
-        limits = self._of(service)
+    def client(self, service: str, *, once: bool = False) -> Any:  # noqa: ANN401 (typed where it is used)
+        """Return a new client with our time limits; `once`: it never repeats a call whose answer is late or lost."""
+        limits = self._of(service).once if once else self._of(service)
 
         def make() -> Any:  # noqa: ANN401
             client = self.session.client(service, config=limits.config)  # type: ignore[call-overload]
@@ -160,6 +160,16 @@ class Clients:
     def acm(self) -> ACMClient:
         """Return the client for imported certificates."""
         return self.client("acm")  # type: ignore[no-any-return]
+
+    @cached_property
+    def acm_once(self) -> ACMClient:
+        """Return the client for first imports: each attempt creates another certificate."""
+        return self.client("acm", once=True)  # type: ignore[no-any-return]
+
+    @cached_property
+    def kms_once(self) -> KMSClient:
+        """Return the client for new KMS keys: each attempt creates another one."""
+        return self.client("kms", once=True)  # type: ignore[no-any-return]
 
     @cached_property
     def sts(self) -> STSClient:

@@ -27,6 +27,11 @@ class Limits:
         return timedelta(seconds=self.early + self.attempts * (self.connect + self.read) + self.backoff)
 
     @property
+    def once(self) -> Limits:
+        """Return the limits of a call that creates something at each attempt: one attempt, in the time of all."""
+        return Limits(self.connect, self.attempts * self.read, attempts=1, backoff=0)
+
+    @property
     def config(self) -> Config:
         """Return the configuration for botocore."""
         return Config(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import CONFIG, translated
-from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, tag_value
+from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, Owner
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
+from evercert.destinations.aws_account import tags_of
 from evercert.documents.secret_reference import SECRETS
 from evercert.schema import printable
 
@@ -107,7 +108,7 @@ def _certificate(connection: Connection, name: str, arn: str, region: str) -> Fo
         home=connection.clients.cloudformation.meta.region_name,
         destination={"type": "acm", "arn": arn},
         tags=wanted,
-        ours=_is_ours(arn, tags, wanted),
+        ours=_is_ours(arn, tags, wanted, connection.owner),
         facts={key: value for key, value in facts.items() if value},
     )
 
@@ -130,7 +131,7 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         problem = f"cannot adopt secret {title} in {region}: it is a replica, which cannot be written"
         raise BadInput([f"{problem}; adopt the primary: evercert adopt {name} {adopt}"])
     wanted = _wanted(connection, name)
-    ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted)
+    ours = _is_ours(f"secret {title}", described.get("Tags", []), wanted, connection.owner)
     home = connection.clients.cloudformation.meta.region_name
     return Found(
         type="secrets-manager",
@@ -159,16 +160,20 @@ def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> li
 
 
 def _wanted(connection: Connection, name: str) -> dict[str, str]:
-    return {STACK_TAG: connection.name, CERTIFICATE_TAG: tag_value(name)}
+    return tags_of(connection.owner, name)
 
 
-def _is_ours(resource: str, tags: list[dict[str, str]], wanted: dict[str, str]) -> bool:
+def _is_ours(resource: str, tags: list[dict[str, str]], wanted: dict[str, str], owner: Owner) -> bool:
     """Return whether all tags are present; raise BadInput if the resource belongs to another stack or certificate."""
     found = {tag["Key"]: tag.get("Value", "") for tag in tags}
-    for key, owner in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):
-        if found.get(key, wanted[key]) != wanted[key]:
+    foreign = {
+        STACK_TAG: owner.claim(found.get(STACK_TAG)) == "foreign",
+        CERTIFICATE_TAG: found.get(CERTIFICATE_TAG, wanted[CERTIFICATE_TAG]) != wanted[CERTIFICATE_TAG],
+    }
+    for key, holder in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):
+        if foreign[key]:
             raise BadInput(
-                [f"{resource} belongs to {owner} {printable(found[key], 100)!r} (tag {key}); remove that tag first"]
+                [f"{resource} belongs to {holder} {printable(found[key], 100)!r} (tag {key}); remove that tag first"]
             )
     return wanted.items() <= found.items()
 

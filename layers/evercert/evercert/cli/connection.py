@@ -16,6 +16,7 @@ from evercert.aws.credential_writer import CredentialSecrets
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.session import botocore_session
 from evercert.aws.sqs import SQSQueue
+from evercert.aws.tags import Owner
 from evercert.errors import Misconfigured
 from evercert.schema import printable
 
@@ -32,6 +33,17 @@ class Connection:
     parameters: Mapping[str, str]
     specs: DynamoDBSpecs
     queue: SQSQueue
+
+    @property
+    def owner(self) -> Owner:
+        """Return the stack as the owner of secrets and certificates."""
+        return Owner.of(self.id)
+
+    @property
+    def regions(self) -> list[str]:
+        """Return the regions in which the stack may store certificates, its own first."""
+        more = filter(None, map(str.strip, self.parameters.get("DestinationRegions", "").split(",")))
+        return list(dict.fromkeys([self.owner.region, *more]))
 
     @property
     def credential_secrets(self) -> CredentialSecrets:

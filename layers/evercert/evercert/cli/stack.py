@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evercert.aws.tags import STACK_TAG
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Yes
+from evercert.cli.terminal import Json, Reason, Region, Stack, Yes
 from evercert.contracts.record import Record
 from evercert.operations.apply import nudge
 from evercert.operations.renew import clean_reason
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
 PAUSE_RECHECK = timedelta(minutes=15)  # after this time a run checks a paused certificate again
 TEST_LIMIT = timedelta(minutes=1)
 Issuer = Annotated[str | None, typer.Option(help="Name of an issuer; default: the whole stack.")]
+Adopted = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the certificate.")]
 Resource = Annotated[
-    str, typer.Argument(metavar="RESOURCE", help="ARN of an ACM certificate, or name or ARN of a secret.")
+    str | None, typer.Argument(metavar="[RESOURCE]", help="ARN of an ACM certificate, or name or ARN of a secret.")
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="OWNER",
+        help="Instead of one resource, adopt all destinations whose tag evercert:stack has this value.",
+    ),
 ]
 Certificates = Annotated[list[str] | None, typer.Option(help="Show only events of this certificate (repeatable).")]
 Types = Annotated[list[str] | None, typer.Option("--type", help="Show only events of this type (repeatable).")]
@@ -76,9 +86,10 @@ def resume(*, issuer: Issuer = None, stack: Stack = "evercert", region: Region =
 
 
 def adopt(
-    name: NameArgument,
-    resource: Resource,
+    name: Adopted = None,
+    resource: Resource = None,
     *,
+    owner: From = None,
     yes: Yes = False,
     stack: Stack = "evercert",
     region: Region = None,
@@ -87,6 +98,11 @@ def adopt(
     """Allow deliveries to an existing imported ACM certificate or secret."""
     from evercert.cli import adoption  # noqa: PLC0415 (boto3 is slow to import)
 
+    if owner is not None and name is None:
+        _adopt_all(terminal.connect(stack, region), owner, yes=yes, as_json=as_json)
+        return
+    if owner is not None or name is None or resource is None:
+        raise BadInput(["pass NAME and RESOURCE, or --from OWNER"])
     connection = terminal.connect(stack, region)
     found = adoption.find(connection, arguments.name(name), resource)
     if not as_json:
@@ -108,6 +124,30 @@ def adopt(
         return
     terminal.out.print(f"add this under `destinations:` of certificate {name} and apply the document:")
     terminal.out.lines(found.yaml())
+
+
+def _adopt_all(connection: Connection, owner: str, *, yes: bool, as_json: bool) -> None:
+    """Tag every destination of the stack's certificates that has another owner's tag."""
+    from evercert.cli import owner_tags  # noqa: PLC0415 (boto3 is slow to import)
+
+    found = owner_tags.tagged(connection, owner)
+    plan = owner_tags.plan(connection, found, terminal.records(connection) if found else [])
+    if plan.mine and not yes:
+        number = arguments.counted(len(plan.mine), "resource")
+        terminal.confirm(f"Tag {number} with {STACK_TAG}={connection.owner}, so that no other stack may write to them?")
+    failed = owner_tags.tag(connection, plan.mine)
+    if as_json:
+        tagged = sorted(plan.mine.keys() - failed)
+        terminal.print_json({"owner": str(connection.owner), "tagged": tagged, "left": plan.left, "failed": failed})
+    else:
+        terminal.out.print(f"{arguments.counted(len(plan.mine) - len(failed), 'resource')} tagged")
+    terminal.notes(
+        [f"{arn} was left alone: this stack delivers no certificate to it" for arn in plan.left]
+        + [f"{arn} is in another account: tag it there (docs/how-to/adopt.md)" for arn in plan.elsewhere]
+        + [f"cannot tag {arn}: {printable(reason, 100)}; run the command again" for arn, reason in failed.items()]
+    )
+    if failed:
+        raise typer.Exit(terminal.FAILED)
 
 
 def _wake_if_destination(connection: Connection, name: str, found: Found) -> bool:
@@ -173,7 +213,7 @@ def events(
 def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Check for anything that would block issuance, delivery or notifications."""
     # boto3 is slow to import.
-    from evercert.cli.doctor import authority_checks, certificate_checks, stack_checks  # noqa: PLC0415
+    from evercert.cli.doctor import authority_checks, certificate_checks, owner_checks, stack_checks  # noqa: PLC0415
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
     connection = terminal.connect(stack, region)
@@ -183,6 +223,7 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
             **stack_checks.of_stack(connection),
             **authority_checks.of_authority(connection),
             **certificate_checks.of_certificates(connection, wanted),
+            **owner_checks.of_owner(connection),
         }
         for name, check in checks.items():
             status.update(f"checking {name}")

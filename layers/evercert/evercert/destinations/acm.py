@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from botocore.exceptions import ClientError
@@ -14,11 +15,10 @@ from cryptography import x509
 from pydantic import model_validator
 
 from evercert.aws.clients import code, translated
-from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, tag_value
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
-from evercert.destinations.aws_account import InAccount, require_owned
+from evercert.destinations.aws_account import InAccount, require_owned, tags_of
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Gone, Misconfigured, Rejected, Unavailable
 from evercert.pki.certificate import Bundle, Chain
@@ -71,11 +71,14 @@ class ACM:
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
         region = settings.arn.split(":")[3] if settings.arn and settings.region is None else settings.region
         self._arn = settings.arn
-        self._client: ACMClient = context.clients_of(settings.role, region).acm
+        clients = context.clients_of(settings.role, region)
+        self._client: ACMClient = clients.acm
+        self._once: ACMClient = clients.acm_once
         self.service = f"acm {context.place(settings.role, region)}"
         self.quota = context.import_quota
         self.creates = settings.arn is None
-        self._tags = {STACK_TAG: context.stack, CERTIFICATE_TAG: tag_value(certificate)}
+        self._owner, self._certificate = context.owner, certificate
+        self._tags = tags_of(context.owner, certificate)
         self._more = {} if settings.name is None else {"Name": settings.name}
 
     @staticmethod
@@ -166,7 +169,8 @@ class ACM:
             arguments["CertificateArn"] = arn
         with translated(f"import into ACM{'' if arn is None else f' certificate {arn}'}"):
             try:
-                return self._client.import_certificate(**arguments)["CertificateArn"]
+                client = self._once if arn is None else self._client
+                return client.import_certificate(**arguments)["CertificateArn"]
             except ClientError as error:
                 if code(error) == "ResourceNotFoundException" and arn is not None:
                     raise self._gone(arn) from error
@@ -182,8 +186,8 @@ class ACM:
 
     def _require_ours(self, arn: str) -> None:
         """Raise Misconfigured if the certificate is not this stack's; IAM denies it too, but without the reason."""
-        adopt = f"to adopt it run: evercert adopt {self._tags[CERTIFICATE_TAG]} {arn}"
-        require_owned(self._tags_of(arn), self._tags, f"ACM certificate {arn}", adopt)
+        adopt = f"to adopt it run: evercert adopt {quote(self._certificate)} {arn}"
+        require_owned(self._tags_of(arn), self._owner, self._certificate, f"ACM certificate {arn}", adopt)
 
     def _imported(self, since: datetime | None) -> Iterator[str]:
         """Yield the ARNs of imports, newest first. Without `Includes.keyTypes` ACM lists only RSA certificates."""

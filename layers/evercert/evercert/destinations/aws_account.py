@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG
+from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, Owner, tag_value
 from evercert.documents.spec import Model, text_of
 from evercert.errors import Misconfigured
+from evercert.schema import printable
 
 
 class InAccount(Model):
@@ -34,12 +35,19 @@ class InAccount(Model):
         return region if self.role is None else f"{region} by {self.role}"
 
 
-def require_owned(found: Mapping[str, str], tags: Mapping[str, str], what: str, remedy: str) -> None:
+def tags_of(owner: Owner, certificate: str) -> dict[str, str]:
+    """Return the tags of a resource that the stack creates for this certificate."""
+    return {STACK_TAG: str(owner), CERTIFICATE_TAG: tag_value(certificate)}
+
+
+def require_owned(found: Mapping[str, str], owner: Owner, certificate: str, what: str, remedy: str) -> None:
     """Raise Misconfigured unless the tags of a resource name this stack and this certificate.
 
     IAM denies writes to other resources too, but without the reason.
     """
-    if found.get(STACK_TAG) != tags[STACK_TAG]:
-        raise Misconfigured(f"{what} does not belong to this stack; {remedy}")
-    if (holds := found.get(CERTIFICATE_TAG, tags[CERTIFICATE_TAG])) != tags[CERTIFICATE_TAG]:
+    holder = found.get(STACK_TAG)
+    if owner.claim(holder) in {"foreign", "untagged"}:
+        whose = "" if holder is None else f": the owner in its tag {STACK_TAG} is {printable(holder, 100)}"
+        raise Misconfigured(f"{what} does not belong to this stack{whose}; {remedy}")
+    if (holds := found.get(CERTIFICATE_TAG, tag_value(certificate))) != tag_value(certificate):
         raise Misconfigured(f"{what} holds certificate {holds}; two certificates cannot share it")

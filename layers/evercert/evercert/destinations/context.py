@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evercert.aws.clients import translated
+from evercert.aws.tags import Owner
 from evercert.destinations import DESTINATIONS
 
 if TYPE_CHECKING:
@@ -20,16 +21,20 @@ MAX_SESSION_NAME = 64
 class DestinationContext:
     """Stack and AWS clients; clients for other accounts and regions are created on first use."""
 
-    stack: str
     stack_id: str  # its ARN, which is the external id for roles in other accounts
     clients: Clients
     import_quota: int = 5_000
     _elsewhere: dict[tuple[str | None, str], Clients] = field(default_factory=dict)
 
+    @property
+    def owner(self) -> Owner:
+        """Return the owner of what the destinations create."""
+        return Owner.of(self.stack_id)
+
     def clients_of(self, role: str | None, region: str | None) -> Clients:
         """Return the clients without a request; if the role cannot be assumed, their calls raise Misconfigured."""
-        where = role, region or self._home[0]
-        if where == (None, self._home[0]):
+        where = role, region or self.owner.region
+        if where == (None, self.owner.region):
             return self.clients
         if where not in self._elsewhere:
             self._elsewhere[where] = self._open(role, where[1])
@@ -37,8 +42,7 @@ class DestinationContext:
 
     def place(self, role: str | None, region: str | None) -> str:
         """Return account and region, for messages and for the state of a service."""
-        home_region, home_account = self._home
-        return f"{home_account if role is None else role.split(':')[4]} {region or home_region}"
+        return f"{self.owner.account if role is None else role.split(':')[4]} {region or self.owner.region}"
 
     def _open(self, role: str | None, region: str) -> Clients:
         if role is None:
@@ -48,11 +52,6 @@ class DestinationContext:
         there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
         return there
 
-    @property
-    def _home(self) -> tuple[str, str]:
-        _, _, _, region, account, *_ = self.stack_id.split(":")
-        return region, account
-
     def _credentials(self, role: str) -> dict[str, str]:
         fix = (
             "parameter DestinationRoles must list it, and it must trust the issuer function's role with the stack's id"
@@ -60,7 +59,7 @@ class DestinationContext:
         with translated(f"assume role {role} ({fix} as external id)"):
             found = self.clients.sts.assume_role(
                 RoleArn=role,
-                RoleSessionName=f"evercert-{self.stack}"[:MAX_SESSION_NAME],
+                RoleSessionName=f"evercert-{self.owner.stack}"[:MAX_SESSION_NAME],
                 ExternalId=self.stack_id,
                 DurationSeconds=3_600,
             )["Credentials"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,11 +12,11 @@ from botocore.exceptions import ClientError
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
-from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, tag_value
+from evercert.aws.tags import SECRET_PREFIX, tag_value
 from evercert.canonical_json import canonical_json, digest
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
-from evercert.destinations.aws_account import InAccount, require_owned
+from evercert.destinations.aws_account import InAccount, require_owned, tags_of
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Misconfigured, Rejected
@@ -75,7 +76,7 @@ class SecretsManager:
         self._omit_root = settings.omit_root is not False
         self._client: SecretsManagerClient = context.clients_of(settings.role, settings.region).secretsmanager
         self.service = f"secrets-manager {context.place(settings.role, settings.region)}"
-        self._tags = {STACK_TAG: context.stack, CERTIFICATE_TAG: tag_value(certificate)}
+        self._owner, self._certificate = context.owner, certificate
 
     @staticmethod
     def check(spec: Spec) -> None:
@@ -157,7 +158,9 @@ class SecretsManager:
                     ClientRequestToken=token,
                     SecretString=text,
                     Description="Certificate and private key, kept by evercert",
-                    Tags=[{"Key": key, "Value": value} for key, value in self._tags.items()],
+                    Tags=[
+                        {"Key": key, "Value": value} for key, value in tags_of(self._owner, self._certificate).items()
+                    ],
                 )
             except ClientError as error:
                 if code(error) == "ResourceExistsException":
@@ -174,8 +177,8 @@ class SecretsManager:
                 "the destination, because Secrets Manager copies the value to the replicas"
             )
         tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
-        adopt = f"use another name, or adopt it: evercert adopt {self._tags[CERTIFICATE_TAG]} {self._secret}"
-        require_owned(tags, self._tags, f"secret {self._secret}", adopt)
+        adopt = f"use another name, or adopt it: evercert adopt {quote(self._certificate)} {self._secret}"
+        require_owned(tags, self._owner, self._certificate, f"secret {self._secret}", adopt)
 
     def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
         versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})

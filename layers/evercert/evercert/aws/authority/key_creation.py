@@ -34,8 +34,9 @@ _NOT_OURS = {"AccessDeniedException", "NotFoundException"}  # keys that the call
 class CAKeyMaking:
     """Keys of one stack's CAs, with the operator's permissions."""
 
-    def __init__(self, client: KMSClient, stack: str) -> None:
+    def __init__(self, client: KMSClient, once: KMSClient, stack: str) -> None:
         self._client = client
+        self._once = once  # sends each call once
         self._stack = stack
 
     def found(self, name: str, ca_id: str) -> str | None:
@@ -58,9 +59,9 @@ class CAKeyMaking:
         return found[0] if found else None
 
     def make(self, name: str, ca_id: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
-        """Create the key and return its ARN; not idempotent, so call `found` first."""
+        """Create the key and return its ARN; not idempotent: call `found` first, also after an error."""
         with translated(f"make the key of CA {name}"):
-            answer = self._client.create_key(
+            answer = self._once.create_key(
                 Description=f"{self._stack}: key of CA {name}",
                 KeyUsage="SIGN_VERIFY",
                 KeySpec=cast("KeySpecType", SPECS[algorithm]),
