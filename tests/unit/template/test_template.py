@@ -5,40 +5,16 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.issuance.settings import LOCAL_ISSUERS
-from tests.doubles.world import load_template
 from tests.tools.local_stack import ROOT
+from tests.tools.template import RESOURCES, TEMPLATE, actions, allowed, of, statements
 
-TEMPLATE = load_template()
 STACK_NAME = {"Ref": "AWS::StackName"}
-RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-
-
-def of(kind: str) -> dict[str, Any]:
-    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] == kind}
-
-
-def statements(role: str) -> list[dict[str, Any]]:
-    found = []
-    for policy in RESOURCES[role]["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            found.append(statement["If"][1] if "If" in statement else statement)
-    return found
-
-
-def allowed(role: str) -> list[dict[str, Any]]:
-    return [statement for statement in statements(role) if statement["Effect"] == "Allow"]
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    action = statement["Action"]
-    return [action] if isinstance(action, str) else action
 
 
 @pytest.mark.parametrize("name", ["standard", "quick"])
@@ -114,9 +90,8 @@ def test_issuer_receives_one_message_at_a_time() -> None:
     assert redrive["maxReceiveCount"] >= 5
 
 
-def test_schedule_name_contains_the_stack_name() -> None:
+def test_checker_runs_on_the_schedule_parameter() -> None:
     tick = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
-    assert "${AWS::StackName}" in tick["Name"]["Sub"]
     assert tick["ScheduleExpression"] == {"Ref": "Schedule"}
     assert TEMPLATE["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
 
@@ -283,7 +258,6 @@ def test_signer_timeout_is_below_its_callers_timeout() -> None:
 
 def test_revocation_lists_have_a_schedule() -> None:
     crl = RESOURCES["AuthorityFunction"]["Properties"]["Events"]["Crl"]["Properties"]
-    assert "${AWS::StackName}" in crl["Name"]["Sub"]
     assert crl["ScheduleExpression"] == "rate(1 day)"
     assert json.loads(crl["Input"]) == {"task": "crl"}
 
@@ -402,13 +376,12 @@ def test_restored_table_replaces_the_stacks_table_everywhere() -> None:
         for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
         if resource != {"GetAtt": "IssuersTable.Arn"}
     ]
-    wanted = [f"{arn}/index/due", f"{arn}/index/expiring", arn, arn]
+    wanted = [f"{arn}/index/due", f"{arn}/index/expiring", arn, arn, arn, arn]
     assert resources == [{"Sub": [text, {"Table": name}]} for text in wanted]
 
 
 def test_sweep_is_a_scheduled_task_of_the_checker() -> None:
     sweep = RESOURCES["CheckerFunction"]["Properties"]["Events"]["Sweep"]["Properties"]
-    assert "${AWS::StackName}" in sweep["Name"]["Sub"]
     assert sweep["ScheduleExpression"] == {"Ref": "SweepSchedule"}
     assert json.loads(sweep["Input"]) == {"task": "sweep"}
     assert sweep["RetryPolicy"] == {"MaximumRetryAttempts": 0}

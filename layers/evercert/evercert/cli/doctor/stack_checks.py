@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
+SCHEDULES = {"tick": "CheckerFunctionTick", "sweep": "CheckerFunctionSweep", "crl": "AuthorityFunctionCrl"}
 OLDEST_NUDGE = timedelta(hours=1)
 LONGEST_KEPT = timedelta(days=14)  # of a message in SQS
 ERROR_WINDOW = timedelta(hours=1)
@@ -90,6 +91,7 @@ def schedule(connection: Connection, task: str) -> list[Check]:
     """Check the schedule of this task."""
     name, title = f"{connection.name}-{task}", f"schedule {task}"
     try:
+        name = _physical_id(connection, SCHEDULES[task]) or name
         found = connection.clients.client("scheduler").get_schedule(Name=name)
     except ClientError as error:
         if code(error) in _GONE:
@@ -155,13 +157,19 @@ def _queue(connection: Connection) -> list[Check]:
 
 def key(connection: Connection, logical: str) -> list[Check]:
     """Check a KMS key of the template, by its logical id."""
-    resource = connection.clients.cloudformation.describe_stack_resource(
-        StackName=connection.name, LogicalResourceId=logical
-    )
-    key_id = resource["StackResourceDetail"].get("PhysicalResourceId")
+    key_id = _physical_id(connection, logical)
     if key_id is None:
         return [Check(logical, "failed", "the stack has not created it yet", "finish the deployment of the stack")]
     return [key_state(connection, key_id, logical)]
+
+
+def _physical_id(connection: Connection, logical: str) -> str | None:
+    """Return the id of a resource of the template, or None if the stack has not created it yet."""
+    resource = connection.clients.cloudformation.describe_stack_resource(
+        StackName=connection.name, LogicalResourceId=logical
+    )
+    found = resource["StackResourceDetail"].get("PhysicalResourceId")
+    return None if found is None else str(found)
 
 
 def key_state(connection: Connection, key_id: str, name: str) -> Check:

@@ -1,0 +1,36 @@
+"""template.yaml as plain values, for the tests of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.doubles.world import load_template
+
+TEMPLATE = load_template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+
+
+def of(kind: str) -> dict[str, Any]:
+    """Return the resources of a type by logical id."""
+    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] == kind}
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    """Return the statements of a role, as with every optional parameter set."""
+    found = []
+    for one in RESOURCES[role]["Properties"]["Policies"]:
+        policy = one["If"][1] if "If" in one else one
+        for statement in policy["PolicyDocument"]["Statement"]:
+            found.append(statement["If"][1] if "If" in statement else statement)
+    return found
+
+
+def allowed(role: str) -> list[dict[str, Any]]:
+    """Return the statements of a role that allow something."""
+    return [statement for statement in statements(role) if statement["Effect"] == "Allow"]
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    """Return the actions of a statement."""
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
