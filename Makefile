@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
+# One region of each kind: usual, the first one, GovCloud, China.
+REGIONS := eu-central-1 us-east-1 us-gov-west-1 cn-north-1
 export SAM_CLI_TELEMETRY := 0
 export NO_MKDOCS_2_WARNING := 1
 # Without bytecode, each of the many Python processes of the tests compiles the whole package again.
@@ -48,7 +50,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 	@$(BIN)/lint-imports --no-cache > .local/layers.log || { cat .local/layers.log; exit 1; }
 	@$(BIN)/python -m tests.tools.words
 	@$(BIN)/python -m tests.tools.reference_pages
-	@$(BIN)/cfn-lint template.yaml examples/published-address.yaml
+	@$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml examples/published-address.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks
 	@$(MAKE) --no-print-directory docs

@@ -34,3 +34,25 @@ def actions(statement: dict[str, Any]) -> list[str]:
     """Return the actions of a statement."""
     action = statement["Action"]
     return [action] if isinstance(action, str) else action
+
+
+# Tables and the parameters that name their restored copies.
+RESTORED = {
+    "CertificatesTable": "RestoredTable",
+    "IssuersTable": "RestoredIssuersTable",
+    "AuthorityConfigurationTable": "RestoredConfigurationTable",
+    "AuthorityTable": "RestoredAuthorityTable",
+    "AuthorityLedgerTable": "RestoredLedgerTable",
+}
+
+
+def table_name(table: str) -> dict[str, Any]:
+    """Return the name of the table, or of its restored copy."""
+    restored = RESTORED[table]
+    return {"If": [f"Has{restored}", {"Ref": restored}, {"Ref": table}]}
+
+
+def table_arn(table: str, suffix: str = "") -> dict[str, Any]:
+    """Return the ARN of the table, or of its restored copy."""
+    arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}"
+    return {"Sub": [f"{arn}{suffix}", {"Table": table_name(table)}]}

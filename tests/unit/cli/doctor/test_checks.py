@@ -285,6 +285,26 @@ def test_parse_diagnosis_fails_on_a_function_error() -> None:
     assert check.status == "failed"
 
 
+def test_parse_diagnosis_shows_why_the_function_cannot_start() -> None:
+    why = "Unable to import module 'app': cannot start: the layers were built for python3.13-arm64, and the function …"
+    (check,) = diagnosed({"errorMessage": why, "errorType": "Runtime.ImportModuleError", "stackTrace": []}, failed=True)
+    assert check.found == f"the diagnosis failed: {why}"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "status", "found"),
+    [
+        ("python3.13", "ok", "active, python3.13 arm64"),
+        ("python3.12", "ok", "active, python3.12 arm64"),
+        ("python3.11", "failed", "runs on python3.11: the layers need python3.12 or newer"),
+    ],
+)
+def test_doctor_compares_the_runtime_of_functions(runtime: str, status: str, found: str) -> None:
+    answer = {"State": "Active", "Runtime": runtime, "Architectures": ["arm64"]}
+    check = only(connection(lambda__get_function_configuration=answer), "IssuerFunction")
+    assert (check.status, check.found) == (status, found)
+
+
 def read(*records: Record) -> certificate_checks._Records:
     table = FakeTable()
     table.write([Change(found, None) for found in records], START)

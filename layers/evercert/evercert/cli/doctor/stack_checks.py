@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ SCHEDULES = {"tick": "CheckerFunctionTick", "sweep": "CheckerFunctionSweep", "cr
 OLDEST_NUDGE = timedelta(hours=1)
 LONGEST_KEPT = timedelta(days=14)  # of a message in SQS
 ERROR_WINDOW = timedelta(hours=1)
+_SUPPORTED = re.compile(r"python3\.(?:1[2-9]|[2-9][0-9])")
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
 
@@ -189,12 +191,17 @@ def function(connection: Connection, logical: str) -> list[Check]:
     if state not in {"Active", "Inactive"} or update == "Failed":
         why = printable(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
         return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
+    runtime, architecture = str(found.get("Runtime", "")), ", ".join(map(str, found.get("Architectures", [])))
+    if runtime and not _SUPPORTED.fullmatch(runtime):
+        remedy = "deploy with Runtime=python3.13, and build the layers for it (EVERCERT_TARGET)"
+        return [Check(logical, "failed", f"runs on {printable(runtime)}: the layers need python3.12 or newer", remedy)]
     dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
     errors = _metric(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, ERROR_WINDOW)
     if errors:
         remedy = "search its log for crashes: timeouts, lack of memory"
         return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", remedy)]
-    return [Check(logical, "ok", state.lower())]
+    where = " ".join(filter(None, (runtime, architecture)))
+    return [Check(logical, "ok", f"{state.lower()}, {printable(where)}" if where else state.lower())]
 
 
 def _messages(connection: Connection, url: str) -> int:
