@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
+# One region of each kind: usual, the first one, GovCloud, China.
+REGIONS := eu-central-1 us-east-1 us-gov-west-1 cn-north-1
 export SAM_CLI_TELEMETRY := 0
 export NO_MKDOCS_2_WARNING := 1
 # Without bytecode, each of the many Python processes of the tests compiles the whole package again.
@@ -49,7 +51,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 	@$(BIN)/python -m tests.tools.words
 	@$(BIN)/python -m tests.tools.reference_pages
 	@$(BIN)/python -m tests.tools.permissions
-	@$(BIN)/cfn-lint template.yaml examples/published-address.yaml
+	@$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml examples/published-address.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks
 	@$(MAKE) --no-print-directory docs

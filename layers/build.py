@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 DEFAULT = "python3.13-arm64"
+OLDEST = 12  # python3.11 has glibc 2.26, for which the packages have no wheels
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer slows cold starts
@@ -57,6 +58,8 @@ def target(text: str) -> Target:
     match = re.fullmatch(r"python(3\.\d+)-(arm64|x86_64)", text)
     if match is None:
         sys.exit(f"EVERCERT_TARGET={text}: write host, or for example {DEFAULT}")
+    if int(match[1].partition(".")[2]) < OLDEST:
+        sys.exit(f"EVERCERT_TARGET={text}: needs python3.{OLDEST} or newer, whose C library the packages support")
     return Target(match[1], match[2])
 
 
@@ -90,6 +93,13 @@ def copy(destination: Path) -> None:
     """Copy the package without the command line, whose dependencies are not in the layer."""
     ignored = shutil.ignore_patterns("__pycache__", "cli")
     shutil.copytree(HERE / "evercert" / "evercert", destination / "evercert", ignore=ignored)
+
+
+def write_target(destination: Path, wanted: Target) -> None:
+    """Write the target for `evercert/layer_target.py`, which compares it with the runtime of the function."""
+    machine = wanted.architecture or platform.machine()
+    architecture = {"aarch64": "arm64"}.get(machine, machine)
+    (destination / "evercert" / "target").write_text(f"python{wanted.version}-{architecture}")
 
 
 def compile_bytecode(destination: Path, wanted: Target) -> None:
@@ -137,6 +147,7 @@ def main() -> None:
         install(destination, wanted)
     else:
         copy(destination)
+        write_target(destination, wanted)
     compile_bytecode(destination, wanted)
     if (size := size_of(destination)) > LARGEST:
         print(f"evercert: {what} layer has {size} bytes: at most {LARGEST} are recommended")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+
+# isort: split
 import os
 from functools import cache
 from time import sleep

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from evercert import layer_target
+
 BUILD = Path(__file__).resolve().parents[3] / "layers" / "build.py"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -52,6 +54,21 @@ def test_target_refuses_invalid_text_in_one_line(build, text):
     with pytest.raises(SystemExit) as caught:
         build.target(text)
     assert caught.value.code == f"EVERCERT_TARGET={text}: write host, or for example python3.13-arm64"
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11"])
+def test_target_refuses_runtimes_with_an_old_c_library(build, version):
+    with pytest.raises(SystemExit) as caught:
+        build.target(f"python{version}-arm64")
+    assert "needs python3.12 or newer" in caught.value.code
+
+
+@pytest.mark.parametrize("text", ["python3.13-arm64", "python3.12-x86_64", "host"])
+def test_layer_holds_the_target_that_it_was_built_for(build, tmp_path, text):
+    (tmp_path / "evercert").mkdir()
+    build.write_target(tmp_path, build.target(text))
+    wanted = layer_target.running_target() if text == "host" else text
+    assert layer_target.built_target(str(tmp_path / "evercert")) == wanted
 
 
 def test_default_target_is_valid(build):

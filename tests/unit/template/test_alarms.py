@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.authority.api_errors import Refusal
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Rejected, Unavailable, Unexpected
 from tests.doubles.world import load_template
 from tests.tools.local_stack import ROOT
 
@@ -21,10 +21,16 @@ METRICS = {
     "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
     "authority": {"CaEndsDays", "CrlAgeSeconds", "RootCrlEndsDays"},
 }
-FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unavailable.kind}
+FILTERS = {
+    "SignerRefusalsFilter": (Refusal.kind,),
+    "SignerUnavailableFilter": (Unavailable.kind,),
+    "SignerFailuresFilter": (Misconfigured.kind, Rejected.kind, Unexpected.kind),
+}
+FUNCTIONS = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Serverless::Function"]
 COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
 KINDS = {"rejected", "unavailable", "misconfigured", "unexpected"}
 ALARMS = {name: resource for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+SILENT = {"CheckerSilentAlarm", "CrlStaleAlarm"}  # the state without data reports a task that does not run
 OPERATIONS = (ROOT / "docs" / "reference" / "alarms.md").read_text()
 
 
@@ -57,7 +63,7 @@ def test_every_alarm_watches_a_metric_that_is_sent() -> None:
             assert found in [
                 ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": {"GetAtt": "DeadLetters.QueueName"}}),
                 ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "IssuerFunction"}}),
-                ("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": "IssuerFunction"}}),
+                *(("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": name}}) for name in FUNCTIONS),
                 ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "SignerFunction"}}),
                 ("AWS/ApiGateway", "5xx", {"ApiId": {"Ref": "AuthorityApi"}}),
                 *((each["MetricNamespace"], each["MetricName"], {}) for each in COUNTED),
@@ -65,9 +71,11 @@ def test_every_alarm_watches_a_metric_that_is_sent() -> None:
 
 
 def test_log_filters_count_the_outcomes_that_the_signer_logs() -> None:
-    for name, kind in FILTERS.items():
+    for name, kinds in FILTERS.items():
         assert RESOURCES[name]["Properties"]["LogGroupName"] == {"Ref": "SignerLogs"}
-        assert RESOURCES[name]["Properties"]["FilterPattern"] == f'{{ $.message.outcome = "{kind}" }}'
+        pattern = RESOURCES[name]["Properties"]["FilterPattern"]
+        assert tuple(re.findall(r'\$\.message\.outcome = "([a-z-]+)"', pattern)) == kinds
+        assert pattern.count("||") == len(kinds) - 1
     assert '"outcome": known.kind' in (ROOT / "functions" / "signer" / "app.py").read_text()
 
 
@@ -88,24 +96,22 @@ def test_alarms_have_actions_only_with_an_alarm_topic() -> None:
     assert TEMPLATE["Parameters"]["AlarmTopic"]["Default"] == ""
 
 
-def test_only_the_checker_alarm_treats_silence_as_breaching() -> None:
+def test_missing_data_means_what_the_metric_is_sent_for() -> None:
     treated = {name: alarm["Properties"]["TreatMissingData"] for name, alarm in ALARMS.items()}
-    assert [name for name, how in treated.items() if how == "breaching"] == ["CheckerSilentAlarm"]
     assert [name for name, how in treated.items() if how == "ignore"] == [
         "AcmQuotaAlarm",
         "CaEndingAlarm",
         "RootCrlEndingAlarm",
     ]
-    assert [name for name, how in treated.items() if how == "missing"] == ["CrlStaleAlarm"]
-    assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
+    assert {name for name, how in treated.items() if how == "missing"} == SILENT
+    assert set(treated.values()) == {"ignore", "missing", "notBreaching"}
 
 
-def test_crl_alarm_reports_a_stopped_task_but_no_new_stack() -> None:
+def test_silence_is_reported_but_no_new_stack() -> None:
     """A new alarm starts without data, which is no state change; losing data later is one."""
-    alarm = ALARMS["CrlStaleAlarm"]["Properties"]
-    assert alarm["TreatMissingData"] == "missing"
-    assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
-    assert [name for name, one in ALARMS.items() if "InsufficientDataActions" in one["Properties"]] == ["CrlStaleAlarm"]
+    assert {name for name, one in ALARMS.items() if "InsufficientDataActions" in one["Properties"]} == SILENT
+    for name in SILENT:
+        assert ALARMS[name]["Properties"]["InsufficientDataActions"] == ALARMS[name]["Properties"]["AlarmActions"]
 
 
 @pytest.mark.parametrize(
@@ -122,10 +128,14 @@ def test_crl_alarm_reports_a_stopped_task_but_no_new_stack() -> None:
         ("AcmQuotaAlarm", ">=", 80, 60),
         ("IssuerErrorsAlarm", ">=", 3, 15),
         ("IssuerThrottlesAlarm", ">=", 1, 15),
-        ("AuthorityErrorsAlarm", ">=", 3, 15),
-        ("SignerErrorsAlarm", ">=", 3, 15),
+        ("CheckerThrottlesAlarm", ">=", 1, 15),
+        ("AuthorityErrorsAlarm", ">=", 1, 60),
+        ("AuthorityThrottlesAlarm", ">=", 1, 60),
+        ("SignerErrorsAlarm", ">=", 1, 60),
+        ("SignerThrottlesAlarm", ">=", 1, 60),
         ("SignerRefusalsAlarm", ">=", 1, 5),
-        ("SignerUnavailableAlarm", ">=", 3, 15),
+        ("SignerUnavailableAlarm", ">=", 1, 60),
+        ("SignerFailuresAlarm", ">=", 1, 5),
         ("CaEndingAlarm", "<", 90, 24 * 60),
         ("RootCrlEndingAlarm", "<", 60, 24 * 60),
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
@@ -140,6 +150,36 @@ def test_alarm_has_threshold_and_period(name: str, operator: str, threshold: Any
     alarm = ALARMS[name]["Properties"]
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (operators[operator], threshold)
     assert alarm["Period"] * alarm["EvaluationPeriods"] == minutes * 60
+
+
+def test_every_function_has_an_alarm_for_throttles() -> None:
+    watched = {
+        alarm["Properties"]["Dimensions"][0]["Value"]["Ref"]
+        for alarm in ALARMS.values()
+        if alarm["Properties"]["MetricName"] == "Throttles"
+    }
+    assert watched == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AuthorityErrorsAlarm",
+        "AuthorityThrottlesAlarm",
+        "SignerErrorsAlarm",
+        "SignerThrottlesAlarm",
+        "SignerUnavailableAlarm",
+    ],
+)
+def test_alarm_fires_for_a_quiet_authority(name: str) -> None:
+    """One failed call in each of two periods of an hour suffices; one blip does not."""
+    alarm = ALARMS[name]["Properties"]
+    assert (alarm["Threshold"], alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (
+        1,
+        300,
+        12,
+        2,
+    )
 
 
 def test_dashboard_shows_every_metric_that_is_sent() -> None:

@@ -445,7 +445,7 @@ def test_matches_refuses_other_principals(pattern: str) -> None:
     assert Bench(principals=(pattern,)).refused().status == 401
 
 
-@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-eusc", "aws-iso-b"])
 def test_matches_roles_of_every_partition(partition: str) -> None:
     assert matches(
         f"arn:{partition}:iam::123456789012:role/path/r", f"arn:{partition}:sts::123456789012:assumed-role/r/s"

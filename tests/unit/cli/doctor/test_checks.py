@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,7 +78,8 @@ def connection(outputs: dict[str, str] | None = None, status: str = "UPDATE_COMP
 
 
 def run(stack: Any, name: str) -> list[Check]:
-    return stack_checks.run(name, stack_checks.of_stack(stack)[name])
+    checks = {**stack_checks.of_stack(stack), "schedule crl": partial(stack_checks.schedule, stack, "crl")}
+    return stack_checks.run(name, checks[name])
 
 
 def only(stack: Any, name: str) -> Check:
@@ -107,7 +109,11 @@ def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
         (connection(scheduler__get_schedule={"State": "DISABLED"}), "schedule tick", "failed", "DISABLED", "enable schedule"),
         (
             connection(scheduler__get_schedule=refuse("ResourceNotFoundException", "GetSchedule")),
-            "schedule sweep", "failed", "no schedule evercert-sweep", "sam deploy",
+            "schedule sweep", "failed", "no schedule key-1", "sam deploy",
+        ),
+        (
+            connection(cloudformation__describe_stack_resource=refuse("ValidationError", "DescribeStackResource")),
+            "schedule crl", "failed", "no schedule evercert-crl", "sam deploy",
         ),
         (connection(sns__list_subscriptions_by_topic=subscriptions("arn:aws:sns:x")), "topic", "ok", "1 subscr", ""),
         (
@@ -145,7 +151,7 @@ def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
         ),
     ],
     ids=[
-        "outputs", "rolled-back", "deploying", "schedule-off", "schedule-gone", "subscribed", "unconfirmed",
+        "outputs", "rolled-back", "deploying", "schedule-off", "schedule-gone", "schedule-of-older-stack", "subscribed", "unconfirmed",
         "only-a-follower", "dead-letters", "old-nudges", "young-nudges", "key-disabled", "key-deleted",
         "function-failed", "function-errors",
     ],
@@ -157,6 +163,15 @@ def test_doctor_reports_each_problem_with_its_remedy(
     assert (check.name, check.status) == (name, status)
     assert found in check.found
     assert remedy in check.remedy
+
+
+def test_doctor_asks_for_schedules_by_their_own_names() -> None:
+    """A stack with `ShortName` has schedules that are not named after it."""
+    stack = connection()
+    assert only(stack, "schedule tick").status == "ok"
+    asked = dict(stack.clients.cloudformation.calls)["describe_stack_resource"]
+    assert asked == {"StackName": "evercert", "LogicalResourceId": "CheckerFunctionTick"}
+    assert stack.clients.client("scheduler").calls == [("get_schedule", {"Name": "key-1"})]
 
 
 def test_doctor_reports_each_pause_with_its_command() -> None:
@@ -268,6 +283,26 @@ def test_parse_diagnosis_fails_on_malformed_responses(answer: Any) -> None:
 def test_parse_diagnosis_fails_on_a_function_error() -> None:
     (check,) = diagnosed({"seal": None, "issuers": {}, "certificates": {}}, failed=True)
     assert check.status == "failed"
+
+
+def test_parse_diagnosis_shows_why_the_function_cannot_start() -> None:
+    why = "Unable to import module 'app': cannot start: the layers were built for python3.13-arm64, and the function …"
+    (check,) = diagnosed({"errorMessage": why, "errorType": "Runtime.ImportModuleError", "stackTrace": []}, failed=True)
+    assert check.found == f"the diagnosis failed: {why}"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "status", "found"),
+    [
+        ("python3.13", "ok", "active, python3.13 arm64"),
+        ("python3.12", "ok", "active, python3.12 arm64"),
+        ("python3.11", "failed", "runs on python3.11: the layers need python3.12 or newer"),
+    ],
+)
+def test_doctor_compares_the_runtime_of_functions(runtime: str, status: str, found: str) -> None:
+    answer = {"State": "Active", "Runtime": runtime, "Architectures": ["arm64"]}
+    check = only(connection(lambda__get_function_configuration=answer), "IssuerFunction")
+    assert (check.status, check.found) == (status, found)
 
 
 def read(*records: Record) -> certificate_checks._Records:

@@ -12,7 +12,7 @@ from evercert.authority.contracts.ports import Configuration, Sts, Tokens
 from evercert.authority.logins.sts_request import BODY, Rules, SignedRequest, validate_request
 from evercert.schema import printable
 
-_SESSION = re.compile(r"arn:(aws|aws-us-gov|aws-cn):sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
+_SESSION = re.compile(r"arn:(aws(?:-[a-z]{1,4}){0,2}):sts::([0-9]{12}):assumed-role/([^/]+)/([^/]+)")
 _ROLE = re.compile(r"(arn:[a-z-]+:iam::[0-9]{12}:role/)(?:[^*]+/)?([^/*]+)")
 
 

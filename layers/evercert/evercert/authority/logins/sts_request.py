@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from evercert.authority.api_errors import Refusal, bad_request, unauthorized
+from evercert.aws_partitions import sts_host
 from evercert.origins import Origin
 from evercert.schema import printable
 
@@ -32,7 +33,7 @@ _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 _FIXED = {"content-length": str(len(BODY)), "x-amz-content-sha256": hashlib.sha256(BODY).hexdigest()}
 # Allowed values of signed headers; other headers are not forwarded, so they cannot be signed.
 _FORWARDABLE = {
-    "host": re.compile(r"sts\.[a-z0-9-]{1,20}\.amazonaws\.com"),
+    "host": re.compile(r"sts\.[a-z0-9-]{1,20}\.[a-z0-9.-]{1,20}"),  # compared with the region's host below
     "content-type": re.compile(r"application/x-www-form-urlencoded(?:; charset=utf-8)?"),
     "content-length": re.compile(_FIXED["content-length"]),
     "x-amz-date": _DATE,
@@ -105,8 +106,8 @@ def validate_request(request: SignedRequest, rules: Rules, now: datetime, *, for
     if not _REGION.fullmatch(signed.region) or signed.region not in rules.regions:
         raise bad_request("Invalid AWS region")
     headers = _forwarded_headers(sent, signed)
-    if headers["host"] != f"sts.{signed.region}.amazonaws.com":
-        raise bad_request(f"iamRequestHeaders: Host is not sts.{signed.region}.amazonaws.com, whose region signed")
+    if headers["host"] != (host := sts_host(signed.region)):
+        raise bad_request(f"iamRequestHeaders: Host is not {host}, whose region signed")
     signed_at = _require_fresh(headers["x-amz-date"], signed.day, now)
     _require_server_id(headers, rules.server_id, foreign_clients=foreign_clients)
     # Some clients add it unsigned; STS needs it to read the body.

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.contracts.ports import Caller
+from evercert.aws_partitions import sts_host
 from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.trust import ssl_context
 from evercert.schema import printable
@@ -62,7 +63,7 @@ class STSOverHTTP:
         raise Unavailable(f"{what} answered {status}")
 
     def _url(self, region: str) -> str:
-        return self._endpoint or f"https://sts.{region}.amazonaws.com/"
+        return self._endpoint or f"https://{sts_host(region)}/"
 
     def _answer(self, region: str, headers: dict[str, str], body: bytes, what: str) -> tuple[int, bytes]:
         """Return the response; each call has its own connection, so that two calls do not share a time limit."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evercert.aws.authority.configuration_writer import ConfigurationWriter
 
 _PRINCIPAL = re.compile(
-    r"arn:(aws|aws-us-gov|aws-cn):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
+    r"arn:(aws(?:-[a-z]{1,4}){0,2}):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
 )
 _BELOW_A_PATH = re.compile(r":role/(?=.*/).*\*")
 _PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")

@@ -116,6 +116,14 @@ def _diagnose(connection: Connection, records: _Records) -> list[Check]:
     return parse_diagnosis(answer["Payload"].read(), failed="FunctionError" in answer)
 
 
+def _error_message(payload: bytes) -> str:
+    """Return the message of Lambda about a function that failed, or the response itself."""
+    try:
+        return str(json_parser.parse(payload)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return payload.decode(errors="replace")
+
+
 def parse_diagnosis(payload: bytes, *, failed: bool) -> list[Check]:
     """Return one result per problem in the function's response, or a single `ok`."""
     name = "issuer function's own view"
@@ -128,7 +136,7 @@ def parse_diagnosis(payload: bytes, *, failed: bool) -> list[Check]:
     except (ValueError, KeyError, TypeError):
         failed = True
     if failed:
-        response = printable(payload.decode(errors="replace"), 200)
+        response = printable(_error_message(payload), 400)
         remedy = "deploy the stack again, and read the issuer's log"
         return [Check(name, "failed", f"the diagnosis failed: {response}", remedy)]
     checks = [Check(printable(part), "failed", printable(str(problem))) for part, problem in problems if problem]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic", "CheckerFunction", "IssuerFunction")
+SCHEDULES = {"tick": "CheckerFunctionTick", "sweep": "CheckerFunctionSweep", "crl": "AuthorityFunctionCrl"}
 OLDEST_NUDGE = timedelta(hours=1)
 LONGEST_KEPT = timedelta(days=14)  # of a message in SQS
 ERROR_WINDOW = timedelta(hours=1)
+_SUPPORTED = re.compile(r"python3\.(?:1[2-9]|[2-9][0-9])")
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
 
@@ -90,6 +93,7 @@ def schedule(connection: Connection, task: str) -> list[Check]:
     """Check the schedule of this task."""
     name, title = f"{connection.name}-{task}", f"schedule {task}"
     try:
+        name = _physical_id(connection, SCHEDULES[task]) or name
         found = connection.clients.client("scheduler").get_schedule(Name=name)
     except ClientError as error:
         if code(error) in _GONE:
@@ -155,13 +159,19 @@ def _queue(connection: Connection) -> list[Check]:
 
 def key(connection: Connection, logical: str) -> list[Check]:
     """Check a KMS key of the template, by its logical id."""
-    resource = connection.clients.cloudformation.describe_stack_resource(
-        StackName=connection.name, LogicalResourceId=logical
-    )
-    key_id = resource["StackResourceDetail"].get("PhysicalResourceId")
+    key_id = _physical_id(connection, logical)
     if key_id is None:
         return [Check(logical, "failed", "the stack has not created it yet", "finish the deployment of the stack")]
     return [key_state(connection, key_id, logical)]
+
+
+def _physical_id(connection: Connection, logical: str) -> str | None:
+    """Return the id of a resource of the template, or None if the stack has not created it yet."""
+    resource = connection.clients.cloudformation.describe_stack_resource(
+        StackName=connection.name, LogicalResourceId=logical
+    )
+    found = resource["StackResourceDetail"].get("PhysicalResourceId")
+    return None if found is None else str(found)
 
 
 def key_state(connection: Connection, key_id: str, name: str) -> Check:
@@ -181,12 +191,17 @@ def function(connection: Connection, logical: str) -> list[Check]:
     if state not in {"Active", "Inactive"} or update == "Failed":
         why = printable(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
         return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
+    runtime, architecture = str(found.get("Runtime", "")), ", ".join(map(str, found.get("Architectures", [])))
+    if runtime and not _SUPPORTED.fullmatch(runtime):
+        remedy = "deploy with Runtime=python3.13, and build the layers for it (EVERCERT_TARGET)"
+        return [Check(logical, "failed", f"runs on {printable(runtime)}: the layers need python3.12 or newer", remedy)]
     dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
     errors = _metric(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, ERROR_WINDOW)
     if errors:
         remedy = "search its log for crashes: timeouts, lack of memory"
         return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", remedy)]
-    return [Check(logical, "ok", state.lower())]
+    where = " ".join(filter(None, (runtime, architecture)))
+    return [Check(logical, "ok", f"{state.lower()}, {printable(where)}" if where else state.lower())]
 
 
 def _messages(connection: Connection, url: str) -> int:

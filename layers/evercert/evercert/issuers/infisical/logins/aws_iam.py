@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from evercert.aws.clients import translated
+from evercert.aws_partitions import sts_host
 from evercert.errors import Misconfigured
 from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof
 from evercert.origins import Origin
@@ -72,7 +73,7 @@ def sign_request(credentials: ReadOnlyCredentials, region: str, server: Origin) 
     The server's id is signed too, so that a server cannot reuse the request at another one. A nonce keeps requests of
     two processes in the same second distinct. botocore takes the time from the system clock.
     """
-    host = f"sts.{region}.amazonaws.com"
+    host = sts_host(region)
     headers = {"Content-Type": CONTENT_TYPE, SERVER_ID: str(server), "X-Evercert-Nonce": secrets.token_hex(16)}
     request = AWSRequest("POST", f"https://{host}/", data=REQUEST_BODY, headers=headers)
     SigV4Auth(credentials, "sts", region).add_auth(request)

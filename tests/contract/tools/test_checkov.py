@@ -1,0 +1,50 @@
+"""checkov over the template: each finding is fixed, or explained in checkov.toml."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.tools.local_stack import ROOT
+from tests.tools.locks import UV
+from tests.tools.peers import REQUIRED
+from tests.tools.template import RESOURCES
+
+VERSION = "3.3.30"
+EXPLAINED = tomllib.loads((Path(__file__).parent / "checkov.toml").read_text())["skip"]
+
+
+def findings() -> set[tuple[str, str]]:
+    """Return the failed checks with the logical ids of their resources."""
+    command = [UV, "tool", "run", "--quiet", "--from", f"checkov=={VERSION}", "checkov", "--file", "template.yaml"]
+    options = ["--framework", "cloudformation", "--output", "json", "--quiet", "--compact", "--skip-download"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    if not done.stdout:
+        (pytest.fail if REQUIRED else pytest.skip)(f"checkov is not installed: {done.stderr.strip()[-300:]}")
+    report = json.loads(done.stdout)
+    results = [one for one in (report if isinstance(report, list) else [report]) if "results" in one]
+    assert results and not any(one["results"]["parsing_errors"] for one in results), done.stderr[-2000:]
+    assert sum(one["summary"]["passed"] for one in results) > 50
+    return {
+        (check["check_id"], check["resource"].rpartition(".")[2])
+        for one in results
+        for check in one["results"]["failed_checks"]
+    }
+
+
+@pytest.mark.peer("python3")
+def test_every_finding_of_checkov_is_explained() -> None:
+    explained = {(one["check"], resource) for one in EXPLAINED for resource in one["resources"]}
+    found = findings()
+    assert not found - explained, "neither fixed nor explained in checkov.toml"
+    assert not explained - found, "explained and no longer found: remove the entry"
+
+
+def test_explanations_name_resources_of_the_template() -> None:
+    for one in EXPLAINED:
+        assert set(one["resources"]) <= set(RESOURCES), one
+        assert len(one["reason"].split()) > 5, one
