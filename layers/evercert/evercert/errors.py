@@ -18,6 +18,7 @@ EvercertError
 │   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
 ├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
 ├── NotYet           a rate limit or an outage delays the call    → retry at the given time; not a failure
+│   └── Slowed       the service receives too many requests       → retry within a minute
 ├── ClaimLost        another run took over the certificate        → stop without further writes
 └── OutOfTime        the next call could outlast the claim        → stop; the claim's due time resumes the work
 """
@@ -141,6 +142,10 @@ class NotYet(EvercertError):
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)
         self.until = until
+
+
+class Slowed(NotYet):
+    """A service receives too many requests, and all runs share a slower pace; nothing was tried, or it was refused."""
 
 
 class ClaimLost(EvercertError):
