@@ -22,11 +22,13 @@ from evercert.issuance.metrics import tick_metrics
 from evercert.issuance.settings import CheckerSettings
 from evercert.scheduling.checker import check
 from evercert.scheduling.sweeper import sweep
+from evercert.scheduling.workers import in_threads
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="checker")
+WORKERS = 8  # threads; botocore keeps ten connections
 SHARE = 0.8  # of the remaining time; the next tick continues the work
 
 
@@ -39,7 +41,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         log = logger.warning if counts["restarted"] else logger.info
         log({"outcome": "swept", **counts})
         return counts
-    tick = check(index, queue, clock=now, stop_at=stop_at, redispatch=settings.redispatch)
+    workers = in_threads(WORKERS)
+    tick = check(index, queue, clock=now, stop_at=stop_at, redispatch=settings.redispatch, workers=workers)
     soonest = next((entry.not_after for entry in index.expiring(page=1)), None)
     logger.info({"outcome": "checked", **asdict(tick), "soonest_expiry": soonest})
     metrics = Metrics(namespace="evercert", service="checker")

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -457,6 +457,7 @@ class FakeBreakers:
     """Breakers in a dictionary."""
 
     known: dict[str, BreakerState] = field(default_factory=dict)
+    next_free: dict[str, datetime] = field(default_factory=dict)
 
     def read(self, service: str) -> BreakerState:
         return self.known.get(service, BreakerState(service))
@@ -464,12 +465,29 @@ class FakeBreakers:
     def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         if self.read(state.service).open_until != state.open_until:
             return False
-        self.known[state.service] = BreakerState(state.service, failures, until)
+        self.known[state.service] = replace(self.read(state.service), failures=failures, open_until=until)
         return True
 
     def close(self, state: BreakerState) -> None:
         if self.read(state.service).open_until == state.open_until:
-            self.known.pop(state.service, None)
+            self.known[state.service] = replace(self.read(state.service), failures=0, open_until=None)
+            if self.known[state.service] == BreakerState(state.service):
+                del self.known[state.service]
+
+    def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
+        stored, day = self.read(state.service), timedelta(days=1)
+        if stored.slow_until is not None and (state.slow_until or until - day) < stored.slow_until <= until + day:
+            return False
+        self.known[state.service] = replace(stored, apart=apart, slow_until=until)
+        return True
+
+    def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
+        free = self.next_free.get(state.service, now)
+        turn = now if free > now + timedelta(minutes=10) else max(free, now)
+        if turn > now + within:
+            return None
+        self.next_free[state.service] = turn + state.apart
+        return turn
 
 
 class Bench:

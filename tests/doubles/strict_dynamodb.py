@@ -1,4 +1,4 @@
-"""A client of the emulator's tables that enforces the largest size of an item, which the emulator does not."""
+"""Clients of tables with rules that the emulator lacks: the largest size of an item, and reasons of cancellations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from typing import Any
 from tests.doubles.item_size import LIMIT, size
 from tests.doubles.strict_aws import refuse
 
+# DynamoDB, TransactWriteItems: the codes of cancellation reasons, and their messages
+CANCELLATIONS = {
+    "None": None,
+    "ConditionalCheckFailed": "The conditional request failed",
+    "ItemCollectionSizeLimitExceeded": "Collection size exceeded.",
+    "TransactionConflict": "Transaction is ongoing for the item",
+    "ProvisionedThroughputExceeded": "The level of configured provisioned throughput for the table was exceeded.",
+    "ThrottlingError": "Throughput exceeds the current capacity of your table or index.",
+    "ValidationError": "One or more parameter values were invalid.",
+}
 UPDATED = "Item size to update has exceeded the maximum allowed size"  # DynamoDB, UpdateItem
 PUT = "Item size has exceeded the maximum allowed size"  # DynamoDB, PutItem
 
@@ -65,3 +75,53 @@ class SizedDynamoDB:
             self._client.put_item(TableName=table, Item=before)
         else:
             self._client.delete_item(TableName=table, Key=key)
+
+
+class CancellingDynamoDB:
+    """Cancels transactions for the given reasons, and refuses single writes that meet a transaction.
+
+    DynamoDB reports one reason for each write, in their order; it adds the current item to a failed condition, if the
+    write asks for it.
+    """
+
+    def __init__(self, *reasons: str, times: int = 1, item: Any = None, client: Any = None) -> None:
+        self.left = times
+        self._reasons = reasons
+        self._item = item
+        self._client = client
+        self.transactions = 0
+
+    def update_item(self, **arguments: Any) -> Any:
+        if self._is_over():
+            return self._client.update_item(**arguments) if self._client else {}
+        raise refuse("TransactionConflictException", "UpdateItem", CANCELLATIONS["TransactionConflict"] or "")
+
+    def transact_write_items(self, *, TransactItems: list[Any]) -> Any:
+        self.transactions += 1
+        if self._is_over():
+            return self._client.transact_write_items(TransactItems=TransactItems) if self._client else {}
+        codes = [*self._reasons, *["None"] * (len(TransactItems) - len(self._reasons))]
+        assert len(codes) == len(TransactItems), "one reason for each write"
+        raise self._cancelled(
+            [self._reason(code, next(iter(write.values()))) for code, write in zip(codes, TransactItems, strict=True)]
+        )
+
+    def _is_over(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    def _reason(self, code: str, write: Any) -> dict[str, Any]:
+        message = CANCELLATIONS[code]
+        found: dict[str, Any] = {"Code": code} if message is None else {"Code": code, "Message": message}
+        wanted = write.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        if code == "ConditionalCheckFailed" and wanted and self._item is not None:
+            found["Item"] = self._item
+        return found
+
+    @staticmethod
+    def _cancelled(reasons: list[dict[str, Any]]) -> Exception:
+        codes = ", ".join(reason["Code"] for reason in reasons)
+        message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+        error = refuse("TransactionCanceledException", "TransactWriteItems", message)
+        error.response["CancellationReasons"] = reasons  # type: ignore[typeddict-unknown-key]
+        return error

@@ -28,7 +28,7 @@ def test_checker_enqueues_due_certificates(world: World, function, context, caps
     want(world)
     tick = function("checker").handler(event("schedule.json"), context)
     assert tick == {
-        "sent": 1, "refused": 0, "overtaken": 0, "foreign": 0, "left": 0, "oldest_due": to_text(world.clock())
+        "sent": 1, "refused": 0, "overtaken": 0, "foreign": 0, "left": 0, "throttled": 0, "oldest_due": to_text(world.clock())
     }  # fmt: skip
     (message,) = world._receive()
     assert json.loads(message["Body"]) == {"certificate": "web"}

@@ -4,10 +4,12 @@ EvercertError
 ├── Rejected         the spec, CSR or policy can never pass       → record, announce, stop until the spec changes
 │   ├── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
 │   └── NoRoom       the record would exceed the size of an item  → announce, rest until an operator shortens it
-├── Unavailable      throttled, timed out or 5xx                  → record, announce, retry with back-off
+├── Unavailable      timed out or 5xx                             → record, announce, retry with back-off
 │   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
 │   │   └── ExpiredUnread  expired before it was read            → request a new one at once
 │   ├── Busy         one resource is locked, the service is up    → retry; the service's breaker stays closed
+│   ├── Throttled    too many requests, the service is up         → retry; all runs slow down, the breaker stays closed
+│   ├── ClockWrong   AWS refuses the time of a signature          → retry; the service's breaker stays closed
 │   ├── Gone         the destination's resource was deleted       → deliver as for the first time
 │   └── AnswerLost   the request may have succeeded               → look for its result before sending it again
 ├── Misconfigured    a secret, permission or setting is wrong     → record, announce, retry; an operator must act
@@ -16,6 +18,7 @@ EvercertError
 │   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
 ├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
 ├── NotYet           a rate limit or an outage delays the call    → retry at the given time; not a failure
+│   └── Slowed       the service receives too many requests       → retry within a minute
 ├── ClaimLost        another run took over the certificate        → stop without further writes
 └── OutOfTime        the next call could outlast the claim        → stop; the claim's due time resumes the work
 """
@@ -80,6 +83,14 @@ class Busy(Unavailable):
     """Another writer holds one certificate, secret or item; the service itself is available."""
 
 
+class Throttled(Unavailable):
+    """A service refused a request because it gets too many; the service itself is available."""
+
+
+class ClockWrong(Unavailable):
+    """The clock of this machine differs from that of AWS: the service itself is available."""
+
+
 class Gone(Unavailable):
     """The destination's resource for this certificate was deleted."""
 
@@ -131,6 +142,10 @@ class NotYet(EvercertError):
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)
         self.until = until
+
+
+class Slowed(NotYet):
+    """A service receives too many requests, and all runs share a slower pace; nothing was tried, or it was refused."""
 
 
 class ClaimLost(EvercertError):

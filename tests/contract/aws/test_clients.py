@@ -18,45 +18,6 @@ from tests.doubles.world import World
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "kind"),
-    [
-        ("ThrottlingException", 400, Unavailable),
-        ("ProvisionedThroughputExceededException", 400, Unavailable),
-        ("RequestLimitExceeded", 400, Unavailable),
-        ("InternalServerError", 500, Unavailable),
-        ("SomethingNew", 503, Unavailable),
-        ("AccessDeniedException", 400, Misconfigured),
-        ("AuthorizationError", 403, Misconfigured),
-        ("ExpiredTokenException", 400, Misconfigured),
-        ("ResourceNotFoundException", 400, Misconfigured),
-        ("DisabledException", 400, Misconfigured),
-        ("ValidationException", 400, Rejected),
-    ],
-)
-def test_translated_maps_aws_errors_to_error_kinds(code: str, status: int, kind: type) -> None:
-    with pytest.raises(kind, match=f"cannot do it: {code}: no"), translated("do it"):
-        raise refuse(code, "Operation", "no\x1b[31m", status)
-
-
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
-        ("RequestExpired", "Request has expired."),
-        ("InvalidSignatureException", "Signature expired: 20261127T000000Z is now earlier than 20261127T001000Z"),
-        ("SignatureDoesNotMatch", "Signature not yet current: 20261127T001000Z is still later than 20261127T000000Z"),
-    ],
-)
-def test_translated_names_a_wrong_clock(code: str, message: str) -> None:
-    with (
-        pytest.raises(Misconfigured, match="the clock of this machine is wrong: synchronize it") as raised,
-        translated("do it"),
-    ):
-        raise refuse(code, "Operation", message, 403)
-    assert "sign in" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
     ("error", "kind"),
     [
         (EndpointConnectionError(endpoint_url="http://x"), Unavailable),

@@ -36,7 +36,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.clock, self.breakers = HandClock(), FakeBreakers()
-        self.breaker = Breaker(self.breakers, self.clock)
+        self.breaker = Breaker(self.breakers, self.clock, lambda span: self.clock.advance(seconds=span.total_seconds()))
         self.calls = 0
 
     def call(self, error: Exception | None = None, uid: str = UIDS[0]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer
 from evercert.contracts.record import LAST_COUNT
-from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.errors import Misconfigured, Rejected, Throttled, Unavailable
+from evercert.issuance.circuit_breaker import LONGEST_TURN
 from tests.doubles.fakes import Bench, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.unit.issuance.helpers import SELF_SIGNED, announced
@@ -112,6 +113,19 @@ def test_retry_after_of_issuer_is_kept(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
     assert bench.record().retry_at == bench.clock() + timedelta(hours=7)
+
+
+def test_throttled_issuer_is_asked_again_soon(bench: Bench) -> None:
+    class Credentials:
+        def issue(self, request):
+            raise Throttled("cannot read the credential: too many requests")
+
+    bench.issuers.known["main"] = OpenIssuer(Credentials(), "throttled")
+    bench.want(spec())
+    assert bench.run() == "put-off"
+    assert announced(bench) == []
+    ((nudge, delay),) = bench.queue.later
+    assert (nudge.certificate, delay) == ("web", LONGEST_TURN)
 
 
 def test_bug_is_announced_without_its_text(bench: Bench) -> None:

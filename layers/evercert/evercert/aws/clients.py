@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,9 +21,10 @@ from botocore.parsers import ResponseParserError
 
 from evercert.aws.answers import InvalidAnswer
 from evercert.aws.connections import Client, EarlyRetry
+from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
-from evercert.errors import EvercertError, Misconfigured, Rejected, Unavailable
+from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     import boto3
@@ -42,48 +42,9 @@ if TYPE_CHECKING:
     from evercert.deadline import Deadline
 
 
+__all__ = ["CALL_LIMIT", "CONFIG", "DENIED", "Clients", "code", "translated"]
+
 CALL_LIMIT, CONFIG = USUAL.call, USUAL.config
-DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
-_BUSY = {
-    "InternalServerError",
-    "InternalServiceError",
-    "InternalError",
-    "InternalFailure",
-    "ServiceUnavailable",
-    "KMSInternalException",
-    "DependencyTimeoutException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-}
-_THROTTLED = ("Throttl", "LimitExceeded", "ThroughputExceeded", "SlowDown", "TooManyRequests")
-_CREDENTIALS = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "InvalidAccessKeyId",
-}
-_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
-_SET_CLOCK = "the clock of this machine is wrong: synchronize it, for example with NTP"
-# The words of SigV4 about the date of a request; the error code is that of a wrong key.
-_DATED = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
-# Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
-_CONTENT = {"ValidationException", "InvalidParameterException", "InvalidParameter", "InvalidParameterValue"}
-_MISSING = {
-    "ResourceNotFoundException",
-    "NotFound",
-    "NotFoundException",
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "QueueDoesNotExist",
-    "DisabledException",
-    "KMSInvalidStateException",
-    "InvalidKeyUsageException",
-    "DecryptionFailure",
-    "EncryptionFailure",
-}
 
 
 class Clients:
@@ -193,7 +154,7 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _translate(error, doing) from error
+        raise translate(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Misconfigured(
             f"cannot {doing}: no AWS credentials found; run `aws configure` or `aws sso login`"
@@ -212,30 +173,3 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
-
-
-def code(error: ClientError) -> str:
-    """Return the error code, the only part of an error that callers may compare."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _translate(error: ClientError, doing: str) -> EvercertError:
-    name = code(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    from evercert.schema import printable  # noqa: PLC0415 (pydantic is a fifth of the checker's cold start)
-
-    said = printable(str(error.response.get("Error", {}).get("Message", "")), 300)
-    what = f"cannot {doing}: {printable(name, 100)}: {said}"
-    if name in _BUSY or any(word in name for word in _THROTTLED):
-        return Unavailable(what)
-    if name in DENIED:
-        return Misconfigured(f"{what}; the role lacks a permission, or a key policy refuses it")
-    if name in _CREDENTIALS | _SKEWED:
-        is_late = name in _SKEWED or _DATED.search(said)
-        remedy = _SET_CLOCK if is_late else "the AWS credentials are expired or wrong: sign in again"
-        return Misconfigured(f"{what}; {remedy}")
-    if name in _MISSING:
-        return Misconfigured(what)
-    if status >= 500:  # noqa: PLR2004
-        return Unavailable(what)
-    return Rejected(what) if name in _CONTENT else Misconfigured(what)

@@ -135,11 +135,16 @@ class RateLimiter(Protocol):
 
 @dataclass(frozen=True)
 class BreakerState:
-    """The circuit breaker of a service: failures in a row over all runs, and the end of the outage pause."""
+    """The circuit breaker of a service: failures in a row over all runs, and the end of the outage pause.
+
+    A throttled service has a slower pace until `slow_until`: its calls are `apart` from each other.
+    """
 
     service: str
     failures: int = 0
     open_until: datetime | None = None
+    apart: timedelta = timedelta(0)
+    slow_until: datetime | None = None
 
 
 class BreakerStore(Protocol):
@@ -153,6 +158,12 @@ class BreakerStore(Protocol):
 
     def close(self, state: BreakerState) -> None:
         """Reset the breaker: the service answers again. Idempotent; no effect if another run wrote first."""
+
+    def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
+        """Keep calls `apart` from each other until `until`; return False if another run slowed it down first."""
+
+    def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
+        """Reserve and return the next free turn of a slow service; None if none is free within this time."""
 
 
 class Announcer(Protocol):

@@ -1,11 +1,12 @@
 """Circuit breakers for issuers and destinations, shared by all runs.
 
-During an outage runs are postponed without a call, and their retries are spread out.
+During an outage runs are postponed without a call, and their retries are spread out. A throttled service is no outage:
+its breaker stays closed, and all runs call it at a slower pace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from evercert.deadline import Clock
 from evercert.errors import (
     Busy,
     ClaimLost,
+    ClockWrong,
     EvercertError,
     GaveUp,
     Gone,
@@ -23,6 +25,8 @@ from evercert.errors import (
     NotYet,
     OutOfTime,
     Rejected,
+    Slowed,
+    Throttled,
     Unavailable,
 )
 from evercert.scheduling.schedule import spread
@@ -30,6 +34,12 @@ from evercert.timestamps import to_text
 
 STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300))
 PROBE = timedelta(minutes=1)  # how long one run may take to probe the service
+# Between two calls of all runs to a throttled service, after each further throttle: 40, 20, 10, 4, 1 a second.
+PACES = tuple(timedelta(milliseconds=ms) for ms in (25, 50, 100, 250, 1_000))
+SLOW_FOR = timedelta(minutes=1)  # after the last throttle
+SETTLES = timedelta(seconds=5)  # the calls before a step are throttled a moment longer
+LONGEST_TURN = timedelta(seconds=2)  # a run sleeps until its turn; without a turn so soon it is postponed
+CROWDED = timedelta(seconds=30)  # over which postponed runs are spread
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Breaker:
 
     breakers: BreakerStore
     clock: Clock
+    sleep: Callable[[timedelta], None]
 
     def require_closed(self, service: str, uid: str) -> None:
         """Raise NotYet while the breaker is open, without probing the service."""
@@ -46,9 +57,14 @@ class Breaker:
             raise NotYet(f"{service} does not answer", _retry_at(state, uid, now))
 
     def admit(self, service: str, uid: str) -> BreakerState:
-        """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe."""
+        """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe.
+
+        A run that calls a throttled service waits for its turn.
+        """
         state, now = self.breakers.read(service), self.clock()
         if state.open_until is None:
+            if _is_slow(state, now):
+                self._await_turn(state, uid, now)
             return state
         over = not now < state.open_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
         if over and self.breakers.open(state, state.failures, now + PROBE):
@@ -60,12 +76,17 @@ class Breaker:
         """Wrap the call: Unavailable opens the breaker for all runs, any other result closes it.
 
         A refused login opens it too: retried by each certificate, it would lock the identity (Infisical: after three
-        failures in a row).
+        failures in a row). A throttle slows all runs down instead, and becomes Slowed.
         """
         try:
             yield
         except (GaveUp, NotYet, ClaimLost, OutOfTime):
             raise  # raised by evercert itself, not by the service
+        except Throttled as error:
+            self._close(state)
+            raise self._slow_down(state, error) from error
+        except ClockWrong:
+            raise  # nothing is known about the service
         except (Gone, Busy):
             self._close(state)
             raise
@@ -83,10 +104,46 @@ class Breaker:
         else:
             self._close(state)
 
+    def _await_turn(self, state: BreakerState, uid: str, now: datetime) -> None:
+        try:
+            turn = self.breakers.take_turn(state, now, LONGEST_TURN)
+        except Rejected:  # by the table, because of a manual edit: the service decides
+            return
+        if turn is None:
+            until = now + LONGEST_TURN + spread(uid, f"crowded at {to_text(now)}", CROWDED)
+            raise Slowed(f"{state.service} receives too many requests; waiting for a turn", until)
+        if turn > now:
+            self.sleep(turn - now)
+
+    def _slow_down(self, state: BreakerState, error: Throttled) -> EvercertError:
+        """Slow all runs down by a step; return Slowed, or the error if the slowest pace does not help either.
+
+        Of runs that were throttled together, one takes the step.
+        """
+        now = self.clock()
+        until = now + max(error.retry_after or LONGEST_TURN, LONGEST_TURN)
+        slowed = Slowed(f"{error}; all calls to {state.service} slow down", until)
+        pace = state.apart if _is_slow(state, now) else timedelta(0)
+        if pace and state.slow_until is not None and now < state.slow_until - SLOW_FOR + SETTLES:
+            return slowed
+        slower = next((apart for apart in PACES if apart > pace), None)
+        try:
+            self.breakers.slow_down(state, slower or PACES[-1], now + SLOW_FOR)
+            is_slow = slower is not None and _is_slow(self.breakers.read(state.service), now)
+        except (Rejected, Unavailable, Misconfigured):
+            return error
+        return slowed if is_slow else error
+
     def _close(self, state: BreakerState) -> None:
         if state.open_until is not None:
             with suppress(Rejected, Unavailable, Misconfigured):  # the result of the call must not be lost
                 self.breakers.close(state)
+
+
+def _is_slow(state: BreakerState, now: datetime) -> bool:
+    """Whether the service has a slower pace; a later end was stored by a wrong clock."""
+    until = state.slow_until
+    return state.apart > timedelta(0) and until is not None and now < until <= now + 2 * SLOW_FOR
 
 
 def _retry_at(state: BreakerState, uid: str, now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from evercert.errors import (
     NotYet,
     OutOfTime,
     Rejected,
+    Slowed,
     Unavailable,
     Unexpected,
 )
@@ -44,7 +45,7 @@ class Steps:
     """Steps of a run, built once per function instance."""
 
     def __init__(self, ports: Ports) -> None:
-        self.breaker = Breaker(ports.breakers, ports.clock)
+        self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)
         self.obtainer = Obtainer(ports.records, ports.seal, ports.issuers, self.breaker, ports.clock)
         self.deliveries = Deliveries(
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
@@ -110,7 +111,8 @@ class _Run:
         except (ClaimLost, OutOfTime):
             raise
         except NotYet as later:
-            return wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
+            end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
+            return replace(end, nudge_at=later.until) if isinstance(later, Slowed) else end
         except EvercertError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 from evercert.contracts.queue import CERTIFICATE, OUTCOME, RECORD, Due, DueIndex, Nudge, Queue
 from evercert.deadline import Clock
+from evercert.errors import Throttled
+from evercert.scheduling.workers import Workers, in_turn
 
 BATCH = 10
 FEW = 100  # fewer due entries than this are started within minutes, so their order does not matter
@@ -27,21 +29,45 @@ class Tick:
     foreign: int = 0
     left: int = 0
     oldest_due: str | None = None
+    throttled: int = 0  # calls that SQS or DynamoDB refused: their entries remain due, and are sent again
+
+    def add(self, part: Tick) -> None:
+        """Add the counts of a batch."""
+        for name, count in asdict(part).items():
+            if isinstance(count, int):
+                setattr(self, name, getattr(self, name) + count)
 
 
-def check(index: DueIndex, queue: Queue, *, clock: Clock, stop_at: datetime, redispatch: timedelta) -> Tick:
+def check(
+    index: DueIndex,
+    queue: Queue,
+    *,
+    clock: Clock,
+    stop_at: datetime,
+    redispatch: timedelta,
+    workers: Workers = in_turn,
+) -> Tick:
     """Send nudges for due entries until `stop_at`: the longest overdue first, in a backlog the soonest expiry first.
 
-    An entry whose nudge was accepted becomes due again after `redispatch`, unless the issuer changes it first.
+    An entry whose nudge was accepted becomes due again after `redispatch`, unless the issuer changes it first. Each
+    batch is sent before its entries are postponed: what a crash leaves in between is due still.
     """
     tick = Tick()
-    due = _in_order(index, clock(), tick)
-    while batch := list(islice(due, BATCH)):
+
+    def dispatch(batch: list[Due]) -> Tick:
         if clock() >= stop_at:
-            tick.left = len(batch) + sum(1 for _ in due)
-            break
-        _dispatch(batch, index, queue, tick=tick, until=clock() + redispatch)
+            return Tick(left=len(batch))
+        return _dispatch(batch, index, queue, until=clock() + redispatch)
+
+    for part in workers(dispatch, _batches(_in_order(index, clock(), tick))):
+        tick.add(part)
     return tick
+
+
+def _batches(due: Iterable[Due]) -> Iterator[list[Due]]:
+    entries = iter(due)
+    while batch := list(islice(entries, BATCH)):
+        yield batch
 
 
 def _in_order(index: DueIndex, now: datetime, tick: Tick) -> Iterable[Due]:
@@ -68,9 +94,14 @@ def _ranks(index: DueIndex, wanted: set[Key]) -> dict[Key, int]:
     return found
 
 
-def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, until: datetime) -> None:
+def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, until: datetime) -> Tick:
+    tick = Tick()
     nudges = {due: nudge for due in batch if (nudge := nudge_for(due)) is not None}
-    taken = set(queue.send(list(nudges.values()))) if nudges else set()
+    taken: set[Nudge] = set()
+    try:
+        taken = set(queue.send(list(nudges.values()))) if nudges else taken
+    except Throttled:
+        tick.throttled += 1
     for due in batch:
         nudge = nudges.get(due)
         if nudge is None:
@@ -80,8 +111,12 @@ def _dispatch(batch: list[Due], index: DueIndex, queue: Queue, *, tick: Tick, un
             continue
         else:
             tick.sent += 1
-        if not index.put_off(due, until):
-            tick.overtaken += 1
+        try:
+            if not index.put_off(due, until):
+                tick.overtaken += 1
+        except Throttled:
+            tick.throttled += 1
+    return tick
 
 
 def nudge_for(due: Due) -> Nudge | None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Intent
 from evercert.authority.contracts.ports import Ledger
@@ -119,14 +118,3 @@ def test_missing_table_is_misconfigured(world: World) -> None:
         ledger.intend(INTENT)
     with pytest.raises(Misconfigured, match="cannot record the result of order one"):
         ledger.conclude(INTENT, b"der")
-
-
-def test_conflict_with_the_same_order_is_busy() -> None:
-    class Meets:
-        def transact_write_items(self, **_: Any) -> None:
-            said = {"Error": {"Code": "TransactionCanceledException", "Message": "x"}}
-            reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
-            raise ClientError({**said, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-item]
-
-    with pytest.raises(Busy, match="is being signed by another call"):
-        DynamoDBLedger(Meets(), "ledger").intend(INTENT)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ import pytest
 
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.contracts.ports import BreakerState, BreakerStore
-from evercert.errors import Misconfigured, Unavailable
-from evercert.issuance.circuit_breaker import STEPS, Breaker
+from evercert.errors import Misconfigured, Slowed, Throttled, Unavailable
+from evercert.issuance.circuit_breaker import LONGEST_TURN, PACES, SLOW_FOR, STEPS, Breaker
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, FakeBreakers
 from tests.doubles.strict_aws import refuse
@@ -68,6 +68,52 @@ def test_breaker_keeps_a_newer_failure_on_reset(breakers: BreakerStore) -> None:
     assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
     breakers.close(BreakerState(MAIN))
     assert breakers.read(MAIN) == BreakerState(MAIN, 2, LATER)
+
+
+PACE, WITHIN = timedelta(milliseconds=100), timedelta(milliseconds=250)
+
+
+def test_pace_is_seen_by_all_callers_of_its_service(breakers: BreakerStore) -> None:
+    assert breakers.slow_down(breakers.read(MAIN), PACE, SOON)
+    assert breakers.read(MAIN) == BreakerState(MAIN, apart=PACE, slow_until=SOON)
+    assert breakers.read("issuer other") == BreakerState("issuer other")
+
+
+def test_pace_is_slowed_by_one_of_two_callers(breakers: BreakerStore) -> None:
+    seen = breakers.read(MAIN)
+    assert breakers.slow_down(seen, PACE, SOON)
+    assert not breakers.slow_down(seen, 2 * PACE, LATER)
+    assert breakers.slow_down(breakers.read(MAIN), 2 * PACE, LATER)
+    assert breakers.read(MAIN) == BreakerState(MAIN, apart=2 * PACE, slow_until=LATER)
+
+
+def test_pace_stored_by_a_wrong_clock_is_replaced(breakers: BreakerStore) -> None:
+    seen = breakers.read(MAIN)
+    breakers.slow_down(seen, PACE, SOON + timedelta(days=9))
+    assert breakers.slow_down(seen, PACE, SOON)
+    assert breakers.read(MAIN).slow_until == SOON
+
+
+def test_pace_and_outage_are_independent(breakers: BreakerStore) -> None:
+    breakers.open(breakers.read(MAIN), 1, SOON)
+    breakers.slow_down(breakers.read(MAIN), PACE, LATER)
+    assert breakers.read(MAIN) == BreakerState(MAIN, 1, SOON, PACE, LATER)
+    breakers.close(breakers.read(MAIN))
+    assert breakers.read(MAIN) == BreakerState(MAIN, apart=PACE, slow_until=LATER)
+
+
+def test_turns_are_apart_and_end_at_the_limit(breakers: BreakerStore) -> None:
+    state = BreakerState(MAIN, apart=PACE, slow_until=LATER)
+    turns = [breakers.take_turn(state, START, WITHIN) for _ in range(4)]
+    assert turns == [START, START + PACE, START + 2 * PACE, None]
+    assert breakers.take_turn(state, START + PACE, WITHIN) == START + 3 * PACE
+    assert breakers.take_turn(state, LATER, WITHIN) == LATER
+
+
+def test_turn_stored_by_a_wrong_clock_is_replaced(breakers: BreakerStore) -> None:
+    state = BreakerState(MAIN, apart=PACE, slow_until=LATER)
+    breakers.take_turn(state, START + timedelta(hours=1), WITHIN)
+    assert breakers.take_turn(state, START, WITHIN) == START
 
 
 # -- DynamoDB only ----------------------------------------------------------------------------------------------------
@@ -138,7 +184,7 @@ def test_breaker_ignores_and_replaces_invalid_items(table: DynamoDBBreakers, wor
 def test_breaker_admits_calls_whatever_is_stored(table: DynamoDBBreakers, world: World) -> None:
     """Each spoiled value delays no run beyond the longest pause of a breaker."""
     key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
-    breaker = Breaker(table, lambda: START)
+    breaker = Breaker(table, lambda: START, lambda _: None)
     for value in VALUES:
         for name in ("shut_until", "failures"):
             spoiled = {"shut_until": {"S": to_text(START)}, "failures": {"N": "1"}, name: value}
@@ -149,6 +195,25 @@ def test_breaker_admits_calls_whatever_is_stored(table: DynamoDBBreakers, world:
             with pytest.raises(Unavailable, match="down"), breaker.watch(breaker.admit(MAIN, "uid")):
                 raise Unavailable("down")
             assert START < table.read(MAIN).open_until <= START + STEPS[-1]
+
+
+def test_slow_service_is_called_whatever_is_stored(table: DynamoDBBreakers, world: World) -> None:
+    """Each spoiled value of a pace delays no run beyond a turn, and the next throttle replaces it."""
+    key = {"pk": {"S": "breaker#issuer#main"}, "sk": {"S": "breaker"}}
+    slept: list[timedelta] = []
+    breaker = Breaker(table, lambda: START, slept.append)
+    for value in VALUES:
+        for name in ("slow_until", "apart", "next_free"):
+            spoiled = {"slow_until": {"S": to_text(SOON)}, "apart": {"N": "100"}, name: value}
+            world.operator.dynamodb.put_item(TableName=world.table, Item={**key, **spoiled})
+            with breaker.watch(breaker.admit(MAIN, "uid")):
+                pass
+            with pytest.raises(Slowed), breaker.watch(breaker.admit(MAIN, "uid")):
+                raise Throttled("too many requests")
+            found = table.read(MAIN)
+            assert timedelta(0) < found.apart <= PACES[-1], (name, value)
+            assert START < found.slow_until <= START + SLOW_FOR, (name, value)
+    assert all(timedelta(0) <= span <= LONGEST_TURN for span in slept)
 
 
 def test_breaker_that_cannot_be_reset_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +230,7 @@ def test_breaker_that_cannot_be_reset_is_closed(world: World, monkeypatch: pytes
     monkeypatch.setattr(client, "update_item", refused)
     breakers = DynamoDBBreakers(client, world.table)
     assert breakers.read(MAIN) == BreakerState(MAIN)
-    breaker = Breaker(breakers, lambda: START)
+    breaker = Breaker(breakers, lambda: START, lambda _: None)
     with pytest.raises(Unavailable, match="down"), breaker.watch(breaker.admit(MAIN, "uid")):
         raise Unavailable("down")
 

@@ -16,7 +16,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Record
 from evercert.contracts.spec_store import Change, Pause, Specs
-from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected, Unavailable
+from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected
 from tests.doubles.fakes import START, FakeTable, spec
 from tests.doubles.item_size import LIMIT, size
 from tests.doubles.strict_aws import refuse
@@ -598,51 +598,6 @@ def test_pause_set_by_a_manual_edit_counts(world) -> None:
     client = world.operator.dynamodb
     client.put_item(TableName=world.issuers_table, Item={"pk": {"S": "pause#stack"}, "paused_at": {"N": "1"}})
     assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses() == {None: Pause(None)}
-
-
-# -- conditions that the emulator never produces ----------------------------------------------------------------------
-class Conflicting:
-    """A DynamoDB client whose writes conflict with an operator's transaction (TransactionConflictException)."""
-
-    def __init__(self, times: int) -> None:
-        self.left = times
-
-    def _conflict(self, code: str, **more: Any) -> None:
-        if self.left > 0:
-            self.left -= 1
-            error = refuse(code, "Write")
-            error.response.update(more)
-            raise error
-
-    def update_item(self, **_: Any) -> dict[str, Any]:
-        self._conflict("TransactionConflictException")
-        return {}
-
-    def transact_write_items(self, **_: Any) -> dict[str, Any]:
-        self._conflict(
-            "TransactionCanceledException", CancellationReasons=[{"Code": "None"}, {"Code": "TransactionConflict"}]
-        )
-        return {}
-
-
-@pytest.mark.parametrize("times", [0, 2, 3])
-@pytest.mark.parametrize("how", ["update", "conclude", "write"])
-def test_write_retries_transaction_conflicts_and_then_fails(times: int, how: str) -> None:
-    client = Conflicting(times)
-    held = ClaimedRecord("web", Claim(id="mine", until=START), 1, None, None)
-    inventory, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i")
-    record = Record(name="web", uid=UID, spec=spec(), generation=1)
-    calls: dict[str, Callable[[], Any]] = {
-        "update": lambda: inventory.update(held, {"revision": 1}),
-        "conclude": lambda: inventory.conclude(held, {"outcomes": 1}, None, outcome()),
-        "write": lambda: specs.write([Change(record, None)], START),
-    }
-    if times < 3:
-        calls[how]()
-        assert client.left == 0
-    else:
-        with pytest.raises(Unavailable, match="interfered" if how == "write" else "got in the way"):
-            calls[how]()
 
 
 def test_conclude_skips_outcome_numbers_in_use(table: Table, web: Record) -> None:

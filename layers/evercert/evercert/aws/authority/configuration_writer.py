@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
 from evercert.aws.authority.configuration import CLIENT, MODELS, SCHEMA, DynamoDBConfiguration, Project
-from evercert.aws.clients import code, translated
+from evercert.aws.clients import translated
+from evercert.aws.dynamodb.retries import ConditionsFailed, transact
 from evercert.canonical_json import canonical_json
-from evercert.errors import Rejected, Unavailable
+from evercert.errors import Rejected
 from evercert.schema import Model
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 NAMED = "named"  # `identity#web`: the owner of a name, because ids are random and names must be unique
 MOST = 100  # maximum writes of one transaction
-_CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 _KINDS = {model: kind for kind, model in MODELS.items()}
 _NAMES: dict[type[Model], str] = {CA: "name", Project: "slug", Profile: "key", Application: "name", Identity: "name"}
 _OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # absent: an operator restored a part by hand
@@ -105,16 +103,16 @@ class ConfigurationWriter(DynamoDBConfiguration):
 
     def _transact(self, writes: Sequence[Write], doing: str, names: Sequence[str]) -> None:
         what = ", ".join(names[:5]) + ("" if len(names) <= 5 else f" and {len(names) - 5} more")  # noqa: PLR2004
-        for _ in range(_CONFLICTS if writes else 0):
+        if not writes:
+            return
+        try:
             with translated(f"{doing} {what}"):
-                try:
-                    self._client.transact_write_items(TransactItems=list(writes))  # type: ignore[arg-type]
-                except ClientError as error:
-                    _check_cancellation(error, what)
-                else:
-                    return
-        if writes:
-            raise Unavailable(f"cannot {doing} {what}: other writes interfered; run the command again")
+                transact(self._client, writes)
+        except ConditionsFailed as error:
+            raise Rejected(
+                f"{what}: changed or created by another operator meanwhile, and nothing was written; run the command "
+                "again"
+            ) from error
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         item = super()._read(kind, key)
@@ -155,17 +153,3 @@ def _named(thing: Model) -> str:
 
 def _document(thing: Model) -> str:
     return canonical_json(thing.model_dump(mode="json", by_alias=True))
-
-
-def _check_cancellation(error: ClientError, what: str) -> None:
-    """Return if the transaction can be retried; otherwise raise the translated error."""
-    if code(error) != "TransactionCanceledException":
-        raise error
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    codes = [reason.get("Code") for reason in reasons]
-    if "ConditionalCheckFailed" in codes:
-        raise Rejected(
-            f"{what}: changed or created by another operator meanwhile, and nothing was written; run the command again"
-        ) from error
-    if "TransactionConflict" not in codes:
-        raise error

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from evercert.authority.ca.signing_orders import Intent
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.attribute_values import read, written
+from evercert.aws.dynamodb.retries import ConditionsFailed, transact
 from evercert.errors import Busy, Misconfigured
 from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
@@ -34,11 +35,12 @@ class DynamoDBLedger:
 
     def intend(self, intent: Intent) -> Intent | None:
         """Write intent and serial number in one transaction."""
-        with translated(f"record the intent of order {intent.id}"):
-            try:
-                self._client.transact_write_items(TransactItems=[self._put(_serial(intent)), self._put(_item(intent))])
-            except ClientError as error:
-                return self._standing(error, intent)
+        try:
+            with translated(f"record the intent of order {intent.id}"):
+                transact(self._client, [self._put(_serial(intent)), self._put(_item(intent))])
+        except ConditionsFailed as error:
+            is_order_known = error.failed[1]
+            return _read(error.items[1] or {}, intent.id) if is_order_known else None
         return intent
 
     def conclude(self, intent: Intent, der: bytes) -> bytes:
@@ -68,20 +70,6 @@ class DynamoDBLedger:
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
-
-    @staticmethod
-    def _standing(error: ClientError, intent: Intent) -> Intent | None:
-        """Return the earlier intent of the same order, or None if the serial number is taken."""
-        reasons: list[Any] = error.response.get("CancellationReasons", [])
-        if code(error) != "TransactionCanceledException" or len(reasons) != len(("serial", "intent")):
-            raise error
-        if reasons[1].get("Code") == "ConditionalCheckFailed":
-            return _read(reasons[1].get("Item", {}), intent.id)
-        if reasons[0].get("Code") == "ConditionalCheckFailed":
-            return None
-        if any(reason.get("Code") == "TransactionConflict" for reason in reasons):
-            raise Busy(f"order {intent.id} is being signed by another call") from error
-        raise error
 
 
 def _key(intent: Intent, kind: str) -> dict[str, Any]:

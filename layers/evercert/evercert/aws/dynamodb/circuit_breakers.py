@@ -1,9 +1,9 @@
-"""DynamoDB: the breakers, one item for each service with failures."""
+"""DynamoDB: the breakers, one item for each service with failures or throttles."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 FORGOTTEN_AFTER = timedelta(days=1)
+FARTHEST_APART = 60_000  # milliseconds; a slower pace is a manual edit
+FARTHEST_TURN = 600_000  # milliseconds
 MOST_FAILURES = 1_000_000  # in a row; a larger count is a manual edit
 
 
@@ -35,13 +37,18 @@ class DynamoDBBreakers:
             item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
+        apart, slow_until = values.get("apart"), items.moment(values.get("slow_until"))
+        slow: dict[str, Any] = {}
+        if slow_until is not None:
+            number = int(apart) if isinstance(apart, Decimal) and 0 < apart <= FARTHEST_APART else 0
+            slow = {"slow_until": slow_until, "apart": timedelta(milliseconds=number)}
         if until is not None and isinstance(failures, Decimal) and 0 <= failures <= MOST_FAILURES:
-            return BreakerState(service, int(failures), until)
+            return BreakerState(service, int(failures), until, **slow)
         if "shut_until" in values:
             # Any value will do, because it is only compared. One that cannot be deleted must not stop the service.
             with suppress(Rejected):
                 self.close(BreakerState(service, open_until=values["shut_until"]))
-        return BreakerState(service)
+        return BreakerState(service, **slow)
 
     def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         """Block calls until `until`; return False if another run has written meanwhile."""
@@ -54,16 +61,64 @@ class DynamoDBBreakers:
         update = Update({"failures": None, "shut_until": None, "expires_at": None})
         self._write(state, update, f"close the circuit breaker of {state.service}")
 
+    def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
+        """Store the pace; return False if another run stored one after this state was read: one burst is one step."""
+        update = Update(
+            {
+                "apart": apart // timedelta(milliseconds=1),
+                "slow_until": until,
+                "expires_at": int((until + FORGOTTEN_AFTER).timestamp()),
+            }
+        )
+        # A later text than any pace has is a manual edit, or was written by a wrong clock.
+        unchanged = "NOT attribute_type(#slow_until, :text) OR #slow_until <= :seen OR #slow_until > :never"
+        seen, never = state.slow_until or until - FORGOTTEN_AFTER, until + FORGOTTEN_AFTER
+        update.require(unchanged, {":text": "S", ":seen": seen, ":never": never}, "slow_until")
+        return self._update(state, update, f"slow down {state.service}") is not None
+
+    def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
+        """Take the next turn; one that is too far away was stored by a wrong clock, or is a manual edit."""
+        apart, wanted = state.apart // timedelta(milliseconds=1), int(now.timestamp() * 1_000)
+        numbers = {":now": wanted, ":never": wanted + FARTHEST_TURN, ":apart": apart, ":number": "N"}
+        idle = "NOT attribute_type(#next_free, :number) OR #next_free <= :now OR #next_free > :never"
+        with translated(f"take a turn of {state.service}"):
+            if self._turn(state, "SET #next_free = :now + :apart", idle, numbers) is not None:
+                return now
+            soon = {":now": wanted, ":soon": wanted + within // timedelta(milliseconds=1), ":apart": apart}
+            behind = "#next_free > :now AND #next_free <= :soon"
+            found = self._turn(state, "SET #next_free = #next_free + :apart", behind, soon)
+        return None if found is None else datetime.fromtimestamp((found - apart) / 1_000, UTC)
+
+    def _turn(self, state: BreakerState, change: str, condition: str, values: dict[str, Any]) -> int | None:
+        try:
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key=_key(state.service),
+                UpdateExpression=change,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#next_free": "next_free"},
+                ExpressionAttributeValues={name: items.attribute(value) for name, value in values.items()},
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if code(error) == "ConditionalCheckFailedException":
+                return None
+            raise
+        return int(Decimal(answer["Attributes"]["next_free"]["N"]))
+
     def _write(self, state: BreakerState, update: Update, doing: str) -> bool:
         update.require_same("shut_until", state.open_until)
+        return self._update(state, update, doing) is not None
+
+    def _update(self, state: BreakerState, update: Update, doing: str) -> Any:  # noqa: ANN401 (the client's answer)
+        """Return the answer, or None if the condition failed."""
         with translated(doing):
             try:
-                self._client.update_item(TableName=self._table, Key=_key(state.service), **update.arguments())
+                return self._client.update_item(TableName=self._table, Key=_key(state.service), **update.arguments())
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
-                    return False
+                    return None
                 raise
-        return True
 
 
 def _key(service: str) -> dict[str, Any]:

@@ -11,19 +11,19 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.retries import ConditionsFailed, transact
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import SCHEMA, Record
 from evercert.contracts.spec_store import Change
-from evercert.errors import Rejected, Unavailable
+from evercert.errors import Rejected
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
-_CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 
 
 class DynamoDBSpecs(DynamoDBOperating):
@@ -53,17 +53,15 @@ class DynamoDBSpecs(DynamoDBOperating):
     def write(self, changes: Sequence[Change], due_at: datetime) -> None:
         """Write all changes in one transaction; every certificate in it is due at once."""
         writes: Any = [self._write(change, due_at) for change in changes]
-        for _ in range(_CONFLICTS):
+        try:
             with translated("write specs"):
-                try:
-                    self._client.transact_write_items(TransactItems=writes)
-                except ClientError as error:
-                    if code(error) != "TransactionCanceledException":
-                        raise
-                    _check_cancellation(error, changes)
-                else:
-                    return
-        raise Unavailable("cannot write specs: other writes interfered; run the command again")
+                transact(self._client, writes)
+        except ConditionsFailed as error:
+            names = [change.record.name for change, failed in zip(changes, error.failed, strict=False) if failed]
+            raise Rejected(
+                f"{', '.join(names)} was changed by another operator meanwhile, and nothing of this part was written; "
+                "run the command again"
+            ) from error
 
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
         """Request a renewal; requests in the same millisecond count once, and a later request replaces the reason."""
@@ -154,17 +152,3 @@ class DynamoDBSpecs(DynamoDBOperating):
                     return False
                 raise
         return True
-
-
-def _check_cancellation(error: ClientError, changes: Sequence[Change]) -> None:
-    """Return if the transaction can be retried; otherwise raise the translated error."""
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    codes = [reason.get("Code") for reason in reasons]
-    names = [c.record.name for c, reason in zip(changes, codes, strict=False) if reason == "ConditionalCheckFailed"]
-    if names:
-        raise Rejected(
-            f"{', '.join(names)} was changed by another operator meanwhile, and nothing of this part was written; "
-            "run the command again"
-        ) from error
-    if "TransactionConflict" not in codes:
-        raise error

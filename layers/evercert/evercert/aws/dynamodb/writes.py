@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.clients import code
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.retries import ConditionsFailed, retried, transact
 from evercert.aws.dynamodb.updates import Update
+from evercert.aws.error_codes import INVALID, cancellation_reasons
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import LAST_COUNT
 from evercert.errors import NoRoom, Unavailable
@@ -17,7 +19,6 @@ from evercert.errors import NoRoom, Unavailable
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_CONFLICTS = 3  # attempts of a write that conflicts with another one
 _NUMBER_TRIES = 20  # 0, 1, 3, 7 … numbers further; a record is never a million outcomes behind
 
 
@@ -32,7 +33,7 @@ class ConditionFailed(Exception):
 class Writes:
     """Conditional writes of the table.
 
-    They raise ConditionFailed, NoRoom, Unavailable after three conflicts, and the errors of the client.
+    They raise ConditionFailed, NoRoom, and the errors of the client, such as repeated conflicts.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -41,23 +42,22 @@ class Writes:
 
     def update(self, name: str, update: Update, *, sort: str = items.SK, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Update one item; return the response of the client."""
-        for _ in range(_CONFLICTS):
-            try:
-                return self._client.update_item(
+        try:
+            return retried(
+                lambda: self._client.update_item(
                     TableName=self._table,
                     Key=items.key(name, sort),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                     **update.arguments(),
                     **more,
                 )
-            except ClientError as error:
-                if code(error) == "ConditionalCheckFailedException":
-                    raise ConditionFailed(cast("dict[str, Any] | None", error.response.get("Item"))) from error
-                if code(error) == "ValidationException" and _is_about_size(error.response.get("Error", {})):
-                    raise _no_room(name) from error
-                if code(error) != "TransactionConflictException":
-                    raise
-        raise _conflict(name)
+            )
+        except ClientError as error:
+            if code(error) == "ConditionalCheckFailedException":
+                raise ConditionFailed(cast("dict[str, Any] | None", error.response.get("Item"))) from error
+            if code(error) == "ValidationException" and _is_about_size(error.response.get("Error", {})):
+                raise _no_room(name) from error
+            raise
 
     def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
@@ -86,25 +86,18 @@ class Writes:
             {"Update": {**record, **update.arguments()}},
             {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
         ]
-        for _ in range(_CONFLICTS):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if code(error) != "TransactionCanceledException":
-                    raise
-                reasons: list[Any] = error.response.get("CancellationReasons", [])
-                refused = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
-                if refused == [False, True]:
-                    return False
-                if any(refused):
-                    raise ConditionFailed(reasons[0].get("Item")) from error
-                if any(reason.get("Code") == "ValidationError" and _is_about_size(reason) for reason in reasons):
-                    raise _no_room(outcome.name) from error
-                if not any(reason.get("Code") == "TransactionConflict" for reason in reasons):
-                    raise
-            else:
-                return True
-        raise _conflict(outcome.name)
+        try:
+            transact(self._client, writes)
+        except ConditionsFailed as error:
+            if error.failed == [False, True]:
+                return False
+            raise ConditionFailed(error.items[0]) from error
+        except ClientError as error:
+            reasons = cancellation_reasons(error)
+            if any(reason.get("Code") == INVALID and _is_about_size(reason) for reason in reasons):
+                raise _no_room(outcome.name) from error
+            raise
+        return True
 
 
 def _is_about_size(refusal: Mapping[str, Any]) -> bool:
@@ -114,7 +107,3 @@ def _is_about_size(refusal: Mapping[str, Any]) -> bool:
 
 def _no_room(name: str) -> NoRoom:
     return NoRoom(f"cannot write the record of {name}: it has no room left under DynamoDB's 400 KB")
-
-
-def _conflict(name: str) -> Unavailable:
-    return Unavailable(f"cannot write the record of {name}: another write got in the way {_CONFLICTS} times")

@@ -1,0 +1,66 @@
+"""DynamoDB: writes that are repeated after a short pause while others conflict with them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.error_codes import CONDITION, cancellation_reasons, code, is_transient
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+ATTEMPTS = 4
+FIRST_PAUSE = 0.025  # seconds; doubled each time: the pauses of a write take 175 ms at most
+T = TypeVar("T")
+Pause = Callable[[float], None]
+
+
+class ConditionsFailed(Exception):
+    """The transaction was cancelled because conditions failed; `items` are the current items of those writes."""
+
+    def __init__(self, failed: list[bool], items: list[dict[str, Any] | None]) -> None:
+        super().__init__("conditions failed")
+        self.failed = failed
+        self.items = items
+
+
+def transact(client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.sleep) -> None:
+    """Run the writes in one transaction; raise ConditionsFailed, or the error of the client.
+
+    botocore repeats no cancelled transaction, whatever the reason.
+    """
+    try:
+        retried(lambda: client.transact_write_items(TransactItems=list(writes)), pause)
+    except ClientError as error:
+        reasons = cancellation_reasons(error)
+        failed = [reason.get("Code") == CONDITION for reason in reasons]
+        if not any(failed):
+            raise
+        raise ConditionsFailed(failed, [reason.get("Item") for reason in reasons]) from error
+
+
+def retried(write: Callable[[], T], pause: Pause = time.sleep) -> T:
+    """Run a write, again after a random pause if it met another one or a throttled table; raise the last error."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return write()
+        except ClientError as error:
+            if not _may_pass(error):
+                raise
+        # Random, so that two writers in step do not meet again.
+        pause(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
+    return write()
+
+
+def _may_pass(error: ClientError) -> bool:
+    """Whether a repeated write may pass: every reason for a cancellation is transient."""
+    reasons = cancellation_reasons(error)
+    if not reasons:
+        return is_transient(code(error))
+    names = {str(reason.get("Code")) for reason in reasons} - {"None"}
+    return bool(names) and all(map(is_transient, names))

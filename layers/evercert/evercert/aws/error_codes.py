@@ -1,0 +1,152 @@
+"""Error codes of AWS: the kind of each one, and what an operator can do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from evercert.aws.lambda_clock import now
+from evercert.errors import Busy, ClockWrong, EvercertError, Misconfigured, Rejected, Throttled, Unavailable
+
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+CANCELLED = "TransactionCanceledException"
+CONDITION, CONFLICT, INVALID = "ConditionalCheckFailed", "TransactionConflict", "ValidationError"
+_OUTAGE = {
+    "InternalServerError",
+    "InternalServiceError",
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "KMSInternalException",
+    "DependencyTimeoutException",
+    "TransactionInProgressException",
+}
+_CONTENDED = {CONFLICT, f"{CONFLICT}Exception", CONDITION, f"{CONDITION}Exception"}
+# "Throttl" is in ThrottlingException, Throttled, RequestThrottled, KmsThrottled, EC2ThrottledException and others.
+_THROTTLED = ("Throttl", "ThroughputExceeded", "RequestLimitExceeded", "SlowDown", "TooManyRequests", "BandwidthLimit")
+_TOO_MANY_REQUESTS = 429  # HTTP
+_QUOTA = ("LimitExceeded", "QuotaExceeded", "LimitReached", "OverLimit")  # a pause does not help
+_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "InvalidAccessKeyId",
+}
+_SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+# The words of SigV4 about the date of a request; the error code is that of a wrong key.
+_DATED = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
+# Disabled, pending deletion or otherwise unusable, as KMS says it and as the services that call KMS repeat it.
+_KEY_CODE = re.compile(
+    r"(?i)^disabled(exception)?$|kms.*(disabled|invalid_?state|not_?found|key_?usage|access_?denied)|inaccessibleencryption"
+    r"|^(en|de)cryptionfailure$"
+)
+_KEY_WORDS = re.compile(r"(?i)kms key access denied|\bkey/\S+ is (disabled|pending)")
+# Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
+_CONTENT = {
+    "ValidationException",
+    INVALID,
+    "InvalidParameterException",
+    "InvalidParameter",
+    "InvalidParameterValue",
+}
+
+
+def code(error: ClientError) -> str:
+    """Return the error code, the only part of an error that callers may compare."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
+    """Return why DynamoDB cancelled a transaction, one reason for each write; empty for other errors."""
+    reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", ())
+    return reasons if code(error) == CANCELLED else ()
+
+
+def translate(error: ClientError, doing: str) -> EvercertError:
+    """Return the EvercertError of an error of AWS; `doing` completes "cannot …"."""
+    from evercert.schema import printable  # noqa: PLC0415 (pydantic is a fifth of the checker's cold start)
+
+    metadata = error.response.get("ResponseMetadata", {})
+    name, text = _decisive(error)
+    said, status = printable(text, 300), metadata.get("HTTPStatusCode", 0)
+    is_skewed = name in _SKEWED or (name in _CREDENTIALS and bool(_DATED.search(said)))
+    kinds: tuple[tuple[bool, type[EvercertError], str], ...] = (  # the first one that fits
+        (
+            _is_throttle(name) or status == _TOO_MANY_REQUESTS,
+            Throttled,
+            "too many requests: try again later",
+        ),
+        (name in _CONTENDED, Busy, "another write got in the way: try again"),
+        (
+            bool(_KEY_CODE.search(name) or _KEY_WORDS.search(said)),
+            Misconfigured,
+            f"{_key_role(error.operation_name)} cannot be used: enable it, cancel its deletion, or correct its policy",
+        ),
+        (name in DENIED, Misconfigured, "the role lacks a permission, or a key policy refuses it"),
+        (is_skewed, ClockWrong, _skew(metadata.get("HTTPHeaders", {})) if is_skewed else ""),
+        (name in _CREDENTIALS, Misconfigured, "the AWS credentials are expired or wrong: sign in again"),
+        (name in _OUTAGE, Unavailable, ""),
+        (
+            any(word in name for word in _QUOTA),
+            Misconfigured,
+            "a quota of AWS is used up: request a higher one, or delete what is not needed",
+        ),
+        (status >= 500, Unavailable, ""),  # noqa: PLR2004
+        (name in _CONTENT, Rejected, ""),
+        (True, Misconfigured, ""),
+    )
+    kind, remedy = next((kind, remedy) for fits, kind, remedy in kinds if fits)
+    return kind(f"cannot {doing}: {printable(name, 100)}: {said}{remedy and f'; {remedy}'}")
+
+
+def _decisive(error: ClientError) -> tuple[str, str]:
+    """Return code and message; of a cancelled transaction, those of the reason that a retry would meet again."""
+    reasons = [
+        (str(reason["Code"]), str(reason.get("Message", "")))
+        for reason in cancellation_reasons(error)
+        if reason.get("Code") not in (None, "None")
+    ]
+    if not reasons:
+        return code(error), str(error.response.get("Error", {}).get("Message", ""))
+    return min(reasons, key=lambda reason: is_transient(reason[0]))
+
+
+def is_transient(name: str) -> bool:
+    """Whether the same write may succeed a moment later: it met another one, or too many of them."""
+    return _is_throttle(name) or name in {CONFLICT, f"{CONFLICT}Exception"}
+
+
+def _is_throttle(name: str) -> bool:
+    return any(word in name for word in _THROTTLED)
+
+
+def _key_role(operation: str) -> str:
+    """Return which of the KMS keys an operation uses."""
+    roles = {"Encrypt": "the seal key", "Decrypt": "the seal key", "Sign": "the key of the CA"}
+    roles |= {"GetPublicKey": "the key of the CA", "Publish": "the KMS key of the topic"}
+    parts = {"Message": "queue", "Secret": "secret", "Item": "table", "Query": "table", "Scan": "table"}
+    return roles.get(operation) or next(
+        (f"the KMS key of the {thing}" for part, thing in parts.items() if part in operation), "the KMS key"
+    )
+
+
+def _skew(headers: Mapping[str, str]) -> str:
+    """Return the remedy for a wrong clock, with the difference if the answer has a date."""
+    remedy = "synchronize it, for example with NTP"
+    try:
+        ahead = now() - parsedate_to_datetime(headers["date"])
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
+        ahead = timedelta(0)
+    if (minutes := round(abs(ahead) / timedelta(minutes=1))) == 0:
+        return f"the clock of this machine is wrong: {remedy}"
+    side = "ahead of" if ahead > timedelta(0) else "behind"
+    return f"the clock of this machine is {minutes} minute{'' if minutes == 1 else 's'} {side} that of AWS: {remedy}"
