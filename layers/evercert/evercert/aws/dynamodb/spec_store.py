@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
@@ -33,16 +34,9 @@ class DynamoDBSpecs(DynamoDBOperating):
         super().__init__(client, issuers_table)
         self._table = table
 
-    def records(self) -> Iterator[Record | Unreadable]:
-        """Yield all records with a scan of the table; for operators only."""
-        with translated(f"read table {self._table}"):
-            pages = self._client.get_paginator("scan").paginate(
-                TableName=self._table,
-                FilterExpression="sk = :record AND begins_with(pk, :certificate)",
-                ExpressionAttributeValues={":record": {"S": items.SK}, ":certificate": {"S": items.pk("")}},
-            )
-            for page in pages:
-                yield from map(items.read_record, page["Items"])
+    def records(self, after: str | None = None) -> Iterator[Record | Unreadable]:
+        """Yield the records by name; outcomes are not read."""
+        return DynamoDBRecordIndex(self._client, self._table).records(after)
 
     def record(self, name: str) -> Record | Unreadable | None:
         """Return the record with a consistent read."""
