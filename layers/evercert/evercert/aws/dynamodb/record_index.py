@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 INDEX = "records"
-FIRST, FURTHER = 100, 1_000  # keys in the first query, so that a page of `list` costs little, and in each further one
+FIRST, FURTHER = 101, 1_000  # keys of a query: a page of `list` and one more, then more at once
 BATCH = 100  # keys in one BatchGetItem
 _ATTEMPTS = (
     6  # in a row without a single record; a batch of large items needs several calls, each of which returns some
