@@ -134,23 +134,6 @@ def test_failed_renewal_permits_another(certificates) -> None:
     assert certificates.certificate(old.id).renewed_by == new.id
 
 
-# -- lists ---------------------------------------------------------------------------------------------------------------
-def test_requests_of_a_profile_are_listed_newest_first(certificates) -> None:
-    for number in range(7):
-        moment = START + timedelta(seconds=number)
-        certificates.open(requested(created_at=moment, profile=PROFILE if number % 2 else CA), None)
-    found = certificates.requests_of(PROFILE, 2)
-    assert [one.created_at for one in found] == [START + timedelta(seconds=number) for number in (5, 3)]
-    assert len(certificates.requests_of(PROFILE, 100)) == 3
-    assert list(certificates.requests_of("nothing", 5)) == []
-
-
-def test_list_reads_more_than_one_batch(certificates) -> None:
-    for number in range(130):
-        certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
-    assert len(certificates.requests_of(PROFILE, 125)) == 125
-
-
 # -- revocation ----------------------------------------------------------------------------------------------------------
 def test_certificate_is_revoked_once(certificates) -> None:
     _, found = issued(certificates)

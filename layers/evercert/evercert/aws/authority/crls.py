@@ -120,8 +120,10 @@ class DynamoDBCrls:
         return {"Update": {"TableName": self._table, "Key": items.key(kind, name), **update.arguments()}}
 
     def _query(
-        self, index: str, condition: str, values: dict[str, Any], *, backwards: bool = False
+        self, index: str, condition: str, values: dict[str, Any], *, newest: int | None = None
     ) -> Iterator[dict[str, Any]]:
+        """Yield the entries of an index; with `newest` backwards, in pages of this number."""
+        backwards: Any = {} if newest is None else {"ScanIndexForward": False, "Limit": newest}
         start: dict[str, Any] = {}
         for _ in range(PAGES):
             with translated(f"read the {index} index"):
@@ -130,7 +132,7 @@ class DynamoDBCrls:
                     IndexName=index,
                     KeyConditionExpression=condition,
                     ExpressionAttributeValues=values,
-                    ScanIndexForward=not backwards,
+                    **backwards,
                     **start,
                 )
             yield from answer["Items"]
