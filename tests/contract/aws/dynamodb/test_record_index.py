@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.answers import check
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
 from evercert.contracts.ports import Unreadable
@@ -47,7 +48,7 @@ def names(found: Iterator[Record | Unreadable]) -> list[str]:
 def test_records_come_by_name_and_without_outcomes(filled: World) -> None:
     with ReadMeter(filled.operator.dynamodb) as meter:
         assert names(filled.specs.records()) == NAMES
-    assert meter.calls == {"Query": 2, "BatchGetItem": 3}
+    assert meter.calls == {"Query": 2, "BatchGetItem": 4}
     assert meter.units <= len(NAMES) * 0.5 + 4  # half a unit for each record; the keys share pages
 
 
@@ -62,6 +63,15 @@ def test_first_records_cost_one_page(filled: World) -> None:
         found = filled.specs.records()
         assert names(next(found) for _ in range(100)) == NAMES[:100]
     assert meter.calls == {"Query": 1, "BatchGetItem": 1}  # and one more for the 101st
+
+
+def test_answers_of_the_index_pass_the_checks_of_the_command(filled: World) -> None:
+    events = filled.operator.dynamodb.meta.events
+    events.register("after-call", check)
+    try:
+        assert names(filled.specs.records(after="web-220")) == NAMES[221:]
+    finally:
+        events.unregister("after-call", check)
 
 
 def test_unparsable_records_are_in_the_index(world: World) -> None:
@@ -86,6 +96,6 @@ def test_table_without_the_index_is_scanned(world: World) -> None:
     for each in ("c", "a", "b"):
         client.put_item(TableName=name, Item=record_item(each))
     client.put_item(TableName=name, Item=items.outcome_item(outcome()))
-    index = DynamoDBRecordIndex(client, name)
+    index = DynamoDBRecordIndex(client, name, lambda _: None)
     assert names(index.records()) == ["a", "b", "c"]
     assert names(index.records("a")) == ["b", "c"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -20,17 +19,18 @@ if TYPE_CHECKING:
 
 INDEX = "records"
 FIRST, FURTHER = 101, 1_000  # keys of a query: a page of `list` and one more, then more at once
+PAGES = 100_000  # of the index; DynamoDB may return less than a full one
 BATCH = 100  # keys in one BatchGetItem
 _ATTEMPTS = (
     6  # in a row without a single record; a batch of large items needs several calls, each of which returns some
 )
-_PAUSE = 0.1  # seconds, doubled with each attempt
+_PAUSE = 0.05  # seconds, doubled with each attempt
 
 
 class DynamoDBRecordIndex:
     """Records of a table by name; each item enters the index by its primary key, also one that does not parse."""
 
-    def __init__(self, client: DynamoDBClient, table: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, sleep: Callable[[float], None]) -> None:
         self._client = client
         self._table = table
         self._sleep = sleep
@@ -47,7 +47,7 @@ class DynamoDBRecordIndex:
     def _names(self, after: str | None) -> Iterator[list[str]]:
         """Yield the partition keys of all records by page."""
         start: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": items.key(after)}
-        for limit in chain([FIRST], repeat(FURTHER)):
+        for limit in chain([FIRST], repeat(FURTHER, PAGES)):
             with translated(f"read the index {INDEX} of table {self._table}"):
                 try:
                     answer = self._client.query(
@@ -55,7 +55,6 @@ class DynamoDBRecordIndex:
                         IndexName=INDEX,
                         KeyConditionExpression="sk = :record AND begins_with(pk, :certificate)",
                         ExpressionAttributeValues={":record": {"S": items.SK}, ":certificate": {"S": items.pk("")}},
-                        ProjectionExpression="pk",
                         Limit=limit,
                         **start,
                     )
@@ -67,24 +66,26 @@ class DynamoDBRecordIndex:
             if "LastEvaluatedKey" not in answer:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        raise Unavailable(f"cannot read table {self._table}: its index {INDEX} has more than {PAGES:,} pages")
 
-    def _read(self, names: list[str]) -> Iterator[Record | Unreadable]:
-        """Yield the records in this order, without those that were deleted since they were found."""
+    def _read(self, names: list[str]) -> list[Record | Unreadable]:
+        """Return the records in this order, without those that were deleted since they were found."""
         found: dict[str, Any] = {}
         wanted: Any = {self._table: {"Keys": [{"pk": {"S": name}, "sk": {"S": items.SK}} for name in names]}}
         attempt = 0
-        while wanted:
+        for _ in range(len(names) + _ATTEMPTS):  # a call of large items returns at least one of them
             with translated(f"read table {self._table}"):
                 answer = self._client.batch_get_item(RequestItems=wanted)
             received = answer.get("Responses", {}).get(self._table, [])
             found |= {item["pk"]["S"]: item for item in received}
-            wanted = answer.get("UnprocessedKeys")
+            if not (wanted := answer.get("UnprocessedKeys")):
+                return [items.read_record(found[name]) for name in names if name in found]
             attempt = 0 if received else attempt + 1
-            if wanted and attempt == _ATTEMPTS:
-                raise Unavailable(f"cannot read table {self._table}: it is busy; run the command again")
-            if wanted and attempt:
+            if attempt == _ATTEMPTS:
+                break
+            if attempt:
                 self._sleep(_PAUSE * 2**attempt)
-        yield from (items.read_record(found[name]) for name in names if name in found)
+        raise Unavailable(f"cannot read table {self._table}: it is busy; run the command again")
 
     def _scan(self, after: str | None) -> Iterator[Record | Unreadable]:
         """Yield the records of a table that was restored or deployed without the index."""

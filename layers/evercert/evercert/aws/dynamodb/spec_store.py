@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +31,16 @@ _CONFLICTS = 3  # attempts of a transaction that conflicts with another one
 class DynamoDBSpecs(DynamoDBOperating):
     """Specs and issuers of a stack, with the operator's permissions."""
 
-    def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
+    def __init__(
+        self, client: DynamoDBClient, table: str, issuers_table: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         super().__init__(client, issuers_table)
         self._table = table
+        self._index = DynamoDBRecordIndex(client, table, sleep)
 
     def records(self, after: str | None = None) -> Iterator[Record | Unreadable]:
         """Yield the records by name; outcomes are not read."""
-        return DynamoDBRecordIndex(self._client, self._table).records(after)
+        return self._index.records(after)
 
     def record(self, name: str) -> Record | Unreadable | None:
         """Return the record with a consistent read."""
