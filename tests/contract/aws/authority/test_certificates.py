@@ -19,6 +19,7 @@ from evercert.pki.keys import public_bytes
 from tests.doubles.authority.certificates import FakeCertificates, fingerprint
 from tests.doubles.authority.tables import state_table
 from tests.doubles.fakes import START
+from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
 from tests.samples.authority import CA, PROFILE, crl, kept, requested
 from tests.samples.certificates import private_key
@@ -292,7 +293,9 @@ def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, mo
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     for number in (1, 2):
         certificates.publish(CA, number, crl(number, entries=20))
-        certificates.publish(CA, number, crl(number, entries=20))
+        with ReadMeter(world.operator.dynamodb) as meter:
+            certificates.publish(CA, number, crl(number, entries=20))
+        assert set(meter.calls) == {"PutItem", "UpdateItem"}  # DynamoDB bills a transaction twice
     assert certificates.published(CA) == crl(2, entries=20)
     found = world.operator.dynamodb.scan(TableName=table)["Items"]
     parts = [item for item in found if item["sk"]["S"] == "crl-part"]

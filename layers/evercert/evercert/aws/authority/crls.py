@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 
 from evercert.aws.authority import certificate_items as items
-from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.items import plain
 from evercert.aws.dynamodb.updates import Update
@@ -73,7 +72,7 @@ class DynamoDBCrls:
         for place, part in enumerate(parts):
             key = items.key("crl-part", f"{ca_id}#{number}#{place}")
             item = {**key, "der": {"B": part}, "expires_at": {"N": str(expires + KEPT)}}
-            refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may exist already
+            self._keep(item, f"keep CRL {number} of CA {ca_id}")
         update = Update({"published": number, "parts": len(parts)})
         condition = "NOT attribute_type(#published, :type) OR #published <= :at OR #published > :never"
         update.require(condition, {":at": number, ":never": number + FARTHEST, ":type": "N"}, "published")
@@ -91,6 +90,15 @@ class DynamoDBCrls:
         if not parts or not all(isinstance(part, bytes) for part in parts):
             raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one")
         return b"".join(parts)
+
+    def _keep(self, item: dict[str, Any], doing: str) -> None:
+        """Store a part unless it exists; outside a transaction, which DynamoDB bills twice."""
+        with translated(doing):
+            try:
+                self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
 
     def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
         """Update the item of a CA; return whether its condition held."""
