@@ -114,7 +114,7 @@ class FakeCertificates:
         ]
         return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
 
-    def read_requests(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
         self.read += len(ids)
         return [self.requests[one] for one in ids if one in self.requests]
 

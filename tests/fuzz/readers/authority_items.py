@@ -59,7 +59,7 @@ def read_row(item: Item) -> None:
     if "created_at" in item:  # DynamoDB guarantees the keys of the index
         store.requests_of("profile", 10)
     with suppress(*TYPED):
-        store.read_requests([item["pk"]["S"].removeprefix("request#")])
+        store.requests_by_id([item["pk"]["S"].removeprefix("request#")])
     with suppress(*TYPED):
         list(store.revoked("ca", START))
     for read in (store.certificate, store.request, store.request_of, store.renewal_of):

@@ -298,7 +298,7 @@ def tables() -> Iterator[Run]:
     yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None).open("main")  # type: ignore[arg-type, return-value]
     yield lambda: DynamoDBBreakers(client, "t").read("a")
     yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
-    yield lambda: DynamoDBCertificates(client, "t").read_requests(["a"])
+    yield lambda: DynamoDBCertificates(client, "t").requests_by_id(["a"])
     yield lambda: ConfigurationWriter(client, "t").cas()
     yield lambda: LedgerReading(client, "t").certificates()
 

@@ -59,8 +59,8 @@ def test_requests_are_read_by_id(certificates) -> None:
     opened = [certificates.open(requested(created_at=START + timedelta(seconds=n)), None) for n in range(130)]
     ids = [one.id for one in opened]
     assert len(certificates.requests_of(PROFILE, 125)) == 125
-    assert certificates.read_requests([*ids[::-1], "nothing"]) == opened[::-1]
-    assert list(certificates.read_requests([])) == []
+    assert certificates.requests_by_id([*ids[::-1], "nothing"]) == opened[::-1]
+    assert list(certificates.requests_by_id([])) == []
 
 
 def test_list_of_requests_reads_keys_only(world: World) -> None:
@@ -71,6 +71,6 @@ def test_list_of_requests_reads_keys_only(world: World) -> None:
     with ReadMeter(world.operator.dynamodb) as meter:
         found = certificates.requests_of(PROFILE, 30)
         assert (len(found), meter.calls, meter.units <= 1) == (30, {"Query": 1}, True)
-        certificates.read_requests([one.id for one in found[:5]])
+        certificates.requests_by_id([one.id for one in found[:5]])
     assert meter.calls == {"Query": 1, "BatchGetItem": 1}
     assert meter.units <= 1 + 5 * 2

@@ -165,7 +165,7 @@ class Certificates(Protocol):
     ) -> Sequence[Listed]:
         """Return the newest requests of a profile, in a period, newest first, unread; eventually consistent."""
 
-    def read_requests(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
         """Return the requests with these ids, in their order, without those that are missing."""
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:

@@ -51,11 +51,11 @@ class Listings:
         own = self._of_token(identity, search, names)
         first, last = search.offset, search.offset + search.limit
         if search.reads_content:
-            found = {one.id: one for one in (*own, *self._certificates.read_requests(ids)) if search.matches(one)}
+            found = {one.id: one for one in (*own, *self._certificates.requests_by_id(ids)) if search.matches(one)}
             ordered = sorted(found.values(), key=lambda one: (one.created_at, one.id), reverse=search.newest_first)
             page, count = ordered[first:last], len(ordered)
         else:
-            page, count = list(self._certificates.read_requests(ids[first:last])), len(ids)
+            page, count = list(self._certificates.requests_by_id(ids[first:last])), len(ids)
         items = [{**response_bodies.request_row(one), "profileName": names.get(one.profile)} for one in page]
         return {"certificateRequests": items, "totalCount": count}
 
@@ -63,7 +63,7 @@ class Listings:
         """Return the certificates of a profile."""
         profile, now = self._access.profile(identity, profile_id), self._clock()
         listed = self._certificates.requests_of(profile.id, MAX_SCANNED)
-        requests = self._certificates.read_requests([one.id for one in listed])
+        requests = self._certificates.requests_by_id([one.id for one in listed])
         issued = [one for one in requests if one.status == "issued"]
         records = [self._certificates.certificate(one.certificate_id) for one in issued[offset : offset + limit]]
         return {

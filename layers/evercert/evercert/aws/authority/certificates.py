@@ -160,7 +160,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         entries = self._query("listed", condition, values, newest=limit)
         return [items.read_listed(entry) for entry in islice(entries, limit)]
 
-    def read_requests(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
         """Return the items by consistent reads, 100 in one call."""
         keys = [items.key("request", one) for one in dict.fromkeys(ids)]
         found = {item["pk"]["S"]: item for item in self._all(keys)}
