@@ -195,8 +195,11 @@ class FakeTable:
         return True
 
     # -- the operator's side ----------------------------------------------------------------------------------------
-    def records(self) -> list[Record | Unreadable]:
-        return [items.read_record(item) for (_, sort), item in self.items.items() if sort == items.SK]
+    def records(self, after: str | None = None) -> list[Record | Unreadable]:
+        first = "" if after is None else items.pk(after)
+        return [
+            items.read_record(self.items[key]) for key in sorted(self.items) if key[1] == items.SK and key[0] > first
+        ]
 
     def record(self, name: str) -> Record | Unreadable | None:
         item = self.items.get((items.pk(name), items.SK))

@@ -96,7 +96,7 @@ def certificate() -> x509.Certificate:
 
 
 @cache
-def crl(number: int, entries: int = 0) -> bytes:
+def crl(number: int, entries: int = 0, first: int = 1) -> bytes:
     """Return a cached CRL in DER, valid for seven days."""
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -105,7 +105,7 @@ def crl(number: int, entries: int = 0) -> bytes:
         .next_update(START + timedelta(days=7))
         .add_extension(x509.CRLNumber(number), critical=False)
     )
-    for serial in range(1, entries + 1):
+    for serial in range(first, first + entries):
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(START)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(KEY._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)

@@ -86,7 +86,7 @@ def test_command_reports_a_missing_stack_permission(stack: Stack, role_with) -> 
 
 
 def test_command_without_table_permission_writes_nothing(stack: Stack, role_with, tmp_path: Path) -> None:
-    reader = role_with("cloudformation:DescribeStacks", "dynamodb:Scan")
+    reader = role_with("cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem")
     name = f"web-{uuid.uuid4().hex[:8]}"
     done = stack.evercert("apply", document(tmp_path, name), **reader)
     assert done.returncode == 1
@@ -363,7 +363,7 @@ def test_doctor_finds_broken_resources(stack: Stack) -> None:
 
 
 def test_doctor_reports_missing_permissions(stack: Stack, role_with) -> None:
-    found = doctor(stack, **role_with("cloudformation:DescribeStacks", "dynamodb:Scan"))
+    found = doctor(stack, **role_with("cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem"))
     assert {check["status"] for check in found.values() if check["check"].startswith("schedule")} == {"unknown"}
     for check in ("topic", "dead letters", "SealKey", "CheckerFunction", "issuer function's own view"):
         assert found[check]["status"] == "unknown"

@@ -99,7 +99,7 @@ def test_unparsable_item_is_rejected_without_effect_on_others(stack: Stack, tmp_
     assert "does not parse" in received()[0]["data"]["message"]
     assert until(lambda: len(stack.items(broken)) == 2, 5)
     assert not [item for item in stack.items(broken) if "due_at" in item]
-    listed = stack.evercert("list").stdout
+    listed = stack.evercert("list", "--all").stdout
     assert broken in listed
     assert "unreadable" in listed
     assert stack.evercert("apply", document(tmp_path, broken), "--wait").returncode == 0  # the fix

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import hashes
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
 from evercert.pki.keys import public_bytes
+from evercert.timestamps import to_text
 
 
 class FakeCertificates:
@@ -28,6 +29,7 @@ class FakeCertificates:
         self.lists: dict[str, tuple[int, bytes]] = {}
         self.leases: dict[str, datetime] = {}
         self.compromised_keys: set[bytes] = set()
+        self.read = 0  # requests that a list read
         self._lock = threading.RLock()
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
@@ -100,9 +102,21 @@ class FakeCertificates:
     def compromised(self, public_key: bytes) -> bool:
         return public_key in self.compromised_keys
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
-        found = [one for one in reversed(self.requests.values()) if one.profile == profile_id]
+    def requests_of(
+        self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Listed]:
+        found = [
+            Listed(one.id, to_text(one.created_at))
+            for one in list(self.requests.values())
+            if one.profile == profile_id
+            and (since is None or since <= one.created_at)
+            and (until is None or one.created_at <= until)
+        ]
         return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
+
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+        self.read += len(ids)
+        return [self.requests[one] for one in ids if one in self.requests]
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
         for one in list(self.certificates.values()):

@@ -56,8 +56,10 @@ def rows() -> list[Item]:
 def read_row(item: Item) -> None:
     """Read the item as each kind of row."""
     store = DynamoDBCertificates(Table(item), "table")
-    with suppress(*TYPED):
+    if "created_at" in item:  # DynamoDB guarantees the keys of the index
         store.requests_of("profile", 10)
+    with suppress(*TYPED):
+        store.requests_by_id([item["pk"]["S"].removeprefix("request#")])
     with suppress(*TYPED):
         list(store.revoked("ca", START))
     for read in (store.certificate, store.request, store.request_of, store.renewal_of):

@@ -96,7 +96,7 @@ def stack_connection() -> Any:
     clients = prepared()[1]
     return connection.Connection(
         STACK, STACK_ID, "CREATE_COMPLETE", clients, outputs, {},
-        DynamoDBSpecs(clients.dynamodb, "table", "issuers"), SQSQueue(clients.sqs, "https://sqs/q"),
+        DynamoDBSpecs(clients.dynamodb, "table", "issuers", lambda _: None), SQSQueue(clients.sqs, "https://sqs/q"),
     )  # fmt: skip
 
 
@@ -294,7 +294,7 @@ DEPLOYED = {
 def tables() -> Iterator[Run]:
     # Without readers of pages, of indexes and of rate slots: DynamoDB guarantees what their conditions and keys have.
     client = prepared()[1].dynamodb
-    store, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i")
+    store, specs = DynamoDBRecordStore(client, "t"), DynamoDBSpecs(client, "t", "i", sleep=lambda _: None)
     operating, pages = DynamoDBOperating(client, "i"), DynamoDBPages(client, "t")
     yield lambda: store.claim("web", Claim(id="mine", until=START + timedelta(minutes=1)), START)
     yield from (partial(read, "web") for read in (store.look, specs.record, specs.history))
@@ -306,7 +306,7 @@ def tables() -> Iterator[Run]:
     yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None).open("main")  # type: ignore[arg-type, return-value]
     yield lambda: DynamoDBBreakers(client, "t").read("a")
     yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
-    yield lambda: DynamoDBCertificates(client, "t").requests_of("profile", 10)
+    yield lambda: DynamoDBCertificates(client, "t").requests_by_id(["a"])
     yield lambda: ConfigurationWriter(client, "t").cas()
     yield lambda: LedgerReading(client, "t").certificates()
 

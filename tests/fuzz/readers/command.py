@@ -100,7 +100,7 @@ def read_listed(item: Item) -> None:
     """Show a stored record as `list`, `show` and `doctor` do."""
     record = items.read_record(item)
     console = _terminal()
-    show.listing(console, [show.summary(record)], START)
+    show.Listing(console, START).print([show.summary(record)])
     console.json(show.detail(record) if isinstance(record, Record) else show.unreadable_detail(record))
 
 

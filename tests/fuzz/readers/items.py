@@ -88,7 +88,17 @@ def changed_item(item: Item, chance: random.Random) -> Item:
     """Return the item with changed attributes; keys of the table and its indexes stay, as DynamoDB guarantees, and so does what a condition has checked."""
     kept = {
         name: item[name]
-        for name in ("pk", "sk", "due_shard", "due_at", "not_after", "expiry_shard", "next_free")
+        for name in (
+            "pk",
+            "sk",
+            "due_shard",
+            "due_at",
+            "not_after",
+            "expiry_shard",
+            "next_free",
+            "listed_under",
+            "created_at",
+        )
         if name in item
     }
     rest = {name: value for name, value in item.items() if name not in kept}

@@ -76,3 +76,10 @@ def test_json_escapes_as_json(indent: int | None) -> None:
     assert json.loads(found) == value
     assert all(character.isprintable() or character == "\n" for character in found)
     assert found.count("\n") == (1 if indent is None else 4)
+
+
+@pytest.mark.parametrize("values", [[], [FOREIGN], [{"a": [1, "x\ny"]}, {}, []]], ids=["none", "one", "several"])
+def test_terminal_prints_an_array_as_json_does(values: list[object]) -> None:
+    assert json.loads(printed(lambda console: console.json_array(iter(values)))) == values
+    if FOREIGN not in values:
+        assert printed(lambda console: console.json_array(iter(values))) == json.dumps(values, indent=2) + "\n"

@@ -67,11 +67,12 @@ def test_tables_have_backups_and_the_data_key() -> None:
     assert RESOURCES["AuthorityTable"]["Properties"]["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
 
 
-def test_both_indexes_hold_keys_only() -> None:
+def test_all_indexes_hold_keys_only() -> None:
     indexes = RESOURCES["CertificatesTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert {index["IndexName"]: index["Projection"]["ProjectionType"] for index in indexes} == {
         "due": "KEYS_ONLY",
         "expiring": "KEYS_ONLY",
+        "records": "KEYS_ONLY",
     }
 
 

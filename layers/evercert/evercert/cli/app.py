@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, crash_report, documents, stack, terminal
+from evercert.cli import authority, certificates, crash_report, documents, listing, stack, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.errors import EvercertError
@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 app.command()(documents.validate)
 app.command()(documents.apply)
-app.command("list")(certificates.list_)
+app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)
 app.command()(certificates.renew)

@@ -1,11 +1,10 @@
-"""Commands for certificates: `list`, `show`, `history`, `renew`, `delete`."""
+"""Commands for certificates: `show`, `history`, `renew`, `delete`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import track
@@ -24,42 +23,11 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 SHOWN = 10  # names in one note
-States = Annotated[list[str] | None, typer.Option("--state", help="List only certificates in this state (repeatable).")]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option("--label", help="List only certificates with all of these labels (key=value, repeatable)."),
-]
-Sort = Annotated[Literal["name", "expiry"], typer.Option(help="Sort by name or by expiry date.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of the certificates.")]
 Over = Annotated[
     str | None,
     typer.Option(help="Spread the renewals over this period. Default: 1h for several certificates, none for one NAME."),
 ]
-
-
-def list_(
-    *,
-    sort: Sort = "name",
-    state: States = None,
-    label: Labels = None,
-    stack: Stack = "evercert",
-    region: Region = None,
-    as_json: Json = False,
-) -> None:
-    """List certificates with their state, issuer and expiry date."""
-    states, labels = arguments.states(state or []), arguments.labels(label or [])
-    connection = terminal.connect(stack, region)
-    rows = _rows(terminal.records(connection), states, labels)
-    rows.sort(key=lambda row: (sort == "expiry" and str(row.get("not_after") or "~"), str(row["name"])))
-    if as_json:
-        terminal.print_json(rows)
-    elif rows:
-        show.listing(terminal.out, rows, terminal.now())
-    elif states or labels:
-        terminal.out.print("No certificates match.")
-    else:
-        terminal.out.print("No certificates yet; write a document and run: evercert apply FILE")
-    terminal.pause_notes(connection)
 
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
@@ -166,11 +134,6 @@ def delete(
         connection.specs.remove(record)
     if as_json:
         terminal.print_json([{"name": name, "stays": places} for name, places in locations.items()])
-
-
-def _rows(records: Iterable[Record | Unreadable], states: list[str], labels: dict[str, str]) -> list[dict[str, Any]]:
-    wanted = [r for r in records if not labels or (isinstance(r, Record) and labels.items() <= r.spec.labels.items())]
-    return [row for row in map(show.summary, wanted) if not states or row["state"] in states]
 
 
 def _select(connection: Connection, name: str | None, issuer: str | None) -> renewals.Renewal:

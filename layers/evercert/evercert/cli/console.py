@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from textwrap import indent
 from typing import Any, NoReturn
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -38,11 +41,21 @@ class Terminal(Console):
         for line in text.split("\n"):
             self.print(line)
 
-    def json(self, value: object, indent: int | None = None) -> None:
+    def json(self, value: object, spaces: int | None = None) -> None:
         """Print JSON for scripts; control characters become JSON's escapes."""
-        text = json.dumps(value, indent=indent, ensure_ascii=False)
+        self._write([_json(value, spaces), "\n"])
+
+    def json_array(self, values: Iterable[object]) -> None:
+        """Print a JSON array, each value as soon as it is there."""
+        before = "["
+        for value in values:
+            self._write([before, "\n", indent(_json(value, 2), "  ")])
+            before = ","
+        self._write(["[]\n" if before == "[" else "\n]\n"])
+
+    def _write(self, texts: Iterable[str]) -> None:
         try:
-            self.file.write("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n")
+            self.file.writelines(texts)
             self.file.flush()
         except BrokenPipeError:
             self.on_broken_pipe()
@@ -69,3 +82,17 @@ class Grid(Table):
     def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401
         """Add a row."""
         super().add_row(*(styled(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+    def align(self, widths: Sequence[int], room: int) -> list[int]:
+        """Make the columns at least this wide, unless that exceeds the room; return their widths."""
+        found = [max(cell_len(str(cell)) for cell in [column.header, *column.cells]) for column in self.columns]
+        wide = [max(pair) for pair in zip_longest(found, widths, fillvalue=0)]
+        if sum(wide) + len(wide) <= room:
+            for column, width in zip(self.columns, wide, strict=True):
+                column.min_width = width
+        return wide
+
+
+def _json(value: object, spaces: int | None) -> str:
+    text = json.dumps(value, indent=spaces, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

@@ -78,19 +78,29 @@ def unreadable_detail(record: Unreadable) -> dict[str, Any]:
     }
 
 
-def listing(console: Terminal, records: Iterable[dict[str, Any]], now: datetime) -> None:
-    """Print the table of `list`."""
-    table = Grid("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE")
-    for row in records:
-        table.add_row(
-            quoted(row["name"]),
-            styled(row["state"], STYLES.get(row["state"], "")),
-            row.get("issuer") or "",
-            _in(row.get("not_after"), now),
-            _in(row.get("renew_at"), now),
-            styled(_note(row, now), "red"),
-        )
-    console.print(table)
+class Listing:
+    """The table of `list`, printed in pages: one header, and columns that never get narrower."""
+
+    def __init__(self, console: Terminal, now: datetime) -> None:
+        self._console = console
+        self._now = now
+        self._widths: list[int] = []
+
+    def print(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Print one page."""
+        table = Grid("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE")
+        for row in rows:
+            table.add_row(
+                quoted(row["name"]),
+                styled(row["state"], STYLES.get(row["state"], "")),
+                row.get("issuer") or "",
+                _in(row.get("not_after"), self._now),
+                _in(row.get("renew_at"), self._now),
+                styled(_note(row, self._now), "red"),
+            )
+        table.show_header = not self._widths
+        self._widths = table.align(self._widths, self._console.width)
+        self._console.print(table)
 
 
 def history(console: Terminal, outcomes: Iterable[Outcome]) -> None:

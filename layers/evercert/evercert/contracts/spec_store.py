@@ -35,8 +35,8 @@ class Specs(Protocol):
     Each method raises Unavailable or Misconfigured.
     """
 
-    def records(self) -> Iterable[Record | Unreadable]:
-        """Iterate over all records; reads the whole table."""
+    def records(self, after: str | None = None) -> Iterable[Record | Unreadable]:
+        """Iterate over all records whose names follow `after`, by name; reads no outcomes."""
 
     def record(self, name: str) -> Record | Unreadable | None:
         """Return one record, or None if it is missing."""

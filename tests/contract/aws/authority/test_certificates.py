@@ -19,6 +19,7 @@ from evercert.pki.keys import public_bytes
 from tests.doubles.authority.certificates import FakeCertificates, fingerprint
 from tests.doubles.authority.tables import state_table
 from tests.doubles.fakes import START
+from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
 from tests.samples.authority import CA, PROFILE, crl, kept, requested
 from tests.samples.certificates import private_key
@@ -132,23 +133,6 @@ def test_failed_renewal_permits_another(certificates) -> None:
     assert certificates.certificate(old.id).renewed_by is None
     new = certificates.finish(second, kept(second))
     assert certificates.certificate(old.id).renewed_by == new.id
-
-
-# -- lists ---------------------------------------------------------------------------------------------------------------
-def test_requests_of_a_profile_are_listed_newest_first(certificates) -> None:
-    for number in range(7):
-        moment = START + timedelta(seconds=number)
-        certificates.open(requested(created_at=moment, profile=PROFILE if number % 2 else CA), None)
-    found = certificates.requests_of(PROFILE, 2)
-    assert [one.created_at for one in found] == [START + timedelta(seconds=number) for number in (5, 3)]
-    assert len(certificates.requests_of(PROFILE, 100)) == 3
-    assert list(certificates.requests_of("nothing", 5)) == []
-
-
-def test_list_reads_more_than_one_batch(certificates) -> None:
-    for number in range(130):
-        certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
-    assert len(certificates.requests_of(PROFILE, 125)) == 125
 
 
 # -- revocation ----------------------------------------------------------------------------------------------------------
@@ -309,7 +293,9 @@ def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, mo
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     for number in (1, 2):
         certificates.publish(CA, number, crl(number, entries=20))
-        certificates.publish(CA, number, crl(number, entries=20))
+        with ReadMeter(world.operator.dynamodb) as meter:
+            certificates.publish(CA, number, crl(number, entries=20))
+        assert set(meter.calls) == {"PutItem", "UpdateItem"}  # DynamoDB bills a transaction twice
     assert certificates.published(CA) == crl(2, entries=20)
     found = world.operator.dynamodb.scan(TableName=table)["Items"]
     parts = [item for item in found if item["sk"]["S"] == "crl-part"]

@@ -98,6 +98,29 @@ def test_sweep_announces_an_outcome_without_due_time(world: World, pages: Dynamo
     assert [event["type"] for event in world.events()] == ["certificate.issued"]
 
 
+def test_page_of_the_sweep_leaves_published_outcomes_out(world: World, pages: DynamoDBPages) -> None:
+    published, due = (
+        {"published_at": {"S": to_text(START)}},
+        {"due_at": {"S": to_text(START)}, "due_shard": {"S": "00"}},
+    )
+    rows = [
+        (1, published, False),
+        (2, due, True),
+        (3, {}, True),
+        (4, published | due, True),
+        (5, published | {"due_at": due["due_at"]}, True),
+        (6, published | {"due_shard": due["due_shard"]}, True),
+    ]
+    for number, attributes, _ in rows:
+        world.operator.dynamodb.put_item(
+            TableName=world.table, Item={**items.key("web", f"outcome#{number}"), **attributes}
+        )
+    world.operator.dynamodb.put_item(TableName=world.table, Item={**items.key("web"), **published})
+    entries, following = pages.page(None)
+    assert {entry.key[1] for entry in entries} == {"record", *(f"outcome#{number}" for number, _, seen in rows if seen)}
+    assert following is None
+
+
 def test_sweep_progress_is_bound_to_the_cursor_read(pages: DynamoDBPages) -> None:
     begun, further, other = (
         Progress(json.dumps({"pk": {"S": f"certificate#{number}"}, "sk": {"S": "record"}}), at)

@@ -17,6 +17,7 @@ from evercert.documents.spec import RESERVED_METADATA
 from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
 from tests.doubles.authority.client import CERTIFICATES, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
 from tests.samples import requests
 
@@ -360,6 +361,24 @@ def test_search_filters_requests(client: Client) -> None:
     assert client.post(f"{REQUESTS}/search", {"projectSlug": "shop"}).json["totalCount"] == 3
     listed = client.get(f"{PROFILES}/{client.profile.id}/certificates?limit=2").json
     assert ([one["commonName"] for one in listed["certificates"]], listed["totalCount"]) == (found()[:2], 3)
+
+
+def test_search_reads_the_requests_of_its_page_only(client: Client) -> None:
+    store, project = client.setting.certificates, client.get("/api/v1/projects/slug/shop").json["id"]
+    for number in range(6):
+        client.setting.clock.advance(seconds=1)
+        client.issued({"commonName": f"h{number}.example.com"})
+    middle = to_text(client.setting.clock() - timedelta(seconds=2))
+    for criteria, names, count in (
+        ({"limit": 2}, ["h5", "h4"], 6),
+        ({"limit": 2, "offset": 3, "sortOrder": "asc"}, ["h3", "h4"], 6),
+        ({"limit": 2, "fromDate": middle}, ["h5", "h4"], 3),
+        ({"limit": 1, "toDate": middle, "profileIds": [client.profile.id]}, ["h3"], 4),
+    ):
+        store.read = 0
+        answer = client.post(f"{REQUESTS}/search", {"projectId": project, **criteria}).json
+        rows = [row["commonName"].removesuffix(".example.com") for row in answer["certificateRequests"]]
+        assert (rows, answer["totalCount"], store.read) == (names, count, len(names))
 
 
 def test_search_by_token_does_not_need_the_index(client: Client, monkeypatch) -> None:

@@ -82,7 +82,7 @@ READERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = 
     ),
     "requests": (
         certificate_items.request_item(REQUEST),
-        lambda item: DynamoDBCertificates(Stored(request=item), "table").requests_of("profile", 5),
+        lambda item: DynamoDBCertificates(Stored(request=item), "table").requests_by_id([REQUEST.id]),
     ),
     "request of a token": (
         linked("idempotency", request="id"),

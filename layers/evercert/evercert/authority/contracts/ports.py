@@ -11,7 +11,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
-from evercert.authority.contracts.records import CertificateRecord, LoginFailures, RequestRecord, Token
+from evercert.authority.contracts.records import CertificateRecord, Listed, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -160,8 +160,13 @@ class Certificates(Protocol):
     def compromised(self, public_key: bytes) -> bool:
         """Return whether this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
-        """Return requests of a profile, newest first; eventually consistent."""
+    def requests_of(
+        self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return the newest requests of a profile, in a period, newest first, unread; eventually consistent."""
+
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+        """Return the requests with these ids, in their order, without those that are missing."""
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterable[Revoked]:
         """Return the entries for a CRL; eventually consistent."""

@@ -73,6 +73,14 @@ class RequestRecord:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """An entry of the index of a profile's requests."""
+
+    id: str
+    created_at: str  # as stored; sorts by time
+
+
+@dataclass(frozen=True)
 class CertificateRecord:
     """An issued certificate."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,10 @@ class Listings:
         self._clock = clock
 
     def search(self, identity: Identity, body: object) -> dict[str, Any]:
-        """Search the latest 1,000 requests of each profile, or 100 and the token's own."""
+        """Search the latest 1,000 requests of each profile, or 100 and the token's own.
+
+        Only the requests of the page are read, unless a criterion is not in the index.
+        """
         search = Search.of(body)
         visible = [one for one in self._access.profiles(identity) if self._in_project(one, search)]
         if not visible:
@@ -44,16 +47,23 @@ class Listings:
         if search.profiles is not None:
             visible = [one for one in visible if one.id in search.profiles]
         names = {one.id: one.slug for one in visible}
-        found = {one.id: one for one in self._candidates(identity, search, visible) if search.matches(one)}
-        rows = sorted(found.values(), key=lambda one: one.created_at, reverse=search.newest_first)
-        page = rows[search.offset : search.offset + search.limit]
+        ids = self._listed(search, names)
+        own = self._of_token(identity, search, names)
+        first, last = search.offset, search.offset + search.limit
+        if search.reads_content:
+            found = {one.id: one for one in (*own, *self._certificates.requests_by_id(ids)) if search.matches(one)}
+            ordered = sorted(found.values(), key=lambda one: (one.created_at, one.id), reverse=search.newest_first)
+            page, count = ordered[first:last], len(ordered)
+        else:
+            page, count = list(self._certificates.requests_by_id(ids[first:last])), len(ids)
         items = [{**response_bodies.request_row(one), "profileName": names.get(one.profile)} for one in page]
-        return {"certificateRequests": items, "totalCount": len(rows)}
+        return {"certificateRequests": items, "totalCount": count}
 
     def certificates_of(self, identity: Identity, profile_id: str, offset: int, limit: int) -> dict[str, Any]:
         """Return the certificates of a profile."""
         profile, now = self._access.profile(identity, profile_id), self._clock()
-        requests = self._certificates.requests_of(profile.id, MAX_SCANNED)
+        listed = self._certificates.requests_of(profile.id, MAX_SCANNED)
+        requests = self._certificates.requests_by_id([one.id for one in listed])
         issued = [one for one in requests if one.status == "issued"]
         records = [self._certificates.certificate(one.certificate_id) for one in issued[offset : offset + limit]]
         return {
@@ -65,12 +75,23 @@ class Listings:
         project = id_of(self._stack, "project", profile.project)
         return project == search.project if search.project else profile.project == search.project_slug
 
-    def _candidates(self, identity: Identity, search: Search, profiles: Iterable[Profile]) -> Iterable[RequestRecord]:
-        known, limit = {one.id for one in profiles}, MAX_SCANNED
-        if (token := dict(search.metadata).get(RESERVED_METADATA)) is not None:
-            limit = MAX_SCANNED_WITH_TOKEN
-            found = self._certificates.request_of(token_digest(identity, token))
-            if found is not None and found.profile in known:
-                yield found
-        for profile in profiles:
-            yield from self._certificates.requests_of(profile.id, limit)
+    def _listed(self, search: Search, profiles: Iterable[str]) -> list[str]:
+        """Return the ids of the requests in the period, in the order of the search."""
+        limit = MAX_SCANNED if _token(search) is None else MAX_SCANNED_WITH_TOKEN
+        listed = {
+            (one.created_at, one.id)
+            for profile in profiles
+            for one in self._certificates.requests_of(profile, limit, search.since, search.until)
+        }
+        return [name for _, name in sorted(listed, reverse=search.newest_first)]
+
+    def _of_token(self, identity: Identity, search: Search, profiles: Container[str]) -> list[RequestRecord]:
+        """Return the request of the token, if the search names one."""
+        if (token := _token(search)) is None:
+            return []
+        found = self._certificates.request_of(token_digest(identity, token))
+        return [found] if found is not None and found.profile in profiles else []
+
+
+def _token(search: Search) -> str | None:
+    return dict(search.metadata).get(RESERVED_METADATA)

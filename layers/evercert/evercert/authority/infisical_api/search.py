@@ -90,6 +90,11 @@ class Search:
             newest_first=body.sort_order == "desc",
         )
 
+    @property
+    def reads_content(self) -> bool:
+        """Whether a criterion is not in the index, so that requests must be read to count them."""
+        return bool(self.metadata or self.status is not None or self.text)
+
     def matches(self, request: RequestRecord) -> bool:
         """Return whether the request meets all criteria except project and profiles."""
         return (

@@ -16,11 +16,12 @@ from pydantic import TypeAdapter
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
 from evercert.schema import printable
+from evercert.timestamps import to_text
 
 REMEMBERED = timedelta(days=400)  # after the expiry of the certificate
 SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)  # a revocation whose time cannot be read
@@ -78,6 +79,19 @@ def read_request(item: Mapping[str, Any]) -> RequestRecord:
 def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
     return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
+
+
+def read_listed(entry: Mapping[str, Any]) -> Listed:
+    """Return an entry of the index of a profile; DynamoDB guarantees its keys."""
+    return Listed(entry["pk"]["S"].removeprefix("request#"), entry["created_at"]["S"])
+
+
+def bound(moment: datetime | None, otherwise: str) -> str:
+    """Return a time as the index sorts it, and `otherwise` for one that is absent or outside the years of UTC."""
+    try:
+        return otherwise if moment is None else to_text(moment)
+    except OverflowError:
+        return otherwise
 
 
 def read_revoked(item: Mapping[str, Any]) -> Revoked | None:

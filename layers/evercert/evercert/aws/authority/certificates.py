@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.crls import DynamoDBCrls
 from evercert.aws.authority.transactions import refused
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = 100  # maximum of one BatchGetItem
 ROUNDS = 5
+EARLIEST, LATEST = "0", "~"  # before and after every stored time
 NEW = "attribute_not_exists(pk)"
 
 
@@ -146,16 +148,23 @@ class DynamoDBCertificates(DynamoDBCrls):
         """Return the item with one consistent read."""
         return bool(self._get("compromised", hashlib.sha256(public_key).hexdigest()))
 
-    def requests_of(self, profile_id: str, limit: int) -> Sequence[RequestRecord]:
-        """Return the newest requests: keys from the index, items from the table."""
-        keys = []
-        values = {":under": {"S": items.under(profile_id)}}
-        for entry in self._query("listed", "listed_under = :under", values, backwards=True):
-            keys.append({"pk": entry["pk"], "sk": entry["sk"]})
-            if len(keys) >= limit:
-                break
-        found = [items.read_request(item) for item in self._all(keys)]
-        return sorted(found, key=lambda request: request.created_at, reverse=True)
+    def requests_of(
+        self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return the entries of the index; a page of 1,000 takes about 20 read units."""
+        first, last = items.bound(since, EARLIEST), items.bound(until, LATEST)
+        if first > last:  # DynamoDB refuses such a period
+            return []
+        values = {":under": {"S": items.under(profile_id)}, ":since": {"S": first}, ":until": {"S": last}}
+        condition = "listed_under = :under AND created_at BETWEEN :since AND :until"
+        entries = self._query("listed", condition, values, newest=limit)
+        return [items.read_listed(entry) for entry in islice(entries, limit)]
+
+    def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
+        """Return the items by consistent reads, 100 in one call."""
+        keys = [items.key("request", one) for one in dict.fromkeys(ids)]
+        found = {item["pk"]["S"]: item for item in self._all(keys)}
+        return [items.read_request(found[key["pk"]["S"]]) for key in keys if key["pk"]["S"] in found]
 
     def revoked(self, ca_id: str, expiring_after: datetime) -> Iterator[Revoked]:
         """Yield the entries of the CRL from their index."""

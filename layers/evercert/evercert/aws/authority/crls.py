@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 
 from evercert.aws.authority import certificate_items as items
-from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.items import plain
 from evercert.aws.dynamodb.updates import Update
@@ -95,7 +94,7 @@ class DynamoDBCrls:
         for place, part in enumerate(parts):
             key = items.key("crl-part", f"{ca_id}#{number}#{place}")
             item = {**key, "der": {"B": part}, "expires_at": {"N": str(expires + KEPT)}}
-            refused(self._client, [self._put(item)], f"keep CRL {number} of CA {ca_id}")  # it may exist already
+            self._keep(item, f"keep CRL {number} of CA {ca_id}")
         update = Update({"published": number, "parts": len(parts)})
         condition = "NOT attribute_type(#published, :type) OR #published <= :at OR #published > :never"
         update.require(condition, {":at": number, ":never": number + FARTHEST, ":type": "N"}, "published")
@@ -118,6 +117,15 @@ class DynamoDBCrls:
         if not parts or not all(isinstance(part, bytes) for part in parts):
             raise Misconfigured(f"CRL {number} of CA {ca_id} is incomplete; publish a new one")
         return self._latest.keep(ca_id, (number, count), b"".join(parts))
+
+    def _keep(self, item: dict[str, Any], doing: str) -> None:
+        """Store a part unless it exists; outside a transaction, which DynamoDB bills twice."""
+        with translated(doing):
+            try:
+                self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
 
     def _written(self, ca_id: str, update: dict[str, Any], doing: str) -> bool:
         """Update the item of a CA; return whether its condition held."""
@@ -147,8 +155,10 @@ class DynamoDBCrls:
         return {"Update": {"TableName": self._table, "Key": items.key(kind, name), **update.arguments()}}
 
     def _query(
-        self, index: str, condition: str, values: dict[str, Any], *, backwards: bool = False
+        self, index: str, condition: str, values: dict[str, Any], *, newest: int | None = None
     ) -> Iterator[dict[str, Any]]:
+        """Yield the entries of an index; with `newest` backwards, in pages of this number."""
+        backwards: Any = {} if newest is None else {"ScanIndexForward": False, "Limit": newest}
         start: dict[str, Any] = {}
         for _ in range(PAGES):
             with translated(f"read the {index} index"):
@@ -157,7 +167,7 @@ class DynamoDBCrls:
                     IndexName=index,
                     KeyConditionExpression=condition,
                     ExpressionAttributeValues=values,
-                    ScanIndexForward=not backwards,
+                    **backwards,
                     **start,
                 )
             yield from answer["Items"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
 from evercert.aws.dynamodb.retries import ConditionsFailed, transact
+from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
@@ -29,20 +31,16 @@ _KNOWN_SCHEMA = {":schema": SCHEMA, ":number": "N"}
 class DynamoDBSpecs(DynamoDBOperating):
     """Specs and issuers of a stack, with the operator's permissions."""
 
-    def __init__(self, client: DynamoDBClient, table: str, issuers_table: str) -> None:
+    def __init__(
+        self, client: DynamoDBClient, table: str, issuers_table: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         super().__init__(client, issuers_table)
         self._table = table
+        self._index = DynamoDBRecordIndex(client, table, sleep)
 
-    def records(self) -> Iterator[Record | Unreadable]:
-        """Yield all records with a scan of the table; for operators only."""
-        with translated(f"read table {self._table}"):
-            pages = self._client.get_paginator("scan").paginate(
-                TableName=self._table,
-                FilterExpression="sk = :record AND begins_with(pk, :certificate)",
-                ExpressionAttributeValues={":record": {"S": items.SK}, ":certificate": {"S": items.pk("")}},
-            )
-            for page in pages:
-                yield from map(items.read_record, page["Items"])
+    def records(self, after: str | None = None) -> Iterator[Record | Unreadable]:
+        """Yield the records by name; outcomes are not read."""
+        return self._index.records(after)
 
     def record(self, name: str) -> Record | Unreadable | None:
         """Return the record with a consistent read."""

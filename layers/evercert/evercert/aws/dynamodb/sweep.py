@@ -27,6 +27,11 @@ _STAMPS = (
     ("claim", "until"),
 )
 _READ = ", ".join(["pk", "sk", "due_shard", "due_at", "resting", "published_at", *(f"{a}.#{b}" for a, b in _STAMPS)])
+# Published outcomes, most of the table, can never be lost: they are neither sent nor parsed.
+_UNFINISHED = (
+    "attribute_not_exists(published_at) OR attribute_exists(due_at) OR attribute_exists(due_shard) "
+    "OR NOT begins_with(sk, :outcome)"
+)
 CURSOR = {"pk": {"S": "sweep"}, "sk": {"S": "cursor"}}
 
 
@@ -55,7 +60,7 @@ class DynamoDBPages:
         return self._write(CURSOR, "SET progress = :reached", "progress = :seen", {**values, ":seen": stored})
 
     def page(self, position: str | None) -> tuple[Sequence[Entry], str | None]:
-        """Return one page of the scan, at most 1 MB."""
+        """Return the unfinished items of one page of the scan, of at most 1 MB."""
         start: dict[str, Any] = {} if position is None else {"ExclusiveStartKey": json.loads(position)}
         with translated("scan the table for the sweep"):
             try:
@@ -63,6 +68,8 @@ class DynamoDBPages:
                     TableName=self._table,
                     ProjectionExpression=_READ,
                     ExpressionAttributeNames={f"#{name}": name for _, name in _STAMPS},
+                    FilterExpression=_UNFINISHED,
+                    ExpressionAttributeValues={":outcome": {"S": OUTCOME}},
                     **start,
                 )
             except ClientError as error:

@@ -1,0 +1,120 @@
+"""Command `list`: certificates by name, page by page, printed while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evercert.cli import arguments, show, terminal
+from evercert.cli.escapes import quoted
+from evercert.cli.files import BadInput
+from evercert.cli.terminal import Json, Region, Stack
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+
+PAGE = 100  # rows of a table, and rows that are printed together
+MOST = 1_000_000
+Row = dict[str, Any]
+
+States = Annotated[list[str] | None, typer.Option("--state", help="List only certificates in this state (repeatable).")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="List only certificates with all of these labels (key=value, repeatable)."),
+]
+Sort = Annotated[Literal["name", "expiry"], typer.Option(help="Sort by name or by expiry date.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST, help=f"List at most this number. Default: {PAGE} in the table, all with --json."),
+]
+After = Annotated[str | None, typer.Option(metavar="NAME", help="Start after this name, the last one of a page.")]
+Everything = Annotated[bool, typer.Option("--all", help="List all certificates, printed while they are read.")]
+
+
+def list_(
+    *,
+    sort: Sort = "name",
+    state: States = None,
+    label: Labels = None,
+    limit: Limit = None,
+    after: After = None,
+    everything: Everything = False,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """List certificates with their state, issuer and expiry date, 100 at a time."""
+    states, labels = arguments.states(state or []), arguments.labels(label or [])
+    first = _first(after, sort)
+    most = _most(limit, everything=everything, as_json=as_json)
+    connection = terminal.connect(stack, region)
+    rows = _rows(connection.specs.records(first), states, labels)
+    if sort == "expiry":
+        with terminal.err.status("reading the table"):
+            rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
+    shown = _Shown(rows, most)
+    if as_json:
+        terminal.out.json_array(chain.from_iterable(shown.pages()))
+    else:
+        table = show.Listing(terminal.out, terminal.now())
+        for page in shown.pages():
+            table.print(page)
+        if shown.last is None:
+            filtered = states or labels or after is not None
+            hint = "No certificates yet; write a document and run: evercert apply FILE"
+            terminal.out.print("No certificates match." if filtered else hint)
+    if shown.more:
+        following = f"--after {quoted(str(shown.last))}" if sort == "name" else "--limit NUMBER"
+        terminal.notes([f"more certificates follow; to list them, add {following}, or --all"])
+    terminal.pause_notes(connection)
+
+
+class _Shown:
+    """The rows to print, in pages; afterwards, the last name and whether more rows follow."""
+
+    def __init__(self, rows: Iterator[Row], most: int | None) -> None:
+        self._rows = rows
+        self._left = most
+        self.last: str | None = None
+        self.more = False
+
+    def pages(self) -> Iterator[list[Row]]:
+        """Read page after page; a spinner shows on a terminal, because a page of a filter may take seconds."""
+        while page := self._page():
+            yield page
+
+    def _page(self) -> list[Row]:
+        size = PAGE if self._left is None else min(PAGE, self._left)
+        with terminal.err.status("reading the table"):
+            page = list(islice(self._rows, size))
+            if self._left is not None:
+                self._left -= size
+                self.more = self._left == 0 and next(self._rows, None) is not None if page else self.more
+        if page:
+            self.last = page[-1]["name"]
+        return page
+
+
+def _rows(records: Iterable[Record | Unreadable], states: list[str], labels: dict[str, str]) -> Iterator[Row]:
+    for record in records:
+        if labels and not (isinstance(record, Record) and labels.items() <= record.spec.labels.items()):
+            continue
+        row = show.summary(record)
+        if not states or row["state"] in states:
+            yield row
+
+
+def _first(after: str | None, sort: str) -> str | None:
+    """Return the name that precedes the page."""
+    if after is not None and sort != "name":
+        raise BadInput(["--after and --sort expiry exclude each other: pass --limit to list more"])
+    return None if after is None else arguments.stored_name(after)
+
+
+def _most(limit: int | None, *, everything: bool, as_json: bool) -> int | None:
+    """Return the number of rows to print; None: all. Scripts get all, because they would miss a note."""
+    if everything and limit is not None:
+        raise BadInput(["--all and --limit exclude each other: pass only one of them"])
+    return None if everything or (as_json and limit is None) else limit or PAGE
