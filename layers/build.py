@@ -28,6 +28,7 @@ SERVICES = {
     "dynamodb",
     "kms",
     "lambda",
+    "s3",
     "secretsmanager",
     "sns",
     "sqs",

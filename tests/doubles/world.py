@@ -398,6 +398,12 @@ class World:
         """Create a table of the authority as in the template."""
         return self._table(resource, f"{resource.lower()}-{uuid.uuid4().hex[:12]}")
 
+    def authority_bucket(self) -> str:
+        """Create a bucket for CRLs and CA certificates; return its name."""
+        name = f"authoritybucket-{uuid.uuid4().hex[:12]}"
+        self.operator.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        return name
+
     def _table(self, resource: str, name: str) -> str:
         properties = self._template[resource]["Properties"]
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")

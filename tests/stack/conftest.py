@@ -173,7 +173,7 @@ def stack(kills: Path, keys: Path) -> Iterator[Stack]:
     environment = {"PYTHONPATH": str(KILLER), "EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys)}
     with emulator(environment) as running:
         build()
-        yield Stack(running, deploy(running, AuthorityAddress=choose_address()))
+        yield Stack(running, deploy(running, AuthorityAddress=choose_address(), PublishedBy="bucket-policy"))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ STACK_NAME = {"Ref": "AWS::StackName"}
 METRICS = {
     "checker": {"Ticks", "CertificatesDue", "OldestDueSeconds", "LeftForNextTick", "SoonestExpiryDays"},
     "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
-    "authority": {"CaEndsDays", "CrlAgeSeconds", "RootCrlEndsDays"},
+    "authority": {"CaEndsDays", "CrlAgeSeconds", "FilesNotCopied", "RootCrlEndsDays"},
 }
 FILTERS = {"SignerRefusalsFilter": Refusal.kind, "SignerUnavailableFilter": Unavailable.kind}
 COUNTED = [one for name in FILTERS for one in RESOURCES[name]["Properties"]["MetricTransformations"]]
@@ -95,6 +95,7 @@ def test_only_the_checker_alarm_treats_silence_as_breaching() -> None:
         "AcmQuotaAlarm",
         "CaEndingAlarm",
         "RootCrlEndingAlarm",
+        "AuthorityFilesAlarm",
     ]
     assert [name for name, how in treated.items() if how == "missing"] == ["CrlStaleAlarm"]
     assert set(treated.values()) == {"breaching", "ignore", "missing", "notBreaching"}
@@ -128,6 +129,7 @@ def test_crl_alarm_reports_a_stopped_task_but_no_new_stack() -> None:
         ("SignerUnavailableAlarm", ">=", 3, 15),
         ("CaEndingAlarm", "<", 90, 24 * 60),
         ("RootCrlEndingAlarm", "<", 60, 24 * 60),
+        ("AuthorityFilesAlarm", ">=", 1, 24 * 60),
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
     ],
 )

@@ -49,6 +49,8 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "kms:ListResourceTags": ("Tags?.TagKey", "Tags?.TagValue"),
     "kms:Sign": ("Signature",),
     "lambda:Invoke": ("Payload",),
+    "s3:HeadObject": ("ETag",),
+    "s3:PutObject": ("ETag",),
     "secretsmanager:CreateSecret": ("ARN", "VersionId"),
     "secretsmanager:DescribeSecret": ("ARN", "Name", "Tags?.Key"),
     "secretsmanager:PutSecretValue": ("ARN", "VersionId"),
