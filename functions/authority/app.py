@@ -101,7 +101,7 @@ def refresh_crls() -> dict[str, Any]:
 
 
 def copy_files() -> dict[str, Any]:
-    """Copy all CRLs and CA certificates to their bucket; raise Unavailable if one failed, so that Lambda tries again."""
+    """Copy all CRLs and CA certificates to their bucket; raise Unavailable if one failed: Lambda tries again."""
     _require_copied(_copy_files())
     return {"copied": True}
 

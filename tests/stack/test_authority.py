@@ -149,6 +149,22 @@ def test_only_the_api_function_opens_its_seal(ready: Ready, front: Client, signe
     assert front("kms").decrypt(**sealed)["Plaintext"] == b"key"
 
 
+def test_front_only_writes_public_files(ready: Ready, front: Client) -> None:
+    bucket = {"Bucket": ready.stack.outputs["AuthorityBucket"]}
+    key = "api/v1/cert-manager/crl/probe/der"
+    assert not denied(lambda: front("s3").put_object(Key=key, Body=b"probe", **bucket))
+    try:
+        assert denied(lambda: front("s3").put_object(Key="index.html", Body=b"probe", **bucket))
+        assert denied(lambda: front("s3").delete_object(Key=key, **bucket))
+        assert denied(lambda: front("s3").list_objects_v2(**bucket))
+        assert denied(lambda: front("s3").delete_bucket_policy(**bucket))
+        for name in ("SignerRole", "IssuerRole", "CheckerRole"):
+            client = role(ready.stack, name)("s3")
+            assert denied(lambda client=client: client.put_object(Key=key, Body=b"other", **bucket))
+    finally:
+        ready.stack.client("s3").delete_object(Key=key, **bucket)
+
+
 def test_operator_cannot_sign_leaves(ready: Ready) -> None:
     """The operator's policy allows all of KMS; the key policy does not name the operator."""
     iam, sts = ready.stack.client("iam"), ready.stack.client("sts")

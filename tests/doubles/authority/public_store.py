@@ -65,7 +65,7 @@ class StrictS3:
             raise refuse("403", "HeadObject", "Forbidden", 403)
         return {"ETag": found.etag, "ContentLength": len(found.content), **found.headers}
 
-    def put_object(  # noqa: PLR0913 (the parameters of S3)
+    def put_object(
         self,
         *,
         Bucket: str,

@@ -85,7 +85,7 @@ def read_published(der: bytes) -> None:
     front.certificates.published = lambda ca_id: der  # type: ignore[method-assign]
     copies = PublicCopies(front.configuration, front.certificates, FakePublicStore(), front.clock)
     publisher = CrlPublisher(
-        front.configuration, front.certificates, front.signer, copies, front.clock, lambda seconds: None
+        front.configuration, front.certificates, front.signer, copies, front.clock, pause=lambda seconds: None
     )
     ca = front.configuration.cas()[0]
     for call in (

@@ -70,7 +70,7 @@ def signer(ceremony: Ceremony) -> Recording:
 def publisher(ceremony: Ceremony, store: Indexed, signer: Recording, pause=lambda _: None) -> CrlPublisher:
     configuration = FakeConfiguration(ceremony.root, ceremony.issuing)
     copies = PublicCopies(configuration, store, FakePublicStore(), lambda: START)
-    return CrlPublisher(configuration, store, signer, copies, lambda: START, pause)
+    return CrlPublisher(configuration, store, signer, copies, lambda: START, pause=pause)
 
 
 def entries(der: bytes | None) -> set[int]:

@@ -43,7 +43,9 @@ class Authority:
         return self.ceremony.issuing.id
 
     def publisher(self) -> CrlPublisher:
-        return CrlPublisher(self.configuration, self.certificates, self.signer, self.copies, self.clock, lambda _: None)
+        return CrlPublisher(
+            self.configuration, self.certificates, self.signer, self.copies, self.clock, pause=lambda _: None
+        )
 
     def revoke(self, serial: int) -> None:
         self.publisher().publish_revoked(self.ca, {serial: Revoked(serial, START)})

@@ -1,4 +1,4 @@
-"""Public files: CRLs and CA certificates in DER (RFC 5280 §4.2.1.13, §4.2.2.1), as the API and the bucket serve them."""
+"""Public files: CRLs and CA certificates in DER (RFC 5280 §4.2.1.13, §4.2.2.1), served by the API and by a bucket."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ class CrlPublisher:
         signer: Signer,
         copies: PublicCopies,
         clock: Callable[[], datetime],
+        *,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._configuration = configuration
@@ -91,9 +92,9 @@ class CrlPublisher:
         self.publish(ca_id, just_revoked)  # concurrent publishers waste work, but lose no entry
 
     def publish(self, ca_id: str, just_revoked: Mapping[int, Revoked] | None = None) -> None:
-        """Sign and store a new CRL, without a copy; `just_revoked` holds entries by serial number that the index may lack.
+        """Sign and store a new CRL; `just_revoked` holds entries by serial number that the index may lack.
 
-        Tries again if a concurrent publisher stored a CRL without these entries.
+        Tries again if a concurrent publisher stored a CRL without these entries. Does not copy it.
         """
         for _ in range(ATTEMPTS):
             self._sign_and_store(ca_id, just_revoked or {})
