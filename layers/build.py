@@ -29,6 +29,7 @@ SERVICES = {
     "dynamodb",
     "kms",
     "lambda",
+    "s3",
     "secretsmanager",
     "sns",
     "sqs",

@@ -1,4 +1,4 @@
-"""Answer calls of the authority's API, and publish CRLs on schedule."""
+"""Answer calls of the authority's API, publish CRLs on schedule, and copy public files."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.private_key_seal import KMSKeySeal
+from evercert.aws.authority.public_bucket import S3PublicStore
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.sts import STSOverHTTP
 from evercert.aws.clients import Clients
@@ -43,9 +44,14 @@ DAY = timedelta(days=1)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle an event of API Gateway (payload 2.0), or `{"task": "crl"}` from the schedule."""
+    """Handle an event of API Gateway (payload 2.0), or a task.
+
+    `{"task": "crl"}` comes from the schedule, `{"task": "files"}` from operators after a ceremony.
+    """
     _deadline().begin_invocation(context)
-    return refresh_crls() if event.get("task") == "crl" else app.resolve(without_trailing_slash(event), context)
+    if (task := TASKS.get(str(event.get("task")))) is not None:
+        return task()
+    return app.resolve(without_trailing_slash(event), context)
 
 
 def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:
@@ -77,7 +83,7 @@ def answer_unknown_route(_error: Exception) -> Response[Any]:
 
 
 def refresh_crls() -> dict[str, Any]:
-    """Publish a new CRL for each CA; raise Unavailable if one failed, so that Lambda tries again."""
+    """Publish a new CRL for each CA, then copy all files; raise Unavailable if one failed: Lambda tries again."""
     results = _services().crl_publisher.refresh()
     for one in results:
         facts = {"task": "crl", "ca": one.ca, "name": one.name}
@@ -90,9 +96,39 @@ def refresh_crls() -> dict[str, Any]:
             _measure("CaEndsDays", "Count", one.left / DAY)
     for left in _services().crl_publisher.root_crls().values():
         _measure("RootCrlEndsDays", "Count", left / DAY)
+    uncopied = _copy_files()
     if failed := [one.name for one in results if one.problem is not None]:
         raise Unavailable(f"no new CRL for {', '.join(failed)}: see the log for the reasons")
+    _require_copied(uncopied)
     return {"published": [one.name for one in results]}
+
+
+def copy_files() -> dict[str, Any]:
+    """Copy all CRLs and CA certificates to their bucket; raise Unavailable if one failed: Lambda tries again."""
+    _require_copied(_copy_files())
+    return {"copied": True}
+
+
+TASKS = {"crl": refresh_crls, "files": copy_files}
+
+
+def _copy_files() -> int:
+    """Copy all files, log each change and each problem, and return the number of problems."""
+    results = _services().copies.copy_all()
+    for one in results:
+        facts = {"task": "files", "file": one.path}
+        if one.problem is not None:
+            logger.error({"outcome": "uncopied", **facts, "message": one.problem})
+        elif one.written:
+            logger.info({"outcome": "copied", **facts})
+    failed = sum(one.problem is not None for one in results)
+    _measure("FilesNotCopied", "Count", failed)
+    return failed
+
+
+def _require_copied(failed: int) -> None:
+    if failed:
+        raise Unavailable(f"cannot copy {failed} files to their bucket: see the log for the reasons")
 
 
 def _measure(name: str, unit: str, value: float) -> None:
@@ -114,6 +150,7 @@ def _services() -> Services:
         ServicePorts(
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table),
+            public_store=S3PublicStore(clients.s3, settings.bucket),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.stack),

@@ -425,6 +425,12 @@ class World:
         self.judge_as(**{resource: name})
         return name
 
+    def authority_bucket(self) -> str:
+        """Create a bucket for CRLs and CA certificates; return its name."""
+        name = f"authoritybucket-{uuid.uuid4().hex[:12]}"
+        self.operator.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        return name
+
     def _table(self, resource: str, name: str) -> str:
         properties = self._template[resource]["Properties"]
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")

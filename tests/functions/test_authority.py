@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import ModuleType
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from evercert.authority.ca.public_paths import certificate_path, crl_path
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured
@@ -22,8 +25,8 @@ from tests.functions.conftest import event
 from tests.tools.local_stack import ROOT
 
 NEEDED = (
-    "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_SEAL_KEY", "SIGNER_FUNCTION",
-    "AUTHORITY_ADDRESS", "STS_REGIONS",
+    "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_BUCKET", "AUTHORITY_SEAL_KEY",
+    "SIGNER_FUNCTION", "AUTHORITY_ADDRESS", "STS_REGIONS",
 )  # fmt: skip
 
 
@@ -34,6 +37,7 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
     values = {
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
         "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUTHORITY_BUCKET": world.authority_bucket(),
         "AUTHORITY_SEAL_KEY": world.authority_seal_key,
         "SIGNER_FUNCTION": "signer",
         "AUTHORITY_ADDRESS": made.address,
@@ -60,10 +64,14 @@ def call(
     return answer["statusCode"], answer["body"] if answer.get("isBase64Encoded") else json.loads(answer["body"])
 
 
-def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
-    import base64
-    import os
+def bucket(world: World) -> dict[str, bytes]:
+    """Return the objects of the bucket by key."""
+    place = {"Bucket": os.environ["AUTHORITY_BUCKET"]}
+    found = world.operator.s3.list_objects_v2(**place).get("Contents", [])
+    return {one["Key"]: world.operator.s3.get_object(**place, Key=one["Key"])["Body"].read() for one in found}
 
+
+def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
     identity, secret = setting.identity()
     profile, application = setting.profile(), setting.application("shop-app", "shop", "tls-server")
     configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
@@ -89,7 +97,11 @@ def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setti
     status, der = call(front, context, "GET", f"{MANAGER}/crl/{told['caId']}/der")
     (entry,) = x509.load_der_x509_crl(base64.b64decode(der))
     assert f"{entry.serial_number:040x}" == issued["serialNumber"]
+    assert bucket(world)[crl_path(told["caId"])[1:]] == base64.b64decode(der)
     assert sorted(front.handler({"task": "crl"}, context)["published"]) == ["EC-issuing", "RSA-issuing"]
+    paths = {crl_path(ca.id) for ca in setting.cas.values() if ca.kind == "issuing"}
+    paths |= {certificate_path(ca.id, ca.current.id) for ca in setting.cas.values()}
+    assert bucket(world).keys() == {path[1:] for path in paths}  # the root has no list yet
 
 
 def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:

@@ -190,7 +190,7 @@ def stack(kills: Path, keys: Path, calls: CallLog) -> Iterator[Stack]:
     environment = {"EVERCERT_KILLS": str(kills), "EVERCERT_KEYS": str(keys), **calls.environment}
     with emulator(environment) as running:
         build()
-        made = Stack(running, deploy(running, AuthorityAddress=choose_address()))
+        made = Stack(running, deploy(running, AuthorityAddress=choose_address(), PublishedBy="bucket-policy"))
         made.recording = {**calls.environment, "EVERCERT_RECORDED_AS": "operator"}
         made.deployment = deployment_of(made.client("cloudformation"), STACK)
         yield made

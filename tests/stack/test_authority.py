@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -148,6 +149,22 @@ def test_only_the_api_function_opens_its_seal(ready: Ready, front: Client, signe
     assert front("kms").decrypt(**sealed)["Plaintext"] == b"key"
 
 
+def test_front_only_writes_public_files(ready: Ready, front: Client) -> None:
+    bucket = {"Bucket": ready.stack.outputs["AuthorityBucket"]}
+    key = "api/v1/cert-manager/crl/probe/der"
+    assert not denied(lambda: front("s3").put_object(Key=key, Body=b"probe", **bucket))
+    try:
+        assert denied(lambda: front("s3").put_object(Key="index.html", Body=b"probe", **bucket))
+        assert denied(lambda: front("s3").delete_object(Key=key, **bucket))
+        assert denied(lambda: front("s3").list_objects_v2(**bucket))
+        assert denied(lambda: front("s3").delete_bucket_policy(**bucket))
+        for name in ("SignerRole", "IssuerRole", "CheckerRole"):
+            client = role(ready.stack, name)("s3")
+            assert denied(lambda client=client: client.put_object(Key=key, Body=b"other", **bucket))
+    finally:
+        ready.stack.client("s3").delete_object(Key=key, **bucket)
+
+
 def test_operator_cannot_sign_leaves(ready: Ready) -> None:
     """The operator's policy allows all of KMS; the key policy does not name the operator."""
     iam, sts = ready.stack.client("iam"), ready.stack.client("sts")
@@ -176,6 +193,15 @@ def issued(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     assert done.returncode == 0, done.stdout + done.stderr
     yield ready.stack.secret(NAME)
     ready.stack.evercert("delete", NAME, "--yes")
+
+
+def published(ready: Ready, address: str) -> bytes:
+    """Fetch from the bucket over plain http, without credentials; the emulator answers for the host of S3."""
+    place = urlsplit(address)
+    assert (place.scheme, place.hostname) == ("http", ready.stack.outputs["AuthorityBucketHost"])
+    asked = urllib.request.Request(ready.stack.running.url + place.path, headers={"Host": place.netloc})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return bytes(answer.read())
 
 
 def fetched(ready: Ready, address: str, folder: Path, body: object = None, token: str | None = None) -> bytes:
@@ -209,7 +235,9 @@ def test_revoked_certificate_is_in_its_crl(ready: Ready, issued: dict[str, str],
     sha256 = leaf.fingerprint(hashes.SHA256()).hex()
     answer = json.loads(ready.said("revoke", sha256, "--reason", "superseded", "--yes", "--json"))
     assert answer["listed"]
-    crl = x509.load_der_x509_crl(fetched(ready, address.value, tmp_path))
+    der = published(ready, address.value)
+    assert fetched(ready, ready.found.address + urlsplit(address.value).path, tmp_path) == der
+    crl = x509.load_der_x509_crl(der)
     entry = crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
     assert entry is not None
     assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.superseded
@@ -217,7 +245,7 @@ def test_revoked_certificate_is_in_its_crl(ready: Ready, issued: dict[str, str],
         one.access_location.value
         for one in leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     )
-    issuer = x509.load_der_x509_certificate(fetched(ready, place, tmp_path))
+    issuer = x509.load_der_x509_certificate(published(ready, place))
     leaf.verify_directly_issued_by(issuer)
     assert crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
 

@@ -26,6 +26,7 @@ from tests.doubles.authority.certificates import FakeCertificates
 from tests.doubles.authority.configuration import STACK, FakeConfiguration
 from tests.doubles.authority.kms import StrictSigningKMS
 from tests.doubles.authority.ledger import MemoryLedger
+from tests.doubles.authority.public_store import FakePublicStore
 from tests.doubles.authority.sts import FakeSts
 from tests.doubles.fakes import HandClock
 from tests.doubles.infisical.sts import Sts
@@ -97,6 +98,7 @@ class Setting:
         self.ledger = MemoryLedger()
         self.seal = KMSKeySeal(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
         self.sts = FakeSts(Sts())
+        self.public_store = FakePublicStore()
         keys = KMSKeys(self.kms)  # type: ignore[arg-type]
         self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
         self.signer = WiredSigner(self.signing)
@@ -110,6 +112,7 @@ class Setting:
             "signer": self.signer,
             "seal": self.seal,
             "sts": self.sts,
+            "public_store": self.public_store,
             "clock": self.clock,
             "stack": STACK,
             "address": self.address,

@@ -22,6 +22,7 @@ from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.public_downloads import PublicDownloads
 from evercert.authority.logins.lockout import Lockout
 from evercert.authority.registration.crl_publisher import CrlPublisher
+from evercert.authority.registration.public_copies import PublicCopies
 from evercert.authority.signer.wire_format import decode, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority import access_tokens, certificate_items, signing_ledger, sts
 from evercert.aws.authority.certificates import DynamoDBCertificates
@@ -33,6 +34,7 @@ from evercert.aws.authority.signing_ledger_reader import LedgerReading
 from evercert.aws.dynamodb.attribute_values import written
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.public_store import FakePublicStore
 from tests.doubles.fakes import START
 from tests.fuzz.changes import changed_tree, mutated_text
 from tests.fuzz.reader import Reader
@@ -83,11 +85,15 @@ def read_published(der: bytes) -> None:
     """Read a stored list in every way: to serve it, to watch it, to publish the next one."""
     front = setting()
     front.certificates.published = lambda ca_id: der  # type: ignore[method-assign]
-    publisher = CrlPublisher(front.configuration, front.certificates, front.signer, front.clock, lambda seconds: None)
+    copies = PublicCopies(front.configuration, front.certificates, FakePublicStore(), front.clock)
+    publisher = CrlPublisher(
+        front.configuration, front.certificates, front.signer, copies, front.clock, pause=lambda seconds: None
+    )
     ca = front.configuration.cas()[0]
     for call in (
         publisher.refresh,
         publisher.root_crls,
+        copies.copy_all,
         lambda: publisher.publish_revoked(ca.id, {1: Revoked(1, START, None)}),
     ):
         with suppress(*TYPED):

@@ -12,12 +12,14 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
+from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.signer.wire_format import encode_answer
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.aws.authority.public_bucket import S3PublicStore
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.signing_ledger_reader import LedgerReading
 from evercert.aws.clients import Clients
@@ -256,6 +258,17 @@ def functions() -> Iterator[Run]:
 INVOKED = {"lambda:Invoke": {"StatusCode": 200, "Payload": json.dumps(encode_answer(b"der")).encode()}}
 
 
+def bucket() -> Iterator[Run]:
+    file = PublicFile("/a", b"list", "application/pkix-crl", 300, START, 5)
+    yield lambda: S3PublicStore(prepared()[1].s3, "published").put(file)
+
+
+BUCKET = {
+    "s3:HeadObject": {"ETag": '"a"', "ContentLength": 4, "Metadata": {"number": "4"}},
+    "s3:PutObject": {"ETag": '"b"'},
+}
+
+
 # -- the stack --------------------------------------------------------------------------------------------------------
 def doctor() -> Iterator[Run]:
     yield lambda: connection.connection_of(STACK, prepared()[1], connection._stack(prepared()[1], STACK))
@@ -346,6 +359,7 @@ ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] 
     "queues and topics": (messages, lambda: [MESSAGES]),
     "KMS": (keys, lambda: [KEYS]),
     "functions": (functions, lambda: [INVOKED]),
+    "S3": (bucket, lambda: [BUCKET, BUCKET | {"s3:PutObject": {"Error": {"Code": "PreconditionFailed"}}}]),
     "the stack": (doctor, lambda: [DEPLOYED]),
     "tables": (tables, lambda: [rows()]),
 }  # fmt: skip

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert import durations, timestamps
 from evercert.authority.ca.ceiling import identifiers_of_common_name, within
-from evercert.authority.infisical_api.conditional_requests import Binary, file_response
+from evercert.authority.ca.public_files import PublicFile
+from evercert.authority.infisical_api.conditional_requests import file_response
 from evercert.authority.policy import patterns
 from evercert.documents.lifecycle import RenewBefore
 from evercert.http_client.retry import Retry, retry_after
@@ -154,7 +155,7 @@ def keys() -> list[bytes]:
 def read_if_modified(text: str) -> None:
     """Answer a conditional request for a CRL."""
     for header in ("if-modified-since", "if-none-match", "range"):
-        file_response(Binary(b"crl", "application/pkix-crl", 300, START), "GET", {header: text})
+        file_response(PublicFile("/crl", b"crl", "application/pkix-crl", 300, START), "GET", {header: text})
 
 
 READERS = [

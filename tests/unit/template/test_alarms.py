@@ -19,7 +19,7 @@ STACK_NAME = {"Ref": "AWS::StackName"}
 METRICS = {
     "checker": {"Ticks", "CertificatesDue", "OldestDueSeconds", "LeftForNextTick", "SoonestExpiryDays"},
     "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
-    "authority": {"CaEndsDays", "CrlAgeSeconds", "RootCrlEndsDays"},
+    "authority": {"CaEndsDays", "CrlAgeSeconds", "FilesNotCopied", "RootCrlEndsDays"},
 }
 FILTERS = {
     "SignerRefusalsFilter": (Refusal.kind,),
@@ -102,6 +102,7 @@ def test_missing_data_means_what_the_metric_is_sent_for() -> None:
         "AcmQuotaAlarm",
         "CaEndingAlarm",
         "RootCrlEndingAlarm",
+        "AuthorityFilesAlarm",
     ]
     assert {name for name, how in treated.items() if how == "missing"} == SILENT
     assert set(treated.values()) == {"ignore", "missing", "notBreaching"}
@@ -138,6 +139,7 @@ def test_silence_is_reported_but_no_new_stack() -> None:
         ("SignerFailuresAlarm", ">=", 1, 5),
         ("CaEndingAlarm", "<", 90, 24 * 60),
         ("RootCrlEndingAlarm", "<", 60, 24 * 60),
+        ("AuthorityFilesAlarm", ">=", 1, 24 * 60),
         ("CrlStaleAlarm", ">=", 2 * 86_400, 24 * 60),
     ],
 )

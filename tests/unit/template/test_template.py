@@ -39,7 +39,7 @@ def test_timeout_lease_and_visibility_are_consistent(name: str) -> None:
 
 
 def test_data_resources_are_retained() -> None:
-    kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic")
+    kinds = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic", "AWS::S3::Bucket", "AWS::S3::BucketPolicy")
     for kind in kinds:
         assert of(kind), kind
         for name, resource in of(kind).items():
@@ -226,7 +226,10 @@ def test_authority_resources_depend_on_the_parameter() -> None:
 ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
 
 
-PUBLISHED = {"If": ["HasPublishedAddress", {"Ref": "PublishedAddress"}, ADDRESS]}
+BUCKET_ADDRESS = {"Sub": "http://${AuthorityBucket.RegionalDomainName}"}
+PUBLISHED = {
+    "If": ["HasPublishedAddress", {"Ref": "PublishedAddress"}, {"If": ["IsBucketPublic", BUCKET_ADDRESS, ADDRESS]}]
+}
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
         "ResourceTagMappingList.ResourceARN",
         "ResourceTagMappingList.Tags?.Key",
     ),
+    "s3:HeadObject": ("ETag",),
+    "s3:PutObject": ("ETag",),
     "secretsmanager:CreateSecret": ("ARN", "VersionId"),
     "secretsmanager:DescribeSecret": ("ARN", "Name", "Tags?.Key"),
     "secretsmanager:PutSecretValue": ("ARN", "VersionId"),

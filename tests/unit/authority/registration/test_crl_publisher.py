@@ -12,12 +12,14 @@ from cryptography import x509
 
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.registration.crl_publisher import CrlPublisher
+from evercert.authority.registration.public_copies import PublicCopies
 from evercert.authority.signer.signer import SigningService
 from evercert.errors import Unavailable
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony
 from tests.doubles.authority.certificates import FakeCertificates
 from tests.doubles.authority.configuration import FakeConfiguration
 from tests.doubles.authority.ledger import MemoryLedger
+from tests.doubles.authority.public_store import FakePublicStore
 from tests.doubles.fakes import START
 
 BURST = 20
@@ -67,7 +69,8 @@ def signer(ceremony: Ceremony) -> Recording:
 
 def publisher(ceremony: Ceremony, store: Indexed, signer: Recording, pause=lambda _: None) -> CrlPublisher:
     configuration = FakeConfiguration(ceremony.root, ceremony.issuing)
-    return CrlPublisher(configuration, store, signer, lambda: START, pause)
+    copies = PublicCopies(configuration, store, FakePublicStore(), lambda: START)
+    return CrlPublisher(configuration, store, signer, copies, lambda: START, pause=pause)
 
 
 def entries(der: bytes | None) -> set[int]:

@@ -12,6 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from evercert.authority.ca.kms_key import CAPrivateKey, PublicKey, hash_of
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
+from evercert.authority.ca.public_paths import certificate_path, crl_path
 from evercert.pki.subject import OIDS
 from evercert.pki.usages import usage_extensions
 
@@ -36,8 +37,8 @@ class IssuerURLs:
     @classmethod
     def of(cls, address: str, ca_id: str, installed_id: str) -> IssuerURLs:
         """Return the URLs that the authority at this address serves for the signing CA."""
-        base = f"{address.rstrip('/')}/api/v1/cert-manager"
-        return cls(f"{base}/crl/{ca_id}/der", f"{base}/ca/internal/{ca_id}/certificates/{installed_id}/der")
+        base = address.rstrip("/")
+        return cls(base + crl_path(ca_id), base + certificate_path(ca_id, installed_id))
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,18 @@ def parse(der: bytes) -> x509.CertificateRevocationList:
 
 def signed_at(crl: x509.CertificateRevocationList) -> datetime:
     """Return when the list was made: its number is that time in seconds, while thisUpdate is backdated."""
-    try:
-        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
+    number = crl_number(crl)
+    if number is None:
         return crl.last_update_utc
     return max(crl.last_update_utc, datetime.fromtimestamp(min(number, _LATEST), UTC))
+
+
+def crl_number(crl: x509.CertificateRevocationList) -> int | None:
+    """Return the number of the list, or None if it has none (RFC 5280 §5.2.3)."""
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return None
 
 
 def parse_entry(entry: x509.RevokedCertificate) -> Revoked:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from evercert.authority.ca.definition import CA
+from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
@@ -185,6 +186,16 @@ class Certificates(Protocol):
 
     def published(self, ca_id: str) -> bytes | None:
         """Return the newest CRL in DER, or None."""
+
+
+class PublicStore(Protocol):
+    """Copies of CRLs and CA certificates from which clients may load them over http."""
+
+    def put(self, file: PublicFile) -> bool:
+        """Store a file unless it, or a newer one, is stored; return whether it was written.
+
+        Raise Unavailable or Misconfigured; the file may be stored all the same.
+        """
 
 
 class KeySeal(Protocol):

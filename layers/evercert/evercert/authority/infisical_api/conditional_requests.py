@@ -5,34 +5,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+
+from evercert.authority.ca.public_files import PublicFile
 
 OK, NOT_MODIFIED = 200, 304
 _TAG = re.compile(r'"[^"]*"')
 
 
-@dataclass(frozen=True)
-class Binary:
-    """A public file; caches may store it for `seconds`."""
-
-    content: bytes
-    kind: str
-    seconds: int
-    modified: datetime
-
-    @property
-    def etag(self) -> str:
-        """Return a strong entity tag."""
-        return f'"{hashlib.sha256(self.content).hexdigest()}"'
+def entity_tag(content: bytes) -> str:
+    """Return a strong entity tag."""
+    return f'"{hashlib.sha256(content).hexdigest()}"'
 
 
-def file_response(file: Binary, method: str, headers: Mapping[str, str]) -> tuple[int, bytes, dict[str, str]]:
+def file_response(file: PublicFile, method: str, headers: Mapping[str, str]) -> tuple[int, bytes, dict[str, str]]:
     """Return status, body and headers for a GET or HEAD with these lower-case request headers."""
     validators = {
-        "Cache-Control": f"public, max-age={file.seconds}",
-        "ETag": file.etag,
+        "Cache-Control": file.cache_control,
+        "ETag": entity_tag(file.content),
         "Last-Modified": format_datetime(file.modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
     }
     if _is_current(file, headers):
@@ -42,11 +33,11 @@ def file_response(file: Binary, method: str, headers: Mapping[str, str]) -> tupl
     return OK, file.content, validators
 
 
-def _is_current(file: Binary, headers: Mapping[str, str]) -> bool:
+def _is_current(file: PublicFile, headers: Mapping[str, str]) -> bool:
     """Return whether the client has this content; If-None-Match takes precedence (RFC 9110 §13.2.2)."""
     if (tags := headers.get("if-none-match")) is not None:
         # A weak comparison (§13.1.2): caches that compress a response mark its tag as weak.
-        return tags.strip() == "*" or file.etag in _TAG.findall(tags)
+        return tags.strip() == "*" or entity_tag(file.content) in _TAG.findall(tags)
     since = _parse_date(headers.get("if-modified-since", ""))
     return since is not None and file.modified.replace(microsecond=0) <= since
 

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, unquote
 
 from evercert import json_parser
 from evercert.authority.api_errors import Refusal, bad_request, invalid, too_large
+from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.infisical_api.conditional_requests import Binary, file_response
+from evercert.authority.infisical_api.conditional_requests import file_response
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.paths import refuse_unknown
 from evercert.authority.infisical_api.services import Services
@@ -169,7 +170,7 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _success(payload: Payload, method: str, headers: Mapping[str, str]) -> Answer:
-    if isinstance(payload, Binary):
+    if isinstance(payload, PublicFile):
         status, body, validators = file_response(payload, method, headers)
         return Answer(status, payload.kind, body, {**_ALWAYS, **validators})
     if isinstance(payload, str):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evercert.authority.api_errors import invalid, unauthorized
+from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.infisical_api.conditional_requests import Binary
 from evercert.authority.infisical_api.services import Services
 
-Payload = dict[str, Any] | str | Binary
+Payload = dict[str, Any] | str | PublicFile
 
 
 @dataclass(frozen=True)

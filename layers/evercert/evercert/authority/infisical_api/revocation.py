@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -57,15 +58,20 @@ class Revocation:
         }
 
     def _ensure_listed(self, certificate_id: str) -> None:
-        """Publish a CRL if the current one lacks a revoked certificate."""
+        """Publish a CRL if the current one lacks a revoked certificate, and copy it if an earlier copy failed."""
         stored = self._certificates.certificate(certificate_id)
         if stored is None or stored.revoked_at is None or stored.not_after <= self._clock():
             return
-        if stored.ca and not self._publisher.has_entry(stored.ca, int(stored.serial_number, 16)):
+        if not stored.ca:
+            return
+        if not self._publisher.has_entry(stored.ca, int(stored.serial_number, 16)):
             self._publish_crl(stored)
+            return
+        with suppress(EvercertError):
+            self._publisher.copy(stored.ca)
 
     def _publish_crl(self, revoked: CertificateRecord) -> bool:
-        """Return False if the signer is unavailable or the certificate is self-signed."""
+        """Return False if the signer or the store of the copy is unavailable, or the certificate is self-signed."""
         if not revoked.ca:
             return False
         try:

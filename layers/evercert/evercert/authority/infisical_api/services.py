@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer, Sts, Tokens
+from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, PublicStore, Signer, Sts, Tokens
 from evercert.authority.infisical_api.enrollment import Enrollment
 from evercert.authority.infisical_api.listings import Listings
 from evercert.authority.infisical_api.lookup import Lookup
@@ -22,6 +22,7 @@ from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.authority.registration.access import Access
 from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.public_copies import PublicCopies
 from evercert.authority.registration.request_builder import RequestBuilder
 
 
@@ -35,6 +36,7 @@ class ServicePorts:
     signer: Signer
     seal: KeySeal
     sts: Sts
+    public_store: PublicStore
     clock: Callable[[], datetime]
     stack: str
     address: str
@@ -63,6 +65,7 @@ class Services:
         self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
         self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock)
         self.listings = Listings(certificates, access, ports.stack, clock)
-        self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, clock)
+        self.copies = PublicCopies(configuration, certificates, ports.public_store, clock)
+        self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, self.copies, clock)
         self.revocation = Revocation(certificates, access, self.crl_publisher, clock)
         self.downloads = PublicDownloads(configuration, certificates, clock)

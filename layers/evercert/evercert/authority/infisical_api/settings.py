@@ -16,6 +16,7 @@ class AuthoritySettings:
     stack: str
     configuration: str  # name of the configuration table
     table: str  # name of the state table
+    bucket: str  # of CRLs and CA certificates
     seal_key: str
     signer: str  # function name
     address: str  # origin for clients, such as https://ca.example.com
@@ -30,6 +31,7 @@ class AuthoritySettings:
             stack=variables.text("STACK_NAME"),
             configuration=variables.text("AUTHORITY_CONFIGURATION"),
             table=variables.text("AUTHORITY_TABLE"),
+            bucket=variables.text("AUTHORITY_BUCKET"),
             seal_key=variables.text("AUTHORITY_SEAL_KEY"),
             signer=variables.text("SIGNER_FUNCTION"),
             address=variables.text("AUTHORITY_ADDRESS").rstrip("/"),

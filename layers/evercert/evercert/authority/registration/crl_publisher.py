@@ -14,6 +14,7 @@ from evercert.authority.ca.crl import BACKDATED, parse, parse_entry, signed_at
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.contracts.ports import Certificates, Configuration, Signer
+from evercert.authority.registration.public_copies import PublicCopies
 from evercert.errors import EvercertError, Misconfigured, Unavailable
 
 VALIDITY = timedelta(days=7)
@@ -47,17 +48,29 @@ class CrlPublisher:
         configuration: Configuration,
         certificates: Certificates,
         signer: Signer,
+        copies: PublicCopies,
         clock: Callable[[], datetime],
+        *,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._configuration = configuration
         self._certificates = certificates
         self._signer = signer
+        self._copies = copies
         self._clock = clock
         self._pause = pause
 
     def publish_revoked(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
-        """Publish a CRL with these entries, unless the current one has them.
+        """Publish a CRL with these entries, unless the current one has them, and copy it in both cases."""
+        self._list_revoked(ca_id, just_revoked)
+        self.copy(ca_id)
+
+    def copy(self, ca_id: str) -> None:
+        """Copy the current CRL for clients that load it over http, unless this was done before."""
+        self._copies.copy_crl(ca_id)
+
+    def _list_revoked(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:
+        """Store a CRL with these entries, unless the current one has them.
 
         In a burst of revocations one publisher builds the CRL. The others wait, and most find their entries in it.
         """
@@ -79,9 +92,9 @@ class CrlPublisher:
         self.publish(ca_id, just_revoked)  # concurrent publishers waste work, but lose no entry
 
     def publish(self, ca_id: str, just_revoked: Mapping[int, Revoked] | None = None) -> None:
-        """Publish a new CRL; `just_revoked` holds entries by serial number that the index may lack.
+        """Sign and store a new CRL; `just_revoked` holds entries by serial number that the index may lack.
 
-        Tries again if a concurrent publisher stored a CRL without these entries.
+        Tries again if a concurrent publisher stored a CRL without these entries. Does not copy it.
         """
         for _ in range(ATTEMPTS):
             self._sign_and_store(ca_id, just_revoked or {})

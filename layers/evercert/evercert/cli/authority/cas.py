@@ -141,6 +141,7 @@ def renew(
         root_crl.require_unrevoked(ca, root, authority.certificates)
         ca = ceremony.renew_issuing(context, ca, root, subject, span)
     crls.renew_root(authority, context, always=True)
+    crls.copy_now(authority)
     if as_json:
         terminal.print_json(show.ca_values(ca))
 
@@ -172,6 +173,7 @@ def crl(
         entries = root_crl.entries_of(ca, context, "cACompromise")
         authority.configuration.write(ca.model_copy(update={"status": "disabled"}))
     signed = root_crl.sign_root_crl(context, authority.certificates, root, entries)
+    crls.copy_now(authority)
     if as_json:
         ends = None if signed.next_update_utc is None else to_text(signed.next_update_utc)
         terminal.print_json({"name": root.name, "next_update": ends, "revoked": len(signed)})

@@ -1,4 +1,4 @@
-"""Publish CRLs now, through the front's function; the schedule publishes them daily."""
+"""Publish CRLs, and copy them and CA certificates, now through the front's function; the schedule does both daily."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def renew_root(authority: AuthorityConnection, context: CeremonyContext, *, alwa
 
 
 def publish_missing(authority: AuthorityConnection) -> None:
-    """Publish CRLs if an active CA has none: verifiers expect one from its first certificate on."""
+    """Publish CRLs if an active CA has none: verifiers expect one from its first certificate on. Copy all files."""
     try:
         missing = any(
             _signs(ca) and authority.certificates.published(ca.id) is None for ca in authority.configuration.cas()
@@ -34,23 +34,36 @@ def publish_missing(authority: AuthorityConnection) -> None:
         terminal.notes([f"cannot check whether every CA has a CRL: {error}"])
         return
     if missing:
-        publish_now(authority)
+        publish_now(authority)  # and copies
+    else:
+        copy_now(authority)
 
 
 def publish_now(authority: AuthorityConnection) -> bool:
     """Invoke the front to publish all lists; on failure print a note and return False (the schedule follows)."""
+    return _invoked(authority, "crl", "publish the CRLs", "publishes")
+
+
+def copy_now(authority: AuthorityConnection) -> bool:
+    """Invoke the front to copy all lists and CA certificates to their bucket; on failure print a note, return False."""
+    if "AuthorityBucket" not in authority.connection.outputs:
+        return True  # a stack of an older template has no bucket
+    return _invoked(authority, "files", "copy CRLs and CA certificates to their bucket", "copies")
+
+
+def _invoked(authority: AuthorityConnection, task: str, doing: str, later: str) -> bool:
     from evercert.aws.clients import translated  # noqa: PLC0415 (AWS's library is slow to load)
 
     try:
-        with translated("publish the CRLs"):
+        with translated(doing):
             answer = authority.clients.lambda_.invoke(
                 FunctionName=authority.connection.output("AuthorityFunction"),
-                Payload=json.dumps({"task": "crl"}).encode(),
+                Payload=json.dumps({"task": task}).encode(),
             )
         if "FunctionError" in answer:
-            raise Unavailable("the authority could not publish every CRL: see the function's log")
+            raise Unavailable(f"the authority could not {doing}: see the function's log")
     except EvercertError as error:
-        terminal.notes([f"{error}; the schedule publishes them within a day"])
+        terminal.notes([f"{error}; the schedule {later} them within a day"])
         return False
     return True
 
