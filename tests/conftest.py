@@ -16,12 +16,15 @@ from tests.iam import recorded, recorder
 from tests.iam.judge import complaints
 from tests.iam.live import RECORDED, live
 from tests.tools.local_stack import Emulator, emulator
+from tests.tools.moto_server import moto
 from tests.tools.peers import REFUSED, REQUIRED
 
 # A busy machine generates inputs slowly, and a timed check says nothing about the code.
 settings.register_profile("evercert", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("evercert")
 recorder.install()
+
+SERVERS = {"ministack": emulator, "moto": moto}
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +50,9 @@ def _permissions(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Emulator]:
+def running(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """Start an emulator with nothing deployed on it."""
-    with emulator() as started:
+    with SERVERS[request.config.getoption("--aws")]() as started:
         yield started
 
 
@@ -66,6 +69,8 @@ def world(shared_world: World) -> World:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--aws", choices=list(SERVERS), default="ministack", help="the emulator of the contract tests")
+    parser.addoption("--first-cases", action="store_true", help="with --aws moto: one case of each test function")
     parser.addoption("--every", type=int, default=8, help="run every N-th point of the crash matrices; 1 runs all")
 
 
