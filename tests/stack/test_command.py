@@ -381,3 +381,16 @@ def test_list_is_filtered_and_sorted(stack: Stack, own) -> None:
     assert listed("--label", f"team={late}") == sorted([late, soon])
     assert listed("--label", f"team={late}", "--state", "failing") == []
     one_line(stack.evercert("list", "--state", "redy"), 2, "--state redy: must be one of")
+
+
+def test_uninstall_plan_names_what_the_stack_leaves_behind(stack: Stack, own) -> None:
+    (name,) = names(1)
+    own(name)
+    steps = json.loads(stack.evercert("uninstall", "--plan", "--json").stdout)
+    commands = [command for step in steps for command in step["commands"]]
+    kept = ("CertificatesTable", "IssuersTable", "DataKey", "SealKey", "Topic", "DeadLetters")
+    for logical in kept:
+        assert sum(f" {stack.resource(logical)} " in command for command in commands) >= 1, logical
+    assert not any(f" {stack.resource('Queue')} " in command for command in commands)
+    assert any(f" evercert/certificates/{name} " in command for command in commands)
+    one_line(stack.evercert("uninstall"), 2, "pass --plan")

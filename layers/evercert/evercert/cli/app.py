@@ -35,6 +35,7 @@ app.command()(stack.resume)
 app.command()(stack.adopt)
 app.command()(stack.events)
 app.command()(stack.doctor)
+app.command()(stack.uninstall)
 app.add_typer(authority.app, name="authority")
 
 
