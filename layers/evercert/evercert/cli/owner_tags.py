@@ -91,7 +91,7 @@ def tag(connection: Connection, arns: Iterable[str]) -> dict[str, str]:
 
 
 def _client(connection: Connection, region: str) -> Any:  # noqa: ANN401
-    return connection.clients.session.client("resourcegroupstaggingapi", region_name=region, config=CONFIG)  # type: ignore[call-overload]
+    return connection.clients.session.client("resourcegroupstaggingapi", region_name=region, config=CONFIG)
 
 
 def _tags(resource: Mapping[str, Any]) -> dict[str, str]:

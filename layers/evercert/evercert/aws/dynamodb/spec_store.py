@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
-from evercert.aws.dynamodb.retries import ConditionsFailed, transact
 from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
+from evercert.aws.dynamodb.retries import ConditionsFailed, transact
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
