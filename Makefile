@@ -15,6 +15,8 @@ help: ## print this list
 
 setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments, one for development and one for the local stack
 
+setup-tests: setup .venv/moto/ready
+
 .venv/uv/ready:
 	@$(PYTHON) -c 'import sys; sys.exit("evercert needs Python 3.11 or newer; this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@echo "setting up (once, about a minute) ..."
@@ -34,10 +36,15 @@ setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments
 	@$(UV) pip sync --quiet --require-hashes --python .venv/local-stack/bin/python requirements/local-stack.txt
 	@touch $@
 
+.venv/moto/ready: requirements/moto.txt .venv/uv/ready
+	@$(UV) venv --quiet --clear --python $(PYTHON) .venv/moto
+	@$(UV) pip sync --quiet --require-hashes --python .venv/moto/bin/python requirements/moto.txt
+	@touch $@
+
 demo: setup ## issue and renew a certificate on a local stack, step by step
 	@$(BIN)/python -m tests.tools.demo
 
-test: setup ## run every test without other programs, the deployed local stack included
+test: setup-tests ## run every test without other programs, the deployed local stack included
 	@$(BIN)/python -m tests.tools.run_all
 
 check: setup ## lint, format, types, layers, words, template, locks, documentation
@@ -57,7 +64,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 docs: setup ## the documentation site in .local/site; dead links and unknown anchors fail
 	@$(BIN)/mkdocs build --strict --quiet
 
-peers: setup ## tests with other people's programs; a missing one is skipped and named
+peers: setup-tests ## tests with other people's programs; a missing one is skipped and named
 	@$(BIN)/python -m tests.tools.peers
 
 soak: setup ## every cell of the matrices, long random runs, a million changed inputs, a kill storm of 15 minutes
@@ -84,4 +91,4 @@ deploy: ## build and deploy to AWS, with your credentials
 clean: ## remove everything that was built or set up
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup demo test check docs peers soak mutants bench local lock deploy clean
+.PHONY: help setup setup-tests demo test check docs peers soak mutants bench local lock deploy clean

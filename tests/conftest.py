@@ -13,11 +13,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
 from tests.tools.local_stack import Emulator, emulator
+from tests.tools.moto_server import moto
 from tests.tools.peers import REFUSED, REQUIRED
 
 # A busy machine generates inputs slowly, and a timed check says nothing about the code.
 settings.register_profile("evercert", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("evercert")
+
+SERVERS = {"ministack": emulator, "moto": moto}
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +34,9 @@ def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Emulator]:
+def running(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """Start an emulator with nothing deployed on it."""
-    with emulator() as started:
+    with SERVERS[request.config.getoption("--aws")]() as started:
         yield started
 
 
@@ -50,6 +53,8 @@ def world(shared_world: World) -> World:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--aws", choices=list(SERVERS), default="ministack", help="the emulator of the contract tests")
+    parser.addoption("--first-cases", action="store_true", help="with --aws moto: one case of each test function")
     parser.addoption("--every", type=int, default=8, help="run every N-th point of the crash matrices; 1 runs all")
 
 

@@ -67,14 +67,8 @@ def tool(name: str) -> Path:
 @contextmanager
 def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     """Start an emulator on a free loopback port, with a clean environment; stop it with all its child processes."""
-    folder = Path(tempfile.mkdtemp(prefix="evercert-local-"))
     port = free_port()
-    # Functions inherit this environment: no credentials, proxies or PYTHON* variables of the user.
     environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "LANG": "C.UTF-8",
         "AUTH": "true",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
@@ -85,19 +79,24 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         **(extra or {}),
     }
+    # -P keeps the folder of the tests out of sys.path
+    with serve([tool("python"), "-P", LAUNCHER], port, "/_ministack/ready", environment) as running:
+        yield running
+
+
+@contextmanager
+def serve(command: list[str | Path], port: int, ready: str, environment: Mapping[str, str]) -> Iterator[Emulator]:
+    """Run a server on a loopback port until the block ends, in a clean environment and a temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="evercert-local-"))
+    # Functions inherit this environment: no credentials, proxies or PYTHON* variables of the user.
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
     with (folder / "emulator.log").open("wb") as log:
         process = subprocess.Popen(
-            # -P keeps the folder of the tests out of sys.path
-            [tool("python"), "-P", LAUNCHER],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            start_new_session=True,
+            command, env={**clean, **environment}, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
     running = Emulator(f"http://127.0.0.1:{port}", folder, process)
     try:
-        _await_ready(running)
+        _await_ready(running, ready)
         yield running
     finally:
         _stop(process)
@@ -161,13 +160,13 @@ def _sam(*arguments: str, environment: Mapping[str, str]) -> None:
         raise NotRunning(f"sam {arguments[0]} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
 
 
-def _await_ready(running: Emulator) -> None:
+def _await_ready(running: Emulator, path: str) -> None:
     give_up = time.monotonic() + READY_SECONDS
     while time.monotonic() < give_up:
         if running.process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{running.url}/_ministack/ready", timeout=2):
+            with urllib.request.urlopen(f"{running.url}{path}", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)

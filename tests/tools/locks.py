@@ -15,6 +15,7 @@ LOCKS = {
     LAYER: ["pyproject.toml"],
     "requirements/dev.txt": ["pyproject.toml", "--extra", "cli", "--group", "dev", "--constraints", LAYER],
     "requirements/local-stack.txt": ["--group", "local-stack"],
+    "requirements/moto.txt": ["--group", "moto"],
 }
 
 

@@ -1,5 +1,7 @@
 """Run all tests but those with other people's programs, in three parallel lanes: deployed stack, crashes, and the rest.
 
+The contract tests of AWS adapters run twice: the third lane begins with them on a second emulator.
+
 `python -m tests.tools.run_all` shows the last lane while it runs, and the reports of the others after it.
 """
 
@@ -11,9 +13,11 @@ import tempfile
 import time
 
 from tests.tools.local_stack import ROOT
+from tests.tools.moto_server import ON_MOTO
 
 STACK, CRASH = ["tests/stack", "tests/storm"], ["tests/crash"]
 REST = ["tests/unit", "tests/contract", "tests/functions", "tests/random", "tests/fuzz"]
+MOTO = [*ON_MOTO, "--first-cases"]  # `make peers` runs every case
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-m", "not peer"]  # `make peers` runs those
 
 
@@ -29,7 +33,7 @@ def main() -> int:
             for lane, report in ((CRASH, crash), (STACK, stack))
         ]
         try:
-            codes = [subprocess.run([*COMMAND, *REST], cwd=ROOT, check=False).returncode]
+            codes = [subprocess.run([*COMMAND, *lane], cwd=ROOT, check=False).returncode for lane in (MOTO, REST)]
             for lane, report, process in behind:
                 print(f"\n== {', '.join(lane)} ...", flush=True)
                 codes.append(process.wait())
