@@ -429,6 +429,7 @@ class World:
         """Create a bucket for CRLs and CA certificates; return its name."""
         name = f"authoritybucket-{uuid.uuid4().hex[:12]}"
         self.operator.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.judge_as(AuthorityBucket=name)
         return name
 
     def _table(self, resource: str, name: str) -> str:

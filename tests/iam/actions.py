@@ -151,7 +151,8 @@ def _s3(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Nee
     renamed = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
     key = f"/{params['Key']}" if "Key" in params else ""
     bucket = params.get("Bucket", "*")
-    yield Need(f"s3:{renamed.get(operation, operation)}", f"arn:{where.partition}:s3:::{bucket}{key}")
+    action, arn = renamed.get(operation, operation), f"arn:{where.partition}:s3:::{bucket}{key}"
+    yield Need(f"s3:{action}", arn, {"aws:ResourceAccount": where.account})
 
 
 def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:

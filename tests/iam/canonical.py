@@ -18,6 +18,7 @@ NAMES = [
     (re.compile(r"(role/).*"), r"\1NAME"),
     (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
 ]
+UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KIND = re.compile("[a-z-]+")  # of a partition; others are shards and ids
 UNSTABLE = {
     "secretsmanager:SecretId",
@@ -48,6 +49,9 @@ class Canonical:
         table, slash, index = arn.partition("/index/")
         if table in self._arns:
             return self._arns[table] + slash + index
+        bucket, slash, key = arn.partition("/")
+        if ":s3:" in bucket and bucket in self._arns:
+            return self._arns[bucket] + slash + UUID.sub("ID", key)
         parts = arn.split(":", 5)
         if len(parts) < 6:
             return arn

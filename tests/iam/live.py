@@ -49,7 +49,7 @@ class Live:
     def _take(self) -> None:
         calls, recorder.calls[:] = list(recorder.calls), []
         for call in calls:
-            call["who"] = (call["who"] or principal(call["from"])) if self._judging else ""
+            call["who"] = (call["who"] or principal(call["from"], call["operation"])) if self._judging else ""
         judged = self._judge.judge(calls)
         canonical = Canonical(self._judge.deployment)
         self._entries += [canonical.entry(one.principal, one.request) for one in judged if one.decision.allowed]

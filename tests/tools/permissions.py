@@ -110,21 +110,21 @@ def report(entries: Iterable[Entry], explained: Iterable[Mapping[str, object]]) 
         matching = [permission for permission in unused if _matches(one, permission)]
         unused = [permission for permission in unused if permission not in matching]
         if not matching:
-            found.stale.append(f"{one['role']} {one['action']}")
+            found.stale.append(f"{one['role']} {one.get('action', '*')}")
     found.unexplained = unused
     return found
 
 
 def _matches(explanation: Mapping[str, object], permission: Permission) -> bool:
     label, action, resource = permission
-    actions = explanation["action"]
+    actions = explanation.get("action", action)
     several = actions if isinstance(actions, list) else [actions]
     role, on = explanation["role"], str(explanation.get("on", ""))
-    return role in ("*", label.split(" ")[0]) and action in several and on in resource
+    return role in ("*", label, label.split(" ")[0]) and action in several and on in resource
 
 
 def explanations() -> list[Mapping[str, object]]:
-    """Return the entries of the file: role (or `*`), action, perhaps a part of the resource, reason."""
+    """Return the entries of the file: role (or `*`), or role and statement; perhaps action, part of the resource; reason."""
     found: list[Mapping[str, object]] = tomllib.loads(EXPLAINED.read_text())["unused"]
     return found
 

@@ -39,7 +39,7 @@ def simulation(request: Request, identity: list[dict[str, Any]], key_policy: dic
             "action": request.action,
             "principal": request.principal,
             "resource": {"resource": resource, "accountId": request.principal.split(":")[4]},
-            "contextVariables": dict(request.context),
+            "contextVariables": request.keys(),
         },
         "identityPolicies": [{"name": f"policy{number}", "policy": one} for number, one in enumerate(identity)],
         "serviceControlPolicies": [],

@@ -66,6 +66,7 @@ class DynamoDBPages:
             try:
                 answer = self._client.scan(
                     TableName=self._table,
+                    Select="SPECIFIC_ATTRIBUTES",  # the role may scan with it only
                     ProjectionExpression=_READ,
                     ExpressionAttributeNames={f"#{name}": name for _, name in _STAMPS},
                     FilterExpression=_UNFINISHED,
