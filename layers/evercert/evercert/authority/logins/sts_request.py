@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from evercert.authority.api_errors import Refusal, bad_request, unauthorized
-from evercert.aws_partitions import sts_host
 from evercert.origins import Origin
+from evercert.partitions import sts_host
 from evercert.schema import printable
 
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"

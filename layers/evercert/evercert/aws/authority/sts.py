@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 
 from evercert.authority.api_errors import unauthorized
 from evercert.authority.contracts.ports import Caller
-from evercert.aws_partitions import sts_host
 from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.trust import ssl_context
+from evercert.partitions import sts_host
 from evercert.schema import printable
 
 if TYPE_CHECKING:

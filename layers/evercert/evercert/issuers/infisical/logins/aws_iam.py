@@ -12,10 +12,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from evercert.aws.clients import translated
-from evercert.aws_partitions import sts_host
 from evercert.errors import Misconfigured
 from evercert.issuers.infisical.logins.login import IdentitySettings, Proof, proof
 from evercert.origins import Origin
+from evercert.partitions import sts_host
 from evercert.schema import text_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.session import Session
 
-from evercert.aws_partitions import sts_host
+from evercert.partitions import sts_host
 
 PARTITIONS = Session().get_component("data_loader").load_data("partitions")["partitions"]
 REGIONS = [
