@@ -62,16 +62,22 @@ def _answered(parsed: Any, context: Any, **_: Any) -> None:
     entry = context.get(ENTRY)
     if entry is None or not isinstance(parsed, dict):
         return
-    if "Credentials" in parsed:
-        _assumed.add(parsed["Credentials"]["AccessKeyId"])
-    error = parsed.get("Error")
-    arn = parsed.get("ARN") or parsed.get("CertificateArn") or (parsed.get("KeyMetadata") or {}).get("Arn")
-    code = error.get("Code", "?") if isinstance(error, dict) else ""
+    if key := _mapping(parsed, "Credentials").get("AccessKeyId"):
+        _assumed.add(str(key))
+    arn = parsed.get("ARN") or parsed.get("CertificateArn") or _mapping(parsed, "KeyMetadata").get("Arn")
+    arn = arn if isinstance(arn, str) else None
+    code = _mapping(parsed, "Error").get("Code", "?") if "Error" in parsed else ""
     answer = {"code": code, "arn": arn, "tags": parsed.get("Tags") if entry["operation"] in TAG_READERS else None}
     if not _folders:
         entry["answer"] = answer
     else:
         _write({"answers": entry["at"], **answer})
+
+
+def _mapping(parsed: Record, name: str) -> Record:
+    """Return a part of an answer, which a test may have made of anything."""
+    found = parsed.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _write(entry: Record) -> None:

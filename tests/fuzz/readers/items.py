@@ -19,6 +19,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.canonical_json import canonical_json
+from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Claim
 from evercert.errors import EvercertError
 from evercert.issuers import ISSUERS
@@ -70,6 +71,20 @@ class RefusingTable(Table):
 
     def update_item(self, **_: Any) -> Any:
         raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+
+
+class BusyTable(Table):
+    """A table in which another run has taken the next turn of a service."""
+
+    def update_item(self, ConditionExpression: str = "", **_: Any) -> Any:
+        if "attribute_type" in ConditionExpression:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+        return {"Attributes": self._item}
+
+
+def read_turn(item: Item) -> object:
+    state = BreakerState("a", slow_until=START, apart=timedelta(seconds=1))
+    return DynamoDBBreakers(BusyTable(item), "table").take_turn(state, START, timedelta(minutes=1))  # type: ignore[arg-type]
 
 
 def attribute(chance: random.Random) -> Any:
@@ -227,6 +242,7 @@ READERS = [
     Reader("outcome", lambda: [items.outcome_item(outcome())], items.read_outcome, changed, TYPED),
     Reader("sweep cursor", lambda: [cursor()], read_cursor, changed, TYPED),
     Reader("breaker", lambda: [breaker()], lambda item: DynamoDBBreakers(Table(item), "table").read("a"), changed, TYPED),
+    Reader("turn", lambda: [slot()], read_turn, changed, TYPED),
     Reader("rate slot", lambda: [slot()], read_slot, changed, TYPED),
     Reader("issuer definition", lambda: [issuer(), pause()], read_issuers, changed, TYPED, cost=2),
 ]  # fmt: skip

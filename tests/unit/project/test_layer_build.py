@@ -131,7 +131,7 @@ def test_compile_bytecode_writes_unchecked_hashes(build, tmp_path):
 @pytest.fixture
 def packages(build, tmp_path):
     """Create the installed files that `trim` handles."""
-    for service in (*build.SERVICES, "ec2", "s3"):
+    for service in (*build.SERVICES, "ec2", "rds"):
         (tmp_path / "botocore" / "data" / service / "2015-01-01").mkdir(parents=True)
     (tmp_path / "botocore" / "data" / "endpoints.json").write_text("{}")
     examples = tmp_path / "botocore" / "data" / "sqs" / "2015-01-01" / "examples-1.json"

@@ -381,7 +381,9 @@ def test_old_tag_grants_no_creation_and_no_tags() -> None:
     for statement in found:
         assert not [action for action in actions(statement) if "Tag" in action or "Create" in action]
     for statement in allowed("IssuerRole"):
-        tags = {key: value for one in statement.get("Condition", {}).values() for key, value in one.items() if "Tag" in key}
+        tags = {
+            key: value for one in statement.get("Condition", {}).values() for key, value in one.items() if "Tag" in key
+        }
         assert statement in found or "AWS::StackName'" not in str(tags)
 
 

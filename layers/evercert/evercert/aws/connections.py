@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 
+from evercert.aws.lambda_clock import now
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from botocore.hooks import BaseEventHooks
 
 IDLE = 30  # seconds; endpoints close connections that are idle for longer, from a minute on
@@ -24,7 +28,7 @@ class Client:
     connection would wait for its whole time limit. After a pause, the client therefore connects again.
     """
 
-    def __init__(self, make: Callable[[], Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, make: Callable[[], Any], clock: Callable[[], datetime] = now) -> None:
         self._make = make
         self._clock = clock  # of the day: others do not count the time that a function is frozen
         self._used = clock()
@@ -34,10 +38,10 @@ class Client:
         return self._make()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        now = self._clock()
-        if not 0 <= now - self._used <= IDLE:
+        moment = self._clock()
+        if not 0 <= (moment - self._used).total_seconds() <= IDLE:
             self._made.close()  # only the connections; the next call opens a new one
-        self._used = now
+        self._used = moment
         return getattr(self._made, name)
 
 

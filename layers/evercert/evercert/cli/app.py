@@ -16,6 +16,7 @@ from evercert import __version__
 from evercert.cli import authority, certificates, crash_report, documents, listing, stack, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
+from evercert.cli.uninstall import command
 from evercert.errors import EvercertError
 
 OUTPUT_FAILED = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
@@ -35,7 +36,7 @@ app.command()(stack.resume)
 app.command()(stack.adopt)
 app.command()(stack.events)
 app.command()(stack.doctor)
-app.command()(stack.uninstall)
+app.command()(command.uninstall)
 app.add_typer(authority.app, name="authority")
 
 

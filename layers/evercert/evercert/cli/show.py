@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
     from evercert.cli.doctor.stack_checks import Check
-    from evercert.cli.uninstall.plan import Step
 
 STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
 CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "yellow"}
@@ -220,13 +219,3 @@ def _coarse(seconds: float) -> str:
 
     unit = 86_400 if seconds > 3 * 86_400 else 3_600 if seconds > 3 * 3_600 else 60 if seconds > 180 else 1  # noqa: PLR2004
     return span_text(timedelta(seconds=int(seconds // unit) * unit))
-
-
-def removal(out: Terminal, steps: Sequence[Step]) -> None:
-    """Print the steps of a removal as a shell script to read and to run in parts."""
-    for number, step in enumerate(steps, 1):
-        out.print(styled(f"# {number}. {step.title}", "bold"))
-        out.print(f"#    lost: {step.loss}")
-        for command in step.commands:
-            out.print(command)
-        out.print("")

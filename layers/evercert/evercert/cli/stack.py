@@ -1,4 +1,4 @@
-"""Commands for the stack: `pause`, `resume`, `adopt`, `events`, `doctor`, `uninstall`."""
+"""Commands for the stack: `pause`, `resume`, `adopt`, `events`, `doctor`."""
 
 from __future__ import annotations
 
@@ -44,9 +44,6 @@ Labels = Annotated[
 ]
 For = Annotated[str | None, typer.Option("--for", help="Stop after this time, such as 10m.")]
 Test = Annotated[bool, typer.Option("--test", help="Publish one event of each type and check that all arrive.")]
-Plan = Annotated[
-    bool, typer.Option("--plan", help="Print the commands and exit. Required: evercert runs none of them.")
-]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME...]", help="Certificates to check; default: all of them.")
 ]
@@ -237,18 +234,3 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
         show.checks(terminal.out, found)
     if any(check.status == "failed" for check in found):
         raise typer.Exit(terminal.FAILED)
-
-
-def uninstall(*, plan: Plan = False, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """List what `sam delete` leaves behind, and the commands that remove it; change nothing."""
-    from evercert.cli.uninstall.plan import steps  # noqa: PLC0415 (boto3 is slow to import)
-
-    if not plan:
-        raise BadInput(["evercert removes nothing itself: pass --plan to print the commands that do"])
-    connection = terminal.connect(stack, region)
-    with terminal.err.status("looking for what remains"):
-        found = steps(connection)
-    if as_json:
-        terminal.print_json([step.values() for step in found])
-    else:
-        show.removal(terminal.out, found)

@@ -68,7 +68,7 @@ def test_only_the_signer_signs_with_an_issuing_key(iam: IAM) -> None:
     signer_arn, signer = iam.role()  # the key policy alone decides
     front_arn, front = iam.role(EVERYTHING)
     _, operator = iam.role(EVERYTHING)
-    making = CAKeyMaking(iam.kms, f"stack-{uuid.uuid4().hex[:8]}")
+    making = CAKeyMaking(iam.kms, iam.kms, f"stack-{uuid.uuid4().hex[:8]}")
     policy = of_issuing(Roles(signer_arn, (front_arn,)), outside=False)
     key = making.make("issuing-ec", str(uuid.uuid4()), "EC_prime256v1", policy)
     assert signer.sign(KeyId=key, **SIGN)["Signature"]

@@ -35,7 +35,7 @@ def kms() -> PolicyKMS:
 
 
 def keys(kms: PolicyKMS) -> CAKeyMaking:
-    return CAKeyMaking(kms, "evercert")  # type: ignore[arg-type]
+    return CAKeyMaking(kms, kms, "evercert")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("policy", PRESENT.values(), ids=PRESENT)
@@ -83,7 +83,7 @@ def test_has_policy_refuses_what_is_no_policy(text: str) -> None:
         def get_key_policy(self, **_: str) -> dict[str, str]:
             return {"Policy": text}
 
-    assert not CAKeyMaking(Returning(), "evercert").has_policy("key", of_root(ROLES))  # type: ignore[arg-type]
+    assert not CAKeyMaking(Returning(), Returning(), "evercert").has_policy("key", of_root(ROLES))  # type: ignore[arg-type]
 
 
 def signers(policy: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

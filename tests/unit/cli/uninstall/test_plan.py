@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from evercert.cli import show
 from evercert.cli.console import Terminal
-from evercert.cli.uninstall import leftovers, plan
+from evercert.cli.uninstall import command, leftovers, plan
 from evercert.cli.uninstall.leftovers import Leftover
 
 REGION = "eu-central-1"
@@ -35,7 +34,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Leftover]]:
 def test_plan_removes_keys_after_the_data_they_encrypt(found: dict[str, list[Leftover]]) -> None:
     found["of_template"] += [Leftover(KEY, "key-1", REGION), Leftover(TABLE, "t", REGION, protected=True)]
     found["ca_keys"] += [Leftover(KEY, "arn:ca", REGION)]
-    commands = [command for step in plan.steps(connection()) for command in step.commands]
+    commands = [line for step in plan.steps(connection()) for line in step.commands]
     assert commands == [
         f"aws cloudformation delete-stack --stack-name evercert --region {REGION}",
         f"aws dynamodb update-table --table-name t --no-deletion-protection-enabled --region {REGION}",
@@ -72,7 +71,7 @@ def test_plan_has_a_command_for_each_type(found: dict[str, list[Leftover]], kind
 def test_plan_prints_comments_and_commands_only(found: dict[str, list[Leftover]]) -> None:
     found["credentials"] += [Leftover("AWS::SecretsManager::Secret", "evercert/credentials/x\x1b[2J", REGION)]
     out = Terminal(file=io.StringIO(), width=10_000)
-    show.removal(out, plan.steps(connection()))
+    command.show(out, plan.steps(connection()))
     lines = [line for line in out.file.getvalue().splitlines() if line]
     assert all(line.startswith(("#", "aws ")) and line.isprintable() for line in lines)
     assert len([line for line in lines if line.startswith("aws ")]) == 2

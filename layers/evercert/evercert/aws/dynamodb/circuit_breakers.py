@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from evercert.aws.answers import InvalidAnswer
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FORGOTTEN_AFTER = timedelta(days=1)
 FARTHEST_APART = 60_000  # milliseconds; a slower pace is a manual edit
 FARTHEST_TURN = 600_000  # milliseconds
+LAST_TURN = 200_000_000_000_000  # milliseconds since 1970, before the last date of Python
 MOST_FAILURES = 1_000_000  # in a row; a larger count is a manual edit
 
 
@@ -104,7 +106,7 @@ class DynamoDBBreakers:
             if code(error) == "ConditionalCheckFailedException":
                 return None
             raise
-        return int(Decimal(answer["Attributes"]["next_free"]["N"]))
+        return _milliseconds(answer)
 
     def _write(self, state: BreakerState, update: Update, doing: str) -> bool:
         update.require_same("shut_until", state.open_until)
@@ -119,6 +121,17 @@ class DynamoDBBreakers:
                 if code(error) == "ConditionalCheckFailedException":
                     return None
                 raise
+
+
+def _milliseconds(answer: Any) -> int:  # noqa: ANN401 (the client's answer)
+    """Return the stored turn. Its condition guarantees a number near the present, on DynamoDB at least."""
+    try:
+        found = int(Decimal(answer["Attributes"]["next_free"]["N"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        found = -1
+    if not 0 <= found <= LAST_TURN:
+        raise InvalidAnswer("dynamodb:UpdateItem has no time in next_free")
+    return found
 
 
 def _key(service: str) -> dict[str, Any]:
