@@ -58,7 +58,8 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 	@$(BIN)/python -m tests.tools.words
 	@$(BIN)/python -m tests.tools.reference_pages
 	@$(BIN)/python -m tests.tools.permissions
-	@$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml examples/published-address.yaml
+	@$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml
+	@$(BIN)/cfn-lint examples/published-address.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks
 	@$(MAKE) --no-print-directory docs

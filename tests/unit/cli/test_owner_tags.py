@@ -119,7 +119,7 @@ def test_plan_contains_only_deliveries_of_the_stack() -> None:
     away = secret("web", account="444455556666")
     found = {mine: tags("web"), theirs: tags("web"), other: tags("api")}
     plan = owner_tags.plan(
-        connection(Account()), found, [record("web", mine, other, away, "x"), Unreadable("broken", "", (), "no spec")]
+        connection(Account()), found, [record("web", mine, other, away, "x"), Unreadable("broken", "", 0, "no spec")]
     )
     assert (plan.mine, plan.left, plan.elsewhere) == ({mine: "web"}, sorted([theirs, other]), [away])
 
