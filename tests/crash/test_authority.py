@@ -24,7 +24,6 @@ from evercert.errors import Unavailable
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import NAMES, USAGES, csr
-from tests.doubles.authority.tables import state_table
 from tests.doubles.world import Killed, KillSwitch, When, World
 
 CSR = csr()[1]
@@ -56,7 +55,7 @@ class Stage:
     def __init__(self, world: World) -> None:
         self.world = world
         self.setting = Setting(world.clock)
-        self.table = state_table(world)
+        self.table = world.authority_table("AuthorityTable")
         self.signers = KillSwitch()
         signing = self.setting.signing
         signing._ledger = Switched(signing._ledger, self.signers)

@@ -19,6 +19,7 @@ NAMES = [
     (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
 ]
 UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MONTH = re.compile(r"^m\d{4}_\d\d$")  # attributes that count the issuances of a month
 KIND = re.compile("[a-z-]+")  # of a partition; others are shards and ids
 UNSTABLE = {
     "secretsmanager:SecretId",
@@ -62,7 +63,7 @@ class Canonical:
 
     def _value(self, key: str, value: Any) -> Any:
         if isinstance(value, list):
-            return sorted({self._value(key, one) for one in value})
+            return sorted({MONTH.sub("mYYYY_MM", self._value(key, one)) for one in value})
         if value in self._values:
             return self._values[value]
         if key == "dynamodb:LeadingKeys":

@@ -1,6 +1,6 @@
 """The file of all distinct needs that the tests have recorded (recorded_needs.jsonl).
 
-`make check` judges it without running the tests; contract, function and stack tests fail for a need that is not in it.
+`make check` judges it without running the tests; the tests of `RECORDED` (live.py) fail for a need that is not in it.
 `WRITE_NEEDS=1` before pytest adds the needs of the tests that run.
 """
 

@@ -48,6 +48,7 @@ def test_canonical_keeps_what_conditions_compare() -> None:
         "*",
         **{"aws_RequestTag/evercert:stack": "world", "aws_ResourceTag/evercert:stack": owner},
         **{"aws_RequestTag/evercert:certificate": "web", "kms_MessageType": "DIGEST"},
+        dynamodb_Attributes=["m2026_11", "m2027_12", "pk"],
         dynamodb_LeadingKeys=["certificate#a", "certificate#b", "0c", ID],
     )
     assert context == {
@@ -55,6 +56,7 @@ def test_canonical_keeps_what_conditions_compare() -> None:
         "aws:ResourceTag/evercert:stack": "000000000000/eu-central-1/evercert",
         "aws:RequestTag/evercert:certificate": "NAME",
         "kms:MessageType": "DIGEST",
+        "dynamodb:Attributes": ["mYYYY_MM", "pk"],
         "dynamodb:LeadingKeys": ["NAME", "certificate#"],
     }
 

@@ -17,7 +17,6 @@ from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.errors import Misconfigured, Rejected
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.certificates import FakeCertificates, fingerprint
-from tests.doubles.authority.tables import state_table
 from tests.doubles.fakes import START
 from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
@@ -32,7 +31,7 @@ def certificates(request: pytest.FixtureRequest):
     if request.param == "fake":
         return FakeCertificates()
     world: World = request.getfixturevalue("world")
-    return DynamoDBCertificates(world.operator.dynamodb, state_table(world))
+    return DynamoDBCertificates(world.operator.dynamodb, world.authority_table("AuthorityTable"))
 
 
 def issued(certificates, **changes):
@@ -222,7 +221,7 @@ def test_older_crl_never_replaces_a_newer_one(certificates) -> None:
 # -- DynamoDB only ---------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def table(world: World) -> str:
-    return state_table(world)
+    return world.authority_table("AuthorityTable")
 
 
 def test_spoiled_crl_item_stops_no_publication(world: World, table: str) -> None:

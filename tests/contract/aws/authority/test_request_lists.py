@@ -9,7 +9,6 @@ import pytest
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.timestamps import to_text
 from tests.doubles.authority.certificates import FakeCertificates
-from tests.doubles.authority.tables import state_table
 from tests.doubles.fakes import START
 from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
@@ -21,7 +20,7 @@ def certificates(request: pytest.FixtureRequest):
     if request.param == "fake":
         return FakeCertificates()
     world: World = request.getfixturevalue("world")
-    return DynamoDBCertificates(world.operator.dynamodb, state_table(world))
+    return DynamoDBCertificates(world.operator.dynamodb, world.authority_table("AuthorityTable"))
 
 
 def test_requests_of_a_profile_are_listed_newest_first(certificates) -> None:
@@ -64,7 +63,7 @@ def test_requests_are_read_by_id(certificates) -> None:
 
 
 def test_list_of_requests_reads_keys_only(world: World) -> None:
-    table = state_table(world)
+    table = world.authority_table("AuthorityTable")
     certificates = DynamoDBCertificates(world.operator.dynamodb, table)
     for number in range(40):
         certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
