@@ -106,4 +106,5 @@ class _NoIndex(Exception):
 
 def _lacks_index(error: ClientError) -> bool:
     """Whether the table has no such index, or DynamoDB still builds it."""
-    return code(error) == "ValidationException" and "index" in error.response["Error"].get("Message", "")
+    refused = code(error) in {"ValidationException", "ResourceNotFoundException"}
+    return refused and "index" in error.response["Error"].get("Message", "").lower()
