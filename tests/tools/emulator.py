@@ -63,14 +63,19 @@ def _of_kms(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def role_arn(known: Callable[..., Any]) -> Callable[..., Any]:
-    """Resolve `aws:PrincipalArn` of a session to its role, as AWS does; the emulator uses the session."""
+def caller_keys(known: Callable[..., Any]) -> Callable[..., Any]:
+    """Resolve `aws:PrincipalArn` of a session to its role, as AWS does; the emulator uses the session.
+
+    Signed calls count as calls over TLS (`aws:SecureTransport`), which the emulator does not serve.
+    """
 
     def resolved(key: str, context: Any) -> Any:
         value = known(key, context)
         if key.lower() == "aws:principalarn" and ":assumed-role/" in value:
             account, name = value.split(":")[4], value.split("/")[1]
             return f"arn:aws:iam::{account}:role/{name}"
+        if key.lower() == "aws:securetransport" and str(context.principal_arn).startswith("arn:"):
+            return "true"
         return value
 
     return resolved
@@ -139,7 +144,7 @@ def install() -> None:
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
     from ministack.services import acm, tagging
 
-    iam_evaluator._resolve_condition_key = role_arn(iam_evaluator._resolve_condition_key)
+    iam_evaluator._resolve_condition_key = caller_keys(iam_evaluator._resolve_condition_key)
     iam_actions.request_tag_context = condition_keys(iam_actions.request_tag_context)
     lambda_runtime.Worker.invoke = contained_failure(lambda_runtime.Worker.invoke)
     iam_actions.extract_resource_arn = resource(iam_actions.extract_resource_arn)

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.tools.emulator import contained_failure
-from tests.tools.local_stack import ACCOUNT, LAUNCHER, Emulator, client_arguments, tool
+from tests.tools.local_stack import ACCOUNT, LAUNCHER, REGION, Emulator, client_arguments, tool
 
 PEM = {"Certificate": b"c", "PrivateKey": b"k"}
 OURS = [{"Key": "evercert:stack", "Value": "one"}]
@@ -124,6 +124,18 @@ def test_policies_see_the_encryption_context(running: Emulator) -> None:
         for context in ({"purpose": "test", "uid": "1"}, {"purpose": "other"}, {}, {"purpose": "test", "more": "1"})
     }
     assert list(answers.values()) == [None, *["AccessDeniedException"] * 3]
+
+
+def test_policies_see_tls(running: Emulator) -> None:
+    """A bucket that refuses writers without TLS is usable on the emulator, which has none."""
+    root, name = client(running, "s3"), f"bucket-{uuid.uuid4().hex[:8]}"
+    root.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    place = f"arn:aws:s3:::{name}/*"
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    refused = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": place, "Condition": plain}
+    root.put_bucket_policy(Bucket=name, Policy=document(refused))
+    s3 = role(running, {"Effect": "Allow", "Action": "s3:PutObject", "Resource": place})("s3")
+    assert refusal(lambda: s3.put_object(Bucket=name, Key="a", Body=b"x")) is None
 
 
 def test_policies_see_the_signing_algorithm_and_message_type(running: Emulator) -> None:
