@@ -114,8 +114,9 @@ def test_functions_cannot_write_the_configuration(ready: Ready, name: str) -> No
     assert denied(lambda: client.put_item(Item=key, **table))
     assert denied(lambda: client.delete_item(Key=key, **table))
     assert denied(lambda: client.update_item(Key=key, UpdateExpression="REMOVE a", **table))
-    reads = name in {"AuthorityRole", "SignerRole"}
-    assert denied(lambda: client.get_item(Key=key, **table)) is not reads
+    query = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "ca"}}}
+    assert denied(lambda: client.query(**query, **table)) is (name not in {"AuthorityRole", "SignerRole"})
+    assert denied(lambda: client.get_item(Key=key, **table)) is (name != "AuthorityRole")
 
 
 def test_ledger_is_written_by_the_signer_only(ready: Ready, signer: Client, front: Client) -> None:

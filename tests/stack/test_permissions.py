@@ -235,7 +235,10 @@ def test_checker_reads_the_indexes(stack: Stack, checker, index: str, shard: str
 
 def test_checker_can_sweep_but_not_replace_or_delete(stack: Stack, checker) -> None:
     """The sweep may read records outside the index; their private keys are sealed, and the checker cannot open the seal."""
-    checker("dynamodb").scan(TableName=stack.table)
+    allowed = {"TableName": stack.table, "Select": "SPECIFIC_ATTRIBUTES", "ProjectionExpression": "pk, sk, due_at"}
+    checker("dynamodb").scan(**allowed)
+    assert denied(lambda: checker("dynamodb").scan(TableName=stack.table))
+    assert denied(lambda: checker("dynamodb").scan(**{**allowed, "ProjectionExpression": "pk, spec"}))
     key = {"pk": {"S": "certificate#x"}, "sk": {"S": "record"}}
     assert denied(lambda: checker("dynamodb").put_item(TableName=stack.table, Item=key))
     assert denied(lambda: checker("dynamodb").delete_item(TableName=stack.table, Key=key))
