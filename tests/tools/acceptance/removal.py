@@ -106,6 +106,9 @@ class Removal:
         if not self._is_ours(words[1], target):
             raise CheckFailed(f"resource of another owner: {line}")
         say(f"$ {line}")
+        if verb == ("s3", "rm"):  # leaves the versions, which keep the bucket from being removed
+            self._versions(target.removeprefix("s3://"))
+            return
         endpoint = self.deployment.environment.get("AWS_ENDPOINT_URL")  # the CLI ignores it for the commands of SQS
         done = subprocess.run(
             [ENVIRONMENT / "bin" / "aws", *words[1:], *(["--endpoint-url", endpoint] if endpoint else [])],
@@ -124,6 +127,12 @@ class Removal:
             tags = self.client("acm").list_tags_for_certificate(CertificateArn=target)["Tags"]
             return any(self.state.name in tag.get("Value", "") for tag in tags)
         return self.state.name in target
+
+    def _versions(self, bucket: str) -> None:
+        s3 = self.client("s3")
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
     def _queue(self) -> None:
         sqs = self.client("sqs")
