@@ -83,6 +83,9 @@ mutants: setup ## remove each safeguard; a test must fail
 bench: setup ## measure the figures of docs/maintainers/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
+acceptance: setup ## one run in your AWS account, on a stack of its own that it removes; asks first
+	@$(BIN)/python -m tests.tools.acceptance $(if $(YES),--yes)
+
 local: setup ## the local stack, kept running
 	@$(BIN)/python -m tests.tools.local_stack
 
@@ -95,4 +98,4 @@ deploy: ## build and deploy to AWS, with your credentials
 clean: ## remove everything that was built or set up
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup setup-tests demo test check docs peers soak mutants bench local lock deploy clean
+.PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock deploy clean

@@ -80,7 +80,7 @@ def connection_of(stack: str, clients: Clients, found: Mapping[str, Any]) -> Con
         if key not in outputs:
             raise _incomplete(stack, key)
     return Connection(
-        name=stack,
+        name=str(found.get("StackName", stack)),  # `stack` may be an id
         id=str(found["StackId"]),
         status=str(found["StackStatus"]),
         clients=clients,

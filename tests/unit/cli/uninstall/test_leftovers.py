@@ -12,7 +12,8 @@ from evercert.errors import Misconfigured
 from tests.doubles.strict_aws import ACCOUNT, REGION, refuse
 from tests.doubles.world import load_template
 
-OURS = [{"Key": "evercert:stack", "Value": "evercert"}]
+OURS = [{"Key": "evercert:stack", "Value": f"{ACCOUNT}/{REGION}/evercert"}]
+OLD = [{"Key": "evercert:stack", "Value": "evercert"}]
 THEIRS = [{"Key": "evercert:stack", "Value": "another"}]
 
 
@@ -116,6 +117,18 @@ def test_deliveries_are_found_by_tag_in_every_region() -> None:
     ]
 
 
+def test_old_tags_count_in_the_region_of_the_stack_only() -> None:
+    pages = [{"SecretList": [{"Name": "evercert/certificates/a", "Tags": OLD}]}]
+    found = leftovers.deliveries(
+        connection(
+            "us-east-1",
+            secretsmanager={"list_secrets": pages},
+            secretsmanager_us_east_1={"list_secrets": pages},
+        )
+    )
+    assert [each.region for each in found] == [REGION]
+
+
 def test_deliveries_in_acm_are_imported_and_tagged() -> None:
     summaries = [
         {"CertificateArn": "arn:1", "Type": "IMPORTED", "DomainName": "a.example"},
@@ -130,7 +143,7 @@ def test_deliveries_in_acm_are_imported_and_tagged() -> None:
 
 
 def test_credentials_are_no_deliveries() -> None:
-    pages = [{"SecretList": [{"Name": "evercert/credentials/ca", "Tags": OURS}]}]
+    pages = [{"SecretList": [{"Name": "evercert/credentials/ca", "Tags": OLD}]}]
     found = connection(secretsmanager={"list_secrets": pages})
     assert leftovers.deliveries(found) == []
     assert [each.id for each in leftovers.credentials(found)] == ["evercert/credentials/ca"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import CONFIG, translated
-from evercert.aws.tags import STACK_TAG
+from evercert.aws.tags import STACK_TAG, Owner
 from evercert.cli.authority.connection import from_connection
 from evercert.documents.secret_reference import SECRETS
 
@@ -89,7 +89,7 @@ def _secrets(connection: Connection, region: str) -> Iterator[Leftover]:
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "tag-key", "Values": [STACK_TAG]}])
         for page in pages:
             for secret in page["SecretList"]:
-                if _is_ours(connection, secret.get("Tags", [])):
+                if _is_ours(connection, region, secret.get("Tags", [])):
                     yield Leftover("AWS::SecretsManager::Secret", secret["Name"], region)
 
 
@@ -103,12 +103,15 @@ def _certificates(connection: Connection, region: str) -> Iterator[Leftover]:
                 arn = found["CertificateArn"]
                 if found.get("Type", "IMPORTED") != "IMPORTED":
                     continue
-                if _is_ours(connection, client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])):
+                if _is_ours(connection, region, client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])):
                     yield Leftover("AWS::CertificateManager::Certificate", arn, region, found.get("DomainName", ""))
 
 
-def _is_ours(connection: Connection, tags: Iterable[dict[str, str]]) -> bool:
-    return any(tag["Key"] == STACK_TAG and tag.get("Value") == connection.name for tag in tags)
+def _is_ours(connection: Connection, region: str, tags: Iterable[dict[str, str]]) -> bool:
+    """Return whether the tag names this stack; the bare name counts only in its region, because stacks share names."""
+    accepted = {"ours", "old-tag"} if region == _home(connection) else {"ours"}
+    values = [tag.get("Value") for tag in tags if tag["Key"] == STACK_TAG]
+    return any(Owner.of(connection.id).claim(value) in accepted for value in values)
 
 
 def _client(connection: Connection, service: str, region: str) -> Any:  # noqa: ANN401
