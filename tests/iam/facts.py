@@ -74,4 +74,5 @@ class Facts:
     def _set_policy(self, arn: str, text: str | None) -> None:
         usual = {"Effect": "Allow", "Principal": {"AWS": self.root}, "Action": "kms:*", "Resource": "*"}
         document = json.loads(text) if text else {"Version": "2012-10-17", "Statement": usual}
+        document.setdefault("Statement", [])
         self.key_policies[arn] = statements(document, f"policy of key {arn.rpartition('/')[2]}")

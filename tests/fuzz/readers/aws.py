@@ -40,6 +40,7 @@ from evercert.cli.authority import crls
 from evercert.cli.doctor import certificate_checks, owner_checks, stack_checks
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
+from evercert.cli.uninstall import leftovers
 from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Claim, Delivery
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
@@ -279,6 +280,7 @@ def doctor() -> Iterator[Run]:
     yield checked("owner tags", owner_checks._old_tags)
     yield lambda: owner_tags.tag(stack_connection(), [ARN])
     yield checked("function", lambda stack: stack_checks.function(stack, "IssuerFunction"))
+    yield from (partial(find, stack_connection()) for find in (leftovers.of_template, leftovers.deliveries))
 
 
 DEPLOYED = {
@@ -292,6 +294,15 @@ DEPLOYED = {
         ]
     },
     "cloudformation:DescribeStackResource": {"StackResourceDetail": {"PhysicalResourceId": "key"}},
+    "cloudformation:ListStackResources": {
+        "StackResourceSummaries": [
+            {"LogicalResourceId": "T", "PhysicalResourceId": "t", "ResourceType": "AWS::DynamoDB::Table"},
+        ]
+    },
+    "dynamodb:DescribeTable": {"Table": {"DeletionProtectionEnabled": True}},
+    "secretsmanager:ListSecrets": {"SecretList": [{"Name": "evercert/certificates/web", "Tags": TAGS}]},
+    "acm:ListCertificates": {"CertificateSummaryList": [{"CertificateArn": ARN, "Type": "IMPORTED"}]},
+    "acm:ListTagsForCertificate": {"Tags": TAGS},
     "scheduler:GetSchedule": {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)"},
     "sns:ListSubscriptionsByTopic": {"Subscriptions": [{"SubscriptionArn": f"{TOPIC}:2", "Endpoint": "a@example.com", "Protocol": "email"}]},
     "sqs:GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "2"}},

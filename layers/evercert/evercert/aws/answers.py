@@ -33,6 +33,12 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
         "Stacks.Outputs?.OutputValue",
         "Stacks.Parameters?.ParameterKey",
     ),
+    "cloudformation:ListStackResources": (
+        "StackResourceSummaries",
+        "StackResourceSummaries.LogicalResourceId",
+        "StackResourceSummaries.ResourceType",
+    ),
+    "dynamodb:DescribeTable": ("Table",),
     "dynamodb:BatchGetItem": ("Responses?.*.pk.S",),  # every table of evercert has the key `pk`
     "dynamodb:GetItem": ("Item?.pk.S",),
     "dynamodb:Query": ("Items", "Items.pk.S", "Items.sk.S"),
@@ -58,6 +64,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "s3:PutObject": ("ETag",),
     "secretsmanager:CreateSecret": ("ARN", "VersionId"),
     "secretsmanager:DescribeSecret": ("ARN", "Name", "Tags?.Key"),
+    "secretsmanager:ListSecrets": ("SecretList", "SecretList.Name", "SecretList.Tags?.Key"),
     "secretsmanager:PutSecretValue": ("ARN", "VersionId"),
     "sns:ListSubscriptionsByTopic": (
         "Subscriptions",

@@ -67,7 +67,7 @@ def steps(connection: Connection) -> list[Step]:
         Step(
             "data: tables, topic, dead-letter queue, published CRLs",
             "definitions, history, revocations and the signing ledger; clients that require a CRL reject certificates "
-            "of the authority",
+            "of the authority; the bucket also keeps earlier versions, which `Empty` in the console of S3 deletes",
             _commands(each for each in retained if each.type != _KEY),
         ),
         Step(
