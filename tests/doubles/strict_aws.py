@@ -31,6 +31,7 @@ class StrictSecretsManager:
     def __init__(self) -> None:
         self.secrets: dict[str, dict[str, Any]] = {}
         self.writes: list[str] = []
+        self.keys: dict[str, str] = {}  # customer keys: "usable", "denied" or "disabled"
 
     def describe_secret(self, *, SecretId: str) -> dict[str, Any]:
         secret = self._find(SecretId, "DescribeSecret")
@@ -49,9 +50,17 @@ class StrictSecretsManager:
         self.secrets[name]["primary" if not hidden else "hidden"] = primary
 
     def create_secret(
-        self, *, Name: str, ClientRequestToken: str, SecretString: str, Description: str, Tags: list[Any]
+        self,
+        *,
+        Name: str,
+        ClientRequestToken: str,
+        SecretString: str,
+        Description: str,
+        Tags: list[Any],
+        KmsKeyId: str | None = None,
     ) -> dict[str, Any]:
         self._check(ClientRequestToken, SecretString, "CreateSecret")
+        self._use_key(KmsKeyId, "CreateSecret")
         if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", Name):  # API: Name
             raise refuse("ValidationException", "CreateSecret", "invalid name")
         for tag in Tags:  # API: tag restrictions
@@ -64,7 +73,7 @@ class StrictSecretsManager:
                 return {"ARN": found["ARN"], "Name": Name, "VersionId": ClientRequestToken}
             raise refuse("ResourceExistsException", "CreateSecret")
         arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{Name}-AbCdEf"
-        self.secrets[Name] = {"ARN": arn, "Tags": Tags, "values": {}, "stages": {}, "deleted": None}
+        self.secrets[Name] = {"ARN": arn, "Tags": Tags, "values": {}, "stages": {}, "deleted": None, "key": KmsKeyId}
         self._store(self.secrets[Name], ClientRequestToken, SecretString)
         self.writes.append("create")
         return {"ARN": arn, "Name": Name, "VersionId": ClientRequestToken}
@@ -77,6 +86,7 @@ class StrictSecretsManager:
             raise refuse("InvalidParameterException", "PutSecretValue", "not permitted on a replica secret")
         if secret["deleted"]:
             raise refuse("InvalidRequestException", "PutSecretValue", "marked for deletion")
+        self._use_key(secret["key"], "PutSecretValue")
         stored = secret["values"].get(ClientRequestToken)
         if stored is not None and stored != SecretString:
             # API: "you can't modify an existing version, you can only create new ones"
@@ -84,7 +94,14 @@ class StrictSecretsManager:
         if stored is None:
             self._store(secret, ClientRequestToken, SecretString)
             self.writes.append("put")
-        return {"ARN": secret["ARN"], "Name": SecretId, "VersionId": ClientRequestToken}
+        # API: "If a version with this value already exists … the operation succeeds but does nothing": no label moves
+        stages = sorted(secret["stages"].get(ClientRequestToken, ()))
+        answer = {"ARN": secret["ARN"], "Name": SecretId, "VersionId": ClientRequestToken}
+        return {**answer, "VersionStages": stages} if stages else answer
+
+    def remove_labels(self, name: str, version: str) -> None:
+        """Leave the version without labels: deprecated, hidden by DescribeSecret, and deleted by AWS at some time."""
+        self.secrets[name]["stages"].pop(version)
 
     def update_secret_version_stage(
         self, *, SecretId: str, VersionStage: str, MoveToVersionId: str, RemoveFromVersionId: str | None = None
@@ -122,6 +139,15 @@ class StrictSecretsManager:
         if name not in self.secrets:
             raise refuse("ResourceNotFoundException", operation)
         return self.secrets[name]
+
+    def _use_key(self, key: str | None, operation: str) -> None:
+        """Errors of the model: EncryptionFailure; and the message for a refusal by KMS."""
+        match self.keys.get(key, "denied") if key else "usable":
+            case "denied":
+                raise refuse("AccessDeniedException", operation, "Access to KMS is not allowed")
+            case "disabled":
+                message = "Secrets Manager can't encrypt the protected secret text using the provided KMS key."
+                raise refuse("EncryptionFailure", operation, message)
 
     def _check(self, token: str, value: str, operation: str) -> None:
         if not 32 <= len(token) <= 64:  # model: ClientRequestTokenType

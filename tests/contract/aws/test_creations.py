@@ -55,7 +55,7 @@ def import_first() -> str:
 
 def create_key() -> str:
     made = clients()
-    return CAKeyMaking(made.kms, made.kms_once, "evercert").make("root", "id", EC, {})
+    return CAKeyMaking(made.kms, made.client("kms", once=True), "evercert").make("root", "id", EC, {})
 
 
 CREATIONS: dict[str, tuple[Callable[[], str], str, str]] = {

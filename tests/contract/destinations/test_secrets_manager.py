@@ -16,7 +16,8 @@ from evercert.contracts.destination import Destination
 from evercert.contracts.issuer import Request
 from evercert.contracts.record import Delivery
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
-from evercert.destinations.secrets_manager import SecretsManager, _estimate, value
+from evercert.destinations.secret_value import estimate, value
+from evercert.destinations.secrets_manager import SecretsManager
 from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers.self_signed import SelfSigned
@@ -302,7 +303,7 @@ def test_estimate_covers_many_names(count: int, algorithm: str) -> None:
         .chain
     )
     real = len(json.dumps(value(Bundle(chain, key))))
-    assert real <= _estimate(wanted) <= real * 2 + 25_000
+    assert real <= estimate(wanted) <= real * 2 + 25_000
 
 
 def test_check_refuses_too_many_names() -> None:
@@ -338,7 +339,7 @@ def test_estimate_covers_every_algorithm(algorithm: str) -> None:
         request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
         issued = SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain
         stored = len(canonical_json(value(Bundle(issued, key))))
-        assert stored <= _estimate(wanted) <= stored + 25_000
+        assert stored <= estimate(wanted) <= stored + 25_000
 
 
 def test_delivery_stores_a_bundle_without_private_key(harness: Harness) -> None:
@@ -356,3 +357,60 @@ def test_settings_refuse_dot_segments(name: str) -> None:
 
 def test_settings_accept_dots_within_names() -> None:
     assert SecretsManager.Settings(secret="evercert/certificates/www..example.com.").secret.endswith(".com.")
+
+
+@pytest.mark.parametrize("current", [True, False], ids=["another version is current", "no version is current"])
+def test_delivery_labels_a_version_whose_labels_were_removed(current: bool) -> None:
+    """PutSecretValue with a known token succeeds and moves no label."""
+    client, open_destination = strict()
+    delivered = open_destination().deliver(made := bundle(), NO_DELIVERY)
+    name = "evercert/certificates/web"
+    if current:
+        client.put_secret_value(SecretId=name, ClientRequestToken="h" * 36, SecretString="{}")
+    client.remove_labels(name, delivered.version)
+    assert open_destination().deliver(made, NO_DELIVERY) == delivered
+    assert (
+        json.loads(client.get_secret_value(SecretId=name)["SecretString"])["serial_number"] == made.chain.serial_number
+    )
+
+
+# -- customer managed keys --------------------------------------------------------------------------------------------
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+
+
+def encrypted(client: StrictSecretsManager, **settings: str) -> Destination:
+    found = SecretsManager.Settings.model_validate({"secret": "evercert/certificates/web", **settings})
+    return SecretsManager(found, "web", DestinationContext(stack_id("stack"), SimpleNamespace(secretsmanager=client)))
+
+
+def test_new_secret_is_encrypted_with_the_key() -> None:
+    client = StrictSecretsManager()
+    client.keys[KEY] = "usable"
+    encrypted(client, **{"kms-key": KEY}).deliver(bundle(), NO_DELIVERY)
+    assert client.secrets["evercert/certificates/web"]["key"] == KEY
+    encrypted(client).deliver(bundle(), NO_DELIVERY)  # the secret keeps its key
+    assert client.secrets["evercert/certificates/web"]["key"] == KEY
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("denied", "Access to KMS is not allowed; list the secret's key in the stack's parameter SecretKeys"),
+        ("disabled", "EncryptionFailure: Secrets Manager can't encrypt the protected secret text"),
+    ],
+)
+def test_unusable_key_is_misconfigured(state: str, message: str, adopted: bool) -> None:
+    client = StrictSecretsManager()
+    if adopted:
+        client.keys[KEY] = "usable"
+        encrypted(client, **{"kms-key": KEY}).deliver(bundle(), NO_DELIVERY)
+    client.keys[KEY] = state
+    with pytest.raises(Misconfigured, match=message) as caught:
+        encrypted(client, **{"kms-key": KEY}).deliver(bundle(), NO_DELIVERY)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_refuse_a_key_of_another_region() -> None:
+    with pytest.raises(ValueError, match="must be a key in us-east-1, the region of the secret"):
+        SecretsManager.Settings.model_validate({"secret": "a", "region": "us-east-1", "kms-key": KEY})

@@ -136,7 +136,7 @@ SECRETS = {
         "ARN": SECRET, "Name": "evercert/certificates/web", "Tags": TAGS, "VersionIdsToStages": {"v1": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"]},
         "CreatedDate": START, "RotationEnabled": False, "KmsKeyId": KEY_ARN,
     },
-    "secretsmanager:PutSecretValue": {"ARN": SECRET, "VersionId": "v2"},
+    "secretsmanager:PutSecretValue": {"ARN": SECRET, "VersionId": "v2", "VersionStages": ["AWSCURRENT"]},
     "secretsmanager:UpdateSecretVersionStage": {"ARN": SECRET},
     "secretsmanager:RestoreSecret": {"ARN": SECRET},
     "secretsmanager:GetSecretValue": {"SecretString": json.dumps({"address": ADDRESS, "client-secret": "s"})},
@@ -221,7 +221,7 @@ def keys() -> Iterator[Run]:
     sealing, ca_keys, making = (
         Sealing(clients.kms, "key"),
         KMSKeys(clients.kms),
-        CAKeyMaking(clients.kms, clients.kms_once, STACK),
+        CAKeyMaking(clients.kms, clients.client("kms", once=True), STACK),
     )
     yield lambda: sealing.close(KEY, {"a": "b"})
     yield lambda: sealing.open("AAAA", {"a": "b"}, "broken")

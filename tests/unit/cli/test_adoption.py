@@ -69,7 +69,7 @@ class Account:
 def connection(account: Account, region: str = REGION) -> Any:
     cloudformation = SimpleNamespace(meta=SimpleNamespace(region_name=region))
     clients = SimpleNamespace(session=account, cloudformation=cloudformation)
-    return SimpleNamespace(name="evercert", owner=OWNER, clients=clients)
+    return SimpleNamespace(name="evercert", owner=OWNER, clients=clients, listed=lambda _: ["listed"])
 
 
 @pytest.mark.parametrize("resource", [ARN, SECRET, "team/tls"], ids=["certificate", "secret-arn", "secret-name"])
@@ -153,13 +153,18 @@ def test_find_uses_the_region_of_the_secret() -> None:
     [
         ({}, "parameter SecretArns"),
         ({"RotationEnabled": True}, "rotation is enabled"),
-        ({"KmsKeyId": "k"}, "encrypted with k"),
+        ({"KmsKeyId": "k"}, "encrypted with k: add the key's ARN to the stack's parameter SecretKeys"),
     ],
 )
 def test_find_notes_obstacles_to_delivery(secret: dict[str, Any], words: str) -> None:
     notes = adoption.find(connection(Account(secret=secret)), "web", "team/tls").notes
     assert any(words in note for note in notes)
     assert any("replaces the secret's value" in note for note in notes)
+
+
+def test_find_notes_no_key_that_the_stack_may_use() -> None:
+    notes = adoption.find(connection(Account(secret={"KmsKeyId": "listed"})), "web", "team/tls").notes
+    assert not any("encrypted" in note for note in notes)
 
 
 def test_found_recognizes_a_record_with_this_destination() -> None:

@@ -119,7 +119,7 @@ def test_plan_contains_only_deliveries_of_the_stack() -> None:
     away = secret("web", account="444455556666")
     found = {mine: tags("web"), theirs: tags("web"), other: tags("api")}
     plan = owner_tags.plan(
-        connection(Account()), found, [record("web", mine, other, away, "x"), Unreadable("broken", "", 0, "no spec")]
+        connection(Account()), found, [record("web", mine, other, away, "x"), Unreadable("broken", UID, 0, "no spec")]
     )
     assert (plan.mine, plan.left, plan.elsewhere) == ({mine: "web"}, sorted([theirs, other]), [away])
 
@@ -191,5 +191,6 @@ def test_doctor_shows_tags_of_the_previous_release() -> None:
     ("listed", "regions"), [("", [REGION]), (f"{US}, {REGION},eu-west-1", [REGION, US, "eu-west-1"])]
 )
 def test_connection_knows_the_stacks_regions(listed: str, regions: list[str]) -> None:
-    found: Any = SimpleNamespace(owner=OWNER, parameters={"DestinationRegions": listed})
-    assert Connection.regions.fget(found) == regions
+    stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/evercert/1"
+    rest: Any = (None, {}, {"DestinationRegions": listed}, None, None)
+    assert Connection("evercert", stack_id, "", *rest).regions == regions

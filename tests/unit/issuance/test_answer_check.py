@@ -12,7 +12,7 @@ from cryptography import x509
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.contracts.record import WAITS_FOR_CHAIN
 from evercert.destinations.acm_rules import require_family
-from evercert.destinations.secrets_manager import value
+from evercert.destinations.secret_value import value
 from evercert.pki.certificate import Chain
 from tests.doubles.fakes import START, Bench, spec
 from tests.samples.chains import Entity, dn, issue, leaf, patched, tlv

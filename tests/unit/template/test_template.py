@@ -200,7 +200,8 @@ def test_no_role_may_sign_without_a_key_policy() -> None:
             for action in actions(statement):
                 if action.startswith("kms:") and statement.get("Sid") != "Seal":
                     assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
-                    assert statement["Resource"] == {"GetAtt": "DataKey.Arn"}, role
+                    # SecretKeys: through Secrets Manager only (test_keys_of_secrets_are_used_only_by_secrets_manager)
+                    assert statement["Resource"] in ({"GetAtt": "DataKey.Arn"}, {"Ref": "SecretKeys"}), role
     for key in of("AWS::KMS::Key").values():
         assert "KeySpec" not in key["Properties"]
 
@@ -355,6 +356,13 @@ def test_secrets_are_written_only_with_our_tag() -> None:
                 assert prefix or resource == {"Ref": "SecretArns"} or "OldTag" in statement["Sid"]
 
 
+def test_keys_of_secrets_are_used_only_by_secrets_manager() -> None:
+    (statement,) = [statement for statement in allowed("IssuerRole") if statement.get("Sid") == "KeysOfSecrets"]
+    assert statement["Resource"] == {"Ref": "SecretKeys"}
+    assert set(actions(statement)) == {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert statement["Condition"] == {"StringLike": {"kms:ViaService": {"Sub": "secretsmanager.*.${AWS::URLSuffix}"}}}
+
+
 def test_certificates_are_imported_only_with_our_tag() -> None:
     for statement in allowed("IssuerRole"):
         names = {name for name in actions(statement) if name.startswith("acm:")}
@@ -381,10 +389,8 @@ def test_old_tag_grants_no_creation_and_no_tags() -> None:
     for statement in found:
         assert not [action for action in actions(statement) if "Tag" in action or "Create" in action]
     for statement in allowed("IssuerRole"):
-        tags = {
-            key: value for one in statement.get("Condition", {}).values() for key, value in one.items() if "Tag" in key
-        }
-        assert statement in found or "AWS::StackName'" not in str(tags)
+        condition = str(statement.get("Condition"))
+        assert statement in found or "Tag/evercert:stack" not in condition or str(STACK_NAME) not in condition
 
 
 def test_owner_in_the_template_is_the_one_of_the_code() -> None:

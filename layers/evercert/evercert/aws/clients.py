@@ -129,11 +129,6 @@ class Clients:
         return self.client("acm", once=True)  # type: ignore[no-any-return]
 
     @cached_property
-    def kms_once(self) -> KMSClient:
-        """Return the client for new KMS keys: each attempt creates another one."""
-        return self.client("kms", once=True)  # type: ignore[no-any-return]
-
-    @cached_property
     def sts(self) -> STSClient:
         """Return the client for roles."""
         return self.client("sts")  # type: ignore[no-any-return]

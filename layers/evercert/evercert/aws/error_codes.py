@@ -49,6 +49,7 @@ _KEY_CODE = re.compile(
     r"(?i)^disabled(exception)?$|kms.*(disabled|invalid_?state|not_?found|key_?usage|access_?denied)|inaccessibleencryption"
     r"|^(en|de)cryptionfailure$"
 )
+_LIST_KEY = "list the secret's key in the stack's parameter SecretKeys, and allow the issuer in the key's policy"
 _KEY_WORDS = re.compile(r"(?i)kms key access denied|\bkey/\S+ is (disabled|pending)")
 # Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
 _CONTENT = {
@@ -91,6 +92,7 @@ def translate(error: ClientError, doing: str) -> EvercertError:
             Misconfigured,
             f"{_key_role(error.operation_name)} cannot be used: enable it, cancel its deletion, or correct its policy",
         ),
+        (name in DENIED and "access to kms" in said.lower(), Misconfigured, _LIST_KEY),
         (name in DENIED, Misconfigured, "the role lacks a permission, or a key policy refuses it"),
         (is_skewed, ClockWrong, _skew(metadata.get("HTTPHeaders", {})) if is_skewed else ""),
         (name in _CREDENTIALS, Misconfigured, "the AWS credentials are expired or wrong: sign in again"),

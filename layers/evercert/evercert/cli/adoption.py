@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -142,20 +143,21 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         tags=wanted,
         ours=ours,
         facts={"secret": arn},
-        notes=_notes(described, arn, title, ours=ours),
+        notes=_notes(described, arn, title, connection.listed("SecretKeys"), ours=ours),
     )
 
 
-def _notes(described: dict[str, Any], arn: str, title: str, *, ours: bool) -> list[str]:
+def _notes(described: dict[str, Any], arn: str, title: str, keys: Collection[str], *, ours: bool) -> list[str]:
     form = "the next delivery replaces the secret's value with evercert's JSON; check that its readers can parse it"
     found = [] if ours else [form]
     if not title.startswith(SECRET_PREFIX):
         found.append(f"the secret is outside {SECRET_PREFIX}: add {arn} to the stack's parameter SecretArns")
     if described.get("RotationEnabled"):
         found.append("the secret's rotation is enabled and would overwrite deliveries: disable it")
-    if described.get("KmsKeyId"):
-        key = printable(str(described["KmsKeyId"]))
-        found.append(f"the secret is encrypted with {key}: the key's policy must allow the issuer function's role")
+    if (key := described.get("KmsKeyId")) and key not in keys:
+        found.append(
+            f"the secret is encrypted with {printable(str(key))}: add the key's ARN to the stack's parameter SecretKeys"
+        )
     return found
 
 

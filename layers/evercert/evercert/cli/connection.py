@@ -42,8 +42,11 @@ class Connection:
     @property
     def regions(self) -> list[str]:
         """Return the regions in which the stack may store certificates, its own first."""
-        more = filter(None, map(str.strip, self.parameters.get("DestinationRegions", "").split(",")))
-        return list(dict.fromkeys([self.owner.region, *more]))
+        return list(dict.fromkeys([self.owner.region, *self.listed("DestinationRegions")]))
+
+    def listed(self, parameter: str) -> list[str]:
+        """Return the entries of a parameter of the stack that is a list."""
+        return [entry.strip() for entry in self.parameters.get(parameter, "").split(",") if entry.strip()]
 
     @property
     def credential_secrets(self) -> CredentialSecrets:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, credentials, show, terminal
+from evercert.cli import arguments, credentials, places, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
 from evercert.operations.apply import Plan, carry_out, plan
@@ -104,8 +104,8 @@ def _plan(found: Files, labels: dict[str, str] | None, connection: Connection) -
         changing = [name for name, verb in verbs.items() if verb != "unchanged"]
         affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
         planned = plan(found.wanted(labels), connection.specs, KINDS, affected)
-    if planned.conflicts:
-        raise BadInput(planned.conflicts)
+    if refused := planned.conflicts + places.refused(found.specs, connection):
+        raise BadInput(refused)
     planned.credentials = verbs
     planned.notes += _note_unlisted_hosts(found, connection)
     return planned

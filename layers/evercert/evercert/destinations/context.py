@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import translated
 from evercert.aws.tags import Owner
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from evercert.registry import Component, Registry
 
 MAX_SESSION_NAME = 64
+_UNKNOWN_CREDENTIALS = {"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class DestinationContext:
         return f"{self.owner.account if role is None else role.split(':')[4]} {region or self.owner.region}"
 
     def _open(self, role: str | None, region: str) -> Clients:
+        there = self.clients.elsewhere(region, None if role is None else lambda: self._credentials(role))
+        if region != self.owner.region:
+            there.session.events.register("after-call", partial(_name_disabled_region, region))
         if role is None:
-            return self.clients.elsewhere(region)
-        there = self.clients.elsewhere(region, lambda: self._credentials(role))
+            return there
         # botocore fetches credentials while it signs, after the deadline check; fetch them before that check.
         there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
         return there
@@ -69,6 +74,14 @@ class DestinationContext:
             "token": found["SessionToken"],
             "expiry_time": found["Expiration"].isoformat(),
         }
+
+
+def _name_disabled_region(region: str, parsed: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 (of botocore)
+    """Replace the error with which a region that the account has not enabled refuses valid credentials."""
+    error: Mapping[str, Any] = parsed.get("Error") or {}
+    if error.get("Code") in _UNKNOWN_CREDENTIALS:
+        advice = f"the account has probably not enabled region {region}: enable it, or name another region"
+        parsed["Error"] = {"Code": "RegionNotEnabled", "Message": f"{advice} ({error['Code']})"}
 
 
 def _have_credentials(clients: Clients) -> None:

@@ -17,20 +17,18 @@ from evercert.canonical_json import canonical_json, digest
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
 from evercert.destinations.aws_account import InAccount, require_owned, tags_of
+from evercert.destinations.secret_value import MAX_SECRET_BYTES, estimate, value
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Misconfigured, Rejected
-from evercert.pki.certificate import Bundle, to_pem
-from evercert.pki.keys import subject
+from evercert.pki.certificate import Bundle
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
     from evercert.destinations.context import DestinationContext
 
-MAX_SECRET_BYTES = 65_536
-_CHAIN_ALLOWANCE = 8_192  # for the issuers' certificates, which are not known before issuance
-_REST = 1_500  # field names, facts, and the PEM of an EC key; that of an RSA key has fewer bytes than the key has bits
+KMS_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}"
 
 
 class SecretsManager:
@@ -39,12 +37,14 @@ class SecretsManager:
     class Settings(InAccount):
         """`secret`: its name, by default `evercert/certificates/` and the certificate's name.
 
-        `omit-root: false` keeps the root in the chain, for peers that require it.
+        `omit-root: false` keeps the root in the chain, for peers that require it. `kms-key`: encrypts a new secret.
         """
 
         secret: Annotated[
             str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "must have 1 to 512 letters, digits and / _ + = . @ -")
         ]
+
+        kms_key: Annotated[str, text_of(KMS_KEY, "write the ARN of a KMS key")] | None = None
 
         # The default is stored as None, so that destinations of older documents keep their identity.
         omit_root: Annotated[bool | None, AfterValidator(lambda omit: False if omit is False else None)] = None
@@ -61,6 +61,8 @@ class SecretsManager:
         def _is_no_credential(self) -> SecretsManager.Settings:
             if self.secret.startswith(SECRETS):
                 raise ValueError(f"invalid secret name: {SECRETS} is reserved for credentials")
+            if self.kms_key and self.region not in {None, self.kms_key.split(":")[3]}:
+                raise ValueError(f"`kms-key` must be a key in {self.region}, the region of the secret")
             # Secrets Manager accepts such names, but tools that mount secrets as files would resolve them as paths.
             if {".", ".."} & set(self.secret.split("/")):
                 raise ValueError("invalid secret name: must not contain . or .. between slashes")
@@ -74,6 +76,7 @@ class SecretsManager:
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
         self._secret = settings.secret
         self._omit_root = settings.omit_root is not False
+        self._key: dict[str, str] = {} if settings.kms_key is None else {"KmsKeyId": settings.kms_key}
         self._client: SecretsManagerClient = context.clients_of(settings.role, settings.region).secretsmanager
         self.service = f"secrets-manager {context.place(settings.role, settings.region)}"
         self._owner, self._certificate = context.owner, certificate
@@ -81,7 +84,7 @@ class SecretsManager:
     @staticmethod
     def check(spec: Spec) -> None:
         """Raise Rejected if the estimated value exceeds the size limit of a secret."""
-        size = _estimate(spec)
+        size = estimate(spec)
         if size > MAX_SECRET_BYTES:
             raise Rejected(
                 f"too many names ({len(spec.attributes.identifiers)}): the secret would have about {size} bytes, and "
@@ -161,6 +164,7 @@ class SecretsManager:
                     Tags=[
                         {"Key": key, "Value": value} for key, value in tags_of(self._owner, self._certificate).items()
                     ],
+                    **self._key,  # type: ignore[arg-type]
                 )
             except ClientError as error:
                 if code(error) == "ResourceExistsException":
@@ -190,6 +194,11 @@ class SecretsManager:
                 self._make_current(found, token)
                 return Delivered(found["ARN"], token)
             answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
+        if "AWSCURRENT" not in answer.get("VersionStages", []):
+            # Secrets Manager knew the token, of a version without labels, which DescribeSecret does not show.
+            found = self._describe() or found
+            if "AWSCURRENT" not in found.get("VersionIdsToStages", {}).get(token, []):
+                self._make_current(found, token)
         return Delivered(answer["ARN"], answer["VersionId"])
 
     @staticmethod
@@ -214,33 +223,3 @@ class SecretsManager:
             self._client.update_secret_version_stage(
                 SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=version, **remove
             )
-
-
-def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
-    """Return the JSON of the secret, with the field names of Infisical's own sync and a few more."""
-    chain = bundle.chain
-    issuers = chain.issuers_pem if omit_root else to_pem(chain.certificates[1:])
-    return {
-        "certificate": chain.leaf_pem,
-        **({} if bundle.private_key is None else {"private_key": bundle.private_key.pem()}),
-        "certificate_chain": issuers,
-        "ca_certificate": chain.top_pem,
-        "fullchain": chain.leaf_pem + issuers,
-        "serial_number": chain.serial_number,
-        "not_after": chain.ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "fingerprint_sha256": chain.fingerprint_sha256,
-    }
-
-
-def _estimate(spec: Spec) -> int:
-    """Return an upper bound of the secret's size in bytes.
-
-    The secret contains the leaf up to three times, in base64 with a line break every 64 characters. A self-signed leaf
-    contains the subject twice. An RSA key counts in the leaf and in the private key.
-    """
-    attributes = spec.attributes
-    names = sum(len(str(name)) + 4 for name in attributes.identifiers) + 2 * len(subject(attributes).public_bytes())
-    algorithm = spec.private_key.known or "RSA_4096"  # the largest one if the issuer decides
-    bits = int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0
-    leaf = (1_200 + names + bits // 4) * 66 // 48
-    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST + bits

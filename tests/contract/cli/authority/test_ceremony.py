@@ -47,7 +47,7 @@ class Ceremony:
     def context(self, now: datetime = NOW) -> CeremonyContext:
         clients = self.world.clients
         configuration = ConfigurationWriter(clients.dynamodb, self.table)
-        key_creation = CAKeyMaking(clients.kms, clients.kms_once, self.stack)
+        key_creation = CAKeyMaking(clients.kms, clients.client("kms", once=True), self.stack)
         every = key_creation._arns
         key_creation._arns = lambda: (arn for arn in every() if arn not in self._others)  # type: ignore[method-assign]
         return CeremonyContext(
@@ -169,7 +169,7 @@ def test_establish_ignores_disabled_and_foreign_keys(of: Ceremony, world: World)
     ca = store_without_key(of, "root", "root")
     disabled = of.context().key_creation.make("root", ca.id, "EC_secp384r1", of_root(ROLES))
     world.operator.kms.disable_key(KeyId=disabled)
-    other = CAKeyMaking(world.clients.kms, world.clients.kms_once, f"{of.stack}-2").make(
+    other = CAKeyMaking(world.clients.kms, world.clients.client("kms", once=True), f"{of.stack}-2").make(
         "root", ca.id, "EC_secp384r1", of_root(ROLES)
     )
     root, _ = ceremony.establish(of.context(), EC_ONLY)

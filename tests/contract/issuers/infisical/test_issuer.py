@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from evercert.cli.files import KINDS
-from evercert.destinations.secrets_manager import value
+from evercert.destinations.secret_value import value
 from evercert.documents.spec import Spec
 from evercert.operations.apply import ApplyInput, carry_out, plan
 from evercert.operations.diagnosis import examine

@@ -54,7 +54,7 @@ class AuthorityConnection:
     @cached_property
     def key_creation(self) -> CAKeyMaking:
         """Return the factory of CA keys."""
-        return CAKeyMaking(self.clients.kms, self.clients.kms_once, self.stack)
+        return CAKeyMaking(self.clients.kms, self.clients.client("kms", once=True), self.stack)
 
     @cached_property
     def certificates(self) -> DynamoDBCertificates:
