@@ -81,6 +81,7 @@ class Stage:
                 stage.world.switch.after()
                 return answer
 
+        self.world.judge_as(AuthorityTable=self.table)  # a test has several of these
         clients = self.world.clients
         ports = self.setting.ports(
             certificates=DynamoDBCertificates(clients.dynamodb, self.table),

@@ -16,7 +16,7 @@ RULES = [
     ("scheduling/checker", "checker"), ("scheduling/sweeper", "checker"),
     ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("issuers/", "issuer"),
     ("authority/signer/", "signer"), ("authority/registration/", "authority"), ("authority/logins/", "authority"),
-    ("authority/infisical_api/", "authority"),
+    ("authority/infisical_api/", "authority"), ("aws/authority/private_key_seal", "authority"),
 ]  # fmt: skip
 # Adapters that a test calls directly; their other callers are above.
 ADAPTERS = [

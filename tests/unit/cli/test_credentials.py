@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.credential_writer import CredentialSecrets
+from evercert.aws.tags import Owner
 from evercert.cli import credentials, documents
 from evercert.cli.files import BadInput, Files
 from evercert.documents.spec import Component
@@ -18,7 +19,7 @@ from tests.doubles.fakes import FakeTable
 from tests.doubles.infisical import Planted
 from tests.doubles.infisical.identity_providers import key_pem, shared_key
 from tests.doubles.infisical.server import Infisical
-from tests.doubles.strict_aws import StrictSecretsManager
+from tests.doubles.strict_aws import ACCOUNT, REGION, StrictSecretsManager
 from tests.samples.agent_documents import document as agent_document
 from tests.samples.agent_documents import entry
 
@@ -52,6 +53,8 @@ class Host:
             clients=clients,
             parameters={"IssuerHosts": ""},
             outputs={},
+            owner=Owner(ACCOUNT, REGION, "evercert"),
+            regions=[REGION],
             credential_secrets=CredentialSecrets(clients, "evercert"),
         )
         self.address = server.address

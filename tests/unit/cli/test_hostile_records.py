@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.dynamodb import items
+from evercert.aws.tags import Owner
 from evercert.canonical_json import canonical_json
 from evercert.cli import app, terminal
 from evercert.cli.doctor.certificate_checks import check_records
@@ -20,6 +21,7 @@ from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
+from tests.doubles.strict_aws import ACCOUNT, REGION
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 NAMES = ["", " ", "a b", "-web", "--all", "a/b", "\x1b[31mred", "a\nb", "\x00", "a\x7fb", "\x9b31m", "\u202egpj", "a\u2028b", "\ud800",
@@ -48,7 +50,15 @@ def evercert(
 ) -> Callable[..., Ended]:
     """Run the command; a traceback or a report of a bug fails the test."""
     secrets = SimpleNamespace(compare=lambda credentials: {}, write=lambda credentials, verbs: None)
-    connection = SimpleNamespace(specs=table, queue=FakeQueue(), outputs={}, parameters={}, credential_secrets=secrets)
+    connection = SimpleNamespace(
+        specs=table,
+        queue=FakeQueue(),
+        outputs={},
+        parameters={},
+        credential_secrets=secrets,
+        owner=Owner(ACCOUNT, REGION, "evercert"),
+        regions=[REGION],
+    )
     monkeypatch.setattr(terminal, "connect", lambda stack, region: connection)
 
     def run(*arguments: str) -> Ended:
