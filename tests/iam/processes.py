@@ -15,7 +15,7 @@ from tests.tools.template import load_template
 CUSTOMIZED = ROOT / "tests" / "stack" / "killer"  # its sitecustomize.py installs the recorder
 
 
-NAMED, NONE = {*ARNS, "AWS::IAM::Role"}, {"Type": ""}
+NAMED, NONE = {*ARNS, "AWS::IAM::Role", "AWS::S3::Bucket"}, {"Type": ""}
 
 
 class CallLog:

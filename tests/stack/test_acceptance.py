@@ -15,7 +15,7 @@ from tests.tools.acceptance.run import Acceptance
 from tests.tools.local_authority import serve_authority
 from tests.tools.local_stack import ACCOUNT, REGION, ROOT, free_port
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.another_stack]  # whose resources are gone when calls are judged
 
 BUILT = ROOT / ".local" / "build" / "template.yaml"
 
