@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,10 @@ from botocore.exceptions import BotoCoreError
 
 from evercert.aws import clients as aws_clients
 from evercert.aws.clients import Clients
-from evercert.aws.connections import IDLE, Client
+from evercert.aws.connections import IDLE, Client, EarlyRetry
 from evercert.aws.timeouts import SIGNER, WAITED_FOR, Limits
 from tests.doubles.dropping_proxy import DroppingProxy
-from tests.doubles.raw_server import RawServer, drop, hang, reply
+from tests.doubles.raw_server import RawServer, drop, reply
 
 ANSWER = reply(body={"KeyId": "key", "Plaintext": "eA=="})
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -23,6 +24,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "lambda": ("invoke", {"FunctionName": "signer", "Payload": b"{}"}),
 }
 Call = Callable[[], None]
+EARLY = 1
 
 
 class Clock:
@@ -64,7 +66,8 @@ def clients(proxy: DroppingProxy, clock: Clock) -> Iterator[dict[str, Any]]:
         for name, value in values.items():
             patch.setenv(name, value)
         patch.setattr(aws_clients, "Client", lambda make: Client(make, clock))
-        patch.setattr(aws_clients, "SIGNER", Limits(connect=1, read=2, attempts=1, backoff=0, early=1))
+        patch.setattr(aws_clients, "EarlyRetry", lambda seconds: EarlyRetry(seconds, lambda: clock.now))
+        patch.setattr(aws_clients, "SIGNER", Limits(connect=1, read=2, attempts=1, backoff=0, early=EARLY))
         made = Clients(limits=WAITED_FOR)
         found = {service: made.client(service) for service in CALLS}
         for client in found.values():
@@ -143,9 +146,14 @@ def test_signer_call_is_sent_at_most_twice(ask: Call, server: RawServer, deeds: 
     assert len(server.heard) == 2
 
 
-def test_signer_call_that_runs_is_not_sent_again(ask: Call, server: RawServer) -> None:
+def test_signer_call_that_runs_is_not_sent_again(ask: Call, server: RawServer, clock: Clock) -> None:
     """A slow signer uses up the time of the call; a second one would outlast the front."""
-    server.deeds[:] = [hang]
+
+    def run(server: RawServer, connection: socket.socket) -> bool:
+        clock.now += EARLY
+        return drop(server, connection)
+
+    server.deeds[:] = [run]
     with pytest.raises(BotoCoreError):
         ask()
     assert len(server.heard) == 1

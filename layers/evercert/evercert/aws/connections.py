@@ -48,8 +48,9 @@ class Client:
 class EarlyRetry:
     """Repeat a call once if its connection failed within the first `seconds`; the calls must be idempotent."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
+        self._clock = clock
 
     def register(self, events: BaseEventHooks, service_id: str) -> None:
         """Handle the calls of one client."""
@@ -57,7 +58,7 @@ class EarlyRetry:
         events.register(f"needs-retry.{service_id}", self._pause)  # type: ignore[arg-type]  # its result counts
 
     def _begin(self, params: dict[str, Any], **_: object) -> None:
-        params["context"][_BEGAN] = time.monotonic()
+        params["context"][_BEGAN] = self._clock()
 
     def _pause(
         self, attempts: int, caught_exception: Exception | None, request_dict: dict[str, Any], **_: object
@@ -65,4 +66,4 @@ class EarlyRetry:
         """Return the seconds to wait before the next attempt, or None if there is none."""
         if attempts > 1 or not isinstance(caught_exception, NoConnection | HTTPClientError):
             return None
-        return 0 if time.monotonic() - request_dict["context"][_BEGAN] < self._seconds else None
+        return 0 if self._clock() - request_dict["context"][_BEGAN] < self._seconds else None
