@@ -76,16 +76,11 @@ def request_of(entry: Entry, deployment: Deployment) -> Request:
 
 
 def granted(deployment: Deployment) -> list[Permission]:
-    """Return every action and resource that a statement of the template allows a function's role."""
-    ours = set(ROLES.values())
-    roles = {deployment.arn(role) for role in ours}
-    key_statements = [
-        one for several in deployment.key_policies.values() for one in several if roles & set(one.principals or ())
-    ]
-    identity = [one for role in sorted(ours & set(deployment.roles)) for one in deployment.roles[role]]
+    """Return every action and resource that the policies of the functions' roles allow."""
+    identity = [one for role in sorted(set(ROLES.values()) & set(deployment.roles)) for one in deployment.roles[role]]
     return [
         (one.label, action, resource)
-        for one in (*identity, *key_statements)
+        for one in identity
         if one.allow
         for action in one.actions
         for resource in one.resources

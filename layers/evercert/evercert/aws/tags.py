@@ -46,7 +46,7 @@ class Owner:
         """Judge the value of STACK_TAG on a resource, None without the tag.
 
         The previous release wrote the stack's bare name, which stacks of one name share. The next release removes it
-        here and in the template (OldTag).
+        here and in three conditions of the template.
         """
         if value is None:
             return "untagged"

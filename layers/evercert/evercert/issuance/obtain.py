@@ -85,9 +85,9 @@ class Obtainer:
         record: Record,
         pending: Pending,
         opened: OpenIssuer,
+        watched: AbstractContextManager[None],
         *,
         again: bool,
-        watched: AbstractContextManager[None],
     ) -> tuple[Pending, Chain | None]:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 

@@ -186,9 +186,7 @@ class _Run:
     def _obtain(
         self, requested: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
     ) -> Conclusion | RunWithoutOutcome:
-        pending, chain = self.steps.obtainer.request(
-            self.record, requested, opened, again=again, watched=self._watch(state)
-        )
+        pending, chain = self.steps.obtainer.request(self.record, requested, opened, self._watch(state), again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
             if nudge_at is not None and nudge_at > now + LONGEST_NUDGE:
