@@ -32,6 +32,7 @@ from evercert.timestamps import to_text
 
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
+Watched = AbstractContextManager[None]  # the breaker's context of calls to the issuer
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Obtainer:
         reason: Reason,
         gave_up: str | None,
         *,
-        watched: AbstractContextManager[None],
+        watched: Watched,
     ) -> Pending:
         """Store the pending revision with its sealed private key or CSR, before a certificate is requested."""
         revision = record.next_revision
@@ -81,18 +82,12 @@ class Obtainer:
         return pending
 
     def request(
-        self,
-        record: Record,
-        pending: Pending,
-        opened: OpenIssuer,
-        watched: AbstractContextManager[None],
-        *,
-        again: bool,
+        self, record: Record, pending: Pending, opened: OpenIssuer, watched: Watched, *, again: bool
     ) -> tuple[Pending, Chain | None]:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
-        `again`: an earlier run may have asked already; `watched`: the breaker's context of the issuer. Raises its
-        errors, GaveUp after its deadline, ExpiredUnread, Mismatch for another request's certificate, UnusableChain.
+        `again`: an earlier run may have asked already. Raises the issuer's errors, GaveUp after its deadline,
+        ExpiredUnread, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
         request = _build_request(record, pending, now, again=again)
