@@ -56,7 +56,7 @@ def command() -> Connection:
     parameters = [{"ParameterKey": "DestinationRegions", "ParameterValue": SOUTH}]
     found = {"StackId": STACK_ID, "StackStatus": "UPDATE_COMPLETE", "Outputs": outputs, "Parameters": parameters}
     session = boto3.Session(region_name=HOME, botocore_session=botocore_session())
-    return connection.connection_of("evercert", Clients(session=session), found)
+    return connection.connection_of(connection.described("evercert", Clients(session=session), found))
 
 
 @pytest.mark.parametrize("code", REFUSALS)

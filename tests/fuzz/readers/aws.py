@@ -272,7 +272,9 @@ BUCKET = {
 
 # -- the stack --------------------------------------------------------------------------------------------------------
 def doctor() -> Iterator[Run]:
-    yield lambda: connection.connection_of(STACK, prepared()[1], connection._stack(prepared()[1], STACK))
+    yield lambda: connection.connection_of(
+        connection.described(STACK, prepared()[1], connection._stack(prepared()[1], STACK))
+    )
     yield checked("schedule", lambda stack: stack_checks.schedule(stack, "tick"))
     for check in (stack_checks._topic, stack_checks._dead_letters, stack_checks._queue):
         yield checked("x", check)

@@ -23,8 +23,8 @@ from evercert.schema import printable
 
 
 @dataclass(frozen=True)
-class Connection:
-    """Deployed stack, accessed with the operator's own permissions."""
+class DescribedStack:
+    """Stack as CloudFormation describes it, perhaps deleted or not finished; `id` is its ARN."""
 
     name: str
     id: str
@@ -32,8 +32,6 @@ class Connection:
     clients: Clients
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
-    specs: DynamoDBSpecs
-    queue: SQSQueue
 
     @property
     def owner(self) -> Owner:
@@ -49,11 +47,6 @@ class Connection:
         """Return the entries of a parameter of the stack that is a list."""
         return [entry.strip() for entry in self.parameters.get(parameter, "").split(",") if entry.strip()]
 
-    @property
-    def credential_secrets(self) -> CredentialSecrets:
-        """Store for the credentials of agent documents."""
-        return CredentialSecrets(self.clients, self.name)
-
     def output(self, key: str) -> str:
         """Return a stack output; raise Misconfigured if it is missing."""
         if key not in self.outputs:
@@ -61,8 +54,26 @@ class Connection:
         return self.outputs[key]
 
 
+@dataclass(frozen=True)
+class Connection(DescribedStack):
+    """Deployed stack, accessed with the operator's own permissions."""
+
+    specs: DynamoDBSpecs
+    queue: SQSQueue
+
+    @property
+    def credential_secrets(self) -> CredentialSecrets:
+        """Store for the credentials of agent documents."""
+        return CredentialSecrets(self.clients, self.name)
+
+
 def connect(stack: str, region: str | None) -> Connection:
     """Find the stack's resources by its outputs; raise Misconfigured with the command that helps."""
+    return connection_of(describe(stack, region))
+
+
+def describe(stack: str, region: str | None) -> DescribedStack:
+    """Find a stack by its name or id, in any state; raise Misconfigured with the command that helps."""
     if not stack:
         raise Misconfigured("no stack name: pass --stack or set EVERCERT_STACK")
     try:
@@ -74,24 +85,28 @@ def connect(stack: str, region: str | None) -> Connection:
         raise Misconfigured(f"{error}; set AWS_PROFILE to one of `aws configure list-profiles`") from error
     except (BotoCoreError, ValueError) as error:
         raise Misconfigured(f"invalid AWS settings on this machine: {printable(str(error))}") from error
-    return connection_of(stack, clients, found)
+    return described(stack, clients, found)
 
 
-def connection_of(stack: str, clients: Clients, found: Mapping[str, Any]) -> Connection:
-    """Return the connection of a described stack; raise Misconfigured if an output is missing."""
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-    for key in ("CertificatesTable", "IssuersTable", "Queue"):
-        if key not in outputs:
-            raise _incomplete(stack, key)
-    return Connection(
+def described(stack: str, clients: Clients, found: Mapping[str, Any]) -> DescribedStack:
+    """Return the stack of an answer of CloudFormation."""
+    return DescribedStack(
         name=str(found.get("StackName", stack)),  # `stack` may be an id
         id=str(found["StackId"]),
         status=str(found["StackStatus"]),
         clients=clients,
-        outputs=outputs,
+        outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
         parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
-        specs=DynamoDBSpecs(clients.dynamodb, outputs["CertificatesTable"], outputs["IssuersTable"]),
-        queue=SQSQueue(clients.sqs, outputs["Queue"]),
+    )
+
+
+def connection_of(stack: DescribedStack) -> Connection:
+    """Return the connection of a described stack; raise Misconfigured if an output is missing."""
+    certificates, issuers, queue = (stack.output(key) for key in ("CertificatesTable", "IssuersTable", "Queue"))
+    return Connection(
+        **vars(stack),
+        specs=DynamoDBSpecs(stack.clients.dynamodb, certificates, issuers),
+        queue=SQSQueue(stack.clients.sqs, queue),
     )
 
 

@@ -21,7 +21,7 @@ from evercert.errors import EvercertError
 from evercert.schema import printable
 
 if TYPE_CHECKING:
-    from evercert.cli.connection import Connection
+    from evercert.cli.connection import Connection, DescribedStack
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 MOST_ERRORS, MOST_NOTES, LONGEST_ERROR = 100, 500, 4_000
@@ -49,6 +49,13 @@ def connect(stack: str, region: str | None) -> Connection:
     from evercert.cli import connection  # noqa: PLC0415
 
     return connection.connect(stack, region)
+
+
+def describe(stack: str, region: str | None) -> DescribedStack:
+    """Find the stack, deployed or not."""
+    from evercert.cli import connection  # noqa: PLC0415
+
+    return connection.describe(stack, region)
 
 
 def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quiet: bool = False) -> bool:

@@ -176,6 +176,19 @@ def test_establish_ignores_disabled_and_foreign_keys(of: Ceremony, world: World)
     assert root.key not in {disabled, other}
 
 
+def test_keys_of_a_stack_are_found_by_their_tags(of: Ceremony, world: World) -> None:
+    """`uninstall --plan` needs them after the tables are gone."""
+    root, issuing = ceremony.establish(of.context(), EC_ONLY)
+    other = CAKeyMaking(world.clients.kms, world.clients.client("kms", once=True), f"{of.stack}-2")
+    foreign = other.make("root", "id", "EC_secp384r1", of_root(ROLES))
+    keys = of.context().key_creation
+    assert set(keys.of_stack()) == {(root.key, "root"), (issuing.key, "issuing-ec")}
+    assert set(other.of_stack()) == {(foreign, "root")}
+    world.operator.kms.disable_key(KeyId=root.key)
+    world.operator.kms.schedule_key_deletion(KeyId=issuing.key)
+    assert set(keys.of_stack()) == {(root.key, "root")}
+
+
 def test_renew_issuing_keeps_the_key_and_ends_with_the_root(of: Ceremony) -> None:
     root, issuing = ceremony.establish(of.context(), EC_ONLY)
     later = NOW + timedelta(days=7000)

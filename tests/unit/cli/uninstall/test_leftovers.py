@@ -31,6 +31,8 @@ class Client:
         return SimpleNamespace(paginate=lambda **_: iter(answer))
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        if TableName not in self._answers["tables"]:
+            raise refuse("ResourceNotFoundException", "DescribeTable", f"Table: {TableName} not found")
         return {"Table": self._answers["tables"][TableName]}
 
     def list_tags_for_certificate(self, *, CertificateArn: str) -> dict[str, Any]:
@@ -58,8 +60,19 @@ def connection(regions: str = "", **answers: dict[str, Any]) -> Any:
     )
 
 
-def resource(logical: str, kind: str, physical: str = "") -> dict[str, str]:
-    return {"LogicalResourceId": logical, "ResourceType": kind, "PhysicalResourceId": physical}
+def resource(logical: str, kind: str, physical: str = "", status: str = "DELETE_SKIPPED") -> dict[str, str]:
+    return {
+        "LogicalResourceId": logical,
+        "ResourceType": kind,
+        "PhysicalResourceId": physical,
+        "ResourceStatus": status,
+    }
+
+
+# The tables by which a stack is known as ours, already deleted.
+GONE = [
+    resource(name, "AWS::DynamoDB::Table", name, "DELETE_COMPLETE") for name in ("CertificatesTable", "IssuersTable")
+]
 
 
 def test_leftovers_are_what_the_template_retains() -> None:
@@ -81,15 +94,39 @@ def test_leftovers_are_what_the_template_retains() -> None:
 
 
 def test_leftovers_of_the_template_skip_what_was_not_created() -> None:
-    resources = [resource("DataKey", "AWS::KMS::Key"), resource("Topic", "AWS::SNS::Topic", "arn:t")]
+    resources = [*GONE, resource("DataKey", "AWS::KMS::Key"), resource("Topic", "AWS::SNS::Topic", "arn:t")]
     found = leftovers.of_template(
         connection(cloudformation={"list_stack_resources": [{"StackResourceSummaries": resources}]})
     )
     assert [each.id for each in found] == ["arn:t"]
 
 
+def test_plan_can_be_repeated_after_a_part_of_it() -> None:
+    table, key = "AWS::DynamoDB::Table", "AWS::KMS::Key"
+    listed = [
+        resource("CertificatesTable", table, "deleted-by-hand"),
+        resource("IssuersTable", table, "kept"),
+        resource("LedgerTable", table, "deleted", status="DELETE_COMPLETE"),
+        resource("DataKey", key, "deleted", status="DELETE_COMPLETE"),
+    ]
+    found = leftovers.of_template(
+        connection(
+            cloudformation={"list_stack_resources": [{"StackResourceSummaries": listed}]},
+            dynamodb={"tables": {"kept": {}, "deleted": {}}},
+        )
+    )
+    assert [each.id for each in found] == ["kept"]
+
+
+@pytest.mark.parametrize("names", [[], ["Topic"], ["CertificatesTable", "Topic"]])
+def test_resources_of_another_stack_are_not_listed(names: list[str]) -> None:
+    listed = [resource(name, "AWS::SNS::Topic", name) for name in names]
+    with pytest.raises(Misconfigured, match="it is not an evercert stack"):
+        leftovers.of_template(connection(cloudformation={"list_stack_resources": [{"StackResourceSummaries": listed}]}))
+
+
 def test_leftovers_report_deletion_protection() -> None:
-    pages = [{"StackResourceSummaries": [resource("CertificatesTable", "AWS::DynamoDB::Table", "t")]}]
+    pages = [{"StackResourceSummaries": [*GONE, resource("CertificatesTable", "AWS::DynamoDB::Table", "t")]}]
     tables = {"t": {"DeletionProtectionEnabled": True}}
     found = leftovers.of_template(
         connection(cloudformation={"list_stack_resources": pages}, dynamodb={"tables": tables})

@@ -58,6 +58,14 @@ class CAKeyMaking:
             )
         return found[0] if found else None
 
+    def of_stack(self) -> Iterator[tuple[str, str]]:
+        """Yield ARN and CA name of each key that was created for a CA of this stack, but those pending deletion."""
+        with translated(f"look for the CA keys of stack {self._stack}"):
+            for arn in self._arns():
+                tags = self._tags(arn)
+                if tags.get(STACK_TAG) == self._stack and CA_ID_TAG in tags and not self._is_ending(arn):
+                    yield arn, tags.get(CA_TAG, "")
+
     def make(self, name: str, ca_id: str, algorithm: KeyAlgorithm, policy: dict[str, Any]) -> str:
         """Create the key and return its ARN; not idempotent: call `found` first, also after an error."""
         with translated(f"make the key of CA {name}"):
@@ -110,6 +118,9 @@ class CAKeyMaking:
                 return {}
             raise
         return {tag["TagKey"]: tag["TagValue"] for tag in answer.get("Tags", [])}
+
+    def _is_ending(self, arn: str) -> bool:
+        return self._client.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
     def _enabled(self, arn: str) -> bool:
         return bool(self._client.describe_key(KeyId=arn)["KeyMetadata"]["Enabled"])

@@ -26,7 +26,7 @@ def uninstall(*, plan: Plan = False, stack: Stack = "evercert", region: Region =
 
     if not plan:
         raise BadInput(["evercert removes nothing itself: pass --plan to print the commands that do"])
-    connection = terminal.connect(stack, region)
+    connection = terminal.describe(stack, region)
     with terminal.err.status("looking for what remains"):
         found = steps(connection)
     if as_json:

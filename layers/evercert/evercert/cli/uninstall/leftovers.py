@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evercert.aws.clients import translated
+from botocore.exceptions import ClientError
+
+from evercert.aws.authority.key_creation import CAKeyMaking
+from evercert.aws.clients import code, translated
 from evercert.aws.tags import STACK_TAG, Owner
-from evercert.cli.authority.connection import from_connection
 from evercert.documents.secret_reference import SECRETS
+from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from evercert.cli.connection import Connection
+    from evercert.cli.connection import DescribedStack
 
 # Types of which the template retains every resource; of the two queues it retains this one.
 RETAINED_TYPES = ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SNS::Topic", "AWS::S3::Bucket")
 RETAINED_QUEUE = "DeadLetters"
+TABLES = {"CertificatesTable", "IssuersTable"}  # of every evercert stack; another stack's resources are not listed
 
 
 @dataclass(frozen=True)
@@ -30,71 +34,88 @@ class Leftover:
     protected: bool = False  # of a table: deletion protection is on
 
 
-def of_template(connection: Connection) -> list[Leftover]:
+def of_template(stack: DescribedStack) -> list[Leftover]:
     """Return the retained resources of the stack; a deleted stack, named by its id, still lists them for 90 days."""
-    found, home = [], _home(connection)
-    with translated(f"list the resources of stack {connection.name}"):
-        pages = connection.clients.cloudformation.get_paginator("list_stack_resources")
-        for page in pages.paginate(StackName=connection.id):
+    found, names, home = [], set(), _home(stack)
+    with translated(f"list the resources of stack {stack.name}"):
+        pages = stack.clients.cloudformation.get_paginator("list_stack_resources")
+        for page in pages.paginate(StackName=stack.id):
             for resource in page["StackResourceSummaries"]:
                 kind, logical = resource["ResourceType"], resource["LogicalResourceId"]
+                names.add(logical)
                 physical = resource.get("PhysicalResourceId")
-                if physical and (kind in RETAINED_TYPES or logical == RETAINED_QUEUE):
-                    found.append(Leftover(kind, physical, home, logical, _protected(connection, kind, physical)))
+                if not physical or resource.get("ResourceStatus") == "DELETE_COMPLETE":
+                    continue
+                if kind == "AWS::DynamoDB::Table":
+                    if (table := _table(stack, physical)) is not None:
+                        found.append(Leftover(kind, physical, home, logical, _is_protected(table)))
+                elif kind in RETAINED_TYPES or logical == RETAINED_QUEUE:
+                    found.append(Leftover(kind, physical, home, logical))
+    if not names >= TABLES:
+        raise Misconfigured(
+            f"stack {stack.name} has no {' and '.join(sorted(TABLES))}: it is not an evercert stack, or its creation "
+            "failed before any resource that the plan could list"
+        )
     return found
 
 
-def deliveries(connection: Connection) -> list[Leftover]:
+def deliveries(stack: DescribedStack) -> list[Leftover]:
     """Return the secrets and ACM certificates with the tag of the stack, in every region of its deliveries."""
     found: list[Leftover] = []
-    for region in _regions(connection):
-        found += [secret for secret in _secrets(connection, region) if not secret.id.startswith(SECRETS)]
-        found += _certificates(connection, region)
+    for region in _regions(stack):
+        found += [secret for secret in _secrets(stack, region) if not secret.id.startswith(SECRETS)]
+        found += _certificates(stack, region)
     return found
 
 
-def credentials(connection: Connection) -> list[Leftover]:
+def credentials(stack: DescribedStack) -> list[Leftover]:
     """Return the secrets that hold credentials of issuers and carry the tag of the stack."""
-    return [secret for secret in _secrets(connection, _home(connection)) if secret.id.startswith(SECRETS)]
+    return [secret for secret in _secrets(stack, _home(stack)) if secret.id.startswith(SECRETS)]
 
 
-def ca_keys(connection: Connection) -> list[Leftover]:
-    """Return the keys of all CAs, which `authority init` created outside of the stack."""
-    if "AuthorityConfiguration" not in connection.outputs:
-        return []
-    cas = from_connection(connection).configuration.cas()
-    return [Leftover("AWS::KMS::Key", ca.key, _home(connection), ca.name) for ca in cas if ca.key]
+def ca_keys(stack: DescribedStack) -> list[Leftover]:
+    """Return the keys of all CAs, which `authority init` created outside of the stack; found by their tags."""
+    clients = stack.clients
+    keys = CAKeyMaking(clients.kms, clients.client("kms", once=True), stack.name)
+    return [Leftover("AWS::KMS::Key", arn, _home(stack), name) for arn, name in keys.of_stack()]
 
 
-def _protected(connection: Connection, kind: str, name: str) -> bool:
-    if kind != "AWS::DynamoDB::Table":
-        return False
+def _table(stack: DescribedStack, name: str) -> Mapping[str, object] | None:
+    """Return the description of a table, or None if it was deleted."""
     with translated(f"look at table {name}"):
-        table = connection.clients.dynamodb.describe_table(TableName=name)["Table"]
+        try:
+            return stack.clients.dynamodb.describe_table(TableName=name)["Table"]
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                return None
+            raise
+
+
+def _is_protected(table: Mapping[str, object]) -> bool:
     return bool(table.get("DeletionProtectionEnabled"))
 
 
-def _home(connection: Connection) -> str:
-    return str(connection.clients.cloudformation.meta.region_name)
+def _home(stack: DescribedStack) -> str:
+    return str(stack.clients.cloudformation.meta.region_name)
 
 
-def _regions(connection: Connection) -> list[str]:
-    more = connection.parameters.get("DestinationRegions", "").split(",")
-    return list(dict.fromkeys([_home(connection), *filter(None, (region.strip() for region in more))]))
+def _regions(stack: DescribedStack) -> list[str]:
+    more = stack.parameters.get("DestinationRegions", "").split(",")
+    return list(dict.fromkeys([_home(stack), *filter(None, (region.strip() for region in more))]))
 
 
-def _secrets(connection: Connection, region: str) -> Iterator[Leftover]:
-    client = connection.clients.client_in(region, "secretsmanager")
+def _secrets(stack: DescribedStack, region: str) -> Iterator[Leftover]:
+    client = stack.clients.client_in(region, "secretsmanager")
     with translated(f"list the secrets in {region}"):
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "tag-key", "Values": [STACK_TAG]}])
         for page in pages:
             for secret in page["SecretList"]:
-                if _is_ours(connection, region, secret.get("Tags", [])):
+                if _is_ours(stack, region, secret.get("Tags", [])):
                     yield Leftover("AWS::SecretsManager::Secret", secret["Name"], region)
 
 
-def _certificates(connection: Connection, region: str) -> Iterator[Leftover]:
-    client = connection.clients.client_in(region, "acm")
+def _certificates(stack: DescribedStack, region: str) -> Iterator[Leftover]:
+    client = stack.clients.client_in(region, "acm")
     with translated(f"list the ACM certificates in {region}"):
         # Without this filter ACM lists RSA 2048 only.
         keys = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
@@ -103,12 +124,12 @@ def _certificates(connection: Connection, region: str) -> Iterator[Leftover]:
                 arn = found["CertificateArn"]
                 if found.get("Type", "IMPORTED") != "IMPORTED":
                     continue
-                if _is_ours(connection, region, client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])):
+                if _is_ours(stack, region, client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])):
                     yield Leftover("AWS::CertificateManager::Certificate", arn, region, found.get("DomainName", ""))
 
 
-def _is_ours(connection: Connection, region: str, tags: Iterable[dict[str, str]]) -> bool:
+def _is_ours(stack: DescribedStack, region: str, tags: Iterable[dict[str, str]]) -> bool:
     """Return whether the tag names this stack; the bare name counts only in its region, because stacks share names."""
-    accepted = {"ours", "old-tag"} if region == _home(connection) else {"ours"}
+    accepted = {"ours", "old-tag"} if region == _home(stack) else {"ours"}
     values = [tag.get("Value") for tag in tags if tag["Key"] == STACK_TAG]
-    return any(Owner.of(connection.id).claim(value) in accepted for value in values)
+    return any(Owner.of(stack.id).claim(value) in accepted for value in values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evercert.cli.uninstall import leftovers
 
 if TYPE_CHECKING:
-    from evercert.cli.connection import Connection
+    from evercert.cli.connection import DescribedStack
     from evercert.cli.uninstall.leftovers import Leftover
 
 KEY_WAIT, SECRET_WAIT = 30, 30  # days in which AWS can still restore a key or a secret: the maximum
@@ -46,25 +46,25 @@ class Step:
         return {"title": self.title, "loss": self.loss, "commands": self.commands}
 
 
-def steps(connection: Connection) -> list[Step]:
+def steps(stack: DescribedStack) -> list[Step]:
     """Return the steps that have something to remove; only reads."""
-    retained = leftovers.of_template(connection)
+    retained = leftovers.of_template(stack)
     keys = [each for each in retained if each.type == _KEY]
     found = [
         Step(
             "stack: functions, roles, schedules, queue, alarms, logs, API",
             "nothing is issued or renewed any more",
-            [] if connection.status == "DELETE_COMPLETE" else [_delete_stack(connection)],
+            [] if stack.status == "DELETE_COMPLETE" else [_delete_stack(stack)],
         ),
         Step(
             "deliveries: certificates in Secrets Manager and ACM",
             "services that use them fail at their next start or at once; keep those that are in use",
-            _commands(leftovers.deliveries(connection)),
+            _commands(leftovers.deliveries(stack)),
         ),
         Step(
             "credentials of issuers",
             f"Secrets Manager can restore them for {SECRET_WAIT} days",
-            _commands(leftovers.credentials(connection)),
+            _commands(leftovers.credentials(stack)),
         ),
         Step(
             "data: tables, topic, dead-letter queue, published CRLs",
@@ -75,7 +75,7 @@ def steps(connection: Connection) -> list[Step]:
         Step(
             "keys of the authority's CAs",
             "no certificate of the authority can be issued or revoked any more",
-            _commands(leftovers.ca_keys(connection)),
+            _commands(leftovers.ca_keys(stack)),
         ),
         Step(
             "keys of the stack",
@@ -86,9 +86,9 @@ def steps(connection: Connection) -> list[Step]:
     return [step for step in found if step.commands]
 
 
-def _delete_stack(connection: Connection) -> str:
-    region = connection.clients.cloudformation.meta.region_name
-    return shlex.join(["aws", "cloudformation", "delete-stack", "--stack-name", connection.name, "--region", region])
+def _delete_stack(stack: DescribedStack) -> str:
+    region = stack.clients.cloudformation.meta.region_name
+    return shlex.join(["aws", "cloudformation", "delete-stack", "--stack-name", stack.name, "--region", region])
 
 
 def _commands(found: Iterable[Leftover]) -> list[str]:
