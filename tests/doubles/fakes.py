@@ -195,6 +195,9 @@ class FakeTable:
         return True
 
     # -- the operator's side ----------------------------------------------------------------------------------------
+    def named(self, names: Sequence[str]) -> list[Record | Unreadable]:
+        return [found for found in map(self.record, names) if found is not None]
+
     def records(self, after: str | None = None) -> list[Record | Unreadable]:
         first = "" if after is None else items.pk(after)
         return [

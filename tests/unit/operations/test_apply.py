@@ -37,6 +37,21 @@ def planned(table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None,
     return plan(ApplyInput(issuers, list(specs), prune), table, KINDS)
 
 
+class LaggingTable(FakeTable):
+    """A table whose index lacks the last writes."""
+
+    def records(self, after: str | None = None) -> list[Record | Unreadable]:
+        return []
+
+
+def test_second_apply_at_once_sees_the_first() -> None:
+    table = LaggingTable()
+    carry_out(planned(table, web()), table, FakeQueue(), START)
+    again = planned(table, web(ttl="30d"), web("api"))
+    assert [(step.verb, step.name) for step in again.steps] == [("change", "web"), ("create", "api")]
+    assert carry_out(again, table, FakeQueue(), START) is None
+
+
 def applied(
     table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS, at_once=False
 ) -> FakeQueue:

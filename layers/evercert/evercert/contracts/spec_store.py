@@ -38,6 +38,9 @@ class Specs(Protocol):
     def records(self, after: str | None = None) -> Iterable[Record | Unreadable]:
         """Iterate over all records whose names follow `after`, by name; reads no outcomes."""
 
+    def named(self, names: Sequence[str]) -> Iterable[Record | Unreadable]:
+        """Iterate over the records with these names as they are now; `records` may lack the writes of a second."""
+
     def record(self, name: str) -> Record | Unreadable | None:
         """Return one record, or None if it is missing."""
 

@@ -70,9 +70,14 @@ class ApplyInput:
 
 
 def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collection[str] = ()) -> Plan:
-    """Read the whole table once and plan the changes; `new_credentials` names issuers whose credentials change."""
+    """Read all records, and plan the changes; `new_credentials` names issuers whose credentials change.
+
+    The index of all records lags behind an `apply` of a moment ago, so records of the documents are read by name.
+    """
     defined = specs.issuers()
-    current: dict[str, Record | Unreadable] = {record.name: record for record in specs.records()}
+    names = {spec.name for spec in wanted.specs}
+    current: dict[str, Record | Unreadable] = {r.name: r for r in specs.records() if r.name not in names}
+    current |= {record.name: record for record in specs.named(sorted(names))}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
     result.redefined = {
         name: _differences(defined[name].model_dump(mode="json"), definition.model_dump(mode="json"))
@@ -92,7 +97,6 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         else:
             result.steps.append(step)
             result.notes += _note_removed_destinations(spec, found)
-    names = {spec.name for spec in wanted.specs}
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
         gone = [r for r in others if wanted.prune.items() <= r.spec.labels.items()]

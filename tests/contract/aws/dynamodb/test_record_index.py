@@ -65,6 +65,14 @@ def test_first_records_cost_one_page(filled: World) -> None:
     assert meter.calls == {"Query": 1, "BatchGetItem": 1}  # and one more for the 101st
 
 
+def test_named_records_are_read_consistently(filled: World) -> None:
+    wanted = [*NAMES[5:120], "unknown", NAMES[5]]
+    with ReadMeter(filled.operator.dynamodb) as meter:
+        assert names(filled.specs.named(wanted)) == NAMES[5:120]
+    assert meter.calls == {"BatchGetItem": 2}
+    assert meter.units >= 115  # a whole unit each
+
+
 def test_answers_of_the_index_pass_the_checks_of_the_command(filled: World) -> None:
     events = filled.operator.dynamodb.meta.events
     events.register("after-call", check)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,12 @@ class DynamoDBRecordIndex:
         except _NoIndex:
             yield from self._scan(after)
 
+    def named(self, names: Sequence[str]) -> Iterator[Record | Unreadable]:
+        """Yield the records with these names, with consistent reads of the table."""
+        keys = [items.pk(name) for name in dict.fromkeys(names)]
+        for begin in range(0, len(keys), BATCH):
+            yield from self._read(keys[begin : begin + BATCH], latest=True)
+
     def _names(self, after: str | None) -> Iterator[list[str]]:
         """Yield the partition keys of all records by page."""
         start: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": items.key(after)}
@@ -68,10 +74,11 @@ class DynamoDBRecordIndex:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
         raise Unavailable(f"cannot read table {self._table}: its index {INDEX} has more than {PAGES:,} pages")
 
-    def _read(self, names: list[str]) -> list[Record | Unreadable]:
+    def _read(self, names: list[str], *, latest: bool = False) -> list[Record | Unreadable]:
         """Return the records in this order, without those that were deleted since they were found."""
         found: dict[str, Any] = {}
-        wanted: Any = {self._table: {"Keys": [{"pk": {"S": name}, "sk": {"S": items.SK}} for name in names]}}
+        keys = [{"pk": {"S": name}, "sk": {"S": items.SK}} for name in names]
+        wanted: Any = {self._table: {"Keys": keys, "ConsistentRead": latest}}
         attempt = 0
         for _ in range(len(names) + _ATTEMPTS):  # a call of large items returns at least one of them
             with translated(f"read table {self._table}"):

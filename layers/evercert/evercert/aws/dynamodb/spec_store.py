@@ -42,6 +42,10 @@ class DynamoDBSpecs(DynamoDBOperating):
         """Yield the records by name; outcomes are not read."""
         return self._index.records(after)
 
+    def named(self, names: Sequence[str]) -> Iterator[Record | Unreadable]:
+        """Yield the records with these names with consistent reads."""
+        return self._index.named(names)
+
     def record(self, name: str) -> Record | Unreadable | None:
         """Return the record with a consistent read."""
         with translated(f"read the record of {name}"):
