@@ -18,7 +18,7 @@ class DroppingProxy:
 
     def __init__(self, port: int) -> None:
         self.connections = 0
-        self.lost = 0  # parts of requests that vanished in a silent connection
+        self.lost = 0  # parts of requests that were discarded on a silent connection
         self._target = port
         self._open: list[_Pair] = []
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from evercert.aws.answers import InvalidAnswer
-from evercert.aws.connections import Client, EarlyRetry
+from evercert.aws.connections import EarlyRetry, ReconnectingClient
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
@@ -79,7 +79,7 @@ class Clients:
                 EarlyRetry(limits.early).register(client.meta.events, client.meta.service_model.service_id.hyphenize())
             return client
 
-        return Client(make)
+        return ReconnectingClient(make)
 
     def _of(self, service: str) -> Limits:
         return SIGNER if service == "lambda" else self._limits

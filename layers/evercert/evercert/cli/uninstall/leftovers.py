@@ -111,7 +111,7 @@ def _is_ours(connection: Connection, region: str, tags: Iterable[dict[str, str]]
     """Return whether the tag names this stack; the bare name counts only in its region, because stacks share names."""
     accepted = {"ours", "old-tag"} if region == _home(connection) else {"ours"}
     values = [tag.get("Value") for tag in tags if tag["Key"] == STACK_TAG]
-    return any(Owner.of(connection.id).claim(value) in accepted for value in values)
+    return any(Owner.of(connection.id).compare(value) in accepted for value in values)
 
 
 def _client(connection: Connection, service: str, region: str) -> Any:  # noqa: ANN401
