@@ -26,8 +26,6 @@ recorder.install()
 
 SERVERS = {"ministack": emulator, "moto": moto}
 
-SERVERS = {"ministack": emulator, "moto": moto}
-
 
 @pytest.fixture(autouse=True)
 def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -462,7 +462,7 @@ class FakeBreakers:
     known: dict[str, BreakerState] = field(default_factory=dict)
     next_free: dict[str, datetime] = field(default_factory=dict)
 
-    def read(self, service: str) -> BreakerState:
+    def read(self, service: str, *, latest: bool = False) -> BreakerState:
         return self.known.get(service, BreakerState(service))
 
     def open(self, state: BreakerState, failures: int, until: datetime) -> bool:

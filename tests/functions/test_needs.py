@@ -94,6 +94,20 @@ def test_issuer_reads_credentials(world: World, kind: str) -> None:
     assert found == {"client-id": "i"}
 
 
+def test_issuer_uses_secrets_under_a_listed_key(world: World, open_destination: Callable[..., Any]) -> None:
+    """The emulator asks for no permission on the key; the judge does."""
+    key, secrets = world.operator.kms.create_key()["KeyMetadata"]["Arn"], world.operator.secretsmanager
+    destination = open_destination(type="secrets-manager", secret=world.secret, **{"kms-key": key})
+    world.judge_as({"SecretKeys": key})
+    destination.deliver(bundle(), NOWHERE)
+    destination.deliver(bundle(number=1), NOWHERE)
+    assert secrets.describe_secret(SecretId=world.secret)["KmsKeyId"] == key
+    name = f"evercert/credentials/{world.secret.rpartition('/')[2]}"
+    secrets.create_secret(Name=name, SecretString=f'{{"address": "{ADDRESS}", "client-id": "i"}}', KmsKeyId=key)
+    found = Credentials(world.clients).read(Reference.model_validate({"aws-secret": name}), ADDRESS)
+    assert found == {"client-id": "i"}
+
+
 def test_issuer_sends_itself_a_message(world: World) -> None:
     world.ports.queue.send_later(Nudge("web"), timedelta(seconds=1))
 

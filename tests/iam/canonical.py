@@ -44,6 +44,8 @@ class Canonical:
         """Return the entry of the file for one need."""
         context = {key: self._value(key, value) for key, value in request.context.items() if key not in UNSTABLE}
         resource = self._resource(request.resource)
+        if str(context.get("kms:ViaService")).startswith("secretsmanager."):
+            resource = resource.replace("key/ID", "key/SECRETS")  # of the parameter SecretKeys
         return {"principal": principal, "action": request.action, "resource": resource, "context": context}
 
     def _resource(self, arn: str) -> str:

@@ -28,6 +28,7 @@ PARAMETERS = {
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
     "DestinationRoles": "arn:aws:iam::111122223333:role/NAME",
+    "SecretKeys": "arn:aws:kms:eu-central-1:000000000000:key/SECRETS",
 }
 Permission = tuple[str, str, str]  # statement, action, resource
 
@@ -54,10 +55,19 @@ class Report:
 
 
 def key_documents(deployment: Deployment) -> dict[str, dict[str, Any]]:
-    """Return the key policies of the template, and the one of the keys that `evercert authority init` creates."""
+    """Return the key policies of the template, of a key of a CA, and of a key of secrets, which trusts the account."""
     roles = Roles(deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in ROLES if who != "signer"))
     key = f"arn:aws:kms:{deployment.region}:{deployment.account}:key/ID"
-    return {**deployment.key_documents, key: of_issuing(roles, outside=False)}
+    root = {"AWS": f"arn:aws:iam::{deployment.account}:root"}
+    usual = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}],
+    }
+    return {
+        **deployment.key_documents,
+        key: of_issuing(roles, outside=False),
+        PARAMETERS["SecretKeys"]: usual,
+    }
 
 
 def decide(entry: Entry, deployment: Deployment) -> Decision:
@@ -76,16 +86,11 @@ def request_of(entry: Entry, deployment: Deployment) -> Request:
 
 
 def granted(deployment: Deployment) -> list[Permission]:
-    """Return every action and resource that a statement of the template allows a function's role."""
-    ours = set(ROLES.values())
-    roles = {deployment.arn(role) for role in ours}
-    key_statements = [
-        one for several in deployment.key_policies.values() for one in several if roles & set(one.principals or ())
-    ]
-    identity = [one for role in sorted(ours & set(deployment.roles)) for one in deployment.roles[role]]
+    """Return every action and resource that the policies of the functions' roles allow."""
+    identity = [one for role in sorted(set(ROLES.values()) & set(deployment.roles)) for one in deployment.roles[role]]
     return [
         (one.label, action, resource)
-        for one in (*identity, *key_statements)
+        for one in identity
         if one.allow
         for action in one.actions
         for resource in one.resources

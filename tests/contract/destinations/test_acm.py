@@ -219,6 +219,15 @@ def test_find_ignores_foreign_certificates(harness: Harness) -> None:
     assert harness.open().find(begun) is None
 
 
+def test_find_returns_an_import_of_the_previous_release(harness: Harness) -> None:
+    """It wrote the stack's bare name, and may have died before it stored the ARN."""
+    begun = harness.now()
+    here = deliver(harness)
+    old = [{"Key": "evercert:stack", "Value": harness.owner.rpartition("/")[2]}]
+    harness.client.add_tags_to_certificate(CertificateArn=here.location, Tags=old)
+    assert harness.open().find(begun) == here.location
+
+
 def test_find_ignores_a_stack_of_the_same_name_elsewhere(harness: Harness) -> None:
     begun = harness.now()
     harness.open(home="us-east-1").deliver(bundle(), NO_DELIVERY)

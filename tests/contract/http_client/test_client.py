@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from evercert.deadline import Deadline
-from evercert.errors import AnswerLost, EvercertError, Misconfigured, OutOfTime, Unavailable
+from evercert.errors import AnswerLost, EvercertError, Misconfigured, OutOfTime, Throttled, Unavailable
 from evercert.http_client import trust
 from evercert.http_client.client import ATTEMPT_LIMIT, LAST_START, HTTPClient, ServerClient
 from evercert.http_client.retry import Retry, retry_after
@@ -452,6 +452,14 @@ def test_long_retry_after_is_passed_in_the_error() -> None:
     assert isinstance(error, Unavailable)
     assert error.retry_after == timedelta(seconds=60)
     assert (len(raw.heard), bench.delays) == (1, [])
+
+
+@pytest.mark.parametrize(("status", "throttled"), [(429, True), (408, False), (425, False), (503, False)])
+def test_too_many_requests_is_a_throttle(status: int, throttled: bool) -> None:
+    """A throttle slows the calls of all runs down; any other failure counts as an outage."""
+    with RawServer(reply(status, Retry_After="60")) as raw:
+        error = error_of(lambda: post(Bench().server(raw)))
+    assert isinstance(error, Throttled) == throttled
 
 
 def test_retry_after_accepts_a_date() -> None:

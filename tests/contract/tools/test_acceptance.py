@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from evercert.cli.uninstall.plan import emptying
 from tests.tools.acceptance import command, report
 from tests.tools.acceptance import deployment as module
 from tests.tools.acceptance.deployment import TAG, Deployment, State
@@ -89,7 +90,10 @@ class FakeTags:
         "aws secretsmanager delete-secret --secret-id evercert/certificates/web --recovery-window-in-days 30",
         "aws kms schedule-key-deletion --key-id 1 --pending-window-in-days 30",
         "aws acm delete-certificate --certificate-arn arn:1",
-        "aws s3 rm --recursive s3://bucket",
+        "aws s3 rb s3://bucket",
+        emptying("bucket", "eu-central-1"),
+        emptying(NAME, "eu-central-1").replace("seq", "rm"),
+        f"{emptying(NAME, 'eu-central-1')}; rm -rf /",
         "rm -rf /",
     ],
 )

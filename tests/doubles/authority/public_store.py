@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from evercert.authority.ca.public_files import PublicFile
@@ -39,6 +40,7 @@ class _Object:
     content: bytes
     etag: str
     headers: dict[str, Any]
+    modified: datetime
 
 
 class StrictS3:
@@ -54,16 +56,28 @@ class StrictS3:
         self.objects: dict[str, _Object] = {}
         self.writes = 0
         self.readable = True
+        self.lists = False  # whether the role has s3:ListBucket
+        self.versioning: str | None = "Enabled"  # API, GetBucketVersioning: no Status if it was never set
         self.before_put: Callable[[], None] | None = None  # another writer; runs once
         self.conflicts = 0  # how many writes meet one that is still running
+
+    def get_bucket_versioning(self, *, Bucket: str) -> dict[str, Any]:
+        self._check(Bucket, "any")
+        return {"Status": self.versioning} if self.versioning else {}
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         self._check(Bucket, Key)
         found = self.objects.get(Key)
         if found is None or not self.readable:
             # API, HeadObject: 403 for a missing object without s3:ListBucket; a HEAD has no body with a code
-            raise refuse("403", "HeadObject", "Forbidden", 403)
-        return {"ETag": found.etag, "ContentLength": len(found.content), **found.headers}
+            status = 404 if self.lists else 403
+            raise refuse(str(status), "HeadObject", "Forbidden", status)
+        return {
+            "ETag": found.etag,
+            "ContentLength": len(found.content),
+            "LastModified": found.modified,
+            **found.headers,
+        }
 
     def put_object(
         self,
@@ -90,7 +104,7 @@ class StrictS3:
         self._require(self.objects.get(Key), IfMatch, IfNoneMatch)
         headers = {"ContentType": ContentType, "CacheControl": CacheControl, "Metadata": Metadata}
         etag = f'"{hashlib.md5(Body, usedforsecurity=False).hexdigest()}"'  # API, Object: ETag with SSE-S3
-        self.objects[Key] = _Object(Body, etag, headers)
+        self.objects[Key] = _Object(Body, etag, headers, datetime.now(UTC))
         self.writes += 1
         return {"ETag": etag}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from evercert.cli.uninstall.plan import emptying
 from tests.tools.acceptance.deployment import TAG, Deployment
 from tests.tools.local_stack import ENVIRONMENT
 from tests.tools.openssl import CheckFailed, require
@@ -31,8 +33,8 @@ TARGETS = {
     ("sns", "delete-topic"): "--topic-arn",
     ("sqs", "delete-queue"): "--queue-url",
     ("kms", "schedule-key-deletion"): "--key-id",
+    ("s3api", "delete-objects"): "--bucket",
 }
-BUCKETS = {("s3", "rm"), ("s3", "rb")}
 
 
 class Removal:
@@ -94,8 +96,10 @@ class Removal:
     def _execute(self, line: str) -> None:
         """Run a command of the plan, if its resource belongs to this run."""
         words = shlex.split(line)
+        if is_loop := words[:1] == ["for"]:
+            words = _bucket_of(line)
         verb = (words[1], words[2]) if len(words) > 3 and words[0] == "aws" else None
-        if verb in BUCKETS:
+        if verb == ("s3", "rb"):
             target = next((word for word in words if word.startswith("s3://")), "")
         elif verb in TARGETS and TARGETS[verb] in words[:-1]:
             target = words[words.index(TARGETS[verb]) + 1]
@@ -106,13 +110,14 @@ class Removal:
         if not self._is_ours(words[1], target):
             raise CheckFailed(f"resource of another owner: {line}")
         say(f"$ {line}")
-        if verb == ("s3", "rm"):  # leaves the versions, which keep the bucket from being removed
-            self._versions(target.removeprefix("s3://"))
-            return
-        endpoint = self.deployment.environment.get("AWS_ENDPOINT_URL")  # the CLI ignores it for the commands of SQS
+        environment = self.deployment.environment
+        endpoint = environment.get("AWS_ENDPOINT_URL")  # the CLI ignores it for the commands of SQS
+        command = [str(ENVIRONMENT / "bin" / "aws"), *words[1:], *(["--endpoint-url", endpoint] if endpoint else [])]
+        if is_loop:
+            command = ["sh", "-c", line]
+            environment = {**environment, "PATH": f"{ENVIRONMENT / 'bin'}:{environment.get('PATH', os.defpath)}"}
         done = subprocess.run(
-            [ENVIRONMENT / "bin" / "aws", *words[1:], *(["--endpoint-url", endpoint] if endpoint else [])],
-            env=self.deployment.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
             check=False, start_new_session=True,
         )  # fmt: skip
         gone = any(code in done.stderr for code in ABSENT)
@@ -127,12 +132,6 @@ class Removal:
             tags = self.client("acm").list_tags_for_certificate(CertificateArn=target)["Tags"]
             return any(self.state.name in tag.get("Value", "") for tag in tags)
         return self.state.name in target
-
-    def _versions(self, bucket: str) -> None:
-        s3 = self.client("s3")
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
     def _queue(self) -> None:
         sqs = self.client("sqs")
@@ -165,6 +164,14 @@ class Removal:
                 for each in page.get("Contents", []):
                     s3.delete_object(Bucket=bucket, Key=each["Key"])
             s3.delete_bucket(Bucket=bucket)
+
+
+def _bucket_of(line: str) -> list[str]:
+    """Return the words of the command that a loop of the plan repeats; it must be exactly that of a bucket."""
+    words = line.split()
+    name, region = (words[words.index(option) + 1] if option in words else "" for option in ("--bucket", "--region"))
+    require(line == emptying(name, region), f"unknown command of the plan: {line}")
+    return ["aws", "s3api", "delete-objects", "--bucket", name, "--region", region]
 
 
 @contextmanager

@@ -35,8 +35,9 @@ class Account:
     secret: dict[str, Any] = field(default_factory=dict)
     regions: list[str] = field(default_factory=list)
 
-    def client(self, service: str, *, region_name: str, config: object) -> Account:
-        self.regions.append(region_name)
+    def client_in(self, region: str, service: str) -> Account:
+        assert service in {"acm", "secretsmanager"}
+        self.regions.append(region)
         return self
 
     def describe_certificate(self, *, CertificateArn: str) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class Account:
 
 def connection(account: Account, region: str = REGION) -> Any:
     cloudformation = SimpleNamespace(meta=SimpleNamespace(region_name=region))
-    clients = SimpleNamespace(session=account, cloudformation=cloudformation)
+    clients = SimpleNamespace(client_in=account.client_in, cloudformation=cloudformation)
     return SimpleNamespace(name="evercert", owner=OWNER, clients=clients, listed=lambda _: ["listed"])
 
 

@@ -38,9 +38,9 @@ class Account:
     page: int = 2
     calls: list[list[str]] = field(default_factory=list)
 
-    def client(self, service: str, *, region_name: str, config: object) -> Region:
+    def client_in(self, region: str, service: str) -> Region:
         assert service == "resourcegroupstaggingapi"
-        return Region(self, region_name)
+        return Region(self, region)
 
 
 @dataclass
@@ -80,9 +80,7 @@ class Region:
 
 def connection(account: Account, *records: Record | Unreadable) -> Any:
     specs = SimpleNamespace(records=lambda: iter(records))
-    return SimpleNamespace(
-        name="evercert", owner=OWNER, regions=[REGION, US], clients=SimpleNamespace(session=account), specs=specs
-    )
+    return SimpleNamespace(name="evercert", owner=OWNER, regions=[REGION, US], clients=account, specs=specs)
 
 
 def record(name: str, *arns: str) -> Record:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from evercert.cli import places
+from evercert.aws.tags import Owner
+from evercert.cli import app, places, terminal
 from evercert.cli.connection import Connection
 from evercert.documents.spec import Component
-from tests.doubles.fakes import spec
+from tests.doubles.fakes import FakeQueue, FakeTable, spec
 from tests.doubles.strict_aws import ACCOUNT, REGION
 
 US, WEST = "us-east-1", "eu-west-1"
@@ -52,3 +57,31 @@ def test_key_must_be_listed(listed: str, role: dict[str, str], refusal: bool) ->
     remedy = "add it to the stack's parameter SecretKeys, or remove kms-key"
     found = refused({"SecretKeys": listed}, type="secrets-manager", **{"kms-key": KEY}, **role)
     assert found == [message + remedy] * refusal
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["apply", "dry run"])
+def test_apply_refuses_an_unlisted_region_before_writing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str]
+) -> None:
+    table, secrets = FakeTable(), SimpleNamespace(compare=lambda credentials: {})
+    table.write_issuer("main", Component(type="self-signed"))
+    before = dict(table.items)
+    connection = SimpleNamespace(
+        specs=table, queue=FakeQueue(), outputs={}, parameters={}, credential_secrets=secrets,
+        owner=Owner(ACCOUNT, REGION, "evercert"), regions=[REGION, US],
+    )  # fmt: skip
+    monkeypatch.setattr(terminal, "connect", lambda stack, region: connection)
+    document = tmp_path / "document.json"
+    away = spec(destinations=[{"type": "secrets-manager"}, {"type": "acm", "region": WEST}]).document()
+    document.write_text(json.dumps({"version": "evercert/v1", "certificates": [away]}))
+    monkeypatch.setattr(sys, "argv", ["evercert", "apply", str(document), *options])
+    with pytest.raises(SystemExit) as ended:
+        app.run()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.count("\n") == 1
+    assert (
+        f"the stack may not store certificates in region {WEST}; add it to the stack's parameter DestinationRegions"
+        in said
+    )
+    assert (table.items, connection.queue.sent) == (before, [])

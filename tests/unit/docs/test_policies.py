@@ -27,6 +27,8 @@ OTHER = {
     *(f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")),
     *(f"logs:{operation}LogDelivery" for operation in ("Create", "Delete", "Get", "Update")),
     "logs:ListLogDeliveries",
+    "tag:GetResources",
+    "tag:TagResources",
 }
 # What CloudFormation calls first to create a resource of this type, with the rights of the deployer.
 CREATES = {

@@ -10,10 +10,13 @@ import pytest
 
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Delivery
 from evercert.documents.spec import Spec
-from evercert.errors import EvercertError, Gone, Misconfigured, Rejected, Unavailable
-from evercert.issuance.delivery import INTENT_SETTLES, Result
+from evercert.errors import EvercertError, Gone, Misconfigured, Rejected, Throttled, Unavailable
+from evercert.issuance.circuit_breaker import SLOW_FOR
+from evercert.issuance.delivery import INTENT_SETTLES
+from evercert.issuance.delivery_result import Result
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Bundle
 from tests.doubles.fakes import START, Bench, as_long_as, spec
@@ -35,6 +38,7 @@ class Shelf:
     seen: list[Delivery] = field(default_factory=list)
     looks: int = 0
     asked: int = 0
+    throttles: int = 0
     while_delivering: Callable[[], None] = lambda: None
 
     def check(self, spec: Spec) -> None:
@@ -57,6 +61,9 @@ class Shelf:
         self.while_delivering()
         if here.location and here.location not in self.things:
             raise Gone("deleted")
+        if self.throttles:
+            self.throttles -= 1
+            raise Throttled("too many requests")
         lost = self.lost.pop(0) if self.lost else None
         name = here.location or f"thing {len(self.seen)}"
         if lost != "before":
@@ -64,6 +71,12 @@ class Shelf:
         if lost is not None:
             raise Unavailable("no answer")
         return Delivered(name, bundle.chain.serial_number)
+
+
+def slow(bench: Bench, apart: timedelta = SECOND) -> None:
+    """Let the shelf be throttled: its turns are so far taken that a run has to come back."""
+    bench.breakers.known["shelf"] = BreakerState("shelf", apart=apart, slow_until=bench.clock() + SLOW_FOR)
+    bench.breakers.next_free["shelf"] = bench.clock() + timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -142,6 +155,17 @@ def test_delivery_after_empty_search_stores_new_intent(bench: Bench, shelf: Shel
     assert begun[0] + INTENT_SETTLES <= begun[1] < begun[1] + INTENT_SETTLES <= begun[2]
 
 
+def test_throttled_first_delivery_leaves_no_intent(bench: Bench, shelf: Shelf) -> None:
+    """A throttled call created nothing: a search for its result would only be throttled too."""
+    bench.want(spec())
+    shelf.throttles = 1
+    assert bench.run() == "waiting"
+    assert here(bench).intended_at is None
+    assert later(bench) == "certificate.issued"
+    assert bench.clock() - START < timedelta(minutes=1)
+    assert (len(shelf.things), shelf.looks) == (1, 0)
+
+
 def test_delivery_recreates_deleted_destination(bench: Bench, shelf: Shelf) -> None:
     bench.want(spec())
     bench.run()
@@ -206,6 +230,18 @@ def test_slot_of_wrong_clock_is_replaced(bench: Bench, shelf: Shelf) -> None:
     bench.clock.now = START
     assert bench.run() == "certificate.issued"
     assert bench.clock() == START
+
+
+def test_slowed_delivery_keeps_its_slot(bench: Bench, shelf: Shelf) -> None:
+    """Each slot counts as an import of the year."""
+    bench.want(spec())
+    for _ in range(5):
+        slow(bench)
+        assert (bench.run(), bench.queue.later.clear()) == ("waiting", None)
+        bench.clock.now = bench.record().due_at
+    bench.breakers.known.clear()
+    assert bench.run() == "certificate.issued"
+    assert len(bench.rate_limiter.taken["shelf"]) == 1
 
 
 # -- quota ------------------------------------------------------------------------------------------------------------

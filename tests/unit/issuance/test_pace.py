@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +17,7 @@ from evercert.errors import ClockWrong, Rejected, Slowed, Throttled
 from evercert.issuance.circuit_breaker import LONGEST_TURN, PACES, SETTLES, SLOW_FOR, SPREAD_OVER, Breaker
 from evercert.pki.certificate import Bundle
 from tests.doubles.fakes import START, Bench, FakeBreakers, FakeDestination, HandClock, spec
+from tests.doubles.scripted_ca import ScriptedCA
 from tests.doubles.virtual_time import Limit
 from tests.unit.issuance.helpers import SELF_SIGNED
 
@@ -189,6 +191,36 @@ class Burst:
                 heapq.heappush(waiting, (self.bench.clock() + delay, number))
             self.bench.queue.later.clear()
         raise AssertionError(f"endless: {self.outcomes}")
+
+
+class Lagging(FakeBreakers):
+    """A store whose reads lack the last write, unless they ask for the latest state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, BreakerState] = {}
+
+    def read(self, service: str, *, latest: bool = False) -> BreakerState:
+        return super().read(service) if latest else self.before.get(service, BreakerState(service))
+
+    def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
+        self.before = dict(self.known)
+        stored = self.known.get(state.service, BreakerState(state.service))
+        self.known[state.service] = replace(stored, apart=apart, slow_until=until)
+        return True
+
+
+def test_throttle_is_no_failure_if_reads_lag(busy: Busy) -> None:
+    busy.breaker = Breaker(Lagging(), busy.clock, busy.slept.append)
+    with pytest.raises(Slowed):
+        busy.throttle(BreakerState(SERVICE))
+
+
+def test_throttled_seal_does_not_slow_the_issuer(bench: Bench, ca: ScriptedCA) -> None:
+    bench.want(spec())
+    bench.seal.error = Throttled("cannot encrypt: too many requests")
+    bench.run()
+    assert bench.breakers.known == {}
 
 
 def test_burst_is_delivered_without_a_failure() -> None:

@@ -15,12 +15,13 @@ from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.tags import Owner
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.issuance.settings import LOCAL_ISSUERS
+from tests.iam.deployment import Deployment
 from tests.tools.local_stack import ROOT
 from tests.tools.template import RESOURCES, RESTORED, TEMPLATE, actions, allowed, of, statements, table_arn, table_name
 
 STACK_NAME = {"Ref": "AWS::StackName"}
 OWNER = {"Sub": "${AWS::AccountId}/${AWS::Region}/${AWS::StackName}"}  # the text of aws/tags.py's Owner
-OLD_TAG = {"OldTag", "OldTagOfNamedSecrets"}  # statements for the tag of the previous release
+OWNERS = [OWNER, STACK_NAME]  # the previous release tagged with the stack's bare name
 
 
 def resources(statement: dict[str, Any]) -> list[Any]:
@@ -342,8 +343,7 @@ def test_secrets_are_written_only_with_our_tag() -> None:
             "secretsmanager:UpdateSecretVersionStage",
             "secretsmanager:RestoreSecret",
         }:
-            owner = STACK_NAME if statement["Sid"] in OLD_TAG else OWNER
-            assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/evercert:stack": owner}}
+            assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/evercert:stack": OWNERS}}
         if names & {"secretsmanager:CreateSecret", "secretsmanager:TagResource"}:
             assert statement["Condition"]["StringEquals"] == {"aws:RequestTag/evercert:stack": OWNER}
         if "secretsmanager:TagResource" in names:  # else the role could make another stack's secret its own
@@ -353,14 +353,15 @@ def test_secrets_are_written_only_with_our_tag() -> None:
         if any(name.startswith("secretsmanager:") for name in names - {"secretsmanager:GetSecretValue"}):
             for resource in resources(statement):
                 prefix = str(resource.get("Sub")).endswith(":secret:evercert/certificates/*")
-                assert prefix or resource == {"Ref": "SecretArns"} or "OldTag" in statement["Sid"]
+                assert prefix or resource == {"Ref": "SecretArns"}
 
 
-def test_keys_of_secrets_are_used_only_by_secrets_manager() -> None:
+def test_keys_of_secrets_are_used_only_by_their_services() -> None:
     (statement,) = [statement for statement in allowed("IssuerRole") if statement.get("Sid") == "KeysOfSecrets"]
     assert statement["Resource"] == {"Ref": "SecretKeys"}
     assert set(actions(statement)) == {"kms:GenerateDataKey", "kms:Decrypt"}
-    assert statement["Condition"] == {"StringLike": {"kms:ViaService": {"Sub": "secretsmanager.*.${AWS::URLSuffix}"}}}
+    services = [{"Sub": "secretsmanager.*.${AWS::URLSuffix}"}, {"Sub": "ssm.${AWS::Region}.${AWS::URLSuffix}"}]
+    assert statement["Condition"] == {"StringLike": {"kms:ViaService": services}}
 
 
 def test_certificates_are_imported_only_with_our_tag() -> None:
@@ -377,15 +378,14 @@ def test_certificates_are_imported_only_with_our_tag() -> None:
             # else the role could make another stack's certificate its own
             assert statement["Condition"]["StringEqualsIfExists"] == {"aws:ResourceTag/evercert:stack": OWNER}
         else:
-            owner = STACK_NAME if statement["Sid"] in OLD_TAG else OWNER
-            assert tags == {"aws:ResourceTag/evercert:stack": owner}
+            assert tags == {"aws:ResourceTag/evercert:stack": OWNERS}
         assert {"Sub": "arn:${AWS::Partition}:acm:*:${AWS::AccountId}:certificate/*"} in resources(statement)
 
 
 def test_old_tag_grants_no_creation_and_no_tags() -> None:
-    """These statements are removed with the next release."""
-    found = [statement for statement in allowed("IssuerRole") if statement.get("Sid") in OLD_TAG]
-    assert len(found) == len(OLD_TAG)
+    """The bare name is removed with the next release."""
+    found = [one for one in allowed("IssuerRole") if str(OWNERS) in str(one.get("Condition"))]
+    assert {one["Sid"] for one in found} == {"WriteSecrets", "WriteNamedSecrets", "NextAcmImports"}
     for statement in found:
         assert not [action for action in actions(statement) if "Tag" in action or "Create" in action]
     for statement in allowed("IssuerRole"):
@@ -466,10 +466,19 @@ def test_sweep_is_a_scheduled_task_of_the_checker() -> None:
 
 
 def test_role_policies_stay_below_the_iam_size_limit() -> None:
-    """IAM allows 10,240 characters without white space per role; resolved references make ARNs longer."""
+    """IAM allows 10,240 characters without white space per role; docs/reference/parameters.md names the number of ARNs."""
+    place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret"
+    many = ",".join(f"{place}:production/team/some-service/tls-certificate-{number}-AbCdEf" for number in range(20))
+    names = {name: f"evercert-of-the-platform-team-{name}-ABCDEFGHIJKL" for name in of("AWS::DynamoDB::Table")}
+    deployment = Deployment(
+        {"Authority": "yes", "SecretArns": many, "DestinationRegions": "us-east-1,eu-west-1"},
+        stack="evercert-of-the-platform-team",
+        account="111122223333",
+        physical=names,
+    )
     for role in of("AWS::IAM::Role"):
-        text = json.dumps([RESOURCES[role]["Properties"]["Policies"]], separators=(",", ":"))
-        assert len(text) < 8000, role
+        policies = deployment.properties(role)["Policies"]
+        assert sum(len(json.dumps(one["PolicyDocument"], separators=(",", ":"))) for one in policies) <= 10_240, role
 
 
 def test_functions_have_their_log_group_and_two_layers() -> None:

@@ -19,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from evercert.aws import regions
 from evercert.aws.answers import InvalidAnswer
 from evercert.aws.connections import EarlyRetry, ReconnectingClient
 from evercert.aws.error_codes import DENIED, code, translate
@@ -80,6 +81,13 @@ class Clients:
             return client
 
         return ReconnectingClient(make)
+
+    def client_in(self, region: str, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
+        """Return a new client for a region; the credentials must be known to work in that of the session."""
+        client = self.session.client(service, region_name=region, config=self._of(service).config)  # type: ignore[call-overload]
+        if region != self.session.region_name:
+            regions.name_disabled(client.meta.events, region)
+        return client
 
     def _of(self, service: str) -> Limits:
         return SIGNER if service == "lambda" else self._limits

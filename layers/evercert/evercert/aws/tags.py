@@ -46,7 +46,7 @@ class Owner:
         """Return whose value of STACK_TAG this is; None is a resource without the tag.
 
         The previous release wrote the stack's bare name, which does not distinguish stacks with the same name. Remove
-        "old-tag" here and OldTag in the template in the next release.
+        "old-tag" here, and the bare name in three conditions of the template, in the next release.
         """
         if value is None:
             return "untagged"

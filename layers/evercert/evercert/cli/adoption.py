@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evercert.aws.clients import CONFIG, translated
+from evercert.aws.clients import translated
 from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, Owner
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
@@ -77,7 +77,7 @@ def find(connection: Connection, name: str, resource: str) -> Found:
 def tag(connection: Connection, found: Found) -> None:
     """Tag the resource; idempotent."""
     tags = [{"Key": key, "Value": value} for key, value in found.tags.items()]
-    client = _client(connection, found.type, found.region)
+    client = connection.clients.client_in(found.region, found.type.replace("-", ""))
     with translated(f"tag {found.arn}"):
         if found.type == "acm":
             client.add_tags_to_certificate(CertificateArn=found.arn, Tags=tags)
@@ -86,7 +86,7 @@ def tag(connection: Connection, found: Found) -> None:
 
 
 def _certificate(connection: Connection, name: str, arn: str, region: str) -> Found:
-    client = _client(connection, "acm", region)
+    client = connection.clients.client_in(region, "acm")
     with translated(f"look at {arn}"):
         certificate = client.describe_certificate(CertificateArn=arn)["Certificate"]
         tags = client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])
@@ -115,7 +115,7 @@ def _certificate(connection: Connection, name: str, arn: str, region: str) -> Fo
 
 
 def _secret(connection: Connection, name: str, secret: str, region: str) -> Found:
-    client = _client(connection, "secrets-manager", region)
+    client = connection.clients.client_in(region, "secretsmanager")
     with translated(f"look at secret {secret}"):
         described: dict[str, Any] = client.describe_secret(SecretId=secret)
     title, arn = str(described["Name"]), str(described["ARN"])
@@ -178,8 +178,3 @@ def _is_ours(resource: str, tags: list[dict[str, str]], wanted: dict[str, str], 
                 [f"{resource} belongs to {holder} {printable(found[key], 100)!r} (tag {key}); remove that tag first"]
             )
     return wanted.items() <= found.items()
-
-
-def _client(connection: Connection, kind: str, region: str) -> Any:  # noqa: ANN401
-    service = "acm" if kind == "acm" else "secretsmanager"
-    return connection.clients.session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]

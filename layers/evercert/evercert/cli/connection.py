@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from evercert.aws.clients import Clients, code, translated
 from evercert.aws.credential_writer import CredentialSecrets
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.aws.regions import UNKNOWN_CREDENTIALS
 from evercert.aws.session import botocore_session
 from evercert.aws.sqs import SQSQueue
 from evercert.aws.tags import Owner
@@ -108,6 +109,11 @@ def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
         except ClientError as error:
             if code(error) == "ValidationError":
                 raise _no_stack(stack, where) from error
+            if code(error) in UNKNOWN_CREDENTIALS:
+                raise Misconfigured(
+                    f"cannot find stack {stack} in {where}: the AWS credentials are wrong, or the account has not "
+                    f"enabled region {where}: sign in again, name another region, or enable it ({code(error)})"
+                ) from error
             raise
         except (NoConnectionError, HTTPClientError) as error:
             address = os.environ.get("AWS_ENDPOINT_URL")

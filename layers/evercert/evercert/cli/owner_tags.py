@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evercert.aws.clients import CONFIG, translated
+from evercert.aws.clients import translated
 from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, tag_value
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -40,7 +40,7 @@ def tagged(connection: Connection, value: str) -> Tagged:
         more: dict[str, Any] = {}
         for _ in range(PAGES):
             with translated(f"list the resources with tag {STACK_TAG}={value} in {region}"):
-                page = _client(connection, region).get_resources(
+                page = connection.clients.client_in(region, "resourcegroupstaggingapi").get_resources(
                     TagFilters=[{"Key": STACK_TAG, "Values": [value]}],
                     ResourceTypeFilters=KINDS,
                     ResourcesPerPage=PAGE,
@@ -82,16 +82,12 @@ def tag(connection: Connection, arns: Iterable[str]) -> dict[str, str]:
     for region, there in regions.items():
         for start in range(0, len(there), BATCH):
             with translated(f"tag resources in {region}"):
-                answer = _client(connection, region).tag_resources(
+                answer = connection.clients.client_in(region, "resourcegroupstaggingapi").tag_resources(
                     ResourceARNList=there[start : start + BATCH], Tags={STACK_TAG: str(connection.owner)}
                 )
             refused: Mapping[str, Mapping[str, Any]] = answer.get("FailedResourcesMap", {})
             failed |= {arn: str(reason.get("ErrorCode", "")) for arn, reason in refused.items()}
     return failed
-
-
-def _client(connection: Connection, region: str) -> Any:  # noqa: ANN401
-    return connection.clients.session.client("resourcegroupstaggingapi", region_name=region, config=CONFIG)
 
 
 def _tags(resource: Mapping[str, Any]) -> dict[str, str]:

@@ -73,7 +73,10 @@ class Inspectable(Protocol):
 
 @runtime_checkable
 class Creator(Protocol):
-    """A destination whose first delivery is not idempotent: every attempt creates a new resource."""
+    """A destination whose first delivery is not idempotent: every attempt creates a new resource.
+
+    A first delivery is one call: if it raises Throttled, it has created nothing.
+    """
 
     creates: bool  # False: the operator named an existing resource
 

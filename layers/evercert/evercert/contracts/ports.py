@@ -150,8 +150,11 @@ class BreakerState:
 class BreakerStore(Protocol):
     """Stored circuit breakers; each write requires the state that was read. Methods raise Unavailable."""
 
-    def read(self, service: str) -> BreakerState:
-        """Return the state of a service's breaker; without a stored state it is closed and calls are allowed."""
+    def read(self, service: str, *, latest: bool = False) -> BreakerState:
+        """Return the state of a service's breaker; without a stored state it is closed and calls are allowed.
+
+        Unless `latest`, the answer may lack a write of the last second.
+        """
 
     def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
         """Block calls to the service before `until`; return False if another run wrote first."""

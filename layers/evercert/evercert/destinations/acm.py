@@ -5,7 +5,7 @@ See the ACM user guide, "Importing certificates" and "Reimporting a certificate"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from cryptography import x509
 from pydantic import model_validator
 
 from evercert.aws.clients import code, translated
+from evercert.aws.tags import STACK_TAG
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
@@ -131,9 +132,14 @@ class ACM:
         """Return the newest import with this certificate's tags that is not older than `since`, or None."""
         for arn in self._imported(since - CLOCK_SKEW):
             found = self._tags_of(arn)
-            if self._tags.items() <= found.items() and found.get("Name") == self._more.get("Name"):
+            if self._is_own(found) and found.get("Name") == self._more.get("Name"):
                 return arn
         return None
+
+    def _is_own(self, tags: Mapping[str, str]) -> bool:
+        """Return whether these are this certificate's tags; the previous release may have written them."""
+        others = {key: value for key, value in self._tags.items() if key != STACK_TAG}
+        return others.items() <= tags.items() and self._owner.compare(tags.get(STACK_TAG)) in {"ours", "old-tag"}
 
     def _held(self, arn: str) -> x509.Certificate | None:
         """Return the imported leaf, or None if the certificate was deleted."""

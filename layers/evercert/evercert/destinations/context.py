@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from evercert.aws import regions
 from evercert.aws.clients import translated
 from evercert.aws.tags import Owner
 from evercert.destinations import DESTINATIONS
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from evercert.registry import Component, Registry
 
 MAX_SESSION_NAME = 64
-_UNKNOWN_CREDENTIALS = {"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class DestinationContext:
     def _open(self, role: str | None, region: str) -> Clients:
         there = self.clients.elsewhere(region, None if role is None else lambda: self._credentials(role))
         if region != self.owner.region:
-            there.session.events.register("after-call", partial(_name_disabled_region, region))
+            regions.name_disabled(there.session.events, region)
         if role is None:
             return there
         # botocore fetches credentials while it signs, after the deadline check; fetch them before that check.
@@ -74,14 +72,6 @@ class DestinationContext:
             "token": found["SessionToken"],
             "expiry_time": found["Expiration"].isoformat(),
         }
-
-
-def _name_disabled_region(region: str, parsed: dict[str, Any], **_: Any) -> None:  # noqa: ANN401 (of botocore)
-    """Replace the error with which a region that the account has not enabled refuses valid credentials."""
-    error: Mapping[str, Any] = parsed.get("Error") or {}
-    if error.get("Code") in _UNKNOWN_CREDENTIALS:
-        advice = f"the account has probably not enabled region {region}: enable it, or name another region"
-        parsed["Error"] = {"Code": "RegionNotEnabled", "Message": f"{advice} ({error['Code']})"}
 
 
 def _have_credentials(clients: Clients) -> None:

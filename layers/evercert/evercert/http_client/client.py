@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evercert.deadline import Clock, Deadline
-from evercert.errors import AnswerLost, Misconfigured, OutOfTime, Unavailable
+from evercert.errors import AnswerLost, Misconfigured, OutOfTime, Throttled, Unavailable
 from evercert.http_client.response import Response, TransportFailure
 from evercert.http_client.retry import BUSY, Retry, is_transient, retry_after
 from evercert.origins import Hosts, Origin, path_of
@@ -21,6 +21,7 @@ ATTEMPT_LIMIT = timedelta(seconds=10)  # of one attempt, however slowly its byte
 LAST_START = timedelta(seconds=5)  # no attempt starts later than this after the first: a call takes 15 s at most
 JSON = Mapping[str, Any] | None  # request bodies are always objects
 REDIRECTS = range(300, 400)
+TOO_MANY_REQUESTS = 429
 
 
 class HTTPClient:
@@ -104,7 +105,8 @@ class ServerClient:
     ) -> Response:
         """Send a request to `path` below the server's address and return its response, of status 2xx or 4xx.
 
-        Network errors, time-outs, 408, 425, 429 and 5xx are retried; the last one is raised as Unavailable.
+        Network errors, time-outs, 408, 425, 429 and 5xx are retried; the last one is raised as Unavailable, 429 as
+        Throttled.
         With `repeatable=False`, a request that may have arrived is not sent again: AnswerLost is raised instead.
         Raises OutOfTime if nothing was sent because the claim ends.
         """
@@ -149,7 +151,8 @@ class ServerClient:
         if not is_transient(response.status):
             return response
         wait = retry_after(response.headers.get("retry-after"), self._client.clock())
-        error = Unavailable(f"{operation} answered {response.status}", retry_after=wait)
+        kind = Throttled if response.status == TOO_MANY_REQUESTS else Unavailable
+        error = kind(f"{operation} answered {response.status}", retry_after=wait)
         return TransportFailure(error, safe=response.status in BUSY, wait=wait)
 
 

@@ -129,7 +129,7 @@ class Breaker:
         slower = next((apart for apart in PACES if apart > pace), None)
         try:
             self.breakers.slow_down(state, slower or PACES[-1], now + SLOW_FOR)
-            is_slow = slower is not None and _is_slow(self.breakers.read(state.service), now)
+            is_slow = slower is not None and _is_slow(self.breakers.read(state.service, latest=True), now)
         except (Rejected, Unavailable, Misconfigured):
             return error
         return slowed if is_slow else error

@@ -11,7 +11,7 @@ from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
 from evercert.errors import EvercertError, ExpiredUnread, Mismatch, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain
-from evercert.issuance.delivery import Result, next_slot
+from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
 from evercert.pki.algorithms import algorithm_of

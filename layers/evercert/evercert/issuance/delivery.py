@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from evercert.contracts.destination import Creator, Destination, Destinations, Paced, Preflight
-from evercert.contracts.ports import ClaimedRecord, RateLimiter, RecordStore, Seal
+from evercert.contracts.destination import Creator, Delivered, Destination, Destinations, Paced, Preflight
+from evercert.contracts.ports import BreakerState, ClaimedRecord, RateLimiter, RecordStore, Seal
 from evercert.contracts.record import Delivery, Pending, Reason, Record
 from evercert.deadline import Clock
 from evercert.errors import (
@@ -20,10 +20,13 @@ from evercert.errors import (
     OutOfTime,
     Rejected,
     SealBroken,
+    Slowed,
+    Throttled,
     Unavailable,
     Unexpected,
 )
 from evercert.issuance.circuit_breaker import Breaker
+from evercert.issuance.delivery_result import Result
 from evercert.pki.certificate import Bundle, Chain
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
@@ -34,38 +37,10 @@ LONGEST_SLEEP = timedelta(seconds=2)
 SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
 FARTHEST_SLOT = timedelta(hours=6)
 INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
-QUOTA_WARNING = 0.8
 # Renewals that no operator requested: one refusing destination must not stop them.
 UNREQUESTED: frozenset[Reason] = frozenset(
     ["missing", "near-expiry", "not-yet-valid", "revoked", "replaced", "drifted"]
 )
-
-
-@dataclass
-class Result:
-    """Deliveries after one round, by destination key, with the errors and the postponed destinations."""
-
-    deliveries: dict[str, Delivery]
-    taken: int = 0
-    errors: dict[str, EvercertError] = field(default_factory=dict)
-    later: dict[str, NotYet] = field(default_factory=dict)
-    used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
-    unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
-
-    @property
-    def warnings(self) -> list[str]:
-        """Warnings about quotas that are nearly used up."""
-        return [
-            f"{service}: {used} of {quota} imports in 365 days are used"
-            for service, (used, quota) in self.used.items()
-            if used >= quota * QUOTA_WARNING
-        ]
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Metrics of the round: the share of the fullest quota."""
-        shares = [100 * used / quota for used, quota in self.used.values()]
-        return {"imports_used_percent": max(shares)} if shares else {}
 
 
 @dataclass(frozen=True)
@@ -182,17 +157,36 @@ class _Round:
         if isinstance(destination, Paced):
             self.deliveries.breaker.require_closed(destination.service, self.record.uid)  # do not waste a slot
             self._await_slot(component, destination.service, destination.quota)
-        state = self.deliveries.breaker.admit(destination.service, self.record.uid)
-        with self.deliveries.breaker.watch(state):
-            try:
-                delivered = destination.deliver(self.bundle, self._store_intent(component, destination))
-            except Gone:
-                self.store(component, Delivery())
-                delivered = destination.deliver(self.bundle, self._store_intent(component, destination))
+        state = self._admit(component, destination)
+        try:
+            delivered = self._send(component, destination, state)
+        except Gone:
+            self.store(component, Delivery())
+            delivered = self._send(component, destination, state)
         self.result.taken += 1
         done = Delivery(revision=revision, location=delivered.location, version=delivered.version)
         with suppress(Unavailable, Misconfigured):  # a table error; the last write of the run stores the delivery
             self.store(component, done)
+
+    def _admit(self, component: Component, destination: Destination) -> BreakerState:
+        """Ask the breaker; a certificate that waits for its turn at a slow service keeps its slot."""
+        try:
+            return self.deliveries.breaker.admit(destination.service, self.record.uid)
+        except Slowed as later:
+            if isinstance(destination, Paced):
+                self.store(component, self.state(component).model_copy(update={"turn": later.until}))
+            raise
+
+    def _send(self, component: Component, destination: Destination, state: BreakerState) -> Delivered:
+        """Deliver once; writes to the record are not part of what the breaker of the destination watches."""
+        here = self._store_intent(component, destination, state)
+        try:
+            with self.deliveries.breaker.watch(state):
+                return destination.deliver(self.bundle, here)
+        except (Slowed, Throttled):
+            if here.intended_at is not None and not here.location:  # refused before anything was created
+                self.store(component, here.model_copy(update={"intended_at": None}))
+            raise
 
     def _await_slot(self, component: Component, service: str, quota: int) -> None:
         """Sleep until a slot at most two seconds away; store a later one and raise NotYet."""
@@ -221,17 +215,15 @@ class _Round:
         if now < (settled := (here.intended_at or now) + INTENT_SETTLES):
             raise NotYet("the response to the first delivery was lost; its result may still appear", settled)
 
-    def _store_intent(self, component: Component, destination: Destination) -> Delivery:
+    def _store_intent(self, component: Component, destination: Destination, state: BreakerState) -> Delivery:
         """Store that a first delivery begins; after a lost response, look for what that delivery created."""
         here, now = self.state(component), self.deliveries.clock()
         if here.location or not isinstance(destination, Creator) or not destination.creates:
             return here
         intended_at = here.intended_at
-        if intended_at is not None and (found := destination.find(intended_at)) is not None:
-            return self.store(component, here.model_copy(update={"location": found, "intended_at": None}))
+        if intended_at is not None:
+            with self.deliveries.breaker.watch(state):
+                found = destination.find(intended_at)
+            if found is not None:
+                return self.store(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.store(component, here.model_copy(update={"intended_at": now}))
-
-
-def next_slot(later: dict[str, NotYet]) -> datetime | None:
-    """Return the time of the first destination that waits, or None."""
-    return min((postponed.until for postponed in later.values()), default=None)

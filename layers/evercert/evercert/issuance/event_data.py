@@ -7,7 +7,7 @@ from typing import Any
 
 from evercert.contracts.record import Delivery, Facts, Record
 from evercert.errors import EvercertError
-from evercert.issuance.delivery import Result
+from evercert.issuance.delivery_result import Result
 from evercert.registry import Component
 from evercert.timestamps import to_text
 

@@ -32,6 +32,7 @@ from evercert.timestamps import to_text
 
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
+Watched = AbstractContextManager[None]  # the breaker's context of calls to the issuer
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,22 @@ class Obtainer:
     clock: Clock
 
     def prepare(
-        self, held: ClaimedRecord, record: Record, opened: OpenIssuer, reason: Reason, gave_up: str | None
+        self,
+        held: ClaimedRecord,
+        record: Record,
+        opened: OpenIssuer,
+        reason: Reason,
+        gave_up: str | None,
+        *,
+        watched: Watched,
     ) -> Pending:
-        """Store the pending revision with its sealed private key or CSR, before the issuer is contacted."""
+        """Store the pending revision with its sealed private key or CSR, before a certificate is requested."""
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
         if record.spec.key_from_issuer:
             nonce = str(uuid4())
         elif csr is None:
-            private_key = self._keys.choose(record, opened)
+            private_key = self._keys.choose(record, opened, watched)
             sealed_key = self.seal.close(private_key, record.uid, revision)
             csr = private_key.sign_csr(record.spec.attributes)
         pending = Pending(
@@ -74,16 +82,17 @@ class Obtainer:
         return pending
 
     def request(
-        self, record: Record, pending: Pending, opened: OpenIssuer, *, again: bool
+        self, record: Record, pending: Pending, opened: OpenIssuer, watched: Watched, *, again: bool
     ) -> tuple[Pending, Chain | None]:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
 
-        `again`: an earlier run may have asked already. Raises the errors of the issuer, GaveUp after its deadline,
+        `again`: an earlier run may have asked already. Raises the issuer's errors, GaveUp after its deadline,
         ExpiredUnread, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
         request = _build_request(record, pending, now, again=again)
-        answer = self._answer(request, record, pending, opened)
+        with watched:
+            answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
             if pending.deadline is not None and now > pending.deadline:  # after one last poll
                 done = self.abandon(record, pending, opened, nullcontext())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from evercert.contracts.issuer import Issued, KeyAdviser, OpenIssuer
@@ -20,8 +21,11 @@ class PrivateKeys:
 
     seal: Seal
 
-    def choose(self, record: Record, opened: OpenIssuer) -> PrivateKey:
-        """Return the kept key (rotate: never), or a new one of the algorithm of the document or of the issuer."""
+    def choose(self, record: Record, opened: OpenIssuer, watched: AbstractContextManager[None]) -> PrivateKey:
+        """Return the kept key (rotate: never), or a new one of the algorithm of the document or of the issuer.
+
+        `watched`: the breaker's context of a call to the issuer.
+        """
         wanted, kept = record.spec.private_key, record.kept_key
         if wanted.rotate == "never" and kept is not None and wanted.known in (None, kept.algorithm):
             try:
@@ -33,7 +37,10 @@ class PrivateKeys:
                 ) from error
         if wanted.known is not None:
             return PrivateKey.generate(wanted.known)
-        advised = opened.issuer.key_algorithm() if isinstance(opened.issuer, KeyAdviser) else None
+        advised = None
+        if isinstance(opened.issuer, KeyAdviser):
+            with watched:
+                advised = opened.issuer.key_algorithm()
         return PrivateKey.generate(advised or UNADVISED)
 
     def keep(self, record: Record, pending: Pending, issued: Issued) -> Pending:

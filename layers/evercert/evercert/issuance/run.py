@@ -24,7 +24,8 @@ from evercert.errors import (
 )
 from evercert.issuance import conclusion, notices
 from evercert.issuance.circuit_breaker import Breaker
-from evercert.issuance.delivery import LONGEST_SLEEP, Deliveries, Result, next_slot
+from evercert.issuance.delivery import LONGEST_SLEEP, Deliveries
+from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import Obtainer
@@ -155,8 +156,9 @@ class _Run:
                 state = self._admit(opened)
                 gave_up = self._abandon(superseded, opened, self._watch(state))
                 self.pending = None
-                with self._watch(state):  # the issuer may be asked which key algorithm it accepts
-                    self.pending = self.steps.obtainer.prepare(self.held, self.record, opened, reason, gave_up)
+                self.pending = self.steps.obtainer.prepare(
+                    self.held, self.record, opened, reason, gave_up, watched=self._watch(state)
+                )
                 return self._obtain(self.pending, opened, state, again=False)
             case Resume(pending, chain) if chain is not None:
                 self.pending = pending
@@ -184,8 +186,7 @@ class _Run:
     def _obtain(
         self, requested: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
     ) -> Conclusion | RunWithoutOutcome:
-        with self._watch(state):
-            pending, chain = self.steps.obtainer.request(self.record, requested, opened, again=again)
+        pending, chain = self.steps.obtainer.request(self.record, requested, opened, self._watch(state), again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
             if nudge_at is not None and nudge_at > now + LONGEST_NUDGE:

@@ -40,9 +40,9 @@ class Client:
 def connection(regions: str = "", **answers: dict[str, Any]) -> Any:
     """Return a connection; the keywords are `<service>` in the home region, or `<service>_<region>` elsewhere."""
 
-    def client(service: str, *, region_name: str = REGION, config: object = None) -> Client:
-        key = service if region_name == REGION else f"{service}_{region_name.replace('-', '_')}"
-        return Client(region_name, answers.get(key, {}))
+    def client(region: str, service: str) -> Client:
+        key = service if region == REGION else f"{service}_{region.replace('-', '_')}"
+        return Client(region, answers.get(key, {}))
 
     return SimpleNamespace(
         name="evercert",
@@ -51,9 +51,9 @@ def connection(regions: str = "", **answers: dict[str, Any]) -> Any:
         outputs={},
         parameters={"DestinationRegions": regions},
         clients=SimpleNamespace(
-            session=SimpleNamespace(client=client),
-            cloudformation=client("cloudformation"),
-            dynamodb=client("dynamodb"),
+            client_in=client,
+            cloudformation=client(REGION, "cloudformation"),
+            dynamodb=client(REGION, "dynamodb"),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +64,12 @@ class S3PublicStore:
         """Return the object, or None if it is missing or unreadable."""
         with translated(f"read {file.path} in bucket {self._bucket}"):
             try:
-                head = self._client.head_object(Bucket=self._bucket, Key=_key(file))
+                head = self._client.head_object(Bucket=self._bucket, Key=key_of(file))
             except ClientError as error:
                 if code(error) in _NOT_READABLE:
                     return None
                 raise
-        number = _NUMBER.fullmatch(head.get("Metadata", {}).get("number", ""))
-        return _Stored(head["ETag"], int(number[0]) if number else None)
+        return _Stored(head["ETag"], number_of(head))
 
     def _written(self, file: PublicFile, stored: _Stored | None) -> bool:
         """Write the object; return False if another writer was faster."""
@@ -78,7 +78,7 @@ class S3PublicStore:
             try:
                 self._client.put_object(
                     Bucket=self._bucket,
-                    Key=_key(file),
+                    Key=key_of(file),
                     Body=file.content,
                     ContentType=file.kind,
                     CacheControl=file.cache_control,
@@ -92,7 +92,14 @@ class S3PublicStore:
         return True
 
 
-def _key(file: PublicFile) -> str:
+def number_of(head: Mapping[str, Any]) -> int | None:
+    """Return the number of a stored file, or None after a manual edit."""
+    number = _NUMBER.fullmatch(head.get("Metadata", {}).get("number", ""))
+    return int(number[0]) if number else None
+
+
+def key_of(file: PublicFile) -> str:
+    """Return the key of the object that is the file."""
     return file.path.removeprefix("/")
 
 

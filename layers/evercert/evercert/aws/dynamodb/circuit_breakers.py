@@ -33,10 +33,11 @@ class DynamoDBBreakers:
         self._client = client
         self._table = table
 
-    def read(self, service: str) -> BreakerState:
+    def read(self, service: str, *, latest: bool = False) -> BreakerState:
         """Return the state. Delete attributes that do not parse (manual edits) and treat them as absent."""
         with translated(f"read the circuit breaker of {service}"):
-            item = self._client.get_item(TableName=self._table, Key=_key(service)).get("Item", {})
+            answer = self._client.get_item(TableName=self._table, Key=_key(service), ConsistentRead=latest)
+            item = answer.get("Item", {})
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
         apart, slow_until = values.get("apart"), items.moment(values.get("slow_until"))

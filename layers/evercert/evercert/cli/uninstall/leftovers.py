@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from evercert.aws.clients import CONFIG, translated
+from evercert.aws.clients import translated
 from evercert.aws.tags import STACK_TAG, Owner
 from evercert.cli.authority.connection import from_connection
 from evercert.documents.secret_reference import SECRETS
@@ -84,7 +84,7 @@ def _regions(connection: Connection) -> list[str]:
 
 
 def _secrets(connection: Connection, region: str) -> Iterator[Leftover]:
-    client = _client(connection, "secretsmanager", region)
+    client = connection.clients.client_in(region, "secretsmanager")
     with translated(f"list the secrets in {region}"):
         pages = client.get_paginator("list_secrets").paginate(Filters=[{"Key": "tag-key", "Values": [STACK_TAG]}])
         for page in pages:
@@ -94,7 +94,7 @@ def _secrets(connection: Connection, region: str) -> Iterator[Leftover]:
 
 
 def _certificates(connection: Connection, region: str) -> Iterator[Leftover]:
-    client = _client(connection, "acm", region)
+    client = connection.clients.client_in(region, "acm")
     with translated(f"list the ACM certificates in {region}"):
         # Without this filter ACM lists RSA 2048 only.
         keys = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
@@ -112,7 +112,3 @@ def _is_ours(connection: Connection, region: str, tags: Iterable[dict[str, str]]
     accepted = {"ours", "old-tag"} if region == _home(connection) else {"ours"}
     values = [tag.get("Value") for tag in tags if tag["Key"] == STACK_TAG]
     return any(Owner.of(connection.id).compare(value) in accepted for value in values)
-
-
-def _client(connection: Connection, service: str, region: str) -> Any:  # noqa: ANN401
-    return connection.clients.session.client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from evercert.cli.uninstall.leftovers import Leftover
 
 KEY_WAIT, SECRET_WAIT = 30, 30  # days in which AWS can still restore a key or a secret: the maximum
-_KEY, _TABLE = "AWS::KMS::Key", "AWS::DynamoDB::Table"
+# Versions in one DeleteObjects: its argument must stay below 128 KB, the limit of Linux. 100,000 versions in all.
+VERSIONS, ROUNDS = 400, 250
+_KEY, _TABLE, _BUCKET = "AWS::KMS::Key", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 _REMOVALS = {  # commands by type, without the region; the word ID is the resource's
     "AWS::SecretsManager::Secret": [
         f"aws secretsmanager delete-secret --secret-id ID --recovery-window-in-days {SECRET_WAIT}"
@@ -26,7 +28,7 @@ _REMOVALS = {  # commands by type, without the region; the word ID is the resour
     ],
     "AWS::SNS::Topic": ["aws sns delete-topic --topic-arn ID"],
     "AWS::SQS::Queue": ["aws sqs delete-queue --queue-url ID"],
-    "AWS::S3::Bucket": ["aws s3 rm --recursive s3://ID", "aws s3 rb s3://ID"],
+    _BUCKET: ["aws s3 rb s3://ID"],
     _KEY: [f"aws kms schedule-key-deletion --key-id ID --pending-window-in-days {KEY_WAIT}"],
 }
 
@@ -67,7 +69,7 @@ def steps(connection: Connection) -> list[Step]:
         Step(
             "data: tables, topic, dead-letter queue, published CRLs",
             "definitions, history, revocations and the signing ledger; clients that require a CRL reject certificates "
-            "of the authority; the bucket also keeps earlier versions, which `Empty` in the console of S3 deletes",
+            "of the authority",
             _commands(each for each in retained if each.type != _KEY),
         ),
         Step(
@@ -90,14 +92,27 @@ def _delete_stack(connection: Connection) -> str:
 
 
 def _commands(found: Iterable[Leftover]) -> list[str]:
-    return [f"{shlex.join(words)} --region {each.region}" for each in found for words in _removal(each)]
+    return [command for each in found for command in _removal(each)]
 
 
-def _removal(each: Leftover) -> list[list[str]]:
-    """Return the commands that remove a resource, without the region."""
+def emptying(bucket: str, region: str) -> str:
+    """Return a loop that deletes every version in a bucket; `aws s3 rm` and `aws s3 rb --force` leave earlier ones."""
+    where = f"--bucket {shlex.quote(bucket)} --region {shlex.quote(region)}"
+    objects = "{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}, Quiet: `true`}"
+    listed = f"aws s3api list-object-versions {where} --no-paginate --max-keys {VERSIONS} --output json"
+    return (
+        f"for round in $(seq {ROUNDS}); do found=$({listed} --query '{objects}'); case $found in "
+        f'*VersionId*) aws s3api delete-objects {where} --delete "$found" || break;; *) break;; esac; done'
+    )
+
+
+def _removal(each: Leftover) -> list[str]:
+    """Return the commands that remove a resource."""
     commands = [command.split() for command in _REMOVALS[each.type]]
     if each.type == _TABLE and not each.protected:
         commands = commands[1:]
-    return [
+    named = [
         [word.replace("ID", each.id) if word in {"ID", "s3://ID"} else word for word in words] for words in commands
     ]
+    before = [emptying(each.id, each.region)] if each.type == _BUCKET else []
+    return before + [f"{shlex.join(words)} --region {each.region}" for words in named]

@@ -1,0 +1,43 @@
+"""The result of one round of deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evercert.contracts.record import Delivery
+from evercert.errors import EvercertError, NotYet
+
+QUOTA_WARNING = 0.8
+
+
+@dataclass
+class Result:
+    """Deliveries after one round, by destination key, with the errors and the postponed destinations."""
+
+    deliveries: dict[str, Delivery]
+    taken: int = 0
+    errors: dict[str, EvercertError] = field(default_factory=dict)
+    later: dict[str, NotYet] = field(default_factory=dict)
+    used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
+    unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about quotas that are nearly used up."""
+        return [
+            f"{service}: {used} of {quota} imports in 365 days are used"
+            for service, (used, quota) in self.used.items()
+            if used >= quota * QUOTA_WARNING
+        ]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the round: the share of the fullest quota."""
+        shares = [100 * used / quota for used, quota in self.used.values()]
+        return {"imports_used_percent": max(shares)} if shares else {}
+
+
+def next_slot(later: dict[str, NotYet]) -> datetime | None:
+    """Return the time of the first destination that waits, or None."""
+    return min((postponed.until for postponed in later.values()), default=None)
