@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
-# One region of each kind: usual, the first one, GovCloud, China.
+# One region of each kind: ordinary, us-east-1, GovCloud, China.
 REGIONS := eu-central-1 us-east-1 us-gov-west-1 cn-north-1
 export SAM_CLI_TELEMETRY := 0
 export NO_MKDOCS_2_WARNING := 1
@@ -68,7 +68,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 docs: setup ## the documentation site in .local/site; dead links and unknown anchors fail
 	@$(BIN)/mkdocs build --strict --quiet
 
-peers: setup-tests ## tests with other people's programs; a missing one is skipped and named
+peers: setup-tests ## tests with third-party programs; missing programs are skipped and listed
 	@$(BIN)/python -m tests.tools.peers
 
 soak: setup ## every cell of the matrices, long random runs, a million changed inputs, a kill storm of 15 minutes
@@ -83,7 +83,7 @@ mutants: setup ## remove each safeguard; a test must fail
 bench: setup ## measure the figures of docs/maintainers/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
-acceptance: setup ## one run in your AWS account, on a stack of its own that it removes; asks first
+acceptance: setup ## one run in your AWS account, on its own stack, which it removes; asks first
 	@$(BIN)/python -m tests.tools.acceptance $(if $(YES),--yes)
 
 local: setup ## the local stack, kept running

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 DEFAULT = "python3.13-arm64"
-OLDEST = 12  # python3.11 has glibc 2.26, for which the packages have no wheels
+OLDEST_MINOR = 12  # the runtime python3.11 has glibc 2.26, for which the packages have no wheels
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer slows cold starts
@@ -59,8 +59,8 @@ def target(text: str) -> Target:
     match = re.fullmatch(r"python(3\.\d+)-(arm64|x86_64)", text)
     if match is None:
         sys.exit(f"EVERCERT_TARGET={text}: write host, or for example {DEFAULT}")
-    if int(match[1].partition(".")[2]) < OLDEST:
-        sys.exit(f"EVERCERT_TARGET={text}: needs python3.{OLDEST} or newer, whose C library the packages support")
+    if int(match[1].partition(".")[2]) < OLDEST_MINOR:
+        sys.exit(f"EVERCERT_TARGET={text}: needs python3.{OLDEST_MINOR} or newer; older runtimes have an old C library")
     return Target(match[1], match[2])
 
 

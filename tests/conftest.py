@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
 from tests.iam import recorded, recorder
-from tests.iam.judge import complaints
+from tests.iam.judge import missing_permissions
 from tests.iam.live import RECORDED, live
 from tests.tools.local_stack import Emulator, emulator
 from tests.tools.moto_server import moto
@@ -45,7 +45,7 @@ def _permissions(request: pytest.FixtureRequest) -> Iterator[None]:
     judged, needs = live.drain()
     if request.node.nodeid.startswith(RECORDED):
         recorded.compare(needs)
-    if found := complaints(judged):
+    if found := missing_permissions(judged):
         pytest.fail("\n".join(found), pytrace=False)
 
 

@@ -1,4 +1,4 @@
-"""Selection of the contract tests for a second emulator (`--aws moto`): those that use a server, and not a double."""
+"""Select the contract tests for a second emulator (`--aws moto`): those that use a server instead of a double."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-DOUBLES = {"fake", "strict", "memory", "double", "http"}  # parameters of the fixtures that stand for an adapter
+DOUBLES = {"fake", "strict", "memory", "double", "http"}  # fixture parameters that select a double
 ADAPTERS = {"acm", "dynamodb", "emulator", "kms", "secretsmanager", "sns", "sqs", "table"}
 ERRORS = Path(__file__).with_name("moto_errors.toml")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of adapters on the second emulator; expect those to fail that its known errors concern."""
+    """Keep only the tests of adapters; expect a failure of those that a known error of the second emulator affects."""
     if config.getoption("--aws") != "moto":
         return
     chosen = [item for item in items if _on_server(item)]

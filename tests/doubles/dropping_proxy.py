@@ -18,7 +18,7 @@ class DroppingProxy:
 
     def __init__(self, port: int) -> None:
         self.connections = 0
-        self.lost = 0  # parts of requests that vanished in a silent connection
+        self.lost = 0  # parts of requests that were discarded on a silent connection
         self._target = port
         self._open: list[_Pair] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -59,7 +59,9 @@ class DroppingProxy:
             except OSError:
                 return
             self.connections += 1
-            self._open.append(_Pair(client, socket.create_connection(("127.0.0.1", self._target), timeout=20)))
+            pair = _Pair(client, socket.create_connection(("127.0.0.1", self._target), timeout=20))
+            self._open.append(pair)  # before its first bytes: a fault must find it
+            pair.start()
 
 
 class _Pair:
@@ -68,7 +70,9 @@ class _Pair:
     def __init__(self, client: socket.socket, target: socket.socket) -> None:
         self._client, self._target = client, target
         self._fault: Callable[[], bool] | None = None  # on the client's next bytes; whether to read on
-        for source, sink in ((client, target), (target, client)):
+
+    def start(self) -> None:
+        for source, sink in ((self._client, self._target), (self._target, self._client)):
             threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
 
     def end(self) -> None:
@@ -88,10 +92,10 @@ class _Pair:
         return False
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
+        with source, suppress(OSError):
             while chunk := source.recv(CHUNK):
                 if self._fault is None:
                     sink.sendall(chunk)
                 elif not self._fault():
-                    return
+                    break
         self.end()

@@ -1,4 +1,4 @@
-"""Calls of the functions that no other function test makes, so that the judge of permissions records their needs."""
+"""Calls that no other function test makes, so that their permissions are recorded (tests/iam)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_issuer_sends_itself_a_message(world: World) -> None:
 
 
 def test_front_invokes_the_signer(world: World) -> None:
-    """The emulator has no such function here; the permission is needed all the same."""
+    """The emulator has no such function, but the call needs the permission nevertheless."""
     made = Ceremony(now=datetime.now(UTC))
     with pytest.raises(EvercertError):
         SignerFunction(world.clients.lambda_, "SignerFunction").leaf(order(made.issuing, datetime.now(UTC)))

@@ -21,7 +21,7 @@ class UnknownCall(Exception):
 
 
 def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
-    """Return everything that the caller must be allowed to do."""
+    """Return every permission that the call needs."""
     service, operation = call["service"], call["operation"]
     if (service, operation) in NO_PERMISSION:
         return []
@@ -102,7 +102,7 @@ def _secrets(operation: str, params: Any, where: Where, facts: Facts) -> Iterato
         yield from (via(action, key, "secretsmanager", where, inner) for action in SECRET_KEY_USES[operation])
 
 
-# Secrets Manager uses a customer key with the rights of the caller.
+# Secrets Manager uses a customer key with the caller's permissions.
 SECRET_KEY_USES = {
     "CreateSecret": ("kms:GenerateDataKey", "kms:Decrypt"),
     "PutSecretValue": ("kms:GenerateDataKey", "kms:Decrypt"),
@@ -112,7 +112,7 @@ SECRET_KEY_USES = {
 
 
 def via(action: str, key: str, service: str, where: Where, context: dict[str, str]) -> Need:
-    """Return the use of a key by a service with the rights of its caller."""
+    """Return the need of a key that a service uses with the permissions of its caller."""
     arn = key if key.startswith("arn:") else where.arn("kms", f"key/{key}")
     more = {"kms:ViaService": f"{service}.{where.region}.amazonaws.com", "kms:CallerAccount": where.account}
     return Need(action, arn, {**more, **context})

@@ -1,4 +1,4 @@
-"""Needs without the names of one test run, so that two runs record the same."""
+"""Recorded needs with canonical names, so that two test runs record the same text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.iam.deployment import Deployment
 from tests.iam.evaluator import Request
 
 Entry = dict[str, Any]
-# In the last part of an ARN: names that tests choose.
+# Names that tests choose, in the last part of an ARN.
 NAMES = [
     (re.compile(r"(secret:evercert/(?:certificates|credentials)/).*"), r"\1NAME-AbCdEf"),
     (re.compile(r"(parameter/evercert/credentials/).*"), r"\1NAME"),
@@ -20,7 +20,7 @@ NAMES = [
 ]
 UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MONTH = re.compile(r"^m\d{4}_\d\d$")  # attributes that count the issuances of a month
-KIND = re.compile("[a-z-]+")  # of a partition; others are shards and ids
+KIND = re.compile("[a-z-]+")  # of a partition key; anything else is a shard or an id
 UNSTABLE = {
     "secretsmanager:SecretId",
     "secretsmanager:Name",

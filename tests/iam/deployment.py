@@ -12,7 +12,7 @@ from tests.iam.policies import Statement, statements
 from tests.tools.template import load_template
 
 DEFAULT_REGION, DEFAULT_ACCOUNT = "eu-central-1", "000000000000"
-# The ARN of a resource: service and the part before the physical name.
+# By type: the service in the ARN, and the text before the physical name.
 ARNS = {
     "AWS::DynamoDB::Table": ("dynamodb", "table/"),
     "AWS::SQS::Queue": ("sqs", ""),
@@ -52,7 +52,7 @@ class Deployment:
 
     @cached_property
     def intrinsics(self) -> Intrinsics:
-        """Return the functions of the template with the values of this stack."""
+        """Return the intrinsic functions of the template with the values of this stack."""
         values: dict[str, Any] = {}
         for name, declared in self.template["Parameters"].items():
             value = self.parameters.get(name, declared.get("Default", ""))

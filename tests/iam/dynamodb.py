@@ -34,7 +34,7 @@ ON_TABLES = {
 
 
 def dynamodb(operation: str, params: Any, where: Where, _facts: object) -> Iterator[Need]:
-    """Return the needs of a call; an item of a transaction needs the action that it would need alone."""
+    """Return the needs of a call; each item of a transaction needs the action of the single call."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in params["TransactItems"]:
             ((kind, inner),) = item.items()

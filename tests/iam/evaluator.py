@@ -1,6 +1,6 @@
 """Evaluation of one request against identity policies and a key policy, as IAM and KMS document it.
 
-It knows exactly what the policies of this project use, and raises UnknownPolicy for everything else.
+It implements what the policies of this project use, and raises UnknownPolicy for everything else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Decision:
 def evaluate(
     request: Request, identity: Sequence[Statement], key_policy: Sequence[Statement] | None = None
 ) -> Decision:
-    """Return the decision; requests to KMS need the key's policy, which alone can allow or delegate to IAM."""
+    """Return the decision; for a KMS key, its policy must allow the principal, or the account (which delegates to IAM)."""
     ours = [one for one in key_policy or [] if _names(one, request)]
     for statement in (*identity, *ours):
         if not statement.allow and _covers(statement, request) and _unmet(statement, request) is None:
@@ -74,7 +74,7 @@ def _covers(statement: Statement, request: Request) -> bool:
 
 
 def _names(statement: Statement, request: Request) -> bool:
-    """Whether a statement of a resource policy names the principal, its account, or everybody."""
+    """Whether a statement of a key policy names the principal, its account, or `*`."""
     account = request.principal.split(":")[4]
     partition = request.principal.split(":")[1]
     mine = {request.principal, f"arn:{partition}:iam::{account}:root", account, "*"}
@@ -90,7 +90,7 @@ def _permission(statement: Statement, request: Request) -> tuple[str, str, str]:
 
 
 def _nearest(several: Sequence[Statement], request: Request) -> str:
-    """Return why the statement that comes nearest does not allow the request."""
+    """Return why no statement allows the request: the unmet conditions, other resources, or no statement."""
     named = [one for one in several if one.allow and one.action(request.action)]
     covering = [one for one in named if one.resource(request.resource)]
     if covering:

@@ -1,4 +1,4 @@
-"""State of resources that follows from earlier calls: tags, key policies, customer keys of secrets."""
+"""State of resources, derived from earlier calls: tags, key policies, customer keys of secrets."""
 
 from __future__ import annotations
 
@@ -36,8 +36,12 @@ class Facts:
     secret_arns: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def learn(self, call: Record) -> None:
-        """Take over what a call changed, or what it read."""
-        answer = call.get("answer") or {"code": "", "arn": None, "tags": None}  # of a killed process: perhaps it worked
+        """Update the state with what a call changed or read."""
+        answer = call.get("answer") or {
+            "code": "",
+            "arn": None,
+            "tags": None,
+        }  # the process was killed; the call may have succeeded
         if answer["code"]:
             return
         params, region = call["params"], str(call["region"])

@@ -1,4 +1,4 @@
-"""Judge recorded calls: each needs a permission of the role that made it, in the resolved template.
+"""Decide whether the template allows the recorded calls: each needs a permission of the role that made it.
 
 judge = Judge(Deployment(parameters, physical=…))            # the functions' roles
 judge = Judge(deployment, policies={"operator": document})   # and principals with a policy of their own
@@ -21,7 +21,7 @@ from tests.iam.policies import Statement, statements
 ROLES = {"checker": "CheckerRole", "issuer": "IssuerRole", "signer": "SignerRole", "authority": "AuthorityRole"}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"}
 MISSING = {"ResourceNotFoundException", "NotFoundException"}
-# Services use a customer key of their resource with the rights of the caller (docs of each: "key management").
+# Services use the customer key of a resource with the caller's permissions (their documentation: "key management").
 KEY_USES = {
     "dynamodb": ("kms:Decrypt",),
     "sqs:SendMessage": ("kms:GenerateDataKey", "kms:Decrypt"),
@@ -32,7 +32,7 @@ KEY_USES = {
 
 @dataclass(frozen=True)
 class Judged:
-    """One need of a call, and its decision; `refused` is the error code if the emulator refused the call."""
+    """One need of a call, and the decision on it; `code` is the error code of the emulator's answer, or empty."""
 
     principal: str
     request: Request
@@ -42,7 +42,7 @@ class Judged:
 
     @property
     def wrong(self) -> bool:
-        """Whether the call was made without a permission: not if the emulator refused it, as AWS would."""
+        """Whether the call needs a permission that is missing; a call that the emulator refused, as AWS would, does not count."""
         return not self.decision.allowed and self.code not in DENIED and not self._misnamed
 
     @property
@@ -55,7 +55,7 @@ class Judged:
 
 
 class Judge:
-    """Judges calls in their order; the state of resources follows from all calls, also those of the tests."""
+    """Decides on calls in their order, and derives the state of resources from all calls, including those of tests."""
 
     def __init__(self, deployment: Deployment, policies: Mapping[str, dict[str, Any]] | None = None) -> None:
         self.deployment = deployment
@@ -107,6 +107,6 @@ class Judge:
         return evaluate(request, self.identity(who))
 
 
-def complaints(judged: Iterable[Judged]) -> list[str]:
+def missing_permissions(judged: Iterable[Judged]) -> list[str]:
     """Return one line for each call without a permission, without repetitions."""
     return sorted({str(one) for one in judged if one.wrong})

@@ -1,4 +1,4 @@
-"""The judge of a test process: judges the recorded calls of each test against the stack that the test plays."""
+"""The judge of a test process: checks the calls of each test against the stack that the test simulates."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.iam.judge import Judge, Judged
 from tests.iam.principals import principal
 from tests.iam.recorded import lines
 
-# Suites whose calls are judged; in the others, tests play roles that no stack has. The needs of the first are recorded:
-# the others are random, or wait for schedules.
+# Suites whose calls are judged; tests of other suites use roles that no stack has. The needs of RECORDED are stored:
+# the calls of the other two vary, because they are random or wait for schedules.
 RECORDED = ("tests/functions/", "tests/contract/aws/dynamodb/", "tests/contract/issuers/")
 JUDGED = (*RECORDED, "tests/crash/", "tests/stack/")
 
 
 class Live:
-    """Judges the calls of the suites above; from all other calls, only the state of resources is learned."""
+    """Judges the calls of the suites above; all other calls only update the state of resources."""
 
     def __init__(self) -> None:
         self._judge = Judge(Deployment())
@@ -36,12 +36,12 @@ class Live:
         self._judge.facts = replace(facts, key_policies={**facts.key_policies, **deployment.key_policies})
 
     def begin(self, test: str) -> None:
-        """Start a test, with or without judgement."""
+        """Start a test; judge its calls if its suite is listed."""
         self.drain()
         self._judging = test.startswith(JUDGED)
 
     def drain(self) -> tuple[list[Judged], set[str]]:
-        """Return what was judged since the last time, and the lines of the needs that were allowed."""
+        """Return the decisions since the last time, and the lines of the allowed needs."""
         self._take()
         found, self._judged = self._judged, []
         entries, self._entries = self._entries, []

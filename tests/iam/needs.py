@@ -1,4 +1,4 @@
-"""One permission that a call needs, and the place where it is needed."""
+"""One permission that a call needs, and the account and region of the call."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Where:
     partition: str = "aws"
 
     def arn(self, service: str, rest: str) -> str:
-        """Return the ARN of a resource of this place."""
+        """Return the ARN of a resource in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"

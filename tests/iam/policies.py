@@ -12,7 +12,7 @@ KNOWN = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
 
 
 class UnknownPolicy(Exception):
-    """An element that this evaluator does not know; a guess could hide a missing permission."""
+    """An element that the evaluator does not implement; a guess could hide a missing permission."""
 
 
 @dataclass(frozen=True)

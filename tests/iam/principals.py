@@ -1,10 +1,10 @@
-"""Who makes a call, from the files that make it: in tests, the functions run in one process and with one identity."""
+"""The principal of a call, derived from the files that make it: in tests, all functions run in one process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# The nearest file with a rule decides: what a use case calls acts for the function of the use case.
+# The nearest file with a rule decides: an adapter acts for the use case that calls it.
 RULES = [
     ("functions/checker/", "checker"), ("functions/issuer/", "issuer"), ("functions/signer/", "signer"),
     ("functions/authority/", "authority"),
@@ -28,7 +28,7 @@ ADAPTERS = [
 
 def principal(files: Sequence[str], operation: str = "") -> str:
     """Return the principal, or "" for a call of a test itself."""
-    if files and operation == "GetPublicKey":  # of the ceremony only: the signer knows the keys of its CAs
+    if files and operation == "GetPublicKey":  # only the ceremony calls it: the signer has the public keys of its CAs
         return "operator"
     for rules in (RULES, ADAPTERS):
         for file in files:

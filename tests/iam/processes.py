@@ -28,7 +28,7 @@ class CallLog:
         self._open: dict[tuple[str, int], Record] = {}
 
     def new(self) -> list[Record]:
-        """Return the answered calls; the others wait for their answer, those of killed processes indefinitely."""
+        """Return the answered calls; calls without an answer are kept until it arrives (never, if the process was killed)."""
         found = []
         for file in sorted(self._folder.glob("*.jsonl")):
             text = file.read_bytes()[self._read.get(file.name, 0) :]

@@ -37,7 +37,7 @@ def read() -> list[Entry]:
 
 
 def compare(needs: set[str]) -> None:
-    """Fail a test that has a need of its own, or add it."""
+    """Fail a test whose needs are not in the file; with WRITE_NEEDS, add them instead."""
     new = needs - known()
     if new and os.environ.get("WRITE_NEEDS"):
         add(new)
@@ -48,7 +48,7 @@ def compare(needs: set[str]) -> None:
 
 
 def add(new: set[str]) -> None:
-    """Add lines to the file; other processes may do so, too."""
+    """Add lines to the file, also if other processes have added some."""
     old = set(FILE.read_text().splitlines()) if FILE.exists() else set()
     FILE.write_text("".join(f"{line}\n" for line in sorted(old | new)))
     known.cache_clear()

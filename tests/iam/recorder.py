@@ -51,7 +51,7 @@ def _asked(params: Any, model: Any, context: Any, **_: Any) -> None:
 
 
 def _signed(request: Any, request_signer: Any, **_: Any) -> None:
-    """Write the call once; a retry signs it again."""
+    """Write the call at its first signature; retries sign it again."""
     entry = request.context.get(ENTRY)
     if entry is not None and "assumed" not in entry:
         entry["assumed"] = getattr(request_signer._credentials, "access_key", "") in _assumed
@@ -75,7 +75,7 @@ def _answered(parsed: Any, context: Any, **_: Any) -> None:
 
 
 def _mapping(parsed: Record, name: str) -> Record:
-    """Return a part of an answer, which a test may have made of anything."""
+    """Return an object of an answer, or an empty one: answers of test doubles may have any form."""
     found = parsed.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -1,4 +1,4 @@
-"""template.yaml after SAM's transform, by the translator of the local stack's environment: what CloudFormation receives."""
+"""template.yaml after SAM's transform, as CloudFormation receives it; the translator is that of the local stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FUNCTIONS = {"GetAtt", "Sub", "If", "Equals", "Not", "And", "Or", "Join", "Split
 
 
 def transformed(parameters: dict[str, str]) -> dict[str, Any]:
-    """Return the template without resources of SAM."""
+    """Return the template with CloudFormation resources instead of SAM's."""
     template = _long(load_template())
     for resource in template["Resources"].values():
         for name in ("CodeUri", "ContentUri"):
@@ -43,7 +43,7 @@ def transformed(parameters: dict[str, str]) -> dict[str, Any]:
 
 
 def _long(value: Any) -> Any:
-    """Return the value with the long names of functions, as JSON has them."""
+    """Return the value with the long names of intrinsic functions, as in JSON."""
     if isinstance(value, list):
         return [_long(one) for one in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Start moto as the AWS of the contract tests: a second emulator, written by other people than the first.
+"""Start moto as a second emulator for the contract tests, independent of the first.
 
 `python -m pytest tests/contract --aws moto` runs the tests on it. It has no Lambda for our functions and checks no
 permissions.

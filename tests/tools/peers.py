@@ -1,4 +1,4 @@
-"""`make peers`: tests with other people's programs, and every contract test of an AWS adapter on moto.
+"""`make peers`: tests with third-party programs, and every contract test of an AWS adapter on moto.
 
 Each test says which program it needs. A missing program skips its tests and is named at the end; with CI=true it fails,
 unless `REFUSED` lists it: programs that their registry refuses, with the refusal.

@@ -22,7 +22,7 @@ from tests.iam.judge import ROLES
 from tests.iam.policies import statements
 
 EXPLAINED = Path(recorded.__file__).with_name("unused_permissions.toml")
-# Every condition of the template holds that adds permissions.
+# With these parameters, every condition of the template that adds permissions is true.
 PARAMETERS = {
     "Authority": "yes",
     "DestinationRegions": "us-east-1",

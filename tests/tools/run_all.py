@@ -1,4 +1,4 @@
-"""Run all tests but those with other people's programs, in three parallel lanes: deployed stack, crashes, and the rest.
+"""Run all tests except those with third-party programs, in three parallel lanes: deployed stack, crashes, and the rest.
 
 The contract tests of AWS adapters run twice: the third lane begins with them on a second emulator.
 

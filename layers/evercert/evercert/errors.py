@@ -145,7 +145,7 @@ class NotYet(EvercertError):
 
 
 class Slowed(NotYet):
-    """A service receives too many requests, and all runs share a slower pace; nothing was tried, or it was refused."""
+    """A service receives too many requests, so all runs slow down; the call was refused or not made."""
 
 
 class ClaimLost(EvercertError):

@@ -1,4 +1,4 @@
-"""Refuse a runtime or an architecture that the layers were not built for, before any import that would fail obscurely.
+"""Refuse a runtime or an architecture that the layers were not built for, before an import fails unclearly.
 
 `layers/build.py` writes the target into the file `target` beside this module. A checkout has no such file.
 """

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
 from evercert.pki.keys import public_bytes
 from evercert.timestamps import to_text
 
@@ -104,9 +104,9 @@ class FakeCertificates:
 
     def requests_of(
         self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
-    ) -> Sequence[Listed]:
+    ) -> Sequence[ListedRequest]:
         found = [
-            Listed(one.id, to_text(one.created_at))
+            ListedRequest(one.id, to_text(one.created_at))
             for one in list(self.requests.values())
             if one.profile == profile_id
             and (since is None or since <= one.created_at)

@@ -1,4 +1,4 @@
-"""Run and removal as a person starts them: announce, confirm, remove in every case, write the report."""
+"""The command: announce the run, ask for confirmation, run, remove in every case, and write the report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def accept(region: str | None, *, yes: bool) -> int:
 
 
 def remove(name: str) -> int:
-    """Remove what an interrupted run has left."""
+    """Remove the resources of an interrupted run."""
     state = State.load(name)
     if (account := _state(state.region).account) != state.account:
         raise NotRunning(f"run {name} belongs to another account: sign in to {state.account}, not {account}")

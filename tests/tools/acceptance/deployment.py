@@ -1,4 +1,4 @@
-"""A stack with a name of its own, and what is needed to deploy it; everything carries the tag of the run."""
+"""A stack with a name of its own, and the bucket for its packages; all resources have the tag of the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def new_name() -> str:
 
 @dataclass
 class State:
-    """Resources of a run, stored before it goes on: an interrupted run can be removed later."""
+    """Resources of a run, stored as they are created, so that an interrupted run can be removed later."""
 
     name: str
     account: str

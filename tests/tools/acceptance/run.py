@@ -99,7 +99,7 @@ class Acceptance(OperatorSession):
         return value, self.check_acm(value, event)
 
     def fail_once(self) -> None:
-        """Apply a certificate whose secret belongs to someone else; expect the refusal and its event."""
+        """Apply a certificate whose secret belongs to another owner; expect the refusal and its event."""
         secrets = self.client("secretsmanager")
         secrets.create_secret(
             Name=self.refused.secret,

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from evercert.aws import clients as aws_clients
 from evercert.aws.clients import Clients
-from evercert.aws.connections import IDLE, Client, EarlyRetry
+from evercert.aws.connections import IDLE, EarlyRetry, ReconnectingClient
 from evercert.aws.timeouts import SIGNER, WAITED_FOR, Limits
 from tests.doubles.dropping_proxy import DroppingProxy
 from tests.doubles.raw_server import RawServer, drop, reply
@@ -65,7 +65,7 @@ def clients(proxy: DroppingProxy, clock: Clock) -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(name, value)
-        patch.setattr(aws_clients, "Client", lambda make: Client(make, clock))
+        patch.setattr(aws_clients, "ReconnectingClient", lambda make: ReconnectingClient(make, clock))
         patch.setattr(aws_clients, "EarlyRetry", lambda seconds: EarlyRetry(seconds, lambda: clock.now))
         patch.setattr(aws_clients, "SIGNER", Limits(connect=1, read=2, attempts=1, backoff=0, early=EARLY))
         made = Clients(limits=WAITED_FOR)

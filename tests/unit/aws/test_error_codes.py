@@ -70,7 +70,7 @@ def test_unknown_code_has_the_kind_of_its_status(status: int, kind: str) -> None
 
 
 def test_quota_is_named() -> None:
-    assert "a quota of AWS is used up: request a higher one" in translation("LimitExceededException")
+    assert "an AWS quota is used up: request a higher one" in translation("LimitExceededException")
 
 
 # -- keys ---------------------------------------------------------------------------------------------------------------

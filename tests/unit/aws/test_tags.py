@@ -1,4 +1,4 @@
-"""Owner of a resource: the value of the tag, and the judgement of values that are found."""
+"""Owner of a resource: the value of its tag, and the comparison with values that are found."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_owner_refuses_an_invalid_stack_id(stack_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "claim"),
+    ("value", "ownership"),
     [
         ("111122223333/eu-central-1/evercert", "ours"),
         ("evercert", "old-tag"),
@@ -50,5 +50,5 @@ def test_owner_refuses_an_invalid_stack_id(stack_id: str) -> None:
         ("111122223333/eu-central-1/evercert-2", "foreign"),
     ],
 )
-def test_claim_judges_a_tag(value: str | None, claim: str) -> None:
-    assert OWNER.claim(value) == claim
+def test_owner_compares_a_tag(value: str | None, ownership: str) -> None:
+    assert OWNER.compare(value) == ownership

@@ -1,4 +1,4 @@
-"""Pages of `list`: in a stable order, nothing lost between them, and no more read than is printed."""
+"""Pages of `list`: stable order, no certificate lost between pages, no more read than printed."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_doctor_shows_tags_of_the_previous_release() -> None:
     account = Account({secret("web"): tags("web"), secret("new"): tags("new", str(OWNER))})
     (check,) = owner_checks.of_owner(connection(account))["owner tags"]()
     assert (check.status, check.remedy) == ("warning", "evercert adopt --from evercert")
-    assert check.found == "1 resource with evercert:stack=evercert, which every stack of this name owns"
+    assert check.found == "1 resource with evercert:stack=evercert, which any stack with this name may write"
     account.tags.clear()
     (check,) = owner_checks.of_owner(connection(account))["owner tags"]()
     assert check.status == "ok"

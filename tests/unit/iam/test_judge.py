@@ -1,4 +1,4 @@
-"""Judged calls: which permissions a call needs, and what is said about a missing one."""
+"""Judged calls: which permissions a call needs, and the report of a missing one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from evercert.aws.authority.key_policies import Roles, of_issuing
 from tests.iam.actions import UnknownCall
 from tests.iam.deployment import Deployment
-from tests.iam.judge import Judge, complaints
+from tests.iam.judge import Judge, missing_permissions
 
 DEPLOYMENT = Deployment({"Authority": "yes"})
 TABLE = DEPLOYMENT.arn("CertificatesTable")
@@ -28,7 +28,7 @@ def call(
 
 
 def told(*calls: dict[str, Any], **policies: dict[str, Any]) -> list[str]:
-    return complaints(Judge(DEPLOYMENT, policies).judge(calls))
+    return missing_permissions(Judge(DEPLOYMENT, policies).judge(calls))
 
 
 def needed(one: dict[str, Any], *before: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -125,7 +125,7 @@ def test_judge_learns_key_policies() -> None:
 
 
 def test_judge_judges_under_one_policy_document() -> None:
-    """Stack tests run a command under one policy of operators this way."""
+    """Stack tests judge a command by one of the policies for operators this way."""
     statement = {"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     asked = call("operator", "cloudformation:DescribeStacks", StackName="evercert")

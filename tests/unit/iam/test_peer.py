@@ -1,4 +1,4 @@
-"""Our evaluator and one that is not ours decide alike on every recorded need, and on changed ones."""
+"""Our evaluator and a third-party one make the same decision on every recorded need, and on variations of it."""
 
 from __future__ import annotations
 

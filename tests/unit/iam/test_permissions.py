@@ -26,7 +26,7 @@ def explained(*but: str) -> list[dict[str, Any]]:
 
 
 def test_recorded_needs_are_permitted_and_the_rest_is_explained() -> None:
-    """A permission too few fails on AWS; one too many helps an attacker."""
+    """A missing permission fails on AWS; an unnecessary one helps an attacker."""
     assert report(recorded.read(), explanations()).problems == []
 
 

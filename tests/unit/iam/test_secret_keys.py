@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.iam.deployment import Deployment
-from tests.iam.judge import Judge, complaints
+from tests.iam.judge import Judge, missing_permissions
 from tests.unit.iam.test_judge import OURS, call
 
 KEY = "arn:aws:kms:eu-central-1:000000000000:key/1234"
@@ -28,7 +28,7 @@ def problems(
         call("", "secretsmanager:CreateSecret", Name=secret, KmsKeyId=KEY, Tags=OURS, at=2),
     ]
     used = call("issuer", f"secretsmanager:{operation}", at=3, **{"SecretId": secret, **params})
-    return complaints(Judge(deployment).judge([*made, used]))
+    return missing_permissions(Judge(deployment).judge([*made, used]))
 
 
 uses = pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_policy_of_a_listed_key_must_allow_the_account(secret: str, operation: s
 def test_issuer_does_not_use_a_listed_key_itself() -> None:
     direct = call("issuer", "kms:Decrypt", KeyId=KEY)
     made = call("", "kms:CreateKey", arn=KEY, at=-1)
-    (problem,) = complaints(Judge(LISTED).judge([made, direct]))
+    (problem,) = missing_permissions(Judge(LISTED).judge([made, direct]))
     assert problem.startswith(f"issuer may not kms:Decrypt on {KEY}: ")
 
 

@@ -73,7 +73,7 @@ def test_no_nudge_of_a_long_chain_is_dropped(inner: ScriptedIssuer, wait: timede
 
 
 def test_dropped_nudges_lose_no_certificate(inner: ScriptedIssuer) -> None:
-    """Without the property of the function, the due time brings the certificate back; the dead letters ring an alarm."""
+    """Without RecursiveLoop, the due time resumes the certificate, but dead letters trigger an alarm."""
     loop = Loop("Terminate")
     assert waited(loop, inner, timedelta(hours=3), timedelta(seconds=20)) <= 2 * TICK
     assert loop.dropped

@@ -1,4 +1,4 @@
-"""Bursts: a throttled service slows all runs down; it is no outage, and no certificate fails."""
+"""Bursts: a throttle slows all runs down, but is no outage, and no certificate fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Delivery, Record
 from evercert.contracts.spec_store import Change
 from evercert.errors import ClockWrong, Rejected, Slowed, Throttled
-from evercert.issuance.circuit_breaker import CROWDED, LONGEST_TURN, PACES, SETTLES, SLOW_FOR, Breaker
+from evercert.issuance.circuit_breaker import LONGEST_TURN, PACES, SETTLES, SLOW_FOR, SPREAD_OVER, Breaker
 from evercert.pki.certificate import Bundle
 from tests.doubles.fakes import START, Bench, FakeBreakers, FakeDestination, HandClock, spec
 from tests.doubles.scripted_ca import ScriptedCA
@@ -79,7 +79,7 @@ def test_run_without_a_turn_is_spread_out(busy: Busy) -> None:
             untils.add(later.until)
     assert len(busy.slept) == LONGEST_TURN / PACES[0]
     assert len(untils) == 200 - 1 - len(busy.slept)
-    assert all(START + LONGEST_TURN <= until <= START + LONGEST_TURN + CROWDED for until in untils)
+    assert all(START + LONGEST_TURN <= until <= START + LONGEST_TURN + SPREAD_OVER for until in untils)
 
 
 def test_runs_throttled_together_take_one_step(busy: Busy) -> None:
@@ -90,7 +90,7 @@ def test_runs_throttled_together_take_one_step(busy: Busy) -> None:
     assert busy.state.apart == PACES[0]
 
 
-def test_pace_is_given_a_moment_to_help(busy: Busy) -> None:
+def test_next_step_waits_until_the_pace_settles(busy: Busy) -> None:
     for _ in range(20):
         with pytest.raises(Slowed):
             busy.throttle()
@@ -110,7 +110,7 @@ def test_pace_ends_a_minute_after_the_last_throttle(busy: Busy) -> None:
 
 
 def test_throttle_at_the_slowest_pace_is_a_failure(busy: Busy) -> None:
-    """The requests are not ours, and the certificate waits no longer in silence."""
+    """Others send the requests, so the certificate must not wait without a failure."""
     for pace in PACES:
         with pytest.raises(Slowed):
             busy.throttle()
@@ -127,7 +127,7 @@ def test_throttle_is_a_failure_if_no_pace_can_be_stored(busy: Busy) -> None:
         busy.throttle()
 
 
-def test_spoiled_turn_keeps_no_run_waiting(busy: Busy) -> None:
+def test_run_does_not_wait_for_a_spoiled_turn(busy: Busy) -> None:
     with pytest.raises(Slowed):
         busy.throttle()
 

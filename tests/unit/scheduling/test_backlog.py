@@ -78,7 +78,7 @@ def test_backlog_leaves_in_the_order_of_expiry(served: tuple[Backlog, Tick]) -> 
 
 
 def test_one_worker_leaves_the_rest_to_the_next_tick() -> None:
-    """The reason for the others: a write takes 8 ms."""
+    """Several workers are needed because a write takes 8 ms."""
     backlog = Backlog()
     tick = backlog.tick(workers=1)
     assert tick.sent + tick.left == FLEET
@@ -87,7 +87,7 @@ def test_one_worker_leaves_the_rest_to_the_next_tick() -> None:
 
 
 def test_throttles_in_a_backlog_lose_nothing() -> None:
-    """Every entry is sent; one whose due time could not be moved is due still, and is sent again."""
+    """Every entry is sent; one whose due time could not be moved is still due, and is sent again."""
     backlog = Backlog(2_000)
     backlog.table.limit, backlog.queue.limit = Limit(backlog.clock, 300), Limit(backlog.clock, 40)
     throttled = 0

@@ -174,7 +174,7 @@ def test_every_function_has_an_alarm_for_throttles() -> None:
     ],
 )
 def test_alarm_fires_for_a_quiet_authority(name: str) -> None:
-    """One failed call in each of two periods of an hour suffices; one blip does not."""
+    """One failed call in each of two periods of an hour suffices; a single failed call does not."""
     alarm = ALARMS[name]["Properties"]
     assert (alarm["Threshold"], alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (
         1,

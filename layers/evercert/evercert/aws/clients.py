@@ -21,7 +21,7 @@ from botocore.parsers import ResponseParserError
 
 from evercert.aws import regions
 from evercert.aws.answers import InvalidAnswer
-from evercert.aws.connections import Client, EarlyRetry
+from evercert.aws.connections import EarlyRetry, ReconnectingClient
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
@@ -80,7 +80,7 @@ class Clients:
                 EarlyRetry(limits.early).register(client.meta.events, client.meta.service_model.service_id.hyphenize())
             return client
 
-        return Client(make)
+        return ReconnectingClient(make)
 
     def client_in(self, region: str, service: str) -> Any:  # noqa: ANN401 (typed where it is used)
         """Return a new client for a region; the credentials must be known to work in that of the session."""

@@ -1,4 +1,4 @@
-"""Connections to AWS: clients that do not wait on dead ones."""
+"""Connections to AWS: reopened after a pause, so that no call waits on a dead one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ IDLE = 30  # seconds; endpoints close connections that are idle for longer, from
 _BEGAN = "evercert_began"
 
 
-class Client:
+class ReconnectingClient:
     """A client created on its first call: creating one takes 10 ms, and half of the messages need only the tables.
 
-    A function is frozen between invocations. Its connections end meanwhile, some without a sign: a call on such a
-    connection would wait for its whole time limit. After a pause, the client therefore connects again.
+    A function is frozen between invocations. Meanwhile its connections end, some without notice: a call on such a
+    connection would wait for its whole time limit. After a pause, the client therefore opens a new connection.
     """
 
     def __init__(self, make: Callable[[], Any], clock: Callable[[], datetime] = now) -> None:
         self._make = make
-        self._clock = clock  # of the day: others do not count the time that a function is frozen
+        self._clock = clock  # wall clock: a monotonic one does not count the time while a function is frozen
         self._used = clock()
 
     @cached_property
@@ -40,7 +40,7 @@ class Client:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         moment = self._clock()
         if not 0 <= (moment - self._used).total_seconds() <= IDLE:
-            self._made.close()  # only the connections; the next call opens a new one
+            self._made.close()  # closes the connections only; the next call opens a new one
         self._used = moment
         return getattr(self._made, name)
 

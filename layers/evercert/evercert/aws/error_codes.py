@@ -41,17 +41,17 @@ _CREDENTIALS = {
     "MissingAuthenticationToken",
     "InvalidAccessKeyId",
 }
-_SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-# The words of SigV4 about the date of a request; the error code is that of a wrong key.
-_DATED = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
-# Disabled, pending deletion or otherwise unusable, as KMS says it and as the services that call KMS repeat it.
+_CLOCK_CODES = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+# Messages about the time of a signature; their error code is that of a wrong key.
+_CLOCK_MESSAGE = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
+# A key that is disabled, pending deletion or otherwise unusable: codes of KMS, and of services that call KMS.
 _KEY_CODE = re.compile(
     r"(?i)^disabled(exception)?$|kms.*(disabled|invalid_?state|not_?found|key_?usage|access_?denied)|inaccessibleencryption"
     r"|^(en|de)cryptionfailure$"
 )
 _LIST_KEY = "list the secret's key in the stack's parameter SecretKeys, and allow the issuer in the key's policy"
 _KEY_WORDS = re.compile(r"(?i)kms key access denied|\bkey/\S+ is (disabled|pending)")
-# Errors of the request's content: a retry meets them again. An operator has to look at any unknown code.
+# Errors in the request's content, which a retry cannot fix. Unknown codes are misconfigured: an operator must look.
 _CONTENT = {
     "ValidationException",
     INVALID,
@@ -79,14 +79,14 @@ def translate(error: ClientError, doing: str) -> EvercertError:
     metadata = error.response.get("ResponseMetadata", {})
     name, text = _decisive(error)
     said, status = printable(text, 300), metadata.get("HTTPStatusCode", 0)
-    is_skewed = name in _SKEWED or (name in _CREDENTIALS and bool(_DATED.search(said)))
+    is_skewed = name in _CLOCK_CODES or (name in _CREDENTIALS and bool(_CLOCK_MESSAGE.search(said)))
     kinds: tuple[tuple[bool, type[EvercertError], str], ...] = (  # the first one that fits
         (
             _is_throttle(name) or status == _TOO_MANY_REQUESTS,
             Throttled,
             "too many requests: try again later",
         ),
-        (name in _CONTENDED, Busy, "another write got in the way: try again"),
+        (name in _CONTENDED, Busy, "another write interfered: try again"),
         (
             bool(_KEY_CODE.search(name) or _KEY_WORDS.search(said)),
             Misconfigured,
@@ -100,7 +100,7 @@ def translate(error: ClientError, doing: str) -> EvercertError:
         (
             any(word in name for word in _QUOTA),
             Misconfigured,
-            "a quota of AWS is used up: request a higher one, or delete what is not needed",
+            "an AWS quota is used up: request a higher one, or delete unused resources",
         ),
         (status >= 500, Unavailable, ""),  # noqa: PLR2004
         (name in _CONTENT, Rejected, ""),
@@ -111,7 +111,7 @@ def translate(error: ClientError, doing: str) -> EvercertError:
 
 
 def _decisive(error: ClientError) -> tuple[str, str]:
-    """Return code and message; of a cancelled transaction, those of the reason that a retry would meet again."""
+    """Return code and message; of a cancelled transaction, preferably those of a permanent reason."""
     reasons = [
         (str(reason["Code"]), str(reason.get("Message", "")))
         for reason in cancellation_reasons(error)
@@ -123,7 +123,7 @@ def _decisive(error: ClientError) -> tuple[str, str]:
 
 
 def is_transient(name: str) -> bool:
-    """Whether the same write may succeed a moment later: it met another one, or too many of them."""
+    """Whether the same write may succeed a moment later: after a conflict or a throttle."""
     return _is_throttle(name) or name in {CONFLICT, f"{CONFLICT}Exception"}
 
 
@@ -132,7 +132,7 @@ def _is_throttle(name: str) -> bool:
 
 
 def _key_role(operation: str) -> str:
-    """Return which of the KMS keys an operation uses."""
+    """Return what the KMS key of an operation is for."""
     roles = {"Encrypt": "the seal key", "Decrypt": "the seal key", "Sign": "the key of the CA"}
     roles |= {"GetPublicKey": "the key of the CA", "Publish": "the KMS key of the topic"}
     parts = {"Message": "queue", "Secret": "secret", "Item": "table", "Query": "table", "Scan": "table"}

@@ -8,8 +8,8 @@ from typing import Literal
 
 from evercert.errors import Misconfigured
 
-# Secrets and certificates, which may be in another region or account: the text of an Owner.
-# Keys, queues and credentials, which are in the stack's own: the name of the stack.
+# Its value on secrets and ACM certificates, which may be in other regions and accounts: the text of an Owner.
+# Its value on keys, queues and credentials, which are in the stack's own region and account: the stack's name.
 STACK_TAG = "evercert:stack"
 CERTIFICATE_TAG = "evercert:certificate"
 CA_TAG = "evercert:ca"
@@ -32,7 +32,7 @@ class Owner:
 
     @classmethod
     def of(cls, stack_id: str) -> Owner:
-        """Return the owner that this stack is; raise Misconfigured if the id is not an ARN of a stack."""
+        """Return the stack with this id as an owner; raise Misconfigured if it is not the ARN of a stack."""
         found = _STACK_ID.fullmatch(stack_id)
         if found is None:
             raise Misconfigured(f"invalid stack id {stack_id[:200]!r}: must be the ARN of a CloudFormation stack")
@@ -42,11 +42,11 @@ class Owner:
         """Return the value of STACK_TAG."""
         return f"{self.account}/{self.region}/{self.stack}"
 
-    def claim(self, value: str | None) -> Ownership:
-        """Judge the value of STACK_TAG on a resource, None without the tag.
+    def compare(self, value: str | None) -> Ownership:
+        """Return whose value of STACK_TAG this is; None is a resource without the tag.
 
-        The previous release wrote the stack's bare name, which stacks of one name share. The next release removes it
-        here and in three conditions of the template.
+        The previous release wrote the stack's bare name, which does not distinguish stacks with the same name. Remove
+        "old-tag" here, and the bare name in three conditions of the template, in the next release.
         """
         if value is None:
             return "untagged"

@@ -28,7 +28,7 @@ class Limits:
 
     @property
     def once(self) -> Limits:
-        """Return the limits of a call that creates something at each attempt: one attempt, in the time of all."""
+        """Return the limits of a call that creates something at each attempt: one attempt, with the time of all."""
         return Limits(self.connect, self.attempts * self.read, attempts=1, backoff=0)
 
     @property

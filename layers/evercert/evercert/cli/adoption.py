@@ -169,7 +169,7 @@ def _is_ours(resource: str, tags: list[dict[str, str]], wanted: dict[str, str], 
     """Return whether all tags are present; raise BadInput if the resource belongs to another stack or certificate."""
     found = {tag["Key"]: tag.get("Value", "") for tag in tags}
     foreign = {
-        STACK_TAG: owner.claim(found.get(STACK_TAG)) == "foreign",
+        STACK_TAG: owner.compare(found.get(STACK_TAG)) == "foreign",
         CERTIFICATE_TAG: found.get(CERTIFICATE_TAG, wanted[CERTIFICATE_TAG]) != wanted[CERTIFICATE_TAG],
     }
     for key, holder in ((STACK_TAG, "stack"), (CERTIFICATE_TAG, "certificate")):

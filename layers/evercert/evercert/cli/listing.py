@@ -114,7 +114,7 @@ def _first(after: str | None, sort: str) -> str | None:
 
 
 def _most(limit: int | None, *, everything: bool, as_json: bool) -> int | None:
-    """Return the number of rows to print; None: all. Scripts get all, because they would miss a note."""
+    """Return the number of rows to print, or None for all. JSON has all by default: a script would miss a note."""
     if everything and limit is not None:
         raise BadInput(["--all and --limit exclude each other: pass only one of them"])
     return None if everything or (as_json and limit is None) else limit or PAGE

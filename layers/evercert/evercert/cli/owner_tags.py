@@ -28,9 +28,9 @@ Tagged = dict[str, dict[str, str]]  # tags by ARN
 class Plan:
     """Resources that `adopt --from` tags, and those that it leaves alone."""
 
-    mine: dict[str, str]  # certificate by ARN: this stack delivers to it
-    left: list[str]  # with the tag too, but no destination of this stack's certificates
-    elsewhere: list[str]  # destinations in other accounts, whose tags this account cannot read
+    mine: dict[str, str]  # certificate by ARN, for resources to which this stack delivers
+    left: list[str]  # ARNs with the tag to which this stack does not deliver
+    elsewhere: list[str]  # ARNs of destinations in other accounts, whose tags cannot be read from here
 
 
 def tagged(connection: Connection, value: str) -> Tagged:

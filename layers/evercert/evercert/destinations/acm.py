@@ -139,7 +139,7 @@ class ACM:
     def _is_own(self, tags: Mapping[str, str]) -> bool:
         """Return whether these are this certificate's tags; the previous release may have written them."""
         others = {key: value for key, value in self._tags.items() if key != STACK_TAG}
-        return others.items() <= tags.items() and self._owner.claim(tags.get(STACK_TAG)) in {"ours", "old-tag"}
+        return others.items() <= tags.items() and self._owner.compare(tags.get(STACK_TAG)) in {"ours", "old-tag"}
 
     def _held(self, arn: str) -> x509.Certificate | None:
         """Return the imported leaf, or None if the certificate was deleted."""

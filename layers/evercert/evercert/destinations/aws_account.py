@@ -46,7 +46,7 @@ def require_owned(found: Mapping[str, str], owner: Owner, certificate: str, what
     IAM denies writes to other resources too, but without the reason.
     """
     holder = found.get(STACK_TAG)
-    if owner.claim(holder) in {"foreign", "untagged"}:
+    if owner.compare(holder) in {"foreign", "untagged"}:
         whose = "" if holder is None else f": the owner in its tag {STACK_TAG} is {printable(holder, 100)}"
         raise Misconfigured(f"{what} does not belong to this stack{whose}; {remedy}")
     if (holds := found.get(CERTIFICATE_TAG, tag_value(certificate))) != tag_value(certificate):

@@ -8,7 +8,7 @@ from evercert.pki.keys import subject
 
 MAX_SECRET_BYTES = 65_536
 _CHAIN_ALLOWANCE = 8_192  # for the issuers' certificates, which are not known before issuance
-_REST = 1_500  # field names, facts, and the PEM of an EC key; that of an RSA key has fewer bytes than the key has bits
+_OTHER_FIELDS = 1_500  # field names, facts, and the PEM of an EC key; an RSA key has fewer bytes in PEM than bits
 
 
 def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
@@ -38,4 +38,4 @@ def estimate(spec: Spec) -> int:
     algorithm = spec.private_key.known or "RSA_4096"  # the largest one if the issuer decides
     bits = int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0
     leaf = (1_200 + names + bits // 4) * 66 // 48
-    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _REST + bits
+    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _OTHER_FIELDS + bits

@@ -195,7 +195,7 @@ class SecretsManager:
                 return Delivered(found["ARN"], token)
             answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
         if "AWSCURRENT" not in answer.get("VersionStages", []):
-            # Secrets Manager knew the token, of a version without labels, which DescribeSecret does not show.
+            # Secrets Manager has a version with this token but without labels, which DescribeSecret does not show.
             found = self._describe() or found
             if "AWSCURRENT" not in found.get("VersionIdsToStages", {}).get(token, []):
                 self._make_current(found, token)

@@ -1,7 +1,7 @@
 """Circuit breakers for issuers and destinations, shared by all runs.
 
-During an outage runs are postponed without a call, and their retries are spread out. A throttled service is no outage:
-its breaker stays closed, and all runs call it at a slower pace.
+During an outage runs are postponed without a call, and their retries are spread out. A throttle is not an outage:
+the breaker stays closed, and all runs call the service at a slower pace.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from evercert.timestamps import to_text
 
 STEPS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300))
 PROBE = timedelta(minutes=1)  # how long one run may take to probe the service
-# Between two calls of all runs to a throttled service, after each further throttle: 40, 20, 10, 4, 1 a second.
+# Time between two calls of all runs to a throttled service, longer after each throttle: 40, 20, 10, 4, 1 a second.
 PACES = tuple(timedelta(milliseconds=ms) for ms in (25, 50, 100, 250, 1_000))
 SLOW_FOR = timedelta(minutes=1)  # after the last throttle
-SETTLES = timedelta(seconds=5)  # the calls before a step are throttled a moment longer
-LONGEST_TURN = timedelta(seconds=2)  # a run sleeps until its turn; without a turn so soon it is postponed
-CROWDED = timedelta(seconds=30)  # over which postponed runs are spread
+SETTLES = timedelta(seconds=5)  # calls from before a step may still be throttled after it
+LONGEST_TURN = timedelta(seconds=2)  # how long a run sleeps until its turn; if there is none so soon, it is postponed
+SPREAD_OVER = timedelta(seconds=30)  # over which postponed runs are spread
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Breaker:
             self._close(state)
             raise self._slow_down(state, error) from error
         except ClockWrong:
-            raise  # nothing is known about the service
+            raise  # this says nothing about the service
         except (Gone, Busy):
             self._close(state)
             raise
@@ -107,10 +107,10 @@ class Breaker:
     def _await_turn(self, state: BreakerState, uid: str, now: datetime) -> None:
         try:
             turn = self.breakers.take_turn(state, now, LONGEST_TURN)
-        except Rejected:  # by the table, because of a manual edit: the service decides
+        except Rejected:  # DynamoDB rejects a manual edit: call without a turn
             return
         if turn is None:
-            until = now + LONGEST_TURN + spread(uid, f"crowded at {to_text(now)}", CROWDED)
+            until = now + LONGEST_TURN + spread(uid, f"crowded at {to_text(now)}", SPREAD_OVER)
             raise Slowed(f"{state.service} receives too many requests; waiting for a turn", until)
         if turn > now:
             self.sleep(turn - now)
@@ -118,7 +118,7 @@ class Breaker:
     def _slow_down(self, state: BreakerState, error: Throttled) -> EvercertError:
         """Slow all runs down by a step; return Slowed, or the error if the slowest pace does not help either.
 
-        Of runs that were throttled together, one takes the step.
+        If several runs are throttled together, only one of them takes the step.
         """
         now = self.clock()
         until = now + max(error.retry_after or LONGEST_TURN, LONGEST_TURN)
@@ -141,7 +141,7 @@ class Breaker:
 
 
 def _is_slow(state: BreakerState, now: datetime) -> bool:
-    """Whether the service has a slower pace; a later end was stored by a wrong clock."""
+    """Whether the service has a slower pace; an end too far ahead was stored by a wrong clock."""
     until = state.slow_until
     return state.apart > timedelta(0) and until is not None and now < until <= now + 2 * SLOW_FOR
 

@@ -29,7 +29,7 @@ class Tick:
     foreign: int = 0
     left: int = 0
     oldest_due: str | None = None
-    throttled: int = 0  # calls that SQS or DynamoDB refused: their entries remain due, and are sent again
+    throttled: int = 0  # calls that SQS or DynamoDB throttled; their entries remain due and are sent again
 
     def add(self, part: Tick) -> None:
         """Add the counts of a batch."""
@@ -50,7 +50,7 @@ def check(
     """Send nudges for due entries until `stop_at`: the longest overdue first, in a backlog the soonest expiry first.
 
     An entry whose nudge was accepted becomes due again after `redispatch`, unless the issuer changes it first. Each
-    batch is sent before its entries are postponed: what a crash leaves in between is due still.
+    batch is sent before its entries are postponed: after a crash in between, the entries are still due.
     """
     tick = Tick()
 

@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class Workers(Protocol):
-    """Runs a task for each batch, started in their order; the first error of a task ends the rest."""
+    """Function that runs a task for each batch, in order; the first error cancels tasks that have not begun."""
 
     def __call__(self, task: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """Yield the results in the order of the batches."""

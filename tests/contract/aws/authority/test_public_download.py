@@ -1,4 +1,4 @@
-"""Other people's programs load CRLs from the bucket over plain http, from the addresses in certificates."""
+"""Third-party programs load CRLs from the bucket over http, from the addresses in certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of requests: keys from the index, and items only as far as they are asked for; table and double."""
+"""Lists of requests: keys from the index, and only the requested items; table and double."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of CRLs and CA certificates: complete, repeatable, and never in the way of a CRL."""
+"""Copies of CRLs and CA certificates: complete, idempotent, and no obstacle to publishing a CRL."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_unreadable_ca_does_not_stop_the_copies(authority: Authority) -> None:
 
 
 def test_failed_copy_loses_no_list(authority: Authority) -> None:
-    """The list is in the table and at the API; the next copy of any kind has it."""
+    """The CRL is in the table and at the API; the next copy of any kind contains it."""
     authority.store.trouble = [Unavailable("cannot store it: SlowDown")]
     with pytest.raises(Unavailable, match="SlowDown"):
         authority.revoke(7)
@@ -150,7 +150,7 @@ def test_repeated_revocation_copies_without_a_new_list(authority: Authority) -> 
 
 
 def test_copy_follows_the_stored_list(authority: Authority) -> None:
-    """Clients must not see an entry that a crash could take back."""
+    """Clients must not see an entry that a crash could undo."""
     calls: list[str] = []
     for target, name in ((authority.certificates, "publish"), (authority.store, "put")):
         setattr(target, name, _recorded(getattr(target, name), name, calls))
@@ -161,7 +161,7 @@ def test_copy_follows_the_stored_list(authority: Authority) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", ["lease_crl", "next_crl_number", "crl", "publish", "put", "published"])
 def test_killed_publisher_is_healed_by_the_daily_task(authority: Authority, step: str, after: bool) -> None:
-    """Whatever step the process died at, the next task leaves table and copy with the same list and all entries."""
+    """At whatever step the process died, the next task leaves the same CRL in table and copy, with all entries."""
     authority.revoke(7)
     authority.clock.advance(minutes=1)
     targets = (authority.certificates, authority.signer, authority.store)

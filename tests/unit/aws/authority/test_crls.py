@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.authority import crls
-from evercert.aws.authority.crls import DynamoDBCrls, LatestLists
+from evercert.aws.authority.crls import DynamoDBCrls, LatestCrls
 from evercert.errors import Misconfigured
 
 
@@ -75,7 +75,7 @@ def test_unknown_cas_use_no_memory(stored: DynamoDBCrls) -> None:
 
 def test_lists_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crls, "IN_MEMORY", 10)
-    lists = LatestLists()
+    lists = LatestCrls()
     for number in range(20):
         assert lists.keep(str(number), 1, b"1234") == b"1234"
         assert sum(len(der) for _, der in lists._lists.values()) <= 10

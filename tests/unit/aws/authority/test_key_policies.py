@@ -78,7 +78,7 @@ def test_has_policy_tells_the_policies_apart(kms: PolicyKMS) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"Statement": 1}', '{"Statement": [null, 1]}', "[" * 100_000])
-def test_has_policy_refuses_what_is_no_policy(text: str) -> None:
+def test_has_policy_rejects_malformed_policies(text: str) -> None:
     class Returning:
         def get_key_policy(self, **_: str) -> dict[str, str]:
             return {"Policy": text}

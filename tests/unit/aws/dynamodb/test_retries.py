@@ -1,4 +1,4 @@
-"""Writes that meet others: which are repeated, after which pauses, and the kind of error that remains."""
+"""Writes that conflict with others: which are repeated, after which pauses, and the final kind of error."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_single_write_is_repeated_after_a_conflict(times: int) -> None:
         DynamoDBRecordStore(client, "t").update(HELD, {"revision": 1})
         assert client.left < 0
     else:
-        with pytest.raises(Busy, match="another write got in the way"):
+        with pytest.raises(Busy, match="another write interfered"):
             DynamoDBRecordStore(client, "t").update(HELD, {"revision": 1})
 
 

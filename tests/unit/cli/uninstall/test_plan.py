@@ -1,4 +1,4 @@
-"""The plan of a removal: its order, its commands, and no command for what is not there."""
+"""The plan of a removal: its order, its commands, and no command for missing resources."""
 
 from __future__ import annotations
 

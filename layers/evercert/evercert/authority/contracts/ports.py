@@ -12,7 +12,7 @@ from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile
-from evercert.authority.contracts.records import CertificateRecord, Listed, LoginFailures, RequestRecord, Token
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -163,8 +163,8 @@ class Certificates(Protocol):
 
     def requests_of(
         self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
-    ) -> Sequence[Listed]:
-        """Return the newest requests of a profile, in a period, newest first, unread; eventually consistent."""
+    ) -> Sequence[ListedRequest]:
+        """Return index entries of a profile's newest requests in a period, newest first; eventually consistent."""
 
     def requests_by_id(self, ids: Sequence[str]) -> Sequence[RequestRecord]:
         """Return the requests with these ids, in their order, without those that are missing."""
@@ -189,12 +189,12 @@ class Certificates(Protocol):
 
 
 class PublicStore(Protocol):
-    """Copies of CRLs and CA certificates from which clients may load them over http."""
+    """Copies of CRLs and CA certificates that clients may load over http."""
 
     def put(self, file: PublicFile) -> bool:
-        """Store a file unless it, or a newer one, is stored; return whether it was written.
+        """Store a file unless this or a newer one is already stored; return whether it was written.
 
-        Raise Unavailable or Misconfigured; the file may be stored all the same.
+        Raise Unavailable or Misconfigured; the file may have been stored nevertheless.
         """
 
 

@@ -73,7 +73,7 @@ class RequestRecord:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedRequest:
     """An entry of the index of a profile's requests."""
 
     id: str

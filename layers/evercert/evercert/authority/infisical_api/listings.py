@@ -36,7 +36,7 @@ class Listings:
         self._clock = clock
 
     def search(self, identity: Identity, body: object) -> dict[str, Any]:
-        """Search the latest 1,000 requests of each profile, or 100 and the token's own.
+        """Search the latest 1,000 requests of each profile; with a token, the latest 100 and the token's own request.
 
         Only the requests of the page are read, unless a criterion is not in the index.
         """

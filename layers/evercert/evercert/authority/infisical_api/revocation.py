@@ -71,7 +71,7 @@ class Revocation:
             self._publisher.copy(stored.ca)
 
     def _publish_crl(self, revoked: CertificateRecord) -> bool:
-        """Return False if the signer or the store of the copy is unavailable, or the certificate is self-signed."""
+        """Publish a CRL with the certificate; return False if that or its copy failed, or if no CA issued it."""
         if not revoked.ca:
             return False
         try:

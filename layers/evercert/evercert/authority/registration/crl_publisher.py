@@ -66,7 +66,7 @@ class CrlPublisher:
         self.copy(ca_id)
 
     def copy(self, ca_id: str) -> None:
-        """Copy the current CRL for clients that load it over http, unless this was done before."""
+        """Copy the current CRL for clients that load it over http, unless the copy is current."""
         self._copies.copy_crl(ca_id)
 
     def _list_revoked(self, ca_id: str, just_revoked: Mapping[int, Revoked]) -> None:

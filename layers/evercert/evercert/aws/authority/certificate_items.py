@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
@@ -81,13 +81,13 @@ def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
 
 
-def read_listed(entry: Mapping[str, Any]) -> Listed:
+def read_listed(entry: Mapping[str, Any]) -> ListedRequest:
     """Return an entry of the index of a profile; DynamoDB guarantees its keys."""
-    return Listed(entry["pk"]["S"].removeprefix("request#"), entry["created_at"]["S"])
+    return ListedRequest(entry["pk"]["S"].removeprefix("request#"), entry["created_at"]["S"])
 
 
 def bound(moment: datetime | None, otherwise: str) -> str:
-    """Return a time as the index sorts it, and `otherwise` for one that is absent or outside the years of UTC."""
+    """Return a time as the index stores it; `otherwise` if it is absent or its year in UTC is out of range."""
     try:
         return otherwise if moment is None else to_text(moment)
     except OverflowError:

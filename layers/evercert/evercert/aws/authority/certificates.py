@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, Listed, RequestRecord
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.crls import DynamoDBCrls
 from evercert.aws.authority.transactions import refused
@@ -150,7 +150,7 @@ class DynamoDBCertificates(DynamoDBCrls):
 
     def requests_of(
         self, profile_id: str, limit: int, since: datetime | None = None, until: datetime | None = None
-    ) -> Sequence[Listed]:
+    ) -> Sequence[ListedRequest]:
         """Return the entries of the index; a page of 1,000 takes about 20 read units."""
         first, last = items.bound(since, EARLIEST), items.bound(until, LATEST)
         if first > last:  # DynamoDB refuses such a period

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PART = 390_000  # bytes; an item has at most 400 KB: about 9,000 entries
 MOST_PARTS = 10  # more than one API response can contain
 KEPT = 86_400  # seconds after a newer list replaced it
-IN_MEMORY = 16 * 1_024 * 1_024  # bytes of all lists together
+IN_MEMORY = 16 * 1_024 * 1_024  # bytes of all CRLs together
 PAGES = 1_000
 ROUNDS = 10
 LAST_NUMBER = 10**15  # numbers are seconds since 1970 or the next ones; a higher one is a manual edit
@@ -31,19 +31,19 @@ LONGEST_LEASE = timedelta(hours=1)
 _PUBLISHED = {"published": LAST_NUMBER, "parts": MOST_PARTS}
 
 
-class LatestLists:
-    """The latest list of each CA in memory, within a bound; only CAs of this authority have lists."""
+class LatestCrls:
+    """The latest CRL of each CA in memory, up to a total size. An unknown CA id uses none, because it has no CRL."""
 
     def __init__(self) -> None:
         self._lists: dict[str, tuple[object, bytes]] = {}
 
     def get(self, ca_id: str, version: object) -> bytes | None:
-        """Return the list if it is this version."""
+        """Return the CRL if it is this version."""
         known = self._lists.get(ca_id)
         return known[1] if known is not None and known[0] == version else None
 
     def keep(self, ca_id: str, version: object, der: bytes) -> bytes:
-        """Keep a list instead of an earlier version, and return it; the oldest lists are dropped."""
+        """Keep a CRL instead of its earlier version, and return it; drop the oldest CRLs beyond the total size."""
         self._lists.pop(ca_id, None)
         self._lists[ca_id] = (version, der)
         while sum(len(one) for _, one in self._lists.values()) > IN_MEMORY:
@@ -57,7 +57,7 @@ class DynamoDBCrls:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
-        self._latest = LatestLists()
+        self._latest = LatestCrls()
 
     def next_crl_number(self, ca_id: str, *, at_least: int = 1) -> int:
         """Take the next number by a conditional write, retried on conflicts; a spoiled number starts again."""
@@ -101,9 +101,9 @@ class DynamoDBCrls:
         self._written(ca_id, update.arguments(), f"publish CRL {number} of CA {ca_id}")
 
     def published(self, ca_id: str) -> bytes | None:
-        """Return the latest list: a consistent read for the CA, and one per part of a list that is not in memory.
+        """Return the latest CRL: a consistent read for the CA, and one for each part if the CRL is not in memory.
 
-        A number has one content, so a revocation is visible at once.
+        The CRL with a number never changes, and the latest number is read: a revocation is visible immediately.
         """
         item = self._get("crl", ca_id)
         if "published" not in item:
@@ -119,7 +119,7 @@ class DynamoDBCrls:
         return self._latest.keep(ca_id, (number, count), b"".join(parts))
 
     def _keep(self, item: dict[str, Any], doing: str) -> None:
-        """Store a part unless it exists; outside a transaction, which DynamoDB bills twice."""
+        """Store a part unless it exists; without a transaction, which would cost twice as much."""
         with translated(doing):
             try:
                 self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")

@@ -66,10 +66,10 @@ def of_root(roles: Roles) -> Policy:
 
 
 def of_issuing(roles: Roles, *, outside: bool) -> Policy:
-    """The signer signs with it. An operator does so only if an external CA has to sign its CSR.
+    """Return the policy of an issuing key: the signer signs. Operators may too if an external CA has to sign its CSR.
 
-    The statements name roles in conditions. KMS refuses a new role as principal until it sees it, and replaces a
-    deleted one by its id. The wildcard is limited by the conditions, and needs no permission in the role's own policy.
+    Conditions name the roles, because KMS may not find a new role as principal, and replaces a deleted one by its id.
+    With the principal `*` the key policy alone decides: the roles' own policies need no permission.
     """
     signer = {
         "Sid": "Signer",

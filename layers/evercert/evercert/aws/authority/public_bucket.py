@@ -18,10 +18,10 @@ from evercert.errors import Misconfigured, Unavailable
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-ROUNDS = 4  # each is lost to a concurrent writer
+ROUNDS = 4  # a round fails only if a concurrent writer changes the object
 # Without s3:ListBucket, which the front does not need, S3 answers 403 for a missing object.
-_UNSEEN = {"403", "404", "NoSuchKey"}
-_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}  # of a conditional write
+_NOT_READABLE = {"403", "404", "NoSuchKey"}
+_OVERTAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}  # of a conditional write
 _NUMBER = re.compile("[0-9]{1,15}")
 
 
@@ -32,8 +32,8 @@ class _Stored:
     etag: str
     number: int | None
 
-    def replaces(self, file: PublicFile) -> bool:
-        """Return whether the object is the file or a newer one; a number in the far future is a manual edit."""
+    def supersedes(self, file: PublicFile) -> bool:
+        """Return whether the object is this file or a newer one; a number in the far future is a manual edit."""
         if self.number is None or self.number > file.number + FARTHEST:
             return False
         return self.number > file.number or (self.number == file.number and self.etag == _etag(file.content))
@@ -51,7 +51,7 @@ class S3PublicStore:
         stored = None
         for _ in range(ROUNDS):
             stored = self._stored(file)
-            if stored is not None and stored.replaces(file):
+            if stored is not None and stored.supersedes(file):
                 return False
             if self._written(file, stored):
                 return True
@@ -66,13 +66,13 @@ class S3PublicStore:
             try:
                 head = self._client.head_object(Bucket=self._bucket, Key=key_of(file))
             except ClientError as error:
-                if code(error) in _UNSEEN:
+                if code(error) in _NOT_READABLE:
                     return None
                 raise
         return _Stored(head["ETag"], number_of(head))
 
     def _written(self, file: PublicFile, stored: _Stored | None) -> bool:
-        """Write the object; return False if another writer came first."""
+        """Write the object; return False if another writer was faster."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if stored is None else {"IfMatch": stored.etag}
         with translated(f"store {file.path} in bucket {self._bucket}"):
             try:
@@ -86,7 +86,7 @@ class S3PublicStore:
                     **condition,
                 )
             except ClientError as error:
-                if code(error) in _LOST:
+                if code(error) in _OVERTAKEN:
                     return False
                 raise
         return True

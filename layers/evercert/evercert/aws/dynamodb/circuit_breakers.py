@@ -65,7 +65,7 @@ class DynamoDBBreakers:
         self._write(state, update, f"close the circuit breaker of {state.service}")
 
     def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
-        """Store the pace; return False if another run stored one after this state was read: one burst is one step."""
+        """Store the pace; return False if another run stored one after this state was read: a burst is one step."""
         update = Update(
             {
                 "apart": apart // timedelta(milliseconds=1),
@@ -73,14 +73,14 @@ class DynamoDBBreakers:
                 "expires_at": int((until + FORGOTTEN_AFTER).timestamp()),
             }
         )
-        # A later text than any pace has is a manual edit, or was written by a wrong clock.
+        # An end that no pace can have is a manual edit, or was written by a wrong clock.
         unchanged = "NOT attribute_type(#slow_until, :text) OR #slow_until <= :seen OR #slow_until > :never"
         seen, never = state.slow_until or until - FORGOTTEN_AFTER, until + FORGOTTEN_AFTER
         update.require(unchanged, {":text": "S", ":seen": seen, ":never": never}, "slow_until")
         return self._update(state, update, f"slow down {state.service}") is not None
 
     def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
-        """Take the next turn; one that is too far away was stored by a wrong clock, or is a manual edit."""
+        """Reserve the next turn; ignore a stored one that is too far ahead (a wrong clock, a manual edit)."""
         apart, wanted = state.apart // timedelta(milliseconds=1), int(now.timestamp() * 1_000)
         numbers = {":now": wanted, ":never": wanted + FARTHEST_TURN, ":apart": apart, ":number": "N"}
         idle = "NOT attribute_type(#next_free, :number) OR #next_free <= :now OR #next_free > :never"
@@ -125,7 +125,7 @@ class DynamoDBBreakers:
 
 
 def _milliseconds(answer: Any) -> int:  # noqa: ANN401 (the client's answer)
-    """Return the stored turn. Its condition guarantees a number near the present, on DynamoDB at least."""
+    """Return the stored turn; DynamoDB guarantees by the condition that it is near the present."""
     try:
         found = int(Decimal(answer["Attributes"]["next_free"]["N"]))
     except (KeyError, TypeError, ValueError, ArithmeticError):

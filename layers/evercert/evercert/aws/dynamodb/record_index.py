@@ -1,4 +1,4 @@
-"""DynamoDB: all records in the order of their names, read through the index of sort keys and not with a scan."""
+"""DynamoDB: all records in the order of their names, read through an index instead of a scan."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 INDEX = "records"
-FIRST, FURTHER = 101, 1_000  # keys of a query: a page of `list` and one more, then more at once
+FIRST_LIMIT, NEXT_LIMIT = 101, 1_000  # keys of a query: a page of `list` and one more, then larger pages
 PAGES = 100_000  # of the index; DynamoDB may return less than a full one
 BATCH = 100  # keys in one BatchGetItem
-_ATTEMPTS = (
-    6  # in a row without a single record; a batch of large items needs several calls, each of which returns some
-)
+# In a row without a single record. A batch of large items needs several calls, but each of them returns some.
+_ATTEMPTS = 6
 _PAUSE = 0.05  # seconds, doubled with each attempt
 
 
 class DynamoDBRecordIndex:
-    """Records of a table by name; each item enters the index by its primary key, also one that does not parse."""
+    """Records of a table by name; the index contains every item, also those that do not parse."""
 
     def __init__(self, client: DynamoDBClient, table: str, sleep: Callable[[float], None]) -> None:
         self._client = client
@@ -53,7 +52,7 @@ class DynamoDBRecordIndex:
     def _names(self, after: str | None) -> Iterator[list[str]]:
         """Yield the partition keys of all records by page."""
         start: dict[str, Any] = {} if after is None else {"ExclusiveStartKey": items.key(after)}
-        for limit in chain([FIRST], repeat(FURTHER, PAGES)):
+        for limit in chain([FIRST_LIMIT], repeat(NEXT_LIMIT, PAGES)):
             with translated(f"read the index {INDEX} of table {self._table}"):
                 try:
                     answer = self._client.query(
@@ -95,7 +94,7 @@ class DynamoDBRecordIndex:
         raise Unavailable(f"cannot read table {self._table}: it is busy; run the command again")
 
     def _scan(self, after: str | None) -> Iterator[Record | Unreadable]:
-        """Yield the records of a table that was restored or deployed without the index."""
+        """Yield the records of a table that lacks the index (restored, or of an earlier release)."""
         with translated(f"read table {self._table}"):
             pages = self._client.get_paginator("scan").paginate(
                 TableName=self._table,

@@ -1,4 +1,4 @@
-"""DynamoDB: writes that are repeated after a short pause while others conflict with them."""
+"""DynamoDB: writes that are repeated after short pauses if they conflict with others or are throttled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ConditionsFailed(Exception):
 def transact(client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.sleep) -> None:
     """Run the writes in one transaction; raise ConditionsFailed, or the error of the client.
 
-    botocore repeats no cancelled transaction, whatever the reason.
+    botocore does not retry cancelled transactions.
     """
     try:
         retried(lambda: client.transact_write_items(TransactItems=list(writes)), pause)
@@ -45,7 +45,7 @@ def transact(client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.
 
 
 def retried(write: Callable[[], T], pause: Pause = time.sleep) -> T:
-    """Run a write, again after a random pause if it met another one or a throttled table; raise the last error."""
+    """Run a write; repeat it after a random pause if it conflicts or is throttled. Raise the last error."""
     for attempt in range(1, ATTEMPTS):
         try:
             return write()

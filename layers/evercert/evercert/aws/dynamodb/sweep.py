@@ -27,7 +27,7 @@ _STAMPS = (
     ("claim", "until"),
 )
 _READ = ", ".join(["pk", "sk", "due_shard", "due_at", "resting", "published_at", *(f"{a}.#{b}" for a, b in _STAMPS)])
-# Published outcomes, most of the table, can never be lost: they are neither sent nor parsed.
+# Published outcomes, most of the table, never need a repair: DynamoDB filters them out.
 _UNFINISHED = (
     "attribute_not_exists(published_at) OR attribute_exists(due_at) OR attribute_exists(due_shard) "
     "OR NOT begins_with(sk, :outcome)"
@@ -66,7 +66,7 @@ class DynamoDBPages:
             try:
                 answer = self._client.scan(
                     TableName=self._table,
-                    Select="SPECIFIC_ATTRIBUTES",  # the role may scan with it only
+                    Select="SPECIFIC_ATTRIBUTES",  # the checker's role may not scan without it
                     ProjectionExpression=_READ,
                     ExpressionAttributeNames={f"#{name}": name for _, name in _STAMPS},
                     FilterExpression=_UNFINISHED,

@@ -40,18 +40,18 @@ def publish_missing(authority: AuthorityConnection) -> None:
 
 
 def publish_now(authority: AuthorityConnection) -> bool:
-    """Invoke the front to publish all lists; on failure print a note and return False (the schedule follows)."""
-    return _invoked(authority, "crl", "publish the CRLs", "publishes")
+    """Invoke the front to publish all CRLs; on failure print a note and return False (the schedule follows)."""
+    return _invoke(authority, "crl", "publish the CRLs", "publishes")
 
 
 def copy_now(authority: AuthorityConnection) -> bool:
-    """Invoke the front to copy all lists and CA certificates to their bucket; on failure print a note, return False."""
+    """Invoke the front to copy CRLs and CA certificates to their bucket; on failure print a note and return False."""
     if "AuthorityBucket" not in authority.connection.outputs:
-        return True  # a stack of an older template has no bucket
-    return _invoked(authority, "files", "copy CRLs and CA certificates to their bucket", "copies")
+        return True  # the template of an earlier release has no bucket
+    return _invoke(authority, "files", "copy CRLs and CA certificates to their bucket", "copies")
 
 
-def _invoked(authority: AuthorityConnection, task: str, doing: str, later: str) -> bool:
+def _invoke(authority: AuthorityConnection, task: str, doing: str, later: str) -> bool:
     from evercert.aws.clients import translated  # noqa: PLC0415 (AWS's library is slow to load)
 
     try:

@@ -1,4 +1,4 @@
-"""Check of `doctor` for owner tags of the previous release, which stacks of one name share."""
+"""Check of `doctor` for owner tags of the previous release, which do not distinguish stacks with the same name."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def _old_tags(connection: Connection) -> list[Check]:
     if not found:
         return [Check(TITLE, "ok", "none of an earlier release")]
     number = arguments.counted(len(found), "resource")
-    problem = f"{number} with {STACK_TAG}={connection.name}, which every stack of this name owns"
+    problem = f"{number} with {STACK_TAG}={connection.name}, which any stack with this name may write"
     return [Check(TITLE, "warning", problem, f"evercert adopt --from {connection.name}")]

@@ -132,4 +132,4 @@ def _is_ours(stack: DescribedStack, region: str, tags: Iterable[dict[str, str]])
     """Return whether the tag names this stack; the bare name counts only in its region, because stacks share names."""
     accepted = {"ours", "old-tag"} if region == _home(stack) else {"ours"}
     values = [tag.get("Value") for tag in tags if tag["Key"] == STACK_TAG]
-    return any(Owner.of(stack.id).claim(value) in accepted for value in values)
+    return any(Owner.of(stack.id).compare(value) in accepted for value in values)
