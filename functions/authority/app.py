@@ -153,10 +153,10 @@ def _services() -> Services:
             public_store=S3PublicStore(clients.s3, settings.bucket),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
-            seal=KMSKeySeal(clients.kms, settings.seal_key, settings.stack),
+            seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),
             sts=STSOverHTTP(os.environ.get("AWS_ENDPOINT_URL_STS") or os.environ.get("AWS_ENDPOINT_URL")),
             clock=now,
-            stack=settings.stack,
+            stack=settings.data_stack,
             address=settings.address,
             sts_regions=settings.sts_regions,
         )

@@ -103,7 +103,7 @@ def _wired() -> tuple[Ports, Issuance]:
     ports = Ports(
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
-        seal=KMSSeal(clients.kms, settings.seal_key, settings.stack),
+        seal=KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
         issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context),
         destinations=RegisteredDestinations(DestinationContext(settings.stack_id, clients, settings.import_quota)),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),

@@ -24,6 +24,9 @@ ARNS = {
 }
 
 
+RESTORED_TABLES = tuple(f"Restored{table}Table" for table in ("", "Issuers", "Configuration", "Authority", "Ledger"))
+
+
 @cache
 def _template() -> dict[str, Any]:
     return load_template()
@@ -160,4 +163,10 @@ class Deployment:
             key = properties.get("KmsMasterKeyId") or properties.get("SSESpecification", {}).get("KMSMasterKeyId")
             if key is not None:
                 found[self.arn(name)] = self.intrinsics.resolve(key)
-        return found
+        return found | self._keys_of_restored_tables(found)
+
+    def _keys_of_restored_tables(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the keys of the tables that parameters name: the key of another stack, or the stack's own."""
+        key = self.parameters.get("RestoredDataKey") or own[self.arn("CertificatesTable")]
+        where = f"arn:{self.partition}:dynamodb:{self.region}:{self.account}:table/"
+        return {where + table: key for one in RESTORED_TABLES if (table := self.parameters.get(one))}

@@ -33,7 +33,7 @@ def test_checker_settings_ignore_other_variables():
 def test_issuer_settings_read_all_variables():
     found = IssuerSettings.of(ISSUER)
     assert (found.issuers_table, found.topic, found.seal_key) == ("issuers", "arn:topic", "arn:key")
-    assert (found.stack, found.stack_id, found.lease) == ("evercert", "arn:stack", timedelta(seconds=90))
+    assert (found.data_stack, found.stack_id, found.lease) == ("evercert", "arn:stack", timedelta(seconds=90))
 
 
 def test_issuer_settings_have_strict_defaults():
@@ -66,3 +66,10 @@ def test_checker_settings_refuse_redispatch_out_of_range(seconds):
 def test_issuer_settings_refuse_lease_out_of_range(seconds):
     with pytest.raises(Misconfigured, match="LEASE_SECONDS"):
         IssuerSettings.of({**ISSUER, "LEASE_SECONDS": seconds})
+
+
+def test_data_stack_is_the_own_stack_without_another_name() -> None:
+    """An environment of the previous release lacks the variable."""
+    assert IssuerSettings.of(ISSUER).data_stack == "evercert"
+    assert IssuerSettings.of({**ISSUER, "DATA_STACK_NAME": ""}).data_stack == "evercert"
+    assert IssuerSettings.of({**ISSUER, "DATA_STACK_NAME": "old"}).data_stack == "old"

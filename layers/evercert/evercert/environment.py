@@ -21,6 +21,10 @@ class Variables:
             raise Misconfigured(f"invalid environment variable {name}: not set or empty; deploy the stack again")
         return value
 
+    def data_stack(self) -> str:
+        """Return the name in encryption contexts and ids: that of the stack that created the data."""
+        return self.environment.get("DATA_STACK_NAME") or self.text("STACK_NAME")
+
     def number(self, name: str, least: int, most: int, default: int | None = None) -> int:
         """Return a whole number in this range, or the default if the variable is not set."""
         if default is not None and name not in self.environment:

@@ -69,6 +69,15 @@ def test_deployment_uses_physical_names() -> None:
         _ = Deployment({"Typo": "x"}).roles
 
 
+def test_deployment_knows_the_key_of_restored_tables() -> None:
+    table, key = "arn:aws:dynamodb:eu-central-1:000000000000:table/restored", "arn:aws:kms:x:1:key/old"
+    own = Deployment({"RestoredTable": "restored"})
+    assert own.key_of(f"{table}/index/due") == own.arn("DataKey")
+    taken_over = Deployment({"RestoredTable": "restored", "RestoredDataKey": key})
+    assert taken_over.key_of(table) == key
+    assert taken_over.key_of(taken_over.arn("CertificatesTable")) == own.arn("DataKey")
+
+
 def test_deployment_limits_destination_regions() -> None:
     regions = {
         name: next(one for one in Deployment(SETS[name]).roles["IssuerRole"] if one.label.endswith("NoOtherRegions"))

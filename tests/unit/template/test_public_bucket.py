@@ -63,6 +63,13 @@ def test_bucket_policy_lets_the_chosen_readers_read_only() -> None:
     assert len(POLICY) == 2
 
 
+IN_BUCKET = {"If": ["HasRestoredBucket", {"Ref": "RestoredBucket"}, {"Ref": "AuthorityBucket"}]}
+IN_USE = [
+    {"Sub": [f"arn:${{AWS::Partition}}:s3:::${{Bucket}}/api/v1/cert-manager/{path}", {"Bucket": IN_BUCKET}]}
+    for path in ("crl/*", "ca/internal/*")
+]
+
+
 def test_front_writes_files_of_its_own_account_only() -> None:
     """It cannot delete or list; no other role has access."""
     for role, resource in RESOURCES.items():
@@ -77,7 +84,7 @@ def test_front_writes_files_of_its_own_account_only() -> None:
         assert statement == {
             "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": FILES,
+            "Resource": IN_USE,
             "Condition": {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}},
         }
 

@@ -123,7 +123,8 @@ def test_roles_have_no_avoidable_wildcards(role: str) -> None:
 
 
 SEALS = {"SealKey": "IssuerRole", "AuthoritySealKey": "AuthorityRole"}
-CONTEXT = {"kms:EncryptionContext:evercert:stack": STACK_NAME}
+DATA_STACK = {"If": ["HasRestoredStack", {"Ref": "RestoredStack"}, STACK_NAME]}
+CONTEXT = {"kms:EncryptionContext:evercert:stack": DATA_STACK}
 ROOT_USER = {"AWS": {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
@@ -202,7 +203,9 @@ def test_no_role_may_sign_without_a_key_policy() -> None:
                 if action.startswith("kms:") and statement.get("Sid") != "Seal":
                     assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
                     # SecretKeys: through Secrets Manager only (test_keys_of_secrets_are_used_only_by_secrets_manager)
-                    assert statement["Resource"] in ({"GetAtt": "DataKey.Arn"}, {"Ref": "SecretKeys"}), role
+                    # RestoredDataKey: through DynamoDB only (tests/unit/template/test_restored_keys.py)
+                    keys = ({"GetAtt": "DataKey.Arn"}, {"Ref": "SecretKeys"}, {"Ref": "RestoredDataKey"})
+                    assert statement["Resource"] in keys, role
     for key in of("AWS::KMS::Key").values():
         assert "KeySpec" not in key["Properties"]
 
@@ -228,7 +231,9 @@ def test_authority_resources_depend_on_the_parameter() -> None:
 ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
 
 
-BUCKET_ADDRESS = {"Sub": "http://${AuthorityBucket.RegionalDomainName}"}
+RESTORED_HOST = {"Sub": "${RestoredBucket}.s3.${AWS::Region}.${AWS::URLSuffix}"}
+BUCKET_HOST = {"If": ["HasRestoredBucket", RESTORED_HOST, {"GetAtt": "AuthorityBucket.RegionalDomainName"}]}
+BUCKET_ADDRESS = {"Sub": ["http://${Host}", {"Host": BUCKET_HOST}]}
 PUBLISHED = {
     "If": ["HasPublishedAddress", {"Ref": "PublishedAddress"}, {"If": ["IsBucketPublic", BUCKET_ADDRESS, ADDRESS]}]
 }

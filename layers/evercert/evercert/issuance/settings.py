@@ -45,7 +45,7 @@ class IssuerSettings:
     queue: str
     topic: str
     seal_key: str
-    stack: str
+    data_stack: str  # in the encryption context of sealed keys
     stack_id: str
     import_quota: int
     hosts: str  # hosts that issuers may contact, separated by commas; empty: no network issuers
@@ -62,7 +62,7 @@ class IssuerSettings:
             queue=variables.text("QUEUE_URL"),
             topic=variables.text("TOPIC_ARN"),
             seal_key=variables.text("SEAL_KEY"),
-            stack=variables.text("STACK_NAME"),
+            data_stack=variables.data_stack(),
             stack_id=variables.text("STACK_ID"),
             import_quota=variables.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
             hosts=environment.get("ISSUER_HOSTS", ""),

@@ -13,7 +13,7 @@ from evercert.environment import Variables
 class AuthoritySettings:
     """Settings of the authority function."""
 
-    stack: str
+    data_stack: str  # in encryption contexts and ids
     configuration: str  # name of the configuration table
     table: str  # name of the state table
     bucket: str  # of CRLs and CA certificates
@@ -28,7 +28,7 @@ class AuthoritySettings:
         variables = Variables(environment)
         regions = variables.text("STS_REGIONS").split(",")
         return cls(
-            stack=variables.text("STACK_NAME"),
+            data_stack=variables.data_stack(),
             configuration=variables.text("AUTHORITY_CONFIGURATION"),
             table=variables.text("AUTHORITY_TABLE"),
             bucket=variables.text("AUTHORITY_BUCKET"),
