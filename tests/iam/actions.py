@@ -28,6 +28,7 @@ def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
     describe = {
         "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm,
         "ssm": _ssm, "sts": _sts, "lambda": _lambda, "s3": _s3, "cloudformation": _cloudformation,
+        "iam": _iam,
     }.get(service)  # fmt: skip
     if describe is None:
         raise UnknownCall(f"{service}:{operation} is not described in tests/iam/actions.py")
@@ -159,3 +160,7 @@ def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> 
     stack = params.get("StackName", "*")
     arn = stack if stack.startswith("arn:") else where.arn("cloudformation", f"stack/{stack}/*")
     yield Need(f"cloudformation:{operation}", arn)
+
+
+def _iam(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    yield Need(f"iam:{operation}", f"arn:{where.partition}:iam::{where.account}:role/{params['RoleName']}")

@@ -39,6 +39,11 @@ class DescribedStack:
         return Owner.of(self.id)
 
     @property
+    def data_name(self) -> str:
+        """Return the name of the stack that created the data; ids and tags of credentials and CA keys depend on it."""
+        return self.parameters.get("RestoredStack") or self.name
+
+    @property
     def regions(self) -> list[str]:
         """Return the regions in which the stack may store certificates, its own first."""
         return list(dict.fromkeys([self.owner.region, *self.listed("DestinationRegions")]))
@@ -64,7 +69,7 @@ class Connection(DescribedStack):
     @property
     def credential_secrets(self) -> CredentialSecrets:
         """Store for the credentials of agent documents."""
-        return CredentialSecrets(self.clients, self.name)
+        return CredentialSecrets(self.clients, self.data_name)
 
 
 def connect(stack: str, region: str | None) -> Connection:

@@ -213,7 +213,13 @@ def events(
 def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Check for anything that would block issuance, delivery or notifications."""
     # boto3 is slow to import.
-    from evercert.cli.doctor import authority_checks, certificate_checks, owner_checks, stack_checks  # noqa: PLC0415
+    from evercert.cli.doctor import (  # noqa: PLC0415
+        authority_checks,
+        certificate_checks,
+        owner_checks,
+        retained_key_checks,
+        stack_checks,
+    )
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
     connection = terminal.connect(stack, region)
@@ -221,6 +227,7 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
     with terminal.err.status("checking") as status:
         checks = {
             **stack_checks.of_stack(connection),
+            **retained_key_checks.of_retained_keys(connection),
             **authority_checks.of_authority(connection),
             **certificate_checks.of_certificates(connection, wanted),
             **owner_checks.of_owner(connection),

@@ -30,6 +30,23 @@ def test_create_makes_an_identity_for_an_aws_role(
     refused(command("identity", "create", "web", "--universal"), "identity 'web' exists already")
 
 
+def test_roles_replaces_who_logs_in_and_nothing_else(
+    command: Command, profile: str, configuration: ConfigurationWriter
+) -> None:
+    options = ("--aws-role", f"{ROLE}old", "--foreign-clients", "--profile", profile)
+    assert command("identity", "create", "web", *options)[0] == 0
+    before = configuration.identity_named("web")
+    fine(command("identity", "roles", "web", "--aws-role", f"{ROLE}new", "--json"))
+    after = configuration.identity_named("web")
+    assert after.aws.principals == (f"{ROLE}new",)
+    assert after.aws.foreign_clients
+    assert after.model_copy(update={"aws": before.aws}) == before
+    refused(command("identity", "roles", "web"), "no roles given: add --aws-role")
+    refused(command("identity", "roles", "web", "--aws-role", "x"), "write arn:aws:iam::ACCOUNT:role/NAME")
+    assert command("identity", "create", "ci", "--universal")[0] == 0
+    refused(command("identity", "roles", "ci", "--aws-role", f"{ROLE}new"), "has no login with AWS IAM")
+
+
 def test_client_secret_is_shown_once_and_stored_hashed(command: Command, configuration: ConfigurationWriter) -> None:
     made = fine(
         command("identity", "create", "ci", "--universal", "--secret-ttl", "90d", "--secret-uses", "5", "--json")

@@ -86,12 +86,15 @@ class CAKeyMaking:
 
         Principals that were deleted appear by their ids, so a policy that names them differs.
         """
-        with translated(f"read the policy of key {key}"):
-            text = self._client.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         try:
-            return same(json.loads(text), policy)
+            return same(json.loads(self.policy_text(key)), policy)
         except (ValueError, RecursionError):
             return False
+
+    def policy_text(self, key: str) -> str:
+        """Return the policy of the key, as KMS stores it."""
+        with translated(f"read the policy of key {key}"):
+            return self._client.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
 
     def put_policy(self, key: str, policy: dict[str, Any]) -> None:
         """Set the policy of the key; idempotent."""

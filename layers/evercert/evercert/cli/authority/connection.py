@@ -28,8 +28,8 @@ class AuthorityConnection:
 
     @property
     def stack(self) -> str:
-        """Return the stack's name."""
-        return self.connection.name
+        """Return the name in the ids of profiles and applications, and in the tags of CA keys."""
+        return self.connection.data_name
 
     @property
     def clients(self) -> Clients:

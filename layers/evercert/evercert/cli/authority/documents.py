@@ -53,10 +53,11 @@ def apply(
 ) -> None:
     """Create or update the profiles, policies and applications in the documents. Others stay unchanged."""
     sources = _sources(files)
-    configuration = open_authority(stack, region).configuration
-    documents = read(sources, configuration, stack)
+    authority = open_authority(stack, region)
+    configuration = authority.configuration
+    documents = read(sources, configuration, authority.stack)
     terminal.notes(list(_note_ocsp_responders(documents)))
-    steps = plan(configuration, documents, stack)
+    steps = plan(configuration, documents, authority.stack)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
         _print_plan(steps)

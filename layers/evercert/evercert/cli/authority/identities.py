@@ -140,6 +140,23 @@ def grant(
 
 
 @app.command()
+def roles(
+    name: Name, *, aws_role: AwsRole = None, stack: Stack = "evercert", region: Region = None, as_json: Json = False
+) -> None:
+    """Replace the AWS roles and users that log in as an identity; its id and permissions stay."""
+    if not aws_role:
+        raise BadInput(["no roles given: add --aws-role; to end all logins, delete the identity"])
+    principals = tuple(logins.parse_principals(aws_role))
+    configuration = _configuration(stack, region)
+    found = identity_named(configuration, name)
+    if found.aws is None:
+        raise BadInput([f"identity {name} has no login with AWS IAM: create another identity with --aws-role"])
+    changed = found.model_copy(update={"aws": found.aws.model_copy(update={"principals": principals})})
+    configuration.write(changed)
+    _print_identity(changed, None, as_json=as_json)
+
+
+@app.command()
 def secret(
     name: Name,
     *,
