@@ -29,6 +29,7 @@ def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
         "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm,
         "ssm": _ssm, "sts": _sts, "lambda": _lambda, "s3": _s3, "cloudformation": _cloudformation,
         "iam": _iam,
+        "scheduler": _scheduler, "cloudwatch": _cloudwatch, "resourcegroupstaggingapi": _tagging,
     }.get(service)  # fmt: skip
     if describe is None:
         raise UnknownCall(f"{service}:{operation} is not described in tests/iam/actions.py")
@@ -48,6 +49,9 @@ def _existing(facts: Facts, region: str, name: str) -> dict[str, str]:
 
 
 def _sqs(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    if operation == "ListQueues":
+        yield Need("sqs:ListQueues", "*")
+        return
     name = params.get("QueueName") or params.get("QueueUrl", "*").rpartition("/")[2]
     yield Need(f"sqs:{operation.removesuffix('Batch')}", where.arn("sqs", name), _requested(params))
     if operation == "CreateQueue" and params.get("tags"):
@@ -164,3 +168,28 @@ def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> 
 
 def _iam(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
     yield Need(f"iam:{operation}", f"arn:{where.partition}:iam::{where.account}:role/{params['RoleName']}")
+
+
+def _scheduler(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    name = f"{params.get('GroupName', 'default')}/{params['Name']}"
+    yield Need(f"scheduler:{operation}", where.arn("scheduler", f"schedule/{name}"))
+
+
+def _cloudwatch(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    if operation != "GetMetricStatistics":
+        raise UnknownCall(f"cloudwatch:{operation} is not described in tests/iam/actions.py")
+    yield Need(f"cloudwatch:{operation}", "*")
+
+
+# TagResources also needs the permission of each resource's own service to add tags.
+TAG_ACTIONS = {"secretsmanager": "secretsmanager:TagResource", "acm": "acm:AddTagsToCertificate"}
+
+
+def _tagging(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    yield Need(f"tag:{operation}", "*")
+    for arn in params.get("ResourceARNList", []):
+        action = TAG_ACTIONS.get(arn.split(":")[2])
+        if action is None:
+            raise UnknownCall(f"tags of {arn} are not described in tests/iam/actions.py")
+        name = secret_name(arn) if action.startswith("secretsmanager") else arn
+        yield Need(action, arn, {**_requested(params), **_existing(facts, where.region, name)})

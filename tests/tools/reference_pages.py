@@ -77,6 +77,12 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield from _commands(child, (*path, name))
 
 
+def command_paths() -> list[str]:
+    """Return every command that runs something, such as `authority ca list`."""
+    root = typer.main.get_command(app)
+    return [" ".join(path[1:]) for path, command in _commands(root, ("evercert",)) if not _children(command)]
+
+
 def _children(command: Any) -> dict[str, Any]:
     """Return the commands of a group. Typer has its own copy of click, so `isinstance` with click's classes fails."""
     return getattr(command, "commands", {})

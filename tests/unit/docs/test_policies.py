@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.session
 import pytest
 
-from tests.doubles.world import load_template
+from tests.iam.sam import transformed
 from tests.tools.local_stack import ROOT
 
 POLICIES = sorted((ROOT / "docs" / "policies").glob("*.json"))
 LONGEST = 6_144  # characters of a managed policy, without white space
+SERVICES = {"tag": "resourcegroupstaggingapi"}  # by prefix of actions
+LONG_NAME = "x" * 58  # of a stack; longer ones need ShortName
 # Actions that are no operation of the service's API, or that have another name than the operation.
 OTHER = {
     "iam:PassRole",
     "cloudformation:TagResource",
-    "dynamodb:ConditionCheckItem",
     "lambda:InvokeFunction",
     "s3:ListBucket",
-    "s3:PutBucketPublicAccessBlock",
-    "s3:PutLifecycleConfiguration",
-    "s3:PutEncryptionConfiguration",
     *(f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")),
-    *(f"logs:{operation}LogDelivery" for operation in ("Create", "Delete", "Get", "Update")),
+    *(f"s3:{operation}" for operation in ("ListTagsForResource", "TagResource", "UntagResource")),
+    "logs:*LogDelivery",
     "logs:ListLogDeliveries",
-    "tag:GetResources",
-    "tag:TagResources",
 }
-# What CloudFormation calls first to create a resource of this type, with the rights of the deployer.
-CREATES = {
-    "AWS::ApiGatewayV2::Api": "apigateway:POST",
-    "AWS::ApiGatewayV2::Integration": "apigateway:POST",
-    "AWS::ApiGatewayV2::Route": "apigateway:POST",
-    "AWS::ApiGatewayV2::Stage": "apigateway:POST",
-    "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
-    "AWS::CloudWatch::Dashboard": "cloudwatch:PutDashboard",
-    "AWS::DynamoDB::Table": "dynamodb:CreateTable",
-    "AWS::IAM::Role": "iam:CreateRole",
-    "AWS::KMS::Alias": "kms:CreateAlias",
-    "AWS::KMS::Key": "kms:CreateKey",
-    "AWS::Lambda::Permission": "lambda:AddPermission",
-    "AWS::Logs::LogGroup": "logs:CreateLogGroup",
-    "AWS::Logs::MetricFilter": "logs:PutMetricFilter",
-    "AWS::S3::Bucket": "s3:CreateBucket",
-    "AWS::S3::BucketPolicy": "s3:PutBucketPolicy",
-    "AWS::SNS::Topic": "sns:CreateTopic",
-    "AWS::SNS::TopicPolicy": "sns:SetTopicAttributes",
-    "AWS::SQS::Queue": "sqs:CreateQueue",
-    "AWS::Serverless::Function": "lambda:CreateFunction",
-    "AWS::Serverless::LayerVersion": "lambda:PublishLayerVersion",
-}
+# What CloudFormation calls for the types of the template, with the rights of the deployer.
+HANDLERS: dict[str, Any] = tomllib.loads((ROOT / "tests" / "iam" / "cloudformation_permissions.toml").read_text())
+DEPLOYER = ROOT / "docs" / "policies" / "deployer.json"
+PARAMETERS = {"Authority": "yes"}
 
 
 def actions(policy: dict[str, Any]) -> list[str]:
@@ -66,7 +45,10 @@ def _list(value: Any) -> list[str]:
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
 def test_policies_fit_into_a_managed_policy(file: Any) -> None:
     policy = json.loads(file.read_text())
-    assert len(json.dumps(policy, separators=(",", ":"))) <= LONGEST
+    filled = json.dumps(policy, separators=(",", ":"))
+    for placeholder, value in {"ACCOUNT": "123456789012", "REGION": "ap-southeast-1", "STACK": LONG_NAME}.items():
+        filled = filled.replace(placeholder, value)
+    assert len(filled) <= LONGEST
     sids = [each["Sid"] for each in policy["Statement"]]
     assert len(sids) == len(set(sids))
 
@@ -78,7 +60,7 @@ def test_policies_name_actions_that_exist(file: Any) -> None:
         service, _, operation = action.partition(":")
         if action in OTHER or service == "apigateway":
             continue
-        names = session.get_service_model(service).operation_names
+        names = session.get_service_model(SERVICES.get(service, service)).operation_names
         if not any(fnmatchcase(name, operation) for name in names):
             unknown.append(action)
     assert unknown == []
@@ -90,8 +72,30 @@ def test_policies_of_people_name_no_whole_service(name: str) -> None:
     assert [action for action in actions(policy) if "*" in action] == []
 
 
-def test_deployer_may_create_every_type_of_the_template() -> None:
-    allowed = actions(json.loads((ROOT / "docs" / "policies" / "deployer.json").read_text()))
-    types = {each["Type"] for each in load_template()["Resources"].values()}
-    assert types <= CREATES.keys()
-    assert [kind for kind in types if CREATES[kind] not in allowed] == []
+def test_deployer_may_call_what_cloudformation_calls() -> None:
+    types = {one["Type"] for one in transformed(PARAMETERS)["Resources"].values()}
+    assert types == HANDLERS["types"].keys()
+    needed = {each for permissions in HANDLERS["types"].values() for each in permissions}
+    missing = {each for each in needed if not _covered(each, actions(json.loads(DEPLOYER.read_text())))}
+    left_out = _patterns("left_out")
+    assert sorted(each for each in missing if not _covered(each, left_out)) == []
+    assert [pattern for pattern in left_out if not any(_covered(each, [pattern]) for each in missing)] == []
+
+
+def test_deployer_may_call_nothing_else() -> None:
+    needed = {each for permissions in HANDLERS["types"].values() for each in permissions}
+    added = [each for each in actions(json.loads(DEPLOYER.read_text())) if not _uses(each, needed)]
+    assert [each for each in added if not _covered(each, _patterns("added"))] == []
+    assert [pattern for pattern in _patterns("added") if not any(_covered(each, [pattern]) for each in added)] == []
+
+
+def _patterns(table: str) -> list[str]:
+    return [each for entry in HANDLERS[table] for each in entry["permissions"]]
+
+
+def _covered(permission: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(permission.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _uses(action: str, needed: set[str]) -> bool:
+    return any(_covered(permission, [action]) for permission in needed)

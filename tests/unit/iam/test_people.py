@@ -1,0 +1,90 @@
+"""Policies for people: which command has which, and what the judgement of a command's calls reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.iam import people
+from tests.iam.judge import Judge, Judged
+from tests.tools.reference_pages import command_paths
+from tests.unit.iam.test_judge import DEPLOYMENT, SECRET, call
+
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/000000000000/evercert-Queue-1"
+CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/1"
+TAGGED = {"ResourceARNList": [SECRET, CERTIFICATE], "Tags": {"evercert:stack": "x"}}
+CALLS = {
+    "read-only": call("read-only", "dynamodb:Query", TableName="evercert-CertificatesTable-1"),
+    "operator": call("operator", "sqs:SendMessage", QueueUrl=QUEUE),
+    "ceremony": call("ceremony", "kms:CreateKey"),
+}
+NEEDED = {"read-only": "dynamodb:Query", "operator": "sqs:SendMessage", "ceremony": "kms:CreateKey"}
+
+
+def judged(name: str, one: dict[str, Any], without: str = "") -> list[Judged]:
+    """Judge a call under a policy, or under what remains of it without an action."""
+    document = people.document(name, DEPLOYMENT)
+    for statement in document["Statement"]:
+        several = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        statement["Action"] = [action for action in several if action != without]
+    return Judge(DEPLOYMENT, {name: document}).judge([one])
+
+
+def test_people_have_a_policy_for_every_command() -> None:
+    promised = {" ".join(word for word in one.split() if not word.startswith("-")) for one in people.promised()}
+    assert promised == set(command_paths())
+    assert set(people.promised().values()) == {people.NO_POLICY, *people.POLICIES}
+
+
+def test_people_need_the_policy_of_the_longest_command() -> None:
+    promises = {"apply": "operator", "apply --dry-run": "read-only", "authority ca list": "read-only"}
+    assert people.policy_of(["apply", "a.yaml"], promises) == ("apply", "operator")
+    assert people.policy_of(["apply", "a.yaml", "--dry-run"], promises) == ("apply --dry-run", "read-only")
+    with pytest.raises(ValueError, match="names no policy for evercert authority ca show root"):
+        people.policy_of(["authority", "ca", "show", "root"], promises)
+
+
+@pytest.mark.parametrize("name", list(people.POLICIES))
+def test_people_with_one_action_less_are_refused(name: str) -> None:
+    assert people.refusals(judged(name, CALLS[name])) == []
+    (problem,) = people.refusals(judged(name, CALLS[name], without=NEEDED[name]))
+    assert problem.startswith(f"{name} may not {NEEDED[name]} on ")
+
+
+def test_people_are_refused_what_the_emulator_refuses_too() -> None:
+    denied = {**CALLS["operator"], "answer": {"code": "AccessDenied", "arn": None, "tags": None}}
+    (problem,) = people.refusals(judged("operator", denied, without="sqs:SendMessage"))
+    assert "no statement allows sqs:SendMessage" in problem
+    expected = ("operator", "sqs:SendMessage", "some/file.py")
+    assert people.refusals(judged("operator", denied, without="sqs:SendMessage"), {expected}) == []
+
+
+def test_people_use_their_own_grants_only_without_read_only() -> None:
+    sent = people.used(judged("operator", CALLS["operator"]))
+    assert ("operator", "NotifyTheIssuer", "sqs:SendMessage") in sent
+    assert ("operator", "NotifyTheIssuer", "arn:aws:sqs:eu-central-1:000000000000:evercert-Queue-*") in sent
+    read = call("operator", "dynamodb:Query", TableName="evercert-CertificatesTable-1")
+    assert people.used(judged("operator", read)) == set()
+    assert ("read-only", "ReadTables", "dynamodb:Query") in people.used(judged("read-only", CALLS["read-only"]))
+
+
+def test_people_keep_no_unused_grant_without_a_reason() -> None:
+    grants = {("operator", "A", "sqs:SendMessage"), ("operator", "A", "sqs:TagQueue")}
+    reason = {"policy": "operator", "statement": "A", "grant": ["sqs:TagQueue"]}
+    assert people.superfluous(grants, [{**reason, "grant": ["sqs:SendMessage", "sqs:TagQueue"]}]) == []
+    (problem,) = people.superfluous(grants, [reason])
+    assert problem.startswith("no command uses operator A sqs:SendMessage")
+    (problem,) = people.superfluous(set(), [reason])
+    assert "operator A sqs:TagQueue is used or does not exist" in problem
+
+
+def test_people_with_operator_may_adopt_by_owner() -> None:
+    """The emulator's tagging API knows no secrets and certificates, so the stack test does not see this call."""
+    tag = call("operator", "resourcegroupstaggingapi:TagResources", **TAGGED)
+    assert people.refusals(judged("operator", tag)) == []
+    for needed in ("tag:TagResources", "secretsmanager:TagResource", "acm:AddTagsToCertificate"):
+        (problem,) = people.refusals(judged("operator", tag, without=needed))
+        assert f"operator may not {needed} on " in problem
+    found = call("read-only", "resourcegroupstaggingapi:GetResources", TagFilters=[])
+    assert people.refusals(judged("read-only", found)) == []
