@@ -88,3 +88,11 @@ def test_people_with_operator_may_adopt_by_owner() -> None:
         assert f"operator may not {needed} on " in problem
     found = call("read-only", "resourcegroupstaggingapi:GetResources", TagFilters=[])
     assert people.refusals(judged("read-only", found)) == []
+
+
+@pytest.mark.parametrize("operation", ["sns:Unsubscribe", "sqs:ListQueues"])
+def test_people_end_subscriptions_without_a_resource(operation: str) -> None:
+    """IAM sees no topic or queue in these requests, so a policy on ARNs does not allow them."""
+    one = call("operator", operation, SubscriptionArn="arn:aws:sns:eu-central-1:000000000000:evercert-Topic-1:2")
+    assert [need.resource for need in Judge(DEPLOYMENT).needs(one)] == ["*"]
+    assert people.refusals(judged("operator", one)) == []
