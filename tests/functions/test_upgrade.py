@@ -7,7 +7,6 @@ template but for the tables, and the authority.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from evercert.timestamps import to_text
 from tests.doubles.infisical.server import Infisical
 from tests.functions.upgrade_stage import STACK, Stage, is_done
 from tests.tools.local_stack import ACCOUNT, REGION, ROOT, Emulator
-from tests.tools.releases import MISSING, Release, previous
+from tests.tools.releases import MISSING, Release, has_history, previous
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -66,7 +65,7 @@ def stage(running: Emulator, tmp_path: Path) -> Iterator[Stage]:
 def before(stage: Stage) -> Release:
     root = previous(stage.folder / "previous")
     if root is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+        (pytest.fail if has_history() else pytest.skip)(MISSING)
     return Release(root, stage.environment)
 
 

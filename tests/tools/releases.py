@@ -35,6 +35,13 @@ def previous(folder: Path) -> Path | None:
     return folder
 
 
+def has_history() -> bool:
+    """Return whether this is a clone with its whole history, which must have the previous release."""
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout.strip() == "false"
+
+
 @dataclass(frozen=True)
 class Release:
     """A release, and the environment of its functions; the interpreter and the dependencies are those of the tests."""
