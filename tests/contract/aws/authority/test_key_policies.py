@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles, of_issuing
-from tests.doubles.world import load_template
+from tests.iam.deployment import Deployment
 from tests.tools.local_stack import ACCOUNT, Emulator, client_arguments
 
 SIGN = {"MessageType": "DIGEST", "Message": b"\0" * 32, "SigningAlgorithm": "ECDSA_SHA_256"}
@@ -79,33 +79,18 @@ def test_only_the_signer_signs_with_an_issuing_key(iam: IAM) -> None:
     assert operator.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
 
 
-def resolved(found: Any, values: dict[str, str]) -> Any:
-    """Replace the references in a part of the template."""
-    if isinstance(found, list):
-        return [resolved(one, values) for one in found]
-    if not isinstance(found, dict):
-        return found
-    if len(found) == 1 and next(iter(found)) in {"Ref", "GetAtt"}:
-        return values[next(iter(found.values()))]
-    if set(found) == {"Sub"}:
-        text = found["Sub"]
-        for name, value in values.items():
-            text = text.replace(f"${{{name}}}", value)
-        return text
-    return {name: resolved(value, values) for name, value in found.items()}
-
-
 @pytest.mark.parametrize(("key", "role"), [("SealKey", "IssuerRole"), ("AuthoritySealKey", "AuthorityRole")])
 def test_only_one_role_uses_a_seal_key(iam: IAM, running: Emulator, key: str, role: str) -> None:
-    region = client_arguments(running)["region_name"]
-    resources = load_template()["Resources"]
-    values = {"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT, "AWS::Region": region, "AWS::StackName": "stack"}
-    statements = resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-    (ours,) = [resolved(one, values) for one in statements if one.get("Sid") == "Seal"]
+    def deployment(role_arn: str) -> Deployment:
+        region = client_arguments(running)["region_name"]
+        return Deployment({"Authority": "yes"}, "stack", region, ACCOUNT, physical={role: role_arn})
+
+    granted = deployment("").properties(role)["Policies"][0]["PolicyDocument"]
+    (ours,) = [one for one in granted["Statement"] if one.get("Sid") == "Seal"]
     arn, user = iam.role(ours)
     _, same_rights = iam.role(ours)
     _, all_rights = iam.role(EVERYTHING)
-    policy = resolved(resources[key]["Properties"]["KeyPolicy"], {**values, f"{role}.Arn": arn})
+    policy = deployment(arn).properties(key)["KeyPolicy"]
     made = iam.kms.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
     context = {"evercert:stack": "stack", "evercert:uid": "u"}
     sealed = user.encrypt(KeyId=made, Plaintext=b"key", EncryptionContext=context)["CiphertextBlob"]
