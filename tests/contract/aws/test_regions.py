@@ -118,6 +118,6 @@ def test_command_names_both_causes_for_the_region_of_the_stack(answered: Callabl
     )
     message = answered(lambda: connection.connect("evercert", SOUTH), reply(403, body.encode()))
     assert message == (
-        f"cannot find stack evercert in {SOUTH}: the AWS credentials are wrong, or the account has not enabled region "
-        f"{SOUTH}: sign in again, name another region, or enable it (InvalidClientTokenId)"
+        f"cannot find stack evercert in {SOUTH}: the AWS credentials are expired or wrong, or the account has not "
+        f"enabled region {SOUTH}: sign in again, name another region, or enable it (InvalidClientTokenId)"
     )

@@ -131,8 +131,8 @@ def _stack(clients: Clients, stack: str) -> Mapping[str, Any]:
                 raise _no_stack(stack, where) from error
             if code(error) in UNKNOWN_CREDENTIALS:
                 raise Misconfigured(
-                    f"cannot find stack {stack} in {where}: the AWS credentials are wrong, or the account has not "
-                    f"enabled region {where}: sign in again, name another region, or enable it ({code(error)})"
+                    f"cannot find stack {stack} in {where}: the AWS credentials are expired or wrong, or the account "
+                    f"has not enabled region {where}: sign in again, name another region, or enable it ({code(error)})"
                 ) from error
             raise
         except (NoConnectionError, HTTPClientError) as error:
