@@ -6,6 +6,7 @@ import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, i
 
 # isort: split
 import os
+from datetime import timedelta
 from functools import cache
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuance.settings import IssuerSettings
 from evercert.issuers import ISSUERS
-from evercert.operations.diagnosis import examine
+from evercert.operations.diagnosis import dry_run, examine
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,9 +46,12 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Process messages of the queue; return the ids of unreadable ones and of those that failed because of a bug.
 
     An operator may send `{"examine": [NAME, …]}` and receives the problems that would prevent an issuance.
+    `{"test": {"issuer": NAME, "names": [NAME, …]}}` tests an issuer, and orders nothing.
     """
     if "examine" in event:
         return examine(list(map(str, event["examine"])), _wired()[0])
+    if "test" in event:
+        return dry_run(str(event["test"]["issuer"]), list(map(str, event["test"]["names"])), _wired()[0])
     failures = []
     for message in event["Records"]:
         try:
@@ -90,6 +94,10 @@ def _one(body: str) -> RunReport:
         return RunReport(error.kind, nudge.certificate, {"severity": "warning", "message": str(error)})
 
 
+def _pause(span: timedelta) -> None:
+    sleep(span.total_seconds())
+
+
 @cache
 def _started() -> tuple[Deadline, Clients]:
     deadline = Deadline(now)
@@ -110,7 +118,7 @@ def _wired() -> tuple[Ports, Issuance]:
         rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
         breakers=DynamoDBBreakers(clients.dynamodb, settings.table),
         clock=now,
-        sleep=lambda span: sleep(span.total_seconds()),
+        sleep=_pause,
         deadline=deadline,
     )
     return ports, Issuance(ports, settings.lease)
@@ -120,13 +128,25 @@ def _wired() -> tuple[Ports, Issuance]:
 def _context() -> IssuerContext:
     """Return the context of issuers that use the network; the others never load its modules."""
     from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
+    from evercert.aws.dynamodb.account_store import DynamoDBAccounts  # noqa: PLC0415
+    from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers  # noqa: PLC0415
+    from evercert.aws.dynamodb.leases import DynamoDBLeases  # noqa: PLC0415
+    from evercert.aws.route53 import Route53Clients  # noqa: PLC0415
     from evercert.http_client.client import HTTPClient  # noqa: PLC0415
-    from evercert.issuers.context import IssuerContext  # noqa: PLC0415
+    from evercert.issuers.context import AcmeContext, IssuerContext  # noqa: PLC0415
     from evercert.origins import Hosts  # noqa: PLC0415
+    from evercert.solvers.cname_records import DNSRecords  # noqa: PLC0415
+    from evercert.solvers.context import RegisteredSolvers, Route53Context, SolverContext  # noqa: PLC0415
 
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
-    http = HTTPClient(
-        Hosts.of(settings.hosts), deadline, now, lambda span: sleep(span.total_seconds()), local=settings.local_issuers
+    http = HTTPClient(Hosts.of(settings.hosts), deadline, now, _pause, local=settings.local_issuers)
+    answers = DynamoDBHTTPAnswers(clients.dynamodb, settings.table) if settings.responder else None
+    leases = DynamoDBLeases(clients.dynamodb, settings.table)
+    route53 = Route53Context(Route53Clients(clients, settings.stack_id).of, leases, DNSRecords(deadline), now, _pause)
+    acme = AcmeContext(
+        DynamoDBAccounts(clients.dynamodb, settings.table),
+        KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
+        RegisteredSolvers(SolverContext(answers, route53)),
     )
-    return IssuerContext(http, Credentials(clients), clients.session, now)
+    return IssuerContext(http, Credentials(clients), clients.session, now, acme)

@@ -50,6 +50,7 @@ def successor(world: World, **tables: str) -> Deployment:
     old, kms = world.deployment, world.operator.kms
     parameters = {
         "Authority": "yes",
+        "Responder": "yes",
         "RestoredStack": STACK,
         "RestoredTable": world.table,
         "RestoredIssuersTable": world.issuers_table,

@@ -18,7 +18,7 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
-from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record
+from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record, schema_of
 from evercert.contracts.spec_store import Change, Pause
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
@@ -77,7 +77,8 @@ class FakeTable:
 
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
-        return ClaimedRecord(name, claim, values.get("generation"), values.get("requested_at"), values.get("woken_at"))
+        read = {attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")}
+        return ClaimedRecord(name, claim, advised="advice" in values, **read)
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -104,7 +105,7 @@ class FakeTable:
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
-        self._set(held.name, {**self._owned(changes, held), "schema": SCHEMA})
+        self._set(held.name, {**self._owned(changes, held), "schema": self._schema(changes, held)})
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
@@ -115,7 +116,12 @@ class FakeTable:
     def _end(self, held: ClaimedRecord, changes: Changes, due: datetime | None) -> None:
         resting = True if due is None else None
         due_entry = items.due(held.name, due)
-        self._set(held.name, {**changes, "schema": SCHEMA, "claim": None, "resting": resting, **due_entry})
+        schema = self._schema(changes, held)
+        self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
+
+    @staticmethod
+    def _schema(changes: Changes, held: ClaimedRecord) -> int:
+        return schema_of(advised=changes["advice"] is not None if "advice" in changes else held.advised)
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
@@ -223,7 +229,8 @@ class FakeTable:
                 spec = items.new_record(change.record, due_at)["spec"]
                 item = self.items[items.pk(change.record.name), items.SK]
                 item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
-                self._set(change.record.name, {"schema": SCHEMA, **items.due(change.record.name, due_at)})
+                schema = schema_of(advised=change.seen.advice is not None)
+                self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
                 self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
 

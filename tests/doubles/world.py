@@ -39,7 +39,8 @@ from evercert.destinations import DESTINATIONS
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError
-from evercert.http_client.client import HTTPClient, Response, TransportFailure
+from evercert.http_client.client import HTTPClient
+from evercert.http_client.response import Content, Response, TransportFailure
 from evercert.http_client.transport import Connection
 from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
@@ -142,10 +143,10 @@ class SwitchedConnection:
         self._switch = switch
 
     def send(
-        self, method: str, target: str, content: bytes | None, token: str | None, what: str
+        self, method: str, target: str, content: Content | None, token: str | None, what: str, **more: Any
     ) -> Response | TransportFailure:
         self._switch.before(f"http {method} {target.partition('?')[0]}")
-        answer = self._inner.send(method, target, content, token, what)
+        answer = self._inner.send(method, target, content, token, what, **more)
         self._switch.after()
         return answer
 
@@ -260,7 +261,7 @@ class World:
     def judge_as(self, parameters: dict[str, str] | None = None, **more: str) -> Deployment:
         """Judge later calls against a stack with these parameters; `more` are other physical names."""
         self.physical |= more
-        chosen = {"Authority": "yes", **(parameters or {})}
+        chosen = {"Authority": "yes", "Responder": "yes", **(parameters or {})}
         self.deployment = Deployment(chosen, stack=STACK, stack_id=STACK_ID, physical=dict(self.physical))
         live.deployed(self.deployment)
         return self.deployment

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evercert.aws.dynamodb import items
+from evercert.documents.spec import Component
 from evercert.timestamps import to_text
+from tests.doubles.acme_server import AcmeServer
 from tests.doubles.fakes import spec
 from tests.doubles.world import STACK, World, assert_pair
 from tests.functions.conftest import event
@@ -162,6 +164,29 @@ def test_issuer_examine_reports_each_certificate(world: World, function, context
     assert "no-such-key" in answer["seal"] or "seal a private key" in answer["seal"]
     assert "is not defined" in answer["issuers"]["main"]
     assert "does not belong to this stack" in answer["certificates"]["web"][0]
+
+
+def test_issuer_test_orders_nothing(world: World, function, context, monkeypatch) -> None:
+    monkeypatch.setenv("EVERCERT_LOCAL_ISSUERS", "1")
+    monkeypatch.setenv("RESPONDER", "yes")
+    with AcmeServer() as server:
+        definition = {"type": "acme", "directory": server.directory, "solvers": [{"type": "http-01"}]}
+        world.specs.write_issuer("ca", Component.model_validate(definition))
+        wanted = {"issuer": "ca", "names": ["www.example.com", "*.example.com"]}
+        issuer = function("issuer")
+        checks = issuer.handler({"test": wanted}, context)["checks"]
+        issuer._context().http.close()
+    assert [(check["check"], check["problem"] is None) for check in checks] == [
+        ("definition", True), ("server", True), ("credentials", True), ("account", True),
+        ("name www.example.com", True), ("name *.example.com", False),
+    ]  # fmt: skip
+    assert {seen.kind for seen in server.seen} == {"directory"}
+    assert world.items() == []
+
+
+def test_issuer_test_reports_an_unknown_issuer(world: World, function, context) -> None:
+    (check,) = function("issuer").handler({"test": {"issuer": "ca", "names": ["a.example"]}}, context)["checks"]
+    assert check["problem"] == "issuer 'ca' is not defined; apply a document with it under `issuers:`"
 
 
 def test_failures_are_counted_by_kind(world: World, function, context, capsys) -> None:

@@ -10,6 +10,11 @@ import pytest
 
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.credential_reader import Credentials
+from evercert.aws.dynamodb.account_store import DynamoDBAccounts
+from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
+from evercert.aws.dynamodb.leases import DynamoDBLeases
+from evercert.aws.route53 import RecordSet, Route53Clients, TXTRecords
+from evercert.contracts.accounts import StoredAccount
 from evercert.contracts.destination import Destination
 from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Delivery
@@ -19,12 +24,14 @@ from evercert.errors import EvercertError
 from tests.contract.destinations.test_acm import bundle
 from tests.contract.destinations.test_context import destination_role
 from tests.doubles.authority.ceremony import Ceremony, order
-from tests.doubles.world import World
+from tests.doubles.fakes import START
+from tests.doubles.world import STACK_ID, World
 from tests.tools.local_stack import Emulator
 
 ADDRESS = "https://ca.example"
 OTHER_REGION = "us-east-1"
 NOWHERE = Delivery()
+TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 
 
 @pytest.fixture
@@ -79,6 +86,39 @@ def test_issuer_assumes_destination_roles(
     arn = destination_role(running)
     world.judge_as({"DestinationRoles": arn})
     assert open_destination(type="acm", role=arn).deliver(bundle(), NOWHERE).location
+
+
+def test_issuer_stores_and_removes_answers_and_accounts(world: World, environment: dict[str, str]) -> None:
+    answers = DynamoDBHTTPAnswers(world.clients.dynamodb, world.table)
+    answers.put(TOKEN, f"{TOKEN}.thumbprint", datetime.now(UTC) + timedelta(hours=1))
+    answers.delete(TOKEN, f"{TOKEN}.thumbprint")
+    accounts = DynamoDBAccounts(world.clients.dynamodb, world.table)
+    assert accounts.create("account", "sealed")
+    assert accounts.register("account", StoredAccount("sealed", "https://ca.example/1"))
+    assert accounts.read("account") is not None
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
+def test_issuer_writes_records_of_challenges(
+    world: World, running: Emulator, environment: dict[str, str], elsewhere: bool
+) -> None:
+    """The emulator has the zones of a role's account apart from those of the stack's."""
+    arn = destination_role(running, actions="route53:*") if elsewhere else None
+    clients = Route53Clients(world.clients, STACK_ID)
+    owner = world.operator.client("route53") if arn is None else clients.of(arn)
+    name = f"{world.secret.rpartition('/')[2]}.example.com"
+    zone = owner.create_hosted_zone(Name=name, CallerReference=name)["HostedZone"]["Id"].rpartition("/")[2]
+    world.judge_as({"SolverRoles": arn} if arn else {"HostedZones": f"Z0OTHER,{zone}"})
+    records, place = TXTRecords(clients.of(arn), arn), RecordSet(zone, f"_acme-challenge.{name}")
+    assert records.zone_of(place.name) == zone
+    for text in ("apex", "wildcard"):
+        records.is_in_sync(records.add(place, text, lambda: None))
+    for text in ("apex", "wildcard"):
+        records.remove(place, text, lambda: None)
+    assert records.values(place) == []
+    leases = DynamoDBLeases(world.clients.dynamodb, world.table)
+    leases.take(zone, "owner", START, START + timedelta(seconds=60))
+    leases.release(zone, "owner")
 
 
 @pytest.mark.parametrize("kind", ["aws-secret", "aws-parameter"])

@@ -13,7 +13,18 @@ from typing import Any
 from tests.tools.local_stack import ROOT
 
 PACKAGE = ROOT / "layers" / "evercert" / "evercert"
-PARSED = ("cli", "pki", "documents", "aws/dynamodb", "aws/authority", "http_client", "issuers", "authority", "acme")
+PARSED = (
+    "cli",
+    "pki",
+    "documents",
+    "aws/dynamodb",
+    "aws/authority",
+    "http_client",
+    "issuers",
+    "solvers",
+    "authority",
+    "acme",
+)
 ROOT_MODULES = ("durations.py", "origins.py", "timestamps.py")
 _NAMED = re.compile(r"_?(parse|read|load|decode|from)(_\w+)?")
 _DECODER = re.compile(

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from tests.fuzz.reader import Reader
 from tests.fuzz.readers import (
+    acme,
+    acme_issuer,
     answers,
     api,
     authority_items,
@@ -34,6 +36,8 @@ READERS: list[Reader] = [
     *api.READERS,
     *command.READERS,
     *aws.READERS,
+    *acme.READERS,
+    *acme_issuer.READERS,
 ]
 
 

@@ -28,7 +28,7 @@ def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
     describe = {
         "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm,
         "ssm": _ssm, "sts": _sts, "lambda": _lambda, "s3": _s3, "cloudformation": _cloudformation,
-        "iam": _iam,
+        "iam": _iam, "route53": _route53,
         "scheduler": _scheduler, "cloudwatch": _cloudwatch, "resourcegroupstaggingapi": _tagging,
     }.get(service)  # fmt: skip
     if describe is None:
@@ -169,6 +169,26 @@ def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> 
 
 def _iam(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
     yield Need(f"iam:{operation}", f"arn:{where.partition}:iam::{where.account}:role/{params['RoleName']}")
+
+
+def _route53(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    """Route 53 is a global service: its requests go to us-east-1, and its ARNs have neither region nor account."""
+    context: dict[str, Any] = {"aws:RequestedRegion": "us-east-1"}
+    if operation == "ListHostedZonesByName":
+        yield Need("route53:ListHostedZonesByName", "*", context)
+        return
+    kind = "change" if operation == "GetChange" else "hostedzone"
+    number = params["Id" if operation == "GetChange" else "HostedZoneId"].rpartition("/")[2]
+    if operation == "ChangeResourceRecordSets":
+        changes = params["ChangeBatch"]["Changes"]
+        sets = [one["ResourceRecordSet"] for one in changes]
+        key = "route53:ChangeResourceRecordSets"
+        context |= {
+            f"{key}NormalizedRecordNames": sorted({one["Name"].rstrip(".").lower() for one in sets}),
+            f"{key}RecordTypes": sorted({one["Type"] for one in sets}),
+            f"{key}Actions": sorted({one["Action"] for one in changes}),
+        }
+    yield Need(f"route53:{operation}", f"arn:{where.partition}:route53:::{kind}/{number}", context)
 
 
 def _scheduler(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:

@@ -17,10 +17,12 @@ NAMES = [
     (re.compile(r"(key/)[0-9a-f-]{36}"), r"\1ID"),
     (re.compile(r"(role/).*"), r"\1NAME"),
     (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
+    (re.compile(r"(hostedzone/).*"), r"\1NAME"),
+    (re.compile(r"(change/)[^*].*"), r"\1ID"),
 ]
 UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MONTH = re.compile(r"^m\d{4}_\d\d$")  # attributes that count the issuances of a month
-KIND = re.compile("[a-z-]+")  # of a partition key; anything else is a shard or an id
+KIND = re.compile("[a-z-]+(?:01)?")  # of a partition key; anything else is a shard or an id
 UNSTABLE = {
     "secretsmanager:SecretId",
     "secretsmanager:Name",
@@ -28,6 +30,7 @@ UNSTABLE = {
     "sts:RoleSessionName",
     "kms:EncryptionContext:SecretARN",
 }
+RECORD_NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 
 
 class Canonical:
@@ -64,6 +67,8 @@ class Canonical:
         return ":".join(parts)
 
     def _value(self, key: str, value: Any) -> Any:
+        if key == RECORD_NAMES and isinstance(value, str):
+            return value.partition(".")[0] + ".NAME"
         if isinstance(value, list):
             return sorted({MONTH.sub("mYYYY_MM", self._value(key, one)) for one in value})
         if value in self._values:

@@ -18,7 +18,10 @@ from tests.iam.facts import Facts, Record
 from tests.iam.needs import Need, Where
 from tests.iam.policies import Statement, statements
 
-ROLES = {"checker": "CheckerRole", "issuer": "IssuerRole", "signer": "SignerRole", "authority": "AuthorityRole"}
+ROLES = {
+    "checker": "CheckerRole", "issuer": "IssuerRole", "responder": "ResponderRole", "signer": "SignerRole",
+    "authority": "AuthorityRole",
+}  # fmt: skip
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"}
 MISSING = {"ResourceNotFoundException", "NotFoundException"}
 # Services use the customer key of a resource with the caller's permissions (their documentation: "key management").

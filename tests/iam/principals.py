@@ -7,7 +7,7 @@ from collections.abc import Sequence
 # The nearest file with a rule decides: an adapter acts for the use case that calls it.
 RULES = [
     ("functions/checker/", "checker"), ("functions/issuer/", "issuer"), ("functions/signer/", "signer"),
-    ("functions/authority/", "authority"),
+    ("functions/authority/", "authority"), ("functions/responder/", "responder"), ("solvers/", "issuer"),
     ("cli/", "operator"), ("operations/apply", "operator"), ("operations/renew", "operator"),
     ("aws/dynamodb/spec_store", "operator"), ("aws/dynamodb/record_index", "operator"),
     ("aws/dynamodb/issuer_store", "operator"),
@@ -22,7 +22,7 @@ RULES = [
 ADAPTERS = [
     ("aws/dynamodb/due_index", "checker"), ("aws/dynamodb/sweep", "checker"), ("aws/dynamodb/", "issuer"),
     ("aws/authority/signing_ledger", "signer"), ("aws/authority/kms_keys", "signer"), ("aws/authority/", "authority"),
-    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
+    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/route53", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
 ]  # fmt: skip
 
 
@@ -30,6 +30,8 @@ def principal(files: Sequence[str], operation: str = "") -> str:
     """Return the principal, or "" for a call of a test itself."""
     if files and operation == "GetPublicKey":  # only the ceremony calls it: the signer has the public keys of its CAs
         return "operator"
+    if operation == "GetItem" and "aws/dynamodb/http_answers.py" in files:  # the issuer only writes them
+        return "responder"
     for rules in (RULES, ADAPTERS):
         for file in files:
             for start, who in rules:

@@ -86,6 +86,9 @@ def of_certificates(run: People, name: str) -> None:
     run.run("show", name)
     run.run("history", name)
     run.run("doctor", name, policy="operator", codes=FOUND)
+    run.run("issuer", "list")
+    of_acme(run, f"acme-{name}")
+    run.run("issuer", "test", issuer)
     run.run("renew", name, "--dry-run")
     run.run("renew", name, "--yes")
     run.run("pause", "--issuer", issuer)
@@ -94,6 +97,17 @@ def of_certificates(run: People, name: str) -> None:
     run.run("events", "--for", "1s", "--certificate", name)
     assert stale not in run.stack.client("sqs").list_queues().get("QueueUrls", [])
     run.run("events", "--test")
+
+
+def of_acme(run: People, issuer: str) -> None:
+    """Show an ACME issuer, whose account is read, and remove it again."""
+    dynamodb, table = run.stack.client("dynamodb"), run.stack.outputs["IssuersTable"]
+    definition = {"type": "acme", "directory": "https://acme.invalid/directory", "solvers": [{"type": "http-01"}]}
+    key = {"pk": {"S": f"issuer#{issuer}"}}
+    text = {"schema": {"N": "1"}, "definition": {"S": json.dumps(definition)}}
+    dynamodb.put_item(TableName=table, Item={**key, **text})
+    assert run.json("issuer", "show", issuer)["account"] is None
+    dynamodb.delete_item(TableName=table, Key=key)
 
 
 def stale_queue(run: People) -> str:

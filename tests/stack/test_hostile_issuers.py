@@ -152,9 +152,9 @@ def test_definition_list_is_complete(misled: dict[str, Misled]) -> None:
     assert list(misled) == WHAT
 
 
-def test_infisical_is_the_only_network_issuer() -> None:
-    """A new network issuer needs cases of its own here."""
-    assert set(ISSUERS.entries) == {"self-signed", "infisical"}
+def test_network_issuers_are_known() -> None:
+    """A new network issuer needs cases of its own here; those of ACME are in tests/contract/issuers/acme/test_bad_input.py."""
+    assert set(ISSUERS.entries) == {"self-signed", "infisical", "acme"}
 
 
 @pytest.mark.parametrize("what", WHAT)

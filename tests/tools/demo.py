@@ -2,7 +2,8 @@
 
 One certificate is self-signed. The stack's own authority, with keys in KMS, issues the other one from a document of the
 Infisical agent: over HTTPS, with AWS IAM login. The demo deploys the stack, sets up the authority as an operator would,
-and applies both documents. It invokes no function and writes no record: the stack's schedule starts all work.
+and applies both documents. It invokes no function and writes no record: the stack's schedule starts all work. With
+ACME=1, a third certificate comes from an ACME server (tests/tools/demo_acme.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import boto3
 
+from tests.tools import demo_acme
 from tests.tools.local_authority import LocalAuthority, choose_address, serve_authority, set_up
 from tests.tools.local_infisical import trust_environment, with_address
 from tests.tools.local_stack import ROOT, Emulator, NotRunning, build, client_arguments, deploy, emulator
@@ -33,7 +35,9 @@ class Demo(OperatorSession):
     def __init__(self, running: Emulator, resources: ExitStack) -> None:
         arguments = client_arguments(running)
         environment = {"PATH": "/usr/bin:/bin", **running.environment}
-        super().__init__(cache(lambda service: boto3.client(service, **arguments)), environment, [WEB, APP])
+        self.acme = demo_acme.enabled()
+        examples = [WEB, APP, *([demo_acme.SHOP] if self.acme else [])]
+        super().__init__(cache(lambda service: boto3.client(service, **arguments)), environment, examples)
         self.running, self.resources = running, resources
 
     def log(self) -> str:
@@ -74,6 +78,8 @@ class Demo(OperatorSession):
             self.compare(APP, first_of_app, by_authority, again)
             self.check_issuer(APP, self.secret(APP, "AWSCURRENT"), again)
             self.check_authority_calls()
+        if self.acme:
+            demo_acme.show(self, self.outputs["ResponderAddress"])
         with self.phase("evercert list and evercert history"):
             self.evercert("list")
             self.evercert("history", WEB.name)

@@ -25,9 +25,12 @@ EXPLAINED = Path(recorded.__file__).with_name("unused_permissions.toml")
 # With these parameters, every condition of the template that adds permissions is true.
 PARAMETERS = {
     "Authority": "yes",
+    "Responder": "yes",
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
     "DestinationRoles": "arn:aws:iam::111122223333:role/NAME",
+    "HostedZones": "NAME",
+    "SolverRoles": "arn:aws:iam::111122223333:role/NAME",
     "SecretKeys": "arn:aws:kms:eu-central-1:000000000000:key/SECRETS",
 }
 Permission = tuple[str, str, str]  # statement, action, resource
@@ -56,7 +59,9 @@ class Report:
 
 def key_documents(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return the key policies of the template, of a key of a CA, and of a key of secrets, which trusts the account."""
-    roles = Roles(deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in ROLES if who != "signer"))
+    roles = Roles(
+        deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in ("checker", "issuer", "authority"))
+    )
     key = f"arn:aws:kms:{deployment.region}:{deployment.account}:key/ID"
     root = {"AWS": f"arn:aws:iam::{deployment.account}:root"}
     usual = {

@@ -28,7 +28,7 @@ EXIT_CODES = """\
 | exit code | |
 | --- | --- |
 | 0 | success |
-| 1 | failure: a service refused or did not answer, or a check of `doctor` failed |
+| 1 | failure: a service refused or did not answer, or a check of `doctor` or `issuer test` failed |
 | 2 | invalid input: arguments, documents, or a name that does not exist |
 | 70 | a bug in evercert. One line names a file for the report, in `$XDG_STATE_HOME/evercert` (default: \
 `~/.local/state/evercert`) or the temporary folder. It holds versions and the traceback, without values, messages and \

@@ -14,6 +14,7 @@ EvercertError
 │   └── AnswerLost   the request may have succeeded               → look for its result before sending it again
 ├── Misconfigured    a secret, permission or setting is wrong     → record, announce, retry; an operator must act
 │   ├── SealBroken   a sealed private key cannot be decrypted     → retry with a new revision
+│   ├── NotProven    the CA could not verify control of a name    → retry with a new revision
 │   ├── LoginRefused the server refuses the credentials           → pause every certificate there: avoid a lockout
 │   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
 ├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
@@ -107,6 +108,12 @@ class Misconfigured(EvercertError):
 
 class SealBroken(Misconfigured):
     """A sealed private key cannot be decrypted or was changed: the key is lost."""
+
+    abandons = True
+
+
+class NotProven(Misconfigured):
+    """A CA looked for the proof that the operator controls a name, and did not find it."""
 
     abandons = True
 

@@ -37,6 +37,8 @@ USES = [
     ("signer", "issuing", "kms:Sign", ""),
 ]  # fmt: skip
 Use = tuple[str, str, str, str]
+OTHERS = ("checker", "issuer", "authority")  # that key policies of CAs name
+BOTH = {"Authority": "yes", "Responder": "yes"}
 
 
 def physical(stack: str) -> dict[str, str]:
@@ -44,7 +46,7 @@ def physical(stack: str) -> dict[str, str]:
 
 
 def roles_of(deployment: Deployment) -> Roles:
-    return Roles(deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in ROLES if who != "signer"))
+    return Roles(deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in OTHERS))
 
 
 class Retained:
@@ -53,7 +55,7 @@ class Retained:
     def __init__(self, world: World) -> None:
         self.kms, self.iam = world.operator.kms, world.operator.client("iam")
         mark = uuid.uuid4().hex[:8]
-        self.old = Deployment({"Authority": "yes"}, stack=f"old-{mark}", physical=physical(f"old-{mark}"))
+        self.old = Deployment(BOTH, stack=f"old-{mark}", physical=physical(f"old-{mark}"))
         documents = {name: self.old.key_documents[self.old.arn(name)] for name in (*DATA_KEYS, *SEAL_KEYS)}
         documents |= {"root": of_root(roles_of(self.old)), "issuing": of_issuing(roles_of(self.old), outside=False)}
         self.keys = {name: self._key(name, document) for name, document in documents.items()}
@@ -77,7 +79,7 @@ class Retained:
         return str(self.kms.create_key(Policy=json.dumps(document), **signs)["KeyMetadata"]["Arn"])
 
     def stack(self, name: str, parameters: dict[str, str]) -> Deployment:
-        return Deployment({"Authority": "yes", **parameters}, stack=name, physical=physical(name))
+        return Deployment({**BOTH, **parameters}, stack=name, physical=physical(name))
 
     def connection(self, clients: Clients) -> Connection:
         outputs = {role: self.new.arn(role) for role in ROLES.values()}
@@ -190,7 +192,7 @@ def test_take_over_confirms_and_repeats_without_changes(retained: Retained, take
 def test_take_over_of_a_stack_of_its_own_does_nothing(retained: Retained, take_over: Callable[..., Any]) -> None:
     """A stack without restored keys whose CA keys name its own roles."""
     assert take_over("--yes")[0] == 0
-    retained.new = replace(retained.new, parameters={"Authority": "yes"})
+    retained.new = replace(retained.new, parameters=BOTH)
     assert take_over() == (0, "nothing to do: 2 keys with the right policy\n", "")
 
 

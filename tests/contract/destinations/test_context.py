@@ -46,14 +46,14 @@ def role(running: Emulator, account: str, trust: dict[str, Any], *allowed: dict[
     return f"arn:aws:iam::{account}:role/{name}"
 
 
-def destination_role(running: Emulator, external_id: str = STACK_ID) -> str:
+def destination_role(running: Emulator, external_id: str = STACK_ID, actions: str = "acm:*") -> str:
     """Create the role that an operator creates in the other account; return its ARN."""
     trust = {
         "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
         "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
     }
-    return role(running, ELSEWHERE, trust, {"Effect": "Allow", "Action": "acm:*", "Resource": "*"})
+    return role(running, ELSEWHERE, trust, {"Effect": "Allow", "Action": actions, "Resource": "*"})
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -14,8 +15,10 @@ from evercert.pki.algorithms import ALGORITHMS
 from evercert.pki.certificate import mismatches
 from evercert.pki.keys import PrivateKey
 from evercert.registry import Registry
+from tests.doubles.acme import AcmeBench
+from tests.doubles.acme_server import AcmeServer
 from tests.doubles.enrollment import Enrollment, enrolled
-from tests.doubles.fakes import START, spec
+from tests.doubles.fakes import START, HandClock, spec
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 
 EVERY = Registry("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
@@ -23,6 +26,10 @@ DEFINITIONS = {
     "self-signed": Component(type="self-signed"),
     "scripted": Component.model_validate({"type": "scripted", "address": "https://ca.example"}),
 }
+
+
+# An ACME CA chooses the usages, and evercert refuses a certificate that lacks the requested ones.
+OF_THE_CA = ["its key usage lacks nonRepudiation", "its extended key usage lacks clientAuth"]
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +40,22 @@ def _ca() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def acme() -> Iterator[AcmeBench]:
+    clock = HandClock()
+    with AcmeServer(clock) as server, closing(AcmeBench(clock=clock, directory=server.directory)) as bench:
+        server.use(bench.answers)
+        yield bench
+
+
+@pytest.fixture(scope="module")
 def enrollment() -> Iterator[Enrollment]:
     with enrolled(defaults={"ttlDays": 30}) as enrollment:
         yield enrollment
 
 
-def opened(kind: str, enrollment: Enrollment):
+def opened(kind: str, enrollment: Enrollment, acme: AcmeBench):
+    if kind == "acme":
+        return acme.open(), acme.settings
     definition = DEFINITIONS.get(kind) or enrollment.definition()
     settings = EVERY.settings(definition)
     return EVERY.load(kind)(settings, enrollment.context), settings
@@ -61,15 +78,23 @@ def opened(kind: str, enrollment: Enrollment):
     ids=["common name", "no common name", "every kind of name", "full subject", "usages"],
 )  # fmt: skip
 def test_issuer_issues_matching_certificate(
-    kind: str, algorithm: str, attributes: dict, enrollment: Enrollment
+    kind: str, algorithm: str, attributes: dict, enrollment: Enrollment, acme: AcmeBench
 ) -> None:
     wanted = spec(attributes=attributes, **{"private-key": {"algorithm": algorithm}})
     key = PrivateKey.generate(wanted.private_key.algorithm)
     request = Request("web", wanted, key.sign_csr(wanted.attributes), 1, "token", START)
-    issuer, _ = opened(kind, enrollment)
+    issuer, _ = opened(kind, enrollment, acme)
     if kind == "infisical" and (algorithm == "Ed25519" or "street-address" in attributes):
         with pytest.raises(Rejected, match="Infisical"):
             issuer.issue(request)
+        return
+    if kind == "acme" and (len(attributes.get("alt-names", ())) > 1 or "street-address" in attributes):
+        with pytest.raises(Rejected, match=r"names and IP addresses only|certifies names only"):
+            issuer.issue(request)
+        return
+    if kind == "acme":
+        lacking = mismatches(acme.finish(request).chain, wanted.attributes, key.public_bytes(), profiled=True)
+        assert lacking == (OF_THE_CA if "key-usages" in attributes else [])
         return
     answer = issuer.issue_with(request, key) if isinstance(issuer, SelfIssuer) else issuer.issue(request)
     assert isinstance(answer, Issued)
@@ -77,8 +102,8 @@ def test_issuer_issues_matching_certificate(
 
 
 @pytest.mark.parametrize("kind", sorted(EVERY.entries))
-def test_issuer_identity_is_stable(kind: str, enrollment: Enrollment) -> None:
-    issuer, settings = opened(kind, enrollment)
+def test_issuer_identity_is_stable(kind: str, enrollment: Enrollment, acme: AcmeBench) -> None:
+    issuer, settings = opened(kind, enrollment, acme)
     assert type(issuer).identity(settings) == type(issuer).identity(settings)
     assert type(issuer).identity(settings)["type"] == kind
 

@@ -89,7 +89,8 @@ class Serving:
                     return
                 self.send_response(status)
                 for name, value in headers.items():
-                    self.send_header(name, value)
+                    for line in value.split("\n"):  # one header for each line
+                        self.send_header(name, line)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 self.wfile.write(said)

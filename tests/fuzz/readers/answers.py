@@ -10,7 +10,9 @@ from functools import cache
 from typing import Any
 
 import httpcore
+import httpx
 
+from evercert.cli.issuers import web_host
 from evercert.contracts.issuer import Issued, Request
 from evercert.deadline import Deadline
 from evercert.errors import EvercertError
@@ -33,6 +35,7 @@ from tests.fuzz.readers.certificates import KEY, chain
 TYPED = (EvercertError,)
 ID = "11111111-2222-4333-8444-555555555555"
 ADDRESS = "https://app.infisical.com"
+UNVERIFIED = httpx.create_ssl_context(verify=False)
 
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
@@ -84,6 +87,15 @@ def read_http(data: bytes) -> None:
     answer = client.call("GET", "/x")
     Refusal.of(answer).as_error("do it")
     answer.json()
+
+
+def read_web_host(data: bytes) -> None:
+    """Read a response of a web host, which may redirect to itself."""
+    backend, transport = Scripted(), httpx.HTTPTransport(UNVERIFIED)
+    backend.data = data
+    transport._pool = httpcore.ConnectionPool(network_backend=backend)
+    found = web_host.check("www.example.com", transport=transport)
+    assert found.status in ("ok", "warning") and found.found.isprintable()
 
 
 def read_body(data: bytes) -> None:
@@ -226,6 +238,7 @@ BODIES = [
 
 READERS = [
     Reader("HTTP response", lambda: HEADS, read_http, typed=TYPED, cost=3),
+    Reader("web host", lambda: HEADS, read_web_host, typed=TYPED, cost=20),
     Reader("body", lambda: [json.dumps(body).encode() for body in BODIES], read_body, typed=TYPED),
     Reader("refusal", lambda: BODIES, lambda tree: read_body(json.dumps(tree).encode()), changed_tree, TYPED),
     Reader("answers of Infisical", scripts, read_answers, changed_tree, TYPED, cost=12),

@@ -15,6 +15,7 @@ from typing import Any
 from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.signer.wire_format import encode_answer
+from evercert.aws.assumed_role import credentials_of
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
@@ -32,6 +33,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.kms import Sealing
+from evercert.aws.route53 import Route53Clients
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG, Owner
@@ -50,8 +52,11 @@ from evercert.errors import EvercertError
 from evercert.issuers import ISSUERS
 from evercert.pki.certificate import Bundle, Chain, to_pem
 from evercert.pki.keys import public_bytes
+from evercert.solvers.context import Route53Context, SolverContext
+from evercert.solvers.route53 import Route53
 from tests.doubles.aws_answers import AnsweringSession, answering
-from tests.doubles.fakes import START, spec
+from tests.doubles.fakes import START, HandClock, spec
+from tests.doubles.route53 import NAME, FakeCNAMEs, FakeLeases, challenge, value
 from tests.fuzz.changes import changed_tree
 from tests.fuzz.reader import Reader
 from tests.fuzz.readers.certificates import KEY, chain
@@ -173,8 +178,37 @@ def acm_answers(held: str) -> dict[str, Any]:
 
 
 def assumed_role() -> Iterator[Run]:
-    context = DestinationContext(STACK_ID, prepared()[1])
-    yield lambda: context._credentials(f"arn:aws:iam::{ACCOUNT}:role/x")
+    yield credentials_of(
+        prepared()[1], f"arn:aws:iam::{ACCOUNT}:role/x", STACK_ID, "parameter DestinationRoles must list it"
+    )
+
+
+def route53() -> Iterator[Run]:
+    def solver() -> Route53:
+        clients = Route53Clients(prepared()[1], STACK_ID)
+        context = Route53Context(clients.of, FakeLeases(), FakeCNAMEs(), HandClock(), lambda _: None)
+        return Route53(Route53.Settings(), SolverContext(route53=context))
+
+    yield lambda: solver().present(challenge())
+    yield lambda: solver().look(challenge(), NOTES)
+    yield lambda: solver().clean_up(challenge(), NOTES)
+    yield lambda: solver().check(NAME)
+
+
+NOTES = '{"change":"C1","name":"_acme-challenge.shop.example.com","zone":"Z1"}'
+RECORDS = {
+    "Name": "_acme-challenge.shop.example.com.",
+    "Type": "TXT",
+    "TTL": 60,
+    "ResourceRecords": [{"Value": f'"{value()}"'}, {"Value": '"a" "b"'}],
+}
+ZONES = {
+    "route53:ListHostedZonesByName": {"HostedZones": [{"Id": "/hostedzone/Z1", "Name": "_acme-challenge.shop.example.com.", "CallerReference": "x", "Config": {"PrivateZone": False}}], "IsTruncated": False, "MaxItems": "100"},
+    "route53:ListResourceRecordSets": {"ResourceRecordSets": [RECORDS], "IsTruncated": False, "MaxItems": "1"},
+    "route53:ChangeResourceRecordSets": {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING", "SubmittedAt": START}},
+    "route53:GetChange": {"ChangeInfo": {"Id": "/change/C1", "Status": "INSYNC", "SubmittedAt": START}},
+}  # fmt: skip
+NO_CHANGE = {"route53:GetChange": {"Error": {"Code": "NoSuchChange", "Message": "no"}}}
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------
@@ -369,6 +403,7 @@ ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] 
     "secrets": (secrets_manager, lambda: [SECRETS, ABSENT, MOVED]),
     "ACM": (acm, held_by_acm),
     "an assumed role": (assumed_role, lambda: [{"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c", "Expiration": START}}}]),
+    "Route 53": (route53, lambda: [ZONES, ZONES | NO_CHANGE]),
     "queues and topics": (messages, lambda: [MESSAGES]),
     "KMS": (keys, lambda: [KEYS]),
     "functions": (functions, lambda: [INVOKED]),

@@ -26,6 +26,7 @@ from evercert.cli.escapes import quoted, unquoted
 from evercert.cli.event_queue import plain_attributes
 from evercert.cli.files import BadInput
 from evercert.cli.infisical_agent.host import Gathered, Host, here
+from evercert.cli.issuers.dry_run import parse_checks
 from evercert.contracts.events import EventType
 from evercert.contracts.record import Record
 from evercert.errors import EvercertError
@@ -81,6 +82,22 @@ def read_diagnosis(data: bytes) -> None:
         checks = parse_diagnosis(data, failed=failed)
         assert checks and all(check.found.isprintable() for check in checks)
         show.checks(_terminal(), checks)
+
+
+def read_checks(data: bytes) -> None:
+    """Read an answer of the issuer function to `issuer test`."""
+    for failed in (False, True):
+        checks = parse_checks(data, failed=failed)
+        assert checks and all(f"{check.name}{check.found}".isprintable() for check in checks)
+        show.checks(_terminal(), checks)
+
+
+def dry_runs() -> list[bytes]:
+    found = [
+        {"check": "definition", "found": "valid", "problem": None},
+        {"check": "name www.example.com", "found": "", "problem": "no zone; create it"},
+    ]
+    return [json.dumps({"checks": found}).encode()]
 
 
 def diagnoses() -> list[bytes]:
@@ -180,6 +197,7 @@ LIMITS = ("*.example.com", "10.0.0.0/8", "spiffe://example.com/", "EC_prime256v1
 READERS = [
     Reader("message on the topic", messages, read_message, changed_message, TYPED, cost=2),
     Reader("diagnosis", diagnoses, read_diagnosis, changed_diagnosis, TYPED, cost=4),
+    Reader("dry run of an issuer", dry_runs, read_checks, changed_diagnosis, TYPED, cost=4),
     Reader("listed record", lambda: [full()], read_listed, changed, TYPED, cost=8),
     Reader("history", lambda: [items.outcome_item(outcome())], read_history, changed, TYPED, cost=4),
     Reader("signed certificate", signed, read_signed, changed, TYPED, cost=2),

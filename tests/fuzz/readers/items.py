@@ -10,8 +10,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.account_store import DynamoDBAccounts
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
+from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
@@ -19,6 +21,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.canonical_json import canonical_json
+from evercert.cli.issuers.definitions import Definition
 from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Claim
 from evercert.errors import EvercertError
@@ -26,6 +29,7 @@ from evercert.issuers import ISSUERS
 from tests.doubles.fakes import START
 from tests.fuzz.changes import NUMBERS, TEXTS, changed_tree
 from tests.fuzz.reader import Reader
+from tests.samples.acme import CA, THUMBPRINT, TOKEN
 from tests.samples.outcomes import outcome
 from tests.unit.aws.dynamodb.test_items import full
 
@@ -203,8 +207,27 @@ def read_issuers(item: Item) -> None:
     """Read definitions and pauses, and open the issuer."""
     operating = DynamoDBOperating(Table(item), "issuers")
     operating.issuers()
-    operating.pauses()
+    pauses = operating.pauses()
+    for name, stored in operating.definitions().items():
+        found = Definition(name, stored)
+        json.dumps([found.summary(pauses), found.detail(pauses, None)])
     DynamoDBIssuers(Table(item), "issuers", ISSUERS, lambda: None).open("main")
+
+
+def read_account(item: Item) -> None:
+    """Read an ACME account; what is read can be stored again."""
+    store = DynamoDBAccounts(Table(item), "table")  # type: ignore[arg-type]
+    found = store.read("account")
+    if found is not None:
+        assert isinstance(found.sealed_key, str)
+        assert all(isinstance(entry, str) for entry in found.contact)
+        store.register("account", found)
+
+
+def read_http_answer(item: Item) -> None:
+    """Read the answer of an http-01 challenge; it is text or missing."""
+    found = DynamoDBHTTPAnswers(Table(item), "table").read(TOKEN, START)  # type: ignore[arg-type]
+    assert found is None or isinstance(found, str)
 
 
 def indexed() -> Item:
@@ -232,6 +255,16 @@ def pause() -> Item:
     return items_of(pk="pause#issuer#main", schema=1, paused_at=START, reason="why")
 
 
+def account() -> Item:
+    contact = ["mailto:ops@example.com"]
+    return items_of(pk="acme-account#account", sk="account", sealed_key="AQID", url=f"{CA}acct/1", contact=contact)
+
+
+def http_answer() -> Item:
+    later = int((START + timedelta(days=1)).timestamp())
+    return items_of(pk=f"http-01#{TOKEN}", sk="answer", answer=f"{TOKEN}.{THUMBPRINT}", expires_at=later)
+
+
 def items_of(**values: Any) -> Item:
     return {name: items.attribute(value) for name, value in values.items()}
 
@@ -245,4 +278,6 @@ READERS = [
     Reader("turn", lambda: [slot()], read_turn, changed, TYPED),
     Reader("rate slot", lambda: [slot()], read_slot, changed, TYPED),
     Reader("issuer definition", lambda: [issuer(), pause()], read_issuers, changed, TYPED, cost=2),
+    Reader("ACME account", lambda: [account(), account() | items_of(url=None, contact=None)], read_account, changed, TYPED),
+    Reader("http-01 answer", lambda: [http_answer()], read_http_answer, changed, TYPED),
 ]  # fmt: skip

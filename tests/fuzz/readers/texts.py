@@ -13,6 +13,7 @@ from evercert.authority.ca.ceiling import identifiers_of_common_name, within
 from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.infisical_api.conditional_requests import file_response
 from evercert.authority.policy import patterns
+from evercert.aws.route53 import unquoted
 from evercert.documents.lifecycle import RenewBefore
 from evercert.http_client.retry import Retry, retry_after
 from evercert.http_client.trust import check
@@ -22,6 +23,7 @@ from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
 from evercert.pki.path import general_names
 from evercert.pki.subject import parse_subject
+from evercert.solvers.route53 import _read
 from tests.doubles.authority.ceremony import ceiling
 from tests.doubles.fakes import START
 from tests.fuzz.changes import changed_tree, mutated_text
@@ -169,6 +171,8 @@ READERS = [
     _text("time", timestamps.from_text, *TIMES),
     _text("renew-before-expiry", read_renew_before, "30d", "33%", "never"),
     _text("Retry-After", partial(retry_after, now=START), "120", "Thu, 15 Jan 2026 12:00:00 GMT", "Thursday, 15-Jan-26 12:00:00 GMT"),
+    _text("TXT value", unquoted, '"a" "b"', '"\\303\\274\\""', "a"),
+    _text("notes of the solver route53", _read, '{"change":"C1","name":"_acme-challenge.example.com","zone":"Z1"}'),
     _text("conditional request", read_if_modified, "Thu, 15 Jan 2026 12:00:00 GMT", '"abc", W/"def"', "bytes=0-1"),
     Reader("retry settings", lambda: [Retry().model_dump(mode="json", by_alias=True)], Retry.model_validate, changed_tree),
     Reader("CA bundle", lambda: [pem_of(chain()[0].certificate.public_bytes(Encoding.DER)).encode()], lambda data: check(data.decode("latin-1"), Origin.of("https://a.example"))),

@@ -26,7 +26,7 @@ KINDS: dict[type[EvercertError], tuple[str, ...]] = {
         "EC2ThrottledException",  # Lambda
         "SlowDown",  # S3
     ),
-    Busy: ("TransactionConflictException", "ConditionalCheckFailedException"),
+    Busy: ("TransactionConflictException", "ConditionalCheckFailedException", "PriorRequestNotComplete"),  # Route 53
     Unavailable: (
         "InternalServerError",
         "InternalServiceError",

@@ -10,6 +10,7 @@ import pytest
 from evercert.cli.documents import _note_unlisted_hosts
 
 
+@pytest.mark.parametrize("key", ["address", "directory"])
 @pytest.mark.parametrize(
     ("address", "outputs", "noted"),
     [
@@ -20,8 +21,8 @@ from evercert.cli.documents import _note_unlisted_hosts
         ("https://127.0.0.1:8443", {}, False),
     ],
 )
-def test_unlisted_hosts_ignores_own_authority(address: str, outputs: dict[str, str], noted: bool) -> None:
-    issuer = SimpleNamespace(settings={"address": address})
+def test_unlisted_hosts_ignores_own_authority(address: str, outputs: dict[str, str], noted: bool, key: str) -> None:
+    issuer = SimpleNamespace(settings={key: address})
     found: Any = SimpleNamespace(issuers={"main": issuer})
     connection: Any = SimpleNamespace(parameters={"IssuerHosts": "app.infisical.com"}, outputs=outputs)
     notes = _note_unlisted_hosts(found, connection)

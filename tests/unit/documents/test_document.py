@@ -266,7 +266,7 @@ def test_document_names_the_expected_type(path, value, wanted):
         (
             ("issuers", "development", "type"),
             "vault",
-            "there is no issuer type 'vault' (known: infisical, self-signed)",
+            "there is no issuer type 'vault' (known: acme, infisical, self-signed)",
         ),
     ],
     ids=["destination", "issuer", "unlike all others"],
@@ -409,3 +409,39 @@ def test_boolean_for_text_names_yes_and_no(key, value):
 )
 def test_document_has_at_most_a_thousand_problems_of_a_kind(data):
     assert len(read({"version": "evercert/v1", **data}, KINDS)) <= 2_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        (
+            {"retry": {"max-retrys": 3}},
+            ("retry", "max-retrys"),
+            "unknown key 'max-retrys'; did you mean 'max-retries'?",
+        ),
+        (
+            {"external-account": {"keyid": "x"}},
+            ("external-account", "keyid"),
+            "unknown key 'keyid'; did you mean 'key-id'?",
+        ),
+        ({"emial": "a@example.com"}, ("emial",), "unknown key 'emial'; did you mean 'email'?"),
+        ({"solvers": ["http-01"]}, ("solvers", 0), "solvers[0]: write a mapping"),
+        (
+            {"solvers": [{"type": "htp-01"}]},
+            ("solvers", 0),
+            "there is no solver type 'htp-01'; did you mean 'http-01'?",
+        ),
+    ],
+    ids=["retry", "external-account", "issuer", "solver-as-text", "unknown-solver"],
+)
+def test_nested_mistake_is_reported_once_with_its_keys(changes: dict, path: tuple, message: str) -> None:
+    definition = {
+        "type": "acme",
+        "directory": "https://ca.example.com/dir",
+        "solvers": [{"type": "http-01"}],
+        **changes,
+    }
+    problems = read({"version": "evercert/v1", "issuers": {"ca": definition}}, KINDS)
+    found = {problem.path: problem.message for problem in problems}
+    assert found[("issuers", "ca", *path)].endswith(message)
+    assert ("issuers", "ca", "solvers") not in found

@@ -97,3 +97,10 @@ def test_recorder_names_the_files_that_call(clients: Callable[..., Clients]) -> 
 )  # fmt: skip
 def test_principal_is_that_of_the_nearest_use_case(files: list[str], who: str) -> None:
     assert principal(files) == who
+
+
+@pytest.mark.parametrize(
+    ("operation", "who"), [("GetItem", "responder"), ("PutItem", "issuer"), ("DeleteItem", "issuer")]
+)
+def test_principal_that_reads_answers_is_the_responder(operation: str, who: str) -> None:
+    assert principal(["aws/dynamodb/http_answers.py"], operation) == who

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import Issued, OpenIssuer, Request
-from evercert.contracts.record import Failure, KeptKey
+from evercert.contracts.record import Failure, KeptKey, RenewalAdvice
 from evercert.errors import Unavailable, Unexpected
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey
@@ -52,6 +52,7 @@ def base(state: str) -> dict[str, Any]:
             "requested_at": now, "served": now, "request_reason": "why", "woken_at": now, "warned": 0,
             "kept_key": KeptKey(sealed_key="sealed", revision=1, algorithm="EC_prime256v1"),
             "last_error": Failure(kind="unavailable", message="down", at=now, generation=0),
+            "advice": RenewalAdvice(revision=1, start=now + timedelta(days=40), end=now + timedelta(days=41)),
         }  # fmt: skip
         item |= {name: items.attribute(value) for name, value in values.items()}
     return deepcopy(item)

@@ -11,8 +11,10 @@ from functools import cache
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 
@@ -216,6 +218,62 @@ def test_key_signs_with_a_matching_hash(key):
     used = csr.signature_hash_algorithm
     assert (used and used.name) == strong.get(key.algorithm, "sha256")
     assert csr.is_signature_valid
+
+
+DIGESTS = {"EC_secp384r1": hashes.SHA384(), "EC_secp521r1": hashes.SHA512()}  # SHA-256 for the others
+OTHERS = {"RSA": "RSA_2048"}  # generated fast
+DATA = b"signed data"
+
+
+def verify(public, signature, digest, data=DATA):
+    """Verify without evercert; raise InvalidSignature."""
+    match public:
+        case rsa.RSAPublicKey():
+            public.verify(signature, data, padding.PKCS1v15(), digest)
+        case ec.EllipticCurvePublicKey():
+            public.verify(signature, data, ec.ECDSA(digest))
+        case _:
+            public.verify(signature, data)
+
+
+def test_key_sign_verifies_with_the_matching_hash(key):
+    public = inside(key).public_key()
+    digest = DIGESTS.get(key.algorithm, hashes.SHA256())
+    for data in (DATA, b"", bytes(range(256)) * 100):
+        verify(public, key.sign(data), digest, data)
+
+
+def test_key_sign_covers_data_hash_and_key(key):
+    public, signature = inside(key).public_key(), key.sign(DATA)
+    digest = DIGESTS.get(key.algorithm, hashes.SHA256())
+    with pytest.raises(InvalidSignature):
+        verify(public, signature, digest, DATA + b".")
+    with pytest.raises(InvalidSignature):
+        verify(PrivateKey.generate(OTHERS.get(family(key.algorithm), key.algorithm)).public_key, signature, digest)
+    if key.algorithm == "Ed25519":
+        return  # without a choice of hashes
+    for other in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512()):
+        if other.name != digest.name:
+            with pytest.raises(InvalidSignature):
+                verify(public, signature, other)
+
+
+def test_key_sign_agrees_with_its_public_key(key):
+    again = PrivateKey.from_der(key.der())
+    verify(key.public_key, again.sign(DATA), DIGESTS.get(key.algorithm, hashes.SHA256()))
+
+
+def test_key_sign_formats(key):
+    """RSA has the length of the modulus, ECDSA is a DER sequence of two integers, Ed25519 has 64 bytes (RFC 8032)."""
+    signature = key.sign(DATA)
+    match family(key.algorithm):
+        case "RSA":
+            assert len(signature) * 8 == inside(key).key_size
+            assert signature == key.sign(DATA)
+        case "EC":
+            assert encode_dss_signature(*decode_dss_signature(signature)) == signature
+        case _:
+            assert len(signature) == 64
 
 
 def test_key_generate_never_repeats():

@@ -38,6 +38,11 @@ def test_functions_do_not_load_the_http_client_at_start(function: str) -> None:
     assert not loaded(function) & {"httpx", "httpcore", "h11", "anyio"}
 
 
+@pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
+def test_functions_do_not_load_dnspython_at_start(function: str) -> None:
+    assert "dns" not in loaded(function)
+
+
 def test_issuer_does_not_load_difflib_at_start() -> None:
     assert "difflib" not in loaded("issuer")
 

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evercert.contracts.record import RenewalAdvice
 from evercert.documents.lifecycle import RenewBefore
-from evercert.scheduling.schedule import back_off, check_due, next_warning, renew_at, severity, warnings_due
+from evercert.scheduling.schedule import (
+    back_off,
+    check_due,
+    next_warning,
+    renew_at,
+    renewal_of,
+    severity,
+    warnings_due,
+)
 from tests.unit.scheduling.test_decision import DAY, FACTS, NOW, record
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,3 +196,11 @@ def test_next_warning_ignores_impossible_counts(warned):
     assert next_warning(record(warned=warned)) == next_warning(record(warned=0))
     assert next_warning(record(warned=3)) is None
     assert warnings_due(record(), FACTS.not_after) == 3
+
+
+def test_renewal_of_ignores_the_window_of_another_revision():
+    usual = renewal_of(FACTS, record())
+    window = RenewalAdvice(revision=FACTS.revision + 1, start=NOW, end=NOW + DAY)
+    assert renewal_of(FACTS, record(advice=window)) == usual
+    own = window.model_copy(update={"revision": FACTS.revision})
+    assert NOW <= renewal_of(FACTS, record(advice=own)) <= NOW + DAY

@@ -66,6 +66,7 @@ def test_every_alarm_watches_a_metric_that_is_sent() -> None:
                 *(("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": name}}) for name in FUNCTIONS),
                 ("AWS/Lambda", "Errors", {"FunctionName": {"Ref": "SignerFunction"}}),
                 ("AWS/ApiGateway", "5xx", {"ApiId": {"Ref": "AuthorityApi"}}),
+                ("AWS/ApiGateway", "5xx", {"ApiId": {"Ref": "ResponderApi"}}),
                 *((each["MetricNamespace"], each["MetricName"], {}) for each in COUNTED),
             ]
 
@@ -130,6 +131,8 @@ def test_silence_is_reported_but_no_new_stack() -> None:
         ("IssuerErrorsAlarm", ">=", 3, 15),
         ("IssuerThrottlesAlarm", ">=", 1, 15),
         ("CheckerThrottlesAlarm", ">=", 1, 15),
+        ("ResponderErrorsAlarm", ">=", 1, 60),
+        ("ResponderThrottlesAlarm", ">=", 1, 60),
         ("AuthorityErrorsAlarm", ">=", 1, 60),
         ("AuthorityThrottlesAlarm", ">=", 1, 60),
         ("SignerErrorsAlarm", ">=", 1, 60),
@@ -166,6 +169,8 @@ def test_every_function_has_an_alarm_for_throttles() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "ResponderErrorsAlarm",
+        "ResponderThrottlesAlarm",
         "AuthorityErrorsAlarm",
         "AuthorityThrottlesAlarm",
         "SignerErrorsAlarm",
@@ -173,7 +178,7 @@ def test_every_function_has_an_alarm_for_throttles() -> None:
         "SignerUnavailableAlarm",
     ],
 )
-def test_alarm_fires_for_a_quiet_authority(name: str) -> None:
+def test_alarm_fires_for_a_quiet_api(name: str) -> None:
     """One failed call in each of two periods of an hour suffices; a single failed call does not."""
     alarm = ALARMS[name]["Properties"]
     assert (alarm["Threshold"], alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (

@@ -25,7 +25,7 @@ def schedules() -> dict[str, dict[str, object]]:
 def test_every_role_has_the_permissions_boundary() -> None:
     assert {
         name: role["Properties"]["PermissionsBoundary"] for name, role in of("AWS::IAM::Role").items()
-    } == dict.fromkeys(("CheckerRole", "IssuerRole", "SignerRole", "AuthorityRole"), BOUNDARY)
+    } == dict.fromkeys(("CheckerRole", "IssuerRole", "ResponderRole", "SignerRole", "AuthorityRole"), BOUNDARY)
     assert len(schedules()) == 3
     assert all(schedule["PermissionsBoundary"] == BOUNDARY for schedule in schedules().values())
 

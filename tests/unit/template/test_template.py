@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evercert.acme.challenges import HTTP_PATH
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.tags import Owner
@@ -110,6 +111,9 @@ def test_checker_runs_on_the_schedule_parameter() -> None:
     assert TEMPLATE["Parameters"]["Schedule"]["Default"] == "rate(5 minutes)"
 
 
+WITHOUT_RESOURCES = {"acm:ListCertificates", "route53:ListHostedZonesByName"}
+
+
 @pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole", "AuthorityRole", "SignerRole"])
 def test_roles_have_no_avoidable_wildcards(role: str) -> None:
     for statement in allowed(role):
@@ -118,7 +122,7 @@ def test_roles_have_no_avoidable_wildcards(role: str) -> None:
             assert name not in {"", "*"}, action
             # SendMessage* and Publish*: AWS has no separate actions for the batch calls
             assert "*" not in name or action in {"sqs:SendMessage*", "sns:Publish*"}, action
-            if service not in {"xray", "ec2"} and action != "acm:ListCertificates":  # these actions have no resources
+            if service not in {"xray", "ec2"} and action not in WITHOUT_RESOURCES:
                 assert statement["Resource"] != "*", action
 
 
@@ -195,6 +199,9 @@ def test_signer_accesses_only_its_two_tables() -> None:
     assert services == {"dynamodb", "kms", "logs", "xray", "ec2"}
 
 
+TABLES_KEY = {"If": ["HasRestoredDataKey", {"Ref": "RestoredDataKey"}, {"GetAtt": "DataKey.Arn"}]}
+
+
 def test_no_role_may_sign_without_a_key_policy() -> None:
     """`evercert authority init` creates the signing keys, and their key policies name the signer's role."""
     for role in of("AWS::IAM::Role"):
@@ -204,8 +211,10 @@ def test_no_role_may_sign_without_a_key_policy() -> None:
                     assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
                     # SecretKeys: through Secrets Manager only (test_keys_of_secrets_are_used_only_by_secrets_manager)
                     # RestoredDataKey: through DynamoDB only (tests/unit/template/test_restored_keys.py)
-                    keys = ({"GetAtt": "DataKey.Arn"}, {"Ref": "SecretKeys"}, {"Ref": "RestoredDataKey"})
+                    keys = ({"GetAtt": "DataKey.Arn"}, {"Ref": "SecretKeys"}, {"Ref": "RestoredDataKey"}, TABLES_KEY)
                     assert statement["Resource"] in keys, role
+                    if statement["Resource"] == TABLES_KEY:
+                        assert statement["Condition"]["StringEquals"]["kms:ViaService"]["Sub"].startswith("dynamodb.")
     for key in of("AWS::KMS::Key").values():
         assert "KeySpec" not in key["Properties"]
 
@@ -217,6 +226,24 @@ def test_authority_role_has_no_scan_and_invokes_only_the_signer() -> None:
     assert call["Resource"] == {"GetAtt": "SignerFunction.Arn"}
     for role in set(of("AWS::IAM::Role")) - {"AuthorityRole"}:
         assert not any(action.startswith("lambda:") for one in statements(role) for action in actions(one)), role
+
+
+def test_responder_reads_only_answers_and_serves_one_path() -> None:
+    assert TEMPLATE["Parameters"]["Responder"]["Default"] == "no"
+    for name, resource in RESOURCES.items():
+        assert name.startswith("Responder") == (resource.get("Condition") == "HasResponder"), name
+    (read,) = [one for one in allowed("ResponderRole") if one["Action"] == "dynamodb:GetItem"]
+    assert read["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["http-01#*"]}}
+    assert list(writable("ResponderRole").values()) == [{"dynamodb:GetItem"}]
+    assert RESOURCES["ResponderRoute"]["Properties"]["RouteKey"] == f"GET {HTTP_PATH}{{token}}"
+    assert RESOURCES["ResponderStage"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"] <= 50
+    assert RESOURCES["ResponderApiPermission"]["Properties"]["SourceArn"]["Sub"].endswith(":${ResponderApi}/*")
+
+
+def test_issuer_deletes_no_items() -> None:
+    """Answers and leases lose their attributes instead, and DynamoDB deletes the rest at its expiry."""
+    for role in ("CheckerRole", "IssuerRole", "ResponderRole"):
+        assert not any(name.startswith("dynamodb:Delete") for one in allowed(role) for name in actions(one)), role
 
 
 def test_authority_resources_depend_on_the_parameter() -> None:
@@ -265,7 +292,11 @@ def test_functions_and_outputs_share_the_authority_address() -> None:
 
 
 def test_downloads_and_logins_have_their_own_throttles() -> None:
-    routes = {name: route["Properties"]["RouteKey"] for name, route in of("AWS::ApiGatewayV2::Route").items()}
+    routes = {
+        name: route["Properties"]["RouteKey"]
+        for name, route in of("AWS::ApiGatewayV2::Route").items()
+        if route["Properties"]["ApiId"] == {"Ref": "AuthorityApi"}
+    }
     stage = RESOURCES["AuthorityStage"]
     settings = stage["Properties"]["RouteSettings"]
     assert set(settings) == set(routes.values()) - {"$default"}
@@ -470,13 +501,28 @@ def test_sweep_is_a_scheduled_task_of_the_checker() -> None:
     assert "Input" not in RESOURCES["CheckerFunction"]["Properties"]["Events"]["Tick"]["Properties"]
 
 
-def test_role_policies_stay_below_the_iam_size_limit() -> None:
+ZONES_AND_ROLES = {
+    "HostedZones": ",".join(f"Z0123456789ABCDEFGHI{number}" for number in range(5)),
+    "SolverRoles": ",".join(f"arn:aws:iam::11112222333{number}:role/evercert-challenges" for number in range(3)),
+}
+
+
+@pytest.mark.parametrize(("secrets", "more"), [(20, {}), (15, ZONES_AND_ROLES)], ids=["secrets", "zones"])
+def test_role_policies_stay_below_the_iam_size_limit(secrets: int, more: dict[str, str]) -> None:
     """IAM allows 10,240 characters without white space per role; docs/reference/parameters.md names the number of ARNs."""
     place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret"
-    many = ",".join(f"{place}:production/team/some-service/tls-certificate-{number}-AbCdEf" for number in range(20))
+    many = ",".join(
+        f"{place}:production/team/some-service/tls-certificate-{number}-AbCdEf" for number in range(secrets)
+    )
     names = {name: f"evercert-of-the-platform-team-{name}-ABCDEFGHIJKL" for name in of("AWS::DynamoDB::Table")}
     deployment = Deployment(
-        {"Authority": "yes", "SecretArns": many, "DestinationRegions": "us-east-1,eu-west-1"},
+        {
+            "Authority": "yes",
+            "Responder": "yes",
+            "SecretArns": many,
+            "DestinationRegions": "us-east-1,eu-west-1",
+            **more,
+        },
         stack="evercert-of-the-platform-team",
         account="111122223333",
         physical=names,

@@ -26,7 +26,7 @@ _OUTAGE = {
     "DependencyTimeoutException",
     "TransactionInProgressException",
 }
-_CONTENDED = {CONFLICT, f"{CONFLICT}Exception", CONDITION, f"{CONDITION}Exception"}
+_CONTENDED = {CONFLICT, f"{CONFLICT}Exception", CONDITION, f"{CONDITION}Exception", "PriorRequestNotComplete"}
 # "Throttl" is in ThrottlingException, Throttled, RequestThrottled, KmsThrottled, EC2ThrottledException and others.
 _THROTTLED = ("Throttl", "ThroughputExceeded", "RequestLimitExceeded", "SlowDown", "TooManyRequests", "BandwidthLimit")
 _TOO_MANY_REQUESTS = 429  # HTTP

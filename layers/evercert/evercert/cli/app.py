@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, crash_report, documents, listing, stack, take_over, terminal
+from evercert.cli import authority, certificates, crash_report, documents, issuers, listing, stack, take_over, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.cli.uninstall import command
@@ -38,6 +38,7 @@ app.command()(stack.events)
 app.command()(stack.doctor)
 app.command()(take_over.take_over)
 app.command()(command.uninstall)
+app.add_typer(issuers.app, name="issuer")
 app.add_typer(authority.app, name="authority")
 
 

@@ -9,7 +9,7 @@ import typer
 from evercert.cli import arguments, credentials, places, show, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
-from evercert.operations.apply import Plan, carry_out, plan
+from evercert.operations.apply import ApplyInput, Plan, carry_out, plan
 from evercert.origins import Hosts, Origin
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ PruneLabels = Annotated[
     typer.Option(help="With --prune: delete only certificates with all of these labels (key=value, repeatable)."),
 ]
 AtOnce = Annotated[bool, typer.Option("--now", help="Reissue all affected certificates now instead of over an hour.")]
+AllowStaging = Annotated[
+    bool, typer.Option("--allow-staging", help="Let staging issuers replace certificates of other issuers.")
+]
 NoLoginCheck = Annotated[
     bool,
     typer.Option(
@@ -58,6 +61,7 @@ def apply(
     label: PruneLabels = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without confirmation.")] = False,
     at_once: AtOnce = False,
+    allow_staging: AllowStaging = False,
     no_login_check: NoLoginCheck = False,
     no_nudge: NoNudge = False,
     wait: Wait = False,
@@ -70,7 +74,7 @@ def apply(
     found, limit = Files(files), arguments.span(timeout)
     labels = arguments.prune_labels(label, prune=prune)
     connection = terminal.connect(stack, region)
-    planned = _plan(found, labels, connection)
+    planned = _plan(found, found.wanted(labels, allow_staging=allow_staging), connection)
     terminal.notes(found.notes + planned.notes)
     if not as_json:
         show.plan(terminal.out, planned, at_once=at_once)
@@ -96,14 +100,14 @@ def apply(
         raise typer.Exit(terminal.FAILED)
 
 
-def _plan(found: Files, labels: dict[str, str] | None, connection: Connection) -> Plan:
+def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
     """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
     credentials.require_stored(found, connection)
     with terminal.err.status("reading the table"):
         verbs = connection.credential_secrets.compare(found.credentials)
         changing = [name for name, verb in verbs.items() if verb != "unchanged"]
         affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
-        planned = plan(found.wanted(labels), connection.specs, KINDS, affected)
+        planned = plan(wanted, connection.specs, KINDS, affected)
     if refused := planned.conflicts + places.refused(found.specs, connection):
         raise BadInput(refused)
     planned.credentials = verbs
@@ -117,9 +121,10 @@ def _note_unlisted_hosts(found: Files, connection: Connection) -> list[str]:
     own = connection.outputs.get("AuthorityAddress")  # the stack's own authority needs no entry
     notes = []
     for name, issuer in found.issuers.items():
-        if "address" not in issuer.settings:
+        address = issuer.settings.get("address") or issuer.settings.get("directory")
+        if address is None:
             continue
-        origin = Origin.of(issuer.settings["address"])
+        origin = Origin.of(address)
         if own is not None and origin == Origin.of(own):
             continue
         if not allowed.allow(origin) and not origin.is_loopback:  # a local stack uses loopback

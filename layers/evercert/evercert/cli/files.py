@@ -64,9 +64,9 @@ class Files:
         if self._mistakes:
             raise BadInput(self._mistakes)
 
-    def wanted(self, prune: dict[str, str] | None) -> ApplyInput:
+    def wanted(self, prune: dict[str, str] | None, *, allow_staging: bool = False) -> ApplyInput:
         """Return the input of `apply`."""
-        return ApplyInput(self.issuers, self.specs, prune)
+        return ApplyInput(self.issuers, self.specs, prune, allow_staging)
 
     def _load(self, file: str) -> None:
         try:

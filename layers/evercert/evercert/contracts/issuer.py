@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from evercert.contracts.record import Facts
@@ -46,13 +46,15 @@ class Issued:
 class PendingAnswer:
     """A request in progress: poll with `handle` at `retry_at`, give up after `deadline`.
 
-    `waits_for` names the manual step that is missing, such as an approval.
+    `waits_for` names the manual step that is missing, such as an approval. `pause`: the same run may ask
+    again after this time, at most two seconds. Not with `waits_for`, which ends the run.
     """
 
     handle: str
     retry_at: datetime
     deadline: datetime
     waits_for: str | None = None
+    pause: timedelta | None = None
 
 
 class Issuer(Protocol):
@@ -112,6 +114,34 @@ class StatusChecker(Protocol):
         """Return the status of the delivered certificate; raise as `Issuer.issue` does. Changes nothing."""
 
 
+@dataclass(frozen=True)
+class RenewalWindow:
+    """The period in which the issuer suggests a renewal; `explanation` is the URL of a page for operators."""
+
+    start: datetime
+    end: datetime
+    explanation: str | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The issuer's answer about a renewal: ask again at `again_at`; without a window, the last one remains."""
+
+    again_at: datetime
+    window: RenewalWindow | None = None
+
+
+@runtime_checkable
+class RenewalAdviser(Protocol):
+    """An issuer that suggests when to renew (RFC 9773)."""
+
+    def advise(self, facts: Facts, now: datetime) -> Advice | None:
+        """Return the advice for the delivered certificate; None if the issuer gives none for it.
+
+        Raises nothing: a server that does not answer must not delay a renewal. Changes nothing.
+        """
+
+
 @runtime_checkable
 class KeyAdviser(Protocol):
     """An issuer that prescribes a key algorithm."""
@@ -134,6 +164,23 @@ class LoginCheck(Protocol):
 
     def check_login(self) -> None:
         """Log in and out; raise LoginRefused, or else as `Issuer.issue` does. Changes nothing."""
+
+
+@runtime_checkable
+class DryRun(Protocol):
+    """An issuer whose definition an operator can test for names, without an order or a registration.
+
+    Methods return one line for people, and raise as `Issuer.issue` does. They change nothing.
+    """
+
+    def check_credentials(self) -> str:
+        """Read the credentials; return which ones, never their values."""
+
+    def check_account(self) -> str:
+        """Return whether the CA has registered the account."""
+
+    def check_name(self, name: str) -> str:
+        """Return the solver that is chosen for the name; raise if it cannot prove control of it."""
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,17 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class ClaimedRecord:
-    """The values that a run read with its claim, as they are stored; they are the condition of every later write."""
+    """The values that a run read with its claim, as they are stored; they are the condition of every later write.
+
+    `advised`: the record has a renewal window of the CA.
+    """
 
     name: str
     claim: Claim
     generation: Any
     requested_at: Any
     woken_at: Any
+    advised: bool = False
 
 
 class Unclaimed(StrEnum):

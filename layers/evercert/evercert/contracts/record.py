@@ -15,9 +15,11 @@ from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without the fields for issuers
-# that generate keys, have their own certificate ids and wait for approvals.
-SCHEMA = 3
+# that generate keys, have their own certificate ids and wait for approvals. 3: without the CA's renewal window.
+SCHEMA = 4
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
+
+SCHEMA_WITHOUT_ADVICE = 3
 
 Reason = Literal[
     "missing",
@@ -35,6 +37,11 @@ Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[
 LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
 Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 _LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
+
+
+def schema_of(*, advised: bool) -> int:
+    """Return the schema to write: the oldest that has every attribute, so that the previous release can read it."""
+    return SCHEMA if advised else SCHEMA_WITHOUT_ADVICE
 
 
 class Part(BaseModel):
@@ -107,6 +114,15 @@ class Finding(Part):
     reason: Literal["revoked", "replaced", "drifted"]
     revision: Count
     found_at: Instant
+
+
+class RenewalAdvice(Part):
+    """The period in which the CA suggests a renewal of one revision (RFC 9773)."""
+
+    revision: Count
+    start: Instant
+    end: Instant
+    explanation: str | None = None
 
 
 class Streak(Part):
@@ -195,6 +211,7 @@ class Record(Part):
     check_at: Instant | None = None
     warned: Count = 0
     finding: Finding | None = None
+    advice: RenewalAdvice | None = None
     streak: Streak | None = None
     kept_key: KeptKey | None = None
     resting: bool = False

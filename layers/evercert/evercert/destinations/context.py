@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evercert.aws import regions
-from evercert.aws.clients import translated
+from evercert.aws.assumed_role import credentials_of, fetch_credentials_first
 from evercert.aws.tags import Owner
 from evercert.destinations import DESTINATIONS
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from evercert.aws.clients import Clients
     from evercert.contracts.destination import Destination
     from evercert.registry import Component, Registry
-
-MAX_SESSION_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -46,38 +44,15 @@ class DestinationContext:
         return f"{self.owner.account if role is None else role.split(':')[4]} {region or self.owner.region}"
 
     def _open(self, role: str | None, region: str) -> Clients:
-        there = self.clients.elsewhere(region, None if role is None else lambda: self._credentials(role))
+        listed = "parameter DestinationRoles must list it"
+        refresh = None if role is None else credentials_of(self.clients, role, self.stack_id, listed)
+        there = self.clients.elsewhere(region, refresh)
         if region != self.owner.region:
             regions.name_disabled(there.session.events, region)
         if role is None:
             return there
-        # botocore fetches credentials while it signs, after the deadline check; fetch them before that check.
-        there.session.events.register_first("before-call", lambda **_: _have_credentials(there))
+        fetch_credentials_first(there)
         return there
-
-    def _credentials(self, role: str) -> dict[str, str]:
-        fix = (
-            "parameter DestinationRoles must list it, and it must trust the issuer function's role with the stack's id"
-        )
-        with translated(f"assume role {role} ({fix} as external id)"):
-            found = self.clients.sts.assume_role(
-                RoleArn=role,
-                RoleSessionName=f"evercert-{self.owner.stack}"[:MAX_SESSION_NAME],
-                ExternalId=self.stack_id,
-                DurationSeconds=3_600,
-            )["Credentials"]
-        return {
-            "access_key": found["AccessKeyId"],
-            "secret_key": found["SecretAccessKey"],
-            "token": found["SessionToken"],
-            "expiry_time": found["Expiration"].isoformat(),
-        }
-
-
-def _have_credentials(clients: Clients) -> None:
-    credentials = clients.session.get_credentials()
-    if credentials is not None:
-        credentials.get_frozen_credentials()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
@@ -177,17 +177,32 @@ def _component_problems(
     try:
         valid.append(settings.model_validate(component.settings, context=context))
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            yield problem_of(detail, place, settings)
+        yield from _form_problems(error, place, settings)
 
 
-def _form_problems(error: ValidationError, place: Path) -> Iterator[Problem]:
+def _form_problems(error: ValidationError, place: Path, model: type[Model] | None = None) -> Iterator[Problem]:
     details = error.errors(include_url=False)
     with_invalid_items = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     for detail in details:
         # Do not report a list with invalid items as too short.
         if detail["type"] != "too_short" or detail["loc"] not in with_invalid_items:
-            yield problem_of(detail, place)
+            yield problem_of(detail, place, model)
+
+
+def _model_at(model: type[Model], path: tuple[str | int, ...]) -> type[Model] | None:
+    """Return the model of the mapping at this path, or None if it has no fixed keys."""
+    found: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = {field.alias or name: field for name, field in found.model_fields.items()}
+        kind = fields[part].annotation if part in fields else None
+        found = next(
+            (each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, Model)), None
+        )
+        if found is None:
+            return None
+    return found  # type: ignore[no-any-return]
 
 
 def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) -> Problem:  # noqa: ANN401 (pydantic's)
@@ -195,7 +210,8 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
     path = (*place, *(part for part in detail["loc"] if part != "[key]"))
     kind = detail["type"]
     if kind == "extra_forbidden":
-        known = model or _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
+        inner = None if model is None else _model_at(model, detail["loc"][:-1])
+        known = inner if model else _PARTS.get(tuple(part for part in path[:-1] if isinstance(part, str)))
         keys = [field.alias or name for name, field in known.model_fields.items()] if known is not None else []
         hint = nearest(str(path[-1]), keys) if keys else ""
         return Problem(path, f"unknown key {printable(str(path[-1]), 60)!r}{hint}")

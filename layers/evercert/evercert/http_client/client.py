@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.deadline import Clock, Deadline
 from evercert.errors import AnswerLost, Misconfigured, OutOfTime, Throttled, Unavailable
-from evercert.http_client.response import Response, TransportFailure
+from evercert.http_client.response import Content, Response, TransportFailure
 from evercert.http_client.retry import BUSY, Retry, is_transient, retry_after
 from evercert.origins import Hosts, Origin, path_of
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.http_client.transport import Connection, Resolve
@@ -22,6 +24,11 @@ LAST_START = timedelta(seconds=5)  # no attempt starts later than this after the
 JSON = Mapping[str, Any] | None  # request bodies are always objects
 REDIRECTS = range(300, 400)
 TOO_MANY_REQUESTS = 429
+LONGEST_URL = 8_000  # characters, which all clients and servers should support (RFC 9110 §4.1)
+_URL = re.compile(  # origin and target: RFC 3986 §3.3, §3.4
+    r"((?i:https?)://[^\s/?#\\]+)(/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)"
+)
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2[Ee]){1,2}(?:/|$)")  # of a path; clients resolve it (RFC 3986 §5.2.4)
 
 
 class HTTPClient:
@@ -112,13 +119,55 @@ class ServerClient:
         """
         target = self.base + path
         operation = f"{method} {self.origin}{target.partition('?')[0]}"
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else Content(json.dumps(body).encode())
+        return self._repeat(
+            operation, lambda: self._attempt(method, target, content, token, operation), repeatable=repeatable
+        )
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        content: Callable[[], Content] | None = None,
+        *,
+        accept: str = "application/json",
+        explain: Callable[[Response], str] = lambda _: "",
+    ) -> Response:
+        """Send a request to an absolute URL of this server, exactly as it is written; errors are those of `call`.
+
+        `content` is called for each attempt, because a signed request must not be sent twice. The operation must be
+        repeatable. `explain` returns the message in an error response, or an empty text; it becomes part of the error.
+        Raises Misconfigured if the URL has another origin or is not one that every client sends unchanged.
+        """
+        target = self._target(url)
+        operation = f"{method} {url.partition('?')[0]}"
+
+        def attempt() -> Response | TransportFailure:
+            body = None if content is None else content()
+            return self._attempt(method, target, body, None, operation, accept=accept, explain=explain)
+
+        return self._repeat(operation, attempt, repeatable=True)
+
+    def _target(self, url: str) -> str:
+        parts = _URL.fullmatch(url) if len(url) <= LONGEST_URL else None
+        if parts is None or _DOT_SEGMENT.search(parts[2].partition("?")[0]):
+            raise Misconfigured(f"{self.origin} gave an invalid URL: {printable(url, 200)!r}; check the address")
+        if Origin.of(parts[1]) != self.origin:
+            raise Misconfigured(
+                f"{self.origin} gave a URL of another host, which is not contacted: {printable(url, 200)!r}; "
+                "check the address, or the server's configuration of its own address"
+            )
+        return parts[2]
+
+    def _repeat(
+        self, operation: str, attempt: Callable[[], Response | TransportFailure], *, repeatable: bool
+    ) -> Response:
         last_start = self._client.clock() + LAST_START
         failure: TransportFailure | None = None
         tries = 0
         while True:
             self._require_time(operation, failure)
-            outcome = self._attempt(method, target, content, token, operation)
+            outcome = attempt()
             if isinstance(outcome, Response):
                 return outcome
             failure, tries = outcome, tries + 1
@@ -139,9 +188,17 @@ class ServerClient:
             raise failure.error from None
 
     def _attempt(
-        self, method: str, target: str, content: bytes | None, token: str | None, operation: str
+        self,
+        method: str,
+        target: str,
+        content: Content | None,
+        token: str | None,
+        operation: str,
+        *,
+        accept: str = "application/json",
+        explain: Callable[[Response], str] = lambda _: "",
     ) -> Response | TransportFailure:
-        response = self._connection.send(method, target, content, token, operation)
+        response = self._connection.send(method, target, content, token, operation, accept=accept)
         if isinstance(response, TransportFailure):
             return response
         if response.status in REDIRECTS:
@@ -152,7 +209,11 @@ class ServerClient:
             return response
         wait = retry_after(response.headers.get("retry-after"), self._client.clock())
         kind = Throttled if response.status == TOO_MANY_REQUESTS else Unavailable
-        error = kind(f"{operation} answered {response.status}", retry_after=wait)
+        words = explain(response)
+        text = (
+            f"{operation} answered {response.status}: {words}" if words else f"{operation} answered {response.status}"
+        )
+        error = kind(text, retry_after=wait)
         return TransportFailure(error, safe=response.status in BUSY, wait=wait)
 
 

@@ -29,6 +29,14 @@ class Response:
 
 
 @dataclass(frozen=True)
+class Content:
+    """The body of a request."""
+
+    data: bytes = field(repr=False)
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class TransportFailure:
     """A failed attempt; `safe` if the server did nothing, so that even a non-idempotent request may be repeated."""
 

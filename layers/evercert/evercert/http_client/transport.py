@@ -16,7 +16,7 @@ import httpx
 
 from evercert import __version__
 from evercert.errors import Misconfigured, Unavailable
-from evercert.http_client.response import Response, TransportFailure
+from evercert.http_client.response import Content, Response, TransportFailure
 from evercert.http_client.trust import ssl_context
 from evercert.origins import Origin, forbidden
 
@@ -25,7 +25,6 @@ MAX_RESPONSE_BYTES = 1 << 20
 _TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS).as_dict()
 _HEADERS = {
     "User-Agent": f"evercert/{__version__}",
-    "Accept": "application/json",
     "Accept-Encoding": "identity",  # the size limit counts raw bytes
 }
 IDLE_SECONDS = 30.0  # load balancers silently drop connections that are idle for longer
@@ -43,16 +42,24 @@ class Connection:
         self._transport = Transport(ssl_context(ca_bundle), backend)
 
     def send(
-        self, method: str, target: str, content: bytes | None, token: str | None, operation: str
+        self,
+        method: str,
+        target: str,
+        content: Content | None,
+        token: str | None,
+        operation: str,
+        *,
+        accept: str = "application/json",
     ) -> Response | TransportFailure:
         """Make one attempt; raise Misconfigured for errors that another attempt would repeat."""
-        headers = dict(_HEADERS)
+        headers = {**_HEADERS, "Accept": accept}
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = content.media_type
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        data = None if content is None else content.data
         request = httpx.Request(
-            method, f"{self._origin}{target}", headers=headers, content=content, extensions={"timeout": _TIMEOUT}
+            method, f"{self._origin}{target}", headers=headers, content=data, extensions={"timeout": _TIMEOUT}
         )
         self._limit.begin()
         try:

@@ -12,7 +12,7 @@ from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending
 from evercert.errors import EvercertError, ExpiredUnread, Mismatch, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.delivery_result import Result, next_slot
-from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered
+from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered, request_data
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
 from evercert.pki.algorithms import algorithm_of
 from evercert.pki.csr_parser import public_key_of
@@ -81,7 +81,7 @@ def conclude_failure(
         retry = _schedule_retries(attempt, result, not_after)
     changes: dict[str, Any] = {"state": state, "pending": remaining, **_failure_changes(attempt, error, retry)}
     revision = pending.revision if pending is not None else record.revision
-    data = _request_data(record) | {
+    data = request_data(record) | {
         "reason": pending.reason if pending is not None else None,
         "revision": revision,
         "kind": error.kind,
@@ -108,7 +108,7 @@ def conclude_pending(attempt: Attempt, pending: Pending) -> Conclusion:
     """Conclude a run whose issuer waits for a person; announced once for each thing it waits for."""
     record, facts = attempt.record, attempt.record.facts
     not_after = facts.not_after if facts is not None else None
-    data = _request_data(record) | {
+    data = request_data(record) | {
         "reason": pending.reason,
         "revision": pending.revision,
         "waits_for": pending.waits_for,
@@ -168,6 +168,7 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
         "deliveries": result.deliveries,
         "check_at": next_check(record, attempt.now),
         "finding": None,
+        **({} if record.advice is None else {"advice": None}),
         "kept_key": _key_to_keep(record, pending),
         **AT_REST,
     }
@@ -230,11 +231,6 @@ def _expired_before(record: Record) -> bool:
     A failure of this revision was another one, and was waited for.
     """
     return record.failures > 0 and record.state == "pending"
-
-
-def _request_data(record: Record) -> dict[str, Any]:
-    names = [str(name) for name in record.spec.attributes.identifiers]
-    return {"name": record.name, "issuer": record.spec.issuer, "names": names}
 
 
 def _failure_changes(attempt: Attempt, error: EvercertError, retry: datetime) -> dict[str, Any]:

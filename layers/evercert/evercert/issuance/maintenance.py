@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.record import Facts, Finding
+from evercert.contracts.issuer import Advice, OpenIssuer
+from evercert.contracts.record import Facts, Finding, RenewalAdvice
 from evercert.errors import NotYet, Unavailable
 from evercert.issuance import notices
 from evercert.issuance.conclusion import conclude_failure
@@ -17,6 +18,7 @@ from evercert.scheduling.decision import held_until
 from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due, warnings_sent
 
 CHECK_AGAIN = timedelta(minutes=15)
+SHORTEST_CHECK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,30 @@ class Maintenance:
         check_at = next_check(record, now)
         if observed.errors:
             check_at = min(check_at, now + CHECK_AGAIN)
+        advised = _advised(facts, observed.advice)
+        if observed.advice is not None:
+            check_at = max(min(check_at, observed.advice.again_at), now + SHORTEST_CHECK)
         if until is not None:
-            changes = {"check_at": check_at}
+            changes = advised | {"check_at": check_at}
             return RunWithoutOutcome("waiting", changes, next_due(record.model_copy(update=changes), now, until))
         for error in observed.errors:
             if not isinstance(error, Unavailable | NotYet):
                 return conclude_failure(attempt, error, from_status_check=True)
         # An outage is no failure of the certificate: only check again sooner.
-        return nothing_to_do(attempt, {"message": str(observed.errors[0])} if observed.errors else None, check_at)
+        details = {"message": str(observed.errors[0])} if observed.errors else None
+        return nothing_to_do(attempt, details, check_at, advised)
+
+
+def _advised(facts: Facts, advice: Advice | None) -> dict[str, Any]:
+    """Return the change of the record for a renewal window of the CA."""
+    if advice is None or advice.window is None:
+        return {}
+    window = advice.window
+    return {
+        "advice": RenewalAdvice(
+            revision=facts.revision, start=window.start, end=window.end, explanation=window.explanation
+        )
+    }
 
 
 def _await_successor(attempt: Attempt, facts: Facts) -> RunWithoutOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,14 +24,24 @@ def wait_until(
 
 
 def nothing_to_do(
-    attempt: Attempt, details: dict[str, Any] | None = None, check_at: datetime | None = None
+    attempt: Attempt,
+    details: dict[str, Any] | None = None,
+    check_at: datetime | None = None,
+    advised: dict[str, Any] | None = None,
 ) -> RunWithoutOutcome:
-    """End the run with the record at rest; `check_at` is the next status check after one in this run."""
-    changes = AT_REST | {"renew_at": renewal_time(attempt.record)} | _reset_early_warnings(attempt)
+    """End the run with the record at rest; `check_at` is the next status check after one in this run.
+
+    `advised` is the change of the record for a renewal window of the CA, which may make the certificate due now.
+    """
+    advised = advised or {}
+    attempt = replace(attempt, record=attempt.record.model_copy(update=advised))
+    renewal = renewal_time(attempt.record)
+    changes = AT_REST | advised | {"renew_at": renewal} | _reset_early_warnings(attempt)
     if check_at is not None:
         changes["check_at"] = check_at
     after = attempt.record.model_copy(update=changes)
-    retry = attempt.now if check_due(after, attempt.now) else None  # without it, the due check would be skipped
+    is_due = advised and renewal is not None and renewal <= attempt.now
+    retry = attempt.now if is_due or check_due(after, attempt.now) else None  # else it would be skipped
     log_outcome: LogOutcome = "nothing-to-do" if check_at is None else "checked"
     return RunWithoutOutcome(log_outcome, changes, next_due(after, attempt.now, retry), details or {})
 

@@ -83,9 +83,10 @@ class Obtainer:
 
     def request(
         self, record: Record, pending: Pending, opened: OpenIssuer, watched: Watched, *, again: bool
-    ) -> tuple[Pending, Chain | None]:
-        """Ask the issuer; return the revision with the chain (not yet stored), or with a handle and None.
+    ) -> tuple[Pending, Chain | timedelta | None]:
+        """Ask the issuer; return the revision with the chain (not yet stored), or with a handle.
 
+        Beside a handle is the pause before the next step, or None if it is longer than a run may sleep.
         `again`: an earlier run may have asked already. Raises the issuer's errors, GaveUp after its deadline,
         ExpiredUnread, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
@@ -106,7 +107,7 @@ class Obtainer:
                 "deadline": deadline,
                 "waits_for": answer.waits_for and printable(answer.waits_for),
             }
-            return pending.model_copy(update=handle), None
+            return pending.model_copy(update=handle), answer.pause
         answer = self._keys.restore(record, pending, answer)
         chain = self._require_match(record, pending, answer, opened, again=again)
         changes = {

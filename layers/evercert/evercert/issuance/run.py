@@ -23,35 +23,21 @@ from evercert.errors import (
     Unexpected,
 )
 from evercert.issuance import conclusion, notices
-from evercert.issuance.circuit_breaker import Breaker
-from evercert.issuance.delivery import LONGEST_SLEEP, Deliveries
+from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.delivery_result import Result, next_slot
-from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.not_due import nothing_to_do, wait_until
-from evercert.issuance.obtain import Obtainer
 from evercert.issuance.outbox import RunReport
 from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.run_end import RunEnd
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
-from evercert.issuance.status_check import StatusCheck
+from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
 from evercert.scheduling.schedule import next_due, spread
 
 PAUSED_CHECK = timedelta(minutes=15)
-
-
-class Steps:
-    """Steps of a run, built once per function instance."""
-
-    def __init__(self, ports: Ports) -> None:
-        self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)
-        self.obtainer = Obtainer(ports.records, ports.seal, ports.issuers, self.breaker, ports.clock)
-        self.deliveries = Deliveries(
-            ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
-        )
-        self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))
+MOST_STEPS, STEPS_FOR = 20, timedelta(seconds=10)  # of one request in one run; each step is stored before the next
 
 
 class Issuance:
@@ -112,8 +98,7 @@ class _Run:
         except (ClaimLost, OutOfTime):
             raise
         except NotYet as later:
-            end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
-            return replace(end, nudge_at=later.until) if isinstance(later, Slowed) else end
+            return self._put_off(later)
         except EvercertError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 (a bug is recorded and announced like any other failure)
@@ -122,6 +107,15 @@ class _Run:
             return self._conclude_failure(failure)
         except Exception as error:  # noqa: BLE001 (a value in the record breaks the conclusion too)
             return notices.report_bug(self.record, Unexpected.of(error), self.ports.clock())
+
+    def _put_off(self, later: NotYet) -> Conclusion | RunWithoutOutcome:
+        """End the run until `later.until`; a request in progress is not sent again before, whatever nudges come."""
+        end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
+        if self.pending is not None and self.pending.chain is None and isinstance(end, RunWithoutOutcome):
+            waiting = self.pending.model_copy(update={"retry_at": later.until})
+            end = replace(end, changes={**end.changes, "pending": waiting})
+        soon = isinstance(later, Slowed) and later.until <= self.ports.clock() + LONGEST_NUDGE
+        return replace(end, nudge_at=later.until) if soon else end
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now = self.ports.clock()
@@ -186,7 +180,7 @@ class _Run:
     def _obtain(
         self, requested: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
     ) -> Conclusion | RunWithoutOutcome:
-        pending, chain = self.steps.obtainer.request(self.record, requested, opened, self._watch(state), again=again)
+        pending, chain = self._ask(requested, opened, state, again=again)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
             if nudge_at is not None and nudge_at > now + LONGEST_NUDGE:
@@ -206,6 +200,27 @@ class _Run:
         elif ahead > timedelta(0):
             return replace(wait_until(self._attempt(), "waiting", chain.begins), nudge_at=chain.begins)
         return self._deliver(pending, chain)
+
+    def _ask(
+        self, pending: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
+    ) -> tuple[Pending, Chain | None]:
+        """Ask for the certificate step by step, until one step needs a pause that is too long for a run."""
+        last_start = self.ports.clock() + STEPS_FOR
+        for left in reversed(range(MOST_STEPS)):
+            pending, answer = self.steps.obtainer.request(self.record, pending, opened, self._watch(state), again=again)
+            if isinstance(answer, Chain):
+                return pending, answer
+            if left == 0 or answer is None or answer > LONGEST_SLEEP or pending.waits_for is not None:
+                break  # the end of the run stores and announces a manual step
+            if self.ports.clock() + answer > last_start:
+                break
+            self.ports.records.update(self.held, {"pending": pending, "state": "pending"})
+            self.pending = pending
+            if state is not None and state.open_until is not None:  # the step has closed the breaker
+                state = replace(state, failures=0, open_until=None)
+            if answer > timedelta(0):
+                self.ports.sleep(answer)
+        return pending, None
 
     def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:
         patient = is_held(self.record, self.issuer_hash, self.ports.clock())

@@ -50,6 +50,7 @@ class IssuerSettings:
     import_quota: int
     hosts: str  # hosts that issuers may contact, separated by commas; empty: no network issuers
     local_issuers: bool  # allow http and loopback, for development; no template sets it
+    responder: bool  # whether the stack serves answers of http-01 challenges
     lease: timedelta  # how long a run may hold a certificate; longer than the function timeout
 
     @classmethod
@@ -67,5 +68,6 @@ class IssuerSettings:
             import_quota=variables.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
             hosts=environment.get("ISSUER_HOSTS", ""),
             local_issuers=environment.get(LOCAL_ISSUERS) == "1",
+            responder=environment.get("RESPONDER") == "yes",
             lease=timedelta(seconds=variables.number("LEASE_SECONDS", 10, 900)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evercert.contracts.destination import Destinations, Drift
-from evercert.contracts.issuer import OpenIssuer, Status, StatusChecker
+from evercert.contracts.issuer import Advice, OpenIssuer, RenewalAdviser, Status, StatusChecker
 from evercert.contracts.record import Facts, Record
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
 from evercert.issuance.circuit_breaker import Breaker
@@ -19,6 +19,7 @@ class Observation:
     status: Status = "good"
     drifts: dict[str, tuple[Component, Drift]] = field(default_factory=dict)
     errors: list[EvercertError] = field(default_factory=list)
+    advice: Advice | None = None  # of the issuer, about the renewal
 
     @property
     def news(self) -> bool:
@@ -41,12 +42,14 @@ class StatusCheck:
     def run(self, record: Record, facts: Facts, opened: OpenIssuer) -> Observation:
         """Check status and drift, and repair drift where possible; errors of services are collected, not raised."""
         observed = Observation()
+        service = f"issuer {record.spec.issuer} {opened.identity_hash[:8]}"
         try:
             if isinstance(opened.issuer, StatusChecker):
-                with self.breaker.watch(
-                    self.breaker.admit(f"issuer {record.spec.issuer} {opened.identity_hash[:8]}", record.uid)
-                ):
+                with self.breaker.watch(self.breaker.admit(service, record.uid)):
                     observed.status = opened.issuer.status(record.spec, facts)
+            if isinstance(opened.issuer, RenewalAdviser) and record.spec.renews:
+                self.breaker.require_closed(service, record.uid)
+                observed.advice = opened.issuer.advise(facts, self.breaker.clock())
         except (ClaimLost, OutOfTime):
             raise
         except Exception as error:  # noqa: BLE001 (one failure must not keep the others unchecked)

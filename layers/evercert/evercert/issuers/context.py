@@ -10,13 +10,25 @@ if TYPE_CHECKING:
 
     from evercert.aws.credential_reader import Credentials
     from evercert.aws.session import Session as AWSSession
+    from evercert.contracts.accounts import AccountStore
+    from evercert.contracts.ports import Seal
+    from evercert.contracts.solver import Solvers
     from evercert.deadline import Clock
     from evercert.http_client.client import HTTPClient
 
 
 @dataclass(frozen=True)
+class AcmeContext:
+    """Resources of ACME issuers: accounts with sealed keys, and solvers."""
+
+    accounts: AccountStore
+    seal: Seal
+    solvers: Solvers
+
+
+@dataclass(frozen=True)
 class IssuerContext:
-    """Resources shared by all issuers of one process.
+    """Resources shared by all issuers of one process; `acme` is None outside the issuer function.
 
     `aws` signs logins by AWS IAM. `shared` holds what issuers of one type share, such as the sessions of a server.
     """
@@ -25,4 +37,5 @@ class IssuerContext:
     credentials: Credentials
     aws: AWSSession | boto3.Session
     clock: Clock
+    acme: AcmeContext | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -16,6 +16,7 @@ from evercert.documents.document import Kinds, places
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError, Misconfigured
 from evercert.issuance.event_data import label
+from evercert.operations import staging
 from evercert.registry import Registry
 
 TRANSACTION = 100
@@ -67,6 +68,7 @@ class ApplyInput:
     issuers: Mapping[str, Component]
     specs: Sequence[Spec]
     prune: Mapping[str, str] | None = None
+    allow_staging: bool = False  # let staging issuers replace certificates of others
 
 
 def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collection[str] = ()) -> Plan:
@@ -103,6 +105,9 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         result.steps += [Step("delete", r.name, [], record=r) for r in gone]
     _find_shared_places(result, wanted.specs, others, kinds.destinations)
     changing = {step.name for step in result.steps}
+    if not wanted.allow_staging:
+        kept = [r for r in current.values() if isinstance(r, Record) and (r.name in names or r.name not in changing)]
+        result.conflicts += staging.conflicts(kept, wanted.specs, defined, wanted.issuers, kinds.issuers)
     stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
     result.woken = _to_wake(stay, wanted.issuers, kinds.issuers, {*result.issuers, *new_credentials})
     return result

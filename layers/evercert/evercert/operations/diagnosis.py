@@ -1,4 +1,4 @@
-"""Diagnosis by the issuer function: whether it could issue and deliver now. Read-only."""
+"""Diagnosis by the issuer function: whether it could issue and deliver now; dry runs of issuers. Read-only."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from functools import partial
 from typing import Any
 
 from evercert.contracts.destination import Inspectable
-from evercert.contracts.issuer import Reachable
+from evercert.contracts.issuer import DryRun, OpenIssuer, Reachable
 from evercert.contracts.ports import Ports, Unreadable
 from evercert.contracts.record import Delivery, Record
-from evercert.errors import EvercertError, Unexpected
+from evercert.errors import EvercertError, Rejected, Unexpected
 from evercert.issuance.event_data import label
 from evercert.pki.keys import PrivateKey
 from evercert.registry import Component
 
 MOST = 25
+MOST_NAMES = 10  # in one dry run
 SAMPLE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -28,6 +29,47 @@ def examine(names: Sequence[str], ports: Ports) -> dict[str, Any]:
         "issuers": {name: _problem(partial(_reach_issuer, name, ports)) for name in issuers},
         "certificates": {name: list(_problems(record, ports)) for name, record in records.items()},
     }
+
+
+def dry_run(name: str, names: Sequence[str], ports: Ports) -> dict[str, Any]:
+    """Return `checks` of an issuer, and of at most 10 names: what each found, or its problem. Orders nothing."""
+    opened: list[OpenIssuer] = []
+
+    def open_issuer() -> str:
+        opened.append(ports.issuers.open(name))
+        return "valid"
+
+    checks = [_check("definition", open_issuer)]
+    for found in opened:
+        checks += [_check(title, attempt) for title, attempt in _attempts(found.issuer, names[:MOST_NAMES])]
+    return {"checks": checks}
+
+
+def _attempts(issuer: object, names: Sequence[str]) -> Iterator[tuple[str, Callable[[], str]]]:
+    if isinstance(issuer, Reachable):
+        yield "server", partial(_reach, issuer)
+    if isinstance(issuer, DryRun):
+        yield "credentials", issuer.check_credentials
+        yield "account", issuer.check_account
+    for name in names:
+        yield f"name {name}", partial(_check_name, issuer, name)
+
+
+def _check_name(issuer: object, name: str) -> str:
+    if not isinstance(issuer, DryRun):
+        raise Rejected(f"cannot check {name}: issuers of this type have no solvers; remove --name")
+    return issuer.check_name(name)
+
+
+def _reach(issuer: Reachable) -> str:
+    issuer.reach()
+    return "answers"
+
+
+def _check(title: str, attempt: Callable[[], str]) -> dict[str, str | None]:
+    found: list[str] = []
+    problem = _problem(lambda: found.append(attempt()))
+    return {"check": title, "found": "".join(found), "problem": problem}
 
 
 def _reach_issuer(name: str, ports: Ports) -> None:

@@ -8,7 +8,7 @@ import hashlib
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from evercert.errors import Rejected
 from evercert.pki.algorithms import CURVES, KeyAlgorithm, algorithm_of, family
@@ -122,6 +122,15 @@ class PrivateKey:
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         signed = builder.sign(self._key, _HASHES[self._algorithm])
         return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return a signature with the hash that matches the key: PKCS #1 v1.5, DER-encoded ECDSA, or Ed25519."""
+        digest = _HASHES[self._algorithm]
+        if isinstance(self._key, ed25519.Ed25519PrivateKey) or digest is None:
+            return self._key.sign(data)  # type: ignore[call-arg]
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return self._key.sign(data, padding.PKCS1v15(), digest)
+        return self._key.sign(data, ec.ECDSA(digest))
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from evercert.contracts.events import Severity
-from evercert.contracts.record import Facts, Record
+from evercert.contracts.record import Facts, Record, RenewalAdvice
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.documents.lifecycle import RenewBefore
 
@@ -16,6 +16,7 @@ SHORT_LIFETIME = timedelta(days=10)
 STEPS = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360, 720))
 SHORTEST_STEP = timedelta(seconds=10)
 TRIES_LEFT = 8
+EMERGENCY = 20  # whatever the CA suggests, a certificate is renewed before the last twentieth of its lifetime
 REJECTED_FOR = timedelta(days=1)
 WARNINGS = (0.25, 0.6, 1.0)  # shares of the time from renewal to expiry; the last one is the expiry itself
 
@@ -82,9 +83,22 @@ def renewal_time(record: Record) -> datetime | None:
 
 
 def renewal_of(facts: Facts, record: Record) -> datetime:
-    """Return when to renew a certificate with these facts, if its spec renews."""
-    wanted, _ = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
-    return wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))
+    """Return when to renew a certificate with these facts, if its spec renews.
+
+    A renewal window of the CA replaces the usual time, except that `renew-before-expiry` may only renew earlier.
+    """
+    before_expiry, advice = record.spec.lifecycle.renew_before_expiry, record.advice
+    wanted, _ = renew_at(facts.not_before, facts.not_after, before_expiry, record.uid)
+    usual = wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))
+    if advice is None or advice.revision != facts.revision:
+        return usual
+    advised = min(_drawn(advice, record.uid), facts.not_after - facts.lifetime / EMERGENCY)
+    return advised if before_expiry is None or before_expiry.never else min(advised, usual)
+
+
+def _drawn(advice: RenewalAdvice, uid: str) -> datetime:
+    """Return a time in the window, always the same for one certificate and one window."""
+    return _whole(advice.start + spread(uid, "renewal window", max(advice.end - advice.start, timedelta(0))))
 
 
 def next_warning(record: Record) -> datetime | None:

@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
-from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Record
+from evercert.contracts.record import LAST_COUNT, SCHEMA, SCHEMA_WITHOUT_ADVICE, Claim, Record, RenewalAdvice
 from evercert.contracts.spec_store import Change, Pause, Specs
 from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected
 from tests.doubles.fakes import START, FakeTable, spec
@@ -641,9 +641,16 @@ def test_look_changes_nothing(table: Table, web: Record) -> None:
     assert table.item("web", items.SK) == before
 
 
+ADVICE = RenewalAdvice(revision=1, start=START, end=START)
+
+
+@pytest.mark.parametrize("advice", [None, ADVICE], ids=["no-advice", "advice"])
 @pytest.mark.parametrize("how", ["update", "release", "write"])
-def test_write_stores_the_schema_version(table: Table, web: Record, how: str) -> None:
-    """An older evercert leaves the item alone after a rollback."""
+def test_write_stores_the_schema_version(table: Table, web: Record, how: str, advice: RenewalAdvice | None) -> None:
+    """An older evercert leaves the item alone after a rollback, if it cannot read one of its attributes."""
+    if advice is not None:
+        held, _ = table.claim()
+        table.records.release(held, {"advice": advice}, START, START)
     item = table.item("web", items.SK)
     table.put({**item, "schema": {"N": "1"}})
     if how == "write":
@@ -655,4 +662,4 @@ def test_write_stores_the_schema_version(table: Table, web: Record, how: str) ->
             table.records.update(held, {"state": "pending"})
         else:
             table.records.release(held, {}, START, START)
-    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA if advice else SCHEMA_WITHOUT_ADVICE)}

@@ -11,7 +11,18 @@ import pytest
 from evercert.aws.dynamodb import items
 from evercert.canonical_json import canonical_json
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import Claim, Delivery, Facts, Failure, Finding, KeptKey, Pending, Record, Streak
+from evercert.contracts.record import (
+    Claim,
+    Delivery,
+    Facts,
+    Failure,
+    Finding,
+    KeptKey,
+    Pending,
+    Record,
+    RenewalAdvice,
+    Streak,
+)
 from tests.doubles.fakes import START, spec
 from tests.samples.stored_values import VALUES, places, spoiled
 
@@ -49,6 +60,7 @@ def full() -> dict[str, Any]:
         "pending": Pending(revision=2, reason="missing", generation=1, issuer="main", request_hash="r", issuer_hash="i", csr="csr"),
         "last_error": Failure(kind="rejected", message="no", at=START, generation=1),
         "finding": Finding(reason="revoked", revision=1, found_at=START),
+        "advice": RenewalAdvice(revision=1, start=START, end=START, explanation="https://ca.example.com"),
         "streak": Streak(times=(START,), lifetime=60, generation=1),
         "kept_key": KeptKey(sealed_key="sealed", revision=1, algorithm="RSA_2048"),
         "claim": Claim(id="mine", until=moment),

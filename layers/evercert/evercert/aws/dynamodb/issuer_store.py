@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +33,16 @@ class DynamoDBOperating:
 
     def issuers(self) -> dict[str, Component]:
         """Return all definitions that parse; the next apply replaces the others."""
-        found = {}
+        return {name: found for name, found in self.definitions().items() if isinstance(found, Component)}
+
+    def definitions(self) -> dict[str, Component | Misconfigured]:
+        """Return all definitions by name; for one that does not parse, the error."""
+        found: dict[str, Component | Misconfigured] = {}
         for name, item in self._named(ISSUER):
-            with suppress(Misconfigured):
+            try:
                 found[name] = read_definition(dict(item), name)
+            except Misconfigured as error:
+                found[name] = error
         return found
 
     def write_issuer(self, name: str, definition: Component) -> None:

@@ -18,7 +18,7 @@ from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import CERTIFICATE, RECORD, shard
-from evercert.contracts.record import SCHEMA, Delivery, Facts, Record
+from evercert.contracts.record import SCHEMA, SCHEMA_WITHOUT_ADVICE, Delivery, Facts, Record
 from evercert.schema import first_problem
 from evercert.timestamps import from_text, to_text
 
@@ -68,7 +68,7 @@ def new_record(record: Record, due_at: datetime) -> Item:
     values = {
         "pk": pk(record.name),
         "sk": SK,
-        "schema": SCHEMA,
+        "schema": SCHEMA_WITHOUT_ADVICE,
         "name": record.name,
         "uid": record.uid,
         "spec": canonical_json(record.spec.document()),
@@ -108,7 +108,7 @@ def outcome_item(outcome: Outcome) -> Item:
     values = {
         "pk": pk(outcome.name),
         "sk": outcome.key,
-        "schema": SCHEMA,
+        "schema": SCHEMA_WITHOUT_ADVICE,
         "type": outcome.type,
         "at": outcome.at,
         "outcome": outcome.model_dump_json(),

@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
-from evercert.contracts.record import SCHEMA, Claim, Record
+from evercert.contracts.record import SCHEMA, Claim, Record, schema_of
 from evercert.errors import ClaimLost, Misconfigured, NoRoom
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ OWNED = frozenset(
         "check_at",
         "warned",
         "finding",
+        "advice",
         "streak",
         "kept_key",
     ]
@@ -148,7 +149,8 @@ class DynamoDBRecordStore:
         strange = set(changes) - OWNED
         if strange:
             raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
-        update = Update({**items.indexed(changes, held.name), "schema": SCHEMA})
+        advised = changes["advice"] is not None if "advice" in changes else held.advised
+        update = Update({**items.indexed(changes, held.name), "schema": schema_of(advised=advised)})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
 
@@ -194,7 +196,8 @@ class DynamoDBRecordStore:
 
 def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     values = items.plain(item)
-    return ClaimedRecord(name, claim, *(values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS))
+    read = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
+    return ClaimedRecord(name, claim, advised="advice" in values, **read)
 
 
 def _require_unmoved(update: Update, held: ClaimedRecord) -> None:

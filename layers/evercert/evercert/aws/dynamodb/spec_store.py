@@ -18,7 +18,7 @@ from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import SCHEMA, Record
+from evercert.contracts.record import SCHEMA, Record, schema_of
 from evercert.contracts.spec_store import Change
 from evercert.errors import Rejected
 
@@ -135,7 +135,7 @@ class DynamoDBSpecs(DynamoDBOperating):
             {
                 "spec": canonical_json(record.spec.document()),
                 "generation": record.generation,
-                "schema": SCHEMA,
+                "schema": schema_of(advised=seen.advice is not None),
                 **items.due(record.name, due_at),
             }
         )

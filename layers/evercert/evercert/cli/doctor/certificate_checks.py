@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
@@ -108,15 +108,18 @@ def _urgency(record: Record) -> tuple[bool, str, str]:
 
 
 def _diagnose(connection: Connection, records: _Records) -> list[Check]:
-    names = records.to_diagnose()
+    payload, failed = ask_issuer(connection, {"examine": records.to_diagnose()})
+    return parse_diagnosis(payload, failed=failed)
+
+
+def ask_issuer(connection: Connection, event: dict[str, Any]) -> tuple[bytes, bool]:
+    """Send an event to the issuer function; return its response, and whether the function failed."""
     client = connection.clients.session.client("lambda", config=_PATIENT)
-    answer = client.invoke(
-        FunctionName=connection.output("IssuerFunction"), Payload=json.dumps({"examine": names}).encode()
-    )
-    return parse_diagnosis(answer["Payload"].read(), failed="FunctionError" in answer)
+    answer = client.invoke(FunctionName=connection.output("IssuerFunction"), Payload=json.dumps(event).encode())
+    return answer["Payload"].read(), "FunctionError" in answer
 
 
-def _error_message(payload: bytes) -> str:
+def error_message(payload: bytes) -> str:
     """Return the message of Lambda about a function that failed, or the response itself."""
     try:
         return str(json_parser.parse(payload)["errorMessage"])
@@ -136,7 +139,7 @@ def parse_diagnosis(payload: bytes, *, failed: bool) -> list[Check]:
     except (ValueError, KeyError, TypeError):
         failed = True
     if failed:
-        response = printable(_error_message(payload), 400)
+        response = printable(error_message(payload), 400)
         remedy = "deploy the stack again, and read the issuer's log"
         return [Check(name, "failed", f"the diagnosis failed: {response}", remedy)]
     checks = [Check(printable(part), "failed", printable(str(problem))) for part, problem in problems if problem]

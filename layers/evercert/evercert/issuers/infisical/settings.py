@@ -6,46 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from evercert.durations import Duration
-from evercert.errors import EvercertError
 from evercert.http_client.retry import Retry
 from evercert.issuers.infisical.logins import LOGINS, Auth
+from evercert.issuers.server_settings import Address, CABundle, PendingFor
 from evercert.origins import Origin, path_of
 from evercert.schema import NO_KEY, Model, Place, is_key, misplaced, nearest, text_of
 
 HOSTED = "https://app.infisical.com"
-LONGEST_PENDING = timedelta(days=30)
 Slug = Annotated[str, text_of(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}", "a name has 1 to 255 letters, digits and . _ -")]
-
-
-def _address(value: str) -> str:
-    try:
-        origin = Origin.of(value)
-        path_of(value)
-    except EvercertError as error:
-        raise ValueError(str(error)) from None
-    if origin.scheme != "https" and not origin.is_loopback:
-        raise ValueError(
-            f"invalid address: must be https://, because credentials are sent to it: https://{str(origin)[7:]}"
-        )
-    return value
-
-
-def _ca_bundle(value: str) -> str:
-    """Validate the bundle before it is stored: a private key in it would end up in the table."""
-    from evercert.http_client import trust  # noqa: PLC0415 (few issuers have one)
-
-    if (message := trust.problem(value)) is not None:
-        raise ValueError(message)
-    return value
-
-
-def _pending_for(value: timedelta) -> timedelta:
-    if value > LONGEST_PENDING:
-        raise ValueError(f"invalid duration: must be at most {LONGEST_PENDING.days}d")
-    return value
 
 
 def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place, str]]:
@@ -70,14 +40,14 @@ def _of_login(error: ValidationError, kind: type[Model]) -> Iterator[tuple[Place
 class InfisicalSettings(Model):
     """Settings of `type: infisical`; without a profile, the issuer can only follow certificates by certificate-id."""
 
-    address: Annotated[str, AfterValidator(_address)] = HOSTED
+    address: Address = HOSTED
     project: Slug | None = None
     application: Slug | None = None
     profile: Slug | None = None
     auth: Auth
     retry: Retry = Retry()
-    ca_bundle: Annotated[str, Field(max_length=65_536), AfterValidator(_ca_bundle)] | None = None
-    pending_for: Annotated[Duration, AfterValidator(_pending_for)] = timedelta(days=7)
+    ca_bundle: CABundle | None = None
+    pending_for: PendingFor = timedelta(days=7)
 
     @model_validator(mode="after")
     def _names_one_profile(self) -> Self:

@@ -1,0 +1,22 @@
+"""The steps of a run: obtain, deliver, maintain, and the breaker that they share."""
+
+from __future__ import annotations
+
+from evercert.contracts.ports import Ports
+from evercert.issuance.circuit_breaker import Breaker
+from evercert.issuance.delivery import Deliveries
+from evercert.issuance.maintenance import Maintenance
+from evercert.issuance.obtain import Obtainer
+from evercert.issuance.status_check import StatusCheck
+
+
+class Steps:
+    """Steps of a run, built once per function instance."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)
+        self.obtainer = Obtainer(ports.records, ports.seal, ports.issuers, self.breaker, ports.clock)
+        self.deliveries = Deliveries(
+            ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
+        )
+        self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))

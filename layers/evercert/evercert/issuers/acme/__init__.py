@@ -1,0 +1,1 @@
+"""Issuer for CAs with ACME (RFC 8555)."""

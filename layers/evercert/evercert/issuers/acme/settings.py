@@ -1,0 +1,148 @@
+"""Settings of an ACME issuer: directory, account, solvers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from evercert.canonical_json import digest
+from evercert.documents.secret_reference import Reference
+from evercert.errors import Misconfigured
+from evercert.http_client.retry import Retry
+from evercert.issuers.server_settings import Address, CABundle, PendingFor
+from evercert.origins import Origin, dns_name, path_of
+from evercert.pki.identifiers import parse
+from evercert.registry import Component
+from evercert.schema import NO_KEY, Model, is_key, misplaced, printable
+from evercert.solvers import SOLVERS
+
+MOST_SOLVERS, MOST_NAMES = 50, 200
+STAGING_HOSTS = frozenset(
+    {"acme-staging-v02.api.letsencrypt.org", "dv.acme-v02.test-api.pki.goog", "api.test4.buypass.no"}
+)
+DEFAULT_KEY: Literal["EC_prime256v1"] = "EC_prime256v1"
+
+
+def _email(value: object) -> object:
+    text = value.removeprefix("mailto:") if isinstance(value, str) else value
+    if isinstance(text, str) and (":" in text or parse(f"email:{text}").kind != "email" or "?" in text):
+        raise ValueError(f"{printable(text, 100)!r} is not one e-mail address, such as ops@example.com")
+    return text
+
+
+def _zone(value: object) -> object:
+    return dns_name(value.strip("."), wildcard=False) if isinstance(value, str) else value
+
+
+def _without_secret(value: object) -> object:
+    """Refuse keys and values that may be the secret itself, before a message quotes them."""
+    if isinstance(value, dict):
+        reference = value.get("hmac-key")
+        if not all(map(is_key, [*value, *(reference if isinstance(reference, dict) else ())])):
+            raise ValueError(NO_KEY)
+        if isinstance(reference, str):
+            raise ValueError("write a reference, not the secret itself: {aws-secret: evercert/credentials/NAME}")
+    return value
+
+
+def _name(value: object) -> object:
+    return dns_name(value) if isinstance(value, str) else value
+
+
+class ExternalAccount(Model):
+    """The CA's key of an external account (RFC 8555 §7.3.4)."""
+
+    key_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")]
+    hmac_key: Reference
+    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+
+
+class SolverChoice(Component):
+    """A solver with its settings, and the names that it is for; without names and zones, it is for all other names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    names: Annotated[tuple[Annotated[str, BeforeValidator(_name)], ...], Field(max_length=MOST_NAMES)] = ()
+    zones: Annotated[tuple[Annotated[str, BeforeValidator(_zone)], ...], Field(max_length=MOST_NAMES)] = ()
+
+    def precision(self, name: str) -> int | None:
+        """Return how precisely the solver matches the name, or None if it does not.
+
+        A name beats every zone, and a longer zone a shorter one. A zone contains its own name and all names below it.
+        """
+        if name in self.names:
+            return 1_000
+        base = name.removeprefix("*.")
+        fitting = [len(zone) for zone in self.zones if base == zone or base.endswith(f".{zone}")]
+        if fitting:
+            return max(fitting)
+        return None if self.names or self.zones else 0
+
+
+class AcmeSettings(Model):
+    """Settings of `type: acme`."""
+
+    directory: Address
+    email: Annotated[str, BeforeValidator(_email)] | None = None
+    external_account: Annotated[ExternalAccount | None, BeforeValidator(_without_secret)] = None
+    account_key: Literal["EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_4096", "Ed25519"] = DEFAULT_KEY
+    profile: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")] | None = None
+    preferred_chain: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    solvers: Annotated[tuple[SolverChoice, ...], Field(min_length=1, max_length=MOST_SOLVERS)]
+    ca_bundle: CABundle | None = None
+    retry: Retry = Retry()
+    pending_for: PendingFor = timedelta(days=7)
+    staging: bool | None = None  # None: whether the directory is a known one for staging
+
+    @model_validator(mode="after")
+    def _solvers_are_valid(self) -> Self:
+        for number, choice in enumerate(self.solvers):
+            try:
+                SOLVERS.settings(Component.model_validate({"type": choice.type, **choice.settings}))
+            except Misconfigured as error:
+                raise misplaced({("solvers", number): str(error)}) from None
+        return self
+
+    @property
+    def is_staging(self) -> bool:
+        """Whether the issuer is for staging: clients trust none of its certificates."""
+        return Origin.of(self.directory).host in STAGING_HOSTS if self.staging is None else self.staging
+
+    @property
+    def contact(self) -> tuple[str, ...]:
+        """The contact URLs of the account."""
+        return () if self.email is None else (f"mailto:{self.email}",)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that identify the issuer; contact, solvers, chain and time limits are not among them."""
+        return {
+            "type": "acme",
+            "directory": f"{Origin.of(self.directory)}{path_of(self.directory)}",
+            **({"profile": self.profile} if self.profile else {}),
+        }
+
+    @property
+    def account_identity(self) -> dict[str, Any]:
+        """Return the settings that identify the account: all issuers with the same ones share it.
+
+        The algorithm is among them: a CA may refuse a key, which is stored before its registration.
+        """
+        external = self.external_account
+        return {
+            "directory": self.identity["directory"],
+            **({"external-account": external.key_id} if external is not None else {}),
+            **({"account-key": self.account_key} if self.account_key != DEFAULT_KEY else {}),
+        }
+
+    @property
+    def account_id(self) -> str:
+        """The id under which the account is stored."""
+        return digest(self.account_identity)[:32]
+
+    def solver_for(self, name: str) -> SolverChoice | None:
+        """Return the most precise solver for the name, the first of several; None if none matches."""
+        fitting = [choice for choice in self.solvers if choice.precision(name) is not None]
+        return max(fitting, key=lambda choice: choice.precision(name) or 0, default=None)

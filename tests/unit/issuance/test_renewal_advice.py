@@ -1,0 +1,164 @@
+"""Renewal windows that an issuer suggests (RFC 9773): asked by status checks, drawn once for each window."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from evercert.aws.dynamodb import items
+from evercert.contracts.issuer import Advice, OpenIssuer, RenewalWindow
+from evercert.contracts.record import SCHEMA, SCHEMA_WITHOUT_ADVICE, Facts, Record
+from evercert.scheduling.schedule import EMERGENCY, renewal_time
+from tests.doubles.fakes import Asked, Bench, spec
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class Advising(Asked):
+    """A self-signed issuer whose advice a test sets."""
+
+    advice: Advice | None = None
+    asked: int = 0
+
+    def advise(self, facts: Facts, now: datetime) -> Advice | None:
+        self.asked += 1
+        return self.advice
+
+
+@pytest.fixture
+def issuer() -> Advising:
+    Asked.gone = set()
+    return Advising(Advising.Settings())
+
+
+@pytest.fixture
+def bench(issuer: Advising) -> Bench:
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(issuer, "self-signed")
+    return bench
+
+
+def at_rest(bench: Bench, **changes) -> Record:
+    bench.want(spec(**changes))
+    assert bench.run() == "certificate.issued"
+    return bench.record()
+
+
+def advise(bench: Bench, issuer: Advising, start: timedelta, end: timedelta, again: timedelta = 6 * HOUR) -> Record:
+    """Let the next status check find a window, given from its own time; return the record after it."""
+    now = bench.clock.now = bench.record().check_at
+    issuer.advice = Advice(now + again, RenewalWindow(now + start, now + end, "https://ca.example/incident"))
+    assert bench.run() == "checked"
+    return bench.record()
+
+
+def schema(bench: Bench) -> int:
+    return int(bench.table.items["certificate#web", items.SK]["schema"]["N"])
+
+
+def test_window_replaces_the_usual_renewal(bench: Bench, issuer: Advising) -> None:
+    usual = at_rest(bench).renew_at
+    record = advise(bench, issuer, 10 * DAY, 12 * DAY)
+    assert record.advice.explanation == "https://ca.example/incident"
+    assert bench.clock() + 10 * DAY <= record.renew_at <= bench.clock() + 12 * DAY
+    assert record.renew_at != usual
+    bench.clock.now = record.renew_at
+    assert bench.run() == "certificate.renewed"
+    assert bench.announcer.announced[-1].data["reason"] == "near-expiry"
+
+
+def test_time_is_drawn_once_for_each_window(bench: Bench, issuer: Advising) -> None:
+    at_rest(bench)
+    first = advise(bench, issuer, 10 * DAY, 12 * DAY)
+    window = issuer.advice.window
+    for _ in range(3):
+        bench.clock.now = bench.record().check_at
+        issuer.advice = Advice(bench.clock() + 6 * HOUR, window)
+        assert bench.run() == "checked"
+        assert bench.record().renew_at == first.renew_at
+
+
+def test_times_are_spread_over_the_window(bench: Bench, issuer: Advising) -> None:
+    record = at_rest(bench)
+    record = advise(bench, issuer, 10 * DAY, 12 * DAY)
+    times = [
+        renewal_time(record.model_copy(update={"uid": f"{number:08x}-0000-4000-8000-000000000000"}))
+        for number in range(50)
+    ]
+    assert max(times) - min(times) > 1.5 * DAY
+
+
+def test_next_check_is_when_the_ca_says(bench: Bench, issuer: Advising) -> None:
+    at_rest(bench)
+    record = advise(bench, issuer, 10 * DAY, 12 * DAY, again=2 * HOUR)
+    assert record.check_at == record.due_at == bench.clock() + 2 * HOUR
+
+
+def test_next_check_is_not_later_than_the_interval(bench: Bench, issuer: Advising) -> None:
+    at_rest(bench)
+    assert advise(bench, issuer, 10 * DAY, 12 * DAY, again=20 * DAY).check_at <= bench.clock() + DAY
+
+
+def test_window_in_the_past_renews_at_once(bench: Bench, issuer: Advising) -> None:
+    """The CA will revoke the certificate, or has revoked it."""
+    at_rest(bench)
+    record = advise(bench, issuer, -HOUR, -HOUR / 2)
+    assert record.due_at == bench.clock()
+    assert bench.run() == "certificate.renewed"
+    record = bench.record()
+    assert (record.advice, record.revision) == (None, 2)
+    assert record.due_at > bench.clock()
+
+
+def test_window_beyond_the_end_does_not_let_it_expire(bench: Bench, issuer: Advising) -> None:
+    facts = at_rest(bench).facts
+    record = advise(bench, issuer, 4_000 * DAY, 5_000 * DAY)
+    assert record.renew_at <= facts.not_after - facts.lifetime / EMERGENCY
+
+
+def test_document_may_only_renew_earlier(bench: Bench, issuer: Advising) -> None:
+    usual = at_rest(bench, lifecycle={"renew-before-expiry": "30d"}).renew_at
+    assert advise(bench, issuer, 70 * DAY, 72 * DAY).renew_at == usual
+    assert advise(bench, issuer, 10 * DAY, 12 * DAY).renew_at <= bench.clock() + 12 * DAY
+
+
+def test_answer_without_a_window_keeps_the_last_one(bench: Bench, issuer: Advising) -> None:
+    at_rest(bench)
+    first = advise(bench, issuer, 10 * DAY, 12 * DAY)
+    bench.clock.now = first.check_at
+    issuer.advice = Advice(bench.clock() + 6 * HOUR)
+    assert bench.run() == "checked"
+    record = bench.record()
+    assert (record.advice, record.renew_at) == (first.advice, first.renew_at)
+    assert record.check_at == bench.clock() + 6 * HOUR
+
+
+def test_certificate_that_is_issued_once_is_not_asked_for(bench: Bench, issuer: Advising) -> None:
+    bench.clock.now = at_rest(bench, lifecycle={"renew-before-expiry": "never"}).check_at
+    assert bench.run() == "checked"
+    assert issuer.asked == 0
+
+
+def test_open_breaker_asks_nothing(bench: Bench, issuer: Advising) -> None:
+    record = at_rest(bench)
+    bench.clock.now = record.check_at
+    state = bench.breakers.read("issuer main self-sig")
+    bench.breakers.open(state, 1, bench.clock() + HOUR / 12)
+    assert bench.run() == "checked"
+    assert issuer.asked == 0
+
+
+def test_schema_is_newer_only_with_a_window(bench: Bench, issuer: Advising) -> None:
+    """The previous release reads every record without one, so that a rollback leaves no certificate alone."""
+    at_rest(bench)
+    assert schema(bench) == SCHEMA_WITHOUT_ADVICE
+    record = advise(bench, issuer, 10 * DAY, 12 * DAY)
+    assert schema(bench) == SCHEMA
+    bench.clock.now = record.check_at
+    issuer.advice = None
+    assert bench.run() == "checked"
+    assert schema(bench) == SCHEMA
+    bench.clock.now = record.renew_at
+    assert bench.run() == "certificate.renewed"
+    assert schema(bench) == SCHEMA_WITHOUT_ADVICE
