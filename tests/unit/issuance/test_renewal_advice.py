@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -162,3 +162,14 @@ def test_schema_is_newer_only_with_a_window(bench: Bench, issuer: Advising) -> N
     bench.clock.now = record.renew_at
     assert bench.run() == "certificate.renewed"
     assert schema(bench) == SCHEMA_WITHOUT_ADVICE
+
+
+def test_window_of_another_century_warns_of_no_expiry(bench: Bench, issuer: Advising) -> None:
+    record = at_rest(bench)
+    bench.clock.now = record.check_at
+    year_1 = datetime(1, 1, 1, tzinfo=UTC)
+    issuer.advice = Advice(bench.clock() + 6 * HOUR, RenewalWindow(year_1, year_1 + HOUR))
+    assert bench.run() == "checked"
+    assert bench.record().renew_at == record.facts.not_before
+    assert bench.run() == "certificate.renewed"
+    assert [outcome.type for outcome in bench.announcer.announced] == ["certificate.issued", "certificate.renewed"]

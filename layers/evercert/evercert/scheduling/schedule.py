@@ -92,7 +92,8 @@ def renewal_of(facts: Facts, record: Record) -> datetime:
     usual = wanted if facts.obtained_at is None else max(wanted, earliest_renewal(facts.obtained_at, facts.not_after))
     if advice is None or advice.revision != facts.revision:
         return usual
-    advised = min(_drawn(advice, record.uid), facts.not_after - facts.lifetime / EMERGENCY)
+    drawn = max(_drawn(advice, record.uid), facts.not_before)  # expiry warnings count from the renewal
+    advised = min(drawn, facts.not_after - facts.lifetime / EMERGENCY)
     return advised if before_expiry is None or before_expiry.never else min(advised, usual)
 
 
