@@ -9,14 +9,15 @@ import pytest
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import Advice, OpenIssuer, RenewalWindow
 from evercert.contracts.record import SCHEMA, SCHEMA_WITHOUT_ADVICE, Facts, Record
+from evercert.issuers.self_signed import SelfSigned
 from evercert.scheduling.schedule import EMERGENCY, renewal_time
-from tests.doubles.fakes import Asked, Bench, spec
+from tests.doubles.fakes import Bench, spec
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-class Advising(Asked):
-    """A self-signed issuer whose advice a test sets."""
+class Advising(SelfSigned):
+    """A self-signed issuer whose advice a test sets; it reports no status."""
 
     advice: Advice | None = None
     asked: int = 0
@@ -28,7 +29,6 @@ class Advising(Asked):
 
 @pytest.fixture
 def issuer() -> Advising:
-    Asked.gone = set()
     return Advising(Advising.Settings())
 
 
