@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evercert.errors import Misconfigured, Throttled, Unavailable
 from tests.doubles.item_size import LIMIT, size
 from tests.doubles.strict_aws import refuse
 
@@ -19,6 +20,14 @@ CANCELLATIONS = {
 }
 UPDATED = "Item size to update has exceeded the maximum allowed size"  # DynamoDB, UpdateItem
 PUT = "Item size has exceeded the maximum allowed size"  # DynamoDB, PutItem
+# Error codes of one request, and the errors that an adapter raises for them
+FAILURES: list[tuple[str, type[Exception]]] = [
+    ("ProvisionedThroughputExceededException", Throttled),
+    ("ThrottlingException", Throttled),
+    ("InternalServerError", Unavailable),
+    ("AccessDeniedException", Misconfigured),
+    ("ResourceNotFoundException", Misconfigured),
+]
 
 
 class SizedDynamoDB:

@@ -10,9 +10,10 @@ import pytest
 
 from evercert.aws.dynamodb.account_store import DynamoDBAccounts
 from evercert.contracts.accounts import AccountStore, StoredAccount
-from evercert.errors import Misconfigured, Throttled, Unavailable
+from evercert.errors import Misconfigured
 from tests.doubles.acme import FakeAccounts
 from tests.doubles.strict_aws import refuse
+from tests.doubles.strict_dynamodb import FAILURES
 from tests.doubles.world import World
 
 ID, OTHER = "a" * 64, "b" * 64
@@ -177,14 +178,7 @@ OPERATIONS = [
 @pytest.mark.parametrize(
     ("call", "operation"), list(zip(CALLS, OPERATIONS, strict=True)), ids=["read", "create", "register"]
 )
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("ProvisionedThroughputExceededException", Throttled), ("ThrottlingException", Throttled),
-        ("InternalServerError", Unavailable), ("AccessDeniedException", Misconfigured),
-        ("ResourceNotFoundException", Misconfigured),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "kind"), FAILURES)
 def test_account_errors_name_the_operation(
     table: DynamoDBAccounts,
     world: World,

@@ -10,10 +10,11 @@ import pytest
 
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.contracts.solver import AnswerStore
-from evercert.errors import Misconfigured, Rejected, Throttled, Unavailable
+from evercert.errors import Misconfigured, Rejected
 from tests.doubles.acme import FakeAnswers
 from tests.doubles.fakes import START, HandClock
 from tests.doubles.strict_aws import refuse
+from tests.doubles.strict_dynamodb import FAILURES
 from tests.doubles.world import World
 
 TOKEN, OTHER = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", "DGyRejmCefe7v4NfDGDKfA_0-9aBcDeFgHiJkLmNoPq"
@@ -198,14 +199,7 @@ OPERATIONS = [
 @pytest.mark.parametrize(
     ("call", "operation"), list(zip(CALLS, OPERATIONS, strict=True)), ids=["put", "read", "delete"]
 )
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("ProvisionedThroughputExceededException", Throttled), ("ThrottlingException", Throttled),
-        ("InternalServerError", Unavailable), ("AccessDeniedException", Misconfigured),
-        ("ResourceNotFoundException", Misconfigured),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "kind"), FAILURES)
 def test_answer_errors_name_the_operation(
     table: DynamoDBHTTPAnswers,
     world: World,

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from evercert.contracts.issuer import Issued, Request
-from evercert.errors import GaveUp, NotProven, Rejected, Unavailable
+from evercert.errors import GaveUp, Misconfigured, NotProven, Rejected, Unavailable
 from evercert.issuers.acme.progress import MOST_RESTARTS
 from evercert.pki.certificate import mismatches
 from evercert.pki.csr_parser import public_key_of
@@ -318,7 +318,7 @@ def test_answers_are_removed_though_revocation_fails(bench: AcmeBench, server: A
     bench.step(request)
     server.faults.answer("revokeCert", problem("unauthorized", "no", 403))
     bench.answers.answers["another"] = "x"
-    with pytest.raises(Exception, match="cannot revoke"):
+    with pytest.raises(Misconfigured, match="cannot revoke"):
         bench.issuer.cancel(str(request.handle))
     assert bench.answers.left == ["another"]
 
