@@ -173,3 +173,17 @@ def test_window_of_another_century_warns_of_no_expiry(bench: Bench, issuer: Advi
     assert bench.record().renew_at == record.facts.not_before
     assert bench.run() == "certificate.renewed"
     assert [outcome.type for outcome in bench.announcer.announced] == ["certificate.issued", "certificate.renewed"]
+
+
+def test_windows_in_the_past_for_every_successor_stop(bench: Bench, issuer: Advising) -> None:
+    """A CA whose windows are wrong gets no certificate after the other: the loop guard ends it."""
+    at_rest(bench)
+    year_1 = datetime(1, 1, 1, tzinfo=UTC)
+    issuer.advice = Advice(bench.clock() + HOUR / 60, RenewalWindow(year_1, year_1 + HOUR))
+    outcomes = []
+    while len(outcomes) < 40 and (outcomes[-1:] != ["certificate.failed"]):
+        bench.clock.now = max(bench.clock(), bench.record().due_at)
+        outcomes.append(bench.run())
+        issuer.advice = Advice(bench.clock() + HOUR / 60, issuer.advice.window)
+    assert outcomes.count("certificate.renewed") == 4  # after the first certificate
+    assert bench.record().state == "stopped"

@@ -46,8 +46,6 @@ class RenewalInfo:
             window = renewal_info.RenewalWindow.of(answer.json())
         except (EvercertError, ProblemAnswer, ValueError):
             return Advice(now + USUAL_INTERVAL)
-        if window.end <= facts.not_before:  # before the certificate existed: it says nothing
-            return Advice(now + USUAL_INTERVAL)
         wait = retry_after(answer.headers.get("retry-after"), now) or USUAL_INTERVAL
         return Advice(
             now + min(max(wait, SHORTEST_INTERVAL), LONGEST_INTERVAL),
