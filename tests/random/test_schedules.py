@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.random.invariants import Watch
-from tests.random.schedules import format_figures, run, shortened, steps_of
+from tests.random.schedules import format_figures, problem_of, run, shortened, steps_of
 from tests.random.steps import begin, perform
 from tests.random.universe import Universe
 from tests.random.verdict import heal, judge
@@ -35,6 +35,12 @@ def test_promises_hold_under_random_schedules(capsys: pytest.CaptureFixture[str]
 def test_schedule_is_determined_by_seed() -> None:
     assert steps_of(7) == steps_of(7) != steps_of(8)
     assert all(len(steps_of(seed)) >= 30 for seed in range(50))
+
+
+def test_revision_of_a_clock_that_was_ahead_is_named_by_its_successor() -> None:
+    """Delivered by a run that was killed before it announced it, and not valid yet once the clock was right."""
+    killed, back, again = ("struck", ("run", "api"), 13, "after", ("kill",)), ("clock", -7_200), ("run", "api")
+    assert problem_of(880993550, [killed, back, again]) is None
 
 
 def test_same_seed_gives_same_run() -> None:
