@@ -78,7 +78,8 @@ class FakeTable:
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
         read = {attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")}
-        return ClaimedRecord(name, claim, advised="advice" in values, **read)
+        several = items.lists_issuers(values)
+        return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -121,7 +122,8 @@ class FakeTable:
 
     @staticmethod
     def _schema(changes: Changes, held: ClaimedRecord) -> int:
-        return schema_of(advised=changes["advice"] is not None if "advice" in changes else held.advised)
+        advised = changes["advice"] is not None if "advice" in changes else held.advised
+        return schema_of(advised=advised, several_issuers=held.several_issuers)
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
@@ -229,7 +231,9 @@ class FakeTable:
                 spec = items.new_record(change.record, due_at)["spec"]
                 item = self.items[items.pk(change.record.name), items.SK]
                 item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
-                schema = schema_of(advised=change.seen.advice is not None)
+                schema = schema_of(
+                    advised=change.seen.advice is not None, several_issuers=bool(change.record.spec.issuers)
+                )
                 self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
                 self.items[items.pk(change.record.name), items.SK] = items.new_record(change.record, due_at)
@@ -380,7 +384,7 @@ class FakeIssuers:
             raise self.error
         if name not in self.known:
             raise Misconfigured(f"issuer {name!r} is not defined")
-        return self.known[name]
+        return replace(self.known[name], name=name)
 
 
 class Asked(SelfSigned):

@@ -3,6 +3,7 @@
 EvercertError
 ├── Rejected         the spec, CSR or policy can never pass       → record, announce, stop until the spec changes
 │   ├── Mismatch     the issued certificate can never be used     → revoke it; ask again ever less often
+│   ├── Unsuited     this issuer never issues such certificates   → ask the next issuer of the spec, if there is one
 │   └── NoRoom       the record would exceed the size of an item  → announce, rest until an operator shortens it
 ├── Unavailable      timed out or 5xx                             → record, announce, retry with back-off
 │   ├── GaveUp       the issuer missed its own deadline           → retry with a new revision
@@ -19,7 +20,8 @@ EvercertError
 │   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
 ├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
 ├── NotYet           a rate limit or an outage delays the call    → retry at the given time; not a failure
-│   └── Slowed       the service receives too many requests       → retry within a minute
+│   ├── Slowed       the service receives too many requests       → retry within a minute
+│   └── CircuitOpen  the service did not answer a moment ago      → retry after the outage, or ask the next issuer
 ├── ClaimLost        another run took over the certificate        → stop without further writes
 └── OutOfTime        the next call could outlast the claim        → stop; the claim's due time resumes the work
 """
@@ -50,6 +52,10 @@ class Rejected(EvercertError):
 
 class Mismatch(Rejected):
     """The issuer's certificate does not match the request, or no peer would ever accept it."""
+
+
+class Unsuited(Rejected):
+    """The issuer never issues certificates of this kind; another issuer may."""
 
 
 class NoRoom(Rejected):
@@ -153,6 +159,10 @@ class NotYet(EvercertError):
 
 class Slowed(NotYet):
     """A service receives too many requests, so all runs slow down; the call was refused or not made."""
+
+
+class CircuitOpen(NotYet):
+    """A service did not answer a moment ago, so the call was not made."""
 
 
 class ClaimLost(EvercertError):

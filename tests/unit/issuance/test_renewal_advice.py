@@ -8,7 +8,7 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import Advice, OpenIssuer, RenewalWindow
-from evercert.contracts.record import SCHEMA, SCHEMA_WITHOUT_ADVICE, Facts, Record
+from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA, Facts, Record
 from evercert.issuers.self_signed import SelfSigned
 from evercert.scheduling.schedule import EMERGENCY, renewal_time
 from tests.doubles.fakes import Bench, spec
@@ -152,7 +152,7 @@ def test_open_breaker_asks_nothing(bench: Bench, issuer: Advising) -> None:
 def test_schema_is_newer_only_with_a_window(bench: Bench, issuer: Advising) -> None:
     """The previous release reads every record without one, so that a rollback leaves no certificate alone."""
     at_rest(bench)
-    assert schema(bench) == SCHEMA_WITHOUT_ADVICE
+    assert schema(bench) == PREVIOUS_SCHEMA
     record = advise(bench, issuer, 10 * DAY, 12 * DAY)
     assert schema(bench) == SCHEMA
     bench.clock.now = record.check_at
@@ -161,7 +161,7 @@ def test_schema_is_newer_only_with_a_window(bench: Bench, issuer: Advising) -> N
     assert schema(bench) == SCHEMA
     bench.clock.now = record.renew_at
     assert bench.run() == "certificate.renewed"
-    assert schema(bench) == SCHEMA_WITHOUT_ADVICE
+    assert schema(bench) == PREVIOUS_SCHEMA
 
 
 def test_window_of_another_century_warns_of_no_expiry(bench: Bench, issuer: Advising) -> None:

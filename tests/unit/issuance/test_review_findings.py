@@ -8,7 +8,7 @@ import pytest
 
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.record import SCHEMA_WITHOUT_ADVICE
+from evercert.contracts.record import PREVIOUS_SCHEMA
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from tests.doubles.fakes import START, Asked, Bench, FakeDestination, spec
 from tests.unit.issuance.test_rate_slots import Slow
@@ -144,7 +144,7 @@ def test_written_item_has_current_schema(bench: Bench) -> None:
     item = bench.table.items["certificate#web", "record"]
     item["schema"] = {"N": "1"}
     bench.run()
-    assert item["schema"] == {"N": str(SCHEMA_WITHOUT_ADVICE)}
+    assert item["schema"] == {"N": str(PREVIOUS_SCHEMA)}
 
 
 def test_invalid_settings_are_not_announced(bench: Bench) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.errors import ClaimLost, NotYet, Unavailable
+from evercert.issuance.issuer_requests import MOST_STEPS, STEPS_FOR
 from evercert.issuance.obtain import SHORTEST_POLL
-from evercert.issuance.run import MOST_STEPS, STEPS_FOR
 from tests.doubles.fakes import LEASE, START, Bench, spec
 from tests.doubles.scripted_ca import POLL, ScriptedCA, ScriptedIssuer
 from tests.doubles.world import Killed

@@ -190,6 +190,12 @@ class OpenIssuer:
     issuer: Issuer | SelfIssuer
     identity_hash: str
     paused: bool = False  # an operator paused this issuer or the whole stack
+    name: str = ""
+
+    @property
+    def service(self) -> str:
+        """The name of its circuit breaker; an edit makes it another service."""
+        return f"issuer {self.name} {self.identity_hash[:8]}"
 
 
 class Issuers(Protocol):

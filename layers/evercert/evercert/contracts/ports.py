@@ -40,7 +40,7 @@ class Unreadable:
 class ClaimedRecord:
     """The values that a run read with its claim, as they are stored; they are the condition of every later write.
 
-    `advised`: the record has a renewal window of the CA.
+    `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class ClaimedRecord:
     requested_at: Any
     woken_at: Any
     advised: bool = False
+    several_issuers: bool = False
 
 
 class Unclaimed(StrEnum):

@@ -15,11 +15,12 @@ from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without the fields for issuers
-# that generate keys, have their own certificate ids and wait for approvals. 3: without the CA's renewal window.
+# that generate keys, have their own certificate ids and wait for approvals. 3: without the CA's renewal window and
+# several issuers.
 SCHEMA = 4
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
-SCHEMA_WITHOUT_ADVICE = 3
+PREVIOUS_SCHEMA = 3
 
 Reason = Literal[
     "missing",
@@ -39,9 +40,9 @@ Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 _LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
 
 
-def schema_of(*, advised: bool) -> int:
+def schema_of(*, advised: bool, several_issuers: bool) -> int:
     """Return the schema to write: the oldest that has every attribute, so that the previous release can read it."""
-    return SCHEMA if advised else SCHEMA_WITHOUT_ADVICE
+    return SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
 
 
 class Part(BaseModel):

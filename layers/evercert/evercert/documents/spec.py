@@ -55,7 +55,7 @@ CertificateId = Annotated[
     text_of(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a certificate-id is a UUID"),
     AfterValidator(str.lower),
 ]
-MOST_DESTINATIONS, MOST_LABELS = 10, 20
+MOST_DESTINATIONS, MOST_LABELS, MOST_ISSUERS = 10, 20, 5
 LARGEST_AGENT = 8_192  # characters of JSON
 NAMELESS = Attributes.model_construct()
 
@@ -87,6 +87,7 @@ class Spec(Model):
 
     name: CertificateName
     issuer: IssuerName
+    issuers: Annotated[tuple[IssuerName, ...], Field(max_length=MOST_ISSUERS), at_most(MOST_ISSUERS)] = ()
     csr: Annotated[str, AfterValidator(lambda text: csrs.read(text).pem)] | None = None
     certificate_id: CertificateId | None = None
     attributes: Attributes = NAMELESS
@@ -98,6 +99,31 @@ class Spec(Model):
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
     agent: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_several(cls, data: object) -> object:
+        """Set `issuer` to the first of `issuers`; a list of one is the same as `issuer`."""
+        if not isinstance(data, dict) or "issuers" not in data:
+            return data
+        if "issuer" in data and data["issuers"] in ((), []):
+            return data
+        if "issuer" in data:
+            raise misplaced({("issuers",): "not allowed with issuer; list all issuers here, the preferred one first"})
+        listed = data["issuers"]
+        if not isinstance(listed, (list, tuple)) or not listed:
+            raise misplaced({("issuers",): "must be a list of names, the preferred issuer first"})
+        rest = {key: value for key, value in data.items() if key != "issuers"} if len(listed) == 1 else data
+        return {**rest, "issuer": listed[0]}
+
+    @model_validator(mode="after")
+    def _names_each_issuer_once(self) -> Self:
+        repeated = next((name for name in self.issuers if self.issuers.count(name) > 1), None)
+        if repeated is not None:
+            raise misplaced({("issuers",): f"{repeated!r} is listed twice; remove one"})
+        if self.issuers and self.certificate_id is not None:
+            raise misplaced({("issuers",): "not allowed with certificate-id, which only its own issuer knows"})
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -173,7 +199,13 @@ class Spec(Model):
 
     def document(self) -> dict[str, Any]:
         """Return the spec as plain values with the keys of a document, without defaults."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        values = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {key: value for key, value in values.items() if key != "issuer" or not self.issuers}
+
+    @property
+    def issuer_names(self) -> tuple[str, ...]:
+        """The issuers in the order in which they are tried."""
+        return self.issuers or (self.issuer,)
 
     @property
     def renews(self) -> bool:

@@ -31,7 +31,7 @@ class UnusableChain(Misconfigured):
     def of(cls, verdict: Verdict, record: Record, pending: Pending, issued: Issued) -> UnusableChain:
         """Return the error for an answer whose chain has faults."""
         return cls(
-            f"the chain of issuer {record.spec.issuer} cannot be used: {'; '.join(verdict.chain_faults)}; evercert "
+            f"the chain of issuer {pending.issuer} cannot be used: {'; '.join(verdict.chain_faults)}; evercert "
             "keeps the certificate and reads its chain again; to request another one after a change at the CA, run: "
             f"evercert renew {record.name}",
             pending.model_copy(update={"handle": issued.handle or pending.handle, "waits_for": WAITS_FOR_CHAIN}),

@@ -15,6 +15,7 @@ from evercert.contracts.ports import BreakerState, BreakerStore
 from evercert.deadline import Clock
 from evercert.errors import (
     Busy,
+    CircuitOpen,
     ClaimLost,
     ClockWrong,
     EvercertError,
@@ -54,7 +55,7 @@ class Breaker:
         """Raise NotYet while the breaker is open, without probing the service."""
         state, now = self.breakers.read(service), self.clock()
         if state.open_until is not None and now < state.open_until <= now + 2 * STEPS[-1]:
-            raise NotYet(f"{service} does not answer", _retry_at(state, uid, now))
+            raise CircuitOpen(f"{service} does not answer", _retry_at(state, uid, now))
 
     def admit(self, service: str, uid: str) -> BreakerState:
         """Raise NotYet while the breaker is open; once its time is over, admit one run as the probe.
@@ -69,7 +70,7 @@ class Breaker:
         over = not now < state.open_until <= now + 2 * STEPS[-1]  # a later end was stored by a wrong clock
         if over and self.breakers.open(state, state.failures, now + PROBE):
             return BreakerState(service, state.failures, now + PROBE)
-        raise NotYet(f"{service} does not answer", _retry_at(state, uid, now))
+        raise CircuitOpen(f"{service} does not answer", _retry_at(state, uid, now))
 
     @contextmanager
     def watch(self, state: BreakerState) -> Iterator[None]:

@@ -45,7 +45,7 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
         kind = "certificate.issued" if record.facts is None else "certificate.renewed"
     renewal = renewal_of(facts, record) if record.spec.renews else None
     changes = _delivered_changes(attempt, pending, facts, result) | {"renew_at": renewal}
-    data = certificate_data(record, facts, result.deliveries) | {
+    data = certificate_data(record, facts, result.deliveries, attempt.issuer) | {
         "reason": pending.reason,
         "request": record.request_reason if pending.reason == "requested" else None,
         "renew_at": renewal and to_text(renewal),
@@ -81,7 +81,7 @@ def conclude_failure(
         retry = _schedule_retries(attempt, result, not_after)
     changes: dict[str, Any] = {"state": state, "pending": remaining, **_failure_changes(attempt, error, retry)}
     revision = pending.revision if pending is not None else record.revision
-    data = request_data(record) | {
+    data = request_data(record, attempt.issuer) | {
         "reason": pending.reason if pending is not None else None,
         "revision": revision,
         "kind": error.kind,
@@ -108,7 +108,7 @@ def conclude_pending(attempt: Attempt, pending: Pending) -> Conclusion:
     """Conclude a run whose issuer waits for a person; announced once for each thing it waits for."""
     record, facts = attempt.record, attempt.record.facts
     not_after = facts.not_after if facts is not None else None
-    data = request_data(record) | {
+    data = request_data(record, attempt.issuer) | {
         "reason": pending.reason,
         "revision": pending.revision,
         "waits_for": pending.waits_for,
@@ -149,7 +149,7 @@ def build_conclusion(
         number=record.outcomes + 1,
         type=kind,
         at=attempt.now,
-        issuer=record.spec.issuer,
+        issuer=attempt.issuer,
         severity=level,
         labels=record.spec.labels,
         data={key: value for key, value in data.items() if value is not None and value != []},

@@ -12,20 +12,20 @@ from evercert.registry import Component
 from evercert.timestamps import to_text
 
 
-def request_data(record: Record) -> dict[str, Any]:
+def request_data(record: Record, issuer: str) -> dict[str, Any]:
     """Return the event data of a requested certificate."""
     names = [str(name) for name in record.spec.attributes.identifiers]
-    return {"name": record.name, "issuer": record.spec.issuer, "names": names}
+    return {"name": record.name, "issuer": issuer, "names": names}
 
 
-def certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Delivery]) -> dict[str, Any]:
+def certificate_data(record: Record, facts: Facts, deliveries: Mapping[str, Delivery], issuer: str) -> dict[str, Any]:
     """Return the event data of the certificate that destinations hold."""
     current = [d for d in map(deliveries.get, (c.key for c in record.spec.destinations)) if d is not None]
     return {
         "name": record.name,
         "common_name": facts.common_name,
         "names": list(facts.names),
-        "issuer": record.spec.issuer,
+        "issuer": issuer,
         "revision": facts.revision,
         "serial_number": facts.serial_number,
         "not_before": to_text(facts.not_before),

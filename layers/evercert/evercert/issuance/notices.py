@@ -29,7 +29,7 @@ def warn_of_expiry(attempt: Attempt, facts: Facts, until: datetime | None) -> Co
     kind: EventType = "certificate.expired" if expired else "certificate.expiring"
     level: Severity = "warning" if number == 1 else "critical"
     error = record.last_error
-    data = certificate_data(record, facts, record.deliveries) | {
+    data = certificate_data(record, facts, record.deliveries, attempt.issuer) | {
         "message": _why_not_renewed(record.spec.renews, None if error is None else error.message),
         "renew_at": record.renew_at and to_text(record.renew_at),
     }
@@ -62,9 +62,9 @@ def report_findings(attempt: Attempt, facts: Facts, observed: Observation, until
         }
         for component, drift in observed.drifts.values()
     ]
-    data = certificate_data(record, facts, record.deliveries) | {"drifted": problems}
+    data = certificate_data(record, facts, record.deliveries, attempt.issuer) | {"drifted": problems}
     if revoked:
-        data["message"] = f"revoked, according to issuer {record.spec.issuer}; a new certificate is due"
+        data["message"] = f"revoked, according to issuer {attempt.issuer}; a new certificate is due"
     level: Severity = "critical" if observed.lost else "warning"
     retry = now if observed.lost else until
     return build_conclusion(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)

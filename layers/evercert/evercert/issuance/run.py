@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from evercert.contracts.issuer import OpenIssuer, SelfIssuer
-from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports, Unclaimed, Unreadable
-from evercert.contracts.record import Claim, Facts, Pending, Record
+from evercert.contracts.ports import ClaimedRecord, Ports, Unclaimed, Unreadable
+from evercert.contracts.record import Claim, Facts, Pending, Reason, Record
 from evercert.errors import (
     ClaimLost,
     EvercertError,
@@ -23,8 +21,10 @@ from evercert.errors import (
     Unexpected,
 )
 from evercert.issuance import conclusion, notices
+from evercert.issuance.candidates import Candidates
 from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.delivery_result import Result, next_slot
+from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.outbox import RunReport
 from evercert.issuance.repetition import LONGEST_NUDGE
@@ -37,7 +37,6 @@ from evercert.scheduling.loop_guard import require_no_loop, streak
 from evercert.scheduling.schedule import next_due, spread
 
 PAUSED_CHECK = timedelta(minutes=15)
-MOST_STEPS, STEPS_FOR = 20, timedelta(seconds=10)  # of one request in one run; each step is stored before the next
 
 
 class Issuance:
@@ -75,7 +74,7 @@ class Issuance:
     def _result(self, held: ClaimedRecord, found: Record | Unreadable) -> Conclusion | RunWithoutOutcome:
         if isinstance(found, Unreadable):
             return notices.reject_unreadable(found, self._ports.clock())
-        return _Run(self._ports, self._steps, held, found).finish()
+        return _Run(self._ports, self._steps, RunProgress(held, found, found.pending)).finish()
 
 
 @dataclass
@@ -84,15 +83,12 @@ class _Run:
 
     ports: Ports
     steps: Steps
-    held: ClaimedRecord
-    record: Record
-    pending: Pending | None = None
-    issuer_hash: str | None = None
+    progress: RunProgress
+    candidates: Candidates | None = None
 
     def finish(self) -> Conclusion | RunWithoutOutcome:
         """Run to the end; every error but ClaimLost and OutOfTime becomes a conclusion."""
         failure: EvercertError
-        self.pending = self.record.pending
         try:
             return self._decide()
         except (ClaimLost, OutOfTime):
@@ -106,81 +102,63 @@ class _Run:
         try:
             return self._conclude_failure(failure)
         except Exception as error:  # noqa: BLE001 (a value in the record breaks the conclusion too)
-            return notices.report_bug(self.record, Unexpected.of(error), self.ports.clock())
+            return notices.report_bug(self.progress.record, Unexpected.of(error), self.ports.clock())
 
     def _put_off(self, later: NotYet) -> Conclusion | RunWithoutOutcome:
         """End the run until `later.until`; a request in progress is not sent again before, whatever nudges come."""
         end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
-        if self.pending is not None and self.pending.chain is None and isinstance(end, RunWithoutOutcome):
-            waiting = self.pending.model_copy(update={"retry_at": later.until})
+        pending = self.progress.pending
+        if pending is not None and pending.chain is None and isinstance(end, RunWithoutOutcome):
+            waiting = pending.model_copy(update={"retry_at": later.until})
             end = replace(end, changes={**end.changes, "pending": waiting})
         soon = isinstance(later, Slowed) and later.until <= self.ports.clock() + LONGEST_NUDGE
         return replace(end, nudge_at=later.until) if soon else end
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
-        now = self.ports.clock()
+        now, record = self.ports.clock(), self.progress.record
         try:
-            opened = self.ports.issuers.open(self.record.spec.issuer)
+            self.candidates = Candidates.open(self.ports.issuers, record.spec)
         except (Rejected, Unavailable, Misconfigured):
-            hold = held_until(self.record, None, now)
+            hold = held_until(record, None, now)
             if hold is not None and now < hold:
                 return wait_until(self._attempt(), "waiting", hold)  # announced already
             raise
-        self.issuer_hash = opened.identity_hash
-        decision = decide(self.record, opened.identity_hash, now)
-        after_pause = now + PAUSED_CHECK - spread(self.record.uid, str(now), PAUSED_CHECK / 3)
+        decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes)
+        after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
+        paused = self.candidates.order(decision.pending if isinstance(decision, Resume) else None)[0].paused
         if isinstance(decision, Wait):
-            until = min(decision.until, after_pause) if opened.paused else decision.until
+            until = min(decision.until, after_pause) if paused else decision.until
+            opened = self.candidates.of_certificate(record)
             return self.steps.maintenance.run_while_waiting(self._attempt(), opened, until)
-        if opened.paused:
+        if paused:
             return wait_until(self._attempt(), "paused", after_pause)
-        return self._act(decision, opened, now)
+        return self._act(decision, self.candidates, now)
 
     def _act(
-        self, decision: Idle | Start | Resume, opened: OpenIssuer, now: datetime
+        self, decision: Idle | Start | Resume, candidates: Candidates, now: datetime
     ) -> Conclusion | RunWithoutOutcome:
+        record = self.progress.record
         match decision:
-            case Idle(None):
-                return self.steps.maintenance.run(self._attempt(), opened)
-            case Idle(superseded):  # this also ends a failure whose cause was reverted, such as an edit
-                return nothing_to_do(self._attempt(), {"gave_up": self._abandon(superseded, opened, None)})
-            case Start(reason, superseded):
-                require_no_loop(self.record, reason, now)
-                self.steps.deliveries.preflight(self.record, reason)
-                state = self._admit(opened)
-                gave_up = self._abandon(superseded, opened, self._watch(state))
-                self.pending = None
-                self.pending = self.steps.obtainer.prepare(
-                    self.held, self.record, opened, reason, gave_up, watched=self._watch(state)
-                )
-                return self._obtain(self.pending, opened, state, again=False)
+            case Idle(given_up):
+                if given_up is None:
+                    return self.steps.maintenance.run(self._attempt(), candidates.of_certificate(record))
+                # This also ends a failure whose cause was reverted, such as an edit.
+                done = self.steps.abandonment.abandon(record, given_up, candidates.opened[0], None)
+                return nothing_to_do(self._attempt(), {"gave_up": done})
+            case Start(reason):
+                require_no_loop(record, reason, now)
+                self.steps.deliveries.preflight(record, reason)
+                return self._obtain(candidates, reason)
             case Resume(pending, chain) if chain is not None:
-                self.pending = pending
                 return self._deliver(pending, chain)
             case Resume(pending):
-                # Not issued yet, so this revision serves the latest request.
-                self.pending = pending.model_copy(update={"requested_at": self.record.requested_at})
-                return self._obtain(self.pending, opened, self._admit(opened), again=True)
-
-    def _abandon(
-        self, pending: Pending | None, opened: OpenIssuer, admitted: AbstractContextManager[None] | None
-    ) -> str | None:
-        return None if pending is None else self.steps.obtainer.abandon(self.record, pending, opened, admitted)
-
-    def _admit(self, opened: OpenIssuer) -> BreakerState | None:
-        """Raise NotYet while the issuer's breaker is open; self-signed issuers have no breaker."""
-        if isinstance(opened.issuer, SelfIssuer):
-            return None
-        service = f"issuer {self.record.spec.issuer} {opened.identity_hash[:8]}"  # an edit makes it another service
-        return self.steps.breaker.admit(service, self.record.uid)
-
-    def _watch(self, state: BreakerState | None) -> AbstractContextManager[None]:
-        return nullcontext() if state is None else self.steps.breaker.watch(state)
+                return self._obtain(candidates, pending.reason, pending)
 
     def _obtain(
-        self, requested: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
+        self, candidates: Candidates, reason: Reason, resumed: Pending | None = None
     ) -> Conclusion | RunWithoutOutcome:
-        pending, chain = self._ask(requested, opened, state, again=again)
+        requests = IssuerRequests(self.ports, self.steps, self.progress, candidates)
+        requested, pending, chain = requests.request(reason, resumed)
         if chain is None:
             now, nudge_at = self.ports.clock(), pending.retry_at
             if nudge_at is not None and nudge_at > now + LONGEST_NUDGE:
@@ -188,12 +166,11 @@ class _Run:
             if pending.waits_for is not None and pending.waits_for != requested.waits_for:
                 return replace(conclusion.conclude_pending(self._attempt(), pending), nudge_at=nudge_at)
             changes = {"pending": pending, "state": "pending"}
-            return RunWithoutOutcome(
-                "pending", changes, next_due(self.record, now, pending.retry_at), nudge_at=nudge_at
-            )
-        issuances = streak(self.record, pending, chain, self.ports.clock())
-        self.ports.records.update(self.held, {"pending": pending, "streak": issuances})
-        self.pending = pending
+            due_at = next_due(self.progress.record, now, pending.retry_at)
+            return RunWithoutOutcome("pending", changes, due_at, nudge_at=nudge_at)
+        issuances = streak(self.progress.record, pending, chain, self.ports.clock())
+        self.ports.records.update(self.progress.held, {"pending": pending, "streak": issuances})
+        self.progress.pending = pending
         ahead = chain.begins - self.ports.clock()
         if timedelta(0) < ahead <= LONGEST_SLEEP:  # the CA's clock, without backdating
             self.ports.sleep(ahead)
@@ -201,30 +178,10 @@ class _Run:
             return replace(wait_until(self._attempt(), "waiting", chain.begins), nudge_at=chain.begins)
         return self._deliver(pending, chain)
 
-    def _ask(
-        self, pending: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
-    ) -> tuple[Pending, Chain | None]:
-        """Ask for the certificate step by step, until one step needs a pause that is too long for a run."""
-        last_start = self.ports.clock() + STEPS_FOR
-        for left in reversed(range(MOST_STEPS)):
-            pending, answer = self.steps.obtainer.request(self.record, pending, opened, self._watch(state), again=again)
-            if isinstance(answer, Chain):
-                return pending, answer
-            if left == 0 or answer is None or answer > LONGEST_SLEEP or pending.waits_for is not None:
-                break  # the end of the run stores and announces a manual step
-            if self.ports.clock() + answer > last_start:
-                break
-            self.ports.records.update(self.held, {"pending": pending, "state": "pending"})
-            self.pending = pending
-            if state is not None and state.open_until is not None:  # the step has closed the breaker
-                state = replace(state, failures=0, open_until=None)
-            if answer > timedelta(0):
-                self.ports.sleep(answer)
-        return pending, None
-
     def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:
-        patient = is_held(self.record, self.issuer_hash, self.ports.clock())
-        result = self.steps.deliveries.run(self.held, self.record, pending, chain, patient=patient)
+        self.progress.pending, record = pending, self.progress.record
+        patient = is_held(record, self._attempt().issuer_hash, self.ports.clock())
+        result = self.steps.deliveries.run(self.progress.held, record, pending, chain, patient=patient)
         if self._has_new_delivery(result, pending):
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
             return conclusion.conclude_delivery(self._attempt(), facts, result)
@@ -237,7 +194,7 @@ class _Run:
 
     def _has_new_delivery(self, result: Result, pending: Pending) -> bool:
         """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
-        facts = self.record.facts
+        facts = self.progress.record.facts
         unannounced = facts is None or facts.revision != pending.revision
         return result.taken > 0 or (
             unannounced and any(d.revision == pending.revision for d in result.deliveries.values())
@@ -247,4 +204,9 @@ class _Run:
         return conclusion.conclude_failure(self._attempt(), error)
 
     def _attempt(self) -> Attempt:
-        return Attempt(self.record, self.ports.clock(), self.pending, self.issuer_hash)
+        progress, candidates = self.progress, self.candidates
+        now, record = self.ports.clock(), progress.record
+        if candidates is None:
+            return Attempt(record, now, progress.pending)
+        issuer = candidates.of_certificate(record).name
+        return Attempt(record, now, progress.pending, candidates.first_hash, issuer)

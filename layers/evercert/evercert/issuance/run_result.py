@@ -22,7 +22,15 @@ class Attempt:
     record: Record
     now: datetime
     pending: Pending | None = None
-    issuer_hash: str | None = None
+    issuer_hash: str | None = None  # of the first issuer of the spec
+    certificate_issuer: str | None = None  # name of the issuer of the delivered certificate, if the spec has it
+
+    @property
+    def issuer(self) -> str:
+        """The name of the issuer that events are about: that of the revision in progress, or of the certificate."""
+        if self.pending is not None and self.pending.issuer in self.record.spec.issuer_names:
+            return self.pending.issuer
+        return self.certificate_issuer or self.record.spec.issuer
 
 
 @dataclass(frozen=True)

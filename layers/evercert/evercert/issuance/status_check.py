@@ -42,13 +42,12 @@ class StatusCheck:
     def run(self, record: Record, facts: Facts, opened: OpenIssuer) -> Observation:
         """Check status and drift, and repair drift where possible; errors of services are collected, not raised."""
         observed = Observation()
-        service = f"issuer {record.spec.issuer} {opened.identity_hash[:8]}"
         try:
             if isinstance(opened.issuer, StatusChecker):
-                with self.breaker.watch(self.breaker.admit(service, record.uid)):
+                with self.breaker.watch(self.breaker.admit(opened.service, record.uid)):
                     observed.status = opened.issuer.status(record.spec, facts)
             if isinstance(opened.issuer, RenewalAdviser) and record.spec.renews:
-                self.breaker.require_closed(service, record.uid)
+                self.breaker.require_closed(opened.service, record.uid)
                 observed.advice = opened.issuer.advise(facts, self.breaker.clock())
         except (ClaimLost, OutOfTime):
             raise

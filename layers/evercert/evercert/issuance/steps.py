@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evercert.contracts.ports import Ports
+from evercert.issuance.abandonment import Abandonment
 from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
@@ -15,7 +16,8 @@ class Steps:
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)
-        self.obtainer = Obtainer(ports.records, ports.seal, ports.issuers, self.breaker, ports.clock)
+        self.abandonment = Abandonment(ports.issuers, self.breaker, ports.clock)
+        self.obtainer = Obtainer(ports.records, ports.seal, self.abandonment, ports.clock)
         self.deliveries = Deliveries(
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,18 +47,22 @@ class Resume:
     chain: Chain | None = field(default=None, compare=False)  # `pending.chain`, parsed
 
 
-def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Start | Resume:
+def decide(
+    record: Record, issuer_hash: str | None, now: datetime, other_hashes: Collection[str] = ()
+) -> Idle | Wait | Start | Resume:
     """Decide what to do with this certificate now.
 
+    `issuer_hash` is of the first issuer of the spec, None if it cannot be opened; `other_hashes` are of the others.
     A hold turns any decision into a Wait: the back-off after a failure, or a delay that the issuer requested.
     """
     pending = record.pending
+    hashes = {issuer_hash, *other_hashes} - {None}
     decision: Start | Resume
-    if pending is not None and (resume := _resume(pending, record, issuer_hash, now)) is not None:
+    if pending is not None and (resume := _resume(pending, record, hashes, now)) is not None:
         decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)
-    elif (reason := due_reason(record, issuer_hash, now)) is not None:
+    elif (reason := due_reason(record, hashes, now)) is not None:
         if (start := request_at(record, now)) is not None:
             return Wait(min(start, now + LONGEST_HOLD))
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
@@ -68,7 +73,7 @@ def decide(record: Record, issuer_hash: str, now: datetime) -> Idle | Wait | Sta
     return decision if hold is None or not now < hold <= now + LONGEST_HOLD else Wait(hold)
 
 
-def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None:
+def due_reason(record: Record, issuer_hashes: Collection[str | None], now: datetime) -> Reason | None:
     """Return the first reason why the delivered certificate must be replaced, or None."""
     facts, renewal = record.facts, renewal_time(record)
     if facts is None:
@@ -77,7 +82,7 @@ def due_reason(record: Record, issuer_hash: str, now: datetime) -> Reason | None
     lacking = not record.delivered(facts.revision)
     rules: tuple[tuple[Reason, bool], ...] = (
         ("spec-changed", record.request_hash != record.spec.request_hash),
-        ("issuer-changed", record.issuer_hash != issuer_hash),
+        ("issuer-changed", record.issuer_hash not in issuer_hashes),
         ("requested", record.requested_at is not None and record.requested_at != record.served),
         ("revoked", found == "revoked"),
         ("replaced", found == "replaced"),
@@ -131,7 +136,7 @@ def is_plausible_retry(retry_at: datetime | None, now: datetime) -> bool:
     return retry_at is not None and retry_at <= now + LONGEST_HOLD
 
 
-def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetime) -> datetime | None:
+def _resumed_at(record: Record, issuer_hash: str | None, pending: Pending, now: datetime) -> datetime | None:
     """Return when to poll the issuer again; with a chain, when to retry the first destination that lacks it."""
     hold = held_until(record, issuer_hash, now)
     if pending.chain is None:
@@ -147,12 +152,12 @@ def _resumed_at(record: Record, issuer_hash: str, pending: Pending, now: datetim
     return min(known) if len(known) == len(own) else None
 
 
-def _resume(pending: Pending, record: Record, issuer_hash: str, now: datetime) -> Resume | None:
+def _resume(pending: Pending, record: Record, issuer_hashes: Collection[str | None], now: datetime) -> Resume | None:
     """Return how to resume this revision.
 
     None if spec or issuer changed, its certificate is due for renewal, or a manual edit spoiled its CSR or chain.
     """
-    if (pending.request_hash, pending.issuer_hash) != (record.spec.request_hash, issuer_hash):
+    if pending.request_hash != record.spec.request_hash or pending.issuer_hash not in issuer_hashes:
         return None
     try:
         chain = _parse(pending)

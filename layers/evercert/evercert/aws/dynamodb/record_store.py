@@ -150,7 +150,8 @@ class DynamoDBRecordStore:
         if strange:
             raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
         advised = changes["advice"] is not None if "advice" in changes else held.advised
-        update = Update({**items.indexed(changes, held.name), "schema": schema_of(advised=advised)})
+        schema = schema_of(advised=advised, several_issuers=held.several_issuers)
+        update = Update({**items.indexed(changes, held.name), "schema": schema})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
 
@@ -197,7 +198,8 @@ class DynamoDBRecordStore:
 def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     values = items.plain(item)
     read = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
-    return ClaimedRecord(name, claim, advised="advice" in values, **read)
+    several = items.lists_issuers(values)
+    return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
 
 
 def _require_unmoved(update: Update, held: ClaimedRecord) -> None:

@@ -135,7 +135,7 @@ class DynamoDBSpecs(DynamoDBOperating):
             {
                 "spec": canonical_json(record.spec.document()),
                 "generation": record.generation,
-                "schema": schema_of(advised=seen.advice is not None),
+                "schema": schema_of(advised=seen.advice is not None, several_issuers=bool(record.spec.issuers)),
                 **items.due(record.name, due_at),
             }
         )

@@ -1,0 +1,148 @@
+"""Requests for one certificate, to the issuers of its spec in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from evercert.contracts.issuer import OpenIssuer, SelfIssuer
+from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports
+from evercert.contracts.record import Pending, Reason, Record
+from evercert.errors import EvercertError, GaveUp, Mismatch
+from evercert.issuance.candidates import Candidates, decisive, describe
+from evercert.issuance.delivery import LONGEST_SLEEP
+from evercert.issuance.run_result import MESSAGE_LIMIT
+from evercert.issuance.steps import Steps
+from evercert.pki.certificate import Chain
+from evercert.schema import printable
+
+MOST_STEPS, STEPS_FOR = 20, timedelta(seconds=10)  # of one request in one run; each step is stored before the next
+
+
+@dataclass
+class RunProgress:
+    """The record and the revision in progress, as this run last stored them."""
+
+    held: ClaimedRecord
+    record: Record
+    pending: Pending | None = None
+
+
+@dataclass
+class IssuerRequests:
+    """Asks one issuer after the other, until one accepts the request; `progress` shows each stored step."""
+
+    ports: Ports
+    steps: Steps
+    progress: RunProgress
+    candidates: Candidates
+    _error: EvercertError | None = None  # the last one that an issuer caused
+
+    def request(self, reason: Reason, resumed: Pending | None = None) -> tuple[Pending, Pending, Chain | None]:
+        """Request a new revision, or resume one; return it as it was, as it is now, and its chain if it was issued.
+
+        Raises the error of the only issuer, or that of several which sets the time of the next attempt.
+        """
+        if resumed is not None and self.candidates.starts_over(self.progress.record, resumed):
+            resumed = None
+        errors = dict(self.candidates.problems)
+        for opened in self.candidates.order(resumed):
+            try:
+                return self._request_from(opened, reason, resumed, errors)
+            except EvercertError as error:
+                if not self._asks_next(error, opened):
+                    raise
+                errors[opened.name] = error
+                if error.abandons:
+                    self.progress.pending = None
+                resumed = None
+        raise decisive(errors)
+
+    def _request_from(
+        self, opened: OpenIssuer, reason: Reason, resumed: Pending | None, errors: dict[str, EvercertError]
+    ) -> tuple[Pending, Pending, Chain | None]:
+        state = self._admit(opened)
+        if resumed is None:
+            requested = self._prepare(opened, reason, state, errors)
+        else:  # not issued yet, so this revision serves the latest request
+            requested = resumed.model_copy(update={"requested_at": self.progress.record.requested_at})
+            self.progress.pending = requested
+        pending, chain = self._ask(requested, opened, state, again=resumed is not None)
+        return requested, pending, chain
+
+    def _prepare(
+        self, opened: OpenIssuer, reason: Reason, state: BreakerState | None, errors: dict[str, EvercertError]
+    ) -> Pending:
+        """Give up the revision in progress, if any, and store a new one."""
+        progress, superseded = self.progress, self.progress.pending
+        summary = [describe(errors)] if errors else []
+        if superseded is not None:
+            admitted = self._watch(state)
+            summary.append(self.steps.abandonment.abandon(progress.record, superseded, opened, admitted))
+        progress.pending = None
+        progress.pending = self.steps.obtainer.prepare(
+            progress.held,
+            progress.record,
+            opened,
+            reason,
+            printable("; ".join(summary), MESSAGE_LIMIT) or None,
+            watched=self._watch(state),
+        )
+        progress.record = progress.record.model_copy(update={"revision": progress.pending.revision})
+        return progress.pending
+
+    def _ask(
+        self, pending: Pending, opened: OpenIssuer, state: BreakerState | None, *, again: bool
+    ) -> tuple[Pending, Chain | None]:
+        """Ask for the certificate step by step, until one step needs a pause that is too long for a run."""
+        progress, last_start = self.progress, self.ports.clock() + STEPS_FOR
+        for left in reversed(range(MOST_STEPS)):
+            pending, answer = self.steps.obtainer.request(
+                progress.record, pending, opened, self._watch(state), again=again, lasts=self.candidates.request_lasts
+            )
+            if isinstance(answer, Chain):
+                return pending, answer
+            if left == 0 or answer is None or answer > LONGEST_SLEEP or pending.waits_for is not None:
+                break  # the end of the run stores and announces a manual step
+            if self.ports.clock() + answer > last_start:
+                break
+            self.ports.records.update(progress.held, {"pending": pending, "state": "pending"})
+            progress.pending = pending
+            if state is not None and state.open_until is not None:  # the step has closed the breaker
+                state = replace(state, failures=0, open_until=None)
+            if answer > timedelta(0):
+                self.ports.sleep(answer)
+        return pending, None
+
+    def _admit(self, opened: OpenIssuer) -> BreakerState | None:
+        """Raise NotYet while the issuer's breaker is open; self-signed issuers have no breaker."""
+        if isinstance(opened.issuer, SelfIssuer):
+            return None
+        with self._caused_by_issuer():
+            return self.steps.breaker.admit(opened.service, self.progress.record.uid)
+
+    @contextmanager
+    def _watch(self, state: BreakerState | None) -> Iterator[None]:
+        with self._caused_by_issuer():
+            if state is None:
+                yield
+            else:
+                with self.steps.breaker.watch(state):
+                    yield
+
+    @contextmanager
+    def _caused_by_issuer(self) -> Iterator[None]:
+        try:
+            yield
+        except EvercertError as error:
+            self._error = error
+            raise
+
+    def _asks_next(self, error: EvercertError, opened: OpenIssuer) -> bool:
+        progress, pending = self.progress, self.progress.pending
+        if error is not self._error and not isinstance(error, (GaveUp, Mismatch)):
+            return False
+        own = pending if pending is not None and pending.issuer == opened.name else None
+        return self.candidates.asks_next(error, progress.record, own, self.ports.clock())
