@@ -559,7 +559,7 @@ def spec(name: str = "web", *, to: tuple[str, ...] = ("here",), **changes: Any) 
     """Return a small spec for fakes; `changes` are top-level keys of the document."""
     document: dict[str, Any] = {
         "name": name,
-        "issuer": "main",
+        **({} if "issuers" in changes else {"issuer": "main"}),
         "attributes": {"common-name": "www.example.com", "ttl": "90d"},
         "destinations": [{"type": "fake", "to": target} for target in to],
     }

@@ -16,8 +16,10 @@ from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.issuers import ISSUERS
 from evercert.operations import renew as renewals
 from evercert.operations.apply import nudge
+from evercert.operations.issuer_identity import issuer_of
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -32,8 +34,11 @@ Over = Annotated[
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show one certificate in full."""
-    record = terminal.require_stored(terminal.connect(stack, region), name)
+    connection = terminal.connect(stack, region)
+    record = terminal.require_stored(connection, name)
     values = show.unreadable_detail(record) if isinstance(record, Unreadable) else show.detail(record)
+    if isinstance(record, Record) and record.spec.issuers:
+        values = {**values, "issued_by": issuer_of(record, connection.specs.issuers(), ISSUERS)}
     if as_json:
         terminal.print_json(values)
     else:
@@ -140,7 +145,8 @@ def _select(connection: Connection, name: str | None, issuer: str | None) -> ren
     if name is not None:
         terminal.require_record(connection, name)
         return renewals.Renewal([name])
-    found = renewals.choose(terminal.records(connection), issuer)
+    definitions = {} if issuer is None else connection.specs.issuers()
+    found = renewals.choose(terminal.records(connection), issuer, lambda one: issuer_of(one, definitions, ISSUERS))
     if issuer is not None and not (found.names or found.requested):
         raise BadInput([f"no certificates of issuer {issuer!r}; `evercert list` shows the issuers in use"])
     return found

@@ -157,7 +157,7 @@ def _may_call(definition: Component, hosts: Hosts) -> bool:
 
 def _who(issuer: str, found: Files) -> str:
     """Name the issuer and its certificates."""
-    names = [spec.name for spec in found.specs if spec.issuer == issuer]
+    names = [spec.name for spec in found.specs if issuer in spec.issuer_names]
     if not names:
         return f"issuer {issuer}"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

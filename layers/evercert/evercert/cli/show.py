@@ -46,7 +46,7 @@ def _summary(record: Record) -> dict[str, Any]:
     return {
         "name": record.name,
         "state": record.state,
-        "issuer": record.spec.issuer,
+        "issuer": ", ".join(record.spec.issuer_names),
         "revision": record.revision,
         "not_before": facts and to_text(facts.not_before),
         "not_after": facts and to_text(facts.not_after),

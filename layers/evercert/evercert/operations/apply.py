@@ -17,6 +17,7 @@ from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError, Misconfigured
 from evercert.issuance.event_data import label
 from evercert.operations import staging
+from evercert.operations.issuer_identity import identities
 from evercert.registry import Registry
 
 TRANSACTION = 100
@@ -87,10 +88,11 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         if name in defined
     }
     for spec in wanted.specs:
-        if spec.issuer not in {**defined, **wanted.issuers}:
-            result.conflicts.append(
-                f"{spec.name}: unknown issuer {spec.issuer!r}: define it in the files or in the stack"
-            )
+        result.conflicts += [
+            f"{spec.name}: unknown issuer {name!r}: define it in the files or in the stack"
+            for name in spec.issuer_names
+            if name not in defined and name not in wanted.issuers
+        ]
         found = current.get(spec.name)
         if isinstance(found, Unreadable) and found.newer:
             result.conflicts.append(f"{spec.name}: its record was {found.problem}; use that version")
@@ -109,7 +111,9 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         kept = [r for r in current.values() if isinstance(r, Record) and (r.name in names or r.name not in changing)]
         result.conflicts += staging.conflicts(kept, wanted.specs, defined, wanted.issuers, kinds.issuers)
     stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
-    result.woken = _to_wake(stay, wanted.issuers, kinds.issuers, {*result.issuers, *new_credentials})
+    result.woken = _to_wake(
+        stay, {**defined, **wanted.issuers}, kinds.issuers, wanted.issuers, {*result.issuers, *new_credentials}
+    )
     return result
 
 
@@ -148,22 +152,32 @@ def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
 
 
 def _to_wake(
-    records: Iterable[Record], issuers: Mapping[str, Component], registry: Registry, reconfigured: Collection[str]
+    records: Sequence[Record],
+    definitions: Mapping[str, Component],
+    registry: Registry,
+    applied: Collection[str],
+    reconfigured: Collection[str],
 ) -> list[str]:
     """Return the names of records whose certificate, failure or pending revision is from another issuer definition.
 
-    Only the records decide, so that the next `apply` completes an interrupted one. The exception are new credentials,
-    which no record shows. Records without a certificate come first; the order is stable between calls.
+    `applied` are the issuers of the documents, `reconfigured` those with a change. Only the records decide, so that the
+    next `apply` completes an interrupted one. The exception are new credentials, which no record shows. Records without
+    a certificate come first; the order is stable between calls.
     """
-    hashes = {name: registry.identity_hash(definition) for name, definition in issuers.items()}
+    hashes = identities({name for record in records for name in record.spec.issuer_names}, definitions, registry)
     found = []
     for record in records:
-        wanted = hashes.get(record.spec.issuer)
-        stale = record.facts is not None and record.issuer_hash != wanted
+        names = record.spec.issuer_names
+        if not any(name in applied for name in names):
+            continue
+        known = {hashes.get(name) for name in names}
+        stale = record.facts is not None and record.issuer_hash not in known
         error = record.last_error
-        failed = error is not None and (error.issuer_hash != wanted or record.spec.issuer in reconfigured)
-        requested = record.pending is not None and record.pending.issuer_hash != wanted
-        if wanted is not None and (stale or failed or requested):
+        failed = error is not None and (
+            error.issuer_hash != hashes.get(record.spec.issuer) or any(name in reconfigured for name in names)
+        )
+        requested = record.pending is not None and record.pending.issuer_hash not in known
+        if stale or failed or requested:
             found.append((record.facts is not None, record.name))
     return [name for _, name in sorted(found)]
 

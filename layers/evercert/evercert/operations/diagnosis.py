@@ -23,7 +23,8 @@ SAMPLE = "00000000-0000-4000-8000-000000000000"
 def examine(names: Sequence[str], ports: Ports) -> dict[str, Any]:
     """Return problems under `seal`, `issuers` (by name) and `certificates` (by name), of at most 25 certificates."""
     records = {name: ports.records.look(name) for name in names[:MOST]}
-    issuers = sorted({record.spec.issuer for record in records.values() if isinstance(record, Record)})
+    readable = [record for record in records.values() if isinstance(record, Record)]
+    issuers = sorted({name for record in readable for name in record.spec.issuer_names})
     return {
         "seal": _problem(partial(_try_seal, ports)),
         "issuers": {name: _problem(partial(_reach_issuer, name, ports)) for name in issuers},

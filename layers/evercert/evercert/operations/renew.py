@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -25,13 +25,20 @@ class Renewal:
     unreadable: list[str] = field(default_factory=list)
 
 
-def choose(records: Iterable[Record | Unreadable], issuer: str | None = None) -> Renewal:
-    """Choose the certificates of one issuer, or all; repeating an interrupted renewal skips pending requests."""
+def choose(
+    records: Iterable[Record | Unreadable],
+    issuer: str | None = None,
+    issuer_of: Callable[[Record], str | None] = lambda _: None,
+) -> Renewal:
+    """Choose the certificates of one issuer, or all; repeating an interrupted renewal skips pending requests.
+
+    `issuer_of` returns which of several issuers issued a certificate, or None if none of them did.
+    """
     found, soonest = Renewal(), []
     for record in records:
         if isinstance(record, Unreadable):
             found.unreadable.append(record.name)
-        elif issuer not in (None, record.spec.issuer):
+        elif issuer is not None and issuer != _issuer(record, issuer_of):
             continue
         elif _is_requested(record):
             found.requested.append(record.name)
@@ -53,6 +60,10 @@ def request_renewals(
 def clean_reason(reason: str | None) -> str | None:
     """Return the reason as one line of at most 200 characters, or None if empty."""
     return (printable(reason, LONGEST_REASON) or None) if reason is not None else None
+
+
+def _issuer(record: Record, issuer_of: Callable[[Record], str | None]) -> str:
+    return (issuer_of(record) if record.spec.issuers else None) or record.spec.issuer
 
 
 def _is_requested(record: Record) -> bool:

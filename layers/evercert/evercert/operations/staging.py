@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from evercert.contracts.record import Record
 from evercert.documents.spec import Spec
 from evercert.errors import Misconfigured
+from evercert.operations.issuer_identity import identities, issuer_of
 from evercert.registry import Component, Registry
 
 
@@ -19,21 +20,35 @@ def conflicts(
 ) -> Iterator[str]:
     """Yield a line for each certificate in use that a staging issuer would replace.
 
-    `defined` are the issuers of the stack, `changes` the new and changed ones.
+    `defined` are the issuers of the stack, `changes` the new and changed ones. A spec with staging and other issuers
+    is a conflict before its first certificate too: an outage of one issuer would replace the certificate later.
     """
-    after, new = {**defined, **changes}, {spec.name: spec.issuer for spec in specs}
-    for record in records:
-        wanted = new.get(record.name, record.spec.issuer)
-        definition, current = after.get(wanted), defined.get(record.spec.issuer)
-        if record.facts is None or definition is None or not _is_staging(definition, issuers):
-            continue
-        if record.issuer_hash == issuers.identity_hash(definition):
-            continue
-        if current is None or not _is_staging(current, issuers):
+    after, new = {**defined, **changes}, {spec.name: spec for spec in specs}
+    for spec in new.values():
+        staging = _staging(spec, after, issuers)
+        if staging and len(staging) < len(spec.issuer_names):
             yield (
-                f"{record.name}: issuer {wanted} is for staging: clients do not trust its certificates; "
-                f"to replace the certificate of issuer {record.spec.issuer} anyway, pass --allow-staging"
+                f"{spec.name}: issuer {staging[0]} is for staging: clients do not trust its certificates; "
+                "remove it from issuers, or pass --allow-staging"
             )
+    for record in records:
+        wanted = new.get(record.name, record.spec)
+        staging = _staging(wanted, after, issuers)
+        if record.facts is None or len(staging) < len(wanted.issuer_names):
+            continue
+        if record.issuer_hash in identities(staging, after, issuers).values():
+            continue
+        current = issuer_of(record, defined, issuers) or record.spec.issuer
+        if current not in defined or not _is_staging(defined[current], issuers):
+            yield (
+                f"{record.name}: issuer {staging[0]} is for staging: clients do not trust its certificates; "
+                f"to replace the certificate of issuer {current} anyway, pass --allow-staging"
+            )
+
+
+def _staging(spec: Spec, definitions: Mapping[str, Component], issuers: Registry) -> list[str]:
+    """Return the staging issuers of a spec."""
+    return [name for name in spec.issuer_names if name in definitions and _is_staging(definitions[name], issuers)]
 
 
 def _is_staging(definition: Component, issuers: Registry) -> bool:

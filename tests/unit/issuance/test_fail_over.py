@@ -1,0 +1,382 @@
+"""Several issuers for one certificate: which errors of one make a run ask the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
+from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA
+from evercert.errors import (
+    EvercertError,
+    LoginRefused,
+    Misconfigured,
+    Mismatch,
+    NotProven,
+    NotYet,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unsuited,
+)
+from evercert.issuance.candidates import PATIENCE, REQUEST_LASTS
+from tests.doubles.fakes import START, Bench, FakeDestination, spec
+from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.doubles.world import Killed
+from tests.unit.issuance.helpers import announced
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+ISSUERS = ("first", "second")
+
+
+@dataclass
+class Turns:
+    """An issuer with one answer for each call: an error, `accepted`, an approval to wait for, or the certificate."""
+
+    inner: ScriptedIssuer
+    answers: list[EvercertError | str] = field(default_factory=list)
+    asked: list[str | None] = field(default_factory=list)  # the handle of each call
+    cancelled: list[str] = field(default_factory=list)
+
+    def issue(self, request: Request) -> Issued | PendingAnswer:
+        self.asked.append(request.handle)
+        answer = self.answers.pop(0) if self.answers else "issued"
+        if isinstance(answer, EvercertError):
+            raise answer
+        if answer == "issued":
+            return self.inner.issue(replace(request, handle=None))
+        waits_for = None if answer == "accepted" else answer
+        return PendingAnswer("order-1", request.now + 2 * MINUTE, request.now + 7 * DAY, waits_for)
+
+    def cancel(self, handle: str) -> None:
+        self.cancelled.append(handle)
+
+
+@pytest.fixture
+def issuers(bench: Bench, ca: ScriptedCA) -> tuple[Turns, Turns]:
+    """Want a certificate of two issuers, both before the scripted CA."""
+    inner = bench.issuers.known["main"].issuer
+    assert isinstance(inner, ScriptedIssuer)
+    first, second = Turns(inner), Turns(inner)
+    bench.issuers.known = {"first": OpenIssuer(first, "hash-1"), "second": OpenIssuer(second, "hash-2")}
+    bench.want(listed())
+    return first, second
+
+
+def listed(*names: str, **changes: Any) -> Any:
+    return spec(issuers=list(names or ISSUERS), **changes)
+
+
+def limit(bench: Bench, wait: timedelta) -> NotYet:
+    return NotYet("429: too many new orders", bench.clock() + wait)
+
+
+def due(bench: Bench) -> str:
+    """Run at the due time of the record."""
+    bench.clock.now = max(bench.clock(), bench.record().due_at)
+    return bench.run()
+
+
+# -- one issuer fails -------------------------------------------------------------------------------------------------
+def test_outage_of_the_first_issuer_asks_the_second(bench: Bench, issuers: tuple[Turns, Turns], ca: ScriptedCA) -> None:
+    first, _ = issuers
+    first.answers = [Unavailable("connection refused")]
+    assert bench.run() == "certificate.issued"
+    (outcome,) = bench.announcer.announced
+    assert (outcome.issuer, outcome.data["issuer"]) == ("second", "second")
+    assert outcome.data["gave_up"].startswith("first: connection refused; revision 1 (missing): not revoked")
+    record = bench.record()
+    assert (record.issuer_hash, record.facts.revision, record.failures) == ("hash-2", 2, 0)
+    assert len(ca.issued) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("503"),
+        Throttled("429"),
+        Misconfigured("no hosted zone"),
+        LoginRefused("wrong HMAC key"),
+        NotProven("no TXT record found"),
+        Mismatch("the certificate is for another name"),
+        Unsuited("no certificates for IP addresses"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_of_one_issuer_asks_the_next(bench: Bench, issuers: tuple[Turns, Turns], error: EvercertError) -> None:
+    first, second = issuers
+    first.answers = [error] * 30  # a throttle is repeated, until all calls are at the slowest pace
+    for _ in range(30):
+        if due(bench) == "certificate.issued":
+            break
+    assert (bench.record().issuer_hash, second.asked) == ("hash-2", [None])
+
+
+@pytest.mark.parametrize("error", [Rejected("rejectedIdentifier: policy forbids the name")], ids=["name"])
+def test_refused_name_asks_no_other_issuer(bench: Bench, issuers: tuple[Turns, Turns], error: EvercertError) -> None:
+    first, second = issuers
+    first.answers = [error]
+    assert bench.run() == "certificate.failed"
+    assert (bench.record().state, second.asked) == ("stopped", [])
+
+
+def test_long_limit_asks_the_next_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, _ = issuers
+    first.answers = [limit(bench, PATIENCE + MINUTE)]
+    assert bench.run() == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-2"
+
+
+def test_short_limit_is_waited_for(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = [limit(bench, PATIENCE)]
+    assert bench.run() == "put-off"
+    assert due(bench) == "certificate.issued"
+    assert (bench.record().issuer_hash, second.asked) == ("hash-1", [])
+
+
+def test_limit_of_an_accepted_request_is_waited_for(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = ["accepted", limit(bench, 3 * HOUR)]
+    assert [bench.run(), due(bench)] == ["pending", "put-off"]
+    assert second.asked == []
+
+
+def test_open_breaker_asks_the_next_issuer_without_a_call(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, _ = issuers
+    first.answers = [Unavailable("503")]
+    bench.want(listed(name="other", to=("there",)))
+    assert [bench.run("other"), bench.run()] == ["certificate.issued"] * 2
+    assert (bench.record().issuer_hash, len(first.asked)) == ("hash-2", 1)
+
+
+def test_errors_of_destinations_ask_no_other_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.destinations.known["here"] = FakeDestination("here", errors=[Unavailable("busy")])
+    assert bench.run() == "certificate.failed"
+    assert due(bench) == "certificate.issued"
+    assert issuers[1].asked == []
+
+
+def test_throttles_of_kms_ask_no_other_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.seal.error = Unavailable("KMS: throttled")
+    assert bench.run() == "certificate.failed"
+    assert [turns.asked for turns in issuers] == [[], []]
+    assert bench.announcer.announced[-1].data["message"] == "KMS: throttled"
+
+
+@pytest.mark.parametrize("missing", ISSUERS)
+def test_issuer_that_is_not_defined_is_passed_over(bench: Bench, issuers: tuple[Turns, Turns], missing: str) -> None:
+    del bench.issuers.known[missing]
+    assert bench.run() == "certificate.issued"
+    assert bench.record().issuer_hash == ("hash-2" if missing == "first" else "hash-1")
+    assert bench.record().last_error is None
+    bench.clock.now += HOUR
+    assert bench.run() == "nothing-to-do"
+
+
+# -- requests that an issuer accepted ---------------------------------------------------------------------------------
+def test_accepted_request_survives_one_failure(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = ["accepted", Unavailable("503"), "accepted"]
+    assert [bench.run(), due(bench), due(bench), due(bench)] == [
+        "pending",
+        "certificate.failed",
+        "pending",
+        "certificate.issued",
+    ]
+    assert (bench.record().issuer_hash, second.asked) == ("hash-1", [])
+
+
+def test_second_failure_in_a_row_cancels_the_request(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, _ = issuers
+    first.answers = ["accepted", *[Misconfigured("permission denied")] * 2]
+    assert [bench.run(), due(bench), due(bench)] == ["pending", "certificate.failed", "certificate.issued"]
+    assert (bench.record().issuer_hash, first.cancelled) == ("hash-2", ["order-1"])
+    assert bench.announcer.announced[-1].data["gave_up"].endswith("revision 1 (missing): cancelled")
+
+
+def test_slow_issuer_has_an_hour(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, _ = issuers
+    first.answers = ["accepted"] * 100
+    outcomes = [bench.run()]
+    while outcomes[-1] == "pending" and len(outcomes) < 100:
+        outcomes.append(due(bench))
+    assert outcomes[-1] == "certificate.issued"
+    assert REQUEST_LASTS <= bench.clock() - START <= REQUEST_LASTS + 3 * MINUTE
+    assert (bench.record().issuer_hash, first.cancelled) == ("hash-2", ["order-1"])
+
+
+def test_approval_has_more_than_an_hour(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = ["an approval"] * 3
+    assert bench.run() == "certificate.pending"
+    bench.clock.now += 6 * DAY
+    assert bench.run() == "pending"
+    assert second.asked == []
+
+
+# -- all issuers fail -------------------------------------------------------------------------------------------------
+def test_failure_of_all_names_each_of_them(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Misconfigured("no hosted zone")], [Unavailable("503")]
+    assert bench.run() == "certificate.failed"
+    data = bench.announcer.announced[-1].data
+    assert (data["kind"], data["message"]) == ("unavailable", "first: no hosted zone; second: 503")
+
+
+def test_next_attempt_starts_at_the_first_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Misconfigured("no hosted zone")], [Misconfigured("no account")]
+    assert bench.run() == "certificate.failed"
+    assert bench.record().due_at - bench.clock() <= 6 * MINUTE
+    assert due(bench) == "certificate.issued"
+    assert (bench.record().issuer_hash, len(first.asked), len(second.asked)) == ("hash-1", 2, 1)
+
+
+def test_refusal_by_the_last_issuer_does_not_stop_the_attempts(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Unavailable("503")], [Unsuited("no IP addresses")]
+    assert bench.run() == "certificate.failed"
+    assert bench.record().state == "failing"
+    assert due(bench) == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-1"
+
+
+def test_limits_of_all_issuers_are_waited_for(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [limit(bench, 5 * HOUR)], [limit(bench, 2 * HOUR)]
+    assert bench.run() == "put-off"
+    assert bench.record().due_at - START == 2 * HOUR
+    assert announced(bench) == []
+
+
+def test_no_certificate_expires_while_the_first_issuer_is_down(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    assert bench.run() == "certificate.issued"
+    first, _ = issuers
+    first.answers = [Unavailable("503")] * 1_000
+    for _ in range(200):
+        due(bench)
+        assert bench.record().facts.not_after > bench.clock()
+    assert announced(bench).count("certificate.renewed") > 5
+    assert "certificate.expiring" not in announced(bench)
+
+
+# -- renewals and edits -----------------------------------------------------------------------------------------------
+def renewed(bench: Bench) -> str:
+    bench.clock.now = bench.record().renew_at
+    return bench.run()
+
+
+def test_renewal_starts_at_the_first_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = [Unavailable("503")]
+    assert bench.run() == "certificate.issued"
+    bench.clock.now += HOUR
+    assert bench.run() == "nothing-to-do"  # the issuer has not changed
+    assert renewed(bench) == "certificate.renewed"
+    assert (bench.record().issuer_hash, len(second.asked)) == ("hash-1", 1)
+    assert bench.announcer.announced[-1].issuer == "first"
+
+
+def test_issuer_that_left_the_list_is_replaced(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    issuers[0].answers = [Unavailable("503")]
+    assert bench.run() == "certificate.issued"
+    bench.edit(spec(issuer="first"))
+    bench.clock.now += HOUR
+    assert bench.run() == "certificate.renewed"
+    assert bench.announcer.announced[-1].data["reason"] == "issuer-changed"
+
+
+def test_second_issuer_may_be_added_later(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.edit(spec(issuer="first"))
+    assert bench.run() == "certificate.issued"
+    bench.edit(listed())
+    assert bench.run() == "nothing-to-do"
+
+
+def test_paused_issuer_is_passed_over(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.issuers.known["first"] = replace(bench.issuers.known["first"], paused=True)
+    assert bench.run() == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-2"
+
+
+def test_paused_stack_asks_no_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.issuers.known = {name: replace(one, paused=True) for name, one in bench.issuers.known.items()}
+    assert bench.run() == "paused"
+    assert [turns.asked for turns in issuers] == [[], []]
+
+
+def test_issuers_of_one_identity_are_told_apart(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    """Two definitions of one CA with different solvers."""
+    first, second = issuers
+    bench.issuers.known["second"] = OpenIssuer(second, "hash-1")
+    first.answers, second.answers = [NotProven("port 80 is closed")], ["accepted"]
+    assert [bench.run(), due(bench)] == ["pending", "certificate.issued"]
+    assert (len(first.asked), second.asked) == (1, [None, "order-1"])
+    assert bench.announcer.announced[-1].issuer == "second"
+
+
+def test_previous_release_leaves_lists_alone(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    def schema() -> int:
+        return int(bench.table.items["certificate#web", "record"]["schema"]["N"])
+
+    assert schema() == SCHEMA
+    assert bench.run() == "certificate.issued"
+    assert schema() == SCHEMA
+    bench.edit(spec(issuer="first"))
+    assert bench.run() == "nothing-to-do"
+    assert schema() == PREVIOUS_SCHEMA
+
+
+# -- crashes ----------------------------------------------------------------------------------------------------------
+def dying(call: Callable[..., Any], at: int, count: list[int], *, after: bool) -> Callable[..., Any]:
+    def wrapped(*args: Any, **named: Any) -> Any:
+        count[0] += 1
+        if count[0] == at and not after:
+            raise Killed
+        answer = call(*args, **named)
+        if count[0] == at:
+            raise Killed
+        return answer
+
+    return wrapped
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(1, 10))
+def test_crash_at_any_write_ends_with_one_certificate(
+    bench: Bench, issuers: tuple[Turns, Turns], ca: ScriptedCA, at: int, after: bool
+) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Unavailable("503")] * 50, ["accepted"]
+    count, table = [0], bench.table
+    for name in ("update", "release", "conclude"):
+        setattr(table, name, dying(getattr(table, name), at, count, after=after))
+    try:
+        bench.run()
+    except Killed:
+        bench.clock.advance(seconds=120)
+    for _ in range(10):
+        if bench.record().state == "ready":
+            break
+        bench.clock.now = max(bench.clock() + MINUTE, bench.record().due_at)
+        try:
+            bench.run()
+        except Killed:
+            bench.clock.advance(seconds=120)
+    assert (bench.record().state, bench.record().issuer_hash) == ("ready", "hash-2")
+    assert len(ca.issued) == 1
+    assert {outcome.type for outcome in table.history("web")} == {"certificate.issued"}  # or in the outbox
+
+
+def test_wrong_clock_leaves_no_certificate_behind(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [limit(bench, 5 * HOUR)], [limit(bench, 5 * HOUR)]
+    assert bench.run() == "put-off"
+    back: datetime = bench.clock() - 40 * DAY
+    bench.clock.now = back
+    assert bench.run() == "certificate.issued"
