@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evercert.acme.challenges import is_token
 from evercert.contracts.solver import AnswerStore, Challenge, Presented
-from evercert.errors import Misconfigured, Rejected, Unavailable
+from evercert.errors import Misconfigured, Unavailable, Unsuited
 from evercert.schema import Model
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class HTTP01:
             self._answers(challenge.name).delete(challenge.token, challenge.key_authorization)
 
     def check(self, name: str) -> None:
-        """Raise Rejected for a wildcard, and Misconfigured if the stack has no responder."""
+        """Raise Unsuited for a wildcard, and Misconfigured if the stack has no responder."""
         if name.startswith("*."):
-            raise Rejected(f"http-01 cannot prove control of the wildcard {name}: choose a DNS solver for it")
+            raise Unsuited(f"http-01 cannot prove control of the wildcard {name}: choose a DNS solver for it")
         self._answers(name)
 
     def _answers(self, name: str) -> AnswerStore:

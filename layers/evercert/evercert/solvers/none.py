@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evercert.contracts.solver import Challenge, Presented
-from evercert.errors import Rejected
+from evercert.errors import Unsuited
 from evercert.schema import Model
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class NoSolver:
         self.settings = settings
 
     def present(self, challenge: Challenge) -> Presented:
-        """Raise Rejected: no CA offers this type."""
-        raise Rejected(f"the solver none proves nothing for {challenge.name}: choose another solver for it")
+        """Raise Unsuited: no CA offers this type."""
+        raise Unsuited(f"the solver none proves nothing for {challenge.name}: choose another solver for it")
 
     def look(self, challenge: Challenge, notes: str) -> Presented:  # noqa: ARG002 (nothing is presented)
         """Return that the CA may look now."""

@@ -16,7 +16,7 @@ from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.route53 import RecordSet, TXTRecords
 from evercert.canonical_json import canonical_json
 from evercert.contracts.solver import LONGEST_LEASE, Challenge, Presented
-from evercert.errors import Misconfigured, NotYet, OutOfTime, Rejected, Unavailable
+from evercert.errors import Misconfigured, NotYet, OutOfTime, Unavailable, Unsuited
 from evercert.schema import Model, printable, text_of
 from evercert.solvers.cname_records import end_of
 
@@ -87,10 +87,10 @@ class Route53:
             self._records.remove(place, dns_value(challenge.key_authorization), check)
 
     def check(self, name: str) -> None:
-        """Raise Rejected for an IP address; raise Misconfigured if no readable zone contains the name."""
+        """Raise Unsuited for an IP address; raise Misconfigured if no readable zone contains the name."""
         with suppress(ValueError):
             ip_address(name)
-            raise Rejected(f"dns-01 cannot prove control of the IP address {name}: choose http-01 for it")
+            raise Unsuited(f"dns-01 cannot prove control of the IP address {name}: choose http-01 for it")
         self._records.values(self._place(name.removeprefix("*.")))
 
     def _place(self, name: str) -> RecordSet:

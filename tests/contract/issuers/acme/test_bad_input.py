@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from evercert.contracts.record import Pending, Record
-from evercert.errors import EvercertError, Misconfigured, NotProven, Rejected
+from evercert.errors import EvercertError, Misconfigured, NotProven, Rejected, Unsuited
 from evercert.issuance import answer_check
 from tests.contract.issuers.acme.conftest import Benches
 from tests.doubles.acme import AcmeBench
@@ -243,14 +243,14 @@ def test_impossible_name_is_rejected_before_the_order(
     bench: AcmeBench, server: AcmeServer, names: tuple[str, ...], words: str
 ) -> None:
     error = bench.refusal(*names)
-    assert type(error) is Rejected
+    assert type(error) is Unsuited
     assert words in str(error)
     assert server.seen == []
 
 
 def test_name_without_a_solver_is_rejected(server: AcmeServer, benches: Benches) -> None:
     error = benches(server, solvers=[{"type": "http-01", "zones": ["example.net"]}]).refusal(NAME)
-    assert type(error) is Rejected
+    assert type(error) is Unsuited
     assert f"no solver matches {NAME}: add one for it, or one without names and zones" in str(error)
     assert server.seen == []
 

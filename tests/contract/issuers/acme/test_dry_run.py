@@ -130,7 +130,7 @@ def test_check_name_returns_the_solver(name: str, bench: AcmeBench) -> None:
 )
 def test_check_name_refuses_names(name: str, words: str, bench: AcmeBench) -> None:
     error = refusal(bench, name)
-    assert type(error) is Rejected and words in str(error)
+    assert isinstance(error, Rejected) and words in str(error)
 
 
 def test_check_name_reports_a_name_without_solver(benches: Benches, server: AcmeServer) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from evercert.contracts.issuer import Issued, Request
-from evercert.errors import GaveUp, Misconfigured, NotProven, Rejected, Unavailable
+from evercert.errors import GaveUp, Misconfigured, NotProven, Rejected, Unavailable, Unsuited
 from evercert.issuers.acme.progress import MOST_RESTARTS
 from evercert.pki.certificate import mismatches
 from evercert.pki.csr_parser import public_key_of
@@ -105,7 +105,7 @@ def test_answer_that_is_still_ready_is_polled(bench: AcmeBench, server: AcmeServ
 def test_refused_csr_is_rejected_and_cleaned_up(bench: AcmeBench, server: AcmeServer) -> None:
     server.faults.answer("finalize", problem("badCSR", "Weak RSA key"))
     error = bench.refusal(*NAMES)
-    assert type(error) is Rejected
+    assert type(error) is Unsuited
     assert "cannot finalize an order: the CA answered badCSR: Weak RSA key" in str(error)
     assert bench.answers.left == []
 
@@ -280,7 +280,7 @@ def test_open_authorizations_of_a_failed_order_are_closed(bench: AcmeBench, serv
 def test_missing_challenge_type_is_rejected(bench: AcmeBench, server: AcmeServer) -> None:
     server.faults.challenge_types = ("dns-01", "tls-alpn-01")
     error = bench.refusal(NAME)
-    assert type(error) is Rejected
+    assert type(error) is Unsuited
     assert f"does not offer http-01 for {NAME} (it offers dns-01, tls-alpn-01); choose another solver" in str(error)
 
 

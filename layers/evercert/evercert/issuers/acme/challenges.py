@@ -13,7 +13,7 @@ from evercert.acme.challenges import is_token, key_authorization
 from evercert.acme.resources import Authorization
 from evercert.canonical_json import canonical_json
 from evercert.contracts.solver import Challenge
-from evercert.errors import Busy, Misconfigured, NotYet, Rejected, Throttled, Unavailable
+from evercert.errors import Busy, Misconfigured, NotYet, Rejected, Throttled, Unavailable, Unsuited
 from evercert.issuers.acme.progress import PresentedChallenge, Progress, solver_text
 from evercert.timestamps import to_text
 
@@ -52,14 +52,14 @@ class Challenges:
         self._sleep = sleep
 
     def choose(self, authorization: Authorization) -> PresentedChallenge:
-        """Return the challenge for the solver of this name, not published yet; raise Rejected if the CA has none."""
+        """Return the challenge for the solver of this name, not published yet; raise Unsuited if the CA has none."""
         name = authorization.full_name
         choice = self._choice(name)
         solver = self._solvers.open(choice.type, choice.settings)
         offered = next((entry for entry in authorization.challenges if entry.type == solver.challenge_type), None)
         if offered is None:
             types = ", ".join(sorted({entry.type for entry in authorization.challenges})) or "none"
-            raise Rejected(
+            raise Unsuited(
                 f"the CA does not offer {solver.challenge_type} for {name} (it offers {types}); choose another solver"
             )
         if not is_token(offered.token):  # it becomes a part of a record, a path or a key
@@ -124,7 +124,7 @@ class Challenges:
         return progress
 
     def check(self, name: str) -> str:
-        """Return the type of the solver for this name; raise Rejected or Misconfigured if none can prove control."""
+        """Return the type of the solver for this name; raise Unsuited or Misconfigured if none can prove control."""
         choice = self._choice(name)
         with self._apart():
             self._solvers.open(choice.type, choice.settings).check(name)
@@ -143,7 +143,7 @@ class Challenges:
     def _choice(self, name: str) -> SolverChoice:
         choice = self._settings.solver_for(name)
         if choice is None:
-            raise Rejected(f"no solver matches {name}: add one for it, or one without names and zones")
+            raise Unsuited(f"no solver matches {name}: add one for it, or one without names and zones")
         return choice
 
     def _removed(self, certificate: str, entry: PresentedChallenge) -> bool:

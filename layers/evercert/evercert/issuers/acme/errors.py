@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import timedelta
 
 from evercert.acme.problem import Problem
-from evercert.errors import EvercertError, Misconfigured, Rejected, Throttled, Unavailable
+from evercert.errors import EvercertError, Misconfigured, Rejected, Throttled, Unavailable, Unsuited
 
-# The CA never issues for these names or this CSR, however often it is asked.
-REFUSED = frozenset({"rejectedIdentifier", "unsupportedIdentifier", "caa", "badCSR"})
+# The CA must not issue for these names, or does not issue such certificates, however often it is asked.
+_REFUSED_NAMES = frozenset({"rejectedIdentifier", "caa"})
+REFUSED = _REFUSED_NAMES | {"unsupportedIdentifier", "badCSR"}
 # The definition of the issuer, or its account, is wrong.
 _OF_THE_ISSUER = {
     "externalAccountRequired": "set external-account of the issuer to the key id and the HMAC key that the CA gave you",
@@ -55,7 +57,7 @@ def error_of(
     """Return the error for a problem, with the CA's own words and what to do."""
     message = f"cannot {operation}: the CA answered {problem}"
     if problem.kinds & REFUSED:
-        return Rejected(message)
+        return refusal(problem.kinds, message)
     if problem.kind == "rateLimited":
         return Throttled(message, retry_after=retry_after)
     if problem.kind == "serverInternal":
@@ -67,3 +69,8 @@ def error_of(
         accepted = f" (the CA accepts {', '.join(problem.algorithms)})" if problem.algorithms else ""
         return Misconfigured(f"{message}{link}{accepted}; {advice}")
     return Rejected(message) if problem.status in _CONTENT else Misconfigured(message)
+
+
+def refusal(kinds: AbstractSet[str], message: str) -> Rejected:
+    """Return the error for REFUSED kinds of problems: only without a refused name may another CA be asked."""
+    return Rejected(message) if kinds & _REFUSED_NAMES else Unsuited(message)

@@ -12,12 +12,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.acme.renewal_info import certificate_id
 from evercert.contracts.issuer import Advice, Issued, PendingAnswer, Request
-from evercert.errors import EvercertError, GaveUp, Misconfigured, NotProven, Rejected
+from evercert.errors import EvercertError, GaveUp, Misconfigured, NotProven, Rejected, Unsuited
 from evercert.issuers.acme.account import Account
 from evercert.issuers.acme.authorizations import Authorizations, summary
 from evercert.issuers.acme.challenges import LAST_TRIES, Challenges
 from evercert.issuers.acme.connection import shared_connection
-from evercert.issuers.acme.errors import PASSING, REFUSED
+from evercert.issuers.acme.errors import PASSING, REFUSED, refusal
 from evercert.issuers.acme.orders import Orders, ReadOrder
 from evercert.issuers.acme.progress import Progress
 from evercert.issuers.acme.renewal import RenewalInfo
@@ -134,7 +134,7 @@ class Acme:
 
     def _place(self, request: Request, progress: Progress) -> PendingAnswer:
         if request.csr is None:
-            raise Rejected("an ACME CA needs a CSR; use private-key with source: local")
+            raise Unsuited("an ACME CA needs a CSR; use private-key with source: local")
         self._challenges.check_some([name.value for name in request.spec.attributes.identifiers])
         order = self._orders.place(request)
         key = _digest_of(public_key_of(request.csr))
@@ -199,8 +199,9 @@ class Acme:
             return self._restart(request, progress, "the order expired")
         problems = [problem for problem in [order.error, *failed.values()] if problem is not None]
         message = _failure_message(failed, order.error)
-        if any(problem.kinds & REFUSED for problem in problems):
-            raise Rejected(message)
+        kinds = frozenset[str]().union(*(problem.kinds for problem in problems))
+        if kinds & REFUSED:
+            raise refusal(kinds, message)
         if not failed and any(problem.kind in PASSING for problem in problems):
             raise GaveUp(message)
         raise NotProven(message)

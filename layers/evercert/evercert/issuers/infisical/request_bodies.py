@@ -7,7 +7,7 @@ from typing import Any
 
 from evercert.contracts.issuer import Request
 from evercert.documents.spec import RESERVED_METADATA, Spec
-from evercert.errors import Rejected
+from evercert.errors import Unsuited
 from evercert.pki.attributes import Attributes
 from evercert.pki.identifiers import Identifier
 from evercert.timestamps import to_text
@@ -47,12 +47,12 @@ def body_of(request: Request, where: dict[str, str]) -> dict[str, Any]:
 
 
 def require_supported(spec: Spec) -> None:
-    """Raise Rejected if the spec has attributes or a key that Infisical does not support."""
+    """Raise Unsuited if the spec has attributes or a key that Infisical does not support."""
     for field in _UNSUPPORTED:
         if getattr(spec.attributes, field):
-            raise Rejected(f"unsupported attributes.{field.replace('_', '-')}: Infisical has no such field; remove it")
+            raise Unsuited(f"unsupported attributes.{field.replace('_', '-')}: Infisical has no such field; remove it")
     if spec.private_key.known == "Ed25519":
-        raise Rejected("unsupported private-key.algorithm Ed25519: Infisical accepts RSA and EC; use one of those")
+        raise Unsuited("unsupported private-key.algorithm Ed25519: Infisical accepts RSA and EC; use one of those")
 
 
 def without_root(spec: Spec) -> bool:
