@@ -20,6 +20,7 @@ from tests.random.processes import Board, transport
 
 ADDRESS = "https://ca.example"
 ISSUERS = ("self", "ca", "other-ca")
+LISTS = (("ca", "self"), ("ca", "other-ca"), ("other-ca", "self", "ca"))
 
 
 class TalkingCA(ScriptedCA):
@@ -75,7 +76,7 @@ class Definitions:
         if self.trouble == "misconfigured":
             raise Misconfigured(f"issuer {name!r} is not defined")
         paused = bool(self.paused & {None, name})
-        return OpenIssuer(self.known[name], f"{name} {self.editions[name]}", paused)
+        return OpenIssuer(self.known[name], f"{name} {self.editions[name]}", paused, name)
 
 
 def _client(settings: ScriptedIssuer.Settings, over: httpx.MockTransport) -> CheckedIssuer:

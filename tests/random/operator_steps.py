@@ -24,7 +24,8 @@ def document(name: str, rng: random.Random) -> dict[str, Any]:
 def spec_of(asked: dict[str, Any]) -> Spec:
     """Give the destination another name where ACM would not take the new certificate."""
     algorithm = asked.get("algorithm", "EC_prime256v1")
-    acm = asked.get("acm") or f"{asked['issuer']} {algorithm}"
+    issuers = [asked["issuer"]] if isinstance(asked["issuer"], str) else list(asked["issuer"])
+    acm = asked.get("acm") or f"{' '.join(issuers)} {algorithm}"
     places = [
         {"type": "secrets-manager"},
         {"type": "secrets-manager", "secret": f"evercert/certificates/{asked['name']}-copy"},
@@ -37,7 +38,7 @@ def spec_of(asked: dict[str, Any]) -> Spec:
     return Spec.model_validate(
         {
             "name": asked["name"],
-            "issuer": asked["issuer"],
+            "issuers": issuers,
             "attributes": {"common-name": "www.example.com", "alt-names": names, "ttl": asked["ttl"]},
             "private-key": {"algorithm": algorithm, "rotate": asked.get("rotate", "always")},
             "lifecycle": lifecycle,

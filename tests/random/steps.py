@@ -8,7 +8,7 @@ from collections.abc import Callable
 from evercert.contracts.queue import Nudge
 from tests.random import manual_edits
 from tests.random import operator_steps as operators
-from tests.random.issuers import ISSUERS
+from tests.random.issuers import ISSUERS, LISTS
 from tests.random.operator_steps import Step, document, spec_of
 from tests.random.processes import Killed, NoAnswer, Strike
 from tests.random.universe import NAMES, Message, Universe
@@ -23,7 +23,7 @@ def _edit(rng: random.Random) -> Step:
     changes = (
         ("names", rng.randrange(4)), ("label", rng.choice("abc")), ("interval", rng.choice(["1d", "5d"])),
         ("renew", rng.choice(["20%", "50%", "90%", "10d"])), ("ttl", rng.choice(["90d", "30d"])),
-        ("places", rng.randrange(1, 8)), ("places", rng.randrange(1, 8)), ("issuer", rng.choice(ISSUERS)),
+        ("places", rng.randrange(1, 8)), ("places", rng.randrange(1, 8)), ("issuer", rng.choice([*ISSUERS, *LISTS])),
         ("rotate", rng.choice(["never", "always"])), ("algorithm", rng.choice(["EC_prime256v1", "EC_secp384r1"])),
         ("acm", rng.choice([None, "fixed"])),
     )  # fmt: skip

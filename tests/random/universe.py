@@ -70,6 +70,7 @@ class Universe:
         self.uids: dict[str, str] = {}  # uid → name, of every record that ever was
         self.tokens: dict[str, tuple[str, int]] = {}  # token of each request to the CA, with its revision
         self.documents: dict[str, dict[str, Any]] = {}
+        self.listed: set[str] = set()  # records that had several issuers: one may issue after the next was asked
         self.disturbed: set[tuple[str, int]] = set()  # revisions disturbed by an operator or a manual edit
         self.touched: set[str] = set()  # names whose destinations may differ from the record until a status check
         self.hand_made: set[str] = set()  # values of secrets
@@ -188,12 +189,14 @@ class Universe:
         self.made += 1
         uid = str(uuid5(NAMESPACE_URL, f"schedule {self.seed} record {self.made}"))
         self.uids[uid] = spec.name
+        self.listed |= {uid} if spec.issuers else set()
         self.table.write([Change(Record(name=spec.name, uid=uid, spec=spec, generation=1), None)], self.clock())
 
     def edit(self, spec: Spec) -> None:
         seen = self.record(spec.name)
         if seen is not None and seen.spec != spec:
             self.disturb(spec.name)
+            self.listed |= {seen.uid} if spec.issuers else set()
             changed = seen.model_copy(update={"spec": spec, "generation": seen.generation + 1})
             self.table.write([Change(changed, seen)], self.clock())
 

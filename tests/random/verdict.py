@@ -159,7 +159,7 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
         figures.signed_by_ca += 1
         if which in watch.delivered:
             figures.delivered_of_ca += 1
-        elif which in world.disturbed or which in watch.overdue or uid not in alive:
+        elif which in world.disturbed or which in watch.overdue or uid not in alive or uid in world.listed:
             figures.given_up += 1
         elif world.went_back and Chain.from_pem(ca.issued[signed]).serial_number in ca.revoked:
             figures.given_up += 1  # signed by a clock that was ahead, and not valid yet

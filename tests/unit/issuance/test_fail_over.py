@@ -12,6 +12,7 @@ import pytest
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA
 from evercert.errors import (
+    AnswerLost,
     EvercertError,
     LoginRefused,
     Misconfigured,
@@ -188,6 +189,13 @@ def test_accepted_request_survives_one_failure(bench: Bench, issuers: tuple[Turn
         "pending",
         "certificate.issued",
     ]
+    assert (bench.record().issuer_hash, second.asked) == ("hash-1", [])
+
+
+def test_lost_answer_is_looked_for_before_the_next_issuer_is_asked(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = [AnswerLost("no answer to the request")]
+    assert [bench.run(), due(bench)] == ["certificate.failed", "certificate.issued"]
     assert (bench.record().issuer_hash, second.asked) == ("hash-1", [])
 
 

@@ -11,6 +11,7 @@ from evercert.contracts.issuer import Issuers, OpenIssuer
 from evercert.contracts.record import Pending, Record
 from evercert.documents.spec import Spec
 from evercert.errors import (
+    AnswerLost,
     CircuitOpen,
     EvercertError,
     ExpiredUnread,
@@ -92,12 +93,12 @@ class Candidates:
     def asks_next(self, error: EvercertError, record: Record, pending: Pending | None, now: datetime) -> bool:
         """Whether the next issuer is asked after this error of one of them.
 
-        A request that an issuer has accepted is given up only after a second failure in a row. A refused name would
+        A request that an issuer has or may have accepted is given up only after a second failure in a row. A refused name would
         be refused by every issuer.
         """
         if len(self.names) == 1 or isinstance(error, (Slowed, UnusableChain, ExpiredUnread)):
             return False
-        accepted = pending is not None and pending.handle is not None
+        accepted = isinstance(error, AnswerLost) or (pending is not None and pending.handle is not None)
         match error:
             case NotYet():
                 return not accepted and (isinstance(error, CircuitOpen) or error.until > now + PATIENCE)
