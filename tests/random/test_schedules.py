@@ -37,7 +37,7 @@ def test_schedule_is_determined_by_seed() -> None:
     assert all(len(steps_of(seed)) >= 30 for seed in range(50))
 
 
-def test_revision_of_a_clock_that_was_ahead_is_named_by_its_successor() -> None:
+def test_revision_of_a_clock_ahead_is_named_by_its_successor() -> None:
     """Delivered by a run that was killed before it announced it, and not valid yet once the clock was right."""
     killed, back, again = ("struck", ("run", "api"), 13, "after", ("kill",)), ("clock", -7_200), ("run", "api")
     assert problem_of(880993550, [killed, back, again]) is None

@@ -192,7 +192,7 @@ def test_accepted_request_survives_one_failure(bench: Bench, issuers: tuple[Turn
     assert (bench.record().issuer_hash, second.asked) == ("hash-1", [])
 
 
-def test_lost_answer_is_looked_for_before_the_next_issuer_is_asked(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+def test_lost_answer_is_looked_for_before_the_next_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
     first, second = issuers
     first.answers = [AnswerLost("no answer to the request")]
     assert [bench.run(), due(bench)] == ["certificate.failed", "certificate.issued"]

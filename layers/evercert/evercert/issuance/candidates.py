@@ -93,8 +93,8 @@ class Candidates:
     def asks_next(self, error: EvercertError, record: Record, pending: Pending | None, now: datetime) -> bool:
         """Whether the next issuer is asked after this error of one of them.
 
-        A request that an issuer has or may have accepted is given up only after a second failure in a row. A refused name would
-        be refused by every issuer.
+        A request that an issuer has or may have accepted is given up only after a second failure in a row. A refused
+        name would be refused by every issuer.
         """
         if len(self.names) == 1 or isinstance(error, (Slowed, UnusableChain, ExpiredUnread)):
             return False

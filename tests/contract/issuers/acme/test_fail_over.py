@@ -81,7 +81,7 @@ def test_ca_that_is_down_is_passed_over(cas: TwoCAs, on: str) -> None:
     require_second(cas)
 
 
-def test_ca_that_breaks_down_after_the_order_gets_a_second_attempt(cas: TwoCAs) -> None:
+def test_ca_that_breaks_down_after_the_order_is_asked_again(cas: TwoCAs) -> None:
     cas.servers[0].faults.answer("authorization", (503, {}, b"maintenance"), times=1_000)
     outcomes = cas.settle()
     assert (outcomes[0], outcomes[-1]) == ("certificate.failed", "certificate.issued")
