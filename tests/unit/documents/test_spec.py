@@ -451,3 +451,63 @@ def test_spec_refuses_agent_values_that_are_not_json(value):
     with pytest.raises(ValidationError, match="put dates in quotes") as caught:
         Spec.model_validate({**WEB, "agent": {"x": value}})
     assert caught.value.errors()[0]["loc"] == ("agent",)
+
+
+# -- several issuers --------------------------------------------------------------------------------------------------
+def listed(*names, **changes):
+    document = {key: value for key, value in WEB.items() if key != "issuer"}
+    return Spec.model_validate({**document, "issuers": list(names), **changes})
+
+
+def test_first_of_several_issuers_is_the_issuer():
+    found = listed("letsencrypt", "zerossl")
+    assert (found.issuer, found.issuer_names) == ("letsencrypt", ("letsencrypt", "zerossl"))
+    document = found.document()
+    assert document["issuers"] == ["letsencrypt", "zerossl"] and "issuer" not in document
+    assert Spec.model_validate(document) == found
+
+
+def test_list_of_one_issuer_is_that_issuer():
+    assert listed("development") == spec()
+    assert spec().issuer_names == ("development",)
+
+
+def test_further_issuers_change_no_request():
+    assert listed("development", "zerossl").request_hash == spec().request_hash
+    assert listed("zerossl", "development").request_hash != spec().request_hash
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"issuers": ["a", "b"]}, "not allowed with issuer; list all issuers here"),
+        ({"issuers": [], "issuer": None}, "issuer"),
+        ({"issuers": "a", "issuer": None}, "not allowed with issuer"),
+    ],
+    ids=["both", "empty", "text"],
+)
+def test_wrong_list_of_issuers_is_refused(document, words):
+    assert words in problem(**document)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "must be a list of names, the preferred issuer first"),
+        (["a", "b", "a"], "'a' is listed twice; remove one"),
+        (["a", "b c"], "an issuer's name has"),
+        ([1, 2], "valid string"),
+        (list("abcdef"), "at most 5"),
+    ],
+    ids=["empty", "repeated", "space", "numbers", "long"],
+)
+def test_wrong_issuers_are_refused(names, words):
+    with pytest.raises(ValidationError) as caught:
+        listed(*names)
+    assert words in str(caught.value)
+
+
+def test_followed_certificate_has_one_issuer():
+    document = {"name": "web", "destinations": WEB["destinations"], "issuers": ["a", "b"]}
+    with pytest.raises(ValidationError, match="which only its own issuer knows"):
+        Spec.model_validate({**document, "certificate-id": "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"})

@@ -326,3 +326,45 @@ def test_repair_keeps_deliveries() -> None:
     assert (after.uid, after.revision, after.deliveries) == (before.uid, 1, before.deliveries)
     assert bench.run() == "certificate.issued"
     assert bench.record().revision == 2
+
+
+# -- several issuers --------------------------------------------------------------------------------------------------
+ACME = {"type": "acme", "directory": "https://acme.example.com/directory", "solvers": [{"type": "http-01"}]}
+TWO = {**ISSUERS, "second": Component.model_validate(ACME)}
+
+
+def listed(name: str = "web", *names: str) -> Spec:
+    document = {key: value for key, value in web(name).document().items() if key != "issuer"}
+    return Spec.model_validate({**document, "issuers": list(names or ("main", "second"))})
+
+
+def test_each_issuer_of_a_list_must_be_defined(table: FakeTable) -> None:
+    found = planned(table, listed("web", "main", "unknown"))
+    assert found.conflicts == ["web: unknown issuer 'unknown': define it in the files or in the stack"]
+
+
+def identity(name: str) -> str:
+    return KINDS.issuers.identity_hash(TWO[name])
+
+
+@pytest.mark.parametrize("name", ["main", "second"])
+def test_certificate_of_any_listed_issuer_is_not_woken(table: FakeTable, name: str) -> None:
+    applied(table, listed(), issuers=TWO)
+    issued(table, "web", issuer_hash=identity(name))
+    assert planned(table, issuers=TWO).woken == []
+
+
+def test_certificate_of_an_issuer_outside_the_list_is_woken(table: FakeTable) -> None:
+    applied(table, listed(), issuers=TWO)
+    issued(table, "web")
+    assert planned(table, issuers={"second": TWO["second"]}).woken == ["web"]
+    assert planned(table, issuers={"other": TWO["second"]}).woken == []
+
+
+def test_failure_is_woken_by_a_change_of_any_listed_issuer(table: FakeTable) -> None:
+    applied(table, listed(), issuers=TWO)
+    failure = Failure(kind="misconfigured", message="no", at=START, generation=1, issuer_hash=identity("main"))
+    table._set("web", {"last_error": failure})
+    assert planned(table, issuers=TWO).woken == []
+    changed = {"second": Component.model_validate({**ACME, "email": "ops@example.com"})}
+    assert planned(table, issuers=changed).woken == ["web"]

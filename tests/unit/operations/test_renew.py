@@ -95,3 +95,10 @@ def test_interrupted_renewal_resumes() -> None:
 )
 def test_reason_is_one_short_line(given, kept) -> None:
     assert clean_reason(given) == kept
+
+
+def test_choose_filters_lists_by_who_issued() -> None:
+    listed = record("listed", spec=spec("listed", issuers=["main", "else"]))
+    assert choose([record("web"), listed], "main", lambda _: "else").names == ["web"]
+    assert choose([record("web"), listed], "else", lambda _: "else").names == ["listed"]
+    assert choose([listed], "main", lambda _: None).names == ["listed"]  # not issued yet

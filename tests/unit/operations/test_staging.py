@@ -91,3 +91,24 @@ def test_setting_beats_the_known_directories(table: FakeTable) -> None:
 
 def test_deleted_certificate_is_no_conflict(table: FakeTable) -> None:
     assert conflicts(table, {"main": STAGING}, prune={}) == []
+
+
+# -- several issuers --------------------------------------------------------------------------------------------------
+def test_list_with_one_staging_issuer_is_refused(table: FakeTable) -> None:
+    """An outage of the other issuer would replace the certificate."""
+    (line,) = conflicts(table, {"test": STAGING}, web("new", issuers=["main", "test"]))
+    assert line == (
+        "new: issuer test is for staging: clients do not trust its certificates; "
+        "remove it from issuers, or pass --allow-staging"
+    )
+    assert conflicts(table, {"test": STAGING}, web("new", issuers=["main", "test"]), allow_staging=True) == []
+
+
+def test_list_of_staging_issuers_replaces_no_certificate(table: FakeTable) -> None:
+    (line,) = conflicts(table, {"a": STAGING, "b": STAGING}, web(issuers=["a", "b"]))
+    assert line.startswith("web: issuer a is for staging: ")
+    assert line.endswith("to replace the certificate of issuer main anyway, pass --allow-staging")
+
+
+def test_list_may_begin_with_the_current_issuer(table: FakeTable) -> None:
+    assert conflicts(table, {"other": PRODUCTION}, web(issuers=["main", "other"])) == []
