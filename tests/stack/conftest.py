@@ -151,7 +151,9 @@ def written(folder: Path, issuers: dict[str, Any], certificates: list[dict[str, 
     content = {
         "version": "evercert/v1",
         "issuers": issuers,
-        "certificates": [{**usual, **each} for each in certificates],
+        "certificates": [
+            {**{key: value for key, value in usual.items() if f"{key}s" not in each}, **each} for each in certificates
+        ],
     }
     file.write_text(json.dumps(content))
     return str(file)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from evercert.contracts.events import EventType
-from tests.stack.conftest import Stack, document, until
+from tests.stack.conftest import Stack, document, until, written
 from tests.tools.local_stack import OWNER
 
 LAMBDA_TRUST = {
@@ -171,6 +171,22 @@ def names(number: int) -> list[str]:
 
 def shown(stack: Stack, name: str) -> dict[str, Any]:
     return json.loads(stack.evercert("show", name, "--json").stdout)
+
+
+def test_certificate_of_the_second_issuer_says_so(stack: Stack, tmp_path: Path) -> None:
+    """The first one is a CA at a closed port."""
+    (name,) = names(1)
+    down = {"type": "acme", "directory": "https://127.0.0.1:9/directory", "solvers": [{"type": "http-01"}]}
+    issuers = {f"down-{name}": down, "development": {"type": "self-signed"}}
+    file = written(tmp_path, issuers, [{"name": name, "issuers": [*issuers]}])
+    assert stack.evercert("apply", file, "--wait").returncode == 0
+    found = shown(stack, name)
+    assert (found["state"], found["issued_by"], found["spec"]["issuers"]) == ("ready", "development", [*issuers])
+    issued = json.loads(stack.evercert("history", name, "--json").stdout)[-1]
+    assert issued["issuer"] == "development"
+    assert issued["data"]["gave_up"].startswith(f"down-{name}: GET https://127.0.0.1:9/directory: the connection was refused; ")
+    dry = stack.evercert("renew", "--issuer", f"down-{name}", "--dry-run")
+    assert f"no certificates of issuer 'down-{name}'" in dry.stderr
 
 
 def test_renew_selects_soonest_expiry_first_and_spreads_them(stack: Stack, own) -> None:

@@ -89,7 +89,7 @@ def test_outage_of_the_first_issuer_asks_the_second(bench: Bench, issuers: tuple
     assert bench.run() == "certificate.issued"
     (outcome,) = bench.announcer.announced
     assert (outcome.issuer, outcome.data["issuer"]) == ("second", "second")
-    assert outcome.data["gave_up"].startswith("first: connection refused; revision 1 (missing): not revoked")
+    assert outcome.data["gave_up"].startswith("first: connection refused; revision 1 (missing): nothing known")
     record = bench.record()
     assert (record.issuer_hash, record.facts.revision, record.failures) == ("hash-2", 2, 0)
     assert len(ca.issued) == 1

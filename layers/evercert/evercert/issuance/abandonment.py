@@ -38,6 +38,8 @@ class Abandonment:
         if former is None:
             return f"{superseded}: not revoked: issuer {pending.issuer} was changed or deleted since the request"
         undo = self._undo(record, pending, former)
+        if undo is None and pending.chain is None and pending.handle is None:
+            return f"{superseded}: nothing known to revoke or cancel"
         if undo is None:
             return f"{superseded}: not revoked: its issuer can neither revoke nor cancel it"
         try:
