@@ -184,7 +184,9 @@ def test_certificate_of_the_second_issuer_says_so(stack: Stack, tmp_path: Path) 
     assert (found["state"], found["issued_by"], found["spec"]["issuers"]) == ("ready", "development", [*issuers])
     issued = json.loads(stack.evercert("history", name, "--json").stdout)[-1]
     assert issued["issuer"] == "development"
-    assert issued["data"]["gave_up"].startswith(f"down-{name}: GET https://127.0.0.1:9/directory: the connection was refused; ")
+    assert issued["data"]["gave_up"].startswith(
+        f"down-{name}: GET https://127.0.0.1:9/directory: the connection was refused; "
+    )
     dry = stack.evercert("renew", "--issuer", f"down-{name}", "--dry-run")
     assert f"no certificates of issuer 'down-{name}'" in dry.stderr
 

@@ -38,10 +38,10 @@ class Abandonment:
         if former is None:
             return f"{superseded}: not revoked: issuer {pending.issuer} was changed or deleted since the request"
         undo = self._undo(record, pending, former)
-        if undo is None and pending.chain is None and pending.handle is None:
-            return f"{superseded}: nothing known to revoke or cancel"
         if undo is None:
-            return f"{superseded}: not revoked: its issuer can neither revoke nor cancel it"
+            accepted = pending.chain or pending.handle
+            unable = "not revoked: its issuer can neither revoke nor cancel it"
+            return f"{superseded}: {unable if accepted else 'nothing known to revoke or cancel'}"
         try:
             if admitted is None or former is not opened:
                 admitted = self.breaker.watch(self.breaker.admit(former.service, record.uid))

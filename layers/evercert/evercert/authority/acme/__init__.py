@@ -1,0 +1,1 @@
+"""The ACME server of the authority (RFC 8555)."""
