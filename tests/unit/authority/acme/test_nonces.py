@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from evercert.acme import base64url
 from evercert.authority.acme.nonces import LIFETIME, Nonces
 from evercert.authority.acme.problems import Refused
+from tests.doubles.acme_storage import FakeUsedNonces
 from tests.doubles.fakes import HandClock
 
 KEY = b"k" * 32
-
-
-class FakeUsed:
-    """Used nonces in memory."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, datetime] = {}
-
-    def take(self, digest: str, until: datetime) -> bool:
-        if digest in self.taken:
-            return False
-        self.taken[digest] = until
-        return True
 
 
 @pytest.fixture
@@ -34,12 +22,12 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def used() -> FakeUsed:
-    return FakeUsed()
+def used() -> FakeUsedNonces:
+    return FakeUsedNonces()
 
 
 @pytest.fixture
-def nonces(clock: HandClock, used: FakeUsed) -> Nonces:
+def nonces(clock: HandClock, used: FakeUsedNonces) -> Nonces:
     return Nonces(lambda: KEY, used, clock)
 
 
@@ -56,13 +44,13 @@ def test_nonce_is_redeemed_once(nonces: Nonces) -> None:
     assert refusal(nonces, nonce) == "badNonce"
 
 
-def test_every_instance_redeems_it(nonces: Nonces, used: FakeUsed, clock: HandClock) -> None:
+def test_every_instance_redeems_it(nonces: Nonces, used: FakeUsedNonces, clock: HandClock) -> None:
     nonce = nonces.issue()
     Nonces(lambda: KEY, used, clock).redeem(nonce)
     assert refusal(nonces, nonce) == "badNonce"
 
 
-def test_issue_writes_nothing(nonces: Nonces, used: FakeUsed) -> None:
+def test_issue_writes_nothing(nonces: Nonces, used: FakeUsedNonces) -> None:
     assert len({nonces.issue() for _ in range(1_000)}) == 1_000
     assert used.taken == {}
 
@@ -75,20 +63,20 @@ def test_nonce_lives_ten_minutes(nonces: Nonces, clock: HandClock) -> None:
     assert refusal(nonces, second) == "badNonce"
 
 
-def test_used_nonce_is_kept_longer_than_it_is_valid(nonces: Nonces, used: FakeUsed, clock: HandClock) -> None:
+def test_used_nonce_is_kept_longer_than_it_is_valid(nonces: Nonces, used: FakeUsedNonces, clock: HandClock) -> None:
     nonces.redeem(nonces.issue())
     (until,) = used.taken.values()
     assert until > clock() + LIFETIME
 
 
-def test_nonce_of_another_key_or_the_future_is_refused(nonces: Nonces, used: FakeUsed, clock: HandClock) -> None:
+def test_nonce_of_another_key_or_the_future_is_refused(nonces: Nonces, used: FakeUsedNonces, clock: HandClock) -> None:
     assert refusal(nonces, Nonces(lambda: b"x" * 32, used, clock).issue()) == "badNonce"
     ahead = Nonces(lambda: KEY, used, lambda: clock() + timedelta(hours=1)).issue()
     assert refusal(nonces, ahead) == "badNonce"
     assert used.taken == {}
 
 
-def test_every_changed_byte_is_noticed(nonces: Nonces, used: FakeUsed) -> None:
+def test_every_changed_byte_is_noticed(nonces: Nonces, used: FakeUsedNonces) -> None:
     raw = base64url.decode(nonces.issue())
     for place in range(len(raw)):
         changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
@@ -113,7 +101,7 @@ def test_other_text_is_refused(nonces: Nonces, nonce: object, kind: str) -> None
     assert refusal(nonces, nonce) == kind
 
 
-def test_key_is_read_at_the_first_nonce(used: FakeUsed, clock: HandClock) -> None:
+def test_key_is_read_at_the_first_nonce(used: FakeUsedNonces, clock: HandClock) -> None:
     def missing() -> bytes:
         raise AssertionError("read too early")
 
