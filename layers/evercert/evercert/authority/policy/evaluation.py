@@ -19,11 +19,11 @@ from evercert.authority.policy.policy import (
 )
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
 from evercert.pki.algorithms import KeyAlgorithm
-from evercert.pki.identifiers import Kind
+from evercert.pki.identifiers import Identifier, Kind
 from evercert.pki.usages import KEY_USAGES, without_impossible
 from evercert.schema import printable
 
-__all__ = ["find_violations", "refuse"]
+__all__ = ["find_violations", "find_violations_of_name", "refuse"]
 
 _SUBJECT: dict[SubjectField, SubjectType] = {
     "common_name": "common_name",
@@ -53,6 +53,14 @@ def find_violations(
         *_validity(request, policy, now),
         *_constraints(request, policy),
     ]
+
+
+def find_violations_of_name(name: Identifier, policy: Policy) -> list[str]:
+    """Return every violation of one alternative name, whatever else the request has."""
+    rules, kind = {rule.type: rule for rule in policy.sans}, _NAMES[name.kind]
+    if kind not in rules:
+        return [_undefined(kind, policy)]
+    return list(_name(rules[kind], name.value))
 
 
 def _subject(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
@@ -97,11 +105,15 @@ def _names(request: EffectiveRequest, policy: Policy) -> Iterator[str]:
                 yield f"Required {kind} SAN matching pattern '{pattern}' not found in request"
     for kind, values in requested.items():
         if kind not in rules:
-            why = "not defined in template" if rules else "no SAN policies defined"
-            yield f"{kind} SAN is not allowed by template policy ({why})"
+            yield _undefined(kind, policy)
             continue
         for value in values:
             yield from _name(rules[kind], value)
+
+
+def _undefined(kind: NameType, policy: Policy) -> str:
+    why = "not defined in template" if policy.sans else "no SAN policies defined"
+    return f"{kind} SAN is not allowed by template policy ({why})"
 
 
 def _name(rule: ValueRule, value: str) -> Iterator[str]:
