@@ -12,7 +12,9 @@ from evercert.contracts.record import Pending, Record
 from evercert.documents.spec import Spec
 from evercert.errors import (
     AnswerLost,
+    Busy,
     CircuitOpen,
+    ClockWrong,
     EvercertError,
     ExpiredUnread,
     Misconfigured,
@@ -98,7 +100,10 @@ class Candidates:
         """
         if len(self.names) == 1 or isinstance(error, (Slowed, UnusableChain, ExpiredUnread)):
             return False
-        accepted = isinstance(error, AnswerLost) or (pending is not None and pending.handle is not None)
+        # A lock or a wrong clock would meet the next issuer too.
+        accepted = isinstance(error, (AnswerLost, Busy, ClockWrong)) or (
+            pending is not None and pending.handle is not None
+        )
         match error:
             case NotYet():
                 return not accepted and (isinstance(error, CircuitOpen) or error.until > now + PATIENCE)
