@@ -131,6 +131,7 @@ def _context() -> IssuerContext:
     from evercert.aws.dynamodb.account_store import DynamoDBAccounts  # noqa: PLC0415
     from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers  # noqa: PLC0415
     from evercert.aws.dynamodb.leases import DynamoDBLeases  # noqa: PLC0415
+    from evercert.aws.dynamodb.order_buckets import DynamoDBOrderBuckets  # noqa: PLC0415
     from evercert.aws.route53 import Route53Clients  # noqa: PLC0415
     from evercert.http_client.client import HTTPClient  # noqa: PLC0415
     from evercert.issuers.context import AcmeContext, IssuerContext  # noqa: PLC0415
@@ -148,5 +149,6 @@ def _context() -> IssuerContext:
         DynamoDBAccounts(clients.dynamodb, settings.table),
         KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
         RegisteredSolvers(SolverContext(answers, route53)),
+        DynamoDBOrderBuckets(clients.dynamodb, settings.table),
     )
     return IssuerContext(http, Credentials(clients), clients.session, now, acme)

@@ -90,7 +90,7 @@ def issue(directory: str, ca_bundle: str, port: str, name: str) -> str:
     """Register an account and order a certificate; return its chain as PEM."""
     stores: Any = Stores()
     http = HTTPClient(Hosts([]), Deadline(clock), clock, sleep, local=True)
-    acme = AcmeContext(stores, stores, RegisteredSolvers(SolverContext(stores)))
+    acme = AcmeContext(stores, stores, RegisteredSolvers(SolverContext(stores)), stores)
     context = IssuerContext(http, None, None, clock, acme)  # type: ignore[arg-type]
     settings = {"directory": directory, "ca-bundle": Path(ca_bundle).read_text(), "email": "ops@example.com"}
     issuer = Acme(AcmeSettings.model_validate({**settings, "solvers": [{"type": "http-01"}]}), lambda: context)

@@ -14,8 +14,9 @@ from typing import Any
 from evercert.acme.challenges import DNS_LABEL, HTTP_PATH, dns_value
 from evercert.contracts.accounts import StoredAccount
 from evercert.contracts.issuer import Issued, Request
+from evercert.contracts.order_buckets import OrderLimit
 from evercert.contracts.solver import Challenge, Presented
-from evercert.deadline import Clock, Deadline
+from evercert.deadline import CLOCK_TOLERANCE, Clock, Deadline
 from evercert.errors import EvercertError, Rejected, Unavailable, Unexpected
 from evercert.http_client.client import HTTPClient
 from evercert.issuers.acme.issuer import Acme
@@ -60,6 +61,30 @@ class FakeAccounts:
             return False
         self.accounts[account_id] = account
         return True
+
+
+@dataclass
+class FakeOrderBuckets:
+    """Token buckets in memory: when each one is full, and the last time that was given to a caller without a token."""
+
+    full_at: dict[str, datetime] = field(default_factory=dict)
+    queued_until: dict[str, datetime] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, account_id: str, limit: OrderLimit, now: datetime) -> datetime | None:
+        with self.lock:
+            full_at = max(self.full_at.get(account_id, now), now)
+            if full_at > now + max(timedelta(hours=6), limit.span) + CLOCK_TOLERANCE:
+                full_at = now + limit.span - limit.apart
+            if full_at + limit.apart <= now + limit.span:
+                self.full_at[account_id] = full_at + limit.apart
+                return None
+            free = full_at + limit.apart - limit.span
+            last = self.queued_until.get(account_id)
+            end = now + max(timedelta(days=1), limit.span)
+            at = free if last is None or not free <= last <= end else last + limit.apart
+            self.queued_until[account_id] = at
+            return at
 
 
 @dataclass
@@ -164,6 +189,7 @@ class AcmeBench:
     def __init__(self, *, clock: Clock = clock, **settings: Any) -> None:
         self.clock = clock
         self.accounts, self.answers, self.seal, self.vault = FakeAccounts(), FakeAnswers(clock), FakeSeal(), Vault()
+        self.buckets = FakeOrderBuckets()
         self.clients: list[HTTPClient] = []
         self.waits: list[timedelta] = []
         self.settings = self.define(**settings)
@@ -178,7 +204,7 @@ class AcmeBench:
         """Return the issuer as a new process opens it."""
         http = HTTPClient(Hosts([]), Deadline(self.clock), self.clock, self.sleep, local=True)
         self.clients.append(http)
-        acme = AcmeContext(self.accounts, self.seal, RegisteredSolvers(SolverContext(self.answers)))
+        acme = AcmeContext(self.accounts, self.seal, RegisteredSolvers(SolverContext(self.answers)), self.buckets)
         self.context = IssuerContext(http, self.vault.credentials, None, self.clock, acme)  # type: ignore[arg-type]
         return self.open()
 

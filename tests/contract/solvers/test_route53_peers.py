@@ -66,7 +66,9 @@ class DNSBench(AcmeBench):
     def process(self) -> Acme:
         super().process()
         old = self.context
-        acme = AcmeContext(self.accounts, self.seal, RegisteredSolvers(SolverContext(route53=self._route53)))
+        acme = AcmeContext(
+            self.accounts, self.seal, RegisteredSolvers(SolverContext(route53=self._route53)), self.buckets
+        )
         self.context = IssuerContext(old.http, old.credentials, None, self.clock, acme)  # type: ignore[arg-type]
         return self.open()
 

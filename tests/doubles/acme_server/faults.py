@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from tests.doubles.infisical.http_server import Answer
@@ -40,6 +41,7 @@ class Faults:
     late_finalize: int = 0  # finalize requests answered with orderNotReady although the order is ready
     processing_orders: int = 0  # reads of an order as processing after finalize
     finalize_without_location: bool = False
+    order_limit: tuple[int, timedelta] | None = None  # new orders of an account without `replaces`, and in which time
     reuse_orders: bool = False  # answer newOrder with an open order of the same account and names
     retry_after: dict[str, str] = field(default_factory=dict)  # by kind of resource
     proven: set[str] = field(default_factory=set)  # names whose authorizations are valid from the beginning

@@ -36,6 +36,7 @@ class Orders:
     ) -> None:
         self.placed: list[Order] = []
         self.issued: list[x509.Certificate] = []
+        self._full_at: dict[str, datetime] = {}  # by the URL of the account
         self.renewals = Renewals(lambda: self.issued)
         self._resources, self._authorizations, self._ca = resources, authorizations, ca
         self._faults, self._clock, self._profiles = faults, clock, profiles
@@ -55,10 +56,23 @@ class Orders:
             same = open_order.account is call.sender and open_order.identifiers == identifiers
             if same and open_order.status in ("pending", "ready"):
                 return reply(open_order.body(), 201, {"Location": open_order.url})
+        if "replaces" not in wanted:
+            self._count(call.sender)
         order = self._make(call.sender, identifiers, profile)
         self.renewals.replace(wanted.get("replaces"), order)
         self.placed.append(order)
         return reply(order.body(), 201, {"Location": order.url})
+
+    def _count(self, account: Account) -> None:
+        """Refuse an order above the limit of the account; the bucket refills evenly, as that of Let's Encrypt does."""
+        if self._faults.order_limit is None:
+            return
+        at_most, per = self._faults.order_limit
+        now = self._clock()
+        full_at = max(self._full_at.get(account.url, now), now) + per / at_most
+        if full_at > now + per:
+            raise Refusal("rateLimited", "too many new orders (300) from this account", 429)
+        self._full_at[account.url] = full_at
 
     def _make(self, account: Account, identifiers: list[dict[str, str]], profile: str | None) -> Order:
         faults = self._faults

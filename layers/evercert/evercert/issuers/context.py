@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from evercert.aws.credential_reader import Credentials
     from evercert.aws.session import Session as AWSSession
     from evercert.contracts.accounts import AccountStore
+    from evercert.contracts.order_buckets import OrderBuckets
     from evercert.contracts.ports import Seal
     from evercert.contracts.solver import Solvers
     from evercert.deadline import Clock
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AcmeContext:
-    """Resources of ACME issuers: accounts with sealed keys, and solvers."""
+    """Resources of ACME issuers: accounts with sealed keys, the limits of their orders, and solvers."""
 
     accounts: AccountStore
     seal: Seal
     solvers: Solvers
+    order_buckets: OrderBuckets
 
 
 @dataclass(frozen=True)

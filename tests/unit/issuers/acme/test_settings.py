@@ -54,6 +54,8 @@ def test_issuer_type_is_registered() -> None:
         {"directory": "http://127.0.0.1:14000/dir"},
         {"solvers": [{"type": "http-01", "names": ["www.example.com", "*.example.com"], "zones": ["example.net."]}]},
         {"retry": {"max-retries": 5}, "pending-for": "14d"},
+        {"orders": {"at-most": 1, "per": "30d"}},
+        {"orders": {"at-most": 100_000, "per": "1s"}},
     ],
 )
 def test_settings_accept_valid_definitions(changes: dict) -> None:
@@ -93,6 +95,16 @@ def test_settings_accept_valid_definitions(changes: dict) -> None:
         ({"mail": "ops@example.com"}, ("mail",), "did you mean 'email'?"),
         ({"eab": EXTERNAL}, ("eab",), ""),
         ({"pending-for": "31d"}, ("pending-for",), "must be at most 30d"),
+        ({"orders": {"at-most": 300}}, ("orders", "per"), "is missing"),
+        ({"orders": {"per": "3h"}}, ("orders", "at-most"), "is missing"),
+        ({"orders": {"at-most": 0, "per": "3h"}}, ("orders", "at-most"), "greater than or equal to 1"),
+        ({"orders": {"at-most": 100_001, "per": "3h"}}, ("orders", "at-most"), "less than or equal to 100000"),
+        ({"orders": {"at-most": "300", "per": "3h"}}, ("orders", "at-most"), "integer"),
+        ({"orders": {"at-most": True, "per": "3h"}}, ("orders", "at-most"), "integer"),
+        ({"orders": {"at-most": 300, "per": "31d"}}, ("orders", "per"), "must be at most 30d"),
+        ({"orders": {"at-most": 300, "per": "0s"}}, ("orders", "per"), "longer than zero"),
+        ({"orders": {"at-most": 300, "per": 10_800}}, ("orders", "per"), "not a duration"),
+        ({"orders": 300}, ("orders",), ""),
         ({"ca-bundle": f"{bundle()}-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}, ("ca-bundle",), "it contains a private key"),
     ],
 )  # fmt: skip
@@ -186,6 +198,7 @@ def identity_hash(**changes: Any) -> str:
         {"solvers": [{"type": "http-01", "zones": ["example.com"]}]},
         {"preferred-chain": "ISRG Root X1"},
         {"pending-for": "1d"},
+        {"orders": {"at-most": 10, "per": "1h"}},
         {"external-account": EXTERNAL},
         {"account-key": "RSA_2048"},
         {"directory": "https://ACME-v02.api.letsencrypt.org:443/directory/"},

@@ -17,6 +17,7 @@ from evercert.issuers.acme.account import Account
 from evercert.issuers.acme.authorizations import Authorizations, summary
 from evercert.issuers.acme.challenges import LAST_TRIES, Challenges
 from evercert.issuers.acme.connection import shared_connection
+from evercert.issuers.acme.order_tokens import OrderTokens
 from evercert.issuers.acme.errors import PASSING, REFUSED, refusal
 from evercert.issuers.acme.orders import Orders, ReadOrder
 from evercert.issuers.acme.progress import Progress
@@ -56,7 +57,7 @@ class Acme:
         made = context()
         self._connection = shared_connection(settings, made)
         self._account = Account(self._connection, settings, made)
-        self._orders = Orders(self._connection, self._account, settings, made.clock)
+        self._orders = Orders(self._connection, self._account, OrderTokens(settings, made), settings, made.clock)
         self._renewal_info = RenewalInfo(self._connection, made.clock)
         if made.acme is None:
             raise Misconfigured("cannot open an ACME issuer here: only the issuer function can")

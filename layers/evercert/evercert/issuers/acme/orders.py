@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evercert.http_client.response import Response
     from evercert.issuers.acme.account import Account
     from evercert.issuers.acme.connection import Connection
+    from evercert.issuers.acme.order_tokens import OrderTokens
     from evercert.issuers.acme.settings import AcmeSettings
 
 CHAIN = "application/pem-certificate-chain"
@@ -51,14 +52,20 @@ class ReadOrder:
 class Orders:
     """The orders of one account."""
 
-    def __init__(self, connection: Connection, account: Account, settings: AcmeSettings, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, account: Account, tokens: OrderTokens, settings: AcmeSettings, clock: Clock
+    ) -> None:
         self._connection = connection
         self._account = account
+        self._tokens = tokens
         self._settings = settings
         self._clock = clock
 
     def place(self, request: Request) -> str:
-        """Place a new order and return its URL. Not idempotent: the CA may return an open order for the same names."""
+        """Place a new order and return its URL. Not idempotent: the CA may return an open order for the same names.
+
+        Raises NotYet if the account has no token for it. A replacement needs none: the CA does not count it.
+        """
         attributes = request.spec.attributes
         payload: dict[str, Any] = {
             "identifiers": [{"type": name.kind, "value": name.value} for name in attributes.identifiers]
@@ -90,6 +97,7 @@ class Orders:
             except ProblemAnswer as answer:
                 if answer.problem.kinds & (REFUSED | PASSING):
                     raise
+        self._tokens.take()
         return self._account.post(url, payload)
 
     def read(self, url: str) -> ReadOrder | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from evercert.canonical_json import digest
+from evercert.contracts.order_buckets import OrderLimit
 from evercert.documents.secret_reference import Reference
+from evercert.durations import Duration, to_text
 from evercert.errors import Misconfigured
 from evercert.http_client.retry import Retry
 from evercert.issuers.server_settings import Address, CABundle, PendingFor
@@ -22,6 +24,9 @@ MOST_SOLVERS, MOST_NAMES = 50, 200
 STAGING_HOSTS = frozenset(
     {"acme-staging-v02.api.letsencrypt.org", "dv.acme-v02.test-api.pki.goog", "api.test4.buypass.no"}
 )
+LETS_ENCRYPT = "acme-v02.api.letsencrypt.org"
+LETS_ENCRYPT_ORDERS = 300, timedelta(hours=3)
+MOST_ORDERS, LONGEST_PERIOD = 100_000, timedelta(days=30)
 DEFAULT_KEY: Literal["EC_prime256v1"] = "EC_prime256v1"
 
 
@@ -49,6 +54,20 @@ def _without_secret(value: object) -> object:
 
 def _name(value: object) -> object:
     return dns_name(value) if isinstance(value, str) else value
+
+
+def _limit(at_most: int, per: timedelta) -> OrderLimit:
+    """Return the bucket for this limit of a CA.
+
+    It holds one token less than the CA allows: orders may reach the CA closer to each other than their tokens.
+    """
+    return OrderLimit(max(at_most - 1, 1), per / at_most)
+
+
+def _period(value: timedelta) -> timedelta:
+    if value > LONGEST_PERIOD:
+        raise ValueError(f"must be at most {to_text(LONGEST_PERIOD)}")
+    return value
 
 
 class ExternalAccount(Model):
@@ -81,6 +100,13 @@ class SolverChoice(Component):
         return None if self.names or self.zones else 0
 
 
+class OrderRate(Model):
+    """The CA's limit of new orders of one account."""
+
+    at_most: Annotated[int, Field(strict=True, ge=1, le=MOST_ORDERS)]
+    per: Annotated[Duration, AfterValidator(_period)]
+
+
 class AcmeSettings(Model):
     """Settings of `type: acme`."""
 
@@ -94,6 +120,7 @@ class AcmeSettings(Model):
     ca_bundle: CABundle | None = None
     retry: Retry = Retry()
     pending_for: PendingFor = timedelta(days=7)
+    orders: OrderRate | None = None  # None: the known limit of the directory, if any
     staging: bool | None = None  # None: whether the directory is a known one for staging
 
     @model_validator(mode="after")
@@ -109,6 +136,13 @@ class AcmeSettings(Model):
     def is_staging(self) -> bool:
         """Whether the issuer is for staging: clients trust none of its certificates."""
         return Origin.of(self.directory).host in STAGING_HOSTS if self.staging is None else self.staging
+
+    @property
+    def order_limit(self) -> OrderLimit | None:
+        """The bucket of the account's new orders; None if nothing limits them."""
+        if self.orders is not None:
+            return _limit(self.orders.at_most, self.orders.per)
+        return _limit(*LETS_ENCRYPT_ORDERS) if Origin.of(self.directory).host == LETS_ENCRYPT else None
 
     @property
     def contact(self) -> tuple[str, ...]:
