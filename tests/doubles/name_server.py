@@ -1,4 +1,4 @@
-"""A name server on loopback, over UDP and TCP, with CNAMEs, errors and TXT records."""
+"""A name server on loopback, over UDP and TCP, with CNAMEs, errors, TXT and CAA records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-TXT = dns.rdatatype.TXT
+TXT, CAA = dns.rdatatype.TXT, dns.rdatatype.CAA
 Texts = Callable[[str], Iterable[str]]
 
 
@@ -33,12 +33,16 @@ def _both(udp: Any, tcp: Any) -> list[Any]:
 
 
 class NameServer:
-    """Answers by name: a CNAME (with a final dot), an error code, "silent" or "garbage"; other names have TXT records only.
+    """Answers by name: a CNAME (with a final dot), an error code, "silent" or "garbage"; other names have records only.
 
-    `texts` returns the values of a name's TXT records, as they are written in a zone file.
+    `texts` returns the values of a name's TXT records, `caa` has those of its CAA records, as they are written in a zone
+    file.
     """
 
-    def __init__(self, answers: Mapping[str, str], texts: Texts = lambda _: ()) -> None:
+    def __init__(
+        self, answers: Mapping[str, str], texts: Texts = lambda _: (), caa: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        self.caa = dict(caa or {})
         self.answers = dict(answers)
         self.texts = texts
         self.asked: list[str] = []
@@ -49,7 +53,8 @@ class NameServer:
         question = query.question[0]
         name = question.name.to_text()
         self.asked.append(f"{name} {dns.rdatatype.to_text(question.rdtype)}")
-        texts = list(self.texts(name.rstrip(".").lower())) if question.rdtype == TXT else []
+        kind = dns.rdatatype.to_text(question.rdtype)
+        texts = self._values(name, question.rdtype)
         found = self.answers.get(name, "NOERROR" if texts else "NXDOMAIN")
         if found == "silent":
             return None
@@ -59,13 +64,17 @@ class NameServer:
         response.flags |= dns.flags.RA
         if found.endswith("."):
             response.answer.append(dns.rrset.from_text(question.name, 60, "IN", "CNAME", found))
-            if question.rdtype == TXT and (more := list(self.texts(found.rstrip(".").lower()))):
-                response.answer.append(dns.rrset.from_text(found, 60, "IN", "TXT", *more))
+            if more := self._values(found, question.rdtype):
+                response.answer.append(dns.rrset.from_text(found, 60, "IN", kind, *more))
         else:
             response.set_rcode(dns.rcode.from_text(found))
             if texts:
-                response.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", *texts))
+                response.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *texts))
         return response.to_wire()
+
+    def _values(self, name: str, kind: dns.rdatatype.RdataType) -> list[str]:
+        known = name.rstrip(".").lower()
+        return list(self.texts(known) if kind == TXT else self.caa.get(known, ()) if kind == CAA else ())
 
     def __enter__(self) -> Self:
         outer = self

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import dns.resolver as dns_resolver
 import pytest
 
 from evercert.aws.clients import Clients
@@ -16,6 +17,8 @@ from evercert.aws.dynamodb.account_store import DynamoDBAccounts
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.cli import app, terminal
 from evercert.cli.connection import Connection
+from evercert.cli.doctor.stack_checks import Check
+from evercert.cli.issuers import web_host
 from evercert.contracts.accounts import StoredAccount
 from evercert.issuers import ISSUERS
 from evercert.issuers.acme.settings import AcmeSettings
@@ -26,6 +29,7 @@ from evercert.solvers.context import RegisteredSolvers, SolverContext
 from tests.doubles.acme import FakeOrderBuckets
 from tests.doubles.acme_server import AcmeServer
 from tests.doubles.fakes import HandClock
+from tests.doubles.name_server import NameServer
 from tests.doubles.world import STACK, STACK_ID, World
 
 SEALED = "sealed-key-of-the-account"
@@ -133,3 +137,27 @@ def test_dry_run_names_the_remedy(world: World, server: AcmeServer, evercert: Ru
     assert (code, checks[-1]["check"], checks[-1]["status"]) == (1, "name *.example.com", "failed")
     assert checks[-1]["found"].endswith("choose a DNS solver for it")
     assert world.items() == []
+
+
+def test_dry_run_compares_caa_with_the_directory(
+    world: World, server: AcmeServer, evercert: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function knows the CA's domains, the table the account, and this machine asks the DNS."""
+    server.faults.directory = lambda body: {**body, "meta": {**body["meta"], "caaIdentities": ["ca.example"]}}
+    monkeypatch.setattr(web_host, "check", lambda name: Check(f"web host {name}", "ok", ""))
+    settings = AcmeSettings.model_validate({"directory": server.directory, "solvers": [{"type": "http-01"}]})
+    accounts = DynamoDBAccounts(world.operator.dynamodb, world.table)
+    accounts.create(settings.account_id, SEALED)
+    accounts.register(settings.account_id, StoredAccount(SEALED, url := f"{server.address}/account/1"))
+    with NameServer(
+        {}, caa={"example.com": [f'0 issue "ca.example;accounturi={url}"'], "example.org": ['0 issue ";"']}
+    ) as dns:
+        resolver = dns_resolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = ["127.0.0.1"], dns.port
+        monkeypatch.setattr(dns_resolver, "Resolver", lambda: resolver)
+        _, checks, _ = evercert("test", "letsencrypt", "--name", "www.example.com", "--name", "example.org")
+    found = {check["check"]: (check["status"], check["found"]) for check in checks if check["check"].startswith("CAA ")}
+    assert found == {
+        "CAA www.example.com": ("ok", "the records at example.com allow it"),
+        "CAA example.org": ("failed", 'forbidden by the record 0 issue ";" at example.org'),
+    }

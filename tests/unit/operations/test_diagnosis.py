@@ -128,6 +128,24 @@ def test_dry_run_refuses_names_for_other_issuers() -> None:
     assert name["problem"] == "cannot check a.example: issuers of this type have no solvers; remove --name"
 
 
+class Named(Tried):
+    """An issuer whose CA obeys CAA records."""
+
+    def caa_identities(self) -> tuple[str, ...]:
+        self._call("caa")
+        return ("ca.example",)
+
+
+def test_dry_run_returns_the_identities_for_names() -> None:
+    bench, _ = tried()
+    issuer = Named()
+    bench.issuers.known["main"] = OpenIssuer(issuer, "hash")  # type: ignore[arg-type]
+    assert dry_run("main", ["a.example"], bench.ports)["caa_identities"] == ["ca.example"]
+    assert "caa_identities" not in dry_run("main", [], bench.ports)
+    issuer.error = Unavailable("the server did not answer")
+    assert dry_run("main", ["a.example"], bench.ports)["caa_identities"] == []
+
+
 def test_dry_run_changes_nothing() -> None:
     bench, _ = tried()
     dry_run("main", ["a.example"], bench.ports)

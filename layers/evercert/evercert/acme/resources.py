@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ from evercert.schema import printable
 
 MOST_ENTRIES = 200  # identifiers of an order, challenges of an authorization
 LONGEST_URL = 2_000
+MOST_DOMAINS = 20  # CAA identities of the CA
+_DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Directory:
     terms_of_service: str | None = None
     needs_external_account: bool = False
     profiles: Mapping[str, str] = field(default_factory=dict)
+    caa_identities: tuple[str, ...] = ()  # domains that CAA records may name
 
     @classmethod
     def of(cls, body: Any) -> Self:  # noqa: ANN401 (parsed JSON)
@@ -48,6 +52,7 @@ class Directory:
             terms_of_service=_optional_url(meta, "termsOfService"),
             needs_external_account=meta.get("externalAccountRequired") is True,
             profiles={printable(name, 100): printable(str(text), 300) for name, text in entries},
+            caa_identities=_domains(meta.get("caaIdentities")),
         )
 
 
@@ -174,3 +179,9 @@ def _expiry(body: Mapping[str, Any]) -> datetime | None:
         return times.parse(body.get("expires"))
     except ValueError:
         return None
+
+
+def _domains(value: object) -> tuple[str, ...]:
+    """Return the domains of a list; others are ignored: they only serve a check before an order."""
+    found = value[:MOST_DOMAINS] if isinstance(value, list) else []
+    return tuple(one for one in found if isinstance(one, str) and _DOMAIN.fullmatch(one))

@@ -159,6 +159,14 @@ class Reachable(Protocol):
 
 
 @runtime_checkable
+class CAANamed(Protocol):
+    """An issuer whose CA obeys CAA records."""
+
+    def caa_identities(self) -> tuple[str, ...]:
+        """Return the domains that a CAA record names to allow the CA; raise as `Issuer.issue` does. Changes nothing."""
+
+
+@runtime_checkable
 class LoginCheck(Protocol):
     """An issuer whose credential can be tried alone."""
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from evercert.contracts.destination import Inspectable
-from evercert.contracts.issuer import DryRun, OpenIssuer, Reachable
+from evercert.contracts.issuer import CAANamed, DryRun, OpenIssuer, Reachable
 from evercert.contracts.ports import Ports, Unreadable
 from evercert.contracts.record import Delivery, Record
 from evercert.errors import EvercertError, Rejected, Unexpected
@@ -33,8 +33,12 @@ def examine(names: Sequence[str], ports: Ports) -> dict[str, Any]:
 
 
 def dry_run(name: str, names: Sequence[str], ports: Ports) -> dict[str, Any]:
-    """Return `checks` of an issuer, and of at most 10 names: what each found, or its problem. Orders nothing."""
+    """Return `checks` of an issuer, and of at most 10 names: what each found, or its problem. Orders nothing.
+
+    `caa_identities` has the domains that CAA records may name; the caller looks these up.
+    """
     opened: list[OpenIssuer] = []
+    more: dict[str, list[str]] = {}
 
     def open_issuer() -> str:
         opened.append(ports.issuers.open(name))
@@ -43,7 +47,16 @@ def dry_run(name: str, names: Sequence[str], ports: Ports) -> dict[str, Any]:
     checks = [_check("definition", open_issuer)]
     for found in opened:
         checks += [_check(title, attempt) for title, attempt in _attempts(found.issuer, names[:MOST_NAMES])]
-    return {"checks": checks}
+        if names and isinstance(found.issuer, CAANamed):
+            more["caa_identities"] = _caa_identities(found.issuer)
+    return {"checks": checks, **more}
+
+
+def _caa_identities(issuer: CAANamed) -> list[str]:
+    """Return the domains; empty after an error, which the check of the server reports."""
+    domains: list[str] = []
+    _problem(lambda: domains.extend(issuer.caa_identities()))
+    return domains
 
 
 def _attempts(issuer: object, names: Sequence[str]) -> Iterator[tuple[str, Callable[[], str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,34 @@ def test_check_account_reports_a_key_of_another_stack(benches: Benches, server: 
     bench.accounts.accounts[account_id] = StoredAccount("sealed elsewhere", "https://ca.example/account/1")
     with pytest.raises(Misconfigured, match=f"delete the item acme-account#{account_id} of the table"):
         bench.issuer.check_account()
+
+
+# -- CAA -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["ca.example", "CA2.example"], ("ca.example", "CA2.example")),
+        (None, ()),
+        ("ca.example", ()),
+        (["a b", 7, "", "x" * 254, 'a"b', "ca.example"], ("ca.example",)),
+        (["ca.example"] * 30, ("ca.example",) * 20),
+    ],
+    ids=["domains", "null", "text", "invalid", "many"],
+)
+def test_caa_identities_are_those_of_the_directory(
+    bench: AcmeBench, server: AcmeServer, value: object, expected: tuple[str, ...]
+) -> None:
+    def changed(body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "meta": {**body["meta"], "caaIdentities": value}}
+
+    server.faults.directory = changed
+    assert bench.issuer.caa_identities() == expected
+
+
+def test_caa_identities_are_empty_without_a_list(bench: AcmeBench) -> None:
+    assert bench.issuer.caa_identities() == ()
 
 
 # -- credentials -----------------------------------------------------------------------------------------------------

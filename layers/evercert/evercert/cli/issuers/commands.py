@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the issuer.")]
 Names = Annotated[
     list[str] | None,
-    typer.Option("--name", help=f"Check the solver for this name of a certificate (repeatable, at most {MOST_NAMES})."),
+    typer.Option(
+        "--name", help=f"Check solver and CAA records of this name of a certificate (repeatable, at most {MOST_NAMES})."
+    ),
 ]
 
 
@@ -66,7 +68,7 @@ def show_(name: Name, *, stack: Stack = "evercert", region: Region = None, as_js
 def check(
     name: Name, *, names: Names = None, stack: Stack = "evercert", region: Region = None, as_json: Json = False
 ) -> None:
-    """Test an issuer without an order: definition, server, credentials, account, and the solver for each --name."""
+    """Test an issuer without an order: definition, server, credentials, account, solver and CAA of each --name."""
     from evercert.cli.issuers import dry_run  # noqa: PLC0415 (boto3 and httpx are slow to import)
 
     wanted = _names(names or [])
@@ -75,7 +77,8 @@ def check(
     if wanted and not _has_solvers(found):
         raise BadInput([f"cannot check --name {wanted[0]}: issuer {name} has no solvers; remove --name"])
     with terminal.err.status("testing"):
-        checks = dry_run.run(connection, found, wanted)
+        account = _account(connection, found.account_id) if wanted else None
+        checks = dry_run.run(connection, found, wanted, account.url if account is not None else None)
     if as_json:
         terminal.print_json([check.values() for check in checks])
     else:

@@ -108,6 +108,10 @@ class Acme:
                 f"{self.settings.directory} needs an external account; set external-account of the issuer"
             )
 
+    def caa_identities(self) -> tuple[str, ...]:
+        """Return the CAA identities of the directory."""
+        return self._connection.directory().caa_identities
+
     def check_credentials(self) -> str:
         """Read the HMAC key of the external account."""
         return self._account.check_credentials()
