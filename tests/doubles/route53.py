@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from evercert.acme.challenges import dns_value
-from evercert.contracts.solver import LONGEST_LEASE, Challenge, Presented
+from evercert.contracts.solver import LONGEST_LEASE, Challenge, Lease, LeasedValue, Presented
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.errors import NotYet, Unavailable
 from evercert.solvers.context import Route53Context, SolverContext
@@ -25,24 +26,32 @@ class FakeLeases:
     """Leases in memory."""
 
     held: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    values: dict[str, set[LeasedValue]] = field(default_factory=dict)
     switch: KillSwitch = field(default_factory=KillSwitch)
 
-    def take(self, resource: str, owner: str, now: datetime, until: datetime) -> bool:
-        if until - now > LONGEST_LEASE:
+    def take(self, lease: Lease, now: datetime) -> Lease | None:
+        if lease.until - now > LONGEST_LEASE:
             raise ValueError("too long")
         self.switch.before("take")
-        _, end = self.held.get(resource, ("", now))
+        _, end = self.held.get(lease.resource, ("", now))
         taken = end <= now or end > now + LONGEST_LEASE + CLOCK_TOLERANCE
         if taken:
-            self.held[resource] = owner, until
+            self.held[lease.resource] = lease.owner, lease.until
+            self.values.setdefault(lease.resource, set()).update(lease.values)
         self.switch.after()
-        return taken
+        return replace(lease, values=frozenset(self.values[lease.resource])) if taken else None
 
-    def release(self, resource: str, owner: str) -> None:
+    def release(self, lease: Lease, removed: Collection[LeasedValue]) -> None:
         self.switch.before("release")
-        if self.held.get(resource, ("", START))[0] == owner:
-            del self.held[resource]
+        if self.held.get(lease.resource, ("", START))[0] == lease.owner:
+            del self.held[lease.resource]
+            self.values[lease.resource] -= set(removed)
         self.switch.after()
+
+    @property
+    def texts(self) -> list[str]:
+        """The values that are remembered."""
+        return sorted({value.text for values in self.values.values() for value in values})
 
 
 @dataclass

@@ -18,6 +18,7 @@ from evercert.contracts.accounts import StoredAccount
 from evercert.contracts.destination import Destination
 from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Delivery
+from evercert.contracts.solver import Lease, LeasedValue
 from evercert.documents.secret_reference import Reference
 from evercert.documents.spec import Component
 from evercert.errors import EvercertError
@@ -117,8 +118,10 @@ def test_issuer_writes_records_of_challenges(
         records.remove(place, text, lambda: None)
     assert records.values(place) == []
     leases = DynamoDBLeases(world.clients.dynamodb, world.table)
-    leases.take(zone, "owner", START, START + timedelta(seconds=60))
-    leases.release(zone, "owner")
+    value = LeasedValue("text", START)
+    wanted = Lease(zone, "owner", START + timedelta(seconds=60), frozenset({value}))
+    assert leases.take(wanted, START) == wanted
+    leases.release(wanted, {value})
 
 
 @pytest.mark.parametrize("kind", ["aws-secret", "aws-parameter"])

@@ -11,6 +11,7 @@ HTTP_PATH = "/.well-known/acme-challenge/"
 DNS_LABEL = "_acme-challenge"
 SHORTEST_TOKEN = 22  # characters of 128 bits, which §8.3 requires
 LONGEST_TOKEN = 256
+_DNS_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST_TOKEN},{LONGEST_TOKEN}}}")
 
 
@@ -27,3 +28,8 @@ def key_authorization(token: str, thumbprint: str) -> str:
 def dns_value(authorization: str) -> str:
     """Return the text of the TXT record of a dns-01 challenge (§8.4)."""
     return base64url.encode(hashlib.sha256(authorization.encode()).digest())
+
+
+def is_dns_value(text: str) -> bool:
+    """Whether this may be the text of such a record: the base64url of a digest."""
+    return _DNS_VALUE.fullmatch(text) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -87,20 +87,24 @@ class TXTRecords:
         """Return the texts of the set; empty if it is missing."""
         return [unquoted(one["Value"]) for one in self._read(place).get("ResourceRecords", [])]
 
-    def add(self, place: RecordSet, text: str, before_write: Callable[[], None]) -> str:
-        """Add the value, beside those of others, and return the change id; `before_write` may raise."""
-        found = self._read(place)
-        others = [one for one in found.get("ResourceRecords", []) if unquoted(one["Value"]) != text]
+    def add(self, place: RecordSet, text: str, before_write: Callable[[], None], stale: Collection[str] = ()) -> str:
+        """Add the value, beside those of others, and return the change id; `before_write` may raise.
+
+        The same write removes `stale` values.
+        """
+        others = _without(self._read(place).get("ResourceRecords", []), {text, *stale})
         before_write()
         records = [*others, {"Value": quoted(text)}]
         return self._change("UPSERT", place, {**_empty(place), "TTL": TTL, "ResourceRecords": records})
 
-    def remove(self, place: RecordSet, text: str, before_write: Callable[[], None]) -> None:
-        """Remove the value, and the set if it has no other one; succeeds if the value is missing."""
+    def remove(
+        self, place: RecordSet, text: str, before_write: Callable[[], None], stale: Collection[str] = ()
+    ) -> None:
+        """Remove the value and `stale` ones, and the set if it has no other one; succeeds if they are missing."""
         for _ in range(REMOVALS):
             found = self._read(place)
             records = found.get("ResourceRecords", [])
-            others = [one for one in records if unquoted(one["Value"]) != text]
+            others = _without(records, {text, *stale})
             if len(others) == len(records):
                 return
             before_write()
@@ -169,6 +173,10 @@ class TXTRecords:
 
 class _InvalidDeletionError(Exception):
     """Route 53 refused to delete a set that is missing or has other values."""
+
+
+def _without(records: Iterable[Any], texts: Collection[str]) -> list[Any]:
+    return [one for one in records if unquoted(one["Value"]) not in texts]
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -74,17 +74,41 @@ class AnswerStore(Protocol):
         """Delete this answer; succeeds if it is missing or is another one."""
 
 
+@dataclass(frozen=True)
+class LeasedValue:
+    """A value that a run puts into a resource, and the time after which no run needs it."""
+
+    text: str
+    ends: datetime
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease of a resource, with the values that runs put there and have not reported as removed; at least one.
+
+    `values` has several ends of a value if it was put there several times.
+    """
+
+    resource: str
+    owner: str
+    until: datetime
+    values: frozenset[LeasedValue]
+
+
 class Leases(Protocol):
     """Leases of resources that two runs must not change at the same time.
 
     Methods raise Unavailable or Misconfigured.
     """
 
-    def take(self, resource: str, owner: str, now: datetime, until: datetime) -> bool:
-        """Take the lease until then, at most LONGEST_LEASE ahead; return False if another owner holds it."""
+    def take(self, lease: Lease, now: datetime) -> Lease | None:
+        """Take the lease, and remember its values beside those of earlier ones; return it with all of them.
 
-    def release(self, resource: str, owner: str) -> None:
-        """Release the lease; succeeds if it is missing or has another owner."""
+        Return None if another owner holds it. It ends at most LONGEST_LEASE ahead.
+        """
+
+    def release(self, lease: Lease, removed: Collection[LeasedValue]) -> None:
+        """Release the lease, and forget removed values; succeeds if it is missing or has another owner."""
 
 
 class CNAMEs(Protocol):

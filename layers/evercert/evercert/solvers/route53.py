@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 from evercert import json_parser
-from evercert.acme.challenges import DNS_LABEL, dns_value
+from evercert.acme.challenges import DNS_LABEL, dns_value, is_dns_value
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.route53 import RecordSet, TXTRecords
 from evercert.canonical_json import canonical_json
-from evercert.contracts.solver import LONGEST_LEASE, Challenge, Presented
+from evercert.contracts.solver import LONGEST_LEASE, Challenge, Lease, LeasedValue, Presented
+from evercert.deadline import CLOCK_TOLERANCE
 from evercert.errors import Misconfigured, NotYet, OutOfTime, Unavailable, Unsuited
 from evercert.schema import Model, printable, text_of
 from evercert.solvers.cname_records import end_of
 
 if TYPE_CHECKING:
+    from evercert.deadline import Clock
     from evercert.solvers.context import Route53Context, SolverContext
 
 LOOK_AGAIN = timedelta(seconds=5)
 LEASE_TRIES, LEASE_PAUSE = 3, timedelta(seconds=1)
 LEASE_BUSY = timedelta(seconds=5)
+LONGEST_ORDER = timedelta(days=30)  # the issuer shortens the expiry of a challenge to this
+MOST_STALE = 50  # values that one write removes
 _NAME = re.compile(r"[a-z0-9_.-]{1,254}")
 
 
@@ -56,10 +62,15 @@ class Route53:
         self._records = TXTRecords(self._context.client(settings.role), settings.role)
 
     def present(self, challenge: Challenge) -> Presented:
-        """Add the value to the record set, and return its change; `look` waits until all name servers have it."""
+        """Add the value to the record set, and return its change; `look` waits until all name servers have it.
+
+        The same write removes the values of earlier orders that could not be removed at their end.
+        """
         place = self._place(challenge.name)
-        with self._lease(place) as check:
-            change = self._records.add(place, dns_value(challenge.key_authorization), check)
+        value = LeasedValue(dns_value(challenge.key_authorization), challenge.expires)
+        with self._lease(place, value) as held:
+            change = self._records.add(place, value.text, held.check, held.stale)
+            held.forget()
         notes = canonical_json({"zone": place.zone, "name": place.name, "change": change})
         return Presented(notes, self._context.clock() + LOOK_AGAIN)
 
@@ -80,11 +91,16 @@ class Route53:
         return Presented(notes, None if in_sync else self._context.clock() + LOOK_AGAIN)
 
     def clean_up(self, challenge: Challenge, notes: str) -> None:
-        """Remove the value; without notes (a run died after `present`), find its record set again."""
+        """Remove the value; without notes (a run died after `present`), find its record set again.
+
+        If that fails, the next order with this record set removes the value, once its challenge has expired.
+        """
         found = _read(notes)
         place = self._place(challenge.name) if found is None else found[0]
-        with self._lease(place) as check:
-            self._records.remove(place, dns_value(challenge.key_authorization), check)
+        value = LeasedValue(dns_value(challenge.key_authorization), challenge.expires)
+        with self._lease(place, value) as held:
+            self._records.remove(place, value.text, held.check, held.stale)
+            held.forget(value.text)
 
     def check(self, name: str) -> None:
         """Raise Unsuited for an IP address; raise Misconfigured if no readable zone contains the name."""
@@ -111,38 +127,64 @@ class Route53:
         return RecordSet(zone, end)
 
     @contextmanager
-    def _lease(self, place: RecordSet) -> Iterator[Callable[[], None]]:
-        """Hold the lease of the record set; yield a function that refuses a write that could outlast the lease.
+    def _lease(self, place: RecordSet, value: LeasedValue) -> Iterator[_Held]:
+        """Hold the lease of the record set, which remembers the value before it is written.
 
         A killed process does not release the lease: it expires.
         """
-        resource, owner = f"{place.zone}#{place.name}", str(uuid4())
-        until = self._take(resource, owner)
-
-        def check() -> None:
-            if self._context.clock() + CALL_LIMIT > until:
-                raise NotYet(f"reading {place.name} took too long to write it safely", until)
-
+        lease = self._take(f"{place.zone}#{place.name}", value)
+        held = _Held(lease, place, value.text, self._context.clock)
         try:
-            yield check
+            yield held
         except Exception:
-            self._release(resource, owner)
+            self._release(held)
             raise
-        self._release(resource, owner)
+        self._release(held)
 
-    def _take(self, resource: str, owner: str) -> datetime:
+    def _take(self, resource: str, value: LeasedValue) -> Lease:
         for attempt in range(LEASE_TRIES):
             if attempt:
                 self._context.sleep(LEASE_PAUSE)
             now = self._context.clock()
-            if self._context.leases.take(resource, owner, now, now + LONGEST_LEASE):
-                return now + LONGEST_LEASE
+            wanted = Lease(resource, str(uuid4()), now + LONGEST_LEASE, frozenset({value}))
+            if (taken := self._context.leases.take(wanted, now)) is not None:
+                return taken
         again = self._context.clock() + LEASE_BUSY
         raise NotYet(f"another run changes the record {resource.partition('#')[2]}", again)
 
-    def _release(self, resource: str, owner: str) -> None:
+    def _release(self, held: _Held) -> None:
         with suppress(Unavailable, OutOfTime):  # the lease expires
-            self._context.leases.release(resource, owner)
+            self._context.leases.release(held.lease, held.removed)
+
+
+@dataclass
+class _Held:
+    """A lease during a change of its record set; `removed` are the values that its release forgets."""
+
+    lease: Lease
+    place: RecordSet
+    own: str
+    clock: Clock
+    removed: set[LeasedValue] = field(default_factory=set)
+
+    def check(self) -> None:
+        """Refuse a write that could outlast the lease."""
+        if self.clock() + CALL_LIMIT > self.lease.until:
+            raise NotYet(f"reading {self.place.name} took too long to write it safely", self.lease.until)
+
+    @cached_property
+    def stale(self) -> set[str]:
+        """The values of others that no order needs; ignore an end that no order can have (a wrong clock)."""
+        now = self.clock()
+        earliest, latest = now - CLOCK_TOLERANCE, now + LONGEST_ORDER + CLOCK_TOLERANCE
+        needed = {value.text for value in self.lease.values if earliest < value.ends <= latest}
+        known = {value.text for value in self.lease.values if is_dns_value(value.text)}
+        return set(sorted(known - needed - {self.own})[:MOST_STALE])
+
+    def forget(self, *texts: str) -> None:
+        """Forget these values and the stale ones: the record set no longer has them."""
+        gone = {*texts, *self.stale}
+        self.removed = {value for value in self.lease.values if value.text in gone or not is_dns_value(value.text)}
 
 
 def _read(notes: str) -> tuple[RecordSet, str] | None:
