@@ -13,8 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
+import dns.rdata
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evercert.acme.caa import Applicant
 from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import arguments, event_stream, show
@@ -26,7 +28,8 @@ from evercert.cli.escapes import quoted, unquoted
 from evercert.cli.event_queue import plain_attributes
 from evercert.cli.files import BadInput
 from evercert.cli.infisical_agent.host import Gathered, Host, here
-from evercert.cli.issuers.dry_run import parse_checks
+from evercert.cli.issuers import caa
+from evercert.cli.issuers.dry_run import parse_checks, parse_identities
 from evercert.contracts.events import EventType
 from evercert.contracts.record import Record
 from evercert.errors import EvercertError
@@ -90,6 +93,35 @@ def read_checks(data: bytes) -> None:
         checks = parse_checks(data, failed=failed)
         assert checks and all(f"{check.name}{check.found}".isprintable() for check in checks)
         show.checks(_terminal(), checks)
+    assert all(domain.isprintable() for domain in parse_identities(data))
+
+
+class Zone:
+    """A resolver that finds one record in wire format."""
+
+    def __init__(self, wire: bytes) -> None:
+        self._wire = wire
+
+    def resolve(self, *_: object, **__: object) -> list[Any]:
+        return [dns.rdata.from_wire("IN", "CAA", self._wire, 0, len(self._wire))]
+
+
+def read_caa(wire: bytes) -> None:
+    """Check a name with this CAA record."""
+    for name in ("www.example.com", "*.example.com"):
+        for account in (None, "https://acme.example/acct/1"):
+            found = caa.check(name, Applicant(["ca.example"], account, "dns-01"), Zone(wire))
+            show.checks(_terminal(), [found])
+            assert f"{found.found}{found.remedy}".isprintable()
+
+
+def caa_records() -> list[bytes]:
+    texts = [
+        (0, b"issue", b"ca.example"),
+        (128, b"issuewild", b"ca.example; accounturi=https://acme.example/acct/1; validationmethods=dns-01,http-01"),
+        (128, b"future", b";"),
+    ]
+    return [bytes((flags, len(tag))) + tag + value for flags, tag, value in texts]
 
 
 def dry_runs() -> list[bytes]:
@@ -97,7 +129,7 @@ def dry_runs() -> list[bytes]:
         {"check": "definition", "found": "valid", "problem": None},
         {"check": "name www.example.com", "found": "", "problem": "no zone; create it"},
     ]
-    return [json.dumps({"checks": found}).encode()]
+    return [json.dumps({"checks": found, "caa_identities": ["ca.example"]}).encode()]
 
 
 def diagnoses() -> list[bytes]:
@@ -198,6 +230,7 @@ READERS = [
     Reader("message on the topic", messages, read_message, changed_message, TYPED, cost=2),
     Reader("diagnosis", diagnoses, read_diagnosis, changed_diagnosis, TYPED, cost=4),
     Reader("dry run of an issuer", dry_runs, read_checks, changed_diagnosis, TYPED, cost=4),
+    Reader("CAA record", caa_records, read_caa, mutated, TYPED, cost=4),
     Reader("listed record", lambda: [full()], read_listed, changed, TYPED, cost=8),
     Reader("history", lambda: [items.outcome_item(outcome())], read_history, changed, TYPED, cost=4),
     Reader("signed certificate", signed, read_signed, changed, TYPED, cost=2),

@@ -16,14 +16,18 @@ from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
+from evercert.aws.dynamodb.leases import DynamoDBLeases
+from evercert.aws.dynamodb.order_buckets import DynamoDBOrderBuckets
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.canonical_json import canonical_json
 from evercert.cli.issuers.definitions import Definition
+from evercert.contracts.order_buckets import OrderLimit
 from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Claim
+from evercert.contracts.solver import Lease, LeasedValue
 from evercert.errors import EvercertError
 from evercert.issuers import ISSUERS
 from tests.doubles.fakes import START
@@ -203,6 +207,22 @@ def read_slot(item: Item) -> None:
     DynamoDBRateSlots(RefusingTable(spoiled), "table").take("acm", START)
 
 
+def read_order_bucket(item: Item) -> None:
+    """Take a token where the conditions hold, and where none does."""
+    limit = OrderLimit(5, timedelta(seconds=36))
+    DynamoDBOrderBuckets(Table(item), "table").take("account", limit, START)  # type: ignore[arg-type]
+    DynamoDBOrderBuckets(RefusingTable(item), "table").take("account", limit, START)  # type: ignore[arg-type]
+
+
+def read_lease(item: Item) -> None:
+    """Take and release a lease; its values can be stored again."""
+    store = DynamoDBLeases(Table(item), "table")  # type: ignore[arg-type]
+    wanted = Lease("zone#record", "owner", START + timedelta(minutes=1), frozenset({LeasedValue("text", START)}))
+    found = store.take(wanted, START)
+    assert found is not None
+    store.release(found, found.values)
+
+
 def read_issuers(item: Item) -> None:
     """Read definitions and pauses, and open the issuer."""
     operating = DynamoDBOperating(Table(item), "issuers")
@@ -260,6 +280,16 @@ def account() -> Item:
     return items_of(pk="acme-account#account", sk="account", sealed_key="AQID", url=f"{CA}acct/1", contact=contact)
 
 
+def order_bucket() -> Item:
+    later = 1_768_479_000_000  # the bucket is empty
+    return items_of(pk="acme-orders#account", sk="bucket", full_at=later, queued_until=later, expires_at=1)
+
+
+def lease() -> Item:
+    values = {"SS": ["1768478400000 text", "1768478400000 other"]}
+    return items_of(pk="lease#zone#record", sk="lease", owner="a", until=1_768_478_400_000) | {"values": values}
+
+
 def http_answer() -> Item:
     later = int((START + timedelta(days=1)).timestamp())
     return items_of(pk=f"http-01#{TOKEN}", sk="answer", answer=f"{TOKEN}.{THUMBPRINT}", expires_at=later)
@@ -279,5 +309,7 @@ READERS = [
     Reader("rate slot", lambda: [slot()], read_slot, changed, TYPED),
     Reader("issuer definition", lambda: [issuer(), pause()], read_issuers, changed, TYPED, cost=2),
     Reader("ACME account", lambda: [account(), account() | items_of(url=None, contact=None)], read_account, changed, TYPED),
+    Reader("order bucket", lambda: [order_bucket()], read_order_bucket, changed, TYPED),
+    Reader("lease", lambda: [lease()], read_lease, changed, TYPED),
     Reader("http-01 answer", lambda: [http_answer()], read_http_answer, changed, TYPED),
 ]  # fmt: skip
