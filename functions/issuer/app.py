@@ -31,11 +31,13 @@ from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
 from evercert.issuance.settings import IssuerSettings
 from evercert.issuers import ISSUERS
+from evercert.operations.accounts import change_account
 from evercert.operations.diagnosis import dry_run, examine
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from evercert.aws.kms_signer import KMSSigner
     from evercert.issuers.context import IssuerContext
 
 logger = Logger(service="issuer")
@@ -47,11 +49,14 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
     An operator may send `{"examine": [NAME, …]}` and receives the problems that would prevent an issuance.
     `{"test": {"issuer": NAME, "names": [NAME, …]}}` tests an issuer, and orders nothing.
+    `{"account": {"issuer": NAME, "change": WORD}}` changes the account of an issuer at its CA.
     """
     if "examine" in event:
         return examine(list(map(str, event["examine"])), _wired()[0])
     if "test" in event:
         return dry_run(str(event["test"]["issuer"]), list(map(str, event["test"]["names"])), _wired()[0])
+    if "account" in event:
+        return change_account(str(event["account"]["issuer"]), str(event["account"]["change"]), _wired()[0])
     failures = []
     for message in event["Records"]:
         try:
@@ -145,10 +150,17 @@ def _context() -> IssuerContext:
     answers = DynamoDBHTTPAnswers(clients.dynamodb, settings.table) if settings.responder else None
     leases = DynamoDBLeases(clients.dynamodb, settings.table)
     route53 = Route53Context(Route53Clients(clients, settings.stack_id).of, leases, DNSRecords(deadline), now, _pause)
+
+    def kms_key(arn: str) -> KMSSigner:
+        from evercert.aws.kms_signer import KMSSigner  # noqa: PLC0415
+
+        return KMSSigner(clients.kms, arn)
+
     acme = AcmeContext(
         DynamoDBAccounts(clients.dynamodb, settings.table),
         KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
         RegisteredSolvers(SolverContext(answers, route53)),
         DynamoDBOrderBuckets(clients.dynamodb, settings.table),
+        kms_key,
     )
     return IssuerContext(http, Credentials(clients), clients.session, now, acme)

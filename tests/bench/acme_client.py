@@ -40,7 +40,7 @@ class Stores:
     def read(self, _account_id: str) -> StoredAccount | None:
         return self.account
 
-    def create(self, account_id: str, sealed_key: str) -> bool:
+    def create(self, account_id: str, sealed_key: str | None, _kms_key: str | None = None) -> bool:
         return self.register(account_id, StoredAccount(sealed_key))
 
     def register(self, _account_id: str, account: StoredAccount) -> bool:

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from evercert.acme.challenges import DNS_LABEL, HTTP_PATH, dns_value
+from evercert.acme.jws import Signer
+from evercert.aws.kms_signer import KMSSigner
 from evercert.contracts.accounts import StoredAccount
 from evercert.contracts.issuer import Issued, Request
 from evercert.contracts.order_buckets import OrderLimit
@@ -27,6 +29,7 @@ from evercert.pki.keys import PrivateKey
 from evercert.schema import Model
 from evercert.solvers.context import RegisteredSolvers, SolverContext
 from evercert.timestamps import from_text, to_text
+from tests.doubles.authority.kms import StrictSigningKMS
 from tests.doubles.credential_reader import Vault
 from tests.doubles.fakes import FakeSeal, HandClock, spec
 
@@ -40,6 +43,11 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
+def no_kms(key: str) -> Signer:
+    """Fail: the test has no account keys in KMS."""
+    raise AssertionError(key)
+
+
 @dataclass
 class FakeAccounts:
     """Accounts in memory."""
@@ -49,17 +57,43 @@ class FakeAccounts:
     def read(self, account_id: str) -> StoredAccount | None:
         return self.accounts.get(account_id)
 
-    def create(self, account_id: str, sealed_key: str) -> bool:
+    def create(self, account_id: str, sealed_key: str | None, kms_key: str | None = None) -> bool:
         if account_id in self.accounts:
+            return False
+        self.accounts[account_id] = StoredAccount(sealed_key, kms_key=kms_key)
+        return True
+
+    def register(self, account_id: str, account: StoredAccount) -> bool:
+        changes = {"url": account.url, "contact": account.contact, "contacts": account.contacts}
+        return self._change(account_id, account, "", **changes)
+
+    def begin_key_change(self, account_id: str, account: StoredAccount, next_key: str) -> bool:
+        return self._change(account_id, account, "next_key url", next_key=next_key)
+
+    def finish_key_change(self, account_id: str, account: StoredAccount, url: str) -> bool:
+        changes = {"sealed_key": account.next_key, "next_key": None, "url": url}
+        return self._change(account_id, account, "next_key", **changes)
+
+    def abandon_key_change(self, account_id: str, account: StoredAccount) -> bool:
+        return self._change(account_id, account, "next_key", next_key=None)
+
+    def mark_deactivated(self, account_id: str, account: StoredAccount, *, deactivated: bool) -> bool:
+        return self._change(account_id, account, "", deactivated=deactivated)
+
+    def replace(self, account_id: str, account: StoredAccount, sealed_key: str) -> bool:
+        found = self.accounts.get(account_id)
+        if found is None or not found.deactivated or found.sealed_key != account.sealed_key:
             return False
         self.accounts[account_id] = StoredAccount(sealed_key)
         return True
 
-    def register(self, account_id: str, account: StoredAccount) -> bool:
+    def _change(self, account_id: str, account: StoredAccount, same: str, **changes: Any) -> bool:
         found = self.accounts.get(account_id)
-        if found is None or found.sealed_key != account.sealed_key:
+        if found is None or any(
+            getattr(found, name) != getattr(account, name) for name in f"sealed_key kms_key {same}".split()
+        ):
             return False
-        self.accounts[account_id] = account
+        self.accounts[account_id] = replace(found, **changes)
         return True
 
 
@@ -190,21 +224,30 @@ class AcmeBench:
         self.clock = clock
         self.accounts, self.answers, self.seal, self.vault = FakeAccounts(), FakeAnswers(clock), FakeSeal(), Vault()
         self.buckets = FakeOrderBuckets()
+        self.kms = StrictSigningKMS()
         self.clients: list[HTTPClient] = []
         self.waits: list[timedelta] = []
         self.settings = self.define(**settings)
         self.issuer = self.process()
 
     @staticmethod
-    def define(**settings: Any) -> AcmeSettings:
-        """Return the settings of a definition, by default with the solver for http-01."""
-        return AcmeSettings.model_validate({"solvers": [{"type": "http-01"}], **settings})
+    def define(name: str = "letsencrypt", **settings: Any) -> AcmeSettings:
+        """Return the settings of the definition of an issuer, by default with the solver for http-01."""
+        definition = {"solvers": [{"type": "http-01"}], **settings}
+        return AcmeSettings.model_validate(definition, context={"issuer": name})
 
     def process(self) -> Acme:
         """Return the issuer as a new process opens it."""
         http = HTTPClient(Hosts([]), Deadline(self.clock), self.clock, self.sleep, local=True)
         self.clients.append(http)
-        acme = AcmeContext(self.accounts, self.seal, RegisteredSolvers(SolverContext(self.answers)), self.buckets)
+        solvers = RegisteredSolvers(SolverContext(self.answers))
+        acme = AcmeContext(
+            self.accounts,
+            self.seal,
+            solvers,
+            self.buckets,
+            lambda key: KMSSigner(self.kms, key),  # type: ignore[arg-type]
+        )
         self.context = IssuerContext(http, self.vault.credentials, None, self.clock, acme)  # type: ignore[arg-type]
         return self.open()
 

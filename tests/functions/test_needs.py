@@ -13,6 +13,7 @@ from evercert.aws.credential_reader import Credentials
 from evercert.aws.dynamodb.account_store import DynamoDBAccounts
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.aws.dynamodb.leases import DynamoDBLeases
+from evercert.aws.kms_signer import KMSSigner
 from evercert.aws.route53 import RecordSet, Route53Clients, TXTRecords
 from evercert.contracts.accounts import StoredAccount
 from evercert.contracts.destination import Destination
@@ -97,6 +98,25 @@ def test_issuer_stores_and_removes_answers_and_accounts(world: World, environmen
     assert accounts.create("account", "sealed")
     assert accounts.register("account", StoredAccount("sealed", "https://ca.example/1"))
     assert accounts.read("account") is not None
+
+
+def test_issuer_signs_with_listed_account_keys(world: World, environment: dict[str, str]) -> None:
+    create = world.operator.kms.create_key
+    for spec in ("ECC_NIST_P256", "ECC_NIST_P384", "RSA_2048"):
+        key = create(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+        world.judge_as({"AccountKeys": key})
+        assert KMSSigner(world.clients.kms, key).sign(b"data")
+
+
+def test_issuer_changes_accounts(world: World, environment: dict[str, str]) -> None:
+    accounts = DynamoDBAccounts(world.clients.dynamodb, world.table)
+    assert accounts.create("account", "sealed")
+    assert accounts.register("account", registered := StoredAccount("sealed", "https://ca.example/1"))
+    assert accounts.begin_key_change("account", registered, "next")
+    begun = accounts.read("account")
+    assert begun is not None and accounts.finish_key_change("account", begun, "https://ca.example/1")
+    assert accounts.mark_deactivated("account", StoredAccount("next"), deactivated=True)
+    assert accounts.replace("account", StoredAccount("next"), "another")
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])

@@ -49,6 +49,8 @@ class Canonical:
         resource = self._resource(request.resource)
         if str(context.get("kms:ViaService")).startswith("secretsmanager."):
             resource = resource.replace("key/ID", "key/SECRETS")  # of the parameter SecretKeys
+        if principal == "issuer" and request.action in ("kms:Sign", "kms:GetPublicKey"):
+            resource = resource.replace("key/ID", "key/ACCOUNT")  # of the parameter AccountKeys
         return {"principal": principal, "action": request.action, "resource": resource, "context": context}
 
     def _resource(self, arn: str) -> str:

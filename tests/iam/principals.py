@@ -14,7 +14,7 @@ RULES = [
     ("aws/credential_writer", "operator"), ("aws/authority/configuration_writer", "operator"),
     ("aws/authority/key_creation", "operator"), ("aws/authority/signing_ledger_reader", "operator"),
     ("scheduling/checker", "checker"), ("scheduling/sweeper", "checker"),
-    ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("issuers/", "issuer"),
+    ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("operations/accounts", "issuer"), ("issuers/", "issuer"),
     ("authority/signer/", "signer"), ("authority/registration/", "authority"), ("authority/logins/", "authority"),
     ("authority/infisical_api/", "authority"), ("aws/authority/private_key_seal", "authority"),
 ]  # fmt: skip
@@ -28,7 +28,8 @@ ADAPTERS = [
 
 def principal(files: Sequence[str], operation: str = "") -> str:
     """Return the principal, or "" for a call of a test itself."""
-    if files and operation == "GetPublicKey":  # only the ceremony calls it: the signer has the public keys of its CAs
+    # Of CA keys, only the ceremony calls it: the signer has the public keys of its CAs.
+    if files and operation == "GetPublicKey" and "aws/kms_signer.py" not in files:
         return "operator"
     if operation == "GetItem" and "aws/dynamodb/http_answers.py" in files:  # the issuer only writes them
         return "responder"

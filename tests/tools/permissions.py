@@ -32,6 +32,7 @@ PARAMETERS = {
     "HostedZones": "NAME",
     "SolverRoles": "arn:aws:iam::111122223333:role/NAME",
     "SecretKeys": "arn:aws:kms:eu-central-1:000000000000:key/SECRETS",
+    "AccountKeys": "arn:aws:kms:eu-central-1:000000000000:key/ACCOUNT",
 }
 Permission = tuple[str, str, str]  # statement, action, resource
 
@@ -58,7 +59,7 @@ class Report:
 
 
 def key_documents(deployment: Deployment) -> dict[str, dict[str, Any]]:
-    """Return the key policies of the template, of a key of a CA, and of a key of secrets, which trusts the account."""
+    """Return the key policies of the template, of a key of a CA, and of keys that trust the account."""
     roles = Roles(
         deployment.arn("SignerRole"), tuple(deployment.arn(ROLES[who]) for who in ("checker", "issuer", "authority"))
     )
@@ -72,6 +73,7 @@ def key_documents(deployment: Deployment) -> dict[str, dict[str, Any]]:
         **deployment.key_documents,
         key: of_issuing(roles, outside=False),
         PARAMETERS["SecretKeys"]: usual,
+        PARAMETERS["AccountKeys"]: usual,
     }
 
 

@@ -26,7 +26,7 @@ from evercert.issuers.context import AcmeContext
 from evercert.operations.diagnosis import dry_run
 from evercert.registry import Component
 from evercert.solvers.context import RegisteredSolvers, SolverContext
-from tests.doubles.acme import FakeOrderBuckets
+from tests.doubles.acme import FakeOrderBuckets, no_kms
 from tests.doubles.acme_server import AcmeServer
 from tests.doubles.fakes import HandClock
 from tests.doubles.name_server import NameServer
@@ -42,7 +42,8 @@ class Function:
     def __init__(self, world: World) -> None:
         def context() -> Any:
             accounts = DynamoDBAccounts(world.clients.dynamodb, world.table)
-            acme = AcmeContext(accounts, world.ports.seal, RegisteredSolvers(SolverContext(None)), FakeOrderBuckets())
+            solvers = RegisteredSolvers(SolverContext(None))
+            acme = AcmeContext(accounts, world.ports.seal, solvers, FakeOrderBuckets(), no_kms)
             return replace(world.context(), acme=acme)
 
         issuers = DynamoDBIssuers(world.clients.dynamodb, world.issuers_table, ISSUERS, context)

@@ -18,7 +18,7 @@ from evercert.issuers.acme.issuer import Acme
 from evercert.issuers.context import AcmeContext, IssuerContext
 from evercert.solvers.cname_records import DNSRecords
 from evercert.solvers.context import RegisteredSolvers, Route53Context, SolverContext
-from tests.doubles.acme import AcmeBench, clock
+from tests.doubles.acme import AcmeBench, clock, no_kms
 from tests.doubles.name_server import NameServer
 from tests.doubles.world import STACK_ID, World
 from tests.tools.pebble import pebble
@@ -66,9 +66,8 @@ class DNSBench(AcmeBench):
     def process(self) -> Acme:
         super().process()
         old = self.context
-        acme = AcmeContext(
-            self.accounts, self.seal, RegisteredSolvers(SolverContext(route53=self._route53)), self.buckets
-        )
+        solvers = RegisteredSolvers(SolverContext(route53=self._route53))
+        acme = AcmeContext(self.accounts, self.seal, solvers, self.buckets, no_kms)
         self.context = IssuerContext(old.http, old.credentials, None, self.clock, acme)  # type: ignore[arg-type]
         return self.open()
 

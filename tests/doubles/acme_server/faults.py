@@ -12,7 +12,7 @@ from tests.doubles.infisical.http_server import Answer
 KINDS = frozenset(
     {
         "directory", "newNonce", "newAccount", "newOrder", "revokeCert", "account", "order", "authorization",
-        "challenge", "finalize", "certificate", "renewalInfo",
+        "challenge", "finalize", "certificate", "renewalInfo", "keyChange",
     }
 )  # fmt: skip
 

@@ -90,6 +90,7 @@ class AcmeServer:
             "newNonce": f"{self.address}{NEW_NONCE}",
             "newAccount": add("newAccount", "/sign-me%2Fup", self._accounts.register, "jwk"),
             "newOrder": add("newOrder", "/order-plz?via=a%2Fb&x=~", self._orders.place),
+            "keyChange": add("keyChange", "/roll~over%2Fkey", self._accounts.change_key),
             "revokeCert": add("revokeCert", "/revoke~cert", self._revoke),
             "renewalInfo": f"{self.address}{RENEWAL_PATH}",
             "meta": {"termsOfService": TERMS, "profiles": dict(profiles), "externalAccountRequired": external},
@@ -106,6 +107,11 @@ class AcmeServer:
     def accounts(self) -> list[Any]:
         """The registered accounts."""
         return self._accounts.known
+
+    @property
+    def key_changes(self) -> int:
+        """How many changes of account keys took effect."""
+        return self._accounts.key_changes
 
     @property
     def orders(self) -> list[Any]:

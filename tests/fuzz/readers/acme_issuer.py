@@ -17,7 +17,7 @@ from evercert.issuers.context import AcmeContext, IssuerContext
 from evercert.pki.certificate import Chain, to_pem
 from evercert.schema import printable
 from evercert.solvers.context import RegisteredSolvers, SolverContext
-from tests.doubles.acme import FakeAccounts, FakeAnswers, FakeOrderBuckets
+from tests.doubles.acme import FakeAccounts, FakeAnswers, FakeOrderBuckets, no_kms
 from tests.doubles.credential_reader import Vault
 from tests.doubles.fakes import START, FakeSeal, HandClock, spec
 from tests.fuzz.changes import changed_tree
@@ -130,9 +130,8 @@ def scripts() -> list[Any]:
 def opened(tree: Any) -> Acme:
     """Return an issuer of a CA with these answers."""
     clock = HandClock()
-    acme = AcmeContext(
-        FakeAccounts(), FakeSeal(), RegisteredSolvers(SolverContext(FakeAnswers(clock))), FakeOrderBuckets()
-    )
+    solvers = RegisteredSolvers(SolverContext(FakeAnswers(clock)))
+    acme = AcmeContext(FakeAccounts(), FakeSeal(), solvers, FakeOrderBuckets(), no_kms)
     context = IssuerContext(Server(tree), Vault().credentials, None, clock, acme)  # type: ignore[arg-type]
     settings = AcmeSettings.model_validate(
         {"directory": f"{CA}/dir", "preferred-chain": "other", "solvers": [{"type": "http-01"}]}

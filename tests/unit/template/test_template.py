@@ -202,12 +202,15 @@ def test_signer_accesses_only_its_two_tables() -> None:
 TABLES_KEY = {"If": ["HasRestoredDataKey", {"Ref": "RestoredDataKey"}, {"GetAtt": "DataKey.Arn"}]}
 
 
+ACCOUNT_KEYS = {"SignForAccounts", "LookAtAccountKeys"}  # test_account_keys_sign_digests_only
+
+
 def test_no_role_may_sign_without_a_key_policy() -> None:
     """`evercert authority init` creates the signing keys, and their key policies name the signer's role."""
     for role in of("AWS::IAM::Role"):
         for statement in allowed(role):
             for action in actions(statement):
-                if action.startswith("kms:") and statement.get("Sid") != "Seal":
+                if action.startswith("kms:") and statement.get("Sid") not in {"Seal", *ACCOUNT_KEYS}:
                     assert action in {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"}, role
                     # SecretKeys: through Secrets Manager only (test_keys_of_secrets_are_used_only_by_secrets_manager)
                     # RestoredDataKey: through DynamoDB only (tests/unit/template/test_restored_keys.py)
@@ -398,6 +401,17 @@ def test_keys_of_secrets_are_used_only_by_their_services() -> None:
     assert set(actions(statement)) == {"kms:GenerateDataKey", "kms:Decrypt"}
     services = [{"Sub": "secretsmanager.*.${AWS::URLSuffix}"}, {"Sub": "ssm.${AWS::Region}.${AWS::URLSuffix}"}]
     assert statement["Condition"] == {"StringLike": {"kms:ViaService": services}}
+
+
+def test_account_keys_sign_digests_only() -> None:
+    """IAM lets the issuer sign with listed keys only, and only with the algorithms of ACME."""
+    sign, look = [statement for statement in allowed("IssuerRole") if statement.get("Sid") in ACCOUNT_KEYS]
+    assert [actions(sign), actions(look)] == [["kms:Sign"], ["kms:GetPublicKey"]]
+    assert sign["Resource"] == look["Resource"] == {"Ref": "AccountKeys"}
+    algorithms = ["ECDSA_SHA_256", "ECDSA_SHA_384", "RSASSA_PKCS1_V1_5_SHA_256"]
+    assert sign["Condition"] == {"StringEquals": {"kms:MessageType": "DIGEST", "kms:SigningAlgorithm": algorithms}}
+    for role in set(of("AWS::IAM::Role")) - {"IssuerRole"}:
+        assert not [one for one in allowed(role) if one.get("Sid") in ACCOUNT_KEYS], role
 
 
 def test_certificates_are_imported_only_with_our_tag() -> None:

@@ -58,6 +58,11 @@ def algorithm_of(key: PublicKey) -> Algorithm:
 
 def sign(payload: bytes, protected: Mapping[str, Any], signer: Signer) -> bytes:
     """Return the JWS as JSON; adds `alg` to the protected header. An empty payload makes a POST-as-GET (§6.3)."""
+    return json.dumps(signed(payload, protected, signer)).encode()
+
+
+def signed(payload: bytes, protected: Mapping[str, Any], signer: Signer) -> dict[str, str]:
+    """Return the members of the JWS, for a JWS inside of another one."""
     algorithm = algorithm_of(signer.public_key)
 
     def raw(data: bytes) -> bytes:
@@ -67,7 +72,7 @@ def sign(payload: bytes, protected: Mapping[str, Any], signer: Signer) -> bytes:
         size = _ECDSA[algorithm][0]
         return b"".join(part.to_bytes(size, "big") for part in decode_dss_signature(signature))
 
-    return json.dumps(flattened(payload, {"alg": algorithm, **protected}, raw)).encode()
+    return flattened(payload, {"alg": algorithm, **protected}, raw)
 
 
 def flattened(payload: bytes, protected: Mapping[str, Any], sign_bytes: Callable[[bytes], bytes]) -> dict[str, str]:

@@ -155,11 +155,28 @@ def flush() -> None:
 
 def confirm(question: str) -> None:
     """Ask for confirmation on standard error; raise BadInput without a terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])
+    _require_terminal()
     try:
         confirmed = typer.confirm(visible(question), err=True)
     except typer.Abort:  # Ctrl-C or end of input
         raise KeyboardInterrupt from None
     if not confirmed:
         raise typer.Exit(FAILED)
+
+
+def confirm_name(warning: str, name: str) -> None:
+    """Ask on standard error to type a name; exit if it is another one, and raise BadInput without a terminal."""
+    _require_terminal()
+    try:
+        typed = typer.prompt(
+            f"{visible(warning)}\nType {visible(name)} to confirm", default="", show_default=False, err=True
+        )
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if typed != name:
+        raise typer.Exit(FAILED)
+
+
+def _require_terminal() -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])

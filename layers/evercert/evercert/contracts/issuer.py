@@ -191,6 +191,29 @@ class DryRun(Protocol):
         """Return the solver that is chosen for the name; raise if it cannot prove control of it."""
 
 
+class IssuerAccount(Protocol):
+    """The account of an issuer at its CA. Methods return one line for people, and raise as `Issuer.issue` does.
+
+    Each can be repeated after a crash, and then finishes what the first call began.
+    """
+
+    def rotate_key(self) -> str:
+        """Replace the key of the account by a new one."""
+
+    def deactivate(self) -> str:
+        """Deactivate the account, which is irreversible; orders then fail until an operator registers another one."""
+
+    def register(self) -> str:
+        """Register the account, or another one after a deactivation."""
+
+
+@runtime_checkable
+class HasAccount(Protocol):
+    """An issuer with an account at its CA."""
+
+    account: IssuerAccount
+
+
 @dataclass(frozen=True)
 class OpenIssuer:
     """An issuer that is ready for requests; `identity_hash` changes with its address, profile or CA."""

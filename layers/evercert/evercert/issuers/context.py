@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import boto3
 
+    from evercert.acme.jws import Signer
     from evercert.aws.credential_reader import Credentials
     from evercert.aws.session import Session as AWSSession
     from evercert.contracts.accounts import AccountStore
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AcmeContext:
-    """Resources of ACME issuers: accounts with sealed keys, the limits of their orders, and solvers."""
+    """Resources of ACME issuers: accounts with sealed keys, solvers, limits of orders, and keys in KMS by their ARNs."""
 
     accounts: AccountStore
     seal: Seal
     solvers: Solvers
     order_buckets: OrderBuckets
+    kms_key: Callable[[str], Signer]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,81 @@ def test_registered_account_is_not_created_again(accounts: AccountStore) -> None
     assert accounts.read(ID) == REGISTERED
 
 
+KMS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/1"
+
+
+def test_account_of_a_kms_key_has_no_sealed_key(accounts: AccountStore) -> None:
+    assert [accounts.create(ID, None, KMS_KEY) for _ in range(2)] == [True, False]
+    assert accounts.read(ID) == (stored := StoredAccount(None, kms_key=KMS_KEY))
+    assert accounts.register(ID, replace(stored, kms_key="another", url=URL)) is False
+    assert accounts.register(ID, replace(stored, url=URL)) is True
+    assert accounts.read(ID) == StoredAccount(None, URL, kms_key=KMS_KEY)
+
+
+def test_account_stores_the_contact_of_each_issuer(accounts: AccountStore) -> None:
+    accounts.create(ID, "sealed")
+    account = replace(REGISTERED, contacts={"a": "mailto:a@example.com", "b": ""})
+    accounts.register(ID, account)
+    assert accounts.read(ID) == account
+
+
+def registered(accounts: AccountStore) -> StoredAccount:
+    accounts.create(ID, "sealed")
+    accounts.register(ID, REGISTERED)
+    return REGISTERED
+
+
+def test_next_key_is_stored_beside_the_key_once(accounts: AccountStore) -> None:
+    account = registered(accounts)
+    assert accounts.begin_key_change(ID, account, "next") is True
+    assert accounts.begin_key_change(ID, account, "another") is False
+    assert accounts.read(ID) == replace(account, next_key="next")
+
+
+@pytest.mark.parametrize("change", [{"sealed_key": "another"}, {"url": "https://ca.example/2"}], ids=["key", "URL"])
+def test_next_key_of_another_account_is_not_stored(accounts: AccountStore, change: dict[str, str]) -> None:
+    account = registered(accounts)
+    assert accounts.begin_key_change(ID, replace(account, **change), "next") is False
+    assert accounts.read(ID) == account
+
+
+def test_finished_key_change_replaces_the_key(accounts: AccountStore) -> None:
+    account = registered(accounts)
+    accounts.begin_key_change(ID, account, "next")
+    changing = replace(account, next_key="next")
+    for other in (account, replace(changing, next_key="another"), replace(changing, sealed_key="another")):
+        assert accounts.finish_key_change(ID, other, URL) is False
+        assert accounts.abandon_key_change(ID, replace(other, next_key="x")) is False
+    assert accounts.read(ID) == changing
+    assert [accounts.finish_key_change(ID, changing, "https://ca.example/2") for _ in range(2)] == [True, False]
+    assert accounts.read(ID) == replace(account, sealed_key="next", url="https://ca.example/2")
+
+
+def test_abandoned_key_change_leaves_the_key(accounts: AccountStore) -> None:
+    account = registered(accounts)
+    accounts.begin_key_change(ID, account, "next")
+    assert accounts.abandon_key_change(ID, replace(account, next_key="next")) is True
+    assert accounts.read(ID) == account
+
+
+def test_deactivated_account_is_marked_and_replaced(accounts: AccountStore) -> None:
+    account = registered(accounts)
+    assert accounts.replace(ID, account, "another") is False
+    assert accounts.mark_deactivated(ID, replace(account, sealed_key="another"), deactivated=True) is False
+    assert accounts.mark_deactivated(ID, account, deactivated=True) is True
+    assert accounts.read(ID) == replace(account, deactivated=True)
+    assert accounts.replace(ID, replace(account, sealed_key="another"), "third") is False
+    assert [accounts.replace(ID, account, "another") for _ in range(2)] == [True, False]
+    assert accounts.read(ID) == StoredAccount("another")
+
+
+def test_mark_of_a_deactivation_is_removed(accounts: AccountStore) -> None:
+    account = registered(accounts)
+    accounts.mark_deactivated(ID, account, deactivated=True)
+    assert accounts.mark_deactivated(ID, account, deactivated=False) is True
+    assert accounts.read(ID) == account
+
+
 # -- DynamoDB only ----------------------------------------------------------------------------------------------------
 KEY = {"pk": {"S": f"acme-account#{ID}"}, "sk": {"S": "account"}}
 NO_TEXT: list[dict[str, Any]] = [
@@ -160,6 +236,7 @@ def test_account_ignores_invalid_contacts(table: DynamoDBAccounts, world: World)
 
 def test_account_key_is_absent_from_its_text(table: DynamoDBAccounts) -> None:
     table.create(ID, "canary")
+    table.begin_key_change(ID, StoredAccount("canary"), "canary")
     assert "canary" not in repr(table.read(ID))
 
 
@@ -167,16 +244,28 @@ CALLS: list[Callable[[AccountStore], Any]] = [
     lambda accounts: accounts.read(ID),
     lambda accounts: accounts.create(ID, "canary"),
     lambda accounts: accounts.register(ID, StoredAccount("canary", URL)),
+    lambda accounts: accounts.begin_key_change(ID, StoredAccount("canary", URL), "canary"),
+    lambda accounts: accounts.finish_key_change(ID, StoredAccount("canary", next_key="canary"), URL),
+    lambda accounts: accounts.abandon_key_change(ID, StoredAccount("canary", next_key="canary")),
+    lambda accounts: accounts.mark_deactivated(ID, StoredAccount("canary", URL), deactivated=True),
+    lambda accounts: accounts.replace(ID, StoredAccount("canary", URL), "canary"),
 ]
 OPERATIONS = [
     "read an ACME account",
     "store the key of a new ACME account",
     "store the URL of an ACME account",
+    "store the next key of an ACME account",
+    "store the new key of an ACME account",
+    "delete the next key of an ACME account",
+    "mark an ACME account as deactivated",
+    "replace a deactivated ACME account",
 ]
 
 
 @pytest.mark.parametrize(
-    ("call", "operation"), list(zip(CALLS, OPERATIONS, strict=True)), ids=["read", "create", "register"]
+    ("call", "operation"),
+    list(zip(CALLS, OPERATIONS, strict=True)),
+    ids=["read", "create", "register", "begin", "finish", "abandon", "mark", "replace"],
 )
 @pytest.mark.parametrize(("code", "kind"), FAILURES)
 def test_account_errors_name_the_operation(

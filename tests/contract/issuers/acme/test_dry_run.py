@@ -175,7 +175,7 @@ def test_check_name_reports_a_missing_responder(bench: AcmeBench) -> None:
 
 def test_sealed_key_of_the_account_is_opened(bench: AcmeBench, benches: Benches, server: AcmeServer) -> None:
     other = benches(server)
-    uid = other.issuer._account._uid
+    uid = other.issuer._account.keys.uid
     sealed = other.seal.close(PrivateKey.generate("EC_prime256v1"), uid, 0)
     other.accounts.accounts[other.settings.account_id] = StoredAccount(sealed)
     assert other.issuer.check_account() == "not registered: the first certificate registers it"

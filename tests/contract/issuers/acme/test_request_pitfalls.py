@@ -172,11 +172,11 @@ def test_known_account_key_gets_its_account_back(bench: AcmeBench, server: AcmeS
 def test_account_of_another_run_is_used(bench: AcmeBench, server: AcmeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs begin at once: the other one stores its key first."""
     create = bench.accounts.create
-    other = bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.issuer._account._uid, 0)
+    other = bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.issuer._account.keys.uid, 0)
 
-    def late(account_id: str, sealed_key: str) -> bool:
+    def late(account_id: str, sealed_key: str, kms_key: str | None = None) -> bool:
         create(account_id, other)
-        return create(account_id, sealed_key)
+        return create(account_id, sealed_key, kms_key)
 
     monkeypatch.setattr(bench.accounts, "create", late)
     bench.finish(bench.request(NAME))

@@ -42,7 +42,8 @@ class DynamoDBIssuers:
         definition = read_definition(found[f"issuer#{name}"], name)
         known = self._known.get(name)
         if known is None or known[0] != definition:
-            issuer = self._registry.load(definition.type)(self._registry.settings(definition), self._context)
+            settings = self._registry.settings(definition, issuer=name)
+            issuer = self._registry.load(definition.type)(settings, self._context)
             known = definition, OpenIssuer(issuer, self._registry.identity_hash(definition), name=name)
             self._known[name] = known
         return replace(known[1], paused=len(found) > 1)

@@ -52,7 +52,7 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
 def show_(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Show the settings of an issuer, its pauses, and its account at an ACME CA."""
     connection = terminal.connect(stack, region)
-    found = _definition(connection, name)
+    found = definition(connection, name)
     values = found.detail(connection.specs.pauses(), _account(connection, found.account_id))
     if as_json:
         terminal.print_json(values)
@@ -73,7 +73,7 @@ def check(
 
     wanted = _names(names or [])
     connection = terminal.connect(stack, region)
-    found = _definition(connection, name)
+    found = definition(connection, name)
     if wanted and not _has_solvers(found):
         raise BadInput([f"cannot check --name {wanted[0]}: issuer {name} has no solvers; remove --name"])
     with terminal.err.status("testing"):
@@ -88,7 +88,7 @@ def check(
         raise typer.Exit(terminal.FAILED)
 
 
-def _definition(connection: Connection, name: str) -> Definition:
+def definition(connection: Connection, name: str) -> Definition:
     """Return the definition with this name; raise BadInput with the nearest name if there is none."""
     stored = connection.specs.definitions()
     if name not in stored:

@@ -67,8 +67,16 @@ class Definition:
         }
         if self.account_id is not None:
             registered = account is not None and account.url is not None
-            found["account"] = {"url": account.url, "contact": account.contact} if account and registered else None
+            found["account"] = _public(account) if account and registered else None
         return found
+
+
+def _public(account: StoredAccount) -> dict[str, Any]:
+    """Return what people may see of an account: neither of its sealed keys."""
+    unfinished = None if account.next_key is None else "not finished"
+    found = {"kms-key": account.kms_key, "key-change": unfinished, "deactivated": account.deactivated or None}
+    shown = {name: value for name, value in found.items() if value is not None}
+    return {"url": account.url, "contact": account.contact, **shown}
 
 
 def table(console: Terminal, rows: list[dict[str, Any]]) -> None:

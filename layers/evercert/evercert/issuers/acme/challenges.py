@@ -72,6 +72,7 @@ class Challenges:
             token=str(offered.token),
             expires=to_text(min(authorization.expires or now + DEFAULT_EXPIRY, now + LONGEST_EXPIRY)),
             solver=solver_text(choice.type, choice.settings),
+            thumbprint=self._account.thumbprint,
             details=_details(offered.fields),
         )
 
@@ -159,7 +160,7 @@ class Challenges:
             name=entry.name,
             wildcard=entry.wildcard,
             token=entry.token,
-            key_authorization=key_authorization(entry.token, self._account.thumbprint),
+            key_authorization=key_authorization(entry.token, entry.thumbprint or self._account.thumbprint),
             account=self._account.url,
             expires=entry.expires_at,
             fields=entry.fields,

@@ -35,7 +35,7 @@ NONCES_KEPT = timedelta(minutes=2)  # servers forget them after minutes, and at 
 MOST_REFUSED_NONCES = 30  # of one request, in a row
 LONGEST_PAUSE = 0.25  # seconds between two of them
 DIRECTORY_KEPT = timedelta(hours=1)
-FIRST_REFUSAL = 400
+FIRST_REFUSAL, CONFLICT = 400, 409
 LONGEST_PACED = timedelta(seconds=10)  # a longer Retry-After is a limit of an order or an account
 
 
@@ -141,6 +141,8 @@ class Connection:
         if answer.status < FIRST_REFUSAL:
             return answer
         problem = Problem.parse(answer.body, answer.status)
+        if problem is None and answer.status == CONFLICT and "location" in answer.headers:  # of keyChange (§7.3.5)
+            problem = Problem("about:blank", "conflict with another resource", CONFLICT)
         if problem is None:
             raise Misconfigured(
                 f"{answer.operation} answered {answer.status} without a problem document, which no ACME server does; "

@@ -14,6 +14,7 @@ from evercert.acme.renewal_info import certificate_id
 from evercert.contracts.issuer import Advice, Issued, PendingAnswer, Request
 from evercert.errors import EvercertError, GaveUp, Misconfigured, NotProven, Rejected, Unsuited
 from evercert.issuers.acme.account import Account
+from evercert.issuers.acme.account_changes import AccountChanges
 from evercert.issuers.acme.authorizations import Authorizations, summary
 from evercert.issuers.acme.challenges import LAST_TRIES, Challenges
 from evercert.issuers.acme.connection import shared_connection
@@ -57,6 +58,7 @@ class Acme:
         made = context()
         self._connection = shared_connection(settings, made)
         self._account = Account(self._connection, settings, made)
+        self.account = AccountChanges(self._account, self._connection, settings)
         self._orders = Orders(self._connection, self._account, OrderTokens(settings, made), settings, made.clock)
         self._renewal_info = RenewalInfo(self._connection, made.clock)
         if made.acme is None:

@@ -27,6 +27,7 @@ class PresentedChallenge:
     token: str
     expires: str
     solver: str  # type and settings as JSON: the issuer's definition may change meanwhile
+    thumbprint: str = ""  # of the account key: a later key has another one
     details: str = "{}"  # further members of the challenge as JSON
     notes: str = ""
     published: bool = False

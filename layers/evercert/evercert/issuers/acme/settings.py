@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from evercert.canonical_json import digest
 from evercert.contracts.order_buckets import OrderLimit
@@ -27,7 +37,10 @@ STAGING_HOSTS = frozenset(
 LETS_ENCRYPT = "acme-v02.api.letsencrypt.org"
 LETS_ENCRYPT_ORDERS = 300, timedelta(hours=3)
 MOST_ORDERS, LONGEST_PERIOD = 100_000, timedelta(days=30)
-DEFAULT_KEY: Literal["EC_prime256v1"] = "EC_prime256v1"
+AccountKeyAlgorithm = Literal["EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_4096", "Ed25519"]
+ALGORITHMS: tuple[AccountKeyAlgorithm, ...] = get_args(AccountKeyAlgorithm)
+DEFAULT_KEY: AccountKeyAlgorithm = "EC_prime256v1"
+_KMS_KEY = re.compile(r"arn:aws[a-z-]{0,20}:kms:[a-z0-9-]{1,30}:[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 
 
 def _email(value: object) -> object:
@@ -35,6 +48,13 @@ def _email(value: object) -> object:
     if isinstance(text, str) and (":" in text or parse(f"email:{text}").kind != "email" or "?" in text):
         raise ValueError(f"{printable(text, 100)!r} is not one e-mail address, such as ops@example.com")
     return text
+
+
+def _account_key(value: object) -> object:
+    if isinstance(value, str) and value not in ALGORITHMS and not _KMS_KEY.fullmatch(value):
+        names = ", ".join(map(repr, ALGORITHMS))
+        raise ValueError(f"must be one of {names}, or the ARN of a KMS key, such as arn:aws:kms:…:key/…, and no alias")
+    return value
 
 
 def _zone(value: object) -> object:
@@ -113,7 +133,7 @@ class AcmeSettings(Model):
     directory: Address
     email: Annotated[str, BeforeValidator(_email)] | None = None
     external_account: Annotated[ExternalAccount | None, BeforeValidator(_without_secret)] = None
-    account_key: Literal["EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_4096", "Ed25519"] = DEFAULT_KEY
+    account_key: Annotated[str, BeforeValidator(_account_key)] = DEFAULT_KEY
     profile: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")] | None = None
     preferred_chain: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     solvers: Annotated[tuple[SolverChoice, ...], Field(min_length=1, max_length=MOST_SOLVERS)]
@@ -122,6 +142,12 @@ class AcmeSettings(Model):
     pending_for: PendingFor = timedelta(days=7)
     orders: OrderRate | None = None  # None: the known limit of the directory, if any
     staging: bool | None = None  # None: whether the directory is a known one for staging
+    _name: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _keep_name(self, info: ValidationInfo) -> Self:
+        self._name = (info.context or {}).get("issuer", "")
+        return self
 
     @model_validator(mode="after")
     def _solvers_are_valid(self) -> Self:
@@ -162,7 +188,7 @@ class AcmeSettings(Model):
     def account_identity(self) -> dict[str, Any]:
         """Return the settings that identify the account: all issuers with the same ones share it.
 
-        The algorithm is among them: a CA may refuse a key, which is stored before its registration.
+        The algorithm or KMS key is among them: a CA may refuse a key, which is stored before its registration.
         """
         external = self.external_account
         return {
@@ -175,6 +201,21 @@ class AcmeSettings(Model):
     def account_id(self) -> str:
         """The id under which the account is stored."""
         return digest(self.account_identity)[:32]
+
+    @property
+    def kms_key(self) -> str | None:
+        """The ARN of the account key; None if evercert generates and seals it."""
+        return None if self.account_key in ALGORITHMS else self.account_key
+
+    @property
+    def key_algorithm(self) -> AccountKeyAlgorithm:
+        """The algorithm of a generated account key."""
+        return next((name for name in ALGORITHMS if name == self.account_key), DEFAULT_KEY)
+
+    @property
+    def name(self) -> str:
+        """The name of the issuer, which tells issuers of one account apart; empty outside of the issuer function."""
+        return self._name
 
     def solver_for(self, name: str) -> SolverChoice | None:
         """Return the most precise solver for the name, the first of several; None if none matches."""
