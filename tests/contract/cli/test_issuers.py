@@ -23,6 +23,7 @@ from evercert.contracts.accounts import StoredAccount
 from evercert.issuers import ISSUERS
 from evercert.issuers.acme.settings import AcmeSettings
 from evercert.issuers.context import AcmeContext
+from evercert.operations.accounts import change_account
 from evercert.operations.diagnosis import dry_run
 from evercert.registry import Component
 from evercert.solvers.context import RegisteredSolvers, SolverContext
@@ -51,8 +52,11 @@ class Function:
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         assert FunctionName == "issuer"
-        wanted = json.loads(Payload)["test"]
-        answer = dry_run(wanted["issuer"], wanted["names"], self.ports)
+        event = json.loads(Payload)
+        if "account" in event:
+            answer = change_account(event["account"]["issuer"], event["account"]["change"], self.ports)
+        else:
+            answer = dry_run(event["test"]["issuer"], event["test"]["names"], self.ports)
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
@@ -162,3 +166,17 @@ def test_dry_run_compares_caa_with_the_directory(
         "CAA www.example.com": ("ok", "the records at example.com allow it"),
         "CAA example.org": ("failed", 'forbidden by the record 0 issue ";" at example.org'),
     }
+
+
+def test_account_is_registered_rotated_and_deactivated(world: World, server: AcmeServer, evercert: Run) -> None:
+    """Through the issuer function and its table."""
+    for command, extra in (("register-account", []), ("rotate-key", ["--yes"]), ("deactivate-account", ["--yes"])):
+        code, answer, err = evercert(command, "letsencrypt", *extra)
+        assert (code, err, answer["issuers"]) == (0, "", ["letsencrypt"])
+    assert (server.key_changes, [account.status for account in server.accounts]) == (1, ["deactivated"])
+    assert evercert("show", "letsencrypt")[1]["account"]["deactivated"] is True
+    code, answer, err = evercert("rotate-key", "letsencrypt", "--yes")
+    assert (code, answer) == (1, None)
+    assert err.endswith("was deactivated; to register another one, run: evercert issuer register-account letsencrypt\n")
+    assert evercert("register-account", "letsencrypt")[0] == 0
+    assert [account.status for account in server.accounts] == ["deactivated", "valid"]

@@ -2,96 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from evercert.cli import app, terminal
 from evercert.contracts.spec_store import Pause
-from evercert.errors import Misconfigured
 from evercert.registry import Component
-
-SECRET = "s3cret-of-the-account"
-SEALED = "sealed-key-of-the-account"
-DIRECTORY = "https://acme.example/directory"
-ACCOUNT = "https://acme.example/account/1"
-INFISICAL = {"address": "https://infisical.example", "auth": {"type": "aws-iam", "identity-id": "4f6f1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"}}  # fmt: skip
-Ended = tuple[int, str, str]
-
-
-def acme(**settings: Any) -> Component:
-    return Component.model_validate(
-        {"type": "acme", "directory": DIRECTORY, "solvers": [{"type": "route53"}], **settings}
-    )
-
-
-class Stack:
-    """Issuers, pauses, one stored account, and the answer of the issuer function."""
-
-    def __init__(self) -> None:
-        self.defined: dict[str, Component | Misconfigured] = {
-            "letsencrypt": acme(profile="classic", email="ops@example.com"),
-            "main": Component(type="self-signed"),
-            "broken": Misconfigured("the definition of issuer 'broken' does not parse; apply it again"),
-            "mistaken": acme(directory=DIRECTORY, token=SECRET),
-        }
-        self.paused: dict[str | None, Pause] = {}
-        self.account: dict[str, Any] = {
-            "sealed_key": {"S": SEALED}, "url": {"S": ACCOUNT}, "contact": {"L": [{"S": "mailto:ops@example.com"}]},
-        }  # fmt: skip
-        self.answer: Any = {"checks": [{"check": "definition", "found": "valid", "problem": None}]}
-        self.events: list[Any] = []
-
-    def definitions(self) -> dict[str, Component | Misconfigured]:
-        return self.defined
-
-    def pauses(self) -> dict[str | None, Pause]:
-        return self.paused
-
-    def get_item(self, *, Key: dict[str, Any], **_: Any) -> dict[str, Any]:
-        assert Key["pk"]["S"].startswith("acme-account#") and Key["sk"]["S"] == "account"
-        return {"Item": self.account} if self.account else {}
-
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
-        assert FunctionName == "IssuerFunction"
-        self.events.append(json.loads(Payload))
-        return {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
-
-    def connect(self, *_: Any) -> Any:
-        session = SimpleNamespace(client=lambda service, config: self)
-        clients = SimpleNamespace(session=session, dynamodb=self)
-        return SimpleNamespace(specs=self, clients=clients, output=lambda key: key)
-
-
-@pytest.fixture
-def stack() -> Stack:
-    return Stack()
-
-
-@pytest.fixture
-def evercert(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    monkeypatch.setattr(terminal, "connect", stack.connect)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["evercert", "issuer", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            app.run()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
-
+from tests.unit.cli.issuers.conftest import ACCOUNT, DIRECTORY, INFISICAL, SEALED, SECRET, Evercert, Stack, acme
 
 # -- list and show ---------------------------------------------------------------------------------------------------
 
 
-def test_list_shows_every_issuer(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_list_shows_every_issuer(stack: Stack, evercert: Evercert) -> None:
     stack.paused["main"] = Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit")
     code, out, err = evercert("list", "--json")
     rows = {row.pop("name"): row for row in json.loads(out)}
@@ -102,7 +25,7 @@ def test_list_shows_every_issuer(stack: Stack, evercert: Callable[..., Ended]) -
     assert rows["broken"]["problem"] == "the definition of issuer 'broken' does not parse; apply it again"
 
 
-def test_list_prints_a_table_and_the_pauses(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_list_prints_a_table_and_the_pauses(stack: Stack, evercert: Evercert) -> None:
     stack.paused[None] = Pause(None)
     code, out, err = evercert("list")
     assert code == 0 and out.splitlines()[0].split() == ["NAME", "TYPE", "ADDRESS", "PROFILE", "PAUSED", "PROBLEM"]
@@ -110,7 +33,7 @@ def test_list_prints_a_table_and_the_pauses(stack: Stack, evercert: Callable[...
     assert "the stack is paused; to resume it, run: evercert resume" in err
 
 
-def test_list_says_that_no_issuer_is_defined(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_list_says_that_no_issuer_is_defined(stack: Stack, evercert: Evercert) -> None:
     stack.defined = {}
     assert evercert("list")[1] == "No issuers yet; write a document with `issuers:` and run: evercert apply FILE\n"
     assert json.loads(evercert("list", "--json")[1]) == []
@@ -119,14 +42,14 @@ def test_list_says_that_no_issuer_is_defined(stack: Stack, evercert: Callable[..
 @pytest.mark.parametrize("arguments", [("list",), ("show", "mistaken")], ids=["list", "show"])
 @pytest.mark.parametrize("option", [(), ("--json",)], ids=["text", "json"])
 def test_settings_that_are_invalid_are_hidden(
-    arguments: tuple[str, ...], option: tuple[str, ...], evercert: Callable[..., Ended]
+    arguments: tuple[str, ...], option: tuple[str, ...], evercert: Evercert
 ) -> None:
     code, out, err = evercert(*arguments, *option)
     assert (code, SECRET in out + err) == (0, False)
     assert "token" in out and "mistaken" in out
 
 
-def test_show_prints_settings_pauses_and_account(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_show_prints_settings_pauses_and_account(stack: Stack, evercert: Evercert) -> None:
     stack.paused = {"letsencrypt": Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit"), "main": Pause(None)}
     code, out, _ = evercert("show", "letsencrypt", "--json")
     assert (code, json.loads(out)) == (
@@ -143,18 +66,18 @@ def test_show_prints_settings_pauses_and_account(stack: Stack, evercert: Callabl
 
 
 @pytest.mark.parametrize("option", [(), ("--json",)], ids=["text", "json"])
-def test_show_never_prints_the_key_of_the_account(option: tuple[str, ...], evercert: Callable[..., Ended]) -> None:
+def test_show_never_prints_the_key_of_the_account(option: tuple[str, ...], evercert: Evercert) -> None:
     _, out, err = evercert("show", "letsencrypt", *option)
     assert ACCOUNT in out and SEALED not in out + err
 
 
-def test_show_says_that_no_account_is_registered(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_show_says_that_no_account_is_registered(stack: Stack, evercert: Evercert) -> None:
     del stack.account["url"]
     assert evercert("show", "letsencrypt")[1].endswith("account: not registered; the first certificate registers it\n")
     assert json.loads(evercert("show", "letsencrypt", "--json")[1])["account"] is None
 
 
-def test_show_reads_no_account_of_other_types(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_show_reads_no_account_of_other_types(stack: Stack, evercert: Evercert) -> None:
     stack.get_item = None  # type: ignore[method-assign,assignment]
     code, out, _ = evercert("show", "main")
     assert (code, out) == (0, "name: main\ntype: self-signed\nsettings: {}\n")
@@ -168,22 +91,20 @@ def test_show_reads_no_account_of_other_types(stack: Stack, evercert: Callable[.
         ("show", "zzz", "; to see all names, run: evercert issuer list"),
     ],
 )
-def test_unknown_issuer_names_the_nearest_one(
-    command: str, name: str, hint: str, evercert: Callable[..., Ended]
-) -> None:
+def test_unknown_issuer_names_the_nearest_one(command: str, name: str, hint: str, evercert: Evercert) -> None:
     assert evercert(command, name) == (2, "", f"evercert: there is no issuer {name!r}{hint}\n")
 
 
 # -- test ------------------------------------------------------------------------------------------------------------
 
 
-def test_issuer_test_asks_the_function_once(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_issuer_test_asks_the_function_once(stack: Stack, evercert: Evercert) -> None:
     code, out, _ = evercert("test", "letsencrypt", "--name", "WWW.example.com", "--name", "www.example.com", "--json")
     assert stack.events == [{"test": {"issuer": "letsencrypt", "names": ["www.example.com"]}}]
     assert (code, json.loads(out)) == (0, [{"check": "definition", "status": "ok", "found": "valid", "remedy": ""}])
 
 
-def test_issuer_test_fails_with_a_failed_check(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_issuer_test_fails_with_a_failed_check(stack: Stack, evercert: Evercert) -> None:
     stack.answer["checks"] += [{"check": "server", "found": "", "problem": "no answer; check the address"}]
     code, out, _ = evercert("test", "main")
     assert code == 1
@@ -193,7 +114,7 @@ def test_issuer_test_fails_with_a_failed_check(stack: Stack, evercert: Callable[
     ]
 
 
-def test_issuer_test_reports_definitions_that_do_not_parse(stack: Stack, evercert: Callable[..., Ended]) -> None:
+def test_issuer_test_reports_definitions_that_do_not_parse(stack: Stack, evercert: Evercert) -> None:
     stack.answer = {"checks": [{"check": "definition", "found": "", "problem": "does not parse; apply it again"}]}
     code, out, _ = evercert("test", "broken", "--name", "www.example.com")
     assert code == 1 and "does not parse; apply it again" in out
@@ -211,7 +132,7 @@ def test_issuer_test_reports_definitions_that_do_not_parse(stack: Stack, evercer
     ids=["self-signed", "infisical", "email", "invalid", "many"],
 )
 def test_issuer_test_refuses_invalid_names(
-    issuer: str, names: list[str], words: str, stack: Stack, evercert: Callable[..., Ended]
+    issuer: str, names: list[str], words: str, stack: Stack, evercert: Evercert
 ) -> None:
     stack.defined["infisical"] = Component.model_validate({"type": "infisical", **INFISICAL})
     code, out, err = evercert("test", issuer, *(f"--name={name}" for name in names))

@@ -16,6 +16,7 @@ from evercert.solvers import SOLVERS
 from evercert.solvers.context import RegisteredSolvers, SolverContext
 from tests.doubles.raw_server import bundle
 
+KMS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234"
 SECRET = "hunter2"
 REFERENCE = {"aws-secret": "evercert/credentials/eab"}
 EXTERNAL = {"key-id": "kid-1", "hmac-key": REFERENCE}
@@ -49,6 +50,12 @@ def test_issuer_type_is_registered() -> None:
         {"email": "mailto:ops@example.com"},
         {"external-account": EXTERNAL},
         {"external-account": {**EXTERNAL, "algorithm": "HS512", "key-id": "a/b+c=~!"}},
+        {"account-key": KMS_KEY},
+        {
+            "account-key": KMS_KEY.replace("aws", "aws-us-gov", 1).replace(
+                "1234", "mrk-0123456789abcdef0123456789abcdef"
+            )
+        },
         {"account-key": "RSA_4096", "profile": "shortlived", "preferred-chain": "ISRG Root X1"},
         {"directory": "https://ca.example.com:9000/acme/acme/directory", "ca-bundle": bundle()},
         {"directory": "http://127.0.0.1:14000/dir"},
@@ -90,6 +97,10 @@ def test_settings_accept_valid_definitions(changes: dict) -> None:
         ({"external-account": {**EXTERNAL, "hmac-key": {SECRET: None}}}, ("external-account",), "is a space missing after a colon?"),
         ({"external-account": {**EXTERNAL, "hmac": REFERENCE}}, ("external-account", "hmac"), "unknown key 'hmac'"),
         ({"account-key": "EC_secp521r1"}, ("account-key",), "'EC_prime256v1'"),
+        ({"account-key": SECRET}, ("account-key",), "or the ARN of a KMS key, such as arn:aws:kms:…:key/…, and no alias"),
+        ({"account-key": "arn:aws:kms:eu-central-1:111122223333:alias/acme"}, ("account-key",), "and no alias"),
+        ({"account-key": "alias/acme"}, ("account-key",), "and no alias"),
+        ({"account-key": "arn:aws:s3:eu-central-1:111122223333:key/1"}, ("account-key",), "must be one of"),
         ({"profile": "two words"}, ("profile",), ""),
         ({"preferred-chain": ""}, ("preferred-chain",), "at least 1"),
         ({"mail": "ops@example.com"}, ("mail",), "did you mean 'email'?"),
@@ -226,6 +237,7 @@ def test_identity_depends_on_directory_and_profile(changes: dict) -> None:
         ({"directory": "https://acme-staging-v02.api.letsencrypt.org/directory"}, False),
         ({"account-key": "EC_prime256v1"}, True),
         ({"account-key": "RSA_2048"}, False),
+        ({"account-key": KMS_KEY}, False),
     ],
 )
 def test_account_is_shared_by_issuers_of_one_directory(changes: dict, same: bool) -> None:

@@ -6,9 +6,7 @@ import typer
 
 from evercert.cli.issuers import account_commands, commands
 
-app = typer.Typer(
-    no_args_is_help=True, help="Show and test the issuers of the stack, and change their accounts at CAs."
-)
+app = typer.Typer(no_args_is_help=True, help="Show and test the issuers of the stack; change their accounts.")
 app.command("list")(commands.list_)
 app.command("show")(commands.show_)
 app.command("test")(commands.check)

@@ -41,8 +41,8 @@ def deactivate_account(
     count = sum(record.spec.issuer in users for record in records)
     if not yes:
         terminal.confirm_name(
-            f"Deactivate the account of {_listed(users)}? It cannot be activated again. {count} certificate(s) of these "
-            "issuers cannot be renewed or revoked until another account is registered.",
+            f"Deactivate the account of {_listed(users)}? It cannot be activated again. {count} certificate(s) of "
+            "these issuers cannot be renewed or revoked until another account is registered.",
             name,
         )
     _change(connection, name, "deactivate", {"issuers": users, "certificates": count}, as_json=as_json)
