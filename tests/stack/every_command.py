@@ -100,13 +100,16 @@ def of_certificates(run: People, name: str) -> None:
 
 
 def of_acme(run: People, issuer: str) -> None:
-    """Show an ACME issuer, whose account is read, and remove it again."""
+    """Show an ACME issuer, whose account is read, fail to change the account, and remove the issuer again."""
     dynamodb, table = run.stack.client("dynamodb"), run.stack.outputs["IssuersTable"]
     definition = {"type": "acme", "directory": "https://acme.invalid/directory", "solvers": [{"type": "http-01"}]}
     key = {"pk": {"S": f"issuer#{issuer}"}}
     text = {"schema": {"N": "1"}, "definition": {"S": json.dumps(definition)}}
     dynamodb.put_item(TableName=table, Item={**key, **text})
     assert run.json("issuer", "show", issuer)["account"] is None
+    for change in ("rotate-key", "deactivate-account"):
+        run.run("issuer", change, issuer, "--yes", codes=(1,))  # the CA does not exist
+    run.run("issuer", "register-account", issuer, codes=(1,))
     dynamodb.delete_item(TableName=table, Key=key)
 
 

@@ -9,13 +9,14 @@ from datetime import timedelta
 
 import pytest
 
+from evercert.acme.jwk import to_jwk
 from evercert.contracts.issuer import Issued
 from evercert.contracts.record import Facts
 from evercert.errors import Misconfigured, NotProven, Rejected
 from evercert.issuers.acme.errors import ProblemAnswer
 from evercert.pki.certificate import mismatches
 from evercert.pki.csr_parser import public_key_of
-from evercert.pki.keys import public_bytes
+from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.acme import AcmeBench, clock, web_host
 from tests.tools.pebble import EAB_HMAC_KEY, EAB_KEY_ID, Pebble, pebble
 
@@ -144,6 +145,72 @@ def test_external_account_is_bound() -> None:
                 bench.process().issue(bench.request("www.example.com"))
         with bench_of(server) as bench, pytest.raises(Misconfigured, match="externalAccountRequired"):
             bench.finish(bench.request("www.example.com"))
+
+
+# -- changes of the account -------------------------------------------------------------------------------------------
+def keys(bench: AcmeBench) -> tuple[str | None, str | None]:
+    (account,) = bench.accounts.accounts.values()
+    return account.sealed_key, account.next_key
+
+
+def test_rotated_account_key_signs_the_next_order(bench: AcmeBench) -> None:
+    bench.finish(bench.request("www.example.com"))
+    before, _ = keys(bench)
+    url = bench.issuer._account.url
+    assert bench.issuer.account.rotate_key() == f"changed the key of {url}"
+    assert keys(bench)[0] != before and keys(bench)[1] is None
+    bench.finish(bench.request("www.example.com"), restart=True)
+    assert bench.issuer.account.register() == f"registered {url}"
+
+
+def test_order_finishes_a_key_change_that_took_effect(bench: AcmeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command dies before it stores that the CA has the new key."""
+    bench.finish(bench.request("www.example.com"))
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.issuer._account, "finish_key_change", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bench.issuer.account.rotate_key()
+    _, new = keys(bench)
+    bench.process()
+    bench.finish(bench.request("www.example.com"))
+    assert keys(bench) == (new, None)
+
+
+def test_key_of_another_account_is_a_conflict(bench: AcmeBench, server: Pebble) -> None:
+    bench.finish(bench.request("www.example.com"))
+    ((account_id, account),) = bench.accounts.accounts.items()
+    new = PrivateKey.generate("EC_prime256v1")
+    url, jwk = bench.issuer._connection.directory().new_account, to_jwk(new.public_key)
+    bench.issuer._connection.post(url, {"termsOfServiceAgreed": True}, new, {"jwk": jwk})
+    text = bench.seal.close(new, bench.issuer._account.keys.uid, 0)
+    bench.accounts.accounts[account_id] = replace(account, next_key=text)
+    with pytest.raises(Misconfigured, match=r"another account at .* has the new key"):
+        bench.issuer.account.rotate_key()
+    bench.issuer.account.rotate_key()
+    bench.finish(bench.request("www.example.com"))
+
+
+def test_deactivated_account_is_replaced_on_request_only(bench: AcmeBench) -> None:
+    bench.finish(bench.request("www.example.com"))
+    first = bench.issuer._account.url
+    for _ in range(2):
+        assert bench.issuer.account.deactivate() == f"deactivated {first}"
+        with pytest.raises(Misconfigured, match="was deactivated; to register another one, run: evercert issuer"):
+            bench.process().issue(bench.request("www.example.com"))
+    assert bench.issuer.account.register() != f"registered {first}"
+    bench.finish(bench.request("www.example.com"))
+
+
+@pytest.mark.parametrize("algorithm", ["EC_prime256v1", "EC_secp384r1", "RSA_2048"])
+def test_account_keys_in_kms_work(server: Pebble, algorithm: str) -> None:
+    with bench_of(server) as bench:
+        key = bench.kms.add(algorithm)
+        bench.settings = bench.define(
+            **{"directory": server.directory, "ca-bundle": server.ca_bundle, "account-key": key}
+        )
+        bench.process()
+        bench.finish(bench.request("www.example.com"))
+        bench.issuer.account.deactivate()
 
 
 # -- renewal information ----------------------------------------------------------------------------------------------

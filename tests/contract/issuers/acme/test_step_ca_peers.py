@@ -11,7 +11,7 @@ import pytest
 
 from evercert.contracts.issuer import Issued, Request
 from evercert.contracts.record import Facts
-from evercert.errors import NotProven
+from evercert.errors import Misconfigured, NotProven, Unavailable
 from evercert.pki.certificate import mismatches
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
@@ -83,6 +83,27 @@ def test_renewal_window_is_absent(bench: AcmeBench, server: StepCA) -> None:
     issued = finished(bench, server, "www.example.com")
     advice = bench.issuer.advise(Facts.of(issued.chain, 1, clock(), issued.reference), clock())
     assert advice is None or advice.window is None
+
+
+def test_key_change_is_refused_in_one_line(bench: AcmeBench, server: StepCA) -> None:
+    """The directory of step-ca has keyChange, which it does not implement; the old key remains in use."""
+    finished(bench, server, "www.example.com")
+    with pytest.raises(Unavailable, match="/key-change answered 501: ") as raised:
+        bench.issuer.account.rotate_key()
+    assert str(raised.value).isprintable()
+    finished(bench, server, "www.example.com", restart=True)
+    assert len(bench.accounts.accounts) == 1
+
+
+def test_deactivated_account_is_replaced_on_request_only(bench: AcmeBench, server: StepCA) -> None:
+    finished(bench, server, "www.example.com")
+    first = bench.issuer._account.url
+    for _ in range(2):
+        assert bench.issuer.account.deactivate() == f"deactivated {first}"
+        with pytest.raises(Misconfigured, match="was deactivated"):
+            bench.process().issue(bench.request("www.example.com"))
+    assert bench.issuer.account.register() != f"registered {first}"
+    finished(bench, server, "www.example.com")
 
 
 def taken(bench: AcmeBench, answer: Issued | Request, steps: int) -> Issued | Request:
