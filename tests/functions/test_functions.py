@@ -184,6 +184,28 @@ def test_issuer_test_orders_nothing(world: World, function, context, monkeypatch
     assert world.items() == []
 
 
+def test_issuer_function_changes_an_account(world: World, function, context, monkeypatch) -> None:
+    """With a key in KMS, whose signatures IAM allows by the parameter AccountKeys."""
+    key = world.operator.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    world.judge_as({"AccountKeys": key})
+    monkeypatch.setenv("EVERCERT_LOCAL_ISSUERS", "1")
+    issuer = function("issuer")
+    with AcmeServer() as server:
+        definition = {
+            "type": "acme",
+            "directory": server.directory,
+            "account-key": key,
+            "solvers": [{"type": "http-01"}],
+        }
+        world.specs.write_issuer("ca", Component.model_validate(definition))
+        changes = ["register", "rotate-key", "deactivate"]
+        answers = [issuer.handler({"account": {"issuer": "ca", "change": one}}, context) for one in changes]
+        issuer._context().http.close()
+    assert [answer["problem"] is None for answer in answers] == [True, False, True]
+    assert "which evercert cannot replace" in answers[1]["problem"]
+    assert [account.status for account in server.accounts] == ["deactivated"]
+
+
 def test_issuer_test_reports_an_unknown_issuer(world: World, function, context) -> None:
     (check,) = function("issuer").handler({"test": {"issuer": "ca", "names": ["a.example"]}}, context)["checks"]
     assert check["problem"] == "issuer 'ca' is not defined; apply a document with it under `issuers:`"
