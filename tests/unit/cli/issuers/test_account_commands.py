@@ -32,6 +32,10 @@ def certificates(stack: Stack) -> None:
         Record(name=f"c{number}", uid=UID, spec=spec(f"c{number}", issuer=issuer), generation=1)
         for number, issuer in enumerate(issuers)
     ]
+    several = spec("several").model_copy(
+        update={"issuers": ("main", "team")}
+    )  # may use the account as its second choice
+    stack.certificates.append(Record(name="several", uid=UID, spec=several, generation=1))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -42,7 +46,7 @@ def test_account_command_asks_the_function(command: str, stack: Stack, evercert:
     answer = json.loads(out)
     assert (code, answer["issuer"], answer["result"]) == (0, "letsencrypt", stack.answer["found"])
     assert answer["issuers"] == ["letsencrypt", "team"]
-    assert answer.get("certificates") == (3 if command == "deactivate-account" else None)
+    assert answer.get("certificates") == (4 if command == "deactivate-account" else None)
 
 
 @pytest.mark.parametrize("command", ["rotate-key", "deactivate-account"])
@@ -73,7 +77,7 @@ def test_deactivation_asks_for_the_name(stack: Stack, evercert: Evercert, asked:
     assert stack.events == []
     (question,) = asked
     assert question.startswith("Deactivate the account of issuers letsencrypt, team? It cannot be activated again.")
-    assert "3 certificate(s) of these issuers cannot be renewed" in question
+    assert "4 certificate(s) of these issuers cannot be renewed" in question
     assert question.endswith("Type letsencrypt to confirm")
     assert evercert("deactivate-account", "team")[0] == 0
 

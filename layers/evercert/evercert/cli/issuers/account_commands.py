@@ -38,7 +38,7 @@ def deactivate_account(
     connection = terminal.connect(stack, region)
     users = _users(connection, name)
     records = [record for record in terminal.records(connection) if isinstance(record, Record)]
-    count = sum(record.spec.issuer in users for record in records)
+    count = sum(not set(users).isdisjoint(record.spec.issuer_names) for record in records)
     if not yes:
         terminal.confirm_name(
             f"Deactivate the account of {_listed(users)}? It cannot be activated again. {count} certificate(s) of "
