@@ -117,7 +117,7 @@ def test_show_reads_the_account_of_the_table(world: World, server: AcmeServer, e
     assert evercert("show", "letsencrypt")[1]["account"] is None
     accounts = DynamoDBAccounts(world.operator.dynamodb, world.table)
     settings = AcmeSettings.model_validate({"directory": server.directory, "solvers": [{"type": "http-01"}]})
-    accounts.create(settings.account_id, SEALED)
+    accounts.create(settings.account_id, SEALED, None)
     assert evercert("show", "letsencrypt")[1]["account"] is None
     url, contact = f"{server.address}/account/1", ("mailto:ops@example.com",)
     accounts.register(settings.account_id, StoredAccount(SEALED, url, contact))
@@ -152,7 +152,7 @@ def test_dry_run_compares_caa_with_the_directory(
     monkeypatch.setattr(web_host, "check", lambda name: Check(f"web host {name}", "ok", ""))
     settings = AcmeSettings.model_validate({"directory": server.directory, "solvers": [{"type": "http-01"}]})
     accounts = DynamoDBAccounts(world.operator.dynamodb, world.table)
-    accounts.create(settings.account_id, SEALED)
+    accounts.create(settings.account_id, SEALED, None)
     accounts.register(settings.account_id, StoredAccount(SEALED, url := f"{server.address}/account/1"))
     with NameServer(
         {}, caa={"example.com": [f'0 issue "ca.example;accounturi={url}"'], "example.org": ['0 issue ";"']}

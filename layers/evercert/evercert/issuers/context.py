@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AcmeContext:
-    """Resources of ACME issuers: accounts with sealed keys, solvers, limits of orders, and keys in KMS by their ARNs."""
+    """Resources of ACME issuers: accounts, solvers, limits of orders, and signing keys in KMS by their ARNs."""
 
     accounts: AccountStore
     seal: Seal

@@ -18,8 +18,8 @@ from evercert.issuers.acme.account_changes import AccountChanges
 from evercert.issuers.acme.authorizations import Authorizations, summary
 from evercert.issuers.acme.challenges import LAST_TRIES, Challenges
 from evercert.issuers.acme.connection import shared_connection
-from evercert.issuers.acme.order_tokens import OrderTokens
 from evercert.issuers.acme.errors import PASSING, REFUSED, refusal
+from evercert.issuers.acme.order_tokens import OrderTokens
 from evercert.issuers.acme.orders import Orders, ReadOrder
 from evercert.issuers.acme.progress import Progress
 from evercert.issuers.acme.renewal import RenewalInfo
