@@ -37,7 +37,7 @@ class FakeAcmeAccounts:
         self.stored[account.id] = account
         return account
 
-    def read(self, account_id: str) -> Account | None:
+    def of_id(self, account_id: str) -> Account | None:
         return self.stored.get(account_id)
 
     def of_key(self, profile_id: str, thumbprint: str) -> Account | None:
@@ -64,7 +64,7 @@ class FakeCredentials:
 
     stored: dict[str, EabCredential] = field(default_factory=dict)
 
-    def read(self, credential_id: str) -> EabCredential | None:
+    def of_id(self, credential_id: str) -> EabCredential | None:
         return self.stored.get(credential_id)
 
     def mac_key(self, credential: EabCredential) -> bytes:

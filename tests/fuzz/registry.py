@@ -11,6 +11,7 @@ from tests.fuzz.reader import Reader
 from tests.fuzz.readers import (
     acme,
     acme_issuer,
+    acme_server,
     answers,
     api,
     authority_items,
@@ -38,6 +39,7 @@ READERS: list[Reader] = [
     *aws.READERS,
     *acme.READERS,
     *acme_issuer.READERS,
+    *acme_server.READERS,
 ]
 
 

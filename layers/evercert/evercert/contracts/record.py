@@ -18,9 +18,8 @@ from evercert.schema import Instant
 # that generate keys, have their own certificate ids and wait for approvals. 3: without the CA's renewal window and
 # several issuers.
 SCHEMA = 4
-WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
-
 PREVIOUS_SCHEMA = 3
+WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
 Reason = Literal[
     "missing",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from evercert.canonical_json import canonical_json, digest
+from evercert.documents import csr_rules
 from evercert.documents.lifecycle import Lifecycle
 from evercert.pki import csr_parser as csrs
 from evercert.pki.algorithms import KeyAlgorithm
@@ -15,7 +16,7 @@ from evercert.pki.attributes import Attributes
 from evercert.pki.subject import wanted
 from evercert.pki.usages import impossible, purpose_conflict
 from evercert.registry import Component
-from evercert.schema import Model, Place, at_most, misplaced, missing, printable, text_of
+from evercert.schema import Model, Place, at_most, misplaced, missing, text_of
 from evercert.timestamps import to_text
 
 __all__ = [
@@ -128,24 +129,14 @@ class Spec(Model):
     @model_validator(mode="before")
     @classmethod
     def _filled_from_the_csr(cls, data: object) -> object:
-        """Fill in attributes and key algorithm from the CSR."""
-        if not isinstance(data, dict) or not isinstance(data.get("csr"), str):
-            return data
-        try:
-            asked = csrs.read(data["csr"])
-        except ValueError as error:
-            raise misplaced({("csr",): str(error)}) from None
-        found = {
-            "attributes": asked.attributes.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-            "private-key": {"algorithm": asked.algorithm},
-        }
-        beside = {key: data.get(key) for key in found}
-        whole = {key: {**found[key], **values} for key, values in beside.items() if isinstance(values, dict)}
-        return {**found, **data, **whole}
+        return csr_rules.filled_in(data)
 
     @model_validator(mode="after")
     def _asks_for_what_the_csr_asks_for(self) -> Self:
-        if self.csr is not None and (problems := _beside(csrs.read(self.csr), self)):
+        if self.csr is None:
+            return self
+        algorithm = self.private_key.algorithm
+        if problems := csr_rules.contradictions(csrs.read(self.csr), self.attributes, algorithm):
             raise misplaced(problems)
         return self
 
@@ -256,22 +247,3 @@ class Spec(Model):
                 **{key: value for key, value in later.items() if value},
             }
         )
-
-
-def _beside(asked: csrs.ParsedCsr, spec: Spec) -> dict[Place, str]:
-    """Return the settings that contradict the CSR, by path."""
-    problems: dict[Place, str] = {}
-    for field in Attributes.model_fields:
-        # The alternative names include the common name even if the document does not repeat it.
-        name = "identifiers" if field == "alt_names" else field
-        there, here = getattr(asked.attributes, name), getattr(spec.attributes, name)
-        if field != "ttl" and there != here and not (field == "alt_names" and problems):
-            problems["attributes", field.replace("_", "-")] = _says(there)
-    if spec.private_key.algorithm != asked.algorithm:
-        problems["private-key", "algorithm"] = _says(asked.algorithm)
-    return problems
-
-
-def _says(there: object) -> str:
-    text = ", ".join(map(str, there)) if isinstance(there, tuple) else str(there or "")
-    return f"the CSR has {printable(text, 120) or 'none'}; remove it here, or create a new CSR"

@@ -24,7 +24,7 @@ _NOT_BOUND = "the external account binding is not accepted: check key id and HMA
 
 @dataclass(frozen=True)
 class AccountRules:
-    """What a profile requires of its accounts; `account_url` is completed by an id."""
+    """The requirements of a profile, and the URLs of its server; an id completes `account_url`."""
 
     profile: str  # id
     needs_binding: bool
@@ -51,7 +51,7 @@ class AccountService:
         url = request.account_url or ""
         account = None
         if url.startswith(rules.account_url):
-            account = self.accounts.read(url.removeprefix(rules.account_url))
+            account = self.accounts.of_id(url.removeprefix(rules.account_url))
         if account is None or account.profile != rules.profile:
             raise Refused("accountDoesNotExist", "no account has the URL in kid; register one", status=400)
         request.verify(from_jwk(account.jwk))
@@ -135,7 +135,7 @@ class AccountService:
         if not isinstance(binding, dict):
             raise malformed("externalAccountBinding must be a flattened JWS")
         try:
-            found = self.credentials.read(external_account.key_id_of(binding))
+            found = self.credentials.of_id(external_account.key_id_of(binding))
         except ValueError as error:
             raise malformed(f"externalAccountBinding: {error}") from None
         now = self.clock()

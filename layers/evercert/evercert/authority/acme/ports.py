@@ -1,4 +1,4 @@
-"""What the ACME server needs from storage; every write is conditional. Methods raise Unavailable or Misconfigured."""
+"""Storage of the ACME server; every write is conditional. Methods raise Unavailable or Misconfigured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Accounts(Protocol):
         `once` is the id of a credential that binds one account: return None if it has bound another one.
         """
 
-    def read(self, account_id: str) -> Account | None:
+    def of_id(self, account_id: str) -> Account | None:
         """Return the account, as last written."""
 
     def of_key(self, profile_id: str, thumbprint: str) -> Account | None:
@@ -32,7 +32,7 @@ class Accounts(Protocol):
 class EabCredentials(Protocol):
     """Credentials that operators created, and their MAC keys."""
 
-    def read(self, credential_id: str) -> EabCredential | None:
+    def of_id(self, credential_id: str) -> EabCredential | None:
         """Return the credential, or None."""
 
     def mac_key(self, credential: EabCredential) -> bytes:
