@@ -236,6 +236,15 @@ def test_failure_of_all_names_each_of_them(bench: Bench, issuers: tuple[Turns, T
     assert (data["kind"], data["message"]) == ("unavailable", "first: no hosted zone; second: 503")
 
 
+def test_repeated_failure_of_all_has_the_same_message(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Unavailable("503")] * 3, [Misconfigured("no account")] * 3
+    for _ in range(2):
+        assert due(bench) == "certificate.failed"
+        bench.clock.now += HOUR
+    assert {outcome.data["message"] for outcome in bench.announcer.announced} == {"first: 503; second: no account"}
+
+
 def test_next_attempt_starts_at_the_first_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
     first, second = issuers
     first.answers, second.answers = [Misconfigured("no hosted zone")], [Misconfigured("no account")]

@@ -120,8 +120,10 @@ def decisive(errors: Mapping[str, EvercertError]) -> EvercertError:
     A refusal by one issuer must not stop the attempts at the others.
     """
     chosen = min(errors.values(), key=_rank)
-    chosen.args = (describe(errors),)
-    return chosen
+    found = type(chosen).__new__(type(chosen))  # with its attributes, and another message
+    found.__dict__.update(vars(chosen))
+    found.args = (describe(errors),)
+    return found
 
 
 def _rank(error: EvercertError) -> tuple[int, float]:
