@@ -263,6 +263,17 @@ def test_refusal_by_the_last_issuer_does_not_stop_the_attempts(bench: Bench, iss
     assert bench.record().issuer_hash == "hash-1"
 
 
+def test_refused_name_at_a_later_issuer_stops_nothing(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    """A CAA record may allow only the first CA."""
+    first, second = issuers
+    first.answers, second.answers = [Unavailable("503")], [Rejected("caa: CAA forbids it")]
+    assert bench.run() == "certificate.failed"
+    data = bench.announcer.announced[-1].data
+    assert (bench.record().state, data["message"]) == ("failing", "first: 503; second: caa: CAA forbids it")
+    assert due(bench) == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-1"
+
+
 def test_limits_of_all_issuers_are_waited_for(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
     first, second = issuers
     first.answers, second.answers = [limit(bench, 5 * HOUR)], [limit(bench, 2 * HOUR)]
@@ -319,6 +330,45 @@ def test_paused_issuer_is_passed_over(bench: Bench, issuers: tuple[Turns, Turns]
     bench.issuers.known["first"] = replace(bench.issuers.known["first"], paused=True)
     assert bench.run() == "certificate.issued"
     assert bench.record().issuer_hash == "hash-2"
+
+
+def test_request_at_a_paused_issuer_moves_to_the_next(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, _ = issuers
+    first.answers = [limit(bench, MINUTE)]
+    assert bench.run() == "put-off"
+    bench.issuers.known["first"] = replace(bench.issuers.known["first"], paused=True)
+    assert due(bench) == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-2"
+
+
+def test_accepted_request_at_a_paused_issuer_waits(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers = ["accepted"]
+    assert bench.run() == "pending"
+    bench.issuers.known["first"] = replace(bench.issuers.known["first"], paused=True)
+    assert [due(bench), second.asked] == ["paused", []]
+
+
+@dataclass
+class Unreadable:
+    """Issuers of which one cannot be read now."""
+
+    inner: Any
+    name: str
+
+    def open(self, name: str) -> OpenIssuer:
+        if name == self.name:
+            raise Unavailable(f"cannot read issuer {name}: the table is busy")
+        return self.inner.open(name)
+
+
+def test_unreadable_definition_replaces_no_certificate(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    issuers[0].answers = [Unavailable("503")]
+    assert bench.run() == "certificate.issued"
+    bench.issuance._ports = replace(bench.ports, issuers=Unreadable(bench.issuers, "second"))
+    bench.clock.now += HOUR
+    assert bench.run() == "certificate.failed"
+    assert (bench.record().facts.revision, len(issuers[0].asked)) == (2, 1)
 
 
 def test_paused_stack_asks_no_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:

@@ -41,12 +41,15 @@ class Candidates:
 
     @classmethod
     def open(cls, issuers: Issuers, spec: Spec) -> Self:
-        """Open all of them; raise the error of the first one if none opens."""
+        """Open all of them; raise the error of the first one if none opens.
+
+        Raises Unavailable if one cannot be read now: it is unknown whether a certificate or request is of it.
+        """
         opened, problems = [], dict[str, EvercertError]()
         for name in spec.issuer_names:
             try:
                 opened.append(issuers.open(name))
-            except (Rejected, Unavailable, Misconfigured) as error:
+            except (Rejected, Misconfigured) as error:
                 problems[name] = error
         if not opened:
             raise next(iter(problems.values()))
@@ -88,9 +91,13 @@ class Candidates:
         return next((one for one in same if one.name == pending.issuer), same[0])
 
     def starts_over(self, record: Record, pending: Pending) -> bool:
-        """Whether the first issuer is asked again, after all have failed: the last request was not accepted."""
-        asked_first = self.of_request(pending) is self.opened[0]
-        return pending.handle is None and record.last_error is not None and not asked_first
+        """Whether the issuers are asked from the first one on, because the last request was not accepted.
+
+        That is so after all have failed, and if an operator paused the issuer of the request.
+        """
+        asked = self.of_request(pending)
+        failed = record.last_error is not None and asked is not self.opened[0]
+        return pending.handle is None and (failed or asked.paused)
 
     def asks_next(self, error: EvercertError, record: Record, pending: Pending | None, now: datetime) -> bool:
         """Whether the next issuer is asked after this error of one of them.

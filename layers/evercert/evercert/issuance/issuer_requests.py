@@ -10,7 +10,7 @@ from datetime import timedelta
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
 from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports
 from evercert.contracts.record import Pending, Reason, Record
-from evercert.errors import EvercertError, GaveUp, Mismatch
+from evercert.errors import EvercertError, GaveUp, Mismatch, Rejected
 from evercert.issuance.candidates import Candidates, decisive, describe
 from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.run_result import MESSAGE_LIMIT
@@ -52,9 +52,13 @@ class IssuerRequests:
             try:
                 return self._request_from(opened, reason, resumed, errors)
             except EvercertError as error:
-                if not self._asks_next(error, opened):
+                asks_next = self._asks_next(error, opened)
+                refused = error is self._error and isinstance(error, Rejected)
+                if not asks_next and not (refused and errors):
                     raise
                 errors[opened.name] = error
+                if not asks_next:
+                    break  # a refused name: those that failed before are asked again later, and no further one now
                 if error.abandons:
                     self.progress.pending = None
                 resumed = None

@@ -125,7 +125,10 @@ class _Run:
             raise
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes)
         after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
-        paused = self.candidates.order(decision.pending if isinstance(decision, Resume) else None)[0].paused
+        resumed = decision.pending if isinstance(decision, Resume) else None
+        if resumed is not None and self.candidates.starts_over(record, resumed):
+            resumed = None
+        paused = self.candidates.order(resumed)[0].paused
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
             opened = self.candidates.of_certificate(record)
