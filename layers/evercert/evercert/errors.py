@@ -11,6 +11,7 @@ EvercertError
 │   ├── Busy         one resource is locked, the service is up    → retry; the service's breaker stays closed
 │   ├── Throttled    too many requests, the service is up         → retry; all runs slow down, the breaker stays closed
 │   ├── ClockWrong   AWS refuses the time of a signature          → retry; the service's breaker stays closed
+│   ├── PassedOver   an earlier run passed over the issuer        → ask it again after the issuers that follow
 │   ├── Gone         the destination's resource was deleted       → deliver as for the first time
 │   └── AnswerLost   the request may have succeeded               → look for its result before sending it again
 ├── Misconfigured    a secret, permission or setting is wrong     → record, announce, retry; an operator must act
@@ -96,6 +97,10 @@ class Throttled(Unavailable):
 
 class ClockWrong(Unavailable):
     """The clock of this machine differs from that of AWS: the service itself is available."""
+
+
+class PassedOver(Unavailable):
+    """An earlier run passed over an issuer in favor of the one that failed now."""
 
 
 class Gone(Unavailable):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
+from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA
 from evercert.errors import (
     AnswerLost,
@@ -18,7 +18,6 @@ from evercert.errors import (
     Misconfigured,
     Mismatch,
     NotProven,
-    NotYet,
     Rejected,
     Throttled,
     Unavailable,
@@ -26,60 +25,10 @@ from evercert.errors import (
 )
 from evercert.issuance.candidates import PATIENCE, REQUEST_LASTS
 from tests.doubles.fakes import START, Bench, FakeDestination, spec
-from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
+from tests.doubles.scripted_ca import ScriptedCA
 from tests.doubles.world import Killed
 from tests.unit.issuance.helpers import announced
-
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-ISSUERS = ("first", "second")
-
-
-@dataclass
-class Turns:
-    """An issuer with one answer for each call: an error, `accepted`, an approval to wait for, or the certificate."""
-
-    inner: ScriptedIssuer
-    answers: list[EvercertError | str] = field(default_factory=list)
-    asked: list[str | None] = field(default_factory=list)  # the handle of each call
-    cancelled: list[str] = field(default_factory=list)
-
-    def issue(self, request: Request) -> Issued | PendingAnswer:
-        self.asked.append(request.handle)
-        answer = self.answers.pop(0) if self.answers else "issued"
-        if isinstance(answer, EvercertError):
-            raise answer
-        if answer == "issued":
-            return self.inner.issue(replace(request, handle=None))
-        waits_for = None if answer == "accepted" else answer
-        return PendingAnswer("order-1", request.now + 2 * MINUTE, request.now + 7 * DAY, waits_for)
-
-    def cancel(self, handle: str) -> None:
-        self.cancelled.append(handle)
-
-
-@pytest.fixture
-def issuers(bench: Bench, ca: ScriptedCA) -> tuple[Turns, Turns]:
-    """Want a certificate of two issuers, both before the scripted CA."""
-    inner = bench.issuers.known["main"].issuer
-    assert isinstance(inner, ScriptedIssuer)
-    first, second = Turns(inner), Turns(inner)
-    bench.issuers.known = {"first": OpenIssuer(first, "hash-1"), "second": OpenIssuer(second, "hash-2")}
-    bench.want(listed())
-    return first, second
-
-
-def listed(*names: str, **changes: Any) -> Any:
-    return spec(issuers=list(names or ISSUERS), **changes)
-
-
-def limit(bench: Bench, wait: timedelta) -> NotYet:
-    return NotYet("429: too many new orders", bench.clock() + wait)
-
-
-def due(bench: Bench) -> str:
-    """Run at the due time of the record."""
-    bench.clock.now = max(bench.clock(), bench.record().due_at)
-    return bench.run()
+from tests.unit.issuance.several_issuers import DAY, HOUR, ISSUERS, MINUTE, Turns, due, limit, listed, renewed
 
 
 # -- one issuer fails -------------------------------------------------------------------------------------------------
@@ -294,11 +243,6 @@ def test_no_certificate_expires_while_the_first_issuer_is_down(bench: Bench, iss
 
 
 # -- renewals and edits -----------------------------------------------------------------------------------------------
-def renewed(bench: Bench) -> str:
-    bench.clock.now = bench.record().renew_at
-    return bench.run()
-
-
 def test_renewal_starts_at_the_first_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
     first, second = issuers
     first.answers = [Unavailable("503")]

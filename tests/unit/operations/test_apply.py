@@ -330,7 +330,7 @@ def test_repair_keeps_deliveries() -> None:
 
 # -- several issuers --------------------------------------------------------------------------------------------------
 ACME = {"type": "acme", "directory": "https://acme.example.com/directory", "solvers": [{"type": "http-01"}]}
-TWO = {**ISSUERS, "second": Component.model_validate(ACME)}
+TWO = {"main": Component.model_validate({**ACME, "profile": "own"}), "second": Component.model_validate(ACME)}
 
 
 def listed(name: str = "web", *names: str) -> Spec:
@@ -339,7 +339,7 @@ def listed(name: str = "web", *names: str) -> Spec:
 
 
 def test_each_issuer_of_a_list_must_be_defined(table: FakeTable) -> None:
-    found = planned(table, listed("web", "main", "unknown"))
+    found = planned(table, listed("web", "main", "unknown"), issuers=TWO)
     assert found.conflicts == ["web: unknown issuer 'unknown': define it in the files or in the stack"]
 
 

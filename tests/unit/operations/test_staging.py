@@ -98,7 +98,7 @@ def test_list_with_one_staging_issuer_is_refused(table: FakeTable) -> None:
     """An outage of the other issuer would replace the certificate."""
     (line,) = conflicts(table, {"test": STAGING}, web("new", issuers=["main", "test"]))
     assert line == (
-        "new: issuer test is for staging: clients do not trust its certificates; "
+        "new: issuer test is for staging: clients of the others do not trust its certificates; "
         "remove it from issuers, or pass --allow-staging"
     )
     assert conflicts(table, {"test": STAGING}, web("new", issuers=["main", "test"]), allow_staging=True) == []
@@ -112,3 +112,33 @@ def test_list_of_staging_issuers_replaces_no_certificate(table: FakeTable) -> No
 
 def test_list_may_begin_with_the_current_issuer(table: FakeTable) -> None:
     assert conflicts(table, {"other": PRODUCTION}, web(issuers=["main", "other"])) == []
+
+
+def test_issuer_of_a_stored_list_becomes_no_staging_issuer(table: FakeTable) -> None:
+    """Whichever of them issued: the next failure of the others would replace the certificate."""
+    table.write_issuer("other", PRODUCTION)
+    record = table.record("web")
+    assert isinstance(record, Record)
+    changed = record.model_copy(update={"spec": web(issuers=["main", "other"]), "generation": 2})
+    table.write([Change(changed, record)], START)
+    for name in ("main", "other"):
+        (line,) = conflicts(table, {name: STAGING})
+        assert line.startswith(f"web: issuer {name} is for staging: clients of the others")
+        assert conflicts(table, {name: STAGING}, allow_staging=True) == []
+    assert conflicts(table, {"main": PRODUCTION}) == []
+
+
+def test_undefined_issuer_of_a_list_becomes_no_staging_issuer(table: FakeTable) -> None:
+    record = table.record("web")
+    assert isinstance(record, Record)
+    changed = record.model_copy(update={"spec": web(issuers=["main", "later"]), "generation": 2})
+    table.write([Change(changed, record)], START)
+    assert len(conflicts(table, {"later": STAGING})) == 1
+
+
+def test_self_signed_issuer_beside_a_ca_is_refused(table: FakeTable) -> None:
+    own = Component(type="self-signed")
+    (line,) = conflicts(table, {"own": own}, web("new", issuers=["main", "own"]))
+    assert "new: issuer own is self-signed: clients of the others do not trust its certificates" in line
+    assert conflicts(table, {"own": own}, web("new", issuer="own")) == []
+    assert conflicts(table, {"own": own}, web("new", issuers=["main", "own"]), allow_staging=True) == []

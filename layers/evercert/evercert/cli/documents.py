@@ -24,7 +24,8 @@ PruneLabels = Annotated[
 ]
 AtOnce = Annotated[bool, typer.Option("--now", help="Reissue all affected certificates now instead of over an hour.")]
 AllowStaging = Annotated[
-    bool, typer.Option("--allow-staging", help="Let staging issuers replace certificates of other issuers.")
+    bool,
+    typer.Option("--allow-staging", help="Let staging and self-signed issuers replace certificates of others."),
 ]
 NoLoginCheck = Annotated[
     bool,

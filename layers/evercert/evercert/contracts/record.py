@@ -14,9 +14,8 @@ from evercert.errors import Rejected
 from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
-# 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without the fields for issuers
-# that generate keys, have their own certificate ids and wait for approvals. 3: without the CA's renewal window and
-# several issuers.
+# 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
+# generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers.
 SCHEMA = 4
 PREVIOUS_SCHEMA = 3
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
@@ -164,6 +163,7 @@ class Pending(Part):
     reference: str | None = None
     waits_for: str | None = None
     gave_up: str | None = None
+    failures: Count | None = None  # in a row, once one of several issuers may have accepted the request
 
     @property
     def asked(self) -> str:

@@ -20,6 +20,7 @@ from evercert.errors import (
     Misconfigured,
     Mismatch,
     NotYet,
+    PassedOver,
     Rejected,
     Slowed,
     Unavailable,
@@ -28,7 +29,10 @@ from evercert.errors import (
 from evercert.issuance.answer_check import UnusableChain
 
 PATIENCE = timedelta(minutes=10)  # with a limit of the CA, before the next issuer is asked
-REQUEST_LASTS = timedelta(hours=1)  # until an accepted request is cancelled, and the next issuer asked
+# Until an accepted request is cancelled: if an issuer follows, and at the last one.
+REQUEST_LASTS, LAST_REQUEST_LASTS = timedelta(hours=1), timedelta(days=1)
+# Failures in a row until then: if an issuer follows, and at the last one.
+FAILURES, LAST_FAILURES = 2, 6
 
 
 @dataclass(frozen=True)
@@ -65,77 +69,107 @@ class Candidates:
         """The identity hashes of all that can be opened."""
         return tuple(issuer.identity_hash for issuer in self.opened)
 
-    @property
-    def request_lasts(self) -> timedelta | None:
-        """How long an accepted request may take before the next issuer is asked; None if there is only one."""
-        return REQUEST_LASTS if len(self.names) > 1 else None
+    def request_lasts(self, opened: OpenIssuer) -> timedelta | None:
+        """How long this issuer may work on an accepted request before it is given up; None if it is the only one."""
+        if len(self.names) == 1:
+            return None
+        return REQUEST_LASTS if self._after(opened) else LAST_REQUEST_LASTS
 
     def of_certificate(self, record: Record) -> OpenIssuer:
         """Return the issuer of the delivered certificate; the first one if it is none of them."""
         return next((one for one in self.opened if one.identity_hash == record.issuer_hash), self.opened[0])
 
     def order(self, resumed: Pending | None = None) -> tuple[OpenIssuer, ...]:
-        """Return the issuers in the order to ask them: first the one of the revision in progress.
+        """Return the issuers in the order to ask them: all, or that of the revision in progress and those after it.
 
+        Those before it are asked again after all others have failed, so that each round ends with a recorded failure.
         Omits paused ones, unless all are paused.
         """
-        active = [one for one in self.opened if not one.paused] or list(self.opened)
         if resumed is None:
-            return tuple(active)
+            return tuple(self._active())
         asked = self.of_request(resumed)
-        return (asked, *(one for one in active if one.name != asked.name))
+        return (asked, *self._after(asked))
+
+    def earlier(self, opened: OpenIssuer, resumed: Pending | None) -> dict[str, EvercertError]:
+        """Return why the issuers before this one were passed over, as far as it happened before this run."""
+        before = self.names[: self.names.index(opened.name)]
+        found = {name: error for name, error in self.problems.items() if name in before}
+        if resumed is not None and before and not found:
+            found[before[0]] = PassedOver(f"passed over before ({resumed.gave_up or 'by an earlier run'})")
+        return found
 
     def of_request(self, pending: Pending) -> OpenIssuer:
         """Return the issuer that the revision was requested from; the decision requires that there is one."""
         same = [one for one in self.opened if one.identity_hash == pending.issuer_hash]
         return next((one for one in same if one.name == pending.issuer), same[0])
 
-    def starts_over(self, record: Record, pending: Pending) -> bool:
-        """Whether the issuers are asked from the first one on, because the last request was not accepted.
+    def starts_over(self, pending: Pending, now: datetime) -> bool:
+        """Whether the issuers are asked from the first one on instead of resuming this request.
 
-        That is so after all have failed, and if an operator paused the issuer of the request.
+        That is so if its issuer has only put it off, or is paused; an accepted request has its time before.
         """
         asked = self.of_request(pending)
-        failed = record.last_error is not None and asked is not self.opened[0]
-        return pending.handle is None and (failed or asked.paused)
+        if pending.handle is not None:
+            return asked.paused and _is_overdue(pending, now)
+        put_off = pending.retry_at is not None and asked is not self.opened[0]
+        return not pending.failures and (asked.paused or put_off)
 
-    def asks_next(self, error: EvercertError, record: Record, pending: Pending | None, now: datetime) -> bool:
-        """Whether the next issuer is asked after this error of one of them.
+    def asks_next(self, error: EvercertError, opened: OpenIssuer, pending: Pending | None, now: datetime) -> bool:
+        """Whether the next issuer is asked after this error of `opened`; `pending` is its revision, if it has one.
 
-        A request that an issuer has or may have accepted is given up only after a second failure in a row. A refused
-        name would be refused by every issuer.
+        A request that it has or may have accepted is given up only after several failures in a row. A refused name
+        would be refused by every issuer.
         """
-        if len(self.names) == 1 or isinstance(error, (Slowed, UnusableChain, ExpiredUnread)):
+        if len(self.names) == 1 or isinstance(error, (Slowed, ExpiredUnread)):
             return False
-        # A lock or a wrong clock would meet the next issuer too.
-        accepted = isinstance(error, (AnswerLost, Busy, ClockWrong)) or (
-            pending is not None and pending.handle is not None
-        )
+        accepted = may_be_accepted(error, pending)
         match error:
             case NotYet():
-                return not accepted and (isinstance(error, CircuitOpen) or error.until > now + PATIENCE)
+                overdue = pending is not None and _is_overdue(pending, now)
+                return overdue or (not accepted and (isinstance(error, CircuitOpen) or error.until > now + PATIENCE))
             case Rejected():
                 return isinstance(error, (Mismatch, Unsuited))
             case Unavailable() | Misconfigured():
-                return not accepted or error.abandons or record.failures > 0
+                failures = 1 + (pending.failures or 0 if pending is not None else 0)
+                repeated = failures >= (FAILURES if self._after(opened) else LAST_FAILURES)
+                return not accepted or error.abandons or repeated
         return False
 
+    def _active(self) -> list[OpenIssuer]:
+        return [one for one in self.opened if not one.paused] or list(self.opened)
 
-def decisive(errors: Mapping[str, EvercertError]) -> EvercertError:
-    """Return the error that sets the time of the next attempt, with the messages of all.
+    def _after(self, opened: OpenIssuer) -> list[OpenIssuer]:
+        place = self.names.index(opened.name)
+        return [one for one in self._active() if self.names.index(one.name) > place]
 
-    A refusal by one issuer must not stop the attempts at the others.
+
+def may_be_accepted(error: EvercertError, pending: Pending | None) -> bool:
+    """Whether the issuer may have accepted the request; a lock or a wrong clock would meet the next issuer too."""
+    unknown = isinstance(error, (AnswerLost, Busy, ClockWrong, UnusableChain))
+    return unknown or (pending is not None and pending.handle is not None)
+
+
+def _is_overdue(pending: Pending, now: datetime) -> bool:
+    return pending.deadline is not None and now > pending.deadline
+
+
+def decisive(errors: Mapping[str, EvercertError], given_up: str | None = None) -> EvercertError:
+    """Return the error that sets the time of the next attempt, with the messages of all and what was given up.
+
+    A refusal by one issuer must not stop the attempts at the others. No request of the round is resumed.
     """
     chosen = min(errors.values(), key=_rank)
     found = type(chosen).__new__(type(chosen))  # with its attributes, and another message
-    found.__dict__.update(vars(chosen))
-    found.args = (describe(errors),)
+    found.__dict__.update(vars(chosen), abandons=True)
+    found.args = ("; ".join(filter(None, (describe(errors), given_up))),)
     return found
 
 
 def _rank(error: EvercertError) -> tuple[int, float]:
-    kinds = (Unavailable, Misconfigured, NotYet)
-    rank = next((number for number, kind in enumerate(kinds) if isinstance(error, kind)), len(kinds))
+    # A mismatch ahead of a delay: each attempt issues and revokes a certificate.
+    kinds = (Unavailable, Misconfigured, Mismatch, NotYet, PassedOver)
+    known = kinds[-1:] if isinstance(error, PassedOver) else kinds
+    rank = next((kinds.index(kind) for kind in known if isinstance(error, kind)), len(kinds))
     return rank, error.until.timestamp() if isinstance(error, NotYet) else 0.0
 
 

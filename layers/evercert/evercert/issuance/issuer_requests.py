@@ -10,8 +10,9 @@ from datetime import timedelta
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
 from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports
 from evercert.contracts.record import Pending, Reason, Record
-from evercert.errors import EvercertError, GaveUp, Mismatch, Rejected
-from evercert.issuance.candidates import Candidates, decisive, describe
+from evercert.errors import EvercertError, GaveUp, Mismatch, NotYet, Rejected
+from evercert.issuance.answer_check import UnusableChain
+from evercert.issuance.candidates import Candidates, decisive, describe, may_be_accepted
 from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.run_result import MESSAGE_LIMIT
 from evercert.issuance.steps import Steps
@@ -45,16 +46,18 @@ class IssuerRequests:
 
         Raises the error of the only issuer, or that of several which sets the time of the next attempt.
         """
-        if resumed is not None and self.candidates.starts_over(self.progress.record, resumed):
+        if resumed is not None and self.candidates.starts_over(resumed, self.ports.clock()):
             resumed = None
-        errors = dict(self.candidates.problems)
+        errors: dict[str, EvercertError] = {}
         for opened in self.candidates.order(resumed):
+            errors = self.candidates.earlier(opened, resumed) | errors
             try:
                 return self._request_from(opened, reason, resumed, errors)
             except EvercertError as error:
                 asks_next = self._asks_next(error, opened)
                 refused = error is self._error and isinstance(error, Rejected)
                 if not asks_next and not (refused and errors):
+                    self._count(error, opened)
                     raise
                 errors[opened.name] = error
                 if not asks_next:
@@ -62,7 +65,7 @@ class IssuerRequests:
                 if error.abandons:
                     self.progress.pending = None
                 resumed = None
-        raise decisive(errors)
+        raise decisive({**self.candidates.problems, **errors}, self._give_up(opened))
 
     def _request_from(
         self, opened: OpenIssuer, reason: Reason, resumed: Pending | None, errors: dict[str, EvercertError]
@@ -102,9 +105,10 @@ class IssuerRequests:
     ) -> tuple[Pending, Chain | None]:
         """Ask for the certificate step by step, until one step needs a pause that is too long for a run."""
         progress, last_start = self.progress, self.ports.clock() + STEPS_FOR
+        lasts = self.candidates.request_lasts(opened)
         for left in reversed(range(MOST_STEPS)):
             pending, answer = self.steps.obtainer.request(
-                progress.record, pending, opened, self._watch(state), again=again, lasts=self.candidates.request_lasts
+                progress.record, pending, opened, self._watch(state), again=again, lasts=lasts
             )
             if isinstance(answer, Chain):
                 return pending, answer
@@ -145,8 +149,29 @@ class IssuerRequests:
             raise
 
     def _asks_next(self, error: EvercertError, opened: OpenIssuer) -> bool:
-        progress, pending = self.progress, self.progress.pending
-        if error is not self._error and not isinstance(error, (GaveUp, Mismatch)):
+        if error is not self._error and not isinstance(error, (GaveUp, Mismatch, UnusableChain)):
             return False
-        own = pending if pending is not None and pending.issuer == opened.name else None
-        return self.candidates.asks_next(error, progress.record, own, self.ports.clock())
+        return self.candidates.asks_next(error, opened, self._own(opened), self.ports.clock())
+
+    def _give_up(self, opened: OpenIssuer) -> str | None:
+        """Cancel the request that the last issuer of the round has accepted, if any; return a summary."""
+        own = self._own(opened)
+        if own is None or not (own.handle or own.failures):
+            return None
+        return self.steps.abandonment.abandon(self.progress.record, own, opened, None)
+
+    def _count(self, error: EvercertError, opened: OpenIssuer) -> None:
+        """Count a failure of a request that one of several issuers may have accepted; a good answer ends the count."""
+        own = self._own(opened)
+        if len(self.candidates.names) == 1 or own is None or isinstance(error, NotYet):
+            return
+        if may_be_accepted(error, own):
+            failed = {"failures": (own.failures or 0) + 1}
+            self.progress.pending = own.model_copy(update=failed)
+            if isinstance(error, UnusableChain):
+                error.pending = error.pending.model_copy(update=failed)
+
+    def _own(self, opened: OpenIssuer) -> Pending | None:
+        """Return the revision in progress, if it was requested from this issuer."""
+        pending = self.progress.pending
+        return pending if pending is not None and pending.issuer == opened.name else None

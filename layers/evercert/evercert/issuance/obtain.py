@@ -18,7 +18,7 @@ from evercert.contracts.issuer import (
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Rejected, Unavailable
+from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Rejected, Unavailable, Unsuited
 from evercert.issuance.abandonment import Abandonment, build_request
 from evercert.issuance.answer_check import UnusableChain, check, expired_unread
 from evercert.issuance.private_keys import PrivateKeys
@@ -103,13 +103,15 @@ class Obtainer:
                 raise GaveUp(f"issuer {pending.issuer} did not finish by {to_text(pending.deadline)}; {done}")
             # The first deadline is kept, and the poll interval is bounded, whatever the issuer answers.
             longest = lasts if lasts is not None and answer.waits_for is None else LONGEST_PENDING
-            deadline = min(pending.deadline or answer.deadline, now + longest)
+            shortened = lasts is not None and answer.waits_for is not None and pending.waits_for is None
+            deadline = min((None if shortened else pending.deadline) or answer.deadline, now + longest)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
             handle = {
                 "handle": answer.handle,
                 "retry_at": retry_at,
                 "deadline": deadline,
                 "waits_for": answer.waits_for and printable(answer.waits_for),
+                "failures": None,
             }
             return pending.model_copy(update=handle), answer.pause
         answer = self._keys.restore(record, pending, answer)
@@ -126,7 +128,7 @@ class Obtainer:
     def _answer(self, request: Request, record: Record, pending: Pending, opened: OpenIssuer) -> Issued | PendingAnswer:
         if isinstance(opened.issuer, SelfIssuer):
             if pending.sealed_key is None:
-                raise Rejected(
+                raise Unsuited(
                     f"self-signed issuer {pending.issuer} needs the private key: remove `csr` or change issuer"
                 )
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)

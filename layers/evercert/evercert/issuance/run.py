@@ -111,6 +111,8 @@ class _Run:
         if pending is not None and pending.chain is None and isinstance(end, RunWithoutOutcome):
             waiting = pending.model_copy(update={"retry_at": later.until})
             end = replace(end, changes={**end.changes, "pending": waiting})
+        if pending is None and self.progress.record.pending is not None and isinstance(end, RunWithoutOutcome):
+            end = replace(end, changes={**end.changes, "pending": None})  # given up in this run
         soon = isinstance(later, Slowed) and later.until <= self.ports.clock() + LONGEST_NUDGE
         return replace(end, nudge_at=later.until) if soon else end
 
@@ -123,16 +125,19 @@ class _Run:
             if hold is not None and now < hold:
                 return wait_until(self._attempt(), "waiting", hold)  # announced already
             raise
-        decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes)
+        unknown = bool(self.candidates.problems)
+        decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
         after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
         resumed = decision.pending if isinstance(decision, Resume) else None
-        if resumed is not None and self.candidates.starts_over(record, resumed):
+        if resumed is not None and self.candidates.starts_over(resumed, now):
             resumed = None
         paused = self.candidates.order(resumed)[0].paused
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
             opened = self.candidates.of_certificate(record)
             return self.steps.maintenance.run_while_waiting(self._attempt(), opened, until)
+        if isinstance(decision, Idle) and decision.given_up is None:
+            paused = self.candidates.of_certificate(record).paused  # a status check asks no other issuer
         if paused:
             return wait_until(self._attempt(), "paused", after_pause)
         return self._act(decision, self.candidates, now)

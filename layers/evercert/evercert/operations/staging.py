@@ -20,15 +20,17 @@ def conflicts(
 ) -> Iterator[str]:
     """Yield a line for each certificate in use that a staging issuer would replace.
 
-    `defined` are the issuers of the stack, `changes` the new and changed ones. A spec with staging and other issuers
-    is a conflict before its first certificate too: an outage of one issuer would replace the certificate later.
+    `defined` are the issuers of the stack, `changes` those of the documents. A spec with staging or self-signed issuers
+    beside others is a conflict before its first certificate too: an outage would replace the certificate later.
     """
+    records = list(records)
     after, new = {**defined, **changes}, {spec.name: spec for spec in specs}
-    for spec in new.values():
-        staging = _staging(spec, after, issuers)
-        if staging and len(staging) < len(spec.issuer_names):
+    for spec in {**{record.name: record.spec for record in records}, **new}.values():
+        mixed = _untrusted_beside_others(spec, after, issuers)
+        if mixed and (spec.name in new or any(defined.get(name) != after[name] for name in mixed)):
+            name, why = next(iter(mixed.items()))
             yield (
-                f"{spec.name}: issuer {staging[0]} is for staging: clients do not trust its certificates; "
+                f"{spec.name}: issuer {name} is {why}: clients of the others do not trust its certificates; "
                 "remove it from issuers, or pass --allow-staging"
             )
     for record in records:
@@ -49,6 +51,24 @@ def conflicts(
 def _staging(spec: Spec, definitions: Mapping[str, Component], issuers: Registry) -> list[str]:
     """Return the staging issuers of a spec."""
     return [name for name in spec.issuer_names if name in definitions and _is_staging(definitions[name], issuers)]
+
+
+def _untrusted_beside_others(spec: Spec, definitions: Mapping[str, Component], issuers: Registry) -> dict[str, str]:
+    """Return the staging and self-signed issuers of a spec with the word for each; empty if it has no others."""
+    found = {}
+    for name in spec.issuer_names:
+        if name in definitions and _is_staging(definitions[name], issuers):
+            found[name] = "for staging"
+        elif name in definitions and _is_self_signed(definitions[name], issuers):
+            found[name] = "self-signed"
+    return found if len(found) < len(spec.issuer_names) or len(set(found.values())) > 1 else {}
+
+
+def _is_self_signed(definition: Component, issuers: Registry) -> bool:
+    try:
+        return hasattr(issuers.load(definition.type), "issue_with")
+    except Misconfigured:
+        return False
 
 
 def _is_staging(definition: Component, issuers: Registry) -> bool:

@@ -48,12 +48,18 @@ class Resume:
 
 
 def decide(
-    record: Record, issuer_hash: str | None, now: datetime, other_hashes: Collection[str] = ()
+    record: Record,
+    issuer_hash: str | None,
+    now: datetime,
+    other_hashes: Collection[str] = (),
+    *,
+    unknown: bool = False,
 ) -> Idle | Wait | Start | Resume:
     """Decide what to do with this certificate now.
 
     `issuer_hash` is of the first issuer of the spec, None if it cannot be opened; `other_hashes` are of the others.
-    A hold turns any decision into a Wait: the back-off after a failure, or a delay that the issuer requested.
+    `unknown`: an issuer of the spec cannot be opened, and the certificate may be of it. A hold turns any decision into
+    a Wait: the back-off after a failure, or a delay that the issuer requested.
     """
     pending = record.pending
     hashes = {issuer_hash, *other_hashes} - {None}
@@ -62,7 +68,7 @@ def decide(
         decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)
-    elif (reason := due_reason(record, hashes, now)) is not None:
+    elif (reason := due_reason(record, hashes, now, unknown=unknown)) is not None:
         if (start := request_at(record, now)) is not None:
             return Wait(min(start, now + LONGEST_HOLD))
         decision, hold = Start(reason, pending), held_until(record, issuer_hash, now)
@@ -73,7 +79,9 @@ def decide(
     return decision if hold is None or not now < hold <= now + LONGEST_HOLD else Wait(hold)
 
 
-def due_reason(record: Record, issuer_hashes: Collection[str | None], now: datetime) -> Reason | None:
+def due_reason(
+    record: Record, issuer_hashes: Collection[str | None], now: datetime, *, unknown: bool = False
+) -> Reason | None:
     """Return the first reason why the delivered certificate must be replaced, or None."""
     facts, renewal = record.facts, renewal_time(record)
     if facts is None:
@@ -82,7 +90,7 @@ def due_reason(record: Record, issuer_hashes: Collection[str | None], now: datet
     lacking = not record.delivered(facts.revision)
     rules: tuple[tuple[Reason, bool], ...] = (
         ("spec-changed", record.request_hash != record.spec.request_hash),
-        ("issuer-changed", record.issuer_hash not in issuer_hashes),
+        ("issuer-changed", record.issuer_hash not in issuer_hashes and not unknown),
         ("requested", record.requested_at is not None and record.requested_at != record.served),
         ("revoked", found == "revoked"),
         ("replaced", found == "replaced"),
