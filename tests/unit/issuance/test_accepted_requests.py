@@ -266,3 +266,17 @@ def test_failing_request_of_the_last_issuer_is_cancelled(bench: Bench, issuers: 
         due(bench)
     assert (bench.record().issuer_hash, second.cancelled) == ("hash-1", ["order-1"])
     assert len(second.asked) == 1 + LAST_FAILURES
+    assert bench.announcer.announced[LAST_FAILURES - 1].data["kind"] == "misconfigured"  # not that of the first issuer
+
+
+def test_overdue_request_of_the_last_issuer_is_given_up(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    first, second = issuers
+    first.answers, second.answers = [Unavailable("503")], ["accepted"]
+    assert bench.run() == "pending"
+    while bench.record().pending is not None:
+        assert bench.clock() <= START + DAY + HOUR
+        second.usual = limit(bench, 30 * MINUTE)
+        due(bench)
+    assert (second.cancelled, bench.record().state) == (["order-1"], "pending")
+    assert due(bench) == "certificate.issued"
+    assert bench.record().issuer_hash == "hash-1"

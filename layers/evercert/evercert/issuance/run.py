@@ -107,14 +107,18 @@ class _Run:
     def _put_off(self, later: NotYet) -> Conclusion | RunWithoutOutcome:
         """End the run until `later.until`; a request in progress is not sent again before, whatever nudges come."""
         end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
-        pending = self.progress.pending
-        if pending is not None and pending.chain is None and isinstance(end, RunWithoutOutcome):
-            waiting = pending.model_copy(update={"retry_at": later.until})
-            end = replace(end, changes={**end.changes, "pending": waiting})
-        if pending is None and self.progress.record.pending is not None and isinstance(end, RunWithoutOutcome):
-            end = replace(end, changes={**end.changes, "pending": None})  # given up in this run
+        if isinstance(end, RunWithoutOutcome):
+            end = replace(end, changes={**end.changes, **self._pending_until(later)})
         soon = isinstance(later, Slowed) and later.until <= self.ports.clock() + LONGEST_NUDGE
         return replace(end, nudge_at=later.until) if soon else end
+
+    def _pending_until(self, later: NotYet) -> dict[str, Pending | None]:
+        """Return the change of the revision in progress: put off, or given up in this run."""
+        pending, before = self.progress.pending, self.progress.record.pending
+        if pending is not None and not (later.abandons and (pending.handle or pending.failures)):
+            waiting = pending.model_copy(update={"retry_at": later.until})
+            return {"pending": waiting} if pending.chain is None else {}
+        return {"pending": None} if pending is not None or before is not None else {}
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now, record = self.ports.clock(), self.progress.record
