@@ -206,14 +206,14 @@ def test_status_of_a_certificate_of_a_paused_issuer_is_not_asked(bench: Bench, i
     assert bench.run() == "paused"
 
 
-def test_mismatch_beside_an_outage_keeps_its_pause(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+def test_mismatch_beside_an_outage_backs_off(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
     """Each attempt at the first issuer issues and revokes a certificate."""
-    first, _ = issuers
-    bench.breakers.open(bench.breakers.read("issuer second hash-2"), 1, bench.clock() + 5 * MINUTE)
-    first.usual = Mismatch("for another name")
-    assert bench.run() == "certificate.failed"
-    assert (bench.record().pending, len(first.asked)) == (None, 1)
-    assert bench.record().due_at - bench.clock() >= DAY
+    first, second = issuers
+    first.usual, second.usual = Mismatch("for another name"), limit(bench, 100 * DAY)
+    while bench.clock() < START + DAY:
+        due(bench)
+    assert announced(bench) == ["certificate.failed"] * len(first.asked)
+    assert len(first.asked) <= 8
 
 
 # -- chains that cannot be used ---------------------------------------------------------------------------------------
@@ -277,6 +277,6 @@ def test_overdue_request_of_the_last_issuer_is_given_up(bench: Bench, issuers: t
         assert bench.clock() <= START + DAY + HOUR
         second.usual = limit(bench, 30 * MINUTE)
         due(bench)
-    assert (second.cancelled, bench.record().state) == (["order-1"], "pending")
+    assert (second.cancelled, bench.record().state) == (["order-1"], "failing")
     assert due(bench) == "certificate.issued"
     assert bench.record().issuer_hash == "hash-1"

@@ -128,6 +128,17 @@ def test_issuer_of_a_stored_list_becomes_no_staging_issuer(table: FakeTable) -> 
     assert conflicts(table, {"main": PRODUCTION}) == []
 
 
+def test_other_issuer_of_a_list_becomes_no_production_issuer(table: FakeTable) -> None:
+    """A list of staging issuers only is allowed; with one of another kind it is mixed."""
+    for name in ("one", "two"):
+        table.write_issuer(name, STAGING)
+    record = table.record("web")
+    assert isinstance(record, Record)
+    changed = record.model_copy(update={"spec": web(issuers=["one", "two"]), "generation": 2})
+    table.write([Change(changed, record)], START)
+    assert len(conflicts(table, {"two": PRODUCTION})) == 1
+
+
 def test_undefined_issuer_of_a_list_becomes_no_staging_issuer(table: FakeTable) -> None:
     record = table.record("web")
     assert isinstance(record, Record)

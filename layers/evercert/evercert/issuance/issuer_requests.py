@@ -105,7 +105,7 @@ class IssuerRequests:
     ) -> tuple[Pending, Chain | None]:
         """Ask for the certificate step by step, until one step needs a pause that is too long for a run."""
         progress, last_start = self.progress, self.ports.clock() + STEPS_FOR
-        lasts = self.candidates.request_lasts(opened)
+        lasts = self.candidates.request_lasts(opened, progress.record, self.ports.clock())
         for left in reversed(range(MOST_STEPS)):
             pending, answer = self.steps.obtainer.request(
                 progress.record, pending, opened, self._watch(state), again=again, lasts=lasts
@@ -154,17 +154,19 @@ class IssuerRequests:
         return self.candidates.asks_next(error, opened, self._own(opened), self.ports.clock())
 
     def _give_up(self, opened: OpenIssuer) -> str | None:
-        """Cancel the request that the last issuer of the round has accepted, if any; return a summary."""
-        own = self._own(opened)
-        if own is None or not (own.handle or own.failures):
+        """Cancel the request that an issuer of the round has accepted and that no other replaced; return a summary."""
+        left = self.progress.pending
+        if left is None or not (left.handle or left.failures):
             return None
-        return self.steps.abandonment.abandon(self.progress.record, own, opened, None)
+        return self.steps.abandonment.abandon(self.progress.record, left, opened, None)
 
     def _count(self, error: EvercertError, opened: OpenIssuer) -> None:
         """Count a failure of a request that one of several issuers may have accepted; a good answer ends the count."""
         own = self._own(opened)
-        if len(self.candidates.names) == 1 or own is None or isinstance(error, NotYet):
+        if not self.candidates.several or own is None or isinstance(error, NotYet):
             return
+        if error is not self._error and not isinstance(error, UnusableChain):
+            return  # of another service
         if may_be_accepted(error, own):
             failed = {"failures": (own.failures or 0) + 1}
             self.progress.pending = own.model_copy(update=failed)

@@ -27,8 +27,11 @@ class Maintenance:
 
     status: StatusCheck
 
-    def run(self, attempt: Attempt, opened: OpenIssuer) -> Conclusion | RunWithoutOutcome:
-        """Maintain a certificate that is not due; errors of services are concluded, not raised."""
+    def run(self, attempt: Attempt, opened: OpenIssuer | None) -> Conclusion | RunWithoutOutcome:
+        """Maintain a certificate that is not due; errors of services are concluded, not raised.
+
+        `opened` is its issuer, None if that cannot be opened.
+        """
         record, now = attempt.record, attempt.now
         if record.facts is None:
             return nothing_to_do(attempt)
@@ -42,17 +45,18 @@ class Maintenance:
         return self._check(attempt, record.facts, opened)
 
     def run_while_waiting(
-        self, attempt: Attempt, opened: OpenIssuer, until: datetime
+        self, attempt: Attempt, opened: OpenIssuer | None, until: datetime
     ) -> Conclusion | RunWithoutOutcome:
         """Maintain a certificate that waits until `until`: a broken destination must not hide drift of another."""
         record, now, facts = attempt.record, attempt.now, attempt.record.facts
         warning_due = warnings_due(record, now) > warnings_sent(record)
-        if facts is None or opened.paused or record.finding is not None or warning_due or not check_due(record, now):
+        paused = opened is not None and opened.paused
+        if facts is None or paused or record.finding is not None or warning_due or not check_due(record, now):
             return wait_until(attempt, "waiting", until)
         return self._check(attempt, facts, opened, until)
 
     def _check(
-        self, attempt: Attempt, facts: Facts, opened: OpenIssuer, until: datetime | None = None
+        self, attempt: Attempt, facts: Facts, opened: OpenIssuer | None, until: datetime | None = None
     ) -> Conclusion | RunWithoutOutcome:
         record, now = attempt.record, attempt.now
         observed = self.status.run(record, facts, opened)

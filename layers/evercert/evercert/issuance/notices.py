@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ def warn_of_expiry(attempt: Attempt, facts: Facts, until: datetime | None) -> Co
 
     After an outage only the latest warning is sent; the missed ones are not.
     """
+    attempt = replace(attempt, pending=None)  # the warning is about the certificate in use
     record = attempt.record
     number = warnings_due(record, attempt.now)
     expired = number == len(WARNINGS)
@@ -42,6 +44,7 @@ def report_findings(attempt: Attempt, facts: Facts, observed: Observation, until
 
     `until` is when the record is due otherwise.
     """
+    attempt = replace(attempt, pending=None)  # the event is about the certificate in use
     record, now = attempt.record, attempt.now
     deliveries = dict(record.deliveries)
     deliveries |= {key: Delivery() for key, (_, drift) in observed.drifts.items() if drift.gone}

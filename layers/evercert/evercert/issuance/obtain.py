@@ -21,6 +21,7 @@ from evercert.deadline import Clock
 from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Rejected, Unavailable, Unsuited
 from evercert.issuance.abandonment import Abandonment, build_request
 from evercert.issuance.answer_check import UnusableChain, check, expired_unread
+from evercert.issuance.candidates import RequestLasts
 from evercert.issuance.private_keys import PrivateKeys
 from evercert.pki.certificate import Chain
 from evercert.schema import printable
@@ -84,13 +85,13 @@ class Obtainer:
         watched: Watched,
         *,
         again: bool,
-        lasts: timedelta | None = None,
+        lasts: RequestLasts | None = None,
     ) -> tuple[Pending, Chain | timedelta | None]:
         """Ask the issuer; return the revision with the chain (not yet stored), or with a handle.
 
         Beside a handle is the pause before the next step, or None if it is longer than a run may sleep.
-        `again`: an earlier run may have asked already. `lasts`: the longest time until the issuer must have finished,
-        unless it waits for a person. Raises the issuer's errors, GaveUp after its deadline,
+        `again`: an earlier run may have asked already. `lasts`: the longest time until the issuer must have finished.
+        Raises the issuer's errors, GaveUp after its deadline,
         ExpiredUnread, Mismatch for a certificate that does not match the request, and UnusableChain.
         """
         now = self.clock()
@@ -98,13 +99,16 @@ class Obtainer:
         with watched:
             answer = self._answer(request, record, pending, opened)
         if isinstance(answer, PendingAnswer):
-            if pending.deadline is not None and now > pending.deadline:  # after one last poll
+            first = pending.deadline if pending.handle is not None else None  # before, it is that of a limit
+            if first is not None and now > first:  # after one last poll
                 done = self.abandonment.abandon(record, pending, opened, nullcontext())
-                raise GaveUp(f"issuer {pending.issuer} did not finish by {to_text(pending.deadline)}; {done}")
+                raise GaveUp(f"issuer {pending.issuer} did not finish by {to_text(first)}; {done}")
             # The first deadline is kept, and the poll interval is bounded, whatever the issuer answers.
-            longest = lasts if lasts is not None and answer.waits_for is None else LONGEST_PENDING
-            shortened = lasts is not None and answer.waits_for is not None and pending.waits_for is None
-            deadline = min((None if shortened else pending.deadline) or answer.deadline, now + longest)
+            longest = LONGEST_PENDING
+            if lasts is not None:
+                longest = lasts.issuer if answer.waits_for is None else lasts.person
+                first = first if pending.waits_for or not answer.waits_for else None  # a person has more time
+            deadline = min(first or answer.deadline, now + longest)
             retry_at = max(min(answer.retry_at, deadline), now + SHORTEST_POLL)
             handle = {
                 "handle": answer.handle,

@@ -21,7 +21,7 @@ from evercert.errors import (
     Unexpected,
 )
 from evercert.issuance import conclusion, notices
-from evercert.issuance.candidates import Candidates
+from evercert.issuance.candidates import PATIENCE, Candidates, is_overdue
 from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
@@ -106,19 +106,29 @@ class _Run:
 
     def _put_off(self, later: NotYet) -> Conclusion | RunWithoutOutcome:
         """End the run until `later.until`; a request in progress is not sent again before, whatever nudges come."""
-        end = wait_until(self._attempt(), "put-off", later.until, {"message": str(later)})
+        changes, until = self._delayed(later)
+        end = wait_until(self._attempt(), "put-off", until, {"message": str(later)})
         if isinstance(end, RunWithoutOutcome):
-            end = replace(end, changes={**end.changes, **self._pending_until(later)})
+            end = replace(end, changes={**end.changes, **changes})
         soon = isinstance(later, Slowed) and later.until <= self.ports.clock() + LONGEST_NUDGE
         return replace(end, nudge_at=later.until) if soon else end
 
-    def _pending_until(self, later: NotYet) -> dict[str, Pending | None]:
-        """Return the change of the revision in progress: put off, or given up in this run."""
-        pending, before = self.progress.pending, self.progress.record.pending
-        if pending is not None and not (later.abandons and (pending.handle or pending.failures)):
-            waiting = pending.model_copy(update={"retry_at": later.until})
-            return {"pending": waiting} if pending.chain is None else {}
-        return {"pending": None} if pending is not None or before is not None else {}
+    def _delayed(self, later: NotYet) -> tuple[dict[str, Pending | None], datetime]:
+        """Return the change of the revision in progress, and when the record is due again.
+
+        After a round of several issuers, the revision is given up. One of them has only so much time.
+        """
+        pending, now = self.progress.pending, self.ports.clock()
+        if pending is None or later.abandons:
+            stored = pending is not None or self.progress.record.pending is not None
+            return {"pending": None} if stored else {}, later.until
+        if pending.chain is not None:
+            return {}, later.until
+        until, deadline = later.until, pending.deadline
+        if self.candidates is not None and self.candidates.several and not is_overdue(pending, now):
+            deadline = deadline or now + PATIENCE
+            until = min(until, deadline)
+        return {"pending": pending.model_copy(update={"retry_at": until, "deadline": deadline})}, until
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now, record = self.ports.clock(), self.progress.record
@@ -132,19 +142,26 @@ class _Run:
         unknown = bool(self.candidates.problems)
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
         after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
-        resumed = decision.pending if isinstance(decision, Resume) else None
-        if resumed is not None and self.candidates.starts_over(resumed, now):
-            resumed = None
-        paused = self.candidates.order(resumed)[0].paused
+        paused = self._is_paused(decision, self.candidates, now)
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
             opened = self.candidates.of_certificate(record)
             return self.steps.maintenance.run_while_waiting(self._attempt(), opened, until)
-        if isinstance(decision, Idle) and decision.given_up is None:
-            paused = self.candidates.of_certificate(record).paused  # a status check asks no other issuer
         if paused:
             return wait_until(self._attempt(), "paused", after_pause)
         return self._act(decision, self.candidates, now)
+
+    def _is_paused(self, decision: Idle | Wait | Start | Resume, candidates: Candidates, now: datetime) -> bool:
+        """Whether the issuer that would be asked first is paused."""
+        match decision:
+            case Idle(None):  # a status check asks no other issuer
+                opened = candidates.of_certificate(self.progress.record)
+                return opened is not None and opened.paused
+            case Resume(pending) if not candidates.knows(pending):
+                return False  # a certificate of an issuer that is undefined by now is delivered
+            case Resume(pending) if not candidates.starts_over(pending, now):
+                return candidates.of_request(pending).paused
+        return candidates.order()[0].paused
 
     def _act(
         self, decision: Idle | Start | Resume, candidates: Candidates, now: datetime
@@ -220,5 +237,5 @@ class _Run:
         now, record = self.ports.clock(), progress.record
         if candidates is None:
             return Attempt(record, now, progress.pending)
-        issuer = candidates.of_certificate(record).name
+        issuer = candidates.name_of_certificate(record)
         return Attempt(record, now, progress.pending, candidates.first_hash, issuer)

@@ -39,14 +39,17 @@ class StatusCheck:
     destinations: Destinations
     breaker: Breaker
 
-    def run(self, record: Record, facts: Facts, opened: OpenIssuer) -> Observation:
-        """Check status and drift, and repair drift where possible; errors of services are collected, not raised."""
+    def run(self, record: Record, facts: Facts, opened: OpenIssuer | None) -> Observation:
+        """Check status and drift, and repair drift where possible; errors of services are collected, not raised.
+
+        Without an issuer, only the destinations are checked.
+        """
         observed = Observation()
         try:
-            if isinstance(opened.issuer, StatusChecker):
+            if opened is not None and isinstance(opened.issuer, StatusChecker):
                 with self.breaker.watch(self.breaker.admit(opened.service, record.uid)):
                     observed.status = opened.issuer.status(record.spec, facts)
-            if isinstance(opened.issuer, RenewalAdviser) and record.spec.renews:
+            if opened is not None and isinstance(opened.issuer, RenewalAdviser) and record.spec.renews:
                 self.breaker.require_closed(opened.service, record.uid)
                 observed.advice = opened.issuer.advise(facts, self.breaker.clock())
         except (ClaimLost, OutOfTime):

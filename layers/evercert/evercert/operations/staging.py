@@ -27,7 +27,7 @@ def conflicts(
     after, new = {**defined, **changes}, {spec.name: spec for spec in specs}
     for spec in {**{record.name: record.spec for record in records}, **new}.values():
         mixed = _untrusted_beside_others(spec, after, issuers)
-        if mixed and (spec.name in new or any(defined.get(name) != after[name] for name in mixed)):
+        if mixed and (spec.name in new or any(defined.get(name) != after.get(name) for name in spec.issuer_names)):
             name, why = next(iter(mixed.items()))
             yield (
                 f"{spec.name}: issuer {name} is {why}: clients of the others do not trust its certificates; "

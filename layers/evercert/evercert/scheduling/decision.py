@@ -64,7 +64,7 @@ def decide(
     pending = record.pending
     hashes = {issuer_hash, *other_hashes} - {None}
     decision: Start | Resume
-    if pending is not None and (resume := _resume(pending, record, hashes, now)) is not None:
+    if pending is not None and (resume := _resume(pending, record, hashes, now, unknown=unknown)) is not None:
         decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)
@@ -160,12 +160,15 @@ def _resumed_at(record: Record, issuer_hash: str | None, pending: Pending, now: 
     return min(known) if len(known) == len(own) else None
 
 
-def _resume(pending: Pending, record: Record, issuer_hashes: Collection[str | None], now: datetime) -> Resume | None:
+def _resume(
+    pending: Pending, record: Record, issuer_hashes: Collection[str | None], now: datetime, *, unknown: bool
+) -> Resume | None:
     """Return how to resume this revision.
 
     None if spec or issuer changed, its certificate is due for renewal, or a manual edit spoiled its CSR or chain.
     """
-    if pending.request_hash != record.spec.request_hash or pending.issuer_hash not in issuer_hashes:
+    known = pending.issuer_hash in issuer_hashes or (unknown and pending.chain is not None)
+    if pending.request_hash != record.spec.request_hash or not known:
         return None
     try:
         chain = _parse(pending)

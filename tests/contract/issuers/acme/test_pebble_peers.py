@@ -106,10 +106,12 @@ def test_refused_name_is_rejected_with_the_words_of_the_ca(bench: AcmeBench) -> 
         bench.finish(bench.request("blocked.example.com"))
 
 
-def test_missing_answer_names_each_name(bench: AcmeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.answers, "put", lambda *_: None)
-    with pytest.raises(NotProven, match=r"control of \d name\(s\): .*a\.example\.com: unauthorized"):
-        bench.finish(bench.request("a.example.com", "b.example.com"))
+def test_missing_answer_names_each_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pebble sometimes stops answering after two validations of one order failed at the same time."""
+    with pebble() as own, bench_of(own) as bench:
+        monkeypatch.setattr(bench.answers, "put", lambda *_: None)
+        with pytest.raises(NotProven, match=r"control of \d name\(s\): .*a\.example\.com: unauthorized"):
+            bench.finish(bench.request("a.example.com", "b.example.com"))
 
 
 def test_profile_is_ordered_and_an_unknown_one_refused(server: Pebble) -> None:
