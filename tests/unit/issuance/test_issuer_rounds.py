@@ -18,7 +18,6 @@ from evercert.errors import (
     Unsuited,
 )
 from evercert.issuance import obtain
-from evercert.issuance.abandonment import Abandonment
 from evercert.issuance.candidates import APPROVAL_LASTS, PATIENCE, Candidates
 from tests.doubles import scripted_ca
 from tests.doubles.fakes import START, Bench, FakeDestination
@@ -82,7 +81,7 @@ def test_refusal_beside_an_outage_backs_off(bench: Bench, issuers: tuple[Turns, 
         bench.clock.now = max(bench.clock(), bench.record().due_at)
         open_breaker(bench, "first", 10 * MINUTE)
         bench.run()
-    assert announced(bench).count("certificate.failed") == len(second.asked) <= 9
+    assert 3 <= announced(bench).count("certificate.failed") == len(second.asked) <= 9
     assert first.asked == []
 
 
@@ -160,11 +159,10 @@ def test_errors_of_the_stack_are_not_counted(
     first.answers = ["accepted"]
     assert bench.run() == "pending"
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise Unavailable("KMS did not answer")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Abandonment, "abandon", fails)
         broken.setattr(obtain, "build_request", fails)
         assert due(bench) == "certificate.failed"
     pending = bench.record().pending
