@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from evercert.authority.acme import paths as acme_paths
 from evercert.authority.infisical_api.dispatcher import Api, misconfigured
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.paths import without_trailing_slash
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from evercert.authority.acme.paths import Resource
+    from evercert.authority.acme.server import AcmeServer
 
 logger = Logger(service="authority")
 app = APIGatewayHttpResolver()
@@ -46,12 +49,29 @@ DAY = timedelta(days=1)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle an event of API Gateway (payload 2.0), or a task.
 
-    `{"task": "crl"}` comes from the schedule, `{"task": "files"}` from operators after a ceremony.
+    `{"task": "crl"}` comes from the schedule, `{"task": "files"}` from operators after a ceremony, and
+    `{"task": "eab", "credential": ID}` from operators who create a credential for ACME clients.
     """
     _deadline().begin_invocation(context)
     if (task := TASKS.get(str(event.get("task")))) is not None:
-        return task()
-    return app.resolve(without_trailing_slash(event), context)
+        return task(event)
+    event = without_trailing_slash(event)
+    if (resource := acme_paths.parse(str(event.get("rawPath")))) is not None:
+        return answer_acme(resource, event)
+    return app.resolve(event, context)
+
+
+def answer_acme(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
+    """Answer a request of an ACME client and log it in one line."""
+    try:
+        answer, log = _acme().answer(resource, event)
+    except Misconfigured as error:  # the environment: no request can succeed
+        logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
+        answer = misconfigured(event.get("requestContext", {}))
+    else:
+        LEVELS.get(log.outcome, logger.error)(log.line)
+    headers = {"Content-Type": answer.kind, **answer.headers}
+    return {"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": False}
 
 
 def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:
@@ -82,7 +102,7 @@ def answer_unknown_route(_error: Exception) -> Response[Any]:
     return answer_call(None, {})
 
 
-def refresh_crls() -> dict[str, Any]:
+def refresh_crls(_event: object = None) -> dict[str, Any]:
     """Publish a new CRL for each CA, then copy all files; raise Unavailable if one failed: Lambda tries again."""
     results = _services().crl_publisher.refresh()
     for one in results:
@@ -103,13 +123,31 @@ def refresh_crls() -> dict[str, Any]:
     return {"published": [one.name for one in results]}
 
 
-def copy_files() -> dict[str, Any]:
+def copy_files(_event: object = None) -> dict[str, Any]:
     """Copy all CRLs and CA certificates to their bucket; raise Unavailable if one failed: Lambda tries again."""
     _require_copied(_copy_files())
     return {"copied": True}
 
 
-TASKS = {"crl": refresh_crls, "files": copy_files}
+def make_mac_key(event: dict[str, Any]) -> dict[str, str]:
+    """Return a new MAC key for external account binding (base64url) and its ciphertext; neither is stored or logged.
+
+    The seal key is for this function only, so operators cannot decrypt the MAC keys of others.
+    """
+    from evercert.acme import base64url  # noqa: PLC0415
+    from evercert.aws.authority.mac_keys import KMSMacKeys  # noqa: PLC0415
+
+    settings = AuthoritySettings.of(os.environ)
+    mac_key, sealed = KMSMacKeys(_clients().kms, settings.seal_key, settings.data_stack).new(str(event["credential"]))
+    logger.info({"task": "eab", "outcome": "generated", "credential": str(event["credential"])[:100]})
+    return {"mac_key": base64url.encode(mac_key), "sealed": sealed}
+
+
+TASKS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "crl": refresh_crls,
+    "files": copy_files,
+    "eab": make_mac_key,
+}
 
 
 def _copy_files() -> int:
@@ -144,8 +182,13 @@ def _deadline() -> InvocationDeadline:
 
 
 @cache
+def _clients() -> Clients:
+    return Clients(_deadline(), limits=WAITED_FOR)
+
+
+@cache
 def _services() -> Services:
-    settings, clients = AuthoritySettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
+    settings, clients = AuthoritySettings.of(os.environ), _clients()
     return Services(
         ServicePorts(
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
@@ -166,3 +209,39 @@ def _services() -> Services:
 @cache
 def _api() -> Api:
     return Api(_services())
+
+
+@cache
+def _acme() -> AcmeServer:
+    """Return the ACME server; a function that serves only the Infisical API never loads its modules."""
+    from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server  # noqa: PLC0415
+    from evercert.aws.authority.acme_accounts import (  # noqa: PLC0415
+        DynamoDBAcmeAccounts,
+        DynamoDBServerSecret,
+        DynamoDBUsedNonces,
+    )
+    from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders  # noqa: PLC0415
+    from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys  # noqa: PLC0415
+    from evercert.aws.authority.validation_queue import SQSValidations  # noqa: PLC0415
+
+    settings, clients, services = AuthoritySettings.of(os.environ), _clients(), _services()
+    mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
+    ports = AcmePorts(
+        accounts=DynamoDBAcmeAccounts(clients.dynamodb, settings.table),
+        credentials=ConfiguredCredentials(services.ports.configuration, mac_keys),
+        orders=DynamoDBAcmeOrders(clients.dynamodb, settings.table),
+        used_nonces=DynamoDBUsedNonces(DynamoDBTokens(clients.dynamodb, settings.table)),
+        nonce_key=mac_keys.of_nonces(DynamoDBServerSecret(clients.dynamodb, settings.table)),
+        validations=SQSValidations(clients.sqs, settings.validations),
+    )
+    shared = SharedServices(
+        services.ports.configuration,
+        services.ports.certificates,
+        services.builder,
+        services.fulfillment,
+        services.revoking,
+        now,
+        settings.data_stack,
+        settings.address,
+    )
+    return acme_server(ports, shared)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from evercert.authority.acme.records import Account, EabCredential
+from evercert.authority.acme.records import Account, Order
+from evercert.authority.configuration.profiles import EabCredential
 from evercert.errors import SealBroken
 
 
@@ -71,3 +72,61 @@ class FakeCredentials:
         if credential.sealed == "broken":
             raise SealBroken("the MAC key was changed")
         return bytes.fromhex(credential.sealed)
+
+
+@dataclass
+class FakeAcmeOrders:
+    """Orders, holds on certificates, and renewal ids."""
+
+    stored: dict[str, Order] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    certificates: dict[str, str] = field(default_factory=dict)
+
+    def create(self, order: Order) -> bool:
+        if order.replaces is not None:
+            holder = self.replacement_of(order.replaces)
+            if holder is not None and holder.status_at(order.created_at) != "invalid":
+                return False
+            self.held[order.replaces] = order.id
+        self.stored[order.id] = order
+        return True
+
+    def of_id(self, order_id: str) -> Order | None:
+        return self.stored.get(order_id)
+
+    def replace(self, changed: Order) -> bool:
+        if self.stored[changed.id].version != changed.version - 1:
+            return False
+        self.stored[changed.id] = changed
+        return True
+
+    def finish(self, changed: Order, renewal_id: str | None) -> bool:
+        if not self.replace(changed):
+            return False
+        if renewal_id is not None and changed.certificate is not None:
+            self.certificates[renewal_id] = changed.certificate
+        return True
+
+    def of_account(self, account_id: str, after: str | None) -> tuple[list[str], str | None]:
+        own = sorted((one for one in self.stored.values() if one.account == account_id), key=lambda one: one.created_at)
+        ids = [one.id for one in reversed(own)]
+        begin = 0 if after is None else ids.index(after) + 1
+        page = ids[begin : begin + 50]
+        return page, page[-1] if len(ids) > begin + 50 else None
+
+    def certificate_of(self, renewal_id: str) -> str | None:
+        return self.certificates.get(renewal_id)
+
+    def replacement_of(self, renewal_id: str) -> Order | None:
+        held = self.held.get(renewal_id)
+        return self.stored.get(held) if held is not None else None
+
+
+@dataclass
+class FakeValidations:
+    """Messages that wait for the validator: order, place, type and delay."""
+
+    sent: list[tuple[str, int, str, timedelta]] = field(default_factory=list)
+
+    def send(self, order_id: str, place: int, kind: str, delay: timedelta) -> None:
+        self.sent.append((order_id, place, kind, delay))

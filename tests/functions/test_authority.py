@@ -26,7 +26,7 @@ from tests.tools.local_stack import ROOT
 
 NEEDED = (
     "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_BUCKET", "AUTHORITY_SEAL_KEY",
-    "SIGNER_FUNCTION", "AUTHORITY_ADDRESS", "STS_REGIONS",
+    "SIGNER_FUNCTION", "AUTHORITY_ADDRESS", "STS_REGIONS", "VALIDATION_QUEUE",
 )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
         "SIGNER_FUNCTION": "signer",
         "AUTHORITY_ADDRESS": made.address,
         "STS_REGIONS": "eu-central-1, eu-west-1",
+        "VALIDATION_QUEUE": "https://sqs/queue",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

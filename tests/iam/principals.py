@@ -17,6 +17,7 @@ RULES = [
     ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("operations/accounts", "issuer"), ("issuers/", "issuer"),
     ("authority/signer/", "signer"), ("authority/registration/", "authority"), ("authority/logins/", "authority"),
     ("authority/infisical_api/", "authority"), ("aws/authority/private_key_seal", "authority"),
+    ("functions/validator/", "validator"), ("authority/validation/", "validator"), ("authority/acme/", "authority"),
 ]  # fmt: skip
 # Adapters that a test calls directly; their other callers are above.
 ADAPTERS = [

@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +46,8 @@ class Emulator:
     url: str
     folder: Path
     process: subprocess.Popen[bytes]
+    hosts: int = 0  # port on loopback at which the authority validates hosts of ACME clients, whatever their names
+    resolver: int = 0  # port of the DNS server that it asks
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,7 +70,7 @@ def tool(name: str) -> Path:
 @contextmanager
 def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     """Start an emulator on a free loopback port, with a clean environment; stop it with all its child processes."""
-    port = free_port()
+    port, hosts, resolver = free_port(), free_port(), free_port()
     environment = {
         "AUTH": "true",
         "GATEWAY_PORT": str(port),
@@ -77,12 +79,14 @@ def emulator(extra: Mapping[str, str] | None = None) -> Iterator[Emulator]:
         "SFTP_ENABLED": "0",
         "MINISTACK_REGION": REGION,
         "EVERCERT_LOCAL_ISSUERS": "1",  # allows loopback issuers; template.yaml has no such parameter
+        "EVERCERT_LOCAL_VALIDATION": f"127.0.0.1:{hosts}",
+        "EVERCERT_LOCAL_RESOLVER": f"127.0.0.1:{resolver}",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         **(extra or {}),
     }
     # -P keeps the folder of the tests out of sys.path
     with serve([tool("python"), "-P", LAUNCHER], port, "/_ministack/ready", environment) as running:
-        yield running
+        yield replace(running, hosts=hosts, resolver=resolver)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from evercert.authority.acme.server import AcmeServer
+from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server
 from evercert.authority.ca.definition import CA, Ceiling
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.configuration.identity import Identity
@@ -18,8 +20,10 @@ from evercert.authority.policy.policy import Policy
 from evercert.authority.signer.signer import SigningService
 from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority.kms_keys import KMSKeys
+from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys
 from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import EvercertError
+from tests.doubles.acme_storage import FakeAcmeAccounts, FakeAcmeOrders, FakeUsedNonces, FakeValidations
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
 from tests.doubles.authority.certificates import FakeCertificates
@@ -103,6 +107,27 @@ class Setting:
         self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
         self.signer = WiredSigner(self.signing)
         self.front = Services(self.ports())
+        self.acme_orders, self.validations = FakeAcmeOrders(), FakeValidations()
+        self.acme = self._acme()
+
+    def _acme(self) -> AcmeServer:
+        self.mac_keys = KMSMacKeys(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
+        credentials = ConfiguredCredentials(self.configuration, self.mac_keys)
+        ports = AcmePorts(
+            FakeAcmeAccounts(), credentials, self.acme_orders, FakeUsedNonces(), lambda: bytes(32), self.validations
+        )
+        front = self.front
+        shared = SharedServices(
+            self.configuration,
+            self.certificates,
+            front.builder,
+            front.fulfillment,
+            front.revoking,
+            self.clock,
+            STACK,
+            self.address,
+        )
+        return acme_server(ports, shared)
 
     def ports(self, **changes: Any) -> ServicePorts:
         values = {

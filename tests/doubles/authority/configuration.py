@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.configuration.profiles import Application, EabCredential, Profile, id_of
 from evercert.errors import Misconfigured
 
 STACK = "world"
@@ -13,23 +13,26 @@ STACK = "world"
 class FakeConfiguration:
     """The configuration; models are frozen, so callers cannot change it."""
 
-    def __init__(self, *things: CA | Profile | Application | Identity, stack: str = STACK) -> None:
+    def __init__(self, *things: CA | Profile | Application | Identity | EabCredential, stack: str = STACK) -> None:
         self.stack = stack
-        self._of: dict[type, dict[str, CA | Profile | Application | Identity]] = {}
+        self._of: dict[type, dict[str, CA | Profile | Application | Identity | EabCredential]] = {}
         self._projects: dict[str, str] = {}
         self.unreadable: dict[str, Misconfigured] = {}  # CAs, by id
         self.put(*things)
 
-    def put(self, *things: CA | Profile | Application | Identity) -> None:
+    def put(self, *things: CA | Profile | Application | Identity | EabCredential) -> None:
         """Add or replace by id; create the projects."""
         for thing in things:
             self._of.setdefault(type(thing), {})[thing.id] = thing
             if isinstance(thing, Profile | Application):
                 self._projects[id_of(self.stack, "project", thing.project)] = thing.project
 
-    def remove(self, thing: CA | Profile | Application | Identity) -> None:
+    def remove(self, thing: CA | Profile | Application | Identity | EabCredential) -> None:
         """Remove by id."""
         self._of[type(thing)].pop(thing.id, None)
+
+    def eab_credential(self, credential_id: str) -> EabCredential | None:
+        return self._of.get(EabCredential, {}).get(credential_id)  # type: ignore[return-value]
 
     def ca(self, ca_id: str) -> CA | None:
         return self._of.get(CA, {}).get(ca_id)

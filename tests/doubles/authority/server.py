@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from evercert.authority.acme.server import AcmeServer
 from evercert.authority.infisical_api.dispatcher import Api
 from evercert.authority.infisical_api.services import Services
 from tests.doubles.authority.authority import Setting
@@ -31,14 +32,14 @@ CONTEXT = SimpleNamespace(
 _LOCK = threading.Lock()  # a Lambda execution environment handles one call at a time
 
 
-def entry_point(front: Services) -> ModuleType:
-    """Load the function module and wire it to this front."""
+def entry_point(front: Services, acme: AcmeServer | None = None) -> ModuleType:
+    """Load the function module and wire it to this front, and to this ACME server."""
     spec = importlib.util.spec_from_file_location("authority_app", FUNCTION)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     api = Api(front)
-    module._services, module._api = lambda: front, lambda: api  # type: ignore[attr-defined]
+    module._services, module._api, module._acme = lambda: front, lambda: api, lambda: acme  # type: ignore[attr-defined]
     return module
 
 
@@ -74,7 +75,7 @@ class Authority:
         self.logins: list[str] = []
         self._serving = Serving(self._answer)
         self.setting = Setting(clock, self.address, **setting)
-        self._module = entry_point(self.setting.front)
+        self._module = entry_point(self.setting.front, self.setting.acme)
         self._stopped = threading.Event()
 
     def __enter__(self) -> Self:

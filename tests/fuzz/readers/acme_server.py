@@ -14,7 +14,8 @@ from evercert.authority.acme import ordered_names, signed_requests
 from evercert.authority.acme.account_service import AccountRules, AccountService
 from evercert.authority.acme.nonces import Nonces
 from evercert.authority.acme.problems import Refused
-from evercert.authority.acme.records import Account, EabCredential
+from evercert.authority.acme.records import Account
+from evercert.authority.configuration.profiles import EabCredential
 from evercert.pki.keys import PrivateKey
 from tests.doubles.acme_storage import FakeAcmeAccounts, FakeCredentials, FakeUsedNonces
 from tests.doubles.fakes import START, HandClock
@@ -43,7 +44,7 @@ def service() -> AccountService:
     """Return a service with one account and one credential."""
     jwk = to_jwk(keys()[0].public_key)
     account = Account(id="1", profile="p1", jwk=jwk, thumbprint=external_account.thumbprint(jwk), created_at=START)
-    credential = EabCredential(id="team", profile="p1", sealed=MAC.hex(), created_at=START)
+    credential = EabCredential.model_validate({"id": "team", "profile": "p1", "sealed": MAC.hex(), "created-at": START})
     return AccountService(FakeAcmeAccounts({"1": account}), FakeCredentials({"team": credential}), HandClock())
 
 

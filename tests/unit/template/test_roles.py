@@ -22,10 +22,13 @@ def schedules() -> dict[str, dict[str, object]]:
     }
 
 
+ROLES = ("CheckerRole", "IssuerRole", "ResponderRole", "SignerRole", "AuthorityRole", "ValidatorRole")
+
+
 def test_every_role_has_the_permissions_boundary() -> None:
     assert {
         name: role["Properties"]["PermissionsBoundary"] for name, role in of("AWS::IAM::Role").items()
-    } == dict.fromkeys(("CheckerRole", "IssuerRole", "ResponderRole", "SignerRole", "AuthorityRole"), BOUNDARY)
+    } == dict.fromkeys(ROLES, BOUNDARY)
     assert len(schedules()) == 3
     assert all(schedule["PermissionsBoundary"] == BOUNDARY for schedule in schedules().values())
 

@@ -252,7 +252,7 @@ def test_issuer_deletes_no_items() -> None:
 def test_authority_resources_depend_on_the_parameter() -> None:
     assert TEMPLATE["Parameters"]["Authority"]["Default"] == "no"
     for name, resource in RESOURCES.items():
-        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale", "RootCrlEnding"))
+        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale", "RootCrlEnding", "Validat"))
         assert ours == (resource.get("Condition") == "HasAuthority"), name
     for name, output in TEMPLATE["Outputs"].items():
         assert name.startswith(("Authority", "Signer")) == (output.get("Condition") == "HasAuthority"), name

@@ -28,16 +28,26 @@ class Sealing:
         der = private_key.der()
         if len(der) > SEALABLE_BYTES:
             raise Rejected(f"a private key of {len(der)} bytes is too large: KMS encrypts at most {SEALABLE_BYTES}")
-        with translated("seal a private key"):
-            answer = self._client.encrypt(KeyId=self._key_id, Plaintext=der, EncryptionContext=context)
-        return base64.b64encode(answer["CiphertextBlob"]).decode()
+        return self.close_bytes(der, context, "a private key")
 
     def open(self, sealed: str, context: dict[str, str], broken: str) -> PrivateKey:
         """Decrypt a private key. Raises SealBroken with the message `broken` if that can never succeed."""
         try:
-            with translated("open a sealed private key"):
-                der = self._decrypt(base64.b64decode(sealed, validate=True), context)
-            return PrivateKey.from_der(der)
+            return PrivateKey.from_der(self.open_bytes(sealed, context, broken, "private key"))
+        except ValueError as error:
+            raise SealBroken(broken) from error
+
+    def close_bytes(self, secret: bytes, context: dict[str, str], what: str) -> str:
+        """Return the ciphertext of a short secret as Base64; `what` names it in errors."""
+        with translated(f"seal {what}"):
+            answer = self._client.encrypt(KeyId=self._key_id, Plaintext=secret, EncryptionContext=context)
+        return base64.b64encode(answer["CiphertextBlob"]).decode()
+
+    def open_bytes(self, sealed: str, context: dict[str, str], broken: str, what: str) -> bytes:
+        """Decrypt a short secret. Raises SealBroken with the message `broken` if that can never succeed."""
+        try:
+            with translated(f"open a sealed {what}"):
+                return self._decrypt(base64.b64decode(sealed, validate=True), context)
         except (_Invalid, binascii.Error, ValueError) as error:
             raise SealBroken(broken) from error
 

@@ -18,7 +18,7 @@ from evercert import __version__
 from evercert.errors import Misconfigured, Unavailable
 from evercert.http_client.response import Content, Response, TransportFailure
 from evercert.http_client.trust import ssl_context
-from evercert.origins import Origin, forbidden
+from evercert.origins import Address, Origin, forbidden
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 8.0
 MAX_RESPONSE_BYTES = 1 << 20
@@ -138,7 +138,7 @@ class Backend(httpcore.NetworkBackend):
         until = time.monotonic() + self._limit.left(timeout)
         addresses = self._look_up(host, port)
         for address in addresses:
-            why = forbidden(ipaddress.ip_address(address.partition("%")[0]), local=self._local)
+            why = self.refusal(ipaddress.ip_address(address.partition("%")[0]))
             if why is not None:
                 raise Misconfigured(f"refused to connect to {host}: it resolves to {address}, {why}")
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -153,6 +153,10 @@ class Backend(httpcore.NetworkBackend):
             else:
                 return Stream(connected, self._limit)
         raise failure
+
+    def refusal(self, address: Address) -> str | None:
+        """Return why connections to this address are refused, or None."""
+        return forbidden(address, local=self._local)
 
     def _look_up(self, host: str, port: int) -> list[str]:
         """Resolve in a separate thread, because the system's resolver has no time limit."""

@@ -15,8 +15,9 @@ from evercert.acme.jwk import thumbprint, to_jwk
 from evercert.authority.acme import signed_requests
 from evercert.authority.acme.account_service import AccountRules, AccountService
 from evercert.authority.acme.problems import Refused
-from evercert.authority.acme.records import Account, EabCredential
+from evercert.authority.acme.records import Account
 from evercert.authority.acme.signed_requests import SignedRequest
+from evercert.authority.configuration.profiles import EabCredential
 from evercert.pki.keys import PrivateKey
 from tests.doubles.acme_storage import FakeAcmeAccounts, FakeCredentials
 from tests.doubles.fakes import HandClock
@@ -35,7 +36,9 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def service(clock: HandClock) -> AccountService:
-    credential = EabCredential(id="team", profile="p1", sealed=MAC.hex(), created_at=clock())
+    credential = EabCredential.model_validate(
+        {"id": "team", "profile": "p1", "sealed": MAC.hex(), "created-at": clock()}
+    )
     return AccountService(FakeAcmeAccounts(), FakeCredentials({"team": credential}), clock)
 
 

@@ -12,8 +12,9 @@ from evercert.acme import external_account, jws
 from evercert.acme.jwk import PublicKey, from_jwk, thumbprint, to_jwk
 from evercert.authority.acme.ports import Accounts, EabCredentials
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account, EabCredential
+from evercert.authority.acme.records import Account
 from evercert.authority.acme.signed_requests import SignedRequest, public_key
+from evercert.authority.configuration.profiles import EabCredential
 from evercert.deadline import Clock
 
 MOST_CONTACTS, LONGEST_CONTACT = 10, 300

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
-from evercert.authority.acme.records import Account, EabCredential
+from evercert.authority.acme.records import Account, Order
+from evercert.authority.configuration.profiles import EabCredential
 
 
 class Accounts(Protocol):
@@ -37,3 +39,35 @@ class EabCredentials(Protocol):
 
     def mac_key(self, credential: EabCredential) -> bytes:
         """Decrypt the MAC key; raise SealBroken if it was changed."""
+
+
+class Orders(Protocol):
+    """Orders by id, by account and by the certificate that they replace."""
+
+    def create(self, order: Order) -> bool:
+        """Store a new order; return False if another order that has not failed replaces the same certificate."""
+
+    def of_id(self, order_id: str) -> Order | None:
+        """Return the order, as last written."""
+
+    def replace(self, changed: Order) -> bool:
+        """Store a change; return False if the stored version is not the one before."""
+
+    def finish(self, changed: Order, renewal_id: str | None) -> bool:
+        """Store a valid order, and which certificate has this id of renewal information; else as `replace`."""
+
+    def of_account(self, account_id: str, after: str | None) -> tuple[list[str], str | None]:
+        """Return ids of an account's orders, newest first, and the place where the next page begins, if any."""
+
+    def certificate_of(self, renewal_id: str) -> str | None:
+        """Return the id of the certificate with this id of renewal information (RFC 9773 §4.1), or None."""
+
+    def replacement_of(self, renewal_id: str) -> Order | None:
+        """Return the order that replaces this certificate, or None."""
+
+
+class Validations(Protocol):
+    """The queue of the validator."""
+
+    def send(self, order_id: str, place: int, kind: str, delay: timedelta) -> None:
+        """Have a challenge validated after a delay; at least once."""

@@ -19,7 +19,10 @@ STATUS = {
     "badPublicKey": 400,
     "badRevocationReason": 400,
     "badSignatureAlgorithm": 400,
+    "connection": 400,
+    "dns": 400,
     "externalAccountRequired": 403,
+    "incorrectResponse": 403,
     "invalidContact": 400,
     "invalidProfile": 400,
     "malformed": 400,
@@ -27,6 +30,7 @@ STATUS = {
     "rateLimited": 429,
     "rejectedIdentifier": 400,
     "serverInternal": 500,
+    "tls": 400,
     "unauthorized": 403,
     "unsupportedContact": 400,
     "unsupportedIdentifier": 400,
@@ -88,6 +92,6 @@ class Refused(Exception):
         return found
 
 
-def malformed(detail: str, status: int | None = None) -> Refused:
+def malformed(detail: str, status: int | None = None, headers: dict[str, str] | None = None) -> Refused:
     """Return the refusal of a request that breaks a rule of the protocol."""
-    return Refused("malformed", detail, status=status)
+    return Refused("malformed", detail, status=status, headers=headers)

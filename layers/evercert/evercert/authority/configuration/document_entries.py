@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
+from evercert.authority.configuration.profiles import AcmeOptions
 from evercert.authority.policy.policy import (
     Algorithms,
     BasicConstraintsRule,
@@ -39,6 +40,7 @@ class ProfileEntry(Part):
     cas: tuple[Name, ...] = ()
     policy: Name
     defaults: Annotated[dict[str, Any], AfterValidator(kebab_keys)] = {}
+    acme: AcmeOptions | None = None
 
 
 class ApplicationEntry(Part):
@@ -61,6 +63,7 @@ class Form(Part):
 _PARTS: dict[str, type[BaseModel]] = {
     "profiles": ProfileEntry,
     "applications": ApplicationEntry,
+    "acme": AcmeOptions,
     "subject": SubjectRule,
     "sans": NameRule,
     "key-usages": KeyUsageRule,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import NAMESPACE_URL, uuid5
 
-from evercert.authority.policy.policy import Policy
-from evercert.schema import Model
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from evercert.authority.policy.policy import Part, Policy
+from evercert.schema import Instant, Model, misplaced, text_of
 
 Kind = Literal["project", "profile", "application"]
 
@@ -16,10 +18,55 @@ def id_of(stack: str, kind: Kind, name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"evercert:{stack}:{kind}:{name}"))
 
 
+ChallengeType = Literal["http-01", "dns-01"]
+
+
+class AcmeOptions(Part):
+    """How a profile serves ACME clients.
+
+    `eab: optional` lets any client register an account; `ownership: unchecked` issues without challenges. Both
+    together would certify any name for anyone, so they exclude each other.
+    """
+
+    eab: Literal["required", "optional"] = "required"
+    ownership: Literal["checked", "unchecked"] = "checked"
+    challenges: tuple[ChallengeType, ...] = ("http-01", "dns-01")
+    terms_of_service: (
+        Annotated[str, text_of(r"https://[!-~]{1,500}", "must be a URL that begins with https://")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _require_some_check(self) -> Self:
+        if self.eab == "optional" and self.ownership == "unchecked":
+            raise misplaced({("ownership",): "unchecked needs eab: required, or anyone could have any name certified"})
+        if not self.challenges:
+            raise misplaced({("challenges",): "give at least one of http-01 and dns-01"})
+        return self
+
+
+class EabCredential(Model):
+    """A credential for external account binding (RFC 8555 §7.3.4) that an operator created for one profile.
+
+    `names` are patterns of the names that its accounts may order; empty: all that the profile allows. With `once`, it
+    binds one account. `sealed` is the MAC key, encrypted for this credential.
+    """
+
+    id: str
+    profile: str  # id
+    sealed: str = Field(repr=False)
+    created_at: Instant
+    expires_at: Instant | None = None
+    once: bool = False
+    revoked: bool = False
+    names: tuple[str, ...] = ()
+    description: str = ""
+
+
 class Profile(Model):
     """A certificate profile; `cas` are names of issuing CAs, at most one for each key family.
 
-    `defaults` have the keys of the Infisical API: `ttlDays`, `commonName`, `keyAlgorithm`, …
+    `defaults` have the keys of the Infisical API: `ttlDays`, `commonName`, `keyAlgorithm`, … `acme` is None if the
+    profile serves no ACME clients.
     """
 
     id: str
@@ -31,6 +78,13 @@ class Profile(Model):
     policy_name: str
     policy: Policy
     defaults: dict[str, Any] = {}
+    acme: AcmeOptions | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_options(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `acme` out if it is None: releases without an ACME server refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key != "acme" or value is not None}
 
     @property
     def key(self) -> str:

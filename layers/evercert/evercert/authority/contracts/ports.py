@@ -11,7 +11,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.configuration.profiles import Application, Profile
+from evercert.authority.configuration.profiles import Application, EabCredential, Profile
 from evercert.authority.contracts.records import CertificateRecord, ListedRequest, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
@@ -52,6 +52,9 @@ class Configuration(Protocol):
 
     def identity(self, identity_id: str) -> Identity | None:
         """Return the identity with this id, or None."""
+
+    def eab_credential(self, credential_id: str) -> EabCredential | None:
+        """Return the credential for external account binding with this id, or None."""
 
     def identity_of_client(self, client_id: str) -> Identity | None:
         """Return the identity with this universal auth client ID, or None."""

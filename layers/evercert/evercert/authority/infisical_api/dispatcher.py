@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -14,6 +13,7 @@ from evercert import json_parser
 from evercert.authority.api_errors import Refusal, bad_request, invalid, too_large
 from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.http_answers import Answer, CallLog
 from evercert.authority.infisical_api.conditional_requests import file_response
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.paths import refuse_unknown
@@ -30,38 +30,6 @@ _ALWAYS = {"X-Content-Type-Options": "nosniff"}
 _INTERNAL_ERROR = ("InternalServerError", "Something went wrong")
 _MISCONFIGURED = ("InternalServerError", "The authority is misconfigured; its operator finds the reason in its log")
 _UNAVAILABLE = ("ServiceUnavailable", "The authority is temporarily unavailable; try again")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP response; `kind` is its content type."""
-
-    status: int
-    kind: str
-    body: str | bytes
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class CallLog:
-    """Log line of a call; never contains a body, a token or a header."""
-
-    method: str
-    route: str
-    outcome: str = "answered"
-    status: int = 200
-    facts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """Return the fields of the log line."""
-        return {
-            "outcome": self.outcome,
-            "method": self.method,
-            "route": self.route,
-            "status": self.status,
-            **self.facts,
-        }
 
 
 class Api:

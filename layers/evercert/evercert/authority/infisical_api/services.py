@@ -24,6 +24,7 @@ from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.public_copies import PublicCopies
 from evercert.authority.registration.request_builder import RequestBuilder
+from evercert.authority.registration.revocation import Revoking
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,10 @@ class Services:
     def __init__(self, ports: ServicePorts) -> None:
         configuration, certificates, clock = ports.configuration, ports.certificates, ports.clock
         access = Access(configuration, certificates)
-        builder = RequestBuilder(configuration, certificates, ports.seal, clock)
-        fulfillment = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
+        self.builder = builder = RequestBuilder(configuration, certificates, ports.seal, clock)
+        self.fulfillment = fulfillment = Fulfillment(configuration, certificates, ports.signer, ports.seal, clock)
         rules = Rules.of(ports.sts_regions, ports.address)
+        self.ports = ports
         self.address = ports.address
         self.clock = clock
         self.access_tokens = AccessTokens(ports.tokens, configuration, clock)
@@ -67,5 +69,6 @@ class Services:
         self.listings = Listings(certificates, access, ports.stack, clock)
         self.copies = PublicCopies(configuration, certificates, ports.public_store, clock)
         self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, self.copies, clock)
-        self.revocation = Revocation(certificates, access, self.crl_publisher, clock)
+        self.revoking = Revoking(certificates, self.crl_publisher, clock)
+        self.revocation = Revocation(certificates, access, self.revoking)
         self.downloads = PublicDownloads(configuration, certificates, clock)

@@ -21,6 +21,7 @@ class AuthoritySettings:
     signer: str  # function name
     address: str  # origin for clients, such as https://ca.example.com
     sts_regions: tuple[str, ...]
+    validations: str  # URL of the validator's queue
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
@@ -36,4 +37,5 @@ class AuthoritySettings:
             signer=variables.text("SIGNER_FUNCTION"),
             address=variables.text("AUTHORITY_ADDRESS").rstrip("/"),
             sts_regions=tuple(region.strip() for region in regions if region.strip()),
+            validations=variables.text("VALIDATION_QUEUE"),
         )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.configuration.profiles import Application, Profile
+from evercert.authority.configuration.profiles import Application, EabCredential, Profile
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
 from evercert.schema import Model, first_problem
@@ -36,6 +36,7 @@ MODELS: dict[str, type[Model]] = {
     "profile": Profile,
     "application": Application,
     "identity": Identity,
+    "eab": EabCredential,
 }
 CLIENT = "client"  # universal auth: client ID and its identity
 
@@ -86,6 +87,10 @@ class DynamoDBConfiguration:
     def identity(self, identity_id: str) -> Identity | None:
         """Return the object with this id, or None."""
         return self._one(Identity, "identity", identity_id)
+
+    def eab_credential(self, credential_id: str) -> EabCredential | None:
+        """Return the object with this id, or None."""
+        return self._one(EabCredential, "eab", credential_id)
 
     def identity_of_client(self, client_id: str) -> Identity | None:
         """Return the identity with this client ID, or None if it now has another one."""

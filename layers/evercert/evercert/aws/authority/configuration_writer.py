@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.configuration.profiles import Application, Profile
+from evercert.authority.configuration.profiles import Application, EabCredential, Profile
 from evercert.aws.authority.configuration import CLIENT, MODELS, SCHEMA, DynamoDBConfiguration, Project
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb.retries import ConditionsFailed, transact
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 NAMED = "named"  # `identity#web`: the owner of a name, because ids are random and names must be unique
 MOST = 100  # maximum writes of one transaction
 _KINDS = {model: kind for kind, model in MODELS.items()}
-_NAMES: dict[type[Model], str] = {CA: "name", Project: "slug", Profile: "key", Application: "name", Identity: "name"}
+_NAMES: dict[type[Model], str] = {
+    CA: "name",
+    Project: "slug",
+    Profile: "key",
+    Application: "name",
+    Identity: "name",
+    EabCredential: "id",
+}
 _OURS_OR_NONE = "attribute_not_exists(pk) OR #own = :own"  # absent: an operator restored a part by hand
 Write = dict[str, Any]
 
@@ -44,6 +51,10 @@ class ConfigurationWriter(DynamoDBConfiguration):
     def identities(self) -> tuple[Identity, ...]:
         """Return all objects of the kind by name."""
         return tuple(sorted(self._all(Identity, "identity"), key=lambda identity: identity.name))
+
+    def eab_credentials(self) -> tuple[EabCredential, ...]:
+        """Return all objects of the kind, newest first."""
+        return tuple(sorted(self._all(EabCredential, "eab"), key=lambda one: one.created_at, reverse=True))
 
     def ca_named(self, name: str) -> CA | None:
         """Return the object with this name, or None."""

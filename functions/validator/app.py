@@ -1,0 +1,58 @@
+"""The validator function: prove that ACME clients control the names of their orders (RFC 8555 §8)."""
+
+from __future__ import annotations
+
+import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+
+# isort: split
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+
+from evercert.authority.validation.settings import ValidatorSettings
+from evercert.authority.validation.validator import Validator
+from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders
+from evercert.aws.authority.validation_names import ValidationNames
+from evercert.aws.authority.validation_pages import ValidationPages
+from evercert.aws.authority.validation_queue import SQSValidations, read
+from evercert.aws.clients import Clients
+from evercert.aws.lambda_clock import now
+from evercert.aws.timeouts import WAITED_FOR
+from evercert.errors import EvercertError, Unexpected
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger(service="validator")
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Process messages of the validation queue; return those that must come again."""
+    failures = []
+    for message in event["Records"]:
+        try:
+            order_id, place, kind = read(message["body"])
+            outcome, why = _validator().run(order_id, place, kind)
+        except Exception as error:  # noqa: BLE001 (one message must not fail the others)
+            known = error if isinstance(error, EvercertError) else Unexpected.of(error)
+            logger.error({"outcome": known.kind, "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
+            failures.append({"itemIdentifier": message["messageId"]})
+        else:
+            found = {"outcome": outcome, "order": order_id, "authorization": place, "challenge": kind}
+            logger.info(found | ({"message": why} if why else {}))
+    return {"batchItemFailures": failures}
+
+
+@cache
+def _validator() -> Validator:
+    settings, clients = ValidatorSettings.of(os.environ), Clients(limits=WAITED_FOR)
+    names = ValidationNames(settings.resolvers)
+    return Validator(
+        DynamoDBAcmeOrders(clients.dynamodb, settings.table),
+        SQSValidations(clients.sqs, settings.queue),
+        ValidationPages(names.addresses, settings.networks, settings.local),
+        names,
+        now,
+    )

@@ -1,0 +1,186 @@
+"""The resources of a directory: what each does with a verified request (RFC 8555 §7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from evercert.authority.acme import response_bodies as bodies
+from evercert.authority.acme.account_service import AccountRules, AccountService
+from evercert.authority.acme.issuance import OrderIssuance
+from evercert.authority.acme.order_service import OrderService
+from evercert.authority.acme.paths import Name, Resource, Urls
+from evercert.authority.acme.ports import EabCredentials, Orders
+from evercert.authority.acme.problems import malformed
+from evercert.authority.acme.records import Account, Order
+from evercert.authority.acme.revocation import AcmeRevocation
+from evercert.authority.acme.signed_requests import SignedRequest
+from evercert.authority.configuration.profiles import AcmeOptions, Profile
+from evercert.authority.http_answers import Answer
+from evercert.deadline import Clock
+
+JSON, CHAIN = "application/json", "application/pem-certificate-chain"
+POLL_AFTER = timedelta(seconds=2)
+LONGEST_QUERY = 500  # characters
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The directory that a request came to."""
+
+    profile: Profile
+    options: AcmeOptions
+    resource: Resource
+    urls: Urls
+    query: str = ""
+
+    @property
+    def url(self) -> str:
+        """The URL of the request, as this server gave it to the client (§6.4)."""
+        return f"{self.urls.of(self.resource.rest)}{'?' if self.query else ''}{self.query}"
+
+    @property
+    def cursor(self) -> str | None:
+        """The place where a page of a list begins, or None for the first one."""
+        return dict(parse_qsl(self.query[:LONGEST_QUERY])).get("cursor")
+
+    @property
+    def rules(self) -> AccountRules:
+        """The requirements for its accounts."""
+        return AccountRules(
+            profile=self.profile.id,
+            needs_binding=self.options.eab == "required",
+            terms=self.options.terms_of_service,
+            new_account_url=self.urls.of("new-account"),
+            account_url=self.urls.account(""),
+            key_change_url=self.urls.of("key-change"),
+        )
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Answers verified requests; raises Refused."""
+
+    accounts: AccountService
+    credentials: EabCredentials
+    stored_orders: Orders
+    orders: OrderService
+    issuance: OrderIssuance
+    revocation: AcmeRevocation
+    clock: Clock
+
+    def register(self, directory: Directory, request: SignedRequest) -> Answer:
+        """Answer newAccount (§7.3), whose request its own key signs."""
+        account, new = self.accounts.register(request, directory.rules)
+        headers = {"Location": directory.urls.account(account.id)}
+        return _json(bodies.account(account, directory.urls), 201 if new else 200, headers)
+
+    def revoke(self, directory: Directory, request: SignedRequest, account: Account | None) -> Answer:
+        """Answer revokeCert (§7.6), whose request an account or the certificate's key signs."""
+        self.revocation.revoke(directory.profile, request.members(), account, request.key)
+        return Answer(200, JSON, "")
+
+    def handler(self, name: Name | None) -> Callable[[Directory, SignedRequest, Account], Answer] | None:
+        """Return what answers a request that an account signed; None for an unknown resource."""
+        known: dict[Name, Callable[[Directory, SignedRequest, Account], Answer]] = {
+            "new-order": self._new_order,
+            "key-change": self._change_key,
+            "account": self._account,
+            "orders": self._orders,
+            "order": self._order,
+            "finalize": self._finalize,
+            "certificate": self._certificate,
+            "authorization": self._authorization,
+            "challenge": self._challenge,
+            "revoke-cert": self.revoke,
+        }
+        return None if name is None else known.get(name)
+
+    def _account(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        _require_own(directory, account)
+        return _json(bodies.account(self.accounts.update(account, request), directory.urls))
+
+    def _change_key(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        changed = self.accounts.change_key(account, request, directory.rules)
+        headers = {"Location": directory.urls.account(changed.id)}
+        return _json(bodies.account(changed, directory.urls), 200, headers)
+
+    def _orders(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        request.require_no_payload()
+        _require_own(directory, account)
+        found, following = self.stored_orders.of_account(account.id, directory.cursor)
+        headers = {}
+        if following is not None:
+            headers["Link"] = f'<{directory.urls.account(account.id)}/orders?cursor={following}>;rel="next"'
+        return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
+
+    def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        credential = self.credentials.of_id(account.credential) if account.credential is not None else None
+        patterns = credential.names if credential is not None else ()
+        order = self.orders.create(
+            account, directory.profile, patterns, request.members(), directory.resource.application
+        )
+        return self._shown(directory, order, 201, {"Location": directory.urls.order(order.id)})
+
+    def _order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        request.require_no_payload()
+        order = self.orders.read(account, directory.resource.ids[0])
+        return self._shown(directory, self.issuance.proceed(order))
+
+    def _finalize(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        order = self.orders.read(account, directory.resource.ids[0])
+        order = self.issuance.finalize(account, directory.profile, order, request.members())
+        return self._shown(directory, order, 200, {"Location": directory.urls.order(order.id)})
+
+    def _certificate(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        request.require_no_payload()
+        order = self.orders.read(account, directory.resource.ids[0])
+        return Answer(200, CHAIN, self.issuance.chain(order))
+
+    def _authorization(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        members, authorization_id = request.payload or {}, directory.resource.ids[0]
+        if not members:
+            order, place = self.orders.authorization(account, authorization_id)
+        elif members.get("status") == "deactivated":
+            order, place = self.orders.deactivate(account, authorization_id)
+        else:
+            raise malformed("an authorization is read with an empty payload, or deactivated")
+        headers = _retry(order.authorizations[place].status == "pending")
+        return _json(bodies.authorization(order, place, directory.urls, self.clock()), 200, headers)
+
+    def _challenge(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
+        authorization_id, kind = directory.resource.ids
+        if request.payload is None:
+            order, place = self.orders.authorization(account, authorization_id)
+        else:
+            order, place = self.orders.answer(account, authorization_id, kind)
+        challenge = order.authorizations[place].challenge(kind)
+        if challenge is None:
+            raise malformed("the authorization has no such challenge", 404)
+        up = f'<{directory.urls.authorization(order.id, place)}>;rel="up"'
+        headers = {"Link": up, **_retry(challenge.status == "processing")}
+        return _json(bodies.challenge(challenge, order, place, directory.urls), 200, headers)
+
+    def _shown(
+        self, directory: Directory, order: Order, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Answer:
+        waiting = order.status_at(self.clock()) == "processing"
+        body = bodies.order(order, directory.urls, self.clock())
+        return _json(body, status, {**(headers or {}), **_retry(waiting)})
+
+
+def _retry(waiting: bool) -> dict[str, str]:  # noqa: FBT001 (a condition)
+    return {"Retry-After": str(int(POLL_AFTER.total_seconds()))} if waiting else {}
+
+
+def _require_own(directory: Directory, account: Account) -> None:
+    if directory.resource.ids[0] != account.id:
+        raise malformed("this is not the URL of the account that signed the request", 404)
+
+
+def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, JSON, json.dumps(body), headers or {})

@@ -1,0 +1,76 @@
+"""Revocation by ACME (RFC 8555 §7.6): by the account that ordered the certificate, or by the certificate's key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from evercert.acme import base64url
+from evercert.acme.jwk import PublicKey
+from evercert.authority.acme.problems import Refused, malformed
+from evercert.authority.acme.records import Account
+from evercert.authority.ca.revocation_reasons import LEAF_REASONS
+from evercert.authority.configuration.profiles import Profile
+from evercert.authority.contracts.ports import Certificates
+from evercert.authority.contracts.records import CertificateRecord
+from evercert.authority.registration.revocation import Revoking
+from evercert.pki.keys import public_bytes
+
+# Codes of RFC 5280 §5.3.1.
+_REASONS = {
+    0: "UNSPECIFIED",
+    1: "KEY_COMPROMISE",
+    3: "AFFILIATION_CHANGED",
+    4: "SUPERSEDED",
+    5: "CESSATION_OF_OPERATION",
+    9: "PRIVILEGE_WITHDRAWN",
+}
+LARGEST_CERTIFICATE = 40_000  # characters of base64url
+
+
+@dataclass(frozen=True)
+class AcmeRevocation:
+    """Revokes certificates of the profile; raises Refused."""
+
+    certificates: Certificates
+    revoking: Revoking
+
+    def revoke(
+        self, profile: Profile, members: Mapping[str, Any], account: Account | None, key: PublicKey | None
+    ) -> None:
+        """Revoke the certificate of the request, which `account`, or the key of the certificate, signed."""
+        reason = _reason(members.get("reason"))
+        record = self._certificate(members.get("certificate"), profile)
+        by_key = key is not None and public_bytes(key) == public_bytes(record.signed.public_key())
+        if not by_key and (account is None or record.identity != account.id):
+            raise Refused("unauthorized", "only the account that ordered the certificate, or its key, may revoke it")
+        revoked = self.revoking.revoke(record, reason)
+        if revoked is None:
+            raise Refused("alreadyRevoked", "the certificate is revoked already")
+        self.revoking.publish_crl(revoked)
+
+    def _certificate(self, found: object, profile: Profile) -> CertificateRecord:
+        if not isinstance(found, str) or len(found) > LARGEST_CERTIFICATE:
+            raise malformed("certificate must be the base64url of a certificate in DER")
+        try:
+            der = x509.load_der_x509_certificate(base64url.decode(found)).public_bytes(serialization.Encoding.DER)
+        except ValueError:
+            raise malformed("certificate does not parse") from None
+        record = self.certificates.certificate(hashlib.sha256(der).hexdigest())
+        if record is None or record.profile != profile.id:
+            raise malformed("this directory has issued no such certificate", 404)
+        return record
+
+
+def _reason(found: object) -> str:
+    if found is None:
+        return "UNSPECIFIED"
+    reason = _REASONS.get(found) if isinstance(found, int) and not isinstance(found, bool) else None
+    if reason is None or reason not in LEAF_REASONS:
+        raise Refused("badRevocationReason", f"reason must be one of {', '.join(map(str, _REASONS))}")
+    return reason

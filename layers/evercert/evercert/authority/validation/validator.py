@@ -1,0 +1,87 @@
+"""The validator: one try of one challenge, whose result is stored in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from evercert.authority.acme.ports import Orders, Validations
+from evercert.authority.acme.records import Challenge, Order
+from evercert.authority.validation.challenges import validate
+from evercert.authority.validation.ports import Names, NotValidated, Web
+from evercert.deadline import Clock
+from evercert.errors import Busy
+
+# After the first try; the last failure makes the challenge invalid.
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (3, 7, 10, 15, 25, 40))
+ROUNDS = 10  # of a write that meets the results of other challenges
+EARLY = timedelta(seconds=1)
+Outcome = Literal["valid", "retry", "invalid", "done", "early"]
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Validates challenges; safe to run twice for one message, and at the same time."""
+
+    orders: Orders
+    validations: Validations
+    web: Web
+    names: Names
+    clock: Clock
+
+    def run(self, order_id: str, place: int, kind: str) -> tuple[Outcome, str]:
+        """Try a challenge once; return what came of it, with the reason of a failure.
+
+        Raises Unavailable and Misconfigured: the message comes again. A failed try is stored before the next one is
+        sent, so a lost message is sent again when the client asks for the authorization.
+        """
+        order = self.orders.of_id(order_id)
+        challenge = _open(order, place, kind, self.clock())
+        if order is None or challenge is None:
+            return "done", ""
+        if challenge.due_at is not None and (wait := challenge.due_at - self.clock()) > EARLY:
+            self.validations.send(order_id, place, kind, wait)
+            return "early", ""
+        problem = None
+        try:
+            validate(order.authorizations[place], challenge, self.web, self.names)
+        except NotValidated as error:
+            problem = error
+        return self._store(order_id, place, challenge, problem)
+
+    def _store(self, order_id: str, place: int, tried: Challenge, problem: NotValidated | None) -> tuple[Outcome, str]:
+        """Store the result, unless another run has stored one for the same try."""
+        for _ in range(ROUNDS):
+            order, now = self.orders.of_id(order_id), self.clock()
+            if order is None or _open(order, place, tried.type, now) != tried:
+                return "done", ""
+            changed = _result(tried, problem, now)
+            authorization = order.authorizations[place].with_challenge(changed)
+            if self.orders.replace(order.with_authorization(place, authorization)):
+                if changed.status == "processing" and changed.due_at is not None:
+                    self.validations.send(order_id, place, tried.type, changed.due_at - now)
+                    return "retry", str(problem)
+                return ("valid", "") if changed.status == "valid" else ("invalid", str(problem))
+        raise Busy(f"order {order_id} is changed by other validations; the message comes again")
+
+
+def _open(order: Order | None, place: int, kind: str, now: datetime) -> Challenge | None:
+    """Return the challenge if it waits for a result, else None."""
+    if order is None or order.closed is not None or place >= len(order.authorizations):
+        return None
+    authorization = order.authorizations[place]
+    challenge = authorization.challenge(kind)
+    if challenge is None or challenge.status != "processing":
+        return None
+    return challenge if authorization.status_at(now, order.expires_at) == "pending" else None
+
+
+def _result(tried: Challenge, problem: NotValidated | None, now: datetime) -> Challenge:
+    if problem is None:
+        return tried.model_copy(update={"status": "valid", "validated_at": now, "due_at": None, "error": None})
+    tries = tried.tries + 1
+    failed = {"tries": tries, "error": problem.problem}
+    if tries > len(DELAYS):
+        return tried.model_copy(update={**failed, "status": "invalid", "due_at": None})
+    return tried.model_copy(update={**failed, "due_at": now + DELAYS[tries - 1]})

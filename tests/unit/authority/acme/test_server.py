@@ -1,0 +1,331 @@
+"""The ACME server over the function's entry point: whole orders, and the rules of each request."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from evercert.acme import base64url
+from evercert.acme.renewal_info import certificate_id
+from evercert.authority.validation.ports import NotValidated, Page
+from evercert.authority.validation.validator import DELAYS
+from evercert.pki.keys import PrivateKey
+from evercert.timestamps import from_text
+from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
+
+DNS = "http://{}/.well-known/acme-challenge/"
+
+
+@pytest.fixture
+def authority() -> AcmeAuthority:
+    return AcmeAuthority()
+
+
+@pytest.fixture
+def client(authority: AcmeAuthority) -> AcmeClient:
+    client = AcmeClient(authority)
+    assert client.register().status == 201
+    return client
+
+
+def names_of(certificate: x509.Certificate) -> set[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(getattr(one, "value", one)) for one in found}
+
+
+# -- whole orders -----------------------------------------------------------------------------------------------------
+def test_certificate_is_issued_by_http(client: AcmeClient) -> None:
+    order, chain = client.issue("www.example.com", "api.example.com")
+    assert names_of(chain[0]) == {"www.example.com", "api.example.com"}
+    chain[0].verify_directly_issued_by(chain[1])
+    assert all(one.issuer != one.subject for one in chain)  # without the root
+    assert order["profile"] == "tls-server"
+
+
+def test_wildcard_is_issued_by_dns(client: AcmeClient) -> None:
+    order, chain = client.issue("*.example.com", "example.com", kind="dns-01")
+    assert names_of(chain[0]) == {"*.example.com", "example.com"}
+    wildcard = client.read(order["authorizations"][0]).json
+    assert (wildcard["identifier"]["value"], wildcard["wildcard"]) == ("example.com", True)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7"])
+def test_address_is_issued_by_http(client: AcmeClient, address: str) -> None:
+    _, chain = client.issue(address)
+    assert names_of(chain[0]) == {address}
+
+
+def test_certificate_has_the_lifetime_of_the_order(client: AcmeClient) -> None:
+    end = client.authority.setting.clock() + timedelta(days=5)
+    _, chain = client.issue("www.example.com", notAfter=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert chain[0].not_valid_after_utc == end.replace(microsecond=0)
+
+
+def test_finalized_twice_is_one_certificate(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    first, second = client.finalize(placed.json), client.finalize(placed.json)
+    assert (first.status, second.status, first.json) == (200, 200, second.json)
+    assert len(client.authority.setting.certificates.certificates) == 1
+
+
+def test_signer_that_is_down_leaves_the_order_processing(client: AcmeClient) -> None:
+    from evercert.errors import Unavailable
+
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    client.authority.setting.signer.trouble = [Unavailable("down")] * 2
+    answer = client.finalize(placed.json)
+    assert (answer.json["status"], "Retry-After" in answer.headers) == ("processing", True)
+    assert client.read(placed.headers["Location"]).json["status"] == "processing"
+    order = client.read(placed.headers["Location"]).json
+    assert order["status"] == "valid"
+    assert client.read(order["certificate"]).status == 200
+
+
+def test_unchecked_profile_needs_no_challenge() -> None:
+    authority = AcmeAuthority(eab="required", ownership="unchecked")
+    credential, mac_key = authority.credential()
+    client = AcmeClient(authority)
+    assert client.register((credential.id, mac_key)).status == 201
+    order, chain = client.issue("www.example.com")
+    assert names_of(chain[0]) == {"www.example.com"}
+    assert client.read(order["authorizations"][0]).json["challenges"] == []
+
+
+# -- accounts ---------------------------------------------------------------------------------------------------------
+def test_binding_is_required_unless_the_profile_says_so() -> None:
+    client = AcmeClient(AcmeAuthority(eab="required"))
+    assert client.directory["meta"]["externalAccountRequired"] is True
+    assert client.register().problem == "externalAccountRequired"
+
+
+def test_names_of_a_credential_limit_its_orders() -> None:
+    authority = AcmeAuthority(eab="required")
+    credential, mac_key = authority.credential(names=("*.team.example",))
+    client = AcmeClient(authority)
+    client.register((credential.id, mac_key))
+    refused = client.order("www.team.example", "www.other.example")
+    assert (refused.status, refused.problem) == (400, "rejectedIdentifier")
+    assert [one["identifier"]["value"] for one in refused.json["subproblems"]] == ["www.other.example"]
+    assert client.order("www.team.example").status == 201
+
+
+def test_credential_for_one_account_binds_one() -> None:
+    authority = AcmeAuthority(eab="required")
+    credential, mac_key = authority.credential(once=True)
+    first, second = AcmeClient(authority), AcmeClient(authority)
+    assert first.register((credential.id, mac_key)).status == 201
+    assert first.register((credential.id, mac_key)).status == 200 or first.key_id is not None
+    assert second.register((credential.id, mac_key)).problem == "unauthorized"
+
+
+def test_deactivated_account_can_do_nothing(client: AcmeClient) -> None:
+    assert client.key_id is not None
+    assert client.post(client.key_id, {"status": "deactivated"}).json["status"] == "deactivated"
+    refused = client.order("www.example.com")
+    assert (refused.status, refused.problem) == (401, "unauthorized")
+
+
+def test_changed_key_signs_the_next_request(client: AcmeClient) -> None:
+    import json
+
+    from evercert.acme import jws
+    from evercert.acme.jwk import to_jwk
+
+    new, url = PrivateKey.generate("EC_prime256v1"), client.directory["keyChange"]
+    payload = json.dumps({"account": client.key_id, "oldKey": to_jwk(client.key.public_key)}).encode()
+    inner = jws.signed(payload, {"jwk": to_jwk(new.public_key), "url": url}, new)
+    assert client.post(url, inner).status == 200
+    assert client.order("www.example.com").problem == "malformed"
+    client.key = new
+    assert client.issue("www.example.com")
+
+
+def test_orders_are_listed_in_pages(client: AcmeClient) -> None:
+    urls = []
+    for number in range(53):
+        client.authority.setting.clock.advance(seconds=1)
+        urls.append(client.order(f"www{number}.example.com").headers["Location"])
+    first = client.read(f"{client.key_id}/orders")
+    (link,) = [part for part in first.headers["Link"].split(", ") if 'rel="next"' in part]
+    second = client.read(link.partition(">")[0].removeprefix("<"))
+    assert first.json["orders"] + second.json["orders"] == urls[::-1]
+    assert 'rel="next"' not in second.headers["Link"]
+
+
+def test_objects_of_another_account_are_not_found(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    other = AcmeClient(client.authority)
+    other.register()
+    challenge = client.read(placed.json["authorizations"][0]).json["challenges"][0]
+    for url in (placed.headers["Location"], placed.json["authorizations"][0], challenge["url"]):
+        assert (other.read(url).status, other.read(url).problem) == (404, "malformed")
+    assert other.post(challenge["url"], {}).status == 404
+    assert other.finalize(placed.json).status == 404
+
+
+# -- revocation and renewal -------------------------------------------------------------------------------------------
+def der(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return base64url.encode(certificate.public_bytes(Encoding.DER))
+
+
+def test_account_revokes_its_certificate_once(client: AcmeClient) -> None:
+    _, chain = client.issue("www.example.com")
+    body = {"certificate": der(chain[0]), "reason": 4}
+    assert client.post(client.directory["revokeCert"], body).status == 200
+    assert client.post(client.directory["revokeCert"], body).problem == "alreadyRevoked"
+    (record,) = client.authority.setting.certificates.certificates.values()
+    assert record.reason == "SUPERSEDED"
+
+
+def test_key_of_the_certificate_revokes_it(client: AcmeClient) -> None:
+    placed, key = client.order("www.example.com"), PrivateKey.generate("EC_prime256v1")
+    client.prove(placed.json)
+    client.finalize(placed.json, key)
+    order = client.read(placed.headers["Location"]).json
+    leaf = x509.load_pem_x509_certificates(client.read(order["certificate"]).text.encode())[0]
+    stranger = AcmeClient(client.authority)
+    assert stranger.post(client.directory["revokeCert"], {"certificate": der(leaf)}).problem == "unauthorized"
+    holder = AcmeClient(client.authority, key)
+    assert holder.post(client.directory["revokeCert"], {"certificate": der(leaf), "reason": 1}).status == 200
+
+
+@pytest.mark.parametrize("reason", [2, 6, 7, 8, 10, 99, "1", True])
+def test_bad_reason_is_refused(client: AcmeClient, reason: object) -> None:
+    _, chain = client.issue("www.example.com")
+    body = {"certificate": der(chain[0]), "reason": reason}
+    assert client.post(client.directory["revokeCert"], body).problem == "badRevocationReason"
+
+
+def test_renewal_window_and_replacement(client: AcmeClient) -> None:
+    _, chain = client.issue("www.example.com")
+    renewal_id = certificate_id(chain[0])
+    answer = client.authority.call("GET", f"{client.directory['renewalInfo']}/{renewal_id}")
+    window = answer.json["suggestedWindow"]
+    assert from_text(window["start"]) < from_text(window["end"]) < chain[0].not_valid_after_utc
+    assert answer.headers["Retry-After"] == "21600"
+    placed = client.order("www.example.com", replaces=renewal_id)
+    assert placed.json["replaces"] == renewal_id
+    assert client.read(placed.headers["Location"]).json["replaces"] == renewal_id
+    again = client.order("www.example.com", replaces=renewal_id)
+    assert (again.status, again.problem) == (409, "alreadyReplaced")
+    client.authority.validate()
+    client.post(placed.json["authorizations"][0], {"status": "deactivated"})
+    assert client.order("www.example.com", replaces=renewal_id).status == 201  # the failed order freed it
+
+
+def test_window_of_a_revoked_certificate_is_past(client: AcmeClient) -> None:
+    _, chain = client.issue("www.example.com")
+    client.post(client.directory["revokeCert"], {"certificate": der(chain[0])})
+    url = f"{client.directory['renewalInfo']}/{certificate_id(chain[0])}"
+    assert (
+        from_text(client.authority.call("GET", url).json["suggestedWindow"]["end"]) <= client.authority.setting.clock()
+    )
+
+
+def test_unknown_certificate_has_no_window(client: AcmeClient) -> None:
+    assert client.authority.call("GET", f"{client.directory['renewalInfo']}/AAAA.AAAA").status == 404
+
+
+# -- validation -------------------------------------------------------------------------------------------------------
+def failed_challenge(client: AcmeClient, name: str = "www.example.com") -> dict[str, Any]:
+    placed = client.order(name)
+    (url,) = placed.json["authorizations"]
+    challenge = next(one for one in client.read(url).json["challenges"] if one["type"] == "http-01")
+    client.post(challenge["url"], {})
+    outcomes = client.authority.validate()
+    assert outcomes == ["retry"] * len(DELAYS) + ["invalid"]
+    assert client.read(placed.headers["Location"]).json["status"] == "invalid"
+    found: dict[str, Any] = client.read(url).json
+    assert found["status"] == "invalid"
+    return found["challenges"][0]["error"]  # type: ignore[no-any-return]
+
+
+def test_missing_page_makes_the_order_invalid(client: AcmeClient) -> None:
+    error = failed_challenge(client)
+    assert error["type"] == "urn:ietf:params:acme:error:incorrectResponse"
+    assert "HTTP 404" in error["detail"]
+
+
+def test_page_that_comes_late_is_accepted(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    challenge = next(
+        one for one in client.read(placed.json["authorizations"][0]).json["challenges"] if one["type"] == "http-01"
+    )
+    client.post(challenge["url"], {})
+    validations = client.authority.setting.validations
+    order_id, place, kind, _ = validations.sent.pop()
+    assert client.authority.validator.run(order_id, place, kind)[0] == "retry"
+    client.authority.setting.clock.advance(seconds=45)
+    page = f"http://www.example.com/.well-known/acme-challenge/{challenge['token']}"
+    client.authority.network.pages[page] = f"{challenge['token']}.{client.thumbprint}\n".encode()
+    assert client.authority.validate() == ["valid"]
+    assert client.read(placed.headers["Location"]).json["status"] == "ready"
+
+
+def test_lost_message_is_sent_again_when_the_client_asks(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    url = placed.json["authorizations"][0]
+    challenge = client.read(url).json["challenges"][0]
+    client.post(challenge["url"], {})
+    client.authority.setting.validations.sent.clear()
+    client.authority.setting.clock.advance(seconds=20)
+    client.read(url)
+    assert len(client.authority.setting.validations.sent) == 1
+
+
+def test_unfinished_order_is_not_ready(client: AcmeClient) -> None:
+    placed = client.order("www.example.com", "api.example.com")
+    refused = client.finalize(placed.json)
+    assert (refused.status, refused.problem) == (403, "orderNotReady")
+
+
+def test_expired_order_is_invalid(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    client.authority.setting.clock.advance(seconds=86_400)
+    assert client.read(placed.headers["Location"]).json["status"] == "invalid"
+    assert client.read(placed.json["authorizations"][0]).json["status"] == "expired"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "ftp://www.example.com/",
+        "http://www.example.com:8080/",
+        "http://user@www.example.com/",
+        "http://localhost/",
+        "http://2130706433/",
+        "http://127.1/",
+        "https://www.example.com:80/",
+        "//",
+        "http://[fe80::1%25eth0]/",
+    ],
+)
+def test_redirect_to_an_unusual_place_is_refused(client: AcmeClient, target: str) -> None:
+    network = client.authority.network
+    token_page = Page(302, target, b"")
+    network.load = lambda url, within: (network.asked.append(url), token_page)[1]  # type: ignore[method-assign]
+    error = failed_challenge(client)
+    assert error["type"] == "urn:ietf:params:acme:error:connection"
+    assert len(set(network.asked)) == 1
+
+
+def test_redirect_loop_ends(client: AcmeClient) -> None:
+    network = client.authority.network
+    network.load = lambda url, within: (network.asked.append(url), Page(301, url, b""))[1]  # type: ignore[method-assign]
+    assert "redirects" in failed_challenge(client)["detail"]
+    assert len(network.asked) == 11 * (len(DELAYS) + 1)
+
+
+def test_error_of_the_network_is_shown(client: AcmeClient) -> None:
+    def fails(url: str, within: timedelta) -> Page:
+        raise NotValidated("dns", "www.example.com has no address")
+
+    client.authority.network.load = fails  # type: ignore[method-assign]
+    assert failed_challenge(client)["detail"] == "www.example.com has no address"
