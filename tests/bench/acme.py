@@ -27,13 +27,12 @@ from evercert.contracts.issuer import Issued
 from evercert.issuers.acme.issuer import Acme
 from tests.bench.figures import Figure, Part, table
 from tests.doubles.acme import AcmeBench, clock, web_host
-from tests.tools.infisical_sdks import installed, run
+from tests.tools.acme_clients import CERTBOT, certbot_python
 from tests.tools.local_stack import ROOT
 from tests.tools.pebble import Pebble, pebble
 
 ROUNDS = 9
 ORDERS, AT_ONCE = 200, 5  # the stack's default concurrency
-CERTBOT = "certbot==5.8.0"
 LONGEST = 120  # seconds
 # The layer has no click, without which httpx does not load its command.
 OURS = """
@@ -107,15 +106,9 @@ def _trusting(command: Command, ca_bundle: Path) -> Command:
 
 
 def _certbot() -> Path | None:
-    """Return a Python with certbot, which is installed once in .local/sdks; None if the registry does not answer."""
-
-    def install(folder: Path) -> None:
-        run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
-        python = str(folder / "venv" / "bin" / "python")
-        run(str(ROOT / ".venv" / "uv" / "bin" / "uv"), "pip", "install", "--quiet", "--python", python, CERTBOT)
-
+    """Return a Python with certbot; None if the registry does not answer."""
     try:
-        return installed(CERTBOT, install) / "venv" / "bin" / "python"
+        return certbot_python()
     except pytest.skip.Exception:
         return None
 

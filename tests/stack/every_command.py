@@ -190,6 +190,9 @@ def of_authority(run: People, role: str) -> str:
     run.run(*identity, "create", "host", "--aws-role", role, "--profile", PROFILE)
     run.run(*identity, "roles", "host", "--aws-role", role)
     run.run(*identity, "delete", "host", "--yes")
+    made = run.json("authority", "eab", "create", "--profile", PROFILE, "--expires", "7d", "--names", "*.example.com")
+    run.run("authority", "eab", "list")
+    run.run("authority", "eab", "revoke", made["key_id"], "--yes")
     checks = run.json("doctor", codes=FOUND)
     run.unknown = {one["check"] for one in checks if one["status"] == "unknown"}
     return str(run.json(*identity, "create", "issuer", "--aws-role", role, "--profile", PROFILE)["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 from cryptography import x509
@@ -26,6 +27,8 @@ class FrontFunction:
     def __init__(self) -> None:
         self.payloads: list[dict[str, Any]] = []
         self.action: Callable[[], None] | None = None  # None: the function does not exist
+        self.answer: dict[str, Any] = {}
+        self.fails = False
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         assert FunctionName == "front"
@@ -33,7 +36,8 @@ class FrontFunction:
         if self.action is None:
             raise refuse("ResourceNotFoundException", "Invoke")
         self.action()
-        return {"StatusCode": 200}
+        error = {"FunctionError": "Unhandled"} if self.fails else {}
+        return {"StatusCode": 200, "Payload": BytesIO(json.dumps(self.answer).encode()), **error}
 
 
 def fine(result: Result) -> Any:

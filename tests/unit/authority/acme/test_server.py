@@ -114,6 +114,18 @@ def test_names_of_a_credential_limit_its_orders() -> None:
     assert client.order("www.team.example").status == 201
 
 
+def test_revoked_credential_stops_its_accounts() -> None:
+    authority = AcmeAuthority(eab="required")
+    credential, mac_key = authority.credential()
+    client = AcmeClient(authority)
+    client.register((credential.id, mac_key))
+    assert client.order("www.example.com").status == 201
+    authority.setting.configuration.put(credential.model_copy(update={"revoked": True}))
+    refused = client.order("www.example.com")
+    assert (refused.status, refused.problem) == (403, "unauthorized")
+    assert AcmeClient(authority).register((credential.id, mac_key)).problem == "unauthorized"
+
+
 def test_credential_for_one_account_binds_one() -> None:
     authority = AcmeAuthority(eab="required")
     credential, mac_key = authority.credential(once=True)

@@ -15,7 +15,7 @@ from evercert.authority.acme.issuance import OrderIssuance
 from evercert.authority.acme.order_service import OrderService
 from evercert.authority.acme.paths import Name, Resource, Urls
 from evercert.authority.acme.ports import EabCredentials, Orders
-from evercert.authority.acme.problems import malformed
+from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account, Order
 from evercert.authority.acme.revocation import AcmeRevocation
 from evercert.authority.acme.signed_requests import SignedRequest
@@ -119,12 +119,20 @@ class Resources:
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
-        credential = self.credentials.of_id(account.credential) if account.credential is not None else None
-        patterns = credential.names if credential is not None else ()
+        patterns = self._patterns(account)
         order = self.orders.create(
             account, directory.profile, patterns, request.members(), directory.resource.application
         )
         return self._shown(directory, order, 201, {"Location": directory.urls.order(order.id)})
+
+    def _patterns(self, account: Account) -> tuple[str, ...]:
+        """Return the patterns of names that the account may order; raise Refused if its credential was revoked."""
+        if account.credential is None:
+            return ()
+        credential = self.credentials.of_id(account.credential)
+        if credential is None or credential.revoked:
+            raise Refused("unauthorized", "the credential that registered the account was revoked")
+        return credential.names
 
     def _order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         request.require_no_payload()
