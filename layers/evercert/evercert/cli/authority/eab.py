@@ -9,14 +9,19 @@ from uuid import uuid4
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import show
 from evercert.cli.authority.arguments import unknown_profile
 from evercert.cli.authority.lazy import open_authority
+from evercert.cli.console import Grid
+from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.schema import printable
+from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
     from evercert.authority.configuration.profiles import EabCredential, Profile
     from evercert.cli.authority.connection import AuthorityConnection
 
@@ -65,7 +70,7 @@ def create(
     directory = f"{authority.address}/api/v1/cert-manager/acme/profiles/{found.id}/directory"
     if as_json:
         secret = {"hmac_key": made["mac_key"], "directory": directory}
-        terminal.print_json({**show.credential_values(credential, {found.id: found.key}), **secret})
+        terminal.print_json({**_values(credential, {found.id: found.key}), **secret})
         return
     terminal.out.print(f"directory: {directory}")
     terminal.out.print(f"key ID: {key_id}")
@@ -80,9 +85,9 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
     found = configuration.eab_credentials()
     profiles = {profile.id: profile.key for profile in configuration.profiles()}
     if as_json:
-        terminal.print_json([show.credential_values(one, profiles) for one in found])
+        terminal.print_json([_values(one, profiles) for one in found])
         return
-    show.credentials(terminal.out, found, profiles, terminal.now())
+    _print(found, profiles, terminal.now())
     if not found:
         terminal.notes(["no credentials yet: run evercert authority eab create to create one"])
 
@@ -147,3 +152,30 @@ def _mac_key(authority: AuthorityConnection, key_id: str) -> dict[str, str]:
         raise Unavailable("the authority could not generate an HMAC key: see the function's log")
     found: dict[str, str] = json.loads(payload)
     return found
+
+
+def _values(found: EabCredential, profiles: Mapping[str, str]) -> dict[str, Any]:
+    """Return the JSON values of one EAB credential, without its MAC key; `profiles` are keys by id."""
+    return {
+        "key_id": found.id,
+        "profile": profiles.get(found.profile),
+        "created_at": to_text(found.created_at),
+        "expires_at": None if found.expires_at is None else to_text(found.expires_at),
+        "once": found.once,
+        "revoked": found.revoked,
+        "names": list(found.names),
+        "description": found.description,
+    }
+
+
+def _print(found: Iterable[EabCredential], profiles: Mapping[str, str], now: datetime) -> None:
+    """Print the table of `eab list`."""
+    table = Grid("KEY ID", "PROFILE", "STATUS", "NAMES", "DESCRIPTION")
+    for one in found:
+        expired = one.expires_at is not None and one.expires_at <= now
+        status = "revoked" if one.revoked else "expired" if expired else "once" if one.once else "active"
+        if status == "active" and one.expires_at is not None:
+            status = f"until {to_text(one.expires_at)[:10]}"
+        names = ", ".join(visible(name, 100) for name in one.names) or "as the profile"
+        table.add_row(one.id, profiles.get(one.profile, "deleted"), status, names, visible(one.description, 200))
+    terminal.out.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA, Installed
     from evercert.authority.ca.leaf_fields import Leaf
     from evercert.authority.configuration.identity import Identity
-    from evercert.authority.configuration.profiles import EabCredential, Profile
+    from evercert.authority.configuration.profiles import Profile
     from evercert.aws.authority.signing_ledger_reader import Entry
 
 STATUSES = {"active": "green", "pending": "yellow", "disabled": "red"}
@@ -161,33 +161,6 @@ def identities(console: Terminal, found: Iterable[Identity]) -> None:
     for identity in found:
         logins = [word for word, login in (("aws-auth", identity.aws), ("universal-auth", identity.universal)) if login]
         table.add_row(identity.name, identity.id, ", ".join(logins), "; ".join(_grants(identity)))
-    console.print(table)
-
-
-def credential_values(found: EabCredential, profiles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON values of one EAB credential, without its MAC key; `profiles` are keys by id."""
-    return {
-        "key_id": found.id,
-        "profile": profiles.get(found.profile),
-        "created_at": to_text(found.created_at),
-        "expires_at": None if found.expires_at is None else to_text(found.expires_at),
-        "once": found.once,
-        "revoked": found.revoked,
-        "names": list(found.names),
-        "description": found.description,
-    }
-
-
-def credentials(console: Terminal, found: Iterable[EabCredential], profiles: Mapping[str, str], now: datetime) -> None:
-    """Print the table of `eab list`."""
-    table = Grid("KEY ID", "PROFILE", "STATUS", "NAMES", "DESCRIPTION")
-    for one in found:
-        expired = one.expires_at is not None and one.expires_at <= now
-        status = "revoked" if one.revoked else "expired" if expired else "once" if one.once else "active"
-        if status == "active" and one.expires_at is not None:
-            status = f"until {to_text(one.expires_at)[:10]}"
-        names = ", ".join(visible(name, 100) for name in one.names) or "as the profile"
-        table.add_row(one.id, profiles.get(one.profile, "deleted"), status, names, visible(one.description, 200))
     console.print(table)
 
 
