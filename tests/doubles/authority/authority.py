@@ -107,14 +107,14 @@ class Setting:
         self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
         self.signer = WiredSigner(self.signing)
         self.front = Services(self.ports())
-        self.acme_orders, self.validations = FakeAcmeOrders(), FakeValidations()
+        self.acme_accounts, self.acme_orders, self.validations = FakeAcmeAccounts(), FakeAcmeOrders(), FakeValidations()
         self.acme = self._acme()
 
     def _acme(self) -> AcmeServer:
         self.mac_keys = KMSMacKeys(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
         credentials = ConfiguredCredentials(self.configuration, self.mac_keys)
         ports = AcmePorts(
-            FakeAcmeAccounts(), credentials, self.acme_orders, FakeUsedNonces(), lambda: bytes(32), self.validations
+            self.acme_accounts, credentials, self.acme_orders, FakeUsedNonces(), lambda: bytes(32), self.validations
         )
         front = self.front
         shared = SharedServices(
