@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from evercert.acme import base64url
+from evercert.acme import base64url, jws
+from evercert.acme.jwk import to_jwk
 from evercert.acme.renewal_info import certificate_id
 from evercert.authority.validation.ports import NotValidated, Page
 from evercert.authority.validation.validator import DELAYS
@@ -143,11 +145,6 @@ def test_deactivated_account_can_do_nothing(client: AcmeClient) -> None:
 
 
 def test_changed_key_signs_the_next_request(client: AcmeClient) -> None:
-    import json
-
-    from evercert.acme import jws
-    from evercert.acme.jwk import to_jwk
-
     new, url = PrivateKey.generate("EC_prime256v1"), client.directory["keyChange"]
     payload = json.dumps({"account": client.key_id, "oldKey": to_jwk(client.key.public_key)}).encode()
     inner = jws.signed(payload, {"jwk": to_jwk(new.public_key), "url": url}, new)
@@ -204,6 +201,9 @@ def test_key_of_the_certificate_revokes_it(client: AcmeClient) -> None:
     leaf = x509.load_pem_x509_certificates(client.read(order["certificate"]).text.encode())[0]
     stranger = AcmeClient(client.authority)
     assert stranger.post(client.directory["revokeCert"], {"certificate": der(leaf)}).problem == "unauthorized"
+    claimed = {"kid": None, "jwk": to_jwk(key.public_key)}
+    forged = client.post(client.directory["revokeCert"], {"certificate": der(leaf)}, header=claimed)
+    assert forged.problem == "malformed"  # signed by another key
     holder = AcmeClient(client.authority, key)
     assert holder.post(client.directory["revokeCert"], {"certificate": der(leaf), "reason": 1}).status == 200
 
