@@ -17,6 +17,7 @@ from evercert.authority.validation.validator import DELAYS
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
+from tests.doubles.world import Killed
 
 DNS = "http://{}/.well-known/acme-challenge/"
 
@@ -74,6 +75,24 @@ def test_finalized_twice_is_one_certificate(client: AcmeClient) -> None:
     assert len(client.authority.setting.certificates.certificates) == 1
 
 
+def test_death_after_the_request_issues_no_second_certificate(
+    client: AcmeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+
+    def die(*_: object) -> bool:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client.authority.setting.acme_orders, "replace", die)
+        with pytest.raises(Killed):
+            client.finalize(placed.json)
+    assert client.finalize(placed.json).json["status"] == "valid"
+    certificates = client.authority.setting.certificates
+    assert (len(certificates.certificates), len(certificates.requests)) == (1, 1)
+
+
 def test_signer_that_is_down_leaves_the_order_processing(client: AcmeClient) -> None:
     from evercert.errors import Unavailable
 
@@ -96,6 +115,24 @@ def test_unchecked_profile_needs_no_challenge() -> None:
     order, chain = client.issue("www.example.com")
     assert names_of(chain[0]) == {"www.example.com"}
     assert client.read(order["authorizations"][0]).json["challenges"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("www.example.com", ["http-01", "dns-01"]), ("*.example.com", ["dns-01"]), ("192.0.2.7", ["http-01"])],
+)
+def test_challenges_fit_the_name(client: AcmeClient, name: str, kinds: list[str]) -> None:
+    placed = client.order(name)
+    found = client.read(placed.json["authorizations"][0]).json["challenges"]
+    assert [one["type"] for one in found] == kinds
+    assert len({one["token"] for one in found}) == 1
+
+
+@pytest.mark.parametrize(("challenge", "name"), [("http-01", "*.example.com"), ("dns-01", "192.0.2.7")])
+def test_name_without_a_possible_challenge_is_refused(challenge: str, name: str) -> None:
+    client = AcmeClient(AcmeAuthority(challenges=(challenge,)))
+    client.register()
+    assert client.order(name).problem == "rejectedIdentifier"
 
 
 # -- accounts ---------------------------------------------------------------------------------------------------------
@@ -164,6 +201,15 @@ def test_orders_are_listed_in_pages(client: AcmeClient) -> None:
     second = client.read(link.partition(">")[0].removeprefix("<"))
     assert first.json["orders"] + second.json["orders"] == urls[::-1]
     assert 'rel="next"' not in second.headers["Link"]
+
+
+def test_account_of_another_client_is_not_found(client: AcmeClient) -> None:
+    other = AcmeClient(client.authority)
+    other.register()
+    assert client.key_id is not None
+    for url, payload in ((client.key_id, {"status": "deactivated"}), (f"{client.key_id}/orders", None)):
+        assert other.post(url, payload).status == 404
+    assert client.order("www.example.com").status == 201
 
 
 def test_objects_of_another_account_are_not_found(client: AcmeClient) -> None:
@@ -263,6 +309,40 @@ def test_missing_page_makes_the_order_invalid(client: AcmeClient) -> None:
     error = failed_challenge(client)
     assert error["type"] == "urn:ietf:params:acme:error:incorrectResponse"
     assert "HTTP 404" in error["detail"]
+
+
+def test_wrong_page_makes_the_order_invalid(client: AcmeClient) -> None:
+    client.authority.network.load = lambda url, within: Page(200, None, b"token.other")  # type: ignore[method-assign]
+    assert failed_challenge(client)["detail"] == "the page of www.example.com is not the key authorization"
+
+
+def test_wrong_record_makes_the_order_invalid(client: AcmeClient) -> None:
+    placed = client.order("*.example.com")
+    (challenge,) = client.read(placed.json["authorizations"][0]).json["challenges"]
+    client.authority.network.records["_acme-challenge.example.com"] = [b"other", b"values"]
+    client.post(challenge["url"], {})
+    assert client.authority.validate()[-1] == "invalid"
+    error = client.read(placed.json["authorizations"][0]).json["challenges"][0]["error"]
+    assert "2 TXT record(s) with other values" in error["detail"]
+
+
+def test_late_result_of_an_earlier_try_is_dropped(client: AcmeClient) -> None:
+    placed = client.order("www.example.com")
+    challenge = client.read(placed.json["authorizations"][0]).json["challenges"][0]
+    client.post(challenge["url"], {})
+    authority, nested = client.authority, list[str]()
+    order_id, place, kind, _ = authority.setting.validations.sent.pop()
+
+    def load(url: str, within: timedelta) -> Page:
+        if not nested:
+            nested.append("")
+            nested[0] = authority.validator.run(order_id, place, kind)[0]
+        return Page(404, None, b"")
+
+    authority.network.load = load  # type: ignore[method-assign]
+    assert (authority.validator.run(order_id, place, kind)[0], nested) == ("done", ["retry"])
+    stored = authority.setting.acme_orders.stored[order_id].authorizations[0].challenges[0]
+    assert stored.tries == 1
 
 
 def test_page_that_comes_late_is_accepted(client: AcmeClient) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evercert.authority.acme.ports import Orders
-from evercert.authority.acme.problems import Refused, malformed
+from evercert.authority.acme.problems import malformed
 from evercert.authority.acme.records import Account
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord
@@ -28,7 +28,10 @@ class Replacements:
     clock: Clock
 
     def require_replaceable(self, account: Account, names: Iterable[Identifier], renewal_id: object) -> str | None:
-        """Return the id that the order replaces, or None without one; raise Refused (§5)."""
+        """Return the id that the order replaces, or None without one; raise Refused (§5).
+
+        Whether another order replaces it already, the storage decides with the write of the order.
+        """
         if renewal_id is None:
             return None
         found = self._certificate(renewal_id)
@@ -36,9 +39,6 @@ class Replacements:
             raise malformed("the account has no certificate with the id in replaces")
         if not set(names) & set(found.leaf.names):
             raise malformed("the certificate in replaces has none of the ordered names")
-        holder = self.orders.replacement_of(str(renewal_id))
-        if holder is not None and holder.status_at(self.clock()) != "invalid":
-            raise Refused("alreadyReplaced", "another order replaces this certificate")
         return str(renewal_id)
 
     def window(self, renewal_id: str) -> tuple[datetime, datetime]:
