@@ -11,6 +11,7 @@ from tests.fuzz.reader import Reader
 from tests.fuzz.readers import (
     acme,
     acme_issuer,
+    acme_orders,
     acme_server,
     answers,
     api,
@@ -40,6 +41,7 @@ READERS: list[Reader] = [
     *acme.READERS,
     *acme_issuer.READERS,
     *acme_server.READERS,
+    *acme_orders.READERS,
 ]
 
 

@@ -17,6 +17,14 @@ OWN_VALUES: dict[tuple[str, str], str] = {
     ("cli/authority/documents.py", "show_"): "written, not read",
     ("cli/authority/identities.py", "create"): "the options, which `logins` and `arguments.span` have checked",
     ("authority/policy/presets.py", "_preset"): "constants, read once",
+    ("authority/validation/ports.py", "Web.load"): "a protocol",
+    (
+        "aws/authority/validation_pages.py",
+        "ValidationPages.load",
+    ): "bytes of hosts; test_validation_network.py sends them",
+    ("aws/authority/validation_pages.py", "_is_address"): "a host that the validator has checked",
+    ("cli/authority/eab.py", "create"): "the options, which `_patterns` and `arguments.span` have checked",
+    ("cli/authority/eab.py", "_mac_key"): "an answer of the stack's own function",
     (
         "http_client/transport.py",
         "Backend.connect_tcp",

@@ -38,8 +38,8 @@ def test_transform_generates_roles_that_invoke_one_function(after: Deployment) -
 
 def test_queue_is_read_with_the_role_of_the_issuer(after: Deployment) -> None:
     """Lambda's poller uses the function's role: these three actions, and the key of the queue."""
-    (mapping,) = map(after.properties, after.of("AWS::Lambda::EventSourceMapping"))
-    assert mapping["EventSourceArn"] == after.arn("Queue")
+    mappings = map(after.properties, after.of("AWS::Lambda::EventSourceMapping"))
+    assert {one["EventSourceArn"] for one in mappings} == {after.arn("Queue"), after.arn("ValidationQueue")}
     for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
         assert evaluate(Request(after.arn("IssuerRole"), action, after.arn("Queue")), after.roles["IssuerRole"]).allowed
     key = after.key_of(after.arn("Queue"))

@@ -53,7 +53,8 @@ def test_intrinsics_refuse_unknown_functions() -> None:
 def test_deployment_resolves_every_policy(name: str) -> None:
     found = Deployment(SETS[name])
     assert (
-        set(found.roles) == {f"{one}Role" for one in ("Checker", "Issuer", "Signer", "Authority")} or name == "defaults"
+        set(found.roles) == {f"{one}Role" for one in ("Checker", "Issuer", "Signer", "Authority", "Validator")}
+        or name == "defaults"
     )
     assert all(found.roles.values())
     assert set(found.key_policies) == {found.arn(key) for key in found.of("AWS::KMS::Key")}
