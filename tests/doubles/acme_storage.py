@@ -108,11 +108,11 @@ class FakeAcmeOrders:
         return True
 
     def of_account(self, account_id: str, after: str | None) -> tuple[list[str], str | None]:
-        own = sorted((one for one in self.stored.values() if one.account == account_id), key=lambda one: one.created_at)
-        ids = [one.id for one in reversed(own)]
-        begin = 0 if after is None else ids.index(after) + 1
-        page = ids[begin : begin + 50]
-        return page, page[-1] if len(ids) > begin + 50 else None
+        own = [one for one in self.stored.values() if one.account == account_id]
+        places = sorted((f"{one.created_at:%Y%m%dT%H%M%S%f}#{one.id}" for one in own), reverse=True)
+        left = [place for place in places if after is None or place < after]
+        page = left[:50]
+        return [place.partition("#")[2] for place in page], page[-1] if len(left) > len(page) else None
 
     def certificate_of(self, renewal_id: str) -> str | None:
         return self.certificates.get(renewal_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from evercert.authority.acme import response_bodies as bodies
 from evercert.authority.acme.account_service import AccountRules, AccountService
@@ -115,7 +115,8 @@ class Resources:
         found, following = self.stored_orders.of_account(account.id, directory.cursor)
         headers = {}
         if following is not None:
-            headers["Link"] = f'<{directory.urls.account(account.id)}/orders?cursor={following}>;rel="next"'
+            cursor = quote(following, safe="")
+            headers["Link"] = f'<{directory.urls.account(account.id)}/orders?cursor={cursor}>;rel="next"'
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
