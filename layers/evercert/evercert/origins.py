@@ -107,7 +107,7 @@ def forbidden(address: Address, *, local: bool = False) -> str | None:
     In Lambda, loopback is the runtime API. Private networks are allowed. An IPv4 address embedded in an IPv6 address
     is judged as IPv4, because the system routes it so.
     """
-    address = _carried(address)
+    address = carried(address)
     if address in METADATA:
         return "a metadata service"
     if address.is_unspecified:
@@ -121,7 +121,8 @@ def forbidden(address: Address, *, local: bool = False) -> str | None:
     return None
 
 
-def _carried(address: Address) -> Address:
+def carried(address: Address) -> Address:
+    """Return the IPv4 address that is embedded in an IPv6 address, or else the address."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     # ::1 and :: lie in ::/96 but embed no IPv4 address

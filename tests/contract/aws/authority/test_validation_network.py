@@ -79,7 +79,17 @@ def test_address_is_never_asked(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["10.1.2.3", "172.16.0.1", "192.168.1.1", "fd12::1", "100.64.0.1", "::ffff:10.1.2.3"]
+    "address",
+    [
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "fd12::1",
+        "100.64.0.1",
+        "::ffff:10.1.2.3",
+        "64:ff9b::a01:203",
+        "2002:a01:203::1",
+    ],
 )
 def test_private_address_needs_the_parameter(address: str) -> None:
     assert "ValidationNetworks" in str(problem(lambda: ValidationPages(lambda _: [address]).load(URL, WITHIN)))

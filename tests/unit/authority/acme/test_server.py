@@ -12,11 +12,13 @@ from cryptography import x509
 from evercert.acme import base64url, jws
 from evercert.acme.jwk import to_jwk
 from evercert.acme.renewal_info import certificate_id
+from evercert.authority.policy.policy import Policy
 from evercert.authority.validation.ports import NotValidated, Page
 from evercert.authority.validation.validator import DELAYS
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
+from tests.doubles.authority.authority import ANYTHING
 from tests.doubles.world import Killed
 
 DNS = "http://{}/.well-known/acme-challenge/"
@@ -65,6 +67,46 @@ def test_certificate_has_the_lifetime_of_the_order(client: AcmeClient) -> None:
     end = client.authority.setting.clock() + timedelta(days=5)
     _, chain = client.issue("www.example.com", notAfter=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     assert chain[0].not_valid_after_utc == end.replace(microsecond=0)
+
+
+def test_defaults_of_the_profile_add_no_names() -> None:
+    authority = AcmeAuthority()
+    authority.setting.profile(
+        acme={"eab": "optional"}, defaults={"ttlDays": 30, "commonName": "never-validated.example.com"}
+    )
+    client = AcmeClient(authority)
+    client.register()
+    _, chain = client.issue("www.example.com")
+    assert names_of(chain[0]) == {"www.example.com"}
+    assert "never-validated" not in chain[0].subject.rfc4514_string()
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+def test_common_name_needs_a_rule_of_the_policy(ruled: bool) -> None:
+    authority = AcmeAuthority()
+    policy = {**ANYTHING, **({} if ruled else {"subject": []})}
+    authority.setting.profile(acme={"eab": "optional"}, policy=Policy.model_validate(policy), defaults={"ttlDays": 30})
+    client = AcmeClient(authority)
+    client.register()
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    assert client.finalize(placed.json, **{"common-name": "www.example.com"}).status == 200
+    (record,) = authority.setting.certificates.certificates.values()
+    assert record.signed.subject.rfc4514_string() == ("CN=www.example.com" if ruled else "")
+
+
+def test_stricter_profile_applies_to_orders_and_accounts_before() -> None:
+    authority = AcmeAuthority(eab="required", ownership="unchecked")
+    credential, mac_key = authority.credential()
+    bound = AcmeClient(authority)
+    bound.register((credential.id, mac_key))
+    placed = bound.order("www.example.com")
+    authority.setting.profile(acme={"eab": "optional"}, defaults={"ttlDays": 30})
+    assert bound.finalize(placed.json).problem == "orderNotReady"
+    unbound = AcmeClient(authority)
+    assert unbound.register().status == 201
+    authority.setting.profile(acme={"eab": "required", "ownership": "unchecked"}, defaults={"ttlDays": 30})
+    assert unbound.order("www.example.com").problem == "externalAccountRequired"
 
 
 def test_finalized_twice_is_one_certificate(client: AcmeClient) -> None:
@@ -158,10 +200,12 @@ def test_revoked_credential_stops_its_accounts() -> None:
     credential, mac_key = authority.credential()
     client = AcmeClient(authority)
     client.register((credential.id, mac_key))
-    assert client.order("www.example.com").status == 201
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
     authority.setting.configuration.put(credential.model_copy(update={"revoked": True}))
     refused = client.order("www.example.com")
     assert (refused.status, refused.problem) == (403, "unauthorized")
+    assert client.finalize(placed.json).problem == "unauthorized"
     assert AcmeClient(authority).register((credential.id, mac_key)).problem == "unauthorized"
 
 

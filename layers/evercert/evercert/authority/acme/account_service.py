@@ -18,6 +18,7 @@ from evercert.authority.configuration.profiles import EabCredential
 from evercert.deadline import Clock
 
 MOST_CONTACTS, LONGEST_CONTACT = 10, 300
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ADDRESS = re.compile(r"[^\s@,?&%<>\"()\[\]]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 # One answer for an unknown, expired, revoked or used credential and a wrong MAC: a client learns nothing from it.
 _NOT_BOUND = "the external account binding is not accepted: check key id and HMAC key, or ask the operator for new ones"
@@ -51,8 +52,9 @@ class AccountService:
         """Return the account that signed the request (§6.2); raise Refused for an unknown or deactivated one."""
         url = request.account_url or ""
         account = None
-        if url.startswith(rules.account_url):
-            account = self.accounts.of_id(url.removeprefix(rules.account_url))
+        account_id = url.removeprefix(rules.account_url)
+        if url.startswith(rules.account_url) and _ID.fullmatch(account_id):
+            account = self.accounts.of_id(account_id)
         if account is None or account.profile != rules.profile:
             raise Refused("accountDoesNotExist", "no account has the URL in kid; register one", status=400)
         request.verify(from_jwk(account.jwk))
@@ -82,7 +84,7 @@ class AccountService:
             thumbprint=thumbprint(jwk),
             contact=contact,
             credential=credential and credential.id,
-            binding=members.get("externalAccountBinding") if credential is not None else None,
+            binding=_binding(members) if credential is not None else None,
             created_at=self.clock(),
         )
         stored = self.accounts.create(account, credential.id if credential is not None and credential.once else None)
@@ -117,6 +119,8 @@ class AccountService:
         if thumbprint(to_jwk(old)) != account.thumbprint:
             raise malformed("the member oldKey of the inner JWS is not the key of the account")
         jwk = to_jwk(key)
+        if thumbprint(jwk) == account.thumbprint:
+            raise malformed("the new key is the key of the account")
         changed = account.model_copy(update={"jwk": jwk, "thumbprint": thumbprint(jwk), "version": account.version + 1})
         if not self.accounts.change_key(account, changed):
             holder = self.accounts.of_key(rules.profile, changed.thumbprint)
@@ -136,7 +140,8 @@ class AccountService:
         if not isinstance(binding, dict):
             raise malformed("externalAccountBinding must be a flattened JWS")
         try:
-            found = self.credentials.of_id(external_account.key_id_of(binding))
+            key_id = external_account.key_id_of(binding)
+            found = self.credentials.of_id(key_id) if _ID.fullmatch(key_id) else None
         except ValueError as error:
             raise malformed(f"externalAccountBinding: {error}") from None
         now = self.clock()
@@ -148,6 +153,12 @@ class AccountService:
         except ValueError:
             raise Refused("unauthorized", _NOT_BOUND) from None
         return found
+
+
+def _binding(members: dict[str, Any]) -> dict[str, str]:
+    """Return the verified binding without members that no JWS has."""
+    found = members["externalAccountBinding"]
+    return {name: str(found[name]) for name in ("protected", "payload", "signature")}
 
 
 def malformed_conflict(detail: str, headers: dict[str, str]) -> Refused:

@@ -15,7 +15,7 @@ from evercert.acme.jwk import thumbprint, to_jwk
 from evercert.acme.renewal_info import certificate_id
 from evercert.authority.acme.ports import Orders
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account, Order
+from evercert.authority.acme.records import Account, Order, is_proven
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
 from evercert.authority.contracts.ports import Certificates
@@ -57,13 +57,21 @@ class OrderIssuance:
             return self.proceed(order)
         if status != "ready":
             raise Refused("orderNotReady", f"the order is {status}")
-        csr = _read_csr(members.get("csr"), account, order)
+        if profile.acme is None or (
+            profile.acme.ownership == "checked" and not all(map(is_proven, order.authorizations))
+        ):
+            raise Refused(
+                "orderNotReady", "the profile requires challenges since the order was placed; place another one"
+            )
+        csr = _allowed(_read_csr(members.get("csr"), account, order), profile)
         try:
             request = self.builder.request(
                 self._requester(account, profile, order), profile, _wanted(order, profile, csr), csr
             )
         except Refusal as refusal:
             raise Refused("badCSR", str(refusal)) from None
+        if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
+            raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
         opened = self.certificates.open(request, _token(order))
         changed = order.next(closed="processing", request=opened.id)
         if not self.orders.replace(changed):
@@ -160,6 +168,15 @@ def _read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
     return replace(csr, requested=fields, notes=())
 
 
+def _allowed(csr: ParsedCsr, profile: Profile) -> ParsedCsr:
+    """Return the CSR without its common name if the policy has no rule for one: it is among the names anyway."""
+    if any(rule.type == "common_name" for rule in profile.policy.subject):
+        return csr
+    fields = csr.requested.copy()
+    fields.pop("common_name", None)
+    return replace(csr, requested=fields)
+
+
 def _is_account_key(csr: ParsedCsr, account: Account) -> bool:
     try:
         return thumbprint(to_jwk(csr.public_key)) == account.thumbprint  # type: ignore[arg-type]
@@ -180,4 +197,5 @@ def _wanted(order: Order, profile: Profile, csr: ParsedCsr) -> Any:  # noqa: ANN
         requested["extended_key_usages"] = ("server_auth",)
     if not profile.defaults.get("keyUsages"):
         requested["key_usages"] = ("digital_signature",)
-    return defaults.resolve_request(requested, csr, profile.defaults)
+    own = {key: value for key, value in profile.defaults.items() if key != "commonName"}  # the CSR has it, or none
+    return defaults.resolve_request(requested, csr, own)

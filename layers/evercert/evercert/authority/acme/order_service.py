@@ -22,6 +22,7 @@ from evercert.pki.identifiers import Identifier
 from evercert.schema import printable
 
 LIFETIME = timedelta(days=1)
+LATEST_BEGIN = timedelta(days=366)  # of the certificate
 TOKEN_BYTES = 32
 RESENT_AFTER = timedelta(seconds=15)  # a validation that is late by this much was lost with its message
 ROUNDS = 5  # of a change that meets other changes
@@ -182,6 +183,8 @@ def _dates(
             raise malformed(f"{name} is {error}") from None
     begin, end = found
     start = begin or now
+    if start > now + LATEST_BEGIN:
+        raise malformed(f"notBefore must be within {LATEST_BEGIN.days} days")
     if end is not None and (end <= start or end <= now):
         raise malformed("notAfter must be in the future, and after notBefore")
     if end is not None and longest is not None and end - start > longest:

@@ -133,3 +133,8 @@ def new_authorization(name: Identifier, challenges: tuple[Challenge, ...]) -> Au
     base, wildcard = base_of(name)
     status: Literal["pending", "valid"] = "pending" if challenges else "valid"
     return Authorization(kind=base.kind, name=base.value, wildcard=wildcard, status=status, challenges=challenges)
+
+
+def is_proven(found: Authorization) -> bool:
+    """Whether a challenge of the authorization was validated."""
+    return any(one.status == "valid" for one in found.challenges)

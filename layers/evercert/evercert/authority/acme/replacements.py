@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from evercert.pki.identifiers import Identifier
 
 RETRY_AFTER = timedelta(hours=6)
 NOT_FOUND = 404
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}\.[A-Za-z0-9_-]{1,100}")
 _BEGIN, _END = 2 / 3, 3 / 4  # of the lifetime: the suggested window
 
 
@@ -52,5 +54,6 @@ class Replacements:
         return found.not_before + lifetime * _BEGIN, found.not_before + lifetime * _END
 
     def _certificate(self, renewal_id: object) -> CertificateRecord | None:
-        certificate_id = self.orders.certificate_of(renewal_id) if isinstance(renewal_id, str) else None
+        known = isinstance(renewal_id, str) and _ID.fullmatch(renewal_id) is not None
+        certificate_id = self.orders.certificate_of(str(renewal_id)) if known else None
         return self.certificates.certificate(certificate_id) if certificate_id is not None else None

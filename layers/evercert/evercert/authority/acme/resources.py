@@ -120,15 +120,20 @@ class Resources:
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
-        patterns = self._patterns(account)
+        patterns = self._patterns(directory, account)
         order = self.orders.create(
             account, directory.profile, patterns, request.members(), directory.resource.application
         )
         return self._shown(directory, order, 201, {"Location": directory.urls.order(order.id)})
 
-    def _patterns(self, account: Account) -> tuple[str, ...]:
-        """Return the patterns of names that the account may order; raise Refused if its credential was revoked."""
+    def _patterns(self, directory: Directory, account: Account) -> tuple[str, ...]:
+        """Return the patterns of names that the account may order; raise Refused if its credential was revoked.
+
+        Refuses accounts without a credential that registered before the profile required one.
+        """
         if account.credential is None:
+            if directory.options.eab == "required":
+                raise Refused("externalAccountRequired", "register another account with a credential of the operator")
             return ()
         credential = self.credentials.of_id(account.credential)
         if credential is None or credential.revoked:
@@ -142,6 +147,7 @@ class Resources:
 
     def _finalize(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         order = self.orders.read(account, directory.resource.ids[0])
+        self._patterns(directory, account)
         order = self.issuance.finalize(account, directory.profile, order, request.members())
         return self._shown(directory, order, 200, {"Location": directory.urls.order(order.id)})
 

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from evercert.acme import challenges
 from evercert.authority.acme.records import Authorization, Challenge
 from evercert.authority.validation.ports import Names, NotValidated, Page, Web
+from evercert.origins import LONGEST_DNS_NAME
 
 MOST_REDIRECTS = 10
 LONGEST_URL = 2_000
@@ -66,6 +67,8 @@ def _redirected(url: str, location: str | None) -> str:
 
 
 def _is_host(host: str) -> bool:
+    if len(host) > LONGEST_DNS_NAME:
+        return False
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from evercert.acme.problem import URN
+from evercert.schema import printable
+
+LONGEST_DETAIL = 300  # an order holds one for each of its names
 
 
 class NotValidated(Exception):
@@ -23,7 +26,7 @@ class NotValidated(Exception):
     @property
     def problem(self) -> dict[str, object]:
         """The problem document of the challenge (RFC 8555 §6.7)."""
-        return {"type": f"{URN}{self.kind}", "detail": str(self), "status": 400}
+        return {"type": f"{URN}{self.kind}", "detail": printable(str(self), LONGEST_DETAIL), "status": 400}
 
 
 @dataclass(frozen=True)

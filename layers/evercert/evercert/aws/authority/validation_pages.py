@@ -14,10 +14,12 @@ from evercert import __version__
 from evercert.authority.validation.ports import NotValidated, Page
 from evercert.errors import Misconfigured
 from evercert.http_client.transport import Backend, Transport
-from evercert.origins import Address, forbidden
+from evercert.origins import Address, carried, forbidden
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST_BYTES = 1_024
+_TRANSLATED = (ipaddress.ip_network("64:ff9b:1::/48"),)  # RFC 8215
+OK = 200
 _HEADERS = {"User-Agent": f"evercert/{__version__} (validation)", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
@@ -32,7 +34,9 @@ def refusal(address: Address, allowed: Sequence[Network]) -> str | None:
     """
     if (why := forbidden(address)) is not None:
         return why
-    judged = getattr(address, "ipv4_mapped", None) or address
+    judged = carried(address)
+    if any(address in network for network in _TRANSLATED) or getattr(address, "is_site_local", False):
+        return "which a gateway may translate to a private address"
     if any(judged.version == network.version and judged in network for network in allowed):
         return None
     return None if judged.is_global else "which is private and not listed in the parameter ValidationNetworks"
@@ -62,7 +66,8 @@ class ValidationPages:
             request = httpx.Request("GET", url, headers=_HEADERS, extensions={"timeout": timeout})
             response = transport.handle_request(request)
             try:
-                return Page(response.status_code, response.headers.get("location"), _beginning(response))
+                content = _beginning(response) if response.status_code == OK else b""
+                return Page(response.status_code, response.headers.get("location"), content)
             finally:
                 response.close()
         except Misconfigured as error:
