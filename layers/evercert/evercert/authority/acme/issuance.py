@@ -29,11 +29,12 @@ from evercert.authority.requests.requested_fields import RequestedFields
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.certificate import to_pem
+from evercert.pki.csr_parser import public_key_of
+from evercert.pki.keys import public_bytes
 from evercert.pki.path.builder import is_self_signed
 
 DEFAULT_LIFETIME = timedelta(days=47)  # if neither order nor profile sets one
-LARGEST_CSR = 20_000  # bytes
-ROUNDS = 5
+LARGEST_CSR = 20_000  # characters of base64url
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class OrderIssuance:
     def finalize(self, account: Account, profile: Profile, order: Order, members: dict[str, Any]) -> Order:
         """Request the certificate of a ready order; return the order, `valid` or `processing`.
 
-        Idempotent: a second call returns the order with the certificate of the first one.
+        Idempotent for the same key. Raises Refused; for another key than that of an earlier call too.
         """
         status = order.status_at(self.clock())
-        if status in {"processing", "valid"}:
+        if status in {"processing", "valid"} and order.request is not None:
+            _require_same(self.certificates.request(order.request), _read_csr(members.get("csr"), account, order))
             return self.proceed(order)
         if status != "ready":
             raise Refused("orderNotReady", f"the order is {status}")
@@ -73,6 +75,7 @@ class OrderIssuance:
         if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
             raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
         opened = self.certificates.open(request, _token(order))
+        _require_same(opened, csr)
         changed = order.next(closed="processing", request=opened.id)
         if not self.orders.replace(changed):
             latest = self.orders.of_id(order.id)
@@ -86,17 +89,13 @@ class OrderIssuance:
         if order.closed != "processing" or order.request is None:
             return order
         request = self.certificates.request(order.request)
-        if request is None:
-            failed: CertificateRecord | RequestRecord | None = None
-        else:
-            try:
-                failed = self.fulfillment.fulfill(request)
-            except Unavailable:
-                return order
-        if isinstance(failed, CertificateRecord):
-            return self._finish(order, failed)
-        why = (failed.error if failed is not None else None) or "the request has failed"
-        error = Refused("badCSR", why).body
+        try:
+            found = self.fulfillment.fulfill(request) if request is not None else None
+        except Unavailable:
+            return order
+        if isinstance(found, CertificateRecord):
+            return self._finish(order, found)
+        error = Refused("badCSR", (found.error if found is not None else None) or "the request has failed").body
         changed = order.next(closed="invalid", error=error)
         return changed if self.orders.replace(changed) else self.orders.of_id(order.id) or order
 
@@ -136,6 +135,12 @@ class OrderIssuance:
 def _token(order: Order) -> str:
     """Return the idempotency token: two calls at the same time request one certificate."""
     return hashlib.sha256(f"acme order {order.id}".encode()).hexdigest()
+
+
+def _require_same(request: RequestRecord | None, csr: ParsedCsr) -> None:
+    """Raise Refused if the order was finalized with another key: its certificate would not fit that of the client."""
+    if request is not None and public_bytes(public_key_of(request.csr)) != public_bytes(csr.public_key):
+        raise Refused("orderNotReady", "the order was finalized with another key; place another order")
 
 
 def _read_csr(found: object, account: Account, order: Order) -> ParsedCsr:

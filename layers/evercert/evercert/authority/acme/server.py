@@ -156,7 +156,7 @@ class AcmeServer:
                 log.facts.setdefault("message", f"no nonce: {error}")
                 if resource.name == "new-nonce":
                     headers["Retry-After"] = str(WAIT_SECONDS)
-                    answer = replace(_problem(Refused("serverInternal", "no nonce now; try again", status=503)))
+                    answer = _problem(Refused("serverInternal", "no nonce now; try again", status=503))
                     log.status = answer.status
         if resource.name != "directory":
             index = f'<{self._address}{resource.prefix}/directory>;rel="index"'
