@@ -65,7 +65,11 @@ class OperatorSession:
         )
         say(f"$ evercert {' '.join(arguments)}")
         say((done.stdout + done.stderr).rstrip())
-        require(done.returncode == code, f"evercert {arguments[0]} ended with exit code {done.returncode}, not {code}")
+        said = done.stderr[-1_000:].strip()
+        require(
+            done.returncode == code,
+            f"evercert {arguments[0]} ended with exit code {done.returncode}, not {code}: {said}",
+        )
         return done.stdout
 
     def subscribe(self, topic: str, queue: str, types: list[str], tags: Mapping[str, str] | None = None) -> None:
