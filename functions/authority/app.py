@@ -222,6 +222,7 @@ def _acme() -> AcmeServer:
     )
     from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders  # noqa: PLC0415
     from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys  # noqa: PLC0415
+    from evercert.aws.authority.rate_limits import DynamoDBBuckets  # noqa: PLC0415
     from evercert.aws.authority.validation_queue import SQSValidations  # noqa: PLC0415
 
     settings, clients, services = AuthoritySettings.of(os.environ), _clients(), _services()
@@ -233,6 +234,7 @@ def _acme() -> AcmeServer:
         used_nonces=DynamoDBUsedNonces(DynamoDBTokens(clients.dynamodb, settings.table)),
         nonce_key=mac_keys.of_nonces(DynamoDBServerSecret(clients.dynamodb, settings.table)),
         validations=SQSValidations(clients.sqs, settings.validations),
+        buckets=DynamoDBBuckets(clients.dynamodb, settings.table),
     )
     shared = SharedServices(
         services.ports.configuration,

@@ -6,6 +6,7 @@ import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, i
 
 # isort: split
 import os
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,15 +34,14 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            order_id, place, kind = read(message["body"])
-            outcome, why = _validator().run(order_id, place, kind)
+            asked = read(message["body"])
+            outcome, why = _validator().run(asked.order, asked.authorization, asked.challenge, asked.tries)
         except Exception as error:  # noqa: BLE001 (one message must not fail the others)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
             logger.error({"outcome": known.kind, "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
             failures.append({"itemIdentifier": message["messageId"]})
         else:
-            found = {"outcome": outcome, "order": order_id, "authorization": place, "challenge": kind}
-            logger.info(found | ({"message": why} if why else {}))
+            logger.info({"outcome": outcome, **asdict(asked)} | ({"message": why} if why else {}))
     return {"batchItemFailures": failures}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from evercert.authority.acme.records import Account, Order
+from evercert.authority.configuration.acme_limits import Rate
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.errors import SealBroken
 
@@ -47,6 +48,8 @@ class FakeAcmeAccounts:
 
     def replace(self, changed: Account) -> bool:
         found = self.stored[changed.id]
+        if found == changed:
+            return True
         if found.version != changed.version - 1 or found.thumbprint != changed.thumbprint:
             return False
         self.stored[changed.id] = changed
@@ -96,12 +99,12 @@ class FakeAcmeOrders:
 
     def replace(self, changed: Order) -> bool:
         if self.stored[changed.id].version != changed.version - 1:
-            return False
+            return self.stored[changed.id] == changed
         self.stored[changed.id] = changed
         return True
 
-    def finish(self, changed: Order, renewal_id: str | None) -> bool:
-        if not self.replace(changed):
+    def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
+        if self.stored[changed.id].version != changed.version - 1 or not self.replace(changed):
             return False
         if renewal_id is not None and changed.certificate is not None:
             self.certificates[renewal_id] = changed.certificate
@@ -123,10 +126,27 @@ class FakeAcmeOrders:
 
 
 @dataclass
+class FakeBuckets:
+    """Token buckets: for each name, when it is full again."""
+
+    full_at: dict[str, datetime] = field(default_factory=dict)
+
+    def take(self, name: str, tokens: int, rate: Rate, now: datetime) -> datetime | None:
+        cost = min(tokens, rate.at_most) * (rate.per / rate.at_most)
+        full_at = max(self.full_at.get(name, now), now) + cost
+        if full_at > now + rate.per:
+            return full_at - rate.per
+        self.full_at[name] = full_at
+        return None
+
+
+@dataclass
 class FakeValidations:
-    """Messages that wait for the validator: order, place, type and delay."""
+    """Messages that wait for the validator: order, place, type and number of failed tries; and the delay."""
 
-    sent: list[tuple[str, int, str, timedelta]] = field(default_factory=list)
+    sent: list[tuple[tuple[str, int, str, int], timedelta]] = field(default_factory=list)
 
-    def send(self, order_id: str, place: int, kind: str, delay: timedelta) -> None:
-        self.sent.append((order_id, place, kind, delay))
+    def send(self, order: Order, place: int, kind: str, delay: timedelta) -> None:
+        challenge = order.authorizations[place].challenge(kind)
+        assert challenge is not None
+        self.sent.append(((order.id, place, kind, challenge.tries), delay))

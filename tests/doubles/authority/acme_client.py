@@ -48,9 +48,12 @@ class FakeNetwork:
     pages: dict[str, bytes | Page | NotValidated] = field(default_factory=dict)
     records: dict[str, list[bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    inside: list[str] = field(default_factory=list)  # those that may be in a private network
 
-    def load(self, url: str, within: timedelta) -> Page:
+    def load(self, url: str, within: timedelta, *, private: bool) -> Page:
         assert within <= timedelta(seconds=10)
+        if private:
+            self.inside.append(url)
         self.asked.append(url)
         found = self.pages.get(url, Page(404, None, b"not found"))
         if isinstance(found, NotValidated):
@@ -71,6 +74,7 @@ class AcmeAuthority:
         self.module = module or entry_point(self.setting.front, self.setting.acme)
         self.profile = self.setting.profile(acme={"eab": "optional", **options}, defaults={"ttlDays": 30})
         self.network = FakeNetwork()
+        self.address = "192.0.2.1"  # of all clients
         self.validator = Validator(
             self.setting.acme_orders, self.setting.validations, self.network, self.network, self.setting.clock
         )
@@ -87,6 +91,7 @@ class AcmeAuthority:
 
     def call(self, method: str, url: str, body: bytes = b"", **headers: str) -> Answer:
         event = event_of(method, url, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+        event["requestContext"]["http"]["sourceIp"] = self.address
         found = self.module.handler(event, CONTEXT)
         return Answer(found["statusCode"], found["headers"], found["body"])
 
@@ -94,9 +99,9 @@ class AcmeAuthority:
         """Deliver all messages of the queue at their times; return the outcomes."""
         outcomes = []
         while self.setting.validations.sent:
-            order_id, place, kind, delay = self.setting.validations.sent.pop(0)
+            message, delay = self.setting.validations.sent.pop(0)
             self.setting.clock.advance(seconds=delay.total_seconds())
-            outcomes.append(self.validator.run(order_id, place, kind)[0])
+            outcomes.append(self.validator.run(*message)[0])
         return outcomes
 
 

@@ -23,7 +23,7 @@ from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys
 from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import EvercertError
-from tests.doubles.acme_storage import FakeAcmeAccounts, FakeAcmeOrders, FakeUsedNonces, FakeValidations
+from tests.doubles.acme_storage import FakeAcmeAccounts, FakeAcmeOrders, FakeBuckets, FakeUsedNonces, FakeValidations
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
 from tests.doubles.authority.certificates import FakeCertificates
@@ -108,13 +108,20 @@ class Setting:
         self.signer = WiredSigner(self.signing)
         self.front = Services(self.ports())
         self.acme_accounts, self.acme_orders, self.validations = FakeAcmeAccounts(), FakeAcmeOrders(), FakeValidations()
+        self.buckets = FakeBuckets()
         self.acme = self._acme()
 
     def _acme(self) -> AcmeServer:
         self.mac_keys = KMSMacKeys(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
         credentials = ConfiguredCredentials(self.configuration, self.mac_keys)
         ports = AcmePorts(
-            self.acme_accounts, credentials, self.acme_orders, FakeUsedNonces(), lambda: bytes(32), self.validations
+            self.acme_accounts,
+            credentials,
+            self.acme_orders,
+            FakeUsedNonces(),
+            lambda: bytes(32),
+            self.validations,
+            self.buckets,
         )
         front = self.front
         shared = SharedServices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from functools import cache
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from evercert.acme import base64url
+from evercert.acme import base64url, jws
+from evercert.acme.jwk import to_jwk
 from evercert.authority.validation.challenges import _redirected
 from evercert.authority.validation.ports import NotValidated
 from evercert.authority.validation.settings import ValidatorSettings
@@ -31,7 +33,9 @@ HIGHEST = 499
 @cache
 def client() -> tuple[AcmeClient, dict[str, str], dict[str, Any]]:
     """Return a client, the URLs of its resources, and a payload that each accepts."""
-    made = AcmeClient(AcmeAuthority())
+    unlimited = {"at-most": 1_000_000, "per": "1s"}
+    limits = dict.fromkeys(("names-of-account", "names-of-credential", "new-accounts"), unlimited)
+    made = AcmeClient(AcmeAuthority(limits=limits))
     made.register()
     order, chain = made.issue("www.example.com")
     placed = made.order("www.example.com")
@@ -44,7 +48,11 @@ def client() -> tuple[AcmeClient, dict[str, str], dict[str, Any]]:
         "revoke-cert": made.directory["revokeCert"],
         "account": str(made.key_id),
         "authorization": placed.json["authorizations"][0],
+        "key-change": made.directory["keyChange"],
     }
+    new = PrivateKey(private_key("EC_prime256v1"))
+    header = {"jwk": to_jwk(new.public_key), "url": urls["key-change"]}
+    inner = {"account": "another one", "oldKey": to_jwk(made.key.public_key)}
     payloads: dict[str, Any] = {
         "new-order": {"identifiers": [{"type": "dns", "value": "www.example.com"}], "profile": "tls-server",
                       "notBefore": "2026-01-16T00:00:00Z", "notAfter": "2026-01-20T00:00:00Z", "replaces": "AA.BB"},
@@ -52,6 +60,7 @@ def client() -> tuple[AcmeClient, dict[str, str], dict[str, Any]]:
         "revoke-cert": {"certificate": base64url.encode(chain[0].public_bytes(Encoding.DER)), "reason": 4},
         "account": {"contact": ["mailto:ops@example.com"]},
         "authorization": {"status": "pending"},
+        "key-change": json.loads(jws.sign(json.dumps(inner).encode(), header, new)),
     }  # fmt: skip
     urls["certificate"] = order["certificate"]
     return made, urls, payloads
@@ -144,7 +153,7 @@ READERS = (
     ),
     Reader(
         "message of the validation queue",
-        lambda: ['{"order": "x", "authorization": 0, "challenge": "http-01"}'],
+        lambda: ['{"order": "x", "authorization": 0, "challenge": "http-01", "tries": 0}'],
         validation_queue.read,
         mutated_text,
         (Rejected,),

@@ -136,7 +136,7 @@ class Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first reachable address; raise Misconfigured if any address of the host is forbidden."""
         until = time.monotonic() + self._limit.left(timeout)
-        addresses = self._look_up(host, port)
+        addresses = self._look_up(host, port, timeout)
         for address in addresses:
             why = self.refusal(ipaddress.ip_address(address.partition("%")[0]))
             if why is not None:
@@ -158,7 +158,7 @@ class Backend(httpcore.NetworkBackend):
         """Return why connections to this address are refused, or None."""
         return forbidden(address, local=self._local)
 
-    def _look_up(self, host: str, port: int) -> list[str]:
+    def _look_up(self, host: str, port: int, timeout: float | None) -> list[str]:
         """Resolve in a separate thread, because the system's resolver has no time limit."""
         found: list[list[str] | OSError] = []
 
@@ -170,7 +170,7 @@ class Backend(httpcore.NetworkBackend):
 
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
-        thread.join(max(0.0, self._limit.left(CONNECT_SECONDS)))
+        thread.join(max(0.0, self._limit.left(timeout)))
         if not found:
             raise httpcore.ConnectTimeout(host)
         if isinstance(found[0], list):

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.authority.validation.ports import NotValidated
+from evercert.authority.validation.ports import NotValidated, Page
 from evercert.aws.authority.validation_names import ValidationNames
-from evercert.aws.authority.validation_pages import MOST_BYTES, NoAddress, ValidationPages, refusal
+from evercert.aws.authority.validation_pages import MOST_BYTES, NOT_ALLOWED, NoAddress, ValidationPages, refusal
 
 WITHIN = timedelta(seconds=1)
 URL = "http://www.example.com/.well-known/acme-challenge/token"
@@ -56,6 +56,10 @@ def pages(port: int) -> ValidationPages:
     return ValidationPages(lambda _: [], local=("127.0.0.1", port))
 
 
+def load(found: ValidationPages, url: str = URL, *, private: bool = True) -> Page:
+    return found.load(url, WITHIN, private=private)
+
+
 def problem(load: Callable[[], object]) -> NotValidated:
     begun = time.monotonic()
     with pytest.raises(NotValidated) as caught:
@@ -74,7 +78,7 @@ def test_address_is_never_asked(address: str) -> None:
     """Not even if the operator lists its network."""
     everything = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
     assert refusal(ipaddress.ip_address(address), everything) is not None
-    asked = problem(lambda: ValidationPages(lambda _: [address], everything).load(URL, WITHIN))
+    asked = problem(lambda: load(ValidationPages(lambda _: [address], everything)))
     assert asked.kind == "connection"
 
 
@@ -92,7 +96,9 @@ def test_address_is_never_asked(address: str) -> None:
     ],
 )
 def test_private_address_needs_the_parameter(address: str) -> None:
-    assert "ValidationNetworks" in str(problem(lambda: ValidationPages(lambda _: [address]).load(URL, WITHIN)))
+    found = problem(lambda: load(ValidationPages(lambda _: [address])))
+    assert "ValidationNetworks" in found.logged
+    assert (address in found.logged, str(found)) == (True, NOT_ALLOWED)  # which clients read
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3"])
@@ -102,39 +108,44 @@ def test_listed_network_is_allowed(address: str) -> None:
     assert refusal(ipaddress.ip_address("93.184.216.34"), []) is None
 
 
+def test_redirect_does_not_reach_a_listed_network() -> None:
+    found = ValidationPages(lambda _: ["10.1.2.3"], [PRIVATE])
+    assert "ValidationNetworks" in problem(lambda: load(found, private=False)).logged
+
+
 def test_one_forbidden_address_refuses_the_name() -> None:
     """A name with a public and a loopback address could be asked at either."""
     found = ValidationPages(lambda _: ["93.184.216.34", "127.0.0.1"])
-    assert "loopback" in str(problem(lambda: found.load(URL, WITHIN)))
+    assert "loopback" in problem(lambda: load(found)).logged
 
 
 def test_name_is_resolved_once() -> None:
     """The second answer of a rebinding name is never asked for."""
     answers = iter([["127.0.0.1"], ["93.184.216.34"]])
     found = ValidationPages(lambda _: next(answers))
-    problem(lambda: found.load(URL, WITHIN))
+    problem(lambda: load(found))
     assert next(answers) == ["93.184.216.34"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:127.0.0.1]"])
 def test_address_in_a_url_is_checked(host: str) -> None:
-    problem(lambda: ValidationPages(lambda _: ["93.184.216.34"]).load(f"http://{host}/", WITHIN))
+    problem(lambda: load(ValidationPages(lambda _: ["93.184.216.34"]), f"http://{host}/"))
 
 
 def test_name_without_address_is_a_problem_of_the_dns() -> None:
     def resolve(_: str) -> list[str]:
         raise NoAddress("www.example.com has no address")
 
-    assert problem(lambda: ValidationPages(resolve).load(URL, WITHIN)).kind == "dns"
+    assert problem(lambda: load(ValidationPages(resolve))).kind == "dns"
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
 def test_page_and_redirect_are_returned() -> None:
     with listening(answer(b"200 OK", b"token.thumbprint\n")) as port:
-        found = pages(port).load(URL, WITHIN)
+        found = load(pages(port))
     assert (found.status, found.content) == (200, b"token.thumbprint\n")
     with listening(answer(b"302 Found\r\nLocation: http://b.example.com/x")) as port:
-        assert pages(port).load(URL, WITHIN).location == "http://b.example.com/x"
+        assert load(pages(port)).location == "http://b.example.com/x"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +161,7 @@ def test_page_and_redirect_are_returned() -> None:
 )
 def test_slow_server_ends_in_time(talk: Callable[[socket.socket], None]) -> None:
     with listening(talk) as port:
-        assert problem(lambda: pages(port).load(URL, WITHIN)).kind == "connection"
+        assert problem(lambda: load(pages(port))).kind == "connection"
 
 
 def test_endless_body_is_cut() -> None:
@@ -160,7 +171,7 @@ def test_endless_body_is_cut() -> None:
             connection.sendall(b"secret" * 1_000)
 
     with listening(talk) as port:
-        found = problem(lambda: pages(port).load(URL, WITHIN))
+        found = problem(lambda: load(pages(port)))
     assert (found.kind, "secret" in str(found)) == ("incorrectResponse", False)
     assert str(MOST_BYTES) in str(found)
 
@@ -168,14 +179,14 @@ def test_endless_body_is_cut() -> None:
 @pytest.mark.parametrize("junk", [b"", b"\0" * 100, b"SSH-2.0-secret\r\n", b"HTTP/9.9 secret\r\n\r\n"])
 def test_other_protocol_is_not_quoted(junk: bytes) -> None:
     with listening(lambda connection: connection.sendall(junk)) as port:
-        found = problem(lambda: pages(port).load(URL, WITHIN))
+        found = problem(lambda: load(pages(port)))
     assert (found.kind, "secret" in str(found)) == ("connection", False)
 
 
 def test_refused_connection_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert "refused" in str(problem(lambda: pages(port).load(URL, WITHIN)))
+    assert "refused" in str(problem(lambda: load(pages(port))))
 
 
 # -- names ------------------------------------------------------------------------------------------------------------

@@ -39,15 +39,15 @@ class Bench(AcmeBench):
             self.setting.acme_orders, self.setting.validations, self.network, self.network, self.clock
         )
 
-    def _load(self, url: str, _within: timedelta) -> Page:
+    def _load(self, url: str, within: timedelta, *, private: bool) -> Page:
         found = self.answers.answers.get(url.rpartition("/")[2])
         return Page(404, None, b"") if found is None else Page(200, None, found.encode())
 
     def sleep(self, span: timedelta) -> None:
         """Validate instead of waiting."""
         waiting, self.setting.validations.sent = self.setting.validations.sent, []
-        for order_id, place, kind, _ in waiting:
-            self.validator.run(order_id, place, kind)
+        for message, _ in waiting:
+            self.validator.run(*message)
 
 
 @pytest.fixture

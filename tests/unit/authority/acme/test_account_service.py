@@ -14,12 +14,14 @@ from evercert.acme import external_account, jws
 from evercert.acme.jwk import thumbprint, to_jwk
 from evercert.authority.acme import signed_requests
 from evercert.authority.acme.account_service import AccountRules, AccountService
+from evercert.authority.acme.limits import RateLimits, Sender
 from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account
 from evercert.authority.acme.signed_requests import SignedRequest
+from evercert.authority.configuration.acme_limits import AcmeLimits
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.pki.keys import PrivateKey
-from tests.doubles.acme_storage import FakeAcmeAccounts, FakeCredentials
+from tests.doubles.acme_storage import FakeAcmeAccounts, FakeBuckets, FakeCredentials
 from tests.doubles.fakes import HandClock
 
 BASE = "https://ca.example.com/acme"
@@ -27,6 +29,7 @@ RULES = AccountRules("p1", True, None, f"{BASE}/new-account", f"{BASE}/accounts/
 OPEN = replace(RULES, needs_binding=False)
 KEY, OTHER = PrivateKey.generate("EC_prime256v1"), PrivateKey.generate("EC_prime256v1")
 MAC = b"m" * 32
+SENDER = Sender("p1", AcmeLimits(), "192.0.2.1")
 
 
 @pytest.fixture
@@ -39,7 +42,9 @@ def service(clock: HandClock) -> AccountService:
     credential = EabCredential.model_validate(
         {"id": "team", "profile": "p1", "sealed": MAC.hex(), "created-at": clock()}
     )
-    return AccountService(FakeAcmeAccounts(), FakeCredentials({"team": credential}), clock)
+    return AccountService(
+        FakeAcmeAccounts(), FakeCredentials({"team": credential}), RateLimits(FakeBuckets(), clock), clock
+    )
 
 
 def signed(url: str, payload: dict[str, Any] | None, key: PrivateKey = KEY, **header: Any) -> SignedRequest:
@@ -63,7 +68,7 @@ def new_account(key: PrivateKey = KEY, **members: Any) -> SignedRequest:
 
 
 def registered(service: AccountService, key: PrivateKey = KEY) -> Account:
-    return service.register(new_account(key, externalAccountBinding=binding(key)), RULES)[0]
+    return service.register(new_account(key, externalAccountBinding=binding(key)), RULES, SENDER)[0]
 
 
 def refusal(call: Callable[[], object]) -> Refused:
@@ -81,7 +86,7 @@ def stored(service: AccountService) -> dict[str, Account]:
 # -- registration -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
 def test_bound_account_is_registered(service: AccountService, alg: str) -> None:
-    account, is_new = service.register(new_account(externalAccountBinding=binding(alg=alg)), RULES)
+    account, is_new = service.register(new_account(externalAccountBinding=binding(alg=alg)), RULES, SENDER)
     assert (is_new, account.status, account.credential) == (True, "valid", "team")
     assert account.contact == ("mailto:ops@example.com",)
     assert account.thumbprint == thumbprint(to_jwk(KEY.public_key))
@@ -89,27 +94,27 @@ def test_bound_account_is_registered(service: AccountService, alg: str) -> None:
 
 def test_known_key_finds_its_account(service: AccountService) -> None:
     first = registered(service)
-    again, is_new = service.register(new_account(contact=["mailto:x@example.com"]), RULES)
+    again, is_new = service.register(new_account(contact=["mailto:x@example.com"]), RULES, SENDER)
     assert (again, is_new) == (first, False)
-    assert service.register(new_account(onlyReturnExisting=True), RULES) == (first, False)
+    assert service.register(new_account(onlyReturnExisting=True), RULES, SENDER) == (first, False)
     assert len(stored(service)) == 1
 
 
 def test_unknown_key_is_not_registered_by_a_search(service: AccountService) -> None:
-    error = refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES))
+    error = refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES, SENDER))
     assert (error.kind, error.status) == ("accountDoesNotExist", 400)
     assert stored(service) == {}
 
 
 def test_account_of_another_profile_is_another_account(service: AccountService) -> None:
     registered(service)
-    found, is_new = service.register(new_account(), replace(OPEN, profile="p2"))
+    found, is_new = service.register(new_account(), replace(OPEN, profile="p2"), SENDER)
     assert is_new and found.profile == "p2"
 
 
 def test_missing_binding_is_refused(service: AccountService) -> None:
-    assert refusal(lambda: service.register(new_account(), RULES)).kind == "externalAccountRequired"
-    assert service.register(new_account(), OPEN)[1]
+    assert refusal(lambda: service.register(new_account(), RULES, SENDER)).kind == "externalAccountRequired"
+    assert service.register(new_account(), OPEN, SENDER)[1]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,8 @@ def test_missing_binding_is_refused(service: AccountService) -> None:
 def test_wrong_bindings_have_one_answer(service: AccountService, wrong: dict[str, str]) -> None:
     """Also where the profile needs none: a client that sends one means it."""
     errors = [
-        refusal(lambda r=r: service.register(new_account(externalAccountBinding=wrong), r)) for r in (RULES, OPEN)
+        refusal(lambda r=r: service.register(new_account(externalAccountBinding=wrong), r, SENDER))
+        for r in (RULES, OPEN)
     ]
     assert {(error.kind, error.body["detail"]) for error in errors} == {
         (
@@ -140,7 +146,9 @@ def test_wrong_bindings_have_one_answer(service: AccountService, wrong: dict[str
 
 @pytest.mark.parametrize("wrong", ["text", [], {}, {"protected": "e30", "payload": "", "signature": ""}], ids=repr)
 def test_malformed_binding_is_refused(service: AccountService, wrong: object) -> None:
-    assert refusal(lambda: service.register(new_account(externalAccountBinding=wrong), RULES)).kind == "malformed"
+    assert (
+        refusal(lambda: service.register(new_account(externalAccountBinding=wrong), RULES, SENDER)).kind == "malformed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,21 +195,21 @@ def test_single_use_credential_binds_one_account(service: AccountService, clock:
     ids=["text", "many", "number", "phone", "bare", "two", "header", "host", "long", "local"],
 )
 def test_contact_that_is_no_address_is_refused(service: AccountService, contact: object, kind: str) -> None:
-    assert refusal(lambda: service.register(new_account(contact=contact), OPEN)).kind == kind
+    assert refusal(lambda: service.register(new_account(contact=contact), OPEN, SENDER)).kind == kind
     assert stored(service) == {}
 
 
 def test_terms_must_be_agreed_to(service: AccountService) -> None:
     rules = replace(OPEN, terms="https://example.com/terms")
-    error = refusal(lambda: service.register(new_account(), rules))
+    error = refusal(lambda: service.register(new_account(), rules, SENDER))
     assert (error.kind, error.body["instance"]) == ("userActionRequired", "https://example.com/terms")
-    assert service.register(new_account(termsOfServiceAgreed=True), rules)[1]
+    assert service.register(new_account(termsOfServiceAgreed=True), rules, SENDER)[1]
 
 
 def test_registration_needs_the_key_itself(service: AccountService) -> None:
     url = f"{BASE}/accounts/1"
     request = signed(RULES.new_account_url, {}, KEY, kid=url)
-    assert refusal(lambda: service.register(request, OPEN)).kind == "malformed"
+    assert refusal(lambda: service.register(request, OPEN, SENDER)).kind == "malformed"
 
 
 # -- requests of an account -------------------------------------------------------------------------------------------
@@ -259,8 +267,8 @@ def test_deactivated_account_may_do_nothing(service: AccountService) -> None:
     assert service.update(account, request).status == "deactivated"
     errors = [
         refusal(lambda: service.sender(request, RULES)),
-        refusal(lambda: service.register(new_account(), RULES)),
-        refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES)),
+        refusal(lambda: service.register(new_account(), RULES, SENDER)),
+        refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES, SENDER)),
     ]
     assert [(error.kind, error.status) for error in errors] == [("unauthorized", 401)] * 3
 
@@ -280,7 +288,10 @@ def test_key_is_changed(service: AccountService) -> None:
     url = f"{BASE}/new-order"
     assert service.sender(of_account(account, url, {}, OTHER), RULES) == changed
     assert refusal(lambda: service.sender(of_account(account, url, {}), RULES)).kind == "malformed"
-    assert refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES)).kind == "accountDoesNotExist"
+    assert (
+        refusal(lambda: service.register(new_account(onlyReturnExisting=True), RULES, SENDER)).kind
+        == "accountDoesNotExist"
+    )
 
 
 def test_key_of_another_account_is_not_taken(service: AccountService) -> None:

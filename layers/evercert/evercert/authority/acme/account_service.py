@@ -10,6 +10,7 @@ from typing import Any
 
 from evercert.acme import external_account, jws
 from evercert.acme.jwk import PublicKey, from_jwk, thumbprint, to_jwk
+from evercert.authority.acme.limits import RateLimits, Sender
 from evercert.authority.acme.ports import Accounts, EabCredentials
 from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account
@@ -46,6 +47,7 @@ class AccountService:
 
     accounts: Accounts
     credentials: EabCredentials
+    limits: RateLimits
     clock: Clock
 
     def sender(self, request: SignedRequest, rules: AccountRules) -> Account:
@@ -62,7 +64,7 @@ class AccountService:
             raise Refused("unauthorized", f"the account is {account.status}", status=401)
         return account
 
-    def register(self, request: SignedRequest, rules: AccountRules) -> tuple[Account, bool]:
+    def register(self, request: SignedRequest, rules: AccountRules, sender: Sender) -> tuple[Account, bool]:
         """Return the account of the key, and whether it is new (§7.3). Idempotent."""
         key = _own_key(request)
         request.verify(key)
@@ -72,10 +74,13 @@ class AccountService:
             return _usable(found), False
         if members.get("onlyReturnExisting") is True:
             raise Refused("accountDoesNotExist", "no account has this key")
+        self.limits.registration(sender)
         contact = _contact(members)
         if rules.terms is not None and members.get("termsOfServiceAgreed") is not True:
             raise Refused("userActionRequired", f"agree to the terms of service: {rules.terms}", instance=rules.terms)
         credential = self._credential(members, key, rules)
+        if credential is not None:
+            self.limits.binding(sender, credential.id)
         jwk = to_jwk(key)
         account = Account(
             id=str(uuid.uuid4()),

@@ -116,7 +116,7 @@ class OrderIssuance:
 
     def _finish(self, order: Order, record: CertificateRecord) -> Order:
         changed = order.next(closed="valid", certificate=record.id)
-        if self.orders.finish(changed, certificate_id(record.signed)):
+        if self.orders.finish(changed, certificate_id(record.signed), record.not_after):
             return changed
         return self.orders.of_id(order.id) or order
 

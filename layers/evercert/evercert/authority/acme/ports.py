@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from evercert.authority.acme.records import Account, Order
@@ -53,8 +53,8 @@ class Orders(Protocol):
     def replace(self, changed: Order) -> bool:
         """Store a change; return False if the stored version is not the one before."""
 
-    def finish(self, changed: Order, renewal_id: str | None) -> bool:
-        """Store a valid order, and which certificate has this id of renewal information; else as `replace`."""
+    def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
+        """Store a valid order, and the id of its certificate, which is valid `until` then; else as `replace`."""
 
     def of_account(self, account_id: str, after: str | None) -> tuple[list[str], str | None]:
         """Return ids of an account's orders, newest first, and the place where the next page begins, if any."""
@@ -69,5 +69,8 @@ class Orders(Protocol):
 class Validations(Protocol):
     """The queue of the validator."""
 
-    def send(self, order_id: str, place: int, kind: str, delay: timedelta) -> None:
-        """Have a challenge validated after a delay; at least once."""
+    def send(self, order: Order, place: int, kind: str, delay: timedelta) -> None:
+        """Have the next try of a challenge made after a delay; at least once.
+
+        An account with many challenges delays those of others as little as possible.
+        """

@@ -11,8 +11,10 @@ from urllib.parse import parse_qsl, quote
 
 from evercert.authority.acme import response_bodies as bodies
 from evercert.authority.acme.account_service import AccountRules, AccountService
+from evercert.authority.acme.authorization_service import AuthorizationService
 from evercert.authority.acme.issuance import OrderIssuance
-from evercert.authority.acme.order_service import OrderService
+from evercert.authority.acme.limits import Sender
+from evercert.authority.acme.order_service import Orderer, OrderService
 from evercert.authority.acme.paths import Name, Resource, Urls
 from evercert.authority.acme.ports import EabCredentials, Orders
 from evercert.authority.acme.problems import Refused, malformed
@@ -37,6 +39,12 @@ class Directory:
     resource: Resource
     urls: Urls
     query: str = ""
+    client: str = ""  # its address
+
+    @property
+    def sender(self) -> Sender:
+        """Who the rate limits count."""
+        return Sender(self.profile.id, self.options.limits, self.client)
 
     @property
     def url(self) -> str:
@@ -69,13 +77,14 @@ class Resources:
     credentials: EabCredentials
     stored_orders: Orders
     orders: OrderService
+    authorizations: AuthorizationService
     issuance: OrderIssuance
     revocation: AcmeRevocation
     clock: Clock
 
     def register(self, directory: Directory, request: SignedRequest) -> Answer:
         """Answer newAccount (§7.3), whose request its own key signs."""
-        account, new = self.accounts.register(request, directory.rules)
+        account, new = self.accounts.register(request, directory.rules, directory.sender)
         headers = {"Location": directory.urls.account(account.id)}
         return _json(bodies.account(account, directory.urls), 201 if new else 200, headers)
 
@@ -121,9 +130,8 @@ class Resources:
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         patterns = self._patterns(directory, account)
-        order = self.orders.create(
-            account, directory.profile, patterns, request.members(), directory.resource.application
-        )
+        who = Orderer(account, directory.sender, patterns, directory.resource.application)
+        order = self.orders.create(who, directory.profile, request.members())
         return self._shown(directory, order, 201, {"Location": directory.urls.order(order.id)})
 
     def _patterns(self, directory: Directory, account: Account) -> tuple[str, ...]:
@@ -159,9 +167,9 @@ class Resources:
     def _authorization(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         members, authorization_id = request.payload or {}, directory.resource.ids[0]
         if not members:
-            order, place = self.orders.authorization(account, authorization_id)
+            order, place = self.authorizations.read(account, authorization_id)
         elif members.get("status") == "deactivated":
-            order, place = self.orders.deactivate(account, authorization_id)
+            order, place = self.authorizations.deactivate(account, authorization_id)
         else:
             raise malformed("an authorization is read with an empty payload, or deactivated")
         headers = _retry(order.authorizations[place].status == "pending")
@@ -170,9 +178,9 @@ class Resources:
     def _challenge(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         authorization_id, kind = directory.resource.ids
         if request.payload is None:
-            order, place = self.orders.authorization(account, authorization_id)
+            order, place = self.authorizations.read(account, authorization_id)
         else:
-            order, place = self.orders.answer(account, authorization_id, kind)
+            order, place = self.authorizations.answer(account, authorization_id, kind)
         challenge = order.authorizations[place].challenge(kind)
         if challenge is None:
             raise malformed("the authorization has no such challenge", 404)

@@ -25,6 +25,7 @@ from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable
 from evercert.timestamps import to_text
 
 WAIT_SECONDS = 5
+LONGEST_ADDRESS = 50  # characters of an IPv6 address and more
 NOT_FOUND, NOT_ALLOWED = 404, 405
 # Browser clients may read these (RFC 8555 §6.1).
 _ALWAYS = {
@@ -82,7 +83,10 @@ class AcmeServer:
         return self._completed(answer, resource, method, log), log
 
     def _answer(self, resource: Resource, method: str, event: Mapping[str, Any], log: CallLog) -> Answer:
-        directory = self._directory(resource, str(event.get("rawQueryString") or ""))
+        client = str(event.get("requestContext", {}).get("http", {}).get("sourceIp") or "")
+        directory = replace(
+            self._directory(resource), query=str(event.get("rawQueryString") or ""), client=client[:LONGEST_ADDRESS]
+        )
         if method == "OPTIONS":
             return Answer(204, JSON, "", dict(_PREFLIGHT))
         if method in {"GET", "HEAD"} and resource.name in _READ_BY_GET:
@@ -93,7 +97,7 @@ class AcmeServer:
         request = signed_requests.read(_body(event), _header(event, "content-type"), directory.url)
         return self._post(directory, request, log)
 
-    def _directory(self, resource: Resource, query: str) -> Directory:
+    def _directory(self, resource: Resource) -> Directory:
         profile = self._configuration.profile(resource.profile)
         application = None
         if resource.application is not None:
@@ -103,7 +107,7 @@ class AcmeServer:
                 raise malformed("no ACME directory is here", NOT_FOUND)
         if profile is None or profile.acme is None or resource.name is None:
             raise malformed("no ACME resource is here", NOT_FOUND)
-        return Directory(profile, profile.acme, resource, resource.urls(self._address), query)
+        return Directory(profile, profile.acme, resource, resource.urls(self._address))
 
     def _read(self, directory: Directory, method: str) -> Answer:
         match directory.resource.name:

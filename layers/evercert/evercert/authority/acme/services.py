@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evercert.authority.acme.account_service import AccountService
+from evercert.authority.acme.authorization_service import AuthorizationService
 from evercert.authority.acme.issuance import OrderIssuance
+from evercert.authority.acme.limits import Buckets, RateLimits
 from evercert.authority.acme.nonces import Nonces, UsedNonces
 from evercert.authority.acme.order_service import OrderService
 from evercert.authority.acme.ports import Accounts, EabCredentials, Orders, Validations
@@ -31,6 +33,7 @@ class AcmePorts:
     used_nonces: UsedNonces
     nonce_key: Callable[[], bytes]
     validations: Validations
+    buckets: Buckets
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,14 @@ class SharedServices:
 def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
     """Return the server."""
     clock = shared.clock
+    limits = RateLimits(ports.buckets, clock)
     replacements = Replacements(ports.orders, shared.certificates, clock)
     resources = Resources(
-        AccountService(ports.accounts, ports.credentials, clock),
+        AccountService(ports.accounts, ports.credentials, limits, clock),
         ports.credentials,
         ports.orders,
-        OrderService(ports.orders, ports.validations, replacements, clock),
+        OrderService(ports.orders, replacements, limits, clock),
+        AuthorizationService(ports.orders, ports.validations, clock),
         OrderIssuance(ports.orders, shared.certificates, shared.builder, shared.fulfillment, clock, shared.stack),
         AcmeRevocation(shared.certificates, shared.revoking),
         clock,

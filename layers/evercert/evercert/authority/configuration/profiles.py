@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from evercert.authority.configuration.acme_limits import AcmeLimits
 from evercert.authority.policy.policy import Part, Policy
 from evercert.schema import Instant, Model, misplaced, text_of
 
@@ -34,6 +35,7 @@ class AcmeOptions(Part):
     terms_of_service: (
         Annotated[str, text_of(r"https://[!-~]{1,500}", "must be a URL that begins with https://")] | None
     ) = None
+    limits: AcmeLimits = AcmeLimits()
 
     @model_validator(mode="after")
     def _require_some_check(self) -> Self:
@@ -42,6 +44,12 @@ class AcmeOptions(Part):
         if not self.challenges:
             raise misplaced({("challenges",): "give at least one of http-01 and dns-01"})
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_usual_limits(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `limits` out if they are the usual ones, which a later release may change."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key != "limits" or self.limits != AcmeLimits()}
 
 
 class EabCredential(Model):

@@ -40,12 +40,13 @@ def _validate_http(found: Authorization, token: str, expected: str, web: Web) ->
 
 
 def _follow(url: str, web: Web) -> Page:
-    until = time.monotonic() + SPAN.total_seconds()
+    """Follow redirects; only the host of the challenge may be in a private network (§10.4)."""
+    until, own = time.monotonic() + SPAN.total_seconds(), urlsplit(url).hostname
     for _ in range(MOST_REDIRECTS + 1):
         left = timedelta(seconds=until - time.monotonic())
         if left <= timedelta(0):
             break
-        page = web.load(url, left)
+        page = web.load(url, left, private=urlsplit(url).hostname == own)
         if page.status not in REDIRECTS:
             return page
         url = _redirected(url, page.location)

@@ -16,12 +16,14 @@ LONGEST_DETAIL = 300  # an order holds one for each of its names
 class NotValidated(Exception):
     """A try failed; `kind` is the type of the problem without its URN.
 
-    The message never quotes what a server answered: a client could read pages of the operator's network by it.
+    The message never quotes what a server answered, nor a private address: a client could explore the operator's
+    network by it. `logged` is the reason for the operator's log.
     """
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, logged: str | None = None) -> None:
         super().__init__(detail)
         self.kind = kind
+        self.logged = logged or detail
 
     @property
     def problem(self) -> dict[str, object]:
@@ -41,8 +43,11 @@ class Page:
 class Web(Protocol):
     """Loads pages for validations."""
 
-    def load(self, url: str, within: timedelta) -> Page:
-        """Load a page without following redirects; raise NotValidated, at the latest after this time."""
+    def load(self, url: str, within: timedelta, *, private: bool) -> Page:
+        """Load a page without following redirects; raise NotValidated, at the latest after this time.
+
+        `private`: the host may be in the private networks that the operator allows.
+        """
 
 
 class Names(Protocol):

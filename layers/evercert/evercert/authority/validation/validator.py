@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,7 +20,9 @@ from evercert.errors import Busy
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (3, 7, 10, 15, 25, 40))
 ROUNDS = 10  # of a write that meets the results of other challenges
 EARLY = timedelta(seconds=1)
+LONGEST_PAUSE = 0.2  # seconds, before the second round; each further one may pause for as much more
 Outcome = Literal["valid", "retry", "invalid", "done", "early"]
+Pause = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,20 @@ class Validator:
     web: Web
     names: Names
     clock: Clock
+    pause: Pause = time.sleep
 
-    def run(self, order_id: str, place: int, kind: str) -> tuple[Outcome, str]:
-        """Try a challenge once; return what came of it, with the reason of a failure.
+    def run(self, order_id: str, place: int, kind: str, tries: int) -> tuple[Outcome, str]:
+        """Make the try after `tries` failed ones; return what came of it, with the reason of a failure.
 
         Raises Unavailable and Misconfigured: the message comes again. A failed try is stored before the next one is
         sent, so a lost message is sent again when the client asks for the authorization.
         """
         order = self.orders.of_id(order_id)
         challenge = _open(order, place, kind, self.clock())
-        if order is None or challenge is None:
+        if order is None or challenge is None or challenge.tries != tries:  # the message of an earlier try
             return "done", ""
         if challenge.due_at is not None and (wait := challenge.due_at - self.clock()) > EARLY:
-            self.validations.send(order_id, place, kind, wait)
+            self.validations.send(order, place, kind, wait)
             return "early", ""
         problem = None
         try:
@@ -52,17 +58,19 @@ class Validator:
 
     def _store(self, order_id: str, place: int, tried: Challenge, problem: NotValidated | None) -> tuple[Outcome, str]:
         """Store the result, unless another run has stored one for the same try."""
-        for _ in range(ROUNDS):
+        for attempt in range(ROUNDS):
+            self.pause(random.uniform(0, LONGEST_PAUSE * attempt))  # noqa: S311 (no secret)
             order, now = self.orders.of_id(order_id), self.clock()
-            if order is None or _open(order, place, tried.type, now) != tried:
+            if order is None or not _is_same(_open(order, place, tried.type, now), tried):
                 return "done", ""
             changed = _result(tried, problem, now)
             authorization = order.authorizations[place].with_challenge(changed)
-            if self.orders.replace(order.with_authorization(place, authorization)):
+            written = order.with_authorization(place, authorization)
+            if self.orders.replace(written):
                 if changed.status == "processing" and changed.due_at is not None:
-                    self.validations.send(order_id, place, tried.type, changed.due_at - now)
-                    return "retry", str(problem)
-                return ("valid", "") if changed.status == "valid" else ("invalid", str(problem))
+                    self.validations.send(written, place, tried.type, changed.due_at - now)
+                    return "retry", "" if problem is None else problem.logged
+                return ("valid", "") if problem is None else ("invalid", problem.logged)
         raise Busy(f"order {order_id} is changed by other validations; the message comes again")
 
 
@@ -75,6 +83,11 @@ def _open(order: Order | None, place: int, kind: str, now: datetime) -> Challeng
     if challenge is None or challenge.status != "processing":
         return None
     return challenge if authorization.status_at(now, order.expires_at) == "pending" else None
+
+
+def _is_same(found: Challenge | None, tried: Challenge) -> bool:
+    """Whether no result of this try is stored; a late message may have been sent again meanwhile."""
+    return found is not None and (found.tries, found.thumbprint) == (tried.tries, tried.thumbprint)
 
 
 def _result(tried: Challenge, problem: NotValidated | None, now: datetime) -> Challenge:

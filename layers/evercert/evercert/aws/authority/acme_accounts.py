@@ -44,7 +44,7 @@ class DynamoDBAcmeAccounts(AcmeItems):
 
     def replace(self, changed: Account) -> bool:
         """Replace the version before."""
-        return not refused(self._client, [self.changed("acme-account", changed)], "change an ACME account")
+        return self.replaced("acme-account", changed, "change an ACME account")
 
     def change_key(self, before: Account, changed: Account) -> bool:
         """Replace the account and move its key in one transaction; the old key registers a new account."""

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from evercert.authority.acme.records import Account, Order, Stored
-from evercert.aws.clients import translated
+from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.retries import retried
 from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Misconfigured
 from evercert.schema import first_problem
@@ -58,11 +60,38 @@ class AcmeItems:
         """Return a write of an update."""
         return {"Update": {"TableName": self._table, "Key": key(kind, name), **update.arguments()}}
 
+    def replaced(self, kind: str, changed: Account | Order, doing: str) -> bool:
+        """Replace the version before; return False if another change came between.
+
+        A write whose answer was lost is repeated, and then finds its own document.
+        """
+        update = _replacement(changed)
+        with translated(doing):
+            try:
+                retried(
+                    lambda: self._client.update_item(
+                        TableName=self._table,
+                        Key=key(kind, changed.id),
+                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                        **update.arguments(),
+                    )
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                found: Any = error.response.get("Item") or {}
+                return bool(found.get("document") == {"S": changed.model_dump_json()})
+        return True
+
     def changed(self, kind: str, changed: Account | Order) -> Write:
         """Return a write of a document that replaces the version before."""
-        update = Update({"document": changed.model_dump_json(), "version": changed.version})
-        update.require_same("version", changed.version - 1)
-        return self.updated(kind, changed.id, update)
+        return self.updated(kind, changed.id, _replacement(changed))
+
+
+def _replacement(changed: Account | Order) -> Update:
+    update = Update({"document": changed.model_dump_json(), "version": changed.version})
+    update.require_same("version", changed.version - 1)
+    return update
 
 
 def key(kind: str, name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from evercert.authority.acme.records import Order
 from evercert.aws.authority.acme_items import NEW, AcmeItems, seconds
@@ -11,7 +11,7 @@ from evercert.aws.clients import translated
 from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Unavailable
 
-KEPT = timedelta(days=90)  # orders, after they expire
+KEPT = timedelta(days=90)  # orders after they expire, and renewal ids after their certificates
 PAGE = 50  # orders of one page of a list
 ROUNDS = 5
 
@@ -54,13 +54,13 @@ class DynamoDBAcmeOrders(AcmeItems):
 
     def replace(self, changed: Order) -> bool:
         """Replace the version before."""
-        return not refused(self._client, [self.changed("acme-order", changed)], "change an ACME order")
+        return self.replaced("acme-order", changed, "change an ACME order")
 
-    def finish(self, changed: Order, renewal_id: str | None) -> bool:
+    def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
         """Replace the version before, and store which certificate the id names, in one transaction."""
         writes = [self.changed("acme-order", changed)]
         if renewal_id is not None and changed.certificate is not None:
-            named = Update({"certificate": changed.certificate})
+            named = Update({"certificate": changed.certificate, "expires_at": seconds(until + KEPT)})
             named.require(
                 "attribute_not_exists(pk) OR #certificate = :own", {":own": changed.certificate}, "certificate"
             )

@@ -13,7 +13,9 @@ import dns.resolver
 from evercert.authority.validation.ports import NotValidated
 from evercert.aws.authority.validation_pages import NoAddress
 
-LIMIT = timedelta(seconds=8)  # of one lookup, with all name servers
+LIMIT = timedelta(seconds=8)  # of a lookup of TXT records, with all name servers
+# Of lookups of addresses: a server that drops the second question does not hide the answer to the first one.
+_ADDRESSES = {"A": timedelta(seconds=5), "AAAA": timedelta(seconds=2)}
 MOST_TEXTS = 100
 DNS_PORT = 53
 
@@ -29,7 +31,7 @@ class ValidationNames:
     def texts(self, name: str) -> Sequence[bytes]:
         """Return the TXT values at the name, CNAMEs followed; empty if there is none. Raises NotValidated."""
         try:
-            answer = self._look_up(name, "TXT")
+            answer = self._look_up(name, "TXT", LIMIT)
         except dns.exception.DNSException as error:
             raise NotValidated("dns", f"cannot look up {name}: {type(error).__name__}") from None
         return [b"".join(record.strings) for record in answer][:MOST_TEXTS]
@@ -37,18 +39,18 @@ class ValidationNames:
     def addresses(self, host: str) -> list[str]:
         """Return the addresses of a host, IPv4 first; raise NoAddress."""
         found, failure = list[str](), ""
-        for kind in ("A", "AAAA"):
+        for kind, limit in _ADDRESSES.items():
             try:
-                found += [record.address for record in self._look_up(host, kind)]
+                found += [record.address for record in self._look_up(host, kind, limit)]
             except dns.exception.DNSException as error:
                 failure = type(error).__name__
         if not found:
             raise NoAddress(f"{host} has no address{f' ({failure})' if failure else ''}")
         return found
 
-    def _look_up(self, name: str, kind: str) -> list[Any]:
+    def _look_up(self, name: str, kind: str, limit: timedelta) -> list[Any]:
         try:
-            return list(self._open().resolve(f"{name}.", kind, lifetime=LIMIT.total_seconds(), search=False))
+            return list(self._open().resolve(f"{name}.", kind, lifetime=limit.total_seconds(), search=False))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
 

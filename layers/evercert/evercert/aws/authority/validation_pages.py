@@ -19,6 +19,7 @@ from evercert.origins import Address, carried, forbidden
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST_BYTES = 1_024
 _TRANSLATED = (ipaddress.ip_network("64:ff9b:1::/48"),)  # RFC 8215
+NOT_ALLOWED = "the host has an address that the validator may not connect to; the operator finds the reason in its log"
 OK = 200
 _HEADERS = {"User-Agent": f"evercert/{__version__} (validation)", "Accept": "*/*", "Accept-Encoding": "identity"}
 
@@ -56,9 +57,9 @@ class ValidationPages:
         self._allowed = tuple(allowed)
         self._local = local
 
-    def load(self, url: str, within: timedelta) -> Page:
+    def load(self, url: str, within: timedelta, *, private: bool) -> Page:
         """Return the page with its first 1,024 bytes; follows no redirect. Raises NotValidated."""
-        backend = _Backend(self._resolve, self._allowed, self._local, within)
+        backend = _Backend(self._resolve, self._allowed if private else (), self._local, within)
         transport = Transport(_any_server(), backend)
         backend.limit.begin()
         timeout = httpx.Timeout(within.total_seconds()).as_dict()
@@ -71,7 +72,7 @@ class ValidationPages:
             finally:
                 response.close()
         except Misconfigured as error:
-            raise NotValidated("connection", str(error)) from None
+            raise NotValidated("connection", NOT_ALLOWED, logged=str(error)) from None
         except httpx.TimeoutException:
             raise NotValidated("connection", "the server did not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

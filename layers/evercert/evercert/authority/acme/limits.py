@@ -1,0 +1,79 @@
+"""Rate limits of the ACME server (RFC 8555 §6.6): of accounts, credentials and addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from evercert.authority.acme.problems import Refused
+from evercert.authority.acme.records import Account
+from evercert.authority.configuration.acme_limits import AcmeLimits, Rate
+from evercert.deadline import Clock
+
+IPV6_NETWORK = 64  # bits; the smallest network of a customer
+
+
+class Buckets(Protocol):
+    """Token buckets, each full until something is taken."""
+
+    def take(self, name: str, tokens: int, rate: Rate, now: datetime) -> datetime | None:
+        """Take tokens, at most as many as a full bucket has; if they are missing, return when they are there.
+
+        Not idempotent; raises Unavailable or Misconfigured.
+        """
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a request to a profile, and the limits there; `address` is empty if API Gateway names none."""
+
+    profile: str  # id
+    limits: AcmeLimits
+    address: str = ""
+
+    @property
+    def network(self) -> str:
+        """The address, or the IPv6 network that one client has all addresses of."""
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return "unknown"
+        if address.version == 4:  # noqa: PLR2004 (IPv4)
+            return str(address)
+        return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False).network_address)
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """Counts what clients ask for; raises Refused (rateLimited) with the time to come again."""
+
+    buckets: Buckets
+    clock: Clock
+
+    def registration(self, sender: Sender) -> None:
+        """Count an attempt to register an account from this address."""
+        self._take(f"accounts#{sender.profile}#{sender.network}", 1, sender.limits.new_accounts, "new accounts")
+
+    def binding(self, sender: Sender, credential_id: str) -> None:
+        """Count an account that is bound to the credential."""
+        self._take(f"accounts#{credential_id}", 1, sender.limits.new_accounts, "new accounts of this credential")
+
+    def order(self, sender: Sender, account: Account, names: int) -> None:
+        """Count the names of an order."""
+        self._take(f"names#{account.id}", names, sender.limits.names_of_account, "names in orders of this account")
+        owner, whose = account.credential, "the account's credential"
+        if owner is None:
+            owner, whose = f"{sender.profile}#{sender.network}", "your address"
+        self._take(f"names#{owner}", names, sender.limits.names_of_credential, f"names in orders of {whose}")
+
+    def _take(self, name: str, tokens: int, rate: Rate, what: str) -> None:
+        now = self.clock()
+        again = self.buckets.take(name, tokens, rate, now)
+        if again is not None:
+            wait = max(math.ceil((again - now).total_seconds()), 1)
+            raise Refused(
+                "rateLimited", f"too many {what}; try again in {wait} seconds", headers={"Retry-After": str(wait)}
+            )
