@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evercert.acme import base64url, jws
 from evercert.acme.jwk import to_jwk
@@ -18,7 +22,8 @@ from evercert.authority.validation.validator import DELAYS
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
-from tests.doubles.authority.authority import ANYTHING
+from tests.doubles.authority.authority import ANYTHING, Setting
+from tests.doubles.authority.ceremony import ceiling
 from tests.doubles.world import Killed
 
 DNS = "http://{}/.well-known/acme-challenge/"
@@ -67,6 +72,52 @@ def test_certificate_has_the_lifetime_of_the_order(client: AcmeClient) -> None:
     end = client.authority.setting.clock() + timedelta(days=5)
     _, chain = client.issue("www.example.com", notAfter=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     assert chain[0].not_valid_after_utc == end.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("defaults", [{}, {"ttlDays": 30}])
+def test_certificate_ends_with_its_ca(defaults: dict[str, int]) -> None:
+    """A client cannot choose an earlier end, so the server does."""
+    authority = AcmeAuthority()
+    authority.setting.profile(acme={"eab": "optional"}, defaults=defaults)
+    end = authority.setting.cas["EC-issuing"].current.x509.not_valid_after_utc
+    authority.setting.clock.advance(seconds=(end - authority.setting.clock()).total_seconds() - 864_000)
+    client = AcmeClient(authority)
+    client.register()
+    _, chain = client.issue("www.example.com")
+    assert chain[0].not_valid_after_utc == end
+
+
+def test_fields_of_the_csr_that_are_no_names_are_ignored(client: AcmeClient) -> None:
+    placed = client.order("www.example.com").json
+    client.prove(placed)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = [
+        x509.NameAttribute(NameOID.COUNTRY_NAME, "de"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "x" * 200)
+    ]  # fmt: skip
+    purposes = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.2.3.4.5"), ExtendedKeyUsageOID.CODE_SIGNING])
+    builder = x509.CertificateSigningRequestBuilder(x509.Name(subject))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("www.example.com")]), critical=False)
+    builder = builder.add_extension(purposes, critical=True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    csr = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    answer = client.post(placed["finalize"], {"csr": base64url.encode(csr)})
+    assert answer.status == 200, answer.text
+    (leaf, *_) = x509.load_pem_x509_certificates(client.read(answer.json["certificate"]).text.encode())
+    assert leaf.subject.rfc4514_string() == ""
+    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.SERVER_AUTH
+    ]
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_name_outside_the_ceiling_is_refused_when_it_is_ordered() -> None:
+    authority = AcmeAuthority(Setting(allowed=ceiling(dns=("*.example.com",))))
+    client = AcmeClient(authority)
+    client.register()
+    refused = client.order("www.example.com", "www.example.net")
+    (one,) = refused.json["subproblems"]
+    assert (refused.problem, one["identifier"]["value"]) == ("rejectedIdentifier", "www.example.net")
+    assert "ceiling" in one["detail"]
 
 
 def test_defaults_of_the_profile_add_no_names() -> None:
@@ -337,6 +388,51 @@ def test_window_of_a_revoked_certificate_is_past(client: AcmeClient) -> None:
 
 def test_unknown_certificate_has_no_window(client: AcmeClient) -> None:
     assert client.authority.call("GET", f"{client.directory['renewalInfo']}/AAAA.AAAA").status == 404
+
+
+# -- revocation by another account ------------------------------------------------------------------------------------
+def another(client: AcmeClient) -> AcmeClient:
+    found = AcmeClient(client.authority)
+    assert found.register().status == 201
+    return found
+
+
+def test_account_that_controls_all_names_revokes(client: AcmeClient) -> None:
+    _, chain = client.issue("www.example.com", "api.example.com")
+    other, request = another(client), {"certificate": der(chain[0])}
+    assert other.post(client.directory["revokeCert"], request).problem == "unauthorized"
+    other.issue("www.example.com")
+    assert other.post(client.directory["revokeCert"], request).problem == "unauthorized"
+    placed = other.order("api.example.com")
+    other.prove(placed.json)
+    assert other.post(client.directory["revokeCert"], request).status == 200
+
+
+@pytest.mark.parametrize("change", ["expired", "deactivated", "unproven"])
+def test_account_that_no_longer_controls_a_name_does_not_revoke(client: AcmeClient, change: str) -> None:
+    _, chain = client.issue("www.example.com")
+    other = another(client)
+    placed = other.order("www.example.com").json
+    if change != "unproven":
+        other.prove(placed)
+    if change == "expired":
+        client.authority.setting.clock.advance(seconds=86_401)
+    if change == "deactivated":
+        assert other.post(placed["authorizations"][0], {"status": "deactivated"}).status == 200
+    refused = other.post(client.directory["revokeCert"], {"certificate": der(chain[0])})
+    assert (refused.status, refused.problem) == (403, "unauthorized")
+
+
+def test_unchecked_names_prove_nothing_for_a_revocation() -> None:
+    authority = AcmeAuthority(eab="required", ownership="unchecked")
+    clients = [AcmeClient(authority) for _ in range(2)]
+    for number, one in enumerate(clients):
+        credential, mac_key = authority.credential(f"team-{number}")
+        one.register((credential.id, mac_key))
+    _, chain = clients[0].issue("www.example.com")
+    clients[1].order("www.example.com")
+    refused = clients[1].post(clients[1].directory["revokeCert"], {"certificate": der(chain[0])})
+    assert refused.problem == "unauthorized"
 
 
 # -- validation -------------------------------------------------------------------------------------------------------

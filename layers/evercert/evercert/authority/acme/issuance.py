@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
-from evercert.acme import base64url
-from evercert.acme.jwk import thumbprint, to_jwk
 from evercert.acme.renewal_info import certificate_id
+from evercert.authority.acme.order_request import read_csr, requested_fields, with_allowed_subject
 from evercert.authority.acme.ports import Orders
-from evercert.authority.acme.problems import Refused, malformed
+from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account, Order, is_proven
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
@@ -22,19 +20,15 @@ from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
-from evercert.authority.requests import csr as supplied
-from evercert.authority.requests import defaults
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.requested_fields import RequestedFields
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
+from evercert.pki.algorithms import family
 from evercert.pki.certificate import to_pem
 from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.pki.path.builder import is_self_signed
-
-DEFAULT_LIFETIME = timedelta(days=47)  # if neither order nor profile sets one
-LARGEST_CSR = 20_000  # characters of base64url
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class OrderIssuance:
         """
         status = order.status_at(self.clock())
         if status in {"processing", "valid"} and order.request is not None:
-            _require_same(self.certificates.request(order.request), _read_csr(members.get("csr"), account, order))
+            _require_same(self.certificates.request(order.request), read_csr(members.get("csr"), account, order))
             return self.proceed(order)
         if status != "ready":
             raise Refused("orderNotReady", f"the order is {status}")
@@ -65,11 +59,10 @@ class OrderIssuance:
             raise Refused(
                 "orderNotReady", "the profile requires challenges since the order was placed; place another one"
             )
-        csr = _allowed(_read_csr(members.get("csr"), account, order), profile)
+        csr = with_allowed_subject(read_csr(members.get("csr"), account, order), profile)
         try:
-            request = self.builder.request(
-                self._requester(account, profile, order), profile, _wanted(order, profile, csr), csr
-            )
+            wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))
+            request = self.builder.request(self._requester(account, profile, order), profile, wanted, csr)
         except Refusal as refusal:
             raise Refused("badCSR", str(refusal)) from None
         if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
@@ -120,6 +113,11 @@ class OrderIssuance:
             return changed
         return self.orders.of_id(order.id) or order
 
+    def _latest_end(self, profile: Profile, csr: ParsedCsr) -> datetime | None:
+        """Return when the certificate of the issuing CA ends, or None without such a CA."""
+        of_family = [ca for ca in self.builder.cas(profile) if family(ca.algorithm) == family(csr.algorithm)]
+        return of_family[0].current.x509.not_valid_after_utc if of_family and of_family[0].installed else None
+
     def _requester(self, account: Account, profile: Profile, order: Order) -> Requester:
         return Requester(
             identity=account.id,
@@ -141,66 +139,3 @@ def _require_same(request: RequestRecord | None, csr: ParsedCsr) -> None:
     """Raise Refused if the order was finalized with another key: its certificate would not fit that of the client."""
     if request is not None and public_bytes(public_key_of(request.csr)) != public_bytes(csr.public_key):
         raise Refused("orderNotReady", "the order was finalized with another key; place another order")
-
-
-def _read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
-    """Return the CSR with the names of the order, its common name and its key; all else is ignored (§7.4)."""
-    if not isinstance(found, str) or len(found) > LARGEST_CSR:
-        raise malformed("csr must be the base64url of a CSR in DER")
-    try:
-        der = base64url.decode(found)
-        pem = x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
-    except ValueError:
-        raise Refused("badCSR", "csr does not parse as a PKCS #10 request in DER") from None
-    try:
-        csr = supplied.read(pem)
-    except Refusal as refusal:
-        raise Refused("badCSR", str(refusal)) from None
-    wanted, named = set(order.names), set(csr.requested.get("names") or ())
-    common_name = csr.requested.get("common_name")
-    values = {name.value: name for name in wanted}
-    if common_name is not None:
-        if common_name.lower() not in values:
-            raise Refused("badCSR", "the common name of the CSR is not a name of the order")
-        named.add(values[common_name.lower()])
-    if named != wanted:
-        raise Refused("badCSR", "the names of the CSR are not exactly those of the order")
-    if _is_account_key(csr, account):
-        raise Refused("badCSR", "the key of the CSR is the key of the account")  # §11.1
-    fields = RequestedFields(names=tuple(sorted(wanted)), key_algorithm=csr.algorithm)
-    if common_name is not None:
-        fields["common_name"] = common_name.lower()
-    return replace(csr, requested=fields, notes=())
-
-
-def _allowed(csr: ParsedCsr, profile: Profile) -> ParsedCsr:
-    """Return the CSR without its common name if the policy has no rule for one: it is among the names anyway."""
-    if any(rule.type == "common_name" for rule in profile.policy.subject):
-        return csr
-    fields = csr.requested.copy()
-    fields.pop("common_name", None)
-    return replace(csr, requested=fields)
-
-
-def _is_account_key(csr: ParsedCsr, account: Account) -> bool:
-    try:
-        return thumbprint(to_jwk(csr.public_key)) == account.thumbprint  # type: ignore[arg-type]
-    except (ValueError, TypeError, AttributeError):  # a key that no account can have
-        return False
-
-
-def _wanted(order: Order, profile: Profile, csr: ParsedCsr) -> Any:  # noqa: ANN401
-    requested = RequestedFields()
-    if order.not_before is not None:
-        requested["not_before"] = order.not_before
-    if order.not_after is not None:
-        requested["not_after"] = order.not_after
-    elif "ttlDays" not in profile.defaults:
-        longest = profile.policy.validity.span
-        requested["ttl"] = DEFAULT_LIFETIME if longest is None else min(DEFAULT_LIFETIME, longest)
-    if not profile.defaults.get("extendedKeyUsages"):
-        requested["extended_key_usages"] = ("server_auth",)
-    if not profile.defaults.get("keyUsages"):
-        requested["key_usages"] = ("digital_signature",)
-    own = {key: value for key, value in profile.defaults.items() if key != "commonName"}  # the CSR has it, or none
-    return defaults.resolve_request(requested, csr, own)

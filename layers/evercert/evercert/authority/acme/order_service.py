@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from evercert.authority.acme.ports import Orders
 from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account, Challenge, Order, new_authorization
 from evercert.authority.acme.replacements import Replacements
+from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.profiles import AcmeOptions, Profile
 from evercert.deadline import Clock
 from evercert.pki.identifiers import Identifier
@@ -44,6 +45,7 @@ class OrderService:
     orders: Orders
     replacements: Replacements
     limits: RateLimits
+    cas: Callable[[Profile], Sequence[CA]]  # those that issue for a profile
     clock: Clock
 
     def create(self, who: Orderer, profile: Profile, members: Mapping[str, Any]) -> Order:
@@ -52,6 +54,7 @@ class OrderService:
         _require_profile(members, profile)
         names = ordered_names.read(members.get("identifiers"))
         ordered_names.require_allowed(names, profile.policy, who.patterns)
+        ordered_names.require_certifiable(names, [ca.ceiling for ca in self.cas(profile) if ca.ceiling is not None])
         begin, end = _dates(members, now, profile.policy.validity.span)
         order = Order(
             id=uuid.uuid4().hex,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evercert.authority.acme.problems import Refused, Subproblem, malformed
+from evercert.authority.ca.ceiling import within
+from evercert.authority.ca.definition import Ceiling
 from evercert.authority.policy import evaluation
 from evercert.authority.policy.patterns import allows
 from evercert.authority.policy.policy import NameType, Policy
@@ -50,6 +52,18 @@ def require_allowed(names: Iterable[Identifier], policy: Policy, patterns: Seque
         if found:
             problems.append(Subproblem("rejectedIdentifier", "; ".join(found), as_identifier(name)))
     _refuse(problems)
+
+
+def require_certifiable(names: Iterable[Identifier], ceilings: Sequence[Ceiling]) -> None:
+    """Raise Refused with a subproblem for each name that no CA of the profile may certify."""
+    detail = "outside the ceiling of the CA"
+    _refuse(
+        [
+            Subproblem("rejectedIdentifier", detail, as_identifier(name))
+            for name in names
+            if not any(within(name, ceiling) for ceiling in ceilings)
+        ]
+    )
 
 
 def as_identifier(name: Identifier) -> dict[str, str]:

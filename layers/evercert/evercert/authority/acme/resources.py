@@ -122,11 +122,17 @@ class Resources:
         request.require_no_payload()
         _require_own(directory, account)
         found, following = self.stored_orders.of_account(account.id, directory.cursor)
+        found = [order_id for order_id in found if self._is_listed(order_id)]
         headers = {}
         if following is not None:
             cursor = quote(following, safe="")
             headers["Link"] = f'<{directory.urls.account(account.id)}/orders?cursor={cursor}>;rel="next"'
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
+
+    def _is_listed(self, order_id: str) -> bool:
+        """Whether the order has not failed (§7.1.2.1)."""
+        order = self.stored_orders.of_id(order_id)
+        return order is not None and order.status_at(self.clock()) != "invalid"
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         patterns = self._patterns(directory, account)

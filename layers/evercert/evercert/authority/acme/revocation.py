@@ -1,4 +1,4 @@
-"""Revocation by ACME (RFC 8555 §7.6): by the account that ordered the certificate, or by the certificate's key."""
+"""Revocation by ACME (RFC 8555 §7.6): by an account that ordered it, or controls its names, or by its own key."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.acme import base64url
 from evercert.acme.jwk import PublicKey
+from evercert.authority.acme.ports import Orders
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account
+from evercert.authority.acme.records import Account, is_proven
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.registration.revocation import Revoking
+from evercert.deadline import Clock
+from evercert.pki.identifiers import Identifier
 from evercert.pki.keys import public_bytes
 
 # Codes of RFC 5280 §5.3.1.
@@ -38,7 +41,9 @@ class AcmeRevocation:
     """Revokes certificates of the profile; raises Refused."""
 
     certificates: Certificates
+    orders: Orders
     revoking: Revoking
+    clock: Clock
 
     def revoke(
         self, profile: Profile, members: Mapping[str, Any], account: Account | None, key: PublicKey | None
@@ -47,12 +52,30 @@ class AcmeRevocation:
         reason = _reason(members.get("reason"))
         record = self._certificate(members.get("certificate"), profile)
         by_key = key is not None and public_bytes(key) == public_bytes(record.signed.public_key())
-        if not by_key and (account is None or record.identity != account.id):
-            raise Refused("unauthorized", "only the account that ordered the certificate, or its key, may revoke it")
+        if not by_key and (account is None or not self._may_revoke(account, record)):
+            raise Refused(
+                "unauthorized",
+                "only its key, the account that ordered it, or an account that is authorized for all its names now may"
+                " revoke a certificate",
+            )
         revoked = self.revoking.revoke(record, reason)
         if revoked is None:
             raise Refused("alreadyRevoked", "the certificate is revoked already")
         self.revoking.publish_crl(revoked)
+
+    def _may_revoke(self, account: Account, record: CertificateRecord) -> bool:
+        return record.identity == account.id or self._proven(account) >= set(record.leaf.names)
+
+    def _proven(self, account: Account) -> set[Identifier]:
+        """Return the names that challenges of the account's newest orders have proven, and still prove."""
+        found, _ = self.orders.of_account(account.id, None)
+        orders = [order for order in map(self.orders.of_id, found) if order is not None]
+        return {
+            name
+            for order in orders
+            for name, one in zip(order.names, order.authorizations, strict=True)
+            if one.status_at(self.clock(), order.expires_at) == "valid" and is_proven(one)
+        }
 
     def _certificate(self, found: object, profile: Profile) -> CertificateRecord:
         if not isinstance(found, str) or len(found) > LARGEST_CERTIFICATE:

@@ -59,10 +59,10 @@ def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
         AccountService(ports.accounts, ports.credentials, limits, clock),
         ports.credentials,
         ports.orders,
-        OrderService(ports.orders, replacements, limits, clock),
+        OrderService(ports.orders, replacements, limits, shared.builder.cas, clock),
         AuthorizationService(ports.orders, ports.validations, clock),
         OrderIssuance(ports.orders, shared.certificates, shared.builder, shared.fulfillment, clock, shared.stack),
-        AcmeRevocation(shared.certificates, shared.revoking),
+        AcmeRevocation(shared.certificates, ports.orders, shared.revoking, clock),
         clock,
     )
     nonces = Nonces(ports.nonce_key, ports.used_nonces, clock)

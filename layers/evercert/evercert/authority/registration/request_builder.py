@@ -83,7 +83,7 @@ class RequestBuilder:
         now = self._clock()
         if supplied is not None and profile.issuer_type == "self-signed":
             raise bad_request("Self-signed certificates are not supported for CSR signing")
-        cas = self._cas(profile)
+        cas = self.cas(profile)
         algorithm = _algorithm(cas, wanted, supplied, key)
         wanted = _with_host_of_common_name(wanted, profile, now, algorithm)
         if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
@@ -121,7 +121,8 @@ class RequestBuilder:
             notes=find_notes(requester.requested, supplied, algorithm, leaf.hash),
         )
 
-    def _cas(self, profile: Profile) -> list[CA]:
+    def cas(self, profile: Profile) -> list[CA]:
+        """Return the issuing CAs of the profile, at most one for each key family; raise Misconfigured."""
         if not profile.cas:
             return []
         every = self._configuration.every_ca().values()

@@ -61,6 +61,27 @@ def read(text: str) -> ParsedCsr:
     return ParsedCsr(pem_of(request), algorithm, public_key, requested, tuple(_notes(request, subject, extensions)))
 
 
+def read_names(text: str) -> ParsedCsr:
+    """Parse a CSR of which only the key, the names and the common name count; raises Refusal (400) as `read`."""
+    try:
+        request = load(text)
+        public_key, algorithm = _key(request)
+        common_name = _common_name(parse_subject(request.subject_der))
+        requested = RequestedFields(names=parse_extensions(request).names or (), key_algorithm=algorithm)
+        if common_name is not None:
+            requested["common_name"] = common_name
+    except ValueError as error:
+        raise bad_request(f"csr: {printable(str(error), 400)}") from error
+    return ParsedCsr(pem_of(request), algorithm, public_key, requested)
+
+
+def _common_name(subject: Subject) -> str | None:
+    found = subject.values.get("common_name", ())
+    if len(found) > 1:
+        raise ValueError("the subject has several common names")
+    return found[0] if found else None
+
+
 def _key(request: CertificationRequest) -> tuple[object, KeyAlgorithm]:
     public_key, algorithm = proven_key(request)
     if algorithm == "Ed25519":
