@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.stack.conftest import Stack
 from tests.tools.acceptance import command, deployment
 from tests.tools.acceptance.run import Acceptance
-from tests.tools.local_authority import serve_authority
+from tests.tools.local_authority import LocalAuthority, serve_authority
 from tests.tools.local_stack import ACCOUNT, REGION, ROOT, free_port
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.another_stack]  # whose resources are gone when calls are judged
@@ -28,7 +31,19 @@ class LocalRun(Acceptance):
     @contextmanager
     def authority(self, outputs) -> Iterator[dict[str, str | None]]:
         with serve_authority(self.stack.running, outputs) as found:
+            require_answer(found)
             yield {"address": found.address, "ca-bundle": found.ca_bundle}
+
+
+def require_answer(authority: LocalAuthority) -> None:
+    """Wait until the front's first worker runs: on a busy machine it starts more slowly than an issuer waits."""
+    trusted = ssl.create_default_context(cadata=authority.ca_bundle)
+    for _ in range(6):
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{authority.address}/", verify=trusted, timeout=30).status_code == httpx.codes.NOT_FOUND:
+                return
+        time.sleep(1)
+    pytest.fail("the authority's front does not answer")
 
 
 def left(stack: Stack, name: str) -> list[str]:
