@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from evercert.authority.acme.host_credentials import HostCredentials
     from evercert.authority.acme.paths import Resource
     from evercert.authority.acme.server import AcmeServer
 
@@ -194,6 +195,7 @@ def _services() -> Services:
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table),
             public_store=S3PublicStore(clients.s3, settings.bucket),
+            eab=lambda identity, profile: _credentials().issue(identity, profile),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),
@@ -212,27 +214,35 @@ def _api() -> Api:
 
 
 @cache
+def _credentials() -> HostCredentials:
+    from evercert.authority.acme.host_credentials import HostCredentials  # noqa: PLC0415
+    from evercert.aws.authority.acme_accounts import DynamoDBServerSecret  # noqa: PLC0415
+    from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys  # noqa: PLC0415
+
+    settings, clients, configuration = AuthoritySettings.of(os.environ), _clients(), _services().ports.configuration
+    mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
+    configured = ConfiguredCredentials(configuration, mac_keys)
+    secret = mac_keys.of_server(DynamoDBServerSecret(clients.dynamodb, settings.table))
+    return HostCredentials(configured, configuration, secret, now)
+
+
+@cache
 def _acme() -> AcmeServer:
     """Return the ACME server; a function that serves only the Infisical API never loads its modules."""
     from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server  # noqa: PLC0415
-    from evercert.aws.authority.acme_accounts import (  # noqa: PLC0415
-        DynamoDBAcmeAccounts,
-        DynamoDBServerSecret,
-        DynamoDBUsedNonces,
-    )
+    from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts, DynamoDBUsedNonces  # noqa: PLC0415
     from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders  # noqa: PLC0415
-    from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys  # noqa: PLC0415
     from evercert.aws.authority.rate_limits import DynamoDBBuckets  # noqa: PLC0415
     from evercert.aws.authority.validation_queue import SQSValidations  # noqa: PLC0415
 
     settings, clients, services = AuthoritySettings.of(os.environ), _clients(), _services()
-    mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
+    credentials = _credentials()
     ports = AcmePorts(
         accounts=DynamoDBAcmeAccounts(clients.dynamodb, settings.table),
-        credentials=ConfiguredCredentials(services.ports.configuration, mac_keys),
+        credentials=credentials,
         orders=DynamoDBAcmeOrders(clients.dynamodb, settings.table),
         used_nonces=DynamoDBUsedNonces(DynamoDBTokens(clients.dynamodb, settings.table)),
-        nonce_key=mac_keys.of_nonces(DynamoDBServerSecret(clients.dynamodb, settings.table)),
+        nonce_key=credentials.secret,
         validations=SQSValidations(clients.sqs, settings.validations),
         buckets=DynamoDBBuckets(clients.dynamodb, settings.table),
     )

@@ -128,6 +128,7 @@ ANSWERS: dict[str, Schema] = {
     "ProfileFound": fields(certificateProfile=reference("Profile")),
     "Profiles": fields(certificateProfiles=array(reference("Profile")), totalCount=NUMBER),
     "ApplicationFound": fields(application=fields(id=ID, name=TEXT, projectId=ID)),
+    "EabCredential": fields(profileId=ID, directoryUrl=TEXT, eabKid=TEXT, eabSecret=TEXT, expiresAt=TIMESTAMP),
     "Attached": fields(profiles=array(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
     "Certificate": fields(("revokedAt", "revocationReason", "latestRenewalCertificateId", *_NAMES), **_CERTIFICATE),
     "CertificateFound": fields(certificate=reference("Certificate")),

@@ -9,6 +9,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from evercert.authority.acme.host_credentials import HostCredentials
 from evercert.authority.acme.server import AcmeServer
 from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server
 from evercert.authority.ca.definition import CA, Ceiling
@@ -106,17 +107,18 @@ class Setting:
         keys = KMSKeys(self.kms)  # type: ignore[arg-type]
         self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
         self.signer = WiredSigner(self.signing)
+        self.mac_keys = KMSMacKeys(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
+        configured = ConfiguredCredentials(self.configuration, self.mac_keys)
+        self.credentials = HostCredentials(configured, self.configuration, lambda: bytes(32), self.clock)
         self.front = Services(self.ports())
         self.acme_accounts, self.acme_orders, self.validations = FakeAcmeAccounts(), FakeAcmeOrders(), FakeValidations()
         self.buckets = FakeBuckets()
         self.acme = self._acme()
 
     def _acme(self) -> AcmeServer:
-        self.mac_keys = KMSMacKeys(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
-        credentials = ConfiguredCredentials(self.configuration, self.mac_keys)
         ports = AcmePorts(
             self.acme_accounts,
-            credentials,
+            self.credentials,
             self.acme_orders,
             FakeUsedNonces(),
             lambda: bytes(32),
@@ -145,6 +147,7 @@ class Setting:
             "seal": self.seal,
             "sts": self.sts,
             "public_store": self.public_store,
+            "eab": self.credentials.issue,
             "clock": self.clock,
             "stack": STACK,
             "address": self.address,

@@ -114,6 +114,8 @@ def test_responses_match_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     ca = client.setting.cas["EC-issuing"]
     client.get(f"{MANAGER}/crl/{ca.id}/der")
     client.get(f"{MANAGER}/ca/internal/{ca.id}/certificates/{ca.current.id}/der")
+    acme = client.setting.profile("acme", project=client.profile.project, acme={})
+    client.post(f"{MANAGER}/acme-credentials/{acme.id}", {})
     client.get("/api/openapi.json")
     client.get("/api/status")
     assert seen == {route.template for route in ROUTES if 200 in openapi.statuses(route)}

@@ -93,6 +93,13 @@ ROUTES: tuple[Route, ...] = (
         query=("offset", "limit"),
     ),
     Route(
+        "POST",
+        f"{MANAGER}/acme-credentials/{{id}}",
+        lambda services, call: services.acme_credentials.create(call.caller, call.ids["id"]),
+        "Get a credential that registers one account of an ACME client within an hour; evercert only",
+        "EabCredential",
+    ),
+    Route(
         "GET",
         f"{MANAGER}/applications/by-name/{{name}}",
         lambda services, call: services.lookup.application(call.caller, call.ids["name"]),

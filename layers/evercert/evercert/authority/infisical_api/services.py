@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, PublicStore, Signer, Sts, Tokens
+from evercert.authority.infisical_api.acme_credentials import AcmeCredentials, IssueCredential
 from evercert.authority.infisical_api.enrollment import Enrollment
 from evercert.authority.infisical_api.listings import Listings
 from evercert.authority.infisical_api.lookup import Lookup
@@ -38,6 +39,7 @@ class ServicePorts:
     seal: KeySeal
     sts: Sts
     public_store: PublicStore
+    eab: IssueCredential
     clock: Callable[[], datetime]
     stack: str
     address: str
@@ -71,4 +73,5 @@ class Services:
         self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, self.copies, clock)
         self.revoking = Revoking(certificates, self.crl_publisher, clock)
         self.revocation = Revocation(certificates, access, self.revoking)
+        self.acme_credentials = AcmeCredentials(access, ports.eab, ports.address)
         self.downloads = PublicDownloads(configuration, certificates, clock)
