@@ -215,45 +215,14 @@ def _api() -> Api:
 
 @cache
 def _credentials() -> HostCredentials:
-    from evercert.authority.acme.host_credentials import HostCredentials  # noqa: PLC0415
-    from evercert.aws.authority.acme_accounts import DynamoDBServerSecret  # noqa: PLC0415
-    from evercert.aws.authority.mac_keys import ConfiguredCredentials, KMSMacKeys  # noqa: PLC0415
+    from evercert.aws.authority import acme_server  # noqa: PLC0415 (a function without ACME clients never loads it)
 
-    settings, clients, configuration = AuthoritySettings.of(os.environ), _clients(), _services().ports.configuration
-    mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
-    configured = ConfiguredCredentials(configuration, mac_keys)
-    secret = mac_keys.of_server(DynamoDBServerSecret(clients.dynamodb, settings.table))
-    return HostCredentials(configured, configuration, secret, now)
+    settings = AuthoritySettings.of(os.environ)
+    return acme_server.host_credentials(settings, _clients(), _services().ports.configuration, now)
 
 
 @cache
 def _acme() -> AcmeServer:
-    """Return the ACME server; a function that serves only the Infisical API never loads its modules."""
-    from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server  # noqa: PLC0415
-    from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts, DynamoDBUsedNonces  # noqa: PLC0415
-    from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders  # noqa: PLC0415
-    from evercert.aws.authority.rate_limits import DynamoDBBuckets  # noqa: PLC0415
-    from evercert.aws.authority.validation_queue import SQSValidations  # noqa: PLC0415
+    from evercert.aws.authority import acme_server  # noqa: PLC0415 (a function without ACME clients never loads it)
 
-    settings, clients, services = AuthoritySettings.of(os.environ), _clients(), _services()
-    credentials = _credentials()
-    ports = AcmePorts(
-        accounts=DynamoDBAcmeAccounts(clients.dynamodb, settings.table),
-        credentials=credentials,
-        orders=DynamoDBAcmeOrders(clients.dynamodb, settings.table),
-        used_nonces=DynamoDBUsedNonces(DynamoDBTokens(clients.dynamodb, settings.table)),
-        nonce_key=credentials.secret,
-        validations=SQSValidations(clients.sqs, settings.validations),
-        buckets=DynamoDBBuckets(clients.dynamodb, settings.table),
-    )
-    shared = SharedServices(
-        services.ports.configuration,
-        services.ports.certificates,
-        services.builder,
-        services.fulfillment,
-        services.revoking,
-        now,
-        settings.data_stack,
-        settings.address,
-    )
-    return acme_server(ports, shared)
+    return acme_server.server(AuthoritySettings.of(os.environ), _clients(), _services(), _credentials())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -12,17 +13,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.acme import base64url, jws
+from evercert.acme.challenges import HTTP_PATH
 from evercert.acme.jwk import to_jwk
-from evercert.authority.validation.challenges import _redirected
-from evercert.authority.validation.ports import NotValidated
+from evercert.authority.acme.records import Challenge, new_authorization
+from evercert.authority.acme.summary import reason
+from evercert.authority.validation.challenges import validate
+from evercert.authority.validation.ports import NotValidated, Page
 from evercert.authority.validation.settings import ValidatorSettings
 from evercert.aws.authority import validation_queue
 from evercert.aws.authority.acme_accounts import DynamoDBServerSecret
 from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders
+from evercert.aws.authority.acme_report import AcmeReport
 from evercert.errors import Misconfigured, Rejected
 from evercert.pki.attributes import Attributes
+from evercert.pki.identifiers import Identifier
 from evercert.pki.keys import PrivateKey
-from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer
+from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer, FakeNetwork
 from tests.fuzz.changes import changed_tree, mutated_text
 from tests.fuzz.reader import Reader
 from tests.samples.certificates import private_key
@@ -103,8 +109,11 @@ def require_answer(answer: Answer) -> None:
 
 
 def read_redirect(text: str) -> None:
-    """Read the target of a redirect."""
-    _redirected("http://www.example.com/", text)
+    """Follow a redirect to the end."""
+    own = f"http://www.example.com{HTTP_PATH}token"
+    network = FakeNetwork({own: Page(302, text, b"")})
+    authorization = new_authorization(Identifier("dns", "www.example.com"), ())
+    validate(authorization, Challenge(type="http-01", token="token", thumbprint="x"), network, network)
 
 
 def read_settings(text: str) -> None:
@@ -120,13 +129,35 @@ def stored() -> list[Any]:
     return [{"document": {"S": order.model_dump_json()}, "version": {"N": "1"}}, {"sealed": {"S": "x"}}]
 
 
+def attributes(item: Any) -> dict[str, Any]:
+    """Return the attributes that DynamoDB could store."""
+    values = {name: value for name, value in item.items() if isinstance(value, dict) and set(value) in ({"S"}, {"N"})}
+    return {name: value for name, value in values.items() if isinstance(next(iter(value.values())), str)}
+
+
 def read_item(item: Any) -> None:
     """Read an item of the table as an order and as the sealed secret."""
-    values = {name: value for name, value in item.items() if isinstance(value, dict) and set(value) in ({"S"}, {"N"})}
-    values = {name: value for name, value in values.items() if isinstance(next(iter(value.values())), str)}
+    values = attributes(item)
     table: Any = SimpleNamespace(get_item=lambda **_: {"Item": {n: v for n, v in values.items() if "S" in v}})
     DynamoDBServerSecret(table, "t").read()
     DynamoDBAcmeOrders(table, "t").of_id("x")
+
+
+def read_listed(item: Any) -> None:
+    """Read an item as `evercert authority acme status` does."""
+    values = {name: value for name, value in attributes(item).items() if "S" in value}
+    pages = SimpleNamespace(paginate=lambda **_: [{"Items": [{"sk": {"S": "20260101T000000000000#x"}}]}])
+    table: Any = SimpleNamespace(
+        get_paginator=lambda _: pages,
+        batch_get_item=lambda **_: {"Responses": {"t": [{**values, "pk": {"S": "acme-order#x"}}]}},
+    )
+    for order in AcmeReport(table, "t").orders("a", datetime(2026, 1, 1, tzinfo=UTC)):
+        reason(order, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def read_key_id(text: str) -> None:
+    """Read the key id of a credential."""
+    client()[0].authority.setting.credentials.of_id(text)
 
 
 def changed_item(item: Any, chance: random.Random) -> Any:
@@ -159,4 +190,6 @@ READERS = (
         (Rejected,),
     ),
     Reader("stored ACME order", stored, read_item, changed_item, (Misconfigured,)),
+    Reader("listed ACME order", stored, read_listed, changed_item, ()),
+    Reader("key id of an ACME credential", lambda: [f"h{'A' * 62}", "team"], read_key_id, mutated_text, ()),
 )

@@ -12,12 +12,14 @@ from evercert.acme import external_account, jws
 from evercert.acme.jwk import to_jwk
 from evercert.authority.acme import ordered_names, signed_requests
 from evercert.authority.acme.account_service import AccountRules, AccountService
+from evercert.authority.acme.limits import RateLimits, Sender
 from evercert.authority.acme.nonces import Nonces
 from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account
+from evercert.authority.configuration.acme_limits import AcmeLimits
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.pki.keys import PrivateKey
-from tests.doubles.acme_storage import FakeAcmeAccounts, FakeCredentials, FakeUsedNonces
+from tests.doubles.acme_storage import FakeAcmeAccounts, FakeBuckets, FakeCredentials, FakeUsedNonces
 from tests.doubles.fakes import START, HandClock
 from tests.fuzz.changes import changed_tree, mutated, mutated_text
 from tests.fuzz.reader import Reader
@@ -27,6 +29,7 @@ TYPED = (Refused,)
 BASE = "https://ca.example.com/acme"
 RULES = AccountRules("p1", True, None, f"{BASE}/new-account", f"{BASE}/accounts/", f"{BASE}/key-change")
 MAC = b"m" * 32
+SENDER = Sender("p1", AcmeLimits(), "192.0.2.1")
 NONCES = Nonces(lambda: b"k" * 32, FakeUsedNonces(), HandClock())
 
 
@@ -45,7 +48,8 @@ def service() -> AccountService:
     jwk = to_jwk(keys()[0].public_key)
     account = Account(id="1", profile="p1", jwk=jwk, thumbprint=external_account.thumbprint(jwk), created_at=START)
     credential = EabCredential.model_validate({"id": "team", "profile": "p1", "sealed": MAC.hex(), "created-at": START})
-    return AccountService(FakeAcmeAccounts({"1": account}), FakeCredentials({"team": credential}), HandClock())
+    limits = RateLimits(FakeBuckets(), HandClock())
+    return AccountService(FakeAcmeAccounts({"1": account}), FakeCredentials({"team": credential}), limits, HandClock())
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -66,6 +70,11 @@ def read_request(body: bytes) -> None:
         raise
 
 
+def read_address(text: str) -> None:
+    """Read the address of a client, as API Gateway writes it."""
+    assert Sender("p1", AcmeLimits(), text).network
+
+
 def read_nonce(text: str) -> None:
     """Redeem a nonce."""
     NONCES.redeem(text)
@@ -84,7 +93,7 @@ def read_registration(members: Any) -> None:
     body = signed(json.dumps(members).encode(), RULES.new_account_url)
     request = signed_requests.read(body, jws.MEDIA_TYPE, RULES.new_account_url)
     empty = replace(service(), accounts=FakeAcmeAccounts())
-    empty.register(request, RULES)
+    empty.register(request, RULES, SENDER)
 
 
 def key_changes() -> list[Any]:
@@ -125,6 +134,7 @@ def mutated_body(body: bytes, chance: random.Random) -> bytes:
 
 READERS = (
     Reader("request of an ACME client", requests, read_request, mutated_body, TYPED),
+    Reader("address of an ACME client", lambda: ["192.0.2.1", "2001:db8::1"], read_address, mutated_text, ()),
     Reader("nonce of an ACME client", lambda: [NONCES.issue()], read_nonce, mutated_text, TYPED),
     Reader("registration at the ACME server", registrations, read_registration, changed_tree, TYPED, 2),
     Reader("key change at the ACME server", key_changes, read_key_change, changed_tree, TYPED, 2),

@@ -25,7 +25,7 @@ class DynamoDBAcmeOrders(AcmeItems):
         values = {"document": order.model_dump_json(), "version": order.version, "expires_at": ends}
         listed = {
             "pk": {"S": f"acme-orders#{order.account}"},
-            "sk": {"S": f"{order.created_at:%Y%m%dT%H%M%S%f}#{order.id}"},
+            "sk": {"S": place_of(order.created_at, order.id)},
             "expires_at": {"N": str(ends)},
         }
         place = {"Put": {"TableName": self._table, "Item": listed, "ConditionExpression": NEW}}
@@ -98,3 +98,8 @@ class DynamoDBAcmeOrders(AcmeItems):
     def _held(self, renewal_id: str) -> str | None:
         found = self.get("acme-replaced", renewal_id).get("order")
         return found if isinstance(found, str) else None
+
+
+def place_of(moment: datetime, order_id: str) -> str:
+    """Return the place of an order in the list of its account."""
+    return f"{moment:%Y%m%dT%H%M%S%f}#{order_id}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evercert.cli.authority import cas, ceilings, documents, eab, identities, init, status
+from evercert.cli.authority import acme, cas, ceilings, documents, eab, identities, init, status
 
 app = typer.Typer(no_args_is_help=True, help="Manage the stack's own certificate authority.")
 app.command()(init.init)
@@ -18,3 +18,4 @@ app.command()(documents.profiles)
 app.command("show")(documents.show_)
 app.add_typer(identities.app, name="identity")
 app.add_typer(eab.app, name="eab")
+app.add_typer(acme.app, name="acme")
