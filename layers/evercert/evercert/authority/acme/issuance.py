@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account, Order, is_proven
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
-from evercert.authority.contracts.ports import Certificates
+from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
@@ -36,6 +37,7 @@ class OrderIssuance:
     """Has the certificates of ready orders signed; one order never has two."""
 
     orders: Orders
+    configuration: Configuration
     certificates: Certificates
     builder: RequestBuilder
     fulfillment: Fulfillment
@@ -92,14 +94,28 @@ class OrderIssuance:
         changed = order.next(closed="invalid", error=error)
         return changed if self.orders.replace(changed) else self.orders.of_id(order.id) or order
 
-    def chain(self, order: Order) -> str:
-        """Return certificate and issuers in PEM, without the root (§7.4.2); raise Refused."""
+    def chains(self, order: Order) -> list[str]:
+        """Return certificate and issuers in PEM, without the root (§7.4.2), for each way to a root; raise Refused.
+
+        The first one is the default. Others exist while the CA has other certificates for its key.
+        """
         record = self._certificate(order)
         try:
             chain = x509.load_pem_x509_certificates(record.chain.encode())
         except ValueError:
             raise Misconfigured(f"the chain of certificate {record.id} cannot be read; restore it") from None
-        return to_pem([record.signed, *(one for one in chain if not is_self_signed(one))])
+        chains = [chain, *self._alternates(record, chain)]
+        return [to_pem([record.signed, *(one for one in found if not is_self_signed(one))]) for found in chains]
+
+    def _alternates(self, record: CertificateRecord, chain: list[x509.Certificate]) -> Iterator[list[x509.Certificate]]:
+        """Yield the chains of the CA's other certificates that are valid now, newest first."""
+        ca, now = self.configuration.ca(record.ca), self.clock()
+        for installed in reversed(ca.installed if ca is not None else ()):
+            own = installed.x509
+            fits = own.subject == record.signed.issuer and own.not_valid_before_utc <= now < own.not_valid_after_utc
+            if fits and own not in chain:
+                above = x509.load_pem_x509_certificates(installed.chain.encode()) if installed.chain else []
+                yield [own, *above]
 
     def _certificate(self, order: Order) -> CertificateRecord:
         found = self.certificates.certificate(order.certificate) if order.certificate is not None else None

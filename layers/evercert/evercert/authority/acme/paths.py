@@ -40,7 +40,7 @@ _PATTERNS: dict[Name, str] = {
     "orders": f"accounts/{_ID}/orders",
     "order": f"orders/{_ID}",
     "finalize": f"orders/{_ID}/finalize",
-    "certificate": f"orders/{_ID}/certificate",
+    "certificate": f"orders/{_ID}/certificate(?:/alternates/([1-9]))?",
     "authorization": f"authorizations/{_ID}",
     "challenge": f"authorizations/{_ID}/challenges/{_ID}",
 }
@@ -98,7 +98,7 @@ def parse(path: str) -> Resource | None:
     found: tuple[Name | None, tuple[str, ...]] = (None, ())
     for name, pattern in _RESOURCES:
         if (match := pattern.fullmatch(root["rest"])) is not None:
-            found = name, match.groups()
+            found = name, match.groups(default="")
             break
     return Resource(root["prefix"], root["profile"], root["application"], *found, rest=root["rest"])
 

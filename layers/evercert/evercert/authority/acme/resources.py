@@ -168,7 +168,12 @@ class Resources:
     def _certificate(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         request.require_no_payload()
         order = self.orders.read(account, directory.resource.ids[0])
-        return Answer(200, CHAIN, self.issuance.chain(order))
+        chains, wanted = self.issuance.chains(order), int(directory.resource.ids[1] or 0)
+        if wanted >= len(chains):
+            raise malformed("the certificate has no such alternate chain", 404)
+        url = f"{directory.urls.order(order.id)}/certificate"
+        links = [f'<{url}{f"/alternates/{n}" * bool(n)}>;rel="alternate"' for n in range(len(chains)) if n != wanted]
+        return Answer(200, CHAIN, chains[wanted], {"Link": ", ".join(links)} if links else {})
 
     def _authorization(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         members, authorization_id = request.payload or {}, directory.resource.ids[0]

@@ -61,7 +61,15 @@ def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
         ports.orders,
         OrderService(ports.orders, replacements, limits, shared.builder.cas, clock),
         AuthorizationService(ports.orders, ports.validations, clock),
-        OrderIssuance(ports.orders, shared.certificates, shared.builder, shared.fulfillment, clock, shared.stack),
+        OrderIssuance(
+            ports.orders,
+            shared.configuration,
+            shared.certificates,
+            shared.builder,
+            shared.fulfillment,
+            clock,
+            shared.stack,
+        ),
         AcmeRevocation(shared.certificates, ports.orders, shared.revoking, clock),
         clock,
     )
