@@ -1,4 +1,4 @@
-"""Rate limits of the ACME server: what they count, and for whom (RFC 8555 §6.6)."""
+"""Rate limits of the ACME server: of accounts, credentials and addresses (RFC 8555 §6.6)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_accounts_of_a_credential_are_limited() -> None:
 
 
 def test_attempts_to_register_are_limited_for_each_address() -> None:
-    """Wrong MACs too: nobody tries credentials as fast as the authority answers."""
+    """Wrong MACs too: credentials cannot be tried as fast as the authority answers."""
     authority = AcmeAuthority(limits={"new-accounts": TWO}, eab="required")
     credential, mac_key = authority.credential()
     for _ in range(2):

@@ -536,7 +536,7 @@ def test_message_of_an_earlier_try_is_dropped(client: AcmeClient) -> None:
     assert len(client.authority.setting.validations.sent) == 1
 
 
-def test_one_challenge_of_an_authorization_is_validated_at_a_time(client: AcmeClient) -> None:
+def test_one_challenge_of_a_name_is_validated_at_a_time(client: AcmeClient) -> None:
     first, second = client.read(client.order("www.example.com").json["authorizations"][0]).json["challenges"]
     client.post(first["url"], {})
     refused = client.post(second["url"], {})

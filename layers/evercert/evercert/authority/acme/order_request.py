@@ -1,4 +1,4 @@
-"""What the certificate of a finalized order has (RFC 8555 §7.4): from CSR, order and profile."""
+"""Request for the certificate of a finalized order, from CSR, order and profile (RFC 8555 §7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to the accounts and orders of a profile, for operators."""
+"""Summary of the accounts and orders of a profile, for operators."""
 
 from __future__ import annotations
 
