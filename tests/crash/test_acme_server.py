@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from evercert.acme import base64url, challenges
+from evercert.acme import challenges
 from evercert.acme.renewal_info import certificate_id
 from evercert.authority.infisical_api.services import Services
 from evercert.pki.keys import PrivateKey
@@ -112,7 +111,7 @@ def live(life: Life) -> AcmeAuthority:
     certificates = authority.setting.certificates.certificates
     assert len(certificates) == 2
     assert second["certificate"] != first["certificate"]
-    revoked = client.post(client.client.directory["revokeCert"], {"certificate": encoded(record)})
+    revoked = again(lambda: client.client.revoke(record.signed))
     assert revoked.status == 200 or revoked.problem == "alreadyRevoked"
     assert certificates[record.id].revoked_at is not None
     assert len(authority.setting.acme_accounts.stored) == 1
@@ -120,10 +119,6 @@ def live(life: Life) -> AcmeAuthority:
     assert len({one.certificate for one in valid}) == len(valid) == 2
     assert authority.setting.acme_orders.certificates.keys() >= {renewal}
     return authority
-
-
-def encoded(record: Any) -> str:
-    return base64url.encode(record.signed.public_bytes(Encoding.DER))
 
 
 def moments() -> int:

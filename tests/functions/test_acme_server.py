@@ -13,8 +13,10 @@ import pytest
 
 from evercert.acme import base64url
 from evercert.acme.challenges import HTTP_PATH
+from evercert.acme.renewal_info import certificate_id
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
 from tests.doubles.authority.authority import Setting
 from tests.doubles.fakes import START
@@ -90,7 +92,32 @@ def test_certificate_is_issued_renewed_and_revoked(authority: AcmeAuthority) -> 
     assert order["status"] == "valid"
     chain[0].verify_directly_issued_by(chain[1])
     assert client.read(f"{client.key_id}/orders").json["orders"]
-    assert client.order("www.example.com").status == 201
+    renewal = certificate_id(chain[0])
+    renewed, _ = client.issue("www.example.com", "api.example.com", replaces=renewal)
+    assert renewed["replaces"] == renewal
+    assert client.order("www.example.com", replaces=renewal).problem == "alreadyReplaced"
+    assert client.revoke(chain[0], reason=4).status == 200
+    window = authority.call("GET", f"{client.directory['renewalInfo']}/{renewal}").json["suggestedWindow"]
+    assert from_text(window["end"]) <= datetime.now(UTC)
+
+
+def test_identity_fetches_a_credential(authority: AcmeAuthority, world: World) -> None:
+    identity, secret = authority.setting.identity("request")
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    configuration.write(identity)
+    assert identity.universal is not None
+    login = json.dumps({"clientId": identity.universal.client_id, "clientSecret": secret}).encode()
+    address = authority.setting.address
+    kind = {"content_type": "application/json"}
+    answer = authority.call("POST", f"{address}/api/v1/auth/universal-auth/login", login, **kind)
+    bearer = f"Bearer {answer.json['accessToken']}"
+    path = f"{address}/api/v1/cert-manager/acme-credentials/{authority.profile.id}"
+    made = authority.call("POST", path, authorization=bearer).json
+    client, again = AcmeClient(authority), AcmeClient(authority)
+    mac = (made["eabKid"], base64url.decode(made["eabSecret"]))
+    assert client.register(mac).status == 201
+    assert again.register(mac).problem == "unauthorized"
+    client.issue("www.example.com")
 
 
 def test_wrong_page_is_stored_as_the_error(authority: AcmeAuthority) -> None:

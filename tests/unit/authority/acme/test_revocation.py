@@ -71,7 +71,7 @@ def test_renewal_window_and_replacement(client: AcmeClient) -> None:
 
 def test_window_of_a_revoked_certificate_is_past(client: AcmeClient) -> None:
     _, chain = client.issue("www.example.com")
-    client.post(client.directory["revokeCert"], {"certificate": der(chain[0])})
+    client.revoke(chain[0])
     url = f"{client.directory['renewalInfo']}/{certificate_id(chain[0])}"
     assert (
         from_text(client.authority.call("GET", url).json["suggestedWindow"]["end"]) <= client.authority.setting.clock()
