@@ -57,8 +57,9 @@ def command_line() -> str:
     root = typer.main.get_command(app)
     parts = [
         f"# Command line\n\n{GENERATED}\n",
-        "Every command that prints data accepts `--json`. `EVERCERT_STACK` and `AWS_REGION` are the defaults of\n",
-        "`--stack` and `--region`.\n",
+        "Every command that prints data accepts `--json`; errors are then one JSON object on standard error. `EVERCERT_STACK`\n",
+        "and `AWS_REGION` are the defaults of `--stack` and `--region`. These three options may also precede the command.\n\n",
+        "A document `-` is standard input. `evercert --install-completion` installs completion for the shell.\n",
         f"\n{EXIT_CODES}",
         f"\n{FOREIGN_TEXT}",
     ]

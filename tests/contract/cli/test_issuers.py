@@ -177,6 +177,7 @@ def test_account_is_registered_rotated_and_deactivated(world: World, server: Acm
     assert evercert("show", "letsencrypt")[1]["account"]["deactivated"] is True
     code, answer, err = evercert("rotate-key", "letsencrypt", "--yes")
     assert (code, answer) == (1, None)
-    assert err.endswith("was deactivated; to register another one, run: evercert issuer register-account letsencrypt\n")
+    (error,) = json.loads(err)["errors"]
+    assert error.endswith("was deactivated; to register another one, run: evercert issuer register-account letsencrypt")
     assert evercert("register-account", "letsencrypt")[0] == 0
     assert [account.status for account in server.accounts] == ["deactivated", "valid"]

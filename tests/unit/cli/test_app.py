@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -48,10 +49,46 @@ def ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     return run
 
 
-@pytest.mark.parametrize("argument", ["version", "--version"])
+@pytest.mark.parametrize("argument", ["version", "--version", "-V"])
 def test_app_prints_the_version(argument: str) -> None:
     done = started(argument)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"evercert {__version__}\n", "")
+
+
+def test_app_prints_the_version_as_json() -> None:
+    done = started("--json", "version")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"version": __version__})
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["list", "-h"], ["authority", "identity", "create", "-h"]])
+def test_short_option_shows_the_help(arguments: list[str]) -> None:
+    done = started(*arguments)
+    assert (done.returncode, "Usage: evercert" in done.stdout) == (0, True)
+
+
+def test_shell_completion_is_offered() -> None:
+    environment = {**os.environ, "_EVERCERT_COMPLETE": "complete_bash", "COMP_WORDS": "evercert his", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["history"]
+
+
+def test_errors_are_json_for_scripts(ended: Any) -> None:
+    code, out, err = ended(Unavailable("cannot read: AWS did not answer"), "list", "--json")
+    assert (code, out, json.loads(err)) == (1, "", {"errors": ["cannot read: AWS did not answer"]})
+
+
+def test_document_comes_from_standard_input() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "validate", "-"],
+        input="version: x\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.partition(": -:1: ")[0]) == (2, "evercert")
 
 
 def test_app_lists_commands_without_arguments() -> None:

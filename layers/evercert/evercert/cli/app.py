@@ -15,13 +15,18 @@ import typer
 from evercert import __version__
 from evercert.cli import authority, certificates, crash_report, documents, issuers, listing, stack, take_over, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
+from evercert.cli.leading_options import moved
+from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED, Json
 from evercert.cli.uninstall import command
 from evercert.errors import EvercertError
 
 OUTPUT_FAILED = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 app.command()(documents.validate)
@@ -43,9 +48,12 @@ app.add_typer(authority.app, name="authority")
 
 
 @app.command()
-def version() -> None:
+def version(*, as_json: Json = False) -> None:
     """Print the version and exit."""
-    terminal.out.print(f"evercert {__version__}")
+    if as_json:
+        terminal.print_json({"version": __version__})
+    else:
+        terminal.out.print(f"evercert {__version__}")
 
 
 def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that typer calls)
@@ -55,13 +63,13 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that
 
 
 VersionOption = Annotated[
-    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    bool, typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version and exit.")
 ]
 
 
 @app.callback(help=__doc__)
 def program(*, _version: VersionOption = False) -> None:
-    """Accept the options that precede a command."""
+    """Accept the options that precede a command; `leading_options` moves others behind it."""
 
 
 def run() -> None:
@@ -70,11 +78,11 @@ def run() -> None:
         warnings.simplefilter("ignore")  # of libraries: they quote source code
     terminal.prepare()
     try:
-        code = app(prog_name="evercert", standalone_mode=False)
+        code = app(moved(sys.argv[1:]), prog_name="evercert", standalone_mode=False)
         terminal.flush()
     except BaseException as error:  # noqa: BLE001 (includes panics of native code)
         code, lines = _result(error)
-        terminal.errors(lines)
+        terminal.errors(lines, as_json="--json" in sys.argv[1:])
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -23,6 +24,7 @@ from evercert.schema import is_key
 __all__ = ["LARGEST", "Scalar", "Source", "Translation", "Unreadable", "load"]
 
 LARGEST = 1 << 20
+STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,13 @@ class Translation(Source):
 
 
 def load(file: str) -> Source:
-    """Read one file; raise Unreadable."""
+    """Read one file, or standard input for `-`; raise Unreadable."""
     try:
-        with FilePath(file).open("rb") as opened:
-            raw = opened.read(LARGEST + 1)
+        if file == STANDARD_INPUT:
+            raw = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with FilePath(file).open("rb") as opened:
+                raw = opened.read(LARGEST + 1)
     except OSError as error:
         raise Unreadable(0, f"cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST:

@@ -126,8 +126,15 @@ def notes(lines: Sequence[str]) -> None:
         err.print(f"note: {rest} more notes are not shown; `evercert validate --json` prints all of a document")
 
 
-def errors(lines: Sequence[str]) -> None:
-    """Print errors on standard error: the first ones, because a broken document has thousands."""
+def errors(lines: Sequence[str], *, as_json: bool = False) -> None:
+    """Print errors on standard error: the first ones, because a broken document has thousands.
+
+    `as_json`: one object with the list `errors`, for scripts.
+    """
+    if as_json:
+        if lines:
+            err.json({"errors": [printable(line, LONGEST_ERROR) for line in lines[:MOST_ERRORS]]}, 2)
+        return
     for line in lines[:MOST_ERRORS]:
         err.print(visible(f"evercert: {line}", LONGEST_ERROR))
     if len(lines) > MOST_ERRORS:

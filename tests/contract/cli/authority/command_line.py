@@ -56,14 +56,16 @@ def fine_with_notes(result: Result) -> Any:
 
 
 def refused(result: Result, *lines: str) -> None:
-    """Assert that the command printed one line per error and nothing else."""
+    """Assert that the command printed one line per error and nothing else; with --json, one object of them."""
     code, out, err = result
     assert (code, out) == (2, ""), result
-    found = err.strip().splitlines()
+    if err.startswith("{"):
+        found = json.loads(err)["errors"]
+    else:
+        assert all(line.startswith("evercert: ") for line in err.strip().splitlines()), result
+        found = err.strip().splitlines()
     assert len(found) == len(lines), result
-    for line, part in zip(found, lines, strict=True):
-        assert line.startswith("evercert: "), line
-        assert part in line
+    assert all(part in line for line, part in zip(found, lines, strict=True)), result
 
 
 def crl(*serials: int) -> bytes:
