@@ -36,7 +36,7 @@ class FakeAcmeAccounts:
             return found
         if once is not None and self.bound.setdefault(once, account.id) != account.id:
             return None
-        self.stored[account.id] = account
+        self.stored[account.id] = Account.model_validate_json(account.model_dump_json())
         return account
 
     def of_id(self, account_id: str) -> Account | None:
@@ -91,7 +91,7 @@ class FakeAcmeOrders:
             if holder is not None and holder.status_at(order.created_at) != "invalid":
                 return False
             self.held[order.replaces] = order.id
-        self.stored[order.id] = order
+        self.stored[order.id] = Order.model_validate_json(order.model_dump_json())
         return True
 
     def of_id(self, order_id: str) -> Order | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from evercert.acme import jws
 from evercert.acme.jwk import to_jwk
 from evercert.pki.keys import PrivateKey
@@ -100,3 +102,21 @@ def test_objects_of_another_account_are_not_found(client: AcmeClient) -> None:
         assert (other.read(url).status, other.read(url).problem) == (404, "malformed")
     assert other.post(challenge["url"], {}).status == 404
     assert other.finalize(placed.json).status == 404
+
+
+@pytest.mark.parametrize(
+    "contact", ["mailto:\ud800@example.com", "mailto:a\0b@example.com", "mailto:b\u00fccher@example.com"]
+)
+def test_contact_that_cannot_be_stored_is_refused(client: AcmeClient, contact: str) -> None:
+    assert client.post(str(client.key_id), {"contact": [contact]}).problem == "invalidContact"
+    client.key_id, client.key = None, PrivateKey.generate("EC_prime256v1")
+    assert client.register(contact=[contact]).problem == "invalidContact"
+
+
+def test_directory_and_nonce_are_read_by_post_too(client: AcmeClient) -> None:
+    """A POST-as-GET is allowed beside GET (§6.3)."""
+    url = f"{client.authority.base}/directory"
+    answer = client.read(url)
+    assert (answer.status, answer.json) == (200, client.directory)
+    assert "Replay-Nonce" in client.read(client.directory["newNonce"]).headers
+    assert client.post(url, {}).problem == "malformed"

@@ -42,7 +42,16 @@ def issued() -> tuple[AcmeClient, str]:
 
 
 def alternates(answer: Answer) -> list[str]:
-    return re.findall(r'<([^>]*)>;rel="alternate"', answer.headers["Link"])
+    found = re.findall(r'<([^>]*)>;rel="alternate"', answer.headers["Link"])
+    assert first_of(answer.headers["Link"], "alternate") == next(iter(found), "")
+    return found
+
+
+def first_of(header: str, relation: str) -> str:
+    """Return the link that golang.org/x/crypto/acme reads: it splits at `;` only, and takes what is before the first."""
+    parts = header.split(";")
+    named = any(part.strip() == f'rel="{relation}"' for part in parts[1:])
+    return parts[0].strip().strip("<>") if named else ""
 
 
 def chain(answer: Answer) -> list[x509.Certificate]:

@@ -66,15 +66,54 @@ def test_accounts_of_a_credential_are_limited() -> None:
     assert "credential" in refused.json["detail"]
 
 
-def test_attempts_to_register_are_limited_for_each_address() -> None:
-    """Wrong MACs too: credentials cannot be tried as fast as the authority answers."""
+def test_wrong_bindings_are_limited_for_each_address() -> None:
+    """Credentials cannot be guessed as fast as the authority answers, and a guess harms no client beside the guesser."""
     authority = AcmeAuthority(limits={"new-accounts": TWO}, eab="required")
     credential, mac_key = authority.credential()
     for _ in range(2):
         assert bound(authority, (credential.id, bytes(32)))[1].problem == "unauthorized"
-    require_limited(bound(authority, (credential.id, mac_key))[1], 1_800)
-    authority.address = "192.0.2.77"
+    require_limited(bound(authority, (credential.id, bytes(32)))[1], 1_800)
     assert bound(authority, (credential.id, mac_key))[1].status == 201
+    authority.address = "192.0.2.77"
+    assert bound(authority, (credential.id, bytes(32)))[1].problem == "unauthorized"
+
+
+def test_missing_binding_uses_up_nothing() -> None:
+    authority = AcmeAuthority(limits={"new-accounts": TWO}, eab="required")
+    for _ in range(5):
+        assert AcmeClient(authority).register().problem == "externalAccountRequired"
+    assert authority.setting.buckets.full_at == {}
+
+
+def test_accounts_without_credential_are_limited_for_each_address() -> None:
+    authority = AcmeAuthority(limits={"new-accounts": TWO})
+    assert [AcmeClient(authority).register().status for _ in range(3)] == [201, 201, 429]
+    authority.address = "192.0.2.77"
+    assert AcmeClient(authority).register().status == 201
+
+
+def test_credentials_of_one_identity_share_their_limits() -> None:
+    """An identity fetches as many credentials as it likes."""
+    authority = AcmeAuthority(limits={"names-of-credential": TWO}, eab="required")
+    identity, _ = authority.setting.identity("request")
+    clients = []
+    for number in range(3):
+        authority.address = f"192.0.2.{number}"
+        credential, mac_key = authority.setting.credentials.issue(identity, authority.profile)
+        clients.append(bound(authority, (credential.id, mac_key))[0])
+    assert [one.order("www.example.com").status for one in clients] == [201, 201, 429]
+
+
+def test_order_above_the_shared_limit_uses_up_nothing_of_the_account() -> None:
+    authority = AcmeAuthority(limits={"names-of-credential": TWO, "names-of-account": TWO})
+    first, second = AcmeClient(authority), AcmeClient(authority)
+    first.register()
+    second.register()
+    assert first.order("www.example.com", "api.example.com").status == 201
+    for _ in range(3):
+        assert "your address" in second.order("www.example.com").json["detail"]
+    authority.setting.clock.advance(seconds=3_600)
+    assert second.order("www.example.com", "api.example.com").status == 201
 
 
 def test_known_key_is_never_limited() -> None:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from evercert.acme import base64url
 from evercert.authority.policy.policy import Policy
 from evercert.pki.keys import PrivateKey
+from evercert.timestamps import to_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
 from tests.doubles.authority.authority import ANYTHING, Setting
 from tests.doubles.authority.ceremony import ceiling
@@ -165,6 +166,7 @@ def test_death_after_the_request_issues_no_second_certificate(
         with pytest.raises(Killed):
             client.finalize(placed.json, key)
     assert client.finalize(placed.json).problem == "orderNotReady"  # it would get the certificate of the first key
+    assert client.read(placed.headers["Location"]).json["status"] == "valid"  # so the client places another order
     assert client.finalize(placed.json, key).json["status"] == "valid"
     certificates = client.authority.setting.certificates
     assert (len(certificates.certificates), len(certificates.requests)) == (1, 1)
@@ -210,3 +212,64 @@ def test_name_without_a_possible_challenge_is_refused(challenge: str, name: str)
     client = AcmeClient(AcmeAuthority(challenges=(challenge,)))
     client.register()
     assert client.order(name).problem == "rejectedIdentifier"
+
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+def at(client: AcmeClient, **span: float) -> str:
+    return to_text(client.authority.setting.clock() + timedelta(**span))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"notBefore": {"minutes": -6}},
+        {"notBefore": {"days": -365}},
+        {"notBefore": {"days": 31}},
+        {"notAfter": {"days": 365 * 6}},
+        {"notAfter": {"days": 365 * 101}},
+        {"notAfter": {"minutes": -1}},
+    ],
+    ids=str,
+)
+def test_dates_that_no_certificate_could_have_are_refused(
+    client: AcmeClient, dates: dict[str, dict[str, float]]
+) -> None:
+    refused = client.order("www.example.com", **{name: at(client, **span) for name, span in dates.items()})
+    assert (refused.status, refused.problem) == (400, "malformed")
+
+
+def test_validation_may_take_longer_than_the_tolerance_of_clocks(client: AcmeClient) -> None:
+    placed = client.order("www.example.com", notBefore=at(client), notAfter=at(client, days=5))
+    client.authority.setting.clock.advance(seconds=1_200)
+    client.prove(placed.json)
+    assert client.finalize(placed.json).json["status"] == "valid"
+
+
+def test_lifetime_of_a_client_with_a_fast_clock_is_cut() -> None:
+    authority = AcmeAuthority()
+    policy = Policy.model_validate({**ANYTHING, "validity": {"max": "30d"}})
+    authority.setting.profile(acme={"eab": "optional"}, policy=policy)
+    client = AcmeClient(authority)
+    client.register()
+    begin = authority.setting.clock().replace(microsecond=0)
+    _, chain = client.issue("www.example.com", notAfter=at(client, days=30, minutes=2))
+    assert chain[0].not_valid_after_utc == begin + timedelta(days=30)
+    assert client.order("www.example.com", notAfter=at(client, days=30, minutes=6)).problem == "malformed"
+
+
+# -- sizes and keys ---------------------------------------------------------------------------------------------------
+def test_names_that_fit_into_no_csr_are_refused_when_they_are_ordered(client: AcmeClient) -> None:
+    label = "x" * 60
+    names = [f"{label}.{label}.{number:02}.example.com" for number in range(100)]
+    assert "several certificates" in client.order(*names).json["detail"]
+    placed = client.order(*names[:55])
+    client.prove(placed.json)
+    assert client.finalize(placed.json).json["status"] == "valid"
+
+
+def test_key_of_another_account_is_no_key_of_a_certificate(client: AcmeClient) -> None:
+    other = AcmeClient(client.authority)
+    other.register()
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    assert client.finalize(placed.json, other.key).problem == "badCSR"

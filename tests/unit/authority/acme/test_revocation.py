@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from evercert.acme import base64url
 from evercert.acme.jwk import to_jwk
@@ -12,6 +14,7 @@ from evercert.acme.renewal_info import certificate_id
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
+from tests.samples.certificates import private_key
 
 DNS = "http://{}/.well-known/acme-challenge/"
 
@@ -124,3 +127,33 @@ def test_unchecked_names_prove_nothing_for_a_revocation() -> None:
     clients[1].order("www.example.com")
     refused = clients[1].post(clients[1].directory["revokeCert"], {"certificate": der(chain[0])})
     assert refused.problem == "unauthorized"
+
+
+def test_certificate_without_names_is_revoked_by_no_other_account(client: AcmeClient) -> None:
+    """No account can prove that it controls a name that is not there."""
+    setting = client.authority.setting
+    identity, _ = setting.identity("request")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Alice Doe")])
+    request = x509.CertificateSigningRequestBuilder(subject).sign(private_key("EC_prime256v1"), hashes.SHA256())  # type: ignore[arg-type]
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    wanted = {"extendedKeyUsages": ["client_auth"], "ttl": "1d"}
+    body = {"profileId": client.authority.profile.id, "csr": csr, "attributes": wanted}
+    issued = setting.front.enrollment.issue(identity, body, None)
+    record = setting.certificates.certificate(issued["certificate"]["certificateId"])
+    assert record is not None
+    assert record.leaf.names == ()
+    assert client.revoke(record.signed).problem == "unauthorized"
+
+
+def test_account_of_a_revoked_credential_revokes_nothing_of_others() -> None:
+    authority = AcmeAuthority(eab="required")
+    clients = []
+    for name in ("one", "two"):
+        credential, mac_key = authority.credential(name)
+        clients.append(AcmeClient(authority))
+        clients[-1].register((credential.id, mac_key))
+    _, chain = clients[0].issue("www.example.com")
+    clients[1].issue("www.example.com")
+    stored = authority.setting.configuration.eab_credential("two")
+    authority.setting.configuration.put(stored.model_copy(update={"revoked": True}))
+    assert clients[1].revoke(chain[0]).problem == "unauthorized"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evercert.authority.acme.authorization_service import MOST_RESENT
 from evercert.authority.validation.ports import NotValidated, Page
 from evercert.authority.validation.validator import DELAYS
 from tests.doubles.authority.acme_client import AcmeClient
@@ -94,6 +95,29 @@ def test_lost_message_is_sent_again_when_the_client_asks(client: AcmeClient) -> 
         client.read(url)
         client.post(challenge["url"], {})
     assert len(client.authority.setting.validations.sent) == 1
+
+
+def test_lost_message_is_sent_again_when_the_client_reads_the_order(client: AcmeClient) -> None:
+    placed = client.order(*(f"{name}.example.com" for name in "abcde"))
+    for url in placed.json["authorizations"]:
+        client.post(client.read(url).json["challenges"][0]["url"], {})
+    sent = client.authority.setting.validations.sent
+    sent.clear()
+    client.authority.setting.clock.advance(seconds=20)
+    client.read(placed.headers["Location"])
+    assert len(sent) == MOST_RESENT
+    client.read(placed.headers["Location"])
+    assert len(sent) == 5
+
+
+def test_late_validation_is_sent_less_and_less_often(client: AcmeClient) -> None:
+    """A validator that is behind gets few messages more; five minutes of polls would be 150."""
+    url = client.order("www.example.com").json["authorizations"][0]
+    client.post(client.read(url).json["challenges"][0]["url"], {})
+    for _ in range(150):
+        client.authority.setting.clock.advance(seconds=2)
+        client.read(url)
+    assert 3 <= len(client.authority.setting.validations.sent) <= 6
 
 
 def test_repeated_answers_are_validated_once(client: AcmeClient) -> None:

@@ -74,13 +74,10 @@ class AccountService:
             return _usable(found), False
         if members.get("onlyReturnExisting") is True:
             raise Refused("accountDoesNotExist", "no account has this key")
-        self.limits.registration(sender)
         contact = _contact(members)
         if rules.terms is not None and members.get("termsOfServiceAgreed") is not True:
             raise Refused("userActionRequired", f"agree to the terms of service: {rules.terms}", instance=rules.terms)
-        credential = self._credential(members, key, rules)
-        if credential is not None:
-            self.limits.binding(sender, credential.id)
+        credential = self._bound(members, key, rules, sender)
         jwk = to_jwk(key)
         account = Account(
             id=str(uuid.uuid4()),
@@ -134,6 +131,22 @@ class AccountService:
             headers = {"Location": rules.url_of(holder)}
             raise malformed_conflict("another account has the new key", headers)
         return changed
+
+    def _bound(
+        self, members: dict[str, Any], key: PublicKey, rules: AccountRules, sender: Sender
+    ) -> EabCredential | None:
+        """Return the credential of the binding; strangers use up nothing of the clients behind the same address."""
+        try:
+            found = self._credential(members, key, rules)
+        except Refused as refused:
+            if refused.kind == "unauthorized":  # a guess
+                self.limits.registration(sender)
+            raise
+        if found is None:
+            self.limits.registration(sender)
+        else:
+            self.limits.binding(sender, found.id)
+        return found
 
     def _credential(self, members: dict[str, Any], key: PublicKey, rules: AccountRules) -> EabCredential | None:
         """Verify the binding (§7.3.4); return its credential, or None if there is no binding and none is needed."""
@@ -206,6 +219,7 @@ def _contact(members: dict[str, Any]) -> tuple[str, ...]:
     for one in found:
         if not one.lower().startswith("mailto:"):
             raise Refused("unsupportedContact", "only mailto: contacts are supported")
-        if len(one) > LONGEST_CONTACT or not _ADDRESS.fullmatch(one[len("mailto:") :]):
+        printable = one.isascii() and one.isprintable()
+        if len(one) > LONGEST_CONTACT or not printable or not _ADDRESS.fullmatch(one[len("mailto:") :]):
             raise Refused("invalidContact", "a contact must be one e-mail address, without header fields")
     return tuple(found)

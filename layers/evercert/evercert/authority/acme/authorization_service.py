@@ -9,10 +9,12 @@ from datetime import timedelta
 from evercert.authority.acme.paths import authorization_of
 from evercert.authority.acme.ports import Orders, Validations
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account, Order
+from evercert.authority.acme.records import Account, Authorization, Challenge, Order
 from evercert.deadline import Clock
 
 RESENT_AFTER = timedelta(seconds=15)  # a validation that is late by this much was lost with its message
+LONGEST_LATE = timedelta(minutes=10)
+MOST_RESENT = 3  # validations of one order with one request
 ROUNDS = 5  # of a change that meets other changes
 NOT_FOUND = 404
 Place = tuple[Order, int]  # an authorization: the place in its order
@@ -67,17 +69,42 @@ class AuthorizationService:
         self.validations.send(order, place, kind, timedelta(0))
         return order, place
 
+    def resend_late(self, order: Order) -> Order:
+        """Send late validations of an order again, a few with each call, for clients that read only the order."""
+        places = [place for place, found in enumerate(order.authorizations) if self._late(order, found) is not None]
+        for place in places[:MOST_RESENT]:
+            order, _ = self._resent(order, place)
+        return order
+
     def _resent(self, order: Order, place: int) -> Place:
-        """Send a late validation again, at most once in RESENT_AFTER; return the authorization."""
-        now, found = self.clock(), order.authorizations[place]
-        late = next((one for one in found.challenges if one.due_at and now >= one.due_at + RESENT_AFTER), None)
-        if late is None or late.status != "processing" or found.status_at(now, order.expires_at) != "pending":
+        """Send a late validation again; return the authorization."""
+        found = order.authorizations[place]
+        late = self._late(order, found)
+        if late is None:
             return order, place
-        changed = order.with_authorization(place, found.with_challenge(late.model_copy(update={"due_at": now})))
+        sent = late.model_copy(update={"due_at": self.clock(), "resent": late.resent + 1})
+        changed = order.with_authorization(place, found.with_challenge(sent))
         if not self.orders.replace(changed):  # another request sends it, or its result has come
             return order, place
         self.validations.send(changed, place, late.type, timedelta(0))
         return changed, place
+
+    def _late(self, order: Order, found: Authorization) -> Challenge | None:
+        """Return the challenge whose try should have been made: the more often it was sent, the later it is late.
+
+        While the validator is behind, more messages would only delay it further.
+        """
+        now = self.clock()
+        if order.closed is not None or found.status_at(now, order.expires_at) != "pending":
+            return None
+        late = (
+            one
+            for one in found.challenges
+            if one.status == "processing"
+            and one.due_at is not None
+            and now >= one.due_at + min(RESENT_AFTER * 2**one.resent, LONGEST_LATE)
+        )
+        return next(late, None)
 
     def _change(
         self, account: Account, authorization_id: str, change: Callable[[Order, int], Order | None]

@@ -81,6 +81,12 @@ class HostCredentials:
         return hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest()
 
 
+def owner_of(credential_id: str) -> str:
+    """Return who shares the rate limits of a credential: its identity, or the credential itself."""
+    fields = _parse(credential_id)
+    return credential_id if fields is None else f"identity#{fields[0]}"
+
+
 def _parse(credential_id: str) -> tuple[str, str, datetime] | None:
     """Return identity, profile and end of a key id, or None for one of an operator's credential (a UUID)."""
     if not credential_id.startswith(_PREFIX):

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from cryptography import x509
 
 from evercert.acme.renewal_info import certificate_id
-from evercert.authority.acme.order_request import read_csr, requested_fields, with_allowed_subject
-from evercert.authority.acme.ports import Orders
+from evercert.authority.acme.order_request import read_csr, requested_fields, thumbprint_of, with_allowed_subject
+from evercert.authority.acme.ports import Accounts, Orders
 from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account, Order, is_proven
 from evercert.authority.api_errors import Refusal
@@ -31,11 +32,14 @@ from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import public_bytes
 from evercert.pki.path.builder import is_self_signed
 
+MOST_ALTERNATES = 9  # chains of one certificate
+
 
 @dataclass(frozen=True)
 class OrderIssuance:
     """Has the certificates of ready orders signed; one order never has two."""
 
+    accounts: Accounts
     orders: Orders
     configuration: Configuration
     certificates: Certificates
@@ -62,6 +66,7 @@ class OrderIssuance:
                 "orderNotReady", "the profile requires challenges since the order was placed; place another one"
             )
         csr = with_allowed_subject(read_csr(members.get("csr"), account, order), profile)
+        self._require_no_account_key(profile, csr)
         try:
             wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))
             request = self.builder.request(self._requester(account, profile, order), profile, wanted, csr)
@@ -70,13 +75,13 @@ class OrderIssuance:
         if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
             raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
         opened = self.certificates.open(request, _token(order))
-        _require_same(opened, csr)
         changed = order.next(closed="processing", request=opened.id)
         if not self.orders.replace(changed):
             latest = self.orders.of_id(order.id)
             if latest is None or latest.closed not in {"processing", "valid"}:
                 raise Refused("serverInternal", "the order was changed meanwhile; try again", status=503)
             changed = latest
+        _require_same(opened, csr)  # an earlier call that died had another key: its certificate will be issued
         return self.proceed(changed)
 
     def proceed(self, order: Order) -> Order:
@@ -104,7 +109,7 @@ class OrderIssuance:
             chain = x509.load_pem_x509_certificates(record.chain.encode())
         except ValueError:
             raise Misconfigured(f"the chain of certificate {record.id} cannot be read; restore it") from None
-        chains = [chain, *self._alternates(record, chain)]
+        chains = [chain, *islice(self._alternates(record, chain), MOST_ALTERNATES)]
         return [to_pem([record.signed, *(one for one in found if not is_self_signed(one))]) for found in chains]
 
     def _alternates(self, record: CertificateRecord, chain: list[x509.Certificate]) -> Iterator[list[x509.Certificate]]:
@@ -128,6 +133,12 @@ class OrderIssuance:
         if self.orders.finish(changed, certificate_id(record.signed), record.not_after):
             return changed
         return self.orders.of_id(order.id) or order
+
+    def _require_no_account_key(self, profile: Profile, csr: ParsedCsr) -> None:
+        """Raise Refused if the key of the CSR is that of any account (§11.1)."""
+        found = thumbprint_of(csr)
+        if found is not None and self.accounts.of_key(profile.id, found) is not None:
+            raise Refused("badCSR", "the key of the CSR is the key of an account")
 
     def _latest_end(self, profile: Profile, csr: ParsedCsr) -> datetime | None:
         """Return when the certificate of the issuing CA ends, or None without such a CA."""

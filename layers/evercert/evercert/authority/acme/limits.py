@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from evercert.authority.acme.host_credentials import owner_of
 from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account
 from evercert.authority.configuration.acme_limits import AcmeLimits, Rate
@@ -54,20 +55,22 @@ class RateLimits:
     clock: Clock
 
     def registration(self, sender: Sender) -> None:
-        """Count an attempt to register an account from this address."""
+        """Count an account without a credential, or a wrong binding, of this address."""
         self._take(f"accounts#{sender.profile}#{sender.network}", 1, sender.limits.new_accounts, "new accounts")
 
     def binding(self, sender: Sender, credential_id: str) -> None:
         """Count an account that is bound to the credential."""
-        self._take(f"accounts#{credential_id}", 1, sender.limits.new_accounts, "new accounts of this credential")
+        owner = owner_of(credential_id)
+        self._take(f"accounts#{owner}", 1, sender.limits.new_accounts, "new accounts of this credential")
 
     def order(self, sender: Sender, account: Account, names: int) -> None:
-        """Count the names of an order."""
-        self._take(f"names#{account.id}", names, sender.limits.names_of_account, "names in orders of this account")
-        owner, whose = account.credential, "the account's credential"
-        if owner is None:
+        """Count the names of an order; first for the accounts together, because one account cannot fill that bucket."""
+        if account.credential is not None:
+            owner, whose = owner_of(account.credential), "the account's credential"
+        else:
             owner, whose = f"{sender.profile}#{sender.network}", "your address"
         self._take(f"names#{owner}", names, sender.limits.names_of_credential, f"names in orders of {whose}")
+        self._take(f"names#{account.id}", names, sender.limits.names_of_account, "names in orders of this account")
 
     def _take(self, name: str, tokens: int, rate: Rate, what: str) -> None:
         now = self.clock()

@@ -21,7 +21,7 @@ from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import RequestedFields
 
 DEFAULT_LIFETIME = timedelta(days=47)  # if neither order nor profile sets one
-LARGEST_CSR = 20_000  # characters of base64url
+LARGEST_CSR = 24_000  # characters of base64url; PEM has its own, lower limit
 
 
 def read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
@@ -49,7 +49,7 @@ def read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
         named.add(values[common_name.lower()])
     if named != wanted:
         raise Refused("badCSR", "the names of the CSR are not exactly those of the order")
-    if _is_account_key(csr, account):
+    if thumbprint_of(csr) == account.thumbprint:
         raise Refused("badCSR", "the key of the CSR is the key of the account")  # §11.1
     fields = RequestedFields(names=tuple(sorted(wanted)), key_algorithm=csr.algorithm)
     if common_name is not None:
@@ -66,11 +66,12 @@ def with_allowed_subject(csr: ParsedCsr, profile: Profile) -> ParsedCsr:
     return replace(csr, requested=fields)
 
 
-def _is_account_key(csr: ParsedCsr, account: Account) -> bool:
+def thumbprint_of(csr: ParsedCsr) -> str | None:
+    """Return the thumbprint of the CSR's key, or None for a key that no account can have."""
     try:
-        return thumbprint(to_jwk(csr.public_key)) == account.thumbprint  # type: ignore[arg-type]
-    except (ValueError, TypeError, AttributeError):  # a key that no account can have
-        return False
+        return thumbprint(to_jwk(csr.public_key))  # type: ignore[arg-type]
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def requested_fields(
@@ -81,12 +82,12 @@ def requested_fields(
     Without an end in the order, the certificate ends with its CA at the latest (`latest`).
     """
     requested = RequestedFields()
-    if order.not_before is not None:
+    if order.not_before is not None and order.not_before > now:  # else its time has come meanwhile
         requested["not_before"] = order.not_before
     if order.not_after is not None:
         requested["not_after"] = order.not_after
     else:
-        requested |= _lifetime(profile, order.not_before or now, latest)
+        requested |= _lifetime(profile, max(order.not_before or now, now), latest)
     if not profile.defaults.get("extendedKeyUsages"):
         requested["extended_key_usages"] = ("server_auth",)
     if not profile.defaults.get("keyUsages"):

@@ -6,11 +6,10 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from evercert.acme import times
-from evercert.authority.acme import ordered_names
+from evercert.authority.acme import ordered_dates, ordered_names
 from evercert.authority.acme.limits import RateLimits, Sender
 from evercert.authority.acme.ports import Orders
 from evercert.authority.acme.problems import Refused, malformed
@@ -23,7 +22,6 @@ from evercert.pki.identifiers import Identifier
 from evercert.schema import printable
 
 LIFETIME = timedelta(days=1)
-LATEST_BEGIN = timedelta(days=366)  # of the certificate
 TOKEN_BYTES = 32
 NOT_FOUND = 404
 
@@ -54,8 +52,10 @@ class OrderService:
         _require_profile(members, profile)
         names = ordered_names.read(members.get("identifiers"))
         ordered_names.require_allowed(names, profile.policy, who.patterns)
-        ordered_names.require_certifiable(names, [ca.ceiling for ca in self.cas(profile) if ca.ceiling is not None])
-        begin, end = _dates(members, now, profile.policy.validity.span)
+        cas = self.cas(profile)
+        ordered_names.require_certifiable(names, [ca.ceiling for ca in cas if ca.ceiling is not None])
+        ends = [ca.current.x509.not_valid_after_utc for ca in cas if ca.installed]
+        begin, end = ordered_dates.read(members, now, profile.policy.validity.span, max(ends, default=None))
         order = Order(
             id=uuid.uuid4().hex,
             account=account.id,
@@ -108,24 +108,3 @@ def _challenges(name: Identifier, options: AcmeOptions) -> tuple[Challenge, ...]
             "rejectedIdentifier", f"{name.value} needs the challenge {missing}, which this profile does not offer"
         )
     return tuple(Challenge(type=kind, token=token) for kind in found)
-
-
-def _dates(
-    members: Mapping[str, Any], now: datetime, longest: timedelta | None
-) -> tuple[datetime | None, datetime | None]:
-    """Return the requested notBefore and notAfter; raise Refused if no certificate could have them."""
-    found: list[datetime | None] = []
-    for name in ("notBefore", "notAfter"):
-        try:
-            found.append(None if members.get(name) is None else times.parse(members[name]).replace(microsecond=0))
-        except ValueError as error:
-            raise malformed(f"{name} is {error}") from None
-    begin, end = found
-    start = begin or now
-    if start > now + LATEST_BEGIN:
-        raise malformed(f"notBefore must be within {LATEST_BEGIN.days} days")
-    if end is not None and (end <= start or end <= now):
-        raise malformed("notAfter must be in the future, and after notBefore")
-    if end is not None and longest is not None and end - start > longest:
-        raise malformed(f"the policy allows certificates of at most {longest.days} days; notAfter is later")
-    return begin, end

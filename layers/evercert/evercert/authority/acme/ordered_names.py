@@ -14,6 +14,7 @@ from evercert.pki.identifiers import Identifier, Kind, parse_valid
 from evercert.schema import printable
 
 MOST_NAMES = 100
+MOST_CHARACTERS = 8_000  # of all names together: more of them fit into no CSR
 _KINDS: dict[str, Kind] = {"dns": "dns", "ip": "ip"}
 _TYPES: dict[Kind, NameType] = {"dns": "dns_name", "ip": "ip_address"}
 WILDCARD = "*."
@@ -36,6 +37,8 @@ def read(found: object) -> tuple[Identifier, ...]:
         else:
             problems.append(name)
     _refuse(problems)
+    if sum(len(name.value) for name in names) > MOST_CHARACTERS:
+        raise malformed(f"the names have more than {MOST_CHARACTERS} characters together; order several certificates")
     return tuple(names)
 
 

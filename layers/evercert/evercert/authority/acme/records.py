@@ -41,7 +41,8 @@ class Account(Stored):
 class Challenge(Stored):
     """A challenge of an authorization (§7.1.5); `thumbprint` is of the account key that answered it.
 
-    `error` is the problem document of the last try. `due_at` is the time of the next one.
+    `error` is the problem document of the last try. `due_at` is the time of the next one, and `resent` how often its
+    message was sent again.
     """
 
     type: ChallengeType
@@ -50,6 +51,7 @@ class Challenge(Stored):
     thumbprint: str | None = None
     tries: int = Field(0, ge=0)
     due_at: Instant | None = None
+    resent: int = Field(0, ge=0)
     validated_at: Instant | None = None
     error: dict[str, Any] | None = None
 

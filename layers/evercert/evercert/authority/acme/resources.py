@@ -126,7 +126,7 @@ class Resources:
         headers = {}
         if following is not None:
             cursor = quote(following, safe="")
-            headers["Link"] = f'<{directory.urls.account(account.id)}/orders?cursor={cursor}>;rel="next"'
+            headers["Link"] = _link(f"{directory.urls.account(account.id)}/orders?cursor={cursor}", "next")
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
 
     def _is_listed(self, order_id: str) -> bool:
@@ -157,7 +157,7 @@ class Resources:
     def _order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         request.require_no_payload()
         order = self.orders.read(account, directory.resource.ids[0])
-        return self._shown(directory, self.issuance.proceed(order))
+        return self._shown(directory, self.issuance.proceed(self.authorizations.resend_late(order)))
 
     def _finalize(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         order = self.orders.read(account, directory.resource.ids[0])
@@ -172,7 +172,7 @@ class Resources:
         if wanted >= len(chains):
             raise malformed("the certificate has no such alternate chain", 404)
         url = f"{directory.urls.order(order.id)}/certificate"
-        links = [f'<{url}{f"/alternates/{n}" * bool(n)}>;rel="alternate"' for n in range(len(chains)) if n != wanted]
+        links = [_link(f"{url}{f'/alternates/{n}' * bool(n)}", "alternate") for n in range(len(chains)) if n != wanted]
         return Answer(200, CHAIN, chains[wanted], {"Link": ", ".join(links)} if links else {})
 
     def _authorization(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
@@ -195,7 +195,7 @@ class Resources:
         challenge = order.authorizations[place].challenge(kind)
         if challenge is None:
             raise malformed("the authorization has no such challenge", 404)
-        up = f'<{directory.urls.authorization(order.id, place)}>;rel="up"'
+        up = _link(directory.urls.authorization(order.id, place), "up")
         headers = {"Link": up, **_retry(challenge.status == "processing")}
         return _json(bodies.challenge(challenge, order, place, directory.urls), 200, headers)
 
@@ -205,6 +205,11 @@ class Resources:
         waiting = order.status_at(self.clock()) == "processing"
         body = bodies.order(order, directory.urls, self.clock())
         return _json(body, status, {**(headers or {}), **_retry(waiting)})
+
+
+def _link(url: str, relation: str) -> str:
+    """Return a link of a header that has others; clients that split at `;` read the relation only if more follows."""
+    return f'<{url}>;rel="{relation}";title="{relation}"'
 
 
 def _retry(waiting: bool) -> dict[str, str]:  # noqa: FBT001 (a condition)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.acme import base64url
 from evercert.acme.jwk import PublicKey
-from evercert.authority.acme.ports import Orders
+from evercert.authority.acme.ports import EabCredentials, Orders
 from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account, is_proven
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
@@ -42,6 +42,7 @@ class AcmeRevocation:
 
     certificates: Certificates
     orders: Orders
+    credentials: EabCredentials
     revoking: Revoking
     clock: Clock
 
@@ -64,7 +65,12 @@ class AcmeRevocation:
         self.revoking.publish_crl(revoked)
 
     def _may_revoke(self, account: Account, record: CertificateRecord) -> bool:
-        return record.identity == account.id or self._proven(account) >= set(record.leaf.names)
+        if record.identity == account.id:
+            return True
+        credential = None if account.credential is None else self.credentials.of_id(account.credential)
+        stands = account.credential is None or (credential is not None and not credential.revoked)
+        names = set(record.leaf.names)
+        return stands and bool(names) and self._proven(account) >= names
 
     def _proven(self, account: Account) -> set[Identifier]:
         """Return the names that challenges of the account's newest orders have proven, and still prove."""

@@ -39,7 +39,8 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Content-Type",
     "Access-Control-Max-Age": "86400",
 }
-_READ_BY_GET = {"directory": "GET, HEAD", "new-nonce": "GET, HEAD", "renewal-info": "GET, HEAD"}
+_READ_BY_GET = frozenset({"directory", "new-nonce", "renewal-info"})
+_ALLOWED = {"directory": "GET, HEAD, POST", "new-nonce": "GET, HEAD, POST", "renewal-info": "GET, HEAD"}
 
 
 class AcmeServer:
@@ -91,8 +92,8 @@ class AcmeServer:
             return Answer(204, JSON, "", dict(_PREFLIGHT))
         if method in {"GET", "HEAD"} and resource.name in _READ_BY_GET:
             return self._read(directory, method)
-        if method != "POST" or resource.name in {"directory", "renewal-info"}:
-            allowed = _READ_BY_GET.get(str(resource.name), "POST")
+        if method != "POST" or resource.name == "renewal-info":
+            allowed = _ALLOWED.get(str(resource.name), "POST")
             raise malformed(f"use {allowed}", NOT_ALLOWED, headers={"Allow": allowed})
         request = signed_requests.read(_body(event), _header(event, "content-type"), directory.url)
         return self._post(directory, request, log)
@@ -114,7 +115,7 @@ class AcmeServer:
             case "directory":
                 body = bodies.directory(directory.urls, directory.profile, directory.options)
             case "new-nonce":
-                return Answer(200 if method == "HEAD" else 204, JSON, "")
+                return Answer(204 if method == "GET" else 200, JSON, "")
             case _:
                 start, end = self._replacements.window(directory.resource.ids[0])
                 body = {"suggestedWindow": {"start": to_text(start), "end": to_text(end)}}
@@ -134,8 +135,9 @@ class AcmeServer:
         if account is None:
             return self._resources.revoke(directory, request, None)
         handler = self._resources.handler(name)
-        if handler is None:
-            raise malformed("this resource is not read by POST", NOT_ALLOWED)
+        if handler is None:  # the directory and newNonce: a POST-as-GET (§6.3)
+            request.require_no_payload()
+            return self._read(directory, "POST")
         return handler(directory, request, account)
 
     def _signer(self, directory: Directory, request: SignedRequest) -> Account | None:
@@ -164,7 +166,8 @@ class AcmeServer:
                     log.status = answer.status
         if resource.name != "directory":
             index = f'<{self._address}{resource.prefix}/directory>;rel="index"'
-            headers["Link"] = f"{index}, {headers['Link']}" if "Link" in headers else index
+            # API Gateway sends one header. Some clients read its first link only, and split parameters before links.
+            headers["Link"] = f"{headers['Link']}, {index}" if "Link" in headers else index
         return replace(answer, headers=headers)
 
 

@@ -62,6 +62,7 @@ def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
         OrderService(ports.orders, replacements, limits, shared.builder.cas, clock),
         AuthorizationService(ports.orders, ports.validations, clock),
         OrderIssuance(
+            ports.accounts,
             ports.orders,
             shared.configuration,
             shared.certificates,
@@ -70,7 +71,7 @@ def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
             clock,
             shared.stack,
         ),
-        AcmeRevocation(shared.certificates, ports.orders, shared.revoking, clock),
+        AcmeRevocation(shared.certificates, ports.orders, ports.credentials, shared.revoking, clock),
         clock,
     )
     nonces = Nonces(ports.nonce_key, ports.used_nonces, clock)

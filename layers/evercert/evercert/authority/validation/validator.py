@@ -94,7 +94,7 @@ def _result(tried: Challenge, problem: NotValidated | None, now: datetime) -> Ch
     if problem is None:
         return tried.model_copy(update={"status": "valid", "validated_at": now, "due_at": None, "error": None})
     tries = tried.tries + 1
-    failed = {"tries": tries, "error": problem.problem}
+    failed = {"tries": tries, "resent": 0, "error": problem.problem}
     if tries > len(DELAYS):
         return tried.model_copy(update={**failed, "status": "invalid", "due_at": None})
     return tried.model_copy(update={**failed, "due_at": now + DELAYS[tries - 1]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from evercert.authority.configuration.profiles import EabCredential
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
 
 MAC_BYTES = 32
+MOST_OPEN = 100  # MAC keys in the memory of a function
 
 
 class KMSMacKeys:
@@ -63,7 +64,8 @@ class ConfiguredCredentials:
 
     def __init__(self, configuration: Configuration, mac_keys: KMSMacKeys) -> None:
         self._configuration = configuration
-        self._mac_keys = mac_keys
+        # By the sealed key too; a client that guesses MACs of a known credential causes one call of KMS.
+        self._open = lru_cache(maxsize=MOST_OPEN)(mac_keys.open)
 
     def of_id(self, credential_id: str) -> EabCredential | None:
         """Return the credential, or None."""
@@ -71,4 +73,4 @@ class ConfiguredCredentials:
 
     def mac_key(self, credential: EabCredential) -> bytes:
         """Return the MAC key; raise SealBroken if it does not decrypt."""
-        return self._mac_keys.open(credential)
+        return self._open(credential)
