@@ -55,7 +55,7 @@ class OrderIssuance:
         """
         status = order.status_at(self.clock())
         if status in {"processing", "valid"} and order.request is not None:
-            _require_same(self.certificates.request(order.request), read_csr(members.get("csr"), account, order))
+            _require_same(self.certificates.request(order.request), read_csr(members.get("csr"), order))
             return self.proceed(order)
         if status != "ready":
             raise Refused("orderNotReady", f"the order is {status}")
@@ -65,7 +65,7 @@ class OrderIssuance:
             raise Refused(
                 "orderNotReady", "the profile requires challenges since the order was placed; place another one"
             )
-        csr = with_allowed_subject(read_csr(members.get("csr"), account, order), profile)
+        csr = with_allowed_subject(read_csr(members.get("csr"), order), profile)
         self._require_no_account_key(profile, csr)
         try:
             wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from evercert.acme import base64url
 from evercert.acme.jwk import thumbprint, to_jwk
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account, Order
+from evercert.authority.acme.records import Order
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.requests import csr as supplied
@@ -24,7 +24,7 @@ DEFAULT_LIFETIME = timedelta(days=47)  # if neither order nor profile sets one
 LARGEST_CSR = 24_000  # characters of base64url; PEM has its own, lower limit
 
 
-def read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
+def read_csr(found: object, order: Order) -> ParsedCsr:
     """Return the CSR with the names of the order, its common name and its key; all else is ignored (§7.4).
 
     `found` is the base64url of its DER. Raises Refused (malformed or badCSR).
@@ -49,8 +49,6 @@ def read_csr(found: object, account: Account, order: Order) -> ParsedCsr:
         named.add(values[common_name.lower()])
     if named != wanted:
         raise Refused("badCSR", "the names of the CSR are not exactly those of the order")
-    if thumbprint_of(csr) == account.thumbprint:
-        raise Refused("badCSR", "the key of the CSR is the key of the account")  # §11.1
     fields = RequestedFields(names=tuple(sorted(wanted)), key_algorithm=csr.algorithm)
     if common_name is not None:
         fields["common_name"] = common_name.lower()
