@@ -73,6 +73,7 @@ peers: setup-tests ## tests with third-party programs; missing programs are skip
 
 soak: setup ## every cell of the matrices, long random runs, a million changed inputs, 200,000 to the ACME server, a kill storm of 15 minutes
 	@$(BIN)/python -m pytest -q tests/crash tests/contract/issuers/acme/test_pebble_matrix_peers.py --every 1
+	@$(BIN)/python -m pytest -q tests/stack/test_acme_fuzz.py --every 1
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
 	@$(BIN)/python -m tests.fuzz --count 1000000
 	@$(BIN)/python -m tests.fuzz.server --count 200000

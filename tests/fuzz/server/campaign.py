@@ -92,7 +92,7 @@ class Campaign:
     def _follow(self, draft: Draft, answer: Answer, unchanged: bool) -> None:
         """Adopt what the request changed, and check the certificate that it obtained."""
         party = self.party
-        if answer.status >= 300 or draft.method != "POST":
+        if answer.status >= 300 or draft.method.upper() != "POST":  # a gateway may write it in capitals
             return
         match draft.resource:
             case "finalize" if draft.placed is not None and draft.placed in party.ready:

@@ -104,8 +104,8 @@ class Party:
         """Return an order that is ready."""
         if not self.ready:
             placed = self.place()
-            for kind in ("http-01", "dns-01"):
-                self.client.prove(placed.json, kind)
+            wildcard = any("*" in name for name in placed.names)
+            self.client.prove(placed.json, "dns-01" if wildcard else "http-01")
             self._wait(placed, "ready")
             self.ready.append(placed)
         return self.ready[-1]
