@@ -21,7 +21,7 @@ SEED = random.SystemRandom().randrange(10**9)
 COUNT = 2_500
 
 
-def test_changed_requests_get_problems_or_certificates_of_their_orders() -> None:
+def test_changed_requests_get_problems_or_their_certificates() -> None:
     print(f"seed {SEED}")
     figures = fuzz(COUNT, SEED)
     print(figures)

@@ -29,11 +29,13 @@ def directory(stack: Stack) -> Iterator[Directory]:
         yield found
 
 
-def test_changed_requests_are_answered_and_the_stack_still_issues(directory: Directory, every: int) -> None:
+def test_stack_answers_changed_requests_and_still_issues(directory: Directory, every: int) -> None:
     authority, mac = directory
 
     def make(_: random.Random) -> tuple[Party, object, object]:
         def send(wire: Wire) -> Answer:
+            if wire.method == "OPTIONS":  # the gateway of the emulator answers it itself
+                wire.method = "PATCH"
             return authority.send(wire.method, wire.url, wire.headers, wire.body)
 
         return Party(authority, mac, addresses=False), send, lambda: None

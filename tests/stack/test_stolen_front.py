@@ -128,7 +128,7 @@ def test_signer_refuses_what_the_stolen_role_orders(thief: Thief, forged: str) -
     assert thief.ledger() == before
 
 
-def test_name_that_was_never_validated_is_signed_and_the_audit_sees_it(thief: Thief) -> None:
+def test_unproven_name_is_signed_and_found_by_the_audit(thief: Thief) -> None:
     """A stolen role is bounded by the ceiling, not by challenges; the requests before are refused for what they ask."""
     name = parse("dns:unproven.example.com")
     request = thief.request(names=(name,), subject={})

@@ -1,4 +1,4 @@
-"""What every answer of the ACME server, and every certificate, must hold."""
+"""Promises of every answer of the ACME server, and of every certificate."""
 
 from __future__ import annotations
 

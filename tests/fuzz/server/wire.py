@@ -1,4 +1,4 @@
-"""What is sent: a signed request as bytes, and changes of the bytes."""
+"""Requests as bytes: signed, and with changes of the bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fuzz.server.drafts import Draft
 
 @dataclass
 class Wire:
-    """What is sent; `event` replaces members of the event of API Gateway, which HTTP cannot express."""
+    """A request to send; `event` replaces members of the event of API Gateway, which HTTP cannot express."""
 
     method: str
     url: str
