@@ -49,7 +49,8 @@ EXTENSIONS = [
     raw.extension("1.3.6.1.4.1.11129.2.4.3", b"\x05\x00", critical=True), raw.extension(raw.SAN, b""),
     raw.extension(raw.SAN, raw.sequence()), raw.extension(raw.SAN, raw.tlv(0x31)), raw.sequence(), raw.tlv(0x05),
 ]  # fmt: skip
-KEYS = ("EC_prime256v1", "EC_prime256v1", "EC_prime256v1", "RSA_2048", "EC_secp384r1", "EC_secp521r1", "EC_secp256k1", "RSA_1024")  # fmt: skip
+RARE_KEYS = ("RSA_2048", "EC_secp384r1", "EC_secp521r1", "EC_secp256k1", "RSA_1024")
+KEYS = (*["EC_prime256v1"] * 9, *RARE_KEYS)
 FRAMES: list[Callable[[bytes, random.Random], bytes]] = [
     mutated,
     lambda der, chance: raw.resigned(mutated(der, chance)) or der,
@@ -72,10 +73,10 @@ def odd(names: frozenset[str], chance: random.Random) -> tuple[bytes, Any]:
     key = private_key(chance.choice(KEYS))
     subject = _subject(names, chance)
     attributes = _attributes(names, chance)
-    info = _key_info(chance) if chance.random() < 0.05 else None
+    info = _key_info(chance) if chance.random() < 0.04 else None
     ordered = chance.random() < 0.9
     der = raw.der(raw.request(subject, attributes, key=key, key_info=info, ordered=ordered))
-    return (chance.choice(FRAMES)(der, chance) if chance.random() < 0.4 else der), key
+    return (chance.choice(FRAMES)(der, chance) if chance.random() < 0.25 else der), key
 
 
 def has_other_version(content: bytes) -> bool:
@@ -100,11 +101,13 @@ def _subject(names: frozenset[str], chance: random.Random) -> bytes:
         (raw.CN, raw.UTF8, b"\xff\xfe"), (raw.O, raw.T61, b"M\xfcller"), (raw.C, raw.PRINTABLE, b"DEU"),
         (raw.EMAIL, raw.IA5, b"root@example.com"), ("1.2.3.4", 0x04, bytes(9)), (raw.SERIAL, raw.PRINTABLE, b"7"),
     ]  # fmt: skip
-    match chance.randrange(8):
+    match chance.randrange(9):
         case 0 | 1 | 2:
             return raw.name()
         case 3 | 4:
             return raw.name([(raw.CN, raw.UTF8, one.encode())])
+        case 7:
+            return raw.name([(raw.CN, raw.UTF8, text.encode())])
         case 5:
             return raw.name(chance.sample(values, 3), ordered=chance.random() < 0.5)
         case 6:
@@ -126,7 +129,7 @@ def _attributes(names: frozenset[str], chance: random.Random) -> list[bytes]:
         raw.extensions(_san(names, chance), kind=raw.MICROSOFT),
         raw.attribute(raw.EXTENSION_REQUEST, raw.sequence(*found), raw.sequence(*found)),
     ]  # fmt: skip
-    return listed + (chance.sample(more, chance.choice((1, 2))) if chance.random() < 0.25 else [])
+    return listed + (chance.sample(more, chance.choice((1, 2))) if chance.random() < 0.12 else [])
 
 
 def _san(names: frozenset[str], chance: random.Random) -> bytes:
