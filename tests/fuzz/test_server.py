@@ -12,7 +12,7 @@ from tests.doubles.authority.acme_client import Answer
 from tests.fuzz.server.campaign import run
 from tests.fuzz.server.drafts import VALID
 from tests.fuzz.server.in_process import fuzz, make
-from tests.fuzz.server.party import Party, names_of
+from tests.fuzz.server.party import Limited, Party, names_of
 from tests.fuzz.server.promises import Answers, check_certificate
 from tests.fuzz.server.wire import Wire
 from tests.samples.certificates import certificate, private_key
@@ -25,7 +25,7 @@ def test_changed_requests_get_problems_or_their_certificates() -> None:
     print(f"seed {SEED}")
     figures = fuzz(COUNT, SEED)
     print(figures)
-    assert figures.inputs == COUNT or figures.limited
+    assert figures.inputs == COUNT
     assert {resource for resource, status in figures.outcomes if status == 2} == set(VALID)
     assert {resource for resource, status in figures.outcomes if status == 4} == set(VALID)
     assert len(figures.problems) >= 8
@@ -101,3 +101,24 @@ def test_failed_campaign_names_seed_and_round() -> None:
 def test_names_of_an_order_have_their_types() -> None:
     order = {"identifiers": [{"type": "ip", "value": "192.0.2.1"}, {"type": "dns", "value": "a.example.com"}]}
     assert names_of(order) == {"ip:192.0.2.1", "dns:a.example.com"}
+
+
+def test_rate_limit_begins_another_round() -> None:
+    made: list[random.Random] = []
+
+    def limited(chance: random.Random) -> tuple[Party, object, object]:
+        made.append(chance)
+        if len(made) % 2:
+            raise Limited
+        return make(chance)  # type: ignore[return-value]
+
+    figures = run(limited, 30, 8)  # type: ignore[arg-type]
+    assert (figures.inputs, figures.limited, len(made)) == (30, 1, 2)
+
+
+def test_rate_limit_of_all_accounts_fails() -> None:
+    def limited(_: random.Random) -> tuple[Party, object, object]:
+        raise Limited
+
+    with pytest.raises(AssertionError, match="rate limits left only 0 inputs"):
+        run(limited, 30, 8)  # type: ignore[arg-type]
