@@ -9,12 +9,14 @@ from cryptography import x509
 
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.acme_client import Answer
+from tests.fuzz.der_changes import DEEPEST, changed_der, parse
 from tests.fuzz.server.campaign import run
 from tests.fuzz.server.drafts import VALID
 from tests.fuzz.server.in_process import fuzz, make
 from tests.fuzz.server.party import Limited, Party, names_of
 from tests.fuzz.server.promises import Answers, check_certificate
 from tests.fuzz.server.wire import Wire
+from tests.samples import requests as raw
 from tests.samples.certificates import certificate, private_key
 
 SEED = random.SystemRandom().randrange(10**9)
@@ -122,3 +124,10 @@ def test_rate_limit_of_all_accounts_fails() -> None:
 
     with pytest.raises(AssertionError, match="rate limits left only 0 inputs"):
         run(limited, 30, 8)  # type: ignore[arg-type]
+
+
+def test_changed_der_keeps_its_frame() -> None:
+    der = raw.der(raw.request())
+    assert b"".join(one.encode() for one in parse(der)) == der
+    changed = [changed_der(der, random.Random(number)) for number in range(100)]
+    assert all(parse(one, DEEPEST) for one in changed) and sum(one != der for one in changed) > 70

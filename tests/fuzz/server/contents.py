@@ -10,6 +10,7 @@ from evercert.acme import base64url
 from evercert.acme.jwk import to_jwk
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.fuzz.changes import TEXTS, changed_tree, extreme, mutated, mutated_text
+from tests.fuzz.der_changes import changed_der
 from tests.fuzz.server.csrs import odd
 from tests.fuzz.server.drafts import Draft, bound, signed
 from tests.fuzz.server.party import Party
@@ -127,7 +128,9 @@ def change_inner(draft: Draft, party: Party, chance: Chance) -> None:
 
 def change_certificate(draft: Draft, _: Party, chance: Chance) -> None:
     der = base64url.decode(draft.payload["certificate"])
-    certificate = base64url.encode(mutated(der, chance)) if chance.random() < 0.6 else chance.choice(TEXTS)
+    certificate = base64url.encode(chance.choice((mutated, changed_der, changed_der))(der, chance))
+    if chance.random() < 0.2:
+        certificate = chance.choice(TEXTS)
     reasons = (0, 1, 2, 3, 6, 7, 8, 9, 10, 11, -1, 2**70, 1.0, True, "1", None, [])
     draft.payload = {
         **draft.payload,

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.acme import base64url
 from tests.fuzz.changes import mutated
+from tests.fuzz.der_changes import changed_der
 from tests.samples import requests as raw
 from tests.samples.certificates import private_key
 
@@ -53,7 +54,12 @@ RARE_KEYS = ("RSA_2048", "EC_secp384r1", "EC_secp521r1", "EC_secp256k1", "RSA_10
 KEYS = (*["EC_prime256v1"] * 9, *RARE_KEYS)
 FRAMES: list[Callable[[bytes, random.Random], bytes]] = [
     mutated,
-    lambda der, chance: raw.resigned(mutated(der, chance)) or der,
+    lambda der, chance: raw.resigned(changed_der(der, chance)) or der,
+    lambda der, chance: raw.resigned(changed_der(der, chance)) or der,
+    lambda der, chance: raw.resigned(changed_der(der, chance)) or der,
+    lambda der, chance: raw.resigned(changed_der(der, chance)) or der,
+    lambda der, chance: raw.resigned(changed_der(der, chance)) or der,
+    changed_der,
     lambda der, chance: raw.resigned(mutated(der, chance)) or der,
     lambda der, chance: raw.resigned(mutated(der, chance)) or der,
     lambda der, chance: der + chance.randbytes(chance.choice((1, 2, 50))),
@@ -76,17 +82,18 @@ def odd(names: frozenset[str], chance: random.Random) -> tuple[bytes, Any]:
     info = _key_info(chance) if chance.random() < 0.04 else None
     ordered = chance.random() < 0.9
     der = raw.der(raw.request(subject, attributes, key=key, key_info=info, ordered=ordered))
-    return (chance.choice(FRAMES)(der, chance) if chance.random() < 0.25 else der), key
+    return (chance.choice(FRAMES)(der, chance) if chance.random() < 0.35 else der), key
 
 
 def has_other_version(content: bytes) -> bool:
-    """Whether this payload has a request of another version than 1: the server answers it with an error of its own."""
-    try:
-        x509.load_der_x509_csr(base64url.decode(json.loads(content)["csr"]))
-    except x509.InvalidVersion:
-        return True
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False
+    """Whether this payload has a CSR or a certificate of an unknown version: the server answers with its own error."""
+    for member, load in (("csr", x509.load_der_x509_csr), ("certificate", x509.load_der_x509_certificate)):
+        try:
+            load(base64url.decode(json.loads(content)[member]))
+        except x509.InvalidVersion:
+            return True
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
     return False
 
 
