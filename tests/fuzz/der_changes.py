@@ -61,7 +61,7 @@ def parse(data: bytes, depth: int = 0) -> list[Element]:
 def changed_der(data: bytes, chance: random.Random) -> bytes:
     """Return DER with one to three changed elements, whose lengths fit."""
     roots = parse(data)
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+    for _ in range(chance.choice((1, 1, 1, 2, 3)) if roots else 0):
         siblings = chance.choice([one for one in _lists(roots) if one])
         at = chance.randrange(len(siblings))
         one = siblings[at]

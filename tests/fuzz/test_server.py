@@ -130,4 +130,5 @@ def test_changed_der_keeps_its_frame() -> None:
     der = raw.der(raw.request())
     assert b"".join(one.encode() for one in parse(der)) == der
     changed = [changed_der(der, random.Random(number)) for number in range(100)]
+    assert changed_der(b"", random.Random(1)) == b""
     assert all(parse(one, DEEPEST) for one in changed) and sum(one != der for one in changed) > 70
