@@ -31,7 +31,8 @@ def obstacle() -> str | None:
     """Return why namespaces cannot be made here, or None."""
     if missing := [program for program in ("unshare", "ip", "mount") if shutil.which(program, path=PATH) is None]:
         return f"network namespaces need the programs {', '.join(missing)}"
-    script = 'mount -t tmpfs none /run && ip netns add probe && "$0" -c ""'
+    network = "mount -t tmpfs none /run && ip netns add probe && ip -6 address add fd77::9/64 dev lo"
+    script = f'{network} && "$0" -c ""'
     probe = command("sh", "-c", script, sys.executable)
     environment = {**os.environ, "PATH": PATH}
     done = subprocess.run(probe, env=environment, capture_output=True, text=True, timeout=20, check=False)
