@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import random
+import warnings
 
 import pytest
 from cryptography import x509
@@ -10,7 +13,7 @@ from cryptography import x509
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.acme_client import Answer
 from tests.fuzz.der_changes import DEEPEST, changed_der, parse
-from tests.fuzz.server.campaign import run
+from tests.fuzz.server.campaign import Campaign, Figures, run
 from tests.fuzz.server.drafts import VALID
 from tests.fuzz.server.in_process import fuzz, make
 from tests.fuzz.server.party import Limited, Party, names_of
@@ -132,3 +135,20 @@ def test_changed_der_keeps_its_frame() -> None:
     changed = [changed_der(der, random.Random(number)) for number in range(100)]
     assert changed_der(b"", random.Random(1)) == b""
     assert all(parse(one, DEEPEST) for one in changed) and sum(one != der for one in changed) > 70
+
+
+def test_warnings_of_parsers_are_no_findings() -> None:
+    party, _, check = make(random.Random(4))
+
+    def warning(_: Wire) -> Answer:
+        warnings.warn("a serial number that is not positive", stacklevel=1)
+        link = f'<{party.authority.base}/directory>;rel="index"'
+        return broken(429, PROBLEM.replace("400", "429"), Link=link, **{"Replay-Nonce": f"n{next(numbers):020d}"})
+
+    numbers = itertools.count()
+    campaign = Campaign(party, warning, random.Random(5), Figures(), Answers())
+    with contextlib.suppress(Limited):
+        for _ in range(3):
+            campaign.step()
+    assert campaign.figures.inputs
+    check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,6 +52,11 @@ class Campaign:
 
     def step(self) -> None:
         """Send one request and check the answer; raise Limited if the account can do no more."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of `cryptography`, about certificates that are still accepted
+            self._step()
+
+    def _step(self) -> None:
         chance, party = self.chance, self.party
         resource = chance.choices(list(VALID), [WEIGHTS.get(name, 1) for name in VALID])[0]
         draft = VALID[resource](party)
