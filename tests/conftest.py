@@ -71,7 +71,7 @@ def world(shared_world: World) -> World:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--aws", choices=list(SERVERS), default="ministack", help="the emulator of the contract tests")
     parser.addoption("--first-cases", action="store_true", help="with --aws moto: one case of each test function")
-    parser.addoption("--every", type=int, default=8, help="run every N-th point of the crash matrices; 1 runs all")
+    parser.addoption("--every", type=int, default=8, help="run every N-th point of the long tests; 1 runs all")
 
 
 @pytest.fixture

@@ -71,12 +71,17 @@ def _relay(gateway: str, host: str, call: Call) -> Answer:
     return status, {name: value for name, value in headers.items() if name.lower() not in _OURS}, body
 
 
-def set_up(evercert: Command, role: str) -> str:
-    """Create CAs, ceilings, profiles and an identity for this role as an operator would; return the identity's id."""
+def set_up_profiles(evercert: Command) -> None:
+    """Create CAs, ceilings and profiles as an operator would. Idempotent."""
     evercert("authority", "init", "--common-name", "Example", "--yes")
     for name in ("issuing-ec", "issuing-rsa"):
         names = ("--dns", "example.com", "--dns", "*.example.com", "--ip", "none", "--uri", "none")
         evercert("authority", "ceiling", name, *names, "--longest", "90d", "--yes")
     evercert("authority", "apply", DOCUMENT)
+
+
+def set_up(evercert: Command, role: str) -> str:
+    """Create CAs, ceilings, profiles and an identity for this role as an operator would; return the identity's id."""
+    set_up_profiles(evercert)
     create = ("authority", "identity", "create", "issuer", "--aws-role", role, "--profile", PROFILE, "--json")
     return str(json.loads(evercert(*create))["id"])

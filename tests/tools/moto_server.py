@@ -24,6 +24,7 @@ ON_MOTO = [
     "tests/contract/destinations/test_secrets_manager.py",
     "--ignore=tests/contract/aws/test_session.py",
     "--ignore=tests/contract/aws/authority/test_sts.py",
+    "--ignore=tests/contract/aws/authority/test_validation_namespaces.py",
 ]
 
 

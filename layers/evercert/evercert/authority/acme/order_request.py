@@ -34,7 +34,7 @@ def read_csr(found: object, order: Order) -> ParsedCsr:
     try:
         der = base64url.decode(found)
         pem = x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise Refused("badCSR", "csr does not parse as a PKCS #10 request in DER") from None
     try:
         csr = supplied.read_names(pem)

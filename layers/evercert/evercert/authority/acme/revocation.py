@@ -88,7 +88,7 @@ class AcmeRevocation:
             raise malformed("certificate must be the base64url of a certificate in DER")
         try:
             der = x509.load_der_x509_certificate(base64url.decode(found)).public_bytes(serialization.Encoding.DER)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             raise malformed("certificate does not parse") from None
         record = self.certificates.certificate(hashlib.sha256(der).hexdigest())
         if record is None or record.profile != profile.id:
