@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.doubles.authority.acme_client import Answer
-from tests.fuzz.server.csrs import has_other_version
 from tests.fuzz.server.drafts import VALID, WEIGHTS, Draft
 from tests.fuzz.server.mutations import ANY, OF_READING, OF_RESOURCE
 from tests.fuzz.server.party import TOO_MANY, Limited, Party
@@ -79,13 +78,10 @@ class Campaign:
     def _changed(self, draft: Draft) -> Wire:
         chance = self.chance
         own = OF_RESOURCE.get(draft.resource, ())
-        before = draft.payload, draft.leaf_key
         changes = OF_READING if draft.key is None else own if own and chance.random() < 0.6 else ANY
         for _ in range(chance.choice((0, 1, 1, 1, 1, 2))):
             with suppress(TypeError, KeyError, AttributeError, ValueError):  # an earlier change left nothing to change
                 chance.choice(changes)(draft, self.party, chance)
-        if has_other_version(draft.content):
-            draft.payload, draft.leaf_key = before
         return sent(draft, chance, changed=draft.key is not None and chance.random() < 0.25)
 
     def _count(self, resource: str, answer: Answer, unchanged: bool) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from evercert.acme import base64url, jws
 from evercert.acme.jwk import to_jwk
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer
+from tests.samples import requests
 
 RESOURCES = (
     "new-account", "new-order", "revoke-cert", "key-change", "account", "orders", "order", "finalize", "certificate",
@@ -304,6 +306,24 @@ def test_unreadable_csr_is_refused(ready: World, csr: object) -> None:
     answer = ready.client.post(ready.urls["finalize"], {"csr": csr})
     assert (answer.status, answer.problem) in {(400, "badCSR"), (400, "malformed")}
     assert ready.client.read(ready.urls["order"]).json["status"] == "ready"
+
+
+@pytest.mark.parametrize("version", [1, 2, -1])
+def test_csr_of_another_version_is_refused(ready: World, version: int) -> None:
+    """PKCS #10 has version 0 only (RFC 2986 §4.1); `cryptography` raises InvalidVersion, which is no ValueError."""
+    der = requests.der(requests.request(version=version))
+    answer = ready.client.post(ready.urls["finalize"], {"csr": base64url.encode(der)})
+    assert (answer.status, answer.problem) == (400, "badCSR")
+    assert ready.client.read(ready.urls["order"]).json["status"] == "ready"
+
+
+@pytest.mark.parametrize("version", [1, 3, 7])
+def test_certificate_of_another_version_is_not_revoked(world: World, version: int) -> None:
+    """The number 2 stands for X.509 version 3 (RFC 5280 §4.1.2.1)."""
+    der = world.client.issue("api.example.com")[1][0].public_bytes(serialization.Encoding.DER)
+    other = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01" + bytes([version]), 1)
+    answer = world.client.post(world.urls["revoke-cert"], {"certificate": base64url.encode(other)})
+    assert (answer.status, answer.problem) == (400, "malformed")
 
 
 def test_order_that_is_not_ready_is_not_finalized(world: World) -> None:
