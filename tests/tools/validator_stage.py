@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from evercert.authority.validation.ports import NotValidated
+from evercert.authority.validation.ports import NotValidated, Page
 from evercert.aws.authority.validation_pages import ValidationPages
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
 from tests.tools.private_network import (
@@ -64,10 +64,14 @@ class Case:
 
 @dataclass
 class Result:
-    """The status of the authorization, the problem, and the addresses to which connections were made."""
+    """The status of the authorization, the problem, and the addresses to which connections were made.
+
+    `logged` is the reason in the operator's log.
+    """
 
     status: str
     detail: str
+    logged: str = ""
     connections: list[str] = field(default_factory=list)
 
 
@@ -85,6 +89,7 @@ def cases() -> dict[str, Case]:
         "public-and-private": Case("both.example.com", (), (PUBLIC, PRIVATE)),
         "redirect-private": Case("to-private.example.com", ("10.77.0.0/24",), (PUBLIC,), f"http://{PRIVATE}/x"),
         "redirect-listed": Case("to-listed.example.com", ("10.77.0.0/24",), (PUBLIC,), "http://listed.example.com/x"),
+        "redirect-own": Case("own.example.com", ("10.77.0.0/24",), (LISTED,), "http://own.example.com/x"),
         "redirect-name": Case("to-name.example.com", ("10.77.0.0/24",), (PUBLIC,), "http://other.example.com/x"),
     }
     for address in (LOOPBACK[0], METADATA[0]):
@@ -123,27 +128,36 @@ class Stage:
     def order(self, case: Case) -> Result:
         """Order the name and answer its challenge until it is decided."""
         authority = self.client.authority
-        authority.network.load = self.pages(case.networks).load
+        pages, reasons = self.pages(case.networks), list[str]()
+
+        def load(url: str, within: timedelta, *, private: bool) -> Page:
+            try:
+                return pages.load(url, within, private=private)  # type: ignore[no-any-return]
+            except NotValidated as error:
+                reasons.append(error.logged)
+                raise
+
+        authority.network.load = load
         placed = self.client.order(case.identifier).json
         self.client.prove(placed)
         found = self.client.read(placed["authorizations"][0]).json
         detail = next((one["error"]["detail"] for one in found["challenges"] if "error" in one), "")
-        return Result(found["status"], detail, self.connections())
+        return Result(found["status"], detail, reasons[-1] if reasons else "", self.connections())
 
     def load(self, host: str) -> Result:
         """Load a page of a host, without an order; the operator lists all networks."""
         try:
-            status = str(self.pages(EVERYTHING).load(f"http://{host}/", _WITHIN).status)
+            status = str(self.pages(EVERYTHING).load(f"http://{host}/", _WITHIN, private=True).status)
         except NotValidated as error:
-            return Result(error.kind, str(error), self.connections())
-        return Result(status, "", self.connections())
+            return Result(error.kind, str(error), error.logged, self.connections())
+        return Result(status, "", "", self.connections())
 
     def reach(self, address: str) -> Result:
         """Connect without any check, which shows that a server is there."""
         with socket.create_connection((address, HTTP), timeout=5) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             connection.recv(100)
-        return Result("reached", "", self.connections())
+        return Result("reached", "", "", self.connections())
 
 
 def main() -> None:
