@@ -8,6 +8,9 @@ from pathlib import Path
 from tests.tools.acme_clients.client import EMAIL, NO_COMMAND, Challenge, Client, program
 from tests.tools.acme_clients.commands import debian_version
 
+NOT_SENT = "sends no request"  # `revoke` marks the certificate, and `reconcile` ignores the mark
+NOT_EARLY = "in the last third only"  # version 0.2.2 ignores the member `margin` of its targets
+
 
 class Acmetool(Client):
     """acmetool, with its own server for http-01, and a hook for dns-01."""
@@ -15,7 +18,7 @@ class Acmetool(Client):
     own_web_server = True
     name, version, source, program, eab = "acmetool", "0.2.2", "Debian", "acmetool", False
     ca_variable = "SSL_CERT_FILE"
-    without = {"key change": NO_COMMAND, "deactivate": NO_COMMAND}
+    without = {"renew": NOT_EARLY, "revoke": NOT_SENT, "key change": NO_COMMAND, "deactivate": NO_COMMAND}
 
     def installed_version(self) -> str:
         return debian_version("acmetool")
@@ -25,7 +28,7 @@ class Acmetool(Client):
         start = [program("acmetool"), "--batch", "--state", state, "--hooks", hooks]
         return self.call(*start, "--response-file", self.folder / "responses", *command)
 
-    def _configure(self, challenge: Challenge, margin: int = 30) -> None:
+    def _configure(self, challenge: Challenge) -> None:
         """Write configuration, answers and hook; JSON is YAML."""
         for folder in ("state/conf", "hooks"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,6 @@ class Acmetool(Client):
         request = {
             "provider": self.server.directory,
             "challenge": {"http-ports": ports, "http-self-test": False},
-            "margin": margin,
         }
         (self.folder / "state" / "conf" / "target").write_text(json.dumps({"request": request}, indent=1) + "\n")
         (self.folder / "responses").write_text(json.dumps({"acme-enter-email": EMAIL}) + "\n")
@@ -43,18 +45,15 @@ class Acmetool(Client):
         )
         self.hook("hooks/txt", body)
 
+    def example(self) -> str:
+        files = (self.folder / "state" / "conf" / "target", self.folder / "responses")
+        texts = [f"cat > {file.relative_to(self.folder)} <<'END'\n{file.read_text()}END\n" for file in files]
+        return self.plain("mkdir -p state/conf hooks\n" + "".join(texts)) + super().example()
+
     def issue(self, *names: str, challenge: Challenge = "http-01") -> Path:
         self._configure(challenge)
         self._run("want", *names)
         return self._live(names[0])
-
-    def renew(self, *names: str) -> Path:
-        self._configure("http-01", margin=999)
-        self._run("reconcile")
-        return self._live(names[0])
-
-    def revoke(self, file: Path) -> None:
-        self._run("revoke", file.parent.resolve().name)
 
     def _live(self, name: str) -> Path:
         return self.folder / "state" / "live" / name / "fullchain"

@@ -52,10 +52,10 @@ class Result:
 
     def problems(self, page: str) -> list[str]:
         """Return what the page does not say; empty if it says what the test saw."""
-        parts = {"table": self.row(), "commands": self.section()}
+        parts = {"table of {} differs": self.row(), "commands of {} differ": self.section()}
         return [
-            f"{PAGE.relative_to(ROOT)}: the {name} of {self.title} differ: {WRITE}"
-            for name, text in parts.items()
+            f"{PAGE.relative_to(ROOT)}: the {message.format(self.title)}: {WRITE}"
+            for message, text in parts.items()
             if text not in page
         ]
 
