@@ -1,4 +1,4 @@
-"""What the authority of the deployed stack knows about ACME clients: its table, its answers, and its published CRLs."""
+"""Read what the authority of the deployed stack knows about ACME clients: its table, answers and published CRLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ACME clients of other people: what each has in common."""
+"""Base of the classes that run ACME clients of other people."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ YES = "yes"
 
 
 class Observer(Protocol):
-    """What the authority knows: accounts and orders as they are stored, refusals, and its published CRLs."""
+    """Reads what the authority knows: accounts and orders as they are stored, refusals, and its published CRLs."""
 
     def accounts(self) -> dict[str, dict[str, Any]]: ...
     def orders(self, account: str) -> list[dict[str, Any]]: ...

@@ -185,7 +185,7 @@ class Apache(WebServer):
         lines = [
             f"ServerRoot {self.folder}",
             *(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in MODULES),
-            *(["User nobody", "Group nogroup"] if os.geteuid() == 0 else []),
+            *(["User www-data", "Group www-data"] if os.geteuid() == 0 else []),
             "PidFile httpd.pid",
             "ErrorLog /dev/stderr",
             "LogLevel warn md:debug",

@@ -22,7 +22,7 @@ WRITE = "run python -m tests.tools.acme_clients.table --write"
 
 @dataclass(frozen=True)
 class Result:
-    """What a test saw: the result of each operation, and the commands up to the first certificate."""
+    """Results of a test: of each operation, and the commands up to the first certificate."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""What the programs share: settings, files, and answers to challenges. Each program runs one operation.
+"""Settings, files, and answers to challenges, which the programs share. Each program runs one operation.
 
 The programs run in an environment of their own, with the working folder of the test: `account.pem` is the account's key.
 """
