@@ -27,7 +27,7 @@ from evercert.contracts.issuer import Issued
 from evercert.issuers.acme.issuer import Acme
 from tests.bench.figures import Figure, Part, table
 from tests.doubles.acme import AcmeBench, clock, web_host
-from tests.tools.acme_clients import CERTBOT, certbot_python
+from tests.tools.acme_clients.python_packages import environment_with_clients
 from tests.tools.local_stack import ROOT
 from tests.tools.pebble import Pebble, pebble
 
@@ -87,7 +87,7 @@ def _clients(server: Pebble, ca_bundle: Path, folder: Path) -> dict[str, Command
             where = [f"--{kind}-dir={folder / name / kind}" for kind in ("config", "work", "logs")]
             return [*start, *where, "-d", name]
 
-        clients[CERTBOT.replace("==", " ")] = certbot
+        clients["certbot 5.8.0"] = certbot
     if (program := shutil.which("lego")) is not None:
 
         def lego(name: str) -> list[str]:
@@ -108,7 +108,7 @@ def _trusting(command: Command, ca_bundle: Path) -> Command:
 def _certbot() -> Path | None:
     """Return a Python with certbot; None if the registry does not answer."""
     try:
-        return certbot_python()
+        return environment_with_clients() / "bin" / "python"
     except pytest.skip.Exception:
         return None
 

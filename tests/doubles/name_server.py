@@ -21,10 +21,10 @@ Texts = Callable[[str], Iterable[str]]
 ATTEMPTS = 50
 
 
-def _both(udp: Any, tcp: Any) -> list[Any]:
-    """Return servers for both protocols at one free port."""
+def _both(udp: Any, tcp: Any, port: int) -> list[Any]:
+    """Return servers for both protocols at one port; 0 is a free one."""
     for _ in range(ATTEMPTS):
-        first = socketserver.ThreadingUDPServer(("127.0.0.1", 0), udp)
+        first = socketserver.ThreadingUDPServer(("127.0.0.1", port), udp)
         try:
             return [first, socketserver.ThreadingTCPServer(first.server_address[:2], tcp)]
         except OSError:  # the TCP port is in use
@@ -40,13 +40,17 @@ class NameServer:
     """
 
     def __init__(
-        self, answers: Mapping[str, str], texts: Texts = lambda _: (), caa: Mapping[str, Iterable[str]] | None = None
+        self,
+        answers: Mapping[str, str],
+        texts: Texts = lambda _: (),
+        caa: Mapping[str, Iterable[str]] | None = None,
+        port: int = 0,
     ) -> None:
         self.caa = dict(caa or {})
         self.answers = dict(answers)
         self.texts = texts
         self.asked: list[str] = []
-        self.port = 0
+        self.port = port
 
     def answer(self, wire: bytes) -> bytes | None:
         query = dns.message.from_wire(wire)
@@ -92,7 +96,7 @@ class NameServer:
                     if (answer := outer.answer(self.request.recv(size))) is not None:
                         self.request.sendall(len(answer).to_bytes(2, "big") + answer)
 
-        self._servers = _both(OverUDP, OverTCP)
+        self._servers = _both(OverUDP, OverTCP, self.port)
         self.port = self._servers[0].server_address[1]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

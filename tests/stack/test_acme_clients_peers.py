@@ -1,91 +1,124 @@
-"""ACME clients of other people obtain certificates from the authority of the deployed stack."""
+"""ACME clients of other people against the authority of the deployed stack: every operation that each of them has."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
+import yaml
 
-from tests.doubles.infisical.http_server import Answer, Serving
+from tests.doubles.name_server import NameServer
+from tests.stack.acme_observer import Observer
 from tests.stack.conftest import Stack
-from tests.tools.acme_clients import Certbot, Dehydrated, Lego, Server
-from tests.tools.local_authority import PROFILE, serve_authority, set_up
+from tests.tools.acme_clients.all_clients import CLIENTS
+from tests.tools.acme_clients.client import Client, Server
+from tests.tools.acme_clients.operations import Run
+from tests.tools.acme_clients.table import PAGE, Result
+from tests.tools.local_authority import DOCUMENT, PROFILE, serve_authority, set_up
+from tests.tools.local_stack import ROOT, free_port
+from tests.tools.peers import REQUIRED
 
 pytestmark = [pytest.mark.timeout(300)]
+DAYS = 20
+OPEN = "open"  # a profile whose clients need no credential
 
 
-@pytest.fixture(scope="module")
-def authority(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Set up the authority as an operator would; yield its directory."""
+class Authority:
+    """An authority that is set up, and where its clients publish their answers."""
 
-    def command(*arguments: str) -> str:
-        done = stack.evercert(*arguments)
+    def __init__(self, stack: Stack, observer: Observer, folder: Path) -> None:
+        self.stack = stack
+        self.observer = observer
+        self.ca_bundle = folder / "ca.pem"
+        self.records = folder / "records"
+
+    def evercert(self, *arguments: str) -> str:
+        done = self.stack.evercert(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def server(self, *, eab: bool) -> Server:
+        """Return the directory of a profile, with a new credential if clients need one."""
+        profile = PROFILE if eab else f"{PROFILE.partition('/')[0]}/{OPEN}"
+        made = json.loads(self.evercert("authority", "eab", "create", "--profile", profile, "--json"))
+        credential = {"key_id": made["key_id"], "hmac_key": made["hmac_key"]} if eab else {}
+        running = self.stack.running
+        return Server(made["directory"], self.ca_bundle, running.hosts, running.resolver, self.records, **credential)
+
+    def texts(self, name: str) -> Iterable[str]:
+        """Return the values of the TXT records of a name."""
+        return [file.name.partition("=")[2] for file in self.records.glob(f"{name}=*")]
+
+
+def with_open_profile(folder: Path) -> str:
+    """Return a copy of the example with a second profile, `eab: optional`.
+
+    Certificates last less than the 30 days before which autocert does not renew.
+    """
+    document = yaml.safe_load((ROOT / DOCUMENT).read_text())
+    (profile,) = document["profiles"]
+    profile["defaults"] = {"ttl-days": DAYS}
+    document["profiles"].append({**profile, "slug": OPEN, "acme": {"eab": "optional"}})
+    file = folder / "authority.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def authority(stack: Stack) -> Iterator[Authority]:
+    """Set up the authority as an operator would, and the name server that it asks.
+
+    Other users must read the folder: Apache gives up its rights.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="evercert-acme-"))
+    folder.chmod(0o755)
     with serve_authority(stack.running, stack.outputs) as found:
-        set_up(command, stack.outputs["IssuerRole"])
-        made = json.loads(command("authority", "eab", "create", "--profile", PROFILE, "--json"))
-        bundle = tmp_path_factory.mktemp("authority") / "ca.pem"
-        bundle.write_text(found.ca_bundle)
-        yield Server(made["directory"], bundle, stack.running.hosts, made["key_id"], made["hmac_key"])
+        made = Authority(stack, Observer(stack, found), folder)
+        made.ca_bundle.write_text(found.ca_bundle)
+        made.records.mkdir()
+        made.records.chmod(0o777)
+        set_up(made.evercert, stack.outputs["IssuerRole"])
+        made.evercert("authority", "apply", with_open_profile(folder))
+        with NameServer({}, made.texts, port=stack.running.resolver):
+            yield made
+    shutil.rmtree(folder)
 
 
-@contextmanager
-def web_server(port: int, folder: Path) -> Iterator[None]:
-    """Serve the answers that a client writes into a folder."""
+@pytest.fixture
+def client_of(authority: Authority, tmp_path: Path) -> Callable[[type[Client]], Client]:
+    def make(kind: type[Client]) -> Client:
+        folder = tmp_path / "client"
+        folder.mkdir()
+        client = kind(authority.server(eab=kind.eab), folder, kind.__name__.lower(), free_port())
+        found = client.installed_version()
+        if not re.search(rf"(?<![\d.]){re.escape(kind.version)}(?!\d)", found):
+            message = f"{kind.name} {kind.version} is needed, but this is {found}"
+            (pytest.fail if REQUIRED else pytest.skip)(message)
+        client.commands.clear()
+        return client
 
-    def answer(_method: str, path: str, *_: Any) -> Answer:
-        file = folder / path.rpartition("/")[2]
-        return (200, {}, file.read_bytes()) if file.is_file() else (404, {}, b"")
+    return make
 
-    serving = Serving(answer, port=port)
-    serving.start()
+
+def parameters() -> list[object]:
+    return [pytest.param(kind, id=f"{kind.__name__.lower()}", marks=pytest.mark.peer(kind.program)) for kind in CLIENTS]
+
+
+@pytest.mark.parametrize("kind", parameters())
+def test_client_runs_every_operation_it_has(
+    kind: type[Client], authority: Authority, client_of: Callable[[type[Client]], Client]
+) -> None:
+    client = client_of(kind)
+    run = Run(client, authority.observer)
     try:
-        yield
+        seen = run.all()
     finally:
-        serving.stop()
-
-
-def leaf(file: Path, *names: str) -> x509.Certificate:
-    certificates = x509.load_pem_x509_certificates(file.read_bytes())
-    certificates[0].verify_directly_issued_by(certificates[1])
-    found = certificates[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert set(found.get_values_for_type(x509.DNSName)) == set(names)
-    return certificates[0]
-
-
-def live(client: Any, mark: str) -> None:
-    """Issue, renew, revoke."""
-    names = f"{mark}.example.com", f"{mark}-2.example.com"
-    file = client.issue(*names)
-    first = leaf(file, *names)
-    client.renew(*names)
-    second = leaf(file, *names)
-    assert second.serial_number != first.serial_number
-    client.revoke(names[0])
-
-
-@pytest.mark.peer("python3")
-def test_certbot_issues_renews_and_revokes(authority: Server, tmp_path: Path) -> None:
-    client = Certbot(authority, tmp_path)
-    live(client, "certbot")
-    client.deactivate()
-
-
-@pytest.mark.peer("lego")
-def test_lego_issues_renews_and_revokes(authority: Server, tmp_path: Path) -> None:
-    live(Lego(authority, tmp_path), "lego")
-
-
-@pytest.mark.peer("dehydrated")
-def test_dehydrated_issues_renews_and_revokes(authority: Server, tmp_path: Path) -> None:
-    client = Dehydrated(authority, tmp_path)
-    with web_server(authority.http_port, tmp_path / "challenges"):
-        live(client, "dehydrated")
-        client.deactivate()
+        print("\n".join(client.said))  # pytest shows it if the test fails
+    result = Result(kind.name, kind.version, kind.source, seen, run.example)
+    result.store()
+    assert result.problems(PAGE.read_text()) == []

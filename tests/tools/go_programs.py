@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,11 +23,37 @@ def installed(module: str, version: str, *programs: str) -> Path:
     """Return the folder with these programs of a module's version; build them if one is missing."""
     folder = FOLDER / f"{programs[0]}-{version}"
     if not all((folder / name).exists() for name in programs):
-        # A Go of the module proxy loads no other by default.
-        environment = {**os.environ, "GOBIN": str(folder), "GOTOOLCHAIN": "auto"}
+        environment = {**_environment(), "GOBIN": str(folder)}
         command = [str(_go()), "install", f"{module}@{version}"]
         subprocess.run(command, env=environment, timeout=900, check=True, capture_output=True, text=True)
     return folder
+
+
+def built(module: Path) -> Path:
+    """Return the folder with all programs of a module of ours, which are built again when it changes."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in module.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(module)}\0".encode() + file.read_bytes())
+    folder = FOLDER / f"{module.name}-{digest.hexdigest()[:12]}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
+        command = [str(_go()), "build", "-mod=readonly", "-o", f"{partial}/", "./..."]
+        subprocess.run(command, cwd=module, env=_environment(), timeout=900, check=True, capture_output=True, text=True)
+        partial.rename(folder)
+    return folder
+
+
+def module_folder(module: Path, dependency: str) -> Path:
+    """Return the folder of a dependency of a module of ours, in the version that its go.mod pins."""
+    command = [str(_go()), "mod", "download", "-json", dependency]
+    done = subprocess.run(
+        command, cwd=module, env=_environment(), timeout=600, check=True, capture_output=True, text=True
+    )
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "GOTOOLCHAIN": "auto"}  # a Go of the module proxy loads no other by default
 
 
 @cache

@@ -16,6 +16,7 @@ LOCKS = {
     "requirements/dev.txt": ["pyproject.toml", "--extra", "cli", "--group", "dev", "--constraints", LAYER],
     "requirements/local-stack.txt": ["--group", "local-stack"],
     "requirements/moto.txt": ["--group", "moto"],
+    "requirements/acme-clients.txt": ["--group", "acme-clients"],
 }
 
 
