@@ -85,7 +85,7 @@ def test_missing_binding_uses_up_nothing() -> None:
     assert authority.setting.buckets.full_at == {}
 
 
-def test_accounts_without_credential_are_limited_for_each_address() -> None:
+def test_accounts_without_credential_are_limited_by_address() -> None:
     authority = AcmeAuthority(limits={"new-accounts": TWO})
     assert [AcmeClient(authority).register().status for _ in range(3)] == [201, 201, 429]
     authority.address = "192.0.2.77"
@@ -104,7 +104,7 @@ def test_credentials_of_one_identity_share_their_limits() -> None:
     assert [one.order("www.example.com").status for one in clients] == [201, 201, 429]
 
 
-def test_order_above_the_shared_limit_uses_up_nothing_of_the_account() -> None:
+def test_order_above_the_shared_limit_uses_up_nothing() -> None:
     authority = AcmeAuthority(limits={"names-of-credential": TWO, "names-of-account": TWO})
     first, second = AcmeClient(authority), AcmeClient(authority)
     first.register()

@@ -258,7 +258,7 @@ def test_lifetime_of_a_client_with_a_fast_clock_is_cut() -> None:
 
 
 # -- sizes and keys ---------------------------------------------------------------------------------------------------
-def test_names_that_fit_into_no_csr_are_refused_when_they_are_ordered(client: AcmeClient) -> None:
+def test_names_that_fit_into_no_csr_are_refused_at_once(client: AcmeClient) -> None:
     label = "x" * 60
     names = [f"{label}.{label}.{number:02}.example.com" for number in range(100)]
     assert "several certificates" in client.order(*names).json["detail"]

@@ -129,7 +129,7 @@ def test_unchecked_names_prove_nothing_for_a_revocation() -> None:
     assert refused.problem == "unauthorized"
 
 
-def test_certificate_without_names_is_revoked_by_no_other_account(client: AcmeClient) -> None:
+def test_no_other_account_revokes_a_certificate_without_names(client: AcmeClient) -> None:
     """No account can prove that it controls a name that is not there."""
     setting = client.authority.setting
     identity, _ = setting.identity("request")
@@ -145,7 +145,7 @@ def test_certificate_without_names_is_revoked_by_no_other_account(client: AcmeCl
     assert client.revoke(record.signed).problem == "unauthorized"
 
 
-def test_account_of_a_revoked_credential_revokes_nothing_of_others() -> None:
+def test_account_of_a_revoked_credential_revokes_no_others() -> None:
     authority = AcmeAuthority(eab="required")
     clients = []
     for name in ("one", "two"):

@@ -97,7 +97,7 @@ def test_lost_message_is_sent_again_when_the_client_asks(client: AcmeClient) -> 
     assert len(client.authority.setting.validations.sent) == 1
 
 
-def test_lost_message_is_sent_again_when_the_client_reads_the_order(client: AcmeClient) -> None:
+def test_lost_message_is_sent_again_when_the_order_is_read(client: AcmeClient) -> None:
     placed = client.order(*(f"{name}.example.com" for name in "abcde"))
     for url in placed.json["authorizations"]:
         client.post(client.read(url).json["challenges"][0]["url"], {})
