@@ -92,3 +92,13 @@ def test_changed_key_id_is_refused(authority: AcmeAuthority, identity: Identity,
 @pytest.mark.parametrize("key_id", ["h", "hAAAA", "h!", "h" + "A" * 62])
 def test_key_id_that_is_none_is_refused(authority: AcmeAuthority, key_id: str) -> None:
     assert registered(authority, {"eabKid": key_id, "eabSecret": "AAAA"})[1].problem == "unauthorized"
+
+
+def test_secret_is_never_taken_for_an_option(authority: AcmeAuthority, identity: Identity) -> None:
+    """`certbot --eab-hmac-key -x…` fails."""
+    fetched = [
+        base64url.encode(authority.setting.credentials.issue(identity, authority.profile)[1]) for _ in range(200)
+    ]
+    created = [base64url.encode(authority.setting.mac_keys.new("team")[0]) for _ in range(200)]
+    assert not [one for one in fetched + created if one.startswith("-")]
+    assert len({one[0] for one in created}) > 20

@@ -78,7 +78,12 @@ class HostCredentials:
         """Return the MAC key."""
         if _parse(credential.id) is None:
             return self.configured.mac_key(credential)
-        return hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest()
+        return for_command_lines(hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest())
+
+
+def for_command_lines(mac_key: bytes) -> bytes:
+    """Return the key with its first bit cleared: its base64url never begins with `-`, which certbot takes for an option."""
+    return bytes([mac_key[0] & 0x7F]) + mac_key[1:]
 
 
 def owner_of(credential_id: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from evercert.authority.acme.host_credentials import for_command_lines
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.authority.contracts.ports import Configuration
 from evercert.aws.authority.acme_accounts import DynamoDBServerSecret
@@ -31,7 +32,7 @@ class KMSMacKeys:
 
     def new(self, credential_id: str) -> tuple[bytes, str]:
         """Return a new MAC key for a credential, and its ciphertext."""
-        mac_key = os.urandom(MAC_BYTES)
+        mac_key = for_command_lines(os.urandom(MAC_BYTES))
         return mac_key, self._sealing.close_bytes(mac_key, self._context("eab", credential_id), "a MAC key")
 
     def open(self, credential: EabCredential) -> bytes:
