@@ -146,6 +146,25 @@ def test_one_challenge_of_a_name_is_validated_at_a_time(client: AcmeClient) -> N
     assert len(client.authority.setting.validations.sent) == 1
 
 
+def test_client_chooses_another_challenge_after_a_failed_try(client: AcmeClient) -> None:
+    """acmetool tries one challenge after the other. The tries of each remain counted."""
+    url = client.order("www.example.com").json["authorizations"][0]
+    first, second = client.read(url).json["challenges"]
+    authority, sent = client.authority, client.authority.setting.validations.sent
+    client.post(first["url"], {})
+    assert authority.validator.run(*sent.pop()[0])[0] == "retry"
+    (late, _) = sent.pop()
+    assert client.post(second["url"], {}).status == 200
+    (message, _) = sent.pop()
+    assert message[2] == second["type"]
+    authority.setting.clock.advance(seconds=10)
+    assert (authority.validator.run(*late)[0], sent) == ("done", [])
+    assert authority.validator.run(*message)[0] == "retry"
+    sent.clear()
+    assert client.post(first["url"], {}).status == 200
+    assert sent.pop()[0][3] == 1
+
+
 def test_only_the_host_itself_may_be_in_a_private_network(client: AcmeClient) -> None:
     """A redirect to another host of the operator's networks would let clients explore them."""
     challenge = client.read(client.order("www.example.com").json["authorizations"][0]).json["challenges"][0]

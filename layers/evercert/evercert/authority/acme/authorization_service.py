@@ -45,7 +45,10 @@ class AuthorizationService:
         return order, place
 
     def answer(self, account: Account, authorization_id: str, kind: str) -> Place:
-        """Have a challenge validated (§7.5.1), one of an authorization at a time. Idempotent."""
+        """Have a challenge validated (§7.5.1), one of an authorization at a time. Idempotent.
+
+        A client may choose another challenge once a try of the first one has failed.
+        """
 
         def change(order: Order, place: int) -> Order | None:
             now, found = self.clock(), order.authorizations[place]
@@ -56,8 +59,11 @@ class AuthorizationService:
                 return None
             if found.status_at(now, order.expires_at) != "pending":
                 raise malformed(f"the authorization is {found.status_at(now, order.expires_at)}")
-            if any(one.status == "processing" for one in found.challenges):
-                raise malformed("another challenge of this authorization is processing; wait for its result")
+            for other in found.challenges:
+                if other.status == "processing" and other.tries == 0:
+                    raise malformed("another challenge of this authorization is processing; wait for its result")
+                if other.status == "processing":  # its next message does nothing; its tries remain counted
+                    found = found.with_challenge(other.model_copy(update={"status": "pending", "due_at": None}))
             answered = challenge.model_copy(
                 update={"status": "processing", "thumbprint": account.thumbprint, "due_at": now}
             )

@@ -82,7 +82,7 @@ class HostCredentials:
 
 
 def for_command_lines(mac_key: bytes) -> bytes:
-    """Return the key with its first bit cleared: its base64url never begins with `-`, which certbot takes for an option."""
+    """Return the key with its first bit cleared: its base64url never begins with `-`, as options of programs do."""
     return bytes([mac_key[0] & 0x7F]) + mac_key[1:]
 
 
