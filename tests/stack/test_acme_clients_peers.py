@@ -90,11 +90,15 @@ def authority(stack: Stack) -> Iterator[Authority]:
 
 
 @pytest.fixture
-def client_of(authority: Authority, tmp_path: Path) -> Callable[[type[Client]], Client]:
+def client_of(authority: Authority, tmp_path: Path) -> Iterator[Callable[[type[Client]], Client]]:
+    """Make a client in a folder, which may be outside of the test's own."""
+    made = []
+
     def make(kind: type[Client]) -> Client:
         folder = tmp_path / "client"
         folder.mkdir()
         client = kind(authority.server(eab=kind.eab), folder, kind.__name__.lower(), free_port())
+        made.append(client)
         found = client.installed_version()
         if not re.search(rf"(?<![\d.]){re.escape(kind.version)}(?!\d)", found):
             message = f"{kind.name} {kind.version} is needed, but this is {found}"
@@ -102,7 +106,9 @@ def client_of(authority: Authority, tmp_path: Path) -> Callable[[type[Client]], 
         client.commands.clear()
         return client
 
-    return make
+    yield make
+    for client in made:
+        shutil.rmtree(client.folder)
 
 
 def parameters() -> list[object]:

@@ -66,6 +66,7 @@ class Client:
     eab: ClassVar[bool] = True
     ca_variable: ClassVar[str] = ""
     own_web_server: ClassVar[bool] = False
+    names_replaced: ClassVar[bool] = False  # renews with `replaces` (RFC 9773 §5)
     without: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,8 @@ class Run:
             file = self.client.renew(*names)
         renewed = self._issued(file, names, "http-01")
         assert renewed.serial_number != before.serial_number
+        if self.client.names_replaced:
+            assert self._order_of(renewed)["replaces"] == renewal_id(before)
 
     def _revoke(self, file: Path) -> None:
         copy = self.client.folder.with_name(f"{self.client.folder.name}-revoked.pem")
@@ -137,12 +140,23 @@ class Run:
         leaf = x509.load_pem_x509_certificates(file.read_bytes())[0]
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert sorted(found.get_values_for_type(x509.DNSName)) == sorted(names)
-        serial_number = f"{leaf.serial_number:x}"
-        orders = self.observer.orders(self._account)
-        (order,) = (one for one in orders if one["serial_number"] == serial_number)
+        order = self._order_of(leaf)
         authorizations = order["authorizations"]
         ordered = [f"*.{one['name']}" if one["wildcard"] else one["name"] for one in authorizations]
         assert (order["closed"], sorted(ordered)) == ("valid", sorted(names))
         validated = {one["type"] for found in authorizations for one in found["challenges"] if one["status"] == "valid"}
         assert validated == {challenge}
         return leaf
+
+    def _order_of(self, leaf: x509.Certificate) -> dict[str, Any]:
+        """Return the order of a certificate, which is one of the client's account."""
+        serial_number = f"{leaf.serial_number:x}"
+        (order,) = (one for one in self.observer.orders(self._account) if one["serial_number"] == serial_number)
+        return order
+
+
+def renewal_id(leaf: x509.Certificate) -> str:
+    """Return the identifier of a certificate in renewal information (RFC 9773 §4.1)."""
+    authority = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    serial_number = leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1)  # with the sign bit
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (authority or b"", serial_number))

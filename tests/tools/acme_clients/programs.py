@@ -172,6 +172,7 @@ class Acmez(GoLibrary):
 
     name, version, file = "acmez", "3.1.7", "go/acmez/main.go"
     module = "github.com/mholt/acmez/v3"
+    names_replaced = True
 
 
 class CertManager(GoLibrary):
@@ -179,3 +180,4 @@ class CertManager(GoLibrary):
 
     name, version, file = "cert-manager's client", "1.21.2", "go/certmanager/main.go"
     module = "github.com/cert-manager/cert-manager"
+    names_replaced = True
