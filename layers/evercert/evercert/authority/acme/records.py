@@ -84,7 +84,7 @@ class Order(Stored):
     """An order (§7.1.3) with its authorizations, which belong to no other order.
 
     `closed` is None until the order is finalized or fails. `request` is the id of the certificate request,
-    `certificate` that of the issued certificate, `replaces` the id of the one that it replaces (RFC 9773 §5).
+    `certificate` that of the issued certificate, `replaces` the ARI id of the one that it replaces (RFC 9773 §5).
     """
 
     id: str

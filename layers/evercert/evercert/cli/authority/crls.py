@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import CeremonyContext
     from evercert.cli.authority.connection import AuthorityConnection
 
+TRIES = 2
+
 
 def renew_root(authority: AuthorityConnection, context: CeremonyContext, *, always: bool = False) -> None:
     """Sign the root's CRL if it is missing or ends soon; on failure print a note."""
@@ -52,20 +54,29 @@ def copy_now(authority: AuthorityConnection) -> bool:
 
 
 def _invoke(authority: AuthorityConnection, task: str, doing: str, later: str) -> bool:
+    """Invoke a task of the front, once more if it fails: the first run may last until its signer has started."""
+    failure: EvercertError | None = None
+    for _ in range(TRIES):
+        try:
+            _invoke_once(authority, task, doing)
+        except EvercertError as error:
+            failure = error
+        else:
+            return True
+    terminal.notes([f"{failure}; the schedule {later} them within a day"])
+    return False
+
+
+def _invoke_once(authority: AuthorityConnection, task: str, doing: str) -> None:
     from evercert.aws.clients import translated  # noqa: PLC0415 (AWS's library is slow to load)
 
-    try:
-        with translated(doing):
-            answer = authority.clients.lambda_.invoke(
-                FunctionName=authority.connection.output("AuthorityFunction"),
-                Payload=json.dumps({"task": task}).encode(),
-            )
-        if "FunctionError" in answer:
-            raise Unavailable(f"the authority could not {doing}: see the function's log")
-    except EvercertError as error:
-        terminal.notes([f"{error}; the schedule {later} them within a day"])
-        return False
-    return True
+    with translated(doing):
+        answer = authority.clients.lambda_.invoke(
+            FunctionName=authority.connection.output("AuthorityFunction"),
+            Payload=json.dumps({"task": task}).encode(),
+        )
+    if "FunctionError" in answer:
+        raise Unavailable(f"the authority could not {doing}: see the function's log")
 
 
 def _signs(ca: CA) -> bool:
