@@ -1,7 +1,7 @@
 """`make bench`: measure the figures of docs/maintainers/benchmarks.md and write them there.
 
 `python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority, revocations,
-growth, acme.
+growth, acme, acme-server.
 """
 
 from __future__ import annotations
@@ -14,14 +14,26 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tests.bench import acme, authority, burst, costs, fleet, growth, renewals, revocations, starts, ticks
+from tests.bench import acme, acme_server, authority, burst, costs, fleet, growth, renewals, revocations, starts, ticks
 from tests.bench.figures import Figure, Part, replaced
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT, NotRunning, emulator
 
 PAGE = ROOT / "docs" / "maintainers" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
-PARTS = ("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority", "revocations", "growth", "acme")
+PARTS = (
+    "starts",
+    "ticks",
+    "renewals",
+    "burst",
+    "fleet",
+    "waste",
+    "authority",
+    "revocations",
+    "growth",
+    "acme",
+    "acme-server",
+)
 
 
 def main(wanted: list[str]) -> int:
@@ -73,6 +85,8 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
             yield "growth", growth.measure(World(running))
     if "acme" in wanted:
         yield "acme", acme.measure()
+    if "acme-server" in wanted:
+        yield "acme-server", acme_server.measure()
 
 
 def _waste() -> Part:

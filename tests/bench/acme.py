@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 
@@ -50,12 +50,21 @@ class Taken(NamedTuple):
     elapsed: float
 
 
+class Server(Protocol):
+    """A server's directory, and the port on loopback at which it validates http-01."""
+
+    @property
+    def directory(self) -> str: ...
+    @property
+    def http_port(self) -> int: ...
+
+
 def measure() -> Part:
     part = Part()
     with pebble(nonce_reject=0) as server, tempfile.TemporaryDirectory(prefix="evercert-bench-") as folder:
         ca_bundle = Path(folder) / "ca.pem"
         ca_bundle.write_text(server.ca_bundle)
-        _compare(part, _clients(server, ca_bundle, Path(folder)))
+        _compare(part, commands(server, ca_bundle, Path(folder)))
     with pebble(nonce_reject=0) as server:
         _burst(part, server)
     return part
@@ -65,7 +74,7 @@ def measure() -> Part:
 Command = Callable[[str], list[str]]
 
 
-def _clients(server: Pebble, ca_bundle: Path, folder: Path) -> dict[str, Command]:
+def commands(server: Server, ca_bundle: Path, folder: Path) -> dict[str, Command]:
     """Return the commands of the clients at hand, for a name; each has a new folder, and so no account."""
     port = str(server.http_port)
     ours = [sys.executable, "-c", OURS, server.directory, str(ca_bundle), port]
@@ -118,7 +127,7 @@ def _compare(part: Part, clients: dict[str, Command]) -> None:
     taken: dict[str, list[Taken]] = {name: [] for name in clients}
     for turn in range(ROUNDS + 1):
         for place, (name, command) in enumerate(clients.items()):
-            taken[name].append(_run(command(f"r{turn}-{place}.example.com")))
+            taken[name].append(run(command(f"r{turn}-{place}.example.com")))
     ours, *others = [(name, all_taken[1:]) for name, all_taken in taken.items()]
     for name, theirs in others:
         pairs = list(zip(ours[1], theirs, strict=True))
@@ -135,7 +144,8 @@ def _compare(part: Part, clients: dict[str, Command]) -> None:
     part.lines += table(("one http-01 certificate, a new process and account", "processor time", "elapsed"), rows)
 
 
-def _run(command: list[str]) -> Taken:
+def run(command: list[str]) -> Taken:
+    """Run a client to its end."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before, began = getrusage(RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
@@ -159,20 +169,32 @@ class Counted:
         return self._server.exchange(method, *arguments, **more)
 
 
-def _burst(part: Part, server: Pebble) -> None:
-    """Take 200 orders by five issuers with one account, as five concurrent functions would."""
-    settings: dict[str, Any] = {"directory": server.directory, "ca-bundle": server.ca_bundle}
+class Burst(NamedTuple):
+    """Many orders at once: seconds of the clock and of this process, and the requests to the CA by method."""
+
+    elapsed: float
+    processor: float
+    requests: Counter[str]
+
+
+def burst(server: Server, ca_bundle: str, orders: int, at_once: int) -> Burst:
+    """Take orders of one account by several issuers at a time, as concurrent functions do."""
+    settings: dict[str, Any] = {"directory": server.directory, "ca-bundle": ca_bundle}
     bench, counts = AcmeBench(**settings), Counter[str]()
-    with web_host(bench.answers, server.http_port), closing(bench), ThreadPoolExecutor(AT_ONCE) as pool:
+    with web_host(bench.answers, server.http_port), closing(bench), ThreadPoolExecutor(at_once) as pool:
         bench.finish(bench.request("first.example.com"))  # registers the account
-        requests = [bench.request(f"n{number}.example.com") for number in range(ORDERS)]
-        issuers = [bench.process() for _ in range(AT_ONCE)]
+        requests = [bench.request(f"n{number}.example.com") for number in range(orders)]
+        issuers = [bench.process() for _ in range(at_once)]
         for issuer in issuers:
             issuer._connection._server = Counted(issuer._connection._server, counts)  # type: ignore[assignment]
         began, used = time.monotonic(), time.process_time()
-        shares = [(issuer, requests[place::AT_ONCE]) for place, issuer in enumerate(issuers)]
+        shares = [(issuer, requests[place::at_once]) for place, issuer in enumerate(issuers)]
         list(pool.map(lambda share: _finish(*share), shares))
-        elapsed, used = time.monotonic() - began, time.process_time() - used
+        return Burst(time.monotonic() - began, time.process_time() - used, counts)
+
+
+def _burst(part: Part, server: Pebble) -> None:
+    elapsed, used, counts = burst(server, server.ca_bundle, ORDERS, AT_ONCE)
     part.figures += [
         Figure(
             f"{ORDERS} orders due at once, {AT_ONCE} at a time: certificates a minute", f"{60 * ORDERS / elapsed:,.0f}"

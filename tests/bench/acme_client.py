@@ -86,11 +86,16 @@ def sleep(span: timedelta) -> None:
     time.sleep(max(span.total_seconds(), 0))
 
 
+def no_kms(key: str) -> Any:
+    """Fail: this process has no account keys in KMS."""
+    raise AssertionError(key)
+
+
 def issue(directory: str, ca_bundle: str, port: str, name: str) -> str:
     """Register an account and order a certificate; return its chain as PEM."""
     stores: Any = Stores()
     http = HTTPClient(Hosts([]), Deadline(clock), clock, sleep, local=True)
-    acme = AcmeContext(stores, stores, RegisteredSolvers(SolverContext(stores)), stores)
+    acme = AcmeContext(stores, stores, RegisteredSolvers(SolverContext(stores)), stores, no_kms)
     context = IssuerContext(http, None, None, clock, acme)  # type: ignore[arg-type]
     settings = {"directory": directory, "ca-bundle": Path(ca_bundle).read_text(), "email": "ops@example.com"}
     issuer = Acme(AcmeSettings.model_validate({**settings, "solvers": [{"type": "http-01"}]}), lambda: context)

@@ -43,11 +43,12 @@ class Nowhere(io.StringIO):
         return len(text)
 
 
-def silence() -> None:
-    """Format log lines of the authority, but discard them."""
-    for handler in logging.getLogger("authority").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(Nowhere())
+def silence(*services: str) -> None:
+    """Format log lines of functions, by default of the authority, but discard them."""
+    for service in services or ("authority",):
+        for handler in logging.getLogger(service).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(Nowhere())
 
 
 class Timed:
@@ -101,7 +102,7 @@ def _rounds(setting: Setting, timed: Timed, algorithm: str) -> tuple[list[float]
     ca = setting.cas["EC-issuing" if algorithm.startswith("EC") else "RSA-issuing"]
     request = csr(private_key(algorithm))
     order = LeafOrder("order", ca.id, "shop/tls-server", leaf(setting.clock()), request)
-    script, call = _script(setting, ca, order), _api_call(setting, request)
+    script, call = _script(setting, ca, order), api_call(setting, request)
     _require_same(script(), setting.signing.leaf(order))
     least = _least(script, request)
     bare, bound, signer, api = [], [], [], []
@@ -198,7 +199,7 @@ def _require_same(one: bytes, other: bytes) -> None:
         raise AssertionError("script and signer do not issue the same certificate")
 
 
-def _api_call(setting: Setting, request: str) -> Callable[[], object]:
+def api_call(setting: Setting, request: str) -> Callable[[], object]:
     """Return a function that handles one issuance, from the event of API Gateway to the response."""
     profile = setting.profile()
     identity, _ = setting.identity()

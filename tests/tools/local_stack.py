@@ -198,7 +198,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _evercert(running: Emulator) -> Callable[..., str]:
+def operator_command(running: Emulator) -> Callable[..., str]:
     """Return a function that runs `evercert` as an operator would and returns its standard output."""
     environment = {"PATH": "/usr/bin:/bin", **running.environment}
 
@@ -221,7 +221,7 @@ def _authority(running: Emulator, found: Mapping[str, str]) -> Iterator[str]:
     from tests.tools.local_infisical import trust_environment, with_address
 
     with serve_authority(running, found) as authority:
-        identity = set_up(_evercert(running), found["IssuerRole"])
+        identity = set_up(operator_command(running), found["IssuerRole"])
         document = with_address(ROOT / "examples" / "agent.yaml", authority.address, running.folder)
         values = {**trust_environment(authority.ca_bundle, running.folder), "INFISICAL_MACHINE_IDENTITY_ID": identity}
         exports = "".join(f"  export {name}={value}\n" for name, value in values.items())
