@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,11 +28,12 @@ Command = Callable[..., str]  # runs `evercert` with arguments and returns its s
 
 @dataclass(frozen=True)
 class LocalAuthority:
-    """Address and CA bundle of the endpoint, with method, path and status of every call."""
+    """Address and CA bundle of the endpoint, with method, path and status of every call, and its seconds."""
 
     address: str
     ca_bundle: str
     calls: list[tuple[str, str, int]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     def count(self, text: str, method: str = "POST") -> int:
         """Return the number of successful calls with this text in their path."""
@@ -54,7 +56,9 @@ def serve_authority(running: Emulator, outputs: Mapping[str, str]) -> Iterator[L
     host = f"{api.partition('.')[0]}.execute-api.localhost:{gateway.rpartition(':')[2]}"
 
     def relay(method: str, target: str, headers: http.client.HTTPMessage, body: bytes) -> Answer:
+        began = time.monotonic()
         answer = _relay(gateway, host, (method, target, headers, body))
+        found.seconds.append(time.monotonic() - began)
         found.calls.append((method, target.partition("?")[0], answer[0]))
         return answer
 
