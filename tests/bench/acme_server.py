@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from tests.bench import acme, acme_server_counts
-from tests.bench.acme import Server, Taken
+from tests.bench.acme import Taken
 from tests.bench.authority import Timed, api_call, silence
 from tests.bench.burst import processor_time
 from tests.bench.counted_authority import Client
@@ -34,8 +34,8 @@ from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.ceremony import csr
 from tests.doubles.world import World
 from tests.samples.certificates import private_key
-from tests.tools.local_authority import DOCUMENT, PROFILE, LocalAuthority, choose_address, serve_authority, set_up
-from tests.tools.local_stack import ROOT, Emulator, build, deploy, emulator, operator_command
+from tests.tools.local_authority import DOCUMENT, PROFILE, LocalAuthority, serve_authority, set_up
+from tests.tools.local_stack import ROOT, Emulator, build, deploy, emulator, free_port, operator_command
 from tests.tools.pebble import pebble
 from tests.tools.step_ca import step_ca
 
@@ -57,13 +57,22 @@ def measure() -> Part:
     return part
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server's directory, the CA bundle of its API, and the port on loopback at which it validates http-01."""
+
+    directory: str
+    ca_bundle: Path
+    http_port: int
+
+
 # -- the servers -------------------------------------------------------------------------------------------------------
 @contextmanager
 def _deployed(folder: Path) -> Iterator[tuple[Emulator, LocalAuthority, Server]]:
     """Deploy the local stack; set up its authority with a profile for clients without credentials, as the others have."""
     with emulator() as running:
         build()
-        outputs = deploy(running, AuthorityAddress=choose_address())
+        outputs = deploy(running, AuthorityAddress=f"https://127.0.0.1:{free_port()}")
         with serve_authority(running, outputs) as authority:
             evercert = operator_command(running)
             set_up(evercert, outputs["IssuerRole"])
@@ -196,7 +205,7 @@ def _processor(part: Part) -> None:
     front, validator = Measured(authority.module.handler), Measured(authority.validator.run)
     signer = Measured(setting.signing.leaf)
     authority.module, authority.validator = SimpleNamespace(handler=front), SimpleNamespace(run=validator)  # type: ignore[assignment]
-    setting.signing.leaf = signer  # type: ignore[method-assign]
+    setting.signing.leaf = signer  # type: ignore[method-assign, assignment]
     silence()
     client, call = Client(authority), api_call(other, csr(private_key("EC_prime256v1")))
     client.register()
