@@ -31,7 +31,6 @@ from tests.doubles.acme import AcmeBench, clock, web_host
 from tests.tools.acme_clients.python_packages import environment_with_clients
 from tests.tools.local_stack import ROOT
 from tests.tools.pebble import Pebble, pebble
-from tests.tools.step_ca import StepCA
 
 ROUNDS = 9
 ORDERS, AT_ONCE = 200, 5  # the stack's default concurrency
@@ -44,14 +43,6 @@ sys.modules["click"] = None
 from tests.bench.acme_client import issue
 print(issue(*sys.argv[1:]))
 """
-
-
-class Server(NamedTuple):
-    """A directory with its CA bundle, and the port on loopback at which it validates http-01."""
-
-    directory: str
-    ca_bundle: Path
-    http_port: int
 
 
 class Taken(NamedTuple):
