@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,19 +29,6 @@ CLIENT = "client"
 
 def after(**span: float) -> datetime:
     return START + timedelta(**span)
-
-
-@pytest.fixture
-def table(world: World) -> str:
-    name = f"authority-{uuid.uuid4().hex[:12]}"
-    keys = [("pk", "HASH"), ("sk", "RANGE")]
-    world.operator.dynamodb.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,19 +30,6 @@ class Storage:
     accounts: Accounts
     orders: Orders
     used: UsedNonces
-
-
-@pytest.fixture
-def table(world: World) -> str:
-    name = f"acme-{uuid.uuid4().hex[:12]}"
-    keys = [("pk", "HASH"), ("sk", "RANGE")]
-    world.operator.dynamodb.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -17,19 +16,6 @@ from tests.doubles.world import World
 
 RATE = Rate(at_most=10, per=timedelta(hours=1))
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def table(world: World) -> str:
-    name = f"limits-{uuid.uuid4().hex[:12]}"
-    keys = [("pk", "HASH"), ("sk", "RANGE")]
-    world.operator.dynamodb.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key, _ in keys],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
