@@ -34,14 +34,16 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            asked = read(message["body"])
-            outcome, why = _validator().run(asked.order, asked.authorization, asked.challenge, asked.tries)
+            challenge = read(message["body"])
+            outcome, why = _validator().run(
+                challenge.order, challenge.authorization, challenge.challenge, challenge.tries
+            )
         except Exception as error:  # noqa: BLE001 (one message must not fail the others)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
             logger.error({"outcome": known.kind, "message_id": message["messageId"], "error": str(known)})  # noqa: TRY400
             failures.append({"itemIdentifier": message["messageId"]})
         else:
-            logger.info({"outcome": outcome, **asdict(asked)} | ({"message": why} if why else {}))
+            logger.info({"outcome": outcome, **asdict(challenge)} | ({"message": why} if why else {}))
     return {"batchItemFailures": failures}
 
 

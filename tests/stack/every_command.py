@@ -192,6 +192,7 @@ def of_authority(run: People, role: str) -> str:
     run.run(*identity, "delete", "host", "--yes")
     made = run.json("authority", "eab", "create", "--profile", PROFILE, "--expires", "7d", "--names", "*.example.com")
     run.run("authority", "eab", "list")
+    run.run("authority", "acme", "status")
     run.run("authority", "eab", "revoke", made["key_id"], "--yes")
     checks = run.json("doctor", codes=FOUND)
     run.unknown = {one["check"] for one in checks if one["status"] == "unknown"}

@@ -148,3 +148,29 @@ def test_list_of_nothing_says_why(table: Table, evercert: Callable[..., Ended]) 
     table.names = []
     assert evercert("--json")[1] == "[]\n"
     assert evercert()[1].startswith("No certificates yet; ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["web-00?"], 10),
+        (["web-001", "web-1*"], 101),
+        (["*"], 250),
+        (["--issuer", "an-issuer-with-a-long-name"], 50),
+        (["--issuer", "an-issuer-with-a-long-name,main"], 249),
+        (["web-2*", "--issuer", "main"], 0),
+        (["--state", "failing,unreadable"], 4),
+        (["web-00*", "--state", "failing", "--state", "unreadable"], 2),
+        (["--label", "tier=short", "web-19*"], 10),
+        (["web-005"], 1),
+    ],
+    ids=str,
+)
+def test_list_selects(evercert: Callable[..., Ended], arguments: list[str], expected: int) -> None:
+    code, out, _ = evercert(*arguments, "--json")
+    assert (code, len(json.loads(out))) == (0, expected)
+
+
+def test_selection_that_matches_nothing_says_so(evercert: Callable[..., Ended]) -> None:
+    assert "No certificates match." in evercert("web-x")[1]
+    assert "invalid --state rdy" in evercert("--state", "ready,rdy")[2]

@@ -50,13 +50,21 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         terminal.notes([f"the record does not parse: apply its document again, or delete it: {command}"])
 
 
-def history(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
+def history(
+    name: NameArgument,
+    *,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show the newest ones only. Default: all.")] = None,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
     """Show all events of one certificate, oldest first."""
     connection = terminal.connect(stack, region)
     name = arguments.stored_name(name)
     outcomes = connection.specs.history(name)
     if not outcomes and connection.specs.record(name) is None:
         raise BadInput([terminal.not_found(name)])
+    outcomes = outcomes if limit is None else outcomes[-limit:]
     if as_json:
         terminal.print_json([outcome.model_dump(mode="json") for outcome in outcomes])
     else:

@@ -11,6 +11,7 @@ import typer
 from evercert.cli import arguments, show, terminal
 from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
+from evercert.cli.selection import Selection
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -19,7 +20,18 @@ PAGE = 100  # rows of a table, and rows that are printed together
 MOST = 1_000_000
 Row = dict[str, Any]
 
-States = Annotated[list[str] | None, typer.Option("--state", help="List only certificates in this state (repeatable).")]
+Patterns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="List only certificates with these names; * and ? match as in a shell."),
+]
+States = Annotated[
+    list[str] | None,
+    typer.Option("--state", help="List only certificates in these states (repeatable, or a list with commas)."),
+]
+Issuers = Annotated[
+    list[str] | None,
+    typer.Option("--issuer", help="List only certificates of these issuers (repeatable, or a list with commas)."),
+]
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", help="List only certificates with all of these labels (key=value, repeatable)."),
@@ -34,10 +46,12 @@ Everything = Annotated[bool, typer.Option("--all", help="List all certificates, 
 
 
 def list_(
+    names: Patterns = None,
     *,
     sort: Sort = "name",
     state: States = None,
     label: Labels = None,
+    issuer: Issuers = None,
     limit: Limit = None,
     after: After = None,
     everything: Everything = False,
@@ -46,11 +60,11 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List certificates with their state, issuer and expiry date, 100 at a time."""
-    states, labels = arguments.states(state or []), arguments.labels(label or [])
+    selection = Selection.of(names, label, issuer, state)
     first = _first(after, sort)
     most = _most(limit, everything=everything, as_json=as_json)
     connection = terminal.connect(stack, region)
-    rows = _rows(connection.specs.records(first), states, labels)
+    rows = _rows(connection.specs.records(first), selection)
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
@@ -62,7 +76,7 @@ def list_(
         for page in shown.pages():
             table.print(page)
         if shown.last is None:
-            filtered = states or labels or after is not None
+            filtered = bool(selection) or after is not None
             hint = "No certificates yet; write a document and run: evercert apply FILE"
             terminal.out.print("No certificates match." if filtered else hint)
     if shown.more:
@@ -97,13 +111,8 @@ class _Shown:
         return page
 
 
-def _rows(records: Iterable[Record | Unreadable], states: list[str], labels: dict[str, str]) -> Iterator[Row]:
-    for record in records:
-        if labels and not (isinstance(record, Record) and labels.items() <= record.spec.labels.items()):
-            continue
-        row = show.summary(record)
-        if not states or row["state"] in states:
-            yield row
+def _rows(records: Iterable[Record | Unreadable], selection: Selection) -> Iterator[Row]:
+    return (row for row in map(selection.row, records) if row is not None)
 
 
 def _first(after: str | None, sort: str) -> str | None:

@@ -129,11 +129,12 @@ def notes(lines: Sequence[str]) -> None:
 def errors(lines: Sequence[str], *, as_json: bool = False) -> None:
     """Print errors on standard error: the first ones, because a broken document has thousands.
 
-    `as_json`: one object with the list `errors`, for scripts.
+    `as_json`: one object with the list `errors`, and the number of those `omitted`, for scripts.
     """
     if as_json:
         if lines:
-            err.json({"errors": [printable(line, LONGEST_ERROR) for line in lines[:MOST_ERRORS]]}, 2)
+            omitted = {"omitted": len(lines) - MOST_ERRORS} if len(lines) > MOST_ERRORS else {}
+            err.json({"errors": [printable(line, LONGEST_ERROR) for line in lines[:MOST_ERRORS]], **omitted}, 2)
         return
     for line in lines[:MOST_ERRORS]:
         err.print(visible(f"evercert: {line}", LONGEST_ERROR))

@@ -104,15 +104,14 @@ def test_credentials_of_one_identity_share_their_limits() -> None:
     assert [one.order("www.example.com").status for one in clients] == [201, 201, 429]
 
 
-def test_order_above_the_shared_limit_uses_up_nothing() -> None:
-    authority = AcmeAuthority(limits={"names-of-credential": TWO, "names-of-account": TWO})
+def test_order_above_the_own_limit_uses_up_nothing_of_others() -> None:
+    authority = AcmeAuthority(limits={"names-of-account": TWO, "names-of-credential": {"at-most": 4, "per": "1h"}})
     first, second = AcmeClient(authority), AcmeClient(authority)
     first.register()
     second.register()
     assert first.order("www.example.com", "api.example.com").status == 201
-    for _ in range(3):
-        assert "your address" in second.order("www.example.com").json["detail"]
-    authority.setting.clock.advance(seconds=3_600)
+    for _ in range(5):
+        assert "this account" in first.order("www.example.com").json["detail"]
     assert second.order("www.example.com", "api.example.com").status == 201
 
 

@@ -135,7 +135,11 @@ class AccountService:
     def _bound(
         self, members: dict[str, Any], key: PublicKey, rules: AccountRules, sender: Sender
     ) -> EabCredential | None:
-        """Return the credential of the binding; strangers use up nothing of the clients behind the same address."""
+        """Return the credential of the binding, and count the registration.
+
+        A wrong HMAC key counts for the client's address, a right one for its credential: guesses of strangers keep no
+        client with a credential behind the same address from registering.
+        """
         try:
             found = self._credential(members, key, rules)
         except Refused as refused:

@@ -51,7 +51,7 @@ class HostCredentials:
         key_id = _PREFIX + base64url.encode(whose + until.to_bytes(_TIME, "big") + os.urandom(_RANDOM))
         found = self.of_id(key_id)
         if found is None:
-            raise Misconfigured("the identity was deleted meanwhile")
+            raise Misconfigured("the identity or the profile was deleted meanwhile")
         return found, self.mac_key(found)
 
     def of_id(self, credential_id: str) -> EabCredential | None:
@@ -87,7 +87,7 @@ def for_command_lines(mac_key: bytes) -> bytes:
 
 
 def owner_of(credential_id: str) -> str:
-    """Return who shares the rate limits of a credential: its identity, or the credential itself."""
+    """Return the owner of the rate limits of a credential: the identity that fetched it, or the credential itself."""
     fields = _parse(credential_id)
     return credential_id if fields is None else f"identity#{fields[0]}"
 

@@ -138,7 +138,9 @@ class OrderIssuance:
         """Raise Refused if the key of the CSR is that of any account (§11.1)."""
         found = thumbprint_of(csr)
         if found is not None and self.accounts.of_key(profile.id, found) is not None:
-            raise Refused("badCSR", "the key of the CSR is the key of an account")
+            raise Refused(
+                "badCSR", "the key of the CSR is the key of an account; generate another key for the certificate"
+            )
 
     def _latest_end(self, profile: Profile, csr: ParsedCsr) -> datetime | None:
         """Return when the certificate of the issuing CA ends, or None without such a CA."""

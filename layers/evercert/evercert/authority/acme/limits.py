@@ -29,7 +29,7 @@ class Buckets(Protocol):
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends a request to a profile, and the limits there; `address` is empty if API Gateway names none."""
+    """Client of a request, and the limits of its profile; `address` is empty if API Gateway names none."""
 
     profile: str  # id
     limits: AcmeLimits
@@ -37,7 +37,7 @@ class Sender:
 
     @property
     def network(self) -> str:
-        """The address, or the IPv6 network that one client has all addresses of."""
+        """Address, or /64 network of an IPv6 address, which one client has for itself."""
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:
@@ -49,7 +49,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Counts what clients ask for; raises Refused (rateLimited) with the time to come again."""
+    """Counts orders and registrations; raises Refused (rateLimited) with Retry-After."""
 
     buckets: Buckets
     clock: Clock
@@ -64,13 +64,16 @@ class RateLimits:
         self._take(f"accounts#{owner}", 1, sender.limits.new_accounts, "new accounts of this credential")
 
     def order(self, sender: Sender, account: Account, names: int) -> None:
-        """Count the names of an order; first for the accounts together, because one account cannot fill that bucket."""
+        """Count the names of an order: for the account, then for all accounts of its credential or address.
+
+        In this order, so that an account above its own limit uses up nothing of the others.
+        """
         if account.credential is not None:
             owner, whose = owner_of(account.credential), "the account's credential"
         else:
             owner, whose = f"{sender.profile}#{sender.network}", "your address"
-        self._take(f"names#{owner}", names, sender.limits.names_of_credential, f"names in orders of {whose}")
         self._take(f"names#{account.id}", names, sender.limits.names_of_account, "names in orders of this account")
+        self._take(f"names#{owner}", names, sender.limits.names_of_credential, f"names in orders of {whose}")
 
     def _take(self, name: str, tokens: int, rate: Rate, what: str) -> None:
         now = self.clock()

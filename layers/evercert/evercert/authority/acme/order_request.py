@@ -29,8 +29,10 @@ def read_csr(found: object, order: Order) -> ParsedCsr:
 
     `found` is the base64url of its DER. Raises Refused (malformed or badCSR).
     """
-    if not isinstance(found, str) or len(found) > LARGEST_CSR:
+    if not isinstance(found, str):
         raise malformed("csr must be the base64url of a CSR in DER")
+    if len(found) > LARGEST_CSR:
+        raise malformed(f"csr is too large: at most {LARGEST_CSR} characters")
     try:
         der = base64url.decode(found)
         pem = x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
@@ -48,7 +50,7 @@ def read_csr(found: object, order: Order) -> ParsedCsr:
             raise Refused("badCSR", "the common name of the CSR is not a name of the order")
         named.add(values[common_name.lower()])
     if named != wanted:
-        raise Refused("badCSR", "the names of the CSR are not exactly those of the order")
+        raise Refused("badCSR", "the names of the CSR differ from those of the order; request exactly these names")
     fields = RequestedFields(names=tuple(sorted(wanted)), key_algorithm=csr.algorithm)
     if common_name is not None:
         fields["common_name"] = common_name.lower()

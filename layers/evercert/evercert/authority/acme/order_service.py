@@ -28,7 +28,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class Orderer:
-    """Who places an order: `patterns` are the names that the account's credential allows, none: all."""
+    """Account that places an order; `patterns` are the names that its credential allows, none: all."""
 
     account: Account
     sender: Sender

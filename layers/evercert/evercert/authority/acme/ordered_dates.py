@@ -24,7 +24,7 @@ def read(members: Mapping[str, Any], now: datetime, longest: timedelta | None, l
     begin, end = (_date(members, name) for name in ("notBefore", "notAfter"))
     start = begin or now.replace(microsecond=0)
     if start < now - CLOCK_TOLERANCE:
-        raise malformed("notBefore is in the past")
+        raise malformed("notBefore is in the past; leave it out to begin now")
     if start > now + LATEST_BEGIN:
         raise malformed(f"notBefore must be within {LATEST_BEGIN.days} days")
     if end is None:

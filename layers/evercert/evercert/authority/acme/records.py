@@ -138,5 +138,5 @@ def new_authorization(name: Identifier, challenges: tuple[Challenge, ...]) -> Au
 
 
 def is_proven(found: Authorization) -> bool:
-    """Whether a challenge of the authorization was validated."""
+    """Return whether a challenge of the authorization was validated."""
     return any(one.status == "valid" for one in found.challenges)

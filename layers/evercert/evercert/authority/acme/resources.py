@@ -43,7 +43,7 @@ class Directory:
 
     @property
     def sender(self) -> Sender:
-        """Who the rate limits count."""
+        """Client for the rate limits."""
         return Sender(self.profile.id, self.options.limits, self.client)
 
     @property
@@ -130,7 +130,7 @@ class Resources:
         return _json({"orders": [directory.urls.order(order_id) for order_id in found]}, 200, headers)
 
     def _is_listed(self, order_id: str) -> bool:
-        """Whether the order has not failed (§7.1.2.1)."""
+        """Return whether the order has not failed (§7.1.2.1)."""
         order = self.stored_orders.of_id(order_id)
         return order is not None and order.status_at(self.clock()) != "invalid"
 

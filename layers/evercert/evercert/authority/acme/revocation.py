@@ -68,9 +68,9 @@ class AcmeRevocation:
         if record.identity == account.id:
             return True
         credential = None if account.credential is None else self.credentials.of_id(account.credential)
-        stands = account.credential is None or (credential is not None and not credential.revoked)
+        usable = account.credential is None or (credential is not None and not credential.revoked)
         names = set(record.leaf.names)
-        return stands and bool(names) and self._proven(account) >= names
+        return usable and bool(names) and self._proven(account) >= names
 
     def _proven(self, account: Account) -> set[Identifier]:
         """Return the names that challenges of the account's newest orders have proven, and still prove."""

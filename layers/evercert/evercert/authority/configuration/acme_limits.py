@@ -21,7 +21,7 @@ def _period(value: timedelta) -> timedelta:
 
 
 class Rate(Part):
-    """At most so many in a period; they come back evenly."""
+    """Number of requests in a period, refilled evenly."""
 
     at_most: Annotated[int, Field(strict=True, ge=1, le=MOST)]
     per: Annotated[Duration, AfterValidator(_period)]

@@ -85,7 +85,9 @@ def _check_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Pro
         if profile.cas:
             yield Problem((*place, "cas"), "unexpected CAs: a self-signed profile has none; leave them out")
         if profile.acme is not None:
-            yield Problem((*place, "acme"), "ACME clients send CSRs, and a self-signed profile has no CA to sign them")
+            yield Problem(
+                (*place, "acme"), "unexpected acme: a self-signed profile has no CA that signs CSRs; remove it"
+            )
         return
     if not profile.cas:
         yield Problem(

@@ -86,7 +86,7 @@ def _open(order: Order | None, place: int, kind: str, now: datetime) -> Challeng
 
 
 def _is_same(found: Challenge | None, tried: Challenge) -> bool:
-    """Whether no result of this try is stored; a late message may have been sent again meanwhile."""
+    """Return whether no result of this try is stored; a late message may have been sent again meanwhile."""
     return found is not None and (found.tries, found.thumbprint) == (tried.tries, tried.thumbprint)
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB: accounts of the ACME server, used nonces, and the MAC key of nonces."""
+"""DynamoDB: accounts of the ACME server, used nonces, and the MAC key of the server."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DynamoDBUsedNonces:
 
 
 class DynamoDBServerSecret(AcmeItems):
-    """The sealed MAC key of nonces, which all instances of the function share."""
+    """The sealed MAC key for nonces and fetched credentials, which all instances of the function share."""
 
     def read(self) -> str | None:
         """Return the sealed key, or None before the first one is stored."""

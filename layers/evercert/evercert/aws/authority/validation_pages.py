@@ -19,7 +19,7 @@ from evercert.origins import Address, carried, forbidden
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST_BYTES = 1_024
 _TRANSLATED = (ipaddress.ip_network("64:ff9b:1::/48"),)  # RFC 8215
-NOT_ALLOWED = "the host has an address that the validator may not connect to; the operator finds the reason in its log"
+NOT_ALLOWED = "the address of the host is not allowed; ask the operator, who finds the reason in the validator's log"
 OK = 200
 _HEADERS = {"User-Agent": f"evercert/{__version__} (validation)", "Accept": "*/*", "Accept-Encoding": "identity"}
 

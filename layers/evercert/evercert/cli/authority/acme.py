@@ -40,7 +40,7 @@ def status(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Show the accounts of each profile, what became of their orders, and why orders failed."""
+    """Show the accounts of each profile, the status of their orders, and why orders failed."""
     authority, now, span = open_authority(stack, region), terminal.now(), _span(since)
     profiles = _profiles(authority, profile)
     with terminal.err.status("reading accounts and orders"):
