@@ -47,6 +47,11 @@ _PATTERNS: dict[Name, str] = {
 _RESOURCES = tuple((name, re.compile(pattern)) for name, pattern in _PATTERNS.items())
 
 
+def directory_url(address: str, profile_id: str) -> str:
+    """Return the URL of the directory of a profile."""
+    return f"{address}/api/v1/cert-manager/acme/profiles/{profile_id}/directory"
+
+
 @dataclass(frozen=True)
 class Urls:
     """The URLs of one directory; `base` has no slash at the end."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evercert.acme import base64url
+from evercert.authority.acme.paths import directory_url
 from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import EabCredential, Profile
@@ -31,7 +32,7 @@ class AcmeCredentials:
         credential, mac_key = self._issue(identity, profile)
         return {
             "profileId": profile.id,
-            "directoryUrl": f"{self._address}/api/v1/cert-manager/acme/profiles/{profile.id}/directory",
+            "directoryUrl": directory_url(self._address, profile.id),
             "eabKid": credential.id,
             "eabSecret": base64url.encode(mac_key),
             "expiresAt": None if credential.expires_at is None else to_text(credential.expires_at),

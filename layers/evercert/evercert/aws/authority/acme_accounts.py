@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evercert.authority.acme.records import Account
 from evercert.aws.authority.access_tokens import DynamoDBTokens
-from evercert.aws.authority.acme_items import NEW, AcmeItems, key
+from evercert.aws.authority.acme_items import AcmeItems, key, place_of
 from evercert.aws.authority.transactions import refused
 from evercert.errors import Unavailable
 
@@ -22,11 +22,7 @@ class DynamoDBAcmeAccounts(AcmeItems):
             self.new("acme-account", account.id, {"document": account.model_dump_json(), "version": account.version}),
             self.new("acme-key", _key_name(account), {"account": account.id}),
         ]
-        listed = {
-            "pk": {"S": f"acme-accounts#{account.profile}"},
-            "sk": {"S": f"{account.created_at:%Y%m%dT%H%M%S%f}#{account.id}"},
-        }
-        writes.append({"Put": {"TableName": self._table, "Item": listed, "ConditionExpression": NEW}})
+        writes.append(self.listed(f"acme-accounts#{account.profile}", place_of(account.created_at, account.id)))
         if once is not None:
             writes.append(self.new("acme-binding", once, {"account": account.id}))
         for _ in range(ROUNDS):

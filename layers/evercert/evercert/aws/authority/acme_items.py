@@ -56,6 +56,12 @@ class AcmeItems:
         item = {**key(kind, name), **written}
         return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": NEW}}
 
+    def listed(self, pk: str, place: str, values: Mapping[str, Any] | None = None) -> Write:
+        """Return a write of a new entry of a list, at its place."""
+        more = {attribute: items.attribute(value) for attribute, value in (values or {}).items()}
+        item = {"pk": {"S": pk}, "sk": {"S": place}, **more}
+        return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": NEW}}
+
     def updated(self, kind: str, name: str, update: Update) -> Write:
         """Return a write of an update."""
         return {"Update": {"TableName": self._table, "Key": key(kind, name), **update.arguments()}}
@@ -97,6 +103,11 @@ def _replacement(changed: Account | Order) -> Update:
 def key(kind: str, name: str) -> dict[str, Any]:
     """Return the primary key of an item."""
     return {"pk": {"S": f"{kind}#{name}"}, "sk": {"S": kind}}
+
+
+def place_of(moment: datetime, name: str) -> str:
+    """Return the place of an account or an order in its list, which is in the order of time."""
+    return f"{moment:%Y%m%dT%H%M%S%f}#{name}"
 
 
 def seconds(moment: datetime) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from evercert.authority.acme.records import Order
-from evercert.aws.authority.acme_items import NEW, AcmeItems, seconds
+from evercert.aws.authority.acme_items import AcmeItems, place_of, seconds
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb.updates import Update
@@ -23,12 +23,7 @@ class DynamoDBAcmeOrders(AcmeItems):
         """Store the order, its place in the account's list, and its hold on the certificate that it replaces."""
         ends = seconds(order.expires_at + KEPT)
         values = {"document": order.model_dump_json(), "version": order.version, "expires_at": ends}
-        listed = {
-            "pk": {"S": f"acme-orders#{order.account}"},
-            "sk": {"S": place_of(order.created_at, order.id)},
-            "expires_at": {"N": str(ends)},
-        }
-        place = {"Put": {"TableName": self._table, "Item": listed, "ConditionExpression": NEW}}
+        place = self.listed(f"acme-orders#{order.account}", place_of(order.created_at, order.id), {"expires_at": ends})
         writes = [self.new("acme-order", order.id, values), place]
         if order.replaces is None:
             if refused(self._client, writes, "place an ACME order"):
@@ -98,8 +93,3 @@ class DynamoDBAcmeOrders(AcmeItems):
     def _held(self, renewal_id: str) -> str | None:
         found = self.get("acme-replaced", renewal_id).get("order")
         return found if isinstance(found, str) else None
-
-
-def place_of(moment: datetime, order_id: str) -> str:
-    """Return the place of an order in the list of its account."""
-    return f"{moment:%Y%m%dT%H%M%S%f}#{order_id}"

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evercert.authority.acme.records import Account, Order
-from evercert.aws.authority.acme_items import AcmeItems, S, key
-from evercert.aws.authority.acme_orders import place_of
+from evercert.aws.authority.acme_items import AcmeItems, S, key, place_of
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.errors import Unavailable

@@ -47,6 +47,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create a credential. Its HMAC key is printed once."""
+    from evercert.authority.acme.paths import directory_url  # noqa: PLC0415
     from evercert.authority.configuration.profiles import EabCredential  # noqa: PLC0415
 
     patterns = _patterns(names or [])
@@ -67,7 +68,7 @@ def create(
     }
     credential = EabCredential.model_validate(values)
     authority.configuration.write(credential)
-    directory = f"{authority.address}/api/v1/cert-manager/acme/profiles/{found.id}/directory"
+    directory = directory_url(authority.address, found.id)
     if as_json:
         secret = {"hmac_key": made["mac_key"], "directory": directory}
         terminal.print_json({**_values(credential, {found.id: found.key}), **secret})
