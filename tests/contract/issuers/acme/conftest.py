@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.doubles.acme import AcmeBench
+from tests.doubles.acme import clock as real_clock
 from tests.doubles.acme_server import AcmeServer
+from tests.doubles.authority.server import Authority
 from tests.doubles.fakes import HandClock
+from tests.doubles.own_server import Bench
 
 Benches = Callable[..., AcmeBench]
 
@@ -44,3 +48,15 @@ def benches(clock: HandClock) -> Iterator[Benches]:
 @pytest.fixture
 def bench(server: AcmeServer, benches: Benches) -> AcmeBench:
     return benches(server)
+
+
+@pytest.fixture
+def own_server() -> Iterator[Authority]:
+    with Authority(clock=real_clock) as server:
+        yield server
+
+
+@pytest.fixture
+def own_bench(own_server: Authority) -> Iterator[Bench]:
+    with closing(Bench(own_server, {})) as bench:
+        yield bench

@@ -1,65 +1,27 @@
-"""evercert's ACME issuer against evercert's ACME server: both sides of the protocol agree."""
+"""evercert's ACME issuer against evercert's ACME server: what test_pebble_peers.py requires of Pebble."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from cryptography.x509.oid import ExtensionOID
 
 from evercert.acme.renewal_info import certificate_id
-from evercert.authority.validation.ports import Page
-from evercert.authority.validation.validator import Validator
+from evercert.authority.acme.nonces import Nonces
+from evercert.authority.acme.problems import Refused
+from evercert.authority.policy.policy import Policy
 from evercert.contracts.record import Facts
-from evercert.errors import EvercertError, Misconfigured, NotProven, Rejected
-from tests.doubles.acme import AcmeBench
-from tests.doubles.authority.acme_client import FakeNetwork
+from evercert.errors import Misconfigured, NotProven, Rejected
+from evercert.solvers import SOLVERS
+from tests.doubles.authority.authority import ANYTHING
+from tests.doubles.authority.cross_signing import cross_sign
 from tests.doubles.authority.server import Authority
-
-
-def clock() -> datetime:
-    return datetime.now(UTC)
-
-
-class Bench(AcmeBench):
-    """An issuer of the authority's directory; each challenge is validated when the client answers it."""
-
-    def __init__(self, server: Authority, options: dict[str, Any], **settings: Any) -> None:
-        self.setting = server.setting
-        self.profile = self.setting.profile(acme={"eab": "optional", **options}, defaults={"ttlDays": 30})
-        directory = f"{server.address}/api/v1/cert-manager/acme/profiles/{self.profile.id}/directory"
-        super().__init__(directory=directory, **settings)
-        self.network = FakeNetwork()
-        self.network.load = self._load  # type: ignore[method-assign]
-        self.validator = Validator(
-            self.setting.acme_orders, self.setting.validations, self.network, self.network, self.clock
-        )
-
-    def _load(self, url: str, within: timedelta, *, private: bool) -> Page:
-        found = self.answers.answers.get(url.rpartition("/")[2])
-        return Page(404, None, b"") if found is None else Page(200, None, found.encode())
-
-    def sleep(self, span: timedelta) -> None:
-        """Validate instead of waiting."""
-        waiting, self.setting.validations.sent = self.setting.validations.sent, []
-        for message, _ in waiting:
-            self.validator.run(*message)
-
-
-@pytest.fixture
-def server() -> Iterator[Authority]:
-    with Authority(clock=clock) as server:
-        yield server
-
-
-@pytest.fixture
-def bench(server: Authority) -> Iterator[Bench]:
-    with closing(Bench(server, {})) as bench:
-        yield bench
+from tests.doubles.own_server import Bench
 
 
 def names_of(issued: Any) -> set[str]:
@@ -70,80 +32,99 @@ SAN = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_certificate_for_several_names_is_issued(bench: Bench, restart: bool) -> None:
-    issued = bench.finish(bench.request("a.example.com", "b.example.com"), restart=restart)
+def test_certificate_for_several_names_is_issued(own_bench: Bench, restart: bool) -> None:
+    issued = own_bench.finish(own_bench.request("a.example.com", "b.example.com"), restart=restart)
     assert names_of(issued) == {"a.example.com", "b.example.com"}
-    assert len(bench.setting.certificates.certificates) == 1
-    assert bench.answers.answers == {}
+    assert len(own_bench.setting.certificates.certificates) == 1
+    assert own_bench.answers.answers == {}
 
 
 @pytest.mark.parametrize("algorithm", ["RSA_2048", "EC_secp384r1"])
-def test_keys_of_other_algorithms_are_certified(bench: Bench, algorithm: str) -> None:
-    assert bench.finish(bench.request("www.example.com", algorithm=algorithm))
+def test_keys_of_other_algorithms_are_certified(own_bench: Bench, algorithm: str) -> None:
+    assert own_bench.finish(own_bench.request("www.example.com", algorithm=algorithm))
 
 
-def test_handle_returns_the_same_certificate(bench: Bench) -> None:
-    request = bench.request("www.example.com")
-    issued = bench.finish(request)
-    assert bench.finish(replace(request, handle=issued.handle)).chain.leaf == issued.chain.leaf
+def test_handle_returns_the_same_certificate(own_bench: Bench) -> None:
+    request = own_bench.request("www.example.com")
+    issued = own_bench.finish(request)
+    assert own_bench.finish(replace(request, handle=issued.handle)).chain.leaf == issued.chain.leaf
 
 
-def test_renewal_replaces_its_predecessor(bench: Bench) -> None:
-    issued = bench.finish(bench.request("www.example.com"))
-    facts = Facts.of(issued.chain, 1, bench.clock(), issued.reference)
+def test_renewal_replaces_its_predecessor(own_bench: Bench) -> None:
+    issued = own_bench.finish(own_bench.request("www.example.com"))
+    facts = Facts.of(issued.chain, 1, own_bench.clock(), issued.reference)
     assert issued.reference == certificate_id(issued.chain.leaf)
-    renewed = bench.finish(replace(bench.request("www.example.com"), revision=2, previous=facts))
+    renewed = own_bench.finish(replace(own_bench.request("www.example.com"), revision=2, previous=facts))
     assert renewed.chain.leaf.serial_number != issued.chain.leaf.serial_number
-    assert issued.reference in bench.setting.acme_orders.held
-    advice = bench.issuer.advise(facts, bench.clock())
+    assert issued.reference in own_bench.setting.acme_orders.held
+    advice = own_bench.issuer.advise(facts, own_bench.clock())
     assert advice is not None and advice.window is not None
     assert facts.not_before < advice.window.start < advice.window.end < facts.not_after
 
 
-def test_certificate_is_revoked_once(bench: Bench) -> None:
-    issued = bench.finish(bench.request("www.example.com"))
-    bench.issuer.revoke(issued.chain, None)
-    bench.issuer.revoke(issued.chain, None)  # a repetition succeeds
-    (record,) = bench.setting.certificates.certificates.values()
+def test_certificate_is_revoked_once(own_bench: Bench) -> None:
+    issued = own_bench.finish(own_bench.request("www.example.com"))
+    own_bench.issuer.revoke(issued.chain, None)
+    own_bench.issuer.revoke(issued.chain, None)  # a repetition succeeds
+    (record,) = own_bench.setting.certificates.certificates.values()
     assert record.revoked_at is not None
 
 
-def test_name_that_the_policy_refuses_names_it(server: Authority) -> None:
-    from evercert.authority.policy.policy import Policy
-    from tests.doubles.authority.authority import ANYTHING
-
+def test_name_that_the_policy_refuses_names_it(own_server: Authority) -> None:
     only = {**ANYTHING, "sans": [{"type": "dns_name", "allowed": ["*.example.com"]}]}
-    with closing(Bench(server, {})) as bench:
+    with closing(Bench(own_server, {})) as bench:
         bench.profile = bench.setting.profile(acme={"eab": "optional"}, policy=Policy.model_validate(only))
         with pytest.raises(Rejected, match=r"rejectedIdentifier.*www\.other\.example"):
             bench.finish(bench.request("www.other.example"))
 
 
-def test_missing_answer_is_not_proven(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_answer_names_each_name(own_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evercert.authority.validation.validator.DELAYS", ())
-    monkeypatch.setattr(bench.answers, "put", lambda *_: None)
-    with pytest.raises(NotProven, match=r"www\.example\.com"):
+    monkeypatch.setattr(own_bench.answers, "put", lambda *_: None)
+    with pytest.raises(NotProven, match=r"control of \d name\(s\): .*a\.example\.com: incorrectResponse"):
+        own_bench.finish(own_bench.request("a.example.com", "b.example.com"))
+
+
+def test_wildcard_is_proven_by_dns_only(own_server: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOLVERS.entries, "fake-dns", "tests.doubles.acme:FakeDNS")
+    monkeypatch.setattr("tests.doubles.acme.PROPAGATION", timedelta(0))
+    with (
+        closing(Bench(own_server, {})) as bench,
+        pytest.raises(Rejected, match=r"http-01 cannot prove control of the wild"),
+    ):
+        bench.finish(bench.request("*.example.com"))
+    with closing(Bench(own_server, {}, solvers=[{"type": "fake-dns"}])) as bench:
+        assert names_of(bench.finish(bench.request("*.example.com", "example.com"))) == {"*.example.com", "example.com"}
+        assert bench.answers.left == []
+
+
+def test_profile_is_ordered_and_an_unknown_one_refused(own_server: Authority) -> None:
+    with closing(Bench(own_server, {}, profile="tls-server")) as bench:
+        bench.finish(bench.request("www.example.com"))
+        (order,) = bench.setting.acme_orders.stored.values()
+        assert order.named_profile == "tls-server"
+    unknown = pytest.raises(Misconfigured, match=r"no profile 'long' \(known: tls-server\)")
+    with closing(Bench(own_server, {}, profile="long")) as bench, unknown:
         bench.finish(bench.request("www.example.com"))
 
 
-def test_binding_is_asked_for_and_accepted(server: Authority) -> None:
-    with closing(Bench(server, {"eab": "required"})) as bench, pytest.raises(Misconfigured, match="external"):
-        bench.finish(bench.request("www.example.com"))
+def test_preferred_chain_is_chosen(own_server: Authority) -> None:
+    cross = cross_sign(own_server.setting)
+    with closing(Bench(own_server, {}, **{"preferred-chain": "old root"})) as bench:
+        assert bench.finish(bench.request("www.example.com")).chain.certificates[-1] == cross
+    with closing(Bench(own_server, {})) as bench:
+        assert bench.finish(bench.request("www.example.com")).chain.certificates[-1] != cross
 
 
-def refusal(bench: Bench) -> EvercertError:
-    with pytest.raises(EvercertError) as caught:
-        bench.finish(bench.request("www.example.com"))
-    return caught.value
+def test_twenty_orders_succeed_at_60_percent_refused_nonces(own_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, redeem = random.Random(16), Nonces.redeem
 
+    def refusing(nonces: Nonces, nonce: object) -> None:
+        redeem(nonces, nonce)
+        if chance.random() < 0.6:
+            raise Refused("badNonce", "refused by chance")
 
-def test_account_key_changes(bench: Bench) -> None:
-    bench.finish(bench.request("www.example.com"))
-    bench.issuer.account.rotate_key()
-    assert bench.finish(bench.request("www.example.com"))
-
-
-def test_deactivated_account_is_refused(bench: Bench) -> None:
-    bench.finish(bench.request("www.example.com"))
-    bench.issuer.account.deactivate()
-    assert "deactivated" in str(refusal(bench))
+    monkeypatch.setattr(Nonces, "redeem", refusing)
+    for number in range(20):
+        own_bench.finish(own_bench.request(f"n{number}.example.com"))
+    assert len(own_bench.setting.certificates.certificates) == 20

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from evercert.authority.ca.definition import Installed
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer
-from tests.doubles.authority.ceremony import name, pem
-
-YEAR = timedelta(days=365)
-
-
-def cross_sign(authority: AcmeAuthority, lifetime: timedelta = 2 * YEAR) -> x509.Certificate:
-    """Have another root certify the issuing CA, before its own certificate; return the certificate."""
-    ca = authority.setting.cas["EC-issuing"]
-    key, own, begin = ec.generate_private_key(ec.SECP256R1()), ca.current.x509, authority.setting.clock()
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    made = []
-    for subject, public_key in ((name("old root"), key.public_key()), (own.subject, own.public_key())):
-        builder = x509.CertificateBuilder(name("old root"), subject, public_key, x509.random_serial_number())  # type: ignore[arg-type]
-        builder = builder.not_valid_before(begin).not_valid_after(begin + lifetime)
-        made.append(builder.add_extension(constraints, critical=True).sign(key, hashes.SHA256()))
-    root, cross = made
-    earlier = Installed(id=str(uuid.uuid4()), certificate=pem(cross), chain=pem(root))
-    authority.setting.configuration.put(ca.model_copy(update={"installed": (earlier, *ca.installed)}))
-    return cross
+from tests.doubles.authority.cross_signing import cross_sign
 
 
 def issued() -> tuple[AcmeClient, str]:
@@ -61,7 +39,7 @@ def chain(answer: Answer) -> list[x509.Certificate]:
 
 def test_chain_to_another_root_is_linked_and_read() -> None:
     client, url = issued()
-    cross = cross_sign(client.authority)
+    cross = cross_sign(client.authority.setting)
     default = client.read(url)
     (other,) = alternates(default)
     answer = client.read(other)
@@ -78,7 +56,7 @@ def test_certificate_of_one_chain_links_none() -> None:
 
 def test_expired_chain_is_left_out() -> None:
     client, url = issued()
-    cross_sign(client.authority, timedelta(days=1))
+    cross_sign(client.authority.setting, timedelta(days=1))
     client.authority.setting.clock.advance(seconds=86_401)
     assert alternates(client.read(url)) == []
 
@@ -86,13 +64,13 @@ def test_expired_chain_is_left_out() -> None:
 @pytest.mark.parametrize("number", ["0", "10", "x", ""])
 def test_number_that_no_chain_has_is_unknown(number: str) -> None:
     client, url = issued()
-    cross_sign(client.authority)
+    cross_sign(client.authority.setting)
     assert client.read(f"{url}/alternates/{number}").status == 404
 
 
 def test_other_account_reads_no_alternate() -> None:
     client, url = issued()
-    cross_sign(client.authority)
+    cross_sign(client.authority.setting)
     other = AcmeClient(client.authority)
     other.register()
     assert other.read(f"{url}/alternates/1").status == 404
