@@ -182,7 +182,7 @@ class AcmeClient:
         csr = x509.load_pem_x509_csr((key or PrivateKey.generate("EC_prime256v1")).sign_csr(wanted).encode())
         return self.post(order["finalize"], {"csr": base64url.encode(csr.public_bytes(serialization.Encoding.DER))})
 
-    def revoke(self, certificate: x509.Certificate, **members: Any) -> Answer:
+    def revoke(self, certificate: x509.Certificate, /, **members: Any) -> Answer:
         encoded = base64url.encode(certificate.public_bytes(serialization.Encoding.DER))
         return self.post(self.directory["revokeCert"], {"certificate": encoded, **members})
 
