@@ -214,6 +214,16 @@ def test_name_without_a_possible_challenge_is_refused(challenge: str, name: str)
     assert client.order(name).problem == "rejectedIdentifier"
 
 
+def test_expired_order_is_not_finalized(client: AcmeClient) -> None:
+    """Not even if all its names were proven in time."""
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    client.authority.setting.clock.advance(seconds=86_401)
+    refused = client.finalize(placed.json)
+    assert (refused.status, refused.problem) == (403, "orderNotReady")
+    assert client.authority.setting.certificates.certificates == {}
+
+
 # -- dates ------------------------------------------------------------------------------------------------------------
 def at(client: AcmeClient, **span: float) -> str:
     return to_text(client.authority.setting.clock() + timedelta(**span))
