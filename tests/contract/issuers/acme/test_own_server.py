@@ -44,12 +44,6 @@ def test_keys_of_other_algorithms_are_certified(own_bench: Bench, algorithm: str
     assert own_bench.finish(own_bench.request("www.example.com", algorithm=algorithm))
 
 
-def test_handle_returns_the_same_certificate(own_bench: Bench) -> None:
-    request = own_bench.request("www.example.com")
-    issued = own_bench.finish(request)
-    assert own_bench.finish(replace(request, handle=issued.handle)).chain.leaf == issued.chain.leaf
-
-
 def test_renewal_replaces_its_predecessor(own_bench: Bench) -> None:
     issued = own_bench.finish(own_bench.request("www.example.com"))
     facts = Facts.of(issued.chain, 1, own_bench.clock(), issued.reference)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from evercert.acme.jwk import to_jwk
-from evercert.contracts.issuer import Issued
-from evercert.contracts.record import Facts
 from evercert.errors import Misconfigured, NotProven, Rejected
-from evercert.issuers.acme.errors import ProblemAnswer
 from evercert.pki.certificate import mismatches
 from evercert.pki.csr_parser import public_key_of
-from evercert.pki.keys import PrivateKey, public_bytes
+from evercert.pki.keys import public_bytes
+from tests.contract.issuers.acme.whole_server import WholeServer, delivered
 from tests.doubles.acme import AcmeBench, clock, web_host
 from tests.tools.pebble import EAB_HMAC_KEY, EAB_KEY_ID, Pebble, pebble
 
@@ -62,22 +57,6 @@ def test_order_is_finished_by_new_processes(bench: AcmeBench) -> None:
     request = bench.request("www.example.com")
     require_match(bench, request, bench.finish(request, restart=True))
     assert len(bench.accounts.accounts) == 1
-
-
-def test_handle_returns_the_same_certificate(bench: AcmeBench) -> None:
-    request = bench.request("www.example.com")
-    issued = bench.finish(request)
-    again = bench.finish(replace(request, handle=issued.handle))
-    assert again.chain.leaf == issued.chain.leaf
-
-
-def test_lost_account_is_registered_again(bench: AcmeBench, server: Pebble) -> None:
-    bench.finish(bench.request("www.example.com"))
-    ((account_id, account),) = bench.accounts.accounts.items()
-    bench.accounts.accounts[account_id] = replace(account, url=f"{account.url}000")
-    bench.process()
-    bench.finish(bench.request("www.example.com"))
-    assert bench.accounts.accounts[account_id].url == account.url
 
 
 @pytest.mark.parametrize("algorithm", ["EC_secp384r1", "RSA_2048"])
@@ -149,60 +128,11 @@ def test_external_account_is_bound() -> None:
             bench.finish(bench.request("www.example.com"))
 
 
+class TestWholeServer(WholeServer):
+    """The tests for any server."""
+
+
 # -- changes of the account -------------------------------------------------------------------------------------------
-def keys(bench: AcmeBench) -> tuple[str | None, str | None]:
-    (account,) = bench.accounts.accounts.values()
-    return account.sealed_key, account.next_key
-
-
-def test_rotated_account_key_signs_the_next_order(bench: AcmeBench) -> None:
-    bench.finish(bench.request("www.example.com"))
-    before, _ = keys(bench)
-    url = bench.issuer._account.url
-    assert bench.issuer.account.rotate_key() == f"changed the key of {url}"
-    assert keys(bench)[0] != before and keys(bench)[1] is None
-    bench.finish(bench.request("www.example.com"), restart=True)
-    assert bench.issuer.account.register() == f"registered {url}"
-
-
-def test_order_finishes_a_key_change_that_took_effect(bench: AcmeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command dies before it stores that the CA has the new key."""
-    bench.finish(bench.request("www.example.com"))
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.issuer._account, "finish_key_change", lambda: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            bench.issuer.account.rotate_key()
-    _, new = keys(bench)
-    bench.process()
-    bench.finish(bench.request("www.example.com"))
-    assert keys(bench) == (new, None)
-
-
-def test_key_of_another_account_is_a_conflict(bench: AcmeBench, server: Pebble) -> None:
-    bench.finish(bench.request("www.example.com"))
-    ((account_id, account),) = bench.accounts.accounts.items()
-    new = PrivateKey.generate("EC_prime256v1")
-    url, jwk = bench.issuer._connection.directory().new_account, to_jwk(new.public_key)
-    bench.issuer._connection.post(url, {"termsOfServiceAgreed": True}, new, {"jwk": jwk})
-    text = bench.seal.close(new, bench.issuer._account.keys.uid, 0)
-    bench.accounts.accounts[account_id] = replace(account, next_key=text)
-    with pytest.raises(Misconfigured, match=r"another account at .* has the new key"):
-        bench.issuer.account.rotate_key()
-    bench.issuer.account.rotate_key()
-    bench.finish(bench.request("www.example.com"))
-
-
-def test_deactivated_account_is_replaced_on_request_only(bench: AcmeBench) -> None:
-    bench.finish(bench.request("www.example.com"))
-    first = bench.issuer._account.url
-    for _ in range(2):
-        assert bench.issuer.account.deactivate() == f"deactivated {first}"
-        with pytest.raises(Misconfigured, match="was deactivated; to register another one, run: evercert issuer"):
-            bench.process().issue(bench.request("www.example.com"))
-    assert bench.issuer.account.register() != f"registered {first}"
-    bench.finish(bench.request("www.example.com"))
-
-
 @pytest.mark.parametrize("algorithm", ["EC_prime256v1", "EC_secp384r1", "RSA_2048"])
 def test_account_keys_in_kms_work(server: Pebble, algorithm: str) -> None:
     with bench_of(server) as bench:
@@ -216,39 +146,9 @@ def test_account_keys_in_kms_work(server: Pebble, algorithm: str) -> None:
 
 
 # -- renewal information ----------------------------------------------------------------------------------------------
-def delivered(issued: Issued) -> Facts:
-    return Facts.of(issued.chain, 1, clock(), issued.reference)
-
-
-def test_renewal_window_is_read(bench: AcmeBench) -> None:
-    facts = delivered(bench.finish(bench.request("www.example.com")))
-    advice = bench.issuer.advise(facts, clock())
-    assert facts.not_before < advice.window.start < advice.window.end < facts.not_after
-    assert timedelta(minutes=1) <= advice.again_at - clock() <= timedelta(days=1)
-
-
 def test_renewal_window_of_an_incident_is_in_the_past(bench: AcmeBench, server: Pebble) -> None:
     issued = bench.finish(bench.request("www.example.com"))
     past = {"suggestedWindow": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}}
     server.set_renewal_info(issued.chain.leaf_pem, {**past, "explanationURL": "https://ca.example/incident"})
     window = bench.issuer.advise(delivered(issued), clock()).window
     assert (window.end.day, window.explanation) == (2, "https://ca.example/incident")
-
-
-def test_renewal_replaces_its_predecessor_once(bench: AcmeBench) -> None:
-    """A second order that replaces it is refused, and placed again without `replaces`."""
-    facts = delivered(bench.finish(bench.request("www.example.com")))
-    renewal = replace(bench.request("www.example.com"), previous=facts)
-    bench.finish(renewal)
-    account, directory = bench.issuer._account, bench.issuer._connection.directory()
-    order = {"identifiers": [{"type": "dns", "value": "www.example.com"}], "replaces": facts.reference}
-    with pytest.raises(ProblemAnswer, match="alreadyReplaced"):
-        account.post(directory.new_order, order)
-    bench.finish(renewal)
-
-
-def test_certificate_of_another_ca_is_not_replaced(bench: AcmeBench) -> None:
-    facts = delivered(bench.finish(bench.request("www.example.com")))
-    foreign = facts.model_copy(update={"reference": "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"})
-    bench.finish(replace(bench.request("www.example.com"), previous=foreign))
-    assert bench.issuer.advise(foreign, clock()).window is None
