@@ -195,7 +195,7 @@ def _services() -> Services:
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table),
             public_store=S3PublicStore(clients.s3, settings.bucket),
-            eab=lambda identity, profile: _credentials().issue(identity, profile),
+            issue_credential=lambda identity, profile: _credentials().issue(identity, profile),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),

@@ -147,7 +147,7 @@ class Setting:
             "seal": self.seal,
             "sts": self.sts,
             "public_store": self.public_store,
-            "eab": self.credentials.issue,
+            "issue_credential": self.credentials.issue,
             "clock": self.clock,
             "stack": STACK,
             "address": self.address,

@@ -91,6 +91,11 @@ def test_document_comes_from_standard_input() -> None:
     assert (done.returncode, done.stderr.partition(": -:1: ")[0]) == (2, "evercert")
 
 
+def test_closed_standard_input_is_an_empty_document() -> None:
+    done = started(code=f"import sys; sys.stdin = None; sys.argv = ['evercert', 'validate', '-']; {RUN}")
+    assert (done.returncode, done.stderr.startswith("evercert: -:")) == (2, True), done.stderr
+
+
 def test_app_lists_commands_without_arguments() -> None:
     done = started()
     assert "Exit codes: 0 done" in done.stdout and "doctor" in done.stdout

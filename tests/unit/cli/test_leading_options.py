@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evercert.cli.files import BadInput
-from evercert.cli.leading_options import moved
+from evercert.cli.leading_options import move_leading_options
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,10 @@ from evercert.cli.leading_options import moved
     ],
 )
 def test_leading_options_move_behind_the_command(given: list[str], expected: list[str]) -> None:
-    assert moved(given) == expected
+    assert move_leading_options(given) == expected
 
 
 @pytest.mark.parametrize("given", [["--stack"], ["--stack", "test"], ["--json"], ["--stack", "test", "--limit", "3"]])
 def test_options_without_a_command_are_named(given: list[str]) -> None:
     with pytest.raises(BadInput, match=r"^--(stack|json) needs a command after it"):
-        moved(given)
+        move_leading_options(given)

@@ -15,7 +15,7 @@ import typer
 from evercert import __version__
 from evercert.cli import authority, certificates, crash_report, documents, issuers, listing, stack, take_over, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.leading_options import moved
+from evercert.cli.leading_options import move_leading_options
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED, Json
 from evercert.cli.uninstall import command
 from evercert.errors import EvercertError
@@ -78,7 +78,7 @@ def run() -> None:
         warnings.simplefilter("ignore")  # of libraries: they quote source code
     terminal.prepare()
     try:
-        code = app(moved(sys.argv[1:]), prog_name="evercert", standalone_mode=False)
+        code = app(move_leading_options(sys.argv[1:]), prog_name="evercert", standalone_mode=False)
         terminal.flush()
     except BaseException as error:  # noqa: BLE001 (includes panics of native code)
         code, lines = _result(error)

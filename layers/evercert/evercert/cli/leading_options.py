@@ -9,7 +9,7 @@ from evercert.cli.files import BadInput
 WITH_VALUE, FLAGS = ("--stack", "--region"), ("--json",)
 
 
-def moved(arguments: Sequence[str]) -> list[str]:
+def move_leading_options(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with leading options of commands at the end, where the command reads them.
 
     Raises BadInput if no command follows.

@@ -1,4 +1,4 @@
-"""Which certificates a command is about: patterns of names, labels, issuers and states."""
+"""Selection of certificates by patterns of names, labels, issuers and states."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from evercert.contracts.record import Record
 
 @dataclass(frozen=True)
 class Selection:
-    """Conditions that all must hold; without any, every certificate is selected.
+    """Conditions on a certificate, which must all hold; without conditions, it is selected.
 
-    `patterns` are names of which one must match, with `*` and `?` as in a shell.
+    One of `patterns` must match its name, with `*` and `?` as in a shell.
     """
 
     patterns: tuple[str, ...] = ()
@@ -26,9 +26,12 @@ class Selection:
 
     @classmethod
     def of(
-        cls, names: Sequence[str] | None, label: Sequence[str] | None, issuer: Sequence[str] | None,
-        state: Sequence[str] | None = None,
-    ) -> Selection:  # fmt: skip
+        cls,
+        names: Sequence[str] | None,
+        label: Sequence[str] | None,
+        issuer: Sequence[str] | None,
+        state: Sequence[str] | None,
+    ) -> Selection:
         """Read the options of a command; issuers and states may be lists with commas. Raises BadInput."""
         return cls(
             tuple(map(arguments.stored_name, names or ())),

@@ -74,7 +74,7 @@ def load(file: str) -> Source:
     """Read one file, or standard input for `-`; raise Unreadable."""
     try:
         if file == STANDARD_INPUT:
-            raw = sys.stdin.buffer.read(LARGEST + 1)
+            raw = b"" if sys.stdin is None else sys.stdin.buffer.read(LARGEST + 1)  # None: it is closed
         else:
             with FilePath(file).open("rb") as opened:
                 raw = opened.read(LARGEST + 1)

@@ -7,6 +7,7 @@ rules for each address, and the limits of time and size.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ NOT_LISTED = "not listed in the parameter ValidationNetworks"
 def results() -> dict[str, Result]:
     """Run all cases once; the namespaces end with the process."""
     if (why := obstacle()) is not None:
+        assert os.environ.get("CI") != "true", why
         pytest.skip(why)
     stage = command(sys.executable, "-m", "tests.tools.validator_stage")
     done = subprocess.run(stage, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False)

@@ -96,7 +96,7 @@ class AuthorizationService:
         return changed, place
 
     def _late(self, order: Order, found: Authorization) -> Challenge | None:
-        """Return the challenge whose try should have been made: the more often it was sent, the later it is late.
+        """Return the challenge whose try is late, or None; each message that was sent again doubles the tolerance.
 
         While the validator is behind, more messages would only delay it further.
         """

@@ -32,8 +32,8 @@ _LENGTH = 2 * _UUID + _TIME + _RANDOM
 class HostCredentials:
     """Credentials of identities, and those of operators.
 
-    The key id contains identity, profile and end; the MAC key derives from it and a secret of the server. So nothing
-    is stored before an account is bound, and only who has fetched the MAC key can use the key id.
+    The key id contains identity, profile and end. The MAC key is derived from the key id and a secret of the server,
+    so nothing is stored before an account is bound, and a key id without its MAC key is useless.
     """
 
     configured: EabCredentials
@@ -78,11 +78,11 @@ class HostCredentials:
         """Return the MAC key."""
         if _parse(credential.id) is None:
             return self.configured.mac_key(credential)
-        return for_command_lines(hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest())
+        return without_leading_hyphen(hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest())
 
 
-def for_command_lines(mac_key: bytes) -> bytes:
-    """Return the key with its first bit cleared: its base64url never begins with `-`, as options of programs do."""
+def without_leading_hyphen(mac_key: bytes) -> bytes:
+    """Return the key with its first bit cleared: its base64url never begins with `-`, which starts an option."""
     return bytes([mac_key[0] & 0x7F]) + mac_key[1:]
 
 

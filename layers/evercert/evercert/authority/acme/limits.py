@@ -21,7 +21,7 @@ class Buckets(Protocol):
     """Token buckets, each full until something is taken."""
 
     def take(self, name: str, tokens: int, rate: Rate, now: datetime) -> datetime | None:
-        """Take tokens, at most as many as a full bucket has; if they are missing, return when they are there.
+        """Take tokens, at most as many as a full bucket has; if they are missing, return when the bucket has them.
 
         Not idempotent; raises Unavailable or Misconfigured.
         """

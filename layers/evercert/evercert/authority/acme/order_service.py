@@ -27,7 +27,7 @@ NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
-class Orderer:
+class OrderingClient:
     """Account that places an order; `patterns` are the names that its credential allows, none: all."""
 
     account: Account
@@ -46,7 +46,7 @@ class OrderService:
     cas: Callable[[Profile], Sequence[CA]]  # those that issue for a profile
     clock: Clock
 
-    def create(self, who: Orderer, profile: Profile, members: Mapping[str, Any]) -> Order:
+    def create(self, who: OrderingClient, profile: Profile, members: Mapping[str, Any]) -> Order:
         """Place an order; each call places another one."""
         account, now, options = who.account, self.clock(), _options(profile)
         _require_profile(members, profile)

@@ -14,7 +14,7 @@ from evercert.authority.acme.account_service import AccountRules, AccountService
 from evercert.authority.acme.authorization_service import AuthorizationService
 from evercert.authority.acme.issuance import OrderIssuance
 from evercert.authority.acme.limits import Sender
-from evercert.authority.acme.order_service import Orderer, OrderService
+from evercert.authority.acme.order_service import OrderingClient, OrderService
 from evercert.authority.acme.paths import Name, Resource, Urls
 from evercert.authority.acme.ports import EabCredentials, Orders
 from evercert.authority.acme.problems import Refused, malformed
@@ -136,7 +136,7 @@ class Resources:
 
     def _new_order(self, directory: Directory, request: SignedRequest, account: Account) -> Answer:
         patterns = self._patterns(directory, account)
-        who = Orderer(account, directory.sender, patterns, directory.resource.application)
+        who = OrderingClient(account, directory.sender, patterns, directory.resource.application)
         order = self.orders.create(who, directory.profile, request.members())
         return self._shown(directory, order, 201, {"Location": directory.urls.order(order.id)})
 

@@ -39,7 +39,7 @@ class ServicePorts:
     seal: KeySeal
     sts: Sts
     public_store: PublicStore
-    eab: IssueCredential
+    issue_credential: IssueCredential
     clock: Callable[[], datetime]
     stack: str
     address: str
@@ -73,5 +73,5 @@ class Services:
         self.crl_publisher = CrlPublisher(configuration, certificates, ports.signer, self.copies, clock)
         self.revoking = Revoking(certificates, self.crl_publisher, clock)
         self.revocation = Revocation(certificates, access, self.revoking)
-        self.acme_credentials = AcmeCredentials(access, ports.eab, ports.address)
+        self.acme_credentials = AcmeCredentials(access, ports.issue_credential, ports.address)
         self.downloads = PublicDownloads(configuration, certificates, clock)

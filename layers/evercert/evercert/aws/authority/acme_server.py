@@ -27,7 +27,7 @@ def host_credentials(
 ) -> HostCredentials:
     """Return the credentials of operators and of machine identities."""
     mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
-    secret = mac_keys.of_server(DynamoDBServerSecret(clients.dynamodb, settings.table))
+    secret = mac_keys.server_key(DynamoDBServerSecret(clients.dynamodb, settings.table))
     return HostCredentials(ConfiguredCredentials(configuration, mac_keys), configuration, secret, clock)
 
 
