@@ -193,6 +193,7 @@ def read_argument(text: str) -> None:
         lambda: arguments.stored_name(text),
         lambda: arguments.span(text),
         lambda: arguments.labels([text]),
+        lambda: arguments.future(text, "--until", START),
         lambda: parse_issuing([text]),
         lambda: logins.universal_login(logins.create_secret(text, 1)[1], logins.parse_lockout(3, text, text)),
         lambda: logins.parse_principals([text]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -33,7 +33,10 @@ class Table:
                 self.read += 1
                 yield _record(name)
 
-    def pauses(self) -> dict[str, object]:
+    def named(self, names: Sequence[str]) -> list[Record | Unreadable]:
+        return [_record(name) for name in names if name in self.names]
+
+    def pauses(self, now: datetime) -> dict[str, object]:
         return {}
 
 

@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from evercert import __version__
-from evercert.cli import authority, certificates, crash_report, documents, issuers, listing, stack, take_over, terminal
+from evercert.cli import (
+    authority,
+    certificates,
+    crash_report,
+    deletion,
+    documents,
+    issuers,
+    listing,
+    pauses,
+    renewal,
+    stack,
+    take_over,
+    terminal,
+)
 from evercert.cli.files import BadInput
 from evercert.cli.leading_options import move_leading_options
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED, Json
@@ -34,10 +47,10 @@ app.command()(documents.apply)
 app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)
-app.command()(certificates.renew)
-app.command()(certificates.delete)
-app.command()(stack.pause)
-app.command()(stack.resume)
+app.command()(renewal.renew)
+app.command()(deletion.delete)
+app.command()(pauses.pause)
+app.command()(pauses.resume)
 app.command()(stack.adopt)
 app.command()(stack.events)
 app.command()(stack.doctor)

@@ -13,7 +13,6 @@ from evercert.cli.escapes import quoted, visible
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.durations import to_text as span_text
 from evercert.operations.apply import HIDDEN, Plan
@@ -145,14 +144,6 @@ def checks(console: Terminal, found: Iterable[Check]) -> None:
             row.append(f"\n→ {visible(check.remedy)}")
         table.add_row(check.name, styled(check.status, CHECK_STYLES[check.status]), row)
     console.print(table)
-
-
-def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
-    """Return the pauses as JSON values; issuer None is the whole stack."""
-    return [
-        {"issuer": issuer, "since": pause.since and to_text(pause.since), "reason": pause.reason}
-        for issuer, pause in sorted(found.items(), key=lambda entry: entry[0] or "")
-    ]
 
 
 def plan(console: Terminal, found: Plan, *, at_once: bool = False) -> None:
