@@ -149,7 +149,7 @@ def read_listed(item: Item) -> None:
     """Show a stored record as `list`, `show` and `doctor` do."""
     record = items.read_record(item)
     console = _terminal()
-    show.Listing(console, START).print([show.summary(record)])
+    show.Listing(console, START).print([show.summary(record, START)])
     console.json(show.detail(record) if isinstance(record, Record) else show.unreadable_detail(record))
 
 

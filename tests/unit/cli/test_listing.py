@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from evercert.cli import app, terminal
+from evercert.cli.console import Terminal
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
 from tests.doubles.fakes import START, spec
@@ -101,7 +102,8 @@ def test_list_of_an_exact_page_announces_nothing_more(table: Table, evercert: Ca
     assert (code, len(listed(out)), err) == (0, 100, "")
 
 
-def test_list_all_aligns_its_pages(evercert: Callable[..., Ended]) -> None:
+def test_list_all_aligns_its_pages(evercert: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "out", Terminal.of_output(200))
     _, out, err = evercert("--all")
     lines = out.splitlines()
     assert (listed(out), err) == (NAMES, "")

@@ -16,7 +16,7 @@ from evercert.operations.renew import SPREAD
 from evercert.schema import printable
 
 LONGEST_STORED = 2_048 - len("certificate#")  # bytes of a partition key
-STATES = (*get_args(State), "unreadable")
+STATES = (*get_args(State), "expired", "unreadable")
 
 
 def name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands for certificates: `show`, `history`, `renew`, `delete`."""
+"""Commands `show` and `history` of one certificate."""
 
 from __future__ import annotations
 
@@ -8,38 +8,41 @@ from typing import Annotated
 import typer
 
 from evercert.cli import arguments, show, terminal
+from evercert.cli.certificate_page import Page
 from evercert.cli.escapes import quoted, visible
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Region, Stack
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import Record
 from evercert.issuers import ISSUERS
 from evercert.operations.issuer_identity import issuer_of
 
-SHOWN = 10  # names in one note
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of the certificates.")]
-Over = Annotated[
-    str | None,
-    typer.Option(help="Spread the renewals over this period. Default: 1h for several certificates, none for one NAME."),
-]
-
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show one certificate in full."""
+    """Show one certificate: state, validity, destinations, last error, next step; with --json the whole record."""
     connection = terminal.connect(stack, region)
     record = terminal.require_stored(connection, name)
-    values = show.unreadable_detail(record) if isinstance(record, Unreadable) else show.detail(record)
-    if isinstance(record, Record) and record.spec.issuers:
-        values = {**values, "issued_by": issuer_of(record, connection.specs.issuers(), ISSUERS)}
+    if isinstance(record, Unreadable):
+        _show_unreadable(record, as_json=as_json)
+        return
+    definitions = connection.specs.issuers() if record.spec.issuers or not as_json else {}
+    came_from = issuer_of(record, definitions, ISSUERS)
+    if as_json:
+        terminal.print_json({**show.detail(record), **({"issued_by": came_from} if record.spec.issuers else {})})
+        return
+    now = terminal.now()
+    Page(record, came_from, definitions, connection.specs.pauses(now), now).print(terminal.out)
+
+
+def _show_unreadable(record: Unreadable, *, as_json: bool) -> None:
+    values = show.unreadable_detail(record)
     if as_json:
         terminal.print_json(values)
     else:
         for key, value in values.items():
             text = visible(value) if isinstance(value, str) else json.dumps(value, indent=2)
             terminal.out.lines(f"{key.replace('_', ' ')}: {text}")
-    if isinstance(record, Unreadable):
-        command = f"evercert delete {quoted(record.name)}"
-        terminal.notes([f"the record does not parse: apply its document again, or delete it: {command}"])
+    command = f"evercert delete {quoted(record.name)}"
+    terminal.notes([f"the record does not parse: apply its document again, or delete it: {command}"])
 
 
 def history(

@@ -46,7 +46,8 @@ def list_(
     first = _first(after, sort)
     most = _most(limit, everything=everything, as_json=as_json)
     connection = terminal.connect(stack, region)
-    rows: Iterator[Row] = map(show.summary, find(connection, selection, first).records)
+    now = terminal.now()
+    rows: Iterator[Row] = (show.summary(record, now) for record in find(connection, selection, first).records)
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
@@ -54,7 +55,7 @@ def list_(
     if as_json:
         terminal.out.json_array(chain.from_iterable(shown.pages()))
     else:
-        table = show.Listing(terminal.out, terminal.now())
+        table = show.Listing(terminal.out, now)
         for page in shown.pages():
             table.print(page)
         if shown.last is None:

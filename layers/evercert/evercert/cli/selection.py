@@ -79,13 +79,19 @@ class Selection:
         """Return whether all conditions hold; an unreadable record has neither labels nor issuers."""
         if not self.matches_name(record.name, exact):
             return False
-        if self.states and show.summary(record)["state"] not in self.states:
+        if self.states and self.states_of(record).isdisjoint(self.states):
             return False
         if isinstance(record, Unreadable):
             return not self.labels and not self.issuers
         if not self.labels.items() <= record.spec.labels.items():
             return False
         return not self.issuers or not set(self.issuers).isdisjoint(record.spec.issuer_names)
+
+    @staticmethod
+    def states_of(record: Record | Unreadable) -> set[str]:
+        """Return the state, and `expired` if the certificate is."""
+        row = show.summary(record, terminal.now())
+        return {row["state"], *([show.EXPIRED] if row.get("expired") else [])}
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 MOST_ERRORS, MOST_NOTES, LONGEST_ERROR = 100, 500, 4_000
-UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
-out = Terminal(width=UNCUT)
+out = Terminal.of_output()
 err = Terminal(stderr=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the certificate.")]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evercert.cli import pause_notes
-from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.console import Terminal, styled
+from evercert.cli.grid import Grid
 from evercert.contracts.spec_store import STACK, PauseTarget
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
