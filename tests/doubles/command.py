@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.tags import Owner
 from evercert.cli import app, terminal
 from evercert.cli.console import Terminal
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 
+STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1"
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 
@@ -41,10 +43,14 @@ class Command:
     is_terminal: bool = False
     answers: list[bool] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
-    more: dict[str, Any] = field(default_factory=dict)
+    clients: Any = field(default_factory=lambda: SimpleNamespace(secretsmanager=None, acm=None))
 
     def __call__(self, *arguments: str) -> Ended:
-        connection = SimpleNamespace(name="evercert", specs=self.table, queue=self.queue, **self.more)
+        connection = SimpleNamespace(
+            name="evercert", id=STACK_ID, specs=self.table, queue=self.queue, owner=Owner.of(STACK_ID),
+            regions=["eu-central-1"], outputs={}, parameters={}, listed=lambda _: [],
+            credential_secrets=SimpleNamespace(compare=lambda _: {}, write=lambda *_: None), clients=self.clients,
+        )  # fmt: skip
         patch = self.monkeypatch
         patch.setattr(terminal, "connect", lambda stack, region: connection)
         patch.setattr(terminal, "now", lambda: self.now)

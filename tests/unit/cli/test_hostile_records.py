@@ -56,6 +56,8 @@ def evercert(
         outputs={},
         parameters={},
         credential_secrets=secrets,
+        id="arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1",
+        clients=SimpleNamespace(secretsmanager=None),
         owner=Owner(ACCOUNT, REGION, "evercert"),
         regions=[REGION],
     )

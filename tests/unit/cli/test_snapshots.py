@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from evercert.contracts.events import Outcome
-from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Delivery, Failure
-from evercert.contracts.spec_store import STACK, Pause, PauseTarget
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.documents.spec import Component
+from evercert.issuers import ISSUERS
 from tests.doubles.command import UID, Command
 from tests.doubles.fakes import START, spec
 
@@ -47,13 +46,14 @@ def stored(command: Command) -> Command:
         "a-name-that-is-longer-than-forty-cells.of.a.terminal.example.com", days=80, renew_at=START + timedelta(days=50)
     )
     command.table.pause(PauseTarget(certificate="old"), Pause(START - timedelta(days=40), "migration"), START)
+    outcomes: list[Outcome] = []
     for number, (kind, data) in enumerate(EVENTS):
         outcome = Outcome(
             name="mail", uid=UID, revision=1, number=number, type=kind, at=START + timedelta(days=number),  # type: ignore[arg-type]
             issuer="letsencrypt", severity="info", data=data,
         )  # fmt: skip
-        command.more.setdefault("outcomes", []).append(outcome)
-    command.table.history = lambda name: command.more["outcomes"]  # type: ignore[method-assign]
+        outcomes.append(outcome)
+    command.table.history = lambda name: outcomes  # type: ignore[method-assign]
     return command
 
 
@@ -75,6 +75,61 @@ PAGES = {
     "show-new": ["show", "new"],
     "history": ["history", "mail"],
 }
+
+
+DOCUMENT = """
+version: evercert/v1
+issuers:
+  main: {type: self-signed, profile: server}
+  spare: {type: self-signed}
+certificates:
+  - name: api
+    issuer: main
+    attributes: {common-name: www.example.com, ttl: 90d}
+    destinations: [{type: secrets-manager}]
+    labels: {team: api}
+  - name: portal
+    issuer: main
+    attributes: {common-name: portal.example.com, alt-names: [a.example.com, c.example.com], ttl: 30d}
+    destinations: [{type: secrets-manager}]
+  - name: fresh
+    issuer: spare
+    attributes: {common-name: fresh.example.com}
+    destinations: [{type: secrets-manager}]
+"""
+
+
+@pytest.fixture
+def changed(command: Command, tmp_path: Path) -> tuple[Command, str]:
+    """Return certificates beside a document that changes them."""
+    command.table.write_issuer("main", Component(type="self-signed"))
+
+    def where(name: str) -> list[dict[str, str]]:
+        return [{"type": "secrets-manager", "secret": f"evercert/certificates/{name}"}]
+
+    api = spec("api", destinations=where("api"))
+    names = ["a.example.com", "b.example.com"]
+    portal = spec(
+        "portal",
+        attributes={"common-name": "portal.example.com", "alt-names": names, "ttl": "90d"},
+        destinations=where("portal"),
+    )
+    for one in (api, portal, spec("gone", destinations=where("gone"), labels={"team": "old"})):
+        delivered = {one.destinations[0].key: Delivery(revision=1, location=ARN)}
+        hashes = {"request_hash": one.request_hash, "issuer_hash": ISSUERS.identity_hash(Component(type="self-signed"))}
+        command.store(one.name, days=80, spec=one, deliveries=delivered, **hashes)
+    file = tmp_path / "web.yaml"
+    file.write_text(DOCUMENT.replace(", profile: server", ""))
+    return command, str(file)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_plan_is_as_its_snapshot(changed: tuple[Command, str], width: str) -> None:
+    command, file = changed
+    command.width = WIDTHS[width]
+    ended = command("apply", file, "--dry-run", "--prune", "--label", "team=old")
+    assert ended.code == 0, ended
+    check(f"plan-{width}", ended.out)
 
 
 def check(name: str, text: str) -> None:

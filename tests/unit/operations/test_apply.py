@@ -34,7 +34,7 @@ def web(name: str = "web", secret: str | None = None, **attributes: object) -> S
 
 
 def planned(table: FakeTable, *specs: Spec, prune: dict[str, str] | None = None, issuers=ISSUERS) -> Plan:
-    return plan(ApplyInput(issuers, list(specs), prune), table, KINDS)
+    return plan(ApplyInput(issuers, list(specs), prune), table, KINDS, START)
 
 
 class LaggingTable(FakeTable):
@@ -305,7 +305,7 @@ def test_removed_destination_is_noted() -> None:
     deliveries = {c.key: Delivery(revision=1, location=f"arn:{c.settings['secret']}") for c in before.destinations}
     table.release(held, {"deliveries": deliveries}, START, START)
     table.write_issuer("main", Component(type="self-signed"))
-    planned = plan(ApplyInput({}, [small(destinations=[kept])]), table, KINDS)
+    planned = plan(ApplyInput({}, [small(destinations=[kept])]), table, KINDS, START)
     (note,) = planned.notes
     assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
     assert note.endswith("it keeps its certificate (arn:evercert/certificates/b)")

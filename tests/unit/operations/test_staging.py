@@ -46,7 +46,7 @@ def use(table: FakeTable, definition: Component) -> None:
 
 
 def conflicts(table: FakeTable, issuers: dict[str, Component], *specs: Spec, **more: Any) -> list[str]:
-    return plan(ApplyInput(issuers, list(specs), **more), table, KINDS).conflicts
+    return plan(ApplyInput(issuers, list(specs), **more), table, KINDS, START).conflicts
 
 
 def test_certificate_moves_to_no_staging_issuer(table: FakeTable) -> None:

@@ -16,7 +16,7 @@ from evercert.cli.escapes import quoted, visible
 from evercert.cli.grid import PIPE
 from evercert.cli.show import EXPIRED, STYLES
 from evercert.contracts.record import Facts, Record
-from evercert.contracts.spec_store import STACK, Pause, PauseTarget
+from evercert.contracts.spec_store import Pause, PauseTarget, holding
 from evercert.issuance.event_data import label
 from evercert.registry import Component
 
@@ -63,7 +63,8 @@ class Page:
             yield "serial", [styled(facts.serial_number)]
             yield "revision", [styled(str(facts.revision))]
         if record.renew_at is not None:
-            yield "renewal", [styled(f"{_moment(record.renew_at)} ({relative(record.renew_at, self.now)})")]
+            was = "was due " if record.renew_at < self.now else ""
+            yield "renewal", [styled(f"{was}{_moment(record.renew_at)} ({relative(record.renew_at, self.now)})")]
         yield "destinations", list(self._destinations())
         if record.spec.labels:
             yield "labels", [styled(", ".join(f"{key}={value}" for key, value in sorted(record.spec.labels.items())))]
@@ -106,7 +107,7 @@ class Page:
     def _next_steps(self, *, expired: bool) -> Iterator[str]:
         """Return what happens next, and what the operator can do."""
         record, name = self.record, quoted(self.record.name)
-        held = {target: self.pauses[target] for target in self._targets() if target in self.pauses}
+        held = {target: self.pauses[target] for target in holding(record, self.pauses)}
         for line, command in pause_notes.describe(held):
             yield f"{line}: nothing is issued; to resume, run: {command}"
         if held:
@@ -125,11 +126,6 @@ class Page:
                 yield f"find the cause with: evercert doctor {name}; to renew now, run: evercert renew {name}"
             case _:
                 yield f"none: it renews itself{due}"
-
-    def _targets(self) -> list[PauseTarget]:
-        issuers = [PauseTarget(name) for name in self.record.spec.issuer_names]
-        every = issuers if all(target in self.pauses for target in issuers) else []
-        return [STACK, *every, PauseTarget(certificate=self.record.name)]
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, credentials, places, show, terminal
+from evercert.cli import arguments, credentials, places, plan_text, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
 from evercert.operations.apply import ApplyInput, Plan, carry_out, plan
@@ -77,13 +77,12 @@ def apply(
     connection = terminal.connect(stack, region)
     planned = _plan(found, found.wanted(labels, allow_staging=allow_staging), connection)
     terminal.notes(found.notes + planned.notes)
-    if not as_json:
-        show.plan(terminal.out, planned, at_once=at_once)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
+    terminal.require_confirmation(yes=yes or dry_run or not deleted)
+    if not as_json:
+        plan_text.print_plan(terminal.out, planned, at_once=at_once)
     if deleted and not dry_run and not yes:
-        terminal.confirm(
-            f"Delete {arguments.counted(len(deleted), 'certificate')} ({', '.join(deleted)})? Their secrets remain."
-        )
+        terminal.confirm(f"Delete {arguments.counted(len(deleted), 'certificate')}? Their secrets remain.")
     changed = [step.name for step in planned.steps if step.verb != "delete"]
     if not dry_run:
         queue = None if no_nudge else connection.queue
@@ -94,7 +93,7 @@ def apply(
     wanted = changed + planned.unchanged  # an unchanged certificate may have failed before
     failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
     if as_json:
-        terminal.print_json({**show.plan_values(planned), "written": not dry_run})
+        terminal.print_json({**plan_text.values(planned), "written": not dry_run and not planned.empty})
     elif dry_run:
         terminal.out.print("nothing was written (--dry-run)")
     if failed:
@@ -103,14 +102,19 @@ def apply(
 
 def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
     """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
+    from evercert.cli import held_certificates  # noqa: PLC0415 (boto3 is slow to import)
+
     credentials.require_stored(found, connection)
     with terminal.err.status("reading the table"):
         verbs = connection.credential_secrets.compare(found.credentials)
         changing = [name for name, verb in verbs.items() if verb != "unchanged"]
         affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
-        planned = plan(wanted, connection.specs, KINDS, affected)
-    if refused := planned.conflicts + places.refused(found.specs, connection):
-        raise BadInput(refused)
+        planned = plan(wanted, connection.specs, KINDS, terminal.now(), affected)
+        refused = planned.conflicts + places.refused(found.specs, connection)
+        held = held_certificates.compare(planned, connection) if not refused else held_certificates.Compared()
+    if refused or held.refused:
+        raise BadInput(refused or held.refused)
+    planned.notes += held.notes
     planned.credentials = verbs
     planned.notes += _note_unlisted_hosts(found, connection)
     return planned

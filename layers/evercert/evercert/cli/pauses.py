@@ -15,7 +15,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.selection import Issuers, Labels, Patterns, Selection, chosen
 from evercert.cli.terminal import Json, Reason, Region, Stack
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import STACK, Pause, PauseTarget
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget, holding
 from evercert.operations.apply import nudge
 from evercert.operations.renew import clean_reason
 from evercert.schema import printable
@@ -96,22 +96,14 @@ class _Delayed:
 
     @classmethod
     def of(cls, records: Iterable[Record], rest: dict[PauseTarget, Pause], now: datetime) -> _Delayed:
-        if STACK in rest:
-            return cls()
         found = [
             (record.facts.not_after if record.facts is not None else now, record.name)
             for record in records
-            if record.state == "paused" and not _is_held(record, rest)
+            if record.state == "paused" and not holding(record, rest)
         ]
         names = [name for _, name in sorted(found)]
         expired = [name for end, name in sorted(found) if end < now]
         return cls(names[:MOST_WOKEN], len(names[MOST_WOKEN:]), expired)
-
-
-def _is_held(record: Record, rest: dict[PauseTarget, Pause]) -> bool:
-    """Whether another pause still stops the certificate; one with several issuers needs one that is not paused."""
-    issuers = all(PauseTarget(name) in rest for name in record.spec.issuer_names)
-    return issuers or PauseTarget(certificate=record.name) in rest
 
 
 def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delayed: _Delayed) -> None:

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
+from evercert.cli import pause_notes
 from evercert.cli.escapes import visible
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Specs
+from evercert.contracts.spec_store import Pause, PauseTarget, Specs, holding
 from evercert.durations import to_text
 from evercert.scheduling.decision import request_at
 
 POLL_SECONDS = 1.0
+REREAD_PAUSES = 15.0  # seconds
 LONGEST = 500  # characters of a foreign text
 
 
 def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Console) -> Iterator[tuple[str, str, bool]]:
-    """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal."""
+    """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal.
+
+    A paused certificate ends the wait for it. A failure that the stack repeats within the limit does not.
+    """
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
+    end = datetime.now(UTC) + limit
+    pauses, reread = specs.pauses(datetime.now(UTC)), time.monotonic() + REREAD_PAUSES
     with console.status("") as status:
         while left:
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
-                result = _result(specs.record(name), datetime.now(UTC))
+                result = _result(specs.record(name), datetime.now(UTC), end, pauses)
                 if result is not None:
                     left.remove(name)
                     yield (name, *result)
             if left and time.monotonic() >= give_up:
-                late = f"Still in progress after {to_text(limit)}; the stack continues in the background."
-                yield from ((name, late, False) for name in left)
+                yield from ((name, _late(specs.record(name), limit), False) for name in left)
                 return
+            if time.monotonic() >= reread:
+                pauses, reread = specs.pauses(datetime.now(UTC)), time.monotonic() + REREAD_PAUSES
             if left:
                 time.sleep(POLL_SECONDS)
 
 
-def _result(record: Record | Unreadable | None, now: datetime) -> tuple[str, bool] | None:
+def _late(record: Record | Unreadable | None, limit: timedelta) -> str:
+    error = record.last_error if isinstance(record, Record) else None
+    last = "" if error is None else f"; the last error: {visible(error.message, LONGEST)}"
+    return f"Still in progress after {to_text(limit)}; the stack continues in the background{last}"
+
+
+def _result(  # noqa: PLR0911 (one for each state)
+    record: Record | Unreadable | None, now: datetime, end: datetime, pauses: Mapping[PauseTarget, Pause]
+) -> tuple[str, bool] | None:
     """Return None while in progress; ignore failures of an earlier spec or request."""
     if record is None:
         return "deleted by another command", False
@@ -47,7 +63,8 @@ def _result(record: Record | Unreadable | None, now: datetime) -> tuple[str, boo
     error = record.last_error
     if error is not None and error.at < (record.woken_at or error.at):
         error = None  # the cause was fixed since
-    if error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at):
+    current = error is not None and (error.generation, error.requested_at) == (record.generation, record.requested_at)
+    if error is not None and current and not (error.kind == "unavailable" and record.due_at and record.due_at < end):
         return f"failed ({error.kind}): {visible(error.message, LONGEST)}", False
     facts = record.facts
     wanted = record.request_hash == record.spec.request_hash and record.requested_at in (None, record.served)
@@ -56,6 +73,10 @@ def _result(record: Record | Unreadable | None, now: datetime) -> tuple[str, boo
             f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",
             True,
         )
+    held = {target: pauses[target] for target in holding(record, pauses)}
+    if held:
+        line, command = pause_notes.describe(held)[0]
+        return f"written; {line}: nothing is issued until `{command}`", False
     if (start := request_at(record, now)) is not None:
         return f"will be requested at {start:%Y-%m-%d %H:%M:%S}Z, a day before its not-before", True
     return None

@@ -1,4 +1,4 @@
-"""Print records, plans and outcomes for people."""
+"""Print records and outcomes for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.deadline import CLOCK_TOLERANCE
-from evercert.operations.apply import HIDDEN, Plan
 from evercert.schema import printable
 from evercert.timestamps import to_text
 
@@ -31,7 +30,6 @@ NOTE_LINES = 3  # of `list`; `show` has the whole text
 LONGEST = 500  # characters of a foreign text
 GOOD_EVENTS = (".issued", ".renewed", ".delivered")
 BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
-MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
 
 
 def summary(record: Record | Unreadable, now: datetime) -> dict[str, Any]:
@@ -176,48 +174,6 @@ def checks(console: Terminal, found: Iterable[Check]) -> None:
             row.append(f"\n→ {visible(check.remedy)}")
         table.add_row(check.name, styled(check.status, CHECK_STYLES[check.status]), row)
     console.print(table)
-
-
-def plan(console: Terminal, found: Plan, *, at_once: bool = False) -> None:
-    """Print the steps of `apply` in the order of their execution."""
-    for name, verb in found.credentials.items():
-        mark, style = MARKS.get(verb, (" ", ""))
-        console.print(styled(f"{mark} credentials: stored in secret {name} ({verb})", style))
-    for name in found.issuers:
-        console.print(styled(f"~ issuer {name}", "yellow"))
-        _differences(console, found.redefined.get(name, []))
-    for step in found.steps:
-        mark, style = MARKS[step.verb]
-        console.print(styled(f"{mark} certificate {step.name} ({step.verb})", style))
-        _differences(console, step.differences)
-    if found.woken:
-        when = "now" if at_once else "within an hour (with --now: now)"
-        console.print(f"{len(found.woken)} more will be reissued {when}, because their issuer changed")
-    if found.empty:
-        console.print("no changes")
-    if found.unchanged:
-        console.print(f"{len(found.unchanged)} unchanged")
-
-
-def plan_values(found: Plan) -> dict[str, Any]:
-    """Return the plan as JSON values."""
-    return {
-        "credentials": dict(found.credentials),
-        "issuers": list(found.issuers),
-        "redefined": dict(found.redefined),
-        "steps": [{"verb": step.verb, "name": step.name, "differences": step.differences} for step in found.steps],
-        "unchanged": found.unchanged,
-    }
-
-
-def _differences(console: Terminal, found: Iterable[tuple[str, Any, Any]]) -> None:
-    for key, before, after in found:
-        how = "changed" if HIDDEN in (before, after) else f"{_plain(before)} → {_plain(after)}"
-        console.print(styled(f"    {visible(key, 200)}: {how}"))
-
-
-def _plain(value: object) -> str:
-    return "(none)" if value is None else visible(str(value), 200)
 
 
 def _state(row: Mapping[str, Any]) -> Text:

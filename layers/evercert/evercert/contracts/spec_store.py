@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +51,13 @@ class Pause:
     def ended(self, now: datetime) -> bool:
         """Whether its time is over."""
         return self.until is not None and self.until <= now
+
+
+def holding(record: Record, pauses: Mapping[PauseTarget, Pause]) -> list[PauseTarget]:
+    """Return the pauses that stop this certificate; one of its issuers does so only if all are paused."""
+    issuers = [PauseTarget(name) for name in record.spec.issuer_names]
+    every = issuers if all(target in pauses for target in issuers) else []
+    return [target for target in (STACK, *every, PauseTarget(certificate=record.name)) if target in pauses]
 
 
 class Specs(Protocol):

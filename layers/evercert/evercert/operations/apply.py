@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import Nudge, Queue
-from evercert.contracts.record import Record
+from evercert.contracts.record import Reason, Record
 from evercert.contracts.spec_store import Change, Specs
 from evercert.documents.document import Kinds, places
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError, Misconfigured
 from evercert.issuance.event_data import label
 from evercert.operations import staging
+from evercert.operations.differences import differences
 from evercert.operations.issuer_identity import identities
 from evercert.registry import Registry
+from evercert.scheduling.decision import due_reason
 
 TRANSACTION = 100
 NUDGES = 10
 SPREAD = timedelta(hours=1)
-HIDDEN = "(not shown)"
 Verb = Literal["create", "change", "repair", "delete"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Change of one certificate; `differences` are tuples of key, value before, value after."""
+    """Change of one certificate; `differences` are tuples of key, value before, value after.
+
+    `reissued`: why it leads to a new certificate, or None if the delivered one remains.
+    """
 
     verb: Verb
     name: str
     differences: list[tuple[str, Any, Any]]
     change: Change | None = None
     record: Record | None = None
+    reissued: Reason | None = None
 
 
 @dataclass
@@ -72,7 +77,7 @@ class ApplyInput:
     allow_staging: bool = False  # let staging issuers replace certificates of others
 
 
-def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collection[str] = ()) -> Plan:
+def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, now: datetime, new_credentials: Collection[str] = ()) -> Plan:
     """Read all records, and plan the changes; `new_credentials` names issuers whose credentials change.
 
     The index of all records lags behind an `apply` of a moment ago, so records of the documents are read by name.
@@ -83,10 +88,11 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
     current |= {record.name: record for record in specs.named(sorted(names))}
     result = Plan(issuers={name: d for name, d in wanted.issuers.items() if defined.get(name) != d})
     result.redefined = {
-        name: _differences(defined[name].model_dump(mode="json"), definition.model_dump(mode="json"))
+        name: differences(defined[name].model_dump(mode="json"), definition.model_dump(mode="json"))
         for name, definition in result.issuers.items()
         if name in defined
     }
+    definitions = {**defined, **wanted.issuers}
     for spec in wanted.specs:
         result.conflicts += [
             f"{spec.name}: unknown issuer {name!r}: define it in the files or in the stack"
@@ -99,7 +105,7 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         elif (step := _step(spec, found)) is None:
             result.unchanged.append(spec.name)
         else:
-            result.steps.append(step)
+            result.steps.append(replace(step, reissued=_reissued(step, definitions, kinds.issuers, now)))
             result.notes += _note_removed_destinations(spec, found)
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
@@ -111,9 +117,7 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, new_credentials: Collec
         kept = [r for r in current.values() if isinstance(r, Record) and (r.name in names or r.name not in changing)]
         result.conflicts += staging.conflicts(kept, wanted.specs, defined, wanted.issuers, kinds.issuers)
     stay = [r for r in current.values() if isinstance(r, Record) and r.name not in changing]
-    result.woken = _to_wake(
-        stay, {**defined, **wanted.issuers}, kinds.issuers, wanted.issuers, {*result.issuers, *new_credentials}
-    )
+    result.woken = _to_wake(stay, definitions, kinds.issuers, wanted.issuers, {*result.issuers, *new_credentials})
     return result
 
 
@@ -187,15 +191,22 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
         if current.spec == spec:
             return None
         record = current.model_copy(update={"spec": spec, "generation": current.generation + 1})
-        return Step(
-            "change", spec.name, _differences(current.spec.document(), spec.document()), Change(record, current)
-        )
+        return Step("change", spec.name, differences(current.spec.document(), spec.document()), Change(record, current))
     record = Record(name=spec.name, uid=str(uuid4()), spec=spec, generation=1)
     if current is not None:  # keep the deliveries, so that an ACM certificate keeps its ARN
         stored = {"revision": current.revision, "outcomes": current.outcomes, "deliveries": dict(current.deliveries)}
         record = record.model_copy(update={"uid": current.uid, **stored})
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
+
+
+def _reissued(step: Step, definitions: Mapping[str, Component], issuers: Registry, now: datetime) -> Reason | None:
+    """Return why the changed record needs a new certificate, as the issuer function will decide it."""
+    if step.change is None:
+        return None
+    record = step.change.record
+    hashes = identities(record.spec.issuer_names, definitions, issuers)
+    return due_reason(record, list(hashes.values()), now, unknown=len(hashes) < len(record.spec.issuer_names))
 
 
 def _note_removed_destinations(spec: Spec, current: Record | Unreadable | None) -> list[str]:
@@ -208,23 +219,6 @@ def _note_removed_destinations(spec: Spec, current: Record | Unreadable | None) 
         for component in current.spec.destinations
         if component.key not in named and (here := current.deliveries.get(component.key)) and here.location
     ]
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return the differences, with values hidden that are long or may hold secrets of agent hooks."""
-    old, new = _flat(before), _flat(after)
-    return [
-        (key, HIDDEN, HIDDEN) if key == "ca-bundle" or key.startswith("agent.") else (key, old.get(key), new.get(key))
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, part in value.items():
-        flat |= _flat(part, f"{prefix}{key}.") if isinstance(part, dict) else {f"{prefix}{key}": part}
-    return flat
 
 
 def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Registry) -> None:

@@ -389,7 +389,9 @@ def test_new_credentials_are_tried_immediately(enrollment: Enrollment) -> None:
     bench, now = enrollment.bench, enrollment.bench.clock
     now.advance(minutes=3)  # past the wait of the circuit breaker
     bench.table.definitions["main"] = enrollment.definition()
-    result = plan(ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, new_credentials=["main"])
+    result = plan(
+        ApplyInput({"main": enrollment.definition()}, []), bench.table, KINDS, now(), new_credentials=["main"]
+    )
     assert result.woken == ["web"]
     carry_out(result, bench.table, None, now())
     assert enrollment.run() == "certificate.issued", enrollment.error
@@ -401,7 +403,12 @@ def test_unchanged_credentials_wake_no_certificate(enrollment: Enrollment) -> No
     enrollment.run()
     enrollment.bench.clock.advance(minutes=3)
     enrollment.bench.table.definitions["main"] = enrollment.definition()
-    assert plan(ApplyInput({"main": enrollment.definition()}, []), enrollment.bench.table, KINDS).woken == []
+    assert (
+        plan(
+            ApplyInput({"main": enrollment.definition()}, []), enrollment.bench.table, KINDS, enrollment.bench.clock()
+        ).woken
+        == []
+    )
     assert enrollment.run() == "waiting"
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from evercert.cli import show
+from evercert.cli import plan_text, show
 from evercert.cli.files import KINDS
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
@@ -21,7 +21,7 @@ NAMES = {"evercert/credentials/a": "create", "evercert/credentials/b": "change",
 
 def shown(plan, **how):
     console = Console(file=io.StringIO(), width=200)
-    show.plan(console, plan, **how)
+    plan_text.print_plan(console, plan, **how)
     return console.file.getvalue().splitlines()
 
 
@@ -46,12 +46,13 @@ def test_plan_with_a_changed_credential_is_not_empty():
 
 
 def test_plan_values_include_credentials():
-    assert show.plan_values(Plan(credentials=NAMES)) == {
+    assert plan_text.values(Plan(credentials=NAMES)) == {
         "credentials": NAMES,
         "issuers": [],
         "redefined": {},
         "steps": [],
         "unchanged": [],
+        "woken": [],
     }
 
 
@@ -65,11 +66,11 @@ def test_plan_shows_issuer_changes_key_by_key():
     }
     table.write_issuer("shop", Component.model_validate(before))
     for definition, lines in (
-        (after, ["~ issuer shop", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
+        (after, ["~ issuer shop (change)", "    auth.identity-id: one → two", "    ca-bundle: changed"]),
         (before, ["no changes"]),
     ):
         wanted = ApplyInput({"shop": Component.model_validate(definition)}, [])
-        assert shown(plan(wanted, table, KINDS)) == lines
+        assert shown(plan(wanted, table, KINDS, START)) == lines
 
 
 def wanted(**changes):
@@ -83,8 +84,8 @@ def test_hook_commands_are_never_shown():
     table = FakeTable()
     table.write([Change(record, None)], START)
     other = wanted(agent={"post-hooks": {"on-renewal": {"command": "s3cret"}}})
-    planned = plan(ApplyInput({"main": Component(type="self-signed")}, [other]), table, KINDS)
+    planned = plan(ApplyInput({"main": Component(type="self-signed")}, [other]), table, KINDS, START)
     assert "    agent.post-hooks.on-renewal.command: changed" in shown(planned)
-    assert "s3cret" not in json.dumps(show.plan_values(planned))
+    assert "s3cret" not in json.dumps(plan_text.values(planned))
     assert show.detail(record)["spec"]["agent"] == ["post-hooks"]
     assert "s3cret" not in json.dumps(show.detail(record))
