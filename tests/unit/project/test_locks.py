@@ -40,7 +40,7 @@ def test_lock_of_the_layer_has_no_package_of_the_terminal() -> None:
 
 def test_command_is_locked_to_the_versions_of_the_layer() -> None:
     command = locked(COMMAND)
-    assert OF_THE_TERMINAL <= command.keys()
+    assert command.keys() >= OF_THE_TERMINAL
     assert {name: command.get(name) for name in locked(LAYER)} == locked(LAYER)
     assert locked("requirements/dev.txt").items() >= command.items()
 
