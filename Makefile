@@ -99,10 +99,13 @@ local: setup ## the local stack, kept running
 lock: .venv/uv/ready ## write the lock files from pyproject.toml
 	@$(BIN)/python -m tests.tools.locks --write
 
+release: setup .venv/release/ready ## the files of a release in .local/release: wheel, sdist, packaged stack, SBOM, checksums
+	@$(BIN)/python -m tests.tools.release
+
 deploy: ## build and deploy to AWS, with your credentials
 	sam build && sam deploy --guided
 
 clean: ## remove everything that was built or set up
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock deploy clean
+.PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock release deploy clean
