@@ -20,7 +20,7 @@ def problem(clone: Path) -> str | None:
     if re.search(rf"^## {re.escape(version)}(?:\s|$)", (clone / "CHANGELOG.md").read_text(), re.MULTILINE) is None:
         return f"CHANGELOG.md has no section {version}; add one, or change the version in {PACKAGE}"
     deployed = re.search(
-        r'^Outputs:\n  Version:\n.*\n    Value: "([^"]*)"', (clone / "template.yaml").read_text(), re.M
+        r'^Outputs:\n  Version:\n.*\n    Value: "([^"]*)"', (clone / "template.yaml").read_text(), re.MULTILINE
     )
     if deployed is None or deployed[1] != version:
         return f"the output Version in template.yaml is not {version}; change it to the version in {PACKAGE}"

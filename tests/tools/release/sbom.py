@@ -32,7 +32,7 @@ def write(sources: Path, file: Path, version: str, time: int) -> Path:
 def completed(found: dict[str, Any], version: str, layer: str) -> dict[str, Any]:
     """Add the version, and the part of each package; raise ValueError if a package of the layer is missing."""
     found["metadata"]["component"]["version"] = version
-    locked = {name: number for name, number in re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", layer, re.MULTILINE)}
+    locked = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", layer, re.MULTILINE))
     for component in found["components"]:
         name = re.sub(r"[-_.]+", "-", component["name"]).lower()
         in_layer = locked.pop(name, None) == component["version"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -19,13 +20,14 @@ SECTIONS = ("global", "deploy")  # of samconfig.toml; the stack is built already
 
 def build(sources: Path, archive: Path, time: int, target: str = TARGET) -> Path:
     """Build the stack of these sources for the target and write the archive."""
-    built = sources / ".local" / archive.stem
-    run(tool("sam"), "build", "--build-dir", built, folder=sources, EVERCERT_TARGET=target)
-    for file in (sources / "LICENSE", sources / "CHANGELOG.md"):
-        shutil.copy(file, built)
-    (built / "samconfig.toml").write_text(configuration((sources / "samconfig.toml").read_text()))
-    (built / "README.md").write_text(README.read_text())
-    write_zip(built, archive, time)
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder, archive.stem)
+        run(tool("sam"), "build", "--build-dir", built, folder=sources, EVERCERT_TARGET=target)
+        for file in (sources / "LICENSE", sources / "CHANGELOG.md"):
+            shutil.copy(file, built)
+        (built / "samconfig.toml").write_text(configuration((sources / "samconfig.toml").read_text()))
+        (built / "README.md").write_text(README.read_text())
+        write_zip(built, archive, time)
     return archive
 
 
@@ -39,7 +41,7 @@ def configuration(text: str) -> str:
     return "".join(lines)
 
 
-def _toml(value: str | bool) -> str:  # noqa: FBT001 (a value of the file)
+def _toml(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else f'"{value}"'
 
 
