@@ -102,7 +102,9 @@ class Workers:
             records=DynamoDBRecordStore(clients.dynamodb, table),
             queue=SQSQueue(clients.sqs, self.world.queue_url),
             seal=KMSSeal(clients.kms, self.world._seal_key, STACK),
-            issuers=DynamoDBIssuers(clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.context),
+            issuers=DynamoDBIssuers(
+                clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.context, self.world.clock
+            ),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(clients.dynamodb, table),

@@ -19,7 +19,7 @@ from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record, schema_of
-from evercert.contracts.spec_store import Change, Pause
+from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
 from evercert.errors import ClaimLost, EvercertError, Misconfigured, NoRoom, Rejected, SealBroken, Unavailable
@@ -63,7 +63,7 @@ class FakeTable:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.definitions: dict[str, Component] = {}
-        self.paused: dict[str | None, Pause] = {}
+        self.paused: dict[PauseTarget, Pause] = {}
         self.log: list[str] = []
 
     # -- the issuer's side ------------------------------------------------------------------------------------------
@@ -277,14 +277,17 @@ class FakeTable:
     def write_issuer(self, name: str, definition: Component) -> None:
         self.definitions[name] = definition
 
-    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        return self.paused.setdefault(issuer, pause := Pause(at, reason)) is pause
+    def pause(self, target: PauseTarget, pause: Pause, now: datetime) -> bool:
+        if target in self.pauses(now):
+            return False
+        self.paused[target] = pause
+        return True
 
-    def resume(self, issuer: str | None) -> bool:
-        return self.paused.pop(issuer, None) is not None
+    def resume(self, target: PauseTarget) -> bool:
+        return self.paused.pop(target, None) is not None
 
-    def pauses(self) -> dict[str | None, Pause]:
-        return dict(self.paused)
+    def pauses(self, now: datetime) -> dict[PauseTarget, Pause]:
+        return {target: pause for target, pause in self.paused.items() if not pause.ended(now)}
 
     # -- storage -----------------------------------------------------------------------------------------------------
     def _set(self, name: str, changes: Changes, sort: str = items.SK) -> None:
@@ -379,7 +382,7 @@ class FakeIssuers:
     known: dict[str, OpenIssuer] = field(default_factory=dict)
     error: EvercertError | None = None
 
-    def open(self, name: str) -> OpenIssuer:
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         if self.error is not None:
             raise self.error
         if name not in self.known:

@@ -231,7 +231,7 @@ class World:
             records=inventory,
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
-            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context),
+            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
@@ -274,7 +274,7 @@ class World:
     def _restart(self) -> None:
         """Start another process, without the logins and connections of the killed one."""
         self._hang_up()
-        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context)
+        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock)
         self.ports = replace(self.ports, issuers=issuers)
         self.issuance = Issuance(self.ports, LEASE)
 

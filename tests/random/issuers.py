@@ -70,7 +70,7 @@ class Definitions:
         self.paused: set[str | None] = set()
         self.trouble: str | None = None
 
-    def open(self, name: str) -> OpenIssuer:
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         if self.trouble == "unavailable":
             raise Unavailable("the definitions do not answer", retry_after=timedelta(minutes=2))
         if self.trouble == "misconfigured":

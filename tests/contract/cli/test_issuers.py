@@ -20,6 +20,7 @@ from evercert.cli.connection import Connection
 from evercert.cli.doctor.stack_checks import Check
 from evercert.cli.issuers import web_host
 from evercert.contracts.accounts import StoredAccount
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.issuers import ISSUERS
 from evercert.issuers.acme.settings import AcmeSettings
 from evercert.issuers.context import AcmeContext
@@ -47,7 +48,7 @@ class Function:
             acme = AcmeContext(accounts, world.ports.seal, solvers, FakeOrderBuckets(), no_kms)
             return replace(world.context(), acme=acme)
 
-        issuers = DynamoDBIssuers(world.clients.dynamodb, world.issuers_table, ISSUERS, context)
+        issuers = DynamoDBIssuers(world.clients.dynamodb, world.issuers_table, ISSUERS, context, world.clock)
         self.ports = replace(world.ports, issuers=issuers)
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def test_list_shows_items_that_do_not_parse(world: World, server: AcmeServer, ev
     put(world, "empty")
     put(world, "list", definition={"S": "[]"})
     put(world, "unknown", definition={"S": '{"type": "x", "token": "s3cret"}'})
-    world.specs.pause("letsencrypt", world.clock(), "audit")
+    world.specs.pause(PauseTarget("letsencrypt"), Pause(world.clock(), "audit"), world.clock())
     code, rows, err = evercert("list")
     assert (code, err) == (0, "")
     found = {row["name"]: row for row in rows}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
 from evercert.contracts.issuer import Issued, Request, SelfIssuer
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.documents.spec import Component
 from evercert.errors import Misconfigured, Rejected
 from evercert.issuers import ISSUERS
@@ -115,15 +117,35 @@ def test_issuer_identity_ignores_time_limits() -> None:
     assert ScriptedIssuer.identity(one) == ScriptedIssuer.identity(two) != ScriptedIssuer.identity(other)
 
 
+def test_pause_of_a_certificate_holds_for_it_alone(world) -> None:
+    world.specs.write_issuer("main", Component(type="self-signed"))
+    world.specs.pause(PauseTarget(certificate="web"), Pause(START), START)
+    assert [world.ports.issuers.open("main", name).paused for name in ("web", "mail", None)] == [True, False, False]
+    world.specs.resume(PauseTarget(certificate="web"))
+    assert world.ports.issuers.open("main", "web").paused is False
+
+
+def test_issuer_is_paused_until_its_last_pause_ends(world) -> None:
+    world.specs.write_issuer("main", Component(type="self-signed"))
+    now = world.clock()
+    for target, minutes in ((STACK, 5), (PauseTarget("main"), 10)):
+        world.specs.pause(target, Pause(now, until=now + timedelta(minutes=minutes)), now)
+    found = []
+    for _ in range(3):
+        found.append(world.ports.issuers.open("main").paused)
+        world.clock.advance(minutes=5)
+    assert found == [True, True, False]
+
+
 def test_issuer_definition_is_read_at_each_opening(world) -> None:
     with pytest.raises(Misconfigured, match="issuer 'main' is not defined"):
         world.ports.issuers.open("main")
     world.specs.write_issuer("main", Component(type="self-signed"))
     assert world.ports.issuers.open("main").identity_hash
     for issuer in (None, "main"):
-        assert world.specs.pause(issuer, START)
+        assert world.specs.pause(PauseTarget(issuer), Pause(START), START)
         assert world.ports.issuers.open("main").paused is True
-        assert world.specs.resume(issuer)
+        assert world.specs.resume(PauseTarget(issuer))
         assert world.ports.issuers.open("main").paused is False
     world.specs.write_issuer("main", Component(type="self-singed"))
     with pytest.raises(Misconfigured, match="did you mean 'self-signed'"):

@@ -363,7 +363,7 @@ def tables() -> Iterator[Run]:
     yield pages.progress
     yield operating.issuers
     yield operating.pauses
-    yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None).open("main")  # type: ignore[arg-type, return-value]
+    yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None, lambda: START).open("main")  # type: ignore[arg-type, return-value]
     yield lambda: DynamoDBBreakers(client, "t").read("a")
     yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
     yield lambda: DynamoDBCertificates(client, "t").requests_by_id(["a"])

@@ -150,7 +150,7 @@ def read_listed(item: Item) -> None:
     """Show a stored record as `list`, `show` and `doctor` do."""
     record = items.read_record(item)
     console = _terminal()
-    show.Listing(console, START).print([show.summary(record)])
+    show.Listing(console, START).print([show.summary(record, START)])
     console.json(show.detail(record) if isinstance(record, Record) else show.unreadable_detail(record))
 
 
@@ -202,6 +202,7 @@ def read_argument(text: str) -> None:
         lambda: arguments.stored_name(text),
         lambda: arguments.span(text),
         lambda: arguments.labels([text]),
+        lambda: arguments.future(text, "--until", START),
         lambda: parse_issuing([text]),
         lambda: logins.universal_login(logins.create_secret(text, 1)[1], logins.parse_lockout(3, text, text)),
         lambda: logins.parse_principals([text]),

@@ -227,11 +227,11 @@ def read_issuers(item: Item) -> None:
     """Read definitions and pauses, and open the issuer."""
     operating = DynamoDBOperating(Table(item), "issuers")
     operating.issuers()
-    pauses = operating.pauses()
+    pauses = operating.pauses(START)
     for name, stored in operating.definitions().items():
         found = Definition(name, stored)
         json.dumps([found.summary(pauses), found.detail(pauses, None)])
-    DynamoDBIssuers(Table(item), "issuers", ISSUERS, lambda: None).open("main")
+    DynamoDBIssuers(Table(item), "issuers", ISSUERS, lambda: None, lambda: START).open("main")
 
 
 def read_account(item: Item) -> None:

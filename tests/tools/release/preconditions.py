@@ -1,4 +1,4 @@
-"""What must hold before a release is built."""
+"""Preconditions of a release."""
 
 from __future__ import annotations
 

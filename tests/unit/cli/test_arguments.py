@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from evercert.cli import arguments
 from evercert.cli.files import BadInput
-from evercert.contracts.spec_store import Pause
-from tests.doubles.fakes import START
 
 HOUR = timedelta(hours=1)
 
@@ -55,9 +53,23 @@ def test_arguments_parse_labels_and_states() -> None:
     assert arguments.states(["ready", "unreadable"]) == ["ready", "unreadable"]
 
 
-def test_describe_pauses_includes_the_resume_command() -> None:
-    found = arguments.describe_pauses({"main": Pause(START, "CA\x1b[2J moves"), None: Pause(None)})
-    assert found == [
-        ("the stack is paused", "evercert resume"),
-        ("issuer main is paused since 2026-01-15 12:00Z (CA [2J moves)", "evercert resume --issuer main"),
-    ]
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-01-15T13:00Z", "2026-01-15T13:00", "2026-01-15T15:00+02:00"])
+def test_future_accepts_times_with_and_without_offset(text: str) -> None:
+    assert arguments.future(text, "--until", NOW) == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tomorrow", "write a time such as"),
+        ("0001-01-01T00:00+14:00", "write a time such as"),
+        ("2026-01-15T12:00Z", "must be in the future"),
+    ],
+    ids=["words", "before-year-1", "now"],
+)
+def test_future_refuses_other_times(text: str, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem):
+        arguments.future(text, "--until", NOW)

@@ -10,7 +10,8 @@ import pytest
 from rich.progress import track
 from rich.text import Text
 
-from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.console import Terminal, styled
+from evercert.cli.grid import Grid
 
 FOREIGN = "a\x1b]0;title\x07b\x9bc\x7fd\u202ee\u2028f\rg\x08h"
 ESCAPED = "a\\x1b]0;title\\x07b\\x9bc\\x7fd\\u202ee\\u2028f\\rg\\x08h"

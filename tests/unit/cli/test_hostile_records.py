@@ -68,7 +68,9 @@ def evercert(
         captured = capsys.readouterr()
         code = int(ended.value.code or 0)
         assert code in (0, 2), (arguments, captured)
-        assert all(c.isprintable() or c == "\n" for c in captured.out + captured.err)
+        assert all(c.isprintable() or c == "\n" for c in captured.out.replace("\t", "") + captured.err)
+        tabs = {line.count("\t") for line in captured.out.splitlines()}
+        assert len(tabs) <= 1 or arguments[0] != "list", "only the tabs between the cells"
         return code, captured.out, captured.err
 
     return run

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from evercert.cli import app, terminal
+from evercert.cli.console import Terminal
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
 from tests.doubles.fakes import START, spec
@@ -33,7 +34,10 @@ class Table:
                 self.read += 1
                 yield _record(name)
 
-    def pauses(self) -> dict[str, object]:
+    def named(self, names: Sequence[str]) -> list[Record | Unreadable]:
+        return [_record(name) for name in names if name in self.names]
+
+    def pauses(self, now: datetime) -> dict[str, object]:
         return {}
 
 
@@ -98,7 +102,8 @@ def test_list_of_an_exact_page_announces_nothing_more(table: Table, evercert: Ca
     assert (code, len(listed(out)), err) == (0, 100, "")
 
 
-def test_list_all_aligns_its_pages(evercert: Callable[..., Ended]) -> None:
+def test_list_all_aligns_its_pages(evercert: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "out", Terminal.of_output(200))
     _, out, err = evercert("--all")
     lines = out.splitlines()
     assert (listed(out), err) == (NAMES, "")

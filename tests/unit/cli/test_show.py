@@ -23,7 +23,7 @@ def record(begins: timedelta) -> Record:
 @pytest.mark.parametrize("error", [None, "no route"])
 def test_list_notes_a_certificate_that_is_not_yet_valid(error: str | None) -> None:
     early, now = timedelta(minutes=6), START
-    row = summary(record(early)) | {"error": error}
+    row = summary(record(early), now) | {"error": error}
     assert _note(row, now) == "; ".join(filter(None, (f"not valid before {to_text(now + early)}", error)))
-    assert _note(summary(record(timedelta(minutes=5))) | {"error": error}, now) == (error or "")
+    assert _note(summary(record(timedelta(minutes=5)), now) | {"error": error}, now) == (error or "")
     assert _note({"name": "x", "error": error}, now) == (error or "")

@@ -11,7 +11,7 @@ from evercert.cli import terminal
 from tests.tools.local_stack import ROOT
 
 CLI = ROOT / "layers" / "evercert" / "evercert" / "cli"
-PRINTERS = {CLI / "terminal.py", CLI / "console.py"}
+PRINTERS = {CLI / "terminal.py", CLI / "console.py", CLI / "grid.py"}
 MODULES = sorted(set(CLI.rglob("*.py")) - PRINTERS)
 STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 WRITERS = {"print", "input", "Console", "Table", "Text", "echo", "secho", "confirm", "prompt", "pprint", "getpass"}

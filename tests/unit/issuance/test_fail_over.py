@@ -300,7 +300,7 @@ class Unreadable:
     inner: Any
     name: str
 
-    def open(self, name: str) -> OpenIssuer:
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         if name == self.name:
             raise Unavailable(f"cannot read issuer {name}: the table is busy")
         return self.inner.open(name)

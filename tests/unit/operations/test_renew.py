@@ -33,8 +33,8 @@ def test_choose_sorts_by_expiry() -> None:
 
 def test_choose_filters_by_issuer() -> None:
     other = record("other", spec=spec("other").model_copy(update={"issuer": "else"}))
-    assert choose([record("web"), other], "else").names == ["other"]
-    assert choose([record("web"), other], "unknown").names == []
+    assert choose([record("web"), other], ["else"]).names == ["other"]
+    assert choose([record("web"), other], ["unknown"]).names == []
 
 
 def failure(requested_at) -> Failure:
@@ -59,7 +59,7 @@ def test_choose_skips_pending_requests(state, asked: bool) -> None:
 
 
 def test_choose_lists_unreadable_records() -> None:
-    assert choose([Unreadable("web", UID, 0, "no spec")], "any").unreadable == ["web"]
+    assert choose([Unreadable("web", UID, 0, "no spec")], ["any"]).unreadable == ["web"]
 
 
 def table(*names: str) -> FakeTable:
@@ -99,6 +99,6 @@ def test_reason_is_one_short_line(given, kept) -> None:
 
 def test_choose_filters_lists_by_who_issued() -> None:
     listed = record("listed", spec=spec("listed", issuers=["main", "else"]))
-    assert choose([record("web"), listed], "main", lambda _: "else").names == ["web"]
-    assert choose([record("web"), listed], "else", lambda _: "else").names == ["listed"]
-    assert choose([listed], "main", lambda _: None).names == ["listed"]  # not issued yet
+    assert choose([record("web"), listed], ["main"], lambda _: "else").names == ["web"]
+    assert choose([record("web"), listed], ["else"], lambda _: "else").names == ["listed"]
+    assert choose([listed], ["main"], lambda _: None).names == ["listed"]  # not issued yet

@@ -16,9 +16,12 @@ from evercert.cli import (
     authority,
     certificates,
     crash_report,
+    deletion,
     documents,
     issuers,
     listing,
+    pauses,
+    renewal,
     stack,
     take_over,
     terminal,
@@ -44,10 +47,10 @@ app.command()(documents.apply)
 app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)
-app.command()(certificates.renew)
-app.command()(certificates.delete)
-app.command()(stack.pause)
-app.command()(stack.resume)
+app.command()(renewal.renew)
+app.command()(deletion.delete)
+app.command()(pauses.pause)
+app.command()(pauses.resume)
 app.command()(stack.adopt)
 app.command()(stack.events)
 app.command()(stack.doctor)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from evercert import durations
 from evercert.cli.escapes import unquoted, visible
 from evercert.cli.files import BadInput
 from evercert.contracts.record import State
-from evercert.contracts.spec_store import Pause
 from evercert.documents.spec import NAME_PATTERN
 from evercert.operations.renew import SPREAD
 from evercert.schema import printable
 
 LONGEST_STORED = 2_048 - len("certificate#")  # bytes of a partition key
-STATES = (*get_args(State), "unreadable")
+STATES = (*get_args(State), "expired", "unreadable")
 
 
 def name(text: str) -> str:
@@ -43,6 +42,18 @@ def span(text: str, option: str = "--timeout") -> timedelta:
         return durations.parse(text)
     except ValueError as error:
         raise BadInput([f"{option}: {error}"]) from error
+
+
+def future(text: str, option: str, now: datetime) -> datetime:
+    """Parse a time of ISO 8601 after `now`; without an offset it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadInput([f"invalid {option} {printable(text, 60)}: write a time such as 2026-12-01T06:00Z"]) from error
+    if found <= now:
+        raise BadInput([f"invalid {option} {printable(text, 60)}: must be in the future"])
+    return found
 
 
 def spread(over: str | None, *, many: bool, at_once: bool) -> timedelta:
@@ -75,19 +86,6 @@ def states(values: Sequence[str]) -> list[str]:
     if invalid:
         raise BadInput([f"invalid --state {printable(invalid[0], 60)}: must be one of {', '.join(STATES)}"])
     return list(values)
-
-
-def describe_pauses(pauses: Mapping[str | None, Pause]) -> list[tuple[str, str]]:
-    """Return a sentence and the `resume` command for each pause, the whole stack first."""
-    found = []
-    for issuer, pause in sorted(pauses.items(), key=lambda entry: entry[0] or ""):
-        since = f" since {pause.since:%Y-%m-%d %H:%M}Z" if pause.since is not None else ""
-        why = f" ({printable(pause.reason)})" if pause.reason else ""
-        target, option = "the stack", ""
-        if issuer is not None:
-            target, option = f"issuer {printable(issuer)}", f" --issuer {printable(issuer)}"
-        found.append((f"{target} is paused{since}{why}", f"evercert resume{option}"))
-    return found
 
 
 def counted(number: int, noun: str) -> str:

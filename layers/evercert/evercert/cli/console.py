@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+import sys
+from collections.abc import Iterable
 from textwrap import indent
 from typing import Any, NoReturn
 
-from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from evercert.cli.escapes import visible, visible_lines
+from evercert.cli.grid import PIPE, Grid
 
 CLOSED = 141  # exit code of a Unix program that SIGPIPE ended
 
@@ -32,8 +31,17 @@ class Terminal(Console):
         # No markup, no emoji: rich would interpret `[web]` and `arn:…:secret:…`.
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True, **options)
 
+    @classmethod
+    def of_output(cls, width: int | None = None) -> Terminal:
+        """Return the console of standard output: as wide as the terminal or `width`, or a pipe."""
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        return cls(width=width or (None if is_terminal else PIPE))
+
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401
         """Print text in one line, or a table."""
+        if self.width >= PIPE and len(objects) == 1 and isinstance(objects[0], Grid):
+            self._write(objects[0].piped())
+            return
         super().print(*(visible(each) if isinstance(each, str) else each for each in objects), **options)
 
     def lines(self, text: str) -> None:
@@ -71,26 +79,6 @@ class Terminal(Console):
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # or the flush at exit fails again
         raise SystemExit(CLOSED)
-
-
-class Grid(Table):
-    """Table without lines; its cells are text of one line, styled or not."""
-
-    def __init__(self, *headers: str) -> None:
-        super().__init__(*headers, box=None, pad_edge=False)
-
-    def add_row(self, *cells: Any, **options: Any) -> None:  # noqa: ANN401
-        """Add a row."""
-        super().add_row(*(styled(cell) if isinstance(cell, str) else cell for cell in cells), **options)
-
-    def align(self, widths: Sequence[int], room: int) -> list[int]:
-        """Make the columns at least this wide, unless that exceeds the room; return their widths."""
-        found = [max(cell_len(str(cell)) for cell in [column.header, *column.cells]) for column in self.columns]
-        wide = [max(pair) for pair in zip_longest(found, widths, fillvalue=0)]
-        if sum(wide) + len(wide) <= room:
-            for column, width in zip(self.columns, wide, strict=True):
-                column.min_width = width
-        return wide
 
 
 def _json(value: object, spaces: int | None) -> str:

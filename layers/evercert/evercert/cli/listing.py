@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
@@ -11,31 +11,13 @@ import typer
 from evercert.cli import arguments, show, terminal
 from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Selection
+from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States, find
 from evercert.cli.terminal import Json, Region, Stack
-from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import Record
 
 PAGE = 100  # rows of a table, and rows that are printed together
 MOST = 1_000_000
 Row = dict[str, Any]
 
-Patterns = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="List only certificates with these names; * and ? match as in a shell."),
-]
-States = Annotated[
-    list[str] | None,
-    typer.Option("--state", help="List only certificates in these states (repeatable, or a list with commas)."),
-]
-Issuers = Annotated[
-    list[str] | None,
-    typer.Option("--issuer", help="List only certificates of these issuers (repeatable, or a list with commas)."),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option("--label", help="List only certificates with all of these labels (key=value, repeatable)."),
-]
 Sort = Annotated[Literal["name", "expiry"], typer.Option(help="Sort by name or by expiry date.")]
 Limit = Annotated[
     int | None,
@@ -64,7 +46,8 @@ def list_(
     first = _first(after, sort)
     most = _most(limit, everything=everything, as_json=as_json)
     connection = terminal.connect(stack, region)
-    rows = _rows(connection.specs.records(first), selection)
+    now = terminal.now()
+    rows: Iterator[Row] = (show.summary(record, now) for record in find(connection, selection, first).records)
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
@@ -72,7 +55,7 @@ def list_(
     if as_json:
         terminal.out.json_array(chain.from_iterable(shown.pages()))
     else:
-        table = show.Listing(terminal.out, terminal.now())
+        table = show.Listing(terminal.out, now)
         for page in shown.pages():
             table.print(page)
         if shown.last is None:
@@ -82,7 +65,7 @@ def list_(
     if shown.more:
         following = f"--after {quoted(str(shown.last))}" if sort == "name" else "--limit NUMBER"
         terminal.notes([f"more certificates follow; to list them, add {following}, or --all"])
-    terminal.pause_notes(connection)
+    terminal.note_pauses(connection)
 
 
 class _Shown:
@@ -109,10 +92,6 @@ class _Shown:
         if page:
             self.last = page[-1]["name"]
         return page
-
-
-def _rows(records: Iterable[Record | Unreadable], selection: Selection) -> Iterator[Row]:
-    return (row for row in map(selection.row, records) if row is not None)
 
 
 def _first(after: str | None, sort: str) -> str | None:

@@ -1,15 +1,39 @@
-"""Selection of certificates by patterns of names, labels, issuers and states."""
+"""Selection of certificates by patterns of names, labels, issuers and states, with the options of the commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from evercert.cli import arguments, show
+import typer
+
+from evercert.cli import arguments, show, terminal
+from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+WILDCARDS = "*?["
+Patterns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Names of certificates; * and ? match as in a shell."),
+]
+States = Annotated[
+    list[str] | None,
+    typer.Option("--state", help="Only certificates in these states (repeatable, or a list with commas)."),
+]
+Issuers = Annotated[
+    list[str] | None,
+    typer.Option("--issuer", help="Only certificates of these issuers (repeatable, or a list with commas)."),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="Only certificates with all of these labels (key=value, repeatable)."),
+]
 
 
 @dataclass(frozen=True)
@@ -29,8 +53,8 @@ class Selection:
         cls,
         names: Sequence[str] | None,
         label: Sequence[str] | None,
-        issuer: Sequence[str] | None,
-        state: Sequence[str] | None,
+        issuer: Sequence[str] | None = None,
+        state: Sequence[str] | None = None,
     ) -> Selection:
         """Read the options of a command; issuers and states may be lists with commas. Raises BadInput."""
         return cls(
@@ -43,9 +67,19 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.patterns or self.labels or self.issuers or self.states)
 
-    def matches(self, record: Record | Unreadable) -> bool:
-        """Return whether all conditions but the states hold; an unreadable record has neither labels nor issuers."""
-        if self.patterns and not any(fnmatchcase(record.name, pattern) for pattern in self.patterns):
+    def matches_name(self, name: str, exact: Collection[str] = ()) -> bool:
+        """Return whether a pattern matches the name. Those in `exact` are names themselves, such as `*.example.com`."""
+        if not self.patterns:
+            return True
+        return name in self.patterns or any(
+            fnmatchcase(name, pattern) for pattern in self.patterns if pattern not in exact
+        )
+
+    def matches(self, record: Record | Unreadable, exact: Collection[str] = ()) -> bool:
+        """Return whether all conditions hold; an unreadable record has neither labels nor issuers."""
+        if not self.matches_name(record.name, exact):
+            return False
+        if self.states and self.states_of(record).isdisjoint(self.states):
             return False
         if isinstance(record, Unreadable):
             return not self.labels and not self.issuers
@@ -53,12 +87,44 @@ class Selection:
             return False
         return not self.issuers or not set(self.issuers).isdisjoint(record.spec.issuer_names)
 
-    def row(self, record: Record | Unreadable) -> dict[str, Any] | None:
-        """Return the summary of a selected record, or None."""
-        if not self.matches(record):
-            return None
-        row = show.summary(record)
-        return row if not self.states or row["state"] in self.states else None
+    @staticmethod
+    def states_of(record: Record | Unreadable) -> set[str]:
+        """Return the state, and `expired` if the certificate is."""
+        row = show.summary(record, terminal.now())
+        return {row["state"], *([show.EXPIRED] if row.get("expired") else [])}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Selected records by name, and the names of the selection that are neither stored nor patterns."""
+
+    records: Iterator[Record | Unreadable]
+    missing: list[str]
+
+
+def find(connection: Connection, selection: Selection, after: str | None = None) -> Found:
+    """Read the selected records that follow `after`; a pattern that is a stored name selects this one alone."""
+    patterns = list(dict.fromkeys(selection.patterns))
+    stored = {record.name: record for record in connection.specs.named(patterns)} if patterns else {}
+    others = [pattern for pattern in patterns if pattern not in stored]
+    missing = [pattern for pattern in others if set(WILDCARDS).isdisjoint(pattern)]
+    if patterns and len(missing) == len(others):
+        read: Iterable[Record | Unreadable] = (stored[name] for name in sorted(stored) if after is None or name > after)
+    else:
+        read = connection.specs.records(after)
+    return Found((record for record in read if selection.matches(record, stored)), missing)
+
+
+def chosen(connection: Connection, selection: Selection) -> list[Record | Unreadable]:
+    """Return all selected records; raise BadInput if a name is missing, or if none is selected."""
+    found = find(connection, selection)
+    if found.missing:
+        raise BadInput([terminal.not_found(name) for name in found.missing])
+    with terminal.err.status("reading the table"):
+        records = list(found.records)
+    if not records:
+        raise BadInput(["No certificates match; to see all, run: evercert list"])
+    return records
 
 
 def split(values: Iterable[str]) -> list[str]:

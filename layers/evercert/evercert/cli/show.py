@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.ages import relative
+from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import quoted, visible
+from evercert.cli.grid import Grid
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause
 from evercert.deadline import CLOCK_TOLERANCE
-from evercert.durations import to_text as span_text
 from evercert.operations.apply import HIDDEN, Plan
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -23,25 +23,36 @@ from evercert.timestamps import to_text
 if TYPE_CHECKING:
     from evercert.cli.doctor.stack_checks import Check
 
-STYLES = {"ready": "green", "failing": "red", "stopped": "red", "undelivered": "yellow", "unreadable": "red"}
+EXPIRED = "expired"  # shown instead of the state
+STYLES = {"ready": "green", "undelivered": "yellow"} | dict.fromkeys(("failing", "stopped", "unreadable"), "red")
+STYLES[EXPIRED] = "bold red"
 CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "yellow"}
+NOTE_LINES = 3  # of `list`; `show` has the whole text
 LONGEST = 500  # characters of a foreign text
 GOOD_EVENTS = (".issued", ".renewed", ".delivered")
 BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
 MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
 
 
-def summary(record: Record | Unreadable) -> dict[str, Any]:
-    """Return a short summary of a record; a readable record always has the same keys."""
+def summary(record: Record | Unreadable, now: datetime) -> dict[str, Any]:
+    """Return a short summary of a record; a readable record always has the same keys.
+
+    `state` is that of the last run, whose certificate may be `expired`.
+    """
     if isinstance(record, Unreadable):
-        return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
+        return unreadable(record)
     try:
-        return _summary(record)
+        return _summary(record, now)
     except Exception as error:  # noqa: BLE001 (one record must not stop the list of all others)
         return {"name": record.name, "state": "unreadable", "error": f"cannot be shown ({type(error).__name__})"}
 
 
-def _summary(record: Record) -> dict[str, Any]:
+def unreadable(record: Unreadable) -> dict[str, Any]:
+    """Return the summary of a record that does not parse."""
+    return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
+
+
+def _summary(record: Record, now: datetime) -> dict[str, Any]:
     facts, error = record.facts, record.last_error
     return {
         "name": record.name,
@@ -50,6 +61,7 @@ def _summary(record: Record) -> dict[str, Any]:
         "revision": record.revision,
         "not_before": facts and to_text(facts.not_before),
         "not_after": facts and to_text(facts.not_after),
+        "expired": facts is not None and facts.not_after < now,
         "renew_at": record.renew_at and to_text(record.renew_at),
         "next_look_at": record.due_at and to_text(record.due_at),
         "error": error and printable(error.message),
@@ -71,7 +83,7 @@ def detail(record: Record) -> dict[str, Any]:
 def unreadable_detail(record: Unreadable) -> dict[str, Any]:
     """Return what can be read of a record."""
     return {
-        **summary(record),
+        **unreadable(record),
         "uid": record.uid,
         "revision": record.revision,
         "deliveries": {name: delivery.model_dump(mode="json") for name, delivery in record.deliveries.items()},
@@ -88,29 +100,31 @@ class Listing:
 
     def print(self, rows: Iterable[dict[str, Any]]) -> None:
         """Print one page."""
-        table = Grid("NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE")
+        table = Grid(
+            "NAME", "STATE", "ISSUER", "EXPIRES", "RENEWS", "NOTE", optional=("ISSUER", "RENEWS"), most_lines=NOTE_LINES
+        )
         for row in rows:
             table.add_row(
                 quoted(row["name"]),
-                styled(row["state"], STYLES.get(row["state"], "")),
+                _state(row),
                 row.get("issuer") or "",
                 _in(row.get("not_after"), self._now),
                 _in(row.get("renew_at"), self._now),
                 styled(_note(row, self._now), "red"),
             )
         table.show_header = not self._widths
-        self._widths = table.align(self._widths, self._console.width)
+        self._widths = table.align(self._widths)
         self._console.print(table)
 
 
 def history(console: Terminal, outcomes: Iterable[Outcome]) -> None:
     """Print the table of `history`, oldest first."""
-    table = Grid("TIME", "WHAT", "REVISION", "REASON", "FACTS")
+    table = Grid("TIME", "EVENT", "REV", "REASON", "DETAILS", optional=("REASON",))
     for outcome in outcomes:
-        data = outcome.data
-        facts = str(data.get("message") or f"serial {data.get('serial_number')}, until {data.get('not_after')}")
-        reason = visible(str(data.get("reason") or data.get("kind") or ""), LONGEST)
-        table.add_row(to_text(outcome.at), outcome.type, str(outcome.revision), reason, visible(facts, LONGEST))
+        reason = visible(str(outcome.data.get("reason") or outcome.data.get("kind") or ""), 20)
+        kind = styled(outcome.type.removeprefix("certificate."), _event_style(outcome.type))
+        details = visible(_details(outcome.data), LONGEST)
+        table.add_row(f"{outcome.at:%Y-%m-%d %H:%M:%S}Z", kind, str(outcome.revision), reason, details)
     console.print(table)
 
 
@@ -122,9 +136,26 @@ def event(body: Mapping[str, Any]) -> Text:
     if not facts and "serial_number" in data:
         facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
     kind = visible(str(body.get("type")), 60)
-    style = "red" if kind.endswith(BAD_EVENTS) else "green" if kind.endswith(GOOD_EVENTS) else "yellow"
+    style = _event_style(kind)
     time, subject = visible(str(body.get("time")), 24), visible(str(body.get("subject")), LONGEST)
     return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {visible(str(facts), LONGEST)}")
+
+
+def _details(data: Mapping[str, Any]) -> str:
+    """Return the facts of an outcome; what was not delivered first."""
+    found = data.get("undelivered")
+    undelivered = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    parts = [f"not delivered to {one.get('destination')}: {one.get('message')}" for one in undelivered]
+    if data.get("message"):
+        parts.append(str(data["message"]))
+    elif "serial_number" in data:
+        until = str(data.get("not_after"))[:16].replace("T", " ")
+        parts.append(f"until {until}Z, serial {data.get('serial_number')}")
+    return "; ".join(parts)
+
+
+def _event_style(kind: str) -> str:
+    return "red" if kind.endswith(BAD_EVENTS) else "green" if kind.endswith(GOOD_EVENTS) else "yellow"
 
 
 def test_result(console: Terminal, types: Iterable[str], missing: Iterable[str]) -> None:
@@ -145,14 +176,6 @@ def checks(console: Terminal, found: Iterable[Check]) -> None:
             row.append(f"\n→ {visible(check.remedy)}")
         table.add_row(check.name, styled(check.status, CHECK_STYLES[check.status]), row)
     console.print(table)
-
-
-def pauses(found: Mapping[str | None, Pause]) -> list[dict[str, Any]]:
-    """Return the pauses as JSON values; issuer None is the whole stack."""
-    return [
-        {"issuer": issuer, "since": pause.since and to_text(pause.since), "reason": pause.reason}
-        for issuer, pause in sorted(found.items(), key=lambda entry: entry[0] or "")
-    ]
 
 
 def plan(console: Terminal, found: Plan, *, at_once: bool = False) -> None:
@@ -197,25 +220,17 @@ def _plain(value: object) -> str:
     return "(none)" if value is None else visible(str(value), 200)
 
 
+def _state(row: Mapping[str, Any]) -> Text:
+    state = EXPIRED if row.get("expired") else row["state"]
+    return styled(state.upper() if state == EXPIRED else state, STYLES.get(state, ""))
+
+
 def _note(row: Mapping[str, Any], now: datetime) -> str:
     begins = row.get("not_before")
-    if begins is not None and datetime.fromisoformat(begins) > now + CLOCK_TOLERANCE:
-        early = f"not valid before {begins}"
-        return f"{early}; {row['error']}" if row.get("error") else early
-    return row.get("error") or ""
+    early = begins is not None and datetime.fromisoformat(begins) > now + CLOCK_TOLERANCE
+    hidden = row["state"] if row.get("expired") and row["state"] != "ready" else None
+    return "; ".join(filter(None, (hidden, f"not valid before {begins}" if early else None, row.get("error"))))
 
 
 def _in(moment: str | None, now: datetime) -> str:
-    if moment is None:
-        return ""
-    left = datetime.fromisoformat(moment) - now
-    if left.total_seconds() < 0:
-        return f"{_coarse(-left.total_seconds())} ago"
-    return f"in {_coarse(left.total_seconds())}"
-
-
-def _coarse(seconds: float) -> str:
-    from datetime import timedelta  # noqa: PLC0415
-
-    unit = 86_400 if seconds > 3 * 86_400 else 3_600 if seconds > 3 * 3_600 else 60 if seconds > 180 else 1  # noqa: PLR2004
-    return span_text(timedelta(seconds=int(seconds // unit) * unit))
+    return "" if moment is None else relative(datetime.fromisoformat(moment), now)

@@ -1,4 +1,4 @@
-"""Commands for the stack: `pause`, `resume`, `adopt`, `events`, `doctor`."""
+"""Commands for the stack: `adopt`, `events`, `doctor`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ import typer
 from evercert.aws.tags import STACK_TAG
 from evercert.cli import arguments, show, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.terminal import Json, Reason, Region, Stack, Yes
+from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.contracts.record import Record
 from evercert.operations.apply import nudge
-from evercert.operations.renew import clean_reason
 from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.adoption import Found
     from evercert.cli.connection import Connection
 
-PAUSE_RECHECK = timedelta(minutes=15)  # after this time a run checks a paused certificate again
 TEST_LIMIT = timedelta(minutes=1)
-Issuer = Annotated[str | None, typer.Option(help="Name of an issuer; default: the whole stack.")]
 Adopted = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the certificate.")]
 Resource = Annotated[
     str | None, typer.Argument(metavar="[RESOURCE]", help="ARN of an ACM certificate, or name or ARN of a secret.")
@@ -47,42 +44,6 @@ Test = Annotated[bool, typer.Option("--test", help="Publish one event of each ty
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME...]", help="Certificates to check; default: all of them.")
 ]
-
-
-def pause(
-    *,
-    issuer: Issuer = None,
-    reason: Reason = None,
-    stack: Stack = "evercert",
-    region: Region = None,
-    as_json: Json = False,
-) -> None:
-    """Stop issuing certificates until `resume`; delivered certificates remain in place."""
-    connection = terminal.connect(stack, region)
-    if issuer is not None and issuer not in connection.specs.issuers():
-        raise BadInput([f"issuer {printable(issuer, 60)!r} is not defined in stack {stack}"])
-    changed = connection.specs.pause(issuer, terminal.now(), clean_reason(reason))
-    pauses = connection.specs.pauses()
-    if as_json:
-        terminal.print_json({"paused": show.pauses(pauses), "changed": changed})
-        return
-    for line, command in arguments.describe_pauses(pauses):
-        terminal.out.print(f"{line}; to resume it, run: {command}")
-
-
-def resume(*, issuer: Issuer = None, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Resume issuing certificates after `pause`."""
-    connection = terminal.connect(stack, region)
-    changed = connection.specs.resume(issuer)
-    pauses = connection.specs.pauses()
-    if as_json:
-        terminal.print_json({"paused": show.pauses(pauses), "changed": changed})
-        return
-    target = "the stack" if issuer is None else f"issuer {printable(issuer, 60)}"
-    resumed = f"{target} is resumed; delayed certificates are checked within {PAUSE_RECHECK.seconds // 60} minutes"
-    terminal.out.print(resumed if changed else f"{target} was not paused")
-    still = [f"still, {line}; to resume it, run: {command}" for line, command in arguments.describe_pauses(pauses)]
-    terminal.notes(still)
 
 
 def adopt(

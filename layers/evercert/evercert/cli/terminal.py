@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments
+from evercert.cli import arguments, pause_notes
 from evercert.cli.console import Terminal
 from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130
 MOST_ERRORS, MOST_NOTES, LONGEST_ERROR = 100, 500, 4_000
-UNCUT = None if sys.stdout is not None and sys.stdout.isatty() else 10_000  # do not cut names in a pipe
-out = Terminal(width=UNCUT)
+out = Terminal.of_output()
 err = Terminal(stderr=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the certificate.")]
@@ -84,9 +83,14 @@ def require_record(connection: Connection, name: str) -> Record:
     if record is None:
         raise BadInput([not_found(name)])
     if isinstance(record, Unreadable):
-        problem = printable(record.problem)
-        raise BadInput([f"the record of {name} does not parse ({problem}); apply its document again"])
+        raise BadInput([unreadable(record)])
     return record
+
+
+def unreadable(record: Unreadable) -> str:
+    """Return the message for a record that a command needs and that does not parse."""
+    name, problem = visible(record.name, 200), printable(record.problem)
+    return f"the record of {name} does not parse ({problem}); apply its document again"
 
 
 def require_stored(connection: Connection, name: str) -> Record | Unreadable:
@@ -108,14 +112,14 @@ def note_failed_nudge(error: EvercertError | None) -> None:
         notes([f"{error}; the schedule starts the work at its next tick"])
 
 
-def pause_notes(connection: Connection) -> None:
+def note_pauses(connection: Connection) -> None:
     """Print a note for each pause, because it explains why nothing is issued."""
     try:
-        found = connection.specs.pauses()
+        found = connection.specs.pauses(now())
     except EvercertError as error:
         notes([f"cannot read the pauses: {error}"])
     else:
-        notes([f"{line}; to resume it, run: {command}" for line, command in arguments.describe_pauses(found)])
+        notes([f"{line}; to resume it, run: {command}" for line, command in pause_notes.describe(found)])
 
 
 def notes(lines: Sequence[str]) -> None:
@@ -183,6 +187,12 @@ def confirm_name(warning: str, name: str) -> None:
         raise KeyboardInterrupt from None
     if typed != name:
         raise typer.Exit(FAILED)
+
+
+def require_confirmation(*, yes: bool) -> None:
+    """Raise BadInput if a confirmation is required and cannot be asked for; call it before the first output."""
+    if not yes:
+        _require_terminal()
 
 
 def _require_terminal() -> None:

@@ -220,7 +220,7 @@ class OpenIssuer:
 
     issuer: Issuer | SelfIssuer
     identity_hash: str
-    paused: bool = False  # an operator paused this issuer or the whole stack
+    paused: bool = False  # an operator paused this issuer, the certificate or the whole stack
     name: str = ""
 
     @property
@@ -232,5 +232,8 @@ class OpenIssuer:
 class Issuers(Protocol):
     """Opens the issuers that operators defined."""
 
-    def open(self, name: str) -> OpenIssuer:
-        """Return the issuer of this name; raise Misconfigured if its definition is missing or invalid."""
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
+        """Return the issuer of this name, for this certificate.
+
+        Raises Misconfigured if its definition is missing or invalid.
+        """

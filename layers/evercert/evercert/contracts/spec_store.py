@@ -22,11 +22,35 @@ class Change:
 
 
 @dataclass(frozen=True)
+class PauseTarget:
+    """What a pause stops: one certificate, all certificates of an issuer, or the whole stack (both are None)."""
+
+    issuer: str | None = None
+    certificate: str | None = None
+
+    def __str__(self) -> str:
+        if self.certificate is not None:
+            return f"certificate {self.certificate}"
+        return "the stack" if self.issuer is None else f"issuer {self.issuer}"
+
+
+STACK = PauseTarget()
+
+
+@dataclass(frozen=True)
 class Pause:
-    """A flag that stops issuance; `since` is None if it was set manually without a time."""
+    """A flag that stops issuance until `until`, or until an operator removes it.
+
+    `since` is None if it was set manually without a time.
+    """
 
     since: datetime | None
     reason: str | None = None
+    until: datetime | None = None
+
+    def ended(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.until is not None and self.until <= now
 
 
 class Specs(Protocol):
@@ -65,11 +89,11 @@ class Specs(Protocol):
     def write_issuer(self, name: str, definition: Component) -> None:
         """Store an issuer definition, replacing the previous one. Idempotent."""
 
-    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        """Stop issuance from this issuer, or of the whole stack for None; return False if it was paused already."""
+    def pause(self, target: PauseTarget, pause: Pause, now: datetime) -> bool:
+        """Stop issuance; return False if it is paused already, whose pause remains. One that has ended is replaced."""
 
-    def resume(self, issuer: str | None) -> bool:
-        """Remove the pause of this issuer, or of the whole stack for None; return False if there was no pause."""
+    def resume(self, target: PauseTarget) -> bool:
+        """Remove the pause, ended or not; return False if there was none."""
 
-    def pauses(self) -> dict[str | None, Pause]:
-        """Return the pauses by issuer; the key None means the whole stack."""
+    def pauses(self, now: datetime) -> dict[PauseTarget, Pause]:
+        """Return the pauses that have not ended."""

@@ -63,7 +63,7 @@ class Candidates:
         opened, problems = [], dict[str, EvercertError]()
         for name in spec.issuer_names:
             try:
-                opened.append(issuers.open(name))
+                opened.append(issuers.open(name, spec.name))
             except (Rejected, Misconfigured) as error:
                 problems[name] = error
         if not opened:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -27,10 +27,10 @@ class Renewal:
 
 def choose(
     records: Iterable[Record | Unreadable],
-    issuer: str | None = None,
+    issuers: Collection[str] = (),
     issuer_of: Callable[[Record], str | None] = lambda _: None,
 ) -> Renewal:
-    """Choose the certificates of one issuer, or all; repeating an interrupted renewal skips pending requests.
+    """Choose the certificates of these issuers, or all; repeating an interrupted renewal skips pending requests.
 
     `issuer_of` returns which of several issuers issued a certificate, or None if none of them did.
     """
@@ -38,7 +38,7 @@ def choose(
     for record in records:
         if isinstance(record, Unreadable):
             found.unreadable.append(record.name)
-        elif issuer is not None and issuer != _issuer(record, issuer_of):
+        elif issuers and _issuer(record, issuer_of) not in issuers:
             continue
         elif _is_requested(record):
             found.requested.append(record.name)

@@ -15,7 +15,7 @@ from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import LAST_COUNT, PREVIOUS_SCHEMA, SCHEMA, Claim, Record, RenewalAdvice
-from evercert.contracts.spec_store import Change, Pause, Specs
+from evercert.contracts.spec_store import STACK, Change, Pause, PauseTarget, Specs
 from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected
 from tests.doubles.fakes import START, FakeTable, spec
 from tests.doubles.item_size import LIMIT, size
@@ -576,28 +576,49 @@ def test_issuer_definition_round_trip(table: Table) -> None:
     assert table.specs.issuers() == {"main": definition}
 
 
-@pytest.mark.parametrize("issuer", [None, "main", "stack"])
-def test_pause_remains_until_it_is_removed(table: Table, issuer: str | None) -> None:
-    assert table.specs.pause(issuer, START, "the CA moves") is True
-    assert table.specs.pause(issuer, START + timedelta(hours=1), "again") is False
-    assert table.specs.pauses() == {issuer: Pause(START, "the CA moves")}
+TARGETS = {
+    "stack": STACK,
+    "issuer": PauseTarget("main"),
+    "issuer-named-stack": PauseTarget("stack"),
+    "certificate": PauseTarget(certificate="main"),
+    "certificate-with-hash": PauseTarget(certificate="issuer#main"),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_pause_remains_until_it_is_removed(table: Table, target: PauseTarget) -> None:
+    later = START + timedelta(hours=1)
+    assert table.specs.pause(target, Pause(START, "the CA moves"), START) is True
+    assert table.specs.pause(target, Pause(later, "again"), later) is False
+    assert table.specs.pauses(later) == {target: Pause(START, "the CA moves")}
     assert table.specs.issuers() == {}
-    assert table.specs.resume(issuer) is True
-    assert table.specs.resume(issuer) is False
-    assert table.specs.pauses() == {}
+    assert table.specs.resume(target) is True
+    assert table.specs.resume(target) is False
+    assert table.specs.pauses(START) == {}
+
+
+def test_pause_ends_at_its_time_and_another_one_can_follow(table: Table) -> None:
+    end = START + timedelta(hours=1)
+    before, ended = end - timedelta(seconds=1), Pause(START, until=end)
+    assert table.specs.pause(STACK, ended, START) is True
+    assert table.specs.pause(STACK, Pause(before), before) is False
+    assert table.specs.pauses(before) == {STACK: ended}
+    assert table.specs.pauses(end) == {}
+    assert table.specs.pause(STACK, Pause(end), end) is True
+    assert table.specs.pauses(end) == {STACK: Pause(end)}
 
 
 def test_pauses_of_an_issuer_and_of_the_stack_are_independent(table: Table) -> None:
-    table.specs.pause(None, START)
-    table.specs.pause("main", START)
-    table.specs.resume("main")
-    assert table.specs.pauses() == {None: Pause(START)}
+    table.specs.pause(STACK, Pause(START), START)
+    table.specs.pause(PauseTarget("main"), Pause(START), START)
+    table.specs.resume(PauseTarget("main"))
+    assert table.specs.pauses(START) == {STACK: Pause(START)}
 
 
 def test_pause_set_by_a_manual_edit_counts(world) -> None:
     client = world.operator.dynamodb
     client.put_item(TableName=world.issuers_table, Item={"pk": {"S": "pause#stack"}, "paused_at": {"N": "1"}})
-    assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses() == {None: Pause(None)}
+    assert DynamoDBSpecs(client, world.table, world.issuers_table).pauses(START) == {STACK: Pause(None)}
 
 
 def test_conclude_skips_outcome_numbers_in_use(table: Table, web: Record) -> None:

@@ -154,7 +154,7 @@ READERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = 
     ),
     "pauses": (
         {"pk": {"S": "pause#stack"}, "paused_at": {"S": "x"}, "reason": {"S": "x"}},
-        lambda item: DynamoDBOperating(Stored(a=item), "table").pauses(),
+        lambda item: DynamoDBOperating(Stored(a=item), "table").pauses(START),
     ),
 }
 MORE = [DEEP, {"S": json.dumps({"a": 1})}, {"S": "x" * 70_000}, {"N": "1768478400000"}, {"N": "1E+20"}]

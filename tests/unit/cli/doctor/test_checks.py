@@ -17,7 +17,7 @@ from evercert.cli.doctor.stack_checks import Check
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Failure, Record
-from evercert.contracts.spec_store import Change
+from evercert.contracts.spec_store import STACK, Change, Pause, PauseTarget
 from evercert.errors import Misconfigured
 from tests.doubles.fakes import START, FakeTable, spec
 from tests.doubles.strict_aws import refuse
@@ -176,8 +176,8 @@ def test_doctor_asks_for_schedules_by_their_own_names() -> None:
 
 def test_doctor_reports_each_pause_with_its_command() -> None:
     stack = connection()
-    stack.specs.pause(None, START)
-    stack.specs.pause("main", START)
+    stack.specs.pause(STACK, Pause(START), START)
+    stack.specs.pause(PauseTarget("main"), Pause(START), START)
     assert [(check.status, check.remedy) for check in run(stack, "pauses")] == [
         ("warning", "evercert resume"),
         ("warning", "evercert resume --issuer main"),

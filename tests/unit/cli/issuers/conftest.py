@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from evercert.cli import app, terminal
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.errors import Misconfigured
 from evercert.registry import Component
 
@@ -42,7 +43,7 @@ class Stack:
             "broken": Misconfigured("the definition of issuer 'broken' does not parse; apply it again"),
             "mistaken": acme(directory=DIRECTORY, token=SECRET),
         }
-        self.paused: dict[str | None, Pause] = {}
+        self.paused: dict[PauseTarget, Pause] = {}
         self.account: dict[str, Any] = {
             "sealed_key": {"S": SEALED}, "url": {"S": ACCOUNT}, "contact": {"L": [{"S": "mailto:ops@example.com"}]},
         }  # fmt: skip
@@ -53,7 +54,7 @@ class Stack:
     def definitions(self) -> dict[str, Component | Misconfigured]:
         return self.defined
 
-    def pauses(self) -> dict[str | None, Pause]:
+    def pauses(self, now: datetime) -> dict[PauseTarget, Pause]:
         return self.paused
 
     def records(self) -> list[Record]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from evercert.contracts.spec_store import Pause
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.registry import Component
 from tests.unit.cli.issuers.conftest import ACCOUNT, DIRECTORY, INFISICAL, SEALED, SECRET, Evercert, Stack, acme
 
@@ -15,7 +15,7 @@ from tests.unit.cli.issuers.conftest import ACCOUNT, DIRECTORY, INFISICAL, SEALE
 
 
 def test_list_shows_every_issuer(stack: Stack, evercert: Evercert) -> None:
-    stack.paused["main"] = Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit")
+    stack.paused[PauseTarget("main")] = Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit")
     code, out, err = evercert("list", "--json")
     rows = {row.pop("name"): row for row in json.loads(out)}
     assert (code, err, list(rows)) == (0, "", ["broken", "letsencrypt", "main", "mistaken"])
@@ -26,7 +26,7 @@ def test_list_shows_every_issuer(stack: Stack, evercert: Evercert) -> None:
 
 
 def test_list_prints_a_table_and_the_pauses(stack: Stack, evercert: Evercert) -> None:
-    stack.paused[None] = Pause(None)
+    stack.paused[STACK] = Pause(None)
     code, out, err = evercert("list")
     assert code == 0 and out.splitlines()[0].split() == ["NAME", "TYPE", "ADDRESS", "PROFILE", "PAUSED", "PROBLEM"]
     assert [line.count("paused") for line in out.splitlines()[1:]] == [1, 1, 1, 1]
@@ -50,7 +50,10 @@ def test_settings_that_are_invalid_are_hidden(
 
 
 def test_show_prints_settings_pauses_and_account(stack: Stack, evercert: Evercert) -> None:
-    stack.paused = {"letsencrypt": Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit"), "main": Pause(None)}
+    stack.paused = {
+        PauseTarget("letsencrypt"): Pause(datetime(2026, 1, 15, tzinfo=UTC), "audit"),
+        PauseTarget("main"): Pause(None),
+    }
     code, out, _ = evercert("show", "letsencrypt", "--json")
     assert (code, json.loads(out)) == (
         0,
@@ -59,7 +62,15 @@ def test_show_prints_settings_pauses_and_account(stack: Stack, evercert: Evercer
             "type": "acme",
             "settings": acme(profile="classic", email="ops@example.com").settings,
             "problem": None,
-            "pauses": [{"issuer": "letsencrypt", "since": "2026-01-15T00:00:00.000Z", "reason": "audit"}],
+            "pauses": [
+                {
+                    "issuer": "letsencrypt",
+                    "certificate": None,
+                    "since": "2026-01-15T00:00:00.000Z",
+                    "until": None,
+                    "reason": "audit",
+                }
+            ],
             "account": {"url": ACCOUNT, "contact": ["mailto:ops@example.com"]},
         },
     )

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.pauses import PAUSE, pause_key, read_pause
 from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.spec_store import STACK, PauseTarget
+from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
 from evercert.registry import Component, Registry
 from evercert.schema import first_problem
@@ -23,20 +26,25 @@ if TYPE_CHECKING:
 class DynamoDBIssuers:
     """Opens issuers by the names that specs use."""
 
-    def __init__(self, client: DynamoDBClient, table: str, registry: Registry, context: Callable[[], object]) -> None:
+    def __init__(
+        self, client: DynamoDBClient, table: str, registry: Registry, context: Callable[[], object], clock: Clock
+    ) -> None:
         """`context` makes the second argument of every issuer class; it is called when the first issuer needs it."""
         self._client = client
         self._table = table
         self._registry = registry
         self._context = context
+        self._clock = clock
         self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
-    def open(self, name: str) -> OpenIssuer:
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         """Read the definition and the pauses and return the issuer; the next run sees an edit.
 
         An unchanged definition returns the same issuer object, with its cached answers.
         """
-        found = self._read(name, f"issuer#{name}", f"pause#issuer#{name}", "pause#stack")
+        targets = [STACK, PauseTarget(issuer=name)]
+        targets += [PauseTarget(certificate=certificate)] if certificate is not None else []
+        found = self._read(name, f"issuer#{name}", *map(pause_key, targets))
         if f"issuer#{name}" not in found:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
         definition = read_definition(found[f"issuer#{name}"], name)
@@ -46,7 +54,8 @@ class DynamoDBIssuers:
             issuer = self._registry.load(definition.type)(settings, self._context)
             known = definition, OpenIssuer(issuer, self._registry.identity_hash(definition), name=name)
             self._known[name] = known
-        return replace(known[1], paused=len(found) > 1)
+        pauses = [read_pause(item) for key, item in found.items() if key.startswith(PAUSE)]
+        return replace(known[1], paused=not all(pause.ended(self._clock()) for pause in pauses))
 
     def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
         """Read all keys in one call."""

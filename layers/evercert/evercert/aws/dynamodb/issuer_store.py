@@ -11,17 +11,16 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_loader import read_definition
+from evercert.aws.dynamodb.pauses import PAUSE, pause_item, pause_key, read_pause, read_target
 from evercert.canonical_json import canonical_json
-from evercert.contracts.spec_store import Pause
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.errors import Misconfigured, Rejected
 from evercert.registry import Component
-from evercert.timestamps import from_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-ISSUER, PAUSE = "issuer#", "pause#"
-_STACK = f"{PAUSE}stack"
+ISSUER = "issuer#"
 
 
 class DynamoDBOperating:
@@ -62,15 +61,16 @@ class DynamoDBOperating:
                     raise Rejected(f"issuer {name} was written by a newer evercert; use that one") from error
                 raise
 
-    def pause(self, issuer: str | None, at: datetime, reason: str | None = None) -> bool:
-        """Pause an issuer or the stack. Return False if it is paused already: the first time and reason remain."""
-        values = {"pk": pause_key(issuer), "schema": 1, "paused_at": at, **({"reason": reason} if reason else {})}
-        with translated(f"pause {paused(issuer)}"):
+    def pause(self, target: PauseTarget, pause: Pause, now: datetime) -> bool:
+        """Write the item. Return False if it is paused already: the first time, reason and end remain."""
+        with translated(f"pause {target}"):
             try:
                 self._client.put_item(
                     TableName=self._issuers_table,
-                    Item={name: items.attribute(value) for name, value in values.items()},
-                    ConditionExpression="attribute_not_exists(pk)",
+                    Item=dict(pause_item(target, pause)),
+                    ConditionExpression="attribute_not_exists(pk) OR #until <= :now",
+                    ExpressionAttributeNames={"#until": "paused_until"},
+                    ExpressionAttributeValues={":now": items.attribute(now)},
                 )
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
@@ -78,13 +78,13 @@ class DynamoDBOperating:
                 raise
         return True
 
-    def resume(self, issuer: str | None) -> bool:
-        """Write or remove the item; idempotent."""
-        with translated(f"resume {paused(issuer)}"):
+    def resume(self, target: PauseTarget) -> bool:
+        """Remove the item; return False if there was none."""
+        with translated(f"resume {target}"):
             try:
                 self._client.delete_item(
                     TableName=self._issuers_table,
-                    Key={"pk": {"S": pause_key(issuer)}},
+                    Key={"pk": {"S": pause_key(target)}},
                     ConditionExpression="attribute_exists(pk)",
                 )
             except ClientError as error:
@@ -93,12 +93,13 @@ class DynamoDBOperating:
                 raise
         return True
 
-    def pauses(self) -> dict[str | None, Pause]:
-        """Return the pauses by issuer (None: the whole stack); an item that was edited by hand counts too."""
-        found: dict[str | None, Pause] = {}
-        for what, item in self._named(PAUSE):
-            issuer = None if what == "stack" else what.removeprefix(ISSUER)
-            found[issuer] = _pause(items.plain(item))
+    def pauses(self, now: datetime) -> dict[PauseTarget, Pause]:
+        """Return the pauses that have not ended; an item that was edited by hand counts too."""
+        found: dict[PauseTarget, Pause] = {}
+        for name, item in self._named(PAUSE):
+            target, pause = read_target(f"{PAUSE}{name}"), read_pause(dict(item))
+            if target is not None and not pause.ended(now):
+                found[target] = pause
         return found
 
     def _named(self, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -109,22 +110,3 @@ class DynamoDBOperating:
                     key = item["pk"]["S"]
                     if key.startswith(prefix):
                         yield key.removeprefix(prefix), item
-
-
-def pause_key(issuer: str | None) -> str:
-    """Return the key of a pause flag; None means the whole stack."""
-    return _STACK if issuer is None else f"{PAUSE}{ISSUER}{issuer}"
-
-
-def paused(issuer: str | None) -> str:
-    """Return a description of the paused issuer or stack."""
-    return "the stack" if issuer is None else f"issuer {issuer}"
-
-
-def _pause(values: Mapping[str, Any]) -> Pause:
-    reason = values.get("reason")
-    try:
-        since = from_text(str(values.get("paused_at")))
-    except ValueError:
-        since = None
-    return Pause(since, reason if isinstance(reason, str) else None)

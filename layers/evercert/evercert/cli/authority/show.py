@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import visible
+from evercert.cli.grid import Grid
 from evercert.durations import to_text as span_text
 from evercert.schema import printable
 from evercert.timestamps import from_text, to_text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import DENIED, code, translated
-from evercert.cli import arguments, terminal
+from evercert.cli import arguments, pause_notes, terminal
 from evercert.cli.files import BadInput
 from evercert.durations import to_text
 from evercert.errors import EvercertError, Unavailable, Unexpected
@@ -108,7 +108,7 @@ def schedule(connection: Connection, task: str) -> list[Check]:
 
 
 def _pauses(connection: Connection) -> list[Check]:
-    found = arguments.describe_pauses(connection.specs.pauses())
+    found = pause_notes.describe(connection.specs.pauses(terminal.now()))
     return [Check("pauses", "warning", line, command) for line, command in found] or [Check("pauses", "ok", "none")]
 
 

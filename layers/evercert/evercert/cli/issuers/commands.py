@@ -36,7 +36,7 @@ Names = Annotated[
 def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """List issuers with type, address and profile. It does not count their certificates: that reads all of them."""
     connection = terminal.connect(stack, region)
-    pauses = connection.specs.pauses()
+    pauses = connection.specs.pauses(terminal.now())
     found = [Definition(name, stored) for name, stored in sorted(connection.specs.definitions().items())]
     rows = [definition.summary(pauses) for definition in found]
     if as_json:
@@ -46,14 +46,14 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
         table(terminal.out, rows)
     else:
         terminal.out.print("No issuers yet; write a document with `issuers:` and run: evercert apply FILE")
-    terminal.pause_notes(connection)
+    terminal.note_pauses(connection)
 
 
 def show_(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Show the settings of an issuer, its pauses, and its account at an ACME CA."""
     connection = terminal.connect(stack, region)
     found = definition(connection, name)
-    values = found.detail(connection.specs.pauses(), _account(connection, found.account_id))
+    values = found.detail(connection.specs.pauses(terminal.now()), _account(connection, found.account_id))
     if as_json:
         terminal.print_json(values)
         return
@@ -83,7 +83,7 @@ def check(
         terminal.print_json([check.values() for check in checks])
     else:
         show.checks(terminal.out, checks)
-        terminal.pause_notes(connection)
+        terminal.note_pauses(connection)
     if any(check.status == "failed" for check in checks):
         raise typer.Exit(terminal.FAILED)
 

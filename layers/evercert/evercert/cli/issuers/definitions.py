@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evercert.cli import show
-from evercert.cli.console import Grid, Terminal, styled
+from evercert.cli import pause_notes
+from evercert.cli.console import Terminal, styled
+from evercert.cli.grid import Grid
+from evercert.contracts.spec_store import STACK, PauseTarget
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
 from evercert.registry import Component
@@ -40,11 +42,15 @@ class Definition:
         """The id of the account at the CA, for types that have accounts."""
         return getattr(self.settings, "account_id", None)
 
-    def is_paused(self, pauses: Mapping[str | None, Pause]) -> bool:
-        """Whether this issuer or the whole stack is paused."""
-        return self.name in pauses or None in pauses
+    @property
+    def _targets(self) -> tuple[PauseTarget, ...]:
+        return STACK, PauseTarget(self.name)
 
-    def summary(self, pauses: Mapping[str | None, Pause]) -> dict[str, Any]:
+    def is_paused(self, pauses: Mapping[PauseTarget, Pause]) -> bool:
+        """Whether this issuer or the whole stack is paused."""
+        return any(target in pauses for target in self._targets)
+
+    def summary(self, pauses: Mapping[PauseTarget, Pause]) -> dict[str, Any]:
         """Return the row of `issuer list`."""
         settings = self.document or {}
         return {
@@ -56,14 +62,14 @@ class Definition:
             "problem": self.problem,
         }
 
-    def detail(self, pauses: Mapping[str | None, Pause], account: StoredAccount | None) -> dict[str, Any]:
+    def detail(self, pauses: Mapping[PauseTarget, Pause], account: StoredAccount | None) -> dict[str, Any]:
         """Return the values of `issuer show`; of an account its URL and contacts, never its key."""
         found: dict[str, Any] = {
             "name": self.name,
             "type": self.component and self.component.type,
             "settings": self.document,
             "problem": self.problem,
-            "pauses": show.pauses({key: pause for key, pause in pauses.items() if key in (None, self.name)}),
+            "pauses": pause_notes.values({target: pauses[target] for target in self._targets if target in pauses}),
         }
         if self.account_id is not None:
             registered = account is not None and account.url is not None

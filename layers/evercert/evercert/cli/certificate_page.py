@@ -1,0 +1,141 @@
+"""The page of `show`: one certificate for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from textwrap import wrap
+
+from rich.text import Text
+
+from evercert.cli import pause_notes
+from evercert.cli.ages import relative
+from evercert.cli.console import Terminal, styled
+from evercert.cli.escapes import quoted, visible
+from evercert.cli.grid import PIPE
+from evercert.cli.show import EXPIRED, STYLES
+from evercert.contracts.record import Facts, Record
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
+from evercert.issuance.event_data import label
+from evercert.registry import Component
+
+LABEL = 14  # cells of the first column
+BAR = 20
+LONGEST = 2_000  # characters of a message
+MOST_NAMES = 100
+LATE = 2 / 3  # of the lifetime
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What `show` needs beside the record: the issuer that it came from, the definitions and the pauses."""
+
+    record: Record
+    issuer: str | None
+    definitions: Mapping[str, Component]
+    pauses: Mapping[PauseTarget, Pause]
+    now: datetime
+
+    def print(self, console: Terminal) -> None:
+        """Print state, validity, names, destinations, last error and next step."""
+        width = None if console.width >= PIPE else max(console.width - LABEL, BAR)
+        for title, values in self._lines(unicode=console.encoding.startswith("utf")):
+            name = title
+            for value in values:
+                for part in _wrapped(value.plain, width):
+                    console.print(styled(f"{name:<{LABEL}}").append(part, value.style))
+                    name = ""
+
+    def _lines(self, *, unicode: bool) -> Iterator[tuple[str, Sequence[Text]]]:
+        record, facts = self.record, self.record.facts
+        expired = facts is not None and facts.not_after < self.now
+        yield "name", [styled(quoted(record.name))]
+        style = STYLES.get(EXPIRED if expired else record.state, "")
+        yield "state", [styled(f"{EXPIRED.upper()} ({record.state})" if expired else record.state, style)]
+        yield "issuer", [styled(self._issuer())]
+        names = [str(name) for name in record.spec.attributes.identifiers] if facts is None else list(facts.names)
+        more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        yield "names", [styled(", ".join([*names[:MOST_NAMES], *more]) or "(none)")]
+        if facts is not None:
+            yield "validity", list(self._validity(facts, unicode=unicode))
+            yield "serial", [styled(facts.serial_number)]
+            yield "revision", [styled(str(facts.revision))]
+        if record.renew_at is not None:
+            yield "renewal", [styled(f"{_moment(record.renew_at)} ({relative(record.renew_at, self.now)})")]
+        yield "destinations", list(self._destinations())
+        if record.spec.labels:
+            yield "labels", [styled(", ".join(f"{key}={value}" for key, value in sorted(record.spec.labels.items())))]
+        if record.last_error is not None:
+            error = record.last_error
+            text = f"{_moment(error.at)} ({error.kind}): {error.message}"
+            yield "last error", [styled(visible(text, LONGEST), "red")]
+        yield "next step", [styled(step) for step in self._next_steps(expired=expired)]
+
+    def _issuer(self) -> str:
+        names = self.record.spec.issuer_names
+        kinds = [
+            f"{name} ({self.definitions[name].type})" if name in self.definitions else f"{name} (undefined)"
+            for name in names
+        ]
+        came_from = f"; this certificate is of {self.issuer}" if len(names) > 1 and self.issuer is not None else ""
+        return ", ".join(kinds) + came_from
+
+    def _validity(self, facts: Facts, *, unicode: bool) -> Iterator[Text]:
+        yield styled(f"{_moment(facts.not_before)} to {_moment(facts.not_after)}")
+        used = min(max((self.now - facts.not_before) / max(facts.lifetime, _SECOND), 0), 1)
+        full, empty = ("█", "░") if unicode else ("#", "-")
+        bar = full * int(used * BAR) + empty * (BAR - int(used * BAR))
+        style = "red" if used == 1 else "yellow" if used > LATE else "green"
+        verb = "expired" if used == 1 else "expires"
+        yield styled(f"{bar} {used:.0%} used, {verb} {relative(facts.not_after, self.now)}", style)
+
+    def _destinations(self) -> Iterator[Text]:
+        current = self.record.facts.revision if self.record.facts is not None else None
+        for component in self.record.spec.destinations:
+            delivery = self.record.deliveries.get(component.key)
+            location = delivery.location if delivery is not None and delivery.location else label(component)
+            if delivery is None or not delivery.revision:
+                yield styled(f"{component.type}: {location}: nothing delivered yet", "yellow")
+            elif delivery.revision != current:
+                yield styled(f"{component.type}: {location}: still revision {delivery.revision}", "yellow")
+            else:
+                yield styled(f"{component.type}: {location}")
+
+    def _next_steps(self, *, expired: bool) -> Iterator[str]:
+        """Return what happens next, and what the operator can do."""
+        record, name = self.record, quoted(self.record.name)
+        held = {target: self.pauses[target] for target in self._targets() if target in self.pauses}
+        for line, command in pause_notes.describe(held):
+            yield f"{line}: nothing is issued; to resume, run: {command}"
+        if held:
+            return
+        due = "" if record.due_at is None else f"; the next run is {relative(record.due_at, self.now)}"
+        match record.state:
+            case "stopped":
+                yield f"fix the error, then apply the document again; to try it unchanged, run: evercert renew {name}"
+            case "failing" | "undelivered":
+                yield f"fix the error{due}; to try now, run: evercert renew {name}"
+            case "pending" if record.pending is not None and record.pending.waits_for is not None:
+                yield f"the issuer waits for {visible(record.pending.waits_for, 200)}{due}"
+            case "new" | "pending" | "paused":
+                yield f"in progress{due}"
+            case _ if expired:
+                yield f"find the cause with: evercert doctor {name}; to renew now, run: evercert renew {name}"
+            case _:
+                yield f"none: it renews itself{due}"
+
+    def _targets(self) -> list[PauseTarget]:
+        issuers = [PauseTarget(name) for name in self.record.spec.issuer_names]
+        every = issuers if all(target in self.pauses for target in issuers) else []
+        return [STACK, *every, PauseTarget(certificate=self.record.name)]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Return the lines of a value; a pipe (None) has one."""
+    return (wrap(text, width, break_long_words=False, break_on_hyphens=False) if width else [text]) or [""]
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

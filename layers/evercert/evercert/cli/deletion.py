@@ -1,0 +1,64 @@
+"""Command `delete`: stop managing certificates."""
+
+from __future__ import annotations
+
+from evercert.cli import arguments, terminal
+from evercert.cli.escapes import quoted, visible
+from evercert.cli.files import BadInput
+from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States, chosen
+from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+
+SHOWN = 20  # certificates in the list before the question
+
+
+def delete(
+    names: Patterns = None,
+    *,
+    label: Labels = None,
+    issuer: Issuers = None,
+    state: States = None,
+    yes: Yes = False,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Delete certificates from evercert; delivered secrets, ACM certificates and the history remain."""
+    selection = Selection.of(names, label, issuer, state)
+    if not selection:
+        raise BadInput(["no certificates selected: pass names, --label, --issuer or --state"])
+    connection = terminal.connect(stack, region)
+    records = chosen(connection, selection)
+    newer = [record for record in records if isinstance(record, Unreadable) and record.newer]
+    if newer:
+        raise BadInput(
+            [
+                f"cannot delete {quoted(record.name)}: its record was {visible(record.problem, 500)}; use that version"
+                for record in newer
+            ]
+        )
+    terminal.require_confirmation(yes=yes)
+    if not as_json:
+        _print(records)
+    if not yes:
+        terminal.confirm(
+            f"Delete {arguments.counted(len(records), 'certificate')}? evercert will no longer renew them."
+        )
+    for record in records:
+        connection.specs.remove(record)
+    if as_json:
+        terminal.print_json([{"name": record.name, "stays": _locations(record)} for record in records])
+
+
+def _print(records: list[Record | Unreadable]) -> None:
+    for record in records[:SHOWN]:
+        places = _locations(record)
+        remaining = f"these remain: {', '.join(places)}" if places else "nothing was delivered"
+        terminal.out.print(f"- certificate {quoted(record.name)}; {remaining}")
+    if len(records) > SHOWN:
+        terminal.out.print(f"and {len(records) - SHOWN} more; what was delivered of them remains, too")
+
+
+def _locations(record: Record | Unreadable) -> list[str]:
+    return [] if isinstance(record, Unreadable) else [delivery.location for delivery in record.deliveries.values()]

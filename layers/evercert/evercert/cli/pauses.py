@@ -1,0 +1,179 @@
+"""Commands `pause` and `resume`: of the stack, of issuers, or of certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evercert.cli import arguments, pause_notes, terminal
+from evercert.cli.escapes import quoted
+from evercert.cli.files import BadInput
+from evercert.cli.selection import Issuers, Labels, Patterns, Selection, chosen
+from evercert.cli.terminal import Json, Reason, Region, Stack
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
+from evercert.operations.apply import nudge
+from evercert.operations.renew import clean_reason
+from evercert.schema import printable
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+PAUSE_RECHECK = timedelta(minutes=15)  # after this time a run checks a paused certificate again
+MOST_WOKEN = 100  # certificates that a resume starts at once, soonest expiry first
+SHOWN = 10  # names in one note
+For = Annotated[str | None, typer.Option("--for", help="End the pause after this time, such as 8h.")]
+Until = Annotated[
+    str | None, typer.Option(metavar="TIME", help="End the pause at this time, such as 2026-12-01T06:00Z.")
+]
+
+
+def pause(
+    names: Patterns = None,
+    *,
+    label: Labels = None,
+    issuer: Issuers = None,
+    span: For = None,
+    until: Until = None,
+    reason: Reason = None,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Stop issuing until `resume`: for the whole stack, for issuers (--issuer alone), or for certificates."""
+    selection, now = Selection.of(names, label, issuer), terminal.now()
+    end = _end(span, until, now)
+    connection = terminal.connect(stack, region)
+    wanted = Pause(now, clean_reason(reason), end)
+    changed = [target for target in _targets(connection, selection) if connection.specs.pause(target, wanted, now)]
+    found = connection.specs.pauses(now)
+    if as_json:
+        terminal.print_json({"paused": pause_notes.values(found), "changed": bool(changed)})
+        return
+    for line, command in pause_notes.describe(found):
+        terminal.out.print(f"{line}; to resume, run: {command}")
+
+
+def resume(
+    names: Patterns = None,
+    *,
+    label: Labels = None,
+    issuer: Issuers = None,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Resume issuing after `pause`, with the same options; the certificates that it delayed start at once."""
+    selection = Selection.of(names, label, issuer)
+    connection, now = terminal.connect(stack, region), terminal.now()
+    targets = _paused_targets(connection, selection, now)
+    changed = [target for target in targets if connection.specs.resume(target)]
+    rest = connection.specs.pauses(now)
+    delayed = _Delayed.of(_records(connection, changed), rest, now) if changed else _Delayed()
+    for name in delayed.woken:
+        connection.specs.wake(name, now, now)
+    terminal.note_failed_nudge(nudge(delayed.woken, connection.queue))
+    if as_json:
+        details = {"woken": delayed.woken, "expired": delayed.expired}
+        terminal.print_json({"paused": pause_notes.values(rest), "changed": bool(changed), **details})
+        return
+    _print_resumed(targets, changed, delayed)
+    still = pause_notes.describe(rest)
+    terminal.notes([f"still, {line}; to resume it, run: {command}" for line, command in still])
+
+
+@dataclass
+class _Delayed:
+    """Certificates that a pause has delayed, soonest expiry first: those to start now, those later, the expired."""
+
+    woken: list[str] = field(default_factory=list)
+    later: int = 0
+    expired: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, records: Iterable[Record], rest: dict[PauseTarget, Pause], now: datetime) -> _Delayed:
+        if STACK in rest:
+            return cls()
+        found = [
+            (record.facts.not_after if record.facts is not None else now, record.name)
+            for record in records
+            if record.state == "paused" and not _is_held(record, rest)
+        ]
+        names = [name for _, name in sorted(found)]
+        expired = [name for end, name in sorted(found) if end < now]
+        return cls(names[:MOST_WOKEN], len(names[MOST_WOKEN:]), expired)
+
+
+def _is_held(record: Record, rest: dict[PauseTarget, Pause]) -> bool:
+    """Whether another pause still stops the certificate; one with several issuers needs one that is not paused."""
+    issuers = all(PauseTarget(name) in rest for name in record.spec.issuer_names)
+    return issuers or PauseTarget(certificate=record.name) in rest
+
+
+def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delayed: _Delayed) -> None:
+    done = set(changed)
+    for target in targets[:SHOWN]:
+        terminal.out.print(f"{printable(str(target), 200)} {'is resumed' if target in done else 'was not paused'}")
+    if len(targets) > SHOWN:
+        terminal.out.print(f"and {len(targets) - SHOWN} more")
+    if delayed.woken:
+        number = arguments.counted(len(delayed.woken), "delayed certificate")
+        later = f"; {delayed.later} more within {PAUSE_RECHECK.seconds // 60} minutes" if delayed.later else ""
+        terminal.out.print(f"{number} started{later}")
+    if delayed.expired:
+        more = f" and {len(delayed.expired) - SHOWN} more" if len(delayed.expired) > SHOWN else ""
+        terminal.notes([f"expired during the pause: {', '.join(map(quoted, delayed.expired[:SHOWN]))}{more}"])
+
+
+def _targets(connection: Connection, selection: Selection) -> list[PauseTarget]:
+    """Return what to pause; raise BadInput for unknown issuers and names."""
+    unknown = sorted(set(selection.issuers) - connection.specs.issuers().keys()) if selection.issuers else []
+    if unknown:
+        raise BadInput(
+            [f"issuer {printable(name, 60)!r} is not defined in stack {connection.name}" for name in unknown]
+        )
+    if selection.patterns or selection.labels:
+        return [PauseTarget(certificate=record.name) for record in chosen(connection, selection)]
+    return [PauseTarget(name) for name in selection.issuers] or [STACK]
+
+
+def _paused_targets(connection: Connection, selection: Selection, now: datetime) -> list[PauseTarget]:
+    """Return what to resume. A pause of a certificate that was deleted meanwhile can be removed by its name."""
+    if not selection.patterns and not selection.labels:
+        return [PauseTarget(name) for name in selection.issuers] or [STACK]
+    paused = [target.certificate for target in connection.specs.pauses(now) if target.certificate is not None]
+    if not selection.labels and not selection.issuers:
+        literal = [name for name in selection.patterns if name in paused or not _has_wildcard(name)]
+        wild = [name for name in paused if selection.matches_name(name, literal)]
+        return [PauseTarget(certificate=name) for name in dict.fromkeys([*literal, *wild])]
+    found = (record for record in connection.specs.named(sorted(paused)) if selection.matches(record))
+    return [PauseTarget(certificate=record.name) for record in found]
+
+
+def _has_wildcard(pattern: str) -> bool:
+    return not set("*?[").isdisjoint(pattern)
+
+
+def _records(connection: Connection, changed: list[PauseTarget]) -> list[Record]:
+    """Return the records that the pauses may have delayed."""
+    names = [target.certificate for target in changed if target.certificate is not None]
+    found = connection.specs.named(names) if len(names) == len(changed) else terminal.records(connection)
+    issuers = {target.issuer for target in changed if target.issuer is not None}
+    return [
+        record
+        for record in found
+        if isinstance(record, Record) and (not issuers or not issuers.isdisjoint(record.spec.issuer_names))
+    ]
+
+
+def _end(span: str | None, until: str | None, now: datetime) -> datetime | None:
+    """Return the end of a pause of `--for` or `--until`."""
+    if span is not None and until is not None:
+        raise BadInput(["--for and --until exclude each other: pass only one of them"])
+    if span is not None:
+        return now + arguments.span(span, "--for")
+    return None if until is None else arguments.future(until, "--until", now)

@@ -1,0 +1,82 @@
+"""The command `evercert` beside a table and a queue in memory, without AWS."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evercert.cli import app, terminal
+from evercert.cli.console import Terminal
+from evercert.contracts.record import Facts, Record
+from evercert.contracts.spec_store import Change
+from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
+
+UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
+
+
+@dataclass
+class Ended:
+    """Exit code and output of one command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Command:
+    """Runs commands at `now`; `width` is the terminal's, None a pipe."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    table: FakeTable = field(default_factory=FakeTable)
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    now: datetime = START
+    width: int | None = None
+    is_terminal: bool = False
+    answers: list[bool] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str) -> Ended:
+        connection = SimpleNamespace(name="evercert", specs=self.table, queue=self.queue, **self.more)
+        patch = self.monkeypatch
+        patch.setattr(terminal, "connect", lambda stack, region: connection)
+        patch.setattr(terminal, "now", lambda: self.now)
+        patch.setattr(terminal, "out", Terminal.of_output(self.width))
+        patch.setattr(terminal, "confirm", self._confirm)
+        patch.setattr(terminal, "_require_terminal", self._require_terminal)
+        patch.setattr(sys, "argv", ["evercert", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            app.run()
+        captured = self.capsys.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    def store(self, name: str, *, days: float | None = 30, **values: Any) -> Record:
+        """Store a record; its certificate began 60 days ago and expires in `days` days."""
+        record = Record(name=name, uid=UID, spec=values.pop("spec", None) or spec(name), generation=1)
+        self.table.write([Change(record, None)], self.now + timedelta(days=60))
+        if days is not None:
+            values["facts"] = Facts(
+                revision=1, serial_number="0123456789abcdef", not_before=self.now - timedelta(days=60),
+                not_after=self.now + timedelta(days=days), fingerprint_sha256="f" * 64, common_name="www.example.com",
+                names=("dns:www.example.com",), obtained_at=self.now - timedelta(days=60),
+            )  # fmt: skip
+        self.table._set(name, {"state": "ready", **values})
+        found = self.table.record(name)
+        assert isinstance(found, Record), found
+        return found
+
+    def _confirm(self, question: str) -> None:
+        self.questions.append(question)
+        if not self.answers.pop(0):
+            raise SystemExit(terminal.FAILED)
+
+    def _require_terminal(self) -> None:
+        if not self.is_terminal:
+            raise terminal.BadInput(["Cannot ask for confirmation without a terminal; pass --yes."])
