@@ -56,11 +56,9 @@ app.command()(stack.events)
 app.command()(stack.doctor)
 app.command()(take_over.take_over)
 app.command()(command.uninstall)
+app.command()(version.version)
 app.add_typer(issuers.app, name="issuer")
 app.add_typer(authority.app, name="authority")
-
-
-app.command()(version.version)
 
 
 def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that typer calls)
