@@ -17,7 +17,7 @@ help: ## print this list
 
 setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments, one for development and one for the local stack
 
-setup-tests: setup .venv/moto/ready
+setup-tests: setup .venv/moto/ready .venv/release/ready
 
 .venv/uv/ready:
 	@$(PYTHON) -c 'import sys; sys.exit("evercert needs Python 3.11 or newer; this is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -41,6 +41,11 @@ setup-tests: setup .venv/moto/ready
 .venv/moto/ready: requirements/moto.txt .venv/uv/ready
 	@$(UV) venv --quiet --clear --python $(PYTHON) .venv/moto
 	@$(UV) pip sync --quiet --require-hashes --python .venv/moto/bin/python requirements/moto.txt
+	@touch $@
+
+.venv/release/ready: requirements/release.txt .venv/uv/ready
+	@$(UV) venv --quiet --clear --python $(PYTHON) .venv/release
+	@$(UV) pip sync --quiet --require-hashes --python .venv/release/bin/python requirements/release.txt
 	@touch $@
 
 demo: setup ## issue and renew a certificate on a local stack, step by step
@@ -94,10 +99,13 @@ local: setup ## the local stack, kept running
 lock: .venv/uv/ready ## write the lock files from pyproject.toml
 	@$(BIN)/python -m tests.tools.locks --write
 
+release: setup .venv/release/ready ## the files of a release in .local/release: wheel, sdist, packaged stack, SBOM, checksums
+	@$(BIN)/python -m tests.tools.release
+
 deploy: ## build and deploy to AWS, with your credentials
 	sam build && sam deploy --guided
 
 clean: ## remove everything that was built or set up
 	rm -rf .venv .local .aws-sam
 
-.PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock deploy clean
+.PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock release deploy clean

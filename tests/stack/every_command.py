@@ -78,6 +78,7 @@ def of_certificates(run: People, name: str) -> None:
     issuer = f"ca-{name}"  # pausing it stops no certificate of another test
     file = written(run.folder, {issuer: {"type": "self-signed"}}, [{"name": name, "issuer": issuer}])
     run.run("version")
+    run.run("version", "--stack", STACK)
     run.run("validate", file)
     run.run("apply", file, "--dry-run")
     run.run("apply", file, "--wait")

@@ -10,13 +10,15 @@ from pathlib import Path
 from tests.tools.local_stack import ROOT
 
 UV = ROOT / ".venv" / "uv" / "bin" / "uv"
-LAYER = "layers/dependencies/requirements.txt"
+LAYER, COMMAND = "layers/dependencies/requirements.txt", "requirements/command.txt"
 LOCKS = {
-    LAYER: ["pyproject.toml"],
-    "requirements/dev.txt": ["pyproject.toml", "--extra", "cli", "--group", "dev", "--constraints", LAYER],
+    LAYER: ["--group", "layer"],
+    COMMAND: ["pyproject.toml", "--constraints", LAYER],
+    "requirements/dev.txt": ["pyproject.toml", "--group", "dev", "--constraints", COMMAND],
     "requirements/local-stack.txt": ["--group", "local-stack"],
     "requirements/moto.txt": ["--group", "moto"],
     "requirements/acme-clients.txt": ["--group", "acme-clients"],
+    "requirements/release.txt": ["--group", "release"],
 }
 
 

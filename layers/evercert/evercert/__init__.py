@@ -1,3 +1,3 @@
 """Certificates that issue, store and renew themselves in an AWS account."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

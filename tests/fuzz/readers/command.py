@@ -16,10 +16,11 @@ from typing import Any, get_args
 import dns.rdata
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evercert import __version__
 from evercert.acme.caa import Applicant
 from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
-from evercert.cli import arguments, event_stream, show
+from evercert.cli import arguments, event_stream, show, stack_version
 from evercert.cli.authority import by_serial, ceilings, logins
 from evercert.cli.authority.arguments import parse_issuing
 from evercert.cli.console import Terminal
@@ -183,6 +184,14 @@ def _certificate() -> bytes:
     return chain()[2].certificate.public_bytes(Encoding.DER)
 
 
+def read_version(text: str) -> None:
+    """Compare the version of a stack in both directions; an equal one has no remedy."""
+    found = stack_version.version_of({stack_version.OUTPUT: text})
+    assert found is not None
+    assert (stack_version.difference(found) is None) == (found == __version__)
+    assert stack_version.difference(found, command=found) is None
+
+
 # -- arguments and files ----------------------------------------------------------------------------------------------
 def read_argument(text: str) -> None:
     """Read an argument in every way."""
@@ -235,6 +244,7 @@ READERS = [
     Reader("listed record", lambda: [full()], read_listed, changed, TYPED, cost=8),
     Reader("history", lambda: [items.outcome_item(outcome())], read_history, changed, TYPED, cost=4),
     Reader("signed certificate", signed, read_signed, changed, TYPED, cost=2),
+    Reader("version of a stack", lambda: [__version__, "0.10.2"], read_version, mutated_text, TYPED),
     Reader("argument", lambda: [*NAMES, *LIMITS], read_argument, mutated_text, TYPED, cost=2),
     Reader("file of the host", lambda: [b"token\n", b"\xef\xbb\xbfx"], read_host_file, typed=TYPED, cost=4),
 ]  # fmt: skip

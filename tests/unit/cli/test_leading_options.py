@@ -19,6 +19,10 @@ from evercert.cli.leading_options import move_leading_options
         (["list", "--stack", "test"], ["list", "--stack", "test"]),
         (["--version"], ["--version"]),
         (["--unknown", "list"], ["--unknown", "list"]),
+        (["version", "--stack"], ["version", "--stack", "evercert"]),
+        (["--json", "version", "--stack"], ["version", "--stack", "evercert", "--json"]),
+        (["version", "--stack", "test", "--json"], ["version", "--stack", "test", "--json"]),
+        (["list", "--stack"], ["list", "--stack"]),
         ([], []),
     ],
 )

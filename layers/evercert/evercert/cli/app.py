@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from evercert import __version__
 from evercert.cli import (
     authority,
     certificates,
@@ -26,10 +25,11 @@ from evercert.cli import (
     stack,
     take_over,
     terminal,
+    version,
 )
 from evercert.cli.files import BadInput
 from evercert.cli.leading_options import move_leading_options
-from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED, Json
+from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.cli.uninstall import command
 from evercert.errors import EvercertError
 
@@ -56,22 +56,14 @@ app.command()(stack.events)
 app.command()(stack.doctor)
 app.command()(take_over.take_over)
 app.command()(command.uninstall)
+app.command()(version.version)
 app.add_typer(issuers.app, name="issuer")
 app.add_typer(authority.app, name="authority")
 
 
-@app.command()
-def version(*, as_json: Json = False) -> None:
-    """Print the version and exit."""
-    if as_json:
-        terminal.print_json({"version": __version__})
-    else:
-        terminal.out.print(f"evercert {__version__}")
-
-
 def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature that typer calls)
     if requested:
-        version()
+        version.print_version()
         raise typer.Exit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from evercert.cli.files import BadInput
@@ -28,4 +29,14 @@ def move_leading_options(arguments: Sequence[str]) -> list[str]:
         name = leading[0].partition("=")[0]
         raise BadInput([f"{name} needs a command after it; to see the commands, run: evercert --help"])
     end = rest.index("--") if "--" in rest else len(rest)
-    return [*rest[:end], *leading, *rest[end:]]
+    return _with_stack([*rest[:end], *leading, *rest[end:]])
+
+
+def _with_stack(arguments: list[str]) -> list[str]:
+    """Return the arguments with a name after a bare `version --stack`, which means the default stack."""
+    found = list(arguments)
+    if found[:1] == ["version"] and "--stack" in found:
+        after = found.index("--stack") + 1
+        if after == len(found) or found[after].startswith("-"):
+            found.insert(after, os.environ.get("EVERCERT_STACK") or "evercert")
+    return found

@@ -180,6 +180,7 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
         owner_checks,
         retained_key_checks,
         stack_checks,
+        version_check,
     )
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
@@ -187,6 +188,7 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
     found = []
     with terminal.err.status("checking") as status:
         checks = {
+            **version_check.of_version(connection),
             **stack_checks.of_stack(connection),
             **retained_key_checks.of_retained_keys(connection),
             **authority_checks.of_authority(connection),
