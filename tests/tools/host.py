@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -139,7 +139,7 @@ class Visitors:
             except (OSError, AssertionError) as error:
                 self.failed.append(repr(error))
 
-    def __enter__(self) -> Visitors:
+    def __enter__(self) -> Self:
         for thread in self.threads:
             thread.start()
         return self
