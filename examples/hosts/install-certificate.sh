@@ -9,10 +9,10 @@ umask 077
 
 usage() {
   cat >&2 <<'TEXT'
-usage: install-certificate.sh --secret NAME_OR_ARN --service nginx|haproxy [options]
+usage: install-certificate.sh --secret NAME_OR_ARN --service UNIT [options]
   --directory DIRECTORY  where to install (default: /etc/evercert/ and the last part of the secret's name)
-  --check COMMAND        check of the configuration (default: nginx -t, or haproxy -c)
-  --reload COMMAND       reload (default: systemctl reload, if the service is active)
+  --check COMMAND        check of the new files (default for nginx and haproxy: of their configuration)
+  --reload COMMAND       reload (default: systemctl reload, if the unit is active)
 TEXT
   exit 2
 }
@@ -39,7 +39,7 @@ done
 case $service in
   nginx) : "${check:=nginx -t -q}" ;;
   haproxy) : "${check:=haproxy -c -q -f /etc/haproxy/haproxy.cfg}" ;;
-  *) usage ;;
+  *) if [ -z "$service" ] || [ -z "$check" ]; then usage; fi ;;
 esac
 : "${reload:=if systemctl is-active --quiet $service; then systemctl reload $service; fi}"
 : "${directory:=/etc/evercert/${secret##*/}}"

@@ -39,7 +39,7 @@ class Chat:
 @contextmanager
 def serve_chat(folder: Path) -> Iterator[Chat]:
     """Serve a chat on a loopback port until the block ends."""
-    file = _certificate(folder)
+    file = write_certificate(folder)
     chat = Chat("", file)
 
     class Handler(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ def serve_chat(folder: Path) -> Iterator[Chat]:
         server.shutdown()
 
 
-def _certificate(folder: Path) -> Path:
+def write_certificate(folder: Path) -> Path:
     """Write a self-signed certificate of 127.0.0.1 and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([]), datetime.now(UTC)

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,11 +44,13 @@ os.fsync = fsync
 """
 
 
-def bundle(name: str = "web") -> Bundle:
-    """Return a self-signed certificate with its key."""
+def bundle(name: str = "web", *, fresh: bool = False) -> Bundle:
+    """Return a self-signed certificate with its key; `fresh`: valid now."""
     key = PrivateKey.generate("EC_prime256v1")
     wanted = spec(name)
-    request = Request(name, wanted, key.sign_csr(wanted.attributes), 1, uuid.uuid4().hex, START)
+    request = Request(
+        name, wanted, key.sign_csr(wanted.attributes), 1, uuid.uuid4().hex, datetime.now(UTC) if fresh else START
+    )
     return Bundle(SelfSigned(SelfSigned.Settings()).issue_with(request, key).chain, key)
 
 
