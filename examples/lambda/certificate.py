@@ -34,7 +34,7 @@ def _read() -> str:
         import boto3  # noqa: PLC0415 (not needed with the extension)
 
         return str(boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
-    request = urllib.request.Request(  # noqa: S310 (the extension listens on the loopback interface)
+    request = urllib.request.Request(
         f"http://localhost:{port}/secretsmanager/get?secretId={urllib.parse.quote(SECRET, safe='')}",
         headers={"X-Aws-Parameters-Secrets-Token": os.environ["AWS_SESSION_TOKEN"]},
     )

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ PARAMETER = '  Reload:\n    Type: AWS::SSM::Parameter\n    Properties: { Name: r
 @pytest.fixture
 def name() -> str:
     return f"web-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(autouse=True)
+def _removed(stack: Stack) -> Iterator[None]:
+    """Delete the stacks of the examples after each test."""
+    yield
+    client = stack.client("cloudformation")
+    for example in EXAMPLES.iterdir():
+        client.delete_stack(StackName=example.name)
 
 
 def deploy(stack: Stack, folder: Path, example: str, **parameters: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def test_entrypoint_starts_nothing_without_a_pair(tmp_path: Path, certificate: s
 
 # -- Java --------------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def installed(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+def installed(tmp_path: Path) -> tuple[Path, int]:
     """Install a certificate, and run the commands of the page in its directory."""
     made = bundle()
     stored = value(made)
@@ -119,7 +118,7 @@ def installed(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PrivateKeyEntry" in done.stdout
-    yield folder, made.chain.leaf.serial_number
+    return folder, made.chain.leaf.serial_number
 
 
 @pytest.mark.peer("openssl")

@@ -154,7 +154,7 @@ def test_install_killed_at_any_moment_leaves_a_pair(host: Host) -> None:
 
 
 def test_install_runs_one_at_a_time(host: Host) -> None:
-    """Of two runs at once, the second finds the version installed and does not reload."""
+    """Concurrent runs reload once: the later ones find the version installed."""
     host.offer()
     host.program("aws", f"#!/bin/sh\nsleep 0.5\ncat {host.folder}/answer\n")
     command = [SCRIPT, "--secret", "x/web", "--service", "nginx", "--directory", host.directory, "--check", "true"]
