@@ -114,7 +114,7 @@ point_current_to() {
 }
 
 previous=$(basename "$(readlink "$directory/current" || true)")
-if [ "$previous" = "$version" ]; then
+if [ "$previous" = "$version" ] && [ -e "$directory/current/combined.pem" ]; then
   # `loaded` is missing if an earlier run ended between the switch and the reload.
   [ -e "$directory/current/loaded" ] && exit 0
 else

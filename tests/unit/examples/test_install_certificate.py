@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -53,6 +54,14 @@ def test_install_reloads_once_for_each_version(host: Host) -> None:
     serial = host.offer()
     assert host.install(reload=count(host, "reloads")).returncode == 0
     assert (counted(host, "reloads"), host.serial()) == (2, serial)
+
+
+def test_install_replaces_a_removed_version(host: Host) -> None:
+    serial = host.offer()
+    host.install()
+    shutil.rmtree((host.directory / "current").resolve())
+    assert host.install().returncode == 0
+    assert host.serial() == serial
 
 
 def test_install_keeps_the_current_and_the_previous_version(host: Host) -> None:
