@@ -64,7 +64,7 @@ check: setup ## lint, format, types, layers, words, template, locks, documentati
 	@$(BIN)/python -m tests.tools.reference_pages
 	@$(BIN)/python -m tests.tools.permissions
 	@$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml
-	@$(BIN)/cfn-lint examples/published-address.yaml
+	@$(BIN)/cfn-lint examples/published-address.yaml examples/subscribers/*/template.yaml
 	@.venv/local-stack/bin/sam validate --lint --region eu-central-1
 	@$(BIN)/python -m tests.tools.locks
 	@$(MAKE) --no-print-directory docs

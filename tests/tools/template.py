@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,9 +26,9 @@ _Template.add_multi_constructor(
 )
 
 
-def load_template() -> dict[str, Any]:
-    """Return template.yaml as plain values; `!Ref x` is {"Ref": "x"}."""
-    return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)
+def load_template(file: Path = ROOT / "template.yaml") -> dict[str, Any]:
+    """Return template.yaml, or another template, as plain values; `!Ref x` is {"Ref": "x"}."""
+    return yaml.load(file.read_text(), Loader=_Template)
 
 
 TEMPLATE = load_template()

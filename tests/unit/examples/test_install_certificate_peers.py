@@ -1,0 +1,130 @@
+"""nginx and HAProxy serve a renewed certificate after the script's reload, without a failed connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from evercert.destinations.secret_value import value
+from tests.tools.host import Host, Visitors, bundle, eventually, served, server
+from tests.tools.local_stack import free_port
+
+pytestmark = [pytest.mark.peer("flock"), pytest.mark.peer("timeout"), pytest.mark.timeout(120)]
+RENEWALS = 5
+
+
+@dataclass
+class Service:
+    """A running server, and the commands with which the script checks and reloads it."""
+
+    host: Host
+    name: str
+    port: int
+    process: int
+    check: str
+    reload: str
+
+    def install(self) -> int:
+        return self.host.install(service=self.name, check=self.check, reload=self.reload).returncode
+
+    def serves(self, serial: int) -> bool:
+        return eventually(lambda: served(self.port) == serial)
+
+
+@contextmanager
+def nginx(host: Host) -> Iterator[Service]:
+    port, folder, current = free_port(), host.folder, host.directory / "current"
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(f"""
+        daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{}}
+        http {{ access_log off; {temporary}
+          server {{ listen 127.0.0.1:{port} ssl;
+            ssl_certificate {current}/fullchain.pem; ssl_certificate_key {current}/private-key.pem;
+            location / {{ return 200 hello; }} }} }}""")
+    command = f"nginx -p {folder} -e {folder}/error.log -c {folder}/nginx.conf"
+    assert host.install(check=f"{command} -t -q").returncode == 0
+    with server(command.split(), port) as process:
+        yield Service(host, "nginx", port, process.pid, f"{command} -t -q", f"{command} -s reload")
+
+
+@contextmanager
+def haproxy(host: Host) -> Iterator[Service]:
+    port, folder, current = free_port(), host.folder, host.directory / "current"
+    file = folder / "haproxy.cfg"
+    file.write_text(f"""
+defaults
+  mode http
+  timeout client 10s
+  timeout server 10s
+  timeout connect 10s
+frontend test
+  bind 127.0.0.1:{port} ssl crt {current}/combined.pem
+  http-request return status 200 content-type text/plain string hello
+""")
+    check = f"haproxy -c -q -f {file}"
+    assert host.install(service="haproxy", check=check).returncode == 0
+    with server(["haproxy", "-W", "-db", "-f", str(file)], port) as process:
+        yield Service(host, "haproxy", port, process.pid, check, f"kill -USR2 {process.pid}")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(nginx, marks=pytest.mark.peer("nginx"), id="nginx"),
+        pytest.param(haproxy, marks=pytest.mark.peer("haproxy"), id="haproxy"),
+    ]
+)
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    host = Host(tmp_path)
+    host.offer()
+    with request.param(host) as running:
+        yield running
+
+
+def test_service_renews_without_a_failed_connection(service: Service) -> None:
+    serials = [served(service.port)]
+    with Visitors(service.port) as visitors:
+        for _ in range(RENEWALS):
+            serials.append(service.host.offer())
+            assert service.install() == 0
+            assert service.serves(serials[-1])
+            enough = len(visitors.seen) + 20
+            assert eventually(lambda enough=enough: len(visitors.seen) >= enough)
+    assert visitors.failed == []
+    assert set(visitors.seen) == set(serials)
+
+
+def test_service_keeps_running_if_the_secret_is_broken(service: Service) -> None:
+    serial = served(service.port)
+    good = value(bundle())
+    broken = ["", '{"fullchain": "', {**good, "private_key": value(bundle())["private_key"]}]
+    with Visitors(service.port) as visitors:
+        for secret in broken:
+            service.host.offer(secret)
+            assert service.install() == 1
+    assert (visitors.failed, set(visitors.seen)) == ([], {serial})
+    os.kill(service.process, 0)
+    renewed = service.host.offer()
+    assert service.install() == 0
+    assert service.serves(renewed)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_service_reloads_a_pair_after_an_interruption(service: Service, number: int) -> None:
+    """Another reload right after the interruption finds the old pair."""
+    serial = served(service.port)
+    service.host.offer()
+    done = service.host.install(service=service.name, **service.host.die_at_fsync(number))
+    assert done.returncode == -signal.SIGKILL
+    assert os.system(f"{service.check} && {service.reload}") == 0
+    assert service.serves(serial)
+    renewed = service.host.offer()
+    assert service.install() == 0
+    assert service.serves(renewed)
