@@ -216,9 +216,11 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
     from evercert.cli.doctor import (  # noqa: PLC0415
         authority_checks,
         certificate_checks,
+        function_checks,
         owner_checks,
         retained_key_checks,
         stack_checks,
+        subscription_checks,
     )
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
@@ -227,6 +229,8 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
     with terminal.err.status("checking") as status:
         checks = {
             **stack_checks.of_stack(connection),
+            **function_checks.of_functions(connection),
+            **subscription_checks.of_topic(connection),
             **retained_key_checks.of_retained_keys(connection),
             **authority_checks.of_authority(connection),
             **certificate_checks.of_certificates(connection, wanted),
