@@ -77,16 +77,16 @@ class Subscribers:
         found = {"ApproximateNumberOfMessages": "0", **self.queues[name]}
         return {"Attributes": {name: found[name] for name in AttributeNames if name in found}}
 
-    def get_policy(self, *, FunctionName: str) -> dict[str, str]:
+    def get_policy(self, *, FunctionName: str, Qualifier: str = "") -> dict[str, str]:
         self._permit("GetPolicy")
-        policy = self.functions.get(FunctionName)
+        policy = self.functions.get(f"{FunctionName}:{Qualifier}".rstrip(":"))
         if policy is None:
             raise refuse("ResourceNotFoundException", "GetPolicy", status=404)
         return {"Policy": policy}
 
-    def get_function_configuration(self, *, FunctionName: str) -> dict[str, str]:
+    def get_function_configuration(self, *, FunctionName: str, Qualifier: str = "") -> dict[str, str]:
         self._permit("GetFunctionConfiguration")
-        if FunctionName not in self.functions:
+        if f"{FunctionName}:{Qualifier}".rstrip(":") not in self.functions:
             raise refuse("ResourceNotFoundException", "GetFunctionConfiguration", status=404)
         return {"FunctionName": FunctionName}
 

@@ -142,6 +142,16 @@ def test_missing_permission_is_unknown(place: Subscribers, operation: str, remed
     assert problems(place)[0][0] == "unknown"
 
 
+def test_alias_of_a_function_has_its_own_policy(place: Subscribers) -> None:
+    place.allow("reload")
+    place.subscribe("lambda", place.function("reload:live"))
+    assert problems(place) == [("failed", "the function's policy does not allow the topic to invoke it")]
+    place.allow("reload:live")
+    assert problems(place) == []
+    del place.functions["reload:live"]
+    assert problems(place) == [("failed", "the function does not exist")]
+
+
 def test_missing_permission_for_the_list_is_unknown(place: Subscribers) -> None:
     place.denied = {"ListSubscriptionsByTopic"}
     assert [(row.name, row.status) for row in checks(place)] == [("topic", "unknown")]

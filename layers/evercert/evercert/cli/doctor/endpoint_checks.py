@@ -27,7 +27,7 @@ _KEY_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps an endpoint from receiving events, or why that is unknown."""
+    """Reason why an endpoint cannot receive events, or why that is unknown."""
 
     status: Status
     text: str
